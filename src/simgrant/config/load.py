@@ -1,0 +1,259 @@
+"""Read the settings: defaults, then the TOML file, then the environment.
+
+``SIMGRANT__SECTION__KEY`` sets one value; the text is read as TOML where that
+works and as plain text where it does not, so both ``8`` and ``info`` need no
+quotes. Secrets are given as files (``store.url_file``), never as values.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from simgrant.config.model import Settings, Tenant
+from simgrant.errors import StartRefused
+
+PREFIX = "SIMGRANT__"
+DEFAULT_TENANT = "default"
+_TEST_PLMNS = ("001-01", "999-99")
+_PLMN = re.compile(r"\d{3}-\d{2,3}")
+_RANGE = re.compile(r"(\d{6,15})-(\d{6,15})")
+_TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Checked settings and the directory that relative paths start from."""
+
+    settings: Settings
+    base: Path
+    source: str
+    """Where they came from, for people."""
+
+    def path(self, text: str) -> Path:
+        """Return a path of the configuration, made absolute."""
+        return (self.base / Path(text).expanduser()).resolve()
+
+    @property
+    def state_dir(self) -> Path:
+        """The directory of key ring and database."""
+        return self.path(self.settings.server.state_dir)
+
+    @property
+    def key_file(self) -> Path:
+        """The server's key ring."""
+        own = self.settings.keys.file
+        return self.path(own) if own else self.state_dir / "keys.json"
+
+    @property
+    def store_url(self) -> str:
+        """The store's URL; may hold a password, so never print it (see ``store_shown``)."""
+        store = self.settings.store
+        if store.url_file:
+            try:
+                return self.path(store.url_file).read_text().strip()
+            except OSError as error:
+                raise StartRefused(f"store.url_file: {error.filename}: {error.strerror}") from None
+        return store.url or f"sqlite:///{self.state_dir / 'simgrant.db'}"
+
+    @property
+    def store_shown(self) -> str:
+        """The store's URL without user and password."""
+        return re.sub(r"//[^/@]*@", "//", self.store_url)
+
+    @property
+    def tenants(self) -> dict[str, Tenant]:
+        """Every tenant, the default one among them, with its networks filled in."""
+        tenants = dict(self.settings.tenants)
+        default = tenants.get(DEFAULT_TENANT, Tenant())
+        if not (default.plmns or default.imsi_ranges):
+            default = msgspec.structs.replace(default, plmns=_TEST_PLMNS)
+        tenants[DEFAULT_TENANT] = default
+        return tenants
+
+
+def load(file: Path | None, environment: Mapping[str, str]) -> Loaded:
+    """Return the checked settings; raise StartRefused with every problem, a line each.
+
+    Without a file, the defaults and the environment make the configuration, and
+    relative paths start in the current directory.
+    """
+    data: dict[str, Any] = {}
+    if file is not None:
+        try:
+            data = tomllib.loads(file.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise StartRefused(f"configuration {file}: {error.strerror}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise StartRefused(f"configuration {file}: {error}") from None
+    _overlay(data, environment)
+    unknown = list(_unknown_keys(data))
+    if unknown:
+        raise StartRefused("\n".join(unknown))
+    try:
+        settings = msgspec.convert(data, Settings, strict=True)
+    except msgspec.ValidationError as error:
+        raise StartRefused(f"configuration: {error}") from None
+    loaded = Loaded(
+        settings,
+        file.resolve().parent if file else Path.cwd(),
+        str(file) if file else "built-in defaults",
+    )
+    problems = list(_problems(loaded))
+    if problems:
+        raise StartRefused("\n".join(problems))
+    return loaded
+
+
+def _overlay(data: dict[str, Any], environment: Mapping[str, str]) -> None:
+    for name, text in sorted(environment.items()):
+        if not name.startswith(PREFIX):
+            continue
+        table: dict[str, Any] = data
+        *sections, key = name[len(PREFIX) :].lower().split("__")
+        for section in sections:
+            table = table.setdefault(section, {})
+            if not isinstance(table, dict):
+                raise StartRefused(f"environment {name}: {section} is no section")
+        table[key] = _value(text)
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _unknown_keys(data: Mapping[str, Any]) -> list[str]:
+    """Name every unknown key with what was probably meant, not only the first."""
+    found = []
+    sections = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+    for name, table in data.items():
+        if name not in sections:
+            found.append(f"unknown section [{name}]{_meant(name, sections)}")
+        elif isinstance(table, dict):
+            tables = table if name == "tenants" else {"": table}
+            kind: Any = Tenant if name == "tenants" else sections[name]
+            known = {field.name for field in msgspec.structs.fields(kind)}
+            for own, keys in tables.items():
+                where = f"{name}.{own}" if own else name
+                found.extend(
+                    f"unknown key {where}.{key}{_meant(key, known)}"
+                    for key in (keys if isinstance(keys, dict) else ())
+                    if key not in known
+                )
+    return found
+
+
+def _meant(name: str, known: Any) -> str:
+    close = get_close_matches(name, list(known), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _problems(loaded: Loaded) -> list[str]:
+    settings = loaded.settings
+    found = []
+    for name in ("device", "management"):
+        try:
+            parse_listen(getattr(settings, name).listen)
+        except ValueError as error:
+            found.append(f"{name}.listen: {error}")
+    device = settings.device
+    if bool(device.tls_certificate) != bool(device.tls_key):
+        found.append("device: tls_certificate and tls_key go together")
+    if device.proxy_protocol and device.tls_certificate:
+        found.append("device: proxy_protocol needs a listener without TLS")
+    if device.proxy_protocol and not device.trusted_proxies:
+        found.append("device: proxy_protocol needs trusted_proxies")
+    for proxy in device.trusted_proxies:
+        try:
+            ipaddress.ip_network(proxy, strict=False)
+        except ValueError:
+            found.append(f"device.trusted_proxies: {proxy!r} is no address or network")
+    for where, number, least, most in (
+        ("server.workers", settings.server.workers, 1, 256),
+        ("server.max_in_flight", settings.server.max_in_flight, 1, 100_000),
+        ("server.request_timeout_s", settings.server.request_timeout_s, 0.1, 29),
+        ("server.shutdown_timeout_s", settings.server.shutdown_timeout_s, 0, 600),
+        ("server.retry_after_s", settings.server.retry_after_s, 1, 86_400),
+        ("device.max_body", device.max_body, 1_024, 1 << 20),
+        ("device.max_head", device.max_head, 4_096, 1 << 20),
+        ("auth.session_life_s", settings.auth.session_life_s, 5, 600),
+        ("local_auc.ind", settings.local_auc.ind, 0, 31),
+        ("tokens.life_s", settings.tokens.life_s, 60, 400 * 86_400),
+        ("tokens.renew_last", settings.tokens.renew_last, 0, 0.9),
+        ("tokens.overlap_s", settings.tokens.overlap_s, 0, 3_600),
+        ("documents.validity_s", settings.documents.validity_s, 60, 400 * 86_400),
+        ("documents.validity_spread", settings.documents.validity_spread, 0, 0.5),
+        ("records.keep_days", settings.records.keep_days, 1, 3_650),
+        ("records.queue", settings.records.queue, 1, 1_000_000),
+        ("records.batch", settings.records.batch, 1, 10_000),
+        ("records.interval_s", settings.records.interval_s, 0.01, 60),
+        ("limits.remembered", settings.limits.remembered, 100, 10_000_000),
+    ):
+        if not least <= number <= most:
+            found.append(f"{where}: {number} is not within {least} to {most}")
+    found.extend(_tenant_problems(loaded.tenants))
+    return found
+
+
+def _tenant_problems(tenants: Mapping[str, Tenant]) -> list[str]:
+    """Name what is malformed and every identity that two tenants claim."""
+    found = []
+    hosts: dict[str, str] = {}
+    groups: dict[tuple[str, str], str] = {}
+    networks: dict[str, str] = {}
+    ranges: list[tuple[str, str, str]] = []
+    for name, tenant in tenants.items():
+        if not _TENANT_NAME.fullmatch(name):
+            found.append(f"tenants.{name}: a name is lower case letters, digits and hyphens")
+        for host in tenant.hosts:
+            other = hosts.setdefault(host.lower(), name)
+            if other != name:
+                found.append(f"tenants.{name}: host {host} is also {other}'s")
+        for plmn in tenant.plmns:
+            if not _PLMN.fullmatch(plmn):
+                found.append(f"tenants.{name}: plmn {plmn!r} must look like 001-01 or 310-410")
+            if name != DEFAULT_TENANT and not (tenant.hosts or tenant.gid1 or tenant.imsi_ranges):
+                other = networks.setdefault(plmn, name)
+                if other != name:
+                    found.append(f"tenants.{name}: network {plmn} is also all that tells {other}")
+            for gid1 in tenant.gid1:
+                other = groups.setdefault((plmn, gid1.lower()), name)
+                if other != name:
+                    found.append(f"tenants.{name}: GID1 {gid1} in {plmn} is also {other}'s")
+        if tenant.gid1 and not tenant.plmns:
+            found.append(f"tenants.{name}: gid1 needs plmns")
+        if not (tenant.hosts or tenant.plmns or tenant.imsi_ranges):
+            found.append(f"tenants.{name}: needs hosts, plmns or imsi_ranges to be told apart by")
+        for text in tenant.imsi_ranges:
+            match = _RANGE.fullmatch(text)
+            if not match or len(match[1]) != len(match[2]) or match[1] > match[2]:
+                found.append(f"tenants.{name}: imsi range {text!r} must be first-last")
+                continue
+            for first, last, other in ranges:
+                overlaps = len(first) == len(match[1]) and first <= match[2] and match[1] <= last
+                if other != name and overlaps:
+                    found.append(f"tenants.{name}: imsi range {text} overlaps {other}'s")
+            ranges.append((match[1], match[2], name))
+    return found
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """Return (address, port) of ``127.0.0.1:8080`` or ``[::1]:8080``; port 0 = any free one."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65_535:
+        raise ValueError(f"{text!r} is not address:port")
+    try:
+        return str(ipaddress.ip_address(host.strip("[]"))), int(port)
+    except ValueError:
+        raise ValueError(f"{host!r} is no IP address") from None

@@ -1,0 +1,250 @@
+"""Every setting of simgrant, with its default and what it means.
+
+The texts under the fields are the configuration reference: ``config.reference``
+renders them, so they are written for operators.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A table of the configuration file."""
+
+
+class Server(Section, frozen=True):
+    """Processes, load and shutdown."""
+
+    state_dir: str = "state"
+    """Directory of the key ring and of the SQLite database, unless those are set elsewhere.
+    Relative paths start where the configuration file is."""
+    workers: int = 1
+    """Worker processes that share the device listener. `--workers` overrides it."""
+    max_in_flight: int = 256
+    """Device requests that one worker handles at a time. Above it, new requests get 503 with
+    Retry-After; the second leg of a challenge is refused last, at one and a half times this
+    number."""
+    request_timeout_s: float = 10.0
+    """Seconds within which every device request is answered, whatever its peers do."""
+    shutdown_timeout_s: float = 15.0
+    """Seconds that requests in flight may take to finish after SIGTERM."""
+    retry_after_s: int = 30
+    """Centre of the Retry-After of a 503, in seconds; each answer is spread by plus or minus 50
+    percent, so that phones do not come back together."""
+    log_format: Literal["json", "console"] = "json"
+    """`json` for machines, `console` for people."""
+
+
+class Device(Section, frozen=True):
+    """The listener that phones talk to (TS.43)."""
+
+    listen: str = "127.0.0.1:8080"
+    """Address and port. An IPv6 address stands in brackets."""
+    tls_certificate: str = ""
+    """PEM file of the certificate chain; empty = plain HTTP, for use behind a proxy. Read again
+    when it changes and on SIGHUP. Use an ECDSA P-256 certificate: RSA costs twice the processor
+    time of a handshake."""
+    tls_key: str = ""
+    """PEM file of the certificate's private key."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks (CIDR) of proxies whose `Forwarded`, `X-Forwarded-For` or PROXY v2
+    header is believed. From anybody else these are ignored."""
+    proxy_protocol: bool = False
+    """Expect a PROXY protocol v2 header on connections from trusted proxies. Only without TLS on
+    this listener."""
+    max_body: int = 16_384
+    """Bytes of a request body; more gets 413 without being read."""
+    max_head: int = 16_384
+    """Bytes of request line and headers; more gets 431 and the connection is closed."""
+    head_timeout_s: float = 10.0
+    """Seconds in which a client must have sent its request, from its first byte."""
+    keep_alive_s: int = 30
+    """Seconds that an idle connection is kept."""
+    backlog: int = 2048
+    """Connections that the kernel holds for a worker that is busy."""
+
+
+class Management(Section, frozen=True):
+    """The listener for operations: /healthz, /readyz, /metrics, /services.json."""
+
+    listen: str = "127.0.0.1:8081"
+    """Address and port. Never expose it to devices; it has no authentication of its own."""
+
+
+class Portal(Section, frozen=True):
+    """Web pages that a phone opens in the middle of an entitlement (reserved: no listener yet)."""
+
+    base_url: str = "http://127.0.0.1:8082"
+    """Address of the portal as phones reach it. `/vowifi` under it is the ServiceFlow_URL of
+    VoWiFi. Empty = there is no portal, and a phone whose terms or address are missing is told that
+    the service cannot be offered."""
+    user_data_life_s: int = 600
+    """Seconds for which the signed ServiceFlow_UserData is good."""
+
+
+class Store(Section, frozen=True):
+    """Where subscriptions, session outcomes and records are kept."""
+
+    url: str = ""
+    """`sqlite:///path` or `postgresql://user@host:port/database`. Empty = SQLite, `simgrant.db` in
+    the state directory."""
+    url_file: str = ""
+    """File that holds the URL, when it has a password in it. It wins over `url`."""
+    pool_min: int = 2
+    """PostgreSQL connections that each worker keeps open."""
+    pool_max: int = 16
+    """PostgreSQL connections that each worker may open."""
+    timeout_s: float = 3.0
+    """Seconds after which a query is given up and the phone told to come back (503)."""
+    sqlite_reads: Literal["loop", "thread"] = "loop"
+    """Where SQLite reads run: `loop` is fastest while the database fits in the page cache;
+    `thread` does not block other requests on a slow disk."""
+
+
+class KeysSection(Section, frozen=True):
+    """The key ring (see Keys in Running it)."""
+
+    file: str = ""
+    """Key ring file, mode 0600. Empty = `keys.json` in the state directory."""
+    poll_s: float = 1.0
+    """Seconds between two looks whether the file was changed."""
+
+
+class Auth(Section, frozen=True):
+    """How SIMs are authenticated."""
+
+    vectors: Literal["local_auc"] = "local_auc"
+    """Source of authentication vectors."""
+    session_life_s: int = 60
+    """Seconds from the first challenge to the last answer of an EAP session, and for which a
+    repeated answer gets the same document."""
+    vector_timeout_s: float = 4.0
+    """Seconds to wait for a vector."""
+    hide_unknown: bool = False
+    """Answer an IMSI that is not ours with a challenge too, and with 403 only after its response,
+    so that nobody can find out which IMSIs exist."""
+    identity_round: bool = False
+    """Ask for the identity inside EAP first (RFC 4187 §4.1). Android aborts on it: leave it off
+    for phones."""
+    aka_prime: bool = False
+    """Answer identities of EAP-AKA' (leading digit 6) with EAP-AKA' (RFC 9048). Android's client
+    does not know it."""
+    aka_prime_network: str = "WLAN"
+    """Network name that EAP-AKA' binds its keys to (AT_KDF_INPUT)."""
+
+
+class LocalAuc(Section, frozen=True):
+    """The built-in authentication centre, for laboratories and small networks."""
+
+    ind: int = 5
+    """IND part of the sequence numbers made here, 0 to 31 (TS 33.102 §C.1.1.1). Give each source
+    of vectors for the same SIMs its own, or phones keep asking for resynchronisation. Worker n
+    uses `ind` + n."""
+
+
+class Tokens(Section, frozen=True):
+    """Fast-authentication tokens (TS.43 §2.8.5)."""
+
+    life_s: int = 30 * 86_400
+    """Seconds that a token lives."""
+    renew_last: float = 0.1
+    """Fraction at the end of its life in which a token request is given a new token."""
+    overlap_s: int = 60
+    """Seconds for which a renewed token is still good, since answers get lost."""
+
+
+class Documents(Section, frozen=True):
+    """The configuration document."""
+
+    validity_s: int = 2 * 86_400
+    """VERS validity: seconds after which a phone asks again."""
+    validity_spread: float = 0.15
+    """Spread of that validity, as a fraction, by a keyed hash of the subscription, so that phones
+    enrolled together do not come back together."""
+    gzip_from: int = 860
+    """Bytes from which a document is compressed for clients that accept gzip; 0 = never."""
+
+
+class Roaming(Section, frozen=True):
+    """What is known of where a subscription is; no TS.43 request tells it."""
+
+    max_age_s: int = 86_400
+    """Seconds after which a visited network that was reported counts as unknown."""
+
+
+class Limits(Section, frozen=True):
+    """Token buckets on the start of authentications; an unanswered challenge counts double. A
+    burst of 0 = no limit."""
+
+    imsi_source_burst: int = 120
+    """Starts at once for one IMSI from one source address."""
+    imsi_source_per_minute: int = 30
+    """Starts a minute after that, for one IMSI from one source address."""
+    imsi_burst: int = 240
+    """Starts at once for one IMSI from anywhere."""
+    imsi_per_minute: int = 60
+    """Starts a minute after that, for one IMSI from anywhere."""
+    source_burst: int = 6_000
+    """Starts at once from one source address, which may be a whole network's NAT."""
+    source_per_minute: int = 12_000
+    """Starts a minute after that, from one source address."""
+    remembered: int = 200_000
+    """Buckets that one worker remembers; the least recently used are forgotten."""
+
+
+class Records(Section, frozen=True):
+    """The record kept of every request."""
+
+    keep_days: int = 90
+    """Days that request records are kept."""
+    queue: int = 20_000
+    """Records that may wait to be written; more are counted as lost."""
+    batch: int = 500
+    """Records written in one transaction."""
+    interval_s: float = 1.0
+    """Longest time a record waits for its batch."""
+
+
+class Tenant(Section, frozen=True):
+    """An operator or MVNO served by this server. `default` exists without being named."""
+
+    hosts: tuple[str, ...] = ()
+    """Host names that phones of this tenant use, without port. The first way to tell tenants
+    apart."""
+    plmns: tuple[str, ...] = ()
+    """Served networks as `MCC-MNC` with the MNC's own length, such as `001-01` or `310-410`. For
+    `default` without a list: 001-01 and 999-99, the test networks."""
+    gid1: tuple[str, ...] = ()
+    """GID1 values (hexadecimal, any case) of an MVNO's SIMs; they count together with `plmns`."""
+    imsi_ranges: tuple[str, ...] = ()
+    """Ranges `first-last` of IMSIs, of equal length."""
+    keys: str = ""
+    """A key ring file of its own; empty = the server's ring (keys are derived per tenant all the
+    same)."""
+    policy: str = ""
+    """Policy file (TOML); empty = the policy that comes with simgrant."""
+    portal_url: str = ""
+    """The tenant's own portal; empty = `portal.base_url`."""
+
+
+class Settings(Section, frozen=True):
+    """The whole configuration."""
+
+    server: Server = Server()
+    device: Device = Device()
+    management: Management = Management()
+    portal: Portal = Portal()
+    store: Store = Store()
+    keys: KeysSection = KeysSection()
+    auth: Auth = Auth()
+    local_auc: LocalAuc = LocalAuc()
+    tokens: Tokens = Tokens()
+    documents: Documents = Documents()
+    roaming: Roaming = Roaming()
+    limits: Limits = Limits()
+    records: Records = Records()
+    tenants: dict[str, Tenant] = {}
+    """Tenants by name (lower case letters, digits, hyphen)."""

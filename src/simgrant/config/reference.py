@@ -1,0 +1,102 @@
+"""Render the configuration reference from ``config.model`` (``--check`` compares it).
+
+A setting's prose is the string under its field, read from the source: the
+documentation cannot say something else than the code.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from simgrant.config import model
+
+_PAGE = "docs/reference/configuration.md"
+_HEAD = """# Configuration reference
+
+<!-- Made by `make docs` from src/simgrant/config/model.py. Do not edit. -->
+
+One TOML file, given with `--config` or found as `simgrant.toml` in the current
+directory. Every value can be set by the environment as
+`SIMGRANT__SECTION__KEY`, which wins over the file. Everything has a default;
+an empty file is a working configuration.
+"""
+
+
+def render() -> str:
+    """Return the reference as Markdown."""
+    prose = _prose()
+    parts = [_HEAD]
+    for section in msgspec.structs.fields(model.Settings):
+        kind: Any = model.Tenant if section.name == "tenants" else section.type
+        title = "tenants.NAME" if section.name == "tenants" else section.name
+        parts.append(f"## [{title}]\n\n{inspect.getdoc(kind)}\n")
+        parts.append("| key | default | meaning |\n| --- | --- | --- |")
+        for field in msgspec.structs.fields(kind):
+            text = prose[kind.__name__, field.name].replace("|", "\\|")
+            parts.append(f"| `{field.name}` | `{_shown(field.default)}` | {text} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def undocumented() -> list[str]:
+    """Return the settings without prose."""
+    prose = _prose()
+    kinds = [
+        kind
+        for kind in vars(model).values()
+        if isinstance(kind, type) and issubclass(kind, model.Section)
+    ]
+    return [
+        f"{kind.__name__}.{field.name}"
+        for kind in kinds
+        if kind is not model.Settings
+        for field in msgspec.structs.fields(kind)
+        if not prose.get((kind.__name__, field.name))
+    ]
+
+
+def _prose() -> dict[tuple[str, str], str]:
+    found = {}
+    for node in ast.parse(inspect.getsource(model)).body:
+        if isinstance(node, ast.ClassDef):
+            for field, text in zip(node.body, node.body[1:], strict=False):
+                match field, text:
+                    case (
+                        ast.AnnAssign(target=ast.Name(id=name)),
+                        ast.Expr(value=ast.Constant(value=str(words))),
+                    ):
+                        found[node.name, name] = " ".join(words.split())
+    return found
+
+
+def _shown(default: Any) -> str:
+    return msgspec.json.encode(default).decode()
+
+
+def main(arguments: list[str]) -> int:
+    """Write the page (by default the one in docs), or compare it with ``--check``."""
+    check = "--check" in arguments
+    page = Path(next((name for name in arguments if name != "--check"), _PAGE))
+    text = render()
+    if not check:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(text, encoding="utf-8")
+        return 0
+    missing = undocumented()
+    if missing:
+        print("settings without prose: " + ", ".join(missing), file=sys.stderr)
+        return 1
+    if not page.exists() or page.read_text(encoding="utf-8") != text:
+        print(f"{page} is out of date; run: make docs", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,128 @@
+"""Reading and checking the configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from simgrant.config import reference
+from simgrant.config.load import Loaded, load, parse_listen
+from simgrant.errors import StartRefused
+
+
+def read(tmp_path: Path, text: str, **environment: str) -> Loaded:
+    file = tmp_path / "simgrant.toml"
+    file.write_text(text)
+    return load(file, environment)
+
+
+def problems(tmp_path: Path, text: str, **environment: str) -> str:
+    with pytest.raises(StartRefused) as refused:
+        read(tmp_path, text, **environment)
+    return str(refused.value)
+
+
+def test_an_empty_file_is_a_working_configuration(tmp_path: Path) -> None:
+    loaded = read(tmp_path, "")
+    assert loaded.settings == load(None, {}).settings
+    assert loaded.tenants["default"].plmns == ("001-01", "999-99")
+    assert loaded.key_file == tmp_path / "state" / "keys.json"
+    assert loaded.store_url == f"sqlite:///{tmp_path}/state/simgrant.db"
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    loaded = read(
+        tmp_path,
+        "[server]\nworkers = 2\n[auth]\nhide_unknown = false\n",
+        SIMGRANT__SERVER__WORKERS="3",
+        SIMGRANT__AUTH__HIDE_UNKNOWN="true",
+        SIMGRANT__STORE__URL="postgresql://db/x",
+        SIMGRANT__TENANTS__ACME__PLMNS='["310-410"]',
+        UNRELATED="1",
+    )
+    assert loaded.settings.server.workers == 3
+    assert loaded.settings.auth.hide_unknown is True
+    assert loaded.store_url == "postgresql://db/x"
+    assert loaded.tenants["acme"].plmns == ("310-410",)
+
+
+def test_every_unknown_key_is_named_with_what_was_meant(tmp_path: Path) -> None:
+    text = problems(
+        tmp_path, "[sever]\nx = 1\n[server]\nworker = 2\n[tenants.acme]\nhost = ['a']\n"
+    )
+    assert "unknown section [sever] (did you mean server?)" in text
+    assert "unknown key server.worker (did you mean workers?)" in text
+    assert "unknown key tenants.acme.host (did you mean hosts?)" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[server]\nworkers = 'two'\n", "workers"),
+        ("[server]\nworkers = 0\n", "server.workers: 0 is not within 1 to 256"),
+        ("[device]\nlisten = 'localhost:80'\n", "device.listen: 'localhost' is no IP address"),
+        ("[device]\nlisten = '127.0.0.1'\n", "is not address:port"),
+        ("[device]\ntls_key = 'k'\n", "tls_certificate and tls_key go together"),
+        ("[device]\nproxy_protocol = true\n", "needs trusted_proxies"),
+        ("[device]\ntrusted_proxies = ['x']\n", "'x' is no address or network"),
+        ("[tenants.Acme]\n", "a name is lower case"),
+        ("[tenants.a]\nplmns = ['00101']\n", "must look like 001-01"),
+        ("[tenants.a]\ngid1 = ['AB']\n", "gid1 needs plmns"),
+        ("[tenants.a]\npolicy = 'p.toml'\n", "needs hosts, plmns or imsi_ranges"),
+        ("[tenants.a]\nimsi_ranges = ['001019-001011']\n", "must be first-last"),
+        ("x = 1 = 2", "simgrant.toml"),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path: Path, text: str, said: str) -> None:
+    assert said in problems(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "said"),
+    [
+        ("hosts = ['A.example']", "hosts = ['a.example']", "host"),
+        (
+            "plmns = ['001-01']\ngid1 = ['ab']",
+            "plmns = ['001-01', '001-02']\ngid1 = ['AB']",
+            "GID1",
+        ),
+        ("plmns = ['310-410']", "plmns = ['310-410']", "network"),
+        ("imsi_ranges = ['001010-001019']", "imsi_ranges = ['001019-001099']", "overlaps"),
+    ],
+)
+def test_two_tenants_never_match_at_one_step(tmp_path: Path, one: str, two: str, said: str) -> None:
+    text = problems(tmp_path, f"[tenants.one]\n{one}\n[tenants.two]\n{two}\n")
+    assert said in text
+    assert "one" in text
+    assert "two" in text
+
+
+def test_a_password_is_read_from_a_file_and_never_shown(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgresql://me:hunter2@127.0.0.1/db\n")
+    loaded = read(tmp_path, "[store]\nurl_file = 'url'\n")
+    assert loaded.store_url == "postgresql://me:hunter2@127.0.0.1/db"
+    assert loaded.store_shown == "postgresql://127.0.0.1/db"
+    assert "hunter2" not in repr(loaded)
+
+
+def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(StartRefused, match="No such file"):
+        load(tmp_path / "absent.toml", {})
+
+
+def test_listeners_take_ipv4_ipv6_and_any_free_port() -> None:
+    assert parse_listen("127.0.0.1:0") == ("127.0.0.1", 0)
+    assert parse_listen("[::1]:8080") == ("::1", 8080)
+    with pytest.raises(ValueError, match="address:port"):
+        parse_listen("127.0.0.1:99999")
+
+
+def test_every_setting_has_prose() -> None:
+    assert reference.undocumented() == []
+
+
+def test_the_reference_names_every_section_and_its_defaults() -> None:
+    page = reference.render()
+    assert "## [tenants.NAME]" in page
+    assert "| `max_in_flight` | `256` |" in page
