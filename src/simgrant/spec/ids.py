@@ -1,0 +1,96 @@
+"""The names and numbers of TS.43 that code uses.
+
+Each enum has a row a value in ``tables/*.toml`` or in a service's own table; a
+test keeps both equal, so a value is never added in one place only.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+
+class AppId(StrEnum):
+    """The applications of TS.43 §2.3, by name."""
+
+    VOICE_OVER_CELLULAR = "ap2003"
+    VOWIFI = "ap2004"
+    SMSOIP = "ap2005"
+    ODSA_COMPANION = "ap2006"
+    ODSA_PRIMARY = "ap2009"
+    DATA_PLAN = "ap2010"
+    ODSA_SERVER_INITIATED = "ap2011"
+    CARRIER_BILLING = "ap2012"
+    PRIVATE_IDENTITY = "ap2013"
+    DEVICE_INFORMATION = "ap2014"
+    APP_AUTHENTICATION = "ap2015"
+    SATMODE = "ap2016"
+
+
+class EntitlementStatus(IntEnum):
+    """TS.43 Table 14: what the device may do with the service."""
+
+    DISABLED = 0
+    ENABLED = 1
+    INCOMPATIBLE = 2
+    PROVISIONING = 3
+
+
+class AddrStatus(IntEnum):
+    """TS.43 Table 16: the emergency address."""
+
+    NOT_AVAILABLE = 0
+    AVAILABLE = 1
+    NOT_REQUIRED = 2
+    IN_PROGRESS = 3
+
+
+class TcStatus(IntEnum):
+    """TS.43 Table 17: the terms and conditions."""
+
+    NOT_AVAILABLE = 0
+    AVAILABLE = 1
+    NOT_REQUIRED = 2
+    IN_PROGRESS = 3
+
+
+class ProvStatus(IntEnum):
+    """TS.43 Table 18: provisioning of the service in the network."""
+
+    NOT_PROVISIONED = 0
+    PROVISIONED = 1
+    NOT_REQUIRED = 2
+    IN_PROGRESS = 3
+
+
+class AccessType(IntEnum):
+    """TS.43 Table 21: the radio access of a voice entry."""
+
+    LTE = 1
+    NG_RAN = 2
+
+
+class HomeRoamingNwType(IntEnum):
+    """TS.43 Table 21: where a voice entry holds."""
+
+    ALL = 1
+    HOME = 2
+    ROAMING = 3
+
+
+class NotifAction(IntEnum):
+    """TS.43 Table 4: how the device wants to be notified (5 is v13's, kept but unserved)."""
+
+    DISABLE = 0
+    GCM = 1
+    FCM = 2
+    WNS = 3
+    APNS = 4
+    SNC = 5
+
+
+class RegisterNotifStatus(IntEnum):
+    """TS.43 Table 12: what became of a notif_token."""
+
+    SUCCESS = 0
+    INVALID_TOKEN = 1
+    DUPLICATE_TOKEN = 2

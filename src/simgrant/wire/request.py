@@ -1,0 +1,337 @@
+"""The bytes of a device's request as an `Ask` (TS.43 §2.3, §2.4, Table 4, RCC.14).
+
+Tolerant where phones in the field differ (letter case of names, four spellings of several apps,
+numbers as strings, the text ``null``), strict and bounded in all else. Whatever comes in is
+accepted or is a `BadRequest`; nothing here decides whether the request makes sense.
+"""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import Final, TypeAlias
+from urllib.parse import unquote_to_bytes
+
+from simgrant.errors import BadRequest, TooLarge
+from simgrant.nouns import noun
+from simgrant.spec import version
+from simgrant.spec.version import SpecVersion
+from simgrant.wire import flat_json, relay
+
+Parameters: TypeAlias = tuple[tuple[str, str], ...]
+"""Names in lower case, values verbatim, order and repetitions kept."""
+
+MAX_BYTES: Final = 16 * 1024
+MAX_PARAMETERS: Final = 100
+MAX_NAME: Final = 64
+MAX_VALUE: Final = 4096
+MAX_APPS: Final = 16
+_MAX_APP: Final = 64
+_MAX_VERS_DIGITS: Final = 9
+
+NO_ACTION: Final = -1
+"""The ``notif_action`` of a claim that has none, or one that is no number."""
+
+_ARRAYS: Final = frozenset({"app", "operation_targets", "target_terminal_imeis"})
+"""The parameters that may hold several values, so that a JSON array makes sense."""
+
+_PROOFS: Final = frozenset(
+    {
+        "eap_id",
+        "imsi",
+        "token",
+        "temporary_token",
+        "operator_token",
+        "access_token",
+        "app_token",
+        "msisdn",
+        "otp",
+    }
+)
+"""Who is asking, and the proof of it: two different values are an attack or a bug."""
+
+_ESCAPES: Final = {f"{code:02X}": chr(code) for code in range(1, 128)} | {
+    f"{code:02x}": chr(code) for code in range(1, 128)
+}
+
+
+@noun
+class RelayPacket:
+    """The device's answer to an EAP request; it carries nothing else (TS.43 §2.8.1)."""
+
+    packet: bytes = field(repr=False)
+
+
+@noun
+class TerminalClaim:
+    """What the device says that it is; vendor, model and version are often dummies."""
+
+    terminal_id: str = field(repr=False)
+    """An IMEI, a UUID, or empty."""
+    vendor: str
+    model: str
+    sw_version: str
+
+
+@noun
+class NotifClaim:
+    """How the device asks to be notified (TS.43 Table 4)."""
+
+    action: int
+    """A value of ``notif_action``, known or not; `NO_ACTION` when it is missing or no number."""
+    token: str = field(repr=False)
+
+    @property
+    def is_complete(self) -> bool:
+        """Tell whether both came; if not, the answer is RegisterNotifStatus 1 (Table 12)."""
+        return self.action != NO_ACTION and self.token != ""
+
+
+@noun
+class Ask:
+    """A request for entitlement, typed. A text that did not come is empty."""
+
+    apps: tuple[str, ...]
+    """AppIDs in lower case, known or not, in the order asked, each once; may be empty."""
+    spec_version: SpecVersion
+    config_version: int
+    """``vers``: the version of the document that the device holds; may be -1 or -2 (RCC.14)."""
+    eap_id: str = field(repr=False)
+    imsi: str = field(repr=False)
+    token: str = field(repr=False)
+    temporary_token: str = field(repr=False)
+    terminal: TerminalClaim
+    requestor_id: str
+    gid1: str
+    gid2: str
+    app_name: str
+    app_version: str
+    notif: NotifClaim | None
+    operation: str
+    parameters: Parameters = field(repr=False)
+    """All that came, for the services that have parameters of their own."""
+
+    def value(self, name: str) -> str:
+        """Return the last value of the parameter ``name`` (lower case); absent is empty."""
+        for found, value in reversed(self.parameters):
+            if found == name and not _is_null(value):
+                return value
+        return ""
+
+
+def pull_query(query: bytes) -> Parameters:
+    """Return the parameters in a query string, percent-decoded as strict UTF-8 (TS.43 §2.3).
+
+    A ``+`` stays a plus: phones write a space as ``%20`` (AOSP service_entitlement). A ``%`` that
+    begins no escape stays what it is.
+    """
+    if len(query) > MAX_BYTES:
+        raise TooLarge("query_too_large")
+    try:
+        text = query.decode()
+    except UnicodeDecodeError:
+        raise BadRequest("query_not_utf8") from None
+    if "\0" in text or "%00" in text:
+        raise BadRequest("parameter_holds_nul")
+    parts = text.split("&")
+    if len(parts) > MAX_PARAMETERS:
+        raise BadRequest("too_many_parameters")
+    pairs = []
+    for part in parts:
+        name, _, value = part.partition("=")
+        if "%" in part:
+            name, value = _decoded(name), _decoded(value)
+            if name == "msisdn":
+                value = _with_plus(value)
+        if len(part) > MAX_NAME and (len(name) > MAX_NAME or len(value) > MAX_VALUE):
+            raise BadRequest("parameter_too_long")
+        if name:
+            pairs.append((name.lower(), value))
+    return tuple(pairs)
+
+
+def pull_body(body: bytes) -> Parameters | RelayPacket:
+    """Return the parameters, or the EAP packet, in the body of a POST (TS.43 §2.4).
+
+    Which of them it is, is told by the member ``eap-relay-packet``: older Android labels both
+    kinds of body with the relay's content type. A JSON null is a parameter that did not come.
+    """
+    if len(body) > MAX_BYTES:
+        raise TooLarge("body_too_large")
+    members = flat_json.pull_object(body)
+    if len(members) > MAX_PARAMETERS:
+        raise BadRequest("too_many_parameters")
+    by_name = {name.lower(): value for name, value in members}
+    if len(by_name) != len(members):
+        raise BadRequest("parameter_repeated")
+    if relay.MEMBER in by_name:
+        return RelayPacket(relay.pull_packet(by_name[relay.MEMBER]))
+    pairs: list[tuple[str, str]] = []
+    for name, value in by_name.items():
+        if value is None or not name:
+            continue
+        if type(value) is list and name in _ARRAYS:
+            pairs.extend((_text(name), _text(item)) for item in value)
+        elif name == "msisdn":
+            pairs.append((name, _with_plus(_text(value))))
+        else:
+            pairs.append((_text(name), _text(value)))
+    if len(pairs) > MAX_PARAMETERS:
+        raise BadRequest("too_many_parameters")
+    if any(len(name) > MAX_NAME for name, _ in pairs):
+        raise BadRequest("parameter_too_long")
+    return tuple(pairs)
+
+
+def ask(parameters: Parameters) -> Ask:
+    """Return the typed request that ``parameters`` make; no app at all is left to the caller.
+
+    Of a name that came twice the last value holds, but for proofs of identity, where two
+    different values are refused. The text ``null``, which Android sends for what it could not
+    read, is no value.
+    """
+    found = {
+        name: value
+        for name, value in parameters
+        if value and (len(value) != 4 or not _is_null(value))
+    }
+    apps = [value for name, value in parameters if name == "app"]
+    if len(found) + len(apps) != len(parameters) + 1:
+        _refuse_two_proofs(parameters, found)
+    get = found.get
+    spec_version = version.parse(get("entitlement_version", ""))
+    if spec_version is None:
+        raise BadRequest("bad_entitlement_version")
+    return Ask(
+        apps=_apps(apps),
+        spec_version=spec_version,
+        config_version=_config_version(get("vers", "0")),
+        eap_id=get("eap_id", ""),
+        imsi=get("imsi", ""),
+        token=get("token", ""),
+        temporary_token=get("temporary_token", ""),
+        terminal=TerminalClaim(
+            get("terminal_id", ""),
+            get("terminal_vendor", ""),
+            get("terminal_model", ""),
+            get("terminal_sw_version", ""),
+        ),
+        requestor_id=get("requestor_id", ""),
+        gid1=get("gid1", ""),
+        gid2=get("gid2", ""),
+        app_name=get("app_name", ""),
+        app_version=get("app_version", ""),
+        notif=_notif(get("notif_action", ""), get("notif_token", "")),
+        operation=get("operation", ""),
+        parameters=parameters,
+    )
+
+
+def push_parameters(parameters: Parameters) -> bytes:
+    """Return ``parameters`` as compact bytes, for the sealed cookie between two EAP legs.
+
+    NUL divides the texts: `pull_query` and `pull_body` let none through.
+    """
+    texts = [text for pair in parameters for text in pair]
+    data = "\0".join(texts).encode()
+    if texts and data.count(0) != len(texts) - 1:
+        raise ValueError("a parameter holds NUL")
+    return data
+
+
+def pull_parameters(data: bytes) -> Parameters:
+    """Return exactly what was given to `push_parameters`."""
+    if not data:
+        return ()
+    if len(data) > 2 * MAX_BYTES:
+        raise TooLarge("parameters_too_large")
+    try:
+        texts = data.decode().split("\0")
+    except UnicodeDecodeError:
+        raise BadRequest("parameters_not_utf8") from None
+    if len(texts) % 2:
+        raise BadRequest("parameters_uneven")
+    return tuple(zip(texts[::2], texts[1::2], strict=True))
+
+
+def _decoded(text: str) -> str:
+    """Undo percent-encoding: by table if all is ASCII, which takes half the time."""
+    head, *rest = text.split("%")
+    if not rest:
+        return text
+    try:
+        return head + "".join([_ESCAPES[piece[:2]] + piece[2:] for piece in rest])
+    except KeyError:
+        pass
+    try:
+        return unquote_to_bytes(text).decode()
+    except UnicodeDecodeError:
+        raise BadRequest("query_not_utf8") from None
+
+
+def _text(value: object) -> str:
+    """Return a JSON value that is a text, and one that a store and a cookie can hold."""
+    if not isinstance(value, str):
+        raise BadRequest("parameter_not_text")
+    if len(value) > MAX_VALUE:
+        raise BadRequest("parameter_too_long")
+    if "\0" in value:
+        raise BadRequest("parameter_holds_nul")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:  # half of a surrogate pair, written as \uD800
+            raise BadRequest("body_not_utf8") from None
+    return value
+
+
+def _with_plus(number: str) -> str:
+    """Return a number whose ``+`` somebody took for an encoded space, with its ``+``."""
+    if number[:1] == " " and number[1:].isdigit():
+        return "+" + number[1:]
+    return number
+
+
+def _apps(values: list[str]) -> tuple[str, ...]:
+    """Return the AppIDs asked for, however several of them are written.
+
+    Repeated ``app`` (TS.43 §2.3), one list with commas, an array (TS.43 §2.4), or Android's
+    one string ``[ap2003,ap2004]`` in a POST.
+    """
+    found: dict[str, None] = {}
+    for value in values:
+        if value.isalnum():
+            found[value.lower()] = None
+            continue
+        for item in value.removeprefix("[").removesuffix("]").split(","):
+            found[item.strip(" \"'").lower()] = None
+    found.pop("", None)
+    found.pop("null", None)
+    if len(found) > MAX_APPS:
+        raise BadRequest("too_many_apps")
+    if len(max(found, key=len, default="")) > _MAX_APP:
+        raise BadRequest("app_too_long")
+    return tuple(found)
+
+
+def _config_version(text: str) -> int:
+    digits = text.removeprefix("-")
+    if digits.isascii() and digits.isdigit() and len(digits) <= _MAX_VERS_DIGITS:
+        return int(text)
+    return 0
+
+
+def _notif(action: str, token: str) -> NotifClaim | None:
+    if not action and not token:
+        return None
+    known = action.isascii() and action.isdigit() and len(action) <= _MAX_VERS_DIGITS
+    return NotifClaim(int(action) if known else NO_ACTION, token)
+
+
+def _refuse_two_proofs(parameters: Parameters, found: dict[str, str]) -> None:
+    for name, value in parameters:
+        if name in _PROOFS and found.get(name, value) != value and value and not _is_null(value):
+            raise BadRequest("proof_repeated")
+
+
+def _is_null(value: str) -> bool:
+    return value.lower() == "null"

@@ -1,0 +1,87 @@
+"""Documents as XML that Android reads (TS.43 §2.9, RCC.14; AOSP service_entitlement).
+
+Both of Android's readers double every ``&`` that does not begin ``&amp;`` before they parse, so
+``&amp;`` is the only entity that survives. Values that would need another one are changed here:
+
+======================  =====================================================
+in the value            in the document
+======================  =====================================================
+``&``                   ``&amp;``
+``"``                   the attribute stands in single quotes
+``"`` and ``'``         ``'`` for each of them
+``<``                   U+2039, a single left angle quotation mark
+TAB, CR, LF             one space for each run of them
+not of XML 1.0          nothing
+======================  =====================================================
+
+What must arrive unchanged goes as ``encodedValue=`` and base64 (TS.43 §2.9.3).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from simgrant.wire import content_types
+from simgrant.wire.document import CharacteristicList, Document, Item, Parm
+
+CONTENT_TYPE: Final = content_types.XML
+
+_HEAD: Final = (
+    '<?xml version="1.0"?><wap-provisioningdoc version="1.1"><characteristic type="VERS">'
+    '<parm name="version" value="%d"/><parm name="validity" value="%d"/></characteristic>'
+)
+_APPLICATION: Final = '<characteristic type="APPLICATION"><parm name="AppID" value=%s/>'
+
+_unsafe = re.compile('[&"<\x00-\x1f\ud800-\udfff\ufffe\uffff]').search
+_FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]+")
+_BREAKS: Final = re.compile("[\t\r\n]+")
+
+
+def push_document(document: Document) -> bytes:
+    """Return ``document`` in UTF-8, without white space between the elements.
+
+    ``type`` is the only attribute of a characteristic, because Android takes attribute number
+    0 for it. Names and types are ours, and are written as they are.
+    """
+    vers, token = document.vers, document.token
+    out = [_HEAD % (vers.version, vers.validity)]
+    if token is not None:
+        out.append(
+            f'<characteristic type="TOKEN"><parm name="token" value={_quoted(token.token)}/>'
+            f'<parm name="validity" value="{token.validity:d}"/></characteristic>'
+        )
+    for application in document.applications:
+        out.append(_APPLICATION % _quoted(application.app_id))
+        _push_items(application.items, out)
+        out.append("</characteristic>")
+    out.append("</wap-provisioningdoc>")
+    return "".join(out).encode()
+
+
+def _push_items(items: Iterable[Item], out: list[str]) -> None:
+    for item in items:
+        if isinstance(item, Parm):
+            value = item.value
+            if _unsafe(value) is None:
+                out.append(f'<parm name="{item.name}" value="{value}"/>')
+            else:
+                out.append(f'<parm name="{item.name}" value={_quoted(value)}/>')
+            continue
+        out.append(f'<characteristic type="{item.type}">')
+        _push_items(item.entries if isinstance(item, CharacteristicList) else item.items, out)
+        out.append("</characteristic>")
+
+
+def _quoted(value: str) -> str:
+    """Return ``value`` with the quotes that it needs, changed as the module's table says."""
+    if _unsafe(value) is None:
+        return f'"{value}"'
+    value = _FORBIDDEN.sub("", _BREAKS.sub(" ", value))
+    value = value.replace("&", "&amp;").replace("<", "\u2039")
+    if '"' not in value:
+        return f'"{value}"'
+    if "'" not in value:
+        return f"'{value}'"
+    return '"' + value.replace('"', "'") + '"'
