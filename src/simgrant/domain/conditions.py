@@ -1,0 +1,468 @@
+"""What a rule may ask of the facts: names, operators, and how they become closures.
+
+Conditions are data, not code: they cannot loop, cannot fail and cost about a tenth of a
+microsecond each. An unknown fact is the empty text, so that ``visited_plmn = ""`` says "nobody
+knows", and a negative condition (``not``, ``not_in``) holds for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from enum import Enum
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from simgrant.domain.facts import Area, Fact, Facts
+from simgrant.domain.problems import Problems, did_you_mean, shown
+from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
+from simgrant.nouns import noun
+from simgrant.spec.ids import ProvStatus
+
+if TYPE_CHECKING:
+    from simgrant.domain.policy import Question
+
+MOST_CONDITIONS = 50
+"""Conditions in one rule, all groups taken together."""
+MOST_VALUES = 10_000
+"""Values in one list; an operator's list of TACs is long."""
+MOST_DEPTH = 4
+"""Groups inside groups."""
+MOST_TEXT = 64
+
+Read: TypeAlias = "Callable[[Facts, Question], Any]"
+Test: TypeAlias = "Callable[[Facts, Question], bool]"
+
+
+class _Wrong(ValueError):
+    """A value that a condition cannot be compared with; says why."""
+
+
+@noun
+class Subject:
+    """Something that conditions are about."""
+
+    name: str
+    read: Read
+    parse: Callable[[object], object]
+    """Turns what was written into what `read` returns, or raises `_Wrong`."""
+    operators: tuple[str, ...]
+    fact: Callable[[Facts], Fact[Any]] | None = None
+    """Where its value comes from; None for what the question itself says."""
+    numeric: bool = False
+
+
+@noun
+class Comparison:
+    """One condition: a subject, an operator and what to compare with."""
+
+    text: str
+    """The condition in one line, for people."""
+    holds: Test
+    subject: Subject
+
+
+@noun
+class Group:
+    """Conditions of which all or any must hold."""
+
+    text: str
+    holds: Test
+    every: bool
+    parts: tuple[Condition, ...]
+
+
+Condition: TypeAlias = Comparison | Group
+
+
+@noun
+class Names:
+    """The names that this policy knows."""
+
+    plans: AbstractSet[str]
+    features: AbstractSet[str]
+
+
+@noun
+class Failure:
+    """A condition that did not hold, and the facts it looked at."""
+
+    condition: str
+    values: tuple[tuple[str, str, str, int | None], ...]
+    """Name, value, source of the fact and its Unix seconds, for each fact looked at."""
+
+
+def subjects(names: Names) -> Mapping[str, Subject]:
+    """Return everything a condition may be about, by name."""
+    known = (
+        Subject("status", _status, _one_of(SubscriptionStatus), _CHOICE, lambda f: f.status),
+        Subject("plan", _plan, _named(names.plans), _CHOICE, lambda f: f.plan),
+        Subject("features", _features, _named(names.features), _SET, lambda f: f.features),
+        Subject("in_plan", _in_plan, _boolean, ("is",), lambda f: f.features),
+        Subject("terms", _terms, _one_of(ConsentStatus), _CHOICE, lambda f: f.terms),
+        Subject("address", _address, _one_of(ConsentStatus), _CHOICE, lambda f: f.address),
+        Subject(
+            "provisioning", _provisioning, _one_of(ProvStatus), _CHOICE, lambda f: f.provisioning
+        ),
+        Subject("area", _area, _one_of(Area), _CHOICE, lambda f: f.area),
+        Subject("visited_plmn", _visited_plmn, _digits(6), _TEXT, lambda f: f.visited_plmn, True),
+        Subject("visited_mcc", _visited_mcc, _digits(3), _TEXT, lambda f: f.visited_plmn, True),
+        Subject("tac", _tac, _digits(8), _TEXT, lambda f: f.device, True),
+        Subject("vendor", _vendor, _folded, _TEXT, lambda f: f.device),
+        Subject("model", _model, _folded, _TEXT, lambda f: f.device),
+        Subject("feature", _feature, _named(names.features), _CHOICE),
+    )
+    return {subject.name: subject for subject in known}
+
+
+def compile_when(
+    when: object, known: Mapping[str, Subject], problems: Problems, *, where: str
+) -> tuple[Condition, ...]:
+    """Return the conditions of a ``when`` table, all of which must hold; empty = always.
+
+    Mistakes go to ``problems``; what is returned then is of no use.
+    """
+    return _Compiler(known, problems, where).table(when, "when", depth=0)
+
+
+def conjunction(parts: tuple[Condition, ...]) -> Test:
+    """Return one test that holds when all parts do; short ones without a loop."""
+    tests = tuple(part.holds for part in parts)
+    match tests:
+        case ():
+            return lambda _facts, _question: True
+        case (only,):
+            return only
+        case (first, second):
+            return lambda facts, question: first(facts, question) and second(facts, question)
+        case _:
+
+            def every(facts: Facts, question: Question) -> bool:
+                for test in tests:  # noqa: SIM110  a loop is half as slow as all() here
+                    if not test(facts, question):
+                        return False
+                return True
+
+            return every
+
+
+def first_failure(parts: tuple[Condition, ...], facts: Facts, question: Question) -> Failure | None:
+    """Return the first condition that does not hold, or None when all do."""
+    for part in parts:
+        if part.holds(facts, question):
+            continue
+        if isinstance(part, Group) and part.every:
+            return first_failure(part.parts, facts, question)
+        return Failure(
+            part.text, tuple(_value(each, facts, question) for each in _subjects_of(part))
+        )
+    return None
+
+
+class _Compiler:
+    """Compiles one rule's conditions and counts them."""
+
+    def __init__(self, known: Mapping[str, Subject], problems: Problems, where: str) -> None:
+        self._known = known
+        self._problems = problems
+        self._where = where
+        self._count = 0
+
+    def table(self, given: object, path: str, *, depth: int) -> tuple[Condition, ...]:
+        if not isinstance(given, Mapping):
+            self._say(path, f"must be a table of conditions, not {shown(given)}")
+            return ()
+        parts: list[Condition] = []
+        for key, operand in given.items():
+            self._count += 1
+            if self._count > MOST_CONDITIONS:
+                if self._count == MOST_CONDITIONS + 1:
+                    self._say(path, f"has more than {MOST_CONDITIONS} conditions")
+                break
+            if key in ("any", "all"):
+                parts.extend(self._group(key, operand, f"{path}.{key}", depth=depth + 1))
+            elif not isinstance(key, str) or key not in self._known:
+                self._problems.unknown(self._where, path, key, [*self._known, "any", "all"])
+            else:
+                parts.extend(self._comparisons(self._known[key], operand, f"{path}.{key}"))
+        return tuple(parts)
+
+    def _group(self, word: str, given: object, path: str, *, depth: int) -> Iterable[Condition]:
+        if depth > MOST_DEPTH:
+            self._say(path, f"is nested deeper than {MOST_DEPTH} groups")
+            return
+        if not isinstance(given, list) or not given:
+            self._say(path, f"must be a list of tables, not {shown(given)}")
+            return
+        parts: list[Condition] = []
+        for number, entry in enumerate(given[: MOST_CONDITIONS + 1], 1):
+            inside = self.table(entry, f"{path}[{number}]", depth=depth)
+            if not inside and isinstance(entry, Mapping) and not entry:
+                self._say(f"{path}[{number}]", "is empty: it would always hold")
+            if len(inside) == 1:
+                parts.append(inside[0])
+            elif inside:
+                parts.append(_group(inside, every=True))
+        if parts:
+            yield _group(tuple(parts), every=word == "all")
+
+    def _comparisons(self, subject: Subject, given: object, path: str) -> Iterable[Condition]:
+        if not isinstance(given, Mapping):
+            if "is" not in subject.operators:
+                self._say(path, f"needs an operator: {_either(subject.operators)}")
+            elif isinstance(given, list):
+                self._say(path, "a list needs an operator: { in = […] } or { not_in = […] }")
+            else:
+                yield from self._comparison(subject, "is", given, path)
+            return
+        if not given:
+            self._say(path, f"needs an operator: {_either(subject.operators)}")
+        for operator, operand in given.items():
+            if operator not in subject.operators:
+                known = subject.operators
+                self._problems.unknown(self._where, path, operator, known)
+            else:
+                yield from self._comparison(subject, operator, operand, path)
+
+    def _comparison(
+        self, subject: Subject, operator: str, given: object, path: str
+    ) -> Iterable[Comparison]:
+        listed = isinstance(given, list)
+        if listed and operator not in _TAKES_LIST:
+            self._say(path, f'"{operator}" takes one value, not a list')
+            return
+        if not listed and operator in _NEEDS_LIST:
+            self._say(path, f'"{operator}" takes a list, not {shown(given)}')
+            return
+        values = given if isinstance(given, list) else [given]
+        if not 1 <= len(values) <= MOST_VALUES:
+            self._say(path, f'"{operator}" takes 1 to {MOST_VALUES} values, not {len(values)}')
+            return
+        operands: list[Any] = []
+        for value in values:
+            try:
+                operands.append(
+                    _prefix(value, numeric=subject.numeric)
+                    if operator == "starts_with"
+                    else subject.parse(value)
+                )
+            except _Wrong as wrong:
+                self._say(path, str(wrong))
+        if len(operands) == len(values):
+            text = f"{subject.name} {_SIGNS[operator]} {_listed(values)}"
+            yield Comparison(text, _test(subject.read, operator, operands), subject)
+
+    def _say(self, path: str, message: str) -> None:
+        self._problems.add(self._where, path, message)
+
+
+_CHOICE = ("is", "not", "in", "not_in")
+_TEXT = (*_CHOICE, "starts_with")
+_SET = ("has", "lacks")
+_NEEDS_LIST = ("in", "not_in")
+_TAKES_LIST = (*_NEEDS_LIST, "starts_with")
+_SIGNS = {
+    "is": "=",
+    "not": "≠",
+    "in": "in",
+    "not_in": "not in",
+    "has": "has",
+    "lacks": "lacks",
+    "starts_with": "starts with",
+}
+
+
+def _test(read: Read, operator: str, operands: list[Any]) -> Test:
+    """Return the closure that compares; nothing in it can raise."""
+    one = operands[0]
+    several = frozenset(operands)
+    prefixes = tuple(operands)
+    match operator:
+        case "is":
+            return lambda facts, question: read(facts, question) == one
+        case "not":
+            return lambda facts, question: read(facts, question) != one
+        case "in":
+            return lambda facts, question: read(facts, question) in several
+        case "not_in":
+            return lambda facts, question: read(facts, question) not in several
+        case "has":
+            return lambda facts, question: one in read(facts, question)
+        case "lacks":
+            return lambda facts, question: one not in read(facts, question)
+        case _:
+            return lambda facts, question: read(facts, question).startswith(prefixes)
+
+
+def _group(parts: tuple[Condition, ...], *, every: bool) -> Group:
+    if every:
+        return Group(f"({' and '.join(p.text for p in parts)})", conjunction(parts), True, parts)
+    tests = tuple(part.holds for part in parts)
+
+    def some(facts: Facts, question: Question) -> bool:
+        for test in tests:  # noqa: SIM110  as in conjunction
+            if test(facts, question):
+                return True
+        return False
+
+    return Group(f"({' or '.join(p.text for p in parts)})", some, False, parts)
+
+
+def _subjects_of(part: Condition) -> Iterable[Subject]:
+    if isinstance(part, Comparison):
+        return (part.subject,)
+    found = [subject for inner in part.parts for subject in _subjects_of(inner)]
+    return {subject.name: subject for subject in found}.values()
+
+
+def _value(subject: Subject, facts: Facts, question: Question) -> tuple[str, str, str, int | None]:
+    value = subject.read(facts, question)
+    if isinstance(value, AbstractSet):
+        text = ", ".join(sorted(value)) or "none"
+    elif isinstance(value, Enum):
+        text = _spelling(value)
+    elif isinstance(value, bool):
+        text = "true" if value else "false"
+    else:
+        text = shown(value) if value else "unknown"
+    if subject.fact is None or (subject.name == "area" and value != facts.area.value):
+        # A question may suppose an area; the fact is not where that came from.
+        return subject.name, text, "question", None
+    fact = subject.fact(facts)
+    return subject.name, text, fact.source, fact.at
+
+
+# What is read. Plain functions: they run for every rule of every decision.
+
+
+def _status(facts: Facts, _question: Question) -> SubscriptionStatus:
+    return facts.status.value
+
+
+def _plan(facts: Facts, _question: Question) -> str:
+    return facts.plan.value
+
+
+def _features(facts: Facts, _question: Question) -> frozenset[str]:
+    return facts.features.value
+
+
+def _in_plan(facts: Facts, question: Question) -> bool:
+    return question.feature in facts.features.value
+
+
+def _terms(facts: Facts, _question: Question) -> ConsentStatus:
+    return facts.terms.value
+
+
+def _address(facts: Facts, _question: Question) -> ConsentStatus:
+    return facts.address.value
+
+
+def _provisioning(facts: Facts, _question: Question) -> ProvStatus:
+    return facts.provisioning.value
+
+
+def _area(_facts: Facts, question: Question) -> Area:
+    return question.area
+
+
+def _visited_plmn(facts: Facts, question: Question) -> str:
+    """The visited network, where the question is about the area the device is really in.
+
+    ap2003 asks about home and roaming at once; the network of today says nothing about the other.
+    """
+    return facts.visited_plmn.value if question.area == facts.area.value else ""
+
+
+def _visited_mcc(facts: Facts, question: Question) -> str:
+    return _visited_plmn(facts, question)[:3]
+
+
+def _tac(facts: Facts, _question: Question) -> str:
+    return facts.device.value.tac
+
+
+def _vendor(facts: Facts, _question: Question) -> str:
+    return facts.device.value.vendor.casefold()
+
+
+def _model(facts: Facts, _question: Question) -> str:
+    return facts.device.value.model.casefold()
+
+
+def _feature(_facts: Facts, question: Question) -> str:
+    return question.feature
+
+
+# How what was written becomes what is read.
+
+
+def _spelling(member: Enum) -> str:
+    """The word for a member: its value where that is a word, its name in lower case else."""
+    return member.value if isinstance(member.value, str) else member.name.lower()
+
+
+def _one_of(members: type[Enum]) -> Callable[[object], object]:
+    words = {_spelling(member): member for member in members}
+
+    def parse(given: object) -> object:
+        if not isinstance(given, str) or given not in words:
+            raise _Wrong(f"unknown value {shown(given)}; known: {', '.join(words)}")
+        return words[given]
+
+    return parse
+
+
+def _named(names: AbstractSet[str]) -> Callable[[object], object]:
+    def parse(given: object) -> object:
+        if not isinstance(given, str) or given not in names:
+            raise _Wrong(f"unknown name {shown(given)}{did_you_mean(given, names)}")
+        return given
+
+    return parse
+
+
+def _digits(most: int) -> Callable[[object], object]:
+    least = 5 if most == 6 else most  # a PLMN has 5 or 6
+
+    def parse(given: object) -> object:
+        if not isinstance(given, str):
+            raise _Wrong(f"must be a text in quotes, not {shown(given)}")
+        digits = given.isascii() and given.isdigit() and least <= len(given) <= most
+        if given and not digits:
+            span = f"{least} or {most}" if least < most else str(most)
+            raise _Wrong(f'must have {span} digits, or be "" for unknown, not {shown(given)}')
+        return given
+
+    return parse
+
+
+def _folded(given: object) -> object:
+    """TS.43 §1.7: names compare without regard to case."""
+    if not isinstance(given, str) or len(given) > MOST_TEXT:
+        raise _Wrong(f"must be a text of at most {MOST_TEXT} characters, not {shown(given)}")
+    return given.casefold()
+
+
+def _prefix(given: object, *, numeric: bool) -> object:
+    if given == "":
+        raise _Wrong("an empty prefix says nothing")
+    text = _folded(given)
+    if numeric and not (isinstance(text, str) and text.isascii() and text.isdigit()):
+        raise _Wrong(f"must be digits, not {shown(given)}")
+    return text
+
+
+def _boolean(given: object) -> object:
+    if not isinstance(given, bool):
+        raise _Wrong(f"must be true or false, not {shown(given)}")
+    return given
+
+
+def _either(words: Iterable[str]) -> str:
+    return ", ".join(words)
+
+
+def _listed(values: list[object]) -> str:
+    text = ", ".join(shown(value) for value in values[:4])
+    return text if len(values) <= 4 else f"{text} … ({len(values)} in all)"

@@ -1,0 +1,438 @@
+"""Policy: ordered rules, as data, that turn facts into a decision with a reason.
+
+A rule is a set of conditions on facts, a result and a reason code. Rules are
+compiled once to closures; deciding costs about a microsecond and can always be
+explained line by line: which rule fired, and why those before it did not.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from enum import StrEnum
+from hashlib import sha256
+from importlib import resources
+
+from simgrant.domain.conditions import (
+    Condition,
+    Failure,
+    Names,
+    Test,
+    compile_when,
+    conjunction,
+    first_failure,
+    subjects,
+)
+from simgrant.domain.facts import Area, Facts
+from simgrant.domain.problems import Problem, Problems, did_you_mean, shown
+from simgrant.domain.subscription import ConsentKind
+from simgrant.nouns import noun
+
+FEATURES: Mapping[str, str] = {
+    "volte": "voice calls over LTE",
+    "vonr": "voice calls over 5G",
+    "vowifi": "voice calls over Wi-Fi",
+    "smsoip": "text messages over IMS",
+    "home_only": "option: nothing of the plan is offered abroad",
+    "eps_fallback": "option: 5G calls fall back to LTE; told to the device with ap2003",
+}
+"""What plans may contain without the policy declaring it under ``[features]``."""
+
+NO_RULE = "no_rule"
+"""The reason when not one rule held: what nobody allowed is denied."""
+
+_MOST_RULES = 500
+_MOST_PLANS = 500
+_MOST_FEATURES = 100
+_MOST_TEXTS = 500
+_MOST_LANGUAGES = 50
+_MOST_LETTERS = 500
+_MOST_BYTES = 1 << 20
+
+
+class Result(StrEnum):
+    """What a rule says of a feature."""
+
+    ALLOWED = "allowed"
+    DENIED = "denied"
+    PENDING = "pending"
+    """Allowed, but still being set up in the network."""
+
+
+@noun
+class Question:
+    """May this feature be used there? One service may have several (ap2003 has one per RAT)."""
+
+    feature: str
+    """``vowifi``, ``volte``, ``vonr``, ``smsoip``: the names that plans and rules use."""
+    area: Area
+
+
+@noun
+class Decision:
+    """The answer to one question, and why."""
+
+    question: Question
+    result: Result
+    reason: str
+    """Stable code in snake_case, for records and metrics."""
+    rule: str
+    """Id of the rule that fired; empty when none did."""
+    policy_version: str
+    texts: Mapping[str, str]
+    """Text for the subscriber by BCP 47 language; empty where the rule has none."""
+
+
+@noun
+class RuleTrace:
+    """What became of one rule: it decided, or this is the condition that failed."""
+
+    rule: str
+    """Id of the rule; empty for the end of the list, where no rule held."""
+    when: str
+    """Its conditions in one line."""
+    result: Result
+    reason: str
+    failed: Failure | None
+    """The first condition that did not hold; None for the rule that decided."""
+
+    @property
+    def held(self) -> bool:
+        """Whether this rule decided."""
+        return self.failed is None
+
+
+class PolicyError(Exception):
+    """The policy has mistakes; all of them are in ``problems``, for the one who edits it."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(str(problem) for problem in problems))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
+    """One compiled rule."""
+
+    id: str
+    features: frozenset[str] | None
+    """The features it is about; None = all."""
+    conditions: tuple[Condition, ...]
+    """All must hold; none = always."""
+    result: Result
+    reason: str
+    texts: Mapping[str, str]
+    holds: Test
+
+    @property
+    def when(self) -> str:
+        """Its conditions in one line, for people."""
+        return " and ".join(part.text for part in self.conditions) or "always"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Policy:
+    """Compiled rules and plans; made by `compile_policy`."""
+
+    version: str
+    plans: Mapping[str, frozenset[str]]
+    """What each plan contains, by its name."""
+    features: Mapping[str, str]
+    """Every feature that plans and rules may name, with what it means."""
+    required: frozenset[ConsentKind]
+    rules: tuple[Rule, ...]
+    _ready: dict[str, dict[Area, tuple[tuple[Test, Decision], ...]]] = field(init=False, repr=False)
+    """The rules about each feature with the decisions they end in, made once: making one costs
+    as much as all the conditions before it."""
+
+    def __post_init__(self) -> None:
+        ready = {
+            feature: {area: self._outcomes(Question(feature, area)) for area in Area}
+            for feature in self.features
+        }
+        object.__setattr__(self, "_ready", ready)
+
+    def decide(self, question: Question, facts: Facts) -> Decision:
+        """Return what the first rule says whose conditions all hold; denied when none does."""
+        areas = self._ready.get(question.feature)
+        # A feature of a service from outside may be one that this policy never heard of.
+        outcomes = self._outcomes(question) if areas is None else areas[question.area]
+        for holds, decision in outcomes:
+            if holds(facts, question):
+                return decision
+        raise AssertionError("the last outcome always holds")
+
+    def explain(self, question: Question, facts: Facts) -> tuple[RuleTrace, ...]:
+        """Return every rule that was tried, in order; the last is the one that decided."""
+        tried: list[RuleTrace] = []
+        for rule in self._rules_about(question.feature):
+            failed = first_failure(rule.conditions, facts, question)
+            tried.append(RuleTrace(rule.id, rule.when, rule.result, rule.reason, failed))
+            if failed is None:
+                return tuple(tried)
+        return (*tried, RuleTrace("", "no rule held", Result.DENIED, NO_RULE, None))
+
+    def features_of(self, plan: str) -> frozenset[str]:
+        """Return what a plan contains; nothing for a plan this policy does not know."""
+        return self.plans.get(plan, frozenset())
+
+    def requires(self, kind: ConsentKind) -> bool:
+        """Return whether VoWiFi waits for this consent of the subscriber."""
+        return kind in self.required
+
+    def _rules_about(self, feature: str) -> tuple[Rule, ...]:
+        return tuple(r for r in self.rules if r.features is None or feature in r.features)
+
+    def _outcomes(self, question: Question) -> tuple[tuple[Test, Decision], ...]:
+        decided = [
+            (
+                rule.holds,
+                Decision(question, rule.result, rule.reason, rule.id, self.version, rule.texts),
+            )
+            for rule in self._rules_about(question.feature)
+        ]
+        nothing = Decision(question, Result.DENIED, NO_RULE, "", self.version, {})
+        return (*decided, (conjunction(()), nothing))
+
+
+def compile_policy(data: Mapping[str, object], *, version: str) -> Policy:
+    """Return the policy that ``data`` describes, or raise `PolicyError` with all its mistakes."""
+    problems = Problems()
+    reader = _Reader(problems)
+    policy = reader.policy(data, version=version)
+    if problems.found:
+        raise PolicyError(problems.found)
+    return policy
+
+
+def parse_policy(text: str, *, version: str | None = None) -> Policy:
+    """Return the policy of a TOML text; its version is a hash of the text unless given."""
+    if len(text) > _MOST_BYTES:
+        raise PolicyError((Problem("", "", f"is larger than {_MOST_BYTES} bytes"),))
+    try:
+        data = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        message = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "nested too deep"
+        raise PolicyError((Problem("", "", f"is not TOML: {message}"),)) from None
+    return compile_policy(data, version=version or f"policy-{_fingerprint(text)}")
+
+
+def default_policy_text() -> str:
+    """Return the packaged policy as its TOML text: what an operator starts from."""
+    return resources.files(__package__).joinpath("default_policy.toml").read_text("utf-8")
+
+
+def default_policy() -> Policy:
+    """Return the packaged policy, compiled."""
+    text = default_policy_text()
+    return parse_policy(text, version=f"default-{_fingerprint(text)}")
+
+
+def _fingerprint(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:12]
+
+
+_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
+_TOP = ("features", "plans", "vowifi", "texts", "rule")
+_RULE = ("id", "features", "when", "result", "reason", "text")
+
+
+class _Reader:
+    """Reads the data into compiled parts; mistakes go to the list and reading goes on."""
+
+    def __init__(self, problems: Problems) -> None:
+        self._problems = problems
+        self._texts: dict[str, Mapping[str, str]] = {}
+        self._features: dict[str, str] = dict(FEATURES)
+
+    def policy(self, data: object, *, version: str) -> Policy:
+        top = self._table(data, "", "", known=_TOP)
+        self._features.update(self._declared(top.get("features", {})))
+        self._texts.update(self._shared_texts(top.get("texts", {})))
+        plans = self._plans(top.get("plans", {}))
+        required = self._required(top.get("vowifi", {}))
+        rules = self._rules(top.get("rule", []), plans.keys())
+        return Policy(version, plans, dict(self._features), required, rules)
+
+    def _declared(self, given: object) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name, meaning in self._entries(given, "features", most=_MOST_FEATURES):
+            if not _NAME.fullmatch(name):
+                self._say("features", shown(name), "must be letters, digits and _ in lower case")
+            elif name in FEATURES:
+                self._say("features", name, "is built in and needs no declaration")
+            elif not isinstance(meaning, str) or not 1 <= len(meaning) <= _MOST_LETTERS:
+                self._say("features", name, f"must be a short text, not {shown(meaning)}")
+            else:
+                found[name] = meaning
+        return found
+
+    def _plans(self, given: object) -> dict[str, frozenset[str]]:
+        found: dict[str, frozenset[str]] = {}
+        for name, plan in self._entries(given, "plans", most=_MOST_PLANS):
+            where = f"plans.{name[:64]}"
+            if not 1 <= len(name) <= 64 or not name.isprintable():
+                self._say("plans", shown(name), "must have 1 to 64 printable characters")
+            body = self._table(plan, where, "", known=("features",))
+            if isinstance(plan, Mapping) and "features" not in plan:
+                self._say(where, "features", "is missing; write [] for none")
+            found[name] = self._names(body.get("features", []), where, "features")
+        return found
+
+    def _required(self, given: object) -> frozenset[ConsentKind]:
+        words = {"required": True, "not_required": False}
+        found: set[ConsentKind] = set()
+        body = self._table(given, "vowifi", "", known=tuple(ConsentKind))
+        for kind in ConsentKind:
+            word = body.get(kind, "not_required")
+            if not isinstance(word, str) or word not in words:
+                hint = did_you_mean(word, words)
+                self._say("vowifi", kind, f"unknown value {shown(word)}{hint}")
+            elif words[word]:
+                found.add(kind)
+        return frozenset(found)
+
+    def _shared_texts(self, given: object) -> dict[str, Mapping[str, str]]:
+        return {
+            name: self._languages(text, f"texts.{name[:64]}", "")
+            for name, text in self._entries(given, "texts", most=_MOST_TEXTS)
+        }
+
+    def _rules(self, given: object, plans: AbstractSet[str]) -> tuple[Rule, ...]:
+        if not isinstance(given, list):
+            self._say("", "rule", f"must be a list of tables ([[rule]]), not {shown(given)}")
+            return ()
+        if not given:
+            self._say("", "rule", "is missing: without a rule everything is denied")
+        if len(given) > _MOST_RULES:
+            self._say("", "rule", f"has more than {_MOST_RULES} entries")
+        known = subjects(Names(plans=plans, features=self._features.keys()))
+        found: list[Rule] = []
+        whens: list[object] = []
+        for number, entry in enumerate(given[:_MOST_RULES], 1):
+            body = self._table(entry, f"rule {number}", "", known=_RULE)
+            rule_id = body.get("id")
+            if not isinstance(rule_id, str) or not _ID.fullmatch(rule_id):
+                self._say(f"rule {number}", "id", _wrong_id(rule_id))
+                rule_id = str(number)
+            where = f'rule "{rule_id}"'
+            if any(rule.id == rule_id for rule in found):
+                self._say(where, "id", "is used by an earlier rule too")
+            conditions = compile_when(body.get("when", {}), known, self._problems, where=where)
+            rule = Rule(
+                rule_id,
+                self._names(body["features"], where, "features", least=1)
+                if "features" in body
+                else None,
+                conditions,
+                self._result(body.get("result"), where),
+                self._reason(body.get("reason", rule_id.replace("-", "_")), where),
+                self._text(body.get("text", {}), where),
+                conjunction(conditions),
+            )
+            found.append(rule)
+            whens.append(body.get("when", {}))
+        if not self._problems.found:
+            self._refuse_unreachable(found, whens)
+        return tuple(found)
+
+    def _refuse_unreachable(self, rules: list[Rule], whens: list[object]) -> None:
+        """Note the rules that can never decide because an earlier one always does."""
+        every = frozenset(self._features)
+        for number, rule in enumerate(rules):
+            left = every if rule.features is None else rule.features
+            for earlier, when in zip(rules[:number], whens, strict=False):
+                if not earlier.conditions or when == whens[number]:
+                    left -= every if earlier.features is None else earlier.features
+                if not left:
+                    reason = f'can never be reached: rule "{earlier.id}" decides before it'
+                    self._say(f'rule "{rule.id}"', "", reason)
+                    break
+
+    def _result(self, given: object, where: str) -> Result:
+        if given is None:
+            self._say(where, "result", f"is missing; known: {', '.join(Result)}")
+        elif not isinstance(given, str) or given not in tuple(Result):
+            hint = did_you_mean(given, Result)
+            self._say(where, "result", f"unknown value {shown(given)}{hint}")
+        else:
+            return Result(given)
+        return Result.DENIED
+
+    def _reason(self, given: object, where: str) -> str:
+        if isinstance(given, str) and _ID.fullmatch(given) and "-" not in given:
+            return given
+        self._say(where, "reason", "must be letters, digits and _ in lower case, at most 64")
+        return ""
+
+    def _text(self, given: object, where: str) -> Mapping[str, str]:
+        if not isinstance(given, str):
+            return self._languages(given, where, "text")
+        if given not in self._texts:
+            self._problems.unknown(where, "text", given, self._texts)
+        return self._texts.get(given, {})
+
+    def _languages(self, given: object, where: str, key: str) -> Mapping[str, str]:
+        found: dict[str, str] = {}
+        for language, text in self._entries(given, where, key, most=_MOST_LANGUAGES):
+            place = f"{key}.{language[:16]}".lstrip(".")
+            if not _LANGUAGE.fullmatch(language):
+                self._say(where, place, f"{shown(language)} is no language tag such as en or pt-BR")
+            elif not isinstance(text, str) or not 1 <= len(text) <= _MOST_LETTERS:
+                self._say(where, place, f"must be a text of 1 to {_MOST_LETTERS} characters")
+            elif not text.isprintable() or not {"<", '"'}.isdisjoint(text):
+                # Phones show XML escapes and line breaks as they are written (AOSP XmlDoc).
+                self._say(where, place, 'must not hold <, " or a line break: phones garble them')
+            else:
+                found[language] = text
+        return found
+
+    def _names(self, given: object, where: str, key: str, *, least: int = 0) -> frozenset[str]:
+        if not isinstance(given, list) or not least <= len(given) <= _MOST_FEATURES:
+            self._say(where, key, f"must be a list of features, not {shown(given)}")
+            return frozenset()
+        for name in given:
+            if not isinstance(name, str) or name not in self._features:
+                self._problems.unknown(where, key, name, self._features)
+        return frozenset(name for name in given if isinstance(name, str))
+
+    def _table(
+        self, given: object, where: str, key: str, *, known: tuple[str, ...]
+    ) -> dict[str, object]:
+        """Return the entries of a table that may have only the known keys."""
+        found: dict[str, object] = {}
+        for name, value in self._entries(given, where, key, most=_MOST_RULES):
+            if name in known:
+                found[name] = value
+            else:
+                self._say(where, "", f"unknown key {shown(name)}{did_you_mean(name, known)}")
+        return found
+
+    def _entries(
+        self, given: object, where: str, key: str = "", *, most: int
+    ) -> list[tuple[str, object]]:
+        """Return the entries of a table of any keys, as many as allowed."""
+        if not isinstance(given, Mapping):
+            self._say(where, key, f"must be a table, not {shown(given)}")
+            return []
+        if len(given) > most:
+            self._say(where, key, f"has more than {most} entries")
+            return []
+        for name in given:
+            if not isinstance(name, str):
+                self._say(where, key, f"unknown key {shown(name)}")
+        return [(name, value) for name, value in given.items() if isinstance(name, str)]
+
+    def _say(self, where: str, key: str, message: str) -> None:
+        self._problems.add(where, key, message)
+
+
+def _wrong_id(given: object) -> str:
+    if given is None:
+        return "is missing"
+    return f"must be letters, digits, - and _ in lower case, at most 64, not {shown(given)}"

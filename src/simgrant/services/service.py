@@ -1,0 +1,213 @@
+"""What a TS.43 service is: a name, a table of parameters and three pure functions.
+
+Asking and answering are apart so that the policy stands between them: ``questions`` says what has
+to be decided, the policy decides, ``answer`` says it in the service's own words. None of them
+waits for anything or looks at a request.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import field
+from enum import IntEnum
+from importlib import resources
+from typing import Any, TypeAlias
+
+from simgrant.domain.facts import Facts
+from simgrant.domain.policy import Decision, Question, Result
+from simgrant.nouns import noun
+from simgrant.spec.ids import EntitlementStatus
+from simgrant.spec.version import SpecVersion, parse
+from simgrant.wire.document import Application, Parm
+
+
+@noun
+class ServiceFlow:
+    """Where the device sends the subscriber to give what is missing (TS.43 §3.1.2)."""
+
+    url: str
+    user_data: str = field(repr=False)
+    """Posted to the page as it is; carries the sealed reference to the subscription."""
+
+
+@noun
+class Enquiry:
+    """What an answer depends on besides facts and decisions."""
+
+    spec_version: SpecVersion
+    flow: ServiceFlow | None
+    """None where none is configured, or where the service said it wants none."""
+    text: Callable[[Mapping[str, str]], str]
+    """Picks the text in the subscriber's language; empty when there is none at all."""
+
+
+@noun
+class ParmRow:
+    """A parameter that a service may emit."""
+
+    path: str
+    """Characteristics and name, joined by ``/``; a name alone stands in APPLICATION itself."""
+    section: str
+    presence: str
+    """``mandatory``, ``conditional`` or ``optional``."""
+    meaning: str
+    values: Mapping[int, str]
+    """What each number means; empty where the value is free."""
+    since: SpecVersion
+    """First version of TS.43 whose clients get it."""
+    before: SpecVersion | None
+    """First version of TS.43 whose clients no longer get it."""
+
+
+Questions: TypeAlias = Callable[[SpecVersion, Facts], tuple[Question, ...]]
+Answer: TypeAlias = Callable[[Facts, tuple[Decision, ...], Enquiry], Application]
+WantsFlow: TypeAlias = Callable[[Facts, tuple[Decision, ...]], bool]
+
+
+def no_flow(_facts: Facts, _decisions: tuple[Decision, ...]) -> bool:
+    """Say that a service never sends the subscriber to a page."""
+    return False
+
+
+@noun
+class Service:
+    """One TS.43 service; the flow, the console and the docs know it by this alone."""
+
+    app_id: str
+    name: str
+    section: str
+    """Chapter of TS.43."""
+    since: SpecVersion
+    """First version of TS.43 that has it; older clients are answered all the same."""
+    notifiable: bool
+    """Whether a device may be told of a change (TS.43 §2.6)."""
+    needs: frozenset[str]
+    """The facts, by their names in `Facts`, that the answer looks at besides the decisions."""
+    features: tuple[str, ...]
+    """What its questions may be about."""
+    parms: Mapping[str, ParmRow]
+    """Every parameter it may emit, by path, in the order of the table."""
+    texts: Mapping[str, Mapping[str, str]]
+    """Texts of its own, by name and language, for what no rule can know."""
+    questions: Questions
+    """What has to be decided before it can answer."""
+    answer: Answer
+    """The application, from the facts and one decision for each question, in their order."""
+    wants_flow: WantsFlow = no_flow
+    """Whether ``answer`` will use a `ServiceFlow`: sealing its data costs more than the rest."""
+
+
+class BadTable(ValueError):
+    """A service's table is not as it must be; a mistake of ours, found at import."""
+
+
+@noun
+class Table:
+    """What the TOML file beside a service says."""
+
+    app_id: str
+    name: str
+    section: str
+    since: SpecVersion
+    notifiable: bool
+    needs: frozenset[str]
+    features: tuple[str, ...]
+    parms: Mapping[str, ParmRow]
+    texts: Mapping[str, Mapping[str, str]]
+
+    def service(
+        self, *, questions: Questions, answer: Answer, wants_flow: WantsFlow = no_flow
+    ) -> Service:
+        """Return the service that this table and these functions make."""
+        return Service(
+            app_id=self.app_id,
+            name=self.name,
+            section=self.section,
+            since=self.since,
+            notifiable=self.notifiable,
+            needs=self.needs,
+            features=self.features,
+            parms=self.parms,
+            texts=self.texts,
+            questions=questions,
+            answer=answer,
+            wants_flow=wants_flow,
+        )
+
+
+def from_table(module: str) -> Table:
+    """Return the table of the same stem as ``module``, which calls this with its ``__name__``.
+
+    The module must be in a package; one that is not reads its file itself, for `read_table`.
+    """
+    package, _, stem = module.rpartition(".")
+    text = resources.files(package).joinpath(f"{stem}.toml").read_text("utf-8")
+    return read_table(text, name=f"{stem}.toml")
+
+
+def read_table(text: str, *, name: str) -> Table:
+    """Return what a table's text says, or raise `BadTable`."""
+    try:
+        data = tomllib.loads(text)
+        table = Table(
+            app_id=data.pop("id"),
+            name=data.pop("name"),
+            section=data.pop("section"),
+            since=_version(data.pop("since")),
+            notifiable=data.pop("notifiable"),
+            needs=frozenset(data.pop("needs")),
+            features=tuple(data.pop("features")),
+            texts=data.pop("texts", {}),
+            parms={path: _row(path, row) for path, row in data.pop("parm").items()},
+        )
+        _all_read(data)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise BadTable(f"{name}: {error!r}") from error
+    return table
+
+
+def number_parms(name: str, numbers: Iterable[IntEnum]) -> Mapping[IntEnum, Parm]:
+    """Return the parm for each number that ``name`` may have, made once for all answers."""
+    return {number: Parm(name, str(int(number))) for number in numbers}
+
+
+def status_parm(decision: Decision) -> Parm:
+    """Return a decision as the EntitlementStatus of a service that has nothing more to say."""
+    return _STATUS[decision.result]
+
+
+_STATUS = {
+    Result.ALLOWED: Parm("EntitlementStatus", str(int(EntitlementStatus.ENABLED))),
+    Result.DENIED: Parm("EntitlementStatus", str(int(EntitlementStatus.INCOMPATIBLE))),
+    Result.PENDING: Parm("EntitlementStatus", str(int(EntitlementStatus.PROVISIONING))),
+}
+
+
+def _row(path: str, data: dict[str, Any]) -> ParmRow:
+    before = data.pop("before", None)
+    row = ParmRow(
+        path=path,
+        section=data.pop("section"),
+        presence=data.pop("presence"),
+        meaning=data.pop("meaning"),
+        values={int(value): word for value, word in data.pop("values", {}).items()},
+        since=_version(data.pop("since", "1.0")),
+        before=None if before is None else _version(before),
+    )
+    if row.presence not in ("mandatory", "conditional", "optional"):
+        raise ValueError(f"no presence: {row.presence!r}")
+    _all_read(data)
+    return row
+
+
+def _version(text: str) -> SpecVersion:
+    version = parse(text)
+    if version is None:
+        raise ValueError(f"no version: {text!r}")
+    return version
+
+
+def _all_read(data: dict[str, Any]) -> None:
+    if data:
+        raise ValueError(f"unknown keys: {sorted(data)}")
