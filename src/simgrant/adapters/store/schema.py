@@ -1,0 +1,167 @@
+"""The tables, once for both engines: what the migrations must have built.
+
+Only migrations and their tests import this; the device path never loads SQLAlchemy.
+
+Every key begins with the tenant and, where there is one, the IMSI, so that an engine that spreads
+rows over machines keeps a subscription's rows together. No key is counted up and no index begins
+with the time: both would send every write of a busy table to one machine. What has to be found by
+time has an index that begins with ``shard``, a hash in 0 to 15.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+)
+
+metadata = MetaData(naming_convention={"pk": "pk_%(table_name)s"})
+
+
+def _table(name: str, key: str, *columns: Column[str] | Column[int] | Column[bytes]) -> Table:
+    """Make a table whose rows SQLite keeps in the key's own B-tree, not in a second one."""
+    return Table(
+        name, metadata, *columns, PrimaryKeyConstraint(*key.split()), sqlite_with_rowid=False
+    )
+
+
+def _text(name: str, *, nullable: bool = False) -> Column[str]:
+    return Column(name, Text, nullable=nullable)
+
+
+def _small(name: str) -> Column[int]:
+    return Column(name, SmallInteger, nullable=False)
+
+
+def _int(name: str) -> Column[int]:
+    return Column(name, Integer, nullable=False)
+
+
+def _big(name: str, *, nullable: bool = False) -> Column[int]:
+    return Column(name, BigInteger, nullable=nullable)
+
+
+def _bytes(name: str) -> Column[bytes]:
+    return Column(name, LargeBinary, nullable=False)
+
+
+subscription = _table(
+    "subscription",
+    "tenant imsi",
+    _text("tenant"),
+    _text("imsi"),
+    _text("msisdn", nullable=True),
+    _text("status"),
+    _text("plan"),
+    _text("gid1"),
+    _small("provisioning"),
+    _text("visited_plmn"),
+    _big("visited_at"),
+    _int("token_epoch"),
+    _big("created_at"),
+    _big("changed_at"),
+)
+
+msisdn = _table(
+    "msisdn",
+    "tenant msisdn",
+    _text("tenant"),
+    _text("msisdn"),
+    _text("imsi"),
+)
+"""Whose number it is; a removed subscription has no row here, so its number can be given again."""
+
+sim_key = _table(
+    "sim_key",
+    "tenant imsi",
+    _text("tenant"),
+    _text("imsi"),
+    _text("algorithm"),
+    _bytes("wrapped_k"),
+    _bytes("wrapped_op"),
+    _bytes("amf"),
+    _big("sqn_offset"),
+    _small("res_length"),
+)
+
+consent = _table(
+    "consent",
+    "tenant imsi kind",
+    _text("tenant"),
+    _text("imsi"),
+    _text("kind"),
+    _text("status"),
+    _text("version"),
+    _big("at"),
+    _big("expires_at", nullable=True),
+)
+
+terminal = _table(
+    "terminal",
+    "tenant imsi terminal_id",
+    _text("tenant"),
+    _text("imsi"),
+    _text("terminal_id"),
+    _text("vendor"),
+    _text("model"),
+    _text("sw_version"),
+    _int("token_epoch"),
+    _big("seen_at"),
+)
+
+token_grant = _table(
+    "token_grant",
+    "tenant imsi terminal_id client",
+    _text("tenant"),
+    _text("imsi"),
+    _text("terminal_id"),
+    _text("client"),
+    _big("issued_at"),
+)
+
+session = _table(
+    "session",
+    "tenant imsi session_id",
+    _text("tenant"),
+    _text("imsi"),
+    _bytes("session_id"),
+    _text("outcome"),
+    _big("at"),
+    _bytes("state"),
+    _bytes("answer_hash"),
+    _small("shard"),
+)
+Index("ix_session_purge", session.c.shard, session.c.at)
+
+push_registration = _table(
+    "push_registration",
+    "tenant imsi terminal_id app_id app_name",
+    _text("tenant"),
+    _text("imsi"),
+    _text("terminal_id"),
+    _text("app_id"),
+    _text("app_name"),
+    _small("action"),
+    _text("token"),
+    _big("at"),
+)
+
+record = _table(
+    "record",
+    "tenant subscriber_ref at_us request_id",
+    _text("tenant"),
+    _text("subscriber_ref"),
+    _big("at_us"),
+    _text("request_id"),
+    _bytes("body"),
+    _small("shard"),
+)
+Index("ix_record_purge", record.c.shard, record.c.at_us)

@@ -1,0 +1,201 @@
+"""Rows to the domain's values and back; the columns are those of ``statements``."""
+
+from __future__ import annotations
+
+from simgrant.adapters.store.sql.engine import Params, Row
+from simgrant.adapters.store.sql.statements import shard_of
+from simgrant.domain.subscription import (
+    Consent,
+    ConsentKind,
+    ConsentStatus,
+    Profile,
+    PushRegistration,
+    Subscription,
+    SubscriptionStatus,
+    Terminal,
+)
+from simgrant.identities import Imsi, Msisdn
+from simgrant.ports.store import Outcome, RequestRecord, SessionRow, SimKey
+from simgrant.spec.ids import ProvStatus
+
+# Looking a value up costs a tenth of calling the enum.
+_STATUS = {status.value: status for status in SubscriptionStatus}
+_CONSENT = {status.value: status for status in ConsentStatus}
+_TERMS, _ADDRESS = ConsentKind.TERMS, ConsentKind.ADDRESS
+_PROVISIONING = {int(status): status for status in ProvStatus}
+
+
+def to_subscription(row: Row) -> Subscription:
+    """Build a subscription from ``SUBSCRIPTION_COLUMNS``."""
+    tenant, imsi, msisdn, status, plan, gid1, prov, plmn, plmn_at, epoch, created, changed = row
+    return Subscription(
+        tenant,
+        Imsi(imsi),
+        None if msisdn is None else Msisdn(msisdn),
+        _STATUS[status],
+        plan,
+        gid1,
+        _PROVISIONING[prov],
+        plmn,
+        plmn_at,
+        epoch,
+        created,
+        changed,
+    )
+
+
+def from_subscription(value: Subscription) -> Params:
+    """Return a subscription as ``SUBSCRIPTION_COLUMNS``."""
+    return (
+        value.tenant,
+        value.imsi.digits,
+        None if value.msisdn is None else value.msisdn.digits,
+        value.status.value,
+        value.plan,
+        value.gid1,
+        int(value.provisioning),
+        value.visited_plmn,
+        value.visited_at,
+        value.token_epoch,
+        value.created_at,
+        value.changed_at,
+    )
+
+
+def to_profile(tenant: str, imsi: Imsi, row: Row) -> Profile:
+    """Build a profile from the row of ``PROFILE``."""
+    (
+        msisdn,
+        status,
+        plan,
+        gid1,
+        provisioning,
+        visited_plmn,
+        visited_at,
+        epoch,
+        created_at,
+        changed_at,
+        terms,
+        terms_version,
+        terms_at,
+        terms_end,
+        address,
+        address_version,
+        address_at,
+        address_end,
+        terminal_epoch,
+        granted_at,
+    ) = row
+    return Profile(
+        Subscription(
+            tenant,
+            imsi,
+            None if msisdn is None else Msisdn(msisdn),
+            _STATUS[status],
+            plan,
+            gid1,
+            _PROVISIONING[provisioning],
+            visited_plmn,
+            visited_at,
+            epoch,
+            created_at,
+            changed_at,
+        ),
+        None
+        if terms is None
+        else Consent(_TERMS, _CONSENT[terms], terms_version, terms_at, terms_end),
+        None
+        if address is None
+        else Consent(_ADDRESS, _CONSENT[address], address_version, address_at, address_end),
+        terminal_epoch,
+        granted_at,
+    )
+
+
+def to_consent(row: Row) -> Consent:
+    """Build a consent from ``CONSENT_COLUMNS``."""
+    kind, status, version, at, expires_at = row
+    return Consent(ConsentKind(kind), _CONSENT[status], version, at, expires_at)
+
+
+def from_consent(value: Consent) -> Params:
+    """Return a consent as ``CONSENT_COLUMNS``."""
+    return (value.kind.value, value.status.value, value.version, value.at, value.expires_at)
+
+
+def to_sim_key(row: Row) -> SimKey:
+    """Build a SIM's key from ``SIM_KEY_COLUMNS``."""
+    algorithm, wrapped_k, wrapped_op, amf, sqn_offset, res_length = row
+    return SimKey(algorithm, wrapped_k, wrapped_op, amf, sqn_offset, res_length)
+
+
+def from_sim_key(value: SimKey) -> Params:
+    """Return a SIM's key as ``SIM_KEY_COLUMNS``."""
+    return (
+        value.algorithm,
+        value.wrapped_k,
+        value.wrapped_op,
+        value.amf,
+        value.sqn_offset,
+        value.res_length,
+    )
+
+
+def to_terminal(row: Row) -> Terminal:
+    """Build a terminal from ``TERMINAL_COLUMNS``."""
+    return Terminal(*row)
+
+
+def from_terminal(value: Terminal) -> Params:
+    """Return a terminal as ``TERMINAL_COLUMNS``."""
+    return (
+        value.terminal_id,
+        value.vendor,
+        value.model,
+        value.sw_version,
+        value.token_epoch,
+        value.seen_at,
+    )
+
+
+def to_session(row: Row) -> SessionRow:
+    """Build what is known of a session from the row of ``SESSION``."""
+    outcome, at, state, answer_hash = row
+    return SessionRow(Outcome(outcome), at, state, answer_hash)
+
+
+def from_session(tenant: str, imsi: Imsi, session_id: bytes, row: SessionRow) -> Params:
+    """Return a session as the first eight parameters of its statements."""
+    return (
+        tenant,
+        imsi.digits,
+        session_id,
+        row.outcome.value,
+        row.at,
+        row.state,
+        row.answer_hash,
+        shard_of(imsi.digits),
+    )
+
+
+def to_push(row: Row) -> PushRegistration:
+    """Build a push registration from the row of ``PUSHES``."""
+    return PushRegistration(*row)
+
+
+def to_record(row: Row) -> RequestRecord:
+    """Build a request's record from the row of ``RECORDS``."""
+    return RequestRecord(*row)
+
+
+def from_record(value: RequestRecord) -> Params:
+    """Return a request's record as the parameters of ``RECORD_KEPT``."""
+    return (
+        value.tenant,
+        value.subscriber_ref,
+        value.at_us,
+        value.request_id,
+        value.body,
+        # Requests that named nobody share an empty reference, and are to be spread too.
+        shard_of(value.subscriber_ref or value.request_id),
+    )

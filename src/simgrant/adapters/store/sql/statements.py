@@ -1,0 +1,374 @@
+"""Every SQL statement of the store, once for both engines.
+
+Parameters are ``?1``, ``?2`` …, which SQLite takes as they are and PostgreSQL as ``$1``, ``$2``.
+What is in here is the part of SQL that both, and the engines that speak PostgreSQL's protocol,
+understand: no sequences, no locks, no triggers, no listening; a test reads these texts and says
+so. A statement that has to say what it did RETURNs it, and changes nothing where its condition
+does not hold, so that each can be repeated.
+"""
+
+# ruff: noqa: S608 - what is put into these texts is other texts of this file.
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from zlib import crc32
+
+from simgrant.nouns import noun
+
+REVISION = "0001"
+"""The schema that these statements are for; a test holds it against the migrations."""
+
+TABLES = (
+    "subscription",
+    "msisdn",
+    "sim_key",
+    "consent",
+    "terminal",
+    "token_grant",
+    "session",
+    "push_registration",
+    "record",
+)
+
+SHARDS = 16
+"""Into how many parts the indexes by time are split; kept in rows, so never to be changed."""
+
+
+def shard_of(text: str) -> int:
+    """Return which part of an index by time a row belongs to."""
+    return crc32(text.encode()) % SHARDS
+
+
+@cache
+def numbered(sql: str) -> str:
+    """Return a statement with its parameters as PostgreSQL writes them."""
+    return sql.replace("?", "$")
+
+
+_TYPES = {
+    **dict.fromkeys(("provisioning", "res_length", "shard", "action"), "smallint"),
+    **dict.fromkeys(("visited_at", "created_at", "changed_at", "at_us"), "bigint"),
+    **dict.fromkeys(("sqn_offset", "at", "expires_at"), "bigint"),
+    **dict.fromkeys(("wrapped_k", "wrapped_op", "amf", "body"), "bytea"),
+    "token_epoch": "int",
+}
+"""Of the columns that are written many rows at a time; the others are text."""
+
+_VALUES = re.compile(r"INSERT INTO \w+ \(([^)]*)\)\s+(VALUES \([^)]*\))")
+
+
+@cache
+def as_arrays(sql: str) -> str | None:
+    """Return an INSERT that takes an array for each parameter, so many rows at once.
+
+    None for any other statement. It takes PostgreSQL a fraction of the time.
+    """
+    if not (found := _VALUES.search(sql)):
+        return None
+    names = found[1].replace(" ", "").split(",")
+    arrays = (f"${n}::{_TYPES.get(name, 'text')}[]" for n, name in enumerate(names, 1))
+    return sql.replace(found[2], f"SELECT * FROM unnest({', '.join(arrays)})")
+
+
+@noun
+class Guarded:
+    """A statement, and what is to follow in the same transaction if it RETURNed a row.
+
+    PostgreSQL does it in one statement, ``joined``: one journey, and its servers may
+    repeat it themselves. One row of parameters serves all the statements.
+    """
+
+    parts: tuple[tuple[str, int], ...]
+    """The statements, with how many of the parameters each of them takes."""
+    joined: str
+
+
+def _guarded(first: str, *then: str) -> Guarded:
+    """Join statements of the form ``INSERT … SELECT … WHERE true …`` to one they depend on."""
+    named = [f"done AS ({first})"]
+    for number, statement in enumerate(then):
+        named.append(f"then{number} AS ({statement.replace('WHERE true', 'FROM done')})")
+    parts = tuple(
+        (text, max(int(number) for number in re.findall(r"\?(\d+)", text)))
+        for text in (first, *then)
+    )
+    return Guarded(parts, f"WITH {', '.join(named)} SELECT 1 FROM done")
+
+
+@cache
+def select_existing(count: int) -> str:
+    """Return the statement that finds which of so many IMSIs of a tenant there are."""
+    return (
+        "SELECT imsi, status, msisdn FROM subscription WHERE tenant = ?1"
+        f" AND imsi IN ({_places(count)})"
+    )
+
+
+@cache
+def select_holders(count: int) -> str:
+    """Return the statement that finds whose so many MSISDNs of a tenant are."""
+    return f"SELECT msisdn, imsi FROM msisdn WHERE tenant = ?1 AND msisdn IN ({_places(count)})"
+
+
+def _places(count: int) -> str:
+    return ", ".join(f"?{number}" for number in range(2, count + 2))
+
+
+def _columns(text: str, alias: str) -> str:
+    return re.sub(r"(\w+)", rf"{alias}.\1", text)
+
+
+SUBSCRIPTION_COLUMNS = (
+    "tenant, imsi, msisdn, status, plan, gid1, provisioning, visited_plmn, visited_at,"
+    " token_epoch, created_at, changed_at"
+)
+CONSENT_COLUMNS = "kind, status, version, at, expires_at"
+TERMINAL_COLUMNS = "terminal_id, vendor, model, sw_version, token_epoch, seen_at"
+SIM_KEY_COLUMNS = "algorithm, wrapped_k, wrapped_op, amf, sqn_offset, res_length"
+
+# --- the device path -----------------------------------------------------------------------
+
+# Read for every request, so it gives nothing back that the asker has.
+PROFILE = """
+SELECT s.msisdn, s.status, s.plan, s.gid1, s.provisioning, s.visited_plmn, s.visited_at,
+    s.token_epoch, s.created_at, s.changed_at,
+    c.status, c.version, c.at, c.expires_at, a.status, a.version, a.at, a.expires_at,
+    t.token_epoch, g.issued_at
+FROM subscription s
+LEFT JOIN consent c ON c.tenant = ?1 AND c.imsi = ?2 AND c.kind = 'terms'
+LEFT JOIN consent a ON a.tenant = ?1 AND a.imsi = ?2 AND a.kind = 'address'
+LEFT JOIN terminal t ON t.tenant = ?1 AND t.imsi = ?2 AND t.terminal_id = ?3
+LEFT JOIN token_grant g
+    ON g.tenant = ?1 AND g.imsi = ?2 AND g.terminal_id = ?3 AND g.client = ?4
+WHERE s.tenant = ?1 AND s.imsi = ?2
+"""
+
+SESSION = """
+SELECT outcome, at, state, answer_hash FROM session
+WHERE tenant = ?1 AND imsi = ?2 AND session_id = ?3
+"""
+
+SESSION_BEGINS = """
+INSERT INTO session (tenant, imsi, session_id, outcome, at, state, answer_hash, shard)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+ON CONFLICT (tenant, imsi, session_id) DO NOTHING
+RETURNING 1
+"""
+
+SESSION_GOES_ON = """
+UPDATE session SET outcome = ?4, at = ?5, state = ?6, answer_hash = ?7, shard = ?8
+WHERE tenant = ?1 AND imsi = ?2 AND session_id = ?3 AND outcome = ?9
+RETURNING 1
+"""
+
+_TERMINAL_SEEN = """
+INSERT INTO terminal
+    (tenant, imsi, terminal_id, vendor, model, sw_version, token_epoch, seen_at)
+SELECT ?1, ?2, ?9, ?10, ?11, ?12, ?13, ?14 WHERE true
+ON CONFLICT (tenant, imsi, terminal_id) DO UPDATE SET
+    vendor = excluded.vendor, model = excluded.model, sw_version = excluded.sw_version,
+    seen_at = excluded.seen_at
+"""
+
+_GRANT_KEPT = """
+INSERT INTO token_grant (tenant, imsi, terminal_id, client, issued_at)
+SELECT ?1, ?2, ?9, ?15, ?5 WHERE true
+ON CONFLICT (tenant, imsi, terminal_id, client) DO UPDATE SET issued_at = excluded.issued_at
+"""
+
+ACCEPTED_AT_ONCE = _guarded(SESSION_BEGINS, _TERMINAL_SEEN, _GRANT_KEPT)
+ACCEPTED = _guarded(SESSION_GOES_ON.replace("?9", "?16"), _TERMINAL_SEEN, _GRANT_KEPT)
+
+GRANT_RENEWED = """
+UPDATE token_grant SET issued_at = ?5
+WHERE tenant = ?1 AND imsi = ?2 AND terminal_id = ?3 AND client = ?4 AND issued_at = ?6
+RETURNING 1
+"""
+
+PUSH_KEPT = """
+INSERT INTO push_registration (tenant, imsi, terminal_id, app_id, app_name, action, token, at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+ON CONFLICT (tenant, imsi, terminal_id, app_id, app_name) DO UPDATE SET
+    action = excluded.action, token = excluded.token, at = excluded.at
+"""
+
+PUSH_ENDED = """
+DELETE FROM push_registration
+WHERE tenant = ?1 AND imsi = ?2 AND terminal_id = ?3 AND app_id = ?4 AND app_name = ?5
+"""
+
+SIM_KEY = f"SELECT {SIM_KEY_COLUMNS} FROM sim_key WHERE tenant = ?1 AND imsi = ?2"
+
+SQN_OFFSET_SET = """
+UPDATE sim_key SET sqn_offset = ?3 WHERE tenant = ?1 AND imsi = ?2 AND sqn_offset = ?4
+RETURNING 1
+"""
+
+RECORD_KEPT = """
+INSERT INTO record (tenant, subscriber_ref, at_us, request_id, body, shard)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT (tenant, subscriber_ref, at_us, request_id) DO NOTHING
+"""
+
+PING = "SELECT version_num FROM schema_version"
+
+# --- the management plane ------------------------------------------------------------------
+
+NEW_SUBSCRIPTION = f"""
+INSERT INTO subscription ({SUBSCRIPTION_COLUMNS})
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+"""
+
+# Of one that was removed, only the token epoch lives on.
+SUBSCRIPTION_REPLACED = f"""
+{NEW_SUBSCRIPTION}
+ON CONFLICT (tenant, imsi) DO UPDATE SET
+    msisdn = excluded.msisdn, status = excluded.status, plan = excluded.plan,
+    gid1 = excluded.gid1, provisioning = excluded.provisioning,
+    visited_plmn = excluded.visited_plmn, visited_at = excluded.visited_at,
+    created_at = CASE WHEN subscription.status = 'removed'
+        THEN excluded.created_at ELSE subscription.created_at END,
+    changed_at = excluded.changed_at
+"""
+
+NEW_MSISDN = "INSERT INTO msisdn (tenant, msisdn, imsi) VALUES (?1, ?2, ?3)"
+
+MSISDN_TAKEN = f"""
+{NEW_MSISDN}
+ON CONFLICT (tenant, msisdn) DO UPDATE SET imsi = excluded.imsi
+WHERE msisdn.imsi = excluded.imsi
+RETURNING 1
+"""
+
+MSISDN_FREED = "DELETE FROM msisdn WHERE tenant = ?1 AND msisdn = ?2 AND imsi = ?3"
+
+SIM_KEY_SET = f"""
+INSERT INTO sim_key (tenant, imsi, {SIM_KEY_COLUMNS})
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+ON CONFLICT (tenant, imsi) DO UPDATE SET
+    algorithm = excluded.algorithm, wrapped_k = excluded.wrapped_k,
+    wrapped_op = excluded.wrapped_op, amf = excluded.amf, sqn_offset = excluded.sqn_offset,
+    res_length = excluded.res_length
+"""
+
+_CONSENT_SET = """
+ON CONFLICT (tenant, imsi, kind) DO UPDATE SET
+    status = excluded.status, version = excluded.version, at = excluded.at,
+    expires_at = excluded.expires_at
+"""
+
+NEW_CONSENT = f"""
+INSERT INTO consent (tenant, imsi, {CONSENT_COLUMNS})
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+{_CONSENT_SET}
+"""
+
+CONSENT_OF_LIVE = f"""
+INSERT INTO consent (tenant, imsi, {CONSENT_COLUMNS})
+SELECT tenant, imsi, CAST(?3 AS text), CAST(?4 AS text), CAST(?5 AS text),
+    CAST(?6 AS bigint), CAST(?7 AS bigint)
+FROM subscription WHERE tenant = ?1 AND imsi = ?2 AND status <> 'removed'
+{_CONSENT_SET}
+RETURNING 1
+"""
+
+# Gives back the number as it was: MSISDN_MOVED follows, once the new one is free.
+CHANGED = f"""
+UPDATE subscription SET
+    status = COALESCE(?4, status), plan = COALESCE(?5, plan), gid1 = COALESCE(?6, gid1),
+    provisioning = COALESCE(?7, provisioning), visited_plmn = COALESCE(?8, visited_plmn),
+    visited_at = CASE WHEN ?8 IS NULL THEN visited_at ELSE ?3 END, changed_at = ?3
+WHERE tenant = ?1 AND imsi = ?2 AND status <> 'removed'
+RETURNING {SUBSCRIPTION_COLUMNS}
+"""
+
+MSISDN_MOVED = "UPDATE subscription SET msisdn = ?3 WHERE tenant = ?1 AND imsi = ?2"
+
+REMOVED = """
+UPDATE subscription
+SET status = 'removed', token_epoch = token_epoch + 1, changed_at = ?3
+WHERE tenant = ?1 AND imsi = ?2
+RETURNING msisdn
+"""
+
+TOKENS_REVOKED = """
+UPDATE subscription SET token_epoch = token_epoch + 1 WHERE tenant = ?1 AND imsi = ?2
+RETURNING token_epoch
+"""
+
+TERMINAL_REVOKED = """
+UPDATE terminal SET token_epoch = token_epoch + 1
+WHERE tenant = ?1 AND imsi = ?2 AND terminal_id = ?3
+RETURNING token_epoch
+"""
+
+BY_IMSI = f"SELECT {SUBSCRIPTION_COLUMNS} FROM subscription WHERE tenant = ?1 AND imsi = ?2"
+
+BY_MSISDN = f"""
+SELECT {_columns(SUBSCRIPTION_COLUMNS, "s")} FROM msisdn m
+JOIN subscription s ON s.tenant = m.tenant AND s.imsi = m.imsi
+WHERE m.tenant = ?1 AND m.msisdn = ?2
+"""
+
+_PAGE = f"SELECT {SUBSCRIPTION_COLUMNS} FROM subscription WHERE tenant = ?1 AND imsi > ?2"
+PAGE = f"{_PAGE} ORDER BY imsi LIMIT ?3"
+PAGE_OF_STATUS = f"{_PAGE} AND status = ?4 ORDER BY imsi LIMIT ?3"
+
+COUNT = "SELECT count(*) FROM subscription WHERE tenant = ?1 AND status <> 'removed'"
+
+CONSENTS = f"SELECT {CONSENT_COLUMNS} FROM consent WHERE tenant = ?1 AND imsi = ?2 ORDER BY kind"
+
+TERMINALS = f"""
+SELECT {TERMINAL_COLUMNS} FROM terminal WHERE tenant = ?1 AND imsi = ?2 ORDER BY terminal_id
+"""
+
+PUSHES = """
+SELECT terminal_id, app_id, app_name, action, token, at FROM push_registration
+WHERE tenant = ?1 AND imsi = ?2 ORDER BY terminal_id, app_id, app_name
+"""
+
+SIM_KEY_FORGOTTEN = "DELETE FROM sim_key WHERE tenant = ?1 AND imsi = ?2"
+CONSENTS_FORGOTTEN = "DELETE FROM consent WHERE tenant = ?1 AND imsi = ?2"
+PUSHES_FORGOTTEN = "DELETE FROM push_registration WHERE tenant = ?1 AND imsi = ?2"
+GRANTS_FORGOTTEN = "DELETE FROM token_grant WHERE tenant = ?1 AND imsi = ?2"
+TERMINALS_FORGOTTEN = "DELETE FROM terminal WHERE tenant = ?1 AND imsi = ?2 RETURNING 1"
+SESSIONS_FORGOTTEN = "DELETE FROM session WHERE tenant = ?1 AND imsi = ?2 RETURNING 1"
+SUBSCRIPTION_FORGOTTEN = """
+DELETE FROM subscription WHERE tenant = ?1 AND imsi = ?2 RETURNING msisdn
+"""
+RECORDS_FORGOTTEN = "DELETE FROM record WHERE tenant = ?1 AND subscriber_ref = ?2 RETURNING 1"
+
+RECORDS = """
+SELECT tenant, subscriber_ref, at_us, request_id, body FROM record
+WHERE tenant = ?1 AND subscriber_ref = ?2
+ORDER BY at_us DESC, request_id DESC LIMIT ?3
+"""
+
+SIM_KEYS = f"""
+SELECT tenant, imsi, {SIM_KEY_COLUMNS} FROM sim_key
+WHERE (tenant, imsi) > (?1, ?2) ORDER BY tenant, imsi LIMIT ?3
+"""
+
+REWRAPPED = """
+UPDATE sim_key SET wrapped_k = ?3, wrapped_op = ?4
+WHERE tenant = ?1 AND imsi = ?2 AND wrapped_k = ?5 AND wrapped_op = ?6
+RETURNING 1
+"""
+
+# --- upkeep --------------------------------------------------------------------------------
+
+SESSIONS_PURGED = """
+DELETE FROM session WHERE (tenant, imsi, session_id) IN (
+    SELECT tenant, imsi, session_id FROM session
+    WHERE shard = ?1 AND at < ?2 ORDER BY at LIMIT ?3
+) RETURNING 1
+"""
+
+RECORDS_PURGED = """
+DELETE FROM record WHERE (tenant, subscriber_ref, at_us, request_id) IN (
+    SELECT tenant, subscriber_ref, at_us, request_id FROM record
+    WHERE shard = ?1 AND at_us < ?2 ORDER BY at_us LIMIT ?3
+) RETURNING 1
+"""

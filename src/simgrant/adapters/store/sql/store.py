@@ -1,0 +1,480 @@
+"""The port ``Store`` over any ``Engine``: what each method reads and changes, and in which order.
+
+Both adapters are this class with another engine under it, so they cannot come to differ in what
+they do, only in how.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import replace
+from itertools import chain, islice
+
+from simgrant.adapters.store.sql import rows, statements
+from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run, RunMany
+from simgrant.domain.subscription import (
+    Consent,
+    ConsentKind,
+    Profile,
+    PushRegistration,
+    Subscription,
+    SubscriptionStatus,
+    Terminal,
+)
+from simgrant.errors import Conflict
+from simgrant.identities import Imsi, Msisdn
+from simgrant.nouns import noun
+from simgrant.ports.store import (
+    Change,
+    Erased,
+    Export,
+    NewSubscription,
+    Outcome,
+    RequestRecord,
+    RowConflict,
+    SessionRow,
+    SimKey,
+)
+
+_PAGE = 500
+"""Rows that are read, looked up or prepared at a time, so that nobody else waits long."""
+
+
+@noun
+class _Prepared:
+    """Some rows of ``add_many`` of one tenant, as parameters: what a transaction can repeat."""
+
+    tenant: str
+    first: int
+    """Position of the first row among all."""
+    subscriptions: list[Params]
+    sim_keys: list[Params]
+    consents: list[Params]
+
+    def numbers(self) -> list[Params]:
+        """Return the rows of the table ``msisdn``; a removed subscription has none."""
+        return [
+            (self.tenant, row[2], row[1])
+            for row in self.subscriptions
+            if row[2] is not None and row[3] != SubscriptionStatus.REMOVED
+        ]
+
+
+class SqlStore:
+    """A store in tables (the ``Store`` port)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    # --- the device path -------------------------------------------------
+
+    async def profile(
+        self, tenant: str, imsi: Imsi, terminal_id: str, client: str
+    ) -> Profile | None:
+        """Return all that one request needs to know, from one read."""
+        found = await self._engine.read(
+            statements.PROFILE, (tenant, imsi.digits, terminal_id, client)
+        )
+        return rows.to_profile(tenant, imsi, found[0]) if found else None
+
+    async def session(self, tenant: str, imsi: Imsi, session_id: bytes) -> SessionRow | None:
+        """Return the row of an EAP session, if it has one yet."""
+        found = await self._engine.read(statements.SESSION, (tenant, imsi.digits, session_id))
+        return rows.to_session(found[0]) if found else None
+
+    async def decide_session(
+        self,
+        tenant: str,
+        imsi: Imsi,
+        session_id: bytes,
+        row: SessionRow,
+        *,
+        expected: Outcome | None,
+        terminal: Terminal | None = None,
+        client: str = "",
+    ) -> bool:
+        """Write a session's row if it still has the expected outcome."""
+        params = rows.from_session(tenant, imsi, session_id, row)
+        if terminal is None:
+            if expected is None:
+                return bool(await self._engine.write(statements.SESSION_BEGINS, params))
+            goes_on = (*params, expected.value)
+            return bool(await self._engine.write(statements.SESSION_GOES_ON, goes_on))
+        params = (*params, *rows.from_terminal(terminal), client)
+        if expected is None:
+            return await self._engine.write_guarded(statements.ACCEPTED_AT_ONCE, params)
+        return await self._engine.write_guarded(statements.ACCEPTED, (*params, expected.value))
+
+    async def renew_grant(
+        self,
+        tenant: str,
+        imsi: Imsi,
+        terminal_id: str,
+        client: str,
+        *,
+        issued_at: int,
+        expected: int,
+    ) -> bool:
+        """Set when a client's newest token was issued, if it still is ``expected``."""
+        params = (tenant, imsi.digits, terminal_id, client, issued_at, expected)
+        return bool(await self._engine.write(statements.GRANT_RENEWED, params))
+
+    async def register_push(
+        self, tenant: str, imsi: Imsi, push: Sequence[PushRegistration]
+    ) -> None:
+        """Keep, renew or remove registrations."""
+
+        def body() -> Body[None]:
+            for one in push:
+                yield _push_step(tenant, imsi, one)
+
+        if len(push) == 1:
+            step = _push_step(tenant, imsi, push[0])
+            await self._engine.write(step.sql, step.params)
+        elif push:
+            await self._engine.transact(body)
+
+    async def sim_key(self, tenant: str, imsi: Imsi) -> SimKey | None:
+        """Return the local AuC's row of a SIM."""
+        found = await self._engine.read(statements.SIM_KEY, (tenant, imsi.digits))
+        return rows.to_sim_key(found[0]) if found else None
+
+    async def set_sqn_offset(self, tenant: str, imsi: Imsi, offset: int, *, expected: int) -> bool:
+        """Set DIF if it still is ``expected``; say whether it was."""
+        params = (tenant, imsi.digits, offset, expected)
+        return bool(await self._engine.write(statements.SQN_OFFSET_SET, params))
+
+    async def append_records(self, records: Sequence[RequestRecord]) -> None:
+        """Write request records; one that is there already stays as it is."""
+
+        def body() -> Body[None]:
+            yield RunMany(statements.RECORD_KEPT, params)
+
+        if records:
+            params = [rows.from_record(record) for record in records]
+            await self._engine.transact(body)
+
+    async def ping(self) -> None:
+        """Return when the store answers."""
+        await self._engine.read(statements.PING, ())
+
+    # --- the management plane --------------------------------------------
+
+    async def add(self, new: NewSubscription) -> None:
+        """Write one new subscription."""
+        await self.add_many([new])
+
+    async def add_many(self, new: Iterable[NewSubscription], *, replace: bool = False) -> int:
+        """Write all or none; RowConflict says which row is in the way."""
+        prepared: list[_Prepared] = []
+        count = 0
+        source = iter(new)
+        while some := list(islice(source, _PAGE)):
+            prepared.extend(_prepare(some, count))
+            count += len(some)
+            await asyncio.sleep(0)
+        if prepared:
+            await self._engine.transact(lambda: _add(prepared, replace=replace), slow=count > _PAGE)
+        return count
+
+    async def change(self, tenant: str, imsi: Imsi, change: Change, *, now: int) -> Subscription:
+        """Set the given fields and return the new state."""
+        if change.status is SubscriptionStatus.REMOVED:
+            raise Conflict("remove_instead", for_operator="a subscription ends by removing it")
+        params = (
+            tenant,
+            imsi.digits,
+            now,
+            None if change.status is None else change.status.value,
+            change.plan,
+            change.gid1,
+            None if change.provisioning is None else int(change.provisioning),
+            change.visited_plmn,
+        )
+
+        def body() -> Body[Subscription]:
+            found = yield Run(statements.CHANGED, params)
+            if not found:
+                raise _no_subscription(imsi)
+            state = rows.to_subscription(found[0])
+            if change.msisdn is None or change.msisdn == state.msisdn:
+                return state
+            number = change.msisdn.digits
+            free = yield Run(statements.MSISDN_TAKEN, (tenant, number, imsi.digits))
+            if not free:
+                raise _msisdn_taken(imsi)
+            if state.msisdn is not None:
+                old = (tenant, state.msisdn.digits, imsi.digits)
+                yield Run(statements.MSISDN_FREED, old)
+            yield Run(statements.MSISDN_MOVED, (tenant, imsi.digits, number))
+            return replace(state, msisdn=change.msisdn)
+
+        return await self._engine.transact(body)
+
+    async def set_consent(self, tenant: str, imsi: Imsi, consent: Consent) -> None:
+        """Write one consent of a subscription that was not removed."""
+        params = (tenant, imsi.digits, *rows.from_consent(consent))
+        if not await self._engine.write(statements.CONSENT_OF_LIVE, params):
+            raise _no_subscription(imsi)
+
+    async def remove(self, tenant: str, imsi: Imsi, *, now: int) -> None:
+        """Leave a tombstone that keeps the tokens refused, and free the number."""
+        key = (tenant, imsi.digits)
+
+        def body() -> Body[None]:
+            found = yield Run(statements.REMOVED, (*key, now))
+            if not found:
+                raise _no_subscription(imsi)
+            if (number := found[0][0]) is not None:
+                yield Run(statements.MSISDN_FREED, (tenant, number, imsi.digits))
+            yield Run(statements.SIM_KEY_FORGOTTEN, key)
+            yield Run(statements.CONSENTS_FORGOTTEN, key)
+            yield Run(statements.PUSHES_FORGOTTEN, key)
+
+        await self._engine.transact(body)
+
+    async def revoke_tokens(self, tenant: str, imsi: Imsi, terminal_id: str | None) -> int:
+        """Raise a token epoch and return it."""
+        if terminal_id is None:
+            found = await self._engine.write(statements.TOKENS_REVOKED, (tenant, imsi.digits))
+        else:
+            params = (tenant, imsi.digits, terminal_id)
+            found = await self._engine.write(statements.TERMINAL_REVOKED, params)
+        if not found:
+            raise _no_subscription(imsi) if terminal_id is None else _no_terminal(imsi)
+        return int(found[0][0])
+
+    async def find(
+        self, tenant: str, *, imsi: Imsi | None = None, msisdn: Msisdn | None = None
+    ) -> Subscription | None:
+        """Return one subscription by IMSI or by MSISDN."""
+        if imsi is not None:
+            found = await self._engine.read(statements.BY_IMSI, (tenant, imsi.digits))
+        elif msisdn is not None:
+            found = await self._engine.read(statements.BY_MSISDN, (tenant, msisdn.digits))
+        else:
+            raise TypeError("find needs an IMSI or an MSISDN")
+        return rows.to_subscription(found[0]) if found else None
+
+    async def list(
+        self, tenant: str, *, after: str = "", status: SubscriptionStatus | None = None
+    ) -> AsyncIterator[Subscription]:
+        """Yield subscriptions in order of IMSI digits, the removed ones among them."""
+        while True:
+            if status is None:
+                page = await self._engine.read(statements.PAGE, (tenant, after, _PAGE), slow=True)
+            else:
+                params = (tenant, after, _PAGE, status.value)
+                page = await self._engine.read(statements.PAGE_OF_STATUS, params, slow=True)
+            for row in page:
+                yield rows.to_subscription(row)
+            if len(page) < _PAGE:
+                return
+            after = page[-1][1]
+
+    async def count(self, tenant: str) -> int:
+        """Return how many subscriptions the tenant has, REMOVED ones left out."""
+        found = await self._engine.read(statements.COUNT, (tenant,), slow=True)
+        return int(found[0][0])
+
+    async def export(self, tenant: str, imsi: Imsi) -> Export | None:
+        """Return all that is held about one subscription."""
+        subscription = await self.find(tenant, imsi=imsi)
+        if subscription is None:
+            return None
+        key = (tenant, imsi.digits)
+        consents = await self._engine.read(statements.CONSENTS, key)
+        terminals = await self._engine.read(statements.TERMINALS, key)
+        push = await self._engine.read(statements.PUSHES, key)
+        sim_key = await self._engine.read(statements.SIM_KEY, key)
+        return Export(
+            subscription,
+            tuple(map(rows.to_consent, consents)),
+            tuple(map(rows.to_terminal, terminals)),
+            tuple(map(rows.to_push, push)),
+            bool(sim_key),
+        )
+
+    async def erase(self, tenant: str, imsi: Imsi, subscriber_refs: Sequence[str]) -> Erased:
+        """Delete every row of one subscription and its request records."""
+        key = (tenant, imsi.digits)
+
+        def body() -> Body[Erased]:
+            found = yield Run(statements.SUBSCRIPTION_FORGOTTEN, key)
+            for (number,) in found:
+                if number is not None:
+                    yield Run(statements.MSISDN_FREED, (tenant, number, imsi.digits))
+            yield Run(statements.SIM_KEY_FORGOTTEN, key)
+            yield Run(statements.CONSENTS_FORGOTTEN, key)
+            yield Run(statements.PUSHES_FORGOTTEN, key)
+            yield Run(statements.GRANTS_FORGOTTEN, key)
+            terminals = yield Run(statements.TERMINALS_FORGOTTEN, key)
+            sessions = yield Run(statements.SESSIONS_FORGOTTEN, key)
+            records = 0
+            # Those of the empty reference are of requests that named nobody.
+            for reference in filter(None, subscriber_refs):
+                deleted = yield Run(statements.RECORDS_FORGOTTEN, (tenant, reference))
+                records += len(deleted)
+            return Erased(len(found), len(terminals), len(sessions), records)
+
+        return await self._engine.transact(body)
+
+    async def records(
+        self, tenant: str, subscriber_refs: Sequence[str], *, limit: int = 100
+    ) -> Sequence[RequestRecord]:
+        """Return the newest request records of a subscription, newest first."""
+        found = [
+            await self._engine.read(statements.RECORDS, (tenant, reference, limit))
+            for reference in dict.fromkeys(subscriber_refs)
+        ]
+        newest = sorted(map(rows.to_record, chain(*found)), key=_by_time, reverse=True)
+        return newest[:limit]
+
+    async def consents(self, tenant: str, imsi: Imsi) -> dict[ConsentKind, Consent]:
+        """Return a subscription's consents."""
+        found = await self._engine.read(statements.CONSENTS, (tenant, imsi.digits))
+        return {consent.kind: consent for consent in map(rows.to_consent, found)}
+
+    async def sim_keys(
+        self, *, after: tuple[str, str] = ("", "")
+    ) -> Sequence[tuple[str, Imsi, SimKey]]:
+        """Return the next batch of SIM keys in order of (tenant, IMSI)."""
+        found = await self._engine.read(statements.SIM_KEYS, (*after, _PAGE), slow=True)
+        return [(tenant, Imsi(imsi), rows.to_sim_key(row)) for tenant, imsi, *row in found]
+
+    async def rewrap(self, tenant: str, imsi: Imsi, old: SimKey, new: SimKey) -> bool:
+        """Replace the wrapped keys of a SIM if they still are ``old``'s."""
+        params = (tenant, imsi.digits, new.wrapped_k, new.wrapped_op, old.wrapped_k, old.wrapped_op)
+        return bool(await self._engine.write(statements.REWRAPPED, params))
+
+    # --- upkeep ------------------------------------------------------------
+
+    async def purge(self, *, sessions_before: int, records_before: int, limit: int = 5000) -> int:
+        """Delete a batch of old rows, a transaction for each shard; return how many."""
+        old = (
+            (statements.SESSIONS_PURGED, sessions_before),
+            (statements.RECORDS_PURGED, records_before * 1_000_000),
+        )
+        left = limit
+        for shard in range(statements.SHARDS):
+            for sql, before in old:
+                if left > 0:
+                    left -= len(await self._engine.write(sql, (shard, before, left)))
+        return limit - left
+
+    async def close(self) -> None:
+        """Finish what is queued and let go of every connection."""
+        await self._engine.close()
+
+
+def _push_step(tenant: str, imsi: Imsi, one: PushRegistration) -> Run:
+    key = (tenant, imsi.digits, one.terminal_id, one.app_id, one.app_name)
+    if one.action == 0:
+        return Run(statements.PUSH_ENDED, key)
+    return Run(statements.PUSH_KEPT, (*key, one.action, one.token, one.at))
+
+
+def _by_time(record: RequestRecord) -> tuple[int, str]:
+    return record.at_us, record.request_id
+
+
+def _no_subscription(imsi: Imsi) -> Conflict:
+    return Conflict("no_subscription", for_operator=f"there is no subscription of {imsi}")
+
+
+def _no_terminal(imsi: Imsi) -> Conflict:
+    return Conflict("no_terminal", for_operator=f"{imsi} has no such terminal")
+
+
+def _msisdn_taken(imsi: Imsi) -> Conflict:
+    return Conflict("msisdn_taken", for_operator=f"the MSISDN for {imsi} is another's already")
+
+
+# --- add_many ------------------------------------------------------------------------------
+
+
+def _prepare(some: Sequence[NewSubscription], first: int) -> list[_Prepared]:
+    """Return rows as parameters, a piece for each run of one tenant's rows."""
+    pieces: list[_Prepared] = []
+    for number, new in enumerate(some, start=first):
+        tenant, imsi = new.subscription.tenant, new.subscription.imsi.digits
+        if not pieces or pieces[-1].tenant != tenant:
+            pieces.append(_Prepared(tenant, number, [], [], []))
+        pieces[-1].subscriptions.append(rows.from_subscription(new.subscription))
+        if new.sim is not None:
+            pieces[-1].sim_keys.append((tenant, imsi, *rows.from_sim_key(new.sim)))
+        pieces[-1].consents.extend(
+            (tenant, imsi, *rows.from_consent(consent))
+            for consent in {consent.kind: consent for consent in new.consents}.values()
+        )
+    return pieces
+
+
+def _add(prepared: Sequence[_Prepared], *, replace: bool) -> Body[None]:
+    # First every number of those that are replaced is freed, so that two may change theirs over.
+    there: set[tuple[str, str]] = set()
+    seen: set[tuple[str, str]] = set()
+    for piece in prepared:
+        yield from _check_imsis(piece, seen, there, replace=replace)
+    for piece in prepared:
+        yield from _check_msisdns(piece)
+        known = [row for row in piece.subscriptions if row[:2] in there]
+        fresh = [row for row in piece.subscriptions if row[:2] not in there]
+        for sql, params in (
+            (statements.SUBSCRIPTION_REPLACED, known),
+            (statements.NEW_SUBSCRIPTION, fresh),
+            (statements.NEW_MSISDN, piece.numbers()),
+            (statements.SIM_KEY_SET, piece.sim_keys),
+            (statements.NEW_CONSENT, piece.consents),
+        ):
+            if params:
+                yield RunMany(sql, params)
+
+
+def _check_imsis(
+    piece: _Prepared, seen: set[tuple[str, str]], there: set[tuple[str, str]], *, replace: bool
+) -> Body[None]:
+    """Raise for the first IMSI in the way; note which are known, and free their numbers."""
+    found = yield Run(
+        statements.select_existing(len(piece.subscriptions)),
+        (piece.tenant, *(row[1] for row in piece.subscriptions)),
+    )
+    status = {imsi: state for imsi, state, _ in found}
+    for number, row in enumerate(piece.subscriptions, start=piece.first):
+        tenant, imsi = key = row[:2]
+        if key in seen:
+            raise RowConflict(number, "named_twice", f"{Imsi(imsi)} is named twice")
+        seen.add(key)
+        if not replace and status.get(imsi, "removed") != SubscriptionStatus.REMOVED:
+            raise RowConflict(number, "exists", f"{Imsi(imsi)} exists already")
+        if imsi in status:
+            there.add(key)
+        if status.get(imsi) == SubscriptionStatus.REMOVED:
+            # Another's SIM perhaps: what was the former one's is not to be found by it.
+            for sql in (
+                statements.GRANTS_FORGOTTEN,
+                statements.TERMINALS_FORGOTTEN,
+                statements.SESSIONS_FORGOTTEN,
+            ):
+                yield Run(sql, (tenant, imsi))
+    numbers = [(piece.tenant, number, imsi) for imsi, _, number in found if number is not None]
+    if numbers:
+        yield RunMany(statements.MSISDN_FREED, numbers)
+
+
+def _check_msisdns(piece: _Prepared) -> Body[None]:
+    """Raise for the first MSISDN that another subscription has."""
+    wanted = [row[1] for row in piece.numbers()]
+    if not wanted:
+        return
+    found = yield Run(statements.select_holders(len(wanted)), (piece.tenant, *wanted))
+    taken = {number for number, _ in found}
+    for position, row in enumerate(piece.subscriptions, start=piece.first):
+        if row[2] is None or row[3] == SubscriptionStatus.REMOVED:
+            continue
+        if row[2] in taken:
+            raise RowConflict(
+                position, "msisdn_taken", f"the MSISDN for {Imsi(row[1])} is another's already"
+            )
+        taken.add(row[2])

@@ -1,0 +1,398 @@
+"""Subscriptions in one SQLite file: for one machine, and for as many processes as it has.
+
+Reads are answered in the event loop itself, which takes less time than handing them to a thread.
+Writes go to one thread that takes all that waits into one transaction, so that a wait for the disk
+(every answer waits for it: ``synchronous = FULL``) is shared by up to 256 of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from simgrant.adapters.store.sql.engine import Body, Params, Rows, Run, RunMany
+from simgrant.adapters.store.sql.statements import PING, REVISION, TABLES, Guarded
+from simgrant.adapters.store.sql.store import SqlStore
+from simgrant.errors import (
+    BadRequest,
+    Conflict,
+    EcsError,
+    PeerTimeout,
+    PeerUnavailable,
+    StartRefused,
+)
+from simgrant.nouns import noun
+
+T = TypeVar("T")
+
+_LEAST_SQLITE = (3, 35, 0)  # RETURNING
+_BATCH = 256  # jobs in a transaction
+_QUEUE = 4096  # jobs that may wait before the next is refused
+_BUSY_WAITS_S = (0.001, 0.002, 0.005, 0.01, 0.02)  # between tries of a read in the loop
+_CHECKED_BYTES = 64 << 20  # a file up to this size is checked whole when opened
+
+
+@noun
+class SqliteConfig:
+    """Where the file is and how it is read."""
+
+    path: Path
+    reads: Literal["loop", "thread"] = "loop"
+    """``thread`` keeps a slow disk from holding up every other request."""
+    timeout_s: float = 3.0
+    """Seconds after which a write that cannot be had is given up."""
+
+
+async def open_store(config: SqliteConfig) -> SqlStore:
+    """Open the file; raise StartRefused, with one line, if it cannot be what it should."""
+    connections = await asyncio.to_thread(_open, config)
+    return SqlStore(SqliteEngine(config, *connections))
+
+
+@noun
+class _Job:
+    """A statement or a transaction, and who waits for its result."""
+
+    work: Run | Callable[[], Body[Any]]
+    done: asyncio.Future[Any]
+
+
+@noun
+class _Result:
+    """What became of a job."""
+
+    job: _Job
+    value: Any = None
+    error: Exception | None = None
+
+
+class _Lost(Exception):
+    """The whole transaction is gone, and with it every job that was in it."""
+
+
+class SqliteEngine:
+    """A reading connection, a writing thread with its own, and a thread for long reads."""
+
+    def __init__(
+        self,
+        config: SqliteConfig,
+        reader: sqlite3.Connection,
+        slow_reader: sqlite3.Connection,
+        writer: sqlite3.Connection,
+    ) -> None:
+        self._in_thread = config.reads == "thread"
+        self._timeout_s = config.timeout_s
+        self._loop = asyncio.get_running_loop()
+        self._reader = reader
+        self._slow_reader = slow_reader
+        self._reading = ThreadPoolExecutor(1, "simgrant-store-read")
+        self._writer = writer
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._waiting = 0  # touched by the event loop only
+        self._closed = False
+        self._writing = threading.Thread(
+            target=self._write_batches, name="simgrant-store-write", daemon=True
+        )
+        self._writing.start()
+
+    # --- reads -------------------------------------------------------------
+
+    async def read(self, sql: str, params: Params, *, slow: bool = False) -> Rows:
+        """Return the rows of a SELECT."""
+        if slow or self._in_thread:
+            fetch = functools.partial(_fetch, self._slow_reader, sql, params)
+            try:
+                return await self._loop.run_in_executor(self._reading, fetch)
+            except RuntimeError:
+                raise PeerUnavailable("store_closed") from None
+        for wait in _BUSY_WAITS_S:
+            try:
+                return _fetch(self._reader, sql, params)
+            except PeerUnavailable as error:
+                # Busy is what a reader meets while another process opens or closes the file.
+                if error.reason != "store_busy":
+                    raise
+            await asyncio.sleep(wait)
+        return _fetch(self._reader, sql, params)
+
+    # --- writes, as the event loop sees them ---------------------------------
+
+    async def write(self, sql: str, params: Params) -> Rows:
+        """Return the rows of a change once it is on disk."""
+        rows: Rows = await self._written(Run(sql, params), self._timeout_s)
+        return rows
+
+    async def write_guarded(self, guarded: Guarded, params: Params) -> bool:
+        """Run the first statement, and the others if it gave a row; say whether it did."""
+
+        def body() -> Body[bool]:
+            (first, taken), *then = guarded.parts
+            if not (yield Run(first, params[:taken])):
+                return False
+            for sql, taken in then:
+                yield Run(sql, params[:taken])
+            return True
+
+        done: bool = await self._written(body, self._timeout_s)
+        return done
+
+    async def transact(self, body: Callable[[], Body[T]], *, slow: bool = False) -> T:
+        """Run all that a body yields in one transaction and return its value."""
+        value: T = await self._written(body, None if slow else self._timeout_s)
+        return value
+
+    async def close(self) -> None:
+        """Write what waits, end both threads and close the file."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(None)
+        await asyncio.to_thread(self._writing.join)
+        await asyncio.to_thread(self._reading.shutdown)
+        for connection in (self._reader, self._slow_reader, self._writer):
+            connection.close()
+
+    async def _written(self, work: Run | Callable[[], Body[Any]], timeout_s: float | None) -> Any:
+        if self._closed:
+            raise PeerUnavailable("store_closed")
+        if self._waiting >= _QUEUE:
+            raise PeerUnavailable("store_overloaded", for_operator="too many writes wait")
+        job = _Job(work, self._loop.create_future())
+        self._waiting += 1
+        self._queue.put(job)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await job.done
+        except TimeoutError:
+            raise PeerTimeout("store_timeout", for_operator="a write had to wait") from None
+
+    def _deliver(self, results: Sequence[_Result]) -> None:
+        self._waiting -= len(results)
+        for result in results:
+            if result.job.done.done():
+                continue  # nobody waits any more
+            if result.error is not None:
+                result.job.done.set_exception(result.error)
+            else:
+                result.job.done.set_result(result.value)
+
+    # --- writes, as their thread sees them -----------------------------------
+
+    def _write_batches(self) -> None:
+        while (job := self._queue.get()) is not None:
+            jobs, last = [job], False
+            while len(jobs) < _BATCH and not last:
+                try:
+                    more = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if more is None:
+                    last = True
+                else:
+                    jobs.append(more)
+            results = self._write(jobs)
+            try:
+                # One wake-up for all: it costs more than most of the writes.
+                self._loop.call_soon_threadsafe(self._deliver, results)
+            except RuntimeError:
+                return  # The loop was closed before the store: nobody waits.
+            if last:
+                return
+
+    def _write(self, jobs: Sequence[_Job]) -> list[_Result]:
+        """Run the jobs in one transaction; one that fails takes no other with it."""
+        db = self._writer
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            results = [self._run(db, job) for job in jobs]
+            db.execute("COMMIT")
+        except (_Lost, sqlite3.Error) as lost:
+            error = lost.args[0] if isinstance(lost, _Lost) else _mapped(lost)
+            with suppress(sqlite3.Error):
+                db.execute("ROLLBACK")
+            return [_Result(job, error=_again(error)) for job in jobs]
+        return results
+
+    def _run(self, db: sqlite3.Connection, job: _Job) -> _Result:
+        if job.done.cancelled():
+            return _Result(job)  # Told long ago that it could not be had.
+        try:
+            if isinstance(job.work, Run):
+                # Alone, a statement that fails leaves nothing behind.
+                return _Result(job, _fetch(db, job.work.sql, job.work.params))
+            with _savepoint(db):
+                return _Result(job, _drive(db, job.work()))
+        except Exception as error:  # a fault of one caller's job is that caller's to see
+            if not db.in_transaction:
+                raise _Lost(error) from None
+            return _Result(job, error=error)
+
+
+def _drive(db: sqlite3.Connection, body: Body[T]) -> T:
+    """Run what a transaction yields, and return its value."""
+    try:
+        step = next(body)
+        while True:
+            if isinstance(step, RunMany):
+                _fill(db, step.sql, step.params)
+                step = body.send(())
+            else:
+                step = body.send(_fetch(db, step.sql, step.params))
+    except StopIteration as end:
+        value: T = end.value
+        return value
+
+
+@contextmanager
+def _savepoint(db: sqlite3.Connection) -> Iterator[None]:
+    db.execute("SAVEPOINT job")
+    try:
+        yield
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK TO job")
+            db.execute("RELEASE job")
+        raise
+    db.execute("RELEASE job")
+
+
+def _fetch(db: sqlite3.Connection, sql: str, params: Params) -> Rows:
+    # All rows, lest a statement half read keep an old snapshot, and the log from shrinking.
+    try:
+        return db.execute(sql, params).fetchall()
+    except sqlite3.Error as error:
+        raise _mapped(error) from None
+    except UnicodeEncodeError:
+        raise _unstorable() from None
+
+
+def _fill(db: sqlite3.Connection, sql: str, params: Sequence[Params]) -> None:
+    try:
+        db.executemany(sql, params)
+    except sqlite3.Error as error:
+        raise _mapped(error) from None
+    except UnicodeEncodeError:
+        raise _unstorable() from None
+
+
+_REASONS = {
+    sqlite3.SQLITE_BUSY: "store_busy",
+    sqlite3.SQLITE_LOCKED: "store_busy",
+    sqlite3.SQLITE_CORRUPT: "store_damaged",
+    sqlite3.SQLITE_NOTADB: "store_damaged",
+    sqlite3.SQLITE_FULL: "store_full",
+    sqlite3.SQLITE_READONLY: "store_read_only",
+}
+
+
+def _mapped(error: sqlite3.Error) -> EcsError:
+    """Return our error for SQLite's, by its code: its text is not for us to judge."""
+    if isinstance(error, sqlite3.IntegrityError):
+        return Conflict("exists", for_operator="the row exists already")
+    code = getattr(error, "sqlite_errorcode", 0)
+    if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
+        return PeerUnavailable("store_closed")
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    reason = _REASONS.get(code & 0xFF, "store_failed")
+    return PeerUnavailable(reason, for_operator=f"SQLite answers {name}")
+
+
+def _again(error: Exception) -> Exception:
+    """Return the like of an error, for another who waits: one raised twice grows its traceback."""
+    if isinstance(error, PeerUnavailable):
+        return PeerUnavailable(error.reason, for_operator=error.for_operator)
+    return PeerUnavailable("store_failed", for_operator="the transaction was lost")
+
+
+def _unstorable() -> EcsError:
+    return BadRequest("unstorable_text", for_operator="a text that is not Unicode")
+
+
+# --- opening -------------------------------------------------------------------------------
+
+
+def _open(
+    config: SqliteConfig,
+) -> tuple[sqlite3.Connection, sqlite3.Connection, sqlite3.Connection]:
+    """Return connections to read in the loop, to read at length, and to write."""
+    path = config.path
+    if sqlite3.sqlite_version_info < _LEAST_SQLITE:
+        raise StartRefused(f"SQLite {sqlite3.sqlite_version} is too old: it must be 3.35 or newer")
+    if not path.exists():
+        raise StartRefused(f"{path}: there is no database: run `simgrant db upgrade`")
+    opened: list[sqlite3.Connection] = []
+    try:
+        for _ in range(3):
+            opened.append(_connect(path))
+        reader, slow_reader, writer = opened
+        wait_ms = int(config.timeout_s * 1000)
+        for connection in (slow_reader, writer):
+            connection.execute(f"PRAGMA busy_timeout = {wait_ms}")
+        _check(path, writer)
+        writer.execute("PRAGMA synchronous = FULL")
+        # What is erased is overwritten, not just unlinked.
+        writer.execute("PRAGMA secure_delete = ON")
+        writer.execute("PRAGMA journal_size_limit = 67108864")
+        reader.execute("PRAGMA busy_timeout = 0")
+        for connection in (reader, slow_reader):
+            connection.execute("PRAGMA query_only = ON")
+    except (sqlite3.Error, StartRefused) as error:
+        for connection in opened:
+            connection.close()
+        if isinstance(error, StartRefused):
+            raise
+        raise StartRefused(f"{path}: {error}") from None
+    return reader, slow_reader, writer
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=1,
+        cached_statements=256,
+    )
+    connection.execute("PRAGMA cache_size = -65536")
+    return connection
+
+
+def _check(path: Path, db: sqlite3.Connection) -> None:
+    """Raise StartRefused unless this is a sound database of this release's schema.
+
+    A big file is only looked into at both ends of every table, which still finds
+    one that was cut off, or is not ours; what else is wrong shows when it is read.
+    """
+    try:
+        (revision,) = db.execute(PING).fetchone() or ("none",)
+    except sqlite3.OperationalError as error:
+        if "no such table" not in str(error):
+            raise
+        revision = "none"
+    if revision != REVISION:
+        raise StartRefused(
+            f"{path}: its tables are of revision {revision}, this release needs {REVISION}:"
+            " run `simgrant db upgrade`"
+        )
+    if db.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+        raise StartRefused(f"{path}: this file system cannot keep a write-ahead log")
+    # Also says whether it may be written to.
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("ROLLBACK")
+    if path.stat().st_size <= _CHECKED_BYTES:
+        (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise StartRefused(f"{path} is damaged: {' '.join(verdict.split())}")
+        return
+    for table in TABLES:
+        db.execute(f"SELECT min(tenant) FROM {table}").fetchall()  # noqa: S608
+        db.execute(f"SELECT max(tenant) FROM {table}").fetchall()  # noqa: S608

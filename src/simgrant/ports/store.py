@@ -1,0 +1,272 @@
+"""Where subscriptions, terminals, session outcomes and request records are kept.
+
+One port, two adapters (SQLite, PostgreSQL), one conformance suite. Every method
+of the device path is one statement or one transaction within one subscription,
+so that a distributed engine can keep a subscription's rows together. Rows are
+told apart by tenant first, always.
+
+Errors promised by every adapter: PeerUnavailable (the store cannot be reached
+or its deadline passed; nothing was changed, or the same call may be repeated),
+Conflict (the row exists already, or is not there to be changed; for a change, one
+that was REMOVED is not there), BadRequest (a text that cannot be kept, such as half a
+surrogate pair).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import field
+from enum import StrEnum
+from typing import Protocol
+
+from simgrant.domain.subscription import (
+    Consent,
+    ConsentKind,
+    Profile,
+    PushRegistration,
+    Subscription,
+    SubscriptionStatus,
+    Terminal,
+)
+from simgrant.errors import Conflict
+from simgrant.identities import Imsi, Msisdn
+from simgrant.nouns import noun
+from simgrant.spec.ids import ProvStatus
+
+
+class Outcome(StrEnum):
+    """What is already known of an EAP session; there is one row per session id."""
+
+    STARTED = "started"
+    """The first request was too long for a cookie and is kept here."""
+    RESYNC = "resync"
+    """The SIM asked for resynchronisation; ``state`` is that of the second challenge."""
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+
+@noun
+class SessionRow:
+    """The row of one EAP session. ``state`` is sealed by the caller, opaque here."""
+
+    outcome: Outcome
+    at: int
+    """Unix seconds; rows may be purged once the session's life is over."""
+    state: bytes = field(default=b"", repr=False)
+    answer_hash: bytes = b""
+    """SHA-256 of the EAP packet that decided the session; empty while undecided."""
+
+
+@noun
+class SimKey:
+    """The local AuC's row of one SIM. Keys are wrapped by the key ring, never in clear."""
+
+    algorithm: str
+    """``milenage`` or ``tuak``."""
+    wrapped_k: bytes = field(repr=False)
+    wrapped_op: bytes = field(repr=False)
+    """OPc (Milenage, 16 bytes in clear) or TOPc (TUAK, 32 bytes), wrapped."""
+    amf: bytes
+    """2 bytes; its first bit is the separation bit that EAP-AKA' needs."""
+    sqn_offset: int
+    """DIF of TS 33.102 §C.1.1.3: SEQ = clock (units of 0.1 s) + this."""
+    res_length: int = 8
+    """Bytes of RES that the SIM gives: 8 for Milenage, 4, 8 or 16 for TUAK."""
+
+
+@noun
+class NewSubscription:
+    """All the rows of one subscription, as provisioned or imported."""
+
+    subscription: Subscription
+    sim: SimKey | None = None
+    consents: tuple[Consent, ...] = ()
+
+
+@noun
+class Change:
+    """Fields of a subscription to set; None leaves a field as it is."""
+
+    msisdn: Msisdn | None = None
+    status: SubscriptionStatus | None = None
+    plan: str | None = None
+    gid1: str | None = None
+    provisioning: ProvStatus | None = None
+    visited_plmn: str | None = None
+    """Digits, or empty for "not known"; sets ``visited_at`` to the time of the change."""
+
+
+@noun
+class RequestRecord:
+    """One request as it is kept for care agents and audits."""
+
+    tenant: str
+    subscriber_ref: str
+    """Keyed hash of the IMSI; empty when the request named no subscription."""
+    at_us: int
+    """Unix microseconds at which the answer was made."""
+    request_id: str
+    body: bytes = field(repr=False)
+    """JSON text of the record: facts, decisions, rule, policy version, outcome, times."""
+
+
+@noun
+class Export:
+    """Everything held about one person's subscription, less the SIM's keys."""
+
+    subscription: Subscription
+    consents: tuple[Consent, ...]
+    terminals: tuple[Terminal, ...]
+    push: tuple[PushRegistration, ...]
+    has_sim_key: bool
+
+
+@noun
+class Erased:
+    """How many rows of each kind an erasure removed."""
+
+    subscriptions: int
+    terminals: int
+    sessions: int
+    records: int
+
+
+class RowConflict(Conflict):
+    """Conflict of one row of ``add_many``; ``index`` is its position, counted from 0."""
+
+    def __init__(self, index: int, reason: str, for_operator: str) -> None:
+        super().__init__(reason, for_operator=for_operator)
+        self.index = index
+
+
+class Store(Protocol):
+    """The port; see the module's docstring for what every method promises."""
+
+    # --- the device path -------------------------------------------------
+
+    async def profile(
+        self, tenant: str, imsi: Imsi, terminal_id: str, client: str
+    ) -> Profile | None:
+        """Return the subscription, its consents, this terminal's epoch and this client's grant.
+
+        One read: ``Profile.granted_at`` is the ``issued_at`` of the client's row in the
+        table ``token_grant`` (tenant, imsi, terminal_id, client), None without one.
+        """
+
+    async def session(self, tenant: str, imsi: Imsi, session_id: bytes) -> SessionRow | None:
+        """Return the row of an EAP session (16-byte id), if it has one yet."""
+
+    async def decide_session(
+        self,
+        tenant: str,
+        imsi: Imsi,
+        session_id: bytes,
+        row: SessionRow,
+        *,
+        expected: Outcome | None,
+        terminal: Terminal | None = None,
+        client: str = "",
+    ) -> bool:
+        """Write a session's row if it still has the expected outcome (None = no row yet).
+
+        Return False, and change nothing, when another answer was faster. With
+        ``terminal`` (an accepted session) that terminal's row is made or renewed in
+        the same transaction, keeping its token epoch, and so is the ``token_grant``
+        of (terminal, client), with ``issued_at = row.at``.
+        """
+
+    async def renew_grant(
+        self,
+        tenant: str,
+        imsi: Imsi,
+        terminal_id: str,
+        client: str,
+        *,
+        issued_at: int,
+        expected: int,
+    ) -> bool:
+        """Set when a client's newest token was issued, if it still is ``expected``."""
+
+    async def register_push(
+        self, tenant: str, imsi: Imsi, push: Sequence[PushRegistration]
+    ) -> None:
+        """Keep, renew or (action 0) remove registrations, one per terminal, app and app_name."""
+
+    async def sim_key(self, tenant: str, imsi: Imsi) -> SimKey | None:
+        """Return the local AuC's row of a SIM."""
+
+    async def set_sqn_offset(self, tenant: str, imsi: Imsi, offset: int, *, expected: int) -> bool:
+        """Set DIF after a resynchronisation if it still is ``expected``; say whether it was."""
+
+    async def append_records(self, records: Sequence[RequestRecord]) -> None:
+        """Write request records in one transaction."""
+
+    async def ping(self) -> None:
+        """Return when the store answers; PeerUnavailable otherwise."""
+
+    # --- the management plane --------------------------------------------
+
+    async def add(self, new: NewSubscription) -> None:
+        """Write one new subscription; Conflict if the IMSI exists (unless REMOVED)."""
+
+    async def add_many(self, new: Iterable[NewSubscription], *, replace: bool = False) -> int:
+        """Write all or none; return how many. RowConflict says which row is in the way.
+
+        With ``replace`` an existing subscription is overwritten, keeping its token epoch
+        and, where the new row has no SIM key or consents, those it has.
+        """
+
+    async def change(self, tenant: str, imsi: Imsi, change: Change, *, now: int) -> Subscription:
+        """Set the given fields and return the new state; Conflict if there is none."""
+
+    async def set_consent(self, tenant: str, imsi: Imsi, consent: Consent) -> None:
+        """Write one consent; Conflict if there is no such subscription."""
+
+    async def remove(self, tenant: str, imsi: Imsi, *, now: int) -> None:
+        """Make it REMOVED, raise its token epoch, forget its SIM key, consents, push tokens."""
+
+    async def revoke_tokens(self, tenant: str, imsi: Imsi, terminal_id: str | None) -> int:
+        """Raise the token epoch of the subscription, or of one terminal; return the new epoch."""
+
+    async def find(
+        self, tenant: str, *, imsi: Imsi | None = None, msisdn: Msisdn | None = None
+    ) -> Subscription | None:
+        """Return one subscription by IMSI or by MSISDN."""
+
+    def list(
+        self, tenant: str, *, after: str = "", status: SubscriptionStatus | None = None
+    ) -> AsyncIterator[Subscription]:
+        """Yield subscriptions in order of IMSI digits, after the given ones."""
+
+    async def count(self, tenant: str) -> int:
+        """Return how many subscriptions the tenant has, REMOVED ones left out."""
+
+    async def export(self, tenant: str, imsi: Imsi) -> Export | None:
+        """Return all that is held about one subscription."""
+
+    async def erase(self, tenant: str, imsi: Imsi, subscriber_refs: Sequence[str]) -> Erased:
+        """Delete every row of one subscription and its request records."""
+
+    async def records(
+        self, tenant: str, subscriber_refs: Sequence[str], *, limit: int = 100
+    ) -> Sequence[RequestRecord]:
+        """Return the newest request records of a subscription, newest first."""
+
+    async def consents(self, tenant: str, imsi: Imsi) -> dict[ConsentKind, Consent]:
+        """Return a subscription's consents."""
+
+    async def sim_keys(
+        self, *, after: tuple[str, str] = ("", "")
+    ) -> Sequence[tuple[str, Imsi, SimKey]]:
+        """Return the next batch of SIM keys in order of (tenant, IMSI), for re-wrapping."""
+
+    async def rewrap(self, tenant: str, imsi: Imsi, old: SimKey, new: SimKey) -> bool:
+        """Replace the wrapped keys of a SIM if they still are ``old``'s."""
+
+    # --- upkeep ------------------------------------------------------------
+
+    async def purge(self, *, sessions_before: int, records_before: int, limit: int = 5000) -> int:
+        """Delete old session rows and records (Unix seconds), a bounded batch; return how many."""
+
+    async def close(self) -> None:
+        """Finish what is queued and let go of every connection."""

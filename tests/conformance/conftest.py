@@ -1,0 +1,144 @@
+"""The stores that the suite runs on: each adapter, as it is and made difficult."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
+
+import asyncpg
+import pytest
+
+from simgrant.adapters.store import migrate
+from simgrant.adapters.store.postgres import PostgresConfig
+from simgrant.adapters.store.postgres import open_store as open_postgres
+from simgrant.adapters.store.sql.statements import TABLES
+from simgrant.adapters.store.sql.store import SqlStore
+from simgrant.adapters.store.sqlite import SqliteConfig
+from simgrant.adapters.store.sqlite import open_store as open_sqlite
+from tests.servers.postgres import Postgres
+
+
+class Restless(asyncpg.Connection):
+    """A connection to a server that gives up one transaction in five, as distributed ones do.
+
+    What it gives up has had no effect, like theirs. Nobody is refused more than
+    four times in a row, so that a patient client always gets there.
+    """
+
+    chance = random.Random(43)
+    refused: ClassVar[WeakKeyDictionary[asyncio.Task[Any], int]] = WeakKeyDictionary()
+    total = 0
+
+    async def fetch(self, *args: Any, **options: Any) -> Any:
+        self._refuse()
+        answer = await super().fetch(*args, **options)
+        if not self.is_in_transaction():
+            self._done()
+        return answer
+
+    async def executemany(self, *args: Any, **options: Any) -> Any:
+        self._refuse()
+        return await super().executemany(*args, **options)
+
+    async def execute(self, query: str, *args: Any, **options: Any) -> Any:
+        if query == "COMMIT;":
+            try:
+                self._refuse()
+            except asyncpg.SerializationError:
+                await super().execute("ROLLBACK;")
+                raise
+            self._done()
+        return await super().execute(query, *args, **options)
+
+    def _refuse(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if self.refused.get(task, 0) < 4 and self.chance.random() < 0.2:
+            self.refused[task] = self.refused.get(task, 0) + 1
+            type(self).total += 1
+            raise asyncpg.SerializationError("restart transaction: read within uncertainty")
+
+    def _done(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.refused.pop(task, None)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the rows of one test are, and how to open a store there."""
+
+    url: str
+    open: Callable[[], Awaitable[SqlStore]]
+    rows: Callable[[str], Awaitable[list[tuple[Any, ...]]]]
+    """Run a SELECT behind the store's back."""
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to copy: migrating takes longer than most tests."""
+    path = tmp_path_factory.mktemp("store") / "template.sqlite3"
+    migrate.upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_migrated(postgres: Postgres) -> str:
+    """The URL of a migrated PostgreSQL database that tests empty before they use it."""
+    url = postgres.create_database()
+    migrate.upgrade(url)
+    return url
+
+
+def sqlite_place(path: Path, **options: Any) -> Place:
+    async def rows(sql: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(path)) as db:
+            return db.execute(sql).fetchall()
+
+    return Place(f"sqlite:///{path}", lambda: open_sqlite(SqliteConfig(path, **options)), rows)
+
+
+def postgres_place(url: str, connection_class: Any = asyncpg.Connection) -> Place:
+    async def rows(sql: str) -> list[tuple[Any, ...]]:
+        connection = await asyncpg.connect(url)
+        try:
+            return [tuple(row) for row in await connection.fetch(sql)]
+        finally:
+            await connection.close()
+
+    config = PostgresConfig(url, pool_min=1, pool_max=8)
+    return Place(url, lambda: open_postgres(config, connection_class=connection_class), rows)
+
+
+@pytest.fixture
+def sqlite_path(sqlite_template: Path, tmp_path: Path) -> Path:
+    """A migrated SQLite file of this test's own."""
+    return Path(shutil.copy(sqlite_template, tmp_path / "store.sqlite3"))
+
+
+@pytest.fixture(params=["sqlite", "sqlite-thread", "postgres", "postgres-restless"])
+async def place(request: pytest.FixtureRequest) -> Place:
+    """An empty, migrated database for each adapter in turn."""
+    if request.param.startswith("sqlite"):
+        path = request.getfixturevalue("sqlite_path")
+        return sqlite_place(path, reads="thread" if request.param == "sqlite-thread" else "loop")
+    url = request.getfixturevalue("postgres_migrated")
+    place = postgres_place(url, Restless if "restless" in request.param else asyncpg.Connection)
+    await place.rows(f"TRUNCATE {', '.join(TABLES)}")
+    return place
+
+
+@pytest.fixture
+async def store(place: Place) -> AsyncIterator[SqlStore]:
+    """An open store with nothing in it."""
+    store = await place.open()
+    yield store
+    await store.close()

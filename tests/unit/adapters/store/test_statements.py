@@ -1,0 +1,141 @@
+"""The SQL itself: that any engine of the family can run it, and that its parts fit."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
+
+from simgrant.adapters.store.schema import metadata
+from simgrant.adapters.store.sql import statements
+from simgrant.adapters.store.sql.statements import Guarded, as_arrays, numbered, shard_of
+
+# What CockroachDB, YugabyteDB or Citus lacks, or gives another meaning.
+BANNED = re.compile(
+    r"\b(SERIAL|BIGSERIAL|SMALLSERIAL|IDENTITY|AUTOINCREMENT|SEQUENCE|NEXTVAL|LISTEN|NOTIFY"
+    r"|UNLISTEN|PG_\w*ADVISORY\w*|LOCK\s+TABLE|TRIGGER|GIST|SPGIST|EXCLUDE\s+USING|STORED"
+    r"|XML\w*|XPATH|DEFERRABLE|DEFERRED|ENUM|REFERENCES|PREPARE\s+TRANSACTION|TEMP|TEMPORARY"
+    r"|ALTER\s+TYPE|RULE|INHERITS|UNLOGGED)\b",
+    re.IGNORECASE,
+)
+TYPES = {"TEXT", "BYTEA", "SMALLINT", "INTEGER", "BIGINT", "BOOLEAN"}
+
+SQL = {
+    name: value
+    for name, value in vars(statements).items()
+    if isinstance(value, str) and re.search(r"\b(SELECT|INSERT|UPDATE|DELETE)\b", value)
+} | {
+    f"{name}.joined": value.joined
+    for name, value in vars(statements).items()
+    if isinstance(value, Guarded)
+}
+
+
+def ddl() -> list[str]:
+    """Return what makes the schema, for both engines."""
+    made: list[DDLElement] = []
+    for table in metadata.sorted_tables:
+        made += [CreateTable(table), *map(CreateIndex, table.indexes)]
+    return [
+        str(one.compile(dialect=dialect))
+        for dialect in (postgresql.dialect(), sqlite.dialect())  # type: ignore[no-untyped-call]
+        for one in made
+    ]
+
+
+def test_there_are_statements_to_look_at() -> None:
+    assert len(SQL) > 35
+    assert len(ddl()) == 2 * (9 + 2)
+
+
+@pytest.mark.parametrize("name", sorted(SQL))
+def test_a_statement_needs_nothing_that_some_engine_lacks(name: str) -> None:
+    assert not BANNED.search(SQL[name])
+
+
+def test_the_schema_needs_nothing_that_some_engine_lacks() -> None:
+    for text in ddl():
+        assert not BANNED.search(text)
+    here = Path(statements.__file__).parent.parent
+    for script in (here / "migrations" / "versions").glob("*.py"):
+        assert not re.search(
+            r"autoincrement|Identity|Sequence|Enum|\bForeignKey", script.read_text()
+        )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE TABLE a (id BIGSERIAL)",
+        "id bigint GENERATED ALWAYS AS IDENTITY",
+        "b int GENERATED ALWAYS AS (a) STORED",
+        "LISTEN x",
+        "select pg_advisory_lock(1)",
+        "CREATE TRIGGER x",
+        "USING gist (a)",
+        "DEFERRABLE INITIALLY DEFERRED",
+        "select xmlparse(1)",
+    ],
+)
+def test_the_ban_finds_what_it_bans(text: str) -> None:
+    assert BANNED.search(text)
+
+
+def test_every_key_begins_with_the_tenant_and_no_index_with_the_time() -> None:
+    for table in metadata.tables.values():
+        key = [column.name for column in table.primary_key]
+        assert key[0] == "tenant"
+        if "imsi" in table.c and table.name != "msisdn":
+            assert key[1] == "imsi"
+        for column in table.c:
+            assert column.type.compile(postgresql.dialect()) in TYPES  # type: ignore[no-untyped-call]
+            assert column.server_default is None
+            assert not column.foreign_keys
+        for index in table.indexes:
+            assert next(iter(index.columns)).name == "shard"
+            assert not index.unique
+
+
+# Those that follow another in one transaction take some of its parameters.
+@pytest.mark.parametrize("name", sorted(SQL.keys() - {"_TERMINAL_SEEN", "_GRANT_KEPT"}))
+def test_parameters_are_numbered_without_a_gap(name: str) -> None:
+    numbers = {int(number) for number in re.findall(r"\?(\d+)", SQL[name])}
+    assert numbers == set(range(1, len(numbers) + 1))
+    assert "?" not in numbered(SQL[name])
+    assert "'" not in re.sub(r"'(removed|terms|address)'", "", SQL[name])
+
+
+MANY = (
+    "NEW_SUBSCRIPTION",
+    "SUBSCRIPTION_REPLACED",
+    "NEW_MSISDN",
+    "SIM_KEY_SET",
+    "NEW_CONSENT",
+    "RECORD_KEPT",
+)
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_many_rows_are_sent_as_arrays_of_the_columns_types(name: str) -> None:
+    text = as_arrays(SQL[name])
+    assert text is not None
+    found = re.search(r"INSERT INTO (\w+) \(([^)]*)\)\s+SELECT \* FROM unnest\(([^)]*)\)", text)
+    assert found is not None
+    table = metadata.tables[found[1]]
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    wanted = [table.c[column].type.compile(dialect) for column in found[2].split(", ")]
+    given = [re.sub(r"\$\d+::|\[\]", "", array).upper() for array in found[3].split(", ")]
+    assert [{"INT": "INTEGER"}.get(kind, kind) for kind in given] == wanted
+
+
+def test_what_is_no_plain_insert_is_not_sent_as_arrays() -> None:
+    assert as_arrays(statements.MSISDN_FREED) is None
+    assert as_arrays(statements.CONSENT_OF_LIVE) is None
+
+
+def test_shards_never_change() -> None:
+    texts = ("", "001010000000001", "001010000000002", "å")
+    assert [shard_of(text) for text in texts] == [0, 6, 12, 5]
