@@ -39,7 +39,7 @@ class _Digits:
         return format(repr(self), spec)
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and other.digits == self.digits  # type: ignore[attr-defined]
+        return type(other) is type(self) and other.digits == self.digits
 
     def __hash__(self) -> int:
         return hash(self.digits)

@@ -210,27 +210,32 @@ def _tenant_problems(tenants: Mapping[str, Tenant]) -> list[str]:
     """Name what is malformed and every identity that two tenants claim."""
     found = []
     hosts: dict[str, str] = {}
-    groups: dict[tuple[str, str], str] = {}
-    networks: dict[str, str] = {}
+    groups: list[tuple[str, str, str]] = []
     ranges: list[tuple[str, str, str]] = []
     for name, tenant in tenants.items():
         if not _TENANT_NAME.fullmatch(name):
             found.append(f"tenants.{name}: a name is lower case letters, digits and hyphens")
         for host in tenant.hosts:
-            other = hosts.setdefault(host.lower(), name)
+            other = hosts.setdefault(host.lower().rstrip("."), name)
             if other != name:
                 found.append(f"tenants.{name}: host {host} is also {other}'s")
         for plmn in tenant.plmns:
             if not _PLMN.fullmatch(plmn):
                 found.append(f"tenants.{name}: plmn {plmn!r} must look like 001-01 or 310-410")
+            told_by = {gid1.lower() for gid1 in tenant.gid1}
             if name != DEFAULT_TENANT and not (tenant.hosts or tenant.gid1 or tenant.imsi_ranges):
-                other = networks.setdefault(plmn, name)
-                if other != name:
-                    found.append(f"tenants.{name}: network {plmn} is also all that tells {other}")
-            for gid1 in tenant.gid1:
-                other = groups.setdefault((plmn, gid1.lower()), name)
-                if other != name:
-                    found.append(f"tenants.{name}: GID1 {gid1} in {plmn} is also {other}'s")
+                told_by = {""}
+            digits = plmn.replace("-", "")
+            for gid1 in sorted(told_by):
+                found.extend(
+                    f"tenants.{name}: {f'GID1 {gid1} in ' if gid1 else ''}network {plmn} "
+                    f"is also {other}'s"
+                    for known, value, other in groups
+                    if value == gid1
+                    and other != name
+                    and (known.startswith(digits) or digits.startswith(known))
+                )
+                groups.append((digits, gid1, name))
         if tenant.gid1 and not tenant.plmns:
             found.append(f"tenants.{name}: gid1 needs plmns")
         if not (tenant.hosts or tenant.plmns or tenant.imsi_ranges):

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
+from hashlib import blake2b
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from simgrant.nouns import noun
 
 ID_BYTES = 4
 NONCE_BYTES = 12
@@ -51,7 +54,7 @@ class UnknownKey(SealBroken):
     """No key of this ring has that id; the ring on file may be newer than ours."""
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Key:
     """One key as it stands on file. Times are Unix seconds."""
 
@@ -65,7 +68,7 @@ class Key:
     """32 random bytes."""
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class _Box:
     """A key prepared for one tenant and purpose."""
 
@@ -165,7 +168,7 @@ class KeyRing:
     def derive(self, tenant: str, label: str, value: str, length: int) -> bytes:
         """Return up to 64 bytes that only this ring can compute from ``value``."""
         oldest = self._hashes[tenant][-1][1]
-        return hmac.digest(oldest, f"{label}|{value}".encode(), "sha512")[:length]
+        return blake2b(f"{label}|{value}".encode(), key=oldest, digest_size=length).digest()
 
     def wrap(self, tenant: str, label: str, plain: bytes, *, nonce: bytes, now: float) -> bytes:
         """Encrypt a long-lived secret; ``label`` names the row and column it belongs to."""
@@ -215,4 +218,5 @@ def _derive(secret: bytes, info: str) -> bytes:
 
 
 def _reference(key: bytes, kind: str, value: str) -> str:
-    return hmac.digest(key, f"{kind}|{value}".encode(), "sha256")[:12].hex()
+    # Keyed BLAKE2b (RFC 7693 §2.9) costs a third of HMAC here, three times a request.
+    return blake2b(f"{kind}|{value}".encode(), key=key, digest_size=12).hexdigest()

@@ -14,18 +14,18 @@ import os
 import secrets
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from simgrant.errors import StartRefused
 from simgrant.keyring.ring import SECRET_BYTES, Key, KeyRing, Use
+from simgrant.nouns import noun
 from simgrant.ports.clock import Clock
 
 _FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Config:
     """Where the rings are and how they are kept up to date."""
 

@@ -1,0 +1,151 @@
+"""Why a phone gets what it gets: the live path's own functions, with every rule shown.
+
+Facts are gathered and the answer is made by ``gather`` and ``answer``, as for a
+phone; only the proof of the SIM is left out. A what-if changes one fact and
+writes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import field, replace
+from typing import Any, Final
+
+from simgrant.domain.facts import Facts
+from simgrant.domain.policy import Decision, Policy, RuleTrace
+from simgrant.domain.subscription import SERVED, Profile, Subscription
+from simgrant.domain.tenant import Tenant
+from simgrant.errors import Conflict
+from simgrant.flows.answer import Portal, answer, service_flow
+from simgrant.flows.gather import gather
+from simgrant.keyring.ring import KeyRing
+from simgrant.nouns import noun
+from simgrant.ports.store import RequestRecord, Store
+from simgrant.services import ServiceFlow
+from simgrant.spec.version import DEFAULT, SpecVersion
+from simgrant.wire.document import Application
+from simgrant.wire.request import TerminalClaim
+
+USER_DATA: Final = "flow=…"
+"""Stands for the sealed user data, which would open the subscriber's page to whoever reads it."""
+
+
+@noun
+class Inquiry:
+    """What is asked, and what is supposed for the sake of the question."""
+
+    app_id: str
+    spec_version: SpecVersion = DEFAULT
+    terminal_id: str = ""
+    languages: tuple[str, ...] = ()
+    visited_plmn: str | None = None
+    """The network to suppose; empty = not known; None = the one on record."""
+    records: int = 5
+    """How many of the newest request records to bring along."""
+
+
+@noun
+class Rules:
+    """The numbers that the live path has from its settings."""
+
+    roaming_max_age_s: int
+
+
+@noun
+class Explained:
+    """One decision with every rule that was tried for it."""
+
+    decision: Decision
+    tried: tuple[RuleTrace, ...]
+
+
+@noun
+class Explanation:
+    """Everything there is to say about one subscription and one service."""
+
+    subscription: Subscription
+    refusal: str
+    """Why no document is given at all; empty where one is."""
+    facts: Facts
+    explained: tuple[Explained, ...]
+    application: Application
+    """What a phone would get, if nothing refused it before."""
+    records: tuple[Mapping[str, Any], ...] = field(repr=False)
+    """The newest request records, the newest first."""
+
+
+async def explain(
+    inquiry: Inquiry,
+    subscription: Subscription,
+    *,
+    tenant: Tenant,
+    policy: Policy,
+    portal: Portal,
+    store: Store,
+    ring: KeyRing,
+    rules: Rules,
+    now: float,
+) -> Explanation:
+    """Return what a phone with this SIM would get for one service now, and why."""
+    imsi = subscription.imsi
+    profile = await store.profile(tenant.name, imsi, inquiry.terminal_id, "")
+    if profile is None:
+        raise Conflict("no_subscription", for_operator="it is gone")
+    facts = gather(
+        _supposed(profile, inquiry, now),
+        TerminalClaim(inquiry.terminal_id, "", "", ""),
+        policy=policy,
+        tenant=tenant,
+        now=now,
+        roaming_max_age=rules.roaming_max_age_s,
+    )
+
+    def flow(app_id: str) -> ServiceFlow | None:
+        made = service_flow(
+            portal, app_id, profile.subscription, inquiry.terminal_id, ring=ring, now=now
+        )
+        return made and replace(made, user_data=USER_DATA)
+
+    answered = answer(
+        [inquiry.app_id],
+        facts,
+        policy=policy,
+        version=inquiry.spec_version,
+        languages=inquiry.languages,
+        flow=flow,
+    )
+    found = await store.records(
+        tenant.name, ring.references(tenant.name, "imsi", imsi.digits), limit=inquiry.records
+    )
+    return Explanation(
+        subscription=profile.subscription,
+        refusal=_refusal(profile.subscription, tenant),
+        facts=facts,
+        explained=tuple(
+            Explained(decision, policy.explain(decision.question, facts))
+            for decision in answered.decisions
+        ),
+        application=answered.applications[0],
+        records=record_data(found),
+    )
+
+
+def record_data(records: Sequence[RequestRecord]) -> tuple[Mapping[str, Any], ...]:
+    """Return stored records as plain data."""
+    return tuple(json.loads(record.body) for record in records)
+
+
+def _supposed(profile: Profile, inquiry: Inquiry, now: float) -> Profile:
+    if inquiry.visited_plmn is None:
+        return profile
+    supposed = replace(profile.subscription, visited_plmn=inquiry.visited_plmn, visited_at=int(now))
+    return replace(profile, subscription=supposed)
+
+
+def _refusal(subscription: Subscription, tenant: Tenant) -> str:
+    if subscription.status not in SERVED:
+        return f"the subscription is {subscription.status}: 403, and 511 to its tokens"
+    if not tenant.serves(subscription.imsi):
+        return f"the IMSI is in no network of tenant {tenant.name}: 403"
+    return ""

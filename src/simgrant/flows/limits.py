@@ -1,0 +1,104 @@
+"""Token buckets on the start of authentications.
+
+Whoever sends an EAP_ID makes us ask the network for a vector, before anything
+is proved. So starts are counted per IMSI and source, per source and per IMSI,
+and a start whose challenge is never answered counts double: it takes two
+tokens, and the answer gives one back. Buckets live in the process; a restart
+forgets them, which only ever helps the honest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+
+from simgrant.errors import Overloaded
+from simgrant.nouns import noun
+
+_START = 2.0
+_ANSWERED = 1.0
+
+
+@noun
+class Rate:
+    """Size of a bucket, in starts, and how many starts flow in each second."""
+
+    burst: int
+    """0 = no limit."""
+    per_second: float
+
+
+class Buckets:
+    """Many buckets of one rate, the least recently used forgotten first."""
+
+    def __init__(self, rate: Rate, *, remembered: int) -> None:
+        self._rate = rate
+        self._most = rate.burst * _START
+        self._flow = rate.per_second * _START
+        self._remembered = remembered
+        self._levels: OrderedDict[tuple[str, ...], tuple[float, float]] = OrderedDict()
+
+    def wait(self, key: tuple[str, ...], *, now: float) -> float:
+        """Return the seconds until a start is allowed; 0 = now. Takes nothing."""
+        if not self._rate.burst:
+            return 0.0
+        missing = _START - self._level(key, now)
+        if missing <= 0:
+            return 0.0
+        return missing / self._flow if self._flow else math.inf
+
+    def take(self, key: tuple[str, ...], amount: float, *, now: float) -> None:
+        """Take from a bucket (a negative amount gives back, never above its size)."""
+        if not self._rate.burst:
+            return
+        self._levels[key] = (min(self._most, self._level(key, now) - amount), now)
+        self._levels.move_to_end(key)
+        if len(self._levels) > self._remembered:
+            self._levels.popitem(last=False)
+
+    def _level(self, key: tuple[str, ...], now: float) -> float:
+        known = self._levels.get(key)
+        if known is None:
+            return self._most
+        level, at = known
+        return min(self._most, level + (now - at) * self._flow)
+
+
+class StartLimits:
+    """The three limits on starting an authentication."""
+
+    _LONGEST_WAIT = 600
+
+    def __init__(self, *, imsi_source: Rate, imsi: Rate, source: Rate, remembered: int) -> None:
+        self._imsi_source = Buckets(imsi_source, remembered=remembered)
+        self._imsi = Buckets(imsi, remembered=remembered)
+        self._source = Buckets(source, remembered=remembered)
+
+    def start(self, tenant: str, imsi: str, source: str, *, now: float) -> None:
+        """Count a start; raise Overloaded, and count nothing, where one bucket is empty.
+
+        ``now`` is in seconds of the monotonic clock.
+        """
+        taken = self._keys(tenant, imsi, source)
+        longest = max(buckets.wait(key, now=now) for buckets, key in taken)
+        if longest > 0:
+            raise Overloaded(
+                "too_many_starts",
+                retry_after=math.ceil(min(longest, self._LONGEST_WAIT)),
+            )
+        for buckets, key in taken:
+            buckets.take(key, _START, now=now)
+
+    def answered(self, tenant: str, imsi: str, source: str, *, now: float) -> None:
+        """Give back what an unanswered challenge would have cost on top."""
+        for buckets, key in self._keys(tenant, imsi, source):
+            buckets.take(key, -_ANSWERED, now=now)
+
+    def _keys(
+        self, tenant: str, imsi: str, source: str
+    ) -> tuple[tuple[Buckets, tuple[str, ...]], ...]:
+        return (
+            (self._imsi_source, (tenant, imsi, source)),
+            (self._imsi, (tenant, imsi)),
+            (self._source, (source,)),
+        )

@@ -1,0 +1,125 @@
+"""Fast-authentication tokens: what they say, and their sealed form (TS.43 §2.8.5).
+
+A token is sealed and carries all that it is bound to; whether it was revoked is
+read from the subscription's and the terminal's epoch, which a request reads
+anyway. So any worker on any site can check one, and revoking needs no list.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+from dataclasses import field
+
+from simgrant.errors import Unauthenticated
+from simgrant.identities import Imsi
+from simgrant.keyring.ring import OVERHEAD, KeyRing, Purpose, SealBroken, UnknownKey
+from simgrant.nouns import noun
+from simgrant.ports.keys import Keys
+
+_FORMAT = 1
+_HEAD = struct.Struct(">BIIQQ")
+_MAX_TEXT = 4096
+"""Characters that a token may have; longer is not ours."""
+
+
+@noun
+class Claims:
+    """What a token is bound to. Times are Unix seconds."""
+
+    imsi: Imsi
+    terminal_id: str = field(repr=False)
+    apps: tuple[str, ...]
+    app_name: str
+    """Folded to lower case; empty where the client gave none."""
+    issued: int
+    expires: int
+    epoch: int
+    """Token epoch of the subscription at issue."""
+    terminal_epoch: int
+
+    @property
+    def client(self) -> str:
+        """The client of a terminal that the token was made for (TS.43 §2.8.5).
+
+        Two clients on one terminal keep tokens of their own; a newer token replaces
+        only the older one of the same client.
+        """
+        return f"{self.app_name}|{','.join(sorted(self.apps))}"
+
+
+def push_token(claims: Claims, ring: KeyRing, tenant: str, *, nonce: bytes, now: float) -> str:
+    """Return the sealed token: base64url without padding, about 150 characters."""
+    texts = (claims.imsi.digits, claims.terminal_id, ",".join(claims.apps), claims.app_name)
+    plain = (
+        _HEAD.pack(_FORMAT, claims.issued, claims.expires, claims.epoch, claims.terminal_epoch)
+        + "\0".join(texts).encode()
+    )
+    return encode(ring.seal(Purpose.TOKEN, tenant, plain, nonce=nonce, now=now))
+
+
+def pull_token(text: str, keys: Keys, *, now: float) -> tuple[str, Claims]:
+    """Return (tenant, claims) of a token; raise Unauthenticated for anything else.
+
+    A key id that this process has not seen yet makes it look at the ring on file
+    once more before it refuses.
+    """
+    sealed = decode(text)
+    tenant, plain = open_seal(keys, Purpose.TOKEN, sealed, now=now)
+    if plain[0] != _FORMAT:
+        raise Unauthenticated("token_format")
+    _, issued, expires, epoch, terminal_epoch = _HEAD.unpack_from(plain)
+    imsi, terminal_id, apps, app_name = plain[_HEAD.size :].decode().split("\0")
+    if now >= expires:
+        raise Unauthenticated("token_expired")
+    return tenant, Claims(
+        Imsi(imsi),
+        terminal_id,
+        tuple(apps.split(",")),
+        app_name,
+        issued,
+        expires,
+        epoch,
+        terminal_epoch,
+    )
+
+
+def open_seal(keys: Keys, purpose: Purpose, sealed: bytes, *, now: float) -> tuple[str, bytes]:
+    """Open a sealed value, renewing the ring once if its key is unknown.
+
+    Return (tenant, plain); raise Unauthenticated.
+    """
+    try:
+        return keys.ring.open(purpose, sealed, now=now)
+    except UnknownKey:
+        if not keys.refresh():
+            raise Unauthenticated(f"{purpose}_foreign") from None
+    except SealBroken:
+        raise Unauthenticated(f"{purpose}_broken") from None
+    try:
+        return keys.ring.open(purpose, sealed, now=now)
+    except SealBroken:
+        raise Unauthenticated(f"{purpose}_foreign") from None
+
+
+def encode(data: bytes) -> str:
+    """Return base64url without padding."""
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def decode(text: str) -> bytes:
+    """Return the bytes of a sealed value; raise Unauthenticated if it can be none."""
+    if not OVERHEAD * 4 // 3 < len(text) <= _MAX_TEXT or "=" in text:
+        raise Unauthenticated("not_sealed")
+    try:
+        sealed = base64.b64decode(
+            text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True
+        )
+    except (binascii.Error, ValueError):
+        raise Unauthenticated("not_sealed") from None
+    tail = len(sealed) % 3
+    if tail and encode(sealed[-tail:]) != text[-tail - 1 :]:
+        # The last character has bits that decoding ignores; one text per value.
+        raise Unauthenticated("not_sealed")
+    return sealed

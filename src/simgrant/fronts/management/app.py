@@ -1,0 +1,87 @@
+"""The management listener as an ASGI application: four pages, GET only."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from simgrant.services.service import Service
+
+Scope = dict[str, Any]
+Message = dict[str, Any]
+
+_JSON = b"application/json"
+_TEXT = b"text/plain; charset=utf-8"
+_PROMETHEUS = b"text/plain; version=0.0.4; charset=utf-8"
+
+
+class ManagementFront:
+    """Serves /healthz, /readyz, /metrics and /services.json."""
+
+    def __init__(
+        self,
+        *,
+        not_ready: Callable[[], Awaitable[str]],
+        metrics: Callable[[], bytes],
+        services: Mapping[str, Service],
+        version: str,
+    ) -> None:
+        """Take ``not_ready``, which says why no traffic should come; empty = ready."""
+        self._not_ready = not_ready
+        self._metrics = metrics
+        self._services = msgspec.json.encode(
+            {
+                "version": version,
+                "services": [
+                    {
+                        "app_id": service.app_id,
+                        "name": service.name,
+                        "section": f"TS.43 §{service.section}",
+                        "since": str(service.since),
+                        "features": list(service.features),
+                        "needs": sorted(service.needs),
+                    }
+                    for _, service in sorted(services.items())
+                ],
+            }
+        )
+
+    async def __call__(
+        self,
+        scope: Scope,
+        receive: Callable[[], Awaitable[Message]],
+        send: Callable[[Message], Awaitable[None]],
+    ) -> None:
+        """Answer one request."""
+        del receive
+        status, kind, body = await self._page(scope["method"], scope["path"])
+        await send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [
+                    (b"content-type", kind),
+                    (b"content-length", b"%d" % len(body)),
+                    (b"cache-control", b"no-store"),
+                ],
+            }
+        )
+        await send({"type": "http.response.body", "body": body})
+
+    async def _page(self, method: str, path: str) -> tuple[int, bytes, bytes]:
+        if method not in ("GET", "HEAD"):
+            return 405, _TEXT, b"method not allowed\n"
+        match path:
+            case "/healthz":
+                return 200, _TEXT, b"alive\n"
+            case "/readyz":
+                reason = await self._not_ready()
+                return (503, _TEXT, f"{reason}\n".encode()) if reason else (200, _TEXT, b"ready\n")
+            case "/metrics":
+                return 200, _PROMETHEUS, self._metrics()
+            case "/services.json":
+                return 200, _JSON, self._services
+            case _:
+                return 404, _TEXT, b"not found\n"

@@ -1,0 +1,491 @@
+"""Run the server: listeners, workers, signals, renewal of keys and certificates.
+
+One worker runs in this process; several run as processes of their own under a
+supervisor that owns the sockets and the management listener, restarts who dies
+and passes signals on. SIGTERM: not ready, finish what is in flight within a
+bound, exit 0. SIGHUP: read certificate and key ring again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import multiprocessing
+import os
+import random
+import signal
+import socket
+import ssl
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvicorn
+import uvloop
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from simgrant import __version__, compose
+from simgrant.config.load import Loaded, parse_listen
+from simgrant.errors import EcsError, StartRefused
+from simgrant.fronts.device.protocol import Bounds, protocol_class
+from simgrant.fronts.device.source import Proxies
+from simgrant.fronts.management.app import ManagementFront
+from simgrant.services import SERVICES
+from simgrant.telemetry import log
+
+_PURGE_EVERY_S = 60.0
+_RESTART_FIRST_S, _RESTART_LAST_S = 0.5, 10.0
+_PING_S = 1.0
+
+NotReady = Callable[[], Awaitable[str]]
+
+
+@dataclass(slots=True)
+class Running:
+    """A server that answers."""
+
+    parts: compose.Parts
+    device_url: str
+    management_url: str
+
+
+def serve(loaded: Loaded, *, workers: int) -> int:
+    """Run until a signal ends it; return the exit code. Raise StartRefused before it starts."""
+    log.configure(loaded.settings.server.log_format)
+    main = _single(loaded) if workers == 1 else _supervise(loaded, workers)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
+
+
+# --- one worker ------------------------------------------------------------------------
+
+
+async def _single(loaded: Loaded) -> int:
+    stop, reload = _on_signals()
+    async with running(loaded, reload=reload):
+        await stop.wait()
+        structlog.get_logger().info("stopping")
+    return 0
+
+
+@asynccontextmanager
+async def running(loaded: Loaded, *, reload: asyncio.Event | None = None) -> AsyncIterator[Running]:
+    """Run one worker with its management listener in this event loop."""
+    settings = loaded.settings
+    with (
+        _listening("device", settings.device.listen, settings.device.backlog) as device,
+        _listening("management", settings.management.listen, 128) as management,
+    ):
+        async with _worker(loaded, device, index=0, reload=reload) as (parts, not_ready):
+            front = ManagementFront(
+                not_ready=not_ready,
+                metrics=lambda: generate_latest(parts.metrics.registry),
+                services=SERVICES,
+                version=__version__,
+            )
+            async with _serving(front, management, shutdown_s=1.0):
+                scheme = "https" if settings.device.tls_certificate else "http"
+                yield Running(parts, _url(scheme, device), _url("http", management))
+
+
+@asynccontextmanager
+async def _worker(
+    loaded: Loaded, device: socket.socket, *, index: int, reload: asyncio.Event | None
+) -> AsyncIterator[tuple[compose.Parts, NotReady]]:
+    """Serve the device listener and do the upkeep; yield when it answers."""
+    settings = loaded.settings
+    certificate = Certificate(loaded) if settings.device.tls_certificate else None
+    async with compose.opened(loaded, worker=index) as parts:
+        bounds = Bounds(
+            settings.device.max_head,
+            settings.device.head_timeout_s,
+            Proxies(settings.device.trusted_proxies),
+            settings.device.proxy_protocol,
+        )
+        stopping = False
+
+        async def not_ready() -> str:
+            return "stopping" if stopping else await _unreachable(parts)
+
+        # What is alive now lives as long as the process: the collector need not look at it.
+        gc.collect()
+        gc.freeze()
+        async with (
+            _upkeep(parts, certificate, index, reload),
+            _serving(
+                parts.device,
+                device,
+                shutdown_s=settings.server.shutdown_timeout_s,
+                http=protocol_class(bounds),
+                context=certificate.context if certificate else None,
+                keep_alive_s=settings.device.keep_alive_s,
+                backlog=settings.device.backlog,
+            ),
+        ):
+            try:
+                yield parts, not_ready
+            finally:
+                stopping = True
+
+
+async def _unreachable(parts: compose.Parts) -> str:
+    try:
+        async with asyncio.timeout(_PING_S):
+            await parts.store.ping()
+    except (EcsError, TimeoutError):
+        return "the store does not answer"
+    return ""
+
+
+@asynccontextmanager
+async def _serving(
+    app: Any,
+    listener: socket.socket,
+    *,
+    shutdown_s: float,
+    http: Any = "httptools",
+    context: ssl.SSLContext | None = None,
+    keep_alive_s: int = 5,
+    backlog: int = 128,
+) -> AsyncIterator[None]:
+    """Serve an ASGI application on a socket; on exit finish what is in flight."""
+    config = uvicorn.Config(
+        app,
+        http=http,
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,
+        timeout_keep_alive=keep_alive_s,
+        timeout_graceful_shutdown=max(1, round(shutdown_s)),
+        backlog=backlog,
+        ssl_context_factory=(lambda *_: context) if context else None,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await server.await_start(task)
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, with signals left to us and a start that can be awaited."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._up = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone: one place handles them for all listeners."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets)
+        self._up.set()
+
+    async def await_start(self, task: asyncio.Task[None]) -> None:
+        """Return once connections are taken; raise what kept it from starting."""
+        up = asyncio.create_task(self._up.wait())
+        await asyncio.wait((up, task), return_when=asyncio.FIRST_COMPLETED)
+        up.cancel()
+        if task.done():
+            task.result()
+
+
+# --- upkeep ------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _upkeep(
+    parts: compose.Parts, certificate: Certificate | None, index: int, reload: asyncio.Event | None
+) -> AsyncIterator[None]:
+    """Run what has to be done beside answering, until the end."""
+    tasks = [
+        asyncio.create_task(parts.journal.run()),
+        asyncio.create_task(_renew(parts, certificate, reload or asyncio.Event())),
+    ]
+    if index == 0:
+        tasks.append(asyncio.create_task(_purge(parts)))
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _renew(
+    parts: compose.Parts, certificate: Certificate | None, reload: asyncio.Event
+) -> None:
+    """Take over a changed key ring and certificate, every second and on SIGHUP."""
+    while True:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(parts.loaded.settings.keys.poll_s):
+                await reload.wait()
+        forced = reload.is_set()
+        reload.clear()
+        if parts.keys.refresh():
+            parts.metrics.key_reloads.inc()
+            structlog.get_logger().info("key_ring_renewed")
+        if certificate is not None:
+            certificate.renew(forced=forced)
+
+
+async def _purge(parts: compose.Parts) -> None:
+    """Forget sessions that are over and records past their time, in small batches."""
+    settings = parts.loaded.settings
+    while True:
+        await asyncio.sleep(_PURGE_EVERY_S * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+        now = int(compose.CLOCK.now())
+        try:
+            deleted = 1
+            while deleted:
+                deleted = await parts.store.purge(
+                    sessions_before=now - 2 * settings.auth.session_life_s,
+                    records_before=now - settings.records.keep_days * 86_400,
+                )
+        except EcsError as error:
+            structlog.get_logger().warning("purge_failed", reason=error.reason)
+
+
+class Certificate:
+    """The listener's certificate, renewed in place: new handshakes get the new one."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        device = loaded.settings.device
+        self._files = (loaded.path(device.tls_certificate), loaded.path(device.tls_key))
+        self.context = self._load(_context())
+        self._stamps = self._stat()
+
+    def renew(self, *, forced: bool) -> None:
+        """Read the files again if they changed or ``forced``; keep the old pair if bad."""
+        try:
+            stamps = self._stat()
+            if stamps == self._stamps and not forced:
+                return
+            self._stamps = stamps
+            self._load(_context())  # on trial: a key that does not match must not go live
+            self._load(self.context)
+        except (OSError, StartRefused) as error:
+            structlog.get_logger().error("certificate_not_renewed", error=str(error))
+        else:
+            structlog.get_logger().info("certificate_renewed")
+
+    def _stat(self) -> tuple[tuple[int, int], ...]:
+        return tuple((found.st_mtime_ns, found.st_ino) for found in map(Path.stat, self._files))
+
+    def _load(self, context: ssl.SSLContext) -> ssl.SSLContext:
+        try:
+            context.load_cert_chain(*self._files)
+        except (OSError, ssl.SSLError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise StartRefused(f"certificate {self._files[0]}: {reason}") from None
+        return context
+
+
+def _context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    return context
+
+
+# --- several workers ---------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Child:
+    """One worker process as the supervisor sees it."""
+
+    index: int
+    process: SpawnProcess
+    link: Connection
+    """Our end: the child says it is ready; when we are gone, it sees the end and stops."""
+    ready: bool = False
+
+
+@dataclass(slots=True)
+class _Supervisor:
+    """Starts workers, restarts who dies, and knows whether all are ready."""
+
+    loaded: Loaded
+    device: socket.socket
+    metrics_dir: str
+    stopping: bool = False
+    children: dict[int, _Child] = field(default_factory=dict)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def start(self, index: int, *, pause: float = _RESTART_FIRST_S) -> None:
+        """Start worker ``index`` and watch it."""
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(
+            target=_worker_process, args=(self.loaded, self.device, index, theirs), daemon=False
+        )
+        process.start()
+        theirs.close()
+        child = self.children[index] = _Child(index, process, ours)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(ours.fileno(), self._heard, child)
+        loop.add_reader(process.sentinel, self._died, child, pause)
+
+    def signal(self, number: int) -> None:
+        """Pass a signal on to every worker."""
+        for child in self.children.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child.process.pid or 0, number)
+
+    async def not_ready(self) -> str:
+        """Say why no traffic should come."""
+        if self.stopping:
+            return "stopping"
+        late = sum(not child.ready for child in self.children.values())
+        return f"{late} workers are not ready" if late else ""
+
+    def _heard(self, child: _Child) -> None:
+        asyncio.get_running_loop().remove_reader(child.link.fileno())
+        with contextlib.suppress(EOFError, OSError):
+            child.ready = bool(child.link.recv())
+
+    def _died(self, child: _Child, pause: float) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(child.process.sentinel)
+        loop.remove_reader(child.link.fileno())
+        child.link.close()
+        child.process.join()
+        mark_process_dead(child.process.pid, self.metrics_dir)  # type: ignore[no-untyped-call]
+        was_ready, child.ready = child.ready, False
+        if self.stopping:
+            del self.children[child.index]
+            if not self.children:
+                self.ended.set()
+            return
+        pause = _RESTART_FIRST_S if was_ready else min(pause * 2, _RESTART_LAST_S)
+        structlog.get_logger().error(
+            "worker_died", worker=child.index, exit_code=child.process.exitcode, restart_in_s=pause
+        )
+        loop.call_later(pause, self._again, child.index, pause)
+
+    def _again(self, index: int, pause: float) -> None:
+        if self.stopping:
+            self.children.pop(index, None)
+            if not self.children:
+                self.ended.set()
+        else:
+            self.start(index, pause=pause)
+
+
+async def _supervise(loaded: Loaded, workers: int) -> int:
+    stop, reload = _on_signals()
+    settings = loaded.settings
+    # Whatever would stop every worker is said once, before there are any.
+    async with compose.opened(loaded):
+        if settings.device.tls_certificate:
+            Certificate(loaded)
+    with (
+        tempfile.TemporaryDirectory(prefix="simgrant-metrics-") as metrics_dir,
+        _listening("device", settings.device.listen, settings.device.backlog) as device,
+        _listening("management", settings.management.listen, 128) as management,
+    ):
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir
+        supervisor = _Supervisor(loaded, device, metrics_dir)
+
+        def metrics() -> bytes:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry, path=metrics_dir)  # type: ignore[no-untyped-call]
+            return generate_latest(registry)
+
+        front = ManagementFront(
+            not_ready=supervisor.not_ready, metrics=metrics, services=SERVICES, version=__version__
+        )
+        async with _serving(front, management, shutdown_s=1.0):
+            for index in range(workers):
+                supervisor.start(index)
+            while not stop.is_set():
+                waits = [asyncio.create_task(each.wait()) for each in (stop, reload)]
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                for wait in waits:
+                    wait.cancel()
+                if reload.is_set():
+                    reload.clear()
+                    supervisor.signal(signal.SIGHUP)
+            supervisor.stopping = True
+            supervisor.signal(signal.SIGTERM)
+            try:
+                async with asyncio.timeout(settings.server.shutdown_timeout_s + 5):
+                    await supervisor.ended.wait()
+            except TimeoutError:
+                supervisor.signal(signal.SIGKILL)
+    return 0
+
+
+def _worker_process(loaded: Loaded, device: socket.socket, index: int, link: Connection) -> None:
+    """Run one worker of several; the target of a process."""
+    log.configure(loaded.settings.server.log_format)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            runner.run(_worker_main(loaded, device, index, link))
+        except StartRefused as refused:
+            structlog.get_logger().error("worker_refused", worker=index, error=str(refused))
+            raise SystemExit(1) from None
+
+
+async def _worker_main(loaded: Loaded, device: socket.socket, index: int, link: Connection) -> None:
+    stop, reload = _on_signals()
+    asyncio.get_running_loop().add_reader(link.fileno(), stop.set)
+    async with _worker(loaded, device, index=index, reload=reload):
+        link.send(True)
+        await stop.wait()
+
+
+# --- sockets and signals --------------------------------------------------------------------
+
+
+def _on_signals() -> tuple[asyncio.Event, asyncio.Event]:
+    """Return (stop, reload), set by SIGTERM or SIGINT and by SIGHUP."""
+    stop, reload = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    return stop, reload
+
+
+@contextmanager
+def _listening(name: str, text: str, backlog: int) -> Iterator[socket.socket]:
+    """Yield a bound socket; raise StartRefused where the address is not to be had."""
+    host, port = parse_listen(text)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+            listener.listen(backlog)
+        except OSError as error:
+            raise StartRefused(f"{name}.listen {text}: {error.strerror}") from None
+        listener.setblocking(False)
+        yield listener
+    finally:
+        listener.close()
+
+
+def _url(scheme: str, listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
