@@ -1,0 +1,390 @@
+"""``simgrant sim``: simulated handsets on the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import IntEnum, StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from simgrant.identities import Imsi, InvalidIdentity
+from simgrant.sim.card import Card
+from simgrant.sim.exchange import Outcome, Result
+from simgrant.sim.faults import Fault
+from simgrant.sim.handset import Handset
+from simgrant.sim.http import Limits, Url, tls_context
+from simgrant.sim.profiles import (
+    DEMO_IMEI,
+    PROFILES,
+    Accept,
+    CookieRule,
+    Method,
+    Profile,
+    ProfileName,
+)
+from simgrant.sim.sims import (
+    BadSimFile,
+    Sim,
+    SqnFile,
+    demo_sims,
+    following,
+    key_from,
+    load_sims,
+)
+from simgrant.sim.transcript import Mask, as_json, console, render, render_line, write
+
+MOST_SIMS = 1000
+"""Handsets in one run; load is what the bench is for."""
+
+app = typer.Typer(
+    name="sim",
+    help="Handsets made of software, to try a server with.",
+    no_args_is_help=True,
+)
+
+
+class Exit(IntEnum):
+    """What the exit code of `simgrant sim handset` says."""
+
+    DOCUMENT = 0
+    """Every handset got its document."""
+    REFUSED = 1
+    """At least one did not."""
+    USAGE = 2
+    """The command line makes no sense."""
+    UNREACHABLE = 3
+    """At least one found no server."""
+    INTERRUPTED = 130
+    """Ctrl-C."""
+
+
+class Repeat(StrEnum):
+    """What to do once the document is there."""
+
+    NO = "no"
+    TOKEN = "token"  # noqa: S105 - the name of a leg
+    """Ask again with the token."""
+    FULL = "full"
+    """Authenticate in full again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What every handset of a run does."""
+
+    url: Url
+    profile: Profile
+    fault: Fault | None
+    repeat: Repeat
+    terminal_id: str
+    notif_token: str
+    extra: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, str], ...]
+    tls: ssl.SSLContext | None
+    limits: Limits
+    parallel: int
+    sqn: SqnFile | None
+
+
+@app.callback()
+def _sim() -> None:
+    """Keep `handset` a subcommand while it is the only one."""
+
+
+@app.command()
+def handset(
+    url: Annotated[
+        str, typer.Argument(help="The server's address, such as http://127.0.0.1:8080/")
+    ],
+    imsi: Annotated[
+        str, typer.Option(help="A demonstration SIM, one of --sim, or that of --k and --opc.")
+    ] = "",
+    sim: Annotated[
+        Path | None, typer.Option(help="SIM file (TOML, JSON or CSV): imsi, k, opc or op.")
+    ] = None,
+    k: Annotated[str, typer.Option("--k", help="The SIM's key, 32 hexadecimal digits.")] = "",
+    opc: Annotated[str, typer.Option(help="The SIM's OPc, 32 hexadecimal digits.")] = "",
+    mnc_digits: Annotated[int, typer.Option(min=2, max=3, help="Digits of the MNC in --imsi.")] = 2,
+    profile: Annotated[
+        ProfileName, typer.Option(help="The kind of handset.")
+    ] = ProfileName.ANDROID_IMS,
+    app_ids: Annotated[
+        list[str] | None, typer.Option("--app", help="AppID to ask for; repeat it for several.")
+    ] = None,
+    entitlement_version: Annotated[str, typer.Option(help="Version of TS.43 to claim.")] = "",
+    method: Annotated[Method | None, typer.Option(help="How the parameters travel.")] = None,
+    accept: Annotated[Accept | None, typer.Option(help="Documents to accept.")] = None,
+    cookies: Annotated[CookieRule | None, typer.Option(help="Cookie habits.")] = None,
+    fault: Annotated[Fault | None, typer.Option(help="What to do wrong.")] = None,
+    repeat: Annotated[
+        Repeat, typer.Option(help="Ask again, with the token or in full.")
+    ] = Repeat.NO,
+    count: Annotated[
+        int, typer.Option(min=1, max=MOST_SIMS, help="Handsets, with consecutive SIMs.")
+    ] = 1,
+    parallel: Annotated[
+        int, typer.Option(min=1, max=MOST_SIMS, help="Handsets that ask at the same time.")
+    ] = 10,
+    terminal_id: Annotated[str, typer.Option(help="IMEI or UUID of the device.")] = DEMO_IMEI,
+    vendor: Annotated[str, typer.Option(help="terminal_vendor.")] = "",
+    model: Annotated[str, typer.Option(help="terminal_model.")] = "",
+    sw_version: Annotated[str, typer.Option(help="terminal_sw_version.")] = "",
+    app_name: Annotated[str, typer.Option(help="app_name.")] = "",
+    gid1: Annotated[str | None, typer.Option(help="GID1 of the SIM.")] = None,
+    notif_token: Annotated[str, typer.Option(help="Push token to register (FCM).")] = "",
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("--param", help="A further NAME=VALUE, such as operation=CheckEligibility."),
+    ] = None,
+    header: Annotated[
+        list[str] | None, typer.Option(help="A further header line, NAME: VALUE.")
+    ] = None,
+    sqn_file: Annotated[
+        Path | None, typer.Option(help="Keep the SIMs' sequence numbers in this file.")
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Do not check the server's certificate.")
+    ] = False,
+    ca: Annotated[Path | None, typer.Option(help="CA certificates to trust (PEM).")] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, max=300, help="Seconds to wait.")] = 30.0,
+    any_plmn: Annotated[
+        bool, typer.Option("--any-plmn", help="Take SIMs of real networks too.")
+    ] = False,
+    reveal: Annotated[
+        bool, typer.Option("--reveal", help="Show identities, tokens and cookies in clear.")
+    ] = False,
+    as_lines: Annotated[bool, typer.Option("--json", help="One JSON object an exchange.")] = False,
+) -> None:
+    """Ask a server for entitlements, as a handset does, and show what was said.
+
+    Exit code: 0 there is a document, 1 the server refused, 2 wrong use,
+    3 the server cannot be reached.
+    """
+    try:
+        sims = _sims(imsi=imsi, file=sim, k=k, opc=opc, mnc_digits=mnc_digits, count=count)
+        _only_test_networks(sims, any_plmn=any_plmn)
+        plan = _Plan(
+            url=Url.parse(url),
+            profile=_changed(
+                PROFILES[profile],
+                apps=tuple(app_ids) if app_ids else None,
+                entitlement_version=entitlement_version,
+                method=method,
+                accept=accept,
+                cookies=cookies,
+                vendor=vendor,
+                model=model,
+                sw_version=sw_version,
+                app_name=app_name,
+                gid1=gid1,
+            ),
+            fault=fault,
+            repeat=repeat,
+            terminal_id=terminal_id,
+            notif_token=notif_token,
+            extra=_pairs(parameter or (), "=", "--param NAME=VALUE"),
+            headers=_pairs(header or (), ":", "--header 'NAME: VALUE'"),
+            tls=_tls(ca, insecure=insecure) if url.startswith("https:") else None,
+            limits=Limits(connect_s=timeout, read_s=timeout),
+            parallel=parallel,
+            sqn=SqnFile(sqn_file) if sqn_file else None,
+        )
+    except (ValueError, BadSimFile) as error:
+        _stop(str(error))
+    show = _Show(console(), Mask(reveal=reveal), as_lines=as_lines, many=len(sims) > 1)
+    try:
+        worst = asyncio.run(_run(plan, sims, show))
+        if plan.sqn is not None:
+            plan.sqn.save()
+    except KeyboardInterrupt:
+        console(stderr=True).print("interrupted")
+        raise typer.Exit(Exit.INTERRUPTED) from None
+    except BadSimFile as error:
+        _stop(str(error))
+    raise typer.Exit(worst)
+
+
+# ------------------------------------------------------------------------------- running
+
+
+class _Show:
+    """Prints each conversation when it is over, whole, however many run at once."""
+
+    def __init__(self, out: Console, mask: Mask, *, as_lines: bool, many: bool) -> None:
+        self._out = out
+        self._mask = mask
+        self._as_lines = as_lines
+        self._many = many
+        self._results: list[Result] = []
+
+    def outcome(self, sim: Sim, outcome: Outcome) -> None:
+        self._results.append(outcome.result)
+        if self._as_lines:
+            for line in as_json(outcome, mask=self._mask, sim=sim.imsi):
+                sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+            sys.stdout.flush()
+        elif self._many:
+            write(self._out, render_line(outcome, name=self._mask.imsi(sim.imsi)))
+        else:
+            write(self._out, render(outcome, mask=self._mask))
+
+    def total(self) -> None:
+        """Say how many there were of each result, if there were many."""
+        if self._many and not self._as_lines:
+            counts = {str(each): self._results.count(each) for each in Result}
+            said = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
+            write(self._out, f"{len(self._results)} conversations: {said}")
+
+    def exit_code(self) -> Exit:
+        """Return the exit code that the worst conversation deserves."""
+        if Result.UNREACHABLE in self._results:
+            return Exit.UNREACHABLE
+        if any(result is not Result.DOCUMENT for result in self._results):
+            return Exit.REFUSED
+        return Exit.DOCUMENT
+
+
+async def _run(plan: _Plan, sims: tuple[Sim, ...], show: _Show) -> Exit:
+    """Let the handsets ask, a bounded number at a time."""
+    waiting = iter(sims)
+
+    async def worker() -> None:
+        for sim in waiting:
+            await _one(plan, sim, show)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(plan.parallel, len(sims))):
+            group.create_task(worker())
+    show.total()
+    return show.exit_code()
+
+
+async def _one(plan: _Plan, sim: Sim, show: _Show) -> None:
+    taken = plan.sqn.taken(sim.imsi) if plan.sqn else ()
+    card = Card(sim, taken=taken, fault=plan.fault)
+    async with Handset(
+        sim,
+        plan.url,
+        plan.profile,
+        card=card,
+        fault=plan.fault,
+        terminal_id=plan.terminal_id,
+        notif_token=plan.notif_token,
+        extra=plan.extra,
+        headers=plan.headers,
+        tls=plan.tls,
+        limits=plan.limits,
+    ) as phone:
+        outcome = await phone.ask()
+        show.outcome(sim, outcome)
+        if outcome.result is Result.DOCUMENT and plan.repeat is not Repeat.NO:
+            again = phone.ask if plan.repeat is Repeat.TOKEN else phone.authenticate
+            show.outcome(sim, await again())
+    if plan.sqn is not None:
+        plan.sqn.keep(sim.imsi, card.taken)
+
+
+# ------------------------------------------------------------------------- command line
+
+
+def _sims(
+    *, imsi: str, file: Path | None, k: str, opc: str, mnc_digits: int, count: int
+) -> tuple[Sim, ...]:
+    """Return the SIMs that the options name."""
+    if bool(k) != bool(opc):
+        raise ValueError("--k and --opc go together")
+    if k:
+        if file is not None:
+            raise ValueError("--sim brings its own keys; leave out --k and --opc")
+        if not imsi:
+            raise ValueError("--k and --opc need an --imsi")
+        first = Sim(
+            imsi=_imsi(imsi),
+            k=key_from(k, name="--k"),
+            opc=key_from(opc, name="--opc"),
+            mnc_digits=mnc_digits,
+        )
+        return following(first, count)
+    if file is not None:
+        return _chosen(load_sims(file), imsi, count, f"{file} has")
+    demo = demo_sims()
+    if imsi and _imsi(imsi).digits[:-4] == demo[0].imsi.digits[:-4]:
+        return following(_demo(demo[0], imsi), count)
+    if imsi:
+        raise ValueError("--imsi names no demonstration SIM; give its --k and --opc, or --sim")
+    return following(demo[0], count)
+
+
+def _demo(first: Sim, imsi: str) -> Sim:
+    """Return a SIM of the demonstration range, which all have the same keys."""
+    steps = int(imsi) - int(first.imsi.digits)
+    if steps < 0:
+        raise ValueError("the demonstration SIMs begin with 001010000000001")
+    return following(first, steps + 1)[-1]
+
+
+def _chosen(sims: tuple[Sim, ...], imsi: str, count: int, whose: str) -> tuple[Sim, ...]:
+    start = 0
+    if imsi:
+        wanted = _imsi(imsi)
+        start = next((at for at, sim in enumerate(sims) if sim.imsi == wanted), -1)
+        if start < 0:
+            raise ValueError(f"{whose} no such IMSI")
+    found = sims[start : start + count]
+    if len(found) < count:
+        raise ValueError(f"{whose} {len(found)} SIMs from there on, not {count}")
+    return found
+
+
+def _imsi(text: str) -> Imsi:
+    try:
+        return Imsi(text)
+    except InvalidIdentity as error:
+        raise ValueError(f"--imsi: {error}") from None
+
+
+def _only_test_networks(sims: Iterable[Sim], *, any_plmn: bool) -> None:
+    if any_plmn:
+        return
+    for sim in sims:
+        if not sim.is_test:
+            raise ValueError(
+                f"a SIM of network {sim.mcc}-{sim.mnc}, which is no test network "
+                "(001-01, 999-xx); say --any-plmn if that is meant"
+            )
+
+
+def _changed(profile: Profile, **wishes: object) -> Profile:
+    """Return the profile with what was asked for on the command line."""
+    given = {name: value for name, value in wishes.items() if value not in (None, "")}
+    return replace(profile, **given)  # type: ignore[arg-type]
+
+
+def _pairs(texts: Iterable[str], separator: str, form: str) -> tuple[tuple[str, str], ...]:
+    pairs = []
+    for text in texts:
+        name, found, value = text.partition(separator)
+        if not found or not name.strip():
+            raise ValueError(f"{text!r} is not of the form {form}")
+        pairs.append((name.strip(), value.strip()))
+    return tuple(pairs)
+
+
+def _tls(ca: Path | None, *, insecure: bool) -> ssl.SSLContext:
+    try:
+        return tls_context(ca=str(ca) if ca else None, insecure=insecure)
+    except OSError as error:
+        raise ValueError(f"--ca {ca}: {error.strerror or error}") from None
+
+
+def _stop(message: str) -> NoReturn:
+    console(stderr=True).print(f"Error: {message}", style="red", markup=False)
+    raise typer.Exit(Exit.USAGE)

@@ -1,0 +1,226 @@
+"""How a kind of handset asks: method, applications, version, header values, cookie habits.
+
+A profile says only what differs between client families. What they have in
+common, and the order on the wire, is in `handset`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from simgrant.eap.peer import ANDROID_ANSWERS
+from simgrant.spec.ids import AppId
+from simgrant.spec.version import SpecVersion, parse
+from simgrant.wire.content_types import EAP_RELAY, JSON, XML
+
+DEMO_IMEI: Final = "490154203237518"
+"""A well-known example IMEI, which belongs to no device."""
+
+_GID1_FROM: Final = SpecVersion(12, 0)
+"""Android sends gid1 always from this entitlement_version on."""
+
+
+class Method(StrEnum):
+    """How the parameters travel; an EAP packet is always POSTed (TS.43 §2.8.1)."""
+
+    GET = "get"
+    POST = "post"
+
+
+class Accept(StrEnum):
+    """Which documents the handset says it takes."""
+
+    XML = "xml"
+    JSON = "json"
+    BOTH = "both"
+    """Both are named, and yet only XML is read: that is Android's default."""
+    RELAY = "relay"
+    """The relay type alone, which older clients use as their name for JSON."""
+
+    @property
+    def wanted(self) -> str:
+        """The document types as they stand in the `Accept` header."""
+        return _WANTED[self]
+
+
+_WANTED: Final = {
+    Accept.XML: XML,
+    Accept.JSON: JSON,
+    Accept.BOTH: f"{JSON}, {XML}",
+    Accept.RELAY: EAP_RELAY,
+}
+
+
+class CookieRule(StrEnum):
+    """Which cookies go back to the server, and how."""
+
+    ANDROID = "android"
+    """Those of the first challenge only, a header line each; with Max-Age, in double quotes."""
+    RFC = "rfc"
+    """The newest of every answer, in one line (RFC 6265 §5.4)."""
+
+
+class ProfileName(StrEnum):
+    """The presets."""
+
+    ANDROID_IMS = "android-ims"
+    """The IMS app of AOSP, which asks for VoWiFi."""
+    ANDROID_IMS_PROVISIONING = "android-ims-provisioning"
+    """The same where the carrier wants provisioning: three applications, version 8.0."""
+    ANDROID_SATELLITE = "android-satellite"
+    """The satellite client: JSON, and a full authentication every time."""
+    ANDROID_SLICE = "android-slice"
+    """The slice purchase client: JSON, real-time boost."""
+    ANDROID_ODSA = "android-odsa"
+    """The library's default, as ODSA callers use it: a token for a companion's operations."""
+    MICROG = "microg"
+    """EAP_ID or token alone, one `Cookie` line."""
+    POST = "post"
+    """All parameters as JSON in a POST (TS.43 §2.4)."""
+    RFC = "rfc"
+    """A client that follows RFC 4187 and RFC 6265 in full."""
+
+
+class Speaks(StrEnum):
+    """Which EAP peer is in the handset."""
+
+    ANDROID = "android"
+    """EAP-AKA's Challenge alone, and nothing optional."""
+    RFC = "rfc"
+    """All of RFC 4187: identity rounds, pseudonyms, fast re-authentication, notifications."""
+    RFC_PRIME = "rfc-prime"
+    """EAP-AKA' (RFC 9048)."""
+
+    @property
+    def most_answers(self) -> int:
+        """Answers after which the handset gives up."""
+        return ANDROID_ANSWERS if self is Speaks.ANDROID else 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """One way of asking. Change a field with `dataclasses.replace`."""
+
+    name: ProfileName
+    apps: tuple[str, ...]
+    """AppIDs in the order of the wire; none = the parameter is left out."""
+    entitlement_version: str = "2.0"
+    method: Method = Method.GET
+    accept: Accept = Accept.BOTH
+    cookies: CookieRule = CookieRule.ANDROID
+    vendor: str = "Goog"
+    model: str = "Pixel 9 Pr"
+    sw_version: str = "15"
+    client: str = ""
+    """The client's name in the User-Agent, such as `client-IMS-Entitlement`; may be empty."""
+    client_version: str = "1.0"
+    app_name: str = ""
+    app_version: str = ""
+    boost_type: str = ""
+    gid1: str | None = None
+    vers: int | None = None
+    """The `vers` to send; None = that of the document the handset holds, 0 without one."""
+    keeps_token: bool = True
+    """Satellite and slice clients keep none: each request is a full authentication."""
+    bare: bool = False
+    """Send nothing but EAP_ID, or token, as microG does."""
+    language: str = "en-US"
+    speaks: Speaks = Speaks.ANDROID
+    eap_prefix: str = "nai.epc"
+    """First labels of the realm in EAP_ID; a carrier may configure others."""
+
+    @property
+    def user_agent(self) -> str:
+        """The User-Agent with Android's limits of 4, 10 and 20 characters (TS.43 §2.2)."""
+        return (
+            f"PRD-TS43 term-{self.vendor[:4]}/{self.model[:10]} "
+            f"{self.client}/{self.client_version} OS-Android/{self.sw_version[:20]}"
+        )
+
+    @property
+    def sends_gid1(self) -> bool:
+        """Whether GID1 goes along: where one is set, and always from version 12.0 on."""
+        version = parse(self.entitlement_version)
+        return self.gid1 is not None or (version is not None and version >= _GID1_FROM)
+
+
+_ANDROID_IMS: Final = Profile(
+    name=ProfileName.ANDROID_IMS,
+    apps=(AppId.VOWIFI,),
+    accept=Accept.XML,
+    client="client-IMS-Entitlement",
+    vers=0,
+)
+
+PROFILES: Final = MappingProxyType(
+    {
+        profile.name: profile
+        for profile in (
+            _ANDROID_IMS,
+            Profile(
+                name=ProfileName.ANDROID_IMS_PROVISIONING,
+                apps=(AppId.VOWIFI, AppId.VOICE_OVER_CELLULAR, AppId.SMSOIP),
+                entitlement_version="8.0",
+                accept=Accept.XML,
+                client="client-IMS-Entitlement",
+                vendor="vend",
+                model="modelY",
+                sw_version="versionZ",
+            ),
+            Profile(
+                name=ProfileName.ANDROID_SATELLITE,
+                apps=(AppId.SATMODE,),
+                entitlement_version="12.0",
+                accept=Accept.JSON,
+                app_name="androidSatmode",
+                vers=1,
+                keeps_token=False,
+            ),
+            Profile(
+                name=ProfileName.ANDROID_SLICE,
+                apps=(AppId.DATA_PLAN,),
+                accept=Accept.JSON,
+                boost_type="0",
+                vendor="vend",
+                model="modelY",
+                sw_version="versionZ",
+                vers=0,
+                keeps_token=False,
+            ),
+            Profile(
+                name=ProfileName.ANDROID_ODSA,
+                apps=(AppId.ODSA_COMPANION,),
+                entitlement_version="9.0",
+                accept=Accept.BOTH,
+                vers=0,
+            ),
+            Profile(
+                name=ProfileName.MICROG,
+                apps=(),
+                accept=Accept.JSON,
+                cookies=CookieRule.RFC,
+                bare=True,
+            ),
+            Profile(
+                name=ProfileName.POST,
+                apps=(AppId.VOWIFI, AppId.VOICE_OVER_CELLULAR, AppId.SMSOIP),
+                entitlement_version="8.0",
+                method=Method.POST,
+                accept=Accept.XML,
+                client="client-IMS-Entitlement",
+            ),
+            Profile(
+                name=ProfileName.RFC,
+                apps=(AppId.VOWIFI,),
+                entitlement_version="12.0",
+                accept=Accept.XML,
+                cookies=CookieRule.RFC,
+                speaks=Speaks.RFC,
+            ),
+        )
+    }
+)
+"""The presets by name."""
