@@ -1,0 +1,6 @@
+"""`python -m simgrant` is `simgrant`."""
+
+from simgrant.cli import main
+
+if __name__ == "__main__":
+    main()

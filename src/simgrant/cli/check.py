@@ -1,0 +1,242 @@
+"""`simgrant check-config`: everything that would stop a start, found beforehand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+
+from simgrant.cli.common import Globals, JsonOption, note, now, paint, print_json
+from simgrant.errors import EcsError, StartRefused
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from simgrant.config.load import Loaded
+
+_SOON_S: Final = 14 * 86_400
+_STORE_S: Final = 10.0
+
+
+class Level(StrEnum):
+    """How bad a finding is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    level: Level
+    topic: str
+    text: str
+
+
+_STYLES: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "red"}
+
+
+def check_config(ctx: typer.Context, *, json: JsonOption = False) -> None:
+    """Read everything a start would read, and say what is wrong with it. Exit code 2 if any.
+
+    Settings, tenants, policies, key rings, the certificate, and the store with its revision.
+    """
+    said = ctx.find_object(Globals) or Globals(None)
+    findings = list(_look(said))
+    bad = [finding for finding in findings if finding.level is Level.PROBLEM]
+    if json:
+        print_json(
+            {
+                "ok": not bad,
+                "findings": [
+                    {"level": each.level.value, "topic": each.topic, "text": each.text}
+                    for each in findings
+                ],
+            }
+        )
+    else:
+        for each in findings:
+            level = paint(each.level.ljust(7), _STYLES[each.level], bold=True)
+            typer.echo(f"{level}  {each.topic:<12}  {each.text}")
+        warned = sum(finding.level is Level.WARNING for finding in findings)
+        note(f"{len(bad)} problems, {warned} warnings")
+    if bad:
+        raise typer.Exit(2)
+
+
+def _look(said: Globals) -> Iterator[Finding]:
+    """Yield every finding; nothing else is read where the settings are bad."""
+    try:
+        loaded = said.load()
+    except StartRefused as refused:
+        for line in str(refused).splitlines():
+            yield Finding(Level.PROBLEM, "settings", line)
+        return
+    yield Finding(Level.OK, "settings", loaded.source)
+    yield from _environment()
+    yield from _listeners(loaded)
+    yield from _tenants(loaded)
+    yield from _policies(loaded)
+    yield from _keys(loaded)
+    yield from _certificate(loaded)
+    yield from _store(loaded)
+
+
+def _environment() -> Iterator[Finding]:
+    from simgrant.config.load import PREFIX
+
+    names = sorted(name for name in os.environ if name.startswith(PREFIX))
+    if names:
+        yield Finding(Level.OK, "environment", ", ".join(names))
+
+
+def _listeners(loaded: Loaded) -> Iterator[Finding]:
+    import ipaddress
+
+    from simgrant.config.load import parse_listen
+
+    settings = loaded.settings
+    device, management = settings.device, settings.management
+    if device.listen == management.listen and parse_listen(device.listen)[1]:
+        yield Finding(Level.PROBLEM, "listeners", f"device and management are both {device.listen}")
+        return
+    yield Finding(Level.OK, "listeners", f"devices {device.listen}, operations {management.listen}")
+    device_is_local = ipaddress.ip_address(parse_listen(device.listen)[0]).is_loopback
+    if not (device.tls_certificate or device.trusted_proxies or device_is_local):
+        yield Finding(Level.WARNING, "listeners", "devices are served without TLS and proxy")
+    if not ipaddress.ip_address(parse_listen(management.listen)[0]).is_private:
+        text = f"management.listen {management.listen} has no authentication of its own"
+        yield Finding(Level.WARNING, "listeners", text)
+
+
+def _tenants(loaded: Loaded) -> Iterator[Finding]:
+    from simgrant.config.load import DEFAULT_TENANT
+
+    for name, tenant in loaded.tenants.items():
+        networks = ", ".join((*tenant.plmns, *tenant.imsi_ranges))
+        if not networks:
+            yield Finding(Level.WARNING, "tenants", f"{name} serves no SIM: it has no plmns")
+        elif name == DEFAULT_TENANT or tenant.hosts or tenant.gid1 or tenant.imsi_ranges:
+            yield Finding(Level.OK, "tenants", f"{name} serves {networks}")
+        else:
+            # With plmns alone nothing tells its requests from the default tenant's.
+            text = f"{name} can never be chosen: give it hosts, gid1 or imsi_ranges"
+            yield Finding(Level.WARNING, "tenants", text)
+
+
+def _policies(loaded: Loaded) -> Iterator[Finding]:
+    from simgrant import compose
+    from simgrant.domain.policy import default_policy
+
+    for name, tenant in loaded.tenants.items():
+        path = loaded.path(tenant.policy) if tenant.policy else None
+        try:
+            policy = compose.read_policy(path) if path else default_policy()
+        except StartRefused as refused:
+            for line in str(refused).splitlines():
+                yield Finding(Level.PROBLEM, "policy", f"tenant {name}: {line}")
+        else:
+            plans = ", ".join(policy.plans)
+            text = f"tenant {name}: {path or 'built in'}, version {policy.version}, plans {plans}"
+            yield Finding(Level.OK, "policy", text)
+
+
+def _keys(loaded: Loaded) -> Iterator[Finding]:
+    from simgrant import compose
+    from simgrant.adapters.keyring.file import read_keys
+    from simgrant.cli.keys import rings
+
+    good = True
+    for path, tenants in rings(loaded).items():
+        found = _tried("keys", lambda path=path: read_keys(path))  # type: ignore[misc]
+        if isinstance(found, Finding):
+            good = False
+            yield found
+        else:
+            text = f"{path}: {len(found)} keys, for {', '.join(tenants) or 'nobody'}"
+            yield Finding(Level.OK, "keys", text)
+    if good:
+        whole = _tried("keys", lambda: compose.open_keys(loaded))
+        if isinstance(whole, Finding):
+            yield whole
+
+
+def _certificate(loaded: Loaded) -> Iterator[Finding]:
+    import ssl
+
+    device = loaded.settings.device
+    if not device.tls_certificate:
+        return
+    certificate, key = loaded.path(device.tls_certificate), loaded.path(device.tls_key)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except OSError as error:  # ssl.SSLError is one
+        reason = error.strerror or str(error)
+        yield Finding(Level.PROBLEM, "certificate", f"{certificate}, {key}: {reason}")
+        return
+    yield _expiry(certificate)
+    if key.stat().st_mode & 0o077:
+        yield Finding(Level.WARNING, "certificate", f"{key} can be read by others: chmod 600 {key}")
+
+
+def _expiry(certificate: Path) -> Finding:
+    from cryptography.x509 import load_pem_x509_certificate
+
+    from simgrant.flows.subscriptions import moment
+
+    ends = int(load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc.timestamp())
+    left = ends - now()
+    text = f"{certificate}: good until {moment(ends)}"
+    if left <= 0:
+        return Finding(Level.PROBLEM, "certificate", f"{certificate}: ended at {moment(ends)}")
+    return Finding(Level.WARNING if left < _SOON_S else Level.OK, "certificate", text)
+
+
+def _store(loaded: Loaded) -> Iterator[Finding]:
+    import asyncio
+
+    from simgrant.adapters.store import migrate
+    from simgrant.cli.common import open_store
+    from simgrant.cli.db import store_url
+
+    shown = _tried("store", lambda: loaded.store_shown)
+    if isinstance(shown, Finding):
+        yield shown
+        return
+    current = _tried("store", lambda: migrate.current(store_url(loaded)))
+    if isinstance(current, Finding):
+        yield current
+        return
+    head = migrate.head()
+    if current != head:
+        text = f"{shown}: revision {current or 'none'}, needed {head}; run: simgrant db upgrade"
+        yield Finding(Level.PROBLEM, "store", text)
+        return
+
+    async def ping() -> None:
+        async with asyncio.timeout(_STORE_S), open_store(loaded) as store:
+            await store.ping()
+
+    answered = _tried("store", lambda: asyncio.run(ping()))
+    if isinstance(answered, Finding):
+        yield answered
+    else:
+        yield Finding(Level.OK, "store", f"{shown}: revision {head}")
+
+
+def _tried(topic: str, work: Callable[[], Any]) -> Any:
+    """Return what ``work`` gives, or the finding that its refusal is."""
+    try:
+        return work()
+    except StartRefused as refused:
+        return Finding(Level.PROBLEM, topic, str(refused))
+    except EcsError as error:
+        return Finding(Level.PROBLEM, topic, error.for_operator or error.reason)
+    except TimeoutError:
+        return Finding(Level.PROBLEM, topic, f"no answer within {_STORE_S:g} s")

@@ -1,0 +1,280 @@
+"""What the commands share: settings, tenant, store, and how things are printed.
+
+Data goes to standard output, everything said about it to standard error, so that
+a pipe carries nothing but data.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from simgrant.adapters.keyring.file import FileKeys
+    from simgrant.config.load import Loaded
+    from simgrant.domain.policy import Policy
+    from simgrant.domain.tenant import Tenant
+    from simgrant.flows.subscriptions import Context, Wrap
+    from simgrant.ports.store import Store
+
+T = TypeVar("T")
+
+CONFIG_NAME = "simgrant.toml"
+"""The configuration that is found in the current directory."""
+
+
+class BadUsage(Exception):
+    """The arguments or the configuration are wrong; the message is the line to show."""
+
+
+class Refused(Exception):
+    """It could not be done; the message is the line to show."""
+
+
+@dataclass(slots=True)
+class Globals:
+    """What was said before the command."""
+
+    config: Path | None
+
+    @property
+    def file(self) -> Path | None:
+        """The configuration file, given or found; None = built-in defaults."""
+        if self.config is not None:
+            return self.config
+        found = Path(CONFIG_NAME)
+        return found if found.exists() else None
+
+    def load(self) -> Loaded:
+        """Return the checked settings; raise StartRefused."""
+        from simgrant.config.load import load
+
+        return load(self.file, os.environ)
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+YesOption = Annotated[
+    bool, typer.Option("--yes", help="Do it; without this, only say what would be done.")
+]
+TenantOption = Annotated[str, typer.Option("--tenant", metavar="NAME", help="Which tenant.")]
+ImsiArgument = Annotated[str, typer.Argument(metavar="IMSI", help="IMSI, or an MSISDN with +.")]
+
+
+def settings(ctx: typer.Context) -> Loaded:
+    """Return the checked settings of this call."""
+    return ctx.ensure_object(Globals).load() if ctx.obj else Globals(None).load()
+
+
+def now() -> int:
+    """Return Unix seconds."""
+    from simgrant.compose import CLOCK
+
+    return int(CLOCK.now())
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run the asynchronous part of a command."""
+    import asyncio
+
+    return asyncio.run(coroutine)
+
+
+# --- what commands work with ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """An open store, seen from one tenant."""
+
+    loaded: Loaded
+    tenant: Tenant
+    store: Store
+    now: int
+
+    def keys(self) -> FileKeys:
+        """Return the key ring; raise StartRefused."""
+        from simgrant import compose
+
+        return compose.open_keys(self.loaded)
+
+    def policy(self) -> Policy:
+        """Return the tenant's policy; raise StartRefused."""
+        return tenant_policy(self.loaded, self.tenant.name)
+
+    def context(self) -> Context:
+        """Return what rows are checked against."""
+        from simgrant.flows.subscriptions import Context
+
+        return Context(self.tenant, self.policy().plans, self.now)
+
+    def wrap(self) -> Wrap:
+        """Return how SIM keys are wrapped."""
+        return wrapper(self.keys(), self.tenant.name, self.now)
+
+
+def wrapper(keys: FileKeys, tenant: str, at: int) -> Wrap:
+    """Return how one tenant's SIM keys are wrapped."""
+    from simgrant.adapters.authn import local_auc
+    from simgrant.flows.subscriptions import SimSecrets
+    from simgrant.identities import Imsi
+    from simgrant.ports.store import SimKey
+
+    ring = keys.ring
+
+    def wrap(imsi: Imsi, secrets: SimSecrets) -> SimKey:
+        return local_auc.wrap(
+            secrets.algorithm,
+            secrets.k,
+            secrets.op,
+            ring=ring,
+            tenant=tenant,
+            imsi=imsi,
+            amf=secrets.amf,
+            sqn=secrets.sqn,
+            now=at,
+            res_length=secrets.res_length,
+        )
+
+    return wrap
+
+
+@asynccontextmanager
+async def desk(ctx: typer.Context, tenant: str) -> AsyncIterator[Desk]:
+    """Open the store for one tenant; raise BadUsage for one that is not configured."""
+    from simgrant import compose
+
+    loaded = settings(ctx)
+    found = find_tenant(loaded, tenant)
+    async with open_store(loaded) as store:
+        yield Desk(loaded, found, store, int(compose.CLOCK.now()))
+
+
+@asynccontextmanager
+async def open_store(loaded: Loaded) -> AsyncIterator[Store]:
+    """Open the store and close it again."""
+    from simgrant import compose
+
+    store = await compose.open_store(loaded)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def sqlite_file(loaded: Loaded) -> Path | None:
+    """Return the file of the configured SQLite database; None where it is another engine."""
+    scheme, _, rest = loaded.store_url.partition("://")
+    return loaded.path(rest.removeprefix("/")) if scheme == "sqlite" else None
+
+
+def find_tenant(loaded: Loaded, name: str) -> Tenant:
+    """Return a configured tenant; raise BadUsage with what was probably meant."""
+    from simgrant import compose
+
+    known = compose.tenancy(loaded).by_name
+    if name not in known:
+        raise BadUsage(f"no tenant {name!r}{meant(name, known)}")
+    return known[name]
+
+
+def tenant_policy(loaded: Loaded, tenant: str) -> Policy:
+    """Return one tenant's policy; raise StartRefused."""
+    from simgrant import compose
+    from simgrant.domain.policy import default_policy
+
+    own = loaded.tenants[tenant].policy
+    return compose.read_policy(loaded.path(own)) if own else default_policy()
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """Return a hint for a name that nobody knows."""
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1)
+    if close:
+        return f" (did you mean {close[0]}?)"
+    return f" (there are: {', '.join(names)})" if names else ""
+
+
+# --- printing -------------------------------------------------------------------------------
+
+
+def paint(text: str, color: str = "", *, bold: bool = False, dim: bool = False) -> str:
+    """Return a text in colour; whoever prints it strips that where there is no terminal."""
+    if "NO_COLOR" in os.environ:
+        return text
+    return typer.style(text, fg=color or None, bold=bold or None, dim=dim or None)
+
+
+def say_error(text: str) -> None:
+    """Print what went wrong: a line for each problem, on standard error."""
+    for line in text.splitlines() or [""]:
+        typer.echo(f"{paint('error:', 'red', bold=True)} {line}", err=True)
+
+
+def warn(text: str) -> None:
+    """Print what is worth a second look, on standard error."""
+    typer.echo(f"{paint('warning:', 'yellow', bold=True)} {text}", err=True)
+
+
+def note(text: str) -> None:
+    """Print what happened, on standard error."""
+    typer.echo(text, err=True)
+
+
+def print_json(data: Any) -> None:
+    """Print data for a program."""
+    typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print columns, as wide as they have to be."""
+    lines = [tuple(row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        return "  ".join(padded).rstrip()
+
+    typer.echo(paint(line(head), bold=True))
+    for cells in lines:
+        typer.echo(line(cells))
+
+
+def pairs(values: Iterable[tuple[str, str]]) -> None:
+    """Print names and values, aligned."""
+    found = list(values)
+    width = max((len(name) for name, _ in found), default=0)
+    for name, value in found:
+        typer.echo(f"{paint(name.ljust(width), dim=True)}  {value}")
+
+
+class Advance(Protocol):
+    """Tells a progress bar how far it is."""
+
+    def __call__(self, done: int) -> None:
+        """Take the number of steps done so far."""
+
+
+@contextmanager
+def progress(title: str, total: int | None) -> Iterator[Advance]:
+    """Show a progress bar on standard error, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda done: None  # noqa: ARG005 - the bar that nobody sees
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda done: bar.update(task, completed=done)

@@ -1,0 +1,401 @@
+"""`simgrant keys`: make, rotate, look at and tidy up the key ring. Secrets are never shown."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from simgrant.cli.common import (
+    BadUsage,
+    JsonOption,
+    Refused,
+    YesOption,
+    note,
+    now,
+    open_store,
+    paint,
+    print_json,
+    progress,
+    run,
+    settings,
+    table,
+    warn,
+)
+
+if TYPE_CHECKING:
+    from simgrant.config.load import Loaded
+    from simgrant.identities import Imsi
+    from simgrant.keyring.ring import Key, KeyRing
+    from simgrant.ports.store import SimKey, Store
+
+app = typer.Typer(help="The key ring.", no_args_is_help=True)
+
+ACTIVE_IN_S: Final = 10
+"""Seconds from making a key to its use: every process has read the ring by then."""
+
+
+class UseName(StrEnum):
+    """What a key is for, as said on the command line."""
+
+    SEALING = "sealing"
+    HASHING = "hashing"
+    WRAPPING = "wrapping"
+
+
+RingOption = Annotated[
+    str | None,
+    typer.Option("--tenant", metavar="NAME", help="That tenant's own ring; else the server's."),
+]
+
+
+@app.command()
+def init(ctx: typer.Context) -> None:
+    """Make every configured key ring that is absent, mode 0600. An existing one is kept."""
+    loaded = settings(ctx)
+    made = make_rings(loaded)
+    for path in made:
+        note(f"{path}: made. Back it up: without it no SIM key can be read and no token opened.")
+    for path in rings(loaded):
+        if path not in made:
+            note(f"{path}: is there already, kept")
+
+
+def make_rings(loaded: Loaded) -> list[Path]:
+    """Make the absent key rings and return their paths; raise StartRefused."""
+    from simgrant.adapters.keyring.file import initial_keys, write_keys
+    from simgrant.errors import StartRefused
+
+    made = []
+    for path in rings(loaded):
+        try:
+            write_keys(path, initial_keys(now=now()), create=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise StartRefused(f"key ring {path}: {error.strerror}") from None
+        made.append(path)
+    return made
+
+
+def rings(loaded: Loaded) -> dict[Path, list[str]]:
+    """Return every ring file with the tenants that use it, the server's own first."""
+    found: dict[Path, list[str]] = {loaded.key_file: []}
+    for name, tenant in loaded.tenants.items():
+        path = loaded.path(tenant.keys) if tenant.keys else loaded.key_file
+        found.setdefault(path, []).append(name)
+    return found
+
+
+# --- looking ---------------------------------------------------------------------------------
+
+
+@app.command("list")
+def list_keys(ctx: typer.Context, *, json: JsonOption = False) -> None:
+    """List every key: its id, what it is for, since when and until when it counts."""
+    from simgrant.adapters.keyring.file import read_keys
+
+    loaded = settings(ctx)
+    found = [
+        _key_data(key, path, tenants, standing)
+        for path, tenants in rings(loaded).items()
+        for key, standing in _standings(read_keys(path), loaded, now())
+    ]
+    if json:
+        print_json(found)
+        return
+    table(
+        ("KEY", "USE", "STATE", "CREATED", "ACTIVE", "ACCEPTED UNTIL", "TENANTS"),
+        (
+            (
+                entry["id"],
+                entry["use"],
+                entry["state"],
+                entry["created"],
+                entry["active"],
+                entry["accepted_until"] or "-",
+                ", ".join(entry["tenants"]) or "-",
+            )
+            for entry in found
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """Where a key stands among those of its use."""
+
+    state: str
+    """``newest``, ``coming``, ``accepted`` or ``over``."""
+    until: int | None
+    """Unix seconds at which a replaced sealing key stops being accepted."""
+
+
+def _standings(keys: list[Key], loaded: Loaded, at: int) -> Iterator[tuple[Key, _Standing]]:
+    """Yield each key with its standing, by use, the newest first."""
+    from simgrant.keyring.ring import Use
+
+    for use in Use:
+        of_use = sorted(
+            (key for key in keys if key.use is use), key=lambda key: key.active, reverse=True
+        )
+        current = next((key for key in of_use if key.active <= at), of_use[-1] if of_use else None)
+        successor: Key | None = None
+        for key in of_use:
+            until = None
+            if use is Use.SEALING and successor is not None:
+                until = successor.active + accept_for(loaded)
+            if key is current:
+                state = "newest"
+            elif key.active > at:
+                state = "coming"
+            elif until is not None and until <= at:
+                state = "over"
+            else:
+                state = "accepted"
+            yield key, _Standing(state, until)
+            successor = key
+
+
+def _key_data(key: Key, path: Path, tenants: list[str], standing: _Standing) -> dict[str, Any]:
+    from simgrant.flows.subscriptions import moment
+
+    return {
+        "id": key.id,
+        "use": key.use.value,
+        "state": standing.state,
+        "created": moment(key.created),
+        "active": moment(key.active),
+        "accepted_until": None if standing.until is None else moment(standing.until),
+        "file": str(path),
+        "tenants": tenants,
+    }
+
+
+def accept_for(loaded: Loaded) -> int:
+    """Return the seconds for which a replaced sealing key is accepted."""
+    tokens = loaded.settings.tokens
+    return tokens.life_s + tokens.overlap_s
+
+
+# --- rotating --------------------------------------------------------------------------------
+
+
+@app.command()
+def rotate(
+    ctx: typer.Context,
+    *,
+    use: Annotated[UseName, typer.Option("--use", help="Which kind of key.")] = UseName.SEALING,
+    tenant: RingOption = None,
+    at_once: Annotated[
+        bool,
+        typer.Option("--at-once", help="Use it now: when no server runs, or after a theft."),
+    ] = False,
+    yes: YesOption = False,
+) -> None:
+    """Add a new key, in use ten seconds from now, when every process knows it.
+
+    A new wrapping key wraps every SIM key of the local AuC anew; without --yes
+    that is only counted.
+    """
+    from simgrant.adapters.keyring.file import new_key, read_keys, write_keys
+    from simgrant.flows.subscriptions import moment
+    from simgrant.keyring.ring import Use
+
+    loaded = settings(ctx)
+    path, tenants = _ring_of(loaded, tenant)
+    keys = read_keys(path)
+    if use is UseName.WRAPPING and not yes:
+        count = run(_count_sim_keys(loaded, tenants))
+        note(f"would add a wrapping key to {path} and wrap {count} SIM keys anew")
+        note("Nothing was changed. Do it with --yes.")
+        return
+    at = now()
+    key = new_key(Use(use), now=at, active=at if at_once else at + ACTIVE_IN_S)
+    try:
+        write_keys(path, [*keys, key])
+    except OSError as error:
+        raise Refused(f"key ring {path}: {error.strerror}") from None
+    note(f"{path}: {use} key {key.id} is in use from {moment(key.active)}; back the ring up anew")
+    if use is UseName.SEALING:
+        old = max((each for each in keys if each.use is key.use), key=lambda each: each.active)
+        until = moment(key.active + accept_for(loaded))
+        note(f"what {old.id} sealed stays good until {until}, so no phone has to log in for this")
+    elif use is UseName.HASHING:
+        note("older request records stay findable by the older keys, which are never removed")
+    else:
+        _wait_until(key.active)
+        run(_rewrap(loaded, tenants))
+
+
+@app.command()
+def rewrap(ctx: typer.Context, *, tenant: RingOption = None, yes: YesOption = False) -> None:
+    """Wrap every SIM key by the newest wrapping key, as after a rotation that was cut short."""
+    loaded = settings(ctx)
+    _, tenants = _ring_of(loaded, tenant)
+    if yes:
+        run(_rewrap(loaded, tenants))
+        return
+    count = run(_count_sim_keys(loaded, tenants))
+    note(f"would look at {count} SIM keys and wrap anew those under an older key")
+    note("Nothing was changed. Do it with --yes.")
+
+
+def _ring_of(loaded: Loaded, tenant: str | None) -> tuple[Path, list[str]]:
+    """Return a ring file and the tenants that use it."""
+    from simgrant.cli.common import find_tenant
+
+    found = rings(loaded)
+    if tenant is None:
+        return loaded.key_file, found[loaded.key_file]
+    find_tenant(loaded, tenant)
+    own = loaded.tenants[tenant].keys
+    if not own:
+        raise BadUsage(f"tenant {tenant} has no key ring of its own; leave out --tenant")
+    return loaded.path(own), found[loaded.path(own)]
+
+
+def _wait_until(active: int) -> None:
+    """Wait until every process knows a key, showing how long it takes."""
+    left = active - now()
+    if left <= 0:
+        return
+    note(f"waiting {left} s until every process knows the key")
+    with progress("waiting", left) as advance:
+        for second in range(left):
+            advance(second)
+            time.sleep(1)
+
+
+async def _count_sim_keys(loaded: Loaded, tenants: list[str]) -> int:
+    async with open_store(loaded) as store:
+        return len([None async for _ in _sim_keys(store, tenants)])
+
+
+async def _sim_keys(
+    store: Store, tenants: list[str] | None
+) -> AsyncIterator[tuple[str, Imsi, SimKey]]:
+    """Yield (tenant, IMSI, key) of every SIM of these tenants, or of all."""
+    after = ("", "")
+    while batch := await store.sim_keys(after=after):
+        for tenant, imsi, key in batch:
+            if tenants is None or tenant in tenants:
+                yield tenant, imsi, key
+        after = (batch[-1][0], batch[-1][1].digits)
+
+
+async def _rewrap(loaded: Loaded, tenants: list[str]) -> None:
+    """Wrap all SIM keys of these tenants by the newest key; safe beside running servers."""
+    from simgrant import compose
+
+    ring = compose.open_keys(loaded).ring
+    total = await _count_sim_keys(loaded, tenants)
+    done, lost = 0, 0
+    try:
+        async with open_store(loaded) as store:
+            with progress("SIM keys", total) as advance:
+                async for tenant, imsi, key in _sim_keys(store, tenants):
+                    if not await _rewrap_one(store, ring, tenant, imsi, key):
+                        lost += 1
+                    done += 1
+                    if done % 100 == 0:
+                        advance(done)
+    except BaseException:
+        warn(f"{done} of {total} SIM keys are done; finish with: simgrant keys rewrap --yes")
+        raise
+    note(f"{done - lost} SIM keys are under the newest wrapping key")
+    if lost:
+        raise Refused(f"{lost} SIM keys open with no key of the ring; restore the ring they need")
+    note("older wrapping keys can go: simgrant keys prune")
+
+
+async def _rewrap_one(store: Store, ring: KeyRing, tenant: str, imsi: Imsi, key: SimKey) -> bool:
+    """Wrap one SIM's keys; return False if the ring cannot open them."""
+    from simgrant.adapters.authn.local_auc import rewrapped
+    from simgrant.keyring.ring import SealBroken
+
+    old: SimKey | None = key
+    while old is not None:
+        try:
+            new = rewrapped(old, ring=ring, tenant=tenant, imsi=imsi, now=now())
+        except SealBroken:
+            return False
+        if new is None or await store.rewrap(tenant, imsi, old, new):
+            break
+        old = await store.sim_key(tenant, imsi)  # Somebody changed it meanwhile: once more.
+    return True
+
+
+# --- tidying up ------------------------------------------------------------------------------
+
+
+@app.command()
+def prune(ctx: typer.Context, *, yes: YesOption = False) -> None:
+    """Remove sealing keys past their acceptance and wrapping keys that no SIM key needs."""
+    from simgrant.adapters.keyring.file import read_keys, write_keys
+
+    loaded = settings(ctx)
+    for path, tenants in rings(loaded).items():
+        keys = read_keys(path)
+        useless = _expired(keys, loaded) | run(_unneeded(loaded, keys, tenants))
+        if not useless:
+            note(f"{path}: every key is needed")
+            continue
+        for key in keys:
+            if key.id in useless:
+                verb = "removed" if yes else "would remove"
+                note(f"{path}: {verb} {key.use} key {paint(key.id, bold=True)}")
+        if yes:
+            try:
+                write_keys(path, [key for key in keys if key.id not in useless])
+            except OSError as error:
+                raise Refused(f"key ring {path}: {error.strerror}") from None
+    if not yes:
+        note("Nothing was changed. Do it with --yes.")
+
+
+def _expired(keys: list[Key], loaded: Loaded) -> set[str]:
+    return {key.id for key, standing in _standings(keys, loaded, now()) if standing.state == "over"}
+
+
+async def _unneeded(loaded: Loaded, keys: list[Key], tenants: list[str]) -> set[str]:
+    """Return the replaced wrapping keys under which there is no SIM key any more."""
+    from simgrant.keyring.ring import KeyRing, Use
+
+    replaced = {
+        key.id
+        for key, standing in _standings(keys, loaded, now())
+        if key.use is Use.WRAPPING and standing.state == "accepted"
+    }
+    if not replaced:
+        return set()
+    # A ring with one wrapping key tells whether a SIM key is under that one.
+    others = [key for key in keys if key.use is not Use.WRAPPING]
+    single: Mapping[str, KeyRing] = {
+        key.id: KeyRing({name: [*others, key] for name in tenants}, accept_for=accept_for(loaded))
+        for key in keys
+        if key.id in replaced
+    }
+    at = now()
+    async with open_store(loaded) as store:
+        async for tenant, _, sim in _sim_keys(store, None):
+            if tenant not in loaded.tenants:
+                warn(f"there are SIM keys of tenant {tenant}, which is not configured any more")
+                return set()
+            if tenant not in tenants:
+                continue
+            for key_id in list(replaced):
+                ring = single[key_id]
+                if any(
+                    ring.is_wrapped_by_newest(tenant, wrapped, now=at)
+                    for wrapped in (sim.wrapped_k, sim.wrapped_op)
+                ):
+                    replaced.discard(key_id)
+            if not replaced:
+                break
+    return replaced

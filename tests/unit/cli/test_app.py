@@ -1,0 +1,53 @@
+"""The root command: what it takes before and after the command, and what it imports."""
+
+import pytest
+
+from simgrant.cli.app import _with_config_first
+from simgrant.cli.common import BadUsage, meant
+from simgrant.cli.services import app_id_of
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        (["serve", "--config", "a.toml"], ["--config", "a.toml", "serve"]),
+        (["serve", "--config=a.toml", "--init"], ["--config=a.toml", "serve", "--init"]),
+        (["--config", "a", "db", "status"], ["--config", "a", "db", "status"]),
+        (["serve", "--config"], ["--config"]),
+        (["sim", "handset", "--config", "a"], ["sim", "handset", "--config", "a"]),
+        (["--config", "a", "sim", "x", "--config=b"], ["--config", "a", "sim", "x", "--config=b"]),
+        (["token", "--", "--config", "a"], ["token", "--", "--config", "a"]),
+        ([], []),
+    ],
+)
+def test_config_may_stand_anywhere_but_in_the_simulators_options(
+    given: list[str], taken: list[str]
+) -> None:
+    assert _with_config_first(given) == taken
+
+
+@pytest.mark.parametrize(
+    ("name", "app_id"),
+    [
+        ("ap2004", "ap2004"),
+        ("AP2004", "ap2004"),
+        ("vowifi", "ap2004"),
+        ("VoWiFi", "ap2004"),
+        ("voice-over-cellular", "ap2003"),
+        ("volte", "ap2003"),
+        ("smsoip", "ap2005"),
+    ],
+)
+def test_a_service_is_known_by_id_name_and_feature(name: str, app_id: str) -> None:
+    assert app_id_of(name) == app_id
+
+
+def test_an_unknown_service_is_refused_with_a_hint() -> None:
+    with pytest.raises(BadUsage, match="did you mean vowifi"):
+        app_id_of("vowify")
+
+
+def test_a_hint_names_what_is_close_or_all_there_is() -> None:
+    assert meant("defalt", ["default", "other"]) == " (did you mean default?)"
+    assert meant("xyz", ["default", "other"]) == " (there are: default, other)"
+    assert meant("xyz", []) == ""
