@@ -26,7 +26,7 @@ from simgrant.domain.tenant import Plmn, Tenancy, Tenant
 from simgrant.eap.machine import Options
 from simgrant.errors import StartRefused
 from simgrant.flows.answer import Portal
-from simgrant.flows.authenticate import Reception
+from simgrant.flows.authenticate import Family, Reception
 from simgrant.flows.by_sim import BySim
 from simgrant.flows.by_sim import Rules as SimRules
 from simgrant.flows.by_token import ByToken
@@ -139,7 +139,7 @@ async def open_store(loaded: Loaded) -> Store:
     if scheme == "sqlite":
         return await sqlite.open_store(
             sqlite.SqliteConfig(
-                path=loaded.path(rest.removeprefix("/") if rest.startswith("//") else rest),
+                path=loaded.path(rest.removeprefix("/")),
                 reads=settings.sqlite_reads,
                 timeout_s=settings.timeout_s,
             )
@@ -221,6 +221,10 @@ async def opened(
                 settings.documents.validity_spread,
                 settings.roaming.max_age_s,
             ),
+            families=[
+                Family(handset.user_agent.lower(), handset.apps)
+                for handset in settings.handsets.values()
+            ],
         )
         device = DeviceFront(
             entitle,

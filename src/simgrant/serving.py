@@ -472,7 +472,8 @@ def _listening(name: str, text: str, backlog: int) -> Iterator[socket.socket]:
     """Yield a bound socket; raise StartRefused where the address is not to be had."""
     host, port = parse_listen(text)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # With its protocol named, the event loop turns Nagle's algorithm off.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -234,6 +234,21 @@ async def test_the_same_proof_twice_is_no_contradiction(phone: Phone) -> None:
     assert (await phone.server.get(phone.query(*pairs))).status == 200
 
 
+async def test_a_family_that_names_no_app_means_those_of_its_profile(bench: Workbench) -> None:
+    settings = '[handsets.bare]\nuser_agent = "BareClient"\napps = ["ap2004", "ap2005"]\n'
+    async with bench.opened(settings) as server:
+        phone = Phone(server)
+        bare = query([("EAP_ID", phone.eap_id)])
+        stranger = await server.send(Request("GET", bare, [("user-agent", "Other/1.0")]))
+        assert stranger.status == 400
+        begun = await server.send(Request("GET", bare, [("user-agent", "x bareclient/1.0")]))
+        assert begun.status == 200
+        answer = await phone.post(phone.reply(begun), begun.cookie)
+        assert answer.status == 200
+        assert b'value="ap2004"' in answer.body
+        assert b'value="ap2005"' in answer.body
+
+
 async def test_no_app_is_400(phone: Phone) -> None:
     query = phone.but(apps=()).query(("EAP_ID", phone.eap_id))
     await refused(phone.server, Request("GET", query), 400)
@@ -915,7 +930,7 @@ async def test_no_repr_holds_an_identity_or_a_secret(phone: Phone) -> None:
     now = server.clock.now()
     keys = server.parts.keys
     ask = to_ask(pull_query(phone.query(("IMSI", ALLOWED.digits), ("token", token))))
-    call = Call("", "192.0.2.7", XML, "", server.clock.monotonic() + 5)
+    call = Call("", "192.0.2.7", XML, "", "", server.clock.monotonic() + 5)
     by_token, by_sim = server.parts.entitle._by_token, server.parts.entitle._by_sim
     store = server.store.real
     _, started = pull_cookie(challenge.cookie_value, keys, now=now, life=60)

@@ -678,3 +678,8 @@ async def test_a_subscription_added_while_running_is_served(server: Server) -> N
     assert (await Phone(server, imsi=imsi).full()).status == 403
     await server.add(new_subscription(imsi, server.ring))
     assert (await Phone(server, imsi=imsi).full()).status == 200
+
+
+async def test_a_database_is_found_relative_to_the_configuration(bench: Workbench) -> None:
+    async with bench.opened('[store]\nurl = "sqlite:///state/simgrant.db"\n') as server:
+        assert (await Phone(server).full()).status == 200

@@ -18,10 +18,12 @@ from typing import Any
 
 import msgspec
 
-from simgrant.config.model import Settings, Tenant
+from simgrant.config.model import Handset, Settings, Tenant
 from simgrant.errors import StartRefused
 
 PREFIX = "SIMGRANT__"
+NAMED = {"tenants": Tenant, "handsets": Handset}
+"""Sections that hold one table per name."""
 DEFAULT_TENANT = "default"
 _TEST_PLMNS = ("001-01", "999-99")
 _PLMN = re.compile(r"\d{3}-\d{2,3}")
@@ -141,8 +143,8 @@ def _unknown_keys(data: Mapping[str, Any]) -> list[str]:
         if name not in sections:
             found.append(f"unknown section [{name}]{_meant(name, sections)}")
         elif isinstance(table, dict):
-            tables = table if name == "tenants" else {"": table}
-            kind: Any = Tenant if name == "tenants" else sections[name]
+            tables = table if name in NAMED else {"": table}
+            kind: Any = NAMED.get(name, sections[name])
             known = {field.name for field in msgspec.structs.fields(kind)}
             for own, keys in tables.items():
                 where = f"{name}.{own}" if own else name
@@ -202,6 +204,9 @@ def _problems(loaded: Loaded) -> list[str]:
     ):
         if not least <= number <= most:
             found.append(f"{where}: {number} is not within {least} to {most}")
+    for name, handset in settings.handsets.items():
+        if not handset.user_agent:
+            found.append(f"handsets.{name}: needs the user_agent that tells it apart")
     found.extend(_tenant_problems(loaded.tenants))
     return found
 

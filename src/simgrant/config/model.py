@@ -209,6 +209,16 @@ class Records(Section, frozen=True):
     """Longest time a record waits for its batch."""
 
 
+class Handset(Section, frozen=True):
+    """A family of clients that needs to be treated in its own way; the first match counts."""
+
+    user_agent: str = ""
+    """Text that the family's User-Agent contains, in any letter case."""
+    apps: tuple[str, ...] = ()
+    """AppIDs that are meant when a client of this family starts an authentication and names none.
+    Without such a family that request gets 400."""
+
+
 class Tenant(Section, frozen=True):
     """An operator or MVNO served by this server. `default` exists without being named."""
 
@@ -247,5 +257,7 @@ class Settings(Section, frozen=True):
     roaming: Roaming = Roaming()
     limits: Limits = Limits()
     records: Records = Records()
+    handsets: dict[str, Handset] = {}
+    """Handset families by name."""
     tenants: dict[str, Tenant] = {}
     """Tenants by name (lower case letters, digits, hyphen)."""

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from simgrant.config import model
+from simgrant.config.load import NAMED
 
 _PAGE = "docs/reference/configuration.md"
 _HEAD = """# Configuration reference
@@ -33,8 +34,8 @@ def render() -> str:
     prose = _prose()
     parts = [_HEAD]
     for section in msgspec.structs.fields(model.Settings):
-        kind: Any = model.Tenant if section.name == "tenants" else section.type
-        title = "tenants.NAME" if section.name == "tenants" else section.name
+        kind: Any = NAMED.get(section.name, section.type)
+        title = f"{section.name}.NAME" if section.name in NAMED else section.name
         parts.append(f"## [{title}]\n\n{inspect.getdoc(kind)}\n")
         parts.append("| key | default | meaning |\n| --- | --- | --- |")
         for field in msgspec.structs.fields(kind):

@@ -37,6 +37,7 @@ class Call:
     """Address of who asks."""
     accept: str
     accept_language: str
+    user_agent: str
     deadline: float
     """Seconds of the monotonic clock by which the answer must be made."""
 
@@ -63,6 +64,16 @@ class Principal:
     """Unix seconds at which the token ends."""
     at: int
     """Unix seconds of the authentication; a repeated answer keeps the first one's."""
+
+
+@noun
+class Family:
+    """Clients that send less than the others, known by their User-Agent."""
+
+    user_agent: str
+    """What it contains, in lower case."""
+    apps: tuple[str, ...]
+    """AppIDs that are meant where none is named."""
 
 
 class Reception:

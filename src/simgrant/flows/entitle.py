@@ -14,7 +14,7 @@ from simgrant.domain.subscription import PushRegistration
 from simgrant.domain.trail import Trail
 from simgrant.errors import BadTemporaryToken, Unauthenticated, UnsupportedVersion
 from simgrant.flows.answer import Portal, answer, service_flow, vers
-from simgrant.flows.authenticate import Call, Challenge, Principal
+from simgrant.flows.authenticate import Call, Challenge, Family, Principal
 from simgrant.flows.by_sim import BySim
 from simgrant.flows.by_token import ByToken
 from simgrant.flows.gather import gather
@@ -62,6 +62,7 @@ class Entitle:
         store: Store,
         clock: Clock,
         rules: Rules,
+        families: Sequence[Family] = (),
     ) -> None:
         self._by_token = by_token
         self._by_sim = by_sim
@@ -71,6 +72,7 @@ class Entitle:
         self._store = store
         self._clock = clock
         self._rules = rules
+        self._families = families
 
     async def ask(self, ask: Ask, call: Call, trail: Trail) -> Challenge | Granted:
         """Answer a request that carries parameters, in the order of TS.43 §2.8."""
@@ -86,8 +88,19 @@ class Entitle:
             return await self._grant(principal, call, trail)
         if ask.eap_id:
             trail.leg = "start"
-            return await self._by_sim.start(ask, call, trail)
+            return await self._by_sim.start(self._completed(ask, call), call, trail)
         raise Unauthenticated("no_credentials")
+
+    def _completed(self, ask: Ask, call: Call) -> Ask:
+        """Return the request with the apps that its client's family means, where it names none."""
+        if ask.apps:
+            return ask
+        agent = call.user_agent.lower()
+        for family in self._families:
+            if family.user_agent in agent:
+                named = tuple(("app", app) for app in family.apps)
+                return replace(ask, apps=family.apps, parameters=(*ask.parameters, *named))
+        return ask
 
     async def answer(
         self, packet: bytes, cookies: tuple[str, ...], call: Call, trail: Trail

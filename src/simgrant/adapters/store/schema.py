@@ -65,7 +65,7 @@ subscription = _table(
     _small("provisioning"),
     _text("visited_plmn"),
     _big("visited_at"),
-    _int("token_epoch"),
+    _big("token_epoch"),
     _big("created_at"),
     _big("changed_at"),
 )
@@ -113,7 +113,7 @@ terminal = _table(
     _text("vendor"),
     _text("model"),
     _text("sw_version"),
-    _int("token_epoch"),
+    _big("token_epoch"),
     _big("seen_at"),
 )
 

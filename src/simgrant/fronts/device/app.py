@@ -193,6 +193,7 @@ class DeviceFront:
             source=self._source(scope, heads),
             accept=heads.accept,
             accept_language=heads.accept_language,
+            user_agent=heads.user_agent,
             deadline=deadline,
         )
         method = scope["method"]
