@@ -18,3 +18,9 @@ T = TypeVar("T")
 def noun(cls: type[T]) -> type[T]:
     """Return ``cls`` as a slotted dataclass, compared and hashed by its fields."""
     return dataclass(slots=True, unsafe_hash=True)(cls)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
+def named_noun(cls: type[T]) -> type[T]:
+    """Return the same with every field to be named when one is made."""
+    return dataclass(slots=True, unsafe_hash=True, kw_only=True)(cls)

@@ -130,7 +130,7 @@ class World:
                     self.auc.vector(action), self.next_pseudonym, self.next_reauth_id
                 )
             case ResolvePseudonym(identity):
-                return PseudonymResolved(self.pseudonyms.get(identity))
+                return PseudonymResolved(self.pseudonyms.get(identity.partition(b"@")[0]))
             case ResolveReauth(identity):
                 context = self.reauths.pop(identity, None)
                 return ReauthResolved(context, b"n" * 16, self.next_reauth_id)

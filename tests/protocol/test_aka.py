@@ -21,7 +21,7 @@ from simgrant.eap.tuak import Tuak
 from simgrant.eap.usim import UsimAnswer, UsimReject, UsimSuccess
 from tests.protocol.eap_world import ALGORITHM, IDENTITY, Auc, EapPeer, World, card
 
-PSEUDONYM = b"2pseudo@nai.epc.mnc001.mcc001.3gppnetwork.org"
+PSEUDONYM = b"2pseudo"
 REAUTH_ID = b"4reauth@nai.epc.mnc001.mcc001.3gppnetwork.org"
 ROUNDS = Options(identity_rounds=True, pseudonyms=True, reauthentication=True)
 
@@ -371,7 +371,7 @@ def test_a_pseudonym_given_out_is_taken_the_next_time() -> None:
     assert first.granted is not None
     assert first.granted.pseudonym == PSEUDONYM
     assert PSEUDONYM not in world.sent[0]
-    assert peer.begin() == PSEUDONYM
+    assert peer.begin() == PSEUDONYM + b"@nai.epc.mnc001.mcc001.3gppnetwork.org"
     second = world.run(peer)
     assert isinstance(second, Accept)
     assert second.identity == IDENTITY

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +11,7 @@ import typer
 
 from simgrant.cli.common import Globals, JsonOption, note, now, paint, print_json
 from simgrant.errors import EcsError, StartRefused
+from simgrant.nouns import noun
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ class Level(StrEnum):
     PROBLEM = "problem"
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Finding:
     """One thing that was looked at."""
 

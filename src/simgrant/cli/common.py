@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 import typer
 
+from simgrant.nouns import noun
+
 if TYPE_CHECKING:
     from simgrant.adapters.keyring.file import FileKeys
     from simgrant.config.load import Loaded
@@ -91,7 +93,7 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 # --- what commands work with ----------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Desk:
     """An open store, seen from one tenant."""
 

@@ -10,12 +10,13 @@ import contextlib
 import io
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from simgrant.cli.common import Refused, now
+from simgrant.nouns import noun
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,7 +39,7 @@ _HOME: Final = "00101"
 _DONE: Final = (200, 200)
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Scene:
     """One thing that is shown, and what has to come of it."""
 

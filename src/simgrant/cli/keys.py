@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -27,6 +26,7 @@ from simgrant.cli.common import (
     table,
     warn,
 )
+from simgrant.nouns import noun
 
 if TYPE_CHECKING:
     from simgrant.config.load import Loaded
@@ -126,7 +126,7 @@ def list_keys(ctx: typer.Context, *, json: JsonOption = False) -> None:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class _Standing:
     """Where a key stands among those of its use."""
 

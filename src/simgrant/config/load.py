@@ -11,7 +11,6 @@ import ipaddress
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import msgspec
 
 from simgrant.config.model import Handset, Settings, Tenant
 from simgrant.errors import StartRefused
+from simgrant.nouns import noun
 
 PREFIX = "SIMGRANT__"
 NAMED = {"tenants": Tenant, "handsets": Handset}
@@ -31,7 +31,7 @@ _RANGE = re.compile(r"(\d{6,15})-(\d{6,15})")
 _TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Loaded:
     """Checked settings and the directory that relative paths start from."""
 

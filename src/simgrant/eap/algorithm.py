@@ -7,8 +7,10 @@ together from these in the same way, which is why that is done here, once.
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final, Protocol
+
+from simgrant.nouns import noun
 
 if TYPE_CHECKING:
     from simgrant.eap.vector import AuthVector
@@ -23,7 +25,7 @@ SQN_LIMIT: Final = 1 << 48
 """Sequence numbers have 48 bits."""
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class AkaResult:
     """What f2 to f5 make of one RAND."""
 

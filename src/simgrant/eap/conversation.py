@@ -6,13 +6,14 @@ them may end up in a log line. The verbs are in `machine.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from simgrant.eap.identity import MAX_IDENTITY_BYTES
 from simgrant.eap.keys import K_AUT_BYTES, KDF_CK_IK
 from simgrant.eap.packet import IdentityRequest, Variant
+from simgrant.nouns import named_noun, noun
 
 if TYPE_CHECKING:
     from simgrant.eap.keys import SessionKeys
@@ -74,7 +75,7 @@ class RejectReason(StrEnum):
     """The vector cannot serve this method; the AuC is to blame, not the device."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_noun
 class Extra:
     """What only the optional features need; a plain challenge carries none of it."""
 
@@ -106,7 +107,7 @@ class Extra:
 NO_EXTRA: Final = Extra()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_noun
 class Aka:
     """One conversation with one SIM; a new one is `Aka.new()`."""
 
@@ -130,7 +131,7 @@ class Aka:
         return cls(eap_id=(first_id - 1) & 0xFF)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_noun
 class Options:
     """What the server does beyond the one challenge; all off for Android's sake."""
 
@@ -173,7 +174,7 @@ PLAIN: Final = Options()
 """One challenge and nothing else."""
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class ReauthContext:
     """What the flow stores under a fast re-authentication identity it gave out."""
 
@@ -194,21 +195,21 @@ class ReauthContext:
             raise ValueError("identity too long")
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class IdentityGiven:
     """The identity the device came with, EAP_ID in TS.43, byte for byte."""
 
     identity: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class PseudonymResolved:
     """The permanent identity behind a pseudonym, None if it is not known."""
 
     permanent: bytes | None = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class ReauthResolved:
     """What was stored under a fast re-authentication identity, None if nothing."""
 
@@ -226,12 +227,13 @@ class ReauthResolved:
             raise ValueError("identity too long")
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class VectorFetched:
     """The vector that was asked for, and identities to give out along with it."""
 
     vector: AuthVector
     next_pseudonym: bytes = field(default=b"", repr=False)
+    """A user name without realm, leading digit included (RFC 4187 §10.10)."""
     next_reauth_id: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
@@ -240,7 +242,7 @@ class VectorFetched:
             raise ValueError("identity too long")
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class PacketReceived:
     """The bytes of an EAP packet from the device."""
 
@@ -252,7 +254,7 @@ Input: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class FetchVector:
     """Ask the AuC for a vector; answer with `VectorFetched`."""
 
@@ -263,38 +265,39 @@ class FetchVector:
     """To be handed on: the SIM wants its sequence number taken over."""
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class ResolvePseudonym:
     """Look up a pseudonym; answer with `PseudonymResolved`."""
 
     identity: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class ResolveReauth:
     """Take out what is stored under this identity; answer with `ReauthResolved`."""
 
     identity: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class SendPacket:
     """Send this request to the device; answer with `PacketReceived`."""
 
     data: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Granted:
     """Identities the device was given under encryption, for the flow to remember."""
 
     pseudonym: bytes = field(default=b"", repr=False)
+    """The user name; the device comes back with it before the SIM's own realm."""
     reauth_id: bytes = field(default=b"", repr=False)
     context: ReauthContext | None = field(default=None, repr=False)
     """To be stored under `reauth_id`."""
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Accept:
     """The SIM is who it says; the end."""
 
@@ -308,7 +311,7 @@ class Accept:
     """By fast re-authentication, without a vector."""
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Reject:
     """The conversation has failed; the end."""
 

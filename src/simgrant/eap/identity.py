@@ -8,12 +8,13 @@ challenge.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Final
 
 from simgrant.eap.packet import Variant
 from simgrant.identities import Imsi, InvalidIdentity
+from simgrant.nouns import noun
 
 MAX_IDENTITY_BYTES: Final = 253
 """The longest NAI that has to be carried (RFC 7542 §2.3); longer ones are refused."""
@@ -38,7 +39,7 @@ class IdentityKind(StrEnum):
     """The server gave it out for one fast re-authentication."""
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Nai:
     """An identity taken apart; its repr shows neither IMSI nor pseudonym."""
 

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 
 from simgrant.eap.packet import EMPTY_MAC, MAC_BYTES, Variant
 from simgrant.eap.prf import prf
+from simgrant.nouns import noun
 
 KDF_CK_IK: Final = 1
 """The one key derivation function of EAP-AKA' (RFC 9048 §3.3)."""
@@ -45,7 +46,7 @@ class Keys:
     """64 bytes if asked for."""
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class SessionKeys:
     """MSK and EMSK, which EAP hands to whoever carries it (RFC 3748 §7.10)."""
 

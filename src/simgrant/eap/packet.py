@@ -13,6 +13,8 @@ from enum import IntEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from simgrant.nouns import noun
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -80,7 +82,7 @@ BEFORE_AUTHENTICATION: Final = 0x4000
 """The P bit: no keys are agreed yet, so there is no AT_MAC (RFC 4187 §10.19)."""
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Res:
     """AT_RES: the answer of the SIM, whose length counts in bits (RFC 4187 §10.8)."""
 

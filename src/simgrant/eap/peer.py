@@ -7,7 +7,7 @@ full. Both keep their state in themselves, as a device does, and do no I/O.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from simgrant.eap import keys
@@ -29,6 +29,7 @@ from simgrant.eap.packet import (
 )
 from simgrant.eap.usim import UsimReject, UsimSuccess, UsimSyncFailure
 from simgrant.eap.vector import has_separation_bit
+from simgrant.nouns import named_noun, noun
 
 if TYPE_CHECKING:
     from simgrant.eap.keys import Keys, SessionKeys
@@ -48,14 +49,14 @@ class Usim(Protocol):
         """Answer one challenge (TS 31.102 §7.1.2.1)."""
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Reply:
     """Send this packet to the server."""
 
     data: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class GiveUp:
     """Stop without telling the server."""
 
@@ -125,7 +126,7 @@ def _android_response(identifier: int, res: bytes, *, k_aut: bytes) -> bytes:
     return keys.sign(Variant.AKA, k_aut, head + body)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_noun
 class PeerOptions:
     """What a full peer can do and wants."""
 
@@ -144,7 +145,7 @@ class PeerOptions:
 DEFAULT: Final = PeerOptions()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_noun
 class _Reauth:
     """What a full authentication left behind for a fast one (RFC 4187 §5.1)."""
 
@@ -447,7 +448,9 @@ class Peer:
     def _learn(self, inner: Encrypted, context: _Reauth) -> None:
         """Keep the identities given out for the next time (RFC 4187 §4.1.7, §5.4)."""
         if inner.next_pseudonym:
-            self._pseudonym = inner.next_pseudonym
+            # A user name only; the realm stays the SIM's own (RFC 4187 §10.10).
+            realm = self._permanent.partition(b"@")[2]
+            self._pseudonym = inner.next_pseudonym + b"@" + realm
         given = inner.next_reauth_id
         self._reauth = replace(context, identity=given) if given else None
 

@@ -7,11 +7,12 @@ else; the simulator and the tests put it behind `peer.Peer`.
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from simgrant.eap.algorithm import make_auts
 from simgrant.eap.vector import has_separation_bit
+from simgrant.nouns import noun
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +26,7 @@ DELTA: Final = 1 << 28
 """How far SEQ may jump ahead of all taken before (TS 33.102 §C.2.1)."""
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class UsimSuccess:
     """The card's answer to a challenge it believes."""
 
@@ -34,14 +35,14 @@ class UsimSuccess:
     ik: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class UsimSyncFailure:
     """The challenge is the network's, but its sequence number is not acceptable."""
 
     auts: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class UsimReject:
     """The challenge is not the network's: MAC-A is wrong."""
 

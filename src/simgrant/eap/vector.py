@@ -6,7 +6,9 @@ at lengths again, and its repr says nothing, so that no log line can leak it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from simgrant.nouns import noun
 
 RAND_BYTES = 16
 AUTN_BYTES = 16
@@ -14,7 +16,7 @@ KEY_BYTES = 16
 _SEPARATION_BIT = 0x80
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class AuthVector:
     """One quintuple RAND, AUTN, XRES, CK, IK (TS 33.102 §6.3.2)."""
 
@@ -51,7 +53,7 @@ class AuthVector:
         return has_separation_bit(self.autn)
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Resync:
     """What a SIM sends to have its sequence number taken over (TS 33.102 §6.3.5)."""
 

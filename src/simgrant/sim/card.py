@@ -6,7 +6,7 @@ them and the relay and spoils, on purpose, one thing at a time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from simgrant.eap.algorithm import SQN_LIMIT
 from simgrant.eap.milenage import Milenage
@@ -19,6 +19,7 @@ from simgrant.eap.usim import (
     UsimSuccess,
     UsimSyncFailure,
 )
+from simgrant.nouns import noun
 from simgrant.sim.exchange import Leg
 from simgrant.sim.faults import Fault
 from simgrant.sim.profiles import Speaks
@@ -34,7 +35,7 @@ class CardRefused(Exception):
     """There is no answer; the handset gives up, and tells the server nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class CardAnswer:
     """An EAP packet to post."""
 

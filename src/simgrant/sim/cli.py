@@ -7,7 +7,7 @@ import json
 import ssl
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 
 from simgrant.identities import Imsi, InvalidIdentity
+from simgrant.nouns import named_noun
 from simgrant.sim.card import Card
 from simgrant.sim.exchange import Outcome, Result
 from simgrant.sim.faults import Fault
@@ -76,7 +77,7 @@ class Repeat(StrEnum):
     """Authenticate in full again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_noun
 class _Plan:
     """What every handset of a run does."""
 

@@ -6,10 +6,11 @@ to look at it, but none of it is in a repr; `transcript` masks what it prints.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum, StrEnum
 
 from simgrant.eap.packet import Packet
+from simgrant.nouns import named_noun
 from simgrant.sim.http import Headers
 from simgrant.wire.document import Document
 
@@ -62,7 +63,7 @@ class ClientError(IntEnum):
     TOKEN_NOT_AVAILABLE = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_noun
 class Exchange:
     """One request and what came of it."""
 
@@ -106,7 +107,7 @@ class Exchange:
         return self.header("content-type")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_noun
 class Outcome:
     """A whole conversation: from wanting the document to having it, or not."""
 

@@ -12,13 +12,14 @@ import json
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import quote
 
 from simgrant.eap.packet import MalformedPacket, Packet, pull_packet
 from simgrant.errors import BadRequest, PeerMisbehaved
+from simgrant.nouns import noun
 from simgrant.sim.card import Card, CardAnswer, CardRefused, Speaker
 from simgrant.sim.cookies import CookieJar
 from simgrant.sim.exchange import ClientError, Exchange, Leg, Outcome, Result
@@ -38,7 +39,7 @@ _UNRESERVED: Final = "!'()*"
 Parameters = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class HeldToken:
     """A token in the handset's memory."""
 

@@ -15,9 +15,11 @@ import ssl
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, TypeAlias
 from urllib.parse import quote, urlsplit
+
+from simgrant.nouns import named_noun, noun
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 """Header lines in the order of the wire; a name may occur more than once."""
@@ -43,7 +45,7 @@ class BadAnswer(HttpError):
     """What came back is not HTTP/1.1, or is more than the client takes."""
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Url:
     """An http or https address, taken apart once."""
 
@@ -93,7 +95,7 @@ class Url:
 _PORTS: Final = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_noun
 class Limits:
     """How long to wait and how much to take; the seconds are Android's."""
 
@@ -107,7 +109,7 @@ class Limits:
     """Bytes of a body, before and after it is decompressed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_noun
 class Answer:
     """A whole answer, its body decoded."""
 
@@ -266,7 +268,7 @@ class _HungUpSilently(Exception):
     """The server closed the connection before the first byte of an answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class _Head:
     status: int
     reason: str

@@ -6,12 +6,12 @@ common, and the order on the wire, is in `handset`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
 from simgrant.eap.peer import ANDROID_ANSWERS
+from simgrant.nouns import named_noun
 from simgrant.spec.ids import AppId
 from simgrant.spec.version import SpecVersion, parse
 from simgrant.wire.content_types import EAP_RELAY, JSON, XML
@@ -100,7 +100,7 @@ class Speaks(StrEnum):
         return ANDROID_ANSWERS if self is Speaks.ANDROID else 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_noun
 class Profile:
     """One way of asking. Change a field with `dataclasses.replace`."""
 

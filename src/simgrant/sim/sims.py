@@ -14,7 +14,7 @@ import json
 import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from simgrant.eap.identity import permanent_nai
 from simgrant.eap.milenage import opc_from_op
 from simgrant.eap.packet import Variant
 from simgrant.identities import Imsi, InvalidIdentity, Msisdn
+from simgrant.nouns import named_noun
 
 DEMO_K: Final = bytes.fromhex("465b5ce8b199b49faa5f0a2ee238a6bc")
 """The key of test set 1 (TS 35.207 §4.3), public and good for tests only."""
@@ -37,7 +38,7 @@ class BadSimFile(ValueError):
     """A SIM file cannot be used; the message names file, row and field, and never a key."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_noun
 class Sim:
     """One SIM card: who it is and what it keeps secret."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Any, Final
@@ -21,6 +20,7 @@ from rich.tree import Tree
 
 from simgrant.eap.packet import Code, Packet, Variant
 from simgrant.identities import Imsi
+from simgrant.nouns import noun
 from simgrant.sim.exchange import Exchange, Outcome, Result
 from simgrant.spec.ids import (
     AccessType,
@@ -93,7 +93,7 @@ _ATTRIBUTES: Final = (
 # ------------------------------------------------------------------------------- masking
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Mask:
     """What is hidden before it is shown; `Mask(reveal=True)` hides nothing."""
 

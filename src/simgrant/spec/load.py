@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, field, fields
 from functools import cache
 from importlib import resources
 from typing import Any, TypeVar
 
+from simgrant.nouns import noun
 from simgrant.spec.version import SpecVersion, parse
 
 R = TypeVar("R")
@@ -22,7 +23,7 @@ class BadSpecTable(ValueError):
     """A table is not as it must be; a mistake of ours."""
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class ApplicationRow:
     """An application of TS.43, served or not."""
 
@@ -32,7 +33,7 @@ class ApplicationRow:
     about: str
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class ParamRow:
     """A request parameter that belongs to no single service."""
 
@@ -50,7 +51,7 @@ class ParamRow:
     values: Mapping[int, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class AnswerParmRow:
     """A parameter of answers that belongs to no single service."""
 
@@ -63,7 +64,7 @@ class AnswerParmRow:
     values: Mapping[int, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class HttpAnswerRow:
     """An HTTP status of the device front."""
 
@@ -76,7 +77,7 @@ class HttpAnswerRow:
     section: str
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class VersionRow:
     """A version of TS.43."""
 
@@ -89,7 +90,7 @@ class VersionRow:
     """What we do otherwise for clients from this version on; empty = nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class DivergenceRow:
     """A place where we do other than the letter, or more than it says."""
 
@@ -102,7 +103,7 @@ class DivergenceRow:
     """``on`` or ``off``."""
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class TableRow:
     """A numbered table of TS.43 that we cite."""
 
@@ -111,7 +112,7 @@ class TableRow:
     title: str
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Tables:
     """All tables, each by what its rows are called by."""
 
