@@ -7,6 +7,7 @@ The phone here sends what AOSP's library sends and reads what its two XML reader
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import re
 from xml.parsers import expat
@@ -14,6 +15,7 @@ from xml.parsers import expat
 import pytest
 
 from simgrant.eap.packet import Subtype, Variant, pull_packet
+from simgrant.errors import PeerUnavailable
 from simgrant.fronts.device.deadlines import Deadlines
 from tests.device.harness import (
     ALLOWED,
@@ -421,8 +423,6 @@ async def test_rule_11_a_store_that_fails_late_is_503_as_well(phone: Phone) -> N
             return getattr(real, name)
 
         async def register_push(self, *_: object) -> None:
-            from simgrant.errors import PeerUnavailable
-
             raise PeerUnavailable
 
     phone.server.store.real = Failing()  # type: ignore[assignment]
@@ -544,8 +544,6 @@ async def test_parameters_in_a_post_with_the_relay_s_content_type(server: Server
 
 
 async def test_base64_with_line_breaks_is_taken(phone: Phone) -> None:
-    import base64
-
     challenge = await phone.begin()
     text = base64.encodebytes(phone.reply(challenge)).decode()
     headers = phone.headers(XML, cookie=challenge.cookie)

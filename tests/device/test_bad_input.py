@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, example
 from hypothesis import given as for_all
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from prometheus_client import generate_latest
 
 from simgrant.domain.subscription import PushRegistration, Terminal
 from simgrant.domain.trail import Trail
@@ -533,8 +534,8 @@ async def test_no_made_up_packet_opens_a_session(phone: Phone, packet: bytes) ->
 # --- who exists ----------------------------------------------------------------------------
 
 
-async def calls_of(server: Server, work: Iterable[object]) -> list[str]:
-    del work
+def asked_since(server: Server) -> list[str]:
+    """Return what the store was asked since the last time, and start over."""
     found = list(server.store.asked)
     server.store.calls.clear()
     return found
@@ -546,10 +547,10 @@ async def test_an_unknown_imsi_is_403_after_the_same_work_as_a_known_one(
 ) -> None:
     known, unknown = Phone(server), Phone(server, imsi=STRANGER)
     assert (await known.begin()).status == 200
-    first = await calls_of(server, ())
+    first = asked_since(server)
     answer = await unknown.begin()
     assert (answer.status, answer.body) == (403, b"")
-    assert await calls_of(server, ()) == first == ["sim_key"]
+    assert asked_since(server) == first == ["sim_key"]
     assert answer.all("set-cookie") == []
 
 
@@ -561,9 +562,9 @@ async def test_a_hidden_stranger_gets_a_challenge_that_looks_like_any_other(
 ) -> None:
     async with bench.opened(HIDDEN) as server:
         known = await Phone(server).begin()
-        first = await calls_of(server, ())
+        first = asked_since(server)
         unknown = await Phone(server, imsi=STRANGER).begin()
-        assert await calls_of(server, ()) == first
+        assert asked_since(server) == first
         assert (unknown.status, len(unknown.body)) == (known.status, len(known.body))
         assert [name for name, _ in unknown.headers] == [name for name, _ in known.headers]
         for name in ("content-type", "cache-control", "content-length"):
@@ -628,7 +629,8 @@ async def test_hiding_changes_nothing_for_a_known_sim(bench: Workbench) -> None:
     async with bench.opened(HIDDEN) as server:
         assert (await Phone(server).full()).status == 200
         assert (await Phone(server, imsi=BARRED).full()).status == 403
-        assert (await Phone(server, card=new_card(ahead=True), imsi=NO_CONSENT).full()).status
+        ahead = Phone(server, card=new_card(ahead=True), imsi=NO_CONSENT)
+        assert (await ahead.full()).status == 200
 
 
 # --- limits --------------------------------------------------------------------------------
@@ -899,8 +901,6 @@ async def test_no_log_record_or_refusal_holds_an_identity_or_a_secret(
         server.parts.lines.flush()
         lines = server.out.getvalue()
         events = repr(server.events).encode()
-        from prometheus_client import generate_latest
-
         metrics = generate_latest(server.parts.metrics.registry)
     shown = "".join(capfd.readouterr()).encode()
     assert len(lines) > 1000

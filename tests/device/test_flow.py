@@ -30,8 +30,10 @@ from tests.device.harness import (
     Server,
     Workbench,
     given,
+    new_card,
     new_subscription,
     query,
+    relay_body,
     service,
 )
 
@@ -326,8 +328,6 @@ async def test_the_format_follows_accept_of_the_last_leg(
     challenge = await phone.begin()
     headers = [("accept", accept)] if accept else []
     headers.append(("cookie", challenge.cookie))
-    from tests.device.harness import relay_body
-
     answer = await phone.server.send(
         Request("POST", b"", headers, relay_body(phone.reply(challenge)))
     )
@@ -647,8 +647,6 @@ async def test_a_long_request_is_kept_in_the_store(server: Server) -> None:
 
 
 async def test_a_long_request_survives_resynchronisation_and_repetition(server: Server) -> None:
-    from tests.device.harness import new_card
-
     phone = Phone(server, card=new_card(ahead=True), extra=LONG)
     first = await phone.begin()
     second = await phone.post(phone.reply(first), first.cookie)

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from simgrant import serving
+from simgrant.errors import StartRefused
 from tests.device.harness import (
     START,
     XML,
@@ -808,8 +809,6 @@ async def test_records_are_written_while_it_runs(bench: Workbench) -> None:
 
 
 async def test_a_port_in_use_is_refused_in_one_line(remote: Remote, bench: Workbench) -> None:
-    from simgrant.errors import StartRefused
-
     host, port = remote.device
     with pytest.raises(StartRefused, match=rf"device.listen {host}:{port}: ") as refused:
         async with listening(bench, device(listen=f"{host}:{port}")):

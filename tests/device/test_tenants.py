@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from simgrant.adapters.keyring import file as key_file
+from simgrant.domain.policy import default_policy_text
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.errors import StartRefused
 from simgrant.identities import Imsi
@@ -259,8 +260,6 @@ async def test_tenants_with_key_files_of_their_own(bench: Workbench) -> None:
 
 
 async def test_a_tenant_s_portal_and_policy_are_its_own(bench: Workbench) -> None:
-    from simgrant.domain.policy import default_policy_text
-
     strict = default_policy_text().replace(
         'features = ["volte", "vonr", "vowifi", "smsoip"]', 'features = ["volte"]', 1
     )

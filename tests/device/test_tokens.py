@@ -10,8 +10,8 @@ import pytest
 
 from simgrant.adapters.keyring import file as key_file
 from simgrant.identities import Imsi
-from simgrant.keyring.ring import Key, Use
-from simgrant.ports.store import NewSubscription
+from simgrant.keyring.ring import Key, Purpose, SealBroken, Use
+from simgrant.ports.store import Change, NewSubscription
 from tests.device.harness import (
     ALLOWED,
     IMEI,
@@ -319,8 +319,6 @@ async def test_the_old_key_is_refused_after_its_time(bench: Workbench) -> None:
         assert server.parts.keys.refresh()
         ring = server.parts.keys.ring
         sealed = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
-        from simgrant.keyring.ring import Purpose, SealBroken
-
         assert ring.open(Purpose.TOKEN, sealed, now=START + LIFE + OVERLAP - 1)
         with pytest.raises(SealBroken):
             ring.open(Purpose.TOKEN, sealed, now=START + LIFE + OVERLAP)
@@ -412,8 +410,6 @@ async def test_validity_is_spread_and_stable(bench: Workbench) -> None:
 
 
 async def test_the_version_rises_when_the_subscription_changes(phone: Phone) -> None:
-    from simgrant.ports.store import Change
-
     store = phone.server.store.real
     versions = []
     for plan in ("basic", "standard"):

@@ -14,7 +14,6 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Index,
-    Integer,
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
@@ -26,10 +25,19 @@ from sqlalchemy import (
 metadata = MetaData(naming_convention={"pk": "pk_%(table_name)s"})
 
 
-def _table(name: str, key: str, *columns: Column[str] | Column[int] | Column[bytes]) -> Table:
-    """Make a table whose rows SQLite keeps in the key's own B-tree, not in a second one."""
+def _table(
+    name: str,
+    key: str,
+    *columns: Column[str] | Column[int] | Column[bytes],
+    appended: bool = False,
+) -> Table:
+    """Make a table whose rows SQLite keeps in the key's own B-tree, not in a second one.
+
+    Not so for long rows that only ever come: in the key's order each would land on a page
+    of its own, so ``appended`` ones are kept in the order they came, behind an index.
+    """
     return Table(
-        name, metadata, *columns, PrimaryKeyConstraint(*key.split()), sqlite_with_rowid=False
+        name, metadata, *columns, PrimaryKeyConstraint(*key.split()), sqlite_with_rowid=appended
     )
 
 
@@ -39,10 +47,6 @@ def _text(name: str, *, nullable: bool = False) -> Column[str]:
 
 def _small(name: str) -> Column[int]:
     return Column(name, SmallInteger, nullable=False)
-
-
-def _int(name: str) -> Column[int]:
-    return Column(name, Integer, nullable=False)
 
 
 def _big(name: str, *, nullable: bool = False) -> Column[int]:
@@ -163,5 +167,6 @@ record = _table(
     _text("request_id"),
     _bytes("body"),
     _small("shard"),
+    appended=True,
 )
 Index("ix_record_purge", record.c.shard, record.c.at_us)

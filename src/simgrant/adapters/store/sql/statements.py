@@ -50,9 +50,8 @@ def numbered(sql: str) -> str:
 _TYPES = {
     **dict.fromkeys(("provisioning", "res_length", "shard", "action"), "smallint"),
     **dict.fromkeys(("visited_at", "created_at", "changed_at", "at_us"), "bigint"),
-    **dict.fromkeys(("sqn_offset", "at", "expires_at"), "bigint"),
+    **dict.fromkeys(("token_epoch", "sqn_offset", "at", "expires_at"), "bigint"),
     **dict.fromkeys(("wrapped_k", "wrapped_op", "amf", "body"), "bytea"),
-    "token_epoch": "int",
 }
 """Of the columns that are written many rows at a time; the others are text."""
 

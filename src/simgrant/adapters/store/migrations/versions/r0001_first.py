@@ -66,7 +66,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint(
             "tenant", "subscriber_ref", "at_us", "request_id", name="pk_record"
         ),
-        sqlite_with_rowid=False,
         if_not_exists=True,
     )
     op.create_table(
