@@ -84,56 +84,68 @@ async def running(loaded: Loaded, *, reload: asyncio.Event | None = None) -> Asy
         _listening("device", settings.device.listen, settings.device.backlog) as device,
         _listening("management", settings.management.listen, 128) as management,
     ):
-        async with _worker(loaded, device, index=0, reload=reload) as (parts, not_ready):
+        async with compose.opened(loaded) as parts:
+            state = _State(parts)
             front = ManagementFront(
-                not_ready=not_ready,
+                not_ready=state.not_ready,
                 metrics=lambda: generate_latest(parts.metrics.registry),
                 services=SERVICES,
                 version=__version__,
             )
-            async with _serving(front, management, shutdown_s=1.0):
+            # The management listener outlives the other, to say that this node is going.
+            async with (
+                _serving(front, management, shutdown_s=1.0),
+                _worker(state, device, index=0, reload=reload),
+            ):
                 scheme = "https" if settings.device.tls_certificate else "http"
                 yield Running(parts, _url(scheme, device), _url("http", management))
 
 
+@dataclass(slots=True)
+class _State:
+    """Whether one worker should get traffic."""
+
+    parts: compose.Parts
+    stopping: bool = False
+
+    async def not_ready(self) -> str:
+        """Say why not; empty = it should."""
+        return "stopping" if self.stopping else await _unreachable(self.parts)
+
+
 @asynccontextmanager
 async def _worker(
-    loaded: Loaded, device: socket.socket, *, index: int, reload: asyncio.Event | None
-) -> AsyncIterator[tuple[compose.Parts, NotReady]]:
-    """Serve the device listener and do the upkeep; yield when it answers."""
-    settings = loaded.settings
-    certificate = Certificate(loaded) if settings.device.tls_certificate else None
-    async with compose.opened(loaded, worker=index) as parts:
-        bounds = Bounds(
-            settings.device.max_head,
-            settings.device.head_timeout_s,
-            Proxies(settings.device.trusted_proxies),
-            settings.device.proxy_protocol,
-        )
-        stopping = False
-
-        async def not_ready() -> str:
-            return "stopping" if stopping else await _unreachable(parts)
-
-        # What is alive now lives as long as the process: the collector need not look at it.
-        gc.collect()
-        gc.freeze()
-        async with (
-            _upkeep(parts, certificate, index, reload),
-            _serving(
-                parts.device,
-                device,
-                shutdown_s=settings.server.shutdown_timeout_s,
-                http=protocol_class(bounds),
-                context=certificate.context if certificate else None,
-                keep_alive_s=settings.device.keep_alive_s,
-                backlog=settings.device.backlog,
-            ),
-        ):
-            try:
-                yield parts, not_ready
-            finally:
-                stopping = True
+    state: _State, device: socket.socket, *, index: int, reload: asyncio.Event | None
+) -> AsyncIterator[None]:
+    """Serve the device listener and do the upkeep."""
+    parts = state.parts
+    settings = parts.loaded.settings
+    certificate = Certificate(parts.loaded) if settings.device.tls_certificate else None
+    bounds = Bounds(
+        settings.device.max_head,
+        settings.device.head_timeout_s,
+        Proxies(settings.device.trusted_proxies),
+        settings.device.proxy_protocol,
+    )
+    # What is alive now lives as long as the process: the collector need not look at it.
+    gc.collect()
+    gc.freeze()
+    async with (
+        _upkeep(parts, certificate, index, reload),
+        _serving(
+            parts.device,
+            device,
+            shutdown_s=settings.server.shutdown_timeout_s,
+            http=protocol_class(bounds),
+            context=certificate.context if certificate else None,
+            keep_alive_s=settings.device.keep_alive_s,
+            backlog=settings.device.backlog,
+        ),
+    ):
+        try:
+            yield
+        finally:
+            state.stopping = True
 
 
 async def _unreachable(parts: compose.Parts) -> str:
@@ -449,7 +461,10 @@ def _worker_process(loaded: Loaded, device: socket.socket, index: int, link: Con
 async def _worker_main(loaded: Loaded, device: socket.socket, index: int, link: Connection) -> None:
     stop, reload = _on_signals()
     asyncio.get_running_loop().add_reader(link.fileno(), stop.set)
-    async with _worker(loaded, device, index=index, reload=reload):
+    async with (
+        compose.opened(loaded, worker=index) as parts,
+        _worker(_State(parts), device, index=index, reload=reload),
+    ):
         link.send(True)
         await stop.wait()
 
