@@ -732,6 +732,8 @@ async def test_no_error_tells_an_identity(store: SqlStore) -> None:
             await call
         error: BaseException | None = caught.value
         assert error is not None
+        # What is chained to it would be shown, too.
+        assert error.__cause__ is None
         assert error.__suppress_context__ or error.__context__ is None
         for secret in (IMSI, OTHER, gone, NUMBER):
             assert secret.digits not in f"{error!r} {error} {caught.value.for_operator}"
