@@ -130,6 +130,8 @@ async def _worker(
     # What is alive now lives as long as the process: the collector need not look at it.
     gc.collect()
     gc.freeze()
+    # Requests leave hardly any cycles: looking for them at every second one is too often.
+    gc.set_threshold(20_000, 20, 20)
     async with (
         _upkeep(parts, certificate, index, reload),
         _serving(

@@ -7,7 +7,6 @@ anyway. So any worker on any site can check one, and revoking needs no list.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import struct
 from dataclasses import field
@@ -20,6 +19,7 @@ from simgrant.ports.keys import Keys
 
 _FORMAT = 1
 _HEAD = struct.Struct(">BIIQQ")
+_PADDING = ("", "===", "==", "=")
 _MAX_TEXT = 4096
 """Characters that a token may have; longer is not ours."""
 
@@ -105,18 +105,21 @@ def open_seal(keys: Keys, purpose: Purpose, sealed: bytes, *, now: float) -> tup
 
 def encode(data: bytes) -> str:
     """Return base64url without padding."""
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+    # The two module functions of base64 that this is made of cost twice as much.
+    text = binascii.b2a_base64(data, newline=False).decode().rstrip("=")
+    return text.replace("+", "-").replace("/", "_")
 
 
 def decode(text: str) -> bytes:
     """Return the bytes of a sealed value; raise Unauthenticated if it can be none."""
     if not OVERHEAD * 4 // 3 < len(text) <= _MAX_TEXT or "=" in text:
         raise Unauthenticated("not_sealed")
+    if "+" in text or "/" in text:
+        raise Unauthenticated("not_sealed")
+    plain = text.replace("-", "+").replace("_", "/")
     try:
-        sealed = base64.b64decode(
-            text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True
-        )
-    except (binascii.Error, ValueError):
+        sealed = binascii.a2b_base64(plain + _PADDING[len(text) % 4], strict_mode=True)
+    except ValueError:
         raise Unauthenticated("not_sealed") from None
     tail = len(sealed) % 3
     if tail and encode(sealed[-tail:]) != text[-tail - 1 :]:

@@ -46,10 +46,7 @@ _TEXT = (b"content-type", b"text/plain; charset=utf-8")
 _XML = content_types.XML.encode()
 _JSON = content_types.JSON.encode()
 _RELAY = content_types.EAP_RELAY.encode()
-_ALWAYS = (
-    (b"cache-control", b"no-store"),
-    (b"referrer-policy", b"no-referrer"),
-)
+_NO_STORE = (b"cache-control", b"no-store")
 
 
 @noun
@@ -150,7 +147,7 @@ class DeviceFront:
                         *reply.headers,
                         (b"content-length", b"%d" % len(reply.body)),
                         (b"x-request-id", trail.request_id.encode()),
-                        *_ALWAYS,
+                        _NO_STORE,
                     ),
                 }
             )

@@ -1,0 +1,235 @@
+"""Measure all cases in one run: `python -m bench`, or `make bench`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from bench import cases, results, rig, world
+from bench.cases import Case
+from bench.load import Job, Request, write_requests
+from bench.results import Results, Round
+from simgrant import __version__
+from simgrant.config.load import load
+from tests.servers.postgres import Postgres
+from tests.servers.process import Unavailable, free_port
+
+_POSTGRES = {"shared_buffers": "256MB", "max_wal_size": "4GB"}
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is done."""
+
+    subscriptions: int = cases.SUBSCRIPTIONS
+    tokens: int = cases.TOKENS
+    sims: int = cases.SIMS
+    rounds: int = 5
+    seconds: float = 2.5
+    warm_s: float = 1.5
+    connections: int = 64
+
+
+QUICK = Size(subscriptions=5_000, tokens=2_000, sims=2_000, rounds=2, seconds=0.6, warm_s=0.4)
+
+
+def main() -> int:
+    """Read the arguments and run; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "--only", default="", metavar="b,d", help="these cases (and what they need)"
+    )
+    parser.add_argument("--quick", action="store_true", help="a smoke run: its figures mean little")
+    parser.add_argument("--json", action="store_true", help="write the figures as JSON")
+    parser.add_argument("--markdown", action="store_true", help="write the table as Markdown")
+    parser.add_argument("--update", action="store_true", help="rewrite the committed figures")
+    arguments = parser.parse_args()
+    # Progress goes to standard error, so that figures can be redirected.
+    told = Console(stderr=True)
+    try:
+        chosen = cases.chosen(arguments.only)
+    except ValueError as error:
+        parser.error(str(error))
+    if arguments.update and (arguments.quick or len(chosen) < len(cases.CASES)):
+        parser.error("--update needs a whole run: neither --quick nor --only")
+    try:
+        found = _run(chosen, QUICK if arguments.quick else Size(), told)
+    except (rig.BenchFailed, Unavailable) as error:
+        told.print(f"[red]error:[/] {error}", highlight=False)
+        return 1
+    except KeyboardInterrupt:
+        told.print("stopped")
+        return 130
+    committed = results.read()
+    if arguments.json:
+        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+    elif arguments.markdown:
+        sys.stdout.write(results.markdown(found) + "\n")
+    else:
+        shown = Console(width=max(120, Console().width))
+        shown.print(results.table(found, None if arguments.quick else committed))
+        for line in results.remarks(found):
+            shown.print(line)
+    if arguments.update:
+        results.write(found)
+        told.print(f"rewritten: {results.COMMITTED} and {results.PAGE}", highlight=False)
+    return 0
+
+
+def _run(chosen: tuple[Case, ...], size: Size, told: Console) -> Results:
+    with (
+        Progress(
+            TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=told
+        ) as progress,
+        ExitStack() as stack,
+    ):
+        task = progress.add_task("start", total=None)
+
+        def tell(what: str) -> None:
+            progress.update(task, description=what)
+
+        cores = rig.divide()
+        if cores.shared:
+            told.print(
+                "[yellow]one core only:[/] servers share it with load and database; "
+                "rates and latencies mean little"
+            )
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="simgrant-bench-")))
+        jobs = _prepare(chosen, size, directory, stack, tell)
+        servers = {}
+        for case in chosen:
+            tell(f"start ({case.key})")
+            servers[case.key] = stack.enter_context(_server(case, jobs, directory, cores))
+        generator = stack.enter_context(rig.generating())
+        progress.update(task, total=len(chosen) * (size.rounds + 1), completed=0)
+        rounds: dict[str, list[Round]] = {case.key: [] for case in chosen}
+        for number in range(size.rounds + 1):
+            for case in chosen:
+                server = servers[case.key]
+                tell(f"warm ({case.key})" if not number else f"round {number} ({case.key})")
+                job = Job(
+                    port=server.port,
+                    kind=case.kind,
+                    requests=str(jobs[case.key].requests),
+                    seconds=size.seconds if number else size.warm_s,
+                    connections=size.connections,
+                    tls=case.tls,
+                )
+                try:
+                    measured = rig.measure(server, generator, job)
+                except rig.BenchFailed as error:
+                    raise rig.BenchFailed(f"({case.key}) {case.title}: {error}") from None
+                if number:
+                    rounds[case.key].append(measured)
+                progress.advance(task)
+        tell("stop")
+    return Results(
+        version=__version__,
+        at=results.today(),
+        machine=results.machine(),
+        subscriptions=size.subscriptions,
+        cases={case.key: results.figures(case, rounds) for case in chosen},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a case needs before its server can start."""
+
+    requests: Path
+    store_url: str
+
+
+def _prepare(
+    chosen: tuple[Case, ...],
+    size: Size,
+    directory: Path,
+    stack: ExitStack,
+    tell: Callable[[str], None],
+) -> dict[str, Prepared]:
+    """Make keys, certificate, databases and requests."""
+    place = world.Place(directory, int(time.time()))
+    place.make_keys()
+    rig.make_certificate(*place.certificate)
+    tokens, sims = world.choose(size.subscriptions, size.tokens, size.sims)
+    small = list(range(min(cases.SMALL, size.subscriptions)))
+    urls: dict[str, str] = {}
+    for database in sorted({case.database for case in chosen if case.database}):
+        count = len(small) if database == "sqlite_small" else size.subscriptions
+        tell(f"make {count:,} subscriptions ({database})")
+        if database == "postgres":
+            server = stack.enter_context(Postgres.start(settings=_POSTGRES))
+            urls[database] = server.create_database()
+        else:
+            urls[database] = f"sqlite:///{directory / database}.db"
+        with_sims = database == "sqlite" and any(case.kind == "auth" for case in chosen)
+        config = place.configure(database, urls[database])
+        asyncio.run(world.populate(config, count, sims if with_sims else [], now=place.now))
+    tell("make tokens")
+    loaded = load(place.configure("tokens", "sqlite:///none"), {})
+    made = {
+        "": directory / "token",
+        "sqlite_small": directory / "small",
+        "auth": directory / "auth",
+    }
+    for name, numbers in (("", tokens), ("sqlite_small", small)):
+        requests = world.token_requests(loaded, numbers, now=place.now)
+        write_requests(made[name], [Request(each) for each in requests])
+    starts = world.start_requests(sims)
+    write_requests(made["auth"], [Request(data, nai) for nai, data in starts])
+    return {
+        case.key: Prepared(
+            made["auth"] if case.kind == "auth" else made.get(case.database, made[""]),
+            urls.get(case.database, ""),
+        )
+        for case in chosen
+    }
+
+
+def _server(
+    case: Case, jobs: dict[str, Prepared], directory: Path, cores: rig.Cores
+) -> rig.Serving:
+    """Return the context in which a case's server runs."""
+    port, management = free_port(), free_port()
+    place = world.Place(directory, 0)
+    log = directory / f"{case.key}.log"
+    if not case.database:
+        certificate, key = place.certificate
+        files = (f"--certificate={certificate}", f"--key={key}") if case.tls else ()
+        return rig.serving(
+            "bench.bare",
+            f"--port={port}",
+            *files,
+            cores=cores,
+            port=port,
+            ready=(port, ""),
+            log=log,
+        )
+    config = place.configure(
+        case.key, jobs[case.key].store_url, ports=(port, management), tls=case.tls
+    )
+    prf = (f"--prf={case.prf}",) if case.prf else ()
+    return rig.serving(
+        "bench.server",
+        f"--config={config}",
+        *prf,
+        cores=cores,
+        port=port,
+        ready=(management, "/readyz"),
+        log=log,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

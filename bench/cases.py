@@ -1,0 +1,77 @@
+"""What is measured: the table of cases, their reference and their targets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.load import Kind
+
+Database = Literal["", "sqlite", "sqlite_small", "postgres"]
+
+SUBSCRIPTIONS = 1_000_000
+SMALL = 1_000
+TOKENS = 60_000
+"""How many of the subscriptions ask; each in its turn, so none is asked twice in a round."""
+SIMS = 20_000
+"""How many SIMs authenticate; none of them asks by token, which a new grant would replace."""
+
+USS_MB = 120.0
+"""Target for the private memory of every worker."""
+GROWTH = 1.2
+"""Target: a million subscriptions cost at most this many times what a thousand do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One line of the table."""
+
+    key: str
+    title: str
+    kind: Kind
+    database: Database = ""
+    """Empty = the bare server."""
+    reference: str = ""
+    """The case whose CPU per operation, divided by ours, is the ratio; empty = none."""
+    target: float | None = None
+    """The least ratio."""
+    tls: bool = False
+    """A new TLS connection for each operation."""
+    prf: Literal["ctypes", "python"] | None = None
+
+
+CASES = (
+    Case("a", "bare server, 12 parameters parsed, 1 KB", "token"),
+    Case("b0", "token request, SQLite, 1,000 subscriptions", "token", "sqlite_small", "a"),
+    Case(
+        "b",
+        "token request, SQLite, 1,000,000 subscriptions",
+        "token",
+        "sqlite",
+        "a",
+        0.35,
+    ),
+    Case("c", "token request, PostgreSQL, 1,000,000", "token", "postgres", "a", 0.22),
+    Case("d", "full authentication, SQLite", "auth", "sqlite", "a", 0.10, prf="ctypes"),
+    Case("d0", "full authentication, PRF in Python", "auth", "sqlite", "a", 0.07, prf="python"),
+    Case("e0", "bare server, a new TLS connection each", "token", tls=True),
+    Case("e", "(b), a new TLS connection each", "token", "sqlite", "e0", 0.8, tls=True),
+)
+
+
+def chosen(keys: str) -> tuple[Case, ...]:
+    """Return the cases of a comma-separated list, and those they are compared with.
+
+    `d` stands for `d0` too, as a letter does for all that begin with it. An unknown key raises
+    ValueError.
+    """
+    wanted: set[str] = set()
+    for key in filter(None, (part.strip() for part in keys.split(","))):
+        found = [case for case in CASES if case.key == key or case.key[0] == key]
+        if not found:
+            raise ValueError(f"no case {key!r}; there are {', '.join(each.key for each in CASES)}")
+        for case in found:
+            wanted.add(case.key)
+            if case.reference:
+                wanted.add(case.reference)
+    return tuple(case for case in CASES if not wanted or case.key in wanted)

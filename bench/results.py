@@ -1,0 +1,241 @@
+"""From rounds to figures, from figures to a table, and how they compare with the committed ones.
+
+Ratios are taken within each round, whose cases ran within seconds of each other, and the median of
+the rounds is what counts: whatever else the machine did meets both sides of a ratio alike. Only
+ratios and memory are compared with the committed figures, since microseconds are those of another
+machine.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+
+import msgspec
+from rich.table import Table
+from rich.text import Text
+
+from bench import cases
+from bench.cases import CASES, Case
+
+COMMITTED = Path(__file__).with_name("results.json")
+PAGE = Path(__file__).parents[1] / "docs" / "bench.md"
+BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
+NOTABLE = 0.15
+"""Changes up to this are noise."""
+
+
+class Round(msgspec.Struct, frozen=True, kw_only=True):
+    """One case in one round."""
+
+    cpu_us: float
+    rps: float
+    p50_ms: float
+    p99_ms: float
+    uss_mb: float
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """One case over all rounds."""
+
+    cpu_us: float
+    """CPU microseconds of the server per operation, user and system."""
+    rps: float
+    p50_ms: float
+    p99_ms: float
+    uss_mb: float
+    """Private memory of the worker."""
+    ratio: float | None = None
+    """CPU of the reference divided by ours; 1 = as cheap as the bare server."""
+
+
+class Results(msgspec.Struct, frozen=True, kw_only=True):
+    """One run."""
+
+    version: str
+    at: str
+    machine: str
+    subscriptions: int
+    cases: dict[str, Figures]
+
+
+def machine() -> str:
+    """Return what the figures were measured on, in one line."""
+    model = "unknown processor"
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
+    return f"{model}, Linux {platform.release()}, CPython {platform.python_version()}"
+
+
+def today() -> str:
+    """Return the date for the results."""
+    return time.strftime("%Y-%m-%d", time.gmtime())
+
+
+def figures(case: Case, rounds: Mapping[str, Sequence[Round]]) -> Figures:
+    """Return the medians of a case's rounds, and of its ratios."""
+    own = rounds[case.key]
+    ratio = None
+    if case.reference:
+        pairs = zip(rounds[case.reference], own, strict=True)
+        ratio = round(median(reference.cpu_us / each.cpu_us for reference, each in pairs), 3)
+    return Figures(
+        cpu_us=round(median(each.cpu_us for each in own), 1),
+        rps=round(median(each.rps for each in own)),
+        p50_ms=round(median(each.p50_ms for each in own), 2),
+        p99_ms=round(median(each.p99_ms for each in own), 2),
+        uss_mb=round(max(each.uss_mb for each in own), 1),
+        ratio=ratio,
+    )
+
+
+def change(now: float | None, before: float | None) -> float | None:
+    """Return the change as a share of what was; None where there is nothing to compare."""
+    if now is None or not before:
+        return None
+    return now / before - 1
+
+
+def style(changed: float | None, *, more_is_better: bool) -> str:
+    """Return the colour of a change: none while it is noise."""
+    if changed is None or abs(changed) <= NOTABLE:
+        return ""
+    return "green" if (changed > 0) == more_is_better else "red"
+
+
+def mark(*, met: bool) -> str:
+    """Return the sign of a target."""
+    return "✓" if met else "✗"
+
+
+def growth(found: Mapping[str, Figures]) -> float | None:
+    """Return how many times what a thousand subscriptions cost a million do."""
+    if "b" not in found or "b0" not in found:
+        return None
+    return found["b"].cpu_us / found["b0"].cpu_us
+
+
+def table(results: Results, committed: Results | None) -> Table:
+    """Return the results for a terminal."""
+    shown = Table(title=f"simgrant {results.version} · {results.machine}", title_justify="left")
+    for name in ("", "case"):
+        shown.add_column(name)
+    for name in ("CPU us", "ratio", "target", "was", "req/s", "p50 ms", "p99 ms", "USS MB"):
+        shown.add_column(name, justify="right")
+    before = committed.cases if committed else {}
+    for case in CASES:
+        if case.key not in results.cases:
+            continue
+        now = results.cases[case.key]
+        was = before.get(case.key)
+        changed = change(now.ratio, was.ratio if was else None)
+        more_memory = change(now.uss_mb, was.uss_mb if was else None)
+        shown.add_row(
+            case.key,
+            case.title,
+            f"{now.cpu_us:.1f}",
+            Text(_ratio(now.ratio), style(changed, more_is_better=True)),
+            Text(_target(case, now.ratio), _target_style(case, now.ratio)),
+            _change(changed),
+            f"{now.rps:,.0f}",
+            f"{now.p50_ms:.2f}",
+            f"{now.p99_ms:.2f}",
+            Text(_memory(case, now), style(more_memory, more_is_better=False)),
+        )
+    return shown
+
+
+def remarks(results: Results) -> list[str]:
+    """Return what the table cannot say in a column."""
+    lines = []
+    grown = growth(results.cases)
+    if grown is not None:
+        lines.append(
+            f"A million subscriptions cost {grown:.2f} times what a thousand do "
+            f"(at most {cases.GROWTH}) {mark(met=grown <= cases.GROWTH)}"
+        )
+    own = [results.cases[case.key] for case in CASES if case.database and case.key in results.cases]
+    if own:
+        most = max(each.uss_mb for each in own)
+        lines.append(
+            f"Private memory of a worker: {most:.0f} MB at most "
+            f"(below {cases.USS_MB:.0f}) {mark(met=most < cases.USS_MB)}"
+        )
+    return lines
+
+
+def markdown(results: Results) -> str:
+    """Return the results for the documentation."""
+    rows = [
+        f"simgrant {results.version}, {results.at}, {results.machine}; "
+        f"{results.subscriptions:,} subscriptions.",
+        "",
+        "| | case | CPU µs | ratio | target | req/s | p50 ms | p99 ms | USS MB |",
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for case in CASES:
+        if case.key in results.cases:
+            now = results.cases[case.key]
+            rows.append(
+                f"| {case.key} | {case.title} | {now.cpu_us:.1f} | {_ratio(now.ratio)} "
+                f"| {_target(case, now.ratio)} | {now.rps:,.0f} | {now.p50_ms:.2f} "
+                f"| {now.p99_ms:.2f} | {now.uss_mb:.0f} |"
+            )
+    rows += ["", *(f"- {line}" for line in remarks(results))]
+    return "\n".join(rows)
+
+
+def read(path: Path = COMMITTED) -> Results | None:
+    """Return the committed figures, None if there are none."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Results)
+    except FileNotFoundError:
+        return None
+
+
+def write(results: Results) -> None:
+    """Commit the figures: into the JSON file, and into the page between its two marks."""
+    encoded = msgspec.json.format(msgspec.json.encode(results), indent=1)
+    COMMITTED.write_bytes(encoded + b"\n")
+    PAGE.write_text(replaced(PAGE.read_text("utf-8"), markdown(results)), "utf-8")
+
+
+def replaced(page: str, text: str) -> str:
+    """Return a page with another text between its marks."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{PAGE} lacks {BEGIN} … {END}")
+    return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
+
+
+def _ratio(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:.3f}"
+
+
+def _target(case: Case, ratio: float | None) -> str:
+    if case.target is None or ratio is None:
+        return ""
+    return f"{case.target:.2f} {mark(met=ratio >= case.target)}"
+
+
+def _target_style(case: Case, ratio: float | None) -> str:
+    if case.target is None or ratio is None:
+        return ""
+    return "green" if ratio >= case.target else "yellow"
+
+
+def _change(changed: float | None) -> Text:
+    if changed is None:
+        return Text("")
+    return Text(f"{changed:+.0%}", style(changed, more_is_better=True))
+
+
+def _memory(case: Case, now: Figures) -> str:
+    sign = f" {mark(met=now.uss_mb < cases.USS_MB)}" if case.database else ""
+    return f"{now.uss_mb:.0f}{sign}"
