@@ -495,7 +495,7 @@ async def test_home_only_is_denied_abroad(server: Server) -> None:
     )
     assert service(answer, "ap2005") == {"EntitlementStatus": "2"}
     record = (await server.records())[-1]
-    assert record["facts"]["area"]["value"] == "roaming"
+    assert record["facts"]["area"][0] == "roaming"
     assert {each["reason"] for each in record["decisions"] if each["feature"] == "vowifi"} == {
         "not_abroad"
     }
@@ -504,7 +504,7 @@ async def test_home_only_is_denied_abroad(server: Server) -> None:
 async def test_home_only_is_allowed_at_home(server: Server) -> None:
     answer = await seen_in(server, "00101")
     assert service(answer, "ap2004")["EntitlementStatus"] == "1"
-    assert (await server.records())[-1]["facts"]["area"]["value"] == "home"
+    assert (await server.records())[-1]["facts"]["area"][0] == "home"
 
 
 async def test_a_visited_network_that_is_too_old_is_unknown(server: Server) -> None:
@@ -513,7 +513,7 @@ async def test_a_visited_network_that_is_too_old_is_unknown(server: Server) -> N
     later = await Phone(server, imsi=HOME_ONLY).full()
     assert service(later, "ap2004")["EntitlementStatus"] == "1"
     record = (await server.records())[-1]
-    assert record["facts"]["area"]["value"] == "unknown"
+    assert record["facts"]["area"][0] == "unknown"
 
 
 async def test_voice_tells_home_from_abroad(server: Server) -> None:

@@ -17,11 +17,17 @@ from simgrant.domain.trail import Trail
 
 _encode = msgspec.json.Encoder().encode
 _FACTS = tuple(field.name for field in fields(Facts))
+_KEPT = tuple(name for name in _FACTS if name != "features")
+"""What a record keeps; the features follow from the plan and the policy's version."""
+_kept: Callable[[Facts], tuple[Fact[Any], ...]] = attrgetter(*_KEPT)
 _facts: Callable[[Facts], tuple[Fact[Any], ...]] = attrgetter(*_FACTS)
 
 
 def push_trail(trail: Trail, *, now: float, seconds: float) -> bytes:
-    """Return the record of a finished request as one line of JSON, without the line's end."""
+    """Return the record of a finished request as one line of JSON, without the line's end.
+
+    A fact is ``[value, source]``, with its age in seconds as a third where it can grow old.
+    """
     second = int(now)
     record: dict[str, Any] = {
         "at": f"{_second(second)}.{int((now - second) * 1000):03d}Z",
@@ -51,7 +57,14 @@ def push_trail(trail: Trail, *, now: float, seconds: float) -> bytes:
         record["policy"] = trail.decisions[0].policy_version
         record["decisions"] = [decision_record(decision) for decision in trail.decisions]
     if trail.facts is not None:
-        record["facts"] = facts_record(trail.facts, now=now)
+        record["facts"] = {
+            name: (
+                (fact.value, fact.source)
+                if fact.at is None
+                else (fact.value, fact.source, second - fact.at)
+            )
+            for name, fact in zip(_KEPT, _kept(trail.facts), strict=True)
+        }
     return _encode(record)
 
 

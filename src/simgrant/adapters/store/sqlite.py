@@ -12,6 +12,7 @@ import functools
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -35,6 +36,8 @@ T = TypeVar("T")
 
 _LEAST_SQLITE = (3, 35, 0)  # RETURNING
 _BATCH = 256  # jobs in a transaction
+_GATHER_S = 0.002
+"""Seconds to wait for company when writes come several at a time."""
 _QUEUE = 4096  # jobs that may wait before the next is refused
 _BUSY_WAITS_S = (0.001, 0.002, 0.005, 0.01, 0.02)  # between tries of a read in the loop
 _CHECKED_BYTES = 64 << 20  # a file up to this size is checked whole when opened
@@ -58,10 +61,22 @@ async def open_store(config: SqliteConfig) -> SqlStore:
 
 
 @noun
+class _GuardedRun:
+    """A statement that decides, and those that follow if it gave a row.
+
+    They run without a savepoint, which would be two statements more: what follows can
+    fail only as the whole transaction does.
+    """
+
+    guarded: Guarded
+    params: Params
+
+
+@noun
 class _Job:
     """A statement or a transaction, and who waits for its result."""
 
-    work: Run | Callable[[], Body[Any]]
+    work: Run | _GuardedRun | Callable[[], Body[Any]]
     done: asyncio.Future[Any]
 
 
@@ -132,16 +147,7 @@ class SqliteEngine:
 
     async def write_guarded(self, guarded: Guarded, params: Params) -> bool:
         """Run the first statement, and the others if it gave a row; say whether it did."""
-
-        def body() -> Body[bool]:
-            (first, taken), *then = guarded.parts
-            if not (yield Run(first, params[:taken])):
-                return False
-            for sql, taken in then:
-                yield Run(sql, params[:taken])
-            return True
-
-        done: bool = await self._written(body, self._timeout_s)
+        done: bool = await self._written(_GuardedRun(guarded, params), self._timeout_s)
         return done
 
     async def transact(self, body: Callable[[], Body[T]], *, slow: bool = False) -> T:
@@ -160,7 +166,9 @@ class SqliteEngine:
         for connection in (self._reader, self._slow_reader, self._writer):
             connection.close()
 
-    async def _written(self, work: Run | Callable[[], Body[Any]], timeout_s: float | None) -> Any:
+    async def _written(
+        self, work: Run | _GuardedRun | Callable[[], Body[Any]], timeout_s: float | None
+    ) -> Any:
         if self._closed:
             raise PeerUnavailable("store_closed")
         if self._waiting >= _QUEUE:
@@ -187,7 +195,11 @@ class SqliteEngine:
     # --- writes, as their thread sees them -----------------------------------
 
     def _write_batches(self) -> None:
+        crowded = False
         while (job := self._queue.get()) is not None:
+            if crowded:
+                # Others will come in a moment, and a commit for all costs what it costs for one.
+                time.sleep(_GATHER_S)
             jobs, last = [job], False
             while len(jobs) < _BATCH and not last:
                 try:
@@ -198,6 +210,7 @@ class SqliteEngine:
                     last = True
                 else:
                     jobs.append(more)
+            crowded = len(jobs) > 1
             results = self._write(jobs)
             try:
                 # One wake-up for all: it costs more than most of the writes.
@@ -228,12 +241,28 @@ class SqliteEngine:
             if isinstance(job.work, Run):
                 # Alone, a statement that fails leaves nothing behind.
                 return _Result(job, _fetch(db, job.work.sql, job.work.params))
+            if isinstance(job.work, _GuardedRun):
+                return _Result(job, _run_guarded(db, job.work))
             with _savepoint(db):
                 return _Result(job, _drive(db, job.work()))
+        except _Lost:
+            raise
         except Exception as error:  # a fault of one caller's job is that caller's to see
             if not db.in_transaction:
                 raise _Lost(error) from None
             return _Result(job, error=error)
+
+
+def _run_guarded(db: sqlite3.Connection, work: _GuardedRun) -> bool:
+    (first, taken), *then = work.guarded.parts
+    if not _fetch(db, first, work.params[:taken]):
+        return False
+    try:
+        for sql, taken in then:
+            _fetch(db, sql, work.params[:taken])
+    except EcsError as error:
+        raise _Lost(error) from None
+    return True
 
 
 def _drive(db: sqlite3.Connection, body: Body[T]) -> T:
