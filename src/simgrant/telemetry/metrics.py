@@ -28,7 +28,7 @@ class Metrics:
         self._seconds = Histogram(
             "simgrant_request_seconds",
             "Seconds from the request's first byte in our hands to its answer.",
-            ("leg",),
+            ("tenant", "leg"),
             buckets=_SECONDS,
             registry=registry,
         )
@@ -62,7 +62,7 @@ class Metrics:
             registry=registry,
         )
         self._request_children: dict[tuple[str, str, int, str], Counter] = {}
-        self._second_children: dict[str, Histogram] = {}
+        self._second_children: dict[tuple[str, str], Histogram] = {}
         self._decision_children: dict[tuple[str, str, str, str], Counter] = {}
         self._peer_children: dict[str, Histogram] = {}
 
@@ -77,9 +77,10 @@ class Metrics:
         if child is None:
             child = self._request_children[key] = self._requests.labels(*map(str, key))
         child.inc()
-        timing = self._second_children.get(trail.leg)
+        kind = (trail.tenant, trail.leg)
+        timing = self._second_children.get(kind)
         if timing is None:
-            timing = self._second_children[trail.leg] = self._seconds.labels(trail.leg)
+            timing = self._second_children[kind] = self._seconds.labels(*kind)
         timing.observe(seconds)
         for decision in trail.decisions:
             what = (trail.tenant, decision.question.feature, decision.result, decision.reason)
