@@ -27,7 +27,10 @@ def test_no_way_of_showing_an_identity_gives_it_away(
     assert identity.digits == digits
 
 
-@pytest.mark.parametrize("text", ["", "12345", "0010100000000012", "00101000000000a", "\u0660\u0660\u0661\u0660\u0661\u0660"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "12345", "0010100000000012", "00101000000000a", "\u0660\u0660\u0661\u0660\u0661\u0660"],
+)
 def test_what_is_no_imsi_is_refused_without_repeating_it(text: str) -> None:
     with pytest.raises(InvalidIdentity) as refused:
         Imsi(text)

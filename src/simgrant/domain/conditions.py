@@ -10,16 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-from simgrant.domain.facts import Area, Fact, Facts
+from simgrant.domain.facts import Area, Fact, Facts, Question
 from simgrant.domain.problems import Problems, did_you_mean, shown
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
 from simgrant.nouns import noun
 from simgrant.spec.ids import ProvStatus
-
-if TYPE_CHECKING:
-    from simgrant.domain.policy import Question
 
 MOST_CONDITIONS = 50
 """Conditions in one rule, all groups taken together."""
@@ -29,8 +26,8 @@ MOST_DEPTH = 4
 """Groups inside groups."""
 MOST_TEXT = 64
 
-Read: TypeAlias = "Callable[[Facts, Question], Any]"
-Test: TypeAlias = "Callable[[Facts, Question], bool]"
+Read: TypeAlias = Callable[[Facts, Question], Any]
+Test: TypeAlias = Callable[[Facts, Question], bool]
 
 
 class _Wrong(ValueError):

@@ -59,3 +59,12 @@ class Facts:
     visited_plmn: Fact[str]
     """Digits, or empty when unknown or too old."""
     device: Fact[Device]
+
+
+@noun
+class Question:
+    """May this feature be used there? One service may have several (ap2003 has one per RAT)."""
+
+    feature: str
+    """``vowifi``, ``volte``, ``vonr``, ``smsoip``: the names that plans and rules use."""
+    area: Area

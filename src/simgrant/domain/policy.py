@@ -26,7 +26,7 @@ from simgrant.domain.conditions import (
     first_failure,
     subjects,
 )
-from simgrant.domain.facts import Area, Facts
+from simgrant.domain.facts import Area, Facts, Question
 from simgrant.domain.problems import Problem, Problems, did_you_mean, shown
 from simgrant.domain.subscription import ConsentKind
 from simgrant.nouns import noun
@@ -60,15 +60,6 @@ class Result(StrEnum):
     DENIED = "denied"
     PENDING = "pending"
     """Allowed, but still being set up in the network."""
-
-
-@noun
-class Question:
-    """May this feature be used there? One service may have several (ap2003 has one per RAT)."""
-
-    feature: str
-    """``vowifi``, ``volte``, ``vonr``, ``smsoip``: the names that plans and rules use."""
-    area: Area
 
 
 @noun

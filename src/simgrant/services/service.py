@@ -14,8 +14,8 @@ from enum import IntEnum
 from importlib import resources
 from typing import Any, TypeAlias
 
-from simgrant.domain.facts import Facts
-from simgrant.domain.policy import Decision, Question, Result
+from simgrant.domain.facts import Facts, Question
+from simgrant.domain.policy import Decision, Result
 from simgrant.nouns import noun
 from simgrant.spec.ids import EntitlementStatus
 from simgrant.spec.version import SpecVersion, parse

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from simgrant.domain.facts import Facts
-from simgrant.domain.policy import Decision, Question
+from simgrant.domain.facts import Facts, Question
+from simgrant.domain.policy import Decision
 from simgrant.services.service import Enquiry, from_table, status_parm
 from simgrant.spec.version import SpecVersion
 from simgrant.wire.document import Application

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from simgrant.domain.facts import Area, Facts
-from simgrant.domain.policy import Decision, Question, Result
+from simgrant.domain.facts import Area, Facts, Question
+from simgrant.domain.policy import Decision, Result
 from simgrant.services.service import Enquiry, from_table, number_parms, status_parm
 from simgrant.spec.ids import AccessType, HomeRoamingNwType
 from simgrant.spec.version import PER_RAT_VOICE, SpecVersion

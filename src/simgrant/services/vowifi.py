@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias, assert_never
 
-from simgrant.domain.facts import Facts
-from simgrant.domain.policy import Decision, Question, Result
+from simgrant.domain.facts import Facts, Question
+from simgrant.domain.policy import Decision, Result
 from simgrant.domain.subscription import ConsentStatus
 from simgrant.nouns import noun
 from simgrant.services.service import Enquiry, from_table, number_parms

@@ -6,8 +6,8 @@ from typing import TypedDict, Unpack
 
 from hypothesis import strategies as st
 
-from simgrant.domain.facts import Area, Device, Fact, Facts
-from simgrant.domain.policy import Decision, Question, Result
+from simgrant.domain.facts import Area, Device, Fact, Facts, Question
+from simgrant.domain.policy import Decision, Result
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
 from simgrant.spec.ids import ProvStatus
 

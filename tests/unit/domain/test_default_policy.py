@@ -7,8 +7,8 @@ from typing import Unpack
 
 import pytest
 
-from simgrant.domain.facts import Area, Facts
-from simgrant.domain.policy import Policy, Question, Result, default_policy, default_policy_text
+from simgrant.domain.facts import Area, Facts, Question
+from simgrant.domain.policy import Policy, Result, default_policy, default_policy_text
 from simgrant.domain.subscription import ConsentKind, SubscriptionStatus
 from simgrant.spec.ids import ProvStatus
 from tests.unit.domain.samples import Changes, facts

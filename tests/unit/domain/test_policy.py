@@ -6,16 +6,8 @@ from typing import Any
 
 import pytest
 
-from simgrant.domain.facts import Area, Device
-from simgrant.domain.policy import (
-    NO_RULE,
-    Decision,
-    Policy,
-    Question,
-    Result,
-    compile_policy,
-    parse_policy,
-)
+from simgrant.domain.facts import Area, Device, Question
+from simgrant.domain.policy import NO_RULE, Decision, Policy, Result, compile_policy, parse_policy
 from simgrant.domain.subscription import ConsentKind, SubscriptionStatus
 from simgrant.spec.ids import ProvStatus
 from tests.unit.domain.samples import PHONE, facts

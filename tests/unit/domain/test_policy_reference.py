@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simgrant.domain.facts import Facts
-from simgrant.domain.policy import PolicyError, Question, compile_policy
+from simgrant.domain.facts import Facts, Question
+from simgrant.domain.policy import PolicyError, compile_policy
 from tests.unit.domain.samples import FEATURES, any_facts, questions
 
 WORDS: dict[str, list[str]] = {

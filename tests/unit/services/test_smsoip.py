@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from simgrant.domain.facts import Area
-from simgrant.domain.policy import Question, Result
+from simgrant.domain.facts import Area, Question
+from simgrant.domain.policy import Result
 from simgrant.services import SERVICES
 from simgrant.wire.document import Parm
 from tests.unit.domain.samples import facts

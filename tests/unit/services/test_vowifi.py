@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simgrant.domain.facts import Area, Facts
-from simgrant.domain.policy import Question, Result
+from simgrant.domain.facts import Area, Facts, Question
+from simgrant.domain.policy import Result
 from simgrant.domain.subscription import ConsentStatus
 from simgrant.services import SERVICES, ServiceFlow
 from simgrant.spec.ids import ProvStatus
