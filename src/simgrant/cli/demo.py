@@ -439,4 +439,4 @@ def _why(outcome: Outcome, record: Mapping[str, Any]) -> Text:
 
 
 def _fact(record: Mapping[str, Any], name: str) -> Any:
-    return record.get("facts", {}).get(name, {}).get("value")
+    return next(iter(record.get("facts", {}).get(name, ())), None)
