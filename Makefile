@@ -37,7 +37,7 @@ all: check test ## check and test: what has to pass before a commit
 check: .venv/.test ## format, lint, types, import contracts, generated docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy $(wildcard src tests bench)
+	$(BIN)/mypy $(wildcard src tests bench tools)
 	$(BIN)/lint-imports
 	@for module in $(DOCS); do $(BIN)/python -m $$module --check || exit; done
 

@@ -8,7 +8,7 @@ flow needs is handed to it here, once.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,7 +98,7 @@ def _tenant(name: str, settings: TenantSettings) -> Tenant:
     )
 
 
-def open_keys(loaded: Loaded) -> key_file.FileKeys:
+def open_keys(loaded: Loaded, on_renewal: Callable[[], None] = lambda: None) -> key_file.FileKeys:
     """Return the live key ring of every tenant; raise StartRefused."""
     tenants = {
         name: loaded.path(settings.keys) if settings.keys else None
@@ -106,7 +106,7 @@ def open_keys(loaded: Loaded) -> key_file.FileKeys:
     }
     tokens = loaded.settings.tokens
     config = key_file.Config(loaded.key_file, tenants, accept_for=tokens.life_s + tokens.overlap_s)
-    return key_file.open_keys(config, CLOCK)
+    return key_file.open_keys(config, on_renewal)
 
 
 def policies(loaded: Loaded) -> dict[str, Policy]:
@@ -167,8 +167,8 @@ async def opened(
     settings = loaded.settings
     found = tenancy(loaded)
     found_policies = policies(loaded)
-    keys = open_keys(loaded)
     metrics = Metrics(registry or CollectorRegistry())
+    keys = open_keys(loaded, metrics.ring_renewed)
     store = await open_store(loaded)
     lines = LineWriter(shape=console_line if settings.server.log_format == "console" else None)
     try:

@@ -18,7 +18,7 @@ import signal
 import socket
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -38,6 +38,7 @@ from simgrant.errors import EcsError, StartRefused
 from simgrant.fronts.device.protocol import Bounds, protocol_class
 from simgrant.fronts.device.source import Proxies
 from simgrant.fronts.management.app import ManagementFront
+from simgrant.ports.store import Store
 from simgrant.services import SERVICES
 from simgrant.telemetry import log
 
@@ -45,7 +46,7 @@ _PURGE_EVERY_S = 60.0
 _RESTART_FIRST_S, _RESTART_LAST_S = 0.5, 10.0
 _PING_S = 1.0
 
-NotReady = Callable[[], Awaitable[str]]
+Announce = Callable[[str, str], None]
 
 
 @dataclass(slots=True)
@@ -57,10 +58,13 @@ class Running:
     management_url: str
 
 
-def serve(loaded: Loaded, *, workers: int) -> int:
-    """Run until a signal ends it; return the exit code. Raise StartRefused before it starts."""
+def serve(loaded: Loaded, *, workers: int, announce: Announce) -> int:
+    """Run until a signal ends it; return the exit code. Raise StartRefused before it starts.
+
+    ``announce`` is given the addresses of both listeners once they are taken.
+    """
     log.configure(loaded.settings.server.log_format)
-    main = _single(loaded) if workers == 1 else _supervise(loaded, workers)
+    main = _single(loaded, announce) if workers == 1 else _supervise(loaded, workers, announce)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(main)
 
@@ -68,9 +72,10 @@ def serve(loaded: Loaded, *, workers: int) -> int:
 # --- one worker ------------------------------------------------------------------------
 
 
-async def _single(loaded: Loaded) -> int:
+async def _single(loaded: Loaded, announce: Announce) -> int:
     stop, reload = _on_signals()
-    async with running(loaded, reload=reload):
+    async with running(loaded, reload=reload) as server:
+        announce(server.device_url, server.management_url)
         await stop.wait()
         structlog.get_logger().info("stopping")
     return 0
@@ -97,8 +102,7 @@ async def running(loaded: Loaded, *, reload: asyncio.Event | None = None) -> Asy
                 _serving(front, management, shutdown_s=1.0),
                 _worker(state, device, index=0, reload=reload),
             ):
-                scheme = "https" if settings.device.tls_certificate else "http"
-                yield Running(parts, _url(scheme, device), _url("http", management))
+                yield Running(parts, _device_url(loaded, device), _url("http", management))
 
 
 @dataclass(slots=True)
@@ -110,7 +114,7 @@ class _State:
 
     async def not_ready(self) -> str:
         """Say why not; empty = it should."""
-        return "stopping" if self.stopping else await _unreachable(self.parts)
+        return "stopping" if self.stopping else await _unreachable(self.parts.store)
 
 
 @asynccontextmanager
@@ -150,10 +154,10 @@ async def _worker(
             state.stopping = True
 
 
-async def _unreachable(parts: compose.Parts) -> str:
+async def _unreachable(store: Store) -> str:
     try:
         async with asyncio.timeout(_PING_S):
-            await parts.store.ping()
+            await store.ping()
     except (EcsError, TimeoutError):
         return "the store does not answer"
     return ""
@@ -253,9 +257,7 @@ async def _renew(
                 await reload.wait()
         forced = reload.is_set()
         reload.clear()
-        if parts.keys.refresh():
-            parts.metrics.key_reloads.inc()
-            structlog.get_logger().info("key_ring_renewed")
+        parts.keys.refresh()
         if certificate is not None:
             certificate.renew(forced=forced)
 
@@ -283,7 +285,7 @@ class Certificate:
     def __init__(self, loaded: Loaded) -> None:
         device = loaded.settings.device
         self._files = (loaded.path(device.tls_certificate), loaded.path(device.tls_key))
-        self.context = self._load(_context())
+        self.context = self._live = self._load(_context())
         self._stamps = self._stat()
 
     def renew(self, *, forced: bool) -> None:
@@ -293,12 +295,17 @@ class Certificate:
             if stamps == self._stamps and not forced:
                 return
             self._stamps = stamps
-            self._load(_context())  # on trial: a key that does not match must not go live
-            self._load(self.context)
+            self._live = self._load(_context())
+            # A context keeps one certificate for each kind of key, so the listener's own
+            # cannot be changed from ECDSA to RSA: each handshake is handed the live one.
+            self.context.sni_callback = self._hand_over
         except (OSError, StartRefused) as error:
             structlog.get_logger().error("certificate_not_renewed", error=str(error))
         else:
             structlog.get_logger().info("certificate_renewed")
+
+    def _hand_over(self, connection: ssl.SSLObject, _name: str | None, _: ssl.SSLContext) -> None:
+        connection.context = self._live
 
     def _stat(self) -> tuple[tuple[int, int], ...]:
         return tuple((found.st_mtime_ns, found.st_ino) for found in map(Path.stat, self._files))
@@ -345,6 +352,8 @@ class _Supervisor:
     loaded: Loaded
     device: socket.socket
     metrics_dir: str
+    store: Store
+    """For asking whether it answers; the workers have their own."""
     stopping: bool = False
     children: dict[int, _Child] = field(default_factory=dict)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -374,7 +383,7 @@ class _Supervisor:
         if self.stopping:
             return "stopping"
         late = sum(not child.ready for child in self.children.values())
-        return f"{late} workers are not ready" if late else ""
+        return f"{late} workers are not ready" if late else await _unreachable(self.store)
 
     def _heard(self, child: _Child) -> None:
         asyncio.get_running_loop().remove_reader(child.link.fileno())
@@ -409,20 +418,21 @@ class _Supervisor:
             self.start(index, pause=pause)
 
 
-async def _supervise(loaded: Loaded, workers: int) -> int:
+async def _supervise(loaded: Loaded, workers: int, announce: Announce) -> int:
     stop, reload = _on_signals()
     settings = loaded.settings
     # Whatever would stop every worker is said once, before there are any.
     async with compose.opened(loaded):
         if settings.device.tls_certificate:
             Certificate(loaded)
+    store = await compose.open_store(loaded)
     with (
         tempfile.TemporaryDirectory(prefix="simgrant-metrics-") as metrics_dir,
         _listening("device", settings.device.listen, settings.device.backlog) as device,
         _listening("management", settings.management.listen, 128) as management,
     ):
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir
-        supervisor = _Supervisor(loaded, device, metrics_dir)
+        supervisor = _Supervisor(loaded, device, metrics_dir, store)
 
         def metrics() -> bytes:
             registry = CollectorRegistry()
@@ -433,6 +443,7 @@ async def _supervise(loaded: Loaded, workers: int) -> int:
             not_ready=supervisor.not_ready, metrics=metrics, services=SERVICES, version=__version__
         )
         async with _serving(front, management, shutdown_s=1.0):
+            announce(_device_url(loaded, device), _url("http", management))
             for index in range(workers):
                 supervisor.start(index)
             while not stop.is_set():
@@ -444,12 +455,15 @@ async def _supervise(loaded: Loaded, workers: int) -> int:
                     reload.clear()
                     supervisor.signal(signal.SIGHUP)
             supervisor.stopping = True
+            # Ours too has to go, or the kernel takes phones in that nobody will answer.
+            device.close()
             supervisor.signal(signal.SIGTERM)
             try:
                 async with asyncio.timeout(settings.server.shutdown_timeout_s + 5):
                     await supervisor.ended.wait()
             except TimeoutError:
                 supervisor.signal(signal.SIGKILL)
+    await store.close()
     return 0
 
 
@@ -466,7 +480,13 @@ def _worker_process(loaded: Loaded, device: socket.socket, index: int, link: Con
 
 async def _worker_main(loaded: Loaded, device: socket.socket, index: int, link: Connection) -> None:
     stop, reload = _on_signals()
-    asyncio.get_running_loop().add_reader(link.fileno(), stop.set)
+    loop = asyncio.get_running_loop()
+
+    def orphaned() -> None:
+        loop.remove_reader(link.fileno())
+        stop.set()
+
+    loop.add_reader(link.fileno(), orphaned)
     async with (
         compose.opened(loaded, worker=index) as parts,
         _worker(_State(parts), device, index=index, reload=reload),
@@ -506,6 +526,10 @@ def _listening(name: str, text: str, backlog: int) -> Iterator[socket.socket]:
         yield listener
     finally:
         listener.close()
+
+
+def _device_url(loaded: Loaded, listener: socket.socket) -> str:
+    return _url("https" if loaded.settings.device.tls_certificate else "http", listener)
 
 
 def _url(scheme: str, listener: socket.socket) -> str:

@@ -116,18 +116,12 @@ def _listeners(loaded: Loaded) -> Iterator[Finding]:
 
 
 def _tenants(loaded: Loaded) -> Iterator[Finding]:
-    from simgrant.config.load import DEFAULT_TENANT
-
     for name, tenant in loaded.tenants.items():
         networks = ", ".join((*tenant.plmns, *tenant.imsi_ranges))
         if not networks:
             yield Finding(Level.WARNING, "tenants", f"{name} serves no SIM: it has no plmns")
-        elif name == DEFAULT_TENANT or tenant.hosts or tenant.gid1 or tenant.imsi_ranges:
-            yield Finding(Level.OK, "tenants", f"{name} serves {networks}")
         else:
-            # With plmns alone nothing tells its requests from the default tenant's.
-            text = f"{name} can never be chosen: give it hosts, gid1 or imsi_ranges"
-            yield Finding(Level.WARNING, "tenants", text)
+            yield Finding(Level.OK, "tenants", f"{name} serves {networks}")
 
 
 def _policies(loaded: Loaded) -> Iterator[Finding]:

@@ -203,7 +203,7 @@ def rotate(
     A new wrapping key wraps every SIM key of the local AuC anew; without --yes
     that is only counted.
     """
-    from simgrant.adapters.keyring.file import new_key, read_keys, write_keys
+    from simgrant.adapters.keyring.file import changing, new_key, read_keys, write_keys
     from simgrant.flows.subscriptions import moment
     from simgrant.keyring.ring import Use
 
@@ -218,7 +218,9 @@ def rotate(
     at = now()
     key = new_key(Use(use), now=at, active=at if at_once else at + ACTIVE_IN_S)
     try:
-        write_keys(path, [*keys, key])
+        with changing(path):
+            keys = read_keys(path)
+            write_keys(path, [*keys, key])
     except OSError as error:
         raise Refused(f"key ring {path}: {error.strerror}") from None
     note(f"{path}: {use} key {key.id} is in use from {moment(key.active)}; back the ring up anew")
@@ -231,6 +233,41 @@ def rotate(
     else:
         _wait_until(key.active)
         run(_rewrap(loaded, tenants))
+
+
+@app.command()
+def revoke(
+    ctx: typer.Context,
+    key_id: Annotated[str, typer.Argument(metavar="KEY", help="Id, as `keys list` shows it.")],
+    *,
+    tenant: RingOption = None,
+    yes: YesOption = False,
+) -> None:
+    """Stop accepting a sealing key at once, as after a theft: all that it sealed is refused.
+
+    Phones whose token it sealed authenticate anew. Rotate with --at-once first, if it
+    is the newest; keys of other uses are never revoked, since what they keep is needed.
+    """
+    from simgrant.adapters.keyring.file import changing, read_keys, write_keys
+    from simgrant.keyring.ring import Use
+
+    path, _ = _ring_of(settings(ctx), tenant)
+    with changing(path):
+        keys = read_keys(path)
+        found = next((key for key in keys if key.id == key_id), None)
+        if found is None:
+            raise BadUsage(f"{path} has no key {key_id}; see: simgrant keys list")
+        if found.use is not Use.SEALING:
+            raise Refused(f"{key_id} is a {found.use} key; only sealing keys can be revoked")
+        left = [key for key in keys if key is not found]
+        if not any(key.use is Use.SEALING and key.active <= now() for key in left):
+            raise Refused("no other sealing key is in use: simgrant keys rotate --at-once first")
+        if not yes:
+            note(f"would remove {key_id} from {path}; every token that it sealed gets 511")
+            note("Nothing was changed. Do it with --yes.")
+            return
+        write_keys(path, left)
+    note(f"{key_id} is gone; servers refuse what it sealed within a second or so")
 
 
 @app.command()
@@ -337,7 +374,7 @@ async def _rewrap_one(store: Store, ring: KeyRing, tenant: str, imsi: Imsi, key:
 @app.command()
 def prune(ctx: typer.Context, *, yes: YesOption = False) -> None:
     """Remove sealing keys past their acceptance and wrapping keys that no SIM key needs."""
-    from simgrant.adapters.keyring.file import read_keys, write_keys
+    from simgrant.adapters.keyring.file import changing, read_keys, write_keys
 
     loaded = settings(ctx)
     for path, tenants in rings(loaded).items():
@@ -352,7 +389,9 @@ def prune(ctx: typer.Context, *, yes: YesOption = False) -> None:
                 note(f"{path}: {verb} {key.use} key {paint(key.id, bold=True)}")
         if yes:
             try:
-                write_keys(path, [key for key in keys if key.id not in useless])
+                with changing(path):
+                    left = [key for key in read_keys(path) if key.id not in useless]
+                    write_keys(path, left)
             except OSError as error:
                 raise Refused(f"key ring {path}: {error.strerror}") from None
     if not yes:

@@ -40,8 +40,13 @@ def serve(
         count = run(add_demo(loaded))
         note(f"{loaded.state_dir} made: key ring, database, {count} demonstration subscriptions")
     said = ctx.find_object(Globals)
-    _greet(loaded, may_have_demo=said is None or said.file is None)
-    raise typer.Exit(serving.serve(loaded, workers=workers or loaded.settings.server.workers))
+    has_demo = (said is None or said.file is None) and _has_demo(loaded)
+
+    def announce(device: str, management: str) -> None:
+        _greet(loaded, device, management, has_demo=has_demo)
+
+    count = workers or loaded.settings.server.workers
+    raise typer.Exit(serving.serve(loaded, workers=count, announce=announce))
 
 
 def is_newcomer(said: Globals | None, loaded: Loaded) -> bool:
@@ -75,14 +80,9 @@ async def add_demo(loaded: Loaded) -> int:
         return await subscriptions.add_all(store, drafts, wrap)
 
 
-def _greet(loaded: Loaded, *, may_have_demo: bool) -> None:
+def _greet(loaded: Loaded, url: str, control: str, *, has_demo: bool) -> None:
     """Print where the server is and what to paste, before the log begins."""
-    from simgrant.config.load import parse_listen
-
-    device, management = loaded.settings.device, loaded.settings.management
-    scheme = "https" if device.tls_certificate else "http"
-    url, control = f"{scheme}://{device.listen}", f"http://{management.listen}"
-    _, port = parse_listen(device.listen)
+    device = loaded.settings.device
     rows = [
         ("settings", loaded.source),
         ("database", loaded.store_shown),
@@ -90,7 +90,7 @@ def _greet(loaded: Loaded, *, may_have_demo: bool) -> None:
         ("operations", f"{control}/healthz  {control}/readyz  {control}/metrics"),
     ]
     note("\n".join(f"{paint(name.ljust(10), bold=True)}  {text}" for name, text in rows))
-    if port and may_have_demo and _has_demo(loaded):
+    if has_demo:
         note(
             f"\nTry it:\n"
             f"  simgrant sim handset {url}/\n"

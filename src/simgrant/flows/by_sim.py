@@ -33,7 +33,9 @@ from simgrant.flows.sessions import (
     Started,
     open_row,
     pull_cookie,
+    pull_pair,
     push_cookie,
+    push_pair,
     seal_row,
 )
 from simgrant.flows.tokens import Claims, pull_token
@@ -66,6 +68,10 @@ class _Session:
     aka: Aka
     parameters: bytes
     """The first request's, from the cookie or from the row."""
+    asked_again: bytes
+    """The second challenge, where there is one."""
+    now: float
+    """Unix seconds of this answer: the token, its grant and the row share one instant."""
 
     @property
     def imsi(self) -> Imsi:
@@ -164,6 +170,9 @@ class BySim:
         session = await self._session(cookies, call, trail)
         if session.row is not None and session.row.outcome is Outcome.ACCEPTED:
             return await self._repeated(session, session.row, packet, trail)
+        if session.asked_again and _is_answer(packet, session.row):
+            # The packet that asked for resynchronisation: its answer may have been lost.
+            return Challenge(session.asked_again)
         ask = self._first_ask(session.parameters, session, trail)
         aka, action = machine.step(session.aka, machine.PacketReceived(packet), self._rules.eap)
         if isinstance(action, Reject) and action.reason is RejectReason.MALFORMED:
@@ -183,7 +192,8 @@ class BySim:
             case Accept():
                 return await self._accept(session, ask, packet, call, trail)
             case SendPacket(data):
-                if not await self._decide(session, Outcome.RESYNC, packet, state.push_state(aka)):
+                waiting = push_pair(state.push_state(aka), data)
+                if not await self._decide(session, Outcome.RESYNC, packet, waiting):
                     raise Unauthenticated("session_over")
                 return Challenge(data)
             case _:
@@ -202,12 +212,14 @@ class BySim:
             raise Unauthenticated("session_unknown")
         if row is not None and row.outcome is Outcome.REFUSED:
             raise Unauthenticated("session_over")
-        aka_state, parameters = started.aka, started.parameters
+        aka_state, parameters, asked_again = started.aka, started.parameters, b""
         if row is not None:
             row_state, kept = open_row(row.state, self._keys, now=now)
             parameters = kept if started.kept else parameters
-            aka_state = row_state if row.outcome is Outcome.RESYNC else aka_state
-        return _Session(tenant, started, row, state.pull_state(aka_state), parameters)
+            if row.outcome is Outcome.RESYNC:
+                aka_state, asked_again = pull_pair(row_state)
+        aka = state.pull_state(aka_state)
+        return _Session(tenant, started, row, aka, parameters, asked_again, now)
 
     def _started(self, cookies: tuple[str, ...], call: Call, now: float) -> tuple[Tenant, Started]:
         refusal = Unauthenticated("no_session")
@@ -232,7 +244,7 @@ class BySim:
         self, session: _Session, ask: Ask, packet: bytes, call: Call, trail: Trail
     ) -> Principal:
         """Write that the SIM is proved, with the token it gets, and return the principal."""
-        reception, now = self._reception, self._clock.now()
+        reception, now = self._reception, session.now
         tenant, claims = session.tenant, self._claims(session, ask, trail.apps, int(now))
         profile = await reception.profile(tenant, claims, trail)
         if profile is None or profile.subscription.status not in SERVED:
@@ -277,9 +289,9 @@ class BySim:
         self, session: _Session, row: SessionRow, packet: bytes, trail: Trail
     ) -> Principal:
         """Give the accepted answer's document again: its first copy may have been lost."""
-        if hashlib.sha256(packet).digest() != row.answer_hash:
+        if not _is_answer(packet, row):
             raise Unauthenticated("session_over")
-        now = self._clock.now()
+        now = session.now
         token, kept = open_row(row.state, self._keys, now=now)
         name, claims = pull_token(token.decode(), self._keys, now=now)
         ask = self._first_ask(kept or session.parameters, session, trail)
@@ -325,15 +337,14 @@ class BySim:
         client: str = "",
     ) -> bool:
         """Write the session's row if it is still as it was read; say whether it was."""
-        now, tenant = self._clock.now(), session.tenant.name
+        now, tenant = session.now, session.tenant.name
         sealed = b""
         if outcome is not Outcome.REFUSED:
             nonce = os.urandom(NONCE_BYTES)
             sealed = seal_row(
                 row_state, session.kept, self._keys.ring, tenant, nonce=nonce, now=now
             )
-        decided = outcome is not Outcome.RESYNC
-        answer_hash = hashlib.sha256(packet).digest() if decided else b""
+        answer_hash = hashlib.sha256(packet).digest()
         return await self._store.decide_session(
             tenant,
             session.imsi,
@@ -373,6 +384,11 @@ def _nai(eap_id: str) -> tuple[identity.Nai, Imsi]:
         # Pseudonyms are given inside EAP only, and a phone's EAP_ID is its root NAI.
         raise UnknownIdentity("identity_not_permanent")
     return nai, nai.imsi
+
+
+def _is_answer(packet: bytes, row: SessionRow | None) -> bool:
+    """Say whether this is the very packet that the row was written for."""
+    return row is not None and hashlib.sha256(packet).digest() == row.answer_hash
 
 
 def _realm_is_home(nai: identity.Nai, tenant: Tenant) -> bool:

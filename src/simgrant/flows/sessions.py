@@ -24,7 +24,6 @@ SESSION_ID_BYTES = 16
 
 _FORMAT = 1
 _HEAD = struct.Struct(">B16sIBBH")
-_ROW = struct.Struct(">BH")
 _ROW_FORMAT = 0x81
 """Differs from a cookie's, so that a row offered as a cookie is refused."""
 _SKEW = 5
@@ -98,15 +97,25 @@ def seal_row(
 ) -> bytes:
     """Return the sealed state of a session's row.
 
-    ``row_state`` is the second challenge's state or the accepted answer's token;
+    ``row_state`` is the second challenge's state and packet or the accepted answer's token;
     ``kept`` the first request's parameters, where the cookie had no room for them.
     """
-    plain = _ROW.pack(_ROW_FORMAT, len(row_state)) + row_state + kept
+    plain = bytes((_ROW_FORMAT,)) + push_pair(row_state, kept)
     return ring.seal(Purpose.SESSION, tenant, plain, nonce=nonce, now=now)
 
 
 def open_row(sealed: bytes, keys: Keys, *, now: float) -> tuple[bytes, bytes]:
     """Return (row_state, kept) of a session's row; raise Unauthenticated if its key is gone."""
     _, plain = open_seal(keys, Purpose.SESSION, sealed, now=now)
-    _, size = _ROW.unpack_from(plain)
-    return plain[_ROW.size : _ROW.size + size], plain[_ROW.size + size :]
+    return pull_pair(plain[1:])
+
+
+def push_pair(first: bytes, second: bytes) -> bytes:
+    """Return two byte strings as one; the first has at most 65,535 bytes."""
+    return len(first).to_bytes(2, "big") + first + second
+
+
+def pull_pair(data: bytes) -> tuple[bytes, bytes]:
+    """Return what ``push_pair`` joined."""
+    end = 2 + int.from_bytes(data[:2], "big")
+    return data[2:end], data[end:]

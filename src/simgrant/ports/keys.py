@@ -15,7 +15,7 @@ class Keys(Protocol):
         """Return the ring as of the last refresh."""
 
     def refresh(self) -> bool:
-        """Look for a newer ring now; return whether there was one. Cheap, rate-limited.
+        """Look for a newer ring now; return whether there was one. Cheap while there is none.
 
         Called when a sealed value has an unknown key id, so that a process that has
         not polled since a rotation does not refuse a token made by one that has.

@@ -54,7 +54,7 @@ class SessionRow:
     """Unix seconds; rows may be purged once the session's life is over."""
     state: bytes = field(default=b"", repr=False)
     answer_hash: bytes = b""
-    """SHA-256 of the EAP packet that decided the session; empty while undecided."""
+    """SHA-256 of the EAP packet that the row was written for; empty while undecided."""
 
 
 @noun

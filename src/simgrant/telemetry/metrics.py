@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -65,6 +66,11 @@ class Metrics:
         self._second_children: dict[tuple[str, str], Histogram] = {}
         self._decision_children: dict[tuple[str, str, str, str], Counter] = {}
         self._peer_children: dict[str, Histogram] = {}
+
+    def ring_renewed(self) -> None:
+        """Count, and tell, that a changed key ring was taken over."""
+        self.key_reloads.inc()
+        structlog.get_logger().info("key_ring_renewed")
 
     def watch_in_flight(self, number: Callable[[], int]) -> None:
         """Report how many requests are being handled, asked for when metrics are read."""

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import base64
 import binascii
+import fcntl
 import json
 import os
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from simgrant.errors import StartRefused
 from simgrant.keyring.ring import SECRET_BYTES, Key, KeyRing, Use
 from simgrant.nouns import noun
-from simgrant.ports.clock import Clock
 
 _FORMAT = 1
 
@@ -37,21 +38,21 @@ class Config:
     """Seconds for which a replaced sealing key is still accepted."""
 
 
-def open_keys(config: Config, clock: Clock) -> FileKeys:
-    """Read every ring; raise StartRefused with one line that says what is wrong."""
-    return FileKeys(config, clock)
+def open_keys(config: Config, on_renewal: Callable[[], None] = lambda: None) -> FileKeys:
+    """Read every ring; raise StartRefused with one line that says what is wrong.
+
+    ``on_renewal`` is called whenever a changed ring was taken over.
+    """
+    return FileKeys(config, on_renewal)
 
 
 class FileKeys:
     """A live key ring over files (the ``Keys`` port)."""
 
-    _LEAST_INTERVAL = 0.2  # seconds between two looks at the files, whoever asks
-
-    def __init__(self, config: Config, clock: Clock) -> None:
+    def __init__(self, config: Config, on_renewal: Callable[[], None]) -> None:
         self._config = config
-        self._clock = clock
+        self._on_renewal = on_renewal
         self._seen: tuple[tuple[int, int, int], ...] = ()
-        self._looked = float("-inf")
         self._ring = self._read()
 
     @property
@@ -61,16 +62,13 @@ class FileKeys:
 
     def refresh(self) -> bool:
         """Read the files again if one of them changed; keep the old ring if that fails."""
-        now = self._clock.monotonic()
-        if now - self._looked < self._LEAST_INTERVAL:
-            return False
-        self._looked = now
         try:
             if self._stamps() == self._seen:
                 return False
             self._ring = self._read()
         except (OSError, StartRefused):
             return False
+        self._on_renewal()
         return True
 
     def _paths(self) -> tuple[Path, ...]:
@@ -122,6 +120,14 @@ def read_keys(path: Path) -> list[Key]:
         ) from None
     except (ValueError, KeyError, TypeError, binascii.Error, RecursionError):
         raise StartRefused(f"key ring {path}: damaged; restore it from its backup") from None
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """Keep every other process from changing a ring between reading and writing it."""
+    with path.with_name(f".{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def write_keys(path: Path, keys: list[Key], *, create: bool = False) -> None:

@@ -131,9 +131,14 @@ class DeviceFront:
         try:
             reply = await self._reply(scope, receive, trail, deadline)
         except asyncio.CancelledError:
-            if task is None or not self._deadlines.was_late(task):
+            if task is None:
                 raise
-            reply = self._refusal(PeerTimeout("request_timeout"), trail)
+            if self._deadlines.was_late(task):
+                reply = self._refusal(PeerTimeout("request_timeout"), trail)
+            else:
+                # The end of the server did not wait any longer: a phone comes back for this.
+                task.uncancel()
+                reply = self._refusal(Overloaded("stopping"), trail)
         finally:
             if task:
                 self._deadlines.leave(task)
