@@ -245,7 +245,7 @@ def _claims(imsi: Imsi, now: int) -> Claims:
 
 # --- copies of one subscription ------------------------------------------------------------
 
-_TABLES = ("subscription", "msisdn", "sim_key", "consent", "terminal", "token_grant")
+_TABLES = ("subscription", "msisdn", "sim_key", "terminal", "token_grant")
 _COUNTED = ("imsi", "msisdn")
 """The columns whose value ends with the subscription's number."""
 

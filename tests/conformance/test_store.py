@@ -50,7 +50,7 @@ CLIENT = "client-1"
 TERMS = Consent(ConsentKind.TERMS, ConsentStatus.GIVEN, "2026-01", 5, 99)
 ADDRESS = Consent(ConsentKind.ADDRESS, ConsentStatus.IN_PROGRESS, "", 6)
 SIM = SimKey("milenage", b"wrapped-k", b"wrapped-op", b"\x80\x00", 7, 8)
-TERMINAL = Terminal(IMEI, "Vendor", "Model", "1.0", 0, 30)
+TERMINAL = Terminal(IMEI, "Vendor", "Model", "1.0", 30)
 PUSH = PushRegistration(IMEI, "ap2004", "app", 2, "push-token", 40)
 STARTED = SessionRow(Outcome.STARTED, 10, b"first")
 RESYNC = SessionRow(Outcome.RESYNC, 11, b"second")
@@ -77,11 +77,17 @@ def record(at_us: int, ref: str = "ref-1", tenant: str = T, name: str = "req") -
 
 
 async def accept(
-    store: SqlStore, *, tenant: str = T, session: bytes = SESSION, at: int = 12
+    store: SqlStore,
+    *,
+    tenant: str = T,
+    session: bytes = SESSION,
+    at: int = 12,
+    terminal: Terminal = TERMINAL,
+    client: str = CLIENT,
 ) -> bool:
     row = replace(ACCEPTED, at=at)
     return await store.decide_session(
-        tenant, IMSI, session, row, expected=None, terminal=TERMINAL, client=CLIENT
+        tenant, IMSI, session, row, expected=None, terminal=terminal, client=client
     )
 
 
@@ -140,7 +146,7 @@ async def test_one_read_gives_all_that_a_request_needs(store: SqlStore) -> None:
     assert (profile.terminal_epoch, profile.granted_at) == (0, ACCEPTED.at)
     profile = await store.profile(T, IMSI, IMEI, "another")
     assert profile is not None
-    assert (profile.terminal_epoch, profile.granted_at) == (0, None)
+    assert (profile.terminal_epoch, profile.granted_at) == (None, None)
     profile = await store.profile(T, IMSI, "another", CLIENT)
     assert profile is not None
     assert (profile.terminal_epoch, profile.granted_at) == (None, None)
@@ -198,7 +204,7 @@ async def test_a_terminal_and_its_grant_are_written_with_the_session_or_not_at_a
     )
     export = await store.export(T, IMSI)
     assert export is not None
-    assert export.terminals == (replace(later, token_epoch=1),)
+    assert export.terminals == (later,)
     profile = await store.profile(T, IMSI, IMEI, CLIENT)
     assert profile is not None
     assert (profile.terminal_epoch, profile.granted_at) == (1, 70)
@@ -438,6 +444,12 @@ async def test_replacing_keeps_what_the_new_row_has_not(store: SqlStore) -> None
         ConsentKind.TERMS: missing,
         ConsentKind.ADDRESS: ADDRESS,
     }
+    endless = replace(TERMS, expires_at=None)
+    await store.add_many([NewSubscription(bare, None, (endless,))], replace=True)
+    assert await store.consents(T, IMSI) == {
+        ConsentKind.TERMS: endless,
+        ConsentKind.ADDRESS: ADDRESS,
+    }
 
 
 @pytest.mark.parametrize("apart", [0, 600])
@@ -488,6 +500,7 @@ async def test_a_number_is_given_to_one_who_had_none(store: SqlStore) -> None:
 async def test_a_consent_is_written_over(store: SqlStore) -> None:
     await store.add(NewSubscription(subscription()))
     await store.set_consent(T, IMSI, replace(TERMS, status=ConsentStatus.MISSING))
+    assert (await store.consents(T, IMSI)).keys() == {ConsentKind.TERMS}
     await store.set_consent(T, IMSI, TERMS)
     await store.set_consent(T, IMSI, ADDRESS)
     assert await store.consents(T, IMSI) == {ConsentKind.TERMS: TERMS, ConsentKind.ADDRESS: ADDRESS}
@@ -555,6 +568,32 @@ async def test_every_revocation_counts_once(store: SqlStore) -> None:
     profile = await store.profile(T, IMSI, IMEI, CLIENT)
     assert profile is not None
     assert (profile.subscription.token_epoch, profile.terminal_epoch) == (30, 1)
+
+
+async def test_revoking_a_terminal_counts_for_each_of_its_clients(store: SqlStore) -> None:
+    async def epochs(*clients: tuple[str, str]) -> list[int | None]:
+        found = [await store.profile(T, IMSI, *client) for client in clients]
+        return [None if profile is None else profile.terminal_epoch for profile in found]
+
+    mine, second, other = (IMEI, CLIENT), (IMEI, "client-2"), ("another", CLIENT)
+    await store.add(new())
+    await accept(store)
+    assert await store.revoke_tokens(T, IMSI, IMEI) == 1
+    await accept(store, session=b"2" * 16, client="client-2")
+    await accept(store, session=b"3" * 16, terminal=replace(TERMINAL, terminal_id="another"))
+    assert await epochs(mine, second, other) == [1, 0, 0]
+    assert await store.revoke_tokens(T, IMSI, IMEI) == 2
+    assert await epochs(mine, second, other) == [2, 1, 0]
+
+    # Nothing but a revocation changes an epoch.
+    await accept(store, session=b"4" * 16, at=70)
+    await accept(store, session=b"5" * 16, at=71, client="client-2")
+    assert await store.renew_grant(T, IMSI, *mine, issued_at=80, expected=70)
+    await store.add_many([NewSubscription(subscription())], replace=True)
+    assert await epochs(mine, second, other) == [2, 1, 0]
+    revoked = await asyncio.gather(*(store.revoke_tokens(T, IMSI, IMEI) for _ in range(10)))
+    assert sorted(revoked) == list(range(3, 13))
+    assert await epochs(mine, second, other) == [12, 11, 0]
 
 
 async def test_subscriptions_are_listed_in_order_and_in_pages(store: SqlStore) -> None:

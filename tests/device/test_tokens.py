@@ -147,6 +147,39 @@ async def test_revoking_a_terminal_s_tokens_leaves_the_others(phone: Phone) -> N
     assert (await phone.fast(await phone.token())).status == 200
 
 
+async def test_a_token_of_a_revoked_terminal_never_comes_back(phone: Phone) -> None:
+    """Not with the next full authentication, be it this client's, another's or a new one's."""
+    watch = phone.but(app_name="com.example.watch")
+    token, of_watch = await phone.token(), await watch.token()
+    await phone.server.store.real.revoke_tokens("default", ALLOWED, IMEI)
+
+    async def old() -> set[int]:
+        return {(await phone.fast(token)).status, (await watch.fast(of_watch)).status}
+
+    assert await old() == {511}
+    newer = await phone.token()
+    assert await old() == {511}
+    assert (await phone.fast(newer)).status == 200
+    await phone.but(app_name="com.example.third").token()
+    assert await old() == {511}
+    newer_of_watch = await watch.token()
+    assert await old() == {511}
+    assert (await watch.fast(newer_of_watch)).status == 200
+    phone.server.clock.advance(OVERLAP + 1)
+    assert await old() == {511}
+    assert (await phone.fast(newer)).status == 200
+
+
+async def test_a_repeated_answer_after_revoking_its_terminal_is_511(phone: Phone) -> None:
+    challenge = await phone.begin()
+    packet = phone.reply(challenge)
+    assert (await phone.post(packet, challenge.cookie)).status == 200
+    await phone.server.store.real.revoke_tokens("default", ALLOWED, IMEI)
+    assert (await phone.post(packet, challenge.cookie)).status == 511
+    await phone.token()
+    assert (await phone.post(packet, challenge.cookie)).status == 511
+
+
 async def test_revoking_leaves_other_subscriptions(server: Server) -> None:
     mine, other = Phone(server), Phone(server, imsi=NO_CONSENT)
     token = await other.token()

@@ -88,8 +88,6 @@ class Terminal:
     vendor: str = ""
     model: str = ""
     sw_version: str = ""
-    token_epoch: int = 0
-    """Raised to revoke every token of this terminal at once."""
     seen_at: int = 0
     """Unix seconds of its last full authentication."""
 
@@ -102,7 +100,8 @@ class Profile:
     terms: Consent | None
     address: Consent | None
     terminal_epoch: int | None
-    """Token epoch of the asking terminal; None when this terminal never authenticated."""
+    """Token epoch of the asking client's grant, raised with those of all clients of its
+    terminal; None without a grant: this client never authenticated there."""
     granted_at: int | None = None
     """Unix seconds at which the asking client's newest token was issued; None = never."""
 

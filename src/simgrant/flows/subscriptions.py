@@ -473,7 +473,6 @@ async def export(store: Store, subscription: Subscription, ring: KeyRing) -> dic
                 "vendor": terminal.vendor,
                 "model": terminal.model,
                 "sw_version": terminal.sw_version,
-                "token_epoch": terminal.token_epoch,
                 "seen_at": moment(terminal.seen_at),
             }
             for terminal in held.terminals

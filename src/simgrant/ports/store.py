@@ -147,10 +147,11 @@ class Store(Protocol):
     async def profile(
         self, tenant: str, imsi: Imsi, terminal_id: str, client: str
     ) -> Profile | None:
-        """Return the subscription, its consents, this terminal's epoch and this client's grant.
+        """Return the subscription, its consents and this client's grant.
 
-        One read: ``Profile.granted_at`` is the ``issued_at`` of the client's row in the
-        table ``token_grant`` (tenant, imsi, terminal_id, client), None without one.
+        One read: ``Profile.terminal_epoch`` and ``Profile.granted_at`` are the ``token_epoch``
+        and the ``issued_at`` of the client's row in the table ``token_grant`` (tenant, imsi,
+        terminal_id, client), None without one.
         """
 
     async def session(self, tenant: str, imsi: Imsi, session_id: bytes) -> SessionRow | None:
@@ -171,8 +172,8 @@ class Store(Protocol):
 
         Return False, and change nothing, when another answer was faster. With
         ``terminal`` (an accepted session) that terminal's row is made or renewed in
-        the same transaction, keeping its token epoch, and so is the ``token_grant``
-        of (terminal, client), with ``issued_at = row.at``.
+        the same transaction, and so is the ``token_grant`` of (terminal, client), with
+        ``issued_at = row.at``; it keeps its token epoch, and a new one begins at 0.
         """
 
     async def renew_grant(
@@ -226,7 +227,11 @@ class Store(Protocol):
         """Make it REMOVED, raise its token epoch, forget its SIM key, consents, push tokens."""
 
     async def revoke_tokens(self, tenant: str, imsi: Imsi, terminal_id: str | None) -> int:
-        """Raise the token epoch of the subscription, or of one terminal; return the new epoch."""
+        """Raise the token epoch of the subscription, or of every grant of one terminal.
+
+        Return the new epoch, of a terminal the highest of its clients'; Conflict if there is
+        no such subscription or no grant of that terminal.
+        """
 
     async def find(
         self, tenant: str, *, imsi: Imsi | None = None, msisdn: Msisdn | None = None

@@ -72,7 +72,16 @@ subscription = _table(
     _big("token_epoch"),
     _big("created_at"),
     _big("changed_at"),
+    _text("terms_status", nullable=True),
+    _text("terms_version", nullable=True),
+    _big("terms_at", nullable=True),
+    _big("terms_expires_at", nullable=True),
+    _text("address_status", nullable=True),
+    _text("address_version", nullable=True),
+    _big("address_at", nullable=True),
+    _big("address_expires_at", nullable=True),
 )
+"""With its consents, so that one look-up finds both; without a status none was given."""
 
 msisdn = _table(
     "msisdn",
@@ -96,18 +105,6 @@ sim_key = _table(
     _small("res_length"),
 )
 
-consent = _table(
-    "consent",
-    "tenant imsi kind",
-    _text("tenant"),
-    _text("imsi"),
-    _text("kind"),
-    _text("status"),
-    _text("version"),
-    _big("at"),
-    _big("expires_at", nullable=True),
-)
-
 terminal = _table(
     "terminal",
     "tenant imsi terminal_id",
@@ -117,7 +114,6 @@ terminal = _table(
     _text("vendor"),
     _text("model"),
     _text("sw_version"),
-    _big("token_epoch"),
     _big("seen_at"),
 )
 
@@ -128,8 +124,10 @@ token_grant = _table(
     _text("imsi"),
     _text("terminal_id"),
     _text("client"),
+    _big("token_epoch"),
     _big("issued_at"),
 )
+"""The newest token of each client of a terminal; revoking a terminal raises the epoch in each."""
 
 session = _table(
     "session",

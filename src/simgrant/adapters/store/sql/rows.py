@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from simgrant.adapters.store.sql.engine import Params, Row
 from simgrant.adapters.store.sql.statements import shard_of
 from simgrant.domain.subscription import (
@@ -112,15 +114,26 @@ def to_profile(tenant: str, imsi: Imsi, row: Row) -> Profile:
     )
 
 
-def to_consent(row: Row) -> Consent:
-    """Build a consent from ``CONSENT_COLUMNS``."""
-    kind, status, version, at, expires_at = row
-    return Consent(ConsentKind(kind), _CONSENT[status], version, at, expires_at)
+def to_consents(row: Row) -> dict[ConsentKind, Consent]:
+    """Build the consents there are from ``CONSENT_COLUMNS``."""
+    return {
+        kind: Consent(kind, _CONSENT[status], version, at, expires_at)
+        for kind, (status, version, at, expires_at) in ((_TERMS, row[:4]), (_ADDRESS, row[4:]))
+        if status is not None
+    }
 
 
-def from_consent(value: Consent) -> Params:
-    """Return a consent as ``CONSENT_COLUMNS``."""
-    return (value.kind.value, value.status.value, value.version, value.at, value.expires_at)
+def from_consent(value: Consent | None) -> Params:
+    """Return a consent as its four of the ``CONSENT_COLUMNS``."""
+    if value is None:
+        return (None, None, None, None)
+    return (value.status.value, value.version, value.at, value.expires_at)
+
+
+def from_consents(values: Iterable[Consent]) -> Params:
+    """Return consents as ``CONSENT_COLUMNS``; of two of one kind the last counts."""
+    by_kind = {value.kind: value for value in values}
+    return (*from_consent(by_kind.get(_TERMS)), *from_consent(by_kind.get(_ADDRESS)))
 
 
 def to_sim_key(row: Row) -> SimKey:
@@ -153,7 +166,6 @@ def from_terminal(value: Terminal) -> Params:
         value.vendor,
         value.model,
         value.sw_version,
-        value.token_epoch,
         value.seen_at,
     )
 

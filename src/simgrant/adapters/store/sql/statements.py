@@ -24,7 +24,6 @@ TABLES = (
     "subscription",
     "msisdn",
     "sim_key",
-    "consent",
     "terminal",
     "token_grant",
     "session",
@@ -50,7 +49,9 @@ def numbered(sql: str) -> str:
 _TYPES = {
     **dict.fromkeys(("provisioning", "res_length", "shard", "action"), "smallint"),
     **dict.fromkeys(("visited_at", "created_at", "changed_at", "at_us"), "bigint"),
-    **dict.fromkeys(("token_epoch", "sqn_offset", "at", "expires_at"), "bigint"),
+    **dict.fromkeys(("token_epoch", "sqn_offset"), "bigint"),
+    **dict.fromkeys(("terms_at", "terms_expires_at"), "bigint"),
+    **dict.fromkeys(("address_at", "address_expires_at"), "bigint"),
     **dict.fromkeys(("wrapped_k", "wrapped_op", "amf", "body"), "bytea"),
 }
 """Of the columns that are written many rows at a time; the others are text."""
@@ -123,22 +124,23 @@ SUBSCRIPTION_COLUMNS = (
     "tenant, imsi, msisdn, status, plan, gid1, provisioning, visited_plmn, visited_at,"
     " token_epoch, created_at, changed_at"
 )
-CONSENT_COLUMNS = "kind, status, version, at, expires_at"
-TERMINAL_COLUMNS = "terminal_id, vendor, model, sw_version, token_epoch, seen_at"
+# Of the same table; a status that is NULL is of a consent that was never given.
+CONSENT_COLUMNS = (
+    "terms_status, terms_version, terms_at, terms_expires_at,"
+    " address_status, address_version, address_at, address_expires_at"
+)
+TERMINAL_COLUMNS = "terminal_id, vendor, model, sw_version, seen_at"
 SIM_KEY_COLUMNS = "algorithm, wrapped_k, wrapped_op, amf, sqn_offset, res_length"
 
 # --- the device path -----------------------------------------------------------------------
 
 # Read for every request, so it gives nothing back that the asker has.
-PROFILE = """
+PROFILE = f"""
 SELECT s.msisdn, s.status, s.plan, s.gid1, s.provisioning, s.visited_plmn, s.visited_at,
     s.token_epoch, s.created_at, s.changed_at,
-    c.status, c.version, c.at, c.expires_at, a.status, a.version, a.at, a.expires_at,
-    t.token_epoch, g.issued_at
+    {_columns(CONSENT_COLUMNS, "s")},
+    g.token_epoch, g.issued_at
 FROM subscription s
-LEFT JOIN consent c ON c.tenant = ?1 AND c.imsi = ?2 AND c.kind = 'terms'
-LEFT JOIN consent a ON a.tenant = ?1 AND a.imsi = ?2 AND a.kind = 'address'
-LEFT JOIN terminal t ON t.tenant = ?1 AND t.imsi = ?2 AND t.terminal_id = ?3
 LEFT JOIN token_grant g
     ON g.tenant = ?1 AND g.imsi = ?2 AND g.terminal_id = ?3 AND g.client = ?4
 WHERE s.tenant = ?1 AND s.imsi = ?2
@@ -163,22 +165,23 @@ RETURNING 1
 """
 
 _TERMINAL_SEEN = """
-INSERT INTO terminal
-    (tenant, imsi, terminal_id, vendor, model, sw_version, token_epoch, seen_at)
-SELECT ?1, ?2, ?9, ?10, ?11, ?12, ?13, ?14 WHERE true
+INSERT INTO terminal (tenant, imsi, terminal_id, vendor, model, sw_version, seen_at)
+SELECT ?1, ?2, ?9, ?10, ?11, ?12, ?13 WHERE true
 ON CONFLICT (tenant, imsi, terminal_id) DO UPDATE SET
     vendor = excluded.vendor, model = excluded.model, sw_version = excluded.sw_version,
     seen_at = excluded.seen_at
 """
 
+# A client's first grant may begin at 0 though the terminal was revoked before: there is no older
+# token of that client.
 _GRANT_KEPT = """
-INSERT INTO token_grant (tenant, imsi, terminal_id, client, issued_at)
-SELECT ?1, ?2, ?9, ?15, ?5 WHERE true
+INSERT INTO token_grant (tenant, imsi, terminal_id, client, token_epoch, issued_at)
+SELECT ?1, ?2, ?9, ?14, 0, ?5 WHERE true
 ON CONFLICT (tenant, imsi, terminal_id, client) DO UPDATE SET issued_at = excluded.issued_at
 """
 
 ACCEPTED_AT_ONCE = _guarded(SESSION_BEGINS, _TERMINAL_SEEN, _GRANT_KEPT)
-ACCEPTED = _guarded(SESSION_GOES_ON.replace("?9", "?16"), _TERMINAL_SEEN, _GRANT_KEPT)
+ACCEPTED = _guarded(SESSION_GOES_ON.replace("?9", "?15"), _TERMINAL_SEEN, _GRANT_KEPT)
 
 GRANT_RENEWED = """
 UPDATE token_grant SET issued_at = ?5
@@ -216,11 +219,23 @@ PING = "SELECT version_num FROM schema_version"
 # --- the management plane ------------------------------------------------------------------
 
 NEW_SUBSCRIPTION = f"""
-INSERT INTO subscription ({SUBSCRIPTION_COLUMNS})
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+INSERT INTO subscription ({SUBSCRIPTION_COLUMNS}, {CONSENT_COLUMNS})
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
+    ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
 """
 
-# Of one that was removed, only the token epoch lives on.
+
+def _kept(kind: str) -> str:
+    """Return what sets a consent of one that is replaced, if there is a new one."""
+    return f"""
+    {kind}_status = COALESCE(excluded.{kind}_status, subscription.{kind}_status),
+    {kind}_version = COALESCE(excluded.{kind}_version, subscription.{kind}_version),
+    {kind}_at = COALESCE(excluded.{kind}_at, subscription.{kind}_at),
+    {kind}_expires_at = CASE WHEN excluded.{kind}_status IS NULL
+        THEN subscription.{kind}_expires_at ELSE excluded.{kind}_expires_at END"""
+
+
+# Of one that was removed, only the token epoch lives on: removing it forgets its consents.
 SUBSCRIPTION_REPLACED = f"""
 {NEW_SUBSCRIPTION}
 ON CONFLICT (tenant, imsi) DO UPDATE SET
@@ -229,7 +244,7 @@ ON CONFLICT (tenant, imsi) DO UPDATE SET
     visited_plmn = excluded.visited_plmn, visited_at = excluded.visited_at,
     created_at = CASE WHEN subscription.status = 'removed'
         THEN excluded.created_at ELSE subscription.created_at END,
-    changed_at = excluded.changed_at
+    changed_at = excluded.changed_at,{_kept("terms")},{_kept("address")}
 """
 
 NEW_MSISDN = "INSERT INTO msisdn (tenant, msisdn, imsi) VALUES (?1, ?2, ?3)"
@@ -252,24 +267,17 @@ ON CONFLICT (tenant, imsi) DO UPDATE SET
     res_length = excluded.res_length
 """
 
-_CONSENT_SET = """
-ON CONFLICT (tenant, imsi, kind) DO UPDATE SET
-    status = excluded.status, version = excluded.version, at = excluded.at,
-    expires_at = excluded.expires_at
+TERMS_SET = """
+UPDATE subscription
+SET terms_status = ?3, terms_version = ?4, terms_at = ?5, terms_expires_at = ?6
+WHERE tenant = ?1 AND imsi = ?2 AND status <> 'removed'
+RETURNING 1
 """
 
-NEW_CONSENT = f"""
-INSERT INTO consent (tenant, imsi, {CONSENT_COLUMNS})
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-{_CONSENT_SET}
-"""
-
-CONSENT_OF_LIVE = f"""
-INSERT INTO consent (tenant, imsi, {CONSENT_COLUMNS})
-SELECT tenant, imsi, CAST(?3 AS text), CAST(?4 AS text), CAST(?5 AS text),
-    CAST(?6 AS bigint), CAST(?7 AS bigint)
-FROM subscription WHERE tenant = ?1 AND imsi = ?2 AND status <> 'removed'
-{_CONSENT_SET}
+ADDRESS_SET = """
+UPDATE subscription
+SET address_status = ?3, address_version = ?4, address_at = ?5, address_expires_at = ?6
+WHERE tenant = ?1 AND imsi = ?2 AND status <> 'removed'
 RETURNING 1
 """
 
@@ -287,7 +295,9 @@ MSISDN_MOVED = "UPDATE subscription SET msisdn = ?3 WHERE tenant = ?1 AND imsi =
 
 REMOVED = """
 UPDATE subscription
-SET status = 'removed', token_epoch = token_epoch + 1, changed_at = ?3
+SET status = 'removed', token_epoch = token_epoch + 1, changed_at = ?3,
+    terms_status = NULL, terms_version = NULL, terms_at = NULL, terms_expires_at = NULL,
+    address_status = NULL, address_version = NULL, address_at = NULL, address_expires_at = NULL
 WHERE tenant = ?1 AND imsi = ?2
 RETURNING msisdn
 """
@@ -297,8 +307,9 @@ UPDATE subscription SET token_epoch = token_epoch + 1 WHERE tenant = ?1 AND imsi
 RETURNING token_epoch
 """
 
+# Every client of the terminal has a grant, and a token is good for its own grant's epoch only.
 TERMINAL_REVOKED = """
-UPDATE terminal SET token_epoch = token_epoch + 1
+UPDATE token_grant SET token_epoch = token_epoch + 1
 WHERE tenant = ?1 AND imsi = ?2 AND terminal_id = ?3
 RETURNING token_epoch
 """
@@ -317,7 +328,7 @@ PAGE_OF_STATUS = f"{_PAGE} AND status = ?4 ORDER BY imsi LIMIT ?3"
 
 COUNT = "SELECT count(*) FROM subscription WHERE tenant = ?1 AND status <> 'removed'"
 
-CONSENTS = f"SELECT {CONSENT_COLUMNS} FROM consent WHERE tenant = ?1 AND imsi = ?2 ORDER BY kind"
+CONSENTS = f"SELECT {CONSENT_COLUMNS} FROM subscription WHERE tenant = ?1 AND imsi = ?2"
 
 TERMINALS = f"""
 SELECT {TERMINAL_COLUMNS} FROM terminal WHERE tenant = ?1 AND imsi = ?2 ORDER BY terminal_id
@@ -329,7 +340,6 @@ WHERE tenant = ?1 AND imsi = ?2 ORDER BY terminal_id, app_id, app_name
 """
 
 SIM_KEY_FORGOTTEN = "DELETE FROM sim_key WHERE tenant = ?1 AND imsi = ?2"
-CONSENTS_FORGOTTEN = "DELETE FROM consent WHERE tenant = ?1 AND imsi = ?2"
 PUSHES_FORGOTTEN = "DELETE FROM push_registration WHERE tenant = ?1 AND imsi = ?2"
 GRANTS_FORGOTTEN = "DELETE FROM token_grant WHERE tenant = ?1 AND imsi = ?2"
 TERMINALS_FORGOTTEN = "DELETE FROM terminal WHERE tenant = ?1 AND imsi = ?2 RETURNING 1"

@@ -40,6 +40,11 @@ from simgrant.ports.store import (
 _PAGE = 500
 """Rows that are read, looked up or prepared at a time, so that nobody else waits long."""
 
+_CONSENT_SET = {
+    ConsentKind.TERMS: statements.TERMS_SET,
+    ConsentKind.ADDRESS: statements.ADDRESS_SET,
+}
+
 
 @noun
 class _Prepared:
@@ -49,8 +54,8 @@ class _Prepared:
     first: int
     """Position of the first row among all."""
     subscriptions: list[Params]
+    """Parameters of ``NEW_SUBSCRIPTION``."""
     sim_keys: list[Params]
-    consents: list[Params]
 
     def numbers(self) -> list[Params]:
         """Return the rows of the table ``msisdn``; a removed subscription has none."""
@@ -215,7 +220,7 @@ class SqlStore:
     async def set_consent(self, tenant: str, imsi: Imsi, consent: Consent) -> None:
         """Write one consent of a subscription that was not removed."""
         params = (tenant, imsi.digits, *rows.from_consent(consent))
-        if not await self._engine.write(statements.CONSENT_OF_LIVE, params):
+        if not await self._engine.write(_CONSENT_SET[consent.kind], params):
             raise _no_subscription(imsi)
 
     async def remove(self, tenant: str, imsi: Imsi, *, now: int) -> None:
@@ -229,7 +234,6 @@ class SqlStore:
             if (number := found[0][0]) is not None:
                 yield Run(statements.MSISDN_FREED, (tenant, number, imsi.digits))
             yield Run(statements.SIM_KEY_FORGOTTEN, key)
-            yield Run(statements.CONSENTS_FORGOTTEN, key)
             yield Run(statements.PUSHES_FORGOTTEN, key)
 
         await self._engine.transact(body)
@@ -243,7 +247,8 @@ class SqlStore:
             found = await self._engine.write(statements.TERMINAL_REVOKED, params)
         if not found:
             raise _no_subscription(imsi) if terminal_id is None else _no_terminal(imsi)
-        return int(found[0][0])
+        # The clients of a terminal count each for itself.
+        return max(int(epoch) for (epoch,) in found)
 
     async def find(
         self, tenant: str, *, imsi: Imsi | None = None, msisdn: Msisdn | None = None
@@ -284,13 +289,13 @@ class SqlStore:
         if subscription is None:
             return None
         key = (tenant, imsi.digits)
-        consents = await self._engine.read(statements.CONSENTS, key)
+        consents = await self.consents(tenant, imsi)
         terminals = await self._engine.read(statements.TERMINALS, key)
         push = await self._engine.read(statements.PUSHES, key)
         sim_key = await self._engine.read(statements.SIM_KEY, key)
         return Export(
             subscription,
-            tuple(map(rows.to_consent, consents)),
+            tuple(consents[kind] for kind in sorted(consents)),
             tuple(map(rows.to_terminal, terminals)),
             tuple(map(rows.to_push, push)),
             bool(sim_key),
@@ -306,7 +311,6 @@ class SqlStore:
                 if number is not None:
                     yield Run(statements.MSISDN_FREED, (tenant, number, imsi.digits))
             yield Run(statements.SIM_KEY_FORGOTTEN, key)
-            yield Run(statements.CONSENTS_FORGOTTEN, key)
             yield Run(statements.PUSHES_FORGOTTEN, key)
             yield Run(statements.GRANTS_FORGOTTEN, key)
             terminals = yield Run(statements.TERMINALS_FORGOTTEN, key)
@@ -334,7 +338,7 @@ class SqlStore:
     async def consents(self, tenant: str, imsi: Imsi) -> dict[ConsentKind, Consent]:
         """Return a subscription's consents."""
         found = await self._engine.read(statements.CONSENTS, (tenant, imsi.digits))
-        return {consent.kind: consent for consent in map(rows.to_consent, found)}
+        return rows.to_consents(found[0]) if found else {}
 
     async def sim_keys(
         self, *, after: tuple[str, str] = ("", "")
@@ -400,14 +404,12 @@ def _prepare(some: Sequence[NewSubscription], first: int) -> list[_Prepared]:
     for number, new in enumerate(some, start=first):
         tenant, imsi = new.subscription.tenant, new.subscription.imsi.digits
         if not pieces or pieces[-1].tenant != tenant:
-            pieces.append(_Prepared(tenant, number, [], [], []))
-        pieces[-1].subscriptions.append(rows.from_subscription(new.subscription))
+            pieces.append(_Prepared(tenant, number, [], []))
+        pieces[-1].subscriptions.append(
+            (*rows.from_subscription(new.subscription), *rows.from_consents(new.consents))
+        )
         if new.sim is not None:
             pieces[-1].sim_keys.append((tenant, imsi, *rows.from_sim_key(new.sim)))
-        pieces[-1].consents.extend(
-            (tenant, imsi, *rows.from_consent(consent))
-            for consent in {consent.kind: consent for consent in new.consents}.values()
-        )
     return pieces
 
 
@@ -426,7 +428,6 @@ def _add(prepared: Sequence[_Prepared], *, replace: bool) -> Body[None]:
             (statements.NEW_SUBSCRIPTION, fresh),
             (statements.NEW_MSISDN, piece.numbers()),
             (statements.SIM_KEY_SET, piece.sim_keys),
-            (statements.NEW_CONSENT, piece.consents),
         ):
             if params:
                 yield RunMany(sql, params)
