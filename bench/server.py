@@ -24,7 +24,11 @@ def main() -> None:
     if arguments.prf:
         prf.use(arguments.prf)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    sys.exit(serving.serve(load(arguments.config, {}), workers=1))
+    sys.exit(
+        serving.serve(
+            load(arguments.config, {}), workers=1, announce=lambda _device, _management: None
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -138,3 +138,12 @@ def test_what_is_no_plain_insert_is_not_sent_as_arrays() -> None:
 def test_shards_never_change() -> None:
     texts = ("", "001010000000001", "001010000000002", "å")
     assert [shard_of(text) for text in texts] == [0, 6, 12, 5]
+
+
+def test_many_rows_are_one_statement_where_that_says_the_same() -> None:
+    whole = statements.for_rows(statements.RECORD_KEPT, 3)
+    assert whole is not None
+    assert "(?1, ?2, ?3, ?4, ?5, ?6), (?7, " in whole
+    assert whole.count("?") == 18
+    assert whole.index("?18") < whole.index("ON CONFLICT")
+    assert statements.for_rows(statements.MSISDN_FREED, 3) is None

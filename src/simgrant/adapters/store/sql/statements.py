@@ -72,6 +72,20 @@ def as_arrays(sql: str) -> str | None:
     return sql.replace(found[2], f"SELECT * FROM unnest({', '.join(arrays)})")
 
 
+@cache
+def for_rows(sql: str, count: int) -> str | None:
+    """Return an INSERT of one row of VALUES as one of ``count`` rows; None if it is none."""
+    found = _VALUES.search(sql)
+    if not found or "?" in sql.replace(found[2], ""):
+        return None
+    width = found[2].count("?")
+    rows = (
+        f"({', '.join(f'?{row * width + place}' for place in range(1, width + 1))})"
+        for row in range(count)
+    )
+    return sql.replace(found[2], f"VALUES {', '.join(rows)}")
+
+
 @noun
 class Guarded:
     """A statement, and what is to follow in the same transaction if it RETURNed a row.
