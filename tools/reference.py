@@ -168,7 +168,8 @@ def answers() -> str:
         (
             _head("HTTP answers", "src/simgrant/spec/tables/http_answers.toml"),
             "What the device listener answers, and what a phone makes of it. Every answer has\n"
-            "`x-request-id` and `cache-control: no-store`; every 503 has `retry-after` in seconds, spread so that phones do not come back together.\n"
+            "`x-request-id` and `cache-control: no-store`; every 503 has `retry-after` in\n"
+            "seconds, spread so that phones do not come back together.\n"
             "The texts of refusals say nothing that an attacker could use; the reason is in the\n"
             "request's record ([Errors and reasons](errors.md)).\n",
             listed(sent=True),
