@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import hypothesis
 import pytest
 
 from tests.servers.postgres import Postgres
@@ -16,6 +17,10 @@ from tests.servers.process import Unavailable
 from tests.servers.valkey import Valkey
 
 GOLDEN = Path(__file__).parent / "golden"
+
+# No test is against the clock: a busy machine must not make an example fail.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 Golden = Callable[[str, bytes], None]
 AnyReport = TypeVar("AnyReport", pytest.TestReport, pytest.CollectReport)
