@@ -5,6 +5,7 @@ whoever works there, and would be a hole in CI, where it counts as a failure.
 """
 
 import os
+import signal
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +18,10 @@ from tests.servers.process import Unavailable
 from tests.servers.valkey import Valkey
 
 GOLDEN = Path(__file__).parent / "golden"
+
+# Whoever runs the suite in the background may have had Ctrl-C ignored; programs that are
+# started here are to be born with it, since tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test is against the clock: a busy machine must not make an example fail.
 hypothesis.settings.register_profile("suite", deadline=None)
