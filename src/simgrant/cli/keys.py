@@ -141,8 +141,11 @@ def _standings(keys: list[Key], loaded: Loaded, at: int) -> Iterator[tuple[Key, 
     from simgrant.keyring.ring import Use
 
     for use in Use:
+        # In the ring's own order: of two made in one second, the later one is the newer.
         of_use = sorted(
-            (key for key in keys if key.use is use), key=lambda key: key.active, reverse=True
+            (key for key in reversed(keys) if key.use is use),
+            key=lambda key: key.active,
+            reverse=True,
         )
         current = next((key for key in of_use if key.active <= at), of_use[-1] if of_use else None)
         successor: Key | None = None

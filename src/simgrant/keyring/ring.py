@@ -101,6 +101,8 @@ class KeyRing:
             for use, of_use in by_use.items():
                 if not of_use:
                     raise ValueError(f"no {use} key for tenant {tenant}")
+                # The newest first; of two made in one second, the one that was added later.
+                of_use.reverse()
                 of_use.sort(key=lambda key: key.active, reverse=True)
             self._prepare_seals(tenant, by_use[Use.SEALING], accept_for)
             self._wraps[tenant] = [

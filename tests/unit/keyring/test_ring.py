@@ -79,6 +79,12 @@ def test_a_new_key_is_accepted_before_it_is_used() -> None:
     assert both.open(Purpose.TOKEN, late, now=50) == ("default", b"x")
 
 
+def test_of_two_keys_made_in_one_second_the_later_one_is_used() -> None:
+    first, second = key(1, Use.SEALING, active=100), key(2, Use.SEALING, active=100)
+    sealed = ring(first, second).seal(Purpose.TOKEN, "default", b"x", nonce=NONCE, now=100)
+    assert sealed == ring(second).seal(Purpose.TOKEN, "default", b"x", nonce=NONCE, now=100)
+
+
 def test_an_old_sealing_key_is_accepted_until_the_longest_life_is_over() -> None:
     old, new = key(1, Use.SEALING), key(2, Use.SEALING, active=100)
     sealed = ring(old).seal(Purpose.TOKEN, "default", b"x", nonce=NONCE, now=99)
