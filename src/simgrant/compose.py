@@ -160,14 +160,12 @@ async def open_store(loaded: Loaded) -> Store:
 
 
 @asynccontextmanager
-async def opened(
-    loaded: Loaded, *, worker: int = 0, registry: CollectorRegistry | None = None
-) -> AsyncIterator[Parts]:
+async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     """Build everything one worker needs, and close it in the right order."""
     settings = loaded.settings
     found = tenancy(loaded)
     found_policies = policies(loaded)
-    metrics = Metrics(registry or CollectorRegistry())
+    metrics = Metrics(CollectorRegistry())
     keys = open_keys(loaded, metrics.ring_renewed)
     store = await open_store(loaded)
     lines = LineWriter(shape=console_line if settings.server.log_format == "console" else None)

@@ -419,13 +419,18 @@ class _Supervisor:
 
 
 async def _supervise(loaded: Loaded, workers: int, announce: Announce) -> int:
+    # Whatever would stop every worker is said once, before there are any.
+    async with compose.opened(loaded) as parts:
+        if loaded.settings.device.tls_certificate:
+            Certificate(loaded)
+        await _oversee(loaded, workers, announce, parts.store)
+    return 0
+
+
+async def _oversee(loaded: Loaded, workers: int, announce: Announce, store: Store) -> None:
+    """Keep the workers running until a signal ends it, and then see them end."""
     stop, reload = _on_signals()
     settings = loaded.settings
-    # Whatever would stop every worker is said once, before there are any.
-    async with compose.opened(loaded):
-        if settings.device.tls_certificate:
-            Certificate(loaded)
-    store = await compose.open_store(loaded)
     with (
         tempfile.TemporaryDirectory(prefix="simgrant-metrics-") as metrics_dir,
         _listening("device", settings.device.listen, settings.device.backlog) as device,
@@ -463,8 +468,6 @@ async def _supervise(loaded: Loaded, workers: int, announce: Announce) -> int:
                     await supervisor.ended.wait()
             except TimeoutError:
                 supervisor.signal(signal.SIGKILL)
-    await store.close()
-    return 0
 
 
 def _worker_process(loaded: Loaded, device: socket.socket, index: int, link: Connection) -> None:

@@ -20,9 +20,6 @@ KI: Final = "465b5ce8b199b49faa5f0a2ee238a6bc"
 OPC: Final = "cd63cb71954a9f4e48a5994e37a02baf"
 """OPc of the same set."""
 
-VISITED_PLMN: Final = "26201"
-"""A network abroad, for whoever plays roaming."""
-
 
 @noun
 class DemoSim:

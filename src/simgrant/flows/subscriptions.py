@@ -72,7 +72,6 @@ _IMPORTABLE: Final = (
 _ALL_RECORDS: Final = 1_000_000
 _PLMN = re.compile(r"[0-9]{5,6}")
 _HEX = re.compile(r"[0-9A-Fa-f]*")
-_SQN_LIMIT: Final = 1 << 48
 
 Progress = Callable[[int], None]
 """Told how many rows are done, now and then."""

@@ -18,6 +18,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from simgrant.eap.algorithm import SQN_LIMIT
 from simgrant.eap.identity import permanent_nai
 from simgrant.eap.milenage import opc_from_op
 from simgrant.eap.packet import Variant
@@ -59,7 +60,7 @@ class Sim:
             raise ValueError("k and opc must have 32 hexadecimal digits")
         if self.mnc_digits not in (2, 3):
             raise ValueError("mnc_digits must be 2 or 3")
-        if not 0 <= self.sqn < 1 << 48:
+        if not 0 <= self.sqn < SQN_LIMIT:
             raise ValueError("sqn must have at most 12 hexadecimal digits")
 
     @property
