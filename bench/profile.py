@@ -1,6 +1,6 @@
 """Where the time of one request goes: `python -m bench.profile token` (or `auth`).
 
-The ASGI application runs in this process and is called without a socket. First the requests are
+The server runs in this process and is called without a socket. First the requests are
 timed as they are; then they run under cProfile, whose figures are scaled back to the time that was
 measured without it (calls of cheap functions still look dearer than they are). With `--sample` a
 timer looks at the stack instead, which distorts nothing but sees Python lines only.
@@ -29,11 +29,13 @@ from typing import Any
 import uvloop
 from rich.console import Console
 from rich.table import Table
+from uvicorn.server import ServerState
 
 from bench import handset, world
 from simgrant import compose
 from simgrant.config.load import load
 from simgrant.eap import prf
+from simgrant.fronts.device.protocol import Connection, Listener
 
 _SUBSCRIPTIONS = 20_000
 _WARM = 300
@@ -42,52 +44,42 @@ _SAMPLE_S = 0.001
 Operation = Callable[[], Awaitable[None]]
 
 
-class Caller:
-    """Calls an ASGI application as uvicorn would, and keeps what it answered."""
+class Caller(asyncio.Transport):
+    """One connection without a socket: the server's end of it, and what it answered."""
 
-    def __init__(self, app: Any) -> None:
-        self._app = app
-        self.headers: dict[bytes, bytes] = {}
+    def __init__(self, parts: compose.Parts) -> None:
+        super().__init__({"peername": ("127.0.0.1", 50_000)})
+        self._connection = Connection(Listener(parts.device, parts.bounds, ServerState()))
+        self._connection.connection_made(self)
+        self._answered = asyncio.Event()
+        self.head = b""
         self.body = b""
-        self.status = 0
 
-    async def request(self, raw: bytes, body: bytes = b"") -> None:
-        """Make one request from the bytes that the load generator would send."""
-        head, _, _ = raw.partition(b"\r\n\r\n")
-        line, *lines = head.split(b"\r\n")
-        method, target, _ = line.split(b" ")
-        path, _, query = target.partition(b"?")
-        pairs = [each.split(b": ", 1) for each in lines if each]
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": "1.1",
-            "scheme": "http",
-            "method": method.decode(),
-            "path": path.decode(),
-            "raw_path": path,
-            "query_string": query,
-            "headers": [(name.lower(), value) for name, value in pairs],
-            "client": ("127.0.0.1", 50_000),
-            "server": ("127.0.0.1", 8080),
-        }
+    async def request(self, raw: bytes) -> None:
+        """Send the bytes that the load generator would send, and wait for the answer."""
+        self._answered.clear()
+        self._connection.data_received(raw)
+        await self._answered.wait()
 
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": body, "more_body": False}
+    def write(self, data: Any) -> None:
+        """Take the answer."""
+        self.head, _, self.body = data.partition(b"\r\n\r\n")
+        self._answered.set()
 
-        await self._app(scope, receive, self._send)
-
-    async def _send(self, message: dict[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            self.headers = dict(message["headers"])
-        else:
-            self.body = message["body"]
+    def is_closing(self) -> bool:
+        """Stay open."""
+        return False
 
     def expect(self, content_type: str) -> None:
         """Raise SystemExit where the answer is not what it should be."""
-        if self.status != 200 or self.headers[b"content-type"] != content_type.encode():
-            raise SystemExit(f"answer {self.status} {self.headers}: {self.body[:300]!r}")
+        line = f"\r\ncontent-type: {content_type}\r\n".encode()
+        if not self.head.startswith(b"HTTP/1.1 200 ") or line not in self.head:
+            raise SystemExit(f"answer {self.head!r}: {self.body[:300]!r}")
+
+    @property
+    def cookie(self) -> bytes:
+        """Name and value of the cookie that the last answer set."""
+        return self.head.partition(b"\r\nset-cookie: ")[2].partition(b";")[0]
 
 
 def main() -> None:
@@ -125,7 +117,7 @@ async def _run(directory: Path, arguments: argparse.Namespace) -> None:
     with _quiet():
         async with compose.opened(loaded) as parts:
             upkeep = asyncio.create_task(parts.journal.run())
-            caller = Caller(parts.device)
+            caller = Caller(parts)
             if arguments.what == "token":
                 operate = _token(caller, world.token_requests(loaded, tokens, now=place.now))
             else:
@@ -143,7 +135,7 @@ async def _run(directory: Path, arguments: argparse.Namespace) -> None:
         f"{arguments.n}, without a socket; answer of {len(caller.body)} bytes"
     )
     if arguments.show:
-        console.print(caller.headers, caller.body, markup=False)
+        console.print(caller.head, caller.body, markup=False)
     console.print(lines)
 
 
@@ -194,10 +186,9 @@ def _auth(caller: Caller, requests: list[tuple[str, bytes]]) -> Operation:
         nai, first = next(following)
         await caller.request(first)
         caller.expect(world.RELAY)
-        cookie = caller.headers[b"set-cookie"].partition(b";")[0]
         body = handset.answer_relay(caller.body, nai, world.CARD)
-        line = b"Cookie: %b\r\nContent-Length: %d\r\n\r\n" % (cookie, len(body))
-        await caller.request(head + line, body)
+        line = b"Cookie: %b\r\nContent-Length: %d\r\n\r\n" % (caller.cookie, len(body))
+        await caller.request(head + line + body)
         caller.expect(world.XML)
 
     return operate

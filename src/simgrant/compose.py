@@ -38,6 +38,7 @@ from simgrant.flows.journal import Limits as JournalLimits
 from simgrant.flows.limits import Rate, StartLimits
 from simgrant.fronts.device.app import DeviceFront
 from simgrant.fronts.device.app import Limits as FrontLimits
+from simgrant.fronts.device.protocol import Bounds
 from simgrant.fronts.device.source import Proxies
 from simgrant.ports.store import Store
 from simgrant.services import SERVICES
@@ -75,6 +76,7 @@ class Parts:
     journal: Journal
     entitle: Entitle
     device: DeviceFront
+    bounds: Bounds
 
 
 def tenancy(loaded: Loaded) -> Tenancy:
@@ -224,15 +226,15 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 for handset in settings.handsets.values()
             ],
         )
+        proxies = Proxies(settings.device.trusted_proxies)
         device = DeviceFront(
             entitle,
             journal=journal,
             metrics=metrics,
             clock=CLOCK,
-            proxies=Proxies(settings.device.trusted_proxies),
+            proxies=proxies,
             limits=FrontLimits(
                 settings.server.max_in_flight,
-                settings.device.max_body,
                 settings.server.request_timeout_s,
                 settings.server.retry_after_s,
                 settings.documents.gzip_from,
@@ -251,6 +253,15 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             journal,
             entitle,
             device,
+            Bounds(
+                max_head=settings.device.max_head,
+                max_body=settings.device.max_body,
+                head_timeout_s=settings.device.head_timeout_s,
+                body_timeout_s=settings.server.request_timeout_s,
+                keep_alive_s=settings.device.keep_alive_s,
+                proxies=proxies,
+                proxy_protocol=settings.device.proxy_protocol,
+            ),
         )
         await journal.flush()
     finally:

@@ -3,6 +3,7 @@
 EcsError                         what a front may turn into an answer
 ├── BadRequest                   malformed, missing, too much: the device's fault
 │   ├── TooLarge                 more bytes than a request may have
+│   │   └── HeadTooLarge         more than its request line and headers may have
 │   └── UnsupportedVersion       entitlement_version (TS.43 §2.5)
 ├── Unauthenticated              no, expired, revoked or foreign token: cured by logging in
 │   └── BadTemporaryToken        the same for a temporary token, which another party holds
@@ -59,6 +60,12 @@ class TooLarge(BadRequest):
 
     for_device = "request too large"
     default_reason = "too_large"
+
+
+class HeadTooLarge(TooLarge):
+    """Request line and headers have more bytes than they may have (RFC 6585 §5)."""
+
+    default_reason = "head_too_large"
 
 
 class UnsupportedVersion(BadRequest):

@@ -35,8 +35,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from simgrant import __version__, compose
 from simgrant.config.load import Loaded, parse_listen
 from simgrant.errors import EcsError, StartRefused
-from simgrant.fronts.device.protocol import Bounds, protocol_class
-from simgrant.fronts.device.source import Proxies
+from simgrant.fronts.device.protocol import protocol_class
 from simgrant.fronts.management.app import ManagementFront
 from simgrant.ports.store import Store
 from simgrant.services import SERVICES
@@ -125,12 +124,6 @@ async def _worker(
     parts = state.parts
     settings = parts.loaded.settings
     certificate = Certificate(parts.loaded) if settings.device.tls_certificate else None
-    bounds = Bounds(
-        settings.device.max_head,
-        settings.device.head_timeout_s,
-        Proxies(settings.device.trusted_proxies),
-        settings.device.proxy_protocol,
-    )
     # What is alive now lives as long as the process: the collector need not look at it.
     gc.collect()
     gc.freeze()
@@ -142,9 +135,8 @@ async def _worker(
             parts.device,
             device,
             shutdown_s=settings.server.shutdown_timeout_s,
-            http=protocol_class(bounds),
+            http=protocol_class(parts.device, parts.bounds),
             context=certificate.context if certificate else None,
-            keep_alive_s=settings.device.keep_alive_s,
             backlog=settings.device.backlog,
         ),
     ):
@@ -171,10 +163,9 @@ async def _serving(
     shutdown_s: float,
     http: Any = "httptools",
     context: ssl.SSLContext | None = None,
-    keep_alive_s: int = 5,
     backlog: int = 128,
 ) -> AsyncIterator[None]:
-    """Serve an ASGI application on a socket; on exit finish what is in flight."""
+    """Serve an application on a socket; on exit finish what is in flight."""
     config = uvicorn.Config(
         app,
         http=http,
@@ -184,7 +175,6 @@ async def _serving(
         server_header=False,
         date_header=True,
         proxy_headers=False,
-        timeout_keep_alive=keep_alive_s,
         timeout_graceful_shutdown=max(1, round(shutdown_s)),
         backlog=backlog,
         ssl_context_factory=(lambda *_: context) if context else None,

@@ -1,7 +1,7 @@
 """A whole server in this process, on a clock that is set by hand, and phones that talk to it.
 
-What is real: everything between the ASGI application and the database file. What is not: the
-socket, the time, and the SIM, which is software. The store is watched from outside, so that a
+What is real: everything between the bytes of a connection and the database file. What is not:
+the socket, the time, and the SIM, which is software. The store is watched from outside, so that a
 test can say how often it was asked and that nothing was written.
 """
 
@@ -25,6 +25,7 @@ from urllib.parse import quote
 
 import pytest
 import structlog
+from uvicorn.server import ServerState
 
 from simgrant import compose
 from simgrant.adapters.authn import local_auc
@@ -43,6 +44,7 @@ from simgrant.eap.packet import Subtype, Variant, pull_packet
 from simgrant.eap.peer import AndroidPeer, Reply
 from simgrant.eap.usim import SoftUsim
 from simgrant.errors import PeerUnavailable
+from simgrant.fronts.device.protocol import Connection, Listener
 from simgrant.identities import Imsi, Msisdn
 from simgrant.keyring.ring import KeyRing
 from simgrant.ports.store import NewSubscription, RequestRecord, Store
@@ -255,50 +257,92 @@ class Request:
     source: str = "192.0.2.7"
 
 
-async def call(app: Any, request: Request) -> Answer:
-    """Give one request to an ASGI application and return what it sends."""
-    pieces = [request.body] if isinstance(request.body, bytes) else list(request.body)
-    taken = 0
-    sent: list[dict[str, Any]] = []
+class Line(asyncio.Transport):
+    """The transport of a connection that is not there: keeps what is sent."""
 
-    async def receive() -> dict[str, Any]:
-        nonlocal taken
-        if taken == len(pieces):
-            return {"type": "http.disconnect"}
-        taken += 1
-        return {
-            "type": "http.request",
-            "body": pieces[taken - 1],
-            "more_body": taken < len(pieces),
-        }
+    def __init__(self, source: str) -> None:
+        super().__init__({"peername": (source, 40_000)})
+        self.sent = b""
+        self.closing = False
+        self.answered = asyncio.Event()
 
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
+    def write(self, data: Any) -> None:
+        self.sent += data
+        self.answered.set()
 
-    scope = {
-        "type": "http",
-        "http_version": "1.1",
-        "method": request.method,
-        "path": request.path,
-        "raw_path": request.path.encode(),
-        "query_string": request.query,
-        "headers": [(name.encode(), value.encode("latin-1")) for name, value in request.headers],
-        "client": (request.source, 40_000),
-        "server": ("127.0.0.1", 8080),
-        "scheme": "http",
-    }
-    await app(scope, receive, send)
-    start, *rest = sent
-    assert start["type"] == "http.response.start"
-    assert [message["type"] for message in rest] == ["http.response.body"]
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def close(self) -> None:
+        self.closing = True
+        self.answered.set()
+
+    abort = close
+
+    def pause_reading(self) -> None:
+        """Whoever writes looks whether there is an answer already."""
+
+    resume_reading = pause_reading
+
+
+def connect(parts: compose.Parts, source: str = "192.0.2.7") -> tuple[Connection, Line]:
+    """Return a connection of the device listener, and its other end."""
+    connection = Connection(Listener(parts.device, parts.bounds, ServerState()))
+    line = Line(source)
+    connection.connection_made(line)
+    return connection, line
+
+
+def push_request(request: Request) -> list[bytes]:
+    """Return a request as bytes: its head, and its body, in chunks where it has pieces."""
+    # As any client does: what cannot stand in a request line is encoded, nothing else.
+    query = re.sub(rb"[\x00-\x20\x7f-\xff#]", lambda found: b"%%%02X" % found[0][0], request.query)
+    target = request.path.encode() + (b"?" + query if query else b"")
+    lines = [f"{name}: {value}".encode("latin-1") for name, value in request.headers]
+    names = {name for name, _ in request.headers}
+    if "host" not in names:
+        lines.append(b"host: 127.0.0.1")
+    if isinstance(request.body, bytes):
+        if request.body and "content-length" not in names:
+            lines.append(b"content-length: %d" % len(request.body))
+        pieces = [request.body] if request.body else []
+    elif "content-length" in names:
+        pieces = list(request.body)
+    else:
+        lines.append(b"transfer-encoding: chunked")
+        pieces = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in request.body]
+        pieces.append(b"0\r\n\r\n")
+    head = b"\r\n".join([request.method.encode() + b" " + target + b" HTTP/1.1", *lines])
+    return [head + b"\r\n\r\n", *pieces]
+
+
+def pull_answer(data: bytes, taken: int = 0, *, bodiless: bool = False) -> Answer:
+    """Return the answer that these bytes are."""
+    head, _, body = data.partition(b"\r\n\r\n")
+    status, *lines = head.decode("latin-1").split("\r\n")
+    pairs = (line.partition(": ") for line in lines)
     answer = Answer(
-        start["status"],
-        [(name.decode(), value.decode("latin-1")) for name, value in start["headers"]],
-        rest[0]["body"],
-        taken,
+        int(status.split(" ")[1]), [(name, value) for name, _, value in pairs], body, taken
     )
-    assert answer.header("content-length") == str(len(answer.body))
+    assert body == b"" if bodiless else answer.header("content-length") == str(len(body))
     return answer
+
+
+async def call(parts: compose.Parts, request: Request) -> Answer:
+    """Send one request on a connection of its own and return what comes back."""
+    connection, line = connect(parts, request.source)
+    head, *pieces = push_request(request)
+    connection.data_received(head)
+    taken = 0
+    for piece in pieces:
+        await asyncio.sleep(0)
+        if line.answered.is_set():
+            break
+        connection.data_received(piece)
+        taken += 1
+    await line.answered.wait()
+    connection.connection_lost(None)
+    return pull_answer(line.sent, taken, bodiless=request.method == "HEAD")
 
 
 @dataclass(repr=False)
@@ -316,7 +360,7 @@ class Server:
         return "Server(…)"
 
     async def send(self, request: Request) -> Answer:
-        return await call(self.parts.device, request)
+        return await call(self.parts, request)
 
     async def get(self, query: str | bytes = "", *headers: tuple[str, str]) -> Answer:
         return await self.send(Request("GET", _bytes(query), headers))

@@ -38,6 +38,7 @@ from tests.device.harness import (
     query,
     service,
 )
+from tests.device.harness import push_request as pieces_of
 
 DEADLINE = 5.0
 """Seconds after which a test gives up; nothing here takes a tenth of it."""
@@ -118,20 +119,7 @@ class Connection:
 
 def push_request(request: Request) -> bytes:
     """Return a request as bytes; its body has a length unless it comes in pieces."""
-    target = request.path.encode() + (b"?" + request.query if request.query else b"")
-    lines = [f"{name}: {value}".encode("latin-1") for name, value in request.headers]
-    if not any(name == "host" for name, _ in request.headers):
-        lines.append(b"host: 127.0.0.1")
-    body = request.body
-    if isinstance(body, bytes):
-        if body:
-            lines.append(b"content-length: %d" % len(body))
-        data = body
-    else:
-        lines.append(b"transfer-encoding: chunked")
-        data = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in body) + b"0\r\n\r\n"
-    head = b"\r\n".join([request.method.encode() + b" " + target + b" HTTP/1.1", *lines])
-    return head + b"\r\n\r\n" + data
+    return b"".join(pieces_of(request))
 
 
 def address_of(url: str) -> tuple[str, int]:
@@ -338,7 +326,7 @@ async def test_a_finished_head_that_is_too_long_is_431_too(bench: Workbench) -> 
         headers = [(f"x-{number}", "y" * 200) for number in range(40)]
         answer = await remote.send(Request("GET", b"app=ap2004", headers))
         assert answer.status == 431
-        assert remote.log_lines == []
+        assert [line["outcome"] for line in remote.log_lines] == ["head_too_large"]
 
 
 async def test_a_long_body_does_not_count_as_head(bench: Workbench) -> None:

@@ -12,6 +12,7 @@ from simgrant import errors
 STATUS: dict[type[errors.EcsError], int] = {
     errors.BadRequest: 400,
     errors.TooLarge: 413,
+    errors.HeadTooLarge: 431,
     errors.UnsupportedVersion: 406,
     errors.Unauthenticated: 511,
     errors.BadTemporaryToken: 401,

@@ -1,0 +1,82 @@
+"""What comes from a connection and what goes back on it: one request, one reply.
+
+Between the socket and the flows there is nothing but these two: a request holds the few
+headers that matter, as text, and a reply is made of finished header lines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from simgrant.errors import EcsError
+from simgrant.nouns import noun
+
+_FIELDS = {
+    b"host": "host",
+    b"accept": "accept",
+    b"accept-encoding": "accept_encoding",
+    b"accept-language": "accept_language",
+    b"user-agent": "user_agent",
+    b"content-length": "content_length",
+    b"expect": "expect",
+}
+# As they stand on the wire: looking one up spares folding its case.
+_FIELDS |= {b"-".join(map(bytes.capitalize, name.split(b"-"))): at for name, at in _FIELDS.items()}
+_CHAINED = {b"forwarded": "forwarded", b"x-forwarded-for": "x_forwarded_for"}
+
+
+@dataclass(slots=True)
+class Request:
+    """A request of a device; the connection fills it as its bytes come in."""
+
+    peer: str
+    """Address of the other end of the connection; a proxy's, where there is one."""
+    target: bytes = b""
+    method: bytes = b"GET"
+    keep_alive: bool = True
+    """Whether the client will use the connection again."""
+    host: str = ""
+    accept: str = ""
+    accept_encoding: str = ""
+    accept_language: str = ""
+    user_agent: str = ""
+    forwarded: str = ""
+    x_forwarded_for: str = ""
+    content_length: str = ""
+    expect: str = ""
+    cookies: list[bytes] = field(default_factory=list)
+    """The Cookie lines, as they came."""
+    body: bytes = b""
+    fault: EcsError | None = None
+    """Why it never became whole: no HTTP, too long, too slow, or the client is gone."""
+
+    def put(self, name: bytes, value: bytes) -> None:
+        """Take one header line."""
+        at = _FIELDS.get(name)
+        if at is not None:
+            setattr(self, at, value.decode("latin-1"))
+            return
+        name = name.lower()
+        if name in _FIELDS:
+            self.put(name, value)
+        elif name == b"cookie":
+            self.cookies.append(value)
+        elif name in _CHAINED:
+            at, text = _CHAINED[name], value.decode("latin-1")
+            before = getattr(self, at)
+            setattr(self, at, f"{before},{text}" if before else text)
+
+    @property
+    def query(self) -> bytes:
+        """What follows the question mark of the target."""
+        query = self.target.partition(b"?")[2]
+        return query.partition(b"#")[0] if b"#" in query else query
+
+
+@noun
+class Reply:
+    """Status, header lines (each with its CRLF) and body, ready to be sent."""
+
+    status: int
+    lines: bytes
+    body: bytes
