@@ -25,14 +25,14 @@ from simgrant.domain.conditions import Names, Subject, subjects
 from simgrant.domain.facts import Area, Device, Fact, Facts, Question
 from simgrant.domain.policy import FEATURES, Decision, Result, default_policy
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
-from simgrant.domain.trail import Trail
+from simgrant.domain.trail import Trail, Verdict
 from simgrant.eap.conversation import RejectReason
 from simgrant.fronts.device.answers import STATUS
 from simgrant.services import SERVICES, ParmRow, Service
 from simgrant.spec.ids import ProvStatus
 from simgrant.spec.load import tables
 from simgrant.telemetry.metrics import Metrics
-from simgrant.telemetry.record import push_trail
+from simgrant.telemetry.record import push_trail, push_verdict
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ROOT / "src/simgrant"
@@ -328,6 +328,7 @@ def metric_rows() -> list[tuple[str, str, str, str]]:
 def full_trail() -> Trail:
     """Return the trail of a request to which everything happened."""
     question = Question("vowifi", Area.HOME)
+    decisions = (Decision(question, Result.ALLOWED, "in_plan", "in-plan", "v", {}),)
     return Trail(
         "0" * 16,
         tenant="default",
@@ -343,8 +344,9 @@ def full_trail() -> Trail:
         status=200,
         outcome="document",
         detail="detail",
-        facts=_some_facts(),
-        decisions=[Decision(question, Result.ALLOWED, "in_plan", "in-plan", "v", {})],
+        verdict=Verdict(decisions, push_verdict(_some_facts(), decisions)),
+        device=Device("", "", "", ""),
+        times={"subscription": 0},
         peers_us={"store": 1},
     )
 

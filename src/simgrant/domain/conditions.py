@@ -25,6 +25,8 @@ MOST_VALUES = 10_000
 MOST_DEPTH = 4
 """Groups inside groups."""
 MOST_TEXT = 64
+DEVICE_SUBJECTS = frozenset({"tac", "vendor", "model"})
+"""The subjects that say what the device is."""
 
 Read: TypeAlias = Callable[[Facts, Question], Any]
 Test: TypeAlias = Callable[[Facts, Question], bool]
@@ -150,7 +152,7 @@ def first_failure(parts: tuple[Condition, ...], facts: Facts, question: Question
         if isinstance(part, Group) and part.every:
             return first_failure(part.parts, facts, question)
         return Failure(
-            part.text, tuple(_value(each, facts, question) for each in _subjects_of(part))
+            part.text, tuple(_value(each, facts, question) for each in subjects_of(part))
         )
     return None
 
@@ -304,10 +306,11 @@ def _group(parts: tuple[Condition, ...], *, every: bool) -> Group:
     return Group(f"({' or '.join(p.text for p in parts)})", some, False, parts)
 
 
-def _subjects_of(part: Condition) -> Iterable[Subject]:
+def subjects_of(part: Condition) -> Iterable[Subject]:
+    """Return what a condition looks at, each subject once."""
     if isinstance(part, Comparison):
         return (part.subject,)
-    found = [subject for inner in part.parts for subject in _subjects_of(inner)]
+    found = [subject for inner in part.parts for subject in subjects_of(inner)]
     return {subject.name: subject for subject in found}.values()
 
 

@@ -17,6 +17,7 @@ from hashlib import sha256
 from importlib import resources
 
 from simgrant.domain.conditions import (
+    DEVICE_SUBJECTS,
     Condition,
     Failure,
     Names,
@@ -25,6 +26,7 @@ from simgrant.domain.conditions import (
     conjunction,
     first_failure,
     subjects,
+    subjects_of,
 )
 from simgrant.domain.facts import Area, Facts, Question
 from simgrant.domain.problems import Problem, Problems, did_you_mean, shown
@@ -165,6 +167,16 @@ class Policy:
             if failed is None:
                 return tuple(tried)
         return (*tried, RuleTrace("", "no rule held", Result.DENIED, NO_RULE, None))
+
+    @property
+    def looks_at_device(self) -> bool:
+        """Whether any rule asks what the device is."""
+        return any(
+            subject.name in DEVICE_SUBJECTS
+            for rule in self.rules
+            for part in rule.conditions
+            for subject in subjects_of(part)
+        )
 
     def features_of(self, plan: str) -> frozenset[str]:
         """Return what a plan contains; nothing for a plan this policy does not know."""

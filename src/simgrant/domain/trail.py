@@ -9,8 +9,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from simgrant.domain.facts import Facts
+from simgrant.domain.facts import Device
 from simgrant.domain.policy import Decision
+from simgrant.nouns import noun
+
+
+@noun
+class Verdict:
+    """What was decided on which facts; the same for all requests in the same circumstances."""
+
+    decisions: tuple[Decision, ...]
+    record: bytes = field(repr=False)
+    """Decisions and facts as they stand in a record."""
 
 
 @dataclass(slots=True)
@@ -35,7 +45,9 @@ class Trail:
     """``document``, ``challenge``, or the reason code of the error that ended it."""
     detail: str = ""
     """For the operator; no identity, no secret."""
-    facts: Facts | None = None
-    decisions: list[Decision] = field(default_factory=list)
+    verdict: Verdict | None = None
+    device: Device | None = None
+    times: dict[str, int] = field(default_factory=dict)
+    """Unix seconds at which the sources of the facts told them, by source."""
     peers_us: dict[str, int] = field(default_factory=dict)
     """Microseconds waited for each peer, by its name."""

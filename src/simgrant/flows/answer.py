@@ -53,7 +53,7 @@ def answer(
 ) -> Answered:
     """Return one APPLICATION per asked-for service, all of which must be known.
 
-    ``flow`` makes a service's web view by AppID; it is called only where one is wanted.
+    ``flow`` gives a service's web view by AppID, None where there is none.
     """
     applications: list[Application] = []
     decided: list[Decision] = []
@@ -63,7 +63,7 @@ def answer(
         decisions = tuple(policy.decide(question, facts) for question in questions)
         enquiry = Enquiry(
             spec_version=version,
-            flow=flow(app_id) if service.wants_flow(facts, decisions) else None,
+            flow=flow(app_id),
             text=lambda texts: best_text(texts, languages),
         )
         applications.append(service.answer(facts, decisions, enquiry))
@@ -71,7 +71,15 @@ def answer(
     return Answered(tuple(applications), tuple(decided))
 
 
-def service_flow(
+def page_of(portal: Portal, app_id: str) -> str:
+    """Return the address of a service's web view; empty where there is no portal."""
+    if not portal.url:
+        return ""
+    path = SERVICES[app_id].name.lower().replace(" ", "-")
+    return f"{portal.url.rstrip('/')}/{path}"
+
+
+def user_data(
     portal: Portal,
     app_id: str,
     subscription: Subscription,
@@ -79,22 +87,17 @@ def service_flow(
     *,
     ring: KeyRing,
     now: float,
-) -> ServiceFlow | None:
-    """Return where a service's web view is and its sealed, short-lived user data.
+) -> str:
+    """Return the sealed, short-lived user data that is posted to a service's web view.
 
     The page is opened without any cookie of ours, so the data alone says who it is.
     """
-    if not portal.url:
-        return None
-    plain = "\0".join(
-        (app_id, subscription.imsi.digits, terminal_id, str(int(now) + portal.life_s))
-    )
+    plain = f"{app_id}\0{subscription.imsi.digits}\0{terminal_id}\0{int(now) + portal.life_s}"
     # A nonce made from the text: a repeated answer is the same to the byte, and no two
     # different texts share one.
     nonce = ring.derive(subscription.tenant, "web_view", plain, NONCE_BYTES)
     sealed = ring.seal(Purpose.WEB_VIEW, subscription.tenant, plain.encode(), nonce=nonce, now=now)
-    path = SERVICES[app_id].name.lower().replace(" ", "-")
-    return ServiceFlow(url=f"{portal.url.rstrip('/')}/{path}", user_data=f"flow={encode(sealed)}")
+    return f"flow={encode(sealed)}"
 
 
 def vers(

@@ -7,36 +7,37 @@ function of its own elsewhere.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 
 from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import PushRegistration
 from simgrant.domain.trail import Trail
 from simgrant.errors import BadTemporaryToken, Unauthenticated, UnsupportedVersion
-from simgrant.flows.answer import Portal, answer, service_flow, vers
+from simgrant.flows.answer import Portal, user_data, vers
 from simgrant.flows.authenticate import Call, Challenge, Family, Principal
 from simgrant.flows.by_sim import BySim
 from simgrant.flows.by_token import ByToken
-from simgrant.flows.gather import gather
+from simgrant.flows.gather import device_of, look, times_of
+from simgrant.flows.verdicts import Asked, Verdicts
 from simgrant.nouns import noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 from simgrant.ports.store import Store
-from simgrant.services.service import ServiceFlow
 from simgrant.spec.ids import NotifAction, RegisterNotifStatus
-from simgrant.wire.document import Application, Document, Parm, Token
+from simgrant.wire.document import Token
 from simgrant.wire.negotiate import Format, document_format, languages
 from simgrant.wire.request import Ask, NotifClaim
+from simgrant.wire.writers import WRITERS
 
 __all__ = ["Call", "Challenge", "Entitle", "Granted", "Rules"]
 
 
 @noun
 class Granted:
-    """The answer is a document."""
+    """The answer is a document, as bytes."""
 
-    document: Document
     format: Format
+    body: bytes = field(repr=False)
 
 
 @noun
@@ -66,8 +67,10 @@ class Entitle:
     ) -> None:
         self._by_token = by_token
         self._by_sim = by_sim
-        self._policies = policies
         self._portals = portals
+        self._verdicts = {
+            name: Verdicts(policy, portals[name]) for name, policy in policies.items()
+        }
         self._keys = keys
         self._store = store
         self._clock = clock
@@ -115,73 +118,54 @@ class Entitle:
 
     async def _grant(self, who: Principal, call: Call, trail: Trail) -> Granted:
         """Return the document for a proved SIM."""
-        now, ring = self._clock.now(), self._keys.ring
-        name, subscription = who.tenant.name, who.profile.subscription
-        policy, portal = self._policies[name], self._portals[name]
-        facts = gather(
-            who.profile,
-            who.ask.terminal,
-            policy=policy,
-            tenant=who.tenant,
-            now=now,
-            roaming_max_age=self._rules.roaming_max_age_s,
-        )
-        trail.facts = facts
+        now, ring, rules = self._clock.now(), self._keys.ring, self._rules
+        name, profile, ask = who.tenant.name, who.profile, who.ask
+        subscription = profile.subscription
+        registered = None if ask.notif is None else await self._register(who, ask.notif)
+        trail.device = device_of(ask.terminal)
+        trail.times = times_of(profile)
+        asked = Asked(who.apps, ask.spec_version, languages(call.accept_language), registered)
+        view = look(profile, tenant=who.tenant, now=now, roaming_max_age=rules.roaming_max_age_s)
+        kept = self._verdicts[name].of(asked, view, trail.device)
+        trail.verdict = kept.verdict
 
-        def flow(app_id: str) -> ServiceFlow | None:
-            return service_flow(
-                portal, app_id, subscription, who.terminal_id, ring=ring, now=who.at
-            )
+        def pages_data(app_id: str) -> str:
+            portal = self._portals[name]
+            return user_data(portal, app_id, subscription, who.terminal_id, ring=ring, now=who.at)
 
-        answered = answer(
-            who.apps,
-            facts,
-            policy=policy,
-            version=who.ask.spec_version,
-            languages=languages(call.accept_language),
-            flow=flow,
-        )
-        trail.decisions.extend(answered.decisions)
-        applications = answered.applications
-        if who.ask.notif is not None:
-            applications = await self._registered(who, who.ask.notif, applications)
-        document = Document(
+        format_ = document_format(call.accept)
+        body = WRITERS[format_].join(
             vers(
                 subscription,
                 trail.subscriber_ref,
-                validity_s=self._rules.validity_s,
-                spread=self._rules.validity_spread,
+                validity_s=rules.validity_s,
+                spread=rules.validity_spread,
             ),
             Token(who.token, max(1, int(who.expires - who.at))),
-            applications,
+            kept.text(format_, pages_data),
         )
-        return Granted(document, document_format(call.accept))
+        return Granted(format_, body)
 
-    async def _registered(
-        self, who: Principal, notif: NotifClaim, applications: Sequence[Application]
-    ) -> tuple[Application, ...]:
-        """Keep where the terminal wants to be told of changes, and say so in each answer."""
-        status = RegisterNotifStatus.INVALID_TOKEN
-        if notif.is_complete and notif.action in tuple(NotifAction):
-            await self._store.register_push(
-                who.tenant.name,
-                who.profile.subscription.imsi,
-                [
-                    PushRegistration(
-                        who.terminal_id,
-                        app,
-                        who.ask.app_name.lower(),
-                        notif.action,
-                        notif.token,
-                        int(who.at),
-                    )
-                    for app in who.apps
-                ],
-            )
-            if notif.action == NotifAction.DISABLE:
-                status = RegisterNotifStatus.SUCCESS
-            # Kept, but no channel delivers yet: saying so makes the client poll.
-        parm = Parm("RegisterNotifStatus", str(int(status)))
-        return tuple(
-            replace(application, items=(*application.items, parm)) for application in applications
+    async def _register(self, who: Principal, notif: NotifClaim) -> RegisterNotifStatus:
+        """Keep where the terminal wants to be told of changes, and return what to say of it."""
+        if not (notif.is_complete and notif.action in tuple(NotifAction)):
+            return RegisterNotifStatus.INVALID_TOKEN
+        await self._store.register_push(
+            who.tenant.name,
+            who.profile.subscription.imsi,
+            [
+                PushRegistration(
+                    who.terminal_id,
+                    app,
+                    who.ask.app_name.lower(),
+                    notif.action,
+                    notif.token,
+                    int(who.at),
+                )
+                for app in who.apps
+            ],
         )
+        if notif.action == NotifAction.DISABLE:
+            return RegisterNotifStatus.SUCCESS
+        # Kept, but no channel delivers yet: saying so makes the client poll.
+        return RegisterNotifStatus.INVALID_TOKEN

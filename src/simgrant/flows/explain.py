@@ -17,8 +17,8 @@ from simgrant.domain.policy import Decision, Policy, RuleTrace
 from simgrant.domain.subscription import SERVED, Profile, Subscription
 from simgrant.domain.tenant import Tenant
 from simgrant.errors import Conflict
-from simgrant.flows.answer import Portal, answer, service_flow
-from simgrant.flows.gather import gather
+from simgrant.flows.answer import Portal, answer, page_of
+from simgrant.flows.gather import device_of, gather, look, times_of
 from simgrant.keyring.ring import KeyRing
 from simgrant.nouns import noun
 from simgrant.ports.store import RequestRecord, Store
@@ -92,20 +92,17 @@ async def explain(
     profile = await store.profile(tenant.name, imsi, inquiry.terminal_id, "")
     if profile is None:
         raise Conflict("no_subscription", for_operator="it is gone")
+    supposed = _supposed(profile, inquiry, now)
     facts = gather(
-        _supposed(profile, inquiry, now),
-        TerminalClaim(inquiry.terminal_id, "", "", ""),
+        look(supposed, tenant=tenant, now=now, roaming_max_age=rules.roaming_max_age_s),
+        device_of(TerminalClaim(inquiry.terminal_id, "", "", "")),
         policy=policy,
-        tenant=tenant,
-        now=now,
-        roaming_max_age=rules.roaming_max_age_s,
+        times=times_of(supposed),
     )
 
     def flow(app_id: str) -> ServiceFlow | None:
-        made = service_flow(
-            portal, app_id, profile.subscription, inquiry.terminal_id, ring=ring, now=now
-        )
-        return made and replace(made, user_data=USER_DATA)
+        url = page_of(portal, app_id)
+        return ServiceFlow(url, USER_DATA) if url else None
 
     answered = answer(
         [inquiry.app_id],

@@ -1,64 +1,121 @@
-"""Facts from what one read of the store gave: each with its source and age."""
+"""Facts from what one read of the store gave: each with its source and age.
+
+In two steps, since a phone's request needs only the first most of the time: what the facts are
+made of is looked at for every request, and facts are made of it where nobody decided on the
+like before (``flows.verdicts``), or where somebody wants to read them.
+"""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from simgrant.domain.facts import Area, Device, Fact, Facts
 from simgrant.domain.policy import Policy
-from simgrant.domain.subscription import Consent, ConsentKind, ConsentStatus, Profile
+from simgrant.domain.subscription import (
+    Consent,
+    ConsentKind,
+    ConsentStatus,
+    Profile,
+    SubscriptionStatus,
+)
 from simgrant.domain.tenant import Tenant
 from simgrant.identities import Imei
+from simgrant.spec.ids import ProvStatus
 from simgrant.wire.request import TerminalClaim
 
-_STORE = "subscription"
+SUBSCRIPTION, LOCATION, REQUEST = "subscription", "location", "request"
+EXPIRED = "expired"
+"""State of a consent whose time is over."""
 
 
-def gather(
-    profile: Profile,
-    claim: TerminalClaim,
-    *,
-    policy: Policy,
-    tenant: Tenant,
-    now: float,
-    roaming_max_age: int,
-) -> Facts:
-    """Return everything that rules and services may look at."""
+class View(NamedTuple):
+    """What the facts are made of, but for their ages: equal views make equal facts."""
+
+    status: SubscriptionStatus
+    plan: str
+    provisioning: ProvStatus
+    terms: str
+    """A `ConsentStatus`, ``expired``, or empty for a consent that was never given."""
+    address: str
+    area: Area
+    visited_plmn: str
+
+
+def look(profile: Profile, *, tenant: Tenant, now: float, roaming_max_age: int) -> View:
+    """Return what a subscription's facts are made of now."""
     subscription = profile.subscription
-    changed = subscription.changed_at
     visited, area = "", Area.UNKNOWN
     if subscription.visited_plmn and now - subscription.visited_at <= roaming_max_age:
         visited = subscription.visited_plmn
         at_home = any(plmn.digits == visited for plmn in tenant.plmns)
         area = Area.HOME if at_home else Area.ROAMING
-    seen = subscription.visited_at or None
-    imei = Imei.maybe(claim.terminal_id)
-    return Facts(
-        status=Fact(subscription.status, _STORE, changed),
-        plan=Fact(subscription.plan, _STORE, changed),
-        features=Fact(policy.features_of(subscription.plan), f"policy {policy.version}"),
-        terms=_consent(ConsentKind.TERMS, profile.terms, policy, now),
-        address=_consent(ConsentKind.ADDRESS, profile.address, policy, now),
-        provisioning=Fact(subscription.provisioning, _STORE, changed),
-        area=Fact(area, _STORE, seen),
-        visited_plmn=Fact(visited, _STORE, seen),
-        device=Fact(
-            Device(
-                tac=imei.tac if imei else "",
-                vendor=claim.vendor,
-                model=claim.model,
-                sw_version=claim.sw_version,
-            ),
-            "request",
-        ),
+    return View(
+        subscription.status,
+        subscription.plan,
+        subscription.provisioning,
+        _state(profile.terms, now),
+        _state(profile.address, now),
+        area,
+        visited,
     )
 
 
-def _consent(
-    kind: ConsentKind, consent: Consent | None, policy: Policy, now: float
-) -> Fact[ConsentStatus]:
+def times_of(profile: Profile) -> dict[str, int]:
+    """Return when each source told what it told (Unix seconds), where it can grow old."""
+    subscription = profile.subscription
+    found = {SUBSCRIPTION: subscription.changed_at}
+    for kind, consent in (
+        (ConsentKind.TERMS, profile.terms),
+        (ConsentKind.ADDRESS, profile.address),
+    ):
+        if consent is not None:
+            found[kind] = consent.at
+    if subscription.visited_at:
+        found[LOCATION] = subscription.visited_at
+    return found
+
+
+def device_of(claim: TerminalClaim) -> Device:
+    """Return what the request says that the device is."""
+    imei = Imei.maybe(claim.terminal_id)
+    return Device(
+        tac=imei.tac if imei else "",
+        vendor=claim.vendor,
+        model=claim.model,
+        sw_version=claim.sw_version,
+    )
+
+
+def gather(
+    view: View, device: Device, *, policy: Policy, times: dict[str, int] | None = None
+) -> Facts:
+    """Return everything that rules and services may look at; without ``times``, without ages."""
+    at = (times or {}).get
+    by_policy = f"policy {policy.version}"
+    return Facts(
+        status=Fact(view.status, SUBSCRIPTION, at(SUBSCRIPTION)),
+        plan=Fact(view.plan, SUBSCRIPTION, at(SUBSCRIPTION)),
+        features=Fact(policy.features_of(view.plan), by_policy),
+        terms=_consent(ConsentKind.TERMS, view.terms, policy, at(ConsentKind.TERMS)),
+        address=_consent(ConsentKind.ADDRESS, view.address, policy, at(ConsentKind.ADDRESS)),
+        provisioning=Fact(view.provisioning, SUBSCRIPTION, at(SUBSCRIPTION)),
+        area=Fact(view.area, LOCATION, at(LOCATION)),
+        visited_plmn=Fact(view.visited_plmn, LOCATION, at(LOCATION)),
+        device=Fact(device, REQUEST),
+    )
+
+
+def _state(consent: Consent | None, now: float) -> str:
+    if consent is None:
+        return ""
+    if consent.expires_at is not None and now >= consent.expires_at:
+        return EXPIRED
+    return consent.status
+
+
+def _consent(kind: ConsentKind, state: str, policy: Policy, at: int | None) -> Fact[ConsentStatus]:
     if not policy.requires(kind):
         return Fact(ConsentStatus.NOT_REQUIRED, f"policy {policy.version}")
-    if consent is None:
-        return Fact(ConsentStatus.MISSING, "consent")
-    if consent.expires_at is not None and now >= consent.expires_at:
-        return Fact(ConsentStatus.MISSING, "consent expired", consent.expires_at)
-    return Fact(consent.status, "consent", consent.at)
+    if state in ("", EXPIRED):
+        return Fact(ConsentStatus.MISSING, f"{kind} {state}".rstrip(), at)
+    return Fact(ConsentStatus(state), kind, at)

@@ -37,7 +37,7 @@ class Enquiry:
 
     spec_version: SpecVersion
     flow: ServiceFlow | None
-    """None where none is configured, or where the service said it wants none."""
+    """None where there is no portal."""
     text: Callable[[Mapping[str, str]], str]
     """Picks the text in the subscriber's language; empty when there is none at all."""
 
@@ -62,12 +62,6 @@ class ParmRow:
 
 Questions: TypeAlias = Callable[[SpecVersion, Facts], tuple[Question, ...]]
 Answer: TypeAlias = Callable[[Facts, tuple[Decision, ...], Enquiry], Application]
-WantsFlow: TypeAlias = Callable[[Facts, tuple[Decision, ...]], bool]
-
-
-def no_flow(_facts: Facts, _decisions: tuple[Decision, ...]) -> bool:
-    """Say that a service never sends the subscriber to a page."""
-    return False
 
 
 @noun
@@ -93,9 +87,10 @@ class Service:
     questions: Questions
     """What has to be decided before it can answer."""
     answer: Answer
-    """The application, from the facts and one decision for each question, in their order."""
-    wants_flow: WantsFlow = no_flow
-    """Whether ``answer`` will use a `ServiceFlow`: sealing its data costs more than the rest."""
+    """The application, from the facts and one decision for each question, in their order.
+
+    A pure function of these and the `Enquiry`, but for the ages of facts: it is called once for
+    all requests that are alike, and sees the device only where ``needs`` names it."""
 
 
 class BadTable(ValueError):
@@ -116,9 +111,7 @@ class Table:
     parms: Mapping[str, ParmRow]
     texts: Mapping[str, Mapping[str, str]]
 
-    def service(
-        self, *, questions: Questions, answer: Answer, wants_flow: WantsFlow = no_flow
-    ) -> Service:
+    def service(self, *, questions: Questions, answer: Answer) -> Service:
         """Return the service that this table and these functions make."""
         return Service(
             app_id=self.app_id,
@@ -132,7 +125,6 @@ class Table:
             texts=self.texts,
             questions=questions,
             answer=answer,
-            wants_flow=wants_flow,
         )
 
 

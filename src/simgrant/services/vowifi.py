@@ -122,22 +122,6 @@ def questions(_version: SpecVersion, facts: Facts) -> tuple[Question, ...]:
     return (Question("vowifi", facts.area.value),)
 
 
-def wants_flow(facts: Facts, decisions: tuple[Decision, ...]) -> bool:
-    """Send the subscriber to the page to give what is missing, or to change what was given.
-
-    Phones open the same page again when the subscriber wants to update the address (AOSP
-    ImsServiceEntitlement); where nothing was ever asked there is nothing to change.
-    """
-    (decision,) = decisions
-    match mode_of(facts, decision):
-        case TermsMissing() | AddressMissing():
-            return True
-        case Activatable(terms, address):
-            return terms is ConsentStatus.GIVEN or address is ConsentStatus.GIVEN
-        case _:
-            return False
-
-
 def answer(facts: Facts, decisions: tuple[Decision, ...], enquiry: Enquiry) -> Application:
     """Return all seven parameters, void where there is nothing to say (TS.43 §3.1).
 
@@ -151,7 +135,7 @@ def answer(facts: Facts, decisions: tuple[Decision, ...], enquiry: Enquiry) -> A
         mode = Incompatible(facts.terms.value, facts.address.value, facts.provisioning.value)
         texts = SERVICE.texts["no_page"]
     message = enquiry.text(texts) if isinstance(mode, Incompatible) else ""
-    flow = enquiry.flow if isinstance(mode, TermsMissing | AddressMissing | Activatable) else None
+    flow = enquiry.flow if _has_page(mode) else None
     status, terms, address, provisioning = _numbers(mode)
     return Application(
         "ap2004",
@@ -165,6 +149,21 @@ def answer(facts: Facts, decisions: tuple[Decision, ...], enquiry: Enquiry) -> A
             _PROVISIONING[provisioning],
         ),
     )
+
+
+def _has_page(mode: Mode) -> bool:
+    """Say whether the subscriber has something to give, or to change of what was given.
+
+    Phones open the same page again when the subscriber wants to update the address (AOSP
+    ImsServiceEntitlement); where nothing was ever asked there is nothing to change.
+    """
+    match mode:
+        case TermsMissing() | AddressMissing():
+            return True
+        case Activatable(terms, address):
+            return terms is ConsentStatus.GIVEN or address is ConsentStatus.GIVEN
+        case _:
+            return False
 
 
 def _numbers(mode: Mode) -> tuple[EntitlementStatus, ConsentStatus, ConsentStatus, ProvStatus]:
@@ -210,4 +209,4 @@ _NO_URL = Parm("ServiceFlow_URL", "")
 _NO_USER_DATA = Parm("ServiceFlow_UserData", "")
 _NO_MESSAGE = Parm("MessageForIncompatible", "")
 
-SERVICE = from_table(__name__).service(questions=questions, answer=answer, wants_flow=wants_flow)
+SERVICE = from_table(__name__).service(questions=questions, answer=answer)

@@ -88,7 +88,7 @@ class Metrics:
         if timing is None:
             timing = self._second_children[kind] = self._seconds.labels(*kind)
         timing.observe(seconds)
-        for decision in trail.decisions:
+        for decision in trail.verdict.decisions if trail.verdict else ():
             what = (trail.tenant, decision.question.feature, decision.result, decision.reason)
             decided = self._decision_children.get(what)
             if decided is None:

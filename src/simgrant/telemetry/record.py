@@ -7,65 +7,89 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from simgrant.domain.facts import Fact, Facts
+from simgrant.domain.facts import Device, Fact, Facts
 from simgrant.domain.policy import Decision
 from simgrant.domain.trail import Trail
 
 _encode = msgspec.json.Encoder().encode
 _FACTS = tuple(field.name for field in fields(Facts))
-_KEPT = tuple(name for name in _FACTS if name != "features")
-"""What a record keeps; the features follow from the plan and the policy's version."""
+_KEPT = tuple(name for name in _FACTS if name not in ("features", "device"))
+"""What a verdict's record keeps: the features follow from the plan and the policy's version, the
+device is the request's own."""
 _kept: Callable[[Facts], tuple[Fact[Any], ...]] = attrgetter(*_KEPT)
 _facts: Callable[[Facts], tuple[Fact[Any], ...]] = attrgetter(*_FACTS)
 
 
-def push_trail(trail: Trail, *, now: float, seconds: float) -> bytes:
-    """Return the record of a finished request as one line of JSON, without the line's end.
+class Record(msgspec.Struct, omit_defaults=True):
+    """The members of a record, but for those of its verdict; ages are in seconds."""
 
-    A fact is ``[value, source]``, with its age in seconds as a third where it can grow old.
-    """
+    at: str
+    request_id: str
+    tenant: str
+    leg: str
+    status: int
+    outcome: str
+    ms: float
+    subscriber_ref: str
+    terminal_ref: str
+    apps: tuple[str, ...]
+    spec_version: str
+    user_agent: str
+    peers_us: dict[str, int]
+    event: Literal["", "request"] = ""
+    source_ref: str = ""
+    unknown_apps: tuple[str, ...] = ()
+    app_name: str = ""
+    detail: str = ""
+    device: Device | None = None
+    ages: dict[str, int] | None = None
+
+
+def push_trail(trail: Trail, *, now: float, seconds: float) -> bytes:
+    """Return the record of a finished request as one line of JSON, without the line's end."""
     second = int(now)
-    record: dict[str, Any] = {
-        "at": f"{_second(second)}.{int((now - second) * 1000):03d}Z",
-        "event": "request",
-        "request_id": trail.request_id,
-        "tenant": trail.tenant,
-        "leg": trail.leg,
-        "status": trail.status,
-        "outcome": trail.outcome,
-        "ms": round(seconds * 1000, 3),
-        "subscriber_ref": trail.subscriber_ref,
-        "terminal_ref": trail.terminal_ref,
-        "apps": trail.apps,
-        "spec_version": trail.spec_version,
-        "user_agent": trail.user_agent,
-        "peers_us": trail.peers_us,
+    verdict = trail.verdict
+    record = _encode(
+        Record(
+            f"{_second(second)}.{int((now - second) * 1000):03d}Z",
+            trail.request_id,
+            trail.tenant,
+            trail.leg,
+            trail.status,
+            trail.outcome,
+            round(seconds * 1000, 3),
+            trail.subscriber_ref,
+            trail.terminal_ref,
+            trail.apps,
+            trail.spec_version,
+            trail.user_agent,
+            trail.peers_us,
+            "request",
+            trail.source_ref,
+            trail.unknown_apps,
+            trail.app_name,
+            trail.detail,
+            trail.device,
+            {source: second - at for source, at in trail.times.items()} if verdict else None,
+        )
+    )
+    return record if verdict is None else b"%b,%b}" % (record[:-1], verdict.record)
+
+
+def push_verdict(facts: Facts, decisions: tuple[Decision, ...]) -> bytes:
+    """Return a verdict as members of a record: policy, decisions, facts as ``[value, source]``."""
+    members = {
+        "policy": decisions[0].policy_version if decisions else "",
+        "decisions": [decision_record(decision) for decision in decisions],
+        "facts": {
+            name: (fact.value, fact.source) for name, fact in zip(_KEPT, _kept(facts), strict=True)
+        },
     }
-    if trail.source_ref:
-        record["source_ref"] = trail.source_ref
-    if trail.unknown_apps:
-        record["unknown_apps"] = trail.unknown_apps
-    if trail.app_name:
-        record["app_name"] = trail.app_name
-    if trail.detail:
-        record["detail"] = trail.detail
-    if trail.decisions:
-        record["policy"] = trail.decisions[0].policy_version
-        record["decisions"] = [decision_record(decision) for decision in trail.decisions]
-    if trail.facts is not None:
-        record["facts"] = {
-            name: (
-                (fact.value, fact.source)
-                if fact.at is None
-                else (fact.value, fact.source, second - fact.at)
-            )
-            for name, fact in zip(_KEPT, _kept(trail.facts), strict=True)
-        }
-    return _encode(record)
+    return _encode(members)[1:-1]
 
 
 @lru_cache(maxsize=4)

@@ -8,10 +8,11 @@ which have no group around them, are arrays of plain objects.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Final, TypeAlias
 
 from simgrant.wire import content_types, relay
-from simgrant.wire.document import Application, Characteristic, Document, Parm
+from simgrant.wire.document import Application, Characteristic, Document, Parm, Token, Vers
 
 CONTENT_TYPE: Final = content_types.JSON
 
@@ -27,22 +28,37 @@ _RELAY_MEMBER: Final = f'"{relay.MEMBER}":'
 def push_document(document: Document) -> bytes:
     """Return ``document`` in UTF-8; ValueError if JSON could not say it.
 
-    Numbers are texts, as in the samples. No member may be called as that of a relayed EAP
-    packet, for Android would take the document for another challenge.
+    Numbers are texts, as in the samples.
     """
-    vers, token = document.vers, document.token
-    whole: dict[str, _Value] = {
-        "Vers": {"version": str(vers.version), "validity": str(vers.validity)}
-    }
+    return join(document.vers, document.token, push_applications(document.applications))
+
+
+def join(vers: Vers, token: Token | None, applications: str) -> bytes:
+    """Return the document around applications that are written already."""
+    parts = [f'"Vers":{{"version":"{vers.version}","validity":"{vers.validity}"}}']
     if token is not None:
-        whole["Token"] = {"token": token.token, "validity": str(token.validity)}
-    for application in document.applications:
-        _put_once(whole, application.app_id, _object(application))
-    text = _encode(whole)
+        parts.append(f'"Token":{{"token":{_encode(token.token)},"validity":"{token.validity}"}}')
+    if applications:
+        parts.append(applications)
+    return f"{{{','.join(parts)}}}".encode(errors="ignore")
+
+
+def push_applications(applications: Iterable[Application]) -> str:
+    """Return the members that answer; ValueError if JSON could not say them.
+
+    No member may be called as that of a relayed EAP packet, for Android would take the document
+    for another challenge.
+    """
+    members: dict[str, _Value] = {}
+    for application in applications:
+        if application.app_id in ("Vers", "Token"):
+            raise ValueError(f"{application.app_id} occurs twice")
+        _put_once(members, application.app_id, _object(application))
+    text = _encode(members)
     # Quotes within a value are escaped, so only a member can look like this.
     if _RELAY_MEMBER in text:
         raise ValueError("a document may not hold an EAP packet")
-    return text.encode(errors="ignore")
+    return text[1:-1]
 
 
 def _object(group: Application | Characteristic) -> dict[str, _Value]:

@@ -24,7 +24,15 @@ from collections.abc import Iterable
 from typing import Final
 
 from simgrant.wire import content_types
-from simgrant.wire.document import CharacteristicList, Document, Item, Parm
+from simgrant.wire.document import (
+    Application,
+    CharacteristicList,
+    Document,
+    Item,
+    Parm,
+    Token,
+    Vers,
+)
 
 CONTENT_TYPE: Final = content_types.XML
 
@@ -32,6 +40,7 @@ _HEAD: Final = (
     '<?xml version="1.0"?><wap-provisioningdoc version="1.1"><characteristic type="VERS">'
     '<parm name="version" value="%d"/><parm name="validity" value="%d"/></characteristic>'
 )
+_END: Final = "</wap-provisioningdoc>"
 _APPLICATION: Final = '<characteristic type="APPLICATION"><parm name="AppID" value=%s/>'
 
 _unsafe = re.compile('[&"<\x00-\x1f\ud800-\udfff\ufffe\uffff]').search
@@ -45,19 +54,29 @@ def push_document(document: Document) -> bytes:
     ``type`` is the only attribute of a characteristic, because Android takes attribute number
     0 for it. Names and types are ours, and are written as they are.
     """
-    vers, token = document.vers, document.token
-    out = [_HEAD % (vers.version, vers.validity)]
-    if token is not None:
-        out.append(
-            f'<characteristic type="TOKEN"><parm name="token" value={_quoted(token.token)}/>'
-            f'<parm name="validity" value="{token.validity:d}"/></characteristic>'
-        )
-    for application in document.applications:
+    return join(document.vers, document.token, push_applications(document.applications))
+
+
+def join(vers: Vers, token: Token | None, applications: str) -> bytes:
+    """Return the document around applications that are written already."""
+    head = _HEAD % (vers.version, vers.validity)
+    if token is None:
+        return f"{head}{applications}{_END}".encode()
+    return (
+        f'{head}<characteristic type="TOKEN"><parm name="token" value={_quoted(token.token)}/>'
+        f'<parm name="validity" value="{token.validity:d}"/></characteristic>'
+        f"{applications}{_END}"
+    ).encode()
+
+
+def push_applications(applications: Iterable[Application]) -> str:
+    """Return the part of a document that answers."""
+    out: list[str] = []
+    for application in applications:
         out.append(_APPLICATION % _quoted(application.app_id))
         _push_items(application.items, out)
         out.append("</characteristic>")
-    out.append("</wap-provisioningdoc>")
-    return "".join(out).encode()
+    return "".join(out)
 
 
 def _push_items(items: Iterable[Item], out: list[str]) -> None:

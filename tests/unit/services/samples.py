@@ -31,8 +31,7 @@ def answered(app_id: str, facts: Facts, policy: Policy, asked: Enquiry) -> Appli
     service = SERVICES[app_id]
     questions = service.questions(asked.spec_version, facts)
     decisions = tuple(policy.decide(question, facts) for question in questions)
-    flow = asked.flow if service.wants_flow(facts, decisions) else None
-    return service.answer(facts, decisions, Enquiry(asked.spec_version, flow, asked.text))
+    return service.answer(facts, decisions, asked)
 
 
 def ruled(

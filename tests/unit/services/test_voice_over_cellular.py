@@ -135,7 +135,3 @@ def test_from_7_on_every_access_is_asked_for_home_and_roaming() -> None:
         ("vonr", Area.HOME),
         ("vonr", Area.ROAMING),
     ]
-
-
-def test_no_page_is_ever_wanted() -> None:
-    assert not VOICE.wants_flow(facts(), ruled("ap2003", facts(), NO))

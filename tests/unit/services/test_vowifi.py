@@ -10,9 +10,10 @@ from simgrant.domain.facts import Area, Facts, Question
 from simgrant.domain.policy import Result
 from simgrant.domain.subscription import ConsentStatus
 from simgrant.services import SERVICES, ServiceFlow
+from simgrant.services.vowifi import Activatable, AddressMissing, TermsMissing, mode_of
 from simgrant.spec.ids import ProvStatus
 from simgrant.wire.document import Parm
-from tests.unit.domain.samples import any_facts, decided, facts
+from tests.unit.domain.samples import any_facts, facts
 from tests.unit.services.samples import FLOW, V2, V12, enquiry, ruled
 
 VOWIFI = SERVICES["ap2004"]
@@ -92,12 +93,19 @@ def test_all_parameters_are_there_in_their_order(given: Facts, result: Result) -
 
 
 @given(given=any_facts, result=st.sampled_from(Result))
-def test_a_flow_is_made_exactly_where_it_is_used(given: Facts, result: Result) -> None:
-    decisions = ruled("ap2004", given, result)
-    used = bool(told(given, result)["ServiceFlow_URL"])
-    wanted = VOWIFI.wants_flow(given, decisions)
-    settled = {given.terms.value, given.address.value} == {NOT_REQUIRED}
-    assert wanted == (used and not settled)
+def test_a_page_is_named_where_there_is_something_to_give_or_to_change(
+    given: Facts, result: Result
+) -> None:
+    (decision,) = ruled("ap2004", given, result)
+    match mode_of(given, decision):
+        case TermsMissing() | AddressMissing():
+            expected = True
+        case Activatable(terms, address):
+            expected = ConsentStatus.GIVEN in (terms, address)
+        case _:
+            expected = False
+    found = told(given, result)
+    assert bool(found["ServiceFlow_URL"]) == bool(found["ServiceFlow_UserData"]) == expected
 
 
 @pytest.mark.spec("TS.43 §3.3.2")
@@ -189,6 +197,5 @@ def test_the_question_is_about_where_the_device_is(area: Area) -> None:
 
 
 def test_where_nothing_was_asked_there_is_nothing_to_change() -> None:
-    given = facts(terms=NOT_REQUIRED, address=NOT_REQUIRED)
-    (question,) = VOWIFI.questions(V12, given)
-    assert not VOWIFI.wants_flow(given, (decided(question),))
+    found = told(facts(terms=NOT_REQUIRED, address=NOT_REQUIRED))
+    assert (found["EntitlementStatus"], found["ServiceFlow_URL"]) == ("1", "")

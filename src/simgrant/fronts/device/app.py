@@ -26,7 +26,7 @@ from simgrant.fronts.device.source import Proxies
 from simgrant.nouns import noun
 from simgrant.ports.clock import Clock
 from simgrant.telemetry.metrics import Metrics
-from simgrant.wire import content_types, json, relay, xml
+from simgrant.wire import content_types, relay
 from simgrant.wire.cookies import cookie_values, set_cookie
 from simgrant.wire.negotiate import Format, accepts_gzip
 from simgrant.wire.request import Parameters, RelayPacket, ask, pull_body, pull_query
@@ -173,8 +173,7 @@ class DeviceFront:
                 lines += b"set-cookie: %b\r\n" % line
             return Reply(200, lines, relay.push_relay(result.packet))
         trail.outcome = "document"
-        push = xml.push_document if result.format is Format.XML else json.push_document
-        lines, body = _DOCUMENT[result.format], push(result.document)
+        lines, body = _DOCUMENT[result.format], result.body
         most = self._limits.gzip_from
         if most and len(body) >= most and accepts_gzip(request.accept_encoding):
             body = gzip.compress(body, compresslevel=1, mtime=0)

@@ -31,7 +31,7 @@ class Request:
 
     peer: str
     """Address of the other end of the connection; a proxy's, where there is one."""
-    target: bytes = b""
+    target: bytes = field(default=b"", repr=False)
     method: bytes = b"GET"
     keep_alive: bool = True
     """Whether the client will use the connection again."""
@@ -44,9 +44,9 @@ class Request:
     x_forwarded_for: str = ""
     content_length: str = ""
     expect: str = ""
-    cookies: list[bytes] = field(default_factory=list)
+    cookies: list[bytes] = field(default_factory=list, repr=False)
     """The Cookie lines, as they came."""
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
     fault: EcsError | None = None
     """Why it never became whole: no HTTP, too long, too slow, or the client is gone."""
 
@@ -78,5 +78,5 @@ class Reply:
     """Status, header lines (each with its CRLF) and body, ready to be sent."""
 
     status: int
-    lines: bytes
-    body: bytes
+    lines: bytes = field(repr=False)
+    body: bytes = field(repr=False)
