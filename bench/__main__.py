@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -20,6 +21,7 @@ from bench import cases, results, rig, world
 from bench.cases import Case
 from bench.load import Job, Request, write_requests
 from bench.results import Results, Round
+from bench.usage import NoClock
 from simgrant import __version__
 from simgrant.config.load import load
 from tests.servers.postgres import Postgres
@@ -36,12 +38,15 @@ class Size:
     tokens: int = cases.TOKENS
     sims: int = cases.SIMS
     rounds: int = 5
-    seconds: float = 2.5
-    warm_s: float = 1.5
+    """Not counting the first, which warms the servers."""
+    turns: int = 5
+    """Of each case in a round."""
+    seconds: float = 0.5
+    """Of a turn."""
     connections: int = 64
 
 
-QUICK = Size(subscriptions=5_000, tokens=2_000, sims=2_000, rounds=2, seconds=0.6, warm_s=0.4)
+QUICK = Size(subscriptions=5_000, tokens=2_000, sims=2_000, rounds=2, turns=3, seconds=0.2)
 
 
 def main() -> int:
@@ -65,7 +70,7 @@ def main() -> int:
         parser.error("--update needs a whole run: neither --quick nor --only")
     try:
         found = _run(chosen, QUICK if arguments.quick else Size(), told)
-    except (rig.BenchFailed, Unavailable) as error:
+    except (rig.BenchFailed, NoClock, Unavailable) as error:
         told.print(f"[red]error:[/] {error}", highlight=False)
         return 1
     except KeyboardInterrupt:
@@ -77,7 +82,7 @@ def main() -> int:
     elif arguments.markdown:
         sys.stdout.write(results.markdown(found) + "\n")
     else:
-        shown = Console(width=max(120, Console().width))
+        shown = Console(width=max(140, Console().width))
         shown.print(results.table(found, None if arguments.quick else committed))
         for line in results.remarks(found):
             shown.print(line)
@@ -107,32 +112,31 @@ def _run(chosen: tuple[Case, ...], size: Size, told: Console) -> Results:
             )
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="simgrant-bench-")))
         jobs = _prepare(chosen, size, directory, stack, tell)
-        servers = {}
+        entries = []
         for case in chosen:
             tell(f"start ({case.key})")
-            servers[case.key] = stack.enter_context(_server(case, jobs, directory, cores))
+            server = stack.enter_context(_server(case, jobs, directory, cores))
+            job = Job(
+                port=server.port,
+                kind=case.kind,
+                requests=str(jobs[case.key].requests),
+                seconds=size.seconds,
+                connections=size.connections,
+                tls=case.tls,
+            )
+            entries.append(rig.Entry(case, server, job))
         generator = stack.enter_context(rig.generating())
-        progress.update(task, total=len(chosen) * (size.rounds + 1), completed=0)
+        progress.update(task, total=len(chosen) * size.turns * (size.rounds + 1), completed=0)
+
+        def turn(what: str, case: Case) -> None:
+            progress.update(task, description=f"{what} ({case.key})", advance=1)
+
         rounds: dict[str, list[Round]] = {case.key: [] for case in chosen}
         for number in range(size.rounds + 1):
-            for case in chosen:
-                server = servers[case.key]
-                tell(f"warm ({case.key})" if not number else f"round {number} ({case.key})")
-                job = Job(
-                    port=server.port,
-                    kind=case.kind,
-                    requests=str(jobs[case.key].requests),
-                    seconds=size.seconds if number else size.warm_s,
-                    connections=size.connections,
-                    tls=case.tls,
-                )
-                try:
-                    measured = rig.measure(server, generator, job)
-                except rig.BenchFailed as error:
-                    raise rig.BenchFailed(f"({case.key}) {case.title}: {error}") from None
+            begun = partial(turn, f"round {number}" if number else "warm")
+            for key, measured in rig.measure(entries, size.turns, generator.run, begun).items():
                 if number:
-                    rounds[case.key].append(measured)
-                progress.advance(task)
+                    rounds[key].append(measured)
         tell("stop")
     return Results(
         version=__version__,

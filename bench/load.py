@@ -3,7 +3,8 @@
 It reads one job per line from standard input and writes one result per line. It is as lean as
 Python lets it be (one `perf_counter` and one small parser per answer), it answers challenges as a
 genuine SIM does, and it looks at every answer: a server that is fast because it refuses is an
-error, not a figure.
+error, not a figure. Connections stay open from one job to the next at the same server, so that
+making them costs nothing in a short turn; those with TLS are for one request each.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import itertools
 import ssl
 import sys
 from array import array
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -33,7 +35,7 @@ Kind = Literal["token", "auth"]
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One run."""
+    """One turn of a case."""
 
     port: int
     kind: Kind
@@ -48,10 +50,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What came of it."""
 
-    operations: int = 0
     seconds: float = 0.0
-    p50_ms: float = 0.0
-    p99_ms: float = 0.0
+    took_ms: list[float] = []
+    """How long each operation took, in no order."""
     fault: str = ""
     """What was wrong with the first bad answer; the figures mean nothing then."""
 
@@ -82,6 +83,11 @@ def write_requests(path: Path, requests: list[Request]) -> None:
     path.write_bytes(msgspec.msgpack.encode(requests))
 
 
+def read_requests(path: Path) -> list[Request]:
+    """Return the requests of a file that `write_requests` wrote."""
+    return msgspec.msgpack.decode(path.read_bytes(), type=list[Request])
+
+
 def pull_head(data: bytes) -> Head | None:
     """Return the head of an HTTP/1.1 answer with a Content-Length; None if more has to come."""
     end = data.find(b"\r\n\r\n")
@@ -93,11 +99,6 @@ def pull_head(data: bytes) -> Head | None:
         raise Fault(f"no answer with a length: {data[:200]!r}")
     length = int(head[at + 17 : head.index(b"\r\n", at + 17)])
     return Head(int(head[9:12]), end + 4, end + 4 + length)
-
-
-def percentile(ordered: array[float], share: float) -> float:
-    """Return the value below which a share of the ordered values lies; 0 for none."""
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
 
 
 class _Exchange(Protocol):
@@ -184,7 +185,7 @@ class _Run:
         self.started = perf_counter()
         self.until = self.started + job.seconds
         self.ended = self.started
-        self.took = array("d")
+        self.took_ms = array("d")
         self.fault = ""
 
     def fail(self, why: str) -> None:
@@ -193,35 +194,55 @@ class _Run:
         self.until = 0.0
 
     def result(self) -> Result:
-        took = array("d", sorted(self.took))
         return Result(
-            operations=len(took),
-            seconds=self.ended - self.started,
-            p50_ms=percentile(took, 0.5) * 1000,
-            p99_ms=percentile(took, 0.99) * 1000,
-            fault=self.fault,
+            seconds=self.ended - self.started, took_ms=self.took_ms.tolist(), fault=self.fault
         )
 
 
 class _Connection(asyncio.Protocol):
     """One connection: the next operation begins when the one before is answered.
 
-    With a time at which making the connection `began`, it is for one operation only.
+    It rests when the run is over, and can then `resume` in another. With a time at which making
+    the connection `began`, it is for one operation only.
     """
 
     def __init__(self, run: _Run, exchange: _Exchange, *, began: float | None) -> None:
         self._run = run
         self._exchange = exchange
-        self._fresh = began is not None
+        self._once = began is not None
         self._began = began or perf_counter()
         self._kept = b""
-        self.closed = asyncio.get_running_loop().create_future()
+        self._resumed = False
+        """Whether it has resumed, and nothing has come since."""
+        self.rested = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
         transport.write(self._exchange.begin())
 
+    @property
+    def usable(self) -> bool:
+        """Whether it can resume: neither side has closed it."""
+        return not self._once and not self._transport.is_closing()
+
+    def resume(self, run: _Run, exchange: _Exchange) -> None:
+        """Work again, after a rest."""
+        self._run = run
+        self._exchange = exchange
+        self._resumed = True
+        self._began = perf_counter()
+        self.rested = asyncio.get_running_loop().create_future()
+        self._transport.write(exchange.begin())
+
+    def close(self) -> None:
+        """Close it at the end of its rest."""
+        self._transport.close()
+
     def data_received(self, data: bytes) -> None:
+        if self.rested.done():
+            self._transport.abort()
+            return
+        self._resumed = False
         if self._kept:
             data = self._kept + data
         try:
@@ -240,41 +261,53 @@ class _Connection(asyncio.Protocol):
             return
         now = perf_counter()
         run = self._run
-        run.took.append(now - self._began)
+        run.took_ms.append((now - self._began) * 1000)
         run.ended = now
         self._began = now
-        if self._fresh or now >= run.until:
+        if self._once:
             self._transport.close()
+        elif now >= run.until:
+            self.rested.set_result(None)
         else:
             self._transport.write(self._exchange.begin())
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self.closed.done():
-            self.closed.set_result(None)
-        if exc is not None:
+        if self.rested.done():
+            return
+        self.rested.set_result(None)
+        # A server may close an idle connection just when we take it up again.
+        if exc is not None and not self._resumed:
             self._run.fail(f"connection lost: {exc!r}")
 
 
-async def run(job: Job, requests: Iterator[Request]) -> Result:
-    """Run one job."""
+async def run(job: Job, requests: Iterator[Request], kept: list[_Connection]) -> Result:
+    """Run one job over the connections that were kept, and keep those it leaves open."""
     shared, looks = _Run(job), itertools.count()
     loop = asyncio.get_running_loop()
     # Whose certificate it is, is not what is measured.
     context = ssl._create_unverified_context() if job.tls else None  # noqa: S323
 
+    async def connect(exchange: _Exchange) -> _Connection:
+        began = perf_counter() if job.tls else None
+        made = partial(_Connection, shared, exchange, began=began)
+        _, connection = await loop.create_connection(made, "127.0.0.1", job.port, ssl=context)
+        return connection
+
     async def client() -> None:
         exchange = _EXCHANGES[job.kind](requests, looks)
         while perf_counter() < shared.until:
-            began = perf_counter() if job.tls else None
-            made = partial(_Connection, shared, exchange, began=began)
-            try:
-                _, connection = await loop.create_connection(
-                    made, "127.0.0.1", job.port, ssl=context
-                )
-            except OSError as error:
-                shared.fail(f"no connection: {error!r}")
+            connection = kept.pop() if kept else None
+            if connection and connection.usable:
+                connection.resume(shared, exchange)
             else:
-                await connection.closed
+                try:
+                    connection = await connect(exchange)
+                except OSError as error:
+                    shared.fail(f"no connection: {error!r}")
+                    return
+            await connection.rested
+            if connection.usable:
+                kept.append(connection)
 
     try:
         async with asyncio.timeout(job.seconds + _PATIENCE_S), asyncio.TaskGroup() as group:
@@ -285,18 +318,31 @@ async def run(job: Job, requests: Iterator[Request]) -> Result:
     return shared.result()
 
 
-def main() -> None:
+async def serve() -> None:
     """Serve jobs until standard input ends."""
-    sources: dict[str, Iterator[Request]] = {}
-    decode = msgspec.msgpack.Decoder(list[Request]).decode
+    loop = asyncio.get_running_loop()
+    files: dict[str, list[Request]] = {}
+    sources: dict[int, Iterator[Request]] = {}
+    kept: defaultdict[int, list[_Connection]] = defaultdict(list)
+    # Read by a thread, so that the loop sees meanwhile what servers close.
+    while line := await loop.run_in_executor(None, sys.stdin.buffer.readline):
+        job = msgspec.json.decode(line, type=Job)
+        if job.requests not in files:
+            files[job.requests] = read_requests(Path(job.requests))
+        # Each server goes through the requests by itself, and so meets none again soon.
+        if job.port not in sources:
+            sources[job.port] = itertools.cycle(files[job.requests])
+        result = await run(job, sources[job.port], kept[job.port])
+        sys.stdout.buffer.write(msgspec.json.encode(result) + b"\n")
+        sys.stdout.buffer.flush()
+    for connection in itertools.chain.from_iterable(kept.values()):
+        connection.close()
+
+
+def main() -> None:
+    """Run the generator."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        for line in sys.stdin.buffer:
-            job = msgspec.json.decode(line, type=Job)
-            if job.requests not in sources:
-                sources[job.requests] = itertools.cycle(decode(Path(job.requests).read_bytes()))
-            result = runner.run(run(job, sources[job.requests]))
-            sys.stdout.buffer.write(msgspec.json.encode(result) + b"\n")
-            sys.stdout.buffer.flush()
+        runner.run(serve())
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """From rounds to figures, from figures to a table, and how they compare with the committed ones.
 
-Ratios are taken within each round, whose cases ran within seconds of each other, and the median of
-the rounds is what counts: whatever else the machine did meets both sides of a ratio alike. Only
-ratios and memory are compared with the committed figures, since microseconds are those of another
-machine.
+Ratios are taken within each round, in which the cases took turns of a part of a second, and the
+median of the rounds is what counts: whatever else the machine did meets both sides of a ratio
+alike. Only ratios and memory are compared with the committed figures, since microseconds are those
+of another machine.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from statistics import median
 
@@ -20,6 +21,7 @@ from rich.text import Text
 
 from bench import cases
 from bench.cases import CASES, Case
+from bench.load import Result
 
 COMMITTED = Path(__file__).with_name("results.json")
 PAGE = Path(__file__).parents[1] / "docs" / "bench.md"
@@ -29,7 +31,7 @@ NOTABLE = 0.15
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
-    """One case in one round."""
+    """One case in one round, all its turns together."""
 
     cpu_us: float
     rps: float
@@ -50,6 +52,10 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """Private memory of the worker."""
     ratio: float | None = None
     """CPU of the reference divided by ours; 1 = as cheap as the bare server."""
+    spread: tuple[float, float] | None = None
+    """The least and the greatest ratio of a round."""
+    rounds_us: tuple[float, ...] = ()
+    """`cpu_us` of each round; older files have none."""
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,13 +83,32 @@ def today() -> str:
     return time.strftime("%Y-%m-%d", time.gmtime())
 
 
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """Return the value below which a share of the ordered values lies; 0 for none."""
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
+
+
+def round_of(turns: Sequence[Result], *, cpu_s: float, uss_mb: float) -> Round:
+    """Return what a case's turns of one round come to, percentiles being those of all answers."""
+    took_ms = sorted(chain.from_iterable(turn.took_ms for turn in turns))
+    return Round(
+        cpu_us=cpu_s / len(took_ms) * 1e6,
+        rps=len(took_ms) / sum(turn.seconds for turn in turns),
+        p50_ms=percentile(took_ms, 0.5),
+        p99_ms=percentile(took_ms, 0.99),
+        uss_mb=uss_mb,
+    )
+
+
 def figures(case: Case, rounds: Mapping[str, Sequence[Round]]) -> Figures:
     """Return the medians of a case's rounds, and of its ratios."""
     own = rounds[case.key]
-    ratio = None
+    ratio = spread = None
     if case.reference:
         pairs = zip(rounds[case.reference], own, strict=True)
-        ratio = round(median(reference.cpu_us / each.cpu_us for reference, each in pairs), 3)
+        ratios = [reference.cpu_us / each.cpu_us for reference, each in pairs]
+        ratio = round(median(ratios), 3)
+        spread = round(min(ratios), 3), round(max(ratios), 3)
     return Figures(
         cpu_us=round(median(each.cpu_us for each in own), 1),
         rps=round(median(each.rps for each in own)),
@@ -91,6 +116,8 @@ def figures(case: Case, rounds: Mapping[str, Sequence[Round]]) -> Figures:
         p99_ms=round(median(each.p99_ms for each in own), 2),
         uss_mb=round(max(each.uss_mb for each in own), 1),
         ratio=ratio,
+        spread=spread,
+        rounds_us=tuple(round(each.cpu_us, 1) for each in own),
     )
 
 
@@ -114,10 +141,11 @@ def mark(*, met: bool) -> str:
 
 
 def growth(found: Mapping[str, Figures]) -> float | None:
-    """Return how many times what a thousand subscriptions cost a million do."""
+    """Return how many times what a thousand subscriptions cost a million do: the rounds' median."""
     if "b" not in found or "b0" not in found:
         return None
-    return found["b"].cpu_us / found["b0"].cpu_us
+    many, few = (each.rounds_us or (each.cpu_us,) for each in (found["b"], found["b0"]))
+    return median(of_many / of_few for of_many, of_few in zip(many, few, strict=True))
 
 
 def table(results: Results, committed: Results | None) -> Table:
@@ -125,8 +153,9 @@ def table(results: Results, committed: Results | None) -> Table:
     shown = Table(title=f"simgrant {results.version} · {results.machine}", title_justify="left")
     for name in ("", "case"):
         shown.add_column(name)
-    for name in ("CPU us", "ratio", "target", "was", "req/s", "p50 ms", "p99 ms", "USS MB"):
-        shown.add_column(name, justify="right")
+    columns = ("CPU us", "ratio", "spread", "target", "was", "req/s", "p50 ms", "p99 ms", "USS MB")
+    for name in columns:
+        shown.add_column(name, justify="right", no_wrap=True)
     before = committed.cases if committed else {}
     for case in CASES:
         if case.key not in results.cases:
@@ -140,6 +169,7 @@ def table(results: Results, committed: Results | None) -> Table:
             case.title,
             f"{now.cpu_us:.1f}",
             Text(_ratio(now.ratio), style(changed, more_is_better=True)),
+            _spread(now.spread),
             Text(_target(case, now.ratio), _target_style(case, now.ratio)),
             _change(changed),
             f"{now.rps:,.0f}",
@@ -181,8 +211,9 @@ def markdown(results: Results) -> str:
     for case in CASES:
         if case.key in results.cases:
             now = results.cases[case.key]
+            spread = f" ({_spread(now.spread)})" if now.spread else ""
             rows.append(
-                f"| {case.key} | {case.title} | {now.cpu_us:.1f} | {_ratio(now.ratio)} "
+                f"| {case.key} | {case.title} | {now.cpu_us:.1f} | {_ratio(now.ratio)}{spread} "
                 f"| {_target(case, now.ratio)} | {now.rps:,.0f} | {now.p50_ms:.2f} "
                 f"| {now.p99_ms:.2f} | {now.uss_mb:.0f} |"
             )
@@ -216,6 +247,10 @@ def replaced(page: str, text: str) -> str:
 
 def _ratio(ratio: float | None) -> str:
     return "" if ratio is None else f"{ratio:.3f}"
+
+
+def _spread(spread: tuple[float, float] | None) -> str:
+    return f"{spread[0]:.3f}–{spread[1]:.3f}" if spread else ""  # noqa: RUF001
 
 
 def _target(case: Case, ratio: float | None) -> str:

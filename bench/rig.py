@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,13 +22,17 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from bench import usage
+from bench import results, usage
+from bench.cases import Case
 from bench.load import Job, Result
 from bench.results import Round
+from simgrant.config.model import Records
 from tests.servers.process import launch, wait_until
 
+_BEHIND_S = Records().interval_s + 0.3
+"""Seconds after the last answer in which a server begins all that it does behind its answers."""
 _SETTLE_S = 1.5
-"""Longest wait for a server to finish what it does behind its answers."""
+"""Longest wait for it to finish that."""
 
 
 class BenchFailed(Exception):
@@ -132,7 +136,7 @@ class Generator:
         if not line:
             raise BenchFailed(f"the load generator ended with {self._process.wait()}")
         result = msgspec.json.decode(line, type=Result)
-        if result.fault or not result.operations:
+        if result.fault or not result.took_ms:
             raise BenchFailed(result.fault or "no operation was finished")
         return result
 
@@ -151,20 +155,42 @@ def generating() -> Iterator[Generator]:
             process.kill()
 
 
-def measure(server: Server, generator: Generator, job: Job) -> Round:
-    """Run a job against a server and return what it cost the server."""
-    usage.settle(server.pid, longest=_SETTLE_S)
-    before = usage.cpu_seconds(server.pid)
-    result = generator.run(job)
-    usage.settle(server.pid, longest=_SETTLE_S)
-    used = usage.cpu_seconds(server.pid) - before
-    return Round(
-        cpu_us=used / result.operations * 1e6,
-        rps=result.operations / result.seconds,
-        p50_ms=result.p50_ms,
-        p99_ms=result.p99_ms,
-        uss_mb=usage.private_mb(server.pid),
-    )
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A case, its server and one turn of its load."""
+
+    case: Case
+    server: Server
+    job: Job
+
+
+def measure(
+    entries: Sequence[Entry], turns: int, run: Callable[[Job], Result], tell: Callable[[Case], None]
+) -> dict[str, Round]:
+    """Let the cases take turns for one round, and return what each cost its server.
+
+    The CPU time is that between the round's begin and the end of all that the servers do behind
+    their answers. `tell` is called before each turn.
+    """
+    pids = [entry.server.pid for entry in entries]
+    before = [usage.cpu_seconds(pid) for pid in pids]
+    ran: dict[str, list[Result]] = {entry.case.key: [] for entry in entries}
+    for _ in range(turns):
+        for entry in entries:
+            tell(entry.case)
+            try:
+                ran[entry.case.key].append(run(entry.job))
+            except BenchFailed as error:
+                raise BenchFailed(f"({entry.case.key}) {entry.case.title}: {error}") from None
+    time.sleep(_BEHIND_S)
+    usage.settle(pids, longest=_SETTLE_S)
+    after = [usage.cpu_seconds(pid) for pid in pids]
+    return {
+        entry.case.key: results.round_of(
+            ran[entry.case.key], cpu_s=now - then, uss_mb=usage.private_mb(entry.server.pid)
+        )
+        for entry, then, now in zip(entries, before, after, strict=True)
+    }
 
 
 def make_certificate(certificate: Path, key: Path) -> None:

@@ -1,20 +1,28 @@
 """The parts of the bench that could be wrong without anybody noticing."""
 
+import asyncio
 import itertools
 import os
-from array import array
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
+import msgspec
 import pytest
+from rich.console import Console
 
-from bench import cases, handset, load, results, usage, world
-from bench.load import Fault, Head, Request
+from bench import cases, handset, load, results, rig, usage, world
+from bench.cases import Case
+from bench.load import Fault, Head, Job, Request, Result
 from bench.results import Figures, Results, Round
 from simgrant.eap.milenage import Milenage
 
-STAT = (
-    "4711 (simgrant (w) 1) S 1 4711 4711 0 -1 4194560 9 8 7 6 "
-    "250 50 3 4 20 0 3 0 100 200 300 18446744073709551615\n"
-)
 ROLLUP = """\
 55d0-7ffd ---p 00000000 00:00 0                          [rollup]
 Rss:               30000 kB
@@ -29,8 +37,67 @@ ANSWER = (
 )
 
 
-def figures(cpu_us: float = 100.0, *, ratio: float | None = None, uss_mb: float = 60.0) -> Figures:
-    return Figures(cpu_us=cpu_us, rps=9, p50_ms=1, p99_ms=2, uss_mb=uss_mb, ratio=ratio)
+WORKER = """
+import sys, threading, time
+
+def work(seconds):
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
+
+print("ready", flush=True)
+for line in sys.stdin:
+    later, seconds = map(float, line.split())
+    time.sleep(later)
+    thread = threading.Thread(target=work, args=(seconds,))
+    thread.start()
+    thread.join()
+    print(time.process_time(), flush=True)
+"""
+
+
+@contextmanager
+def worker() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that idles, and works in a thread that then ends: so long, so late, as told."""
+    with subprocess.Popen(
+        [sys.executable, "-c", WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        try:
+            heard(process)
+            yield process
+        finally:
+            process.kill()
+
+
+def order(process: subprocess.Popen[bytes], *, later: float = 0, seconds: float) -> None:
+    assert process.stdin is not None
+    process.stdin.write(f"{later} {seconds}\n".encode())
+    process.stdin.flush()
+
+
+def heard(process: subprocess.Popen[bytes]) -> bytes:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def figures(
+    cpu_us: float = 100.0,
+    *,
+    ratio: float | None = None,
+    spread: tuple[float, float] | None = None,
+    uss_mb: float = 60.0,
+    rounds_us: tuple[float, ...] = (),
+) -> Figures:
+    return Figures(
+        cpu_us=cpu_us,
+        rps=9,
+        p50_ms=1,
+        p99_ms=2,
+        uss_mb=uss_mb,
+        ratio=ratio,
+        spread=spread,
+        rounds_us=rounds_us,
+    )
 
 
 def one_round(cpu_us: float) -> Round:
@@ -42,15 +109,39 @@ def run_of(found: dict[str, Figures]) -> Results:
 
 
 class TestUsage:
-    def test_cpu_time_is_user_and_system_whatever_the_name(self) -> None:
-        assert usage.pull_cpu_ticks(STAT) == 300
+    def test_cpu_time_is_that_of_the_whole_process(self) -> None:
+        before = time.process_time()
+        found = usage.cpu_seconds(os.getpid())
+        assert before <= found <= time.process_time()
+
+    def test_cpu_time_of_another_with_its_ended_threads(self) -> None:
+        with worker() as process:
+            order(process, seconds=0.05)
+            told = float(heard(process))
+            assert 0.05 < told <= usage.cpu_seconds(process.pid) < told + 0.05
+
+    def test_no_such_process(self) -> None:
+        with pytest.raises(usage.NoClock, match="no CPU clock of process 4194304"):
+            usage.cpu_seconds(2**22)
 
     def test_private_memory_is_clean_and_dirty(self) -> None:
         assert usage.pull_private_kb(ROLLUP) == 21504
 
-    def test_of_this_process(self) -> None:
-        assert usage.cpu_seconds(os.getpid()) > 0
+    def test_private_memory_of_this_process(self) -> None:
         assert usage.private_mb(os.getpid()) > 1
+
+    def test_settles_when_nobody_works(self) -> None:
+        with worker() as idle:
+            began = time.monotonic()
+            usage.settle([idle.pid], longest=20)
+            assert time.monotonic() - began < 10
+
+    def test_does_not_settle_while_one_works(self) -> None:
+        with worker() as idle, worker() as busy:
+            order(busy, seconds=20)
+            began = time.monotonic()
+            usage.settle([idle.pid, busy.pid], longest=0.3)
+            assert time.monotonic() - began >= 0.3
 
 
 class TestHttp:
@@ -116,12 +207,175 @@ class TestExchanges:
         assert handset.answer_relay(before, nai, Milenage(world.K, world.OPC)) == after
 
 
-def test_percentile() -> None:
-    ordered = array("d", range(100))
-    assert load.percentile(ordered, 0.5) == 50
-    assert load.percentile(ordered, 0.99) == 99
-    assert load.percentile(ordered, 1.0) == 99
-    assert load.percentile(array("d"), 0.5) == 0
+class Site:
+    """A server that answers everything, but may reset a connection at its n-th request."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.requests = 0
+        self.open: set[asyncio.StreamWriter] = set()
+        self.reset_at: int | None = None
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self.open.add(writer)
+        try:
+            while await reader.readuntil(b"\r\n\r\n"):
+                self.requests += 1
+                if self.requests == self.reset_at:
+                    lingering = struct.pack("ii", 1, 0)
+                    writer.get_extra_info("socket").setsockopt(
+                        socket.SOL_SOCKET, socket.SO_LINGER, lingering
+                    )
+                    writer.transport.abort()
+                    return
+                writer.write(ANSWER.replace(b"Content-Type", b"content-type"))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self.open.discard(writer)
+            writer.close()
+
+    async def hang_up(self) -> None:
+        """Close what is open, and let the other side see it."""
+        for writer in self.open:
+            writer.close()
+        await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def site(context: ssl.SSLContext | None = None) -> AsyncIterator[tuple[Site, int]]:
+    answering = Site()
+    server = await asyncio.start_server(answering.serve, "127.0.0.1", 0, ssl=context)
+    async with server:
+        yield answering, server.sockets[0].getsockname()[1]
+        await answering.hang_up()
+
+
+class TestConnections:
+    """What is kept from one turn to the next, so that short turns measure requests alone."""
+
+    async def turn(
+        self, port: int, kept: list[load._Connection], *, tls: bool = False, connections: int = 3
+    ) -> Result:
+        job = Job(
+            port=port, kind="token", requests="", seconds=0.05, connections=connections, tls=tls
+        )
+        return await load.run(job, itertools.repeat(Request(b"GET / HTTP/1.1\r\n\r\n")), kept)
+
+    async def test_are_used_again(self) -> None:
+        kept: list[load._Connection] = []
+        async with site() as (answering, port):
+            turns = [await self.turn(port, kept) for _ in range(3)]
+            assert answering.connections == len(kept) == 3
+            assert answering.requests == sum(len(turn.took_ms) for turn in turns)
+        assert [turn.fault for turn in turns] == ["", "", ""]
+        assert all(turn.took_ms and turn.seconds >= 0.05 for turn in turns)
+
+    async def test_closed_meanwhile_are_opened_anew(self) -> None:
+        kept: list[load._Connection] = []
+        async with site() as (answering, port):
+            await self.turn(port, kept)
+            await answering.hang_up()
+            result = await self.turn(port, kept)
+            assert answering.connections == 6
+            assert len(kept) == 3
+        assert result.took_ms
+        assert not result.fault
+
+    async def test_lost_just_when_taken_up_are_opened_anew(self) -> None:
+        kept: list[load._Connection] = []
+        async with site() as (answering, port):
+            await self.turn(port, kept, connections=1)
+            answering.reset_at = answering.requests + 1
+            result = await self.turn(port, kept, connections=1)
+            assert answering.connections == 2
+        assert result.took_ms
+        assert not result.fault
+
+    async def test_lost_later_is_a_fault(self) -> None:
+        kept: list[load._Connection] = []
+        async with site() as (answering, port):
+            await self.turn(port, kept, connections=1)
+            answering.reset_at = answering.requests + 2
+            result = await self.turn(port, kept, connections=1)
+        assert result.fault.startswith("connection lost")
+
+    async def test_that_get_what_nobody_asked_for_are_dropped(self) -> None:
+        kept: list[load._Connection] = []
+        async with site() as (answering, port):
+            await self.turn(port, kept)
+            for writer in answering.open:
+                writer.write(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
+            await asyncio.sleep(0.05)
+            result = await self.turn(port, kept)
+            assert answering.connections == 6
+        assert not result.fault
+
+    async def test_with_tls_each_is_for_one_request(self, tmp_path: Path) -> None:
+        certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+        rig.make_certificate(certificate, key)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        kept: list[load._Connection] = []
+        async with site(context) as (answering, port):
+            result = await self.turn(port, kept, tls=True)
+            assert answering.connections == answering.requests == len(result.took_ms) > 3
+        assert not kept
+        assert not result.fault
+
+
+class TestRounds:
+    def entry(self, key: str, process: subprocess.Popen[bytes]) -> rig.Entry:
+        case = next(case for case in cases.CASES if case.key == key)
+        job = Job(port=ord(key), kind="token", requests="", seconds=1, connections=1)
+        return rig.Entry(case, rig.Server(process, job.port), job)
+
+    def test_work_behind_the_answers_counts(self) -> None:
+        """Records are written up to a second later, and that takes its time."""
+        told: list[str] = []
+        ran: list[int] = []
+        with worker() as bare, worker() as ours:
+
+            def run(job: Job) -> Result:
+                ran.append(job.port)
+                if len(ran) == 4:
+                    order(ours, later=0.9, seconds=0.6)
+                return Result(seconds=1, took_ms=[1, 2])
+
+            def tell(case: Case) -> None:
+                told.append(case.key)
+
+            entries = [self.entry("a", bare), self.entry("b", ours)]
+            found = rig.measure(entries, 2, run, tell)
+        assert told == ["a", "b", "a", "b"]
+        assert ran == [ord(key) for key in told]
+        assert found["a"].cpu_us < 0.1e6 / 4
+        assert 0.6e6 / 4 < found["b"].cpu_us < 0.7e6 / 4
+
+    def test_fault_names_the_case(self) -> None:
+        def run(_job: Job) -> Result:
+            raise rig.BenchFailed("no answer")
+
+        with (
+            worker() as bare,
+            pytest.raises(rig.BenchFailed, match=r"\(a\) bare server.*no answer"),
+        ):
+            rig.measure([self.entry("a", bare)], 1, run, lambda _case: None)
+
+    def test_turns_are_one_sample(self) -> None:
+        turns = [
+            Result(seconds=0.5, took_ms=[float(each) for each in range(50, 100)]),
+            Result(seconds=1.5, took_ms=[float(each) for each in range(50)]),
+        ]
+        found = results.round_of(turns, cpu_s=0.02, uss_mb=7)
+        assert found == Round(cpu_us=200, rps=50, p50_ms=50, p99_ms=99, uss_mb=7)
+
+    def test_percentile(self) -> None:
+        assert results.percentile(range(100), 0.5) == 50
+        assert results.percentile(range(100), 0.99) == 99
+        assert results.percentile(range(100), 1.0) == 99
+        assert results.percentile([], 0.5) == 0
 
 
 def test_subscriptions_are_chosen_once_each() -> None:
@@ -161,7 +415,21 @@ class TestFigures:
         }
         found = results.figures(case, rounds)
         assert found.ratio == 0.4
+        assert found.spread == (0.4, 0.5)
         assert found.cpu_us == 100
+        assert found.rounds_us == (100, 1000, 80)
+
+    def test_no_ratio_without_reference(self) -> None:
+        found = results.figures(cases.CASES[0], {"a": [one_round(40)]})
+        assert found.ratio is None
+        assert found.spread is None
+
+    def test_growth_is_the_median_of_the_rounds_growths(self) -> None:
+        found = {
+            "b0": figures(200, rounds_us=(100, 200, 400)),
+            "b": figures(300, rounds_us=(120, 300, 440)),
+        }
+        assert results.growth(found) == 1.2
 
     @pytest.mark.parametrize(
         ("changed", "more_is_better", "style"),
@@ -195,6 +463,23 @@ class TestFigures:
         )
         assert "1.30 times what a thousand do (at most 1.2) ✗" in text
         assert "130 MB at most (below 120) ✗" in text
+
+    def test_spread_is_shown_beside_the_ratio(self) -> None:
+        found = run_of({"a": figures(40), "c": figures(130, ratio=0.31, spread=(0.291, 0.34))})
+        assert "| 130.0 | 0.310 (0.291–0.340) | 0.22 ✓ |" in results.markdown(found)  # noqa: RUF001
+        console = Console(width=140)
+        with console.capture() as shown:
+            console.print(results.table(found, None))
+        assert "│ 0.310 │ 0.291–0.340 │" in shown.get()  # noqa: RUF001
+
+    def test_files_from_before_the_spread_are_read(self, tmp_path: Path) -> None:
+        new = run_of({"b": figures(300, ratio=0.3, spread=(0.2, 0.4), rounds_us=(300,))})
+        old = msgspec.to_builtins(new)
+        del old["cases"]["b"]["spread"], old["cases"]["b"]["rounds_us"]
+        (tmp_path / "new.json").write_bytes(msgspec.json.encode(new))
+        (tmp_path / "old.json").write_bytes(msgspec.json.encode(old))
+        assert results.read(tmp_path / "new.json") == new
+        assert results.read(tmp_path / "old.json") == run_of({"b": figures(300, ratio=0.3)})
 
     def test_page_keeps_what_is_around_the_marks(self) -> None:
         page = f"before\n{results.BEGIN}\nold\n{results.END}\nafter\n"
