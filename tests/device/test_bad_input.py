@@ -7,7 +7,6 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, example
@@ -954,11 +953,12 @@ async def test_no_repr_holds_an_identity_or_a_secret(phone: Phone) -> None:
     made = Milenage(K, OPC).f2345(rand)
     secrets |= {"RES": made.res, "K_aut": k_aut_of(phone, challenge), "token": token.encode()}
     secrets |= {"cookie": challenge.cookie_value.encode()}
+    with_eap_id = to_ask((*ask.parameters, ("eap_id", phone.eap_id)))
     shown = {
         "ask": ask,
         "claims": pull_token(token, keys, now=now),
         "principal": await by_token.authenticate(ask, call, Trail("x")),
-        "challenge": await by_sim.start(replace(ask, eap_id=phone.eap_id), call, Trail("x")),
+        "challenge": await by_sim.start(with_eap_id, call, Trail("x")),
         "granted": await server.parts.entitle.ask(ask, call, Trail("x")),
         "started": started,
         "row": await store.session("default", ALLOWED, started.session_id),

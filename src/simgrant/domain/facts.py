@@ -6,17 +6,16 @@ not only that it was roaming but who said so and how long ago.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Generic, TypeVar
 
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
-from simgrant.nouns import noun
+from simgrant.nouns import Word, noun
 from simgrant.spec.ids import ProvStatus
 
 T = TypeVar("T")
 
 
-class Area(StrEnum):
+class Area(Word):
     """Where the subscription is, as far as we know (no request carries it)."""
 
     HOME = "home"

@@ -12,7 +12,6 @@ import tomllib
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from enum import StrEnum
 from hashlib import sha256
 from importlib import resources
 
@@ -31,7 +30,7 @@ from simgrant.domain.conditions import (
 from simgrant.domain.facts import Area, Facts, Question
 from simgrant.domain.problems import Problem, Problems, did_you_mean, shown
 from simgrant.domain.subscription import ConsentKind
-from simgrant.nouns import noun
+from simgrant.nouns import Word, noun
 
 FEATURES: Mapping[str, str] = {
     "volte": "voice calls over LTE",
@@ -55,7 +54,7 @@ _MOST_LETTERS = 500
 _MOST_BYTES = 1 << 20
 
 
-class Result(StrEnum):
+class Result(Word):
     """What a rule says of a feature."""
 
     ALLOWED = "allowed"

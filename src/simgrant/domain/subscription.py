@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import field
-from enum import StrEnum
 
 from simgrant.identities import Imsi, Msisdn
-from simgrant.nouns import noun
+from simgrant.nouns import Word, noun
 from simgrant.spec.ids import ProvStatus
 
 
-class SubscriptionStatus(StrEnum):
+class SubscriptionStatus(Word):
     """The life of a subscription as the operator's BSS sees it."""
 
     ACTIVE = "active"
@@ -26,14 +25,14 @@ SERVED = frozenset({SubscriptionStatus.ACTIVE, SubscriptionStatus.SUSPENDED})
 """The states in which a device gets a document at all."""
 
 
-class ConsentKind(StrEnum):
+class ConsentKind(Word):
     """What a subscriber has to give before a service starts."""
 
     TERMS = "terms"
     ADDRESS = "address"
 
 
-class ConsentStatus(StrEnum):
+class ConsentStatus(Word):
     """How far a consent is; maps to AddrStatus and TC_Status (TS.43 Tables 16, 17)."""
 
     MISSING = "missing"

@@ -105,7 +105,7 @@ class BySim:
         now = self._clock.now()
         nai, imsi = _nai(ask.eap_id)
         tenant = self._reception.tenancy.resolve(call.host, imsi, ask.gid1)
-        self._reception.name(trail, tenant, imsi, ask.terminal.terminal_id)
+        self._reception.name(trail, tenant, imsi, ask.terminal_id)
         self._reception.name_source(trail, tenant, call.source)
         self._reception.asked(ask, trail)
         if ask.imsi and ask.imsi != imsi.digits:
@@ -236,7 +236,7 @@ class BySim:
     def _first_ask(self, parameters: bytes, session: _Session, trail: Trail) -> Ask:
         """Return the first leg's request, which the second leg does not repeat."""
         ask = to_ask(pull_parameters(parameters))
-        self._reception.name(trail, session.tenant, session.imsi, ask.terminal.terminal_id)
+        self._reception.name(trail, session.tenant, session.imsi, ask.terminal_id)
         self._reception.asked(ask, trail)
         return ask
 
@@ -318,7 +318,7 @@ class BySim:
     def _claims(self, session: _Session, ask: Ask, apps: tuple[str, ...], issued: int) -> Claims:
         return Claims(
             session.imsi,
-            ask.terminal.terminal_id,
+            ask.terminal_id,
             apps,
             ask.app_name.lower(),
             issued,

@@ -102,7 +102,7 @@ def _refuse_strangers(ask: Ask, claims: Claims) -> None:
     """
     if ask.imsi and ask.imsi != claims.imsi.digits:
         raise Unauthenticated("token_of_another_imsi")
-    terminal_id = ask.terminal.terminal_id
+    terminal_id = ask.terminal_id
     if terminal_id and terminal_id.lower() != claims.terminal_id.lower():
         raise Unauthenticated("token_of_another_terminal")
     if ask.apps and ask.app_name.lower() != claims.app_name:

@@ -12,13 +12,12 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import field
-from enum import StrEnum
 from hashlib import blake2b
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from simgrant.nouns import noun
+from simgrant.nouns import Word, noun
 
 ID_BYTES = 4
 NONCE_BYTES = 12
@@ -27,7 +26,7 @@ OVERHEAD = ID_BYTES + NONCE_BYTES + 16
 """Bytes that sealing adds."""
 
 
-class Use(StrEnum):
+class Use(Word):
     """What a key on the ring is for."""
 
     SEALING = "sealing"
@@ -38,7 +37,7 @@ class Use(StrEnum):
     """Ki and OPc of the local AuC at rest."""
 
 
-class Purpose(StrEnum):
+class Purpose(Word):
     """What a sealed value is; one never opens as the other."""
 
     TOKEN = "token"  # noqa: S105 - a name

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import field
-from enum import StrEnum
 from typing import Protocol
 
 from simgrant.domain.subscription import (
@@ -30,11 +29,11 @@ from simgrant.domain.subscription import (
 )
 from simgrant.errors import Conflict
 from simgrant.identities import Imsi, Msisdn
-from simgrant.nouns import noun
+from simgrant.nouns import Word, noun
 from simgrant.spec.ids import ProvStatus
 
 
-class Outcome(StrEnum):
+class Outcome(Word):
     """What is already known of an EAP session; there is one row per session id."""
 
     STARTED = "started"

@@ -6,10 +6,10 @@ test keeps both equal, so a value is never added in one place only.
 
 from __future__ import annotations
 
-from enum import IntEnum, StrEnum
+from simgrant.nouns import Number, Word
 
 
-class AppId(StrEnum):
+class AppId(Word):
     """The applications of TS.43 §2.3, by name."""
 
     VOICE_OVER_CELLULAR = "ap2003"
@@ -26,7 +26,7 @@ class AppId(StrEnum):
     SATMODE = "ap2016"
 
 
-class EntitlementStatus(IntEnum):
+class EntitlementStatus(Number):
     """TS.43 Table 14: what the device may do with the service."""
 
     DISABLED = 0
@@ -35,7 +35,7 @@ class EntitlementStatus(IntEnum):
     PROVISIONING = 3
 
 
-class AddrStatus(IntEnum):
+class AddrStatus(Number):
     """TS.43 Table 16: the emergency address."""
 
     NOT_AVAILABLE = 0
@@ -44,7 +44,7 @@ class AddrStatus(IntEnum):
     IN_PROGRESS = 3
 
 
-class TcStatus(IntEnum):
+class TcStatus(Number):
     """TS.43 Table 17: the terms and conditions."""
 
     NOT_AVAILABLE = 0
@@ -53,7 +53,7 @@ class TcStatus(IntEnum):
     IN_PROGRESS = 3
 
 
-class ProvStatus(IntEnum):
+class ProvStatus(Number):
     """TS.43 Table 18: provisioning of the service in the network."""
 
     NOT_PROVISIONED = 0
@@ -62,14 +62,14 @@ class ProvStatus(IntEnum):
     IN_PROGRESS = 3
 
 
-class AccessType(IntEnum):
+class AccessType(Number):
     """TS.43 Table 21: the radio access of a voice entry."""
 
     LTE = 1
     NG_RAN = 2
 
 
-class HomeRoamingNwType(IntEnum):
+class HomeRoamingNwType(Number):
     """TS.43 Table 21: where a voice entry holds."""
 
     ALL = 1
@@ -77,7 +77,7 @@ class HomeRoamingNwType(IntEnum):
     ROAMING = 3
 
 
-class NotifAction(IntEnum):
+class NotifAction(Number):
     """TS.43 Table 4: how the device wants to be notified (5 is v13's, kept but unserved)."""
 
     DISABLE = 0
@@ -88,7 +88,7 @@ class NotifAction(IntEnum):
     SNC = 5
 
 
-class RegisterNotifStatus(IntEnum):
+class RegisterNotifStatus(Number):
     """TS.43 Table 12: what became of a notif_token."""
 
     SUCCESS = 0

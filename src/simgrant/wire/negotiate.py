@@ -7,14 +7,14 @@ leads to an answer. XML is the answer when in doubt, since Android reads it wher
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
+from simgrant.nouns import Word
 from simgrant.wire import content_types
 
 
-class Format(StrEnum):
+class Format(Word):
     """How a document is written; the value is its content type."""
 
     XML = content_types.XML

@@ -93,29 +93,73 @@ class Ask:
     apps: tuple[str, ...]
     """AppIDs in lower case, known or not, in the order asked, each once; may be empty."""
     spec_version: SpecVersion
-    config_version: int
-    """``vers``: the version of the document that the device holds; may be -1 or -2 (RCC.14)."""
-    eap_id: str = field(repr=False)
-    imsi: str = field(repr=False)
-    token: str = field(repr=False)
-    temporary_token: str = field(repr=False)
-    terminal: TerminalClaim
-    requestor_id: str
-    gid1: str
-    gid2: str
-    app_name: str
-    app_version: str
-    notif: NotifClaim | None
-    operation: str
     parameters: Parameters = field(repr=False)
-    """All that came, for the services that have parameters of their own."""
+    """All that came."""
+    _found: dict[str, str] = field(repr=False, compare=False)
+    """The last value of each name, but for those that say nothing."""
 
     def value(self, name: str) -> str:
         """Return the last value of the parameter ``name`` (lower case); absent is empty."""
-        for found, value in reversed(self.parameters):
-            if found == name and not _is_null(value):
-                return value
-        return ""
+        return self._found.get(name, "")
+
+    @property
+    def eap_id(self) -> str:
+        """The SIM's identity in a full authentication: an NAI."""
+        return self._found.get("eap_id", "")
+
+    @property
+    def imsi(self) -> str:
+        """The IMSI, which some clients send beside a token."""
+        return self._found.get("imsi", "")
+
+    @property
+    def token(self) -> str:
+        """The token of a fast authentication."""
+        return self._found.get("token", "")
+
+    @property
+    def temporary_token(self) -> str:
+        """The token of a third party."""
+        return self._found.get("temporary_token", "")
+
+    @property
+    def gid1(self) -> str:
+        """The SIM's group identifier, hexadecimal."""
+        return self._found.get("gid1", "")
+
+    @property
+    def app_name(self) -> str:
+        """The client on the device, as it calls itself."""
+        return self._found.get("app_name", "")
+
+    @property
+    def config_version(self) -> int:
+        """``vers``: the version of the document that the device holds; may be -1 or -2 (RCC.14)."""
+        return _config_version(self._found.get("vers", "0"))
+
+    @property
+    def terminal_id(self) -> str:
+        """An IMEI, a UUID, or empty."""
+        return self._found.get("terminal_id", "")
+
+    @property
+    def terminal(self) -> TerminalClaim:
+        """All that the device says that it is."""
+        get = self._found.get
+        return TerminalClaim(
+            get("terminal_id", ""),
+            get("terminal_vendor", ""),
+            get("terminal_model", ""),
+            get("terminal_sw_version", ""),
+        )
+
+    @property
+    def notif(self) -> NotifClaim | None:
+        """How the device asks to be notified; None where it does not."""
+        found = self._found
+        if "notif_action" not in found and "notif_token" not in found:
+            return None
+        return _notif(found.get("notif_action", ""), found.get("notif_token", ""))
 
 
 def pull_query(query: bytes) -> Parameters:
@@ -189,41 +233,21 @@ def ask(parameters: Parameters) -> Ask:
     different values are refused. The text ``null``, which Android sends for what it could not
     read, is no value.
     """
-    found = {
-        name: value
-        for name, value in parameters
-        if value and (len(value) != 4 or not _is_null(value))
-    }
-    apps = [value for name, value in parameters if name == "app"]
-    if len(found) + len(apps) != len(parameters) + 1:
+    found: dict[str, str] = {}
+    apps = []
+    twice = False
+    for name, value in parameters:
+        if name == "app":
+            apps.append(value)
+        elif value and (len(value) != 4 or not _is_null(value)):
+            twice = twice or name in found
+            found[name] = value
+    if twice:
         _refuse_two_proofs(parameters, found)
-    get = found.get
-    spec_version = version.parse(get("entitlement_version", ""))
+    spec_version = version.parse(found.get("entitlement_version", ""))
     if spec_version is None:
         raise BadRequest("bad_entitlement_version")
-    return Ask(
-        apps=_apps(apps),
-        spec_version=spec_version,
-        config_version=_config_version(get("vers", "0")),
-        eap_id=get("eap_id", ""),
-        imsi=get("imsi", ""),
-        token=get("token", ""),
-        temporary_token=get("temporary_token", ""),
-        terminal=TerminalClaim(
-            get("terminal_id", ""),
-            get("terminal_vendor", ""),
-            get("terminal_model", ""),
-            get("terminal_sw_version", ""),
-        ),
-        requestor_id=get("requestor_id", ""),
-        gid1=get("gid1", ""),
-        gid2=get("gid2", ""),
-        app_name=get("app_name", ""),
-        app_version=get("app_version", ""),
-        notif=_notif(get("notif_action", ""), get("notif_token", "")),
-        operation=get("operation", ""),
-        parameters=parameters,
-    )
+    return Ask(_apps(apps), spec_version, parameters, found)
 
 
 def push_parameters(parameters: Parameters) -> bytes:
@@ -320,9 +344,7 @@ def _config_version(text: str) -> int:
     return 0
 
 
-def _notif(action: str, token: str) -> NotifClaim | None:
-    if not action and not token:
-        return None
+def _notif(action: str, token: str) -> NotifClaim:
     known = action.isascii() and action.isdigit() and len(action) <= _MAX_VERS_DIGITS
     return NotifClaim(int(action) if known else NO_ACTION, token)
 

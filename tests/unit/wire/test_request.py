@@ -325,11 +325,10 @@ class TestAsk:
         request = ask(tuple((name, text) for name in TEXTS))
         assert (request.apps, request.notif) == ((), None)
         assert (request.eap_id, request.imsi, request.token) == ("", "", "")
-        assert (request.temporary_token, request.requestor_id) == ("", "")
-        assert (request.gid1, request.gid2, request.operation) == ("", "", "")
+        assert (request.temporary_token, request.gid1, request.app_name) == ("", "", "")
         assert request.terminal == TerminalClaim("", "", "", "")
         assert (request.spec_version, request.config_version) == (DEFAULT, 0)
-        assert request.value("gid1") == ""
+        assert {request.value(name.lower()) for name in TEXTS} == {""}
 
     def test_nothing_at_all_is_no_error_here(self) -> None:
         assert ask(()).apps == ()

@@ -166,6 +166,8 @@ class Connection(asyncio.Protocol):
         if self._coming is not None and not self._in_head:
             self._fail(BadRequest("disconnected"))
         self._ending = True
+        # It knows our methods: without this, only the collector would end them both.
+        del self._parser
 
     def data_received(self, data: bytes) -> None:
         """Take bytes in."""
