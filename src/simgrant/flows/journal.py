@@ -63,26 +63,31 @@ class Journal:
                 trail.tenant, trail.subscriber_ref, int(now * 1e6), trail.request_id, body
             )
         )
-        if len(self._waiting) >= self._limits.batch:
+        if len(self._waiting) == self._limits.batch:
             self._enough.set()
 
     async def run(self) -> None:
-        """Write batches for ever."""
+        """Write batches for ever: a full one at once, a smaller one when its time has come."""
         while True:
             try:
                 async with asyncio.timeout(self._limits.interval_s):
                     await self._enough.wait()
             except TimeoutError:
                 pass
-            self._enough.clear()
-            await self.flush()
+            # What comes meanwhile waits for its own batch: a commit costs more than a record.
+            await self._write_batch()
+            if len(self._waiting) < self._limits.batch:
+                self._enough.clear()
 
     async def flush(self) -> None:
         """Write everything that waits now; what the store refuses is lost and counted."""
         while self._waiting:
-            size = min(len(self._waiting), self._limits.batch)
-            batch = [self._waiting.popleft() for _ in range(size)]
-            try:
-                await self._store.append_records(batch)
-            except EcsError:
-                self._metrics.records_lost.inc(len(batch))
+            await self._write_batch()
+
+    async def _write_batch(self) -> None:
+        size = min(len(self._waiting), self._limits.batch)
+        batch = [self._waiting.popleft() for _ in range(size)]
+        try:
+            await self._store.append_records(batch)
+        except EcsError:
+            self._metrics.records_lost.inc(len(batch))

@@ -36,7 +36,7 @@ from simgrant.nouns import noun
 T = TypeVar("T")
 
 _LEAST_SQLITE = (3, 35, 0)  # RETURNING
-_ROWS = 100
+_ROWS = (500, 100, 25, 5, 1)
 """Rows that one statement inserts; SQLite takes 32,766 parameters, and our rows have up to 20."""
 _BATCH = 256  # jobs in a transaction
 _GATHER_S = 0.002
@@ -307,22 +307,24 @@ def _fetch(db: sqlite3.Connection, sql: str, params: Params) -> Rows:
 
 
 def _fill(db: sqlite3.Connection, sql: str, params: Sequence[Params]) -> None:
-    """Run a statement for many rows, a hundred at a time.
+    """Run a statement for many rows, as many at a time as it takes.
 
     Each execution gives the interpreter's lock away and has to get it back from a busy
     event loop, which costs far more than a row.
     """
-    many = for_rows(sql, _ROWS)
-    whole = len(params) - len(params) % _ROWS if many else 0
-    try:
-        for start in range(0, whole, _ROWS):
-            rows = params[start : start + _ROWS]
-            db.execute(many or sql, tuple(chain.from_iterable(rows)))
-        db.executemany(sql, params[whole:])
-    except sqlite3.Error as error:
-        raise _mapped(error) from None
-    except UnicodeEncodeError:
-        raise _unstorable() from None
+    start = 0
+    for rows in _ROWS:
+        many = for_rows(sql, rows)
+        while many is not None and len(params) - start >= rows:
+            _fetch(db, many, tuple(chain.from_iterable(params[start : start + rows])))
+            start += rows
+    if start < len(params):
+        try:
+            db.executemany(sql, params)
+        except sqlite3.Error as error:
+            raise _mapped(error) from None
+        except UnicodeEncodeError:
+            raise _unstorable() from None
 
 
 _REASONS = {
@@ -405,6 +407,8 @@ def _connect(path: Path) -> sqlite3.Connection:
         cached_statements=256,
     )
     connection.execute("PRAGMA cache_size = -65536")
+    # What a statement of many rows would have to take back needs no file of its own.
+    connection.execute("PRAGMA temp_store = MEMORY")
     return connection
 
 
