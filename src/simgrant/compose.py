@@ -49,13 +49,10 @@ from simgrant.telemetry.metrics import Metrics
 class SystemClock:
     """The time of this machine."""
 
-    def now(self) -> float:
-        """Return Unix seconds."""
-        return time.time()
-
-    def monotonic(self) -> float:
-        """Return seconds that never go back."""
-        return time.monotonic()
+    now = staticmethod(time.time)
+    """Unix seconds."""
+    monotonic = staticmethod(time.monotonic)
+    """Seconds that never go back."""
 
 
 CLOCK = SystemClock()

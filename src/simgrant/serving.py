@@ -22,6 +22,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -93,7 +94,7 @@ async def running(loaded: Loaded, *, reload: asyncio.Event | None = None) -> Asy
             state = _State(parts)
             front = ManagementFront(
                 not_ready=state.not_ready,
-                metrics=lambda: generate_latest(parts.metrics.registry),
+                metrics=partial(_metrics_of, parts),
                 services=SERVICES,
                 version=__version__,
             )
@@ -103,6 +104,12 @@ async def running(loaded: Loaded, *, reload: asyncio.Event | None = None) -> Asy
                 _worker(state, device, index=0, reload=reload),
             ):
                 yield Running(parts, _device_url(loaded, device), _url("http", management))
+
+
+def _metrics_of(parts: compose.Parts) -> bytes:
+    """Return the metrics, with the requests in them that were answered a moment ago."""
+    parts.journal.settle()
+    return generate_latest(parts.metrics.registry)
 
 
 @dataclass(slots=True)

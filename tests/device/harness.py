@@ -376,6 +376,7 @@ class Server:
     @property
     def log_lines(self) -> list[dict[str, Any]]:
         """Every log line of a request so far."""
+        self.parts.journal.settle()
         self.parts.lines.flush()
         return [json.loads(line) for line in self.out.getvalue().splitlines()]
 

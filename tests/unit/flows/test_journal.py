@@ -63,6 +63,7 @@ async def running(store: Slow, *, interval_s: float = 3600) -> AsyncIterator[Jou
 def finish(journal: Journal, times: int) -> None:
     for number in range(times):
         journal.finish(Trail(str(number)), 0.001)
+    journal.settle()
 
 
 async def test_what_comes_during_a_write_waits_for_a_batch_of_its_own() -> None:
@@ -88,6 +89,24 @@ async def test_a_small_batch_is_written_when_its_time_has_come() -> None:
     async with running(store, interval_s=0.01) as journal:
         finish(journal, 3)
         assert await store.begun.get() == 3
+
+
+async def test_what_has_finished_is_counted_and_told_in_a_moment() -> None:
+    told: asyncio.Queue[bytes] = asyncio.Queue()
+    journal = Journal(
+        cast("Store", Slow()),
+        clock=Clock(),
+        metrics=Metrics(CollectorRegistry()),
+        write_line=told.put_nowait,
+        limits=Limits(queue=50, batch=10, interval_s=3600),
+    )
+    journal.finish(Trail("one"), 0.001)
+    assert told.empty()
+    async with asyncio.timeout(DEADLINE):
+        assert b'"request_id":"one"' in await told.get()
+    for number in range(1000):
+        journal.finish(Trail(str(number)), 0.001)
+    assert told.qsize() > 900, "many do not wait for their time"
 
 
 async def test_flush_writes_all_and_what_is_refused_is_counted() -> None:
