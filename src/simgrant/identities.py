@@ -7,7 +7,7 @@ had only by asking for ``.digits``.
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 
 class InvalidIdentity(ValueError):
@@ -86,12 +86,11 @@ class Imei(_Digits):
         return self.digits[:8]
 
     @classmethod
-    def maybe(cls, text: str) -> Self | None:
-        """Return the IMEI, or None where a terminal_id is a UUID or nonsense."""
-        try:
-            return cls(text)
-        except InvalidIdentity:
-            return None
+    def tac_of(cls, terminal_id: str) -> str:
+        """Return the TAC of a terminal_id; empty where it is a UUID or nonsense."""
+        if not (cls._least <= len(terminal_id) <= cls._most and terminal_id.isdecimal()):
+            return ""
+        return terminal_id[:8] if terminal_id.isascii() else ""
 
 
 class Iccid(_Digits):

@@ -389,6 +389,20 @@ async def test_a_megabyte_is_413_and_the_connection_ends(remote: Remote, chunked
     assert [line["status"] for line in remote.log_lines] == [413]
 
 
+async def test_what_comes_behind_a_body_is_no_header(bench: Workbench) -> None:
+    settings = device(trusted_proxies=["127.0.0.0/8"])
+    async with listening(bench, settings) as remote:
+        body = json.dumps({"app": "ap2004", "EAP_ID": Phone(remote).eap_id}).encode()
+        head = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+        chunk = b"%x\r\n%b\r\n0\r\nx-forwarded-for: 203.0.113.9\r\n\r\n" % (len(body), body)
+        connection = await remote.connect()
+        connection.write(head + chunk)
+        assert (await connection.answer()).status == 200
+        await connection.aclose()
+        record = (await remote.records())[-1]
+        assert record["source_ref"] == reference(remote, "127.0.0.1")
+
+
 async def test_a_client_that_goes_away_while_we_work(remote: Remote) -> None:
     remote.store.hold()
     connection = await remote.connect()

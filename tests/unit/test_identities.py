@@ -49,7 +49,7 @@ def test_an_msisdn_is_one_with_or_without_its_plus() -> None:
 
 
 def test_a_terminal_id_that_is_no_imei_is_none() -> None:
-    assert Imei.maybe("4ab5c6e0-0000-4000-8000-000000000000") is None
-    found = Imei.maybe("490154203237518")
-    assert found is not None
-    assert found.tac == "49015420"
+    assert Imei.tac_of("4ab5c6e0-0000-4000-8000-000000000000") == ""
+    assert Imei.tac_of("49015420323751²") == ""
+    assert Imei.tac_of("490154203237518") == "49015420"
+    assert Imei("490154203237518").tac == "49015420"

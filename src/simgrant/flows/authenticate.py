@@ -132,8 +132,13 @@ class Reception:
 
     async def profile(self, tenant: Tenant, claims: Claims, trail: Trail) -> Profile | None:
         """Return all that is known of a subscription, in one read."""
-        read = self.store.profile(tenant.name, claims.imsi, claims.terminal_id, claims.client)
-        return await self.timed("store", read, trail)
+        started = self.clock.monotonic()
+        try:
+            return await self.store.profile(
+                tenant.name, claims.imsi, claims.terminal_id, claims.client
+            )
+        finally:
+            self._note("store", started, trail)
 
     def token(self, claims: Claims, tenant: Tenant) -> str:
         """Return a new token."""
@@ -146,5 +151,8 @@ class Reception:
         try:
             return await call
         finally:
-            waited = int((self.clock.monotonic() - started) * 1e6)
-            trail.peers_us[peer] = trail.peers_us.get(peer, 0) + waited
+            self._note(peer, started, trail)
+
+    def _note(self, peer: str, started: float, trail: Trail) -> None:
+        waited = int((self.clock.monotonic() - started) * 1e6)
+        trail.peers_us[peer] = trail.peers_us.get(peer, 0) + waited

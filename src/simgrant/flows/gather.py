@@ -77,13 +77,7 @@ def times_of(profile: Profile) -> dict[str, int]:
 
 def device_of(claim: TerminalClaim) -> Device:
     """Return what the request says that the device is."""
-    imei = Imei.maybe(claim.terminal_id)
-    return Device(
-        tac=imei.tac if imei else "",
-        vendor=claim.vendor,
-        model=claim.model,
-        sw_version=claim.sw_version,
-    )
+    return Device(Imei.tac_of(claim.terminal_id), claim.vendor, claim.model, claim.sw_version)
 
 
 def gather(

@@ -1,8 +1,9 @@
 """The trail of every request, kept behind the answer: log line, metrics, stored record.
 
 Counts and lines are at most a tenth of a second behind, records go to the store in
-batches, at the latest a second after the answer. The queue is bounded; when the store cannot take them, records are lost and counted,
-and phones are served all the same. What must be exact is not kept here.
+batches, at the latest a second after the answer. The queue is bounded; when the store
+cannot take them, records are lost and counted, and phones are served all the same.
+What must be exact is not kept here.
 """
 
 from __future__ import annotations

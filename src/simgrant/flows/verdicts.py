@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from simgrant.domain.facts import Device
 from simgrant.domain.policy import Policy
@@ -38,6 +38,9 @@ class Asked(NamedTuple):
     languages: tuple[str, ...]
     registered: RegisterNotifStatus | None
     """What became of its wish to be told of changes, if it had one."""
+
+
+Key: TypeAlias = tuple[Asked, View] | tuple[Asked, View, Device]
 
 
 @dataclass(slots=True)
@@ -71,7 +74,7 @@ class Verdicts:
     def __init__(self, policy: Policy, portal: Portal) -> None:
         self._policy = policy
         self._portal = portal
-        self._kept: dict[tuple[Asked, View, Device], Kept] = {}
+        self._kept: dict[Key, Kept] = {}
         self._seeing = frozenset(
             app_id
             for app_id, service in SERVICES.items()
@@ -84,9 +87,11 @@ class Verdicts:
 
     def of(self, asked: Asked, view: View, device: Device) -> Kept:
         """Return what is decided and answered in these circumstances."""
+        key: Key = asked, view
         if self._seeing.isdisjoint(asked.apps):
             device = NO_DEVICE
-        key = asked, view, device
+        else:
+            key = asked, view, device
         kept = self._kept.get(key)
         if kept is None:
             kept = self._decided(asked, view, device)
@@ -94,7 +99,7 @@ class Verdicts:
                 self._keep(key, kept)
         return kept
 
-    def _keep(self, key: tuple[Asked, View, Device], kept: Kept) -> None:
+    def _keep(self, key: Key, kept: Kept) -> None:
         if len(self._kept) >= self.MOST:
             for old in list(islice(self._kept, self.MOST // 2)):
                 del self._kept[old]

@@ -180,9 +180,10 @@ def pull_query(query: bytes) -> Parameters:
     if len(parts) > MAX_PARAMETERS:
         raise BadRequest("too_many_parameters")
     pairs = []
+    escapes = "%" in text
     for part in parts:
         name, _, value = part.partition("=")
-        if "%" in part:
+        if escapes and "%" in part:
             name, value = _decoded(name), _decoded(value)
             if name == "msisdn":
                 value = _with_plus(value)

@@ -88,7 +88,12 @@ class DeviceFront:
         task = asyncio.current_task()
         deadline = self._deadlines.enter(task, started) if task else started
         try:
-            reply = await self._reply(request, trail, deadline)
+            if request.fault is not None:
+                raise request.fault
+            self._admit(request)
+            reply = await self._handle(request, trail, deadline)
+        except EcsError as error:
+            reply = self._refusal(error, trail)
         except asyncio.CancelledError:
             if task is None:
                 raise
@@ -98,6 +103,16 @@ class DeviceFront:
                 # The end of the server did not wait any longer: a phone comes back for this.
                 task.uncancel()
                 reply = self._refusal(Overloaded("stopping"), trail)
+        except Exception as error:
+            trail.outcome = "internal_error"
+            # Neither the message nor the locals of an unknown error: they may hold secrets.
+            structlog.get_logger().error(
+                "internal_error",
+                request_id=trail.request_id,
+                error=type(error).__name__,
+                where=traceback.format_tb(error.__traceback__),
+            )
+            reply = _plain(500, "internal error")
         finally:
             if task:
                 self._deadlines.leave(task)
@@ -108,25 +123,6 @@ class DeviceFront:
             send(Reply(reply.status, lines, body))
         finally:
             self._journal.finish(trail, self._clock.monotonic() - started)
-
-    async def _reply(self, request: Request, trail: Trail, deadline: float) -> Reply:
-        try:
-            if request.fault is not None:
-                raise request.fault
-            self._admit(request)
-            return await self._handle(request, trail, deadline)
-        except EcsError as error:
-            return self._refusal(error, trail)
-        except Exception as error:
-            trail.outcome = "internal_error"
-            # Neither the message nor the locals of an unknown error: they may hold secrets.
-            structlog.get_logger().error(
-                "internal_error",
-                request_id=trail.request_id,
-                error=type(error).__name__,
-                where=traceback.format_tb(error.__traceback__),
-            )
-            return _plain(500, "internal error")
 
     def _admit(self, request: Request) -> None:
         """Refuse new work before old: whoever was challenged already is let in last of all."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from simgrant.errors import EcsError
 from simgrant.nouns import noun
 
-_FIELDS = {
+FIELDS = {
     b"host": "host",
     b"accept": "accept",
     b"accept-encoding": "accept_encoding",
@@ -20,8 +20,9 @@ _FIELDS = {
     b"content-length": "content_length",
     b"expect": "expect",
 }
-# As they stand on the wire: looking one up spares folding its case.
-_FIELDS |= {b"-".join(map(bytes.capitalize, name.split(b"-"))): at for name, at in _FIELDS.items()}
+FIELDS |= {b"-".join(map(bytes.capitalize, name.split(b"-"))): at for name, at in FIELDS.items()}
+"""Where the value of a header goes, by its name as it stands on the wire: most of them are spelled
+in one of two ways, which spares folding their case."""
 _CHAINED = {b"forwarded": "forwarded", b"x-forwarded-for": "x_forwarded_for"}
 
 
@@ -51,14 +52,10 @@ class Request:
     """Why it never became whole: no HTTP, too long, too slow, or the client is gone."""
 
     def put(self, name: bytes, value: bytes) -> None:
-        """Take one header line."""
-        at = _FIELDS.get(name)
-        if at is not None:
-            setattr(self, at, value.decode("latin-1"))
-            return
+        """Take one header line that is not spelled as in `FIELDS`."""
         name = name.lower()
-        if name in _FIELDS:
-            self.put(name, value)
+        if name in FIELDS:
+            setattr(self, FIELDS[name], value.decode("latin-1"))
         elif name == b"cookie":
             self.cookies.append(value)
         elif name in _CHAINED:

@@ -20,7 +20,7 @@ import httptools
 from uvicorn.server import ServerState
 
 from simgrant.errors import BadRequest, EcsError, HeadTooLarge, PeerTimeout, TooLarge
-from simgrant.fronts.device.message import Reply, Request
+from simgrant.fronts.device.message import FIELDS, Reply, Request
 from simgrant.fronts.device.source import BadProxyHeader, Proxies, pull_proxy_header
 from simgrant.nouns import noun
 
@@ -215,8 +215,14 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header line."""
-        if self._coming is not None:
-            self._coming.put(name, value)
+        request = self._coming
+        if request is None or not self._in_head:
+            return  # a trailer, behind the body: no proxy has looked at it
+        at = FIELDS.get(name)
+        if at is not None:
+            setattr(request, at, value.decode("latin-1"))
+        else:
+            request.put(name, value)
 
     def on_headers_complete(self) -> None:
         """Look at the whole head."""
