@@ -447,7 +447,7 @@ async def test_rule_11_a_store_that_hangs_is_503_in_time(
         server.store.hold()
         asks = [phone.fast(token), phone.begin(), phone.post(packet, challenge.cookie)]
         tasks = [asyncio.create_task(ask) for ask in asks]
-        await server.store.called("session", 2)
+        await server.store.called("profile", 3)
         server.clock.advance(9.9)
         done, _ = await asyncio.wait(tasks, timeout=0.05)
         assert not done

@@ -707,7 +707,7 @@ async def test_one_answer_many_times_at_once_is_counted_once(bench: Workbench) -
         packet = phone.reply(challenge)
         server.store.hold()
         posts = [asyncio.create_task(phone.post(packet, challenge.cookie)) for _ in range(8)]
-        await server.store.called("session", 8)
+        await server.store.called("profile", 8)
         server.store.release()
         assert {answer.status for answer in await asyncio.gather(*posts)} == {200}
         # Five of six halves are left.

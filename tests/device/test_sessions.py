@@ -73,16 +73,31 @@ async def test_a_token_request_writes_nothing(phone: Phone) -> None:
 # --- the same answer again -----------------------------------------------------------------
 
 
+async def kept(phone: Phone, challenge: Answer) -> tuple[object, ...]:
+    """Return all that the store holds of a session and its subscription."""
+    server, imsi = phone.server, phone.imsi
+    now = server.clock.now()
+    _, started = pull_cookie(challenge.cookie_value, server.parts.keys, now=now, life=600)
+    real = server.store.real
+    client = "|" + ",".join(sorted(phone.apps))
+    return (
+        await real.session("default", imsi, started.session_id),
+        await real.profile("default", imsi, phone.terminal_id, client),
+        await real.export("default", imsi),
+    )
+
+
 async def test_a_repeated_answer_gets_the_same_document(phone: Phone) -> None:
     challenge = await phone.begin()
     packet = phone.reply(challenge)
     first = await phone.post(packet, challenge.cookie)
+    before = await kept(phone, challenge)
     phone.server.clock.advance(59)
     second = await phone.post(packet, challenge.cookie)
     assert second.status == 200
     assert second.content == first.content
     assert second.token == first.token
-    assert phone.server.store.writes == ["decide_session"]
+    assert await kept(phone, challenge) == before
 
 
 async def test_a_repeated_answer_has_the_same_token_and_statuses(server: Server) -> None:
@@ -103,7 +118,7 @@ async def test_the_same_answer_many_times_at_once(phone: Phone) -> None:
     packet = phone.reply(challenge)
     phone.server.store.hold()
     posts = [asyncio.create_task(phone.post(packet, challenge.cookie)) for _ in range(8)]
-    await phone.server.store.called("session", len(posts))
+    await phone.server.store.called("profile", len(posts))
     phone.server.store.release()
     answers = await asyncio.gather(*posts)
     assert {answer.status for answer in answers} == {200}
@@ -120,7 +135,8 @@ async def test_different_answers_at_once_have_one_outcome(phone: Phone) -> None:
         asyncio.create_task(phone.post(packet, challenge.cookie))
         for packet in (wrong, right, wrong, right)
     ]
-    await phone.server.store.called("session", len(posts))
+    await phone.server.store.called("session", 2)
+    await phone.server.store.called("profile", 2)
     phone.server.store.release()
     statuses = [answer.status for answer in await asyncio.gather(*posts)]
     refused, accepted = statuses[::2], statuses[1::2]
@@ -134,6 +150,7 @@ async def test_any_other_answer_to_a_decided_session_is_511(phone: Phone) -> Non
     challenge = await phone.begin()
     packet = phone.reply(challenge)
     assert (await phone.post(packet, challenge.cookie)).status == 200
+    before = await kept(phone, challenge)
     others = [
         flip(packet, 8 * len(packet) - 1),
         sync_failure(challenge),
@@ -143,8 +160,9 @@ async def test_any_other_answer_to_a_decided_session_is_511(phone: Phone) -> Non
     ]
     for other in others:
         assert (await phone.post(other, challenge.cookie)).status == 511
-    assert (await phone.post(packet, challenge.cookie)).status == 200
     assert phone.server.store.writes == ["decide_session"]
+    assert (await phone.post(packet, challenge.cookie)).status == 200
+    assert await kept(phone, challenge) == before
 
 
 # --- the life of a session -----------------------------------------------------------------
@@ -553,7 +571,7 @@ async def test_the_outcome_is_in_the_store_before_the_answer_leaves(phone: Phone
     assert await real.session("default", ALLOWED, started.session_id) is None
     phone.server.store.hold()
     asked = asyncio.create_task(phone.post(packet, challenge.cookie))
-    await phone.server.store.called("session", 1)
+    await phone.server.store.called("profile", 1)
     assert not asked.done()
     phone.server.store.release()
     assert (await asked).status == 200

@@ -167,7 +167,20 @@ class BySim:
         self, packet: bytes, cookies: tuple[str, ...], call: Call, trail: Trail
     ) -> Challenge | Principal:
         """Take the SIM's answer: the principal, or a second challenge after resynchronisation."""
-        session = await self._session(cookies, call, trail)
+        now = self._clock.now()
+        tenant, started = self._started(cookies, call, now)
+        self._reception.name(trail, tenant, started.imsi, "")
+        self._reception.name_source(trail, tenant, call.source)
+        if not (started.kept or started.hidden):
+            # Nearly every answer is the right one to the first challenge. Its row judges it when
+            # it is written; what was known before is read only of those that are not.
+            first = state.pull_state(started.aka)
+            session = _Session(tenant, started, None, first, started.parameters, b"", now)
+            _, action = machine.step(first, machine.PacketReceived(packet), self._rules.eap)
+            if isinstance(action, Accept):
+                ask = self._first_ask(started.parameters, session, trail)
+                return await self._accept(session, ask, packet, call, trail)
+        session = await self._session(tenant, started, trail, now)
         if session.row is not None and session.row.outcome is Outcome.ACCEPTED:
             return await self._repeated(session, session.row, packet, trail)
         if session.asked_again and _is_answer(packet, session.row):
@@ -200,12 +213,10 @@ class BySim:
                 await self._decide(session, Outcome.REFUSED, packet)
                 raise _judged(action)
 
-    async def _session(self, cookies: tuple[str, ...], call: Call, trail: Trail) -> _Session:
-        """Return the undecided or accepted session of the first cookie that is one of ours."""
-        now = self._clock.now()
-        tenant, started = self._started(cookies, call, now)
-        self._reception.name(trail, tenant, started.imsi, "")
-        self._reception.name_source(trail, tenant, call.source)
+    async def _session(
+        self, tenant: Tenant, started: Started, trail: Trail, now: float
+    ) -> _Session:
+        """Return the undecided or accepted session that a cookie began."""
         read = self._store.session(tenant.name, started.imsi, started.session_id)
         row = await self._reception.timed("store", read, trail)
         if row is None and started.kept:
