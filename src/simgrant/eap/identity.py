@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from simgrant.eap.packet import Variant
@@ -137,7 +138,9 @@ def _undecorate(local: str, realm: str) -> tuple[str, str, str | None]:
     return hops[0], username, realm
 
 
+@lru_cache(maxsize=256)
 def _plmn(realm: str) -> tuple[str, str]:
+    """Return MCC and MNC of a realm; an operator's phones send the same few over and over."""
     match = _REALM.fullmatch(realm)
     if match is None:
         raise MalformedIdentity("realm is not of the 3gppnetwork.org form")
