@@ -14,12 +14,14 @@ from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
 import asyncpg
+import msgspec
 import pytest
 
 from simgrant.adapters.store import migrate
 from simgrant.adapters.store.postgres import PostgresConfig
 from simgrant.adapters.store.postgres import open_store as open_postgres
-from simgrant.adapters.store.sql.statements import TABLES
+from simgrant.adapters.store.sql.batches import records_path
+from simgrant.adapters.store.sql.statements import POSTGRES_TABLES, TABLES
 from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.adapters.store.sqlite import SqliteConfig
 from simgrant.adapters.store.sqlite import open_store as open_sqlite
@@ -79,7 +81,9 @@ class Place:
     url: str
     open: Callable[[], Awaitable[SqlStore]]
     rows: Callable[[str], Awaitable[list[tuple[Any, ...]]]]
-    """Run a SELECT behind the store's back."""
+    """Run a SELECT behind the store's back; of SQLite's files, on the main one."""
+    records: Callable[[], Awaitable[list[tuple[Any, ...]]]]
+    """Return every record as (tenant, reference, time, id, body), behind the store's back."""
 
 
 @pytest.fixture(scope="session")
@@ -103,7 +107,20 @@ def sqlite_place(path: Path, **options: Any) -> Place:
         with closing(sqlite3.connect(path)) as db:
             return db.execute(sql).fetchall()
 
-    return Place(f"sqlite:///{path}", lambda: open_sqlite(SqliteConfig(path, **options)), rows)
+    async def records() -> list[tuple[Any, ...]]:
+        return [row for batch in sqlite_batches(path) for row in batch]
+
+    def opened() -> Awaitable[SqlStore]:
+        return open_sqlite(SqliteConfig(path, **options))
+
+    return Place(f"sqlite:///{path}", opened, rows, records)
+
+
+def sqlite_batches(path: Path) -> list[list[tuple[Any, ...]]]:
+    """Return the batches of records beside a main file, in the order they were begun."""
+    with closing(sqlite3.connect(records_path(path))) as db:
+        found = db.execute("SELECT rows FROM batch ORDER BY number")
+        return [[tuple(row) for row in msgspec.msgpack.decode(blob)] for (blob,) in found]
 
 
 def postgres_place(url: str, connection_class: Any = asyncpg.Connection) -> Place:
@@ -114,8 +131,14 @@ def postgres_place(url: str, connection_class: Any = asyncpg.Connection) -> Plac
         finally:
             await connection.close()
 
+    async def records() -> list[tuple[Any, ...]]:
+        return await rows("SELECT tenant, subscriber_ref, at_us, request_id, body FROM record")
+
+    def opened() -> Awaitable[SqlStore]:
+        return open_postgres(config, connection_class=connection_class)
+
     config = PostgresConfig(url, pool_min=1, pool_max=8)
-    return Place(url, lambda: open_postgres(config, connection_class=connection_class), rows)
+    return Place(url, opened, rows, records)
 
 
 @pytest.fixture
@@ -132,7 +155,7 @@ async def place(request: pytest.FixtureRequest) -> Place:
         return sqlite_place(path, reads="thread" if request.param == "sqlite-thread" else "loop")
     url = request.getfixturevalue("postgres_migrated")
     place = postgres_place(url, Restless if "restless" in request.param else asyncpg.Connection)
-    await place.rows(f"TRUNCATE {', '.join(TABLES)}")
+    await place.rows(f"TRUNCATE {', '.join((*TABLES, *POSTGRES_TABLES))}")
     return place
 
 

@@ -99,12 +99,15 @@ async def fill(store: SqlStore, tenant: str = T) -> None:
     await store.append_records([record(1_000_000, tenant=tenant)])
 
 
-async def held(place: Place, where: str = "") -> dict[str, list[tuple[Any, ...]]]:
-    """Return all rows of all tables, in no order that matters."""
-    return {
-        table: sorted(await place.rows(f"SELECT * FROM {table} {where}"), key=repr)  # noqa: S608
+async def held(place: Place, tenant: str = "") -> dict[str, list[tuple[Any, ...]]]:
+    """Return all rows, or a tenant's, of all tables and all records, in no order that matters."""
+    where = f"WHERE tenant = '{tenant}'" if tenant else ""
+    found = {
+        table: await place.rows(f"SELECT * FROM {table} {where}")  # noqa: S608
         for table in TABLES
     }
+    found["record"] = [row for row in await place.records() if not tenant or row[0] == tenant]
+    return {name: sorted(rows, key=repr) for name, rows in found.items()}
 
 
 # --- one request -----------------------------------------------------------------------------
@@ -745,7 +748,7 @@ async def test_a_tenant_never_meets_anothers_rows(store: SqlStore, place: Place,
     await fill(store, T)
     whole = await held(place)
     await CALLS[name](store)
-    assert await held(place, "WHERE tenant = 'blue'") == before
+    assert await held(place, "blue") == before
     assert (await held(place) != whole) == (name not in READS)
 
 

@@ -15,8 +15,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 
 from simgrant.adapters.store import migrate
-from simgrant.adapters.store.schema import metadata
-from simgrant.adapters.store.sql.statements import REVISION, TABLES
+from simgrant.adapters.store.schema import metadata, postgres_metadata
+from simgrant.adapters.store.sql.statements import POSTGRES_TABLES, REVISION, TABLES
 from tests.servers.postgres import Postgres
 
 COLUMNS = """
@@ -33,6 +33,7 @@ WHERE connamespace = 'public'::regnamespace AND contype <> 'n' ORDER BY 1, 2
 def test_the_statements_are_for_the_newest_revision() -> None:
     assert migrate.head() == REVISION
     assert set(metadata.tables) == set(TABLES)
+    assert set(postgres_metadata.tables) == set(POSTGRES_TABLES)
 
 
 def test_sqlite_is_built_as_the_schema_says(tmp_path: Path) -> None:
@@ -72,11 +73,12 @@ def test_postgres_is_built_as_the_schema_says(postgres: Postgres) -> None:
     migrate.upgrade(migrated, told.append)
     assert migrate.current(migrated) == REVISION
     assert migrate.is_current(migrated)
-    assert sum(text.startswith("CREATE TABLE") for text in told) == len(TABLES) + 1
+    count = len(TABLES) + len(POSTGRES_TABLES)
+    assert sum(text.startswith("CREATE TABLE") for text in told) == count + 1
     migrate.upgrade(migrated, told.append)
 
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    for table in metadata.sorted_tables:
+    for table in (*metadata.sorted_tables, *postgres_metadata.sorted_tables):
         made_of: list[DDLElement] = [CreateTable(table), *map(CreateIndex, table.indexes)]
         for ddl in made_of:
             postgres.sql(str(ddl.compile(dialect=dialect)), dbname=made.rpartition("/")[2])
@@ -101,8 +103,8 @@ def test_an_upgrade_that_was_cut_short_is_simply_repeated(
         pass
 
     path = tmp_path / "store.sqlite3"
-    for url in (f"sqlite:///{path}", postgres.create_database()):
-        for allowed in (0, 1, 3, 8, 10, 11):
+    for url, statements in ((f"sqlite:///{path}", 10), (postgres.create_database(), 12)):
+        for allowed in (0, 1, 3, 8, statements - 2, statements - 1):
             left = allowed
 
             def tell(_: str) -> None:

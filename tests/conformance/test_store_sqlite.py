@@ -20,7 +20,7 @@ from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.adapters.store.sqlite import SqliteConfig, open_store
 from simgrant.errors import Conflict, PeerTimeout, PeerUnavailable, StartRefused
 from simgrant.ports.store import Outcome, RowConflict
-from tests.conformance.test_store import IMSI, OTHER, STARTED, T, accept, imsi_of, new
+from tests.conformance.test_store import IMSI, OTHER, STARTED, T, accept, imsi_of, new, record
 
 PAGE = 4096
 
@@ -114,7 +114,7 @@ async def filled(
     await fill(sqlite_path, 3000)
     assert pages(sqlite_path) > 50
     if request.param == "looked into":
-        monkeypatch.setattr("simgrant.adapters.store.sqlite._CHECKED_BYTES", 0)
+        monkeypatch.setattr("simgrant.adapters.store.sql.sqlite_files.CHECKED_BYTES", 0)
     return sqlite_path
 
 
@@ -144,7 +144,7 @@ async def test_damage_that_shows_later_makes_the_store_unavailable(
     sqlite_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await fill(sqlite_path, 3000)
-    monkeypatch.setattr("simgrant.adapters.store.sqlite._CHECKED_BYTES", 0)
+    monkeypatch.setattr("simgrant.adapters.store.sql.sqlite_files.CHECKED_BYTES", 0)
     with closing(sqlite3.connect(sqlite_path)) as db:
         found = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'subscription'")
         (root,) = found.fetchone()
@@ -167,7 +167,7 @@ async def test_nobody_else_may_read_a_new_file(tmp_path: Path) -> None:
 
 
 async def test_every_table_keeps_its_rows_in_its_key(intruder: sqlite3.Connection) -> None:
-    for table in set(TABLES) - {"record"}:  # whose long rows only ever come
+    for table in TABLES:
         with pytest.raises(sqlite3.OperationalError, match="no such column"):
             intruder.execute(f"SELECT rowid FROM {table}")  # noqa: S608
 
@@ -349,9 +349,13 @@ async def test_what_is_erased_is_gone_from_the_file_too(store: SqlStore, sqlite_
     assert sim is not None
     await store.add(replace(new(), sim=replace(sim, wrapped_k=secret)))
     await store.decide_session(T, IMSI, b"s" * 16, STARTED, expected=None)
-    await store.erase(T, IMSI, [])
+    await store.append_records([record(1), replace(record(2, ref="ref-2"), body=secret)])
+    await store.append_records([replace(record(3, ref="ref-2"), body=b"another body" * 5000)])
+    await store.erase(T, IMSI, ["ref-2"])
     await store.close()
     left = everything_in(sqlite_path.parent)
+    assert record(1).body in left, "these are the right files"
     assert secret not in left
+    assert b"another body" not in left
     assert IMSI.digits.encode() not in left
     assert Outcome.STARTED.value.encode() not in left

@@ -927,7 +927,7 @@ async def test_the_database_holds_no_secret_in_clear(bench: Workbench) -> None:
     async with bench.opened() as server:
         _, secrets = await everything(server)
     kept = b"".join(
-        file.read_bytes() for file in sorted(bench.loaded().state_dir.glob("simgrant.db*"))
+        file.read_bytes() for file in sorted(bench.loaded().state_dir.glob("simgrant*.db*"))
     )
     assert len(kept) > 10_000
     assert ALLOWED.digits.encode() in kept, "this is the right file"

@@ -41,6 +41,12 @@ def _database(site: Site) -> Path:
     return site.directory / "state" / "simgrant.db"
 
 
+def _records(site: Site) -> Path:
+    path = site.directory / "state" / "simgrant-records.db"
+    assert path.exists()
+    return path
+
+
 def _overwritten(site: Site) -> dict[str, object]:
     """Rubbish where pages were, the first one left as it is."""
     with _database(site).open("r+b") as file:
@@ -57,6 +63,20 @@ def _cut_off(site: Site) -> dict[str, object]:
 
 def _no_database_at_all(site: Site) -> dict[str, object]:
     _database(site).write_text("This is a shopping list, and not a database.\n" * 100)
+    return {}
+
+
+def _records_overwritten(site: Site) -> dict[str, object]:
+    """Rubbish where the newest records were."""
+    with _records(site).open("r+b") as file:
+        file.seek(16_384)
+        file.write(b"\xa5" * 16_384)
+    return {}
+
+
+def _records_of_another_release(site: Site) -> dict[str, object]:
+    with closing(sqlite3.connect(_records(site))) as connection:
+        connection.execute("PRAGMA user_version = 99")
     return {}
 
 
@@ -137,6 +157,8 @@ CASES: list[tuple[Spoil, str]] = [
     (_overwritten, "simgrant.db"),
     (_cut_off, "simgrant.db"),
     (_no_database_at_all, "not a database"),
+    (_records_overwritten, "simgrant-records.db"),
+    (_records_of_another_release, "move it away"),
     (_absent, "simgrant db upgrade"),
     (_without_tables, "simgrant db upgrade"),
     (_of_an_older_release, "simgrant db upgrade"),

@@ -90,7 +90,7 @@ class Store(Section, frozen=True):
 
     url: str = ""
     """`sqlite:///path` or `postgresql://user@host:port/database`. Empty = SQLite, `simgrant.db` in
-    the state directory."""
+    the state directory. SQLite keeps request records beside it, in `simgrant-records.db`."""
     url_file: str = ""
     """File that holds the URL, when it has a password in it. It wins over `url`."""
     pool_min: int = 2

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from simgrant.adapters.store.sql.engine import Body, Params, Rows, RunMany
+from simgrant.adapters.store.sql.records import SqlRecords
 from simgrant.adapters.store.sql.statements import PING, REVISION, Guarded, as_arrays, numbered
 from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.errors import (
@@ -87,7 +88,8 @@ async def open_store(
             f"the store's tables are of revision {revision}, this release needs {REVISION}:"
             " run `simgrant db upgrade`"
         )
-    return SqlStore(PostgresEngine(connections, timeout_s=config.timeout_s))
+    engine = PostgresEngine(connections, timeout_s=config.timeout_s)
+    return SqlStore(engine, SqlRecords(engine))
 
 
 class _Connections:

@@ -22,22 +22,24 @@ from sqlalchemy import (
     Text,
 )
 
-metadata = MetaData(naming_convention={"pk": "pk_%(table_name)s"})
+_NAMES = {"pk": "pk_%(table_name)s"}
+
+metadata = MetaData(naming_convention=_NAMES)
+"""The tables of both engines."""
+
+postgres_metadata = MetaData(naming_convention=_NAMES)
+"""What PostgreSQL has besides: with SQLite, records have a file of their own (ADR 0015)."""
 
 
 def _table(
     name: str,
     key: str,
     *columns: Column[str] | Column[int] | Column[bytes],
-    appended: bool = False,
+    within: MetaData = metadata,
 ) -> Table:
-    """Make a table whose rows SQLite keeps in the key's own B-tree, not in a second one.
-
-    Not so for long rows that only ever come: in the key's order each would land on a page
-    of its own, so ``appended`` ones are kept in the order they came, behind an index.
-    """
+    """Make a table whose rows SQLite keeps in the key's own B-tree, not in a second one."""
     return Table(
-        name, metadata, *columns, PrimaryKeyConstraint(*key.split()), sqlite_with_rowid=appended
+        name, within, *columns, PrimaryKeyConstraint(*key.split()), sqlite_with_rowid=False
     )
 
 
@@ -165,6 +167,6 @@ record = _table(
     _text("request_id"),
     _bytes("body"),
     _small("shard"),
-    appended=True,
+    within=postgres_metadata,
 )
 Index("ix_record_purge", record.c.shard, record.c.at_us)

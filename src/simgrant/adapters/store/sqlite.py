@@ -1,8 +1,9 @@
-"""Subscriptions in one SQLite file: for one machine, and for as many processes as it has.
+"""Subscriptions in a SQLite file, records in another: for one machine and all its processes.
 
 Reads are answered in the event loop itself, which takes less time than handing them to a thread.
 Writes go to one thread that takes all that waits into one transaction, so that a wait for the disk
-(every answer waits for it: ``synchronous = FULL``) is shared by up to 256 of them.
+(every answer waits for it: ``synchronous = FULL``) is shared by up to 256 of them. Request records
+have a file and threads of their own (``sql/batches.py``), and hold up nobody who is answered.
 """
 
 from __future__ import annotations
@@ -20,17 +21,18 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from simgrant.adapters.store.sql.batches import open_records
 from simgrant.adapters.store.sql.engine import Body, Params, Rows, Run, RunMany
+from simgrant.adapters.store.sql.sqlite_files import (
+    check_sound,
+    connect,
+    mapped,
+    prepare_writer,
+    unstorable,
+)
 from simgrant.adapters.store.sql.statements import PING, REVISION, TABLES, Guarded, for_rows
 from simgrant.adapters.store.sql.store import SqlStore
-from simgrant.errors import (
-    BadRequest,
-    Conflict,
-    EcsError,
-    PeerTimeout,
-    PeerUnavailable,
-    StartRefused,
-)
+from simgrant.errors import EcsError, PeerTimeout, PeerUnavailable, StartRefused
 from simgrant.nouns import noun
 
 T = TypeVar("T")
@@ -43,12 +45,11 @@ _GATHER_S = 0.002
 """Seconds to wait for company when writes come several at a time."""
 _QUEUE = 4096  # jobs that may wait before the next is refused
 _BUSY_WAITS_S = (0.001, 0.002, 0.005, 0.01, 0.02)  # between tries of a read in the loop
-_CHECKED_BYTES = 64 << 20  # a file up to this size is checked whole when opened
 
 
 @noun
 class SqliteConfig:
-    """Where the file is and how it is read."""
+    """Where the main file is, beside which the records are, and how it is read."""
 
     path: Path
     reads: Literal["loop", "thread"] = "loop"
@@ -58,9 +59,15 @@ class SqliteConfig:
 
 
 async def open_store(config: SqliteConfig) -> SqlStore:
-    """Open the file; raise StartRefused, with one line, if it cannot be what it should."""
+    """Open both files; raise StartRefused, with one line, if one cannot be what it should."""
     connections = await asyncio.to_thread(_open, config)
-    return SqlStore(SqliteEngine(config, *connections))
+    engine = SqliteEngine(config, *connections)
+    try:
+        records = await asyncio.to_thread(open_records, config.path, timeout_s=config.timeout_s)
+    except StartRefused:
+        await engine.close()
+        raise
+    return SqlStore(engine, records)
 
 
 @noun
@@ -231,7 +238,7 @@ class SqliteEngine:
             results = [self._run(db, job) for job in jobs]
             db.execute("COMMIT")
         except (_Lost, sqlite3.Error) as lost:
-            error = lost.args[0] if isinstance(lost, _Lost) else _mapped(lost)
+            error = lost.args[0] if isinstance(lost, _Lost) else mapped(lost)
             with suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
             return [_Result(job, error=_again(error)) for job in jobs]
@@ -301,9 +308,9 @@ def _fetch(db: sqlite3.Connection, sql: str, params: Params) -> Rows:
     try:
         return db.execute(sql, params).fetchall()
     except sqlite3.Error as error:
-        raise _mapped(error) from None
+        raise mapped(error) from None
     except UnicodeEncodeError:
-        raise _unstorable() from None
+        raise unstorable() from None
 
 
 def _fill(db: sqlite3.Connection, sql: str, params: Sequence[Params]) -> None:
@@ -322,31 +329,9 @@ def _fill(db: sqlite3.Connection, sql: str, params: Sequence[Params]) -> None:
         try:
             db.executemany(sql, params)
         except sqlite3.Error as error:
-            raise _mapped(error) from None
+            raise mapped(error) from None
         except UnicodeEncodeError:
-            raise _unstorable() from None
-
-
-_REASONS = {
-    sqlite3.SQLITE_BUSY: "store_busy",
-    sqlite3.SQLITE_LOCKED: "store_busy",
-    sqlite3.SQLITE_CORRUPT: "store_damaged",
-    sqlite3.SQLITE_NOTADB: "store_damaged",
-    sqlite3.SQLITE_FULL: "store_full",
-    sqlite3.SQLITE_READONLY: "store_read_only",
-}
-
-
-def _mapped(error: sqlite3.Error) -> EcsError:
-    """Return our error for SQLite's, by its code: its text is not for us to judge."""
-    if isinstance(error, sqlite3.IntegrityError):
-        return Conflict("exists", for_operator="the row exists already")
-    code = getattr(error, "sqlite_errorcode", 0)
-    if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
-        return PeerUnavailable("store_closed")
-    name = getattr(error, "sqlite_errorname", type(error).__name__)
-    reason = _REASONS.get(code & 0xFF, "store_failed")
-    return PeerUnavailable(reason, for_operator=f"SQLite answers {name}")
+            raise unstorable() from None
 
 
 def _again(error: Exception) -> Exception:
@@ -354,10 +339,6 @@ def _again(error: Exception) -> Exception:
     if isinstance(error, PeerUnavailable):
         return PeerUnavailable(error.reason, for_operator=error.for_operator)
     return PeerUnavailable("store_failed", for_operator="the transaction was lost")
-
-
-def _unstorable() -> EcsError:
-    return BadRequest("unstorable_text", for_operator="a text that is not Unicode")
 
 
 # --- opening -------------------------------------------------------------------------------
@@ -375,16 +356,14 @@ def _open(
     opened: list[sqlite3.Connection] = []
     try:
         for _ in range(3):
-            opened.append(_connect(path))
+            opened.append(connect(path))
+            opened[-1].execute("PRAGMA cache_size = -65536")
         reader, slow_reader, writer = opened
         wait_ms = int(config.timeout_s * 1000)
         for connection in (slow_reader, writer):
             connection.execute(f"PRAGMA busy_timeout = {wait_ms}")
         _check(path, writer)
-        writer.execute("PRAGMA synchronous = FULL")
-        # What is erased is overwritten, not just unlinked.
-        writer.execute("PRAGMA secure_delete = ON")
-        writer.execute("PRAGMA journal_size_limit = 67108864")
+        prepare_writer(writer, synchronous="FULL")
         reader.execute("PRAGMA busy_timeout = 0")
         for connection in (reader, slow_reader):
             connection.execute("PRAGMA query_only = ON")
@@ -397,27 +376,8 @@ def _open(
     return reader, slow_reader, writer
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw",
-        uri=True,
-        isolation_level=None,
-        check_same_thread=False,
-        timeout=1,
-        cached_statements=256,
-    )
-    connection.execute("PRAGMA cache_size = -65536")
-    # What a statement of many rows would have to take back needs no file of its own.
-    connection.execute("PRAGMA temp_store = MEMORY")
-    return connection
-
-
 def _check(path: Path, db: sqlite3.Connection) -> None:
-    """Raise StartRefused unless this is a sound database of this release's schema.
-
-    A big file is only looked into at both ends of every table, which still finds
-    one that was cut off, or is not ours; what else is wrong shows when it is read.
-    """
+    """Raise StartRefused unless this is a sound database of this release's schema."""
     try:
         (revision,) = db.execute(PING).fetchone() or ("none",)
     except sqlite3.OperationalError as error:
@@ -429,16 +389,6 @@ def _check(path: Path, db: sqlite3.Connection) -> None:
             f"{path}: its tables are of revision {revision}, this release needs {REVISION}:"
             " run `simgrant db upgrade`"
         )
-    if db.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
-        raise StartRefused(f"{path}: this file system cannot keep a write-ahead log")
-    # Also says whether it may be written to.
-    db.execute("BEGIN IMMEDIATE")
-    db.execute("ROLLBACK")
-    if path.stat().st_size <= _CHECKED_BYTES:
-        (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise StartRefused(f"{path} is damaged: {' '.join(verdict.split())}")
-        return
-    for table in TABLES:
-        db.execute(f"SELECT min(tenant) FROM {table}").fetchall()  # noqa: S608
-        db.execute(f"SELECT max(tenant) FROM {table}").fetchall()  # noqa: S608
+    # Both ends of every table.
+    looks = (f"SELECT {end}(tenant) FROM {table}" for table in TABLES for end in ("min", "max"))  # noqa: S608
+    check_sound(path, db, looks)

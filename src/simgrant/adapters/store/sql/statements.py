@@ -28,8 +28,11 @@ TABLES = (
     "token_grant",
     "session",
     "push_registration",
-    "record",
 )
+"""Those of every engine."""
+
+POSTGRES_TABLES = ("record",)
+"""Those that PostgreSQL has besides; with SQLite, records have a file of their own."""
 
 SHARDS = 16
 """Into how many parts the indexes by time are split; kept in rows, so never to be changed."""

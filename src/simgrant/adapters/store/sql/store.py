@@ -1,7 +1,8 @@
 """The port ``Store`` over any ``Engine``: what each method reads and changes, and in which order.
 
 Both adapters are this class with another engine under it, so they cannot come to differ in what
-they do, only in how.
+they do, only in how. Who keeps the request records is told apart from the engine (``records.py``):
+they come a hundred times as often as anything else is written, and may be lost.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import islice
 
 from simgrant.adapters.store.sql import rows, statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run, RunMany
+from simgrant.adapters.store.sql.records import Records
 from simgrant.domain.subscription import (
     Consent,
     ConsentKind,
@@ -69,8 +71,9 @@ class _Prepared:
 class SqlStore:
     """A store in tables (the ``Store`` port)."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, records: Records) -> None:
         self._engine = engine
+        self._records = records
 
     # --- the device path -------------------------------------------------
 
@@ -152,13 +155,8 @@ class SqlStore:
 
     async def append_records(self, records: Sequence[RequestRecord]) -> None:
         """Write request records; one that is there already stays as it is."""
-
-        def body() -> Body[None]:
-            yield RunMany(statements.RECORD_KEPT, params)
-
         if records:
-            params = [rows.from_record(record) for record in records]
-            await self._engine.transact(body)
+            await self._records.append(records)
 
     async def ping(self) -> None:
         """Return when the store answers."""
@@ -302,8 +300,15 @@ class SqlStore:
         )
 
     async def erase(self, tenant: str, imsi: Imsi, subscriber_refs: Sequence[str]) -> Erased:
-        """Delete every row of one subscription and its request records."""
+        """Delete every row of one subscription and its request records.
+
+        The records go first, in a transaction of their own: if it ends in between, the
+        subscription is still there to be erased.
+        """
         key = (tenant, imsi.digits)
+        # Those of the empty reference are of requests that named nobody.
+        named = [reference for reference in subscriber_refs if reference]
+        records = await self._records.forget(tenant, named)
 
         def body() -> Body[Erased]:
             found = yield Run(statements.SUBSCRIPTION_FORGOTTEN, key)
@@ -315,11 +320,6 @@ class SqlStore:
             yield Run(statements.GRANTS_FORGOTTEN, key)
             terminals = yield Run(statements.TERMINALS_FORGOTTEN, key)
             sessions = yield Run(statements.SESSIONS_FORGOTTEN, key)
-            records = 0
-            # Those of the empty reference are of requests that named nobody.
-            for reference in filter(None, subscriber_refs):
-                deleted = yield Run(statements.RECORDS_FORGOTTEN, (tenant, reference))
-                records += len(deleted)
             return Erased(len(found), len(terminals), len(sessions), records)
 
         return await self._engine.transact(body)
@@ -328,12 +328,7 @@ class SqlStore:
         self, tenant: str, subscriber_refs: Sequence[str], *, limit: int = 100
     ) -> Sequence[RequestRecord]:
         """Return the newest request records of a subscription, newest first."""
-        found = [
-            await self._engine.read(statements.RECORDS, (tenant, reference, limit))
-            for reference in dict.fromkeys(subscriber_refs)
-        ]
-        newest = sorted(map(rows.to_record, chain(*found)), key=_by_time, reverse=True)
-        return newest[:limit]
+        return await self._records.find(tenant, subscriber_refs, limit)
 
     async def consents(self, tenant: str, imsi: Imsi) -> dict[ConsentKind, Consent]:
         """Return a subscription's consents."""
@@ -356,19 +351,18 @@ class SqlStore:
 
     async def purge(self, *, sessions_before: int, records_before: int, limit: int = 5000) -> int:
         """Delete a batch of old rows, a transaction for each shard; return how many."""
-        old = (
-            (statements.SESSIONS_PURGED, sessions_before),
-            (statements.RECORDS_PURGED, records_before * 1_000_000),
-        )
         left = limit
         for shard in range(statements.SHARDS):
-            for sql, before in old:
-                if left > 0:
-                    left -= len(await self._engine.write(sql, (shard, before, left)))
+            if left > 0:
+                params = (shard, sessions_before, left)
+                left -= len(await self._engine.write(statements.SESSIONS_PURGED, params))
+        if left > 0:
+            left -= await self._records.purge(records_before * 1_000_000, left)
         return limit - left
 
     async def close(self) -> None:
         """Finish what is queued and let go of every connection."""
+        await self._records.close()
         await self._engine.close()
 
 
@@ -377,10 +371,6 @@ def _push_step(tenant: str, imsi: Imsi, one: PushRegistration) -> Run:
     if one.action == 0:
         return Run(statements.PUSH_ENDED, key)
     return Run(statements.PUSH_KEPT, (*key, one.action, one.token, one.at))
-
-
-def _by_time(record: RequestRecord) -> tuple[int, str]:
-    return record.at_us, record.request_id
 
 
 def _no_subscription(imsi: Imsi) -> Conflict:

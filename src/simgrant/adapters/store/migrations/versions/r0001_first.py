@@ -16,7 +16,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make every table, and the two indexes by which old rows are found."""
+    """Make every table, and the indexes by which old rows are found."""
     op.create_table(
         "msisdn",
         sa.Column("tenant", sa.Text, nullable=False),
@@ -40,19 +40,6 @@ def upgrade() -> None:
             "tenant", "imsi", "terminal_id", "app_id", "app_name", name="pk_push_registration"
         ),
         sqlite_with_rowid=False,
-        if_not_exists=True,
-    )
-    op.create_table(
-        "record",
-        sa.Column("tenant", sa.Text, nullable=False),
-        sa.Column("subscriber_ref", sa.Text, nullable=False),
-        sa.Column("at_us", sa.BigInteger, nullable=False),
-        sa.Column("request_id", sa.Text, nullable=False),
-        sa.Column("body", sa.LargeBinary, nullable=False),
-        sa.Column("shard", sa.SmallInteger, nullable=False),
-        sa.PrimaryKeyConstraint(
-            "tenant", "subscriber_ref", "at_us", "request_id", name="pk_record"
-        ),
         if_not_exists=True,
     )
     op.create_table(
@@ -135,4 +122,23 @@ def upgrade() -> None:
         if_not_exists=True,
     )
     op.create_index("ix_session_purge", "session", ["shard", "at"], if_not_exists=True)
+    if op.get_context().dialect.name == "postgresql":
+        _records()
+
+
+def _records() -> None:
+    """Make the table of records, which with SQLite have a file of their own."""
+    op.create_table(
+        "record",
+        sa.Column("tenant", sa.Text, nullable=False),
+        sa.Column("subscriber_ref", sa.Text, nullable=False),
+        sa.Column("at_us", sa.BigInteger, nullable=False),
+        sa.Column("request_id", sa.Text, nullable=False),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+        sa.Column("shard", sa.SmallInteger, nullable=False),
+        sa.PrimaryKeyConstraint(
+            "tenant", "subscriber_ref", "at_us", "request_id", name="pk_record"
+        ),
+        if_not_exists=True,
+    )
     op.create_index("ix_record_purge", "record", ["shard", "at_us"], if_not_exists=True)
