@@ -809,7 +809,7 @@ def test_a_large_import(simgrant: Simgrant) -> None:
 
 def test_explain_shows_facts_rules_and_document(one: Simgrant) -> None:
     shown = one("explain", IMSI, "vowifi").stdout
-    assert re.search(r"terms +given +consent, \d+ s old", shown)
+    assert re.search(r"terms +given +terms consent, \d+ s old", shown)
     assert 'suspended        not so: status = "suspended" (status is active)' in shown
     assert "allowed: in_plan" in shown
     assert re.search(r"EntitlementStatus +1  enabled", shown)

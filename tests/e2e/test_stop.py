@@ -43,11 +43,13 @@ async def test_a_request_whose_body_comes_slowly_is_answered_after_sigterm(site:
         body = relay.push_relay(phone.reply(challenge))
         head = (
             f"POST / HTTP/1.1\r\nHost: x\r\nAccept: {XML}\r\nContent-Type: {RELAY}\r\n"
-            f"Cookie: {cookie_of(challenge)}\r\nContent-Length: {len(body)}\r\n\r\n"
+            f"Cookie: {cookie_of(challenge)}\r\nContent-Length: {len(body)}\r\n"
+            "Expect: 100-continue\r\n\r\n"
         )
         reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
-        writer.write(head.encode() + body[:20])
-        await _until_in_flight(node, 1)
+        writer.write(head.encode())
+        await _until_head_is_read(reader)
+        writer.write(body[:20])
 
         node.terminate()
         await until(lambda: node.readiness() in (0, 503), what="not ready any more")
@@ -64,6 +66,11 @@ async def test_a_request_whose_body_comes_slowly_is_answered_after_sigterm(site:
 
 async def _until_in_flight(node: Node, count: int) -> None:
     await until(lambda: node.metric("simgrant_in_flight") >= count, what="a request in flight")
+
+
+async def _until_head_is_read(reader: asyncio.StreamReader) -> None:
+    said = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    assert said == b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 async def _until_refused(node: Node) -> None:
@@ -104,8 +111,10 @@ async def test_a_request_that_waits_for_the_database_is_answered_after_sigterm(s
 async def _cut_off(node: Node) -> bytes:
     """Let a request hang while the server ends; return what its phone was told."""
     reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
-    writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nx")
-    await _until_in_flight(node, 1)
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n"
+    writer.write(head)
+    await _until_head_is_read(reader)
+    writer.write(b"x")
     node.terminate()
     began = time.monotonic()
     assert await node.ended(within=10) == 0
@@ -166,7 +175,8 @@ async def test_both_workers_serve_and_their_metrics_are_added_up(workers: Node) 
                     worker = _worker_of(answer.first("x-request-id"))
                     seen[worker] = seen.get(worker, 0) + 1
     total = sum(seen.values())
-    assert workers.metric("simgrant_requests_total") == total
+    # A worker counts what it has answered a moment later.
+    await until(lambda: workers.metric("simgrant_requests_total") == total, what="all counted")
     assert workers.metric("simgrant_requests_total", leg="token", status="200") == total / 3
     assert workers.metric("simgrant_request_seconds_count") == total
 
@@ -181,7 +191,7 @@ async def test_a_killed_worker_is_restarted_while_the_other_serves(workers: Node
     assert len(before) == 2
     async with Phone() as phone:
         token = token_of(await phone.full(workers))
-        counted = workers.metric("simgrant_requests_total")
+        await until(lambda: workers.metric("simgrant_requests_total") == 2, what="both counted")
         os.kill(before[0], signal.SIGKILL)
         await until(lambda: workers.readiness() == 503, what="not ready", within=10)
         # The phone's connection may have been the dead worker's; a new one is not.
@@ -193,7 +203,7 @@ async def test_a_killed_worker_is_restarted_while_the_other_serves(workers: Node
     assert before[0] not in after
     assert {"worker_died"} <= {line["event"] for line in workers.lines()}
     # What the dead one had counted stays counted.
-    assert workers.metric("simgrant_requests_total") == counted + 1
+    await until(lambda: workers.metric("simgrant_requests_total") == 3, what="all counted")
     assert workers.stop() == 0
     assert all(map(is_gone, (*before, *after)))
 

@@ -24,6 +24,7 @@ from simgrant.spec.ids import ProvStatus
 from simgrant.wire.request import TerminalClaim
 
 SUBSCRIPTION, LOCATION, REQUEST = "subscription", "location", "request"
+TERMS, ADDRESS = "terms consent", "address consent"
 EXPIRED = "expired"
 """State of a consent whose time is over."""
 
@@ -64,12 +65,10 @@ def times_of(profile: Profile) -> dict[str, int]:
     """Return when each source told what it told (Unix seconds), where it can grow old."""
     subscription = profile.subscription
     found = {SUBSCRIPTION: subscription.changed_at}
-    for kind, consent in (
-        (ConsentKind.TERMS, profile.terms),
-        (ConsentKind.ADDRESS, profile.address),
-    ):
-        if consent is not None:
-            found[kind] = consent.at
+    if profile.terms is not None:
+        found[TERMS] = profile.terms.at
+    if profile.address is not None:
+        found[ADDRESS] = profile.address.at
     if subscription.visited_at:
         found[LOCATION] = subscription.visited_at
     return found
@@ -90,8 +89,8 @@ def gather(
         status=Fact(view.status, SUBSCRIPTION, at(SUBSCRIPTION)),
         plan=Fact(view.plan, SUBSCRIPTION, at(SUBSCRIPTION)),
         features=Fact(policy.features_of(view.plan), by_policy),
-        terms=_consent(ConsentKind.TERMS, view.terms, policy, at(ConsentKind.TERMS)),
-        address=_consent(ConsentKind.ADDRESS, view.address, policy, at(ConsentKind.ADDRESS)),
+        terms=_consent(ConsentKind.TERMS, view.terms, policy, TERMS, at(TERMS)),
+        address=_consent(ConsentKind.ADDRESS, view.address, policy, ADDRESS, at(ADDRESS)),
         provisioning=Fact(view.provisioning, SUBSCRIPTION, at(SUBSCRIPTION)),
         area=Fact(view.area, LOCATION, at(LOCATION)),
         visited_plmn=Fact(view.visited_plmn, LOCATION, at(LOCATION)),
@@ -107,9 +106,11 @@ def _state(consent: Consent | None, now: float) -> str:
     return consent.status
 
 
-def _consent(kind: ConsentKind, state: str, policy: Policy, at: int | None) -> Fact[ConsentStatus]:
+def _consent(
+    kind: ConsentKind, state: str, policy: Policy, source: str, at: int | None
+) -> Fact[ConsentStatus]:
     if not policy.requires(kind):
         return Fact(ConsentStatus.NOT_REQUIRED, f"policy {policy.version}")
     if state in ("", EXPIRED):
-        return Fact(ConsentStatus.MISSING, f"{kind} {state}".rstrip(), at)
-    return Fact(ConsentStatus(state), kind, at)
+        return Fact(ConsentStatus.MISSING, f"{source}, {state}".rstrip(", "), at)
+    return Fact(ConsentStatus(state), source, at)

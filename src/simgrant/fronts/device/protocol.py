@@ -336,7 +336,10 @@ class Connection(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """End once the request under way is answered (uvicorn asks for it)."""
-        self._waiting.clear()
+        if self._coming is not None and not self._in_head:
+            # Its head was taken in, so it may finish its body.
+            self._coming.keep_alive = False
+            return
         self._ending = True
         if self._task is None:
             self._transport.close()
