@@ -184,13 +184,15 @@ class SqliteEngine:
         if self._waiting >= _QUEUE:
             raise PeerUnavailable("store_overloaded", for_operator="too many writes wait")
         job = _Job(work, self._loop.create_future())
+        # A bare timer: `asyncio.timeout` costs as much as a statement.
+        timer = None if timeout_s is None else self._loop.call_later(timeout_s, _give_up, job)
         self._waiting += 1
         self._queue.put(job)
         try:
-            async with asyncio.timeout(timeout_s):
-                return await job.done
-        except TimeoutError:
-            raise PeerTimeout("store_timeout", for_operator="a write had to wait") from None
+            return await job.done
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def _deliver(self, results: Sequence[_Result]) -> None:
         self._waiting -= len(results)
@@ -245,7 +247,7 @@ class SqliteEngine:
         return results
 
     def _run(self, db: sqlite3.Connection, job: _Job) -> _Result:
-        if job.done.cancelled():
+        if job.done.done():
             return _Result(job)  # Told long ago that it could not be had.
         try:
             if isinstance(job.work, Run):
@@ -261,6 +263,11 @@ class SqliteEngine:
             if not db.in_transaction:
                 raise _Lost(error) from None
             return _Result(job, error=error)
+
+
+def _give_up(job: _Job) -> None:
+    if not job.done.done():
+        job.done.set_exception(PeerTimeout("store_timeout", for_operator="a write had to wait"))
 
 
 def _run_guarded(db: sqlite3.Connection, work: _GuardedRun) -> bool:
@@ -364,6 +371,8 @@ def _open(
             connection.execute(f"PRAGMA busy_timeout = {wait_ms}")
         _check(path, writer)
         prepare_writer(writer, synchronous="FULL")
+        # Four times the usual: what is written again before a checkpoint is copied once.
+        writer.execute("PRAGMA wal_autocheckpoint = 4000")
         reader.execute("PRAGMA busy_timeout = 0")
         for connection in (reader, slow_reader):
             connection.execute("PRAGMA query_only = ON")
