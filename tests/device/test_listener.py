@@ -35,6 +35,7 @@ from tests.device.harness import (
     Request,
     Server,
     Workbench,
+    connect,
     query,
     service,
 )
@@ -387,6 +388,47 @@ async def test_a_megabyte_is_413_and_the_connection_ends(remote: Remote, chunked
     assert await connection.rest() == b""
     await connection.aclose()
     assert [line["status"] for line in remote.log_lines] == [413]
+
+
+@pytest.mark.parametrize("word", ["100-continue", "100-Continue", "200-maybe"])
+async def test_who_expects_to_be_asked_for_the_body_is(remote: Remote, word: str) -> None:
+    connection = await remote.connect()
+    connection.write(
+        b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\nexpect: %b\r\n\r\n" % word.encode()
+    )
+    if word.lower() == "100-continue":
+        async with asyncio.timeout(DEADLINE):
+            said = await connection.reader.readuntil(b"\r\n\r\n")
+        assert said == b"HTTP/1.1 100 Continue\r\n\r\n"
+    connection.write(b"{}")
+    assert (await connection.answer()).status == 511
+    await connection.aclose()
+
+
+async def test_a_body_that_comes_too_slowly_is_503(bench: Workbench) -> None:
+    async with listening(bench, "[server]\nrequest_timeout_s = 1\n") as remote:
+        connection = await remote.connect()
+        connection.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{")
+        answer = await connection.answer()
+        assert (answer.status, answer.header("connection")) == (503, "close")
+        assert await connection.rest() == b""
+        assert [line["outcome"] for line in remote.log_lines] == ["request_timeout"]
+        await connection.aclose()
+
+
+async def test_nothing_is_answered_until_the_client_takes_what_there_is(server: Server) -> None:
+    connection, line = connect(server.parts)
+    request = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+    connection.pause_writing()
+    connection.data_received(request * 3)
+    await line.answered.wait()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert line.sent.count(b"HTTP/1.1 511 ") == 1
+    connection.resume_writing()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert line.sent.count(b"HTTP/1.1 511 ") == 3
 
 
 async def test_what_comes_behind_a_body_is_no_header(bench: Workbench) -> None:

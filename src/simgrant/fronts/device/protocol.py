@@ -1,7 +1,7 @@
 """One connection of the device listener: bytes to requests, replies to bytes.
 
 uvicorn listens, counts connections and ends them in order; httptools parses. What is ours is
-the road between: one object a request, one write a reply, no timer of its own (`Watch`), and the
+the road between: one object a request, one write a reply, no timer of its own, and the
 bounds on what a client may do before there is a request. A head that is too long or comes too
 slowly ends the connection; behind a load balancer the PROXY v2 header is taken from trusted
 peers. ADR 0013 says why this is no ASGI application.
@@ -30,7 +30,6 @@ _PHRASES[406] = "protocol not supported"
 _STATUS = {code: f"HTTP/1.1 {code} {phrase}\r\n".encode() for code, phrase in _PHRASES.items()}
 _CLOSE = b"connection: close\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
 
 Answer = Callable[[Request, Callable[[Reply], None]], Awaitable[None]]
 """Answers one request through the function that it is given."""
@@ -126,8 +125,7 @@ class Connection(asyncio.Protocol):
         self._head_bytes = 0
         """Of a head that is not whole yet, and of what came in one piece with its end."""
         self._last_piece = b""
-        self._body: list[bytes] = []
-        self._body_bytes = 0
+        self._body = bytearray()
         self._serving: Request | None = None
         self._task: asyncio.Task[None] | None = None
         self._waiting: deque[Request] = deque()
@@ -241,18 +239,16 @@ class Connection(asyncio.Protocol):
             return
         if request.method != b"GET":
             self._be_patient()
-        if request.expect:
+        if request.expect.lower() == "100-continue":
             self._transport.write(_CONTINUE)
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
         if self._coming is None or self._ending:
             return
-        self._body_bytes += len(body)
-        if self._body_bytes > self._bounds.max_body:
+        self._body += body
+        if len(self._body) > self._bounds.max_body:
             self._fail(TooLarge())
-            return
-        self._body.append(body)
 
     def on_message_complete(self) -> None:
         """Hand the request on."""
@@ -261,9 +257,8 @@ class Connection(asyncio.Protocol):
         if request is None or self._ending:
             return
         if self._body:
-            request.body = b"".join(self._body)
+            request.body = bytes(self._body)
             self._body.clear()
-            self._body_bytes = 0
         if not request.keep_alive:
             self._ending = True
         self._hand_on(request)
