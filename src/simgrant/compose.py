@@ -253,6 +253,8 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             Bounds(
                 max_head=settings.device.max_head,
                 max_body=settings.device.max_body,
+                # As many as there may be second legs in flight: those are who sends bodies.
+                max_coming=settings.server.max_in_flight * 3 // 2,
                 head_timeout_s=settings.device.head_timeout_s,
                 body_timeout_s=settings.server.request_timeout_s,
                 keep_alive_s=settings.device.keep_alive_s,

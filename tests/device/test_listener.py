@@ -405,6 +405,39 @@ async def test_who_expects_to_be_asked_for_the_body_is(remote: Remote, word: str
     await connection.aclose()
 
 
+async def test_bodies_under_way_are_bounded(bench: Workbench) -> None:
+    head = b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n"
+    made: list[Connection] = []
+
+    async def begin(remote: Remote) -> bytes:
+        """Send a head on a connection of its own and return what is said to it."""
+        made.append(await remote.connect())
+        made[-1].write(head)
+        async with asyncio.timeout(DEADLINE):
+            return await made[-1].reader.readuntil(b"\r\n\r\n")
+
+    async with listening(bench, "[server]\nmax_in_flight = 2\n") as remote:
+        for _ in range(3):
+            assert (await begin(remote)).startswith(b"HTTP/1.1 100 ")
+        refusal = await begin(remote)
+        assert refusal.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nretry-after: " in refusal
+        assert (await Phone(remote).begin()).status == 200, "a start has no body"
+        # One that comes to its end makes room, and so does one that is given up.
+        made[0].write(b"{}")
+        assert (await made[0].answer()).status == 511
+        assert (await begin(remote)).startswith(b"HTTP/1.1 100 ")
+        await made[1].aclose()
+        async with asyncio.timeout(DEADLINE):
+            while not (await begin(remote)).startswith(b"HTTP/1.1 100 "):
+                pass
+        outcomes = [line["outcome"] for line in remote.log_lines]
+        assert outcomes.count("disconnected") == 1
+        assert "in_flight" in outcomes
+        for connection in made:
+            await connection.aclose()
+
+
 async def test_a_body_that_comes_too_slowly_is_503(bench: Workbench) -> None:
     async with listening(bench, "[server]\nrequest_timeout_s = 1\n") as remote:
         connection = await remote.connect()

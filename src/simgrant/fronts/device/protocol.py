@@ -19,7 +19,14 @@ from typing import Any
 import httptools
 from uvicorn.server import ServerState
 
-from simgrant.errors import BadRequest, EcsError, HeadTooLarge, PeerTimeout, TooLarge
+from simgrant.errors import (
+    BadRequest,
+    EcsError,
+    HeadTooLarge,
+    Overloaded,
+    PeerTimeout,
+    TooLarge,
+)
 from simgrant.fronts.device.message import FIELDS, Reply, Request
 from simgrant.fronts.device.source import BadProxyHeader, Proxies, pull_proxy_header
 from simgrant.nouns import noun
@@ -41,6 +48,8 @@ class Bounds:
 
     max_head: int
     max_body: int
+    max_coming: int
+    """Requests whose head was taken in, and whose body is still to come, on all connections."""
     head_timeout_s: float
     body_timeout_s: float
     keep_alive_s: float
@@ -58,6 +67,8 @@ class Listener:
         self.bounds = bounds
         self.state: Any = state
         self.loop = asyncio.get_running_loop()
+        self.coming: set[Connection] = set()
+        """Those that wait for a body."""
         shortest = min(bounds.head_timeout_s, bounds.body_timeout_s, bounds.keep_alive_s)
         self._every = min(self._LOOK_S, shortest / 4)
         self._timer: asyncio.TimerHandle | None = None
@@ -158,6 +169,7 @@ class Connection(asyncio.Protocol):
         """End; a request that was under way leaves its record all the same."""
         del exc
         self._listener.state.connections.discard(self)
+        self._listener.coming.discard(self)
         self._waiting.clear()
         if self._writable is not None:
             self._writable.set()
@@ -238,6 +250,10 @@ class Connection(asyncio.Protocol):
             self._fail(TooLarge())
             return
         if request.method != b"GET":
+            if len(self._listener.coming) >= self._bounds.max_coming:
+                self._fail(Overloaded("in_flight"))
+                return
+            self._listener.coming.add(self)
             self._be_patient()
         if request.expect.lower() == "100-continue":
             self._transport.write(_CONTINUE)
@@ -254,6 +270,7 @@ class Connection(asyncio.Protocol):
         """Hand the request on."""
         request, self._coming = self._coming, None
         self._in_head = True
+        self._listener.coming.discard(self)
         if request is None or self._ending:
             return
         if self._body:
@@ -356,6 +373,7 @@ class Connection(asyncio.Protocol):
         request, self._coming = self._coming or Request(self._peer), None
         request.fault = fault
         self._ending = True
+        self._listener.coming.discard(self)
         self._hand_on(request)
 
     def _head_is_too_long(self) -> bool:
