@@ -36,7 +36,7 @@ from simgrant.flows.entitle import Rules as EntitleRules
 from simgrant.flows.journal import Journal
 from simgrant.flows.journal import Limits as JournalLimits
 from simgrant.flows.limits import Rate, StartLimits
-from simgrant.fronts.device.app import DeviceFront
+from simgrant.fronts.device.app import LAST_LEG_SHARE, DeviceFront
 from simgrant.fronts.device.app import Limits as FrontLimits
 from simgrant.fronts.device.protocol import Bounds
 from simgrant.fronts.device.source import Proxies
@@ -254,7 +254,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 max_head=settings.device.max_head,
                 max_body=settings.device.max_body,
                 # As many as there may be second legs in flight: those are who sends bodies.
-                max_coming=settings.server.max_in_flight * 3 // 2,
+                max_coming=int(settings.server.max_in_flight * LAST_LEG_SHARE),
                 head_timeout_s=settings.device.head_timeout_s,
                 body_timeout_s=settings.server.request_timeout_s,
                 keep_alive_s=settings.device.keep_alive_s,

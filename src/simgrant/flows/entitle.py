@@ -123,7 +123,7 @@ class Entitle:
         subscription = profile.subscription
         registered = None if ask.notif is None else await self._register(who, ask.notif)
         trail.device = device_of(ask.terminal)
-        trail.times = times_of(profile)
+        trail.times = times_of(profile, now=now)
         asked = Asked(who.apps, ask.spec_version, languages(call.accept_language), registered)
         view = look(profile, tenant=who.tenant, now=now, roaming_max_age=rules.roaming_max_age_s)
         kept = self._verdicts[name].of(asked, view, trail.device)

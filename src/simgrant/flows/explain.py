@@ -97,7 +97,7 @@ async def explain(
         look(supposed, tenant=tenant, now=now, roaming_max_age=rules.roaming_max_age_s),
         device_of(TerminalClaim(inquiry.terminal_id, "", "", "")),
         policy=policy,
-        times=times_of(supposed),
+        times=times_of(supposed, now=now),
     )
 
     def flow(app_id: str) -> ServiceFlow | None:

@@ -61,14 +61,17 @@ def look(profile: Profile, *, tenant: Tenant, now: float, roaming_max_age: int) 
     )
 
 
-def times_of(profile: Profile) -> dict[str, int]:
-    """Return when each source told what it told (Unix seconds), where it can grow old."""
+def times_of(profile: Profile, *, now: float) -> dict[str, int]:
+    """Return when each source told what it told (Unix seconds), where it can grow old.
+
+    A consent whose time is over has been missing since then.
+    """
     subscription = profile.subscription
     found = {SUBSCRIPTION: subscription.changed_at}
     if profile.terms is not None:
-        found[TERMS] = profile.terms.at
+        found[TERMS] = _since(profile.terms, now)
     if profile.address is not None:
-        found[ADDRESS] = profile.address.at
+        found[ADDRESS] = _since(profile.address, now)
     if subscription.visited_at:
         found[LOCATION] = subscription.visited_at
     return found
@@ -101,9 +104,13 @@ def gather(
 def _state(consent: Consent | None, now: float) -> str:
     if consent is None:
         return ""
-    if consent.expires_at is not None and now >= consent.expires_at:
-        return EXPIRED
-    return consent.status
+    over = consent.expires_at
+    return EXPIRED if over is not None and now >= over else consent.status
+
+
+def _since(consent: Consent, now: float) -> int:
+    over = consent.expires_at
+    return over if over is not None and now >= over else consent.at
 
 
 def _consent(

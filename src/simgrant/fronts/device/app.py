@@ -33,7 +33,8 @@ from simgrant.wire.request import Parameters, RelayPacket, ask, pull_body, pull_
 
 COOKIE = "ECSSID"
 _COOKIE_START = COOKIE.encode() + b"="
-_LAST_LEG_SHARE = 1.5
+LAST_LEG_SHARE = 1.5
+"""How much more than new requests may be in flight before a challenged one is refused."""
 _TEXT = b"content-type: text/plain; charset=utf-8\r\n"
 _RELAY = f"content-type: {content_types.EAP_RELAY}\r\n".encode()
 _DOCUMENT = {
@@ -129,7 +130,7 @@ class DeviceFront:
         most, now = self._limits.max_in_flight, len(self._deadlines)
         if now > most:
             challenged = any(_COOKIE_START in line for line in request.cookies)
-            if not challenged or now > most * _LAST_LEG_SHARE:
+            if not challenged or now > most * LAST_LEG_SHARE:
                 raise Overloaded("in_flight")
 
     async def _handle(self, request: Request, trail: Trail, deadline: float) -> Reply:
