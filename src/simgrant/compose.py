@@ -18,32 +18,39 @@ from prometheus_client import CollectorRegistry
 from simgrant.adapters.authn import local_auc
 from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.store import sqlite
+from simgrant.config.clients import tac_range, version_of
 from simgrant.config.load import DEFAULT_TENANT, Loaded
 from simgrant.config.model import Auth, Limits
+from simgrant.config.model import Match as MatchSettings
+from simgrant.config.model import Profile as ProfileSettings
 from simgrant.config.model import Tenant as TenantSettings
 from simgrant.domain.policy import Policy, PolicyError, default_policy, parse_policy
 from simgrant.domain.tenant import Plmn, Tenancy, Tenant
 from simgrant.eap.machine import Options
 from simgrant.errors import StartRefused
 from simgrant.flows.answer import Portal
-from simgrant.flows.authenticate import Family, Reception
+from simgrant.flows.authenticate import Reception
 from simgrant.flows.by_sim import BySim
 from simgrant.flows.by_sim import Rules as SimRules
 from simgrant.flows.by_token import ByToken
 from simgrant.flows.by_token import Rules as TokenRules
+from simgrant.flows.clients import Clients, Match, Patterns, Profile
 from simgrant.flows.entitle import Entitle
 from simgrant.flows.entitle import Rules as EntitleRules
 from simgrant.flows.journal import Journal
 from simgrant.flows.journal import Limits as JournalLimits
 from simgrant.flows.limits import Rate, StartLimits
+from simgrant.flows.shape import Shape
 from simgrant.fronts.device.app import LAST_LEG_SHARE, DeviceFront
 from simgrant.fronts.device.app import Limits as FrontLimits
 from simgrant.fronts.device.protocol import Bounds
 from simgrant.fronts.device.source import Proxies
 from simgrant.ports.store import Store
 from simgrant.services import SERVICES
+from simgrant.spec.version import FIRST, NEWEST
 from simgrant.telemetry.log import LineWriter, console_line
 from simgrant.telemetry.metrics import Metrics
+from simgrant.wire.negotiate import Format
 
 
 class SystemClock:
@@ -129,6 +136,58 @@ def read_policy(path: Path) -> Policy:
         raise StartRefused(
             "\n".join(f"policy {path}: {problem}" for problem in error.problems)
         ) from None
+
+
+def profiles(loaded: Loaded) -> tuple[Profile, ...]:
+    """Return the profiles of clients, in the order in which they are tried; raise StartRefused."""
+    known = {path.rpartition("/")[2] for each in SERVICES.values() for path in each.parms}
+    found = loaded.settings.profiles
+    problems = [
+        f"profiles.{name}.parm_names: {problem}"
+        for name, settings in found.items()
+        for old, new in settings.parm_names.items()
+        for problem in (
+            *(() if old in known else (f"no service answers with {old!r}",)),
+            *((f"{new!r} is another parameter's name",) if new in known else ()),
+        )
+    ]
+    if problems:
+        raise StartRefused("\n".join(problems))
+    return tuple(_profile(name, settings) for name, settings in found.items())
+
+
+def _profile(name: str, settings: ProfileSettings) -> Profile:
+    return Profile(
+        name=name,
+        match=_match(settings.match),
+        apps=settings.apps,
+        format={"xml": Format.XML, "json": Format.JSON}.get(settings.document_format),
+        xml_type=settings.xml_content_type,
+        oldest=version_of(settings.version_min, FIRST),
+        newest=version_of(settings.version_max, NEWEST),
+        refuses=settings.version_outside == "refuse",
+        shape=Shape(
+            flat_voice=settings.voice_flat_status, parm_names=tuple(settings.parm_names.items())
+        ),
+        token_validity_s=settings.token_validity_s,
+        vers_validity_s=settings.vers_validity_s,
+        gzip=settings.gzip,
+    )
+
+
+def _match(settings: MatchSettings) -> Match:
+    return Match(
+        user_agent=Patterns(*settings.user_agent),
+        app_name=Patterns(*settings.app_name),
+        accept=Patterns(*settings.accept),
+        vendor=Patterns(*settings.terminal_vendor),
+        model=Patterns(*settings.terminal_model),
+        tacs=tuple(map(tac_range, settings.tac)),
+        apps=frozenset(settings.apps),
+        oldest=version_of(settings.version_from, Match().oldest),
+        newest=version_of(settings.version_to, Match().newest),
+        bare=settings.bare,
+    )
 
 
 async def open_store(loaded: Loaded) -> Store:
@@ -218,10 +277,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 settings.documents.validity_spread,
                 settings.roaming.max_age_s,
             ),
-            families=[
-                Family(handset.user_agent.lower(), handset.apps)
-                for handset in settings.handsets.values()
-            ],
+            clients=Clients(profiles(loaded)),
         )
         proxies = Proxies(settings.device.trusted_proxies)
         device = DeviceFront(

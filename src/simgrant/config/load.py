@@ -10,19 +10,20 @@ from __future__ import annotations
 import ipaddress
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from simgrant.config.model import Handset, Settings, Tenant
+from simgrant.config.clients import profile_problems, with_shipped
+from simgrant.config.model import Profile, Section, Settings, Tenant
 from simgrant.errors import StartRefused
 from simgrant.nouns import noun
 
 PREFIX = "SIMGRANT__"
-NAMED = {"tenants": Tenant, "handsets": Handset}
+NAMED = {"tenants": Tenant, "profiles": Profile}
 """Sections that hold one table per name."""
 DEFAULT_TENANT = "default"
 _TEST_PLMNS = ("001-01", "999-99")
@@ -100,6 +101,7 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Loaded:
     unknown = list(_unknown_keys(data))
     if unknown:
         raise StartRefused("\n".join(unknown))
+    data["profiles"] = with_shipped(data.get("profiles", {}))
     try:
         settings = msgspec.convert(data, Settings, strict=True)
     except msgspec.ValidationError as error:
@@ -145,15 +147,19 @@ def _unknown_keys(data: Mapping[str, Any]) -> list[str]:
         elif isinstance(table, dict):
             tables = table if name in NAMED else {"": table}
             kind: Any = NAMED.get(name, sections[name])
-            known = {field.name for field in msgspec.structs.fields(kind)}
             for own, keys in tables.items():
                 where = f"{name}.{own}" if own else name
-                found.extend(
-                    f"unknown key {where}.{key}{_meant(key, known)}"
-                    for key in (keys if isinstance(keys, dict) else ())
-                    if key not in known
-                )
+                found.extend(_unknown_in(keys, kind, where))
     return found
+
+
+def _unknown_in(keys: Any, kind: Any, where: str) -> Iterator[str]:
+    fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    for key, value in keys.items() if isinstance(keys, dict) else ():
+        if key not in fields:
+            yield f"unknown key {where}.{key}{_meant(key, fields)}"
+        elif isinstance(fields[key], type) and issubclass(fields[key], Section):
+            yield from _unknown_in(value, fields[key], f"{where}.{key}")
 
 
 def _meant(name: str, known: Any) -> str:
@@ -204,9 +210,7 @@ def _problems(loaded: Loaded) -> list[str]:
     ):
         if not least <= number <= most:
             found.append(f"{where}: {number} is not within {least} to {most}")
-    for name, handset in settings.handsets.items():
-        if not handset.user_agent:
-            found.append(f"handsets.{name}: needs the user_agent that tells it apart")
+    found.extend(profile_problems(settings.profiles))
     found.extend(_tenant_problems(loaded.tenants))
     return found
 

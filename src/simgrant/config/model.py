@@ -209,14 +209,68 @@ class Records(Section, frozen=True):
     """Longest time a record waits for its batch."""
 
 
-class Handset(Section, frozen=True):
-    """A family of clients that needs to be treated in its own way; the first match counts."""
+class Match(Section, frozen=True):
+    """How a client is recognised. A condition that is left out always holds; of several values in
+    one, it takes any. Texts are patterns that must fit the whole of what the client says, in any
+    letter case: `*` stands for anything, `?` for one character."""
 
-    user_agent: str = ""
-    """Text that the family's User-Agent contains, in any letter case."""
+    user_agent: tuple[str, ...] = ()
+    """Patterns of its User-Agent."""
+    app_name: tuple[str, ...] = ()
+    """Patterns of the parameter `app_name`."""
+    accept: tuple[str, ...] = ()
+    """Patterns of its Accept header. The two legs of an authentication send different ones; the one
+    that asks for a document is the last."""
+    terminal_vendor: tuple[str, ...] = ()
+    """Patterns of `terminal_vendor`."""
+    terminal_model: tuple[str, ...] = ()
+    """Patterns of `terminal_model`."""
+    tac: tuple[str, ...] = ()
+    """TACs, the first 8 digits of an IMEI, or ranges `first-last` of them."""
+    apps: tuple[str, ...] = ()
+    """AppIDs, one of which it asks for."""
+    version_from: str = ""
+    """Oldest `entitlement_version`."""
+    version_to: str = ""
+    """Newest `entitlement_version`."""
+    bare: bool | None = None
+    """Whether it says neither which terminal it is nor which version it speaks."""
+
+
+class Profile(Section, frozen=True):
+    """What a family of clients needs done differently (see Profiles of clients in Running it).
+    Profiles are tried in the order of the file, and those that come with simgrant after them; the
+    first that fits counts. A profile with the name of one of those (`samsung`, `huawei`, `android`,
+    `microg`, `generic`) changes its keys instead."""
+
+    match: Match = Match()
+    """The conditions: see [profiles.NAME.match]."""
     apps: tuple[str, ...] = ()
     """AppIDs that are meant when a client of this family starts an authentication and names none.
-    Without such a family that request gets 400."""
+    Without such a profile that request gets 400."""
+    document_format: Literal["by-accept", "xml", "json"] = "by-accept"
+    """The format of documents: what Accept asks for, with XML when in doubt, or always the same."""
+    xml_content_type: str = "text/vnd.wap.connectivity-xml"
+    """Content-Type of XML documents. Android needs `xml` or `text/vnd.wap.connectivity` in it."""
+    version_min: str = "1.0"
+    """Oldest `entitlement_version` that is served as such."""
+    version_max: str = ""
+    """Newest one; empty = the newest that simgrant knows."""
+    version_outside: Literal["nearest", "refuse"] = "nearest"
+    """What is done with other versions: they are served as the nearest one, or get 406. Nothing is
+    older than 1.0, which always gets 406."""
+    voice_flat_status: bool = False
+    """Put the one status that clients older than 7.0 get for ap2003 beside the entries per access
+    that newer ones get, for clients that claim a new version and read the old form."""
+    parm_names: dict[str, str] = {}
+    """Names of answer parameters, and what the family calls them: `{ TC_Status = "tc_status" }`."""
+    token_validity_s: int = 0
+    """The most that TOKEN validity says, in seconds; 0 = what is left of the token's life, which
+    this does not shorten."""
+    vers_validity_s: int = 0
+    """VERS validity in seconds, before it is spread; 0 = `documents.validity_s`."""
+    gzip: bool = True
+    """Whether a client that accepts gzip may be sent it."""
 
 
 class Tenant(Section, frozen=True):
@@ -257,7 +311,7 @@ class Settings(Section, frozen=True):
     roaming: Roaming = Roaming()
     limits: Limits = Limits()
     records: Records = Records()
-    handsets: dict[str, Handset] = {}
-    """Handset families by name."""
+    profiles: dict[str, Profile] = {}
+    """Profiles of clients by name."""
     tenants: dict[str, Tenant] = {}
     """Tenants by name (lower case letters, digits, hyphen)."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +37,23 @@ def render() -> str:
     for section in msgspec.structs.fields(model.Settings):
         kind: Any = NAMED.get(section.name, section.type)
         title = f"{section.name}.NAME" if section.name in NAMED else section.name
-        parts.append(f"## [{title}]\n\n{inspect.getdoc(kind)}\n")
-        parts.append("| key | default | meaning |\n| --- | --- | --- |")
-        for field in msgspec.structs.fields(kind):
-            text = prose[kind.__name__, field.name].replace("|", "\\|")
-            parts.append(f"| `{field.name}` | `{_shown(field.default)}` | {text} |")
-        parts.append("")
+        parts.extend(_section(title, kind, prose))
     return "\n".join(parts)
+
+
+def _section(title: str, kind: Any, prose: dict[tuple[str, str], str]) -> Iterator[str]:
+    """Yield a table of settings, and after it the tables inside it."""
+    yield f"## [{title}]\n\n{inspect.getdoc(kind)}\n"
+    yield "| key | default | meaning |\n| --- | --- | --- |"
+    inside: list[tuple[str, Any]] = []
+    for field in msgspec.structs.fields(kind):
+        if isinstance(field.type, type) and issubclass(field.type, model.Section):
+            inside.append((f"{title}.{field.name}", field.type))
+        text = prose[kind.__name__, field.name].replace("|", "\\|")
+        yield f"| `{field.name}` | `{_shown(field)}` | {text} |"
+    yield ""
+    for name, nested in inside:
+        yield from _section(name, nested, prose)
 
 
 def undocumented() -> list[str]:
@@ -76,7 +87,12 @@ def _prose() -> dict[tuple[str, str], str]:
     return found
 
 
-def _shown(default: Any) -> str:
+def _shown(field: msgspec.structs.FieldInfo) -> str:
+    default = field.default
+    if default is msgspec.NODEFAULT:
+        default = field.default_factory()
+    if isinstance(default, model.Section):
+        default = {}
     return msgspec.json.encode(default).decode()
 
 

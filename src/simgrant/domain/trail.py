@@ -40,6 +40,8 @@ class Trail:
     spec_version: str = ""
     app_name: str = ""
     user_agent: str = ""
+    profile: str = ""
+    """The profile of clients that it fits."""
     status: int = 0
     outcome: str = ""
     """``document``, ``challenge``, or the reason code of the error that ended it."""

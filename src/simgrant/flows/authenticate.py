@@ -66,16 +66,6 @@ class Principal:
     """Unix seconds of the authentication; a repeated answer keeps the first one's."""
 
 
-@noun
-class Family:
-    """Clients that send less than the others, known by their User-Agent."""
-
-    user_agent: str
-    """What it contains, in lower case."""
-    apps: tuple[str, ...]
-    """AppIDs that are meant where none is named."""
-
-
 class Reception:
     """What every way to authenticate needs, over the ports."""
 

@@ -6,17 +6,18 @@ function of its own elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import field, replace
+from collections.abc import Mapping
+from dataclasses import field
 
 from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import PushRegistration
 from simgrant.domain.trail import Trail
-from simgrant.errors import BadTemporaryToken, Unauthenticated, UnsupportedVersion
+from simgrant.errors import BadTemporaryToken, Unauthenticated
 from simgrant.flows.answer import Portal, user_data, vers
-from simgrant.flows.authenticate import Call, Challenge, Family, Principal
+from simgrant.flows.authenticate import Call, Challenge, Principal
 from simgrant.flows.by_sim import BySim
 from simgrant.flows.by_token import ByToken
+from simgrant.flows.clients import Client, Clients, completed
 from simgrant.flows.gather import device_of, look, times_of
 from simgrant.flows.verdicts import Asked, Verdicts
 from simgrant.nouns import noun
@@ -25,7 +26,7 @@ from simgrant.ports.keys import Keys
 from simgrant.ports.store import Store
 from simgrant.spec.ids import NotifAction, RegisterNotifStatus
 from simgrant.wire.document import Token
-from simgrant.wire.negotiate import Format, document_format, languages
+from simgrant.wire.negotiate import document_format, languages
 from simgrant.wire.request import Ask, NotifClaim
 from simgrant.wire.writers import WRITERS
 
@@ -36,8 +37,10 @@ __all__ = ["Call", "Challenge", "Entitle", "Granted", "Rules"]
 class Granted:
     """The answer is a document, as bytes."""
 
-    format: Format
+    content_type: str
     body: bytes = field(repr=False)
+    gzip: bool = True
+    """Whether it may be compressed for a client that accepts that."""
 
 
 @noun
@@ -63,7 +66,7 @@ class Entitle:
         store: Store,
         clock: Clock,
         rules: Rules,
-        families: Sequence[Family] = (),
+        clients: Clients,
     ) -> None:
         self._by_token = by_token
         self._by_sim = by_sim
@@ -75,35 +78,23 @@ class Entitle:
         self._store = store
         self._clock = clock
         self._rules = rules
-        self._families = families
+        self._clients = clients
 
     async def ask(self, ask: Ask, call: Call, trail: Trail) -> Challenge | Granted:
         """Answer a request that carries parameters, in the order of TS.43 §2.8."""
         trail.spec_version, trail.app_name = str(ask.spec_version), ask.app_name[:64]
-        if ask.spec_version.major < 1:
-            raise UnsupportedVersion
+        client = self._clients.of(ask, call, trail)
         if ask.temporary_token:
             # No operation issues one yet, so none can be good (TS.43 Table 8).
             raise BadTemporaryToken
         if ask.token:
             trail.leg = "token"
             principal = await self._by_token.authenticate(ask, call, trail)
-            return await self._grant(principal, call, trail)
+            return await self._grant(principal, client, call, trail)
         if ask.eap_id:
             trail.leg = "start"
-            return await self._by_sim.start(self._completed(ask, call), call, trail)
+            return await self._by_sim.start(completed(ask, client.profile), call, trail)
         raise Unauthenticated("no_credentials")
-
-    def _completed(self, ask: Ask, call: Call) -> Ask:
-        """Return the request with the apps that its client's family means, where it names none."""
-        if ask.apps:
-            return ask
-        agent = call.user_agent.lower()
-        for family in self._families:
-            if family.user_agent in agent:
-                named = tuple(("app", app) for app in family.apps)
-                return replace(ask, apps=family.apps, parameters=(*ask.parameters, *named))
-        return ask
 
     async def answer(
         self, packet: bytes, cookies: tuple[str, ...], call: Call, trail: Trail
@@ -114,17 +105,19 @@ class Entitle:
             return result
         trail.spec_version = str(result.ask.spec_version)
         trail.app_name = result.ask.app_name[:64]
-        return await self._grant(result, call, trail)
+        client = self._clients.of(result.ask, call, trail)
+        return await self._grant(result, client, call, trail)
 
-    async def _grant(self, who: Principal, call: Call, trail: Trail) -> Granted:
+    async def _grant(self, who: Principal, client: Client, call: Call, trail: Trail) -> Granted:
         """Return the document for a proved SIM."""
         now, ring, rules = self._clock.now(), self._keys.ring, self._rules
-        name, profile, ask = who.tenant.name, who.profile, who.ask
+        name, profile, ask, family = who.tenant.name, who.profile, who.ask, client.profile
         subscription = profile.subscription
         registered = None if ask.notif is None else await self._register(who, ask.notif)
         trail.device = device_of(ask.terminal)
         trail.times = times_of(profile, now=now)
-        asked = Asked(who.apps, ask.spec_version, languages(call.accept_language), registered)
+        wanted = languages(call.accept_language)
+        asked = Asked(who.apps, client.version, wanted, registered, family.shape)
         view = look(profile, tenant=who.tenant, now=now, roaming_max_age=rules.roaming_max_age_s)
         kept = self._verdicts[name].of(asked, view, trail.device)
         trail.verdict = kept.verdict
@@ -133,18 +126,19 @@ class Entitle:
             portal = self._portals[name]
             return user_data(portal, app_id, subscription, who.terminal_id, ring=ring, now=who.at)
 
-        format_ = document_format(call.accept)
+        format_ = family.format or document_format(call.accept)
+        left = max(1, int(who.expires - who.at))
         body = WRITERS[format_].join(
             vers(
                 subscription,
                 trail.subscriber_ref,
-                validity_s=rules.validity_s,
+                validity_s=family.vers_validity_s or rules.validity_s,
                 spread=rules.validity_spread,
             ),
-            Token(who.token, max(1, int(who.expires - who.at))),
+            Token(who.token, min(left, family.token_validity_s or left)),
             kept.text(format_, pages_data),
         )
-        return Granted(format_, body)
+        return Granted(family.content_type(format_), body, family.gzip)
 
     async def _register(self, who: Principal, notif: NotifClaim) -> RegisterNotifStatus:
         """Keep where the terminal wants to be told of changes, and return what to say of it."""

@@ -18,6 +18,7 @@ from simgrant.domain.policy import Policy
 from simgrant.domain.trail import Verdict
 from simgrant.flows.answer import Portal, answer, page_of
 from simgrant.flows.gather import View, gather
+from simgrant.flows.shape import PLAIN, Shape, shaped
 from simgrant.services import SERVICES
 from simgrant.services.service import ServiceFlow
 from simgrant.spec.ids import RegisterNotifStatus
@@ -38,6 +39,8 @@ class Asked(NamedTuple):
     languages: tuple[str, ...]
     registered: RegisterNotifStatus | None
     """What became of its wish to be told of changes, if it had one."""
+    shape: Shape = PLAIN
+    """What its family of clients needs changed."""
 
 
 Key: TypeAlias = tuple[Asked, View] | tuple[Asked, View, Device]
@@ -124,7 +127,7 @@ class Verdicts:
                 for application in applications
             )
         verdict = Verdict(answered.decisions, push_verdict(facts, answered.decisions))
-        return Kept(verdict, applications)
+        return Kept(verdict, shaped(applications, asked.shape))
 
     def _marked_flow(self, app_id: str) -> ServiceFlow | None:
         url = page_of(self._portal, app_id)

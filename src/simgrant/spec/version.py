@@ -20,6 +20,9 @@ class SpecVersion(NamedTuple):
         return f"{self.major}.{self.minor}"
 
 
+FIRST = SpecVersion(1, 0)
+NEWEST = SpecVersion(13, 0)
+"""The last row of ``tables/versions.toml``."""
 DEFAULT = SpecVersion(2, 0)
 PER_RAT_VOICE = SpecVersion(7, 0)
 """From here on ap2003 answers per radio access (TS.43 §4)."""

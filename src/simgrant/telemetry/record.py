@@ -47,6 +47,7 @@ class Record(msgspec.Struct, omit_defaults=True):
     detail: str = ""
     device: Device | None = None
     ages: dict[str, int] | None = None
+    profile: str = ""
 
 
 def push_trail(trail: Trail, *, now: float, seconds: float) -> bytes:
@@ -75,6 +76,7 @@ def push_trail(trail: Trail, *, now: float, seconds: float) -> bytes:
             trail.detail,
             trail.device,
             {source: second - at for source, at in trail.times.items()} if verdict else None,
+            trail.profile,
         )
     )
     return record if verdict is None else b"%b,%b}" % (record[:-1], verdict.record)

@@ -11,6 +11,7 @@ import gzip
 import random
 import secrets
 import traceback
+from functools import lru_cache
 
 import structlog
 
@@ -27,7 +28,7 @@ from simgrant.ports.clock import Clock
 from simgrant.telemetry.metrics import Metrics
 from simgrant.wire import content_types, relay
 from simgrant.wire.cookies import cookie_values, set_cookie
-from simgrant.wire.negotiate import Format, accepts_gzip
+from simgrant.wire.negotiate import accepts_gzip
 from simgrant.wire.request import Parameters, RelayPacket, ask, pull_body, pull_query
 
 COOKIE = "ECSSID"
@@ -36,10 +37,6 @@ LAST_LEG_SHARE = 1.5
 """How much more than new requests may be in flight before a challenged one is refused."""
 _TEXT = b"content-type: text/plain; charset=utf-8\r\n"
 _RELAY = f"content-type: {content_types.EAP_RELAY}\r\n".encode()
-_DOCUMENT = {
-    Format.XML: f"content-type: {content_types.XML}\r\n".encode(),
-    Format.JSON: f"content-type: {content_types.JSON}\r\n".encode(),
-}
 _GZIP = b"content-encoding: gzip\r\n"
 _ENDING = b"content-length: %d\r\nx-request-id: %b\r\ncache-control: no-store\r\n"
 
@@ -170,9 +167,9 @@ class DeviceFront:
                 lines += b"set-cookie: %b\r\n" % line
             return Reply(200, lines, relay.push_relay(result.packet))
         trail.outcome = "document"
-        lines, body = _DOCUMENT[result.format], result.body
-        most = self._limits.gzip_from
-        if most and len(body) >= most and accepts_gzip(request.accept_encoding):
+        lines, body = _content_type(result.content_type), result.body
+        least = self._limits.gzip_from if result.gzip else 0
+        if least and len(body) >= least and accepts_gzip(request.accept_encoding):
             body = gzip.compress(body, compresslevel=1, mtime=0)
             lines += _GZIP
         return Reply(200, lines, body)
@@ -191,6 +188,12 @@ class DeviceFront:
         if error.retry_after is not None:
             return error.retry_after + round((1 + error.retry_after / 4) * spread)
         return max(1, round(self._limits.retry_after_s * (0.5 + spread)))
+
+
+@lru_cache(maxsize=64)
+def _content_type(kind: str) -> bytes:
+    """Return the header line; there are as many kinds as profiles of clients name."""
+    return f"content-type: {kind}\r\n".encode()
 
 
 def _plain(status: int, text: str, lines: bytes = b"") -> Reply:
