@@ -249,21 +249,6 @@ async def test_the_same_proof_twice_is_no_contradiction(phone: Phone) -> None:
     assert (await phone.server.get(phone.query(*pairs))).status == 200
 
 
-async def test_a_family_that_names_no_app_means_those_of_its_profile(bench: Workbench) -> None:
-    settings = '[handsets.bare]\nuser_agent = "BareClient"\napps = ["ap2004", "ap2005"]\n'
-    async with bench.opened(settings) as server:
-        phone = Phone(server)
-        bare = query([("EAP_ID", phone.eap_id)])
-        stranger = await server.send(Request("GET", bare, [("user-agent", "Other/1.0")]))
-        assert stranger.status == 400
-        begun = await server.send(Request("GET", bare, [("user-agent", "x bareclient/1.0")]))
-        assert begun.status == 200
-        answer = await phone.post(phone.reply(begun), begun.cookie)
-        assert answer.status == 200
-        assert b'value="ap2004"' in answer.body
-        assert b'value="ap2005"' in answer.body
-
-
 async def test_no_app_is_400(phone: Phone) -> None:
     query = phone.but(apps=()).query(("EAP_ID", phone.eap_id))
     await refused(phone.server, Request("GET", query), 400)

@@ -94,7 +94,7 @@ def _greet(loaded: Loaded, url: str, control: str, *, has_demo: bool) -> None:
         note(
             f"\nTry it:\n"
             f"  simgrant sim handset {url}/\n"
-            f"  simgrant sim handset {url}/ --profile android-ims-provisioning --repeat token\n"
+            f"  simgrant sim handset {url}/ --like android-ims-provisioning --repeat token\n"
             f"  simgrant explain 001010000000003 vowifi\n"
             f"  curl -i '{url}/?terminal_id=490154203237518&app=ap2004&vers=0"
             f"&entitlement_version=2.0&EAP_ID=0001010000000001"

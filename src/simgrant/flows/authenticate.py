@@ -44,10 +44,13 @@ class Call:
 
 @noun
 class Challenge:
-    """The answer is an EAP request; the cookie comes with a session's first one only."""
+    """The answer is an EAP request, with the one cookie of its session.
+
+    A second one has it too: Android takes only the first, and Samsung's client gives up without.
+    """
 
     packet: bytes
-    cookie: str = ""
+    cookie: str
 
 
 @noun

@@ -168,7 +168,7 @@ class BySim:
     ) -> Challenge | Principal:
         """Take the SIM's answer: the principal, or a second challenge after resynchronisation."""
         now = self._clock.now()
-        tenant, started = self._started(cookies, call, now)
+        tenant, started, cookie = self._started(cookies, call, now)
         self._reception.name(trail, tenant, started.imsi, "")
         self._reception.name_source(trail, tenant, call.source)
         if not (started.kept or started.hidden):
@@ -185,7 +185,7 @@ class BySim:
             return await self._repeated(session, session.row, packet, trail)
         if session.asked_again and _is_answer(packet, session.row):
             # The packet that asked for resynchronisation: its answer may have been lost.
-            return Challenge(session.asked_again)
+            return Challenge(session.asked_again, cookie)
         ask = self._first_ask(session.parameters, session, trail)
         aka, action = machine.step(session.aka, machine.PacketReceived(packet), self._rules.eap)
         if isinstance(action, Reject) and action.reason is RejectReason.MALFORMED:
@@ -208,7 +208,7 @@ class BySim:
                 waiting = push_pair(state.push_state(aka), data)
                 if not await self._decide(session, Outcome.RESYNC, packet, waiting):
                     raise Unauthenticated("session_over")
-                return Challenge(data)
+                return Challenge(data, cookie)
             case _:
                 await self._decide(session, Outcome.REFUSED, packet)
                 raise _judged(action)
@@ -232,14 +232,17 @@ class BySim:
         aka = state.pull_state(aka_state)
         return _Session(tenant, started, row, aka, parameters, asked_again, now)
 
-    def _started(self, cookies: tuple[str, ...], call: Call, now: float) -> tuple[Tenant, Started]:
+    def _started(
+        self, cookies: tuple[str, ...], call: Call, now: float
+    ) -> tuple[Tenant, Started, str]:
+        """Return tenant and session of the first cookie that is one, and the cookie."""
         refusal = Unauthenticated("no_session")
         for value in cookies:
             try:
                 name, started = pull_cookie(
                     value, self._keys, now=now, life=self._rules.session_life_s
                 )
-                return self._reception.tenant_of(name, call), started
+                return self._reception.tenant_of(name, call), started, value
             except Unauthenticated as error:
                 refusal = error
         raise refusal

@@ -115,7 +115,7 @@ def handset(
     opc: Annotated[str, typer.Option(help="The SIM's OPc, 32 hexadecimal digits.")] = "",
     mnc_digits: Annotated[int, typer.Option(min=2, max=3, help="Digits of the MNC in --imsi.")] = 2,
     profile: Annotated[
-        ProfileName, typer.Option(help="The kind of handset.")
+        ProfileName, typer.Option("--like", "--profile", help="The kind of handset.")
     ] = ProfileName.ANDROID_IMS,
     app_ids: Annotated[
         list[str] | None, typer.Option("--app", help="AppID to ask for; repeat it for several.")

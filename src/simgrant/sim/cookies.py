@@ -20,20 +20,27 @@ class CookieJar:
         self._fault = fault
         self._values: dict[str, str] = {}
         self._full = False
+        self._parts: list[str] = []
+        """All that the newest Set-Cookie lines say, for the client that sends all of it."""
 
     def absorb(self, headers: Headers) -> None:
         """Take the cookies of an answer; Android does so with the first challenge only."""
         if self._full and self._rule is CookieRule.ANDROID:
             return
         self._full = True
-        for name, line in headers:
-            if name.lower() == "set-cookie":
-                self._take(line)
+        lines = [line for name, line in headers if name.lower() == "set-cookie"]
+        if lines:
+            self._parts = [part.strip() for line in lines for part in line.split(";")]
+        for line in lines:
+            self._take(line)
 
     def lines(self) -> Headers:
         """Return the `Cookie` lines of a request."""
         if self._fault is Fault.NO_COOKIE:
             return ()
+        if self._rule is CookieRule.SAMSUNG:
+            said = [self._spoilt_part(part) for part in self._parts]
+            return (("Cookie", "; ".join(said)),) if said else ()
         pairs = [f"{name}={self._spoilt(value)}" for name, value in self._values.items()]
         if self._rule is CookieRule.RFC:
             return (("Cookie", "; ".join(pairs)),) if pairs else ()
@@ -54,6 +61,10 @@ class CookieJar:
         elif _VERSION_ONE.intersection(told):
             value = f'"{value.strip(chr(34))}"'
         self._values[name] = value
+
+    def _spoilt_part(self, part: str) -> str:
+        name, equals, value = part.partition("=")
+        return f"{name}={self._spoilt(value)}" if equals and name in self._values else part
 
     def _spoilt(self, value: str) -> str:
         """Flip one bit in the middle, where no padding bits are; the result stays sendable."""

@@ -25,7 +25,7 @@ from simgrant.sim.cookies import CookieJar
 from simgrant.sim.exchange import ClientError, Exchange, Leg, Outcome, Result
 from simgrant.sim.faults import Fault
 from simgrant.sim.http import Answer, BadAnswer, Headers, HttpClient, HttpError, Limits, Url
-from simgrant.sim.profiles import DEMO_IMEI, Accept, Method, Profile
+from simgrant.sim.profiles import DEMO_IMEI, Accept, CookieRule, Method, Profile
 from simgrant.sim.sims import Sim
 from simgrant.wire import content_types, json_reader, relay, xml_reader
 from simgrant.wire.document import Document
@@ -162,11 +162,11 @@ class Handset:
         seen = await self._ask_with(log, Leg.START, proof, content_types.EAP_RELAY, extra)
         _require_ok(seen, self._wall())
         jar = CookieJar(self.profile.cookies, fault=self.fault)
-        jar.absorb(seen.got)
+        self._take_cookies(jar, seen)
         for _ in range(self.profile.speaks.most_answers):
             answer = self._consult_card(seen)
             seen = await self._relay(log, answer.leg, answer, jar)
-            jar.absorb(seen.got)
+            self._take_cookies(jar, seen)
             _require_ok(seen, self._wall())
             if seen.challenge is None:
                 break
@@ -197,9 +197,7 @@ class Handset:
         """Send the parameters, in the query or as JSON."""
         parameters = (*self._parameters(proof), *self._extra, *extra)
         if self.profile.method is Method.GET:
-            query = "&".join(
-                f"{name}={quote(value, safe=_UNRESERVED)}" for name, value in parameters
-            )
+            query = "&".join(f"{name}={self._encoded(value)}" for name, value in parameters)
             headers = self._headers(accept)
             target = self._url.target(query)
             return await self._send(log, leg, "GET", target, headers, parameters=parameters)
@@ -208,6 +206,9 @@ class Handset:
         return await self._send(
             log, leg, "POST", self._url.path, headers, body=body.encode(), parameters=parameters
         )
+
+    def _encoded(self, value: str) -> str:
+        return quote(value, safe=_UNRESERVED) if self.profile.encodes else value
 
     async def _relay(
         self, log: list[Exchange], leg: Leg, answer: CardAnswer, jar: CookieJar
@@ -240,13 +241,16 @@ class Handset:
         for name in ("app_version", "app_name", "boost_type"):
             if value := getattr(profile, name):
                 found.append((name, value))
-        found += [("app", str(app)) for app in profile.apps]
+        apps = tuple(map(str, profile.apps))
+        found += [("app", app) for app in ((",".join(apps),) if profile.one_list else apps)]
+        vendor, model, sw_version = profile.terminal
         found += [
-            ("terminal_vendor", profile.vendor[:4]),
-            ("terminal_model", profile.model[:10]),
-            ("terminal_sw_version", profile.sw_version[:20]),
+            ("terminal_vendor", vendor),
+            ("terminal_model", model),
+            ("terminal_sw_version", sw_version),
             ("vers", str(self._vers())),
             ("entitlement_version", profile.entitlement_version),
+            *profile.further,
         ]
         return tuple(found)
 
@@ -257,6 +261,8 @@ class Handset:
 
     def _headers(self, accept: str, *, content_type: str = "", cookies: Headers = ()) -> Headers:
         """Return the header lines in Android's order."""
+        if self.profile.one_accept:
+            accept = f"{content_types.EAP_RELAY}, {self.profile.accept.wanted}"
         lines = [("Accept-Language", self.profile.language), ("Accept", accept)]
         if content_type:
             lines.append(("Content-Type", content_type))
@@ -264,6 +270,7 @@ class Handset:
             *lines,
             *cookies,
             ("User-Agent", self.profile.user_agent),
+            *self.profile.headers,
             *self._own_headers,
         )
 
@@ -356,6 +363,15 @@ class Handset:
             return self._speaker.answer(seen.challenge_bytes)
         except CardRefused as refused:
             raise _Ended(Result.SIM_FAILED, ClientError.SIM_OR_CHALLENGE, str(refused)) from None
+
+    def _take_cookies(self, jar: CookieJar, seen: Exchange) -> None:
+        """Take an answer's cookies; Samsung's client gives up on a challenge without."""
+        jar.absorb(seen.got)
+        samsung = self.profile.cookies is CookieRule.SAMSUNG
+        if samsung and seen.challenge is not None and not seen.header("set-cookie"):
+            raise _Ended(
+                Result.NOT_UNDERSTOOD, ClientError.MALFORMED, "a challenge without Set-Cookie"
+            )
 
     def _good_token(self) -> str | None:
         if self.token is None or not self.profile.keeps_token:

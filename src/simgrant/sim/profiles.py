@@ -61,6 +61,9 @@ class CookieRule(StrEnum):
     """Those of the first challenge only, a header line each; with Max-Age, in double quotes."""
     RFC = "rfc"
     """The newest of every answer, in one line (RFC 6265 §5.4)."""
+    SAMSUNG = "samsung"
+    """All that the newest Set-Cookie lines say, attributes too, in one line; a challenge without
+    any ends the conversation."""
 
 
 class ProfileName(StrEnum):
@@ -78,6 +81,10 @@ class ProfileName(StrEnum):
     """The library's default, as ODSA callers use it: a token for a companion's operations."""
     MICROG = "microg"
     """EAP_ID or token alone, one `Cookie` line."""
+    SAMSUNG = "samsung"
+    """Samsung's own client: version 1.0, one list of applications, XML in lower-cased paths."""
+    HUAWEI = "huawei"
+    """Huawei's companion client: a query without any encoding, an app_name of its own."""
     POST = "post"
     """All parameters as JSON in a POST (TS.43 §2.4)."""
     RFC = "rfc"
@@ -98,6 +105,14 @@ class Speaks(StrEnum):
     def most_answers(self) -> int:
         """Answers after which the handset gives up."""
         return ANDROID_ANSWERS if self is Speaks.ANDROID else 10
+
+
+_ANDROID_AGENT: Final = (
+    "PRD-TS43 term-{vendor}/{model} {client}/{client_version} OS-Android/{sw_version}"
+)
+_SAMSUNG_AGENT: Final = (
+    "PRD-TS43/{version} {vendor}/{sw_version} {client}/{client_version} OS-Android/14"
+)
 
 
 @named_noun
@@ -127,6 +142,20 @@ class Profile:
     """Satellite and slice clients keep none: each request is a full authentication."""
     bare: bool = False
     """Send nothing but EAP_ID, or token, as microG does."""
+    encodes: bool = True
+    """Whether values are percent-encoded in a query."""
+    one_list: bool = False
+    """Send the applications as one value with commas."""
+    one_accept: bool = False
+    """Name the relay type and the wanted document in every request, not each where it is due."""
+    trims: bool = True
+    """Cut vendor, model and software version as Android does."""
+    agent: str = _ANDROID_AGENT
+    """The form of the User-Agent."""
+    further: tuple[tuple[str, str], ...] = ()
+    """Parameters that only this family sends."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Header lines that only this family sends."""
     language: str = "en-US"
     speaks: Speaks = Speaks.ANDROID
     eap_prefix: str = "nai.epc"
@@ -134,11 +163,23 @@ class Profile:
 
     @property
     def user_agent(self) -> str:
-        """The User-Agent with Android's limits of 4, 10 and 20 characters (TS.43 §2.2)."""
-        return (
-            f"PRD-TS43 term-{self.vendor[:4]}/{self.model[:10]} "
-            f"{self.client}/{self.client_version} OS-Android/{self.sw_version[:20]}"
+        """The User-Agent (TS.43 §2.2)."""
+        vendor, model, sw_version = self.terminal
+        return self.agent.format(
+            vendor=vendor,
+            model=model,
+            sw_version=sw_version,
+            client=self.client,
+            client_version=self.client_version,
+            version=self.entitlement_version,
         )
+
+    @property
+    def terminal(self) -> tuple[str, str, str]:
+        """Vendor, model and software version, for Android cut to 4, 10 and 20 characters."""
+        if not self.trims:
+            return self.vendor, self.model, self.sw_version
+        return self.vendor[:4], self.model[:10], self.sw_version[:20]
 
     @property
     def sends_gid1(self) -> bool:
@@ -203,6 +244,37 @@ PROFILES: Final = MappingProxyType(
                 accept=Accept.JSON,
                 cookies=CookieRule.RFC,
                 bare=True,
+            ),
+            Profile(
+                name=ProfileName.SAMSUNG,
+                apps=(AppId.VOICE_OVER_CELLULAR, AppId.VOWIFI, AppId.SMSOIP),
+                entitlement_version="1.0",
+                accept=Accept.XML,
+                cookies=CookieRule.SAMSUNG,
+                vendor="SEC",
+                model="SM-S921B",
+                sw_version="S921BXXS4AXK1",
+                client="IMS-Entitlement",
+                client_version="6",
+                one_list=True,
+                one_accept=True,
+                trims=False,
+                agent=_SAMSUNG_AGENT,
+                headers=(("Cache-Control", "max-age=0"),),
+            ),
+            Profile(
+                name=ProfileName.HUAWEI,
+                apps=(AppId.ODSA_COMPANION,),
+                entitlement_version="1.0",
+                accept=Accept.BOTH,
+                vendor="HUAWEI",
+                model="LIO-L29",
+                sw_version="10.1.0.150",
+                app_name="Health",
+                app_version="11.0.6.002",
+                encodes=False,
+                trims=False,
+                further=(("provisioning_version", "4.0"),),
             ),
             Profile(
                 name=ProfileName.POST,

@@ -161,10 +161,8 @@ class DeviceFront:
     def _render(self, result: Challenge | Granted, request: Request, trail: Trail) -> Reply:
         if isinstance(result, Challenge):
             trail.outcome = "challenge"
-            lines = _RELAY
-            if result.cookie:
-                line = set_cookie(COOKIE, result.cookie, secure=self._secure_cookie)
-                lines += b"set-cookie: %b\r\n" % line
+            cookie = set_cookie(COOKIE, result.cookie, secure=self._secure_cookie)
+            lines = b"%bset-cookie: %b\r\n" % (_RELAY, cookie)
             return Reply(200, lines, relay.push_relay(result.packet))
         trail.outcome = "document"
         lines, body = _content_type(result.content_type), result.body

@@ -1,0 +1,444 @@
+"""Families of clients, each in its own words, and the switches that treat them (ADR 0019)."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.android_reader import XmlDoc
+from tests.device.harness import (
+    JSON,
+    RELAY,
+    XML,
+    Answer,
+    Phone,
+    Request,
+    Server,
+    Workbench,
+    new_card,
+)
+from tests.device.transcripts import play
+
+FLAT = '<parm name="AppID" value="ap2003"/><parm name="EntitlementStatus" value="1"/>'
+
+
+async def profiles_of(server: Server) -> list[str]:
+    """Return the profile in each record, in the order of the requests."""
+    return [record.get("profile", "") for record in await server.records()]
+
+
+# --- Samsung -------------------------------------------------------------------------------
+
+SAMSUNG_START = """
+    > GET /ts43?terminal_vendor=SEC&terminal_model=SM-S921B&terminal_sw_version=S921BXXS4AXK1
+    >> &entitlement_version=1.0&terminal_id=490154203237518&vers=0&app=ap2003,ap2004,ap2005
+    >> &EAP_ID={eap_id}
+    > Host: aes.mnc001.mcc001.pub.3gppnetwork.org
+    > User-Agent: PRD-TS43/1.0 SEC/S921BXXS4AXK1 IMS-Entitlement/6 OS-Android/14
+    > Accept: application/vnd.gsma.eap-relay.v1.0+json, text/vnd.wap.connectivity-xml
+    > Accept-Language: en-US
+    > Cache-Control: max-age=0
+    > Connection: Keep-Alive
+    < 200
+    < content-type: application/vnd.gsma.eap-relay.v1.0+json
+    < set-cookie: ECSSID=*; Path=/; HttpOnly
+"""
+SAMSUNG_ANSWER = """
+    > POST /ts43
+    > User-Agent: PRD-TS43/1.0 SEC/S921BXXS4AXK1 IMS-Entitlement/6 OS-Android/14
+    > Accept: application/vnd.gsma.eap-relay.v1.0+json, text/vnd.wap.connectivity-xml
+    > Content-Type: application/vnd.gsma.eap-relay.v1.0+json
+    > Cookie: {cookie}; Path=/; HttpOnly
+    >
+    > {reply}
+"""
+SAMSUNG_DOCUMENT = """
+    < 200
+    < content-type: text/vnd.wap.connectivity-xml
+    <
+    < <parm name="AppID" value="ap2003"/><parm name="EntitlementStatus" value="1"/>
+    < <parm name="AppID" value="ap2004"/>
+    < <parm name="AppID" value="ap2005"/>
+"""
+SAMSUNG_LATER = """
+    > GET /ts43?terminal_vendor=SEC&terminal_model=SM-S921B&terminal_sw_version=S921BXXS4AXK1
+    >> &entitlement_version=1.0&terminal_id=490154203237518&vers=1&app=ap2003,ap2004,ap2005
+    >> &IMSI={imsi}&token={token}
+    > User-Agent: PRD-TS43/1.0 SEC/S921BXXS4AXK1 IMS-Entitlement/6 OS-Android/14
+    > Accept: application/vnd.gsma.eap-relay.v1.0+json, text/vnd.wap.connectivity-xml
+    > Accept-Language: en-US
+"""
+SAMSUNG = SAMSUNG_START + SAMSUNG_ANSWER + SAMSUNG_DOCUMENT + SAMSUNG_LATER + SAMSUNG_DOCUMENT
+
+
+def samsungs_paths(answer: Answer) -> dict[str, str]:
+    """Read a document as Samsung's client does: a tree of lower-cased paths under ``root``."""
+    names = {"ap2003": "volte", "ap2004": "vowifi", "ap2005": "smsoip"}
+    found: dict[str, str] = {}
+
+    def walk(node: ET.Element, path: str) -> None:
+        parms = {parm.get("name", ""): parm.get("value", "") for parm in node.findall("parm")}
+        if "AppID" in parms:
+            path += f"/{names[parms['AppID']]}"
+        found.update({f"{path}/{name}".lower(): value for name, value in parms.items()})
+        for inner in node.findall("characteristic"):
+            walk(inner, f"{path}/{inner.get('type')}")
+
+    walk(ET.fromstring(answer.content), "root")  # noqa: S314 - our own document
+    return found
+
+
+async def test_samsung(server: Server) -> None:
+    played = await play(Phone(server), SAMSUNG)
+    for answer in played.answers[1:]:
+        read = samsungs_paths(answer)
+        assert read["root/application/volte/entitlementstatus"] == "1"
+        assert read["root/application/vowifi/entitlementstatus"] == "1"
+        assert read["root/application/vowifi/tc_status"] == "1"
+        assert int(read["root/token/validity"]) > 0
+        assert int(read["root/vers/validity"]) > 0
+    assert await profiles_of(server) == ["samsung"] * 3
+
+
+async def test_samsung_reads_its_flat_status_whatever_it_speaks(server: Server) -> None:
+    played = await play(Phone(server), SAMSUNG.replace("version=1.0", "version=8.0"))
+    read = samsungs_paths(played.last)
+    assert read["root/application/volte/entitlementstatus"] == "1"
+    assert any("ratvoiceentitleinfodetails" in path for path in read), "the new form is there too"
+
+
+async def test_samsung_never_gets_json(server: Server) -> None:
+    await play(
+        Phone(server), SAMSUNG.replace(XML, JSON, 3).replace(f"type: {JSON}", f"type: {XML}")
+    )
+
+
+async def test_samsung_gets_the_cookie_with_a_second_challenge_too(server: Server) -> None:
+    challenge = "    < 200" + SAMSUNG_START.partition("    < 200")[2]
+    resync = SAMSUNG_START + SAMSUNG_ANSWER + challenge + SAMSUNG_ANSWER + SAMSUNG_DOCUMENT
+    played = await play(Phone(server, card=new_card(ahead=True)), resync)
+    assert played.answers[0].cookie == played.answers[1].cookie != ""
+
+
+# --- Huawei --------------------------------------------------------------------------------
+
+HUAWEI = """
+    > GET /ts43?EAP_ID={eap_id}&terminal_id=490154203237518&app=ap2006&app=ap2004&app_name=Health
+    >> &app_version=11.0.6.002&terminal_vendor=HUAWEI&terminal_model=LIO-L29
+    >> &terminal_sw_version=10.1.0.150&provisioning_version=4.0&entitlement_version=1.0&vers=1
+    > Accept: application/vnd.gsma.eap-relay.v1.0+json
+    < 200
+    < set-cookie: ECSSID=*
+    > POST /ts43
+    > Accept: application/vnd.gsma.eap-relay.v1.0+json, text/vnd.wap.connectivity-xml
+    > Cookie: {cookie}
+    >
+    > {reply}
+    < 200
+    < content-type: text/vnd.wap.connectivity-xml
+    <
+    < <parm name="AppID" value="ap2004"/>
+    > POST /ts43
+    > Accept: application/json, text/vnd.wap.connectivity-xml
+    > Content-Type: application/json
+    >
+    > {"IMSI":"{imsi}","token":"{token}","terminal_id":"490154203237518","app":"ap2004",
+    >> "app_name":"Health","provisioning_version":"4.0","entitlement_version":"1.0","vers":1,
+    >> "operation_type":0}
+    < 200
+    < content-type: text/vnd.wap.connectivity-xml
+    <
+    < <parm name="AppID" value="ap2004"/>
+"""
+"""The companion service that it asks for first is left out as long as it is not served."""
+
+
+async def test_huawei(server: Server) -> None:
+    await play(Phone(server), HUAWEI)
+    assert await profiles_of(server) == ["huawei"] * 3
+
+
+# --- Android -------------------------------------------------------------------------------
+
+PIXEL = """
+    > GET /ts43?EAP_ID={eap_id}&terminal_id=490154203237518&app=ap2004&app=ap2003&app=ap2005
+    >> &terminal_vendor=vend&terminal_model=modelY&terminal_sw_version=versionZ&vers=0
+    >> &entitlement_version=8.0
+    > Accept-Language: en-US
+    > Accept: application/vnd.gsma.eap-relay.v1.0+json
+    > User-Agent: PRD-TS43 term-vend/modelY client-IMS-Entitlement/1.0 OS-Android/versionZ
+    < 200
+    < set-cookie: ECSSID=*; Path=/; HttpOnly
+    > POST /ts43
+    > Accept: application/vnd.gsma.eap-relay.v1.0+json, text/vnd.wap.connectivity-xml
+    > Content-Type: application/vnd.gsma.eap-relay.v1.0+json
+    > Cookie: {cookie}
+    > User-Agent: PRD-TS43 term-vend/modelY client-IMS-Entitlement/1.0 OS-Android/versionZ
+    >
+    > {reply}
+    < 200
+    < content-type: text/vnd.wap.connectivity-xml
+    <
+    < <parm name="AppID" value="ap2003"/><characteristic type="VoiceOverCellularEntitleInfo">
+    > POST /ts43
+    > Accept: application/json, text/vnd.wap.connectivity-xml
+    > Content-Type: application/json
+    > User-Agent: PRD-TS43 term-vend/modelY client-IMS-Entitlement/1.0 OS-Android/versionZ
+    >
+    > {"app":"[ap2004,ap2003,ap2005]","entitlement_version":"8.0","terminal_model":"modelY",
+    >> "terminal_sw_version":"versionZ","vers":"0","terminal_vendor":"vend","IMSI":"{imsi}",
+    >> "token":"{token}","terminal_id":"490154203237518"}
+    < 200
+    < content-type: text/vnd.wap.connectivity-xml
+"""
+
+
+async def test_android_and_pixel(server: Server) -> None:
+    played = await play(Phone(server), PIXEL)
+    assert XmlDoc(played.last.content).get("ap2004", "EntitlementStatus") == "1"
+    assert await profiles_of(server) == ["android"] * 3
+
+
+# --- microG --------------------------------------------------------------------------------
+
+MICROG = """
+    > GET /ts43?EAP_ID={eap_id}
+    > Accept: application/vnd.gsma.eap-relay.v1.0+json
+    < 200
+    < set-cookie: ECSSID=*
+    > POST /ts43
+    > Accept: application/vnd.gsma.eap-relay.v1.0+json, application/json
+    > Cookie: {cookie}
+    >
+    > {reply}
+    < 200
+    < content-type: application/json
+    <
+    < "ap2004":{
+    > GET /ts43?token={token}
+    > Accept: application/json
+    < 200
+    < content-type: application/json
+    <
+    < "ap2004":{
+"""
+
+
+async def test_microg(server: Server) -> None:
+    played = await play(Phone(server), MICROG)
+    assert played.last.object["Token"]["token"] == played.known["token"]
+    assert await profiles_of(server) == ["microg"] * 3
+
+
+# --- everybody else ------------------------------------------------------------------------
+
+GENERIC = """
+    > POST /ts43
+    > User-Agent: Acme/1.0
+    > Content-Type: application/json
+    >
+    > {"EAP_ID":"{eap_id}","terminal_id":"490154203237518","app":["ap2004","ap2005"],
+    >> "entitlement_version":"14.0","terminal_vendor":"Acme","terminal_model":"A1"}
+    < 200
+    < set-cookie: ECSSID=*
+    > POST /ts43
+    > User-Agent: Acme/1.0
+    > Accept: text/html,*/*;q=0.8
+    > Cookie: other=1; {cookie}
+    >
+    > {reply}
+    < 200
+    < content-type: text/vnd.wap.connectivity-xml
+"""
+
+
+async def test_generic(server: Server) -> None:
+    await play(Phone(server), GENERIC)
+    assert await profiles_of(server) == ["generic"] * 2
+
+
+# --- the operator's own, switch by switch --------------------------------------------------
+
+AGENT = ("user-agent", "Acme/2.1 (Linux)")
+APPS = ("ap2004", "ap2003")
+
+
+@pytest.fixture
+async def acme(
+    bench: Workbench, request: pytest.FixtureRequest
+) -> AsyncIterator[tuple[Server, Phone, str]]:
+    """A server with a profile for Acme's clients, one of them, and its token."""
+    settings = '[profiles.acme]\nmatch.user_agent = ["acme/2.*"]\n'
+    async with bench.opened(settings + getattr(request, "param", "")) as server:
+        phone = Phone(server, apps=APPS, entitlement_version="8.0")
+        yield server, phone, await phone.token()
+
+
+def switched(text: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("acme", [text], indirect=True, ids=[text.partition("\n")[0]])
+
+
+async def asked(
+    acme: tuple[Server, Phone, str], *headers: tuple[str, str], **parameters: Any
+) -> Answer:
+    """Return what Acme's client gets for its token."""
+    server, phone, token = acme
+    text = phone.but(**parameters).query(("token", token))
+    return await server.get(text, AGENT, *headers)
+
+
+async def test_a_pattern_fits_the_whole_text_in_any_letter_case(
+    acme: tuple[Server, Phone, str],
+) -> None:
+    server, phone, token = acme
+    await asked(acme)
+    await server.get(phone.query(("token", token)), ("user-agent", "My acme/2.1"))
+    assert (await profiles_of(server))[-2:] == ["acme", "generic"]
+
+
+@switched('document_format = "json"')
+async def test_document_format(acme: tuple[Server, Phone, str]) -> None:
+    answer = await asked(acme, ("accept", XML))
+    assert answer.header("content-type") == JSON
+    assert answer.object["ap2004"]["EntitlementStatus"] == "1"
+
+
+@switched('xml_content_type = "application/xml"')
+async def test_xml_content_type(acme: tuple[Server, Phone, str]) -> None:
+    assert (await asked(acme, ("accept", XML))).header("content-type") == "application/xml"
+    assert (await asked(acme, ("accept", JSON))).header("content-type") == JSON
+
+
+@switched('version_max = "2.0"')
+async def test_a_newer_version_is_served_as_the_newest_allowed(
+    acme: tuple[Server, Phone, str],
+) -> None:
+    answer = await asked(acme)
+    assert FLAT.encode() in answer.content
+    assert b"VoiceOverCellularEntitleInfo" not in answer.content
+
+
+@switched('version_min = "8.0"')
+async def test_an_older_version_is_served_as_the_oldest_allowed(
+    acme: tuple[Server, Phone, str],
+) -> None:
+    answer = await asked(acme, entitlement_version="2.0")
+    assert b"VoiceOverCellularEntitleInfo" in answer.content
+
+
+@pytest.mark.spec("TS.43 §2.5")
+@switched('version_min = "4.0"\nversion_max = "8.0"\nversion_outside = "refuse"')
+async def test_what_the_operator_switched_off_is_406(acme: tuple[Server, Phone, str]) -> None:
+    server, phone, _ = acme
+    server.store.calls.clear()
+    for version in ("3.9", "8.1", "99.0"):
+        answer = await asked(acme, entitlement_version=version)
+        assert (answer.status, answer.body) == (406, b"protocol not supported")
+        start = phone.but(entitlement_version=version).query(("EAP_ID", phone.eap_id))
+        assert (await server.get(start, AGENT)).status == 406
+    assert server.store.asked == []
+    for version in ("4.0", "8.0"):
+        assert (await asked(acme, entitlement_version=version)).status == 200
+    others = phone.but(entitlement_version="9.0").query(("token", acme[2]))
+    assert (await server.get(others)).status == 200
+
+
+@switched("voice_flat_status = true")
+async def test_voice_flat_status(acme: tuple[Server, Phone, str]) -> None:
+    answer = await asked(acme)
+    assert FLAT.encode() in answer.content
+    assert b"VoiceOverCellularEntitleInfo" in answer.content
+    as_json = (await asked(acme, ("accept", JSON))).object["ap2003"]
+    assert as_json["EntitlementStatus"] == "1"
+
+
+@switched('parm_names = { TC_Status = "tc_status", AccessType = "Access" }')
+async def test_parm_names(acme: tuple[Server, Phone, str]) -> None:
+    content = (await asked(acme)).content
+    assert b'<parm name="tc_status" value="1"/>' in content
+    assert b'<parm name="Access" value="1"/>' in content
+    assert b"TC_Status" not in content
+    assert b"AccessType" not in content
+    as_json = (await asked(acme, ("accept", JSON))).object
+    assert as_json["ap2004"]["tc_status"] == "1"
+    _, phone, token = acme
+    others = (await phone.fast(token)).content
+    assert b"TC_Status" in others, "equal circumstances, but another family"
+
+
+@switched("token_validity_s = 3600\nvers_validity_s = 600")
+async def test_validities(acme: tuple[Server, Phone, str]) -> None:
+    server, phone, token = acme
+    read = (await asked(acme, ("accept", JSON))).object
+    assert read["Token"]["validity"] == "3600"
+    assert 600 * 0.85 <= int(read["Vers"]["validity"]) <= 600 * 1.15
+    server.clock.advance(7200)
+    assert (await asked(acme)).status == 200, "the token lives on"
+    others = (await phone.fast(token, wanted=JSON)).object
+    assert int(others["Token"]["validity"]) > 3600
+
+
+@switched("gzip = false\n[documents]\ngzip_from = 10")
+async def test_gzip(acme: tuple[Server, Phone, str]) -> None:
+    server, phone, token = acme
+    packed = ("accept-encoding", "gzip")
+    assert (await asked(acme, packed)).header("content-encoding") == ""
+    other = await server.get(phone.query(("token", token)), packed)
+    assert gzip.decompress(other.body)
+
+
+@switched('apps = ["ap2005"]')
+async def test_apps_that_are_meant(acme: tuple[Server, Phone, str]) -> None:
+    server, phone, _ = acme
+    start = phone.but(apps=()).query(("EAP_ID", phone.eap_id))
+    assert (await server.get(start)).status == 400
+    begun = await server.get(start, AGENT)
+    answer = await phone.post(phone.reply(begun), begun.cookie)
+    assert b'value="ap2005"' in answer.content
+    assert b'value="ap2004"' not in answer.content
+
+
+async def test_a_shipped_profile_is_changed_by_its_name(bench: Workbench) -> None:
+    settings = '[profiles.samsung]\ndocument_format = "json"\n'
+    async with bench.opened(settings) as server:
+        text = SAMSUNG_START + SAMSUNG_ANSWER + f"    < 200\n    < content-type: {JSON}\n"
+        played = await play(Phone(server, entitlement_version="8.0"), text)
+        assert "ap2003" in json.loads(played.last.content)
+        assert await profiles_of(server) == ["samsung"] * 2
+
+
+async def test_own_profiles_are_tried_in_their_order_and_before_the_shipped_ones(
+    bench: Workbench,
+) -> None:
+    settings = """
+[profiles.first]
+match.terminal_vendor = ["SEC"]
+match.tac = ["49015420-49015429"]
+[profiles.second]
+match.terminal_vendor = ["SEC"]
+"""
+    async with bench.opened(settings) as server:
+        await play(Phone(server), SAMSUNG_START)
+        await play(Phone(server), SAMSUNG_START.replace("490154203237518", "350154203237518"))
+        assert await profiles_of(server) == ["first", "second"]
+
+
+async def test_the_second_leg_is_of_the_family_of_the_first(bench: Workbench) -> None:
+    """What it knows of the terminal is in the cookie."""
+    settings = '[profiles.acme]\nmatch.terminal_model = ["Pixel*"]\nxml_content_type = "a/xml"\n'
+    async with bench.opened(settings) as server:
+        answer = await Phone(server).full()
+        assert answer.header("content-type") == "a/xml"
+        assert await profiles_of(server) == ["acme"] * 2
+
+
+async def test_an_empty_agent_is_anybody(server: Server) -> None:
+    answer = await server.send(Request("GET", Phone(server).query(("EAP_ID", "x"))))
+    assert answer.status == 400
+    assert await profiles_of(server) == ["generic"]
+    assert RELAY not in answer.header("content-type")
