@@ -8,7 +8,7 @@ flow needs is handed to it here, once.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,20 +140,27 @@ def read_policy(path: Path) -> Policy:
 
 def profiles(loaded: Loaded) -> tuple[Profile, ...]:
     """Return the profiles of clients, in the order in which they are tried; raise StartRefused."""
-    known = {path.rpartition("/")[2] for each in SERVICES.values() for path in each.parms}
     found = loaded.settings.profiles
     problems = [
         f"profiles.{name}.parm_names: {problem}"
         for name, settings in found.items()
-        for old, new in settings.parm_names.items()
-        for problem in (
-            *(() if old in known else (f"no service answers with {old!r}",)),
-            *((f"{new!r} is another parameter's name",) if new in known else ()),
-        )
+        for problem in _name_problems(settings.parm_names)
     ]
     if problems:
         raise StartRefused("\n".join(problems))
     return tuple(_profile(name, settings) for name, settings in found.items())
+
+
+def _name_problems(parm_names: Mapping[str, str]) -> Iterator[str]:
+    """Yield what would make a document that says something twice, or nothing else than before."""
+    paths = [path.split("/") for service in SERVICES.values() for path in service.parms]
+    names = {path[-1] for path in paths} | {"RegisterNotifStatus"}
+    taken = names.union(*paths, ("AppID",))
+    for old, new in parm_names.items():
+        if old not in names:
+            yield f"{old}: no service has this parameter"
+        if new in taken:
+            yield f"{old}: {new} is taken"
 
 
 def _profile(name: str, settings: ProfileSettings) -> Profile:

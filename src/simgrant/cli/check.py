@@ -45,7 +45,8 @@ _STYLES: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "re
 def check_config(ctx: typer.Context, *, json: JsonOption = False) -> None:
     """Read everything a start would read, and say what is wrong with it. Exit code 2 if any.
 
-    Settings, tenants, policies, key rings, the certificate, and the store with its revision.
+    Settings, tenants, policies, profiles of clients, key rings, the certificate, and the store with
+    its revision.
     """
     said = ctx.find_object(Globals) or Globals(None)
     findings = list(_look(said))
@@ -83,6 +84,7 @@ def _look(said: Globals) -> Iterator[Finding]:
     yield from _listeners(loaded)
     yield from _tenants(loaded)
     yield from _policies(loaded)
+    yield _profiles(loaded)
     yield from _keys(loaded)
     yield from _certificate(loaded)
     yield from _store(loaded)
@@ -139,6 +141,15 @@ def _policies(loaded: Loaded) -> Iterator[Finding]:
             plans = ", ".join(policy.plans)
             text = f"tenant {name}: {path or 'built in'}, version {policy.version}, plans {plans}"
             yield Finding(Level.OK, "policy", text)
+
+
+def _profiles(loaded: Loaded) -> Finding:
+    from simgrant import compose
+
+    found = _tried("profiles", lambda: compose.profiles(loaded))
+    if isinstance(found, Finding):
+        return found
+    return Finding(Level.OK, "profiles", ", ".join(profile.name for profile in found))
 
 
 def _keys(loaded: Loaded) -> Iterator[Finding]:

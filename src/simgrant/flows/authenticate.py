@@ -46,7 +46,7 @@ class Call:
 class Challenge:
     """The answer is an EAP request, with the one cookie of its session.
 
-    A second one has it too: Android takes only the first, and Samsung's client gives up without.
+    A second one has it too (divergence "cookie-with-every-challenge").
     """
 
     packet: bytes

@@ -52,7 +52,10 @@ def shaped(applications: tuple[Application, ...], shape: Shape) -> tuple[Applica
 
 
 def _with_flat_voice(application: Application) -> Application:
-    """Return ap2003 with the status that clients older than 7.0 get, beside what newer ones get."""
+    """Return ap2003 with the status of older clients beside the entries of newer ones.
+
+    Divergence "volte-flat-beside-entries".
+    """
     if application.app_id != AppId.VOICE_OVER_CELLULAR:
         return application
     for item in application.items:

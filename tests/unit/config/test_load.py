@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from simgrant import compose
 from simgrant.config import reference
 from simgrant.config.load import Loaded, load, parse_listen
 from simgrant.errors import StartRefused
@@ -126,3 +127,78 @@ def test_the_reference_names_every_section_and_its_defaults() -> None:
     page = reference.render()
     assert "## [tenants.NAME]" in page
     assert "| `max_in_flight` | `256` |" in page
+
+
+# --- profiles of clients -------------------------------------------------------------------
+
+
+def test_own_profiles_come_before_the_shipped_ones(tmp_path: Path) -> None:
+    loaded = read(
+        tmp_path,
+        """
+[profiles.beta]
+match.app_name = ["Beta*"]
+[profiles.samsung]
+gzip = false
+[profiles.alpha]
+match.tac = ["35332811", "35332800-35332899"]
+""",
+    )
+    found = loaded.settings.profiles
+    assert list(found) == ["beta", "alpha", "samsung", "huawei", "android", "microg", "generic"]
+    assert found["samsung"].gzip is False
+    assert found["samsung"].voice_flat_status is True, "what is not named stays"
+    assert found["samsung"].match.user_agent != ()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[profiles.x]\ngzip = false", "profiles.x.match: needs a condition"),
+        ("[profiles.generic]\nmatch.bare = true", "profiles.generic.match: this is the profile of"),
+        (
+            "[profiles.x]\nmatch.user_agnet = ['a']",
+            "profiles.x.match.user_agnet (did you mean user",
+        ),
+        ("[profiles.x]\nmatch.bare = true\ngzpi = true", "profiles.x.gzpi (did you mean gzip?)"),
+        ("[profiles.X]\nmatch.bare = true", "profiles.X: a name is"),
+        ("[profiles.x]\nmatch.user_agent = ['']", "profiles.x.match.user_agent: a pattern has 1"),
+        (f"[profiles.x]\nmatch.accept = ['{'a' * 201}']", "profiles.x.match.accept: a pattern has"),
+        (
+            "[profiles.x]\nmatch.accept = [" + "'a'," * 33 + "]",
+            "profiles.x.match.accept: more than 32 patterns",
+        ),
+        ("[profiles.x]\nmatch.tac = ['3533281']", "profiles.x.match.tac: '3533281' is neither"),
+        ("[profiles.x]\nmatch.tac = ['35332811-35332810']", "is neither 8 digits nor a range"),
+        ("[profiles.x]\nmatch.apps = ['vowifi']", "profiles.x.match.apps: 'vowifi' is no AppID"),
+        ("[profiles.x]\nmatch.version_to = 'x'", "profiles.x.match.version_to: 'x' is no version"),
+        ("[profiles.android]\napps = ['x']", "profiles.android.apps: 'x' is no AppID"),
+        ("[profiles.android]\nversion_min = 'x'", "profiles.android.version_min: 'x' is no"),
+        ("[profiles.android]\nxml_content_type = 'Text/XML\\r\\n'", "is no type such as"),
+        ("[profiles.android]\nvers_validity_s = 5", "vers_validity_s: 5 is neither 0 nor"),
+        ("[profiles.android]\nparm_names = {a = '\"'}", "is no name of a parameter"),
+        ("[profiles.android]\nparm_names = {a = 'c', b = 'c'}", "two parameters get the same name"),
+        ("[profiles.android]\ndocument_format = 'yaml'", "Invalid enum value 'yaml'"),
+        ("profiles = 1", "configuration"),
+        ("[profiles]\nx = 1", "configuration"),
+        ("[profiles.x]\nmatch = 1", "configuration"),
+    ],
+)
+def test_what_is_wrong_with_a_profile(tmp_path: Path, text: str, said: str) -> None:
+    assert said in problems(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ("Nonsense = 'x'", "profiles.android.parm_names: Nonsense: no service has this"),
+        ("TC_Status = 'AddrStatus'", "TC_Status: AddrStatus is taken"),
+        ("TC_Status = 'VoiceOverCellularEntitleInfo'", "is taken"),
+        ("TC_Status = 'AppID'", "TC_Status: AppID is taken"),
+    ],
+)
+def test_a_name_that_would_be_said_twice_is_refused(tmp_path: Path, names: str, said: str) -> None:
+    loaded = read(tmp_path, f"[profiles.android]\nparm_names = {{ {names} }}")
+    with pytest.raises(StartRefused) as refused:
+        compose.profiles(loaded)
+    assert said in str(refused.value)
