@@ -41,10 +41,14 @@ from simgrant.flows.journal import Journal
 from simgrant.flows.journal import Limits as JournalLimits
 from simgrant.flows.limits import Rate, StartLimits
 from simgrant.flows.shape import Shape
+from simgrant.flows.signing import Signer
+from simgrant.fronts.device import key_set
 from simgrant.fronts.device.app import LAST_LEG_SHARE, DeviceFront
 from simgrant.fronts.device.app import Limits as FrontLimits
+from simgrant.fronts.device.key_set import KeySet
 from simgrant.fronts.device.protocol import Bounds
 from simgrant.fronts.device.source import Proxies
+from simgrant.keyring.signing import Algorithm
 from simgrant.ports.store import Store
 from simgrant.services import SERVICES
 from simgrant.spec.version import FIRST, NEWEST
@@ -287,6 +291,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             clients=Clients(profiles(loaded)),
         )
         proxies = Proxies(settings.device.trusted_proxies)
+        signs = signer(loaded, keys)
         device = DeviceFront(
             entitle,
             journal=journal,
@@ -300,6 +305,8 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 settings.documents.gzip_from,
             ),
             secure_cookie=bool(settings.device.tls_certificate),
+            signer=signs,
+            dialects={key_set.PATH: KeySet(signs, found)} if signs else {},
         )
         yield Parts(
             loaded,
@@ -329,6 +336,21 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     finally:
         lines.close()
         await store.close()
+
+
+def signer(loaded: Loaded, keys: key_file.FileKeys) -> Signer | None:
+    """Return what signs documents, where they are signed; StartRefused if a tenant has no key."""
+    wanted = loaded.settings.signing.algorithm
+    if wanted == "off":
+        return None
+    algorithm = Algorithm(wanted)
+    for tenant in loaded.tenants:
+        if not keys.ring.signing_keys(tenant, algorithm):
+            raise StartRefused(
+                f"signing: no signing key for tenant {tenant}; make one with: "
+                "simgrant keys rotate --use signing --at-once"
+            )
+    return Signer(algorithm, keys=keys, clock=CLOCK)
 
 
 def _sim_rules(settings: Auth) -> SimRules:

@@ -167,7 +167,7 @@ def _keys(loaded: Loaded) -> Iterator[Finding]:
             text = f"{path}: {len(found)} keys, for {', '.join(tenants) or 'nobody'}"
             yield Finding(Level.OK, "keys", text)
     if good:
-        whole = _tried("keys", lambda: compose.open_keys(loaded))
+        whole = _tried("keys", lambda: compose.signer(loaded, compose.open_keys(loaded)))
         if isinstance(whole, Finding):
             yield whole
 

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The key ring.", no_args_is_help=True)
 
+PUBLISHED_S: Final = 86_400
+"""Seconds for which a replaced signing key is published: answers are checked as they come."""
 ACTIVE_IN_S: Final = 10
 """Seconds from making a key to its use: every process has read the ring by then."""
 
@@ -46,6 +48,7 @@ class UseName(StrEnum):
     SEALING = "sealing"
     HASHING = "hashing"
     WRAPPING = "wrapping"
+    SIGNING = "signing"
 
 
 RingOption = Annotated[
@@ -133,7 +136,7 @@ class _Standing:
     state: str
     """``newest``, ``coming``, ``accepted`` or ``over``."""
     until: int | None
-    """Unix seconds at which a replaced sealing key stops being accepted."""
+    """Unix seconds at which a replaced sealing or signing key has no use any more."""
 
 
 def _standings(keys: list[Key], loaded: Loaded, at: int) -> Iterator[tuple[Key, _Standing]]:
@@ -151,8 +154,9 @@ def _standings(keys: list[Key], loaded: Loaded, at: int) -> Iterator[tuple[Key, 
         successor: Key | None = None
         for key in of_use:
             until = None
-            if use is Use.SEALING and successor is not None:
-                until = successor.active + accept_for(loaded)
+            if successor is not None and use in (Use.SEALING, Use.SIGNING):
+                kept_s = accept_for(loaded) if use is Use.SEALING else PUBLISHED_S
+                until = successor.active + kept_s
             if key is current:
                 state = "newest"
             elif key.active > at:
@@ -233,6 +237,8 @@ def rotate(
         note(f"what {old.id} sealed stays good until {until}, so no phone has to log in for this")
     elif use is UseName.HASHING:
         note("older request records stay findable by the older keys, which are never removed")
+    elif use is UseName.SIGNING:
+        note("it is published from now on; keys prune removes the one before it a day later")
     else:
         _wait_until(key.active)
         run(_rewrap(loaded, tenants))
@@ -246,10 +252,11 @@ def revoke(
     tenant: RingOption = None,
     yes: YesOption = False,
 ) -> None:
-    """Stop accepting a sealing key at once, as after a theft: all that it sealed is refused.
+    """Stop accepting a sealing key, or publishing a signing key, at once, as after a theft.
 
-    Phones whose token it sealed authenticate anew. Rotate with --at-once first, if it
-    is the newest; keys of other uses are never revoked, since what they keep is needed.
+    All that a sealing key sealed is refused: phones whose token it was authenticate anew.
+    Rotate with --at-once first, if it is the newest; keys of other uses are never revoked,
+    since what they keep is needed.
     """
     from simgrant.adapters.keyring.file import changing, read_keys, write_keys
     from simgrant.keyring.ring import Use
@@ -260,17 +267,21 @@ def revoke(
         found = next((key for key in keys if key.id == key_id), None)
         if found is None:
             raise BadUsage(f"{path} has no key {key_id}; see: simgrant keys list")
-        if found.use is not Use.SEALING:
-            raise Refused(f"{key_id} is a {found.use} key; only sealing keys can be revoked")
+        if found.use not in (Use.SEALING, Use.SIGNING):
+            raise Refused(f"{key_id} is a {found.use} key; those are never revoked")
         left = [key for key in keys if key is not found]
-        if not any(key.use is Use.SEALING and key.active <= now() for key in left):
-            raise Refused("no other sealing key is in use: simgrant keys rotate --at-once first")
+        if not any(key.use is found.use and key.active <= now() for key in left):
+            first = f"simgrant keys rotate --use {found.use} --at-once"
+            raise Refused(f"no other {found.use} key is in use: {first}")
         if not yes:
-            note(f"would remove {key_id} from {path}; every token that it sealed gets 511")
+            gone = "every token that it sealed gets 511"
+            if found.use is Use.SIGNING:
+                gone = "nobody can check any more what it signed"
+            note(f"would remove {key_id} from {path}; {gone}")
             note("Nothing was changed. Do it with --yes.")
             return
         write_keys(path, left)
-    note(f"{key_id} is gone; servers refuse what it sealed within a second or so")
+    note(f"{key_id} is gone; servers know within a second or so")
 
 
 @app.command()
@@ -376,7 +387,7 @@ async def _rewrap_one(store: Store, ring: KeyRing, tenant: str, imsi: Imsi, key:
 
 @app.command()
 def prune(ctx: typer.Context, *, yes: YesOption = False) -> None:
-    """Remove sealing keys past their acceptance and wrapping keys that no SIM key needs."""
+    """Remove sealing and signing keys past their time and wrapping keys that no SIM key needs."""
     from simgrant.adapters.keyring.file import changing, read_keys, write_keys
 
     loaded = settings(ctx)

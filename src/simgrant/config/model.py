@@ -169,6 +169,14 @@ class Documents(Section, frozen=True):
     fits into one packet gains nothing and costs a tenth of the request."""
 
 
+class Signing(Section, frozen=True):
+    """Signatures of documents, for who wants to check them (see Signed answers in Running it)."""
+
+    algorithm: Literal["off", "ed25519", "ecdsa-p256-sha256"] = "off"
+    """Sign every document by RFC 9421, and publish the keys at `/.well-known/jwks.json` of the
+    device listener. Needs a signing key on the ring. Phones do not look at it."""
+
+
 class Roaming(Section, frozen=True):
     """What is known of where a subscription is; no TS.43 request tells it."""
 
@@ -308,6 +316,7 @@ class Settings(Section, frozen=True):
     local_auc: LocalAuc = LocalAuc()
     tokens: Tokens = Tokens()
     documents: Documents = Documents()
+    signing: Signing = Signing()
     roaming: Roaming = Roaming()
     limits: Limits = Limits()
     records: Records = Records()

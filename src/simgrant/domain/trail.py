@@ -44,7 +44,8 @@ class Trail:
     """The profile of clients that it fits."""
     status: int = 0
     outcome: str = ""
-    """``document``, ``challenge``, or the reason code of the error that ended it."""
+    """``document``, ``challenge``, ``key_set``, ``method``, or the reason code of the error that
+    ended it."""
     detail: str = ""
     """For the operator; no identity, no secret."""
     verdict: Verdict | None = None

@@ -37,6 +37,7 @@ __all__ = ["Call", "Challenge", "Entitle", "Granted", "Rules"]
 class Granted:
     """The answer is a document, as bytes."""
 
+    tenant: str
     content_type: str
     body: bytes = field(repr=False)
     gzip: bool = True
@@ -138,7 +139,7 @@ class Entitle:
             Token(who.token, min(left, family.token_validity_s or left)),
             kept.text(format_, pages_data),
         )
-        return Granted(family.content_type(format_), body, family.gzip)
+        return Granted(name, family.content_type(format_), body, family.gzip)
 
     async def _register(self, who: Principal, notif: NotifClaim) -> RegisterNotifStatus:
         """Keep where the terminal wants to be told of changes, and return what to say of it."""

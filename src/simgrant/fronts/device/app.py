@@ -11,6 +11,7 @@ import gzip
 import random
 import secrets
 import traceback
+from collections.abc import Mapping
 from functools import lru_cache
 
 import structlog
@@ -19,8 +20,10 @@ from simgrant.domain.trail import Trail
 from simgrant.errors import EcsError, Overloaded, PeerTimeout
 from simgrant.flows.entitle import Call, Challenge, Entitle, Granted
 from simgrant.flows.journal import Journal
+from simgrant.flows.signing import Signer
 from simgrant.fronts.device.answers import status_of
 from simgrant.fronts.device.deadlines import Deadlines
+from simgrant.fronts.device.dialect import Dialect
 from simgrant.fronts.device.message import Reply, Request, Send
 from simgrant.fronts.device.source import Proxies
 from simgrant.nouns import noun
@@ -30,6 +33,7 @@ from simgrant.wire import content_types, relay
 from simgrant.wire.cookies import cookie_values, set_cookie
 from simgrant.wire.negotiate import accepts_gzip
 from simgrant.wire.request import Parameters, RelayPacket, ask, pull_body, pull_query
+from simgrant.wire.signature import Signed
 
 COOKIE = "ECSSID"
 _COOKIE_START = COOKIE.encode() + b"="
@@ -64,13 +68,18 @@ class DeviceFront:
         proxies: Proxies,
         limits: Limits,
         secure_cookie: bool,
+        signer: Signer | None = None,
+        dialects: Mapping[bytes, Dialect] | None = None,
     ) -> None:
+        """Take the flow and what surrounds it; ``dialects`` have paths of their own."""
         self._entitle = entitle
         self._journal = journal
         self._clock = clock
         self._proxies = proxies
         self._limits = limits
         self._secure_cookie = secure_cookie
+        self._signer = signer
+        self._dialects = dialects or {}
         self._deadlines = Deadlines(limits.request_timeout_s, clock.monotonic)
         self._name = secrets.token_hex(4)
         """Tells the requests of this process from those of any other."""
@@ -142,6 +151,8 @@ class DeviceFront:
             request.user_agent,
             deadline,
         )
+        if self._dialects and (dialect := self._dialects.get(request.path)) is not None:
+            return await dialect(request, call, trail)
         pulled: Parameters | RelayPacket
         if request.method == b"GET" or (request.method == b"POST" and not request.body):
             pulled = pull_query(request.query)
@@ -170,6 +181,12 @@ class DeviceFront:
         if least and len(body) >= least and accepts_gzip(request.accept_encoding):
             body = gzip.compress(body, compresslevel=1, mtime=0)
             lines += _GZIP
+        if self._signer is not None:
+            encoding = "" if body is result.body else "gzip"
+            lines += self._signer.lines(
+                result.tenant,
+                Signed(200, result.content_type, encoding, body, request.method, request.query),
+            )
         return Reply(200, lines, body)
 
     def _refusal(self, error: EcsError, trail: Trail) -> Reply:

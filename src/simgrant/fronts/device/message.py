@@ -66,6 +66,11 @@ class Request:
             setattr(self, at, f"{before},{text}" if before else text)
 
     @property
+    def path(self) -> bytes:
+        """What precedes the question mark of the target."""
+        return self.target.partition(b"?")[0]
+
+    @property
     def query(self) -> bytes:
         """What follows the question mark of the target."""
         query = self.target.partition(b"?")[2]
