@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry
 
@@ -26,6 +27,8 @@ from simgrant.config.model import Profile as ProfileSettings
 from simgrant.config.model import Tenant as TenantSettings
 from simgrant.domain.policy import Policy, PolicyError, default_policy, parse_policy
 from simgrant.domain.tenant import Plmn, Tenancy, Tenant
+from simgrant.domain.words import Words
+from simgrant.domain.words_file import read_words
 from simgrant.eap.machine import Options
 from simgrant.errors import StartRefused
 from simgrant.flows.answer import Portal
@@ -55,6 +58,8 @@ from simgrant.spec.version import FIRST, NEWEST
 from simgrant.telemetry.log import LineWriter, console_line
 from simgrant.telemetry.metrics import Metrics
 from simgrant.wire.negotiate import Format
+
+T = TypeVar("T")
 
 
 class SystemClock:
@@ -121,25 +126,46 @@ def open_keys(loaded: Loaded, on_renewal: Callable[[], None] = lambda: None) -> 
 
 def policies(loaded: Loaded) -> dict[str, Policy]:
     """Return each tenant's policy; raise StartRefused with every problem of a file."""
-    default = default_policy()
-    return {
-        name: read_policy(loaded.path(settings.policy)) if settings.policy else default
-        for name, settings in loaded.tenants.items()
-    }
+    return {name: policy_of(loaded, name) for name in loaded.tenants}
 
 
-def read_policy(path: Path) -> Policy:
-    """Return the policy of a TOML file; raise StartRefused with its problems, a line each."""
+def policy_of(loaded: Loaded, tenant: str) -> Policy:
+    """Return a tenant's policy with its words; raise StartRefused with every problem."""
+    settings = loaded.tenants[tenant]
+    words = Words(settings.language)
+    if settings.texts:
+        texts = {app_id: service.texts for app_id, service in SERVICES.items()}
+        words = _read(
+            "texts",
+            loaded.path(settings.texts),
+            lambda text: read_words(text, language=settings.language, services=texts),
+        )
+    if settings.policy:
+        path = loaded.path(settings.policy)
+        return _read("policy", path, lambda text: parse_policy(text, words=words))
+    with _told("policy", "built in"):
+        return default_policy(words)
+
+
+def _read(what: str, path: Path, parse: Callable[[str], T]) -> T:
     try:
-        return parse_policy(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise StartRefused(f"policy {path}: {error.strerror}") from None
+        raise StartRefused(f"{what} {path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise StartRefused(f"policy {path}: {error}") from None
+        raise StartRefused(f"{what} {path}: {error}") from None
+    with _told(what, path):
+        return parse(text)
+
+
+@contextmanager
+def _told(what: str, where: object) -> Iterator[None]:
+    """Raise StartRefused for a PolicyError, with the file in each line."""
+    try:
+        yield
     except PolicyError as error:
-        raise StartRefused(
-            "\n".join(f"policy {path}: {problem}" for problem in error.problems)
-        ) from None
+        lines = (f"{what} {where}: {problem}" for problem in error.problems)
+        raise StartRefused("\n".join(lines)) from None
 
 
 def profiles(loaded: Loaded) -> tuple[Profile, ...]:

@@ -128,12 +128,11 @@ def _tenants(loaded: Loaded) -> Iterator[Finding]:
 
 def _policies(loaded: Loaded) -> Iterator[Finding]:
     from simgrant import compose
-    from simgrant.domain.policy import default_policy
 
     for name, tenant in loaded.tenants.items():
         path = loaded.path(tenant.policy) if tenant.policy else None
         try:
-            policy = compose.read_policy(path) if path else default_policy()
+            policy = compose.policy_of(loaded, name)
         except StartRefused as refused:
             for line in str(refused).splitlines():
                 yield Finding(Level.PROBLEM, "policy", f"tenant {name}: {line}")

@@ -191,10 +191,8 @@ def find_tenant(loaded: Loaded, name: str) -> Tenant:
 def tenant_policy(loaded: Loaded, tenant: str) -> Policy:
     """Return one tenant's policy; raise StartRefused."""
     from simgrant import compose
-    from simgrant.domain.policy import default_policy
 
-    own = loaded.tenants[tenant].policy
-    return compose.read_policy(loaded.path(own)) if own else default_policy()
+    return compose.policy_of(loaded, tenant)
 
 
 def meant(name: str, known: Iterable[str]) -> str:

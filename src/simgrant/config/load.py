@@ -29,6 +29,7 @@ DEFAULT_TENANT = "default"
 _TEST_PLMNS = ("001-01", "999-99")
 _PLMN = re.compile(r"\d{3}-\d{2,3}")
 _RANGE = re.compile(r"(\d{6,15})-(\d{6,15})")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
@@ -224,6 +225,10 @@ def _tenant_problems(tenants: Mapping[str, Tenant]) -> list[str]:
     for name, tenant in tenants.items():
         if not _TENANT_NAME.fullmatch(name):
             found.append(f"tenants.{name}: a name is lower case letters, digits and hyphens")
+        if not _LANGUAGE.fullmatch(tenant.language):
+            found.append(
+                f"tenants.{name}.language: {tenant.language!r} is no language tag such as pt-BR"
+            )
         for host in tenant.hosts:
             other = hosts.setdefault(host.lower().rstrip("."), name)
             if other != name:

@@ -299,6 +299,11 @@ class Tenant(Section, frozen=True):
     same)."""
     policy: str = ""
     """Policy file (TOML); empty = the policy that comes with simgrant."""
+    texts: str = ""
+    """File of words (TOML): further languages, or other words, for the texts that subscribers read
+    (see Texts in Policy)."""
+    language: str = "en"
+    """Language of texts for phones whose Accept-Language names none that there is."""
     portal_url: str = ""
     """The tenant's own portal; empty = `portal.base_url`."""
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from importlib import resources
 
@@ -30,6 +30,7 @@ from simgrant.domain.conditions import (
 from simgrant.domain.facts import Area, Facts, Question
 from simgrant.domain.problems import Problem, Problems, did_you_mean, shown
 from simgrant.domain.subscription import ConsentKind
+from simgrant.domain.words import NO_WORDS, POLICY, Words
 from simgrant.nouns import Word, noun
 
 FEATURES: Mapping[str, str] = {
@@ -136,6 +137,8 @@ class Policy:
     """Every feature that plans and rules may name, with what it means."""
     required: frozenset[ConsentKind]
     rules: tuple[Rule, ...]
+    words: Words = NO_WORDS
+    """What the tenant says otherwise; already in the texts of the rules."""
     _ready: dict[str, dict[Area, tuple[tuple[Test, Decision], ...]]] = field(init=False, repr=False)
     """The rules about each feature with the decisions they end in, made once: making one costs
     as much as all the conditions before it."""
@@ -210,8 +213,11 @@ def compile_policy(data: Mapping[str, object], *, version: str) -> Policy:
     return policy
 
 
-def parse_policy(text: str, *, version: str | None = None) -> Policy:
-    """Return the policy of a TOML text; its version is a hash of the text unless given."""
+def parse_policy(text: str, *, version: str | None = None, words: Words = NO_WORDS) -> Policy:
+    """Return the policy of a TOML text; its version is a hash of the text unless given.
+
+    ``words`` are a tenant's, for texts of this policy and of the services.
+    """
     if len(text) > _MOST_BYTES:
         raise PolicyError((Problem("", "", f"is larger than {_MOST_BYTES} bytes"),))
     try:
@@ -219,7 +225,29 @@ def parse_policy(text: str, *, version: str | None = None) -> Policy:
     except (ValueError, RecursionError) as error:
         message = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "nested too deep"
         raise PolicyError((Problem("", "", f"is not TOML: {message}"),)) from None
-    return compile_policy(data, version=version or f"policy-{_fingerprint(text)}")
+    _reword(data.get("texts", {}), words)
+    policy = compile_policy(data, version=version or f"policy-{_fingerprint(text)}")
+    return replace(policy, words=words)
+
+
+def _reword(shared: object, words: Words) -> None:
+    """Put a tenant's words into the shared texts of a policy that nobody has looked at yet."""
+    if not isinstance(shared, dict):
+        return
+    problems = Problems()
+    for name in words.texts.get(POLICY, {}):
+        if name not in shared:
+            problems.unknown("texts of the tenant", POLICY, name, shared)
+        elif isinstance(shared[name], dict):
+            shared[name] = words.of(POLICY, name, shared[name])
+    if problems.found:
+        raise PolicyError(problems.found)
+
+
+def texts_reader(problems: Problems) -> Callable[[object, str], Mapping[str, str]]:
+    """Return what reads a table of texts by language and notes what is wrong with it."""
+    reader = _Reader(problems)
+    return lambda given, where: reader._languages(given, where, "")
 
 
 def default_policy_text() -> str:
@@ -227,10 +255,10 @@ def default_policy_text() -> str:
     return resources.files(__package__).joinpath("default_policy.toml").read_text("utf-8")
 
 
-def default_policy() -> Policy:
+def default_policy(words: Words = NO_WORDS) -> Policy:
     """Return the packaged policy, compiled."""
     text = default_policy_text()
-    return parse_policy(text, version=f"default-{_fingerprint(text)}")
+    return parse_policy(text, version=f"default-{_fingerprint(text)}", words=words)
 
 
 def _fingerprint(text: str) -> str:

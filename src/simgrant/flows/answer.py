@@ -6,16 +6,18 @@ is what the phone was told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from simgrant.domain.facts import Facts
 from simgrant.domain.policy import Decision, Policy
 from simgrant.domain.subscription import Subscription
+from simgrant.domain.words import Words
 from simgrant.flows.tokens import encode
 from simgrant.keyring.ring import NONCE_BYTES, KeyRing, Purpose
 from simgrant.nouns import noun
 from simgrant.services import SERVICES
-from simgrant.services.service import Enquiry, ServiceFlow
+from simgrant.services.service import Enquiry, Service, ServiceFlow
 from simgrant.spec.version import SpecVersion
 from simgrant.wire.document import Application, Vers
 from simgrant.wire.negotiate import best_text
@@ -55,6 +57,7 @@ def answer(
 
     ``flow`` gives a service's web view by AppID, None where there is none.
     """
+    words, wanted = policy.words, (*languages, policy.words.language)
     applications: list[Application] = []
     decided: list[Decision] = []
     for app_id in apps:
@@ -64,11 +67,25 @@ def answer(
         enquiry = Enquiry(
             spec_version=version,
             flow=flow(app_id),
-            text=lambda texts: best_text(texts, languages),
+            text=partial(_said, service=service, words=words, wanted=wanted),
         )
         applications.append(service.answer(facts, decisions, enquiry))
         decided.extend(decisions)
     return Answered(tuple(applications), tuple(decided))
+
+
+def _said(
+    texts: Mapping[str, str], *, service: Service, words: Words, wanted: tuple[str, ...]
+) -> str:
+    """Return a text in the language wanted, in the tenant's words.
+
+    Those of the policy are in its rules already; a service's own is known by being that very one.
+    """
+    for name, own in service.texts.items():
+        if own is texts:
+            texts = words.of(service.app_id, name, own)
+            break
+    return best_text(texts, wanted)
 
 
 def page_of(portal: Portal, app_id: str) -> str:

@@ -14,6 +14,7 @@ from simgrant.domain.policy import Policy, default_policy, default_policy_text, 
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
 from simgrant.flows.answer import Portal, answer, page_of
 from simgrant.flows.gather import EXPIRED, View, gather
+from simgrant.flows.shape import PLAIN, Shape, shaped
 from simgrant.flows.verdicts import NO_DEVICE, Asked, Verdicts
 from simgrant.services import ServiceFlow
 from simgrant.spec.ids import ProvStatus, RegisterNotifStatus
@@ -57,6 +58,9 @@ asks = st.builds(
     st.sampled_from([SpecVersion(2, 0), V12]),
     st.sampled_from([(), ("de",), ("xx", "fr")]),
     st.none() | st.sampled_from(RegisterNotifStatus),
+    st.sampled_from(
+        [PLAIN, Shape(flat_voice=True), Shape(parm_names=(("TC_Status", "tc_status"),))]
+    ),
 )
 devices = st.builds(
     Device,
@@ -95,9 +99,10 @@ def test_what_is_kept_is_what_would_be_made(
         flow=lambda app: ServiceFlow(page_of(PORTAL, app), f"flow={app}-own"),
     )
     assert kept.verdict.decisions == made.decisions
+    applications = shaped(made.applications, asked.shape)
     text = kept.text(format_, lambda app: f"flow={app}-own")
     if asked.registered is None:
-        assert text == WRITERS[format_].push_applications(made.applications)
+        assert text == WRITERS[format_].push_applications(applications)
     else:
         assert text.count("RegisterNotifStatus") == len(asked.apps)
     record: dict[str, Any] = msgspec.json.decode(b"{%b}" % kept.verdict.record)

@@ -1,0 +1,44 @@
+"""Reads a tenant's file of words: a table for each place, in it one for each text."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+
+from simgrant.domain.policy import PolicyError, texts_reader
+from simgrant.domain.problems import Problem, Problems, did_you_mean, shown
+from simgrant.domain.words import POLICY, Words
+
+_MOST_BYTES = 1 << 20
+
+
+def read_words(text: str, *, language: str, services: Mapping[str, Mapping[str, object]]) -> Words:
+    """Return the words of a TOML text; raise PolicyError with all its mistakes.
+
+    ``services`` has the texts of each service by its AppID. Which ones the policy has is known
+    where it is read.
+    """
+    if len(text) > _MOST_BYTES:
+        raise PolicyError((Problem("", "", f"is larger than {_MOST_BYTES} bytes"),))
+    try:
+        data = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        message = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "nested too deep"
+        raise PolicyError((Problem("", "", f"is not TOML: {message}"),)) from None
+    problems = Problems()
+    read = texts_reader(problems)
+    found = {}
+    for place, texts in data.items():
+        if place != POLICY and place not in services:
+            hint = did_you_mean(place, services)
+            problems.add("", "", f"{shown(place)} is neither policy nor a served AppID{hint}")
+        elif not isinstance(texts, dict):
+            problems.add(place, "", f"must be a table, not {shown(texts)}")
+        else:
+            for name in texts:
+                if place != POLICY and name not in services[place]:
+                    problems.unknown(place, "", name, services[place])
+            found[place] = {name: read(given, f"{place}.{name}") for name, given in texts.items()}
+    if problems.found:
+        raise PolicyError(problems.found)
+    return Words(language, found)
