@@ -204,7 +204,9 @@ def _profile(name: str, settings: ProfileSettings) -> Profile:
         newest=version_of(settings.version_max, NEWEST),
         refuses=settings.version_outside == "refuse",
         shape=Shape(
-            flat_voice=settings.voice_flat_status, parm_names=tuple(settings.parm_names.items())
+            own_parameters=settings.own_parameters,
+            flat_voice=settings.voice_flat_status,
+            parm_names=tuple(settings.parm_names.items()),
         ),
         token_validity_s=settings.token_validity_s,
         vers_validity_s=settings.vers_validity_s,

@@ -356,7 +356,7 @@ def test_a_ring_that_others_can_read_is_refused(simgrant: Simgrant) -> None:
 
 def test_keys_list(simgrant: Simgrant) -> None:
     found = simgrant.json("keys", "list", "--json")
-    assert {key["use"] for key in found} == {"sealing", "hashing", "wrapping"}
+    assert {key["use"] for key in found} == {"sealing", "hashing", "wrapping", "signing"}
     assert {key["state"] for key in found} == {"newest"}
     shown = simgrant("keys", "list").stdout
     assert all(key["id"] in shown for key in found)
@@ -427,8 +427,37 @@ def test_a_stolen_sealing_key_is_revoked_once_another_is_in_use(one: Simgrant) -
     (new,) = (key for key in read_keys(one.ring) if key.use is Use.SEALING)
     assert new.id != old.id
     (wrapping,) = (key for key in read_keys(one.ring) if key.use is Use.WRAPPING)
-    assert "only sealing keys" in one("keys", "revoke", wrapping.id, "--yes", code=1).stderr
+    assert "never revoked" in one("keys", "revoke", wrapping.id, "--yes", code=1).stderr
     assert "has no key" in one("keys", "revoke", "00000000", "--yes", code=2).stderr
+
+
+def test_a_signing_key_is_rotated_revoked_and_pruned_a_day_later(one: Simgrant) -> None:
+    def signing() -> list[str]:
+        return [key.id for key in read_keys(one.ring) if key.use is Use.SIGNING]
+
+    (old,) = signing()
+    assert "no other signing key" in one("keys", "revoke", old, "--yes", code=1).stderr
+    assert "published from now on" in one("keys", "rotate", "--use", "signing", "--at-once").stderr
+    _, new = signing()
+    assert "nobody can check" in one("keys", "revoke", old).stderr
+    one("keys", "revoke", old, "--yes")
+    assert signing() == [new]
+
+    now, day = int(time.time()), 86_400
+    others = [key for key in read_keys(one.ring) if key.use is not Use.SIGNING]
+    made = [new_key(Use.SIGNING, now=at, active=at) for at in (now - 3 * day, now - 2 * day, now)]
+    write_keys(one.ring, [*others, *made])
+    one("keys", "prune", "--yes")
+    assert signing() == [key.id for key in made[1:]], "the last but one was replaced just now"
+
+
+def test_signatures_need_a_key(one: Simgrant) -> None:
+    one.file("simgrant.toml", '[signing]\nalgorithm = "ed25519"\n')
+    assert one.json("check-config", "--json")["ok"]
+    others = [key for key in read_keys(one.ring) if key.use is not Use.SIGNING]
+    write_keys(one.ring, others)
+    said = one("check-config", code=2).stdout
+    assert "no signing key for tenant default" in said
 
 
 def test_prune_keeps_what_is_needed(one: Simgrant) -> None:
@@ -989,6 +1018,10 @@ def test_serve_starts_from_nothing_for_a_newcomer(tmp_path: Path) -> None:
             wait_until(lambda: listens(device), what="the server to listen")
             done = subprocess.run(handset, capture_output=True, text=True, timeout=60)
             assert done.returncode == 0, done.stdout + done.stderr
+            for family in ("samsung", "microg"):
+                like = [*handset, "--like", family, "--fault", "sqn-ahead"]
+                done = subprocess.run(like, capture_output=True, text=True, timeout=60)
+                assert done.returncode == 0, done.stdout + done.stderr
             running.process.send_signal(signal.SIGINT)
             assert running.process.wait(timeout=30) == 0
         output = "\n".join(running.lines)

@@ -248,8 +248,8 @@ class Match(Section, frozen=True):
 class Profile(Section, frozen=True):
     """What a family of clients needs done differently (see Profiles of clients in Running it).
     Profiles are tried in the order of the file, and those that come with simgrant after them; the
-    first that fits counts. A profile with the name of one of those (`samsung`, `huawei`, `android`,
-    `microg`, `generic`) changes its keys instead."""
+    first that fits counts. A profile with the name of one of those (`samsung`, `huawei`, `microg`,
+    `android`, `generic`) changes its keys instead."""
 
     match: Match = Match()
     """The conditions: see [profiles.NAME.match]."""
@@ -272,6 +272,8 @@ class Profile(Section, frozen=True):
     that newer ones get, for clients that claim a new version and read the old form."""
     parm_names: dict[str, str] = {}
     """Names of answer parameters, and what the family calls them: `{ TC_Status = "tc_status" }`."""
+    own_parameters: bool = True
+    """Whether parameters that TS.43 does not have, an operator's own, may be in its documents."""
     token_validity_s: int = 0
     """The most that TOKEN validity says, in seconds; 0 = what is left of the token's life, which
     this does not shorten."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from simgrant.nouns import named_noun
+from simgrant.services import SERVICES
 from simgrant.spec.ids import AccessType, AppId, HomeRoamingNwType
 from simgrant.wire.document import (
     Application,
@@ -19,6 +20,8 @@ from simgrant.wire.document import (
     Parm,
 )
 
+_OF_ALL = frozenset({"RegisterNotifStatus"})
+"""What stands in an application and is in no service's table."""
 _LTE = Parm("AccessType", str(int(AccessType.LTE)))
 _AT_HOME = frozenset(
     Parm("HomeRoamingNWType", str(int(where)))
@@ -30,6 +33,8 @@ _AT_HOME = frozenset(
 class Shape:
     """The changes; equal ones share their answers."""
 
+    own_parameters: bool = True
+    """Whether there may be more than the service's table has: an operator's own parameters."""
     flat_voice: bool = False
     """Put the status of LTE at home beside the entries per access of ap2003."""
     parm_names: tuple[tuple[str, str], ...] = ()
@@ -41,6 +46,8 @@ PLAIN = Shape()
 
 def shaped(applications: tuple[Application, ...], shape: Shape) -> tuple[Application, ...]:
     """Return the applications as the family reads them."""
+    if not shape.own_parameters:
+        applications = tuple(map(_by_the_table, applications))
     if shape.flat_voice:
         applications = tuple(map(_with_flat_voice, applications))
     if shape.parm_names:
@@ -49,6 +56,13 @@ def shaped(applications: tuple[Application, ...], shape: Shape) -> tuple[Applica
             replace(each, items=_renamed(each.items, names)) for each in applications
         )
     return applications
+
+
+def _by_the_table(application: Application) -> Application:
+    names = {path.partition("/")[0] for path in SERVICES[application.app_id].parms} | _OF_ALL
+    items = application.items
+    kept = (item for item in items if (item.name if isinstance(item, Parm) else item.type) in names)
+    return replace(application, items=tuple(kept))
 
 
 def _with_flat_voice(application: Application) -> Application:

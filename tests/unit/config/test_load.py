@@ -145,7 +145,7 @@ match.tac = ["35332811", "35332800-35332899"]
 """,
     )
     found = loaded.settings.profiles
-    assert list(found) == ["beta", "alpha", "samsung", "huawei", "android", "microg", "generic"]
+    assert list(found) == ["beta", "alpha", "samsung", "huawei", "microg", "android", "generic"]
     assert found["samsung"].gzip is False
     assert found["samsung"].voice_flat_status is True, "what is not named stays"
     assert found["samsung"].match.user_agent != ()

@@ -209,6 +209,15 @@ def test_the_flat_status_is_that_of_lte_at_home() -> None:
     assert shaped((old, wifi), Shape(flat_voice=True)) == (old, wifi), "nothing to add"
 
 
+def test_without_own_parameters_only_what_the_table_has_is_left() -> None:
+    status, notif = Parm("EntitlementStatus", "1"), Parm("RegisterNotifStatus", "0")
+    own = (Parm("ImsAddress", "x"), Characteristic("AcmeFlags", (status,)))
+    full = Application("ap2004", (status, *own, notif))
+    assert shaped((full,), Shape()) == (full,)
+    assert shaped((full,), Shape(own_parameters=False))[0].items == (status, notif)
+    assert shaped((VOICE,), Shape(own_parameters=False)) == (VOICE,)
+
+
 @given(
     st.dictionaries(
         st.sampled_from(["AccessType", "EntitlementStatus", "X", "Unknown"]),
@@ -231,5 +240,5 @@ def test_renaming_changes_names_of_parms_and_nothing_else(names: dict[str, str])
 def test_the_shipped_profiles_end_with_the_one_that_fits_everybody() -> None:
     text = resources.files("simgrant.config").joinpath("profiles.toml").read_text("utf-8")
     shipped = tomllib.loads(text)["profiles"]
-    assert list(shipped) == ["samsung", "huawei", "android", "microg", "generic"]
+    assert list(shipped) == ["samsung", "huawei", "microg", "android", "generic"]
     assert shipped["generic"] == {}

@@ -72,6 +72,12 @@ def test_repeat_token_asks_again_with_the_token() -> None:
     assert len(seen) == 4
 
 
+def test_a_family_is_named_by_like() -> None:
+    found, seen = _against("--like", "samsung", always=REFUSES)
+    assert found.exit_code == 1, found.output
+    assert "app=ap2003%2Cap2004%2Cap2005" in seen[0].target
+
+
 def test_a_refusal_is_1() -> None:
     found, _ = _against(always=REFUSES)
     assert found.exit_code == 1

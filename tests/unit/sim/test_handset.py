@@ -251,6 +251,74 @@ async def test_nonsense_in_set_cookie_is_no_cookie() -> None:
     assert first == ["A="]
 
 
+# --- Samsung and Huawei ---
+
+SAMSUNG = PROFILES[ProfileName.SAMSUNG]
+HUAWEI = PROFILES[ProfileName.HUAWEI]
+
+
+async def test_samsung_asks_in_its_own_way() -> None:
+    _, (seen,) = await _ask(answer("403 Forbidden"), profile=SAMSUNG)
+    assert seen.target == (
+        f"/ts43?EAP_ID={EAP_ID}&terminal_id=490154203237518&app=ap2003%2Cap2004%2Cap2005"
+        "&terminal_vendor=SEC&terminal_model=SM-S921B&terminal_sw_version=S921BXXS4AXK1&vers=0"
+        "&entitlement_version=1.0"
+    )
+    assert seen.lines[:4] == (
+        "Accept-Language: en-US",
+        f"Accept: {RELAY}, {XML}",
+        "User-Agent: PRD-TS43/1.0 SEC/S921BXXS4AXK1 IMS-Entitlement/6 OS-Android/14",
+        "Cache-Control: max-age=0",
+    )
+
+
+async def test_samsung_sends_cookies_back_with_their_attributes_and_takes_newer_ones() -> None:
+    first = challenge(_fresh_challenge(), "A=1; Path=/; HttpOnly", "B=2")
+    later = challenge(_fresh_challenge(128), "A=later; Path=/")
+    _, seen = await _ask(first, later, GOOD, profile=SAMSUNG)
+    assert seen[1].all("Cookie") == ["A=1; Path=/; HttpOnly; B=2"]
+    assert seen[2].all("Cookie") == ["A=later; Path=/"]
+
+
+async def test_samsung_gives_up_on_a_challenge_without_a_cookie() -> None:
+    for script in (
+        [challenge(_fresh_challenge())],
+        [challenge(_fresh_challenge(), "A=1"), challenge(_fresh_challenge(128))],
+    ):
+        outcome, seen = await _ask(*script, profile=SAMSUNG)
+        assert outcome.result is Result.NOT_UNDERSTOOD
+        assert outcome.why == "a challenge without Set-Cookie"
+        assert len(seen) == len(script)
+    android, _ = await _ask(challenge(_fresh_challenge()), GOOD)
+    assert android.result is Result.DOCUMENT
+
+
+async def test_samsung_reads_no_json() -> None:
+    said = answer("200 OK", b'{"Vers":{"version":"1","validity":"1"}}', "application/json")
+    outcome, _ = await _ask(challenge(_fresh_challenge(), "A=1"), said, profile=SAMSUNG)
+    assert outcome.result is Result.NOT_UNDERSTOOD
+
+
+async def test_a_flipped_bit_in_samsungs_cookie_is_in_the_value() -> None:
+    ecs = challenge(_fresh_challenge(), "A=abcdefgh; Path=/")
+    async with ScriptedServer(ecs, answer("511 x")) as server:
+        async with _handset(server.url(), SAMSUNG, fault=Fault.COOKIE_BIT) as phone:
+            await phone.ask()
+        (line,) = server.seen[1].all("Cookie")
+    assert line.endswith("; Path=/")
+    assert line != "A=abcdefgh; Path=/"
+
+
+async def test_huawei_encodes_nothing() -> None:
+    _, (seen,) = await _ask(answer("403 Forbidden"), profile=HUAWEI)
+    assert seen.target == (
+        "/ts43?EAP_ID=0001010000000001@nai.epc.mnc001.mcc001.3gppnetwork.org"
+        "&terminal_id=490154203237518&app_version=11.0.6.002&app_name=Health&app=ap2006"
+        "&terminal_vendor=HUAWEI&terminal_model=LIO-L29&terminal_sw_version=10.1.0.150&vers=0"
+        "&entitlement_version=1.0&provisioning_version=4.0"
+    )
+
+
 # --- tokens ---
 
 
