@@ -135,8 +135,9 @@ def requests() -> str:
             "[Services](services.md).\n",
             _table(("parameter", "presence", "meaning"), answers),
             "## Versions of TS.43\n",
-            "Every version from 1.0 on is served; newer ones than the last of this table are\n"
-            "served like it.\n",
+            "Every version from 1.0 on is served, unless a\n"
+            "[profile](../operations.md#profiles-of-clients) says otherwise; newer ones than the\n"
+            "last of this table are served like it.\n",
             _table(("version", "published", "brings", "what we do otherwise from it on"), versions),
         )
     )

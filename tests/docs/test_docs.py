@@ -7,16 +7,18 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import msgspec
 import pytest
 
-from simgrant import errors
+from simgrant import compose, errors
 from simgrant.config import model, reference
 from simgrant.config.load import NAMED, load
-from simgrant.domain.policy import parse_policy
+from simgrant.domain.policy import default_policy, parse_policy
+from simgrant.domain.words_file import read_words
 from simgrant.fronts.device.answers import STATUS
 from simgrant.services import SERVICES
 from simgrant.spec.load import tables
@@ -259,10 +261,21 @@ def test_the_unit_runs_commands_that_there_are() -> None:
 
 
 def test_the_policy_of_the_page_is_one() -> None:
-    (text,) = page("policy.md").fences("toml")
+    text, words = page("policy.md").fences("toml")
     policy = parse_policy(text)
     assert {"standard", "prepaid"} == policy.plans.keys()
     assert len(policy.rules) == len(tomllib.loads(text)["rule"])
+    services = {app_id: service.texts for app_id, service in SERVICES.items()}
+    default_policy(read_words(words, language="en", services=services))
+
+
+def test_settings_of_the_operations_page_load(tmp_path: Path) -> None:
+    found = page("operations.md").fences("toml")
+    assert found
+    for text in found:
+        file = tmp_path / "simgrant.toml"
+        file.write_text(text)
+        compose.profiles(load(file, {}))
 
 
 # --- decisions and the picture -------------------------------------------------------------------
