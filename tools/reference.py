@@ -342,6 +342,7 @@ def full_trail() -> Trail:
         spec_version="12.0",
         app_name="app",
         user_agent="PRD-TS43",
+        profile="generic",
         status=200,
         outcome="document",
         detail="detail",

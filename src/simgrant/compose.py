@@ -182,7 +182,7 @@ def profiles(loaded: Loaded) -> tuple[Profile, ...]:
 
 
 def _name_problems(parm_names: Mapping[str, str]) -> Iterator[str]:
-    """Yield what would make a document that says something twice, or nothing else than before."""
+    """Yield names that no service has, and those by which a document would say something twice."""
     paths = [path.split("/") for service in SERVICES.values() for path in service.parms]
     names = {path[-1] for path in paths} | {"RegisterNotifStatus"}
     taken = names.union(*paths, ("AppID",))

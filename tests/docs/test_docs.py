@@ -270,7 +270,7 @@ def test_the_policy_of_the_page_is_one() -> None:
 
 
 def test_settings_of_the_operations_page_load(tmp_path: Path) -> None:
-    found = page("operations.md").fences("toml")
+    found = list(page("operations.md").fences("toml"))
     assert found
     for text in found:
         file = tmp_path / "simgrant.toml"

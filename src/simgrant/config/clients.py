@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Any
 
 from simgrant.config.model import Match, Profile
-from simgrant.spec.version import SpecVersion, parse
+from simgrant.spec.version import FIRST, NEWEST, SpecVersion, parse
 
 LAST = "generic"
 """The profile of whoever fits no other."""
@@ -79,6 +79,8 @@ def _problems(name: str, profile: Profile) -> Iterator[str]:
         text = getattr(profile, key)
         if text and parse(text) is None:
             yield f".{key}: {text!r} is no version such as 8.0"
+    if version_of(profile.version_max, NEWEST) < version_of(profile.version_min, FIRST):
+        yield ".version_max: is older than version_min"
     for app in profile.apps:
         if not _APP.fullmatch(app):
             yield f".apps: {app!r} is no AppID such as ap2004"
@@ -110,6 +112,8 @@ def _match_problems(match: Match) -> Iterator[str]:
     for app in match.apps:
         if not _APP.fullmatch(app):
             yield f".match.apps: {app!r} is no AppID such as ap2004"
+    if version_of(match.version_to, NEWEST) < version_of(match.version_from, FIRST):
+        yield ".match.version_to: is older than version_from"
     for key in ("version_from", "version_to"):
         text = getattr(match, key)
         if text and parse(text) is None:

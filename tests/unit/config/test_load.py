@@ -172,6 +172,11 @@ match.tac = ["35332811", "35332800-35332899"]
         ("[profiles.x]\nmatch.tac = ['35332811-35332810']", "is neither 8 digits nor a range"),
         ("[profiles.x]\nmatch.apps = ['vowifi']", "profiles.x.match.apps: 'vowifi' is no AppID"),
         ("[profiles.x]\nmatch.version_to = 'x'", "profiles.x.match.version_to: 'x' is no version"),
+        ("[profiles.android]\nversion_min = '8'\nversion_max = '7.9'", "is older than version_min"),
+        (
+            "[profiles.x]\nmatch.version_from = '8.0'\nmatch.version_to = '7.9'",
+            "profiles.x.match.version_to: is older than version_from",
+        ),
         ("[profiles.android]\napps = ['x']", "profiles.android.apps: 'x' is no AppID"),
         ("[profiles.android]\nversion_min = 'x'", "profiles.android.version_min: 'x' is no"),
         ("[profiles.android]\nxml_content_type = 'Text/XML\\r\\n'", "is no type such as"),
