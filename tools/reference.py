@@ -27,6 +27,7 @@ from simgrant.domain.policy import FEATURES, Decision, Result, default_policy
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
 from simgrant.domain.trail import Trail, Verdict
 from simgrant.eap.conversation import RejectReason
+from simgrant.fronts.device import key_set
 from simgrant.fronts.device.answers import STATUS
 from simgrant.services import SERVICES, ParmRow, Service
 from simgrant.spec.ids import ProvStatus
@@ -177,6 +178,13 @@ def answers() -> str:
             "## Never sent\n",
             "TS.43 has these; this release has no occasion for them.\n",
             listed(sent=False),
+            "## Beside TS.43 on the device listener\n",
+            "Only where documents are\n[signed](../operations.md#signed-answers); then each has\n"
+            "`content-digest`, `signature-input` and `signature` too.\n",
+            _table(
+                ("path", "answer"),
+                ((f"`{key_set.PATH.decode()}`", "the public keys as a JWKS (RFC 7517); GET only"),),
+            ),
             "## The management listener\n",
             _table(
                 ("path", "answer"),

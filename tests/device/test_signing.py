@@ -113,7 +113,8 @@ async def test_a_foreign_verifier_accepts_documents(
         assert by_sim.header("content-encoding") == "gzip"
         (result,) = verify(by_sim, keys, algorithm, method="POST")
         assert result.parameters["created"] == START
-        query = phone.query(("token", by_sim.token)).decode()
+        odd = (("token", by_sim.token), ("x", "a+b?c/d~e!'()*"), ("empty", ""), ("x", "\u00e9 &"))
+        query = phone.query(*odd).decode()
         more = [("accept-encoding", "gzip")] if packed else []
         answer = await server.get(query, ("accept", XML), *more)
         assert bool(answer.header("content-encoding")) is packed

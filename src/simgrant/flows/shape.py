@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
-from simgrant.nouns import named_noun
 from simgrant.services import SERVICES
 from simgrant.spec.ids import AccessType, AppId, HomeRoamingNwType
 from simgrant.wire.document import (
@@ -29,8 +29,7 @@ _AT_HOME = frozenset(
 )
 
 
-@named_noun
-class Shape:
+class Shape(NamedTuple):
     """The changes; equal ones share their answers."""
 
     own_parameters: bool = True

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from simgrant import compose
-from simgrant.config import reference
+from simgrant.config import model, reference
+from simgrant.config.clients import profile_problems, with_shipped
 from simgrant.config.load import Loaded, load, parse_listen
 from simgrant.errors import StartRefused
+from simgrant.flows.clients import Clients
 
 
 def read(tmp_path: Path, text: str, **environment: str) -> Loaded:
@@ -207,3 +213,31 @@ def test_a_name_that_would_be_said_twice_is_refused(tmp_path: Path, names: str, 
     with pytest.raises(StartRefused) as refused:
         compose.profiles(loaded)
     assert said in str(refused.value)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.just("8.0"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=6,
+)
+KEYS = st.sampled_from([field.name for field in msgspec.structs.fields(model.Profile)])
+CONDITIONS = st.sampled_from([field.name for field in msgspec.structs.fields(model.Match)])
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["x", "samsung", "generic", "Bad name"]),
+        st.dictionaries(KEYS, VALUES | st.dictionaries(CONDITIONS, VALUES)) | VALUES,
+    )
+)
+def test_any_profiles_are_read_or_refused_with_a_reason(profiles: dict[str, object]) -> None:
+    data = with_shipped(profiles)
+    try:
+        found = msgspec.convert({"profiles": data}, model.Settings).profiles
+    except msgspec.ValidationError:
+        return
+    if any(profile_problems(found)):
+        return
+    loaded = Loaded(model.Settings(profiles=found), Path(), "")
+    with suppress(StartRefused):  # a name that no service has
+        Clients(compose.profiles(loaded))
