@@ -168,67 +168,6 @@ def _told(what: str, where: object) -> Iterator[None]:
         raise StartRefused("\n".join(lines)) from None
 
 
-def profiles(loaded: Loaded) -> tuple[Profile, ...]:
-    """Return the profiles of clients, in the order in which they are tried; raise StartRefused."""
-    found = loaded.settings.profiles
-    problems = [
-        f"profiles.{name}.parm_names: {problem}"
-        for name, settings in found.items()
-        for problem in _name_problems(settings.parm_names)
-    ]
-    if problems:
-        raise StartRefused("\n".join(problems))
-    return tuple(_profile(name, settings) for name, settings in found.items())
-
-
-def _name_problems(parm_names: Mapping[str, str]) -> Iterator[str]:
-    """Yield names that no service has, and those by which a document would say something twice."""
-    paths = [path.split("/") for service in SERVICES.values() for path in service.parms]
-    names = {path[-1] for path in paths} | {"RegisterNotifStatus"}
-    taken = names.union(*paths, ("AppID",))
-    for old, new in parm_names.items():
-        if old not in names:
-            yield f"{old}: no service has this parameter"
-        if new in taken:
-            yield f"{old}: {new} is taken"
-
-
-def _profile(name: str, settings: ProfileSettings) -> Profile:
-    return Profile(
-        name=name,
-        match=_match(settings.match),
-        apps=settings.apps,
-        format={"xml": Format.XML, "json": Format.JSON}.get(settings.document_format),
-        xml_type=settings.xml_content_type,
-        oldest=version_of(settings.version_min, FIRST),
-        newest=version_of(settings.version_max, NEWEST),
-        refuses=settings.version_outside == "refuse",
-        shape=Shape(
-            own_parameters=settings.own_parameters,
-            flat_voice=settings.voice_flat_status,
-            parm_names=tuple(settings.parm_names.items()),
-        ),
-        token_validity_s=settings.token_validity_s,
-        vers_validity_s=settings.vers_validity_s,
-        gzip=settings.gzip,
-    )
-
-
-def _match(settings: MatchSettings) -> Match:
-    return Match(
-        user_agent=Patterns(*settings.user_agent),
-        app_name=Patterns(*settings.app_name),
-        accept=Patterns(*settings.accept),
-        vendor=Patterns(*settings.terminal_vendor),
-        model=Patterns(*settings.terminal_model),
-        tacs=tuple(map(tac_range, settings.tac)),
-        apps=frozenset(settings.apps),
-        oldest=version_of(settings.version_from, Match().oldest),
-        newest=version_of(settings.version_to, Match().newest),
-        bare=settings.bare,
-    )
-
-
 async def open_store(loaded: Loaded) -> Store:
     """Return the configured store; raise StartRefused if it is damaged, absent or outdated."""
     url, settings = loaded.store_url, loaded.settings.store
@@ -401,4 +340,65 @@ def _limits(settings: Limits) -> StartLimits:
         imsi=Rate(settings.imsi_burst, settings.imsi_per_minute / 60),
         source=Rate(settings.source_burst, settings.source_per_minute / 60),
         remembered=settings.remembered,
+    )
+
+
+def profiles(loaded: Loaded) -> tuple[Profile, ...]:
+    """Return the profiles of clients, in the order in which they are tried; raise StartRefused."""
+    found = loaded.settings.profiles
+    problems = [
+        f"profiles.{name}.parm_names: {problem}"
+        for name, settings in found.items()
+        for problem in _name_problems(settings.parm_names)
+    ]
+    if problems:
+        raise StartRefused("\n".join(problems))
+    return tuple(_profile(name, settings) for name, settings in found.items())
+
+
+def _name_problems(parm_names: Mapping[str, str]) -> Iterator[str]:
+    """Yield names that no service has, and those by which a document would say something twice."""
+    paths = [path.split("/") for service in SERVICES.values() for path in service.parms]
+    names = {path[-1] for path in paths} | {"RegisterNotifStatus"}
+    taken = names.union(*paths, ("AppID",))
+    for old, new in parm_names.items():
+        if old not in names:
+            yield f"{old}: no service has this parameter"
+        if new in taken:
+            yield f"{old}: {new} is taken"
+
+
+def _profile(name: str, settings: ProfileSettings) -> Profile:
+    return Profile(
+        name=name,
+        match=_match(settings.match),
+        apps=settings.apps,
+        format={"xml": Format.XML, "json": Format.JSON}.get(settings.document_format),
+        xml_type=settings.xml_content_type,
+        oldest=version_of(settings.version_min, FIRST),
+        newest=version_of(settings.version_max, NEWEST),
+        refuses=settings.version_outside == "refuse",
+        shape=Shape(
+            own_parameters=settings.own_parameters,
+            flat_voice=settings.voice_flat_status,
+            parm_names=tuple(settings.parm_names.items()),
+        ),
+        token_validity_s=settings.token_validity_s,
+        vers_validity_s=settings.vers_validity_s,
+        gzip=settings.gzip,
+    )
+
+
+def _match(settings: MatchSettings) -> Match:
+    return Match(
+        user_agent=Patterns(*settings.user_agent),
+        app_name=Patterns(*settings.app_name),
+        accept=Patterns(*settings.accept),
+        vendor=Patterns(*settings.terminal_vendor),
+        model=Patterns(*settings.terminal_model),
+        tacs=tuple(map(tac_range, settings.tac)),
+        apps=frozenset(settings.apps),
+        oldest=version_of(settings.version_from, Match().oldest),
+        newest=version_of(settings.version_to, Match().newest),
+        bare=settings.bare,
     )

@@ -85,10 +85,13 @@ def _parms(entry: Characteristic) -> Iterable[Parm]:
 
 
 def _renamed(items: tuple[Item, ...], names: dict[str, str]) -> tuple[Item, ...]:
+    """Return items with new names, but for one that another, an operator's own, has already."""
+    taken = {item.name if isinstance(item, Parm) else item.type for item in items}
     found: list[Item] = []
     for item in items:
         if isinstance(item, Parm):
-            found.append(Parm(names.get(item.name, item.name), item.value))
+            name = names.get(item.name, item.name)
+            found.append(item if name in taken else Parm(name, item.value))
         elif isinstance(item, Characteristic):
             found.append(replace(item, items=_renamed(item.items, names)))
         else:

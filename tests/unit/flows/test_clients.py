@@ -237,6 +237,11 @@ def test_renaming_changes_names_of_parms_and_nothing_else(names: dict[str, str])
             assert f'"{old}"' not in text
 
 
+def test_nothing_is_said_twice_by_a_new_name() -> None:
+    own = Application("ap2005", (Parm("EntitlementStatus", "1"), Parm("mine", "x")))
+    assert shaped((own,), Shape(parm_names=(("EntitlementStatus", "mine"),))) == (own,)
+
+
 def test_the_shipped_profiles_end_with_the_one_that_fits_everybody() -> None:
     text = resources.files("simgrant.config").joinpath("profiles.toml").read_text("utf-8")
     shipped = tomllib.loads(text)["profiles"]
