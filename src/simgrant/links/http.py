@@ -113,6 +113,11 @@ class HttpLink:
         self._turns = asyncio.Semaphore(config.in_flight)
         self._client = _client(config)
 
+    @property
+    def peer(self) -> str:
+        """Return the peer's name, for errors."""
+        return self._config.peer
+
     async def send(self, request: HttpRequest, *, deadline: float) -> Reply:
         """Return the peer's answer by ``deadline`` (seconds of the monotonic clock).
 
@@ -125,7 +130,7 @@ class HttpLink:
                 async with self._turns:
                     return await self._send(request, deadline)
         except TimeoutError:
-            raise PeerTimeout(for_operator=f"{self._config.peer}: no answer in time") from None
+            raise PeerTimeout(for_operator=f"{self.peer}: no answer in time") from None
 
     async def close(self) -> None:
         """Let go of every connection; requests under way fail with PeerUnavailable."""
@@ -139,7 +144,7 @@ class HttpLink:
             if pause:
                 raise PeerUnavailable(
                     "circuit_open",
-                    for_operator=f"{self._config.peer}: left alone after failures in a row",
+                    for_operator=f"{self.peer}: left alone after failures in a row",
                     retry_after=math.ceil(pause),
                 )
             wait = backoff(attempt, self._config.retry, chance=self._chance())
@@ -149,7 +154,7 @@ class HttpLink:
                 self._breaker.failed(self._clock.monotonic())
                 may = request.repeatable or failed.never_sent
                 if not may or not self._may_repeat(attempt, wait, deadline):
-                    raise PeerUnavailable(for_operator=f"{self._config.peer}: {failed}") from None
+                    raise PeerUnavailable(for_operator=f"{self.peer}: {failed}") from None
             except asyncio.CancelledError:
                 # The deadline, as a rule: a peer that only ever keeps one waiting has failed too.
                 self._breaker.failed(self._clock.monotonic())
@@ -188,14 +193,14 @@ class HttpLink:
                     if len(body) > most:
                         raise PeerMisbehaved(
                             "answer_too_long",
-                            for_operator=f"{self._config.peer}: more than {most} bytes",
+                            for_operator=f"{self.peer}: more than {most} bytes",
                         )
                 return Reply(response.status, response.version, bytes(body), response.headers)
         except BuilderError:
             # Ours or the operator's fault: an address that is none, or plain HTTP.
             raise PeerUnavailable(
                 "address_refused",
-                for_operator=f"{self._config.peer}: the address is none that may be asked",
+                for_operator=f"{self.peer}: the address is none that may be asked",
             ) from None
         except PyreqwestError as error:
             raise _Failed(error) from None
