@@ -8,6 +8,7 @@ that refuses each new token as well has another problem than its age.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import field
 from typing import Final
@@ -71,11 +72,12 @@ class Bearer:
         if self._clock.monotonic() < self._ends_at:
             return self._token
         if self._problem is not None:
+            problem, wait = self._problem, self._not_before - self._clock.monotonic()
             # Anew for each, since who raises one adds to its traceback.
-            raise type(self._problem)(
-                self._problem.reason,
-                for_operator=self._problem.for_operator,
-                retry_after=self._problem.retry_after,
+            raise type(problem)(
+                problem.reason,
+                for_operator=problem.for_operator,
+                retry_after=problem.retry_after or max(1, math.ceil(wait)),
             )
         raise PeerTimeout(for_operator="no access token in time")
 
@@ -86,7 +88,6 @@ class Bearer:
             self._problem = PeerUnavailable(
                 "credentials_refused",
                 for_operator="the peer takes no token made with these credentials",
-                retry_after=max(1, round(self._not_before - self._clock.monotonic())),
             )
 
     async def close(self) -> None:

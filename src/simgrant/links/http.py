@@ -227,6 +227,11 @@ def _client(config: HttpConfig) -> Client:
         .https_only(not config.plain)
         .http2(config.http2)
         .user_agent("simgrant")
+        # Answers are small, and nothing that unpacks is easier to bound.
+        .gzip(False)
+        .brotli(False)
+        .zstd(False)
+        .deflate(False)
         .connect_timeout(timedelta(seconds=config.connect_timeout_s))
         # What a peer keeps silent about is found out before requests wait for it.
         .http2_keep_alive_interval(timedelta(seconds=20))

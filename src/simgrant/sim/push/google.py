@@ -1,4 +1,4 @@
-"""Plays Google: a token endpoint for service accounts, and Firebase Cloud Messaging over HTTP v1."""
+"""Plays Google: a token endpoint for service accounts, and FCM by its HTTP v1."""
 
 from __future__ import annotations
 
