@@ -18,8 +18,9 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Final
 
+from cryptography.x509 import load_pem_x509_certificates
 from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import BuilderError, PyreqwestError
+from pyreqwest.exceptions import PyreqwestError
 from pyreqwest.http import HeaderMap
 from pyreqwest.proxy import ProxyBuilder
 
@@ -196,11 +197,11 @@ class HttpLink:
                             for_operator=f"{self.peer}: more than {most} bytes",
                         )
                 return Reply(response.status, response.version, bytes(body), response.headers)
-        except BuilderError:
-            # Ours or the operator's fault: an address that is none, or plain HTTP.
+        except ValueError:
+            # An address that is none, plain HTTP, a token that no header can hold.
             raise PeerUnavailable(
-                "address_refused",
-                for_operator=f"{self.peer}: the address is none that may be asked",
+                "request_unsendable",
+                for_operator=f"{self.peer}: the address or a header cannot be sent",
             ) from None
         except PyreqwestError as error:
             raise _Failed(error) from None
@@ -241,13 +242,21 @@ def _client(config: HttpConfig) -> Client:
         builder = builder.proxy(ProxyBuilder.all(config.proxy))
     for name, address, port in config.hosts:
         builder = builder.resolve(name, address, port)
+    if config.ca_file is not None:
+        builder = builder.add_root_certificate_pem(_certificates(config.ca_file))
     try:
-        if config.ca_file is not None:
-            builder = builder.add_root_certificate_pem(config.ca_file.read_bytes())
         return builder.build()
-    except OSError as error:
-        raise StartRefused(f"{config.peer}: {error.filename}: {error.strerror}") from None
     except PyreqwestError:
-        raise StartRefused(
-            f"{config.peer}: {config.ca_file} or the proxy's address cannot be used"
-        ) from None
+        raise StartRefused(f"{config.peer}: the proxy's address or the CA file is no use") from None
+
+
+def _certificates(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+        # The client takes a file without certificates for one with none to add.
+        load_pem_x509_certificates(data)
+    except OSError as error:
+        raise StartRefused(f"{path}: {error.strerror}") from None
+    except ValueError:
+        raise StartRefused(f"{path}: holds no certificates in PEM") from None
+    return data

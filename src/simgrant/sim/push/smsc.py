@@ -56,6 +56,7 @@ class MessageCentre:
         """Messages that came and were not answered, over all open sessions."""
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
+        self._emptied = asyncio.Event()
 
     async def up(self) -> None:
         """Listen, on the same port as before."""
@@ -69,6 +70,9 @@ class MessageCentre:
             server.close()
             for writer in tuple(self._open):
                 writer.transport.abort()
+            while self._open:
+                self._emptied.clear()
+                await self._emptied.wait()
             await server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -107,10 +111,11 @@ class MessageCentre:
             pass
         finally:
             self.waiting -= unanswered
-            self._open.discard(writer)
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
+            self._open.discard(writer)
+            self._emptied.set()
 
     def _bind(self, pdu: _Pdu) -> int:
         system_id, _, rest = pdu.body.partition(b"\0")

@@ -60,6 +60,7 @@ class WebServer:
         self._tls = tls
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Transport] = set()
+        self._emptied = asyncio.Event()
         self.port = 0
         self.connections = 0
         """Connections that were made in all."""
@@ -81,6 +82,9 @@ class WebServer:
             server.close()
             for transport in tuple(self._open):
                 transport.abort()
+            while self._open:
+                self._emptied.clear()
+                await self._emptied.wait()
             await server.wait_closed()
 
     @property
@@ -100,6 +104,7 @@ class WebServer:
     def closed(self, transport: asyncio.Transport) -> None:
         """Forget a connection."""
         self._open.discard(transport)
+        self._emptied.set()
 
 
 class _Connection(asyncio.Protocol):
