@@ -16,8 +16,9 @@ from dataclasses import field
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
+import msgspec
 from cryptography.x509 import load_pem_x509_certificates
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import PyreqwestError
@@ -29,6 +30,7 @@ from simgrant.links.retry import Breaker, RetryBudget, RetryRules, backoff
 from simgrant.nouns import named_noun, noun
 from simgrant.ports.clock import Clock
 
+T = TypeVar("T")
 _LONGEST_RETRY_AFTER: Final = 86_400.0
 _STRUGGLING: Final = frozenset({500, 502, 503, 504})
 _NEVER_SENT: Final = "client error (Connect)"
@@ -86,6 +88,10 @@ class Reply:
         """Return the first value of a header, in whatever case; absent is empty."""
         return self._headers.get(name) or ""
 
+    def json(self, kind: type[T]) -> T:
+        """Return the body as ``kind``; ValueError if it is no JSON, or not of that kind."""
+        return read_json(self.body, kind)
+
     def retry_after(self, now: float) -> float | None:
         """Return the seconds that Retry-After asks for, at most a day; None if it says nothing.
 
@@ -99,6 +105,14 @@ class Reply:
         except (ValueError, TypeError, IndexError, OverflowError):
             return None
         return min(max(0.0, at - now), _LONGEST_RETRY_AFTER)
+
+
+def read_json(data: bytes, kind: type[T]) -> T:
+    """Return JSON as ``kind``; ValueError, and nothing else, where it is not."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise ValueError("not the JSON that was expected") from None
 
 
 class HttpLink:

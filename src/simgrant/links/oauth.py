@@ -51,8 +51,8 @@ async def fetch_token(
             for_operator=f"{http.peer}: the token endpoint answers {reply.status}",
         )
     try:
-        grant = msgspec.json.decode(reply.body, type=_Grant)
-    except msgspec.DecodeError:
+        grant = reply.json(_Grant)
+    except ValueError:
         raise PeerMisbehaved(
             "credentials_unreadable",
             for_operator=f"{http.peer}: the token endpoint's answer is no grant",

@@ -97,45 +97,12 @@ class Apns:
             deadline=deadline,
             is_refusal=lambda reply: reply.status == 403 and _failure(reply).reason in _OLD_TOKEN,
         )
-        return self._receipt(reply)
+        return receipt(reply, now=self._clock.now())
 
     async def close(self) -> None:
         """Let go of every connection."""
         await self._bearer.close()
         await self._http.close()
-
-    def _receipt(self, reply: Reply) -> Receipt:
-        if reply.status == 200:
-            return Delivered(reply.header("apns-id"))
-        failure = _failure(reply)
-        after = reply.retry_after(self._clock.now())
-        match reply.status, failure.reason:
-            case 410, _:
-                # A token that was registered again after that is alive.
-                since = None if failure.timestamp is None else failure.timestamp // 1000
-                return Dead("unregistered", since)
-            case 400, "BadDeviceToken":
-                return Dead("invalid_token")
-            case 400, "DeviceTokenNotForTopic":
-                return Refused("topic_mismatch")
-            case 403, _:
-                raise PeerUnavailable(
-                    "credentials_refused",
-                    for_operator=f"apns: {failure.reason[:40] or 'status 403'}",
-                )
-            case 429, "TooManyProviderTokenUpdates":
-                raise PeerUnavailable(
-                    "credentials_refused",
-                    for_operator="apns: too many provider tokens: who else signs with this key?",
-                    retry_after=int(_GAP_S),
-                )
-            case 429, _:
-                return Later("device_throttled", after)
-            case status, _ if status >= 500:
-                return Later("push_service_unavailable", after)
-            case ((400 | 413), _):
-                return Refused("message_refused")
-        raise PeerMisbehaved("push_answer_unknown", for_operator=f"apns: status {reply.status}")
 
     async def _sign(self, deadline: float) -> Token:
         """Make a provider token; nobody has to be asked for it."""
@@ -146,6 +113,44 @@ class Apns:
             self._key.value(),
         )
         return Token(text, renew_after=_RENEW_AFTER_S, good_for=_GOOD_FOR_S)
+
+
+def receipt(reply: Reply, *, now: float) -> Receipt:
+    """Return what an answer means for a notice; ``now`` is in Unix seconds.
+
+    Raises PeerUnavailable (credentials) and PeerMisbehaved.
+    """
+    if reply.status == 200:
+        return Delivered(reply.header("apns-id"))
+    failure = _failure(reply)
+    after = reply.retry_after(now)
+    match reply.status, failure.reason:
+        case 410, _:
+            # A token that was registered again after that is alive.
+            since = None if failure.timestamp is None else failure.timestamp // 1000
+            return Dead("unregistered", since)
+        case 400, "BadDeviceToken":
+            return Dead("invalid_token")
+        case 400, "DeviceTokenNotForTopic":
+            return Refused("topic_mismatch")
+        case 403, _:
+            raise PeerUnavailable(
+                "credentials_refused",
+                for_operator=f"apns: {failure.reason[:40] or 'status 403'}",
+            )
+        case 429, "TooManyProviderTokenUpdates":
+            raise PeerUnavailable(
+                "credentials_refused",
+                for_operator="apns: too many provider tokens: who else signs with this key?",
+                retry_after=int(_GAP_S),
+            )
+        case 429, _:
+            return Later("device_throttled", after)
+        case status, _ if status >= 500:
+            return Later("push_service_unavailable", after)
+        case ((400 | 413), _):
+            return Refused("message_refused")
+    raise PeerMisbehaved("push_answer_unknown", for_operator=f"apns: status {reply.status}")
 
 
 def _read_key(data: bytes) -> ECKey:
@@ -160,6 +165,6 @@ def _read_key(data: bytes) -> ECKey:
 
 def _failure(reply: Reply) -> _Failure:
     try:
-        return msgspec.json.decode(reply.body, type=_Failure)
-    except msgspec.DecodeError:
+        return reply.json(_Failure)
+    except ValueError:
         return _Failure()

@@ -16,7 +16,7 @@ from joserfc.jwk import RSAKey
 
 from simgrant.errors import PeerMisbehaved, PeerUnavailable
 from simgrant.links.bearer import Bearer, Token, send_as
-from simgrant.links.http import HttpConfig, HttpLink, HttpRequest, Reply
+from simgrant.links.http import HttpConfig, HttpLink, HttpRequest, Reply, read_json
 from simgrant.links.oauth import fetch_token
 from simgrant.links.secret_file import SecretFile
 from simgrant.nouns import named_noun
@@ -121,41 +121,12 @@ class Fcm:
             deadline=deadline,
             is_refusal=lambda reply: reply.status == 401,
         )
-        return self._receipt(reply)
+        return receipt(reply, now=self._clock.now())
 
     async def close(self) -> None:
         """Let go of every connection."""
         await self._bearer.close()
         await self._http.close()
-
-    def _receipt(self, reply: Reply) -> Receipt:
-        if reply.status == 200:
-            try:
-                return Delivered(msgspec.json.decode(reply.body, type=_Sent).name)
-            except msgspec.DecodeError:
-                raise PeerMisbehaved("push_answer_unreadable", for_operator="fcm") from None
-        problem, code = _problem(reply.body)
-        after = reply.retry_after(self._clock.now())
-        match reply.status, code:
-            case 404, "UNREGISTERED":
-                return Dead("unregistered")
-            case 400, "INVALID_ARGUMENT" if _is_about_token(problem):
-                return Dead("invalid_token")
-            case 403, "SENDER_ID_MISMATCH":
-                return Refused("sender_id_mismatch")
-            case 403, _:
-                raise PeerUnavailable(
-                    "credentials_refused",
-                    for_operator="fcm: the service account may not send for this project",
-                )
-            case 429, _:
-                return Later("quota_exceeded", _QUOTA_S if after is None else after)
-            case status, _ if status >= 500:
-                return Later("push_service_unavailable", after)
-            case 400, _:
-                return Refused("message_refused")
-        # Such as the 404 of a project that is not there.
-        raise PeerMisbehaved("push_answer_unknown", for_operator=f"fcm: status {reply.status}")
 
     async def _exchange(self, deadline: float) -> Token:
         """Exchange an assertion for an access token (RFC 7523 §2.1)."""
@@ -176,20 +147,54 @@ class Fcm:
         return await fetch_token(self._http, account.token_uri, form, deadline=deadline)
 
 
+def receipt(reply: Reply, *, now: float) -> Receipt:
+    """Return what an answer means for a notice; ``now`` is in Unix seconds.
+
+    Raises PeerUnavailable (credentials) and PeerMisbehaved.
+    """
+    if reply.status == 200:
+        try:
+            return Delivered(reply.json(_Sent).name)
+        except ValueError:
+            raise PeerMisbehaved("push_answer_unreadable", for_operator="fcm") from None
+    problem, code = _problem(reply)
+    after = reply.retry_after(now)
+    match reply.status, code:
+        case 404, "UNREGISTERED":
+            return Dead("unregistered")
+        case 400, "INVALID_ARGUMENT" if _is_about_token(problem):
+            return Dead("invalid_token")
+        case 403, "SENDER_ID_MISMATCH":
+            return Refused("sender_id_mismatch")
+        case 403, _:
+            raise PeerUnavailable(
+                "credentials_refused",
+                for_operator="fcm: the service account may not send for this project",
+            )
+        case 429, _:
+            return Later("quota_exceeded", _QUOTA_S if after is None else after)
+        case status, _ if status >= 500:
+            return Later("push_service_unavailable", after)
+        case 400, _:
+            return Refused("message_refused")
+    # Such as the 404 of a project that is not there.
+    raise PeerMisbehaved("push_answer_unknown", for_operator=f"fcm: status {reply.status}")
+
+
 def _read_account(data: bytes) -> _Account:
     try:
-        account = msgspec.json.decode(data, type=_Account)
+        account = read_json(data, _Account)
         RSAKey.import_key(account.private_key)
-    except (msgspec.DecodeError, ValueError, TypeError):
+    except (ValueError, TypeError):
         raise ValueError("not the JSON file of a service account with its private key") from None
     return account
 
 
-def _problem(body: bytes) -> tuple[_Problem, str]:
+def _problem(reply: Reply) -> tuple[_Problem, str]:
     """Return Google's error object and its FCM error code; empty where there is none."""
     try:
-        problem = msgspec.json.decode(body, type=_Failure).error
-    except msgspec.DecodeError:
+        problem = reply.json(_Failure).error
+    except ValueError:
         return _Problem(), ""
     codes = [detail.error_code for detail in problem.details if detail.error_code]
     return problem, codes[0] if codes else problem.status

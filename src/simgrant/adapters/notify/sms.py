@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from simgrant.links.smpp import SmppConfig, SmppLink, Submit
+from simgrant.links.smpp import SmppConfig, SmppLink, Submit, SubmitReply
 from simgrant.nouns import named_noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.notifier import Dead, Delivered, Later, Notice, Receipt, Refused, Target
@@ -93,11 +93,15 @@ class Sms:
             validity=push_time(notice.expires_at),
             tlvs=() if header else ports,
         )
-        reply = await self._smpp.submit(message, deadline=deadline)
-        if reply.status == 0:
-            return Delivered(reply.message_id)
-        return _RECEIPTS.get(reply.status) or Refused(f"smpp_{reply.status:#x}")
+        return receipt(await self._smpp.submit(message, deadline=deadline))
 
     async def close(self) -> None:
         """Unbind."""
         await self._smpp.close()
+
+
+def receipt(reply: SubmitReply) -> Receipt:
+    """Return what an answer means for a notice."""
+    if reply.status == 0:
+        return Delivered(reply.message_id)
+    return _RECEIPTS.get(reply.status) or Refused(f"smpp_{reply.status:#x}")

@@ -75,37 +75,12 @@ class Wns:
             deadline=deadline,
             is_refusal=lambda reply: reply.status == 401,
         )
-        return self._receipt(reply)
+        return receipt(reply, now=self._clock.now())
 
     async def close(self) -> None:
         """Let go of every connection."""
         await self._bearer.close()
         await self._http.close()
-
-    def _receipt(self, reply: Reply) -> Receipt:
-        after = reply.retry_after(self._clock.now())
-        match reply.status:
-            case 200:
-                match reply.header("x-wns-status").lower():
-                    case "dropped":
-                        # Raw notifications are not kept for a device that is off.
-                        return Later("device_offline", after)
-                    case "channelthrottled":
-                        return Later("device_throttled", after)
-                return Delivered(reply.header("x-wns-msg-id"))
-            case 404:
-                return Dead("invalid_token")
-            case 410:
-                return Dead("unregistered")
-            case 403:
-                return Refused("channel_of_another_app")
-            case 406 | 429:
-                return Later("throttled", after)
-            case 400 | 413:
-                return Refused("message_refused")
-            case status if status >= 500:
-                return Later("push_service_unavailable", after)
-        raise PeerMisbehaved("push_answer_unknown", for_operator=f"wns: status {reply.status}")
 
     async def _grant(self, deadline: float) -> Token:
         """Fetch an access token with the client's credentials (RFC 6749 §4.4)."""
@@ -116,3 +91,33 @@ class Wns:
             "scope": self._config.scope,
         }
         return await fetch_token(self._http, self._config.token_url, form, deadline=deadline)
+
+
+def receipt(reply: Reply, *, now: float) -> Receipt:
+    """Return what an answer means for a notice; ``now`` is in Unix seconds.
+
+    Raises PeerUnavailable (credentials) and PeerMisbehaved.
+    """
+    after = reply.retry_after(now)
+    match reply.status:
+        case 200:
+            match reply.header("x-wns-status").lower():
+                case "dropped":
+                    # Raw notifications are not kept for a device that is off.
+                    return Later("device_offline", after)
+                case "channelthrottled":
+                    return Later("device_throttled", after)
+            return Delivered(reply.header("x-wns-msg-id"))
+        case 404:
+            return Dead("invalid_token")
+        case 410:
+            return Dead("unregistered")
+        case 403:
+            return Refused("channel_of_another_app")
+        case 406 | 429:
+            return Later("throttled", after)
+        case 400 | 413:
+            return Refused("message_refused")
+        case status if status >= 500:
+            return Later("push_service_unavailable", after)
+    raise PeerMisbehaved("push_answer_unknown", for_operator=f"wns: status {reply.status}")

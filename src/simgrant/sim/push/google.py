@@ -159,7 +159,7 @@ class Google:
         try:
             message = msgspec.json.decode(request.body, type=_Send).message
             said = pull_data(message.data)
-        except (msgspec.DecodeError, BadPayload) as problem:
+        except (msgspec.DecodeError, UnicodeDecodeError, BadPayload) as problem:
             return _error(400, "INVALID_ARGUMENT", str(problem), field="message")
         if not _TOKEN.fullmatch(message.token) or message.token.startswith("bad"):
             text = "The registration token is not a valid FCM registration token"
