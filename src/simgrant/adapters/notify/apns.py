@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 from joserfc import jwt
+from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from simgrant.errors import PeerMisbehaved, PeerUnavailable
@@ -156,7 +157,7 @@ def receipt(reply: Reply, *, now: float) -> Receipt:
 def _read_key(data: bytes) -> ECKey:
     try:
         key = ECKey.import_key(data)
-    except (ValueError, TypeError):
+    except (JoseError, ValueError, TypeError):
         raise ValueError("not a signing key in PEM") from None
     if key.curve_name != "P-256" or not key.is_private:
         raise ValueError("not a private key on P-256")

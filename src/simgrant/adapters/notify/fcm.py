@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 from joserfc import jwt
+from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 
 from simgrant.errors import PeerMisbehaved, PeerUnavailable
@@ -184,9 +185,11 @@ def receipt(reply: Reply, *, now: float) -> Receipt:
 def _read_account(data: bytes) -> _Account:
     try:
         account = read_json(data, _Account)
-        RSAKey.import_key(account.private_key)
-    except (ValueError, TypeError):
-        raise ValueError("not the JSON file of a service account with its private key") from None
+        is_usable = RSAKey.import_key(account.private_key).is_private
+    except (JoseError, ValueError, TypeError):
+        is_usable = False
+    if not is_usable:
+        raise ValueError("not the JSON file of a service account with its private key")
     return account
 
 
