@@ -13,6 +13,7 @@ import pytest
 from aiosmpplib import (  # type: ignore[import-untyped]
     ESME,
     AbstractHook,
+    OptionalParam,
     PhoneNumber,
     SubmitSm,
 )
@@ -21,7 +22,7 @@ from simgrant.errors import PeerTimeout, PeerUnavailable
 from simgrant.ports.notifier import Dead, Delivered, Notice, Refused, Target
 from simgrant.sim.push.smsc import MessageCentre
 from simgrant.sim.push.switch import Fault
-from simgrant.wire.push_sms import push_header, push_text
+from simgrant.wire.push_sms import DESTINATION_PORT, push_header, push_text
 from simgrant.wire.push_token import Channel
 from tests.conformance.push_worlds import IMSI, World, sms_world
 
@@ -165,24 +166,32 @@ async def test_a_foreign_client_is_answered_as_ours_is() -> None:
     centre = MessageCentre()
     centre.switch.dead.add("12025550199")
     await centre.up()
+    port = [OptionalParam(DESTINATION_PORT, 8095)]
+    sent: list[tuple[str, str, list[Any]]] = [
+        ("12025550123", "001010000000001-aescfg,ap2004", port),
+        ("12025550199", "001010000000001-aescfg,ap2004", port),
+        # To no port, and no notice: neither is what a phone waits for.
+        ("12025550124", "001010000000001-aescfg,ap2004", []),
+        ("12025550125", "hello", port),
+    ]
     try:
         async with foreign_client(centre) as (esme, answers):
-            for number in ("12025550123", "12025550199"):
+            for number, text, params in sent:
                 message = SubmitSm(
-                    short_message="001010000000001-aescfg,ap2004",
+                    short_message=text,
                     source=PhoneNumber("8095"),
                     destination=PhoneNumber(number),
+                    optional_params=params,
                     log_id=number,
                 )
                 await esme.broker.enqueue(message)
-            statuses = {
-                answer.log_id: int(answer.command_status)
-                for answer in [await answers.submitted.get() for _ in range(2)]
-            }
-        # It sends no port, so what is no notice fails, and a number that is not is told first.
-        assert statuses == {"12025550123": 0x45, "12025550199": 0x0B}
+            answered = [await answers.submitted.get() for _ in sent]
     finally:
         await centre.down()
+    statuses = {answer.log_id: int(answer.command_status) for answer in answered}
+    assert list(statuses.values()) == [0x00, 0x0B, 0x45, 0x45]
+    (taken,) = centre.switch.taken
+    assert (taken.token, taken.apps, taken.extra["port"]) == ("12025550123", ("ap2004",), "8095")
 
 
 async def test_what_comes_before_a_bind_is_refused() -> None:
