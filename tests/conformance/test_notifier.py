@@ -66,6 +66,15 @@ async def test_a_dead_token_is_told_from_a_live_one(world: World) -> None:
     assert isinstance(await world.notify(), Delivered)
 
 
+@pytest.mark.parametrize("token", ["", "../../x", "a b", "a\r\nb: c", "\0", "é", "0" * 5000])
+async def test_what_is_no_token_is_dead_and_sent_nowhere(world: World, token: str) -> None:
+    target = Target(world.notifier.channel, token, "", IMSI)
+    deadline = world.clock.monotonic() + 10
+    receipt = await world.notifier.notify(target, world.notice(), deadline=deadline)
+    assert receipt == Dead("invalid_token")
+    assert world.switch.asked == 0
+
+
 async def test_a_channel_that_is_too_busy_says_later(world: World) -> None:
     world.switch.play(Fault.THROTTLED)
     receipt = await world.notify()

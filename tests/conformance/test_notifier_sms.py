@@ -69,7 +69,7 @@ async def test_a_message_needs_a_number_and_a_user(world: World) -> None:
     nobody = Target(Channel.SMS, world.token)
     assert await world.notifier.notify(nobody, NOTICE, deadline=deadline) == Refused("imsi_missing")
     nowhere = Target(Channel.SMS, "+12025550123", "", IMSI)
-    assert await world.notifier.notify(nowhere, NOTICE, deadline=deadline) == Dead("invalid_number")
+    assert await world.notifier.notify(nowhere, NOTICE, deadline=deadline) == Dead("invalid_token")
     assert world.service.binds == 0
 
 

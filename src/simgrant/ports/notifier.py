@@ -59,7 +59,7 @@ class Notice:
 
 @noun
 class Target:
-    """Where a notice goes to. The token has been checked (`wire.push_token.is_token`)."""
+    """Where a notice goes to. A token without its channel's form is `Dead`, and sent nowhere."""
 
     channel: Channel
     token: str = field(repr=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import traceback
 from collections.abc import AsyncIterator
@@ -119,6 +120,39 @@ async def test_a_name_can_be_given_another_address(peer: Peer, config: HttpConfi
     caller = Caller(peer, replace(config, hosts=hosts))
     assert (await caller.send(url="https://peer.example/")).status == 200
     await caller.link.close()
+
+
+async def test_a_proxy_is_used_where_one_is_set_and_no_other(
+    peer: Peer, config: HttpConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bytes] = []
+
+    async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65_536):
+                writer.write(data)
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        there, back = await asyncio.open_connection("127.0.0.1", peer.web.port)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await asyncio.gather(pipe(reader, back), pipe(there, writer))
+
+    proxy = await asyncio.start_server(serve, "127.0.0.1", 0)
+    address = f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+    caller = Caller(peer, replace(config, proxy=address))
+    assert (await caller.send(url="https://peer.example/")).status == 200
+    assert asked[0].startswith(b"CONNECT peer.example:443 HTTP/1.1\r\n")
+    await caller.link.close()
+
+    monkeypatch.setenv("HTTPS_PROXY", address)
+    caller = Caller(peer, config)
+    assert (await caller.send()).status == 200
+    assert len(asked) == 1
+    await caller.link.close()
+    proxy.close()
+    await proxy.wait_closed()
 
 
 async def test_redirects_are_answers(peer: Peer, caller: Caller) -> None:

@@ -25,7 +25,7 @@ from simgrant.nouns import named_noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.notifier import Dead, Delivered, Later, Notice, Receipt, Refused, Target
 from simgrant.wire.push_payload import push_json
-from simgrant.wire.push_token import Channel
+from simgrant.wire.push_token import Channel, is_token
 
 _RENEW_AFTER_S: Final = 40 * 60.0
 _GOOD_FOR_S: Final = 55 * 60.0
@@ -75,6 +75,8 @@ class Apns:
 
     async def notify(self, target: Target, notice: Notice, *, deadline: float) -> Receipt:
         """Send one background push (see the port)."""
+        if not is_token(Channel.APNS, target.token):
+            return Dead("invalid_token")
         url = f"{self._config.url}/3/device/{target.token}"
         body = push_json(notice.apps, notice.at, aps=True)
         topic = self._config.topics.get(target.app_name, self._config.topic)

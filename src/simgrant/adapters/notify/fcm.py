@@ -24,7 +24,7 @@ from simgrant.nouns import named_noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.notifier import Dead, Delivered, Later, Notice, Receipt, Refused, Target
 from simgrant.wire.push_payload import push_data
-from simgrant.wire.push_token import Channel
+from simgrant.wire.push_token import Channel, is_token
 
 _SCOPE: Final = "https://www.googleapis.com/auth/firebase.messaging"
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -99,6 +99,8 @@ class Fcm:
 
     async def notify(self, target: Target, notice: Notice, *, deadline: float) -> Receipt:
         """Send one data message (see the port)."""
+        if not is_token(Channel.FCM, target.token):
+            return Dead("invalid_token")
         ttl = min(max(0, notice.expires_at - int(self._clock.now())), _LONGEST_TTL_S)
         message = {
             "token": target.token,

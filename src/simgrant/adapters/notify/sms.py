@@ -31,7 +31,7 @@ from simgrant.wire.push_token import Channel, is_token
 _BUSY_S: Final = 1.0
 """A centre that throttles counts messages a second, as a rule."""
 _RECEIPTS: Final[Mapping[int, Receipt]] = {
-    0x0B: Dead("invalid_number"),  # ESME_RINVDSTADR
+    0x0B: Dead("invalid_token"),  # ESME_RINVDSTADR
     0x14: Later("queue_full"),  # ESME_RMSGQFUL
     0x58: Later("throttled", _BUSY_S),  # ESME_RTHROTTLED
     0x08: Later("push_service_unavailable"),  # ESME_RSYSERR
@@ -75,7 +75,7 @@ class Sms:
     async def notify(self, target: Target, notice: Notice, *, deadline: float) -> Receipt:
         """Submit one message (see the port); the target needs its IMSI."""
         if not is_token(Channel.SMS, target.token):
-            return Dead("invalid_number")
+            return Dead("invalid_token")
         if target.imsi is None:
             return Refused("imsi_missing")
         config = self._config

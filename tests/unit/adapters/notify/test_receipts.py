@@ -117,7 +117,7 @@ WNS: list[tuple[Reply, Receipt | str]] = [
 ]
 SMS = [
     (SubmitReply(0x00, "1f"), Delivered("1f")),
-    (SubmitReply(0x0B, ""), Dead("invalid_number")),
+    (SubmitReply(0x0B, ""), Dead("invalid_token")),
     (SubmitReply(0x14, ""), Later("queue_full")),
     (SubmitReply(0x58, ""), Later("throttled", 1.0)),
     (SubmitReply(0x08, ""), Later("push_service_unavailable")),
