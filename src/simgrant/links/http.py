@@ -27,7 +27,7 @@ from pyreqwest.proxy import ProxyBuilder
 
 from simgrant.errors import PeerMisbehaved, PeerTimeout, PeerUnavailable, StartRefused
 from simgrant.links.retry import Breaker, RetryBudget, RetryRules, backoff
-from simgrant.nouns import named_noun, noun
+from simgrant.nouns import Number, named_noun, noun
 from simgrant.ports.clock import Clock
 
 T = TypeVar("T")
@@ -62,6 +62,17 @@ class HttpConfig:
     retry: RetryRules = RetryRules()
 
 
+class Repeat(Number):
+    """When a request may be sent once more, each for the reasons of those before it too."""
+
+    NEVER_SENT = 0
+    """No connection was made."""
+    UNANSWERED = 1
+    """It was sent and nobody knows what became of it: the peer may get it twice."""
+    STRUGGLING = 2
+    """The answer was 500, 502, 503 or 504, and said nothing of when to come back."""
+
+
 @noun
 class HttpRequest:
     """A request. Address, headers and body may hold secrets, so its repr shows none of them."""
@@ -70,8 +81,7 @@ class HttpRequest:
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(default=b"", repr=False)
-    repeatable: bool = False
-    """Whether the peer may get it twice, where it is not known whether it got it once."""
+    repeat: Repeat = Repeat.NEVER_SENT
 
 
 @noun
@@ -137,8 +147,7 @@ class HttpLink:
         """Return the peer's answer by ``deadline`` (seconds of the monotonic clock).
 
         Errors: PeerTimeout, PeerUnavailable (``retry_after`` while the breaker is open),
-        PeerMisbehaved (an answer that is too long). What is repeated: requests that never left,
-        and repeatable ones without an answer or with 500, 502, 503 or 504 and no Retry-After.
+        PeerMisbehaved (an answer that is too long). Repetitions are within the deadline.
         """
         try:
             async with asyncio.timeout(max(0.0, deadline - self._clock.monotonic())):
@@ -167,7 +176,7 @@ class HttpLink:
                 reply = await self._once(request)
             except _Failed as failed:
                 self._breaker.failed(self._clock.monotonic())
-                may = request.repeatable or failed.never_sent
+                may = failed.never_sent or request.repeat >= Repeat.UNANSWERED
                 if not may or not self._may_repeat(attempt, wait, deadline):
                     raise PeerUnavailable(for_operator=f"{self.peer}: {failed}") from None
             except asyncio.CancelledError:
@@ -179,8 +188,8 @@ class HttpLink:
                     self._breaker.succeeded()
                     return reply
                 self._breaker.failed(self._clock.monotonic())
-                told = reply.header("retry-after") != ""
-                if told or not request.repeatable or not self._may_repeat(attempt, wait, deadline):
+                may = request.repeat >= Repeat.STRUGGLING and not reply.header("retry-after")
+                if not may or not self._may_repeat(attempt, wait, deadline):
                     return reply
             await asyncio.sleep(wait)
             attempt += 1

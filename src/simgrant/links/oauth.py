@@ -9,7 +9,7 @@ import msgspec
 
 from simgrant.errors import PeerMisbehaved, PeerUnavailable
 from simgrant.links.bearer import Token
-from simgrant.links.http import HttpLink, HttpRequest
+from simgrant.links.http import HttpLink, HttpRequest, Repeat
 
 _REFUSALS = frozenset({400, 401, 403})
 _LIFE_S = 3600
@@ -37,7 +37,7 @@ async def fetch_token(
         url,
         {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"},
         urlencode(form).encode(),
-        repeatable=True,
+        Repeat.STRUGGLING,
     )
     reply = await http.send(request, deadline=deadline)
     if reply.status in _REFUSALS:

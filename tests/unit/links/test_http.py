@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from simgrant.errors import PeerMisbehaved, PeerTimeout, PeerUnavailable, StartRefused
-from simgrant.links.http import HttpConfig, HttpLink, HttpRequest, Reply
+from simgrant.links.http import HttpConfig, HttpLink, HttpRequest, Repeat, Reply
 from simgrant.links.retry import RetryRules
 from simgrant.sim.push.certificates import Authority
 from simgrant.sim.push.switch import Fault
@@ -76,7 +76,7 @@ class Caller:
         self.clock = WallClock()
         self.link = HttpLink(config, self.clock)
         self.request = HttpRequest(
-            "POST", f"{peer.web.url}/x?token=sEcReT", {"x-a": "b"}, b"body", repeatable=True
+            "POST", f"{peer.web.url}/x?token=sEcReT", {"x-a": "b"}, b"body", Repeat.STRUGGLING
         )
 
     async def send(self, within: float = 10, **changes: Any) -> Reply:
@@ -201,7 +201,7 @@ async def test_an_answer_that_is_too_long_is_not_read_to_its_end(
 
 
 @pytest.mark.parametrize("fault", [Fault.RESET, Fault.GOAWAY])
-async def test_a_repeatable_request_is_repeated_without_an_answer(
+async def test_a_request_that_may_is_repeated_without_an_answer(
     peer: Peer, caller: Caller, fault: Fault
 ) -> None:
     peer.answers = [Answer(fault=fault), Answer(fault=fault), Answer(200)]
@@ -212,8 +212,22 @@ async def test_a_repeatable_request_is_repeated_without_an_answer(
 async def test_one_that_is_not_is_sent_once(peer: Peer, caller: Caller) -> None:
     peer.answers = [Answer(fault=Fault.RESET), Answer(200)]
     with pytest.raises(PeerUnavailable):
-        await caller.send(repeatable=False)
+        await caller.send(repeat=Repeat.NEVER_SENT)
     assert len(peer.seen) == 1
+    peer.answers = [Answer(503), Answer(200)]
+    assert (await caller.send(repeat=Repeat.UNANSWERED)).status == 503
+
+
+async def test_one_that_never_left_may_always_be_repeated(peer: Peer, caller: Caller) -> None:
+    await peer.web.down()
+    with pytest.raises(PeerUnavailable):
+        await caller.send(repeat=Repeat.NEVER_SENT)
+    await peer.web.up()
+    # Three tries without a connection, of the five that open the breaker.
+    with pytest.raises(PeerUnavailable):
+        await caller.send(repeat=Repeat.NEVER_SENT, url="https://127.0.0.1:1/")
+    with pytest.raises(PeerUnavailable, match="left alone"):
+        await caller.send(repeat=Repeat.NEVER_SENT)
 
 
 async def test_a_struggling_peer_is_asked_again_unless_it_says_when(

@@ -19,7 +19,7 @@ from joserfc.jwk import ECKey
 
 from simgrant.errors import PeerMisbehaved, PeerUnavailable
 from simgrant.links.bearer import Bearer, Token, send_as
-from simgrant.links.http import HttpConfig, HttpLink, HttpRequest, Reply
+from simgrant.links.http import HttpConfig, HttpLink, HttpRequest, Repeat, Reply
 from simgrant.links.secret_file import SecretFile
 from simgrant.nouns import named_noun
 from simgrant.ports.clock import Clock
@@ -91,7 +91,7 @@ class Apns:
                 "apns-collapse-id": notice.collapse_id,
                 "content-type": "application/json",
             }
-            return HttpRequest("POST", url, headers, body, repeatable=True)
+            return HttpRequest("POST", url, headers, body, Repeat.UNANSWERED)
 
         reply = await send_as(
             self._bearer,

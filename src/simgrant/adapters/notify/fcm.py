@@ -17,7 +17,7 @@ from joserfc.jwk import RSAKey
 
 from simgrant.errors import PeerMisbehaved, PeerUnavailable
 from simgrant.links.bearer import Bearer, Token, send_as
-from simgrant.links.http import HttpConfig, HttpLink, HttpRequest, Reply, read_json
+from simgrant.links.http import HttpConfig, HttpLink, HttpRequest, Repeat, Reply, read_json
 from simgrant.links.oauth import fetch_token
 from simgrant.links.secret_file import SecretFile
 from simgrant.nouns import named_noun
@@ -115,7 +115,7 @@ class Fcm:
 
         def request(token: str) -> HttpRequest:
             headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
-            return HttpRequest("POST", self._url, headers, body, repeatable=True)
+            return HttpRequest("POST", self._url, headers, body, Repeat.UNANSWERED)
 
         reply = await send_as(
             self._bearer,

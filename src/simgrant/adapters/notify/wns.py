@@ -10,7 +10,7 @@ from pathlib import Path
 
 from simgrant.errors import PeerMisbehaved
 from simgrant.links.bearer import Bearer, Token, send_as
-from simgrant.links.http import HttpConfig, HttpLink, HttpRequest, Reply
+from simgrant.links.http import HttpConfig, HttpLink, HttpRequest, Repeat, Reply
 from simgrant.links.oauth import fetch_token
 from simgrant.links.secret_file import SecretFile, read_text
 from simgrant.nouns import named_noun
@@ -66,7 +66,7 @@ class Wns:
                 "x-wns-ttl": str(max(1, notice.expires_at - int(self._clock.now()))),
                 "content-type": "application/octet-stream",
             }
-            return HttpRequest("POST", target.token, headers, body, repeatable=True)
+            return HttpRequest("POST", target.token, headers, body, Repeat.UNANSWERED)
 
         reply = await send_as(
             self._bearer,

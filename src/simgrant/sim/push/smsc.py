@@ -57,15 +57,19 @@ class MessageCentre:
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self._emptied = asyncio.Event()
+        self._is_down = True
 
     async def up(self) -> None:
         """Listen, on the same port as before."""
+        self._is_down = False
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def down(self) -> None:
         """Stop listening and break every session."""
         server, self._server = self._server, None
+        # Who was accepted already may still be on the way here.
+        self._is_down = True
         if server is not None:
             server.close()
             for writer in tuple(self._open):
@@ -77,6 +81,8 @@ class MessageCentre:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
+        if self._is_down:
+            writer.transport.abort()
         unanswered = 0
         bound = False
         try:

@@ -61,23 +61,24 @@ class WebServer:
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Transport] = set()
         self._emptied = asyncio.Event()
+        self._is_down = True
         self.port = 0
         self.connections = 0
         """Connections that were made in all."""
 
     async def up(self) -> None:
         """Listen."""
+        self._is_down = False
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: _Connection(self),
-            "127.0.0.1",
-            self.port,
-            ssl=self._tls,
+            lambda: _Connection(self, self._tls), "127.0.0.1", self.port
         )
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def down(self) -> None:
         """Stop listening and break every connection."""
         server, self._server = self._server, None
+        # Who was accepted already may still be on the way here.
+        self._is_down = True
         if server is not None:
             server.close()
             for transport in tuple(self._open):
@@ -100,6 +101,8 @@ class WebServer:
         """Count a connection."""
         self.connections += 1
         self._open.add(transport)
+        if self._is_down:
+            transport.abort()
 
     def closed(self, transport: asyncio.Transport) -> None:
         """Forget a connection."""
@@ -108,25 +111,49 @@ class WebServer:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection; ALPN says which protocol it is."""
+    """One connection; ALPN says which protocol it is.
 
-    def __init__(self, server: WebServer) -> None:
+    TLS is begun here and not by the listener, which tells of no connection before its handshake is
+    done, so that nobody could end it sooner.
+    """
+
+    def __init__(self, server: WebServer, tls: ssl.SSLContext) -> None:
         self._server = server
-        self._speaker: _Http1 | _Http2
+        self._tls = tls
+        self._speaker: _Http1 | _Http2 | None = None
+        self._early = b""
+        """What came in one piece with the end of the handshake."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._server.opened(self._transport)
-        tls: ssl.SSLObject = transport.get_extra_info("ssl_object")
-        speaker = _Http2 if tls.selected_alpn_protocol() == "h2" else _Http1
-        self._speaker = speaker(self._server.answer, self._transport)
+        self._raw = cast("asyncio.Transport", transport)
+        self._raw.pause_reading()
+        self._server.opened(self._raw)
+        self._handshake = asyncio.get_running_loop().create_task(self._begin())
 
     def data_received(self, data: bytes) -> None:
-        self._speaker.receive(data)
+        if self._speaker is None:
+            self._early += data
+        else:
+            self._speaker.receive(data)
 
     def connection_lost(self, error: Exception | None) -> None:
         del error
-        self._server.closed(self._transport)
+        self._server.closed(self._raw)
+
+    async def _begin(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            transport = await loop.start_tls(self._raw, self, self._tls, server_side=True)
+        except (OSError, ssl.SSLError):
+            transport = None
+        if transport is None:
+            self._raw.abort()
+            self._server.closed(self._raw)
+            return
+        chosen: ssl.SSLObject = transport.get_extra_info("ssl_object")
+        speaker = _Http2 if chosen.selected_alpn_protocol() == "h2" else _Http1
+        self._speaker = speaker(self._server.answer, transport)
+        self._speaker.receive(self._early)
 
 
 class _Http2:
