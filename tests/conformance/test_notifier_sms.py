@@ -102,12 +102,25 @@ async def test_a_session_that_ends_while_idle_is_bound_anew(world: World) -> Non
 async def test_a_session_that_answers_nothing_is_given_up(world: World) -> None:
     await send(world)
     world.switch.play(Fault.SLOW)
-    for _ in range(world.config.smpp.retry.failures):
-        with pytest.raises(PeerTimeout):
-            await send(world, within=0.05)
+    call = asyncio.create_task(send(world, within=0.3))
+    await world.switch.until_asked(2)
+    world.clock.ahead += world.config.smpp.silence_s
+    with pytest.raises(PeerTimeout):
+        await call
     world.switch.play(None)
     assert isinstance(await send(world), Delivered)
     assert world.service.binds == 2
+
+
+async def test_a_session_that_is_merely_slow_is_kept(world: World) -> None:
+    await send(world)
+    world.switch.play(Fault.SLOW, times=8)
+    for _ in range(8):
+        with pytest.raises(PeerTimeout):
+            await send(world, within=0.02)
+    # Years without a message are no silence either.
+    assert isinstance(await send(world), Delivered)
+    assert world.service.binds == 1
 
 
 async def test_a_password_that_was_changed_is_read_again(world: World) -> None:

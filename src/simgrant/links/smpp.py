@@ -43,6 +43,9 @@ class SmppConfig:
     """Messages sent and not yet answered, at most."""
     connect_timeout_s: float = 10.0
     """Seconds for TCP, TLS and the bind together. A bind that is refused takes as long."""
+    silence_s: float = 10.0
+    """Seconds without any answer, while messages wait for one, after which a session whose messages
+    miss their deadlines is given up."""
     retry: RetryRules = RetryRules(first_wait_s=0.5, longest_wait_s=30.0)
 
 
@@ -134,12 +137,11 @@ class SmppLink:
             self._lose(session)
             raise
         except asyncio.CancelledError:
-            # The deadline, as a rule.
-            session.silences += 1
-            if session.silences >= self._config.retry.failures:
+            # The deadline, as a rule. A centre that is merely slow keeps its session.
+            if session.silence_s() >= self._config.silence_s:
                 self._lose(session)
             raise
-        session.silences = self._failures = 0
+        self._failures = 0
         return reply
 
     async def _ready(self) -> _Session:
@@ -191,7 +193,7 @@ class SmppLink:
             ) from None
         finally:
             self._bind = None
-        session = _Session(client, smsc, config.window)
+        session = _Session(client, smsc, config.window, self._clock)
         self._session = session
         self._keep(self._watch(session))
         return session
@@ -224,13 +226,18 @@ class _Lost(Exception):
 class _Session:
     """What was bound once, with its window."""
 
-    def __init__(self, client: smpp34.Client, smsc: smpp34.Smsc, window: int) -> None:
+    def __init__(self, client: smpp34.Client, smsc: smpp34.Smsc, window: int, clock: Clock) -> None:
         self._client = client
         self._smsc = smsc
         self._window = asyncio.Semaphore(window)
+        self._clock = clock
         self._lost = asyncio.Event()
-        self.silences = 0
-        """Messages in a row that were not answered in time."""
+        self._waiting = 0
+        self._heard_at = clock.monotonic()
+
+    def silence_s(self) -> float:
+        """Return for how many seconds messages have waited without any of them being answered."""
+        return self._clock.monotonic() - self._heard_at if self._waiting else 0.0
 
     async def submit(self, message: Submit) -> SubmitReply:
         """Return the answer; _Lost if the session ends before it."""
@@ -238,6 +245,9 @@ class _Session:
         if self._lost.is_set():
             self._window.release()
             raise _Lost
+        if not self._waiting:
+            self._heard_at = self._clock.monotonic()
+        self._waiting += 1
         sent = asyncio.ensure_future(self._send(message))
         sent.add_done_callback(self._answered)
         return await asyncio.shield(sent)
@@ -278,6 +288,8 @@ class _Session:
         return SubmitReply(reply.command_status, reply.message_id or "")
 
     def _answered(self, sent: asyncio.Future[SubmitReply]) -> None:
+        self._waiting -= 1
+        self._heard_at = self._clock.monotonic()
         self._window.release()
         _seen(sent)
 

@@ -142,6 +142,8 @@ class _Connection(asyncio.Protocol):
 
     async def _begin(self) -> None:
         loop = asyncio.get_running_loop()
+        if self._raw.is_closing():
+            return
         try:
             transport = await loop.start_tls(self._raw, self, self._tls, server_side=True)
         except (OSError, ssl.SSLError):
