@@ -76,6 +76,13 @@ async def test_a_provider_token_lives_between_twenty_and_sixty_minutes(world: Wo
     assert all(20 * 60 <= gap <= 60 * 60 for gap in gaps)
 
 
+async def test_a_token_that_got_too_old_meanwhile_is_not_sent(world: World) -> None:
+    await world.notify()
+    world.clock.ahead += 61 * 60
+    assert isinstance(await world.notify(), Delivered)
+    assert world.switch.asked == 2
+
+
 async def test_a_key_that_was_replaced_signs_at_once(world: World) -> None:
     await world.notify()
     world.service.renew_key()

@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import math
 import random
-from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Final
 
@@ -90,7 +89,7 @@ class SmppLink:
         self._bind: asyncio.Task[_Session] | None = None
         self._failures = 0
         self._not_before = float("-inf")
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._endings: set[asyncio.Task[None]] = set()
         self._closed = False
 
     @property
@@ -126,8 +125,8 @@ class SmppLink:
         session, self._session = self._session, None
         if session is not None:
             await session.end()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        if self._endings:
+            await asyncio.wait(self._endings)
 
     async def _submit(self, message: Submit) -> SubmitReply:
         session = await self._ready()
@@ -193,30 +192,21 @@ class SmppLink:
             ) from None
         finally:
             self._bind = None
-        session = _Session(client, smsc, config.window, self._clock)
-        self._session = session
-        self._keep(self._watch(session))
-        return session
-
-    async def _watch(self, session: _Session) -> None:
-        await session.until_lost()
-        self._lose(session)
+        self._session = _Session(client, smsc, config.window, self._clock)
+        return self._session
 
     def _lose(self, session: _Session) -> None:
         if self._session is session:
             self._session = None
             self._fail()
-            self._keep(session.end())
+            ending = asyncio.create_task(session.end())
+            self._endings.add(ending)
+            ending.add_done_callback(self._endings.discard)
 
     def _fail(self) -> None:
         self._failures += 1
         wait = backoff(self._failures, self._config.retry, chance=self._chance())
         self._not_before = self._clock.monotonic() + wait
-
-    def _keep(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 class _Lost(Exception):
@@ -231,7 +221,6 @@ class _Session:
         self._smsc = smsc
         self._window = asyncio.Semaphore(window)
         self._clock = clock
-        self._lost = asyncio.Event()
         self._waiting = 0
         self._heard_at = clock.monotonic()
 
@@ -242,9 +231,6 @@ class _Session:
     async def submit(self, message: Submit) -> SubmitReply:
         """Return the answer; _Lost if the session ends before it."""
         await self._window.acquire()
-        if self._lost.is_set():
-            self._window.release()
-            raise _Lost
         if not self._waiting:
             self._heard_at = self._clock.monotonic()
         self._waiting += 1
@@ -252,20 +238,12 @@ class _Session:
         sent.add_done_callback(self._answered)
         return await asyncio.shield(sent)
 
-    async def until_lost(self) -> None:
-        """Return when the session is over, whoever ended it."""
-        with contextlib.suppress(smpp34.SmppError):
-            while not isinstance(await self._smsc.next(), smpp34.Disconnected):
-                pass
-        self._lost.set()
-
     async def end(self) -> None:
         """Unbind, if the other side still listens, and close the connection."""
         with contextlib.suppress(smpp34.SmppError, TimeoutError):
             async with asyncio.timeout(1.0):
                 await self._smsc.unbind()
         await self._client.stop()
-        self._lost.set()
 
     async def _send(self, message: Submit) -> SubmitReply:
         try:
