@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from simgrant.adapters.notify import apns, fcm, sms, wns
 from simgrant.identities import Imsi
@@ -41,22 +41,13 @@ class MovableClock:
         return time.monotonic() + self.ahead
 
 
-class Service(Protocol):
-    """What every played service has."""
-
-    switch: Switch
-
-    async def up(self) -> None: ...
-
-    async def down(self) -> None: ...
-
-
 @dataclass
 class World:
     """One channel with both its ends."""
 
     notifier: Notifier
     service: Any
+    """The played one: ``switch``, ``up()``, ``down()``, and what is its own."""
     clock: MovableClock
     token: str
     dead_token: str
