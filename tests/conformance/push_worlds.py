@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -192,9 +193,11 @@ async def wns_world(folder: Path, **changes: Any) -> AsyncIterator[World]:
 
 
 @asynccontextmanager
-async def sms_world(folder: Path, **changes: Any) -> AsyncIterator[World]:
+async def sms_world(
+    folder: Path, tls: ssl.SSLContext | None = None, **changes: Any
+) -> AsyncIterator[World]:
     clock = MovableClock()
-    centre = MessageCentre()
+    centre = MessageCentre(tls)
     await centre.up()
     smpp: dict[str, Any] = {
         "host": "127.0.0.1",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from aiosmpplib import (  # type: ignore[import-untyped]
 
 from simgrant.errors import PeerTimeout, PeerUnavailable
 from simgrant.ports.notifier import Dead, Delivered, Notice, Refused, Target
+from simgrant.sim.push.certificates import Authority
 from simgrant.sim.push.smsc import MessageCentre
 from simgrant.sim.push.switch import Fault
 from simgrant.wire.push_sms import DESTINATION_PORT, push_header, push_text
@@ -130,6 +132,24 @@ async def test_a_password_that_was_changed_is_read_again(world: World) -> None:
     world.config.smpp.password_file.write_text("changed")
     world.clock.ahead += 60
     assert isinstance(await send(world), Delivered)
+
+
+@pytest.mark.parametrize("is_trusted", [True, False])
+async def test_tls_goes_by_what_the_system_trusts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_trusted: bool
+) -> None:
+    ours, strangers = (Authority(now=time.time()) for _ in range(2))
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_bytes((ours if is_trusted else strangers).pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    tls = ours.server(["127.0.0.1"])
+    async with sms_world(tmp_path, tls, smpp={"tls": True}) as world:
+        if is_trusted:
+            assert isinstance(await send(world), Delivered)
+        else:
+            with pytest.raises(PeerUnavailable):
+                await send(world)
+            assert world.service.binds == 0
 
 
 # --- the played message centre, asked by others ----------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import ssl
 from typing import Final
 
 import smpp34
@@ -44,7 +45,8 @@ class MessageCentre:
 
     system_id = "simgrant"
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.switch = Switch()
         self.password = secrets.token_hex(4)
         self.port = 0
@@ -62,7 +64,9 @@ class MessageCentre:
     async def up(self) -> None:
         """Listen, on the same port as before."""
         self._is_down = False
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(
+            self._serve, "127.0.0.1", self.port, ssl=self._tls
+        )
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def down(self) -> None:
