@@ -115,10 +115,15 @@ async def test_the_connection_is_kept_whichever_protocol_it_speaks(
     await caller.link.close()
 
 
-async def test_a_name_can_be_given_another_address(peer: Peer, config: HttpConfig) -> None:
-    hosts = (("peer.example", "127.0.0.1", peer.web.port),)
+@pytest.mark.parametrize("is_port_given", [True, False])
+async def test_a_name_can_be_given_another_address(
+    peer: Peer, config: HttpConfig, is_port_given: bool
+) -> None:
+    port = peer.web.port
+    hosts = (("peer.example", "127.0.0.1", port if is_port_given else 0),)
     caller = Caller(peer, replace(config, hosts=hosts))
-    assert (await caller.send(url="https://peer.example/")).status == 200
+    url = "https://peer.example/" if is_port_given else f"https://peer.example:{port}/"
+    assert (await caller.send(url=url)).status == 200
     await caller.link.close()
 
 
