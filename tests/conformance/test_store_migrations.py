@@ -25,7 +25,7 @@ FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2
 """
 INDEXES = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1"
 CONSTRAINTS = """
-SELECT conrelid::regclass, conname, pg_get_constraintdef(oid) FROM pg_constraint
+SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
 WHERE connamespace = 'public'::regnamespace AND contype <> 'n' ORDER BY 1, 2
 """
 
@@ -103,7 +103,7 @@ def test_an_upgrade_that_was_cut_short_is_simply_repeated(
         pass
 
     path = tmp_path / "store.sqlite3"
-    for url, statements in ((f"sqlite:///{path}", 10), (postgres.create_database(), 12)):
+    for url, statements in ((f"sqlite:///{path}", 13), (postgres.create_database(), 15)):
         for allowed in (0, 1, 3, 8, statements - 2, statements - 1):
             left = allowed
 
@@ -115,7 +115,7 @@ def test_an_upgrade_that_was_cut_short_is_simply_repeated(
 
             with pytest.raises(CutShort):
                 migrate.upgrade(url, tell)
-            assert migrate.current(url) is None
+            assert not migrate.is_current(url)
         migrate.upgrade(url)
         assert migrate.is_current(url)
     with closing(sqlite3.connect(path)) as db:

@@ -80,6 +80,7 @@ WRITES = frozenset(
         "decide_session",
         "renew_grant",
         "register_push",
+        "use_token",
         "set_sqn_offset",
         "add",
         "add_many",

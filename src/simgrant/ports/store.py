@@ -56,6 +56,27 @@ class SessionRow:
     """SHA-256 of the EAP packet that the row was written for; empty while undecided."""
 
 
+class TokenState(Word):
+    """What became of a token that is good once, or until something is done."""
+
+    REDEEMED = "redeemed"
+    """It was given in exchange for something that is good once: only its holder may go on."""
+    CONSUMED = "consumed"
+
+
+@noun
+class TokenUse:
+    """The row of one such token; there is none while it was only issued."""
+
+    state: TokenState
+    at: int
+    """Unix seconds."""
+    expires_at: int
+    """Unix seconds at which the token is over anyway, and the row may be forgotten."""
+    holder: bytes = field(default=b"", repr=False)
+    """SHA-256 of what it was redeemed for; empty for a token that was consumed at once."""
+
+
 @noun
 class SimKey:
     """The local AuC's row of one SIM. Keys are wrapped by the key ring, never in clear."""
@@ -204,6 +225,24 @@ class Store(Protocol):
     async def ping(self) -> None:
         """Return when the store answers; PeerUnavailable otherwise."""
 
+    async def token_use(self, tenant: str, imsi: Imsi | None, token_id: bytes) -> TokenUse | None:
+        """Return what became of a token; an IMSI of None is for one of no subscription."""
+
+    async def use_token(
+        self,
+        tenant: str,
+        imsi: Imsi | None,
+        token_id: bytes,
+        use: TokenUse,
+        *,
+        expected: TokenState | None,
+    ) -> bool:
+        """Write what becomes of a token if it still is as expected (None = nothing became of it).
+
+        Return False, and change nothing, when somebody else was faster, or when what is there
+        has another ``holder`` than ``use``.
+        """
+
     # --- the management plane --------------------------------------------
 
     async def add(self, new: NewSubscription) -> None:
@@ -270,7 +309,10 @@ class Store(Protocol):
     # --- upkeep ------------------------------------------------------------
 
     async def purge(self, *, sessions_before: int, records_before: int, limit: int = 5000) -> int:
-        """Delete old session rows and records (Unix seconds), a bounded batch; return how many."""
+        """Delete old rows (Unix seconds), a bounded batch; return how many.
+
+        ``sessions_before`` is for sessions that began, and for tokens that were over, before it.
+        """
 
     async def close(self) -> None:
         """Finish what is queued and let go of every connection."""

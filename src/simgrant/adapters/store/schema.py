@@ -170,3 +170,18 @@ record = _table(
     within=postgres_metadata,
 )
 Index("ix_record_purge", record.c.shard, record.c.at_us)
+
+token_use = _table(
+    "token_use",
+    "tenant imsi token_id",
+    _text("tenant"),
+    _text("imsi"),
+    _bytes("token_id"),
+    _text("state"),
+    _bytes("holder"),
+    _big("at"),
+    _big("expires_at"),
+    _small("shard"),
+)
+"""What became of a token that is not simply good until it is over; without a row, nothing yet."""
+Index("ix_token_use_purge", token_use.c.shard, token_use.c.expires_at)

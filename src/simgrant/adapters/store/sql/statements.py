@@ -17,7 +17,7 @@ from zlib import crc32
 
 from simgrant.nouns import noun
 
-REVISION = "0001"
+REVISION = "0002"
 """The schema that these statements are for; a test holds it against the migrations."""
 
 TABLES = (
@@ -28,6 +28,7 @@ TABLES = (
     "token_grant",
     "session",
     "push_registration",
+    "token_use",
 )
 """Those of every engine."""
 
@@ -233,6 +234,25 @@ ON CONFLICT (tenant, subscriber_ref, at_us, request_id) DO NOTHING
 
 PING = "SELECT version_num FROM schema_version"
 
+TOKEN_USE = """
+SELECT state, holder, at, expires_at FROM token_use
+WHERE tenant = ?1 AND imsi = ?2 AND token_id = ?3
+"""
+
+TOKEN_USE_BEGINS = """
+INSERT INTO token_use (tenant, imsi, token_id, state, holder, at, expires_at, shard)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+ON CONFLICT (tenant, imsi, token_id) DO NOTHING
+RETURNING 1
+"""
+
+# Only for whom it was redeemed.
+TOKEN_USE_GOES_ON = """
+UPDATE token_use SET state = ?4, at = ?6, expires_at = ?7, shard = ?8
+WHERE tenant = ?1 AND imsi = ?2 AND token_id = ?3 AND holder = ?5 AND state = ?9
+RETURNING 1
+"""
+
 # --- the management plane ------------------------------------------------------------------
 
 NEW_SUBSCRIPTION = f"""
@@ -361,6 +381,7 @@ PUSHES_FORGOTTEN = "DELETE FROM push_registration WHERE tenant = ?1 AND imsi = ?
 GRANTS_FORGOTTEN = "DELETE FROM token_grant WHERE tenant = ?1 AND imsi = ?2"
 TERMINALS_FORGOTTEN = "DELETE FROM terminal WHERE tenant = ?1 AND imsi = ?2 RETURNING 1"
 SESSIONS_FORGOTTEN = "DELETE FROM session WHERE tenant = ?1 AND imsi = ?2 RETURNING 1"
+TOKEN_USES_FORGOTTEN = "DELETE FROM token_use WHERE tenant = ?1 AND imsi = ?2"
 SUBSCRIPTION_FORGOTTEN = """
 DELETE FROM subscription WHERE tenant = ?1 AND imsi = ?2 RETURNING msisdn
 """
@@ -396,5 +417,12 @@ RECORDS_PURGED = """
 DELETE FROM record WHERE (tenant, subscriber_ref, at_us, request_id) IN (
     SELECT tenant, subscriber_ref, at_us, request_id FROM record
     WHERE shard = ?1 AND at_us < ?2 ORDER BY at_us LIMIT ?3
+) RETURNING 1
+"""
+
+TOKEN_USES_PURGED = """
+DELETE FROM token_use WHERE (tenant, imsi, token_id) IN (
+    SELECT tenant, imsi, token_id FROM token_use
+    WHERE shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3
 ) RETURNING 1
 """
