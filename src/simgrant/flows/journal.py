@@ -73,9 +73,9 @@ class Journal:
             self._timer.cancel()
             self._timer = None
         finished, self._finished = self._finished, []
+        self._metrics.count((trail, seconds) for trail, _, seconds in finished)
         for trail, now, seconds in finished:
             body = push_trail(trail, now=now, seconds=seconds)
-            self._metrics.count(trail, seconds)
             self._write_line(body)
             if len(self._waiting) >= self._limits.queue:
                 self._metrics.records_lost.inc()

@@ -2,55 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from bisect import bisect_left
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias, TypeVar
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from simgrant.domain.trail import Trail
+from simgrant.domain.trail import Trail, Verdict
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
+M = TypeVar("M", bound=MetricWrapperBase)
+Labels: TypeAlias = tuple[str | int, ...]
+
+
+class Timings(Histogram):
+    """A histogram that takes many observations for little more than the price of one."""
+
+    def observe_all(self, seconds: Sequence[float]) -> None:
+        """Observe each of them."""
+        for bucket, count in Tally(
+            bisect_left(self._upper_bounds, each) for each in seconds
+        ).items():
+            self._buckets[bucket].inc(count)
+        self._sum.inc(math.fsum(seconds))
+
+
+class _Children(dict[Labels, M]):
+    """The children of a metric by their labels: to look one up there costs more than a count."""
+
+    def __init__(self, metric: M) -> None:
+        super().__init__()
+        self._metric = metric
+
+    def __missing__(self, labels: Labels) -> M:
+        child = self[labels] = self._metric.labels(*map(str, labels))
+        return child
+
 
 class Metrics:
-    """Everything that is counted. Children are cached: a label look-up costs more than a count."""
+    """Everything that is counted."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        self._requests = Counter(
-            "simgrant_requests_total",
-            "Device requests answered, by what they were and how they ended.",
-            ("tenant", "leg", "status", "outcome"),
-            registry=registry,
+        self._requests = _Children(
+            Counter(
+                "simgrant_requests_total",
+                "Device requests answered, by what they were and how they ended.",
+                ("tenant", "leg", "status", "outcome"),
+                registry=registry,
+            )
         )
-        self._seconds = Histogram(
-            "simgrant_request_seconds",
-            "Seconds from the request's first byte in our hands to its answer.",
-            ("tenant", "leg"),
-            buckets=_SECONDS,
-            registry=registry,
+        self._seconds = _Children(
+            Timings(
+                "simgrant_request_seconds",
+                "Seconds from the request's first byte in our hands to its answer.",
+                ("tenant", "leg"),
+                buckets=_SECONDS,
+                registry=registry,
+            )
         )
-        self._decisions = Counter(
-            "simgrant_decisions_total",
-            "Policy decisions, by feature, result and reason.",
-            ("tenant", "feature", "result", "reason"),
-            registry=registry,
+        self._decisions = _Children(
+            Counter(
+                "simgrant_decisions_total",
+                "Policy decisions, by feature, result and reason.",
+                ("tenant", "feature", "result", "reason"),
+                registry=registry,
+            )
         )
-        self._peers = Histogram(
-            "simgrant_peer_seconds",
-            "Seconds waited for a peer: the store, the source of vectors.",
-            ("peer",),
-            buckets=_SECONDS,
-            registry=registry,
+        self._peers = _Children(
+            Timings(
+                "simgrant_peer_seconds",
+                "Seconds waited for a peer: the store, the source of vectors.",
+                ("peer",),
+                buckets=_SECONDS,
+                registry=registry,
+            )
         )
-        self._unknown_apps = Counter(
-            "simgrant_unknown_apps_total",
-            "AppIDs asked for that no service answers.",
-            ("tenant",),
-            registry=registry,
+        self._unknown_apps = _Children(
+            Counter(
+                "simgrant_unknown_apps_total",
+                "AppIDs asked for that no service answers.",
+                ("tenant",),
+                registry=registry,
+            )
         )
         self.records_lost = Counter(
             "simgrant_records_lost_total",
@@ -62,10 +104,6 @@ class Metrics:
             "Times that a changed key ring was taken over.",
             registry=registry,
         )
-        self._request_children: dict[tuple[str, str, int, str], Counter] = {}
-        self._second_children: dict[tuple[str, str], Histogram] = {}
-        self._decision_children: dict[tuple[str, str, str, str], Counter] = {}
-        self._peer_children: dict[str, Histogram] = {}
 
     def ring_renewed(self) -> None:
         """Count, and tell, that a changed key ring was taken over."""
@@ -76,31 +114,34 @@ class Metrics:
         """Report how many requests are being handled, asked for when metrics are read."""
         self.registry.register(_InFlight(number))
 
-    def count(self, trail: Trail, seconds: float) -> None:
-        """Count one finished request."""
-        key = (trail.tenant, trail.leg, trail.status, trail.outcome)
-        child = self._request_children.get(key)
-        if child is None:
-            child = self._request_children[key] = self._requests.labels(*map(str, key))
-        child.inc()
-        kind = (trail.tenant, trail.leg)
-        timing = self._second_children.get(kind)
-        if timing is None:
-            timing = self._second_children[kind] = self._seconds.labels(*kind)
-        timing.observe(seconds)
-        for decision in trail.verdict.decisions if trail.verdict else ():
-            what = (trail.tenant, decision.question.feature, decision.result, decision.reason)
-            decided = self._decision_children.get(what)
-            if decided is None:
-                decided = self._decision_children[what] = self._decisions.labels(*what)
-            decided.inc()
-        for peer, waited in trail.peers_us.items():
-            asked = self._peer_children.get(peer)
-            if asked is None:
-                asked = self._peer_children[peer] = self._peers.labels(peer)
-            asked.observe(waited / 1e6)
-        if trail.unknown_apps:
-            self._unknown_apps.labels(trail.tenant).inc(len(trail.unknown_apps))
+    def count(self, finished: Iterable[tuple[Trail, float]]) -> None:
+        """Count finished requests, each with the seconds it took.
+
+        They are put together first: of many, nearly all are counted alike.
+        """
+        took: dict[tuple[str, str, int, str], list[float]] = {}
+        waited: dict[str, list[float]] = {}
+        verdicts: dict[tuple[str, int], list[Verdict]] = {}
+        for trail, seconds in finished:
+            kind = (trail.tenant, trail.leg, trail.status, trail.outcome)
+            took.setdefault(kind, []).append(seconds)
+            for peer, microseconds in trail.peers_us.items():
+                waited.setdefault(peer, []).append(microseconds / 1e6)
+            if trail.verdict is not None:
+                # By identity: to tell whether two verdicts are equal costs more than they save.
+                same = (trail.tenant, id(trail.verdict))
+                verdicts.setdefault(same, []).append(trail.verdict)
+            if trail.unknown_apps:
+                self._unknown_apps[trail.tenant,].inc(len(trail.unknown_apps))
+        for kind, times in took.items():
+            self._requests[kind].inc(len(times))
+            self._seconds[kind[:2]].observe_all(times)
+        for peer, times in waited.items():
+            self._peers[peer,].observe_all(times)
+        for (tenant, _), alike in verdicts.items():
+            for each in alike[0].decisions:
+                what = (tenant, each.question.feature, each.result, each.reason)
+                self._decisions[what].inc(len(alike))
 
 
 class _InFlight(Collector):

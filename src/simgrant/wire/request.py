@@ -8,6 +8,8 @@ accepted or is a `BadRequest`; nothing here decides whether the request makes se
 from __future__ import annotations
 
 from dataclasses import field
+from functools import lru_cache
+from itertools import product
 from typing import Final, TypeAlias
 from urllib.parse import unquote_to_bytes
 
@@ -48,6 +50,29 @@ _PROOFS: Final = frozenset(
     }
 )
 """Who is asking, and the proof of it: two different values are an attack or a bug."""
+
+_NOTHING: Final = frozenset({"", *map("".join, product("nN", "uU", "lL", "lL"))})
+"""Values that say nothing; Android writes ``null`` for what it could not read."""
+
+_SAID_ALIKE: Final = frozenset(
+    {
+        "app",
+        "app_name",
+        "app_version",
+        "entitlement_version",
+        "gid1",
+        "terminal_model",
+        "terminal_sw_version",
+        "terminal_vendor",
+        "vers",
+    }
+)
+"""What all phones of a kind say in the same letters; identities are not among them."""
+
+_ALIKE: Final[dict[str, tuple[str, str]]] = {}
+"""Parameters of queries, as they are written, that were taken apart before: most of every query."""
+_MOST_ALIKE: Final = 4096
+_ALIKE_LETTERS: Final = 128
 
 _ESCAPES: Final = {f"{code:02X}": chr(code) for code in range(1, 128)} | {
     f"{code:02x}": chr(code) for code in range(1, 128)
@@ -179,19 +204,28 @@ def pull_query(query: bytes) -> Parameters:
     parts = text.split("&")
     if len(parts) > MAX_PARAMETERS:
         raise BadRequest("too_many_parameters")
-    pairs = []
-    escapes = "%" in text
-    for part in parts:
-        name, _, value = part.partition("=")
-        if escapes and "%" in part:
-            name, value = _decoded(name), _decoded(value)
-            if name == "msisdn":
-                value = _with_plus(value)
-        if len(part) > MAX_NAME and (len(name) > MAX_NAME or len(value) > MAX_VALUE):
-            raise BadRequest("parameter_too_long")
-        if name:
-            pairs.append((name.lower(), value))
-    return tuple(pairs)
+    known = _ALIKE.get
+    pairs = [known(part) or _pair(part) for part in parts]
+    return tuple(pairs if all(pairs) else filter(None, pairs))  # type: ignore[arg-type]
+
+
+def _pair(part: str) -> tuple[str, str] | None:
+    """Return one parameter of a query; None for one without a name."""
+    name, _, value = part.partition("=")
+    if "%" in part:
+        name, value = _decoded(name), _decoded(value)
+        if name == "msisdn":
+            value = _with_plus(value)
+    if len(name) > MAX_NAME or len(value) > MAX_VALUE:
+        raise BadRequest("parameter_too_long")
+    if not name:
+        return None
+    pair = name.lower(), value
+    if pair[0] in _SAID_ALIKE and len(part) <= _ALIKE_LETTERS:
+        if len(_ALIKE) >= _MOST_ALIKE:
+            _ALIKE.clear()
+        _ALIKE[part] = pair
+    return pair
 
 
 def pull_body(body: bytes) -> Parameters | RelayPacket:
@@ -234,17 +268,19 @@ def ask(parameters: Parameters) -> Ask:
     different values are refused. The text ``null``, which Android sends for what it could not
     read, is no value.
     """
-    found: dict[str, str] = {}
-    apps = []
-    twice = False
-    for name, value in parameters:
-        if name == "app":
-            apps.append(value)
-        elif value and (len(value) != 4 or not _is_null(value)):
-            twice = twice or name in found
-            found[name] = value
-    if twice:
-        _refuse_two_proofs(parameters, found)
+    apps: tuple[str, ...]
+    found = dict(parameters)
+    if len(found) == len(parameters):
+        app = found.pop("app", None)
+        apps = () if app is None else (app,)
+        if not _NOTHING.isdisjoint(found.values()):
+            found = {name: value for name, value in found.items() if value not in _NOTHING}
+    else:
+        apps = tuple(value for name, value in parameters if name == "app")
+        told = [pair for pair in parameters if pair[0] != "app" and pair[1] not in _NOTHING]
+        found = dict(told)
+        if len(found) != len(told):
+            _refuse_two_proofs(told, found)
     spec_version = version.parse(found.get("entitlement_version", ""))
     if spec_version is None:
         raise BadRequest("bad_entitlement_version")
@@ -316,7 +352,8 @@ def _with_plus(number: str) -> str:
     return number
 
 
-def _apps(values: list[str]) -> tuple[str, ...]:
+@lru_cache(maxsize=256)
+def _apps(values: tuple[str, ...]) -> tuple[str, ...]:
     """Return the AppIDs asked for, however several of them are written.
 
     Repeated ``app`` (TS.43 §2.3), one list with commas, an array (TS.43 §2.4), or Android's
@@ -350,11 +387,6 @@ def _notif(action: str, token: str) -> NotifClaim:
     return NotifClaim(int(action) if known else NO_ACTION, token)
 
 
-def _refuse_two_proofs(parameters: Parameters, found: dict[str, str]) -> None:
-    for name, value in parameters:
-        if name in _PROOFS and found.get(name, value) != value and value and not _is_null(value):
-            raise BadRequest("proof_repeated")
-
-
-def _is_null(value: str) -> bool:
-    return value.lower() == "null"
+def _refuse_two_proofs(told: list[tuple[str, str]], found: dict[str, str]) -> None:
+    if any(name in _PROOFS and found[name] != value for name, value in told):
+        raise BadRequest("proof_repeated")

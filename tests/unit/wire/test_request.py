@@ -13,6 +13,9 @@ from simgrant.errors import BadRequest, TooLarge
 from simgrant.spec.version import DEFAULT, SpecVersion
 from simgrant.wire.relay import push_relay
 from simgrant.wire.request import (
+    _ALIKE,
+    _ALIKE_LETTERS,
+    _MOST_ALIKE,
     MAX_APPS,
     MAX_BYTES,
     MAX_NAME,
@@ -481,3 +484,27 @@ def test_any_sealed_bytes_are_accepted_or_refused(data: bytes) -> None:
     except BadRequest:
         return
     assert push_parameters(found) == data
+
+
+@given(st.text("aA%=&+ é09p").map(lambda text: f"app={text}&vers={text}&GID1={text}".encode()))
+def test_a_query_means_the_same_when_it_comes_again(query: bytes) -> None:
+    try:
+        first = pull_query(query)
+    except BadRequest:
+        return
+    assert pull_query(query) == first
+
+
+def test_who_asks_is_not_among_what_is_remembered() -> None:
+    names = (*PROOFS, "terminal_id", "terminal_imei", "companion_terminal_eid", "notif_token")
+    pull_query("&".join(f"{name}=who-{name}" for name in (*names, "app_name")).encode())
+    assert "app_name=who-app_name" in _ALIKE
+    assert not any("who" in value for name, value in _ALIKE.values() if name != "app_name")
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    for number in range(_MOST_ALIKE + 10):
+        pull_query(f"app_name=client-{number}".encode())
+    pull_query(f"app_name={'x' * MAX_VALUE}".encode())
+    assert 0 < len(_ALIKE) <= _MOST_ALIKE
+    assert max(map(len, _ALIKE)) <= _ALIKE_LETTERS
