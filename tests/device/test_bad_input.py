@@ -185,7 +185,7 @@ async def test_a_client_that_goes_away_in_the_middle(server: Server) -> None:
 
 
 async def test_an_answer_that_cannot_be_sent_leaves_its_record(server: Server) -> None:
-    def send(_: Reply) -> None:
+    def send(_: Reply, __: bytes) -> None:
         raise OSError("the connection is gone")
 
     with pytest.raises(OSError, match="connection is gone"):

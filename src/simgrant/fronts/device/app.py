@@ -11,7 +11,6 @@ import gzip
 import random
 import secrets
 import traceback
-from collections.abc import Callable
 
 import structlog
 
@@ -21,7 +20,7 @@ from simgrant.flows.entitle import Call, Challenge, Entitle, Granted
 from simgrant.flows.journal import Journal
 from simgrant.fronts.device.answers import status_of
 from simgrant.fronts.device.deadlines import Deadlines
-from simgrant.fronts.device.message import Reply, Request
+from simgrant.fronts.device.message import Reply, Request, Send
 from simgrant.fronts.device.source import Proxies
 from simgrant.nouns import noun
 from simgrant.ports.clock import Clock
@@ -42,7 +41,7 @@ _DOCUMENT = {
     Format.JSON: f"content-type: {content_types.JSON}\r\n".encode(),
 }
 _GZIP = b"content-encoding: gzip\r\n"
-_ENDING = b"%bcontent-length: %d\r\nx-request-id: %b\r\ncache-control: no-store\r\n"
+_ENDING = b"content-length: %d\r\nx-request-id: %b\r\ncache-control: no-store\r\n"
 
 
 @noun
@@ -81,7 +80,7 @@ class DeviceFront:
         self._number = 0
         metrics.watch_in_flight(lambda: len(self._deadlines))
 
-    async def __call__(self, request: Request, send: Callable[[Reply], None]) -> None:
+    async def __call__(self, request: Request, send: Send) -> None:
         """Answer one request, whatever it is, and leave one record of it."""
         started = self._clock.monotonic()
         self._number += 1
@@ -118,10 +117,9 @@ class DeviceFront:
             if task:
                 self._deadlines.leave(task)
         trail.status = reply.status
-        body = reply.body
-        lines = _ENDING % (reply.lines, len(body), trail.request_id.encode())
+        ending = _ENDING % (len(reply.body), trail.request_id.encode())
         try:
-            send(Reply(reply.status, lines, body))
+            send(reply, ending)
         finally:
             self._journal.finish(trail, self._clock.monotonic() - started)
 
@@ -135,15 +133,17 @@ class DeviceFront:
 
     async def _handle(self, request: Request, trail: Trail, deadline: float) -> Reply:
         trail.user_agent = request.user_agent[:160]
+        source = self._proxies.source(
+            request.peer, forwarded=request.forwarded, x_forwarded_for=request.x_forwarded_for
+        )
+        # By place: names would cost more than all the rest of it.
         call = Call(
-            host=request.host,
-            source=self._proxies.source(
-                request.peer, forwarded=request.forwarded, x_forwarded_for=request.x_forwarded_for
-            ),
-            accept=request.accept,
-            accept_language=request.accept_language,
-            user_agent=request.user_agent,
-            deadline=deadline,
+            request.host,
+            source,
+            request.accept,
+            request.accept_language,
+            request.user_agent,
+            deadline,
         )
         pulled: Parameters | RelayPacket
         if request.method == b"GET" or (request.method == b"POST" and not request.body):

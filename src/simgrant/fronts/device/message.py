@@ -6,7 +6,9 @@ headers that matter, as text, and a reply is made of finished header lines.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from simgrant.errors import EcsError
 from simgrant.nouns import noun
@@ -72,8 +74,12 @@ class Request:
 
 @noun
 class Reply:
-    """Status, header lines (each with its CRLF) and body, ready to be sent."""
+    """Status, header lines (each with its CRLF) and body."""
 
     status: int
     lines: bytes = field(repr=False)
     body: bytes = field(repr=False)
+
+
+Send: TypeAlias = Callable[[Reply, bytes], None]
+"""Sends a reply, with the header lines that every reply has."""

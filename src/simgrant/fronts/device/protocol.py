@@ -27,7 +27,7 @@ from simgrant.errors import (
     PeerTimeout,
     TooLarge,
 )
-from simgrant.fronts.device.message import FIELDS, Reply, Request
+from simgrant.fronts.device.message import FIELDS, Reply, Request, Send
 from simgrant.fronts.device.source import BadProxyHeader, Proxies, pull_proxy_header
 from simgrant.nouns import noun
 
@@ -38,7 +38,7 @@ _STATUS = {code: f"HTTP/1.1 {code} {phrase}\r\n".encode() for code, phrase in _P
 _CLOSE = b"connection: close\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
-Answer = Callable[[Request, Callable[[Reply], None]], Awaitable[None]]
+Answer = Callable[[Request, Send], Awaitable[None]]
 """Answers one request through the function that it is given."""
 
 
@@ -327,7 +327,7 @@ class Connection(asyncio.Protocol):
             patience = bounds.head_timeout_s if self._head_bytes else bounds.keep_alive_s
         self.until = self._loop.time() + patience
 
-    def _send(self, reply: Reply) -> None:
+    def _send(self, reply: Reply, lines: bytes) -> None:
         request = self._serving
         if request is None or self._transport.is_closing():
             return
@@ -337,6 +337,7 @@ class Connection(asyncio.Protocol):
                     _STATUS[reply.status],
                     self._listener.lines(),
                     reply.lines,
+                    lines,
                     _CLOSE if self._ending and not self._waiting else b"",
                     b"\r\n",
                     b"" if request.method == b"HEAD" else reply.body,
