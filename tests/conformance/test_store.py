@@ -27,12 +27,14 @@ from simgrant.errors import BadRequest, Conflict, PeerUnavailable
 from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.store import (
     Change,
+    DueNotice,
     Erased,
     NewSubscription,
     Outcome,
     RequestRecord,
     RowConflict,
     SessionRow,
+    Settled,
     SimKey,
     Store,
     TokenState,
@@ -58,6 +60,7 @@ STARTED = SessionRow(Outcome.STARTED, 10, b"first")
 RESYNC = SessionRow(Outcome.RESYNC, 11, b"second")
 ACCEPTED = SessionRow(Outcome.ACCEPTED, 12, b"third", b"h" * 32)
 TOKEN = bytes(range(16, 32))
+NOTICE = DueNotice(T, IMSI, IMEI, "app", "ap2004", 99, 0, 1, PUSH, NUMBER)
 REDEEMED = TokenUse(TokenState.REDEEMED, 50, 300, b"h" * 32)
 CONSUMED = replace(REDEEMED, state=TokenState.CONSUMED, at=51)
 
@@ -103,6 +106,7 @@ async def fill(store: SqlStore, tenant: str = T) -> None:
     await store.register_push(tenant, IMSI, [PUSH])
     await store.append_records([record(1_000_000, tenant=tenant)])
     assert await store.use_token(tenant, IMSI, TOKEN, REDEEMED, expected=None)
+    assert await store.tell(tenant, IMSI, at=60) == 1
 
 
 async def held(place: Place, tenant: str = "") -> dict[str, list[tuple[Any, ...]]]:
@@ -756,6 +760,8 @@ CALLS: dict[str, Callable[[SqlStore], Awaitable[Any]]] = {
     "ping": lambda s: s.ping(),
     "token_use": lambda s: s.token_use(T, IMSI, TOKEN),
     "use_token": lambda s: s.use_token(T, IMSI, TOKEN, CONSUMED, expected=TokenState.REDEEMED),
+    "tell": lambda s: s.tell(T, IMSI, at=99, sms_apps=["ap2003"]),
+    "settle_notices": lambda s: s.settle_notices([Settled(NOTICE, dead=True)]),
     "add": lambda s: s.add(new(OTHER, Msisdn("491719999999"))),
     "add_many": lambda s: s.add_many([new(msisdn=None, plan="x")], replace=True),
     "change": lambda s: s.change(T, IMSI, Change(msisdn=Msisdn("4917100009"), plan="y"), now=99),
@@ -773,7 +779,7 @@ CALLS: dict[str, Callable[[SqlStore], Awaitable[Any]]] = {
     "consents": lambda s: s.consents(T, IMSI),
     "rewrap": lambda s: s.rewrap(T, IMSI, SIM, replace(SIM, wrapped_k=b"x")),
 }
-OF_ALL_TENANTS = {"sim_keys", "purge", "close"}
+OF_ALL_TENANTS = {"claim_notices", "sim_keys", "purge", "close"}
 READS = {
     "profile",
     "session",

@@ -18,6 +18,7 @@ from simgrant.domain.subscription import (
 )
 from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.store import (
+    DueNotice,
     Outcome,
     RequestRecord,
     SessionRow,
@@ -239,4 +240,47 @@ def from_token_use(tenant: str, imsi: Imsi | None, token_id: bytes, use: TokenUs
         use.expires_at,
         # Tokens of no subscription share an empty IMSI, and are to be spread too.
         shard_of(digits or token_id.hex()),
+    )
+
+
+def to_notice(row: Row) -> DueNotice:
+    """Build a notice from the row of ``NOTICES_CLAIMED``."""
+    (
+        tenant,
+        imsi,
+        terminal_id,
+        app_name,
+        app_id,
+        at,
+        mark,
+        attempts,
+        action,
+        token,
+        since,
+        number,
+    ) = row
+    return DueNotice(
+        tenant,
+        Imsi(imsi),
+        terminal_id,
+        app_name,
+        app_id,
+        at,
+        mark,
+        attempts,
+        None
+        if action is None
+        else PushRegistration(terminal_id, app_id, app_name, action, token, since),
+        None if number is None else Msisdn(number),
+    )
+
+
+def notice_key(notice: DueNotice) -> Params:
+    """Return the first five parameters of the statements on one notice."""
+    return (
+        notice.tenant,
+        notice.imsi.digits,
+        notice.terminal_id,
+        notice.app_name,
+        notice.app_id,
     )
