@@ -6,16 +6,16 @@ caller's outbox decides when a notice is done.
 
 What every adapter promises:
 
-- `Notifier.notify` ends by its deadline. What the channel said is a value, a `Receipt`; where the
-  channel could not be asked, or it is not known what it did, there is an error, and the same call may be
-  repeated, with the same collapse id.
-- Errors: PeerTimeout (the deadline passed), PeerUnavailable (not reached, refused our credentials, or
-  left alone for a while after failures; ``retry_after`` says how long, where that is known),
-  PeerMisbehaved (an answer that the channel's documentation does not have).
+- `Notifier.notify` ends by its deadline. What the channel said is a value, a `Receipt`. Where it
+  could not be asked, or nobody knows what it did, there is an error, and the same call may be
+  repeated with the same collapse id.
+- Errors: PeerTimeout (the deadline passed), PeerUnavailable (not reached, refused our
+  credentials, or left alone for a while after failures; ``retry_after`` says how long, where that
+  is known), PeerMisbehaved (an answer that the channel's documentation does not have).
 - After a `Delivered` nothing is sent again. Within one call a request may be repeated where the
   first got no answer, with the same collapse id.
-- Calls may run side by side, as many as the caller likes: more than the channel takes wait for their
-  turn within their deadline. Nothing is queued beyond a call.
+- Calls may run side by side, as many as the caller likes: more than the channel takes wait for
+  their turn within their deadline. Nothing is queued beyond a call.
 - No token, credential or identity is in any receipt, error or log line.
 """
 
@@ -59,7 +59,7 @@ class Notice:
 
 @noun
 class Target:
-    """Where a notice goes to. The token has been checked (`wire.push_token.is_token`)."""
+    """Where a notice goes to. A token without its channel's form is `Dead`, and sent nowhere."""
 
     channel: Channel
     token: str = field(repr=False)

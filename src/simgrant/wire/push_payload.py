@@ -58,7 +58,7 @@ def pull_data(data: object) -> Payload:
     if isinstance(app, str) and app.startswith("["):
         try:
             app = msgspec.json.decode(app)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
             raise BadPayload("app is no list") from None
     apps = [app] if isinstance(app, str) else app
     if not isinstance(apps, list) or not apps or not all(isinstance(each, str) for each in apps):
