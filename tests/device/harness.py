@@ -82,7 +82,6 @@ WRITES = frozenset(
         "register_push",
         "use_token",
         "tell",
-        "claim_notices",
         "settle_notices",
         "set_sqn_offset",
         "add",
@@ -173,8 +172,8 @@ class WatchedStore:
 
     @property
     def asked(self) -> list[str]:
-        """All calls but those that keep request records."""
-        return [name for name in self.calls if name != "append_records"]
+        """All calls but those that the upkeep makes by itself."""
+        return [name for name in self.calls if name not in ("append_records", "claim_notices")]
 
 
 @dataclass(frozen=True)
