@@ -7,6 +7,7 @@ flow needs is handed to it here, once.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -430,7 +431,7 @@ def _notice_rules(settings: model.Push) -> NoticeRules:
     return NoticeRules(
         life_s=settings.life_s,
         # Nobody else takes a notice over while it may still be under way, or waits to be settled.
-        lease_s=int(settings.timeout_s) + 60,
+        lease_s=math.ceil(2 * settings.timeout_s) + 5,
         timeout_s=settings.timeout_s,
         first_pause_s=settings.first_pause_s,
         longest_pause_s=settings.longest_pause_s,
