@@ -248,8 +248,8 @@ def _channel_problems(loaded: Loaded) -> list[str]:
                 if tenant and tenant not in loaded.tenants:
                     found.append(f"{where}: there is no tenant {tenant!r}")
                 if other := claimed.get(tenant):
-                    whose = f"tenant {tenant}" if tenant else "the tenants that no table names"
-                    found.append(f"{where}: {whose} is {other}'s already")
+                    whom = f"tenant {tenant}" if tenant else "tenants that no table names"
+                    found.append(f"{where}: {other} has the {whom} already")
                 claimed[tenant] = where
     return found
 

@@ -197,7 +197,7 @@ class Notices:
             tuple(notice.app_id for notice in letter.notices),
             letter.at,
             letter.at + self._rules.life_s,
-            self._collapse_id(first),
+            self._collapse_id(letter),
         )
         deadline = self._clock.monotonic() + self._rules.timeout_s
         try:
@@ -212,7 +212,7 @@ class Notices:
                 error=type(error).__name__,
                 where=traceback.format_tb(error.__traceback__),
             )
-            return PeerMisbehaved("internal_error")
+            return PeerMisbehaved("notifier_fault")
 
     def _judged(self, receipt: Receipt | EcsError, notice: DueNotice) -> tuple[End, float | None]:
         """Return what became of it, and the seconds before it is tried again, if it is."""
@@ -237,11 +237,16 @@ class Notices:
         pause = min(rules.longest_pause_s, doubled)
         return max(asked or 0.0, pause) * random.uniform(1, 1.3)  # noqa: S311 - jitter
 
-    def _collapse_id(self, notice: DueNotice) -> str:
-        """Return the same for all notices of one client on one device, and tell nobody which."""
-        client = f"{notice.imsi.digits}|{notice.terminal_id}|{notice.app_name}"
-        ring = self._keys.ring
-        return encode(ring.derive(notice.tenant, "notice", client, _COLLAPSE_BYTES))
+    def _collapse_id(self, letter: _Letter) -> str:
+        """Return the same for all notices of the same applications to one client on one device.
+
+        A later one may take the place of an earlier one, so it has to name no application less.
+        To whom it goes can be read from it by nobody.
+        """
+        first, ring = letter.first, self._keys.ring
+        apps = ",".join(sorted(notice.app_id for notice in letter.notices))
+        client = f"{first.imsi.digits}|{first.terminal_id}|{first.app_name}|{apps}"
+        return encode(ring.derive(first.tenant, "notice", client, _COLLAPSE_BYTES))
 
     def _say(self, tenant: str, event: str, reason: str) -> None:
         """Log a trouble, but not for every notice that it meets."""

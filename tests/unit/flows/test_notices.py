@@ -236,6 +236,18 @@ async def test_the_collapse_id_is_the_clients_and_tells_nobody_who_it_is(tmp_pat
         assert not any(IMSI.digits in each or PUSH.terminal_id in each for _, each in ids)
 
 
+async def test_a_notice_never_takes_the_place_of_one_for_other_applications(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as here:
+        await here.store.register_push(T, IMSI, [PUSH, replace(PUSH, app_id="ap2005")])
+        async with running(here.notices):
+            for number, apps in enumerate((["ap2004"], ["ap2005"], None), start=1):
+                await here.store.tell(T, IMSI, at=START, apps=apps)
+                await here.until(number if apps else 4, End.DELIVERED)
+        assert len({notice.collapse_id for _, notice in here.fcm.taken}) == 3
+
+
 async def test_what_is_not_delivered_comes_again_and_then_no_more(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
         here.fcm.answers += [
