@@ -7,17 +7,20 @@ flow needs is handed to it here, once.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry
 
 from simgrant.adapters.authn import local_auc
 from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.store import sqlite
+from simgrant.config import model
 from simgrant.config.load import DEFAULT_TENANT, Loaded
 from simgrant.config.model import Auth, Limits
 from simgrant.config.model import Tenant as TenantSettings
@@ -36,14 +39,21 @@ from simgrant.flows.entitle import Rules as EntitleRules
 from simgrant.flows.journal import Journal
 from simgrant.flows.journal import Limits as JournalLimits
 from simgrant.flows.limits import Rate, StartLimits
+from simgrant.flows.notices import Notices
+from simgrant.flows.notices import Rules as NoticeRules
 from simgrant.fronts.device.app import LAST_LEG_SHARE, DeviceFront
 from simgrant.fronts.device.app import Limits as FrontLimits
 from simgrant.fronts.device.protocol import Bounds
 from simgrant.fronts.device.source import Proxies
+from simgrant.ports.notifier import Notifier
 from simgrant.ports.store import Store
 from simgrant.services import SERVICES
 from simgrant.telemetry.log import LineWriter, console_line
 from simgrant.telemetry.metrics import Metrics
+from simgrant.wire.push_token import Channel
+
+if TYPE_CHECKING:
+    from simgrant.links.http import HttpConfig
 
 
 class SystemClock:
@@ -56,6 +66,8 @@ class SystemClock:
 
 
 CLOCK = SystemClock()
+_CLAIMED_AT_ONCE = 250
+"""Notices; one who claims many holds the others up."""
 
 
 @dataclass(slots=True)
@@ -71,6 +83,7 @@ class Parts:
     metrics: Metrics
     lines: LineWriter
     journal: Journal
+    notices: Notices
     entitle: Entitle
     device: DeviceFront
     bounds: Bounds
@@ -158,6 +171,125 @@ async def open_store(loaded: Loaded) -> Store:
     raise StartRefused("store.url: must begin with sqlite:/// or postgresql://")
 
 
+def open_notifiers(loaded: Loaded) -> dict[str, dict[Channel, Notifier]]:
+    """Return each tenant's push channels; raise StartRefused where a file of one is no use."""
+    found: dict[str, dict[Channel, Notifier]] = {name: {} for name in loaded.tenants}
+    for kind, build in _CHANNELS.items():
+        tables: dict[str, Any] = getattr(loaded.settings, kind)
+        named = {tenant for table in tables.values() for tenant in table.tenants}
+        for name, table in tables.items():
+            try:
+                notifier = build(loaded, table)
+            except ImportError:
+                raise StartRefused(
+                    f"{kind}.{name}: install simgrant with the extra {kind}"
+                ) from None
+            except StartRefused as error:
+                raise StartRefused(f"{kind}.{name}: {error}") from None
+            for tenant in table.tenants or found.keys() - named:
+                found[tenant][notifier.channel] = notifier
+    return found
+
+
+def sms_apps(loaded: Loaded, tenant: str) -> tuple[str, ...]:
+    """Return the applications that a tenant's SIMs are told of by SMS, if no client registered."""
+    tables = loaded.settings.sms.values()
+    if loaded.settings.push.sms == "never" or not any(
+        tenant in table.tenants or not table.tenants for table in tables
+    ):
+        return ()
+    return tuple(app_id for app_id, service in SERVICES.items() if service.notifiable)
+
+
+def _fcm(loaded: Loaded, table: model.Fcm) -> Notifier:
+    from simgrant.adapters.notify import fcm
+
+    config = fcm.Config(
+        service_account=loaded.path(table.service_account),
+        http=_http(loaded, "fcm", table),
+        url=table.url,
+        project=table.project,
+        priority=table.priority,
+    )
+    return fcm.open_notifier(config, clock=CLOCK)
+
+
+def _apns(loaded: Loaded, table: model.Apns) -> Notifier:
+    from simgrant.adapters.notify import apns
+
+    config = apns.Config(
+        key_file=loaded.path(table.key_file),
+        key_id=table.key_id,
+        team_id=table.team_id,
+        topic=table.topic,
+        topics=table.topics,
+        http=_http(loaded, "apns", table),
+        url=table.url,
+    )
+    return apns.open_notifier(config, clock=CLOCK)
+
+
+def _wns(loaded: Loaded, table: model.Wns) -> Notifier:
+    from simgrant.adapters.notify import wns
+
+    config = wns.Config(
+        client_id=table.client_id,
+        client_secret=loaded.path(table.client_secret_file),
+        http=_http(loaded, "wns", table),
+        token_url=table.token_url,
+        scope=table.scope,
+    )
+    return wns.open_notifier(config, clock=CLOCK)
+
+
+def _sms(loaded: Loaded, table: model.Sms) -> Notifier:
+    from simgrant.adapters.notify import sms
+    from simgrant.links.smpp import SmppConfig
+
+    config = sms.Config(
+        smpp=SmppConfig(
+            host=table.host,
+            port=table.port,
+            system_id=table.system_id,
+            password_file=loaded.path(table.password_file),
+            system_type=table.system_type,
+            tls=table.tls,
+            window=table.window,
+        ),
+        source=table.source,
+        source_ton=table.source_ton,
+        source_npi=table.source_npi,
+        port=table.device_port,
+        addressing=table.addressing,
+    )
+    return sms.open_notifier(config, clock=CLOCK)
+
+
+def _http(loaded: Loaded, peer: str, table: model.PushChannel) -> HttpConfig:
+    from simgrant.links.http import HttpConfig
+
+    hosts = []
+    for text in table.connect_to:
+        name, _, place = text.partition("=")
+        address, _, port = place.rpartition(":")
+        hosts.append((name, address.strip("[]"), int(port)))
+    return HttpConfig(
+        peer=peer,
+        ca_file=loaded.path(table.ca_file) if table.ca_file else None,
+        proxy=table.proxy,
+        hosts=tuple(hosts),
+    )
+
+
+# What they are made of is imported when there is one: a server that tells nobody loads no client.
+_CHANNELS: dict[str, Callable[[Loaded, Any], Notifier]] = {
+    "fcm": _fcm,
+    "apns": _apns,
+    "wns": _wns,
+    "sms": _sms,
+}
+
+
 @asynccontextmanager
 async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     """Build everything one worker needs, and close it in the right order."""
@@ -166,6 +298,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     found_policies = policies(loaded)
     metrics = Metrics(CollectorRegistry())
     keys = open_keys(loaded, metrics.ring_renewed)
+    notifiers = open_notifiers(loaded)
     store = await open_store(loaded)
     lines = LineWriter(shape=console_line if settings.server.log_format == "console" else None)
     try:
@@ -213,6 +346,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             keys=keys,
             store=store,
             clock=CLOCK,
+            channels={name: frozenset(of_tenant) for name, of_tenant in notifiers.items()},
             rules=EntitleRules(
                 settings.documents.validity_s,
                 settings.documents.validity_spread,
@@ -222,6 +356,14 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 Family(handset.user_agent.lower(), handset.apps)
                 for handset in settings.handsets.values()
             ],
+        )
+        notices = Notices(
+            store,
+            notifiers=notifiers,
+            keys=keys,
+            clock=CLOCK,
+            metrics=metrics,
+            rules=_notice_rules(settings.push),
         )
         proxies = Proxies(settings.device.trusted_proxies)
         device = DeviceFront(
@@ -248,6 +390,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             metrics,
             lines,
             journal,
+            notices,
             entitle,
             device,
             Bounds(
@@ -265,6 +408,8 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         await journal.flush()
     finally:
         lines.close()
+        for notifier in {id(n): n for found in notifiers.values() for n in found.values()}.values():
+            await notifier.close()
         await store.close()
 
 
@@ -279,6 +424,20 @@ def _sim_rules(settings: Auth) -> SimRules:
             ask_identity=settings.identity_round,
             network_name=settings.aka_prime_network.encode(),
         ),
+    )
+
+
+def _notice_rules(settings: model.Push) -> NoticeRules:
+    return NoticeRules(
+        life_s=settings.life_s,
+        # Nobody else takes a notice over while it may still be under way, or waits to be settled.
+        lease_s=math.ceil(2 * settings.timeout_s) + 5,
+        timeout_s=settings.timeout_s,
+        first_pause_s=settings.first_pause_s,
+        longest_pause_s=settings.longest_pause_s,
+        batch=min(_CLAIMED_AT_ONCE, settings.in_flight),
+        in_flight=settings.in_flight,
+        poll_s=settings.poll_s,
     )
 
 

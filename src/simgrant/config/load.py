@@ -17,12 +17,24 @@ from typing import Any
 
 import msgspec
 
-from simgrant.config.model import Handset, Settings, Tenant
+from simgrant.config.model import Apns, Fcm, Handset, Settings, Sms, Tenant, Wns
 from simgrant.errors import StartRefused
 from simgrant.nouns import noun
 
 PREFIX = "SIMGRANT__"
-NAMED = {"tenants": Tenant, "handsets": Handset}
+_CONNECT_TO = re.compile(r"[a-z0-9.-]+=[0-9a-f.:\[\]]+:[0-9]{1,5}")
+CHANNELS = {
+    Fcm: ("service_account",),
+    Apns: ("key_file", "key_id", "team_id", "topic"),
+    Wns: ("client_id", "client_secret_file"),
+    Sms: ("host", "system_id", "password_file", "source"),
+}
+"""The settings that each push channel's table must have."""
+NAMED = {
+    "tenants": Tenant,
+    "handsets": Handset,
+    **{kind.__name__.lower(): kind for kind in CHANNELS},
+}
 """Sections that hold one table per name."""
 DEFAULT_TENANT = "default"
 _TEST_PLMNS = ("001-01", "999-99")
@@ -200,6 +212,12 @@ def _problems(loaded: Loaded) -> list[str]:
         ("records.queue", settings.records.queue, 1, 1_000_000),
         ("records.batch", settings.records.batch, 1, 10_000),
         ("records.interval_s", settings.records.interval_s, 0.01, 60),
+        ("push.life_s", settings.push.life_s, 60, 30 * 86_400),
+        ("push.timeout_s", settings.push.timeout_s, 0.1, 60),
+        ("push.first_pause_s", settings.push.first_pause_s, 0.01, 3_600),
+        ("push.longest_pause_s", settings.push.longest_pause_s, 1, 86_400),
+        ("push.in_flight", settings.push.in_flight, 1, 100_000),
+        ("push.poll_s", settings.push.poll_s, 0.05, 60),
         ("limits.remembered", settings.limits.remembered, 100, 10_000_000),
     ):
         if not least <= number <= most:
@@ -208,6 +226,31 @@ def _problems(loaded: Loaded) -> list[str]:
         if not handset.user_agent:
             found.append(f"handsets.{name}: needs the user_agent that tells it apart")
     found.extend(_tenant_problems(loaded.tenants))
+    found.extend(_channel_problems(loaded))
+    return found
+
+
+def _channel_problems(loaded: Loaded) -> list[str]:
+    """Name what a push channel's table lacks, and every tenant that two of a kind claim."""
+    found = []
+    for kind, needed in CHANNELS.items():
+        section = kind.__name__.lower()
+        claimed: dict[str, str] = {}
+        for name, channel in getattr(loaded.settings, section).items():
+            where = f"{section}.{name}"
+            found += [f"{where}: {key} must be set" for key in needed if not getattr(channel, key)]
+            found += [
+                f"{where}.connect_to: {text!r} must look like name=address:port"
+                for text in getattr(channel, "connect_to", ())
+                if not _CONNECT_TO.fullmatch(text)
+            ]
+            for tenant in channel.tenants or ("",):
+                if tenant and tenant not in loaded.tenants:
+                    found.append(f"{where}: there is no tenant {tenant!r}")
+                if other := claimed.get(tenant):
+                    whom = f"tenant {tenant}" if tenant else "tenants that no table names"
+                    found.append(f"{where}: {other} has the {whom} already")
+                claimed[tenant] = where
     return found
 
 

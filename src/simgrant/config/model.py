@@ -209,6 +209,115 @@ class Records(Section, frozen=True):
     """Longest time a record waits for its batch."""
 
 
+class Push(Section, frozen=True):
+    """Telling phones that something changed, by the channels below (TS.43 §2.6)."""
+
+    life_s: int = 86_400
+    """Seconds after a change for which phones are told of it; later they have asked by themselves
+    or never will."""
+    timeout_s: float = 10.0
+    """Seconds for one call to a channel."""
+    first_pause_s: float = 2.0
+    """Seconds before a notice that was not delivered is tried again; then twice as long each
+    time."""
+    longest_pause_s: float = 900.0
+    """Longest pause between two tries."""
+    in_flight: int = 512
+    """Notices that one worker has under way at a time."""
+    poll_s: float = 1.0
+    """Seconds between two looks for something to tell."""
+    sms: Literal["unregistered", "never"] = "unregistered"
+    """Whom an SMS tells, where there is an `[sms.NAME]`: the SIMs of which no client registered
+    for push, or nobody."""
+
+
+class PushChannel(Section, frozen=True):
+    """What every channel's table has."""
+
+    tenants: tuple[str, ...] = ()
+    """Tenants whose phones are told by it; empty = all that no other table of the kind names."""
+    proxy: str = ""
+    """HTTP proxy that requests go through; empty = none."""
+    ca_file: str = ""
+    """PEM file of certificates to trust besides the system's."""
+    connect_to: tuple[str, ...] = ()
+    """For laboratories: `name=address:port` to connect to in place of what DNS says."""
+
+
+class Fcm(PushChannel, frozen=True):
+    """Firebase Cloud Messaging, for Android clients that register with `notif_action` 1 or 2."""
+
+    service_account: str = ""
+    """JSON file of a Google service account that may send messages. Must be set."""
+    project: str = ""
+    """Firebase project; empty = the service account's own."""
+    priority: Literal["high", "normal"] = "high"
+    """`normal` messages wait until the phone wakes up by itself."""
+    url: str = "https://fcm.googleapis.com"
+    """Address of the service."""
+
+
+class Apns(PushChannel, frozen=True):
+    """Apple Push Notification service, for clients that register with `notif_action` 4."""
+
+    key_file: str = ""
+    """The signing key (`.p8`) from Apple. Must be set."""
+    key_id: str = ""
+    """The key's id. Must be set."""
+    team_id: str = ""
+    """The developer team's id. Must be set."""
+    topic: str = ""
+    """Bundle id of the app that clients without one of their own belong to. Must be set."""
+    topics: dict[str, str] = {}
+    """Bundle id by `app_name`, in lower case, for clients that belong to another app."""
+    url: str = "https://api.push.apple.com"
+    """`https://api.sandbox.push.apple.com` for apps under development."""
+
+
+class Wns(PushChannel, frozen=True):
+    """Windows Push Notification Services, for clients that register with `notif_action` 3."""
+
+    client_id: str = ""
+    """Package SID (`ms-app://…`), or the application id of a newer registration. Must be set."""
+    client_secret_file: str = ""
+    """File that holds the client's secret. Must be set."""
+    token_url: str = "https://login.live.com/accesstoken.srf"  # noqa: S105
+    """For newer registrations `https://login.microsoftonline.com/TENANT/oauth2/v2.0/token`."""
+    scope: str = "notify.windows.com"
+    """For newer registrations `https://wns.windows.com/.default`."""
+
+
+class Sms(Section, frozen=True):
+    """Short messages to the phone's application port 8095, by SMPP 3.4 (TS.43 §2.6.1)."""
+
+    tenants: tuple[str, ...] = ()
+    """Tenants whose phones are told by it; empty = all that no other table of the kind names."""
+    host: str = ""
+    """Message centre. Must be set."""
+    port: int = 2775
+    """Its port."""
+    system_id: str = ""
+    """Our name there. Must be set."""
+    password_file: str = ""
+    """File that holds the password. Must be set."""
+    system_type: str = ""
+    """What some centres want to know of a client."""
+    tls: bool = False
+    """Whether the connection is TLS; certificates are checked against the system's."""
+    window: int = 10
+    """Messages sent and not yet answered, at most."""
+    source: str = ""
+    """Sender: a short code, a number without `+`, or up to 11 letters. Must be set."""
+    source_ton: int = 0
+    """Type of the sender's number: 0 unknown, 1 international, 3 short code, 5 letters."""
+    source_npi: int = 0
+    """Numbering plan of the sender: 0 unknown, 1 telephone."""
+    device_port: int = 8095
+    """Application port of the phone."""
+    addressing: Literal["udh", "tlv"] = "udh"
+    """Where that port stands: in a user data header, or in optional parameters."""
+
+
 class Handset(Section, frozen=True):
     """A family of clients that needs to be treated in its own way; the first match counts."""
 
@@ -257,6 +366,15 @@ class Settings(Section, frozen=True):
     roaming: Roaming = Roaming()
     limits: Limits = Limits()
     records: Records = Records()
+    push: Push = Push()
+    fcm: dict[str, Fcm] = {}
+    """Channels of Firebase Cloud Messaging by name."""
+    apns: dict[str, Apns] = {}
+    """Channels of Apple's service by name."""
+    wns: dict[str, Wns] = {}
+    """Channels of Microsoft's service by name."""
+    sms: dict[str, Sms] = {}
+    """Message centres by name."""
     handsets: dict[str, Handset] = {}
     """Handset families by name."""
     tenants: dict[str, Tenant] = {}

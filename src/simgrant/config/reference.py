@@ -39,8 +39,8 @@ def render() -> str:
         parts.append(f"## [{title}]\n\n{inspect.getdoc(kind)}\n")
         parts.append("| key | default | meaning |\n| --- | --- | --- |")
         for field in msgspec.structs.fields(kind):
-            text = prose[kind.__name__, field.name].replace("|", "\\|")
-            parts.append(f"| `{field.name}` | `{_shown(field.default)}` | {text} |")
+            text = _text(prose, kind, field.name).replace("|", "\\|")
+            parts.append(f"| `{field.name}` | `{_shown(field)}` | {text} |")
         parts.append("")
     return "\n".join(parts)
 
@@ -58,8 +58,15 @@ def undocumented() -> list[str]:
         for kind in kinds
         if kind is not model.Settings
         for field in msgspec.structs.fields(kind)
-        if not prose.get((kind.__name__, field.name))
+        if not _text(prose, kind, field.name)
     ]
+
+
+def _text(prose: dict[tuple[str, str], str], kind: type, name: str) -> str:
+    """Return a setting's prose, from the section or from what it is made from; empty if none."""
+    return next(
+        (prose[each.__name__, name] for each in kind.mro() if (each.__name__, name) in prose), ""
+    )
 
 
 def _prose() -> dict[tuple[str, str], str]:
@@ -76,8 +83,9 @@ def _prose() -> dict[tuple[str, str], str]:
     return found
 
 
-def _shown(default: Any) -> str:
-    return msgspec.json.encode(default).decode()
+def _shown(field: Any) -> str:
+    made = field.default is msgspec.NODEFAULT
+    return msgspec.json.encode(field.default_factory() if made else field.default).decode()
 
 
 def main(arguments: list[str]) -> int:

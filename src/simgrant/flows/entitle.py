@@ -6,7 +6,7 @@ function of its own elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field, replace
 
 from simgrant.domain.policy import Policy
@@ -26,6 +26,7 @@ from simgrant.ports.store import Store
 from simgrant.spec.ids import NotifAction, RegisterNotifStatus
 from simgrant.wire.document import Token
 from simgrant.wire.negotiate import Format, document_format, languages
+from simgrant.wire.push_token import CHANNELS, Channel, is_token
 from simgrant.wire.request import Ask, NotifClaim
 from simgrant.wire.writers import WRITERS
 
@@ -62,6 +63,7 @@ class Entitle:
         keys: Keys,
         store: Store,
         clock: Clock,
+        channels: Mapping[str, Collection[Channel]],
         rules: Rules,
         families: Sequence[Family] = (),
     ) -> None:
@@ -74,6 +76,7 @@ class Entitle:
         self._keys = keys
         self._store = store
         self._clock = clock
+        self._channels = channels
         self._rules = rules
         self._families = families
 
@@ -147,8 +150,14 @@ class Entitle:
         return Granted(format_, body)
 
     async def _register(self, who: Principal, notif: NotifClaim) -> RegisterNotifStatus:
-        """Keep where the terminal wants to be told of changes, and return what to say of it."""
+        """Keep where the terminal wants to be told of changes, and return what to say of it.
+
+        What could be no token of its channel is never kept, since it says where requests go to.
+        """
         if not (notif.is_complete and notif.action in tuple(NotifAction)):
+            return RegisterNotifStatus.INVALID_TOKEN
+        channel = CHANNELS.get(NotifAction(notif.action))
+        if channel is not None and not is_token(channel, notif.token):
             return RegisterNotifStatus.INVALID_TOKEN
         await self._store.register_push(
             who.tenant.name,
@@ -167,5 +176,7 @@ class Entitle:
         )
         if notif.action == NotifAction.DISABLE:
             return RegisterNotifStatus.SUCCESS
-        # Kept, but no channel delivers yet: saying so makes the client poll.
+        if channel in self._channels.get(who.tenant.name, ()):
+            return RegisterNotifStatus.SUCCESS
+        # Kept, for when the operator sets the channel up; until then the client is to poll.
         return RegisterNotifStatus.INVALID_TOKEN

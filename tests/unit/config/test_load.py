@@ -98,6 +98,31 @@ def test_two_tenants_never_match_at_one_step(tmp_path: Path, one: str, two: str,
     assert "two" in text
 
 
+FCM = 'service_account = "account.json"'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[fcm.a]", "fcm.a: service_account must be set"),
+        ("[apns.a]", "apns.a: team_id must be set"),
+        ("[wns.a]", "wns.a: client_secret_file must be set"),
+        ("[sms.a]", "sms.a: source must be set"),
+        (f'[fcm.a]\n{FCM}\ntenants = ["blue"]', "fcm.a: there is no tenant 'blue'"),
+        (f"[fcm.a]\n{FCM}\n[fcm.b]\n{FCM}", "fcm.b: fcm.a has the tenants that no table names"),
+        (
+            f'[fcm.a]\n{FCM}\ntenants = ["default"]\n[fcm.b]\n{FCM}\ntenants = ["default"]',
+            "fcm.b: fcm.a has the tenant default",
+        ),
+        (f'[fcm.a]\n{FCM}\nconnect_to = ["x"]', "connect_to: 'x' must look like name=address:port"),
+        ("[push]\npoll_s = 0", "push.poll_s: 0.0 is not within"),
+        ("[fcm.a]\nkey = 1", "unknown key fcm.a.key"),
+    ],
+)
+def test_what_is_wrong_with_a_push_channel_is_said(tmp_path: Path, text: str, said: str) -> None:
+    assert said in problems(tmp_path, text)
+
+
 def test_a_password_is_read_from_a_file_and_never_shown(tmp_path: Path) -> None:
     (tmp_path / "url").write_text("postgresql://me:hunter2@127.0.0.1/db\n")
     loaded = read(tmp_path, "[store]\nurl_file = 'url'\n")
