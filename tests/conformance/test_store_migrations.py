@@ -103,8 +103,8 @@ def test_an_upgrade_that_was_cut_short_is_simply_repeated(
         pass
 
     path = tmp_path / "store.sqlite3"
-    for url, statements in ((f"sqlite:///{path}", 13), (postgres.create_database(), 15)):
-        for allowed in (0, 1, 3, 8, statements - 2, statements - 1):
+    for url in (f"sqlite:///{path}", postgres.create_database()):
+        for allowed in range(20):
             left = allowed
 
             def tell(_: str) -> None:
@@ -113,10 +113,13 @@ def test_an_upgrade_that_was_cut_short_is_simply_repeated(
                 if left < 0:
                     raise CutShort
 
-            with pytest.raises(CutShort):
+            try:
                 migrate.upgrade(url, tell)
-            assert not migrate.is_current(url)
-        migrate.upgrade(url)
+            except CutShort:
+                assert not migrate.is_current(url)
+            else:
+                break
+        assert allowed > 8
         assert migrate.is_current(url)
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)

@@ -156,6 +156,24 @@ class Tokens(Section, frozen=True):
     """Seconds for which a renewed token is still good, since answers get lost."""
 
 
+class TemporaryTokens(Section, frozen=True):
+    """Temporary tokens, which a phone lends to a third party (TS.43 §2.8.6)."""
+
+    life_s: int = 300
+    """Seconds that a temporary token of `ap2014` or `ap2015` lives."""
+    single_use: bool = True
+    """Whether it is good once only. Contracts for number verification ask for it."""
+
+
+class OperatorTokens(Section, frozen=True):
+    """Operator tokens of `ap2015`, which an app's server asks with (TS.43 §14.1)."""
+
+    life_s: int = 3600
+    """Seconds that an operator token lives."""
+    auth_url: str = ""
+    """Address that is told with one: where its holder turns to. Empty = it is not told."""
+
+
 class Documents(Section, frozen=True):
     """The configuration document."""
 
@@ -219,6 +237,41 @@ class Handset(Section, frozen=True):
     Without such a family that request gets 400."""
 
 
+class Issuer(Section, frozen=True):
+    """An authorization server whose access tokens (JWT) prove who calls (TS.43 §2.8.3)."""
+
+    issuer: str = ""
+    """`iss` of its tokens."""
+    audience: str = ""
+    """`aud` that its tokens must have to be for us."""
+    jwks: str = ""
+    """File with its JWK Set. Read again when it changes, so a rotation needs no restart; only
+    tokens signed with a public key (ES256, ES384, RS256 …, PS256, EdDSA) are believed."""
+    tenants: tuple[str, ...] = ()
+    """Tenants that trust it; empty = all."""
+
+
+class Partner(Section, frozen=True):
+    """An application server or an app that may ask about subscribers (`ap2014`, `ap2015`). A
+    tenant without any partner answers whoever brings a good temporary token, and gives no operator
+    tokens."""
+
+    requestor_ids: tuple[str, ...] = ()
+    """What it calls itself in `requestor_id`, in any letter case."""
+    client_ids: tuple[str, ...] = ()
+    """Its OAuth clients: `client_id` of operator tokens, the client of its access tokens, `iss` of
+    its app tokens."""
+    operations: tuple[str, ...] = ()
+    """Operations that it may ask for; empty = every one that its token allows."""
+    access_token: bool = True
+    """Whether it has to prove itself with an `access_token` too, of one of the `[issuers]`."""
+    app_key: str = ""
+    """File with the JWK or JWK Set by which its app tokens are checked: its public key, or the
+    secret that it shares with us. Empty = it makes no app tokens."""
+    tenants: tuple[str, ...] = ()
+    """Tenants that it is a partner of; empty = all."""
+
+
 class Tenant(Section, frozen=True):
     """An operator or MVNO served by this server. `default` exists without being named."""
 
@@ -239,6 +292,18 @@ class Tenant(Section, frozen=True):
     """Policy file (TOML); empty = the policy that comes with simgrant."""
     portal_url: str = ""
     """The tenant's own portal; empty = `portal.base_url`."""
+    withheld: tuple[str, ...] = ()
+    """Operations, such as `GetSubscriberInfo`, that this tenant does not offer (405)."""
+    sim_id: Literal["imsi", "uuid", "hash"] = "hash"
+    """What GetSubscriberInfo tells of the SIM: the IMSI, a UUID made of it, or its keyed hash. Both
+    of the latter are made with the oldest hashing key of the key ring: keep that key."""
+    tell_imsi: bool = False
+    """Whether GetSubscriberDeviceInfo tells the IMSI beside the number."""
+    mvno_name: str = ""
+    """MvnoName of GetSubscriberInfo; empty = it is not told."""
+    partner_json: bool = False
+    """Answer third parties with JSON unless they ask for XML, without OperationResult, as Google's
+    guide for carriers has it."""
 
 
 class Settings(Section, frozen=True):
@@ -253,11 +318,17 @@ class Settings(Section, frozen=True):
     auth: Auth = Auth()
     local_auc: LocalAuc = LocalAuc()
     tokens: Tokens = Tokens()
+    temporary_tokens: TemporaryTokens = TemporaryTokens()
+    operator_tokens: OperatorTokens = OperatorTokens()
     documents: Documents = Documents()
     roaming: Roaming = Roaming()
     limits: Limits = Limits()
     records: Records = Records()
     handsets: dict[str, Handset] = {}
     """Handset families by name."""
+    issuers: dict[str, Issuer] = {}
+    """Issuers of access tokens by name."""
+    partners: dict[str, Partner] = {}
+    """Third parties by name."""
     tenants: dict[str, Tenant] = {}
     """Tenants by name (lower case letters, digits, hyphen)."""

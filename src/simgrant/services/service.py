@@ -151,12 +151,17 @@ def read_table(text: str, *, name: str) -> Table:
             needs=frozenset(data.pop("needs")),
             features=tuple(data.pop("features")),
             texts=data.pop("texts", {}),
-            parms={path: _row(path, row) for path, row in data.pop("parm").items()},
+            parms=parm_rows(data.pop("parm")),
         )
         _all_read(data)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise BadTable(f"{name}: {error!r}") from error
     return table
+
+
+def parm_rows(data: Mapping[str, Any]) -> Mapping[str, ParmRow]:
+    """Return the rows of a ``[parm.…]`` table by path; raise ValueError for a bad one."""
+    return {path: _row(path, row) for path, row in data.items()}
 
 
 def number_parms(name: str, numbers: Iterable[IntEnum]) -> Mapping[IntEnum, Parm]:

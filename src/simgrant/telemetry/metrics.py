@@ -52,6 +52,12 @@ class Metrics:
             ("tenant",),
             registry=registry,
         )
+        self._operations = Counter(
+            "simgrant_operations_total",
+            "Operations answered with a document, by OperationResult.",
+            ("tenant", "leg", "operation", "result"),
+            registry=registry,
+        )
         self.records_lost = Counter(
             "simgrant_records_lost_total",
             "Request records that could not be kept: the queue was full or the store failed.",
@@ -99,6 +105,10 @@ class Metrics:
             if asked is None:
                 asked = self._peer_children[peer] = self._peers.labels(peer)
             asked.observe(waited / 1e6)
+        if trail.operation_result:
+            self._operations.labels(
+                trail.tenant, trail.leg, trail.operation, str(trail.operation_result)
+            ).inc()
         if trail.unknown_apps:
             self._unknown_apps.labels(trail.tenant).inc(len(trail.unknown_apps))
 
