@@ -112,7 +112,7 @@ class NotAllowed(EcsError):
 
 
 class NotThere(EcsError):
-    """What a temporary token points to does not exist (TS.43 Table 8, 404)."""
+    """What a temporary token points to does not exist (404, TS.43 Table 8)."""
 
     for_device = "not found"
     default_reason = "not_there"
