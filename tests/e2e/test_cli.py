@@ -980,6 +980,28 @@ def test_the_demonstration_shows_everything_and_has_no_surprises(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_story_of_silent_auth_has_no_surprises(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [SIMGRANT, "demo", "--story", "silent-auth"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert "9 scenes, 10 requests, 0 surprises" in done.stdout
+    for shown in (
+        "MSISDN +447700900001",
+        "because: lent_token_spent",
+        "because: operation_not_of_token",
+        "PhoneNumberVerification 0",
+        "because: lent_token_revoked",
+    ):
+        assert shown in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_serve_starts_from_nothing_for_a_newcomer(tmp_path: Path) -> None:
     device, settings = ports()
     handset = [SIMGRANT, "sim", "handset", f"http://127.0.0.1:{device}/", "--json"]
