@@ -13,6 +13,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from prometheus_client import CollectorRegistry
 
 from simgrant.adapters.authn import local_auc
@@ -42,10 +44,12 @@ from simgrant.flows.limits import Rate, StartLimits
 from simgrant.flows.operate import Operate
 from simgrant.flows.operations import OPERATIONS
 from simgrant.flows.operations.operation import Means, Offer
+from simgrant.flows.private_identity import GatewayKey, PrivateIdentities
 from simgrant.fronts.device.app import LAST_LEG_SHARE, DeviceFront
 from simgrant.fronts.device.app import Limits as FrontLimits
 from simgrant.fronts.device.protocol import Bounds
 from simgrant.fronts.device.source import Proxies
+from simgrant.keyring.identity import is_on_curve
 from simgrant.ports.store import Store
 from simgrant.services import SERVICES
 from simgrant.spec.ids import SimIdType
@@ -116,6 +120,7 @@ def open_keys(loaded: Loaded, on_renewal: Callable[[], None] = lambda: None) -> 
         settings.tokens.life_s + settings.tokens.overlap_s,
         settings.temporary_tokens.life_s,
         settings.operator_tokens.life_s,
+        settings.private_identity.life_s,
     )
     config = key_file.Config(loaded.key_file, tenants, accept_for=longest)
     return key_file.open_keys(config, on_renewal)
@@ -227,6 +232,9 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 limits=_limits(settings.limits),
                 rules=_sim_rules(settings.auth),
             ),
+            identities=PrivateIdentities(
+                gateways(loaded), keys=keys, life_s=settings.private_identity.life_s
+            ),
             policies=found_policies,
             portals=portals,
             keys=keys,
@@ -285,6 +293,23 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     finally:
         lines.close()
         await store.close()
+
+
+def gateways(loaded: Loaded) -> dict[str, GatewayKey]:
+    """Return the key of each tenant's Wi-Fi gateway, where it has one; raise StartRefused."""
+    found = {}
+    for name, tenant in loaded.tenants.items():
+        if not tenant.identity_key:
+            continue
+        path = loaded.path(tenant.identity_key)
+        try:
+            key = load_pem_public_key(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise StartRefused(f"tenants.{name}.identity_key: {path}: {error}") from None
+        if not (isinstance(key, EllipticCurvePublicKey) and is_on_curve(key)):
+            raise StartRefused(f"tenants.{name}.identity_key: {path}: it must be a key on P-256")
+        found[name] = GatewayKey(key, tenant.identity_key_id)
+    return found
 
 
 def issuers(loaded: Loaded) -> jwks.JwksIssuers:

@@ -195,6 +195,7 @@ def _problems(loaded: Loaded) -> list[str]:
         ("tokens.renew_last", settings.tokens.renew_last, 0, 0.9),
         ("tokens.overlap_s", settings.tokens.overlap_s, 0, 3_600),
         ("temporary_tokens.life_s", settings.temporary_tokens.life_s, 10, 86_400),
+        ("private_identity.life_s", settings.private_identity.life_s, 60, 400 * 86_400),
         ("operator_tokens.life_s", settings.operator_tokens.life_s, 10, 30 * 86_400),
         ("documents.validity_s", settings.documents.validity_s, 60, 400 * 86_400),
         ("documents.validity_spread", settings.documents.validity_spread, 0, 0.5),

@@ -174,6 +174,13 @@ class OperatorTokens(Section, frozen=True):
     """Address that is told with one: where its holder turns to. Empty = it is not told."""
 
 
+class PrivateIdentity(Section, frozen=True):
+    """Identities for Wi-Fi networks (`ap2013`, TS.43 §12)."""
+
+    life_s: int = 7 * 86_400
+    """Seconds that an identity is good; PrivateUserIDExpiry says until when."""
+
+
 class Documents(Section, frozen=True):
     """The configuration document."""
 
@@ -301,6 +308,12 @@ class Tenant(Section, frozen=True):
     """Whether GetSubscriberDeviceInfo tells the IMSI beside the number."""
     mvno_name: str = ""
     """MvnoName of GetSubscriberInfo; empty = it is not told."""
+    identity_key: str = ""
+    """PEM file with the public key (P-256) of the Wi-Fi gateway: the identities of `ap2013` are
+    IMSIs encrypted to it (JWE, ECDH-ES with A256GCM), which it opens without us. Empty = they are
+    pseudonyms that only `simgrant identity resolve` leads back to the subscription."""
+    identity_key_id: str = ""
+    """`kid` in the header of such an identity."""
     partner_json: bool = False
     """Answer third parties with JSON unless they ask for XML, without OperationResult, as Google's
     guide for carriers has it."""
@@ -320,6 +333,7 @@ class Settings(Section, frozen=True):
     tokens: Tokens = Tokens()
     temporary_tokens: TemporaryTokens = TemporaryTokens()
     operator_tokens: OperatorTokens = OperatorTokens()
+    private_identity: PrivateIdentity = PrivateIdentity()
     documents: Documents = Documents()
     roaming: Roaming = Roaming()
     limits: Limits = Limits()

@@ -19,7 +19,9 @@ from simgrant.flows.by_sim import BySim
 from simgrant.flows.by_token import ByToken
 from simgrant.flows.gather import device_of, look, times_of
 from simgrant.flows.operate import Operate
-from simgrant.flows.verdicts import Asked, Verdicts
+from simgrant.flows.operations.operation import utc
+from simgrant.flows.private_identity import PrivateIdentities
+from simgrant.flows.verdicts import IDENTITY, IDENTITY_EXPIRY, Asked, Verdicts
 from simgrant.nouns import noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
@@ -59,6 +61,7 @@ class Entitle:
         by_token: ByToken,
         by_sim: BySim,
         operate: Operate,
+        identities: PrivateIdentities,
         policies: Mapping[str, Policy],
         portals: Mapping[str, Portal],
         keys: Keys,
@@ -70,9 +73,11 @@ class Entitle:
         self._by_token = by_token
         self._by_sim = by_sim
         self._operate = operate
+        self._identities = identities
         self._portals = portals
         self._verdicts = {
-            name: Verdicts(policy, portals[name]) for name, policy in policies.items()
+            name: Verdicts(policy, portals[name], identities.kind(name))
+            for name, policy in policies.items()
         }
         self._keys = keys
         self._store = store
@@ -144,9 +149,13 @@ class Entitle:
         kept = self._verdicts[name].of(asked, view, trail.device)
         trail.verdict = kept.verdict
 
-        def pages_data(app_id: str) -> str:
+        def own(what: str) -> str:
+            if what == IDENTITY:
+                return self._identities.push(name, subscription.imsi, at=who.at, now=now)
+            if what == IDENTITY_EXPIRY:
+                return utc(self._identities.expires(who.at))
             portal = self._portals[name]
-            return user_data(portal, app_id, subscription, who.terminal_id, ring=ring, now=who.at)
+            return user_data(portal, what, subscription, who.terminal_id, ring=ring, now=who.at)
 
         format_ = document_format(call.accept)
         body = WRITERS[format_].join(
@@ -157,7 +166,7 @@ class Entitle:
                 spread=rules.validity_spread,
             ),
             Token(who.token, max(1, int(who.expires - who.at))),
-            kept.text(format_, pages_data),
+            kept.text(format_, own),
         )
         return Granted(format_, body)
 

@@ -24,6 +24,7 @@ def test_every_service_is_found_by_its_app_id() -> None:
         AppId.VOICE_OVER_CELLULAR,
         AppId.VOWIFI,
         AppId.SMSOIP,
+        AppId.PRIVATE_IDENTITY,
         AppId.DEVICE_INFORMATION,
         AppId.APP_AUTHENTICATION,
     ]
