@@ -234,6 +234,8 @@ def _record_line(record: Mapping[str, Any]) -> str:
         for each in record.get("decisions", ())
     )
     apps = ",".join(record.get("apps", ())) or "-"
+    if operation := record.get("operation"):
+        apps += f" {operation} {record.get('operation_result', '')}".rstrip()
     return (
         f"{record['at']}  {record['status']}  {record['leg']:<6}  {apps}  "
         f"{record['outcome']}  {reasons or record.get('detail', '')}"

@@ -1,6 +1,7 @@
 """A temporary or operator token says for whom somebody asks (TS.43 §2.8.6, §14.1.6).
 
-What is wrong with the token itself is 401, what it is not good for is 403, and both say no more.
+What is wrong with the token itself is 401, what it is not good for is 403, and both say no more
+(divergence "lent-token-statuses").
 Whether a token for single use was used is judged by one row, which begins with its first use:
 of two who come at once one wins, and a refusal on the way burns nothing.
 """

@@ -173,7 +173,8 @@ class Entitle:
     async def _tell(self, ask: Ask, call: Call, trail: Trail) -> Granted:
         """Return the document for whoever asks with a lent token; it never holds a TOKEN.
 
-        One task's token would become a subscriber's otherwise (TS.43 §14.1.6).
+        One task's token would become a subscriber's otherwise (divergence
+        "no-token-for-third-parties").
         """
         told = await self._operate.for_borrower(ask, call, trail)
         format_ = document_format(call.accept)

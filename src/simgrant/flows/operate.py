@@ -55,7 +55,7 @@ class Operate:
         """Say whether a device's request is for an operation.
 
         To an application that has none the parameter means nothing: an answer without its
-        status would switch the service off.
+        status would switch the service off (divergence "operation-of-plain-service").
         """
         if not ask.value("operation") or OPERATED.isdisjoint(apps):
             return False

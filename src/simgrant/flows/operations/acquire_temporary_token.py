@@ -22,7 +22,8 @@ _MOST_REQUESTOR = 128
 async def run(task: Task, means: Means) -> Done | Refused:
     """Grant what of the targets may be lent here, and say which that is.
 
-    The expiry is told with a refusal too, since Android's library fails on its absence.
+    The expiry is told with a refusal too, since Android's library fails on its absence
+    (divergence "expiry-with-refusal").
     """
     now: Item = Parm("TemporaryTokenExpiry", utc(task.at))
     offer = means.offers[task.tenant.name]
