@@ -354,3 +354,14 @@ async def test_a_burst_of_the_database_is_503_and_burns_nothing(server: Server) 
     assert (await partner.ask("GetPhoneNumber", temporary_token=lent)).status == 503
     server.store.down = False
     assert (await partner.ask("GetPhoneNumber", temporary_token=lent)).status == 200
+
+
+@pytest.mark.parametrize("name", ["temporary_token", "operator_token"])
+@pytest.mark.parametrize(
+    "text",
+    ["x", "x" * 100, "x" * 4096, "٣" * 50, "=" * 60, "a.b.c", "<>" * 40, "A" * 43],
+)
+async def test_what_was_never_lent_is_401(server: Server, name: str, text: str) -> None:
+    answer = await Partner(server).ask("GetPhoneNumber", **{name: text})
+    assert (answer.status, answer.content) == (401, b"authentication required")
+    assert server.store.asked == []

@@ -75,7 +75,8 @@ def pull_jwt(
         raise BadJwt("not signed by a key that is known") from None
     if not isinstance(claims, dict):
         raise BadJwt("no claims")
-    if claims.get("iss") not in wanted.issuers:
+    issuer = claims.get("iss")
+    if not isinstance(issuer, str) or issuer not in wanted.issuers:
         raise BadJwt("of another issuer")
     audience = claims.get("aud")
     if wanted.audience and wanted.audience not in (
