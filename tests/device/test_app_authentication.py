@@ -213,7 +213,7 @@ async def test_a_dead_operator_token_is_not_valid_and_no_error(world: World) -> 
     )
     assert app_of(answer, "ap2015") == {"OperationResult": "1", "OperatorTokenValidity": "0"}
     answer = await world.partner().ask(
-        "ValidateOperatorToken", operator_token=token, access_token=world.access()
+        "GetSubscriberDeviceInfo", operator_token=token, access_token=world.access()
     )
     assert answer.status == 401
 

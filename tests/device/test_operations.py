@@ -10,8 +10,10 @@ from datetime import datetime
 import pytest
 
 from simgrant.domain.subscription import SubscriptionStatus
+from simgrant.flows.lent_tokens import pull_lent
 from simgrant.identities import Imsi
-from simgrant.ports.store import Change
+from simgrant.keyring.ring import Purpose
+from simgrant.ports.store import Change, TokenState, TokenUse
 from tests.device.harness import (
     ALLOWED,
     JSON,
@@ -302,6 +304,19 @@ async def test_where_the_operator_wants_it_a_token_is_good_until_it_is_over(
             assert (await partner.ask("GetPhoneNumber", temporary_token=lent)).status == 200
         bench.clock.advance(600)
         assert (await partner.ask("GetPhoneNumber", temporary_token=lent)).status == 401
+
+
+async def test_a_token_for_many_uses_ends_with_what_it_is_for(bench: Workbench) -> None:
+    async with bench.opened("[temporary_tokens]\nsingle_use = false\n") as server:
+        phone, partner = number_phone(server), Partner(server)
+        text = await temporary(phone, await phone.token(), "GetPhoneNumber")
+        opened = pull_lent(Purpose.TEMPORARY_TOKEN, text, server.parts.keys, now=bench.clock.now())
+        assert opened is not None
+        over = TokenUse(TokenState.CONSUMED, START, START + 300)
+        _, lent = opened
+        await server.store.real.use_token(DEFAULT, ALLOWED, lent.token_id, over, expected=None)
+        assert (await partner.ask("GetPhoneNumber", temporary_token=text)).status == 401
+        assert (await server.records())[-1]["outcome"] == "lent_token_spent"
 
 
 async def test_a_token_is_bound_to_the_requestor_that_it_was_acquired_for(server: Server) -> None:

@@ -93,8 +93,7 @@ class ByLentToken:
             raise NotAllowed("lent_token_of_another_app")
         if proof not in operation.proofs.get(app_id, ()):
             raise NotAllowed("operation_not_by_this_token")
-        # Whether an operator token is good may be asked of every one.
-        if operation.name not in lent.operations and operation.name != "ValidateOperatorToken":
+        if operation.name not in lent.operations and not operation.asks_validity:
             raise NotAllowed("operation_not_of_token")
         requestor = ask.value("requestor_id").lower()
         if not (requestor or ask.terminal_id):

@@ -165,18 +165,17 @@ class Operate:
         return None
 
     def _about_bad_token(self, error: BadLentToken, ask: Ask, trail: Trail) -> Told:
-        """Tell whoever asks just that, that an operator token is not good; raise for all else."""
+        """Tell whoever asks just whether a token is good that it is not; raise for all else."""
         operation = self._means.operation(ask.value("operation"))
-        asked = (
-            operation is not None
-            and operation.name == "ValidateOperatorToken"
-            and error.reason.startswith("lent_token_")
-            and bool(ask.value("operator_token"))
-            and bool(ask.value("client_id") or ask.value("scope"))
-        )
-        if operation is None or not asked or ask.apps != tuple(operation.proofs):
+        if (
+            operation is None
+            or not operation.asks_validity
+            or not error.reason.startswith("lent_token_")
+            or not all(app in operation.proofs for app in ask.apps)
+            or len(ask.apps) != 1
+        ):
             raise error
-        trail.operation, trail.apps = operation.name, ask.apps
+        trail.apps, trail.operation = ask.apps, operation.name
         told = _worded(ask.apps[0], INVALID, trail)
         trail.detail = error.reason
         return Told(told, None, Offer())

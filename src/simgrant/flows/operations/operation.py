@@ -149,6 +149,9 @@ class Operation:
     """Request parameters, in lower case, without which it cannot be done."""
     optional: bool
     """Whether TS.43 leaves it to the server to have it: then "not offered" is a result."""
+    asks_validity: bool
+    """Whether it asks if a lent token is good at all: it may be asked of every token, whatever that
+    was lent for, and that one is not good is an answer."""
     spellings: tuple[str, ...]
     """What figures and prose of TS.43 call it besides, in lower case."""
     scopes: frozenset[str]
@@ -190,6 +193,7 @@ def read_table(text: str, run: Run, *, name: str) -> Operation:
             },
             required=tuple(data.pop("required")),
             optional=data.pop("optional", False),
+            asks_validity=data.pop("asks_validity", False),
             spellings=tuple(data.pop("spellings", ())),
             scopes=frozenset(data.pop("scopes", ())),
             parms=parm_rows(data.pop("parm", {})),
