@@ -319,7 +319,7 @@ def issuers(loaded: Loaded) -> jwks.JwksIssuers:
             jwks.Config(
                 issuer.issuer,
                 issuer.audience,
-                loaded.path(issuer.jwks),
+                issuer.jwks if "://" in issuer.jwks else loaded.path(issuer.jwks),
                 frozenset(issuer.tenants),
             )
             for issuer in loaded.settings.issuers.values()
