@@ -40,7 +40,7 @@ from simgrant.flows.entitle import Entitle
 from simgrant.flows.entitle import Rules as EntitleRules
 from simgrant.flows.journal import Journal
 from simgrant.flows.journal import Limits as JournalLimits
-from simgrant.flows.limits import Rate, StartLimits
+from simgrant.flows.limits import LentLimits, Rate, StartLimits
 from simgrant.flows.operate import Operate
 from simgrant.flows.operations import OPERATIONS
 from simgrant.flows.operations.operation import Means, Offer
@@ -222,6 +222,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 reception,
                 means=means,
                 by_lent_token=ByLentToken(reception, means=means, issuers=issuers(loaded)),
+                limits=_lent_limits(settings.limits),
             ),
             by_token=ByToken(
                 reception, TokenRules(settings.tokens.renew_last, settings.tokens.overlap_s)
@@ -415,5 +416,13 @@ def _limits(settings: Limits) -> StartLimits:
         imsi_source=Rate(settings.imsi_source_burst, settings.imsi_source_per_minute / 60),
         imsi=Rate(settings.imsi_burst, settings.imsi_per_minute / 60),
         source=Rate(settings.source_burst, settings.source_per_minute / 60),
+        remembered=settings.remembered,
+    )
+
+
+def _lent_limits(settings: Limits) -> LentLimits:
+    return LentLimits(
+        refusals=Rate(settings.refusals_burst, settings.refusals_per_minute / 60),
+        guesses=Rate(settings.guesses_burst, settings.guesses_per_minute / 60),
         remembered=settings.remembered,
     )

@@ -38,6 +38,9 @@ ISSUER, AUDIENCE = "https://login.example.net", "https://ecs.example.net"
 HOSTS = {"default": "red.example.net", "blue": "blue.example.net"}
 BLUE = Imsi("999990000000001")
 SETTINGS = f"""
+[limits]
+refusals_burst = 0
+guesses_burst = 0
 [tenants.default]
 hosts = ["{HOSTS["default"]}"]
 plmns = ["001-01"]

@@ -380,3 +380,37 @@ async def test_what_was_never_lent_is_401(server: Server, name: str, text: str) 
     answer = await Partner(server).ask("GetPhoneNumber", **{name: text})
     assert (answer.status, answer.content) == (401, b"authentication required")
     assert server.store.asked == []
+
+
+@pytest.mark.spec("TS.43 §2.8.6")
+async def test_whoever_is_refused_time_and_again_has_to_wait(bench: Workbench) -> None:
+    limits = "[limits]\nrefusals_burst = 3\nrefusals_per_minute = 60\n"
+    async with bench.opened(limits) as server:
+        phone, partner = number_phone(server), Partner(server)
+        token = await phone.token()
+        for status in (401, 401, 401, 503):
+            answer = await partner.ask("GetPhoneNumber", temporary_token="x" * 60)
+            assert answer.status == status
+        assert answer.header("retry-after")
+        lent = await temporary(phone, token, "GetPhoneNumber")
+        assert (await partner.ask("GetPhoneNumber", temporary_token=lent)).status == 503
+        bench.clock.advance(1)
+        assert (await partner.ask("GetPhoneNumber", temporary_token=lent)).status == 200
+
+
+async def test_a_number_is_not_found_out_by_trying(bench: Workbench) -> None:
+    settings = "[limits]\nguesses_burst = 2\nguesses_per_minute = 60\n"
+    settings += "[temporary_tokens]\nsingle_use = false\n"
+    async with bench.opened(settings) as server:
+        phone, partner = number_phone(server), Partner(server)
+        lent = await temporary(phone, await phone.token(), "VerifyPhoneNumber")
+
+        async def verified(number: str) -> int:
+            answer = await partner.ask("VerifyPhoneNumber", temporary_token=lent, msisdn=number)
+            return answer.status
+
+        assert [await verified(NUMBER) for _ in range(5)] == [200] * 5
+        assert [await verified("+15550100"), await verified("+15550101")] == [200, 200]
+        assert await verified(NUMBER) == 503
+        bench.clock.advance(1)
+        assert await verified(NUMBER) == 200

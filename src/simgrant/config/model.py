@@ -202,8 +202,8 @@ class Roaming(Section, frozen=True):
 
 
 class Limits(Section, frozen=True):
-    """Token buckets on the start of authentications; an unanswered challenge counts double. A
-    burst of 0 = no limit."""
+    """Token buckets on the start of authentications, where an unanswered challenge counts double,
+    and on what third parties are refused. A burst of 0 = no limit."""
 
     imsi_source_burst: int = 120
     """Starts at once for one IMSI from one source address."""
@@ -217,6 +217,14 @@ class Limits(Section, frozen=True):
     """Starts at once from one source address, which may be a whole network's NAT."""
     source_per_minute: int = 12_000
     """Starts a minute after that, from one source address."""
+    refusals_burst: int = 300
+    """Requests with a temporary or operator token that may be refused at once, of one source."""
+    refusals_per_minute: int = 600
+    """Such a minute after that; whoever is refused more often gets 503 with Retry-After."""
+    guesses_burst: int = 10
+    """Wrong numbers that third parties may verify at once against one subscription."""
+    guesses_per_minute: int = 2
+    """Such a minute after that. Numbers could be found out by trying, otherwise."""
     remembered: int = 200_000
     """Buckets that one worker remembers; the least recently used are forgotten."""
 

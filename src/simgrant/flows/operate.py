@@ -13,6 +13,7 @@ from simgrant.domain.trail import Trail
 from simgrant.errors import BadLentToken, BadRequest, NotAllowed, NotOffered
 from simgrant.flows.authenticate import Call, Principal, Reception
 from simgrant.flows.by_lent_token import ByLentToken
+from simgrant.flows.limits import LentLimits
 from simgrant.flows.operations import OPERATED
 from simgrant.flows.operations.operation import (
     Done,
@@ -46,10 +47,18 @@ class Told:
 class Operate:
     """Does operations, for devices and for whom they lent a token to."""
 
-    def __init__(self, reception: Reception, *, means: Means, by_lent_token: ByLentToken) -> None:
+    def __init__(
+        self,
+        reception: Reception,
+        *,
+        means: Means,
+        by_lent_token: ByLentToken,
+        limits: LentLimits,
+    ) -> None:
         self._reception = reception
         self._means = means
         self._lent = by_lent_token
+        self._limits = limits
 
     def wanted(self, apps: tuple[str, ...], ask: Ask) -> bool:
         """Say whether a device's request is for an operation.
@@ -98,7 +107,19 @@ class Operate:
         return _worded(app_id, outcome, trail, registered=registered)
 
     async def for_borrower(self, ask: Ask, call: Call, trail: Trail) -> Told:
-        """Do what is asked for with a lent token, and return what its holder is told."""
+        """Do what is asked for with a lent token, and return what its holder is told.
+
+        Whoever is refused time and again has to wait (TS.43 §2.8.6).
+        """
+        now = self._reception.clock.monotonic()
+        self._limits.admit(call.source, now=now)
+        try:
+            return await self._borrowed(ask, call, trail)
+        except (BadLentToken, BadRequest, NotAllowed):
+            self._limits.refused(call.source, now=now)
+            raise
+
+    async def _borrowed(self, ask: Ask, call: Call, trail: Trail) -> Told:
         try:
             shown = self._lent.open(ask, call, trail)
             (app_id, *more) = self._reception.asked(ask, trail)
@@ -114,6 +135,8 @@ class Operate:
         except BadLentToken as error:
             return self._about_bad_token(error, ask, trail)
         subscription, lent = who.subscription, who.lent
+        whose, now = (who.tenant.name, lent.imsi.digits), self._reception.clock.monotonic()
+        self._limits.let_guess(*whose, now=now)
         outcome: Done | Refused | None = self._refusal(operation, who.tenant, subscription, ask)
         if outcome is None:
             holder = Holder(lent.terminal_id, lent.client, lent.terminal_epoch)
@@ -136,6 +159,8 @@ class Operate:
                 raise BadRequest("operation_parameter", for_operator=outcome.detail)
         else:
             await self._lent.consume(who, ask, trail)
+            if outcome.wrong_guess:
+                self._limits.guessed_wrong(*whose, now=now)
         return Told(_worded(app_id, outcome, trail, bare=offer.bare_json), subscription, offer)
 
     def _named(self, ask: Ask, app_id: str, trail: Trail) -> Operation | None:

@@ -119,6 +119,9 @@ class Done:
     """It was done; ``items`` follow OperationResult 1 (TS.43 §6.5.1)."""
 
     items: tuple[Item, ...] = ()
+    wrong_guess: bool = False
+    """Whether it was asked if something is so, and it is not: too many such from third parties
+    are refused."""
 
 
 @noun

@@ -34,7 +34,7 @@ async def run(task: Task, _means: Means) -> Done | Refused:
         return without_number(task)
     if hmac.compare_digest(number.e164, own.e164):
         return Done((_YES, Parm("msisdn", given)))
-    return Done((_NO,))
+    return Done((_NO,), wrong_guess=True)
 
 
 OPERATION = from_table(__name__, run)
