@@ -1,21 +1,21 @@
 """Signed JWTs that others made: the claims of one whose signature and times are good (RFC 7519).
 
-Which algorithms may sign is said by whoever asks, never by the token (RFC 8725 §3.1).
+Which algorithms may sign is said by whoever asks, never by the token (RFC 8725 §3.1). The library
+is loaded with the first keys: a server without partners, and every other command, starts without.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias
-
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from simgrant.nouns import noun
 
-Keys: TypeAlias = KeySet
+if TYPE_CHECKING:
+    from joserfc.jwk import KeySet
+
+Keys: TypeAlias = "KeySet"
 
 MAX_TEXT: Final = 4096
 SIGNED: Final = ("ES256", "ES384", "RS256", "RS384", "RS512", "PS256", "EdDSA")
@@ -42,6 +42,9 @@ class Wanted:
 
 def pull_keys(text: str) -> Keys:
     """Return the keys of a JWK Set, or of one JWK (RFC 7517); raise ValueError."""
+    from joserfc.errors import JoseError
+    from joserfc.jwk import KeySet
+
     try:
         data = json.loads(text)
         if not isinstance(data, dict):
@@ -53,6 +56,9 @@ def pull_keys(text: str) -> Keys:
 
 def issuer_of(text: str) -> str:
     """Return who a text says that made it, believed or not; empty for what is no JWT."""
+    from joserfc import jws
+    from joserfc.errors import JoseError
+
     try:
         if len(text) > MAX_TEXT:
             return ""
@@ -67,6 +73,9 @@ def pull_jwt(
     text: str, keys: Keys, wanted: Wanted, *, algorithms: tuple[str, ...], now: float
 ) -> Mapping[str, Any]:
     """Return the claims; raise `BadJwt` where signature, issuer, audience or time are not good."""
+    from joserfc import jws
+    from joserfc.errors import JoseError
+
     if len(text) > MAX_TEXT:
         raise BadJwt("too long")
     try:

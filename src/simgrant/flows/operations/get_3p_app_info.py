@@ -25,7 +25,7 @@ _MOST_JTI = 128
 async def run(task: Task, means: Means) -> Done | Refused:
     """Consume the app token, and tell the name that this tenant's devices know the app by."""
     tenant, text = task.tenant.name, task.ask.value("app_token")
-    partner = means.partner(tenant, issuer_of(text))
+    partner = means.partner(tenant, issuer_of(text)) if means.partners[tenant] else None
     if partner is None or not partner.app_key:
         return _no("the app token names no partner that makes any")
     if not partner.may(OPERATION.name):
