@@ -69,8 +69,8 @@ bench: .venv/.test ## the fixed load scenarios
 ##@ Running
 
 .PHONY: demo
-demo: .venv/.run ## a handset, a network and the server, on this machine
-	$(BIN)/simgrant demo $(ARGS)
+demo: .venv/.run ## a handset, a network and the server, on this machine; or STORY=silent-auth
+	$(BIN)/simgrant demo $(if $(STORY),--story $(STORY)) $(ARGS)
 
 .PHONY: serve
 serve: .venv/.run ## the server

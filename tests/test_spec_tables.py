@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from simgrant.domain.facts import Facts
 from simgrant.domain.policy import FEATURES, Result
+from simgrant.flows.operations import OPERATED, OPERATIONS
+from simgrant.flows.operations.operation import Operation
 from simgrant.fronts.device.answers import STATUS
 from simgrant.services import SERVICES, Service
 from simgrant.spec import ids
@@ -35,6 +37,15 @@ ENUMS: list[tuple[type[IntEnum], dict[int, str]]] = [
     (ids.ProvStatus, dict(SERVICES["ap2004"].parms["ProvStatus"].values)),
     (ids.AccessType, dict(SERVICES["ap2003"].parms[f"{_RAT}/AccessType"].values)),
     (ids.HomeRoamingNwType, dict(SERVICES["ap2003"].parms[f"{_RAT}/HomeRoamingNWType"].values)),
+    (
+        ids.OperationResult,
+        dict(TABLES.answer_parms["APPLICATION", "OperationResult"].values),
+    ),
+    (
+        ids.SimIdType,
+        dict(OPERATIONS["getsubscriberinfo"].parms["SubscriberInfo/SimIdType"].values),
+    ),
+    (ids.PrivateUserIdType, dict(SERVICES["ap2013"].parms["PrivateUserIDType"].values)),
     (ids.NotifAction, dict(TABLES.params["notif_action"].values)),
     (
         ids.RegisterNotifStatus,
@@ -98,6 +109,26 @@ def test_a_service_emits_what_its_table_says(
         for_this_client = parm.since <= version and (parm.before is None or version < parm.before)
         if parm.presence == "mandatory" and for_this_client:
             assert parm.path in dict(emitted)
+
+
+@pytest.mark.parametrize(
+    "operation",
+    {each.name: each for each in OPERATIONS.values()}.values(),
+    ids=lambda each: each.name,
+)
+def test_an_operation_agrees_with_the_tables(operation: Operation) -> None:
+    assert operation.section in TABLES.sections
+    assert operation.since in TABLES.versions
+    assert operation.proofs.keys() <= TABLES.applications.keys()
+    params = {name.lower() for name in TABLES.params}
+    assert set(operation.required) <= params
+    for parm in operation.parms.values():
+        assert parm.section in TABLES.sections, parm
+        assert not parm.path.endswith("OperationResult")
+
+
+def test_an_application_with_operations_answers_without_one_too() -> None:
+    assert SERVICES.keys() >= OPERATED
 
 
 def sources() -> list[tuple[Path, str]]:

@@ -27,6 +27,8 @@ from simgrant.domain.policy import FEATURES, Decision, Result, default_policy
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
 from simgrant.domain.trail import Trail, Verdict
 from simgrant.eap.conversation import RejectReason
+from simgrant.flows.operations import OPERATIONS
+from simgrant.flows.operations.operation import Operation
 from simgrant.fronts.device.answers import STATUS
 from simgrant.services import SERVICES, ParmRow, Service
 from simgrant.spec.ids import ProvStatus
@@ -53,6 +55,14 @@ def services() -> str:
         "and `GET /services.json` on the management listener have the short form.\n",
     ]
     parts += [_service(service) for _, service in sorted(SERVICES.items())]
+    parts += [
+        "## Operations\n",
+        "What `ap2014` and `ap2015` do when they are asked for an `operation`. Each answer has\n"
+        "OperationResult beside what is listed here. Whoever calls proves the SIM (`sim`), or\n"
+        "brings a token that a phone or an app lent him.\n",
+    ]
+    found = sorted({each.name: each for each in OPERATIONS.values()}.items())
+    parts += [_operation(operation) for _, operation in found]
     parts.append("## Not served\n")
     parts.append(
         "A request that asks for one of these beside a served one is answered without it; one\n"
@@ -67,20 +77,45 @@ def services() -> str:
     return "\n".join(parts)
 
 
+def _operation(operation: Operation) -> str:
+    by = "; ".join(
+        f"{app} by {', '.join(f'`{proof}`' for proof in sorted(proofs))}"
+        for app, proofs in operation.proofs.items()
+    )
+    needs = ", ".join(f"`{name}`" for name in operation.required) or "nothing"
+    scopes = ", ".join(f"`{scope}`" for scope in sorted(operation.scopes))
+    opened = f" Scopes of operator tokens that allow it: {scopes}." if scopes else ""
+    head = (
+        f"### {operation.name}\n\n"
+        f"TS.43 §{operation.section}, since version {operation.since}. For {by}. "
+        f"It has to be given {needs}.{opened}\n"
+    )
+    rows = (
+        (f"`{path}`", row.presence, row.meaning, _words(row), f"§{row.section}")
+        for path, row in operation.parms.items()
+    )
+    return f"{head}\n{_table(('parameter', 'presence', 'meaning', 'values', 'TS.43'), rows)}"
+
+
+def _words(row: ParmRow) -> str:
+    return ", ".join(f"{number} {word}" for number, word in row.values.items()) or "free"
+
+
 def _service(service: Service) -> str:
     looks = ", ".join(f"`{need}`" for need in sorted(service.needs)) or "nothing else"
     features = ", ".join(f"`{name}` ({FEATURES.get(name, name)})" for name in service.features)
+    decides = f"Decides about {features}." if features else "Decides nothing."
     head = (
         f"## {service.app_id}: {service.name}\n\n"
         f"TS.43 §{service.section}, since version {service.since}. "
-        f"Decides about {features}. Beside the decisions it looks at {looks}.\n"
+        f"{decides} Beside the decisions it looks at {looks}.\n"
     )
     rows = (
         (
             f"`{path}`",
             row.presence,
             row.meaning,
-            ", ".join(f"{number} {word}" for number, word in row.values.items()) or "free",
+            _words(row),
             _span(row),
             f"§{row.section}",
         )
@@ -347,6 +382,8 @@ def full_trail() -> Trail:
         status=200,
         outcome="document",
         detail="detail",
+        operation="GetPhoneNumber",
+        operation_result=1,
         verdict=Verdict(decisions, push_verdict(_some_facts(), decisions)),
         device=Device("", "", "", ""),
         times={"subscription": 0},

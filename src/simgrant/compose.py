@@ -9,27 +9,32 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from prometheus_client import CollectorRegistry
 
 from simgrant.adapters.authn import local_auc
+from simgrant.adapters.issuers import jwks
 from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.store import sqlite
 from simgrant.config import model
 from simgrant.config.load import DEFAULT_TENANT, Loaded
 from simgrant.config.model import Auth, Limits
 from simgrant.config.model import Tenant as TenantSettings
+from simgrant.domain.partner import Partner
 from simgrant.domain.policy import Policy, PolicyError, default_policy, parse_policy
 from simgrant.domain.tenant import Plmn, Tenancy, Tenant
 from simgrant.eap.machine import Options
 from simgrant.errors import StartRefused
 from simgrant.flows.answer import Portal
 from simgrant.flows.authenticate import Family, Reception
+from simgrant.flows.by_lent_token import ByLentToken
 from simgrant.flows.by_sim import BySim
 from simgrant.flows.by_sim import Rules as SimRules
 from simgrant.flows.by_token import ByToken
@@ -38,22 +43,29 @@ from simgrant.flows.entitle import Entitle
 from simgrant.flows.entitle import Rules as EntitleRules
 from simgrant.flows.journal import Journal
 from simgrant.flows.journal import Limits as JournalLimits
-from simgrant.flows.limits import Rate, StartLimits
+from simgrant.flows.limits import LentLimits, Rate, StartLimits
 from simgrant.flows.notices import Notices
 from simgrant.flows.notices import Rules as NoticeRules
+from simgrant.flows.operate import Operate
+from simgrant.flows.operations import OPERATIONS
+from simgrant.flows.operations.operation import Means, Offer
+from simgrant.flows.private_identity import GatewayKey, PrivateIdentities
 from simgrant.fronts.device.app import LAST_LEG_SHARE, DeviceFront
 from simgrant.fronts.device.app import Limits as FrontLimits
 from simgrant.fronts.device.protocol import Bounds
 from simgrant.fronts.device.source import Proxies
+from simgrant.keyring.identity import is_on_curve
 from simgrant.ports.notifier import Notifier
 from simgrant.ports.store import Store
 from simgrant.services import SERVICES
+from simgrant.spec.ids import SimIdType
 from simgrant.telemetry.log import LineWriter, console_line
 from simgrant.telemetry.metrics import Metrics
 from simgrant.wire.push_token import Channel
 
 if TYPE_CHECKING:
     from simgrant.links.http import HttpConfig
+from simgrant.wire.jwt import pull_keys
 
 
 class SystemClock:
@@ -116,8 +128,14 @@ def open_keys(loaded: Loaded, on_renewal: Callable[[], None] = lambda: None) -> 
         name: loaded.path(settings.keys) if settings.keys else None
         for name, settings in loaded.tenants.items()
     }
-    tokens = loaded.settings.tokens
-    config = key_file.Config(loaded.key_file, tenants, accept_for=tokens.life_s + tokens.overlap_s)
+    settings = loaded.settings
+    longest = max(
+        settings.tokens.life_s + settings.tokens.overlap_s,
+        settings.temporary_tokens.life_s,
+        settings.operator_tokens.life_s,
+        settings.private_identity.life_s,
+    )
+    config = key_file.Config(loaded.key_file, tenants, accept_for=longest)
     return key_file.open_keys(config, on_renewal)
 
 
@@ -331,7 +349,14 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             keys=keys,
             clock=CLOCK,
         )
+        means = Means(OPERATIONS, keys, store, offers(loaded), partners(loaded))
         entitle = Entitle(
+            operate=Operate(
+                reception,
+                means=means,
+                by_lent_token=ByLentToken(reception, means=means, issuers=issuers(loaded)),
+                limits=_lent_limits(settings.limits),
+            ),
             by_token=ByToken(
                 reception, TokenRules(settings.tokens.renew_last, settings.tokens.overlap_s)
             ),
@@ -340,6 +365,9 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 vectors=vectors,
                 limits=_limits(settings.limits),
                 rules=_sim_rules(settings.auth),
+            ),
+            identities=PrivateIdentities(
+                gateways(loaded), keys=keys, life_s=settings.private_identity.life_s
             ),
             policies=found_policies,
             portals=portals,
@@ -413,6 +441,107 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         await store.close()
 
 
+def gateways(loaded: Loaded) -> dict[str, GatewayKey]:
+    """Return the key of each tenant's Wi-Fi gateway, where it has one; raise StartRefused."""
+    found = {}
+    for name, tenant in loaded.tenants.items():
+        if not tenant.identity_key:
+            continue
+        path = loaded.path(tenant.identity_key)
+        try:
+            key = load_pem_public_key(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise StartRefused(f"tenants.{name}.identity_key: {path}: {error}") from None
+        if not (isinstance(key, EllipticCurvePublicKey) and is_on_curve(key)):
+            raise StartRefused(f"tenants.{name}.identity_key: {path}: it must be a key on P-256")
+        found[name] = GatewayKey(key, tenant.identity_key_id)
+    return found
+
+
+def issuers(loaded: Loaded) -> jwks.JwksIssuers:
+    """Return the issuers of access tokens, with their keys; raise StartRefused."""
+    return jwks.open_issuers(
+        (
+            jwks.Config(
+                issuer.issuer,
+                issuer.audience,
+                issuer.jwks if "://" in issuer.jwks else loaded.path(issuer.jwks),
+                frozenset(issuer.tenants),
+            )
+            for issuer in loaded.settings.issuers.values()
+        ),
+        clock=CLOCK,
+    )
+
+
+def partners(loaded: Loaded) -> dict[str, tuple[Partner, ...]]:
+    """Return each tenant's partners; raise StartRefused."""
+    made = [
+        (
+            settings.tenants,
+            Partner(
+                name,
+                frozenset(text.lower() for text in settings.requestor_ids),
+                frozenset(settings.client_ids),
+                _operations(f"partners.{name}.operations", settings.operations)
+                if settings.operations
+                else None,
+                settings.access_token,
+                _app_key(loaded, name, settings.app_key),
+            ),
+        )
+        for name, settings in loaded.settings.partners.items()
+    ]
+    return {
+        tenant: tuple(partner for of, partner in made if not of or tenant in of)
+        for tenant in loaded.tenants
+    }
+
+
+def _app_key(loaded: Loaded, name: str, file: str) -> str:
+    if not file:
+        return ""
+    path = loaded.path(file)
+    try:
+        text = path.read_text("utf-8")
+        pull_keys(text)
+    except (OSError, ValueError) as error:
+        raise StartRefused(f"partners.{name}.app_key: {path}: {error}") from None
+    return text
+
+
+def offers(loaded: Loaded) -> dict[str, Offer]:
+    """Return what each tenant decides about operations; raise StartRefused."""
+    settings = loaded.settings
+    kinds = {"imsi": SimIdType.IMSI, "uuid": SimIdType.UUID, "hash": SimIdType.IMSI_HASH}
+    return {
+        name: Offer(
+            withheld=_operations(f"tenants.{name}.withheld", tenant.withheld),
+            temporary_life_s=settings.temporary_tokens.life_s,
+            single_use=settings.temporary_tokens.single_use,
+            operator_life_s=settings.operator_tokens.life_s,
+            auth_url=settings.operator_tokens.auth_url,
+            sim_id_type=kinds[tenant.sim_id],
+            tells_imsi=tenant.tell_imsi,
+            mvno_name=tenant.mvno_name,
+            bare_json=tenant.partner_json,
+        )
+        for name, tenant in loaded.tenants.items()
+    }
+
+
+def _operations(where: str, names: Iterable[str]) -> frozenset[str]:
+    """Return the names of operations as TS.43 spells them."""
+    found = set()
+    for name in names:
+        operation = OPERATIONS.get(name.lower())
+        if operation is None:
+            known = ", ".join(sorted({each.name for each in OPERATIONS.values()}))
+            raise StartRefused(f"{where}: there is no operation {name!r}; there are {known}")
+        found.add(operation.name)
+    return frozenset(found)
+
+
 def _sim_rules(settings: Auth) -> SimRules:
     return SimRules(
         session_life_s=settings.session_life_s,
@@ -446,5 +575,13 @@ def _limits(settings: Limits) -> StartLimits:
         imsi_source=Rate(settings.imsi_source_burst, settings.imsi_source_per_minute / 60),
         imsi=Rate(settings.imsi_burst, settings.imsi_per_minute / 60),
         source=Rate(settings.source_burst, settings.source_per_minute / 60),
+        remembered=settings.remembered,
+    )
+
+
+def _lent_limits(settings: Limits) -> LentLimits:
+    return LentLimits(
+        refusals=Rate(settings.refusals_burst, settings.refusals_per_minute / 60),
+        guesses=Rate(settings.guesses_burst, settings.guesses_per_minute / 60),
         remembered=settings.remembered,
     )

@@ -17,6 +17,7 @@ from simgrant import errors
 from simgrant.config import model, reference
 from simgrant.config.load import NAMED, load
 from simgrant.domain.policy import parse_policy
+from simgrant.flows.operations import OPERATIONS
 from simgrant.fronts.device.answers import STATUS
 from simgrant.services import SERVICES
 from simgrant.spec.load import tables
@@ -62,6 +63,9 @@ def test_every_service_and_parameter_is_on_the_page() -> None:
         assert f"## {service.app_id}: {service.name}" in text
         assert [path for path in service.parms if f"| `{path}` |" not in text] == []
     assert [each for each in tables().applications if each not in text] == []
+    for operation in OPERATIONS.values():
+        assert f"### {operation.name}\n" in text
+        assert [path for path in operation.parms if f"| `{path}` |" not in text] == []
 
 
 def test_every_request_parameter_and_divergence_is_on_a_page() -> None:

@@ -86,6 +86,7 @@ async def _ask(
     from simgrant.flows import subscriptions
     from simgrant.flows.answer import Portal
     from simgrant.spec import version
+    from simgrant.spec.ids import PrivateUserIdType
     from simgrant.wire.negotiate import languages
 
     spec_version = version.parse(version_text)
@@ -116,6 +117,9 @@ async def _ask(
                 ring=here.keys().ring,
                 rules=flow.Rules(settings.roaming.max_age_s),
                 now=here.now,
+                identities=PrivateUserIdType.OTHER
+                if here.loaded.tenants[tenant].identity_key
+                else PrivateUserIdType.PSEUDONYM,
             )
             return found, here.now
     except subscriptions.BadRow as problem:
@@ -230,6 +234,8 @@ def _record_line(record: Mapping[str, Any]) -> str:
         for each in record.get("decisions", ())
     )
     apps = ",".join(record.get("apps", ())) or "-"
+    if operation := record.get("operation"):
+        apps += f" {operation} {record.get('operation_result', '')}".rstrip()
     return (
         f"{record['at']}  {record['status']}  {record['leg']:<6}  {apps}  "
         f"{record['outcome']}  {reasons or record.get('detail', '')}"

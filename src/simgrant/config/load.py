@@ -10,14 +10,24 @@ from __future__ import annotations
 import ipaddress
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from simgrant.config.model import Apns, Fcm, Handset, Settings, Sms, Tenant, Wns
+from simgrant.config.model import (
+    Apns,
+    Fcm,
+    Handset,
+    Issuer,
+    Partner,
+    Settings,
+    Sms,
+    Tenant,
+    Wns,
+)
 from simgrant.errors import StartRefused
 from simgrant.nouns import noun
 
@@ -33,6 +43,8 @@ CHANNELS = {
 NAMED = {
     "tenants": Tenant,
     "handsets": Handset,
+    "issuers": Issuer,
+    "partners": Partner,
     **{kind.__name__.lower(): kind for kind in CHANNELS},
 }
 """Sections that hold one table per name."""
@@ -206,6 +218,9 @@ def _problems(loaded: Loaded) -> list[str]:
         ("tokens.life_s", settings.tokens.life_s, 60, 400 * 86_400),
         ("tokens.renew_last", settings.tokens.renew_last, 0, 0.9),
         ("tokens.overlap_s", settings.tokens.overlap_s, 0, 3_600),
+        ("temporary_tokens.life_s", settings.temporary_tokens.life_s, 10, 86_400),
+        ("private_identity.life_s", settings.private_identity.life_s, 60, 400 * 86_400),
+        ("operator_tokens.life_s", settings.operator_tokens.life_s, 10, 30 * 86_400),
         ("documents.validity_s", settings.documents.validity_s, 60, 400 * 86_400),
         ("documents.validity_spread", settings.documents.validity_spread, 0, 0.5),
         ("records.keep_days", settings.records.keep_days, 1, 3_650),
@@ -225,6 +240,7 @@ def _problems(loaded: Loaded) -> list[str]:
     for name, handset in settings.handsets.items():
         if not handset.user_agent:
             found.append(f"handsets.{name}: needs the user_agent that tells it apart")
+    found.extend(_partner_problems(loaded))
     found.extend(_tenant_problems(loaded.tenants))
     found.extend(_channel_problems(loaded))
     return found
@@ -252,6 +268,48 @@ def _channel_problems(loaded: Loaded) -> list[str]:
                     found.append(f"{where}: {other} has the {whom} already")
                 claimed[tenant] = where
     return found
+
+
+def _partner_problems(loaded: Loaded) -> list[str]:
+    """Name what would leave an issuer or a partner without effect, or two of them alike."""
+    settings = loaded.settings
+    found: list[str] = []
+    issuers: dict[str, str] = {}
+    for name, issuer in settings.issuers.items():
+        found.extend(
+            f"issuers.{name}: needs {key}"
+            for key in ("issuer", "audience", "jwks")
+            if not getattr(issuer, key)
+        )
+        if (other := issuers.setdefault(issuer.issuer, name)) != name:
+            found.append(f"issuers.{name}: {issuer.issuer} is also {other}'s")
+        found.extend(_unknown_tenants(f"issuers.{name}", issuer.tenants, loaded))
+    claimed: dict[tuple[str, str], str] = {}
+    for name, partner in settings.partners.items():
+        if not (partner.requestor_ids or partner.client_ids):
+            found.append(f"partners.{name}: needs requestor_ids or client_ids to be known by")
+        if partner.access_token and not (partner.client_ids and settings.issuers):
+            found.append(
+                f"partners.{name}: an access_token needs client_ids and one of the [issuers]; "
+                "or say access_token = false"
+            )
+        for kind, ids in (
+            ("requestor_id", [each.lower() for each in partner.requestor_ids]),
+            ("client_id", partner.client_ids),
+        ):
+            for each in ids:
+                if (other := claimed.setdefault((kind, each), name)) != name:
+                    found.append(f"partners.{name}: {kind} {each} is also {other}'s")
+        found.extend(_unknown_tenants(f"partners.{name}", partner.tenants, loaded))
+    return found
+
+
+def _unknown_tenants(where: str, names: Iterable[str], loaded: Loaded) -> list[str]:
+    return [
+        f"{where}: there is no tenant {name}{_meant(name, loaded.tenants)}"
+        for name in names
+        if name not in loaded.tenants
+    ]
 
 
 def _tenant_problems(tenants: Mapping[str, Tenant]) -> list[str]:

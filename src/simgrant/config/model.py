@@ -156,6 +156,31 @@ class Tokens(Section, frozen=True):
     """Seconds for which a renewed token is still good, since answers get lost."""
 
 
+class TemporaryTokens(Section, frozen=True):
+    """Temporary tokens, which a phone lends to a third party (TS.43 §2.8.6)."""
+
+    life_s: int = 300
+    """Seconds that a temporary token of `ap2014` or `ap2015` lives."""
+    single_use: bool = True
+    """Whether it is good once only. Contracts for number verification ask for it."""
+
+
+class OperatorTokens(Section, frozen=True):
+    """Operator tokens of `ap2015`, which an app's server asks with (TS.43 §14.1)."""
+
+    life_s: int = 3600
+    """Seconds that an operator token lives."""
+    auth_url: str = ""
+    """Address that is told with one: where its holder turns to. Empty = it is not told."""
+
+
+class PrivateIdentity(Section, frozen=True):
+    """Identities for Wi-Fi networks (`ap2013`, TS.43 §12)."""
+
+    life_s: int = 7 * 86_400
+    """Seconds that an identity is good; PrivateUserIDExpiry says until when."""
+
+
 class Documents(Section, frozen=True):
     """The configuration document."""
 
@@ -177,8 +202,8 @@ class Roaming(Section, frozen=True):
 
 
 class Limits(Section, frozen=True):
-    """Token buckets on the start of authentications; an unanswered challenge counts double. A
-    burst of 0 = no limit."""
+    """Token buckets on the start of authentications, where an unanswered challenge counts double,
+    and on what third parties are refused. A burst of 0 = no limit."""
 
     imsi_source_burst: int = 120
     """Starts at once for one IMSI from one source address."""
@@ -192,6 +217,14 @@ class Limits(Section, frozen=True):
     """Starts at once from one source address, which may be a whole network's NAT."""
     source_per_minute: int = 12_000
     """Starts a minute after that, from one source address."""
+    refusals_burst: int = 300
+    """Requests with a temporary or operator token that may be refused at once, of one source."""
+    refusals_per_minute: int = 600
+    """Such a minute after that; whoever is refused more often gets 503 with Retry-After."""
+    guesses_burst: int = 10
+    """Wrong numbers that third parties may verify at once against one subscription."""
+    guesses_per_minute: int = 2
+    """Such a minute after that. Numbers could be found out by trying, otherwise."""
     remembered: int = 200_000
     """Buckets that one worker remembers; the least recently used are forgotten."""
 
@@ -328,6 +361,41 @@ class Handset(Section, frozen=True):
     Without such a family that request gets 400."""
 
 
+class Issuer(Section, frozen=True):
+    """An authorization server whose access tokens (JWT) prove who calls (TS.43 §2.8.3)."""
+
+    issuer: str = ""
+    """`iss` of its tokens."""
+    audience: str = ""
+    """`aud` that its tokens must have to be for us."""
+    jwks: str = ""
+    """File with its JWK Set. Read again when it changes, so a rotation needs no restart; only
+    tokens signed with a public key (ES256, ES384, RS256 …, PS256, EdDSA) are believed."""
+    tenants: tuple[str, ...] = ()
+    """Tenants that trust it; empty = all."""
+
+
+class Partner(Section, frozen=True):
+    """An application server or an app that may ask about subscribers (`ap2014`, `ap2015`). A
+    tenant without any partner answers whoever brings a good temporary token, and gives no operator
+    tokens."""
+
+    requestor_ids: tuple[str, ...] = ()
+    """What it calls itself in `requestor_id`, in any letter case."""
+    client_ids: tuple[str, ...] = ()
+    """Its OAuth clients: `client_id` of operator tokens, the client of its access tokens, `iss` of
+    its app tokens."""
+    operations: tuple[str, ...] = ()
+    """Operations that it may ask for; empty = every one that its token allows."""
+    access_token: bool = True
+    """Whether it has to prove itself with an `access_token` too, of one of the `[issuers]`."""
+    app_key: str = ""
+    """File with the JWK or JWK Set by which its app tokens are checked: its public key, or the
+    secret that it shares with us. Empty = it makes no app tokens."""
+    tenants: tuple[str, ...] = ()
+    """Tenants that it is a partner of; empty = all."""
+
+
 class Tenant(Section, frozen=True):
     """An operator or MVNO served by this server. `default` exists without being named."""
 
@@ -348,6 +416,24 @@ class Tenant(Section, frozen=True):
     """Policy file (TOML); empty = the policy that comes with simgrant."""
     portal_url: str = ""
     """The tenant's own portal; empty = `portal.base_url`."""
+    withheld: tuple[str, ...] = ()
+    """Operations, such as `GetSubscriberInfo`, that this tenant does not offer (405)."""
+    sim_id: Literal["imsi", "uuid", "hash"] = "hash"
+    """What GetSubscriberInfo tells of the SIM: the IMSI, a UUID made of it, or its keyed hash. Both
+    of the latter are made with the oldest hashing key of the key ring: keep that key."""
+    tell_imsi: bool = False
+    """Whether GetSubscriberDeviceInfo tells the IMSI beside the number."""
+    mvno_name: str = ""
+    """MvnoName of GetSubscriberInfo; empty = it is not told."""
+    identity_key: str = ""
+    """PEM file with the public key (P-256) of the Wi-Fi gateway: the identities of `ap2013` are
+    IMSIs encrypted to it (JWE, ECDH-ES with A256GCM), which it opens without us. Empty = they are
+    pseudonyms that only `simgrant identity resolve` leads back to the subscription."""
+    identity_key_id: str = ""
+    """`kid` in the header of such an identity."""
+    partner_json: bool = False
+    """Answer third parties with JSON unless they ask for XML, without OperationResult, as Google's
+    guide for carriers has it."""
 
 
 class Settings(Section, frozen=True):
@@ -362,6 +448,9 @@ class Settings(Section, frozen=True):
     auth: Auth = Auth()
     local_auc: LocalAuc = LocalAuc()
     tokens: Tokens = Tokens()
+    temporary_tokens: TemporaryTokens = TemporaryTokens()
+    operator_tokens: OperatorTokens = OperatorTokens()
+    private_identity: PrivateIdentity = PrivateIdentity()
     documents: Documents = Documents()
     roaming: Roaming = Roaming()
     limits: Limits = Limits()
@@ -377,5 +466,9 @@ class Settings(Section, frozen=True):
     """Message centres by name."""
     handsets: dict[str, Handset] = {}
     """Handset families by name."""
+    issuers: dict[str, Issuer] = {}
+    """Issuers of access tokens by name."""
+    partners: dict[str, Partner] = {}
+    """Third parties by name."""
     tenants: dict[str, Tenant] = {}
     """Tenants by name (lower case letters, digits, hyphen)."""

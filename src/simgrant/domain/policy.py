@@ -37,6 +37,7 @@ FEATURES: Mapping[str, str] = {
     "vonr": "voice calls over 5G",
     "vowifi": "voice calls over Wi-Fi",
     "smsoip": "text messages over IMS",
+    "private_identity": "an identity for Wi-Fi networks in the IMSI's place",
     "home_only": "option: nothing of the plan is offered abroad",
     "eps_fallback": "option: 5G calls fall back to LTE; told to the device with ap2003",
 }

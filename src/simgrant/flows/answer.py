@@ -15,7 +15,7 @@ from simgrant.flows.tokens import encode
 from simgrant.keyring.ring import NONCE_BYTES, KeyRing, Purpose
 from simgrant.nouns import noun
 from simgrant.services import SERVICES
-from simgrant.services.service import Enquiry, ServiceFlow
+from simgrant.services.service import Enquiry, PrivateIdentity, ServiceFlow
 from simgrant.spec.version import SpecVersion
 from simgrant.wire.document import Application, Vers
 from simgrant.wire.negotiate import best_text
@@ -50,6 +50,7 @@ def answer(
     version: SpecVersion,
     languages: tuple[str, ...],
     flow: Callable[[str], ServiceFlow | None],
+    identity: PrivateIdentity | None = None,
 ) -> Answered:
     """Return one APPLICATION per asked-for service, all of which must be known.
 
@@ -65,6 +66,7 @@ def answer(
             spec_version=version,
             flow=flow(app_id),
             text=lambda texts: best_text(texts, languages),
+            identity=identity,
         )
         applications.append(service.answer(facts, decisions, enquiry))
         decided.extend(decisions)

@@ -10,21 +10,24 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field, replace
 
 from simgrant.domain.policy import Policy
-from simgrant.domain.subscription import PushRegistration
+from simgrant.domain.subscription import PushRegistration, Subscription
 from simgrant.domain.trail import Trail
-from simgrant.errors import BadTemporaryToken, Unauthenticated, UnsupportedVersion
+from simgrant.errors import Unauthenticated, UnsupportedVersion
 from simgrant.flows.answer import Portal, user_data, vers
 from simgrant.flows.authenticate import Call, Challenge, Family, Principal
 from simgrant.flows.by_sim import BySim
 from simgrant.flows.by_token import ByToken
 from simgrant.flows.gather import device_of, look, times_of
-from simgrant.flows.verdicts import Asked, Verdicts
+from simgrant.flows.operate import Operate
+from simgrant.flows.operations.operation import utc
+from simgrant.flows.private_identity import PrivateIdentities
+from simgrant.flows.verdicts import IDENTITY, IDENTITY_EXPIRY, Asked, Verdicts
 from simgrant.nouns import noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 from simgrant.ports.store import Store
 from simgrant.spec.ids import NotifAction, RegisterNotifStatus
-from simgrant.wire.document import Token
+from simgrant.wire.document import Application, Token, Vers
 from simgrant.wire.negotiate import Format, document_format, languages
 from simgrant.wire.push_token import CHANNELS, Channel, is_token
 from simgrant.wire.request import Ask, NotifClaim
@@ -58,6 +61,8 @@ class Entitle:
         *,
         by_token: ByToken,
         by_sim: BySim,
+        operate: Operate,
+        identities: PrivateIdentities,
         policies: Mapping[str, Policy],
         portals: Mapping[str, Portal],
         keys: Keys,
@@ -69,9 +74,12 @@ class Entitle:
     ) -> None:
         self._by_token = by_token
         self._by_sim = by_sim
+        self._operate = operate
+        self._identities = identities
         self._portals = portals
         self._verdicts = {
-            name: Verdicts(policy, portals[name]) for name, policy in policies.items()
+            name: Verdicts(policy, portals[name], identities.kind(name))
+            for name, policy in policies.items()
         }
         self._keys = keys
         self._store = store
@@ -85,15 +93,18 @@ class Entitle:
         trail.spec_version, trail.app_name = str(ask.spec_version), ask.app_name[:64]
         if ask.spec_version.major < 1:
             raise UnsupportedVersion
-        if ask.temporary_token:
-            # No operation issues one yet, so none can be good (TS.43 Table 8).
-            raise BadTemporaryToken
+        if ask.temporary_token or ask.value("operator_token"):
+            return await self._tell(ask, call, trail)
         if ask.token:
             trail.leg = "token"
             principal = await self._by_token.authenticate(ask, call, trail)
             return await self._grant(principal, call, trail)
         if ask.eap_id:
             trail.leg = "start"
+            if ask.value("access_token"):
+                # Whoever proves himself badly is not worth a vector (TS.43 §14.1.5).
+                tenant = self._by_sim.tenant_of(ask, call)
+                await self._operate.prove_app(ask, call, tenant)
             return await self._by_sim.start(self._completed(ask, call), call, trail)
         raise Unauthenticated("no_credentials")
 
@@ -126,15 +137,28 @@ class Entitle:
         subscription = profile.subscription
         registered = None if ask.notif is None else await self._register(who, ask.notif)
         trail.device = device_of(ask.terminal)
+        if ask.value("operation") and self._operate.wanted(who.apps, ask):
+            application = await self._operate.for_device(who, call, trail, registered)
+            return self._document(
+                subscription,
+                trail,
+                document_format(call.accept),
+                application,
+                Token(who.token, max(1, int(who.expires - who.at))),
+            )
         trail.times = times_of(profile, now=now)
         asked = Asked(who.apps, ask.spec_version, languages(call.accept_language), registered)
         view = look(profile, tenant=who.tenant, now=now, roaming_max_age=rules.roaming_max_age_s)
         kept = self._verdicts[name].of(asked, view, trail.device)
         trail.verdict = kept.verdict
 
-        def pages_data(app_id: str) -> str:
+        def own(what: str) -> str:
+            if what == IDENTITY:
+                return self._identities.push(name, subscription.imsi, at=who.at, now=now)
+            if what == IDENTITY_EXPIRY:
+                return utc(self._identities.expires(who.at))
             portal = self._portals[name]
-            return user_data(portal, app_id, subscription, who.terminal_id, ring=ring, now=who.at)
+            return user_data(portal, what, subscription, who.terminal_id, ring=ring, now=who.at)
 
         format_ = document_format(call.accept)
         body = WRITERS[format_].join(
@@ -145,8 +169,41 @@ class Entitle:
                 spread=rules.validity_spread,
             ),
             Token(who.token, max(1, int(who.expires - who.at))),
-            kept.text(format_, pages_data),
+            kept.text(format_, own),
         )
+        return Granted(format_, body)
+
+    async def _tell(self, ask: Ask, call: Call, trail: Trail) -> Granted:
+        """Return the document for whoever asks with a lent token; it never holds a TOKEN.
+
+        One task's token would become a subscriber's otherwise (divergence
+        "no-token-for-third-parties").
+        """
+        told = await self._operate.for_borrower(ask, call, trail)
+        format_ = document_format(call.accept)
+        if told.offer.bare_json and "xml" not in call.accept.lower():
+            format_ = Format.JSON
+        return self._document(told.subscription, trail, format_, told.application, None)
+
+    def _document(
+        self,
+        subscription: Subscription | None,
+        trail: Trail,
+        format_: Format,
+        application: Application,
+        token: Token | None,
+    ) -> Granted:
+        """Return a document about an operation."""
+        writer, rules = WRITERS[format_], self._rules
+        version = Vers(1, rules.validity_s)
+        if subscription is not None:
+            version = vers(
+                subscription,
+                trail.subscriber_ref,
+                validity_s=rules.validity_s,
+                spread=rules.validity_spread,
+            )
+        body = writer.join(version, token, writer.push_applications((application,)))
         return Granted(format_, body)
 
     async def _register(self, who: Principal, notif: NotifClaim) -> RegisterNotifStatus:

@@ -22,7 +22,8 @@ from simgrant.flows.gather import device_of, gather, look, times_of
 from simgrant.keyring.ring import KeyRing
 from simgrant.nouns import noun
 from simgrant.ports.store import RequestRecord, Store
-from simgrant.services import ServiceFlow
+from simgrant.services import PrivateIdentity, ServiceFlow
+from simgrant.spec.ids import PrivateUserIdType
 from simgrant.spec.version import DEFAULT, SpecVersion
 from simgrant.wire.document import Application
 from simgrant.wire.request import TerminalClaim
@@ -86,6 +87,7 @@ async def explain(
     ring: KeyRing,
     rules: Rules,
     now: float,
+    identities: PrivateUserIdType = PrivateUserIdType.PSEUDONYM,
 ) -> Explanation:
     """Return what a phone with this SIM would get for one service now, and why."""
     imsi = subscription.imsi
@@ -111,6 +113,7 @@ async def explain(
         version=inquiry.spec_version,
         languages=inquiry.languages,
         flow=flow,
+        identity=PrivateIdentity(identities, "…", "…"),
     )
     found = await store.records(
         tenant.name, ring.references(tenant.name, "imsi", imsi.digits), limit=inquiry.records

@@ -8,6 +8,7 @@ validity, sealed user data, ages. ADR 0014 says what that saves, and why nothing
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -19,8 +20,8 @@ from simgrant.domain.trail import Verdict
 from simgrant.flows.answer import Portal, answer, page_of
 from simgrant.flows.gather import View, gather
 from simgrant.services import SERVICES
-from simgrant.services.service import ServiceFlow
-from simgrant.spec.ids import RegisterNotifStatus
+from simgrant.services.service import PrivateIdentity, ServiceFlow
+from simgrant.spec.ids import PrivateUserIdType, RegisterNotifStatus
 from simgrant.spec.version import SpecVersion
 from simgrant.telemetry.record import push_verdict
 from simgrant.wire.document import Application, Parm
@@ -51,16 +52,19 @@ class Kept:
     applications: tuple[Application, ...]
     _texts: dict[Format, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
 
-    def text(self, format_: Format, user_data: Callable[[str], str]) -> str:
-        """Return the applications as they are written, with the user data of each page in it."""
+    def text(self, format_: Format, own: Callable[[str], str]) -> str:
+        """Return the applications as they are written, with what is the subscriber's own in it.
+
+        ``own`` gives it by name: an AppID for the user data of that service's page.
+        """
         written = self._texts.get(format_)
         if written is None:
             text = WRITERS[format_].push_applications(self.applications)
-            apps = (application.app_id for application in self.applications)
-            written = self._texts[format_] = text, tuple(a for a in apps if _mark(a) in text)
-        text, paged = written
-        for app_id in paged:
-            text = text.replace(_mark(app_id), user_data(app_id))
+            names = tuple(dict.fromkeys(_MARKED.findall(text)))
+            written = self._texts[format_] = text, names
+        text, names = written
+        for name in names:
+            text = text.replace(_mark(name), own(name))
         return text
 
 
@@ -71,9 +75,15 @@ class Verdicts:
     _MOST_LETTERS = 256
     """Of a word that a device says of itself; with longer ones an answer is not kept."""
 
-    def __init__(self, policy: Policy, portal: Portal) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        portal: Portal,
+        identities: PrivateUserIdType = PrivateUserIdType.PSEUDONYM,
+    ) -> None:
         self._policy = policy
         self._portal = portal
+        self._identity = PrivateIdentity(identities, _mark(IDENTITY), _mark(IDENTITY_EXPIRY))
         self._kept: dict[Key, Kept] = {}
         self._seeing = frozenset(
             app_id
@@ -115,6 +125,7 @@ class Verdicts:
             version=asked.version,
             languages=asked.languages,
             flow=self._marked_flow,
+            identity=self._identity,
         )
         applications = answered.applications
         if asked.registered is not None:
@@ -131,6 +142,12 @@ class Verdicts:
         return ServiceFlow(url, _mark(app_id)) if url else None
 
 
-def _mark(app_id: str) -> str:
-    """Return what stands for an application's user data, in letters that no text may have."""
-    return f"\ue000{app_id}\ue000"
+IDENTITY, IDENTITY_EXPIRY = "PrivateUserID", "PrivateUserIDExpiry"
+"""Names of what is a subscriber's own, beside the AppIDs of services with a page."""
+
+_MARKED = re.compile("\ue000([^\ue000]*)\ue000")
+
+
+def _mark(name: str) -> str:
+    """Return what stands for a value of the subscriber's own, in letters that no text may have."""
+    return f"\ue000{name}\ue000"

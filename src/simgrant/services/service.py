@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 from simgrant.domain.facts import Facts, Question
 from simgrant.domain.policy import Decision, Result
 from simgrant.nouns import noun
-from simgrant.spec.ids import EntitlementStatus
+from simgrant.spec.ids import EntitlementStatus, PrivateUserIdType
 from simgrant.spec.version import SpecVersion, parse
 from simgrant.wire.document import Application, Parm
 
@@ -32,6 +32,15 @@ class ServiceFlow:
 
 
 @noun
+class PrivateIdentity:
+    """What stands for the subscriber in Wi-Fi networks (TS.43 §12.1.2)."""
+
+    kind: PrivateUserIdType
+    value: str = field(repr=False)
+    expiry: str
+
+
+@noun
 class Enquiry:
     """What an answer depends on besides facts and decisions."""
 
@@ -40,6 +49,8 @@ class Enquiry:
     """None where there is no portal."""
     text: Callable[[Mapping[str, str]], str]
     """Picks the text in the subscriber's language; empty when there is none at all."""
+    identity: PrivateIdentity | None = None
+    """None where none can be made."""
 
 
 @noun
@@ -151,12 +162,17 @@ def read_table(text: str, *, name: str) -> Table:
             needs=frozenset(data.pop("needs")),
             features=tuple(data.pop("features")),
             texts=data.pop("texts", {}),
-            parms={path: _row(path, row) for path, row in data.pop("parm").items()},
+            parms=parm_rows(data.pop("parm")),
         )
         _all_read(data)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise BadTable(f"{name}: {error!r}") from error
     return table
+
+
+def parm_rows(data: Mapping[str, Any]) -> Mapping[str, ParmRow]:
+    """Return the rows of a ``[parm.…]`` table by path; raise ValueError for a bad one."""
+    return {path: _row(path, row) for path, row in data.items()}
 
 
 def number_parms(name: str, numbers: Iterable[IntEnum]) -> Mapping[IntEnum, Parm]:

@@ -21,15 +21,17 @@ from rich.tree import Tree
 from simgrant.eap.packet import Code, Packet, Variant
 from simgrant.identities import Imsi
 from simgrant.nouns import noun
-from simgrant.sim.exchange import Exchange, Outcome, Result
+from simgrant.sim.exchange import Exchange, Leg, Outcome, Result
 from simgrant.spec.ids import (
     AccessType,
     AddrStatus,
     AppId,
     EntitlementStatus,
     HomeRoamingNwType,
+    OperationResult,
     ProvStatus,
     RegisterNotifStatus,
+    SimIdType,
     TcStatus,
 )
 from simgrant.wire.document import Application, Characteristic, Document, Item, Parm
@@ -65,15 +67,19 @@ _NAMED_VALUES: Final[dict[str, type[IntEnum]]] = {
     "AccessType": AccessType,
     "HomeRoamingNWType": HomeRoamingNwType,
     "RegisterNotifStatus": RegisterNotifStatus,
+    "OperationResult": OperationResult,
+    "SimIdType": SimIdType,
 }
 _GOOD: Final = frozenset({"ENABLED", "AVAILABLE", "PROVISIONED", "NOT_REQUIRED", "SUCCESS"})
 _BAD: Final = frozenset({"INCOMPATIBLE", "INVALID_TOKEN"})
 
 _SECRET = re.compile(
-    r"token|otp$|userdata$|user_data$|activationcode$|^code$|^state$", re.IGNORECASE
+    r"token(?!expiry|validity|validatedparams|authurl)|otp$|userdata$|user_data$|activationcode$|^code$|^state$",
+    re.IGNORECASE,
 )
 _IDENTITY = re.compile(
-    r"^imsi$|msisdn|terminal_id$|iccid$|eid$|imei|^gid|terminal_sn$|privateuserid", re.IGNORECASE
+    r"^imsi$|msisdn|terminal_id$|iccid$|eid$|imei|^gid|terminal_sn$|privateuserid$|^simid$",
+    re.IGNORECASE,
 )
 _HEADERS_SHOWN: Final = ("Accept", "Content-Type", "Cookie", "User-Agent")
 _ANSWER_HEADERS_SHOWN: Final = ("Set-Cookie", "Location", "Retry-After")
@@ -251,7 +257,8 @@ def _ending(outcome: Outcome, mask: Mask) -> Text:
     number = len(outcome.exchanges)
     took = f" after {number} request{'s' * (number > 1)}, {_milliseconds(outcome):.1f} ms"
     if outcome.result is Result.DOCUMENT:
-        line = Text.assemble(("✓ the handset has its document", "bold green"), (took, "dim"))
+        whose = "server" if outcome.last.leg is Leg.LENT else "handset"
+        line = Text.assemble((f"✓ the {whose} has its document", "bold green"), (took, "dim"))
         if outcome.missing:
             line.append(f"\n! not in it: {', '.join(outcome.missing)}", style="yellow")
         return line
@@ -262,7 +269,8 @@ def _ending(outcome: Outcome, mask: Mask) -> Text:
         line.append(f"\n  come back in {outcome.retry_after:g} s", style="yellow")
     if outcome.location:
         line.append(f"\n  go to {mask.header('Location', outcome.location)}", style="yellow")
-    line.append(f"\n  Android's client would report error {outcome.code}", style="dim")
+    if outcome.last.leg is not Leg.LENT:
+        line.append(f"\n  Android's client would report error {outcome.code}", style="dim")
     return line
 
 
@@ -380,7 +388,7 @@ def _span(seconds: int) -> str:
 # -------------------------------------------------------------------------- for programs
 
 
-def as_json(outcome: Outcome, *, mask: Mask, sim: Imsi) -> list[dict[str, Any]]:
+def as_json(outcome: Outcome, *, mask: Mask, sim: Imsi | None) -> list[dict[str, Any]]:
     """Return one object per exchange; the last one says how the conversation ended."""
     found = [_exchange_json(seen, mask, sim) for seen in outcome.exchanges]
     last = found[-1]
@@ -395,9 +403,9 @@ def as_json(outcome: Outcome, *, mask: Mask, sim: Imsi) -> list[dict[str, Any]]:
     return found
 
 
-def _exchange_json(seen: Exchange, mask: Mask, sim: Imsi) -> dict[str, Any]:
+def _exchange_json(seen: Exchange, mask: Mask, sim: Imsi | None) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "sim": mask.imsi(sim),
+        "sim": mask.imsi(sim) if sim else None,
         "leg": str(seen.leg),
         "method": seen.method,
         "url": seen.url,

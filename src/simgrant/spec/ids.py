@@ -88,6 +88,32 @@ class NotifAction(Number):
     SNC = 5
 
 
+class OperationResult(Number):
+    """TS.43 §6.5.1: how an operation ended."""
+
+    SUCCESS = 1
+    GENERAL_ERROR = 100
+    INVALID_OPERATION = 101
+    INVALID_PARAMETER = 102
+    NOT_SUPPORTED = 103
+    INVALID_MSG_RESPONSE = 104
+
+
+class SimIdType(Number):
+    """TS.43 §6.5.11: by what a subscriber is told apart."""
+
+    IMSI = 0
+    UUID = 1
+    IMSI_HASH = 2
+
+
+class PrivateUserIdType(Number):
+    """TS.43 §12.1.2: what kind of identity a Wi-Fi network gets in the IMSI's place."""
+
+    PSEUDONYM = 1
+    OTHER = 2
+
+
 class RegisterNotifStatus(Number):
     """TS.43 Table 12: what became of a notif_token."""
 

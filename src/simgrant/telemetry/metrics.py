@@ -111,6 +111,14 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._operations = _Children(
+            Counter(
+                "simgrant_operations_total",
+                "Operations answered with a document, by OperationResult.",
+                ("tenant", "leg", "operation", "result"),
+                registry=registry,
+            )
+        )
         self.records_lost = Counter(
             "simgrant_records_lost_total",
             "Request records that could not be kept: the queue was full or the store failed.",
@@ -156,6 +164,9 @@ class Metrics:
                 # By identity: to tell whether two verdicts are equal costs more than they save.
                 same = (trail.tenant, id(trail.verdict))
                 verdicts.setdefault(same, []).append(trail.verdict)
+            if trail.operation_result:
+                done = (trail.tenant, trail.leg, trail.operation, trail.operation_result)
+                self._operations[done].inc()
             if trail.unknown_apps:
                 self._unknown_apps[trail.tenant,].inc(len(trail.unknown_apps))
         for kind, times in took.items():

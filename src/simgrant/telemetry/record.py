@@ -45,6 +45,8 @@ class Record(msgspec.Struct, omit_defaults=True):
     unknown_apps: tuple[str, ...] = ()
     app_name: str = ""
     detail: str = ""
+    operation: str = ""
+    operation_result: int = 0
     device: Device | None = None
     ages: dict[str, int] | None = None
 
@@ -73,6 +75,8 @@ def push_trail(trail: Trail, *, now: float, seconds: float) -> bytes:
             trail.unknown_apps,
             trail.app_name,
             trail.detail,
+            trail.operation,
+            trail.operation_result,
             trail.device,
             {source: second - at for source, at in trail.times.items()} if verdict else None,
         )

@@ -71,6 +71,23 @@ def test_every_unknown_key_is_named_with_what_was_meant(tmp_path: Path) -> None:
         ("[tenants.a]\ngid1 = ['AB']\n", "gid1 needs plmns"),
         ("[tenants.a]\npolicy = 'p.toml'\n", "needs hosts, plmns or imsi_ranges"),
         ("[tenants.a]\nimsi_ranges = ['001019-001011']\n", "must be first-last"),
+        ("[partners.a]\n", "needs requestor_ids or client_ids"),
+        ("[partners.a]\nclient_ids = ['a']\n", "and one of the [issuers]"),
+        (
+            "[partners.a]\nclient_ids = ['a']\naccess_token = false\n"
+            "[partners.b]\nclient_ids = ['a']\naccess_token = false\n",
+            "partners.b: client_id a is also a's",
+        ),
+        (
+            "[partners.a]\nrequestor_ids = ['a']\naccess_token = false\ntenants = ['defualt']\n",
+            "there is no tenant defualt (did you mean default?)",
+        ),
+        ("[issuers.a]\nissuer = 'a'\naudience = 'b'\n", "issuers.a: needs jwks"),
+        (
+            "[issuers.a]\nissuer = 'i'\n[issuers.b]\nissuer = 'i'\n",
+            "issuers.b: i is also a's",
+        ),
+        ("[temporary_tokens]\nlife_s = 100_000\n", "is not within 10 to 86400"),
         ("x = 1 = 2", "simgrant.toml"),
     ],
 )

@@ -60,7 +60,7 @@ def test_every_refusal_says_why_in_every_language() -> None:
 
 def test_plans() -> None:
     assert POLICY.plans == {
-        "standard": {"volte", "vonr", "vowifi", "smsoip"},
+        "standard": {"volte", "vonr", "vowifi", "smsoip", "private_identity"},
         "basic": {"volte", "smsoip"},
         "home": {"volte", "vonr", "vowifi", "smsoip", "home_only"},
         "data": set(),

@@ -14,9 +14,9 @@ from simgrant.domain.policy import Policy, default_policy, default_policy_text, 
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
 from simgrant.flows.answer import Portal, answer, page_of
 from simgrant.flows.gather import EXPIRED, View, gather
-from simgrant.flows.verdicts import NO_DEVICE, Asked, Verdicts
-from simgrant.services import ServiceFlow
-from simgrant.spec.ids import ProvStatus, RegisterNotifStatus
+from simgrant.flows.verdicts import IDENTITY, IDENTITY_EXPIRY, NO_DEVICE, Asked, Verdicts
+from simgrant.services import PrivateIdentity, ServiceFlow
+from simgrant.spec.ids import PrivateUserIdType, ProvStatus, RegisterNotifStatus
 from simgrant.spec.version import SpecVersion
 from simgrant.wire.document import Token, Vers
 from simgrant.wire.negotiate import Format
@@ -51,7 +51,7 @@ views = st.builds(
 )
 asks = st.builds(
     Asked,
-    st.permutations(["ap2003", "ap2004", "ap2005"]).flatmap(
+    st.permutations(["ap2003", "ap2004", "ap2005", "ap2013"]).flatmap(
         lambda apps: st.integers(1, 3).map(lambda many: tuple(apps[:many]))
     ),
     st.sampled_from([SpecVersion(2, 0), V12]),
@@ -93,6 +93,11 @@ def test_what_is_kept_is_what_would_be_made(
         version=asked.version,
         languages=asked.languages,
         flow=lambda app: ServiceFlow(page_of(PORTAL, app), f"flow={app}-own"),
+        identity=PrivateIdentity(
+            PrivateUserIdType.PSEUDONYM,
+            f"flow={IDENTITY}-own",
+            f"flow={IDENTITY_EXPIRY}-own",
+        ),
     )
     assert kept.verdict.decisions == made.decisions
     text = kept.text(format_, lambda app: f"flow={app}-own")

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 
 from simgrant.domain.facts import Facts
 from simgrant.domain.policy import Decision, Policy, Result
-from simgrant.services import SERVICES, Enquiry, ServiceFlow
+from simgrant.services import SERVICES, Enquiry, PrivateIdentity, ServiceFlow
+from simgrant.spec.ids import PrivateUserIdType
 from simgrant.spec.version import SpecVersion
 from simgrant.wire.document import Application, Characteristic, CharacteristicList, Item
 from tests.unit.domain.samples import decided
 
 FLOW = ServiceFlow("https://portal.example.net/vowifi", "flow=c2VhbGVk")
+IDENTITY = PrivateIdentity(PrivateUserIdType.OTHER, "an.identity", "2026-12-01T00:00:00Z")
 V12 = SpecVersion(12, 0)
 V2 = SpecVersion(2, 0)
 
@@ -23,7 +25,7 @@ def english(texts: Mapping[str, str]) -> str:
 def enquiry(
     version: SpecVersion = V12, flow: ServiceFlow | None = FLOW, language: str = "en"
 ) -> Enquiry:
-    return Enquiry(version, flow, lambda texts: texts.get(language, ""))
+    return Enquiry(version, flow, lambda texts: texts.get(language, ""), IDENTITY)
 
 
 def answered(app_id: str, facts: Facts, policy: Policy, asked: Enquiry) -> Application:

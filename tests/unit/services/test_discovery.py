@@ -20,7 +20,14 @@ from simgrant.spec.version import SpecVersion
 
 
 def test_every_service_is_found_by_its_app_id() -> None:
-    assert list(SERVICES) == [AppId.VOICE_OVER_CELLULAR, AppId.VOWIFI, AppId.SMSOIP]
+    assert list(SERVICES) == [
+        AppId.VOICE_OVER_CELLULAR,
+        AppId.VOWIFI,
+        AppId.SMSOIP,
+        AppId.PRIVATE_IDENTITY,
+        AppId.DEVICE_INFORMATION,
+        AppId.APP_AUTHENTICATION,
+    ]
     assert all(service.app_id == app_id for app_id, service in SERVICES.items())
 
 

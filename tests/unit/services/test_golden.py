@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from simgrant.domain.facts import Area, Facts
 from simgrant.domain.policy import default_policy
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
-from simgrant.services import Enquiry
-from simgrant.spec.ids import ProvStatus
+from simgrant.services import Enquiry, PrivateIdentity
+from simgrant.spec.ids import PrivateUserIdType, ProvStatus
 from simgrant.wire import json, xml
 from simgrant.wire.document import Document, Token, Vers
 from tests.conftest import Golden
@@ -19,6 +21,7 @@ from tests.unit.domain.samples import Changes, facts
 from tests.unit.services.samples import V2, V12, answered, enquiry
 
 POLICY = default_policy()
+PSEUDONYM = PrivateIdentity(PrivateUserIdType.PSEUDONYM, "2a-pseudonym", "2026-12-01T00:00:00Z")
 MISSING, IN_PROGRESS = ConsentStatus.MISSING, ConsentStatus.IN_PROGRESS
 
 
@@ -70,6 +73,11 @@ CASES: list[tuple[str, str, str, Changes, Enquiry]] = [
     ("ap2004", "suspended", "standard", {"status": SubscriptionStatus.SUSPENDED}, enquiry()),
     ("ap2005", "allowed", "standard", {}, enquiry()),
     ("ap2005", "not-in-plan", "data", {}, enquiry()),
+    ("ap2013", "encrypted", "standard", {}, enquiry()),
+    ("ap2013", "pseudonym", "standard", {}, replace(enquiry(), identity=PSEUDONYM)),
+    ("ap2013", "not-in-plan", "data", {}, enquiry()),
+    ("ap2014", "authenticated", "standard", {}, enquiry()),
+    ("ap2015", "authenticated", "standard", {}, enquiry()),
 ]
 
 

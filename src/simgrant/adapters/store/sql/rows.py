@@ -222,7 +222,7 @@ def from_record(value: RequestRecord) -> Params:
 
 
 def to_token_use(row: Row) -> TokenUse:
-    """Build what became of a token from the row of ``TOKEN_USE``."""
+    """Build what became of a token from the row of ``USE``."""
     state, holder, at, expires_at = row
     return TokenUse(TokenState(state), at, expires_at, holder)
 

@@ -235,12 +235,12 @@ ON CONFLICT (tenant, subscriber_ref, at_us, request_id) DO NOTHING
 
 PING = "SELECT version_num FROM schema_version"
 
-TOKEN_USE = """
+USE = """
 SELECT state, holder, at, expires_at FROM token_use
 WHERE tenant = ?1 AND imsi = ?2 AND token_id = ?3
 """
 
-TOKEN_USE_BEGINS = """
+USE_BEGINS = """
 INSERT INTO token_use (tenant, imsi, token_id, state, holder, at, expires_at, shard)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
 ON CONFLICT (tenant, imsi, token_id) DO NOTHING
@@ -248,7 +248,7 @@ RETURNING 1
 """
 
 # Only for whom it was redeemed.
-TOKEN_USE_GOES_ON = """
+USE_GOES_ON = """
 UPDATE token_use SET state = ?4, at = ?6, expires_at = ?7, shard = ?8
 WHERE tenant = ?1 AND imsi = ?2 AND token_id = ?3 AND holder = ?5 AND state = ?9
 RETURNING 1
@@ -382,7 +382,7 @@ PUSHES_FORGOTTEN = "DELETE FROM push_registration WHERE tenant = ?1 AND imsi = ?
 GRANTS_FORGOTTEN = "DELETE FROM token_grant WHERE tenant = ?1 AND imsi = ?2"
 TERMINALS_FORGOTTEN = "DELETE FROM terminal WHERE tenant = ?1 AND imsi = ?2 RETURNING 1"
 SESSIONS_FORGOTTEN = "DELETE FROM session WHERE tenant = ?1 AND imsi = ?2 RETURNING 1"
-TOKEN_USES_FORGOTTEN = "DELETE FROM token_use WHERE tenant = ?1 AND imsi = ?2"
+USES_FORGOTTEN = "DELETE FROM token_use WHERE tenant = ?1 AND imsi = ?2"
 SUBSCRIPTION_FORGOTTEN = """
 DELETE FROM subscription WHERE tenant = ?1 AND imsi = ?2 RETURNING msisdn
 """
@@ -491,7 +491,7 @@ WHERE tenant = ?1 AND imsi = ?2 AND terminal_id = ?3 AND app_name = ?4 AND app_i
 
 NOTICES_FORGOTTEN = "DELETE FROM notice WHERE tenant = ?1 AND imsi = ?2"
 
-TOKEN_USES_PURGED = """
+USES_PURGED = """
 DELETE FROM token_use WHERE (tenant, imsi, token_id) IN (
     SELECT tenant, imsi, token_id FROM token_use
     WHERE shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3

@@ -173,7 +173,7 @@ class SqlStore:
     async def token_use(self, tenant: str, imsi: Imsi | None, token_id: bytes) -> TokenUse | None:
         """Return what became of a token, None where nothing did."""
         key = (tenant, imsi.digits if imsi else "", token_id)
-        found = await self._engine.read(statements.TOKEN_USE, key)
+        found = await self._engine.read(statements.USE, key)
         return rows.to_token_use(found[0]) if found else None
 
     async def use_token(
@@ -188,9 +188,9 @@ class SqlStore:
         """Write what becomes of a token if nothing else did meanwhile; say whether so."""
         params = rows.from_token_use(tenant, imsi, token_id, use)
         if expected is None:
-            return bool(await self._engine.write(statements.TOKEN_USE_BEGINS, params))
+            return bool(await self._engine.write(statements.USE_BEGINS, params))
         goes_on = (*params, expected.value)
-        return bool(await self._engine.write(statements.TOKEN_USE_GOES_ON, goes_on))
+        return bool(await self._engine.write(statements.USE_GOES_ON, goes_on))
 
     # --- the outbox of notices ---------------------------------------------
 
@@ -421,7 +421,7 @@ class SqlStore:
             yield Run(statements.PUSHES_FORGOTTEN, key)
             yield Run(statements.NOTICES_FORGOTTEN, key)
             yield Run(statements.GRANTS_FORGOTTEN, key)
-            yield Run(statements.TOKEN_USES_FORGOTTEN, key)
+            yield Run(statements.USES_FORGOTTEN, key)
             terminals = yield Run(statements.TERMINALS_FORGOTTEN, key)
             sessions = yield Run(statements.SESSIONS_FORGOTTEN, key)
             return Erased(len(found), len(terminals), len(sessions), records)
@@ -462,7 +462,7 @@ class SqlStore:
                 left -= len(await self._engine.write(statements.SESSIONS_PURGED, params))
             if left > 0:
                 params = (shard, sessions_before, left)
-                left -= len(await self._engine.write(statements.TOKEN_USES_PURGED, params))
+                left -= len(await self._engine.write(statements.USES_PURGED, params))
         if left > 0:
             left -= await self._records.purge(records_before * 1_000_000, left)
         return limit - left
@@ -590,7 +590,7 @@ def _check_imsis(
                 statements.GRANTS_FORGOTTEN,
                 statements.TERMINALS_FORGOTTEN,
                 statements.SESSIONS_FORGOTTEN,
-                statements.TOKEN_USES_FORGOTTEN,
+                statements.USES_FORGOTTEN,
                 statements.NOTICES_FORGOTTEN,
             ):
                 yield Run(sql, (tenant, imsi))
