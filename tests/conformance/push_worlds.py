@@ -204,7 +204,7 @@ async def sms_world(
         "port": centre.port,
         "system_id": centre.system_id,
         "password_file": _written(folder / "password", centre.password),
-        "connect_timeout_s": 0.5,
+        "connect_timeout_s": 1.0,
         "retry": QUICK,
     }
     smpp |= changes.pop("smpp", {})

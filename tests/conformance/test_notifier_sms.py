@@ -83,6 +83,7 @@ async def test_no_more_messages_are_out_than_the_window_has(tmp_path: Path) -> N
             *(send(world, within=0.2) for _ in range(20)), return_exceptions=True
         )
         assert {type(outcome) for outcome in outcomes} == {PeerTimeout}
+        await world.switch.until_asked(1 + 4)
         # Who stopped waiting did not make room for another one.
         assert world.switch.asked == 1 + 4
 

@@ -133,7 +133,8 @@ def receipt(reply: Reply, *, now: float) -> Receipt:
             since = None if failure.timestamp is None else failure.timestamp // 1000
             return Dead("unregistered", since)
         case 400, "BadDeviceToken":
-            return Dead("invalid_token")
+            # Or a good one of the other environment, which a wrong ``url`` makes all of them.
+            return Refused("bad_device_token")
         case 400, "DeviceTokenNotForTopic":
             return Refused("topic_mismatch")
         case 403, _:

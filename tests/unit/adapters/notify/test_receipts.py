@@ -85,7 +85,7 @@ APNS: list[tuple[Reply, Receipt | str]] = [
         Dead("unregistered", 1_795_000_000),
     ),
     (reply(410, {"reason": "ExpiredToken"}), Dead("unregistered")),
-    (reply(400, {"reason": "BadDeviceToken"}), Dead("invalid_token")),
+    (reply(400, {"reason": "BadDeviceToken"}), Refused("bad_device_token")),
     (reply(400, {"reason": "DeviceTokenNotForTopic"}), Refused("topic_mismatch")),
     (reply(400, {"reason": "BadCollapseId"}), Refused("message_refused")),
     (reply(413, {"reason": "PayloadTooLarge"}), Refused("message_refused")),
