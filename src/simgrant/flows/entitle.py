@@ -13,16 +13,17 @@ from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import PushRegistration
 from simgrant.domain.trail import Trail
 from simgrant.errors import BadTemporaryToken, Unauthenticated, UnsupportedVersion
-from simgrant.flows.answer import Portal, user_data, vers
+from simgrant.flows.answer import Portal, usage_value, user_data, vers
 from simgrant.flows.authenticate import Call, Challenge, Family, Principal
 from simgrant.flows.by_sim import BySim
 from simgrant.flows.by_token import ByToken
-from simgrant.flows.gather import device_of, look, times_of
+from simgrant.flows.gather import device_of, held, look, times_of, wanted
 from simgrant.flows.verdicts import Asked, Verdicts
 from simgrant.nouns import noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 from simgrant.ports.store import Store
+from simgrant.services import SERVICES
 from simgrant.spec.ids import NotifAction, RegisterNotifStatus
 from simgrant.wire.document import Token
 from simgrant.wire.negotiate import Format, document_format, languages
@@ -68,6 +69,7 @@ class Entitle:
         self._by_token = by_token
         self._by_sim = by_sim
         self._portals = portals
+        self._policies = policies
         self._verdicts = {
             name: Verdicts(policy, portals[name]) for name, policy in policies.items()
         }
@@ -82,6 +84,7 @@ class Entitle:
         trail.spec_version, trail.app_name = str(ask.spec_version), ask.app_name[:64]
         if ask.spec_version.major < 1:
             raise UnsupportedVersion
+        wanted(ask, ask.apps)  # Refused now, not after an authentication.
         if ask.temporary_token:
             # No operation issues one yet, so none can be good (TS.43 Table 8).
             raise BadTemporaryToken
@@ -124,14 +127,32 @@ class Entitle:
         registered = None if ask.notif is None else await self._register(who, ask.notif)
         trail.device = device_of(ask.terminal)
         trail.times = times_of(profile, now=now)
-        asked = Asked(who.apps, ask.spec_version, languages(call.accept_language), registered)
-        view = look(profile, tenant=who.tenant, now=now, roaming_max_age=rules.roaming_max_age_s)
+        want = wanted(ask, who.apps)
+        asked = Asked(
+            who.apps, ask.spec_version, languages(call.accept_language), registered, want.wish
+        )
+        view = look(
+            profile,
+            tenant=who.tenant,
+            now=now,
+            roaming_max_age=rules.roaming_max_age_s,
+            held=held(profile, who.apps, want.store, policy=self._policies[name], now=now),
+        )
         kept = self._verdicts[name].of(asked, view, trail.device)
         trail.verdict = kept.verdict
 
-        def pages_data(app_id: str) -> str:
-            portal = self._portals[name]
-            return user_data(portal, app_id, subscription, who.terminal_id, ring=ring, now=who.at)
+        def own(value: str) -> str:
+            if value not in SERVICES:
+                return usage_value(profile.held.usage, value)
+            return user_data(
+                self._portals[name],
+                value,
+                subscription,
+                who.terminal_id,
+                ring=ring,
+                now=who.at,
+                about=want.about(value),
+            )
 
         format_ = document_format(call.accept)
         body = WRITERS[format_].join(
@@ -142,7 +163,7 @@ class Entitle:
                 spread=rules.validity_spread,
             ),
             Token(who.token, max(1, int(who.expires - who.at))),
-            kept.text(format_, pages_data),
+            kept.text(format_, own),
         )
         return Granted(format_, body)
 

@@ -5,13 +5,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from simgrant.domain.facts import Area, Facts
+from simgrant.domain.facts import (
+    Area,
+    BoostState,
+    Facts,
+    Purchases,
+    StoreState,
+    UsageShape,
+    Wish,
+)
+from simgrant.domain.holdings import HeldUsage, Purchase
 from simgrant.domain.policy import default_policy
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
-from simgrant.services import Enquiry
+from simgrant.flows.answer import filled, usage_value
+from simgrant.services import SERVICES, Enquiry, ServiceFlow
+from simgrant.services.service import JSON_PAGE
 from simgrant.spec.ids import ProvStatus
+from simgrant.spec.version import SpecVersion
 from simgrant.wire import json, xml
 from simgrant.wire.document import Document, Token, Vers
 from tests.conftest import Golden
@@ -20,12 +34,48 @@ from tests.unit.services.samples import V2, V12, answered, enquiry
 
 POLICY = default_policy()
 MISSING, IN_PROGRESS = ConsentStatus.MISSING, ConsentStatus.IN_PROGRESS
+GIVEN, NOT_REQUIRED = ConsentStatus.GIVEN, ConsentStatus.NOT_REQUIRED
 
 
 def of_plan(plan: str, changes: Changes) -> Facts:
-    whole: Changes = {"plan": plan, "features": POLICY.features_of(plan)}
+    whole: Changes = {
+        "plan": plan,
+        "features": POLICY.features_of(plan),
+        "offer": POLICY.plan(plan),
+    }
     whole.update(changes)
     return facts(**whole)
+
+
+JSON_FLOW = ServiceFlow(
+    "https://portal.example.net/page", "encodedValue=eyJmbG93IjoiYzJWaGJHVmsifQ=="
+)
+SUSPENDED: Changes = {"status": SubscriptionStatus.SUSPENDED}
+USAGE = (UsageShape("data", limited=True, cyclic=True), UsageShape("tethering", False, False))
+
+
+def boost(boost_type: int, purchase: Purchase | None = None) -> Changes:
+    held = () if purchase is None else (BoostState(boost_type, purchase),)
+    return {"wish": Wish(boost_type), "boosts": held}
+
+
+def at_store(
+    terms: ConsentStatus,
+    provisioning: ProvStatus = ProvStatus.NOT_REQUIRED,
+    purchases: Purchases = Purchases.BELOW_LIMIT,
+) -> StoreState:
+    return StoreState(terms, provisioning, purchases, "50.00 EUR")
+
+
+def own(name: str) -> str:
+    """Return a value of the subscription's own, for the golden documents."""
+    return usage_value(
+        [
+            HeldUsage("data", 314_572_800, 5_368_709_120, 1_796_083_199),
+            HeldUsage("tethering", 0),
+        ],
+        name,
+    )
 
 
 CASES: list[tuple[str, str, str, Changes, Enquiry]] = [
@@ -38,6 +88,13 @@ CASES: list[tuple[str, str, str, Changes, Enquiry]] = [
         "eps-fallback",
         "standard",
         {"features": POLICY.features_of("standard") | {"eps_fallback"}},
+        enquiry(),
+    ),
+    (
+        "ap2003",
+        "handovers",
+        "home",
+        {"features": POLICY.features_of("home") | {"srvcc_5g", "srvcc_4g"}},
         enquiry(),
     ),
     ("ap2003", "flat-allowed", "standard", {}, enquiry(V2)),
@@ -70,6 +127,71 @@ CASES: list[tuple[str, str, str, Changes, Enquiry]] = [
     ("ap2004", "suspended", "standard", {"status": SubscriptionStatus.SUSPENDED}, enquiry()),
     ("ap2005", "allowed", "standard", {}, enquiry()),
     ("ap2005", "not-in-plan", "data", {}, enquiry()),
+    ("ap2010", "lists", "premium", {"usage": USAGE}, enquiry()),
+    ("ap2010", "lists-it", "premium", {"usage": USAGE}, enquiry(language="it")),
+    ("ap2010", "lists-before-12", "premium", {}, enquiry(SpecVersion(11, 0))),
+    ("ap2010", "lists-no-page", "premium", {}, enquiry(V12, None)),
+    ("ap2010", "metered-only", "data", {}, enquiry()),
+    ("ap2010", "nothing-in-plan", "standard", {}, enquiry()),
+    ("ap2010", "suspended", "premium", SUSPENDED, enquiry()),
+    ("ap2010", "boost-offered", "premium", boost(166), enquiry()),
+    ("ap2010", "boost-no-page", "premium", boost(166), enquiry(V12, None)),
+    ("ap2010", "boost-being-set-up", "premium", boost(166, Purchase.IN_PROGRESS), enquiry()),
+    ("ap2010", "boost-bought", "premium", boost(166, Purchase.ACTIVE), enquiry()),
+    ("ap2010", "boost-bought-untracked", "premium", boost(166, Purchase.UNTRACKED), enquiry()),
+    ("ap2010", "boost-expired", "premium", boost(166, Purchase.EXPIRED), enquiry()),
+    ("ap2010", "boost-included", "premium", boost(167, Purchase.ACTIVE), enquiry()),
+    ("ap2010", "boost-included-untracked", "premium", boost(167), enquiry()),
+    ("ap2010", "boost-not-in-plan", "standard", boost(166), enquiry()),
+    ("ap2012", "can-purchase", "premium", {"store": at_store(GIVEN)}, enquiry()),
+    ("ap2012", "terms-not-required", "premium", {"store": at_store(NOT_REQUIRED)}, enquiry()),
+    ("ap2012", "terms-missing", "premium", {"store": at_store(MISSING)}, enquiry()),
+    ("ap2012", "terms-missing-fr", "premium", {"store": at_store(MISSING)}, enquiry(language="fr")),
+    (
+        "ap2012",
+        "terms-missing-no-page",
+        "premium",
+        {"store": at_store(MISSING)},
+        enquiry(V12, None),
+    ),
+    ("ap2012", "terms-in-progress", "premium", {"store": at_store(IN_PROGRESS)}, enquiry()),
+    (
+        "ap2012",
+        "to-be-enabled",
+        "premium",
+        {"store": at_store(GIVEN, ProvStatus.NOT_PROVISIONED)},
+        enquiry(),
+    ),
+    (
+        "ap2012",
+        "provisioning",
+        "premium",
+        {"store": at_store(GIVEN, ProvStatus.IN_PROGRESS)},
+        enquiry(),
+    ),
+    (
+        "ap2012",
+        "limit-reached",
+        "premium",
+        {"store": at_store(GIVEN, purchases=Purchases.LIMIT_REACHED)},
+        enquiry(),
+    ),
+    (
+        "ap2012",
+        "store-not-offered",
+        "premium",
+        {"store": at_store(MISSING, purchases=Purchases.NOT_OFFERED)},
+        enquiry(),
+    ),
+    ("ap2012", "not-in-plan", "standard", {}, enquiry()),
+    ("ap2012", "suspended", "premium", SUSPENDED | {"store": at_store(GIVEN)}, enquiry()),
+    ("ap2016", "enabled", "premium", {"satellite": GIVEN}, enquiry()),
+    ("ap2016", "to-be-switched-on", "premium", {"satellite": MISSING}, enquiry()),
+    ("ap2016", "no-page", "premium", {"satellite": MISSING}, enquiry(V12, None)),
+    ("ap2016", "provisioning", "premium", {"satellite": IN_PROGRESS}, enquiry()),
+    ("ap2016", "not-in-plan", "standard", {}, enquiry()),
+    ("ap2016", "not-in-plan-it", "standard", {}, enquiry(language="it")),
+    ("ap2016", "suspended", "premium", SUSPENDED | {"satellite": GIVEN}, enquiry()),
 ]
 
 
@@ -81,7 +203,9 @@ CASES: list[tuple[str, str, str, Changes, Enquiry]] = [
 def test_golden(
     app_id: str, case: str, plan: str, changes: Changes, asked: Enquiry, golden: Golden
 ) -> None:
-    application = answered(app_id, of_plan(plan, changes), POLICY, asked)
+    if asked.flow is not None and JSON_PAGE in SERVICES[app_id].parms:
+        asked = replace(asked, flow=JSON_FLOW)
+    application = filled(answered(app_id, of_plan(plan, changes), POLICY, asked), own)
     document = Document(
         Vers(1, 172_800), Token("a-token-of-the-golden-documents", 3600), (application,)
     )
