@@ -49,6 +49,18 @@ def explain(
             "--roaming", metavar="PLMN", help="What if it were in that network; or: unknown."
         ),
     ] = None,
+    boost_type: Annotated[
+        int | None,
+        typer.Option(
+            "--boost-type", min=0, max=255, help="The boost it asks for, of ap2010; 0 is 166."
+        ),
+    ] = None,
+    store: Annotated[
+        str,
+        typer.Option(
+            "--store", metavar="VENDOR[:USER]", help="The app store that asks, for ap2012."
+        ),
+    ] = "",
     records: Annotated[
         int, typer.Option("--records", min=0, max=1000, help="Newest requests to show.")
     ] = 5,
@@ -61,7 +73,19 @@ def explain(
     that the phone would get, and what was answered to its last requests.
     """
     found, at = run(
-        _ask(ctx, tenant, imsi, app, entitlement_version, terminal_id, language, roaming, records)
+        _ask(
+            ctx,
+            tenant,
+            imsi,
+            app,
+            entitlement_version,
+            terminal_id,
+            language,
+            roaming,
+            records,
+            boost_type,
+            store,
+        )
     )
     if json:
         print_json(_data(found, at))
@@ -79,15 +103,20 @@ async def _ask(
     language: str,
     roaming: str | None,
     records: int,
+    boost_type: int | None,
+    store: str,
 ) -> tuple[Explanation, int]:
     from simgrant.cli.services import app_id_of
+    from simgrant.domain.plans import boost_meant
     from simgrant.errors import Conflict
     from simgrant.flows import explain as flow
     from simgrant.flows import subscriptions
     from simgrant.flows.answer import Portal
     from simgrant.spec import version
     from simgrant.wire.negotiate import languages
+    from simgrant.wire.request import StoreClaim
 
+    vendor, _, user_id = store.partition(":")
     spec_version = version.parse(version_text)
     if spec_version is None:
         raise BadUsage(f"--entitlement-version {version_text!r} is no version such as 8.0")
@@ -100,6 +129,8 @@ async def _ask(
             languages(language),
             None if roaming is None else visited,
             records,
+            boost_meant(boost_type),
+            StoreClaim(vendor.lower(), user_id),
         )
         async with desk(ctx, tenant) as here:
             settings = here.loaded.settings
@@ -173,6 +204,8 @@ def _fact_text(value: Any) -> str:
         return value.name.lower()
     if isinstance(value, frozenset):
         return ", ".join(sorted(value)) or "nothing"
+    if type(value) is tuple:
+        return ", ".join(map(str, value)) or "none"
     if isinstance(value, Device):
         return " ".join(filter(None, (value.tac, value.vendor, value.model))) or "not said"
     return str(value) or "not known"
@@ -255,6 +288,10 @@ def _data(found: Explanation, at: int) -> dict[str, Any]:
         value = getattr(found.facts, name).value
         if isinstance(value, frozenset):
             entry["value"] = sorted(value)
+        elif name in ("offer", "wish", "store"):
+            entry["value"] = str(value)
+        elif type(value) is tuple:
+            entry["value"] = list(map(str, value))
         elif name == "device":
             entry["value"] = {part: getattr(value, part) for part in value.__slots__}
         elif name == "provisioning":
