@@ -342,7 +342,7 @@ class _Reader:
         found: dict[str, tuple[str, ...]] = {}
         for name, listed in self._read.named(given, table):
             items = self._read.items(listed, table, name, most=_MOST_NETWORKS)
-            if not items and isinstance(listed, list):
+            if listed == []:
                 self._say(table, name, "is empty: nothing is in it")
             digits = (read(item, table, f"{name}[{n}]") for n, item in enumerate(items, 1))
             found[name] = tuple(dict.fromkeys(digits))

@@ -25,8 +25,8 @@ from simgrant.domain.facts import (
     UsageShape,
     Wish,
 )
-from simgrant.domain.holdings import HeldBilling, HeldBoost, Money, Purchase
-from simgrant.domain.plans import Billing, boost_meant
+from simgrant.domain.holdings import HeldBilling, HeldBoost, HeldSatellite, Money, Purchase
+from simgrant.domain.plans import Billing, Satellite, boost_meant
 from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import (
     Consent,
@@ -80,8 +80,7 @@ class HeldView(NamedTuple):
 
     boosts: tuple[BoostState, ...] = ()
     usage: tuple[UsageShape, ...] = ()
-    satellite: str = ""
-    """A `ConsentStatus`, or empty where nothing is known."""
+    satellite: ConsentStatus = ConsentStatus.NOT_REQUIRED
     store: StoreState = NO_STORE
 
 
@@ -144,7 +143,7 @@ def held(
     return HeldView(
         tuple(boosts),
         tuple(usage),
-        "" if holdings.satellite is None else holdings.satellite.status,
+        _activation(plan.satellite, holdings.satellite),
         _store_state(plan.billing, holdings.billing, store, now),
     )
 
@@ -232,18 +231,15 @@ def gather(
         wish=Fact(wish, REQUEST),
         boosts=Fact(held.boosts, BOOSTS if held.boosts else NOBODY, at(BOOSTS)),
         usage=Fact(held.usage, USAGE if held.usage else NOBODY, at(USAGE)),
-        satellite=_satellite(view, policy, at(SATELLITE)),
+        satellite=Fact(held.satellite, SATELLITE, at(SATELLITE)),
         store=Fact(held.store, STORE, at(STORE)),
     )
 
 
-def _satellite(view: View, policy: Policy, at: int | None) -> Fact[ConsentStatus]:
-    satellite = policy.plan(view.plan).satellite
+def _activation(satellite: Satellite | None, known: HeldSatellite | None) -> ConsentStatus:
     if satellite is None or not satellite.activation:
-        return Fact(ConsentStatus.NOT_REQUIRED, f"policy {policy.version}")
-    if not view.held.satellite:
-        return Fact(ConsentStatus.MISSING, NOBODY)
-    return Fact(ConsentStatus(view.held.satellite), SATELLITE, at)
+        return ConsentStatus.NOT_REQUIRED
+    return ConsentStatus.MISSING if known is None else known.status
 
 
 def _purchase(boost: HeldBoost, now: float) -> Purchase:

@@ -204,13 +204,27 @@ _BASIC = {
 any_facts = st.builds(facts, **_BASIC)
 """For what looks at neither the plan's details nor what the subscription holds."""
 
+_STORED = {
+    "wish": st.builds(
+        Wish, st.none() | st.sampled_from((*BOOST_TYPES, 77)), st.sampled_from(["", "google"])
+    ),
+    "store": st.builds(
+        StoreState,
+        st.sampled_from(ConsentStatus),
+        st.sampled_from(ProvStatus),
+        st.sampled_from(Purchases),
+        st.sampled_from(["", str(Money(Decimal("50.00"), "EUR"))]),
+    ),
+}
+
+stored_facts = st.builds(facts, **_BASIC, **_STORED)
+"""For rules, which may ask about stores too."""
+
 all_facts = st.builds(
     facts,
     **_BASIC,
+    **_STORED,
     offer=plans,
-    wish=st.builds(
-        Wish, st.none() | st.sampled_from((*BOOST_TYPES, 77)), st.sampled_from(["", "google"])
-    ),
     boosts=st.lists(
         st.builds(BoostState, st.sampled_from(BOOST_TYPES), st.sampled_from(Purchase)),
         max_size=3,
@@ -222,11 +236,4 @@ all_facts = st.builds(
         unique_by=lambda shape: shape.counter,
     ).map(tuple),
     satellite=st.sampled_from(ConsentStatus),
-    store=st.builds(
-        StoreState,
-        st.sampled_from(ConsentStatus),
-        st.sampled_from(ProvStatus),
-        st.sampled_from(Purchases),
-        st.sampled_from(["", str(Money(Decimal("50.00"), "EUR"))]),
-    ),
 )

@@ -58,6 +58,11 @@ def in_rule(**changes: Any) -> list[str]:
             'when.visited_plmn: must have 5 or 6 digits, or be "" for unknown, not "2620"',
         ),
         (
+            {"when": {"visited_mcc": {"in": ["eu"]}}},
+            'when.visited_mcc: must have 3 digits, or be "" for unknown, not "eu"',
+        ),
+        ({"when": {"purchases": "none"}}, 'when.purchases: unknown value "none"; known: '),
+        (
             {"when": {"tac": "3500000x"}},
             'when.tac: must have 8 digits, or be "" for unknown, not "3500000x"',
         ),
