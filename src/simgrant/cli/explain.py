@@ -175,7 +175,8 @@ def _print(found: Explanation, at: int) -> None:
     for explained in found.explained:
         _print_decision(explained)
     _head("The phone gets")
-    for line in _lines(found.application.items, "  "):
+    app_id = found.application.app_id
+    for line in _lines(found.application.items, "  ", app_id):
         typer.echo(line)
     _head("Last requests" if found.records else "No requests on record")
     for record in found.records:
@@ -229,30 +230,30 @@ def _why_not(failed: Failure) -> str:
     return f"{failed.condition} ({values})" if values else failed.condition
 
 
-def _lines(items: Iterable[Item], indent: str) -> Iterable[str]:
+def _lines(items: Iterable[Item], indent: str, app_id: str) -> Iterable[str]:
     """Yield the parameters, each with the specification's name of its value."""
     from simgrant.wire.document import Characteristic, Parm
 
     for item in items:
         if isinstance(item, Parm):
-            yield f"{indent}{item.name:<24} {item.value}{paint(_meaning(item), dim=True)}"
+            yield f"{indent}{item.name:<24} {item.value}{paint(_meaning(item, app_id), dim=True)}"
         elif isinstance(item, Characteristic):
-            yield from _group(item, indent)
+            yield from _group(item, indent, app_id)
         else:
             yield f"{indent}{item.type}"
             for entry in item.entries:
-                yield from _group(entry, indent + "  ")
+                yield from _group(entry, indent + "  ", app_id)
 
 
-def _group(group: Characteristic, indent: str) -> Iterable[str]:
+def _group(group: Characteristic, indent: str, app_id: str) -> Iterable[str]:
     yield f"{indent}{group.type}"
-    yield from _lines(group.items, indent + "  ")
+    yield from _lines(group.items, indent + "  ", app_id)
 
 
-def _meaning(parm: Any) -> str:
+def _meaning(parm: Any, app_id: str) -> str:
     from simgrant.sim.transcript import value_name
 
-    name = value_name(parm.name, parm.value, app_id="")
+    name = value_name(parm.name, parm.value, app_id=app_id)
     return f"  {name.replace('_', ' ').lower()}" if name else ""
 
 

@@ -124,10 +124,10 @@ class Entitle:
         now, ring, rules = self._clock.now(), self._keys.ring, self._rules
         name, profile, ask = who.tenant.name, who.profile, who.ask
         subscription = profile.subscription
+        want = wanted(ask, who.apps)
         registered = None if ask.notif is None else await self._register(who, ask.notif)
         trail.device = device_of(ask.terminal)
         trail.times = times_of(profile, now=now)
-        want = wanted(ask, who.apps)
         asked = Asked(
             who.apps, ask.spec_version, languages(call.accept_language), registered, want.wish
         )

@@ -26,10 +26,17 @@ from simgrant.spec.ids import (
     AccessType,
     AddrStatus,
     AppId,
+    BoostEntitlementStatus,
+    BoostProvStatus,
+    BoostTypeStatus,
+    DataAccessType,
+    DataUsageType,
     EntitlementStatus,
     HomeRoamingNwType,
     ProvStatus,
     RegisterNotifStatus,
+    SaStatus,
+    TcOperation,
     TcStatus,
 )
 from simgrant.wire.document import Application, Characteristic, Document, Item, Parm
@@ -61,12 +68,24 @@ _NAMED_VALUES: Final[dict[str, type[IntEnum]]] = {
     "EntitlementStatus": EntitlementStatus,
     "AddrStatus": AddrStatus,
     "TC_Status": TcStatus,
+    "TC_Operation": TcOperation,
     "ProvStatus": ProvStatus,
     "AccessType": AccessType,
     "HomeRoamingNWType": HomeRoamingNwType,
     "RegisterNotifStatus": RegisterNotifStatus,
 }
-_GOOD: Final = frozenset({"ENABLED", "AVAILABLE", "PROVISIONED", "NOT_REQUIRED", "SUCCESS"})
+_DATA_PLAN_VALUES: Final[dict[str, type[IntEnum]]] = _NAMED_VALUES | {
+    "AccessType": DataAccessType,
+    "BoostTypeStatus": BoostTypeStatus,
+    "DataUsageType": DataUsageType,
+    "5GSAStatus": SaStatus,
+    "EntitlementStatus": BoostEntitlementStatus,
+    "ProvStatus": BoostProvStatus,
+}
+"""The data plan's, which has names in common with others and other values."""
+_GOOD: Final = frozenset(
+    {"ENABLED", "INCLUDED", "AVAILABLE", "PROVISIONED", "NOT_REQUIRED", "SUCCESS"}
+)
 _BAD: Final = frozenset({"INCOMPATIBLE", "INVALID_TOKEN"})
 
 _SECRET = re.compile(
@@ -337,12 +356,9 @@ def _value(parm: Parm, app_id: str, mask: Mask) -> Text:
 
 
 def value_name(parm: str, value: str, *, app_id: str) -> str:
-    """Return the specification's name of a value, or nothing where it has none.
-
-    The data plan's ProvStatus has the same name as VoWiFi's and other values.
-    """
-    named = _NAMED_VALUES.get(parm)
-    if named is None or (parm == "ProvStatus" and app_id == AppId.DATA_PLAN):
+    """Return the specification's name of a value, or nothing where it has none."""
+    named = (_DATA_PLAN_VALUES if app_id == AppId.DATA_PLAN else _NAMED_VALUES).get(parm)
+    if named is None:
         return ""
     try:
         return named(int(value)).name

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from simgrant import compose
 from simgrant.domain.policy import Policy, PolicyError, default_policy_text, parse_policy
+from simgrant.errors import StartRefused
 from simgrant.flows.answer import answer
 from simgrant.services import SERVICES
 from simgrant.services.own import refuse_taken
@@ -105,6 +108,15 @@ def test_names_that_are_taken(own: str, problem: str) -> None:
         refuse_taken(policy(own), SERVICES)
     (found,) = caught.value.problems
     assert problem in str(found)
+
+
+def test_such_a_policy_is_refused_at_start(tmp_path: Path) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_text(default_policy_text() + "[own.ap2004]\nTC_Status = 1")
+    with pytest.raises(StartRefused, match=r"policy .*own\.ap2004, TC_Status: is a name of TS\.43"):
+        compose.read_policy(file)
+    file.write_text(default_policy_text() + OWN)
+    assert compose.read_policy(file).own
 
 
 def test_the_same_name_in_another_service_is_free() -> None:
