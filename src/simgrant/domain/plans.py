@@ -29,6 +29,10 @@ REAL_TIME = 166
 """The boost type for real-time interactive traffic: the only one before TS.43 12.0, as 0."""
 MOST_BOOST_TYPE = 255
 ANY_STORE = "*"
+UNLIMITED = "unlimited"
+"""In place of a spending limit."""
+LIMIT = "{limit}"
+"""Stands for the spending limit in the message about the terms."""
 MOST_NETWORKS = 500
 """Satellite networks in one list."""
 MOST_STORES = 50
@@ -152,7 +156,18 @@ class Plan:
         return next((each for each in self.boosts if each.boost_type == boost_type), None)
 
     def __str__(self) -> str:
-        return ", ".join(sorted(self.features)) or "nothing"
+        """Return what there is beside the features, for people."""
+        said = [f"{access.name.lower()} {metering.lower()}" for access, metering in self.data]
+        said += [f"boost {boost.boost_type} {boost.sale}" for boost in self.boosts]
+        if self.standalone_5g is not None:
+            said.append(f"5G standalone {'yes' if self.standalone_5g else 'no'}")
+        if self.satellite is not None:
+            allowed, barred = len(self.satellite.allowed), len(self.satellite.barred)
+            said.append(f"{allowed} satellite networks, {barred} barred")
+        if self.billing is not None:
+            limits = self.billing.limits.items()
+            said += [f"store {store} {limit or UNLIMITED}" for store, limit in limits]
+        return ", ".join(said).replace("_", " ") or "nothing"
 
 
 NO_PLAN = Plan()
@@ -194,8 +209,6 @@ _POLICIES = {
 _WAYS = {"web_view": TcOperation.WEBSHEET, "message": TcOperation.MSG}
 _SALES = {sale.value: sale for sale in Sale}
 _AMOUNT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?) ([A-Z]{3})")
-UNLIMITED = "unlimited"
-LIMIT = "{limit}"
 
 
 class Catalogue:

@@ -51,8 +51,10 @@ EXPIRED = "expired"
 
 _WISHING = frozenset(app for app, service in SERVICES.items() if "wish" in service.needs)
 """The applications that look at what a request asks for beyond their names."""
-_HOLDING = frozenset(app for app, service in SERVICES.items() if service.needs & HELD)
-"""The applications that look at what the subscription holds."""
+_LOOKED_AT = {
+    app: service.needs & HELD for app, service in SERVICES.items() if service.needs & HELD
+}
+"""What each application looks at of what the subscription holds."""
 
 
 class Wanted(NamedTuple):
@@ -129,23 +131,26 @@ def held(
     A boost whose time is over has expired, whoever was to end it; a counter whose cycle is over
     says nothing any more.
     """
-    if _HOLDING.isdisjoint(apps):
+    looked_at = {name for app in apps for name in _LOOKED_AT.get(app, ())}
+    if not looked_at:
         return NOTHING_HELD
     holdings, plan = profile.held, policy.plan(profile.subscription.plan)
-    boosts = sorted(
-        BoostState(boost.boost_type, _purchase(boost, now)) for boost in holdings.boosts
-    )
-    usage = sorted(
-        UsageShape(each.counter, each.allowance is not None, each.cycle_end is not None)
-        for each in holdings.usage
-        if each.counter in plan.counters and (each.cycle_end is None or now < each.cycle_end)
-    )
-    return HeldView(
-        tuple(boosts),
-        tuple(usage),
-        _activation(plan.satellite, holdings.satellite),
-        _store_state(plan.billing, holdings.billing, store, now),
-    )
+    seen = NOTHING_HELD
+    if "boosts" in looked_at:
+        boosts = (BoostState(each.boost_type, _purchase(each, now)) for each in holdings.boosts)
+        seen = seen._replace(boosts=tuple(sorted(boosts)))
+    if "usage" in looked_at:
+        usage = (
+            UsageShape(each.counter, each.allowance is not None, each.cycle_end is not None)
+            for each in holdings.usage
+            if each.counter in plan.counters and (each.cycle_end is None or now < each.cycle_end)
+        )
+        seen = seen._replace(usage=tuple(sorted(usage)))
+    if "satellite" in looked_at:
+        seen = seen._replace(satellite=_activation(plan.satellite, holdings.satellite))
+    if "store" in looked_at:
+        seen = seen._replace(store=_store_state(plan.billing, holdings.billing, store, now))
+    return seen
 
 
 def look(

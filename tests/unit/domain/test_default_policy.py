@@ -47,9 +47,9 @@ EXAMPLES = [
     ("no-vowifi", "denied", "vowifi", of_plan("no such plan")),
     ("no-satellite", "denied", "satellite", of_plan("standard")),
     ("in-plan", "allowed", "satellite", of_plan("premium")),
-    ("no-carrier-billing", "denied", "carrier_billing", of_plan("standard")),
+    ("no-billing", "denied", "carrier_billing", of_plan("standard")),
     (
-        "store-not-offered",
+        "other-store",
         "denied",
         "carrier_billing",
         of_plan("premium", store=at_store(Purchases.NOT_OFFERED)),

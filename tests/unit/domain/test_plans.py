@@ -140,7 +140,14 @@ def test_a_plan_of_its_own_satellites_and_5g() -> None:
     assert plan.satellite is not None
     assert not plan.satellite.activation
     assert plan.billing is None
-    assert str(plan) == "satellite, standalone_5g"
+    assert str(plan) == "5G standalone yes, 1 satellite networks, 0 barred"
+
+
+def test_a_plan_tells_its_details_in_a_line() -> None:
+    assert str(policy(WHOLE).plan("a")) == (
+        "wifi unmetered, ng ran metered, boost 130 included, boost 166 for sale, "
+        "5G standalone no, 2 satellite networks, 1 barred, store google 50.00 EUR, store * 5 EUR"
+    )
 
 
 def test_a_plan_that_nobody_knows_contains_nothing() -> None:

@@ -142,6 +142,10 @@ def test_what_is_held_is_looked_at_for_applications_that_need_it() -> None:
     for app in ("ap2003", "ap2004", "ap2005"):
         assert held(profile, [app], GOOGLE, policy=POLICY, now=0) is NOTHING_HELD
     assert held(profile, ["ap2004", "ap2010"], GOOGLE, policy=POLICY, now=0).boosts
+    for app in ("ap2012", "ap2016"):
+        assert not held(profile, [app], GOOGLE, policy=POLICY, now=0).boosts
+    data = held(profile, ["ap2010"], GOOGLE, policy=POLICY, now=0)
+    assert (data.satellite, data.store) == (ConsentStatus.NOT_REQUIRED, NO_STORE)
 
 
 @pytest.mark.parametrize(
