@@ -84,11 +84,15 @@ def boost_of(facts: Facts, boost_type: int, decision: Decision, flow: ServiceFlo
         return Refused()
     planned = facts.offer.value.boost(boost_type)
     included = planned is not None and planned.sale is Sale.INCLUDED
+    # Bought again after it had expired: there may be several of a type.
     purchase = next(
-        (each.purchase for each in facts.boosts.value if each.boost_type == boost_type), None
+        (
+            each.purchase
+            for each in facts.boosts.value
+            if each.boost_type == boost_type and each.purchase is not Purchase.EXPIRED
+        ),
+        None,
     )
-    if purchase is Purchase.EXPIRED:
-        purchase = None
     if decision.result is Result.PENDING:
         return BeingSetUp() if included or purchase else NotNow()
     match purchase:

@@ -189,6 +189,7 @@ STATES = [
     (Sale.INCLUDED, Purchase.UNTRACKED, YES, "4", "2", PURCHASED),
     (Sale.INCLUDED, Purchase.IN_PROGRESS, YES, "3", "3", IN_PROGRESS),
     (Sale.FOR_SALE, None, SOON, "0", "0", FAILED),
+    (Sale.FOR_SALE, Purchase.EXPIRED, SOON, "0", "0", FAILED),
     (Sale.FOR_SALE, Purchase.ACTIVE, SOON, "3", "3", IN_PROGRESS),
     (Sale.INCLUDED, None, SOON, "3", "3", IN_PROGRESS),
     (Sale.FOR_SALE, Purchase.ACTIVE, NO, "2", "0", FAILED),
@@ -211,6 +212,12 @@ def test_states_of_a_boost(
     assert (found["EntitlementStatus"], found["ProvStatus"]) == (status, network)
     decisions = ruled("ap2010", given, result)
     assert purchase(as_json(DATA.answer(given, decisions, enquiry()))) == does
+
+
+def test_a_boost_that_was_bought_again_counts() -> None:
+    again = (BoostState(166, Purchase.EXPIRED), BoostState(166, Purchase.IN_PROGRESS))
+    given = replace(offered(Sale.FOR_SALE, None), boosts=facts(boosts=again).boosts)
+    assert told(given, YES)["EntitlementStatus"] == "3"
 
 
 def test_an_offer_names_its_page() -> None:

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from json import loads
+from pathlib import Path
 
 import pytest
 
@@ -28,10 +30,13 @@ from simgrant.spec.ids import ProvStatus
 from simgrant.spec.version import SpecVersion
 from simgrant.wire import json, xml
 from simgrant.wire.document import Document, Token, Vers
+from tests import android_reader
 from tests.conftest import Golden
 from tests.unit.domain.samples import Changes, facts
 from tests.unit.services.samples import V2, V12, answered, enquiry
 
+ROOT = Path(__file__).parents[3]
+TOKEN = "a-token-of-the-golden-documents"
 POLICY = default_policy()
 MISSING, IN_PROGRESS = ConsentStatus.MISSING, ConsentStatus.IN_PROGRESS
 GIVEN, NOT_REQUIRED = ConsentStatus.GIVEN, ConsentStatus.NOT_REQUIRED
@@ -195,6 +200,40 @@ CASES: list[tuple[str, str, str, Changes, Enquiry]] = [
 ]
 
 
+DOCUMENTS = sorted((ROOT / "tests/golden").glob("ap*/*"))
+
+
+@pytest.mark.spec("AOSP service_entitlement")
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: f"{path.parent.name}-{path.name}")
+def test_android_reads_every_golden_document(path: Path) -> None:
+    """As `tests.android_reader` says, which is written from what Android's readers do."""
+    app_id, document = path.parent.name, path.read_bytes()
+    if path.suffix == ".json":
+        assert set(loads(document)) == {"Vers", "Token", app_id}
+        if app_id == "ap2016":
+            enabled = path.stem == "enabled"
+            satellite = android_reader.Satellite(document)
+            assert (satellite.enabled, bool(satellite.metered)) == (enabled, enabled)
+        if app_id == "ap2010" and path.stem.startswith("boost-"):
+            assert android_reader.purchase(document) != android_reader.ERROR
+        return
+    library = android_reader.Ts43XmlDoc(document)
+    assert library.get("APPLICATION", "AppID") == app_id
+    assert library.get("TOKEN", "token") == TOKEN
+    phone = android_reader.XmlDoc(document)
+    assert (phone.get("VERS", "validity"), phone.get("TOKEN", "token")) == ("172800", TOKEN)
+    voice = phone.get("1/1", "EntitlementStatus") or phone.get("1/2", "EntitlementStatus")
+    if app_id in ("ap2004", "ap2005", "ap2012", "ap2016") or "boost-" in path.stem:
+        assert library.get("APPLICATION", "EntitlementStatus") in ("0", "1", "2", "3", "4")
+    elif app_id == "ap2003":
+        assert (phone.get("ap2003", "EntitlementStatus") or voice) in ("1", "2", "3")
+
+
+def test_every_document_is_of_a_case() -> None:
+    cases = {f"{app_id}/{case}" for app_id, case, *_ in CASES}
+    assert {f"{path.parent.name}/{path.stem}" for path in DOCUMENTS} == cases
+
+
 @pytest.mark.parametrize(
     ("app_id", "case", "plan", "changes", "asked"),
     CASES,
@@ -206,8 +245,6 @@ def test_golden(
     if asked.flow is not None and JSON_PAGE in SERVICES[app_id].parms:
         asked = replace(asked, flow=JSON_FLOW)
     application = filled(answered(app_id, of_plan(plan, changes), POLICY, asked), own)
-    document = Document(
-        Vers(1, 172_800), Token("a-token-of-the-golden-documents", 3600), (application,)
-    )
+    document = Document(Vers(1, 172_800), Token(TOKEN, 3600), (application,))
     golden(f"{app_id}/{case}.xml", xml.push_document(document))
     golden(f"{app_id}/{case}.json", json.push_document(document))
