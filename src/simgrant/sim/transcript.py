@@ -92,7 +92,8 @@ _SECRET = re.compile(
     r"token|otp$|userdata$|user_data$|activationcode$|^code$|^state$", re.IGNORECASE
 )
 _IDENTITY = re.compile(
-    r"^imsi$|msisdn|terminal_id$|iccid$|eid$|imei|^gid|terminal_sn$|privateuserid", re.IGNORECASE
+    r"^imsi$|msisdn|terminal_id$|iccid$|eid$|imei|^gid|terminal_sn$|privateuserid|store_user_id$",
+    re.IGNORECASE,
 )
 _HEADERS_SHOWN: Final = ("Accept", "Content-Type", "Cookie", "User-Agent")
 _ANSWER_HEADERS_SHOWN: Final = ("Set-Cookie", "Location", "Retry-After")
