@@ -160,10 +160,11 @@ def test_a_boost_for_sale_may_be_offered_where_it_can_be_bought(
     assert boost["DataBoostInfoDetails"]["BoostTypeStatus"] == status
 
 
-@given(given=all_facts, area=st.sampled_from(Area))
-def test_the_questions_are_about_where_the_device_is(given: Facts, area: Area) -> None:
-    given = replace(given, area=facts(area=area).area)
-    assert {question.area for question in DATA.questions(V12, given)} == {area}
+@pytest.mark.parametrize("area", list(Area))
+@pytest.mark.parametrize("wish", [Wish(), Wish(166)])
+def test_the_questions_are_about_where_the_device_was_last_seen(area: Area, wish: Wish) -> None:
+    asked = DATA.questions(V12, facts(offer=PLAN, area=area, wish=wish))
+    assert {question.area for question in asked} == {area}
 
 
 # --- one boost, now ------------------------------------------------------------------------
