@@ -112,6 +112,9 @@ async def test_each_subscription_is_told_its_own_usage(server: Server) -> None:
         "DataAllowanceInBytes": "5368709120",
         "DataUsedInBytes": "314572800",
     }
+    as_xml = await phone.but(wanted=XML).full()
+    assert as_xml.content.count(b'name="DataUsedInBytes" value="314572800"') == 1
+    assert "\ue000" not in as_xml.content.decode()
     used = HeldUsage("data", 1, 5_368_709_120, START + 86_400)
     server.store.real.held[OTHER] = Holdings(usage=(used,))  # type: ignore[attr-defined]
     (usage,) = (await told(phone_of(server, "ap2010", OTHER)))["DataUsageInfo"]

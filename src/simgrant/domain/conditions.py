@@ -267,6 +267,9 @@ class _Compiler:
                 operands.extend(_operands(subject, operator, value))
             except _Wrong as wrong:
                 self._say(path, str(wrong))
+            if len(operands) > MOST_VALUES:
+                self._say(path, f"stands for more than {MOST_VALUES} values with its lists")
+                return
         text = f"{subject.name} {_SIGNS[operator]} {_listed(values)}"
         if operands:
             yield Comparison(text, _test(subject.read, operator, operands), subject)

@@ -33,6 +33,7 @@ UNLIMITED = "unlimited"
 """In place of a spending limit."""
 LIMIT = "{limit}"
 """Stands for the spending limit in the message about the terms."""
+MOST_BOOSTS = 50
 MOST_NETWORKS = 500
 """Satellite networks in one list."""
 MOST_STORES = 50
@@ -263,7 +264,7 @@ class Catalogue:
     def _boost_kinds(self, given: object) -> dict[str, tuple[int, tuple[tuple[str, int], ...]]]:
         found: dict[str, tuple[int, tuple[tuple[str, int], ...]]] = {}
         read = self._read
-        for name, entry in read.named(given, "boosts", most=MOST_BOOST_TYPE):
+        for name, entry in read.named(given, "boosts", most=MOST_BOOSTS):
             where = f"boosts.{name}"
             body = read.table(entry, where, "", known=("type", "target"))
             kind = read.number(body.get("type"), where, "type", least=1, most=MOST_BOOST_TYPE)
@@ -310,7 +311,7 @@ class Catalogue:
 
     def _plan_boosts(self, given: object, where: str) -> tuple[PlanBoost, ...]:
         found: dict[int, PlanBoost] = {}
-        for name, word in self._read.entries(given, where, "boosts", most=MOST_BOOST_TYPE):
+        for name, word in self._read.entries(given, where, "boosts", most=MOST_BOOSTS):
             if name not in self._boosts:
                 self._read.problems.unknown(where, "boosts", name, self._boosts)
                 continue

@@ -168,6 +168,19 @@ def test_stores_that_are_not_named_are_not_sold_to() -> None:
     assert billing.limit("google") is None
 
 
+@pytest.mark.parametrize("feature", ["boost_130", "boost_166"])
+def test_rules_know_the_boosts_of_the_catalogue(feature: str) -> None:
+    rule = {"id": "b", "features": [feature], "result": "denied"}
+    data = {"boosts": {"mine": {"type": 130}}, "rule": [rule]}
+    assert feature in compile_policy(data, version="1").features
+
+
+def test_rules_know_no_other_boosts() -> None:
+    rule = {"id": "b", "features": ["boost_131"], "result": "denied"}
+    with pytest.raises(PolicyError, match='unknown name "boost_131"; did you mean "boost_13'):
+        compile_policy({"boosts": {"mine": {"type": 130}}, "rule": [rule]}, version="1")
+
+
 @pytest.mark.parametrize(("said", "meant"), [(0, 166), (166, 166), (7, 7), (None, None)])
 def test_zero_is_the_old_name_of_166(said: int | None, meant: int | None) -> None:
     assert boost_meant(said) == meant
@@ -301,6 +314,9 @@ def test_lists_are_bounded() -> None:
     plans = {"a": {"features": [], "carrier_billing": stores}}
     (problem, *_) = problems_of({"plans": plans})
     assert problem == "plans.a, carrier_billing: has more than 50 entries"
+    boosts = {f"b{number}": {"type": number + 1} for number in range(51)}
+    (problem,) = problems_of({"boosts": boosts})
+    assert problem == "boosts: has more than 50 entries"
     (problem,) = problems_of({"networks": {"x": ["99940"] * 1001}})
     assert problem == "networks, x: has more than 1000 entries"
 

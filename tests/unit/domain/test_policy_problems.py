@@ -180,6 +180,13 @@ def test_conditions_are_bounded() -> None:
     assert "takes 1 to 10000 values, not 10001" in found
 
 
+def test_lists_in_conditions_are_bounded_as_a_whole() -> None:
+    networks = {"big": [f"{number:06}" for number in range(1000)]}
+    when = {"visited_plmn": {"in": ["big"] * 11}}
+    (found,) = problems({"networks": networks, "rule": [GOOD | {"when": when}]})
+    assert "stands for more than 10000 values with its lists" in found
+
+
 def test_texts_that_are_no_toml() -> None:
     for text, said in (
         ("rule = [", "is not TOML"),
