@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias, assert_never
 
-from simgrant.domain.facts import Facts, Question
+from simgrant.domain.facts import Facts, Purchases, Question
 from simgrant.domain.plans import LIMIT, BillingTerms
 from simgrant.domain.policy import Decision, Result
 from simgrant.domain.subscription import ConsentStatus
@@ -62,6 +62,9 @@ class CanPurchase:
 Mode: TypeAlias = CannotPurchase | TermsMissing | ToBeEnabled | BeingProvisioned | CanPurchase
 
 
+_IMPOSSIBLE = frozenset({Purchases.NOT_OFFERED, Purchases.LIMIT_REACHED})
+
+
 def questions(_version: SpecVersion, facts: Facts) -> tuple[Question, ...]:
     """Ask for the area the device was last seen in; which store it is, rules see themselves."""
     return (Question("carrier_billing", facts.area.value),)
@@ -70,10 +73,13 @@ def questions(_version: SpecVersion, facts: Facts) -> tuple[Question, ...]:
 def mode_of(
     facts: Facts, decision: Decision, ways: tuple[TcOperation, ...], flow: ServiceFlow | None
 ) -> Mode:
-    """Return the mode; ``ways`` are those in which the subscriber can be asked here and now."""
+    """Return the mode; ``ways`` are those in which the subscriber can be asked here and now.
+
+    Stores and limits of the plan hold even where no rule speaks of them.
+    """
     terms = facts.store.value.terms
     provisioning = facts.store.value.provisioning
-    if decision.result is Result.DENIED:
+    if decision.result is Result.DENIED or facts.store.value.purchases in _IMPOSSIBLE:
         return CannotPurchase(terms)
     if terms is ConsentStatus.MISSING:
         return TermsMissing(ways) if ways else CannotPurchase(terms)
@@ -102,7 +108,7 @@ def answer(facts: Facts, decisions: tuple[Decision, ...], enquiry: Enquiry) -> A
     mode = mode_of(facts, decision, ways, enquiry.flow)
     texts = decision.texts
     if isinstance(mode, CannotPurchase) and decision.result is not Result.DENIED:
-        texts = SERVICE.texts["no_page"]
+        texts = SERVICE.texts["unavailable"]
     message = enquiry.text(texts) if isinstance(mode, CannotPurchase) else ""
     return Application(
         "ap2012",

@@ -6,8 +6,6 @@ service on. The lists of networks are the plan's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from simgrant.domain.facts import Facts, Question
 from simgrant.domain.plans import SatelliteNetwork
 from simgrant.domain.policy import Decision, Result
@@ -42,23 +40,20 @@ def answer(facts: Facts, decisions: tuple[Decision, ...], enquiry: Enquiry) -> A
     """Return the status, the page to switch it on where that is due, and the networks.
 
     Without a page the subscriber could do nothing, so then the service cannot be offered
-    (divergence "satellite-no-page"). The allowed networks are told to devices that may use them,
-    the barred ones to all of whose plan they are. The status is there in JSON too (divergence
-    "satellite-status-in-json").
+    (divergence "satellite-no-page"); nor can it without networks, whatever a rule says.
+    The allowed networks are told to devices that may use them, the barred ones to all of whose
+    plan they are. The status is there in JSON too (divergence "satellite-status-in-json").
     """
     (decision,) = decisions
-    status, texts, flow = status_of(facts, decision), decision.texts, None
-    if status is EntitlementStatus.DISABLED:
-        flow = enquiry.flow
-        if flow is None:
-            status, texts = EntitlementStatus.INCOMPATIBLE, SERVICE.texts["no_page"]
+    status, texts = status_of(facts, decision), decision.texts
     satellite = facts.offer.value.satellite
-    allowed: Iterable[SatelliteNetwork] = ()
-    barred: Iterable[str] = ()
-    if satellite is not None:
-        barred = satellite.barred
-        if status is EntitlementStatus.ENABLED:
-            allowed = satellite.allowed
+    flow = enquiry.flow if status is EntitlementStatus.DISABLED else None
+    in_vain = status is EntitlementStatus.DISABLED and flow is None
+    if decision.result is not Result.DENIED and (in_vain or satellite is None):
+        status, texts, flow = EntitlementStatus.INCOMPATIBLE, SERVICE.texts["unavailable"], None
+    enabled = status is EntitlementStatus.ENABLED
+    allowed = satellite.allowed if satellite is not None and enabled else ()
+    barred = satellite.barred if satellite is not None else ()
     message = enquiry.text(texts) if status is EntitlementStatus.INCOMPATIBLE else ""
     return Application(
         "ap2016",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -68,6 +69,7 @@ def test_every_answer_is_a_defined_mode(
     assert (reached == "cannot purchase") >= (result is NO)
     if reached == "can purchase":
         assert given.store.value.terms in (GIVEN, NOT_REQUIRED)
+        assert given.store.value.purchases not in ("not_offered", "limit_reached")
         assert result is YES
     assert bool(found["MessageForIncompatible"]) == (reached == "cannot purchase")
     missing = reached == "data missing"
@@ -137,6 +139,16 @@ def test_the_ways_that_the_policy_wants_and_that_are_open(
     found = told(at_store(MISSING, ways=ways), flow=flow)
     assert found["TC_Operation"] == operation
     assert ("ServiceFlow_URL" in found, "MSG" in found) == (page, dialogue)
+
+
+@pytest.mark.parametrize("purchases", [Purchases.NOT_OFFERED, Purchases.LIMIT_REACHED])
+def test_what_the_plan_does_not_have_is_not_sold_whatever_a_rule_says(
+    purchases: Purchases,
+) -> None:
+    state = StoreState(GIVEN, ProvStatus.NOT_REQUIRED, purchases)
+    found = told(replace(at_store(GIVEN), store=facts(store=state).store))
+    assert (found["EntitlementStatus"], found["TC_Status"]) == ("2", "1")
+    assert "customer care" in found["MessageForIncompatible"]
 
 
 def test_terms_that_nobody_can_be_asked_for() -> None:

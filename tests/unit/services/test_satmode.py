@@ -130,6 +130,13 @@ def test_without_a_page_it_cannot_be_offered(language: str, word: str) -> None:
     assert word in found["MessageForIncompatible"]
 
 
+def test_a_plan_without_networks_has_nothing_to_enable() -> None:
+    for result in (YES, SOON):
+        found = told(facts(offer=Plan()), result)
+        assert found["EntitlementStatus"] == "2"
+        assert "customer care" in found["MessageForIncompatible"]
+
+
 @given(given=all_facts, result=st.sampled_from(Result), flow=st.sampled_from([None, FLOW]))
 def test_every_answer_is_whole(given: Facts, result: Result, flow: ServiceFlow | None) -> None:
     found = told(given, result, flow)
@@ -142,7 +149,8 @@ def test_every_answer_is_whole(given: Facts, result: Result, flow: ServiceFlow |
     satellite = given.offer.value.satellite
     phone = android_reader.Satellite(document(given, result, flow))
     assert phone.enabled == (status == "1")
-    if phone.enabled and satellite is not None:
+    if phone.enabled:
+        assert satellite is not None
         assert set(phone.metered) == {network.plmn for network in satellite.allowed}
     assert phone.barred == list(satellite.barred if satellite else ())
     asked = enquiry(flow=flow)
