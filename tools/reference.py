@@ -22,7 +22,7 @@ from prometheus_client import CollectorRegistry
 from simgrant import errors
 from simgrant.cli.app import app
 from simgrant.domain.conditions import Names, Subject, subjects
-from simgrant.domain.facts import Area, Device, Fact, Facts, Question
+from simgrant.domain.facts import Area, Device, Fact, Facts, Purchases, Question
 from simgrant.domain.policy import FEATURES, Decision, Result, default_policy
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
 from simgrant.domain.trail import Trail, Verdict
@@ -98,17 +98,21 @@ def _operation(operation: Operation) -> str:
 
 
 def _words(row: ParmRow) -> str:
-    return ", ".join(f"{number} {word}" for number, word in row.values.items()) or "free"
+    numbers = (f"{number} {word}" for number, word in row.values.items())
+    return ", ".join((*numbers, *row.words)) or "free"
 
 
 def _service(service: Service) -> str:
     looks = ", ".join(f"`{need}`" for need in sorted(service.needs)) or "nothing else"
     features = ", ".join(f"`{name}` ({FEATURES.get(name, name)})" for name in service.features)
     decides = f"Decides about {features}." if features else "Decides nothing."
+    requires = " and ".join(f"`{name}`" for name in service.requires)
     head = (
         f"## {service.app_id}: {service.name}\n\n"
         f"TS.43 §{service.section}, since version {service.since}. "
-        f"{decides} Beside the decisions it looks at {looks}.\n"
+        f"{decides} Beside the decisions it looks at {looks}."
+        + (f" A request needs {requires}." if requires else "")
+        + "\n"
     )
     rows = (
         (
@@ -543,11 +547,14 @@ _MEANINGS: Mapping[str, str] = {
     "provisioning": "VoWiFi in the network: "
     + ", ".join(f"`{each.name.lower()}`" for each in ProvStatus),
     "area": f"the area in question: {', '.join(f'`{each}`' for each in Area)}",
-    "visited_plmn": 'digits of the visited network, `""` where it is not known or too old',
-    "visited_mcc": "the first three of them",
+    "visited_plmn": 'digits of the visited network, `""` where it is not known or too old; or the '
+    "name of a list under `[networks]`",
+    "visited_mcc": "the first three of them; or the name of a list under `[countries]`",
     "tac": 'first eight digits of the IMEI, `""` where the terminal_id is none',
     "vendor": "terminal_vendor, without regard to case; phones often send dummies",
     "model": "terminal_model, likewise",
+    "store": 'store_vendor of a request for ap2012, without regard to case; `""` for others',
+    "purchases": "at that store: " + ", ".join(f"`{each}`" for each in Purchases),
     "feature": "the feature in question, for rules about several",
 }
 

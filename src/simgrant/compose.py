@@ -58,6 +58,7 @@ from simgrant.keyring.identity import is_on_curve
 from simgrant.ports.notifier import Notifier
 from simgrant.ports.store import Store
 from simgrant.services import SERVICES
+from simgrant.services.own import refuse_taken
 from simgrant.spec.ids import SimIdType
 from simgrant.telemetry.log import LineWriter, console_line
 from simgrant.telemetry.metrics import Metrics
@@ -151,7 +152,8 @@ def policies(loaded: Loaded) -> dict[str, Policy]:
 def read_policy(path: Path) -> Policy:
     """Return the policy of a TOML file; raise StartRefused with its problems, a line each."""
     try:
-        return parse_policy(path.read_text(encoding="utf-8"))
+        policy = parse_policy(path.read_text(encoding="utf-8"))
+        refuse_taken(policy, SERVICES)
     except OSError as error:
         raise StartRefused(f"policy {path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -160,6 +162,7 @@ def read_policy(path: Path) -> Policy:
         raise StartRefused(
             "\n".join(f"policy {path}: {problem}" for problem in error.problems)
         ) from None
+    return policy
 
 
 async def open_store(loaded: Loaded) -> Store:

@@ -345,7 +345,7 @@ async def test_texts_are_in_the_phone_s_language(server: Server, language: str) 
 
 @pytest.mark.spec("TS.43 §2.2")
 async def test_several_languages_are_weighed(server: Server) -> None:
-    phone = Phone(server, imsi=SUSPENDED, language="it, fr;q=0.5, de;q=0.9, en;q=0.1")
+    phone = Phone(server, imsi=SUSPENDED, language="pl, fr;q=0.5, de;q=0.9, en;q=0.1")
     found = service(await phone.full(), "ap2004")["MessageForIncompatible"]
     assert found == SUSPENDED_TEXT["de-AT"]
 

@@ -20,6 +20,7 @@ from simgrant.domain.policy import parse_policy
 from simgrant.flows.operations import OPERATIONS
 from simgrant.fronts.device.answers import STATUS
 from simgrant.services import SERVICES
+from simgrant.services.own import refuse_taken
 from simgrant.spec.load import tables
 from tests.docs.pages import DOCS, ROOT, Page, page, pages
 from tools import reference as generator
@@ -263,9 +264,11 @@ def test_the_unit_runs_commands_that_there_are() -> None:
 
 
 def test_the_policy_of_the_page_is_one() -> None:
-    (text,) = page("policy.md").fences("toml")
+    text = "\n".join(page("policy.md").fences("toml"))
     policy = parse_policy(text)
-    assert {"standard", "prepaid"} == policy.plans.keys()
+    refuse_taken(policy, SERVICES)
+    assert {"standard", "prepaid", "premium"} == policy.plans.keys()
+    assert policy.own
     assert len(policy.rules) == len(tomllib.loads(text)["rule"])
 
 

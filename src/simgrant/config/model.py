@@ -78,9 +78,9 @@ class Portal(Section, frozen=True):
     """Web pages that a phone opens in the middle of an entitlement (reserved: no listener yet)."""
 
     base_url: str = "http://127.0.0.1:8082"
-    """Address of the portal as phones reach it. `/vowifi` under it is the ServiceFlow_URL of
-    VoWiFi. Empty = there is no portal, and a phone whose terms or address are missing is told that
-    the service cannot be offered."""
+    """Address of the portal as phones reach it. `/vowifi`, `/data-plan`, `/direct-carrier-billing`
+    and `/satmode` under it are the ServiceFlow_URLs of the services. Empty = there is no portal,
+    and a phone whose subscriber owes something is told that the service cannot be offered."""
     user_data_life_s: int = 600
     """Seconds for which the signed ServiceFlow_UserData is good."""
 

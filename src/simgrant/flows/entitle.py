@@ -13,11 +13,11 @@ from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import PushRegistration, Subscription
 from simgrant.domain.trail import Trail
 from simgrant.errors import Unauthenticated, UnsupportedVersion
-from simgrant.flows.answer import Portal, user_data, vers
+from simgrant.flows.answer import Portal, usage_value, user_data, vers
 from simgrant.flows.authenticate import Call, Challenge, Family, Principal
 from simgrant.flows.by_sim import BySim
 from simgrant.flows.by_token import ByToken
-from simgrant.flows.gather import device_of, look, times_of
+from simgrant.flows.gather import device_of, held, look, times_of, wanted
 from simgrant.flows.operate import Operate
 from simgrant.flows.operations.operation import utc
 from simgrant.flows.private_identity import PrivateIdentities
@@ -26,6 +26,7 @@ from simgrant.nouns import noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 from simgrant.ports.store import Store
+from simgrant.services import SERVICES
 from simgrant.spec.ids import NotifAction, RegisterNotifStatus
 from simgrant.wire.document import Application, Token, Vers
 from simgrant.wire.negotiate import Format, document_format, languages
@@ -77,6 +78,7 @@ class Entitle:
         self._operate = operate
         self._identities = identities
         self._portals = portals
+        self._policies = policies
         self._verdicts = {
             name: Verdicts(policy, portals[name], identities.kind(name))
             for name, policy in policies.items()
@@ -93,6 +95,7 @@ class Entitle:
         trail.spec_version, trail.app_name = str(ask.spec_version), ask.app_name[:64]
         if ask.spec_version.major < 1:
             raise UnsupportedVersion
+        wanted(ask, ask.apps)  # Refused now, not after an authentication.
         if ask.temporary_token or ask.value("operator_token"):
             return await self._tell(ask, call, trail)
         if ask.token:
@@ -135,6 +138,7 @@ class Entitle:
         now, ring, rules = self._clock.now(), self._keys.ring, self._rules
         name, profile, ask = who.tenant.name, who.profile, who.ask
         subscription = profile.subscription
+        want = wanted(ask, who.apps)
         registered = None if ask.notif is None else await self._register(who, ask.notif)
         trail.device = device_of(ask.terminal)
         if ask.value("operation") and self._operate.wanted(who.apps, ask):
@@ -147,18 +151,35 @@ class Entitle:
                 Token(who.token, max(1, int(who.expires - who.at))),
             )
         trail.times = times_of(profile, now=now)
-        asked = Asked(who.apps, ask.spec_version, languages(call.accept_language), registered)
-        view = look(profile, tenant=who.tenant, now=now, roaming_max_age=rules.roaming_max_age_s)
+        asked = Asked(
+            who.apps, ask.spec_version, languages(call.accept_language), registered, want.wish
+        )
+        view = look(
+            profile,
+            tenant=who.tenant,
+            now=now,
+            roaming_max_age=rules.roaming_max_age_s,
+            held=held(profile, who.apps, want.store, policy=self._policies[name], now=now),
+        )
         kept = self._verdicts[name].of(asked, view, trail.device)
         trail.verdict = kept.verdict
 
-        def own(what: str) -> str:
-            if what == IDENTITY:
+        def own(value: str) -> str:
+            if value == IDENTITY:
                 return self._identities.push(name, subscription.imsi, at=who.at, now=now)
-            if what == IDENTITY_EXPIRY:
+            if value == IDENTITY_EXPIRY:
                 return utc(self._identities.expires(who.at))
-            portal = self._portals[name]
-            return user_data(portal, what, subscription, who.terminal_id, ring=ring, now=who.at)
+            if value not in SERVICES:
+                return usage_value(profile.held.usage, value)
+            return user_data(
+                self._portals[name],
+                value,
+                subscription,
+                who.terminal_id,
+                ring=ring,
+                now=who.at,
+                about=want.about(value),
+            )
 
         format_ = document_format(call.accept)
         body = WRITERS[format_].join(

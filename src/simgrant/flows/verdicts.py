@@ -8,19 +8,18 @@ validity, sealed user data, ages. ADR 0014 says what that saves, and why nothing
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple, TypeAlias
 
-from simgrant.domain.facts import Device
+from simgrant.domain.facts import Device, Wish
 from simgrant.domain.policy import Policy
 from simgrant.domain.trail import Verdict
 from simgrant.flows.answer import Portal, answer, page_of
-from simgrant.flows.gather import View, gather
+from simgrant.flows.gather import NOTHING_MORE, View, gather
 from simgrant.services import SERVICES
-from simgrant.services.service import PrivateIdentity, ServiceFlow
+from simgrant.services.service import OWN_VALUE, PrivateIdentity, ServiceFlow, own_value
 from simgrant.spec.ids import PrivateUserIdType, RegisterNotifStatus
 from simgrant.spec.version import SpecVersion
 from simgrant.telemetry.record import push_verdict
@@ -39,6 +38,7 @@ class Asked(NamedTuple):
     languages: tuple[str, ...]
     registered: RegisterNotifStatus | None
     """What became of its wish to be told of changes, if it had one."""
+    wish: Wish = NOTHING_MORE.wish
 
 
 Key: TypeAlias = tuple[Asked, View] | tuple[Asked, View, Device]
@@ -50,22 +50,20 @@ class Kept:
 
     verdict: Verdict
     applications: tuple[Application, ...]
-    _texts: dict[Format, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    _texts: dict[Format, list[str]] = field(default_factory=dict)
+    """What is written, and the names of what is put in between, in turns."""
 
     def text(self, format_: Format, own: Callable[[str], str]) -> str:
-        """Return the applications as they are written, with what is the subscriber's own in it.
-
-        ``own`` gives it by name: an AppID for the user data of that service's page.
-        """
-        written = self._texts.get(format_)
-        if written is None:
+        """Return the applications as they are written, with what ``own`` gives in its places."""
+        parts = self._texts.get(format_)
+        if parts is None:
             text = WRITERS[format_].push_applications(self.applications)
-            names = tuple(dict.fromkeys(_MARKED.findall(text)))
-            written = self._texts[format_] = text, names
-        text, names = written
-        for name in names:
-            text = text.replace(_mark(name), own(name))
-        return text
+            parts = self._texts[format_] = OWN_VALUE.split(text)
+        if len(parts) == 1:
+            return parts[0]
+        filled = parts.copy()
+        filled[1::2] = map(own, parts[1::2])
+        return "".join(filled)
 
 
 class Verdicts:
@@ -83,7 +81,9 @@ class Verdicts:
     ) -> None:
         self._policy = policy
         self._portal = portal
-        self._identity = PrivateIdentity(identities, _mark(IDENTITY), _mark(IDENTITY_EXPIRY))
+        self._identity = PrivateIdentity(
+            identities, own_value(IDENTITY), own_value(IDENTITY_EXPIRY)
+        )
         self._kept: dict[Key, Kept] = {}
         self._seeing = frozenset(
             app_id
@@ -117,7 +117,7 @@ class Verdicts:
 
     def _decided(self, asked: Asked, view: View, device: Device) -> Kept:
         # Without times: an answer that looked at a fact's age could not be kept.
-        facts = gather(view, device, policy=self._policy)
+        facts = gather(view, device, policy=self._policy, wish=asked.wish)
         answered = answer(
             asked.apps,
             facts,
@@ -139,15 +139,8 @@ class Verdicts:
 
     def _marked_flow(self, app_id: str) -> ServiceFlow | None:
         url = page_of(self._portal, app_id)
-        return ServiceFlow(url, _mark(app_id)) if url else None
+        return ServiceFlow(url, own_value(app_id)) if url else None
 
 
 IDENTITY, IDENTITY_EXPIRY = "PrivateUserID", "PrivateUserIDExpiry"
 """Names of what is a subscriber's own, beside the AppIDs of services with a page."""
-
-_MARKED = re.compile("\ue000([^\ue000]*)\ue000")
-
-
-def _mark(name: str) -> str:
-    """Return what stands for a value of the subscriber's own, in letters that no text may have."""
-    return f"\ue000{name}\ue000"

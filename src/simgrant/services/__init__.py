@@ -50,7 +50,7 @@ __all__ = [
 ENTRY_POINTS = "simgrant.services"
 """Entry-point group for services of other packages."""
 
-_NO_SERVICES = frozenset({"service"})
+_NO_SERVICES = frozenset({"own", "service"})
 """Modules of this package that hold no service."""
 
 

@@ -26,12 +26,19 @@ from simgrant.spec.ids import (
     AccessType,
     AddrStatus,
     AppId,
+    BoostEntitlementStatus,
+    BoostProvStatus,
+    BoostTypeStatus,
+    DataAccessType,
+    DataUsageType,
     EntitlementStatus,
     HomeRoamingNwType,
     OperationResult,
     ProvStatus,
     RegisterNotifStatus,
+    SaStatus,
     SimIdType,
+    TcOperation,
     TcStatus,
 )
 from simgrant.wire.document import Application, Characteristic, Document, Item, Parm
@@ -63,6 +70,7 @@ _NAMED_VALUES: Final[dict[str, type[IntEnum]]] = {
     "EntitlementStatus": EntitlementStatus,
     "AddrStatus": AddrStatus,
     "TC_Status": TcStatus,
+    "TC_Operation": TcOperation,
     "ProvStatus": ProvStatus,
     "AccessType": AccessType,
     "HomeRoamingNWType": HomeRoamingNwType,
@@ -70,7 +78,18 @@ _NAMED_VALUES: Final[dict[str, type[IntEnum]]] = {
     "OperationResult": OperationResult,
     "SimIdType": SimIdType,
 }
-_GOOD: Final = frozenset({"ENABLED", "AVAILABLE", "PROVISIONED", "NOT_REQUIRED", "SUCCESS"})
+_DATA_PLAN_VALUES: Final[dict[str, type[IntEnum]]] = _NAMED_VALUES | {
+    "AccessType": DataAccessType,
+    "BoostTypeStatus": BoostTypeStatus,
+    "DataUsageType": DataUsageType,
+    "5GSAStatus": SaStatus,
+    "EntitlementStatus": BoostEntitlementStatus,
+    "ProvStatus": BoostProvStatus,
+}
+"""The data plan's, which has names in common with others and other values."""
+_GOOD: Final = frozenset(
+    {"ENABLED", "INCLUDED", "AVAILABLE", "PROVISIONED", "NOT_REQUIRED", "SUCCESS"}
+)
 _BAD: Final = frozenset({"INCOMPATIBLE", "INVALID_TOKEN"})
 
 _SECRET = re.compile(
@@ -78,7 +97,8 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _IDENTITY = re.compile(
-    r"^imsi$|msisdn|terminal_id$|iccid$|eid$|imei|^gid|terminal_sn$|privateuserid$|^simid$",
+    r"^imsi$|msisdn|terminal_id$|iccid$|eid$|imei|^gid|terminal_sn$|privateuserid$|^simid$"
+    r"|store_user_id$",
     re.IGNORECASE,
 )
 _HEADERS_SHOWN: Final = ("Accept", "Content-Type", "Cookie", "User-Agent")
@@ -345,12 +365,9 @@ def _value(parm: Parm, app_id: str, mask: Mask) -> Text:
 
 
 def value_name(parm: str, value: str, *, app_id: str) -> str:
-    """Return the specification's name of a value, or nothing where it has none.
-
-    The data plan's ProvStatus has the same name as VoWiFi's and other values.
-    """
-    named = _NAMED_VALUES.get(parm)
-    if named is None or (parm == "ProvStatus" and app_id == AppId.DATA_PLAN):
+    """Return the specification's name of a value, or nothing where it has none."""
+    named = (_DATA_PLAN_VALUES if app_id == AppId.DATA_PLAN else _NAMED_VALUES).get(parm)
+    if named is None:
         return ""
     try:
         return named(int(value)).name

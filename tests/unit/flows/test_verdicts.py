@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -9,13 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simgrant.domain.facts import Area, Device
+from simgrant.domain.facts import (
+    Area,
+    BoostState,
+    Device,
+    Purchases,
+    StoreState,
+    UsageShape,
+    Wish,
+)
+from simgrant.domain.holdings import Purchase
 from simgrant.domain.policy import Policy, default_policy, default_policy_text, parse_policy
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
-from simgrant.flows.answer import Portal, answer, page_of
-from simgrant.flows.gather import EXPIRED, View, gather
+from simgrant.flows.answer import Portal, answer, filled, page_of
+from simgrant.flows.gather import EXPIRED, HeldView, View, gather
 from simgrant.flows.verdicts import IDENTITY, IDENTITY_EXPIRY, NO_DEVICE, Asked, Verdicts
-from simgrant.services import PrivateIdentity, ServiceFlow
+from simgrant.services import SERVICES, PrivateIdentity, ServiceFlow
 from simgrant.spec.ids import PrivateUserIdType, ProvStatus, RegisterNotifStatus
 from simgrant.spec.version import SpecVersion
 from simgrant.wire.document import Token, Vers
@@ -42,21 +52,34 @@ VIEW = View(
 views = st.builds(
     View,
     st.sampled_from(SubscriptionStatus),
-    st.sampled_from(["standard", "basic", "home", "gone"]),
+    st.sampled_from(["standard", "basic", "premium", "gone"]),
     st.sampled_from(ProvStatus),
     st.sampled_from(["", EXPIRED, *ConsentStatus]),
     st.sampled_from(["", EXPIRED, *ConsentStatus]),
     st.sampled_from(Area),
     st.sampled_from(["", "00101", "26201"]),
+    st.builds(
+        HeldView,
+        st.sampled_from([(), (BoostState(166, Purchase.ACTIVE),)]),
+        st.sampled_from([(), (UsageShape("data", True, False),)]),
+        st.sampled_from(ConsentStatus),
+        st.builds(
+            StoreState,
+            st.sampled_from(ConsentStatus),
+            st.sampled_from(ProvStatus),
+            st.sampled_from(Purchases),
+        ),
+    ),
 )
 asks = st.builds(
     Asked,
-    st.permutations(["ap2003", "ap2004", "ap2005", "ap2013"]).flatmap(
+    st.permutations(list(SERVICES)).flatmap(
         lambda apps: st.integers(1, 3).map(lambda many: tuple(apps[:many]))
     ),
     st.sampled_from([SpecVersion(2, 0), V12]),
     st.sampled_from([(), ("de",), ("xx", "fr")]),
     st.none() | st.sampled_from(RegisterNotifStatus),
+    st.builds(Wish, st.sampled_from([None, 1, 166, 167]), st.sampled_from(["", "google"])),
 )
 devices = st.builds(
     Device,
@@ -69,6 +92,11 @@ devices = st.builds(
 
 def text_of(kept: Verdicts, asked: Asked, view: View = VIEW, device: Device = PHONE) -> str:
     return kept.of(asked, view, device).text(Format.XML, lambda app: f"flow={app}")
+
+
+def own(name: str) -> str:
+    """As a subscription's own: JSON and XML must have to write it unchanged."""
+    return "4711" if name.startswith("usage/") else f"flow={name}-own"
 
 
 KEPT = {id(policy): Verdicts(policy, PORTAL) for policy in (POLICY, BY_MODEL)}
@@ -88,7 +116,7 @@ def test_what_is_kept_is_what_would_be_made(
     kept = KEPT[id(policy)].of(asked, view, device)
     made = answer(
         asked.apps,
-        gather(view, device, policy=policy),
+        gather(view, device, policy=policy, wish=asked.wish),
         policy=policy,
         version=asked.version,
         languages=asked.languages,
@@ -100,7 +128,8 @@ def test_what_is_kept_is_what_would_be_made(
         ),
     )
     assert kept.verdict.decisions == made.decisions
-    text = kept.text(format_, lambda app: f"flow={app}-own")
+    text = kept.text(format_, own)
+    made = replace(made, applications=tuple(filled(each, own) for each in made.applications))
     if asked.registered is None:
         assert text == WRITERS[format_].push_applications(made.applications)
     else:
@@ -157,3 +186,15 @@ def test_it_is_bounded_and_what_was_forgotten_is_made_again() -> None:
         verdicts.of(asked, VIEW._replace(visited_plmn=str(number)), PHONE)
         assert len(verdicts) <= Verdicts.MOST
     assert text_of(verdicts, asked) == first
+
+
+def test_numbers_of_a_subscription_s_own_make_no_verdict_of_their_own() -> None:
+    verdicts, asked = Verdicts(POLICY, PORTAL), Asked(("ap2010",), V12, (), None)
+    usage = (UsageShape("data", True, True), UsageShape("tethering", False, False))
+    view = VIEW._replace(plan="premium", held=HeldView(usage=usage))
+    for used in ("1", "99999999999"):
+        kept = verdicts.of(asked, view, PHONE)
+        text = kept.text(Format.JSON, lambda name: f"{name}={used}")  # noqa: B023
+        assert text.count(f"={used}") == 4
+        assert f'"DataAllowanceInBytes":"usage/data/allowance={used}"' in text
+    assert len(verdicts) == 1

@@ -9,7 +9,16 @@ from simgrant.domain.policy import Decision, Policy, Result
 from simgrant.services import SERVICES, Enquiry, PrivateIdentity, ServiceFlow
 from simgrant.spec.ids import PrivateUserIdType
 from simgrant.spec.version import SpecVersion
-from simgrant.wire.document import Application, Characteristic, CharacteristicList, Item
+from simgrant.wire import json, xml
+from simgrant.wire.document import (
+    Application,
+    Characteristic,
+    CharacteristicList,
+    Document,
+    Item,
+    Token,
+    Vers,
+)
 from tests.unit.domain.samples import decided
 
 FLOW = ServiceFlow("https://portal.example.net/vowifi", "flow=c2VhbGVk")
@@ -45,6 +54,16 @@ def ruled(
         results *= len(questions)
     pairs = zip(questions, results, strict=True)
     return tuple(decided(question, result, {"en": "Sorry"}) for question, result in pairs)
+
+
+def as_json(application: Application) -> bytes:
+    """Return a whole document with this application."""
+    return json.push_document(Document(Vers(1, 172_800), Token("t", 3600), (application,)))
+
+
+def as_xml(application: Application) -> bytes:
+    """Return the same in XML."""
+    return xml.push_document(Document(Vers(1, 172_800), Token("t", 3600), (application,)))
 
 
 def leaves(items: tuple[Item, ...], path: str = "") -> Iterator[tuple[str, str]]:
