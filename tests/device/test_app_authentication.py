@@ -218,6 +218,19 @@ async def test_a_dead_operator_token_is_not_valid_and_no_error(world: World) -> 
     assert answer.status == 401
 
 
+async def test_whether_a_token_is_good_is_told_to_partners_only(world: World) -> None:
+    token = await world.operator_token()
+    asked = {"operator_token": token, "client_id": "bank"}
+    for requestor, more, status in (
+        ("bank-1", {}, 401),
+        ("bank-1", {"access_token": world.access(aud="x")}, 401),
+        ("nobody", {"access_token": world.access()}, 403),
+    ):
+        partner = world.partner(requestor)
+        answer = await partner.ask("ValidateOperatorToken", **asked, **more)
+        assert answer.status == status, requestor
+
+
 # --- access tokens -----------------------------------------------------------------------------
 
 

@@ -826,7 +826,8 @@ def test_explain_as_json(one: Simgrant) -> None:
     assert [rule["rule"] for rule in decision["tried"]][-1] == "in-plan"
     assert [rule["held"] for rule in decision["tried"]][-2:] == [False, True]
     assert found["application"]["items"]["EntitlementStatus"] == "1"
-    assert found["facts"]["features"]["value"] == ["smsoip", "volte", "vonr", "vowifi"]
+    features = ["private_identity", "smsoip", "volte", "vonr", "vowifi"]
+    assert found["facts"]["features"]["value"] == features
 
 
 def test_explain_never_gives_the_web_views_data_away(one: Simgrant) -> None:
