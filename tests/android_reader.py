@@ -1,12 +1,15 @@
-"""XML documents as Android's two readers understand them, and not better.
+"""Documents as Android's readers understand them, and not better.
 
-Written from what they do (AOSP service_entitlement and ImsServiceEntitlement), so that a test can
-say "the phone sees this", which a correct XML reader cannot.
+Written from what they do (AOSP service_entitlement, ImsServiceEntitlement, and the satellite and
+slice code of services/Telephony), so that a test can say "the phone sees this", which a correct
+reader of XML or JSON cannot.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from typing import Any
 from xml.parsers import expat
 
 
@@ -97,3 +100,50 @@ class Ts43XmlDoc:
     def get(self, path: str, name: str) -> str | None:
         """Return the value of ``name`` at a path such as ``APPLICATION|DownloadInfo``."""
         return self._found.get(path, {}).get(name.lower())
+
+
+class Satellite:
+    """The reader of ap2016: JSON only, and whatever it cannot read is DISABLED with no networks."""
+
+    def __init__(self, document: bytes) -> None:
+        self.enabled = False
+        self.metered: dict[str, bool] = {}
+        """Of each allowed network; what does not say that it is unmetered is metered."""
+        self.services: dict[str, dict[str, str]] = {}
+        """Of each allowed network that lists services: by type the policy."""
+        self.barred: list[str] = []
+        found: Any = json.loads(document).get("ap2016")
+        if not isinstance(found, dict):
+            return
+        self.enabled = found.get("EntitlementStatus") == "1"
+        for network in found.get("PLMNAllowed", []):
+            plmn = network["PLMN"]
+            self.metered[plmn] = network.get("DataPlanType", "").lower() != "unmetered"
+            if "AllowedServicesInfo" in network:
+                self.services[plmn] = {"sms": ""} | {
+                    each["AllowedServices"]["ServiceType"].lower(): each["AllowedServices"][
+                        "ServicePolicy"
+                    ].lower()
+                    for each in network["AllowedServicesInfo"]
+                }
+        self.barred = [network["PLMN"] for network in found.get("PLMNBarred", [])]
+
+
+FAILED, ERROR, WEB_VIEW = "check failed", "carrier error", "web view"
+PURCHASED, IN_PROGRESS = "already purchased", "in progress"
+_SLICES = {
+    "1": (WEB_VIEW, PURCHASED, PURCHASED, IN_PROGRESS),
+    "3": (ERROR, ERROR, IN_PROGRESS, IN_PROGRESS),
+    "4": (ERROR, PURCHASED, PURCHASED, ERROR),
+}
+
+
+def purchase(document: bytes) -> str:
+    """Return what the slice code of Android makes of an ap2010 document in JSON."""
+    found: Any = json.loads(document).get("ap2010")
+    if not isinstance(found, dict):
+        return ERROR
+    by_provisioning = _SLICES.get(found.get("EntitlementStatus", "0"))
+    if by_provisioning is None:
+        return FAILED
+    return by_provisioning[int(found.get("ProvStatus", "0"))]

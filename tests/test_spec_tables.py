@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from enum import IntEnum
+from collections import Counter
+from enum import IntEnum, StrEnum
 from pathlib import Path
 
 import pytest
@@ -12,18 +13,28 @@ from hypothesis import strategies as st
 
 from simgrant.domain.facts import Facts
 from simgrant.domain.policy import FEATURES, Result
+from simgrant.flows.operations import OPERATED, OPERATIONS
+from simgrant.flows.operations.operation import Operation
 from simgrant.fronts.device.answers import STATUS
-from simgrant.services import SERVICES, Service
+from simgrant.services import SERVICES, Service, ServiceFlow
 from simgrant.spec import ids
 from simgrant.spec.load import DivergenceRow, tables
 from simgrant.spec.version import SpecVersion
-from tests.unit.domain.samples import any_facts
-from tests.unit.services.samples import enquiry, leaves, ruled
+from simgrant.wire.document import Characteristic, CharacteristicList, Item
+from tests.unit.domain.samples import all_facts
+from tests.unit.services.samples import FLOW, enquiry, leaves, ruled
 
 ROOT = Path(__file__).parents[1]
 TABLES = tables()
 ALL_SERVICES = pytest.mark.parametrize("service", SERVICES.values(), ids=lambda each: each.name)
 
+
+def values_of(app_id: str, path: str) -> dict[int, str]:
+    return dict(SERVICES[app_id].parms[path].values)
+
+
+_BOOST = "DataBoostInfo/DataBoostInfoDetails"
+_SATELLITE = "PLMNAllowed/AllowedServicesInfo/AllowedServices"
 _RAT = "VoiceOverCellularEntitleInfo/RATVoiceEntitleInfoDetails"
 ENUMS: list[tuple[type[IntEnum], dict[int, str]]] = [
     (ids.EntitlementStatus, dict(SERVICES["ap2004"].parms["EntitlementStatus"].values)),
@@ -35,6 +46,26 @@ ENUMS: list[tuple[type[IntEnum], dict[int, str]]] = [
     (ids.ProvStatus, dict(SERVICES["ap2004"].parms["ProvStatus"].values)),
     (ids.AccessType, dict(SERVICES["ap2003"].parms[f"{_RAT}/AccessType"].values)),
     (ids.HomeRoamingNwType, dict(SERVICES["ap2003"].parms[f"{_RAT}/HomeRoamingNWType"].values)),
+    (
+        ids.OperationResult,
+        dict(TABLES.answer_parms["APPLICATION", "OperationResult"].values),
+    ),
+    (
+        ids.SimIdType,
+        dict(OPERATIONS["getsubscriberinfo"].parms["SubscriberInfo/SimIdType"].values),
+    ),
+    (ids.PrivateUserIdType, dict(SERVICES["ap2013"].parms["PrivateUserIDType"].values)),
+    (ids.DataAccessType, values_of("ap2010", "DataPlanInfo/DataPlanInfoDetails/AccessType")),
+    (ids.BoostTypeStatus, values_of("ap2010", f"{_BOOST}/BoostTypeStatus")),
+    (ids.DataUsageType, values_of("ap2010", "DataUsageInfo/DataUsageInfoDetails/DataUsageType")),
+    (ids.SaStatus, values_of("ap2010", "5GSAInfo/5GSAInfoDetails/5GSAStatus")),
+    (ids.BoostEntitlementStatus, values_of("ap2010", "EntitlementStatus")),
+    (ids.BoostProvStatus, values_of("ap2010", "ProvStatus")),
+    (ids.EntitlementStatus, values_of("ap2012", "EntitlementStatus")),
+    (ids.TcStatus, values_of("ap2012", "TC_Status")),
+    (ids.TcOperation, values_of("ap2012", "TC_Operation")),
+    (ids.EntitlementStatus, values_of("ap2016", "EntitlementStatus")),
+    (ids.MsgButton, dict(TABLES.params["MSG_btn"].values)),
     (ids.NotifAction, dict(TABLES.params["notif_action"].values)),
     (
         ids.RegisterNotifStatus,
@@ -46,6 +77,20 @@ ENUMS: list[tuple[type[IntEnum], dict[int, str]]] = [
 @pytest.mark.parametrize(("enum", "values"), ENUMS, ids=lambda each: getattr(each, "__name__", ""))
 def test_numbers_are_those_of_the_table(enum: type[IntEnum], values: dict[int, str]) -> None:
     assert {member.value: member.name.lower() for member in enum} == values
+
+
+WORDS: list[tuple[type[StrEnum], str, str]] = [
+    (ids.IratCapability, "ap2003", f"{_RAT}/NetworkVoiceIRATCapability"),
+    (ids.DataPlanType, "ap2010", "DataPlanInfo/DataPlanInfoDetails/DataPlanType"),
+    (ids.DataPlanType, "ap2016", "PLMNAllowed/DataPlanType"),
+    (ids.ServiceType, "ap2016", f"{_SATELLITE}/ServiceType"),
+    (ids.ServicePolicy, "ap2016", f"{_SATELLITE}/ServicePolicy"),
+]
+
+
+@pytest.mark.parametrize(("enum", "app_id", "path"), WORDS)
+def test_words_are_those_of_the_table(enum: type[StrEnum], app_id: str, path: str) -> None:
+    assert SERVICES[app_id].parms[path].words == tuple(enum)
 
 
 def test_every_enum_of_numbers_has_a_table() -> None:
@@ -68,6 +113,7 @@ def test_a_service_agrees_with_the_tables(service: Service) -> None:
     assert service.since in TABLES.versions
     assert service.needs <= set(Facts.__dataclass_fields__)
     assert set(service.features) <= set(FEATURES)
+    assert set(service.requires) <= set(TABLES.params)
     for parm in service.parms.values():
         assert parm.section in TABLES.sections, parm
         assert parm.since in TABLES.versions, parm
@@ -76,17 +122,24 @@ def test_a_service_agrees_with_the_tables(service: Service) -> None:
 
 @ALL_SERVICES
 @given(
-    facts=any_facts,
+    facts=all_facts,
     version=st.sampled_from(sorted(TABLES.versions)),
-    results=st.lists(st.sampled_from(Result), min_size=4, max_size=4),
+    results=st.lists(st.sampled_from(Result), min_size=10, max_size=10),
+    flow=st.sampled_from([None, FLOW]),
 )
 def test_a_service_emits_what_its_table_says(
-    service: Service, facts: Facts, version: SpecVersion, results: list[Result]
+    service: Service,
+    facts: Facts,
+    version: SpecVersion,
+    results: list[Result],
+    flow: ServiceFlow | None,
 ) -> None:
     asked = service.questions(version, facts)
-    assert {question.feature for question in asked} <= set(service.features)
+    about = {re.sub(r"^boost_\d+$", "boost_166", question.feature) for question in asked}
+    assert about <= set(service.features)
+    assert len(set(asked)) == len(asked)
     decisions = ruled(service.app_id, facts, *results[: len(asked)], version=version)
-    application = service.answer(facts, decisions, enquiry(version))
+    application = service.answer(facts, decisions, enquiry(version, flow))
     assert application.app_id == service.app_id
     emitted = list(leaves(application.items))
     for path, value in emitted:
@@ -94,10 +147,49 @@ def test_a_service_emits_what_its_table_says(
         assert parm.since <= version, path
         assert parm.before is None or version < parm.before, path
         assert not parm.values or int(value) in parm.values, path
+        assert not parm.words or value in parm.words, path
+    found = groups(application.items)
     for parm in service.parms.values():
         for_this_client = parm.since <= version and (parm.before is None or version < parm.before)
         if parm.presence == "mandatory" and for_this_client:
-            assert parm.path in dict(emitted)
+            # Once in the application itself, or once in each group of its kind that there is.
+            assert (
+                Counter(path for path, _ in emitted)[parm.path]
+                == found[parm.path.rpartition("/")[0]]
+            ), parm.path
+
+
+def groups(items: tuple[Item, ...], path: str = "") -> Counter[str]:
+    """Return how often each characteristic is there, by its path; the application's is empty."""
+    found = Counter([path.rstrip("/")])
+    for item in items:
+        match item:
+            case Characteristic(kind, inner):
+                found += groups(inner, f"{path}{kind}/")
+            case CharacteristicList(kind, entries):
+                for entry in entries:
+                    found += groups(entry.items, f"{path}{kind}/{entry.type}/")
+    return found
+
+
+@pytest.mark.parametrize(
+    "operation",
+    {each.name: each for each in OPERATIONS.values()}.values(),
+    ids=lambda each: each.name,
+)
+def test_an_operation_agrees_with_the_tables(operation: Operation) -> None:
+    assert operation.section in TABLES.sections
+    assert operation.since in TABLES.versions
+    assert operation.proofs.keys() <= TABLES.applications.keys()
+    params = {name.lower() for name in TABLES.params}
+    assert set(operation.required) <= params
+    for parm in operation.parms.values():
+        assert parm.section in TABLES.sections, parm
+        assert not parm.path.endswith("OperationResult")
+
+
+def test_an_application_with_operations_answers_without_one_too() -> None:
+    assert SERVICES.keys() >= OPERATED
 
 
 def sources() -> list[tuple[Path, str]]:

@@ -22,11 +22,13 @@ from prometheus_client import CollectorRegistry
 from simgrant import errors
 from simgrant.cli.app import app
 from simgrant.domain.conditions import Names, Subject, subjects
-from simgrant.domain.facts import Area, Device, Fact, Facts, Question
+from simgrant.domain.facts import Area, Device, Fact, Facts, Purchases, Question
 from simgrant.domain.policy import FEATURES, Decision, Result, default_policy
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
 from simgrant.domain.trail import Trail, Verdict
 from simgrant.eap.conversation import RejectReason
+from simgrant.flows.operations import OPERATIONS
+from simgrant.flows.operations.operation import Operation
 from simgrant.fronts.device import key_set
 from simgrant.fronts.device.answers import STATUS
 from simgrant.services import SERVICES, ParmRow, Service
@@ -54,6 +56,14 @@ def services() -> str:
         "and `GET /services.json` on the management listener have the short form.\n",
     ]
     parts += [_service(service) for _, service in sorted(SERVICES.items())]
+    parts += [
+        "## Operations\n",
+        "What `ap2014` and `ap2015` do when they are asked for an `operation`. Each answer has\n"
+        "OperationResult beside what is listed here. Whoever calls proves the SIM (`sim`), or\n"
+        "brings a token that a phone or an app lent him.\n",
+    ]
+    found = sorted({each.name: each for each in OPERATIONS.values()}.items())
+    parts += [_operation(operation) for _, operation in found]
     parts.append("## Not served\n")
     parts.append(
         "A request that asks for one of these beside a served one is answered without it; one\n"
@@ -68,20 +78,49 @@ def services() -> str:
     return "\n".join(parts)
 
 
+def _operation(operation: Operation) -> str:
+    by = "; ".join(
+        f"{app} by {', '.join(f'`{proof}`' for proof in sorted(proofs))}"
+        for app, proofs in operation.proofs.items()
+    )
+    needs = ", ".join(f"`{name}`" for name in operation.required) or "nothing"
+    scopes = ", ".join(f"`{scope}`" for scope in sorted(operation.scopes))
+    opened = f" Scopes of operator tokens that allow it: {scopes}." if scopes else ""
+    head = (
+        f"### {operation.name}\n\n"
+        f"TS.43 §{operation.section}, since version {operation.since}. For {by}. "
+        f"It has to be given {needs}.{opened}\n"
+    )
+    rows = (
+        (f"`{path}`", row.presence, row.meaning, _words(row), f"§{row.section}")
+        for path, row in operation.parms.items()
+    )
+    return f"{head}\n{_table(('parameter', 'presence', 'meaning', 'values', 'TS.43'), rows)}"
+
+
+def _words(row: ParmRow) -> str:
+    numbers = (f"{number} {word}" for number, word in row.values.items())
+    return ", ".join((*numbers, *row.words)) or "free"
+
+
 def _service(service: Service) -> str:
     looks = ", ".join(f"`{need}`" for need in sorted(service.needs)) or "nothing else"
     features = ", ".join(f"`{name}` ({FEATURES.get(name, name)})" for name in service.features)
+    decides = f"Decides about {features}." if features else "Decides nothing."
+    requires = " and ".join(f"`{name}`" for name in service.requires)
     head = (
         f"## {service.app_id}: {service.name}\n\n"
         f"TS.43 §{service.section}, since version {service.since}. "
-        f"Decides about {features}. Beside the decisions it looks at {looks}.\n"
+        f"{decides} Beside the decisions it looks at {looks}."
+        + (f" A request needs {requires}." if requires else "")
+        + "\n"
     )
     rows = (
         (
             f"`{path}`",
             row.presence,
             row.meaning,
-            ", ".join(f"{number} {word}" for number, word in row.values.items()) or "free",
+            _words(row),
             _span(row),
             f"§{row.section}",
         )
@@ -270,6 +309,8 @@ def _raised(kinds: Mapping[str, type[errors.EcsError]]) -> Iterator[tuple[str, s
         below = path.relative_to(SOURCES).parts
         if below[0] in ("cli", "sim") or path.stem in ("xml_reader", "json_reader"):
             continue  # not on the road of a device's request
+        if below[0] == "links" or below[:2] == ("adapters", "notify"):
+            continue  # on that of a notice; nothing that a request waits for uses links yet
         if below[-1] in ("subscriptions.py", "explain.py"):
             continue
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -325,6 +366,7 @@ def metric_rows() -> list[tuple[str, str, str, str]]:
     made = Metrics(CollectorRegistry())
     made.watch_in_flight(lambda: 0)
     made.count([(full_trail(), 0.001)])
+    made.count_notices("default", "fcm", "delivered", 1, 0.5)
     rows = []
     for family in made.registry.collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name
@@ -354,6 +396,8 @@ def full_trail() -> Trail:
         status=200,
         outcome="document",
         detail="detail",
+        operation="GetPhoneNumber",
+        operation_result=1,
         verdict=Verdict(decisions, push_verdict(_some_facts(), decisions)),
         device=Device("", "", "", ""),
         times={"subscription": 0},
@@ -513,11 +557,14 @@ _MEANINGS: Mapping[str, str] = {
     "provisioning": "VoWiFi in the network: "
     + ", ".join(f"`{each.name.lower()}`" for each in ProvStatus),
     "area": f"the area in question: {', '.join(f'`{each}`' for each in Area)}",
-    "visited_plmn": 'digits of the visited network, `""` where it is not known or too old',
-    "visited_mcc": "the first three of them",
+    "visited_plmn": 'digits of the visited network, `""` where it is not known or too old; or the '
+    "name of a list under `[networks]`",
+    "visited_mcc": "the first three of them; or the name of a list under `[countries]`",
     "tac": 'first eight digits of the IMEI, `""` where the terminal_id is none',
     "vendor": "terminal_vendor, without regard to case; phones often send dummies",
     "model": "terminal_model, likewise",
+    "store": 'store_vendor of a request for ap2012, without regard to case; `""` for others',
+    "purchases": "at that store: " + ", ".join(f"`{each}`" for each in Purchases),
     "feature": "the feature in question, for rules about several",
 }
 

@@ -7,24 +7,31 @@ flow needs is handed to it here, once.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from prometheus_client import CollectorRegistry
 
 from simgrant.adapters.authn import local_auc
+from simgrant.adapters.issuers import jwks
 from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.store import sqlite
+from simgrant.config import model
 from simgrant.config.clients import tac_range, version_of
 from simgrant.config.load import DEFAULT_TENANT, Loaded
 from simgrant.config.model import Auth, Limits
 from simgrant.config.model import Match as MatchSettings
 from simgrant.config.model import Profile as ProfileSettings
 from simgrant.config.model import Tenant as TenantSettings
+from simgrant.domain.partner import Partner
 from simgrant.domain.policy import Policy, PolicyError, default_policy, parse_policy
 from simgrant.domain.tenant import Plmn, Tenancy, Tenant
 from simgrant.domain.words import Words
@@ -33,6 +40,7 @@ from simgrant.eap.machine import Options
 from simgrant.errors import StartRefused
 from simgrant.flows.answer import Portal
 from simgrant.flows.authenticate import Reception
+from simgrant.flows.by_lent_token import ByLentToken
 from simgrant.flows.by_sim import BySim
 from simgrant.flows.by_sim import Rules as SimRules
 from simgrant.flows.by_token import ByToken
@@ -42,7 +50,13 @@ from simgrant.flows.entitle import Entitle
 from simgrant.flows.entitle import Rules as EntitleRules
 from simgrant.flows.journal import Journal
 from simgrant.flows.journal import Limits as JournalLimits
-from simgrant.flows.limits import Rate, StartLimits
+from simgrant.flows.limits import LentLimits, Rate, StartLimits
+from simgrant.flows.notices import Notices
+from simgrant.flows.notices import Rules as NoticeRules
+from simgrant.flows.operate import Operate
+from simgrant.flows.operations import OPERATIONS
+from simgrant.flows.operations.operation import Means, Offer
+from simgrant.flows.private_identity import GatewayKey, PrivateIdentities
 from simgrant.flows.shape import Shape
 from simgrant.flows.signing import Signer
 from simgrant.fronts.device import key_set
@@ -51,13 +65,22 @@ from simgrant.fronts.device.app import Limits as FrontLimits
 from simgrant.fronts.device.key_set import KeySet
 from simgrant.fronts.device.protocol import Bounds
 from simgrant.fronts.device.source import Proxies
+from simgrant.keyring.identity import is_on_curve
 from simgrant.keyring.signing import Algorithm
+from simgrant.ports.notifier import Notifier
 from simgrant.ports.store import Store
 from simgrant.services import SERVICES
+from simgrant.services.own import refuse_taken
+from simgrant.spec.ids import SimIdType
 from simgrant.spec.version import FIRST, NEWEST
 from simgrant.telemetry.log import LineWriter, console_line
 from simgrant.telemetry.metrics import Metrics
+from simgrant.wire.jwt import pull_keys
 from simgrant.wire.negotiate import Format
+from simgrant.wire.push_token import Channel
+
+if TYPE_CHECKING:
+    from simgrant.links.http import HttpConfig
 
 T = TypeVar("T")
 
@@ -72,6 +95,8 @@ class SystemClock:
 
 
 CLOCK = SystemClock()
+_CLAIMED_AT_ONCE = 250
+"""Notices; one who claims many holds the others up."""
 
 
 @dataclass(slots=True)
@@ -87,6 +112,7 @@ class Parts:
     metrics: Metrics
     lines: LineWriter
     journal: Journal
+    notices: Notices
     entitle: Entitle
     device: DeviceFront
     bounds: Bounds
@@ -119,8 +145,14 @@ def open_keys(loaded: Loaded, on_renewal: Callable[[], None] = lambda: None) -> 
         name: loaded.path(settings.keys) if settings.keys else None
         for name, settings in loaded.tenants.items()
     }
-    tokens = loaded.settings.tokens
-    config = key_file.Config(loaded.key_file, tenants, accept_for=tokens.life_s + tokens.overlap_s)
+    settings = loaded.settings
+    longest = max(
+        settings.tokens.life_s + settings.tokens.overlap_s,
+        settings.temporary_tokens.life_s,
+        settings.operator_tokens.life_s,
+        settings.private_identity.life_s,
+    )
+    config = key_file.Config(loaded.key_file, tenants, accept_for=longest)
     return key_file.open_keys(config, on_renewal)
 
 
@@ -141,10 +173,16 @@ def policy_of(loaded: Loaded, tenant: str) -> Policy:
             lambda text: read_words(text, language=settings.language, services=texts),
         )
     if settings.policy:
-        path = loaded.path(settings.policy)
-        return _read("policy", path, lambda text: parse_policy(text, words=words))
+        return _read("policy", loaded.path(settings.policy), lambda text: _served(text, words))
     with _told("policy", "built in"):
         return default_policy(words)
+
+
+def _served(text: str, words: Words) -> Policy:
+    """Return a policy that the services can do with; raise PolicyError."""
+    policy = parse_policy(text, words=words)
+    refuse_taken(policy, SERVICES)
+    return policy
 
 
 def _read(what: str, path: Path, parse: Callable[[str], T]) -> T:
@@ -195,6 +233,125 @@ async def open_store(loaded: Loaded) -> Store:
     raise StartRefused("store.url: must begin with sqlite:/// or postgresql://")
 
 
+def open_notifiers(loaded: Loaded) -> dict[str, dict[Channel, Notifier]]:
+    """Return each tenant's push channels; raise StartRefused where a file of one is no use."""
+    found: dict[str, dict[Channel, Notifier]] = {name: {} for name in loaded.tenants}
+    for kind, build in _CHANNELS.items():
+        tables: dict[str, Any] = getattr(loaded.settings, kind)
+        named = {tenant for table in tables.values() for tenant in table.tenants}
+        for name, table in tables.items():
+            try:
+                notifier = build(loaded, table)
+            except ImportError:
+                raise StartRefused(
+                    f"{kind}.{name}: install simgrant with the extra {kind}"
+                ) from None
+            except StartRefused as error:
+                raise StartRefused(f"{kind}.{name}: {error}") from None
+            for tenant in table.tenants or found.keys() - named:
+                found[tenant][notifier.channel] = notifier
+    return found
+
+
+def sms_apps(loaded: Loaded, tenant: str) -> tuple[str, ...]:
+    """Return the applications that a tenant's SIMs are told of by SMS, if no client registered."""
+    tables = loaded.settings.sms.values()
+    if loaded.settings.push.sms == "never" or not any(
+        tenant in table.tenants or not table.tenants for table in tables
+    ):
+        return ()
+    return tuple(app_id for app_id, service in SERVICES.items() if service.notifiable)
+
+
+def _fcm(loaded: Loaded, table: model.Fcm) -> Notifier:
+    from simgrant.adapters.notify import fcm
+
+    config = fcm.Config(
+        service_account=loaded.path(table.service_account),
+        http=_http(loaded, "fcm", table),
+        url=table.url,
+        project=table.project,
+        priority=table.priority,
+    )
+    return fcm.open_notifier(config, clock=CLOCK)
+
+
+def _apns(loaded: Loaded, table: model.Apns) -> Notifier:
+    from simgrant.adapters.notify import apns
+
+    config = apns.Config(
+        key_file=loaded.path(table.key_file),
+        key_id=table.key_id,
+        team_id=table.team_id,
+        topic=table.topic,
+        topics=table.topics,
+        http=_http(loaded, "apns", table),
+        url=table.url,
+    )
+    return apns.open_notifier(config, clock=CLOCK)
+
+
+def _wns(loaded: Loaded, table: model.Wns) -> Notifier:
+    from simgrant.adapters.notify import wns
+
+    config = wns.Config(
+        client_id=table.client_id,
+        client_secret=loaded.path(table.client_secret_file),
+        http=_http(loaded, "wns", table),
+        token_url=table.token_url,
+        scope=table.scope,
+    )
+    return wns.open_notifier(config, clock=CLOCK)
+
+
+def _sms(loaded: Loaded, table: model.Sms) -> Notifier:
+    from simgrant.adapters.notify import sms
+    from simgrant.links.smpp import SmppConfig
+
+    config = sms.Config(
+        smpp=SmppConfig(
+            host=table.host,
+            port=table.port,
+            system_id=table.system_id,
+            password_file=loaded.path(table.password_file),
+            system_type=table.system_type,
+            tls=table.tls,
+            window=table.window,
+        ),
+        source=table.source,
+        source_ton=table.source_ton,
+        source_npi=table.source_npi,
+        port=table.device_port,
+        addressing=table.addressing,
+    )
+    return sms.open_notifier(config, clock=CLOCK)
+
+
+def _http(loaded: Loaded, peer: str, table: model.PushChannel) -> HttpConfig:
+    from simgrant.links.http import HttpConfig
+
+    hosts = []
+    for text in table.connect_to:
+        name, _, place = text.partition("=")
+        address, _, port = place.rpartition(":")
+        hosts.append((name, address.strip("[]"), int(port)))
+    return HttpConfig(
+        peer=peer,
+        ca_file=loaded.path(table.ca_file) if table.ca_file else None,
+        proxy=table.proxy,
+        hosts=tuple(hosts),
+    )
+
+
+# What they are made of is imported when there is one: a server that tells nobody loads no client.
+_CHANNELS: dict[str, Callable[[Loaded, Any], Notifier]] = {
+    "fcm": _fcm,
+    "apns": _apns,
+    "wns": _wns,
+    "sms": _sms,
+}
+
+
 @asynccontextmanager
 async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     """Build everything one worker needs, and close it in the right order."""
@@ -203,6 +360,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     found_policies = policies(loaded)
     metrics = Metrics(CollectorRegistry())
     keys = open_keys(loaded, metrics.ring_renewed)
+    notifiers = open_notifiers(loaded)
     store = await open_store(loaded)
     lines = LineWriter(shape=console_line if settings.server.log_format == "console" else None)
     try:
@@ -235,7 +393,14 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             keys=keys,
             clock=CLOCK,
         )
+        means = Means(OPERATIONS, keys, store, offers(loaded), partners(loaded))
         entitle = Entitle(
+            operate=Operate(
+                reception,
+                means=means,
+                by_lent_token=ByLentToken(reception, means=means, issuers=issuers(loaded)),
+                limits=_lent_limits(settings.limits),
+            ),
             by_token=ByToken(
                 reception, TokenRules(settings.tokens.renew_last, settings.tokens.overlap_s)
             ),
@@ -245,17 +410,29 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 limits=_limits(settings.limits),
                 rules=_sim_rules(settings.auth),
             ),
+            identities=PrivateIdentities(
+                gateways(loaded), keys=keys, life_s=settings.private_identity.life_s
+            ),
             policies=found_policies,
             portals=portals,
             keys=keys,
             store=store,
             clock=CLOCK,
+            channels={name: frozenset(of_tenant) for name, of_tenant in notifiers.items()},
             rules=EntitleRules(
                 settings.documents.validity_s,
                 settings.documents.validity_spread,
                 settings.roaming.max_age_s,
             ),
             clients=Clients(profiles(loaded)),
+        )
+        notices = Notices(
+            store,
+            notifiers=notifiers,
+            keys=keys,
+            clock=CLOCK,
+            metrics=metrics,
+            rules=_notice_rules(settings.push),
         )
         proxies = Proxies(settings.device.trusted_proxies)
         signs = signer(loaded, keys)
@@ -285,6 +462,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             metrics,
             lines,
             journal,
+            notices,
             entitle,
             device,
             Bounds(
@@ -302,6 +480,8 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         await journal.flush()
     finally:
         lines.close()
+        for notifier in {id(n): n for found in notifiers.values() for n in found.values()}.values():
+            await notifier.close()
         await store.close()
 
 
@@ -320,6 +500,107 @@ def signer(loaded: Loaded, keys: key_file.FileKeys) -> Signer | None:
     return Signer(algorithm, keys=keys, clock=CLOCK)
 
 
+def gateways(loaded: Loaded) -> dict[str, GatewayKey]:
+    """Return the key of each tenant's Wi-Fi gateway, where it has one; raise StartRefused."""
+    found = {}
+    for name, tenant in loaded.tenants.items():
+        if not tenant.identity_key:
+            continue
+        path = loaded.path(tenant.identity_key)
+        try:
+            key = load_pem_public_key(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise StartRefused(f"tenants.{name}.identity_key: {path}: {error}") from None
+        if not (isinstance(key, EllipticCurvePublicKey) and is_on_curve(key)):
+            raise StartRefused(f"tenants.{name}.identity_key: {path}: it must be a key on P-256")
+        found[name] = GatewayKey(key, tenant.identity_key_id)
+    return found
+
+
+def issuers(loaded: Loaded) -> jwks.JwksIssuers:
+    """Return the issuers of access tokens, with their keys; raise StartRefused."""
+    return jwks.open_issuers(
+        (
+            jwks.Config(
+                issuer.issuer,
+                issuer.audience,
+                issuer.jwks if "://" in issuer.jwks else loaded.path(issuer.jwks),
+                frozenset(issuer.tenants),
+            )
+            for issuer in loaded.settings.issuers.values()
+        ),
+        clock=CLOCK,
+    )
+
+
+def partners(loaded: Loaded) -> dict[str, tuple[Partner, ...]]:
+    """Return each tenant's partners; raise StartRefused."""
+    made = [
+        (
+            settings.tenants,
+            Partner(
+                name,
+                frozenset(text.lower() for text in settings.requestor_ids),
+                frozenset(settings.client_ids),
+                _operations(f"partners.{name}.operations", settings.operations)
+                if settings.operations
+                else None,
+                settings.access_token,
+                _app_key(loaded, name, settings.app_key),
+            ),
+        )
+        for name, settings in loaded.settings.partners.items()
+    ]
+    return {
+        tenant: tuple(partner for of, partner in made if not of or tenant in of)
+        for tenant in loaded.tenants
+    }
+
+
+def _app_key(loaded: Loaded, name: str, file: str) -> str:
+    if not file:
+        return ""
+    path = loaded.path(file)
+    try:
+        text = path.read_text("utf-8")
+        pull_keys(text)
+    except (OSError, ValueError) as error:
+        raise StartRefused(f"partners.{name}.app_key: {path}: {error}") from None
+    return text
+
+
+def offers(loaded: Loaded) -> dict[str, Offer]:
+    """Return what each tenant decides about operations; raise StartRefused."""
+    settings = loaded.settings
+    kinds = {"imsi": SimIdType.IMSI, "uuid": SimIdType.UUID, "hash": SimIdType.IMSI_HASH}
+    return {
+        name: Offer(
+            withheld=_operations(f"tenants.{name}.withheld", tenant.withheld),
+            temporary_life_s=settings.temporary_tokens.life_s,
+            single_use=settings.temporary_tokens.single_use,
+            operator_life_s=settings.operator_tokens.life_s,
+            auth_url=settings.operator_tokens.auth_url,
+            sim_id_type=kinds[tenant.sim_id],
+            tells_imsi=tenant.tell_imsi,
+            mvno_name=tenant.mvno_name,
+            bare_json=tenant.partner_json,
+        )
+        for name, tenant in loaded.tenants.items()
+    }
+
+
+def _operations(where: str, names: Iterable[str]) -> frozenset[str]:
+    """Return the names of operations as TS.43 spells them."""
+    found = set()
+    for name in names:
+        operation = OPERATIONS.get(name.lower())
+        if operation is None:
+            known = ", ".join(sorted({each.name for each in OPERATIONS.values()}))
+            raise StartRefused(f"{where}: there is no operation {name!r}; there are {known}")
+        found.add(operation.name)
+    return frozenset(found)
+
+
 def _sim_rules(settings: Auth) -> SimRules:
     return SimRules(
         session_life_s=settings.session_life_s,
@@ -334,11 +615,33 @@ def _sim_rules(settings: Auth) -> SimRules:
     )
 
 
+def _notice_rules(settings: model.Push) -> NoticeRules:
+    return NoticeRules(
+        life_s=settings.life_s,
+        # Nobody else takes a notice over while it may still be under way, or waits to be settled.
+        lease_s=math.ceil(2 * settings.timeout_s) + 5,
+        timeout_s=settings.timeout_s,
+        first_pause_s=settings.first_pause_s,
+        longest_pause_s=settings.longest_pause_s,
+        batch=min(_CLAIMED_AT_ONCE, settings.in_flight),
+        in_flight=settings.in_flight,
+        poll_s=settings.poll_s,
+    )
+
+
 def _limits(settings: Limits) -> StartLimits:
     return StartLimits(
         imsi_source=Rate(settings.imsi_source_burst, settings.imsi_source_per_minute / 60),
         imsi=Rate(settings.imsi_burst, settings.imsi_per_minute / 60),
         source=Rate(settings.source_burst, settings.source_per_minute / 60),
+        remembered=settings.remembered,
+    )
+
+
+def _lent_limits(settings: Limits) -> LentLimits:
+    return LentLimits(
+        refusals=Rate(settings.refusals_burst, settings.refusals_per_minute / 60),
+        guesses=Rate(settings.guesses_burst, settings.guesses_per_minute / 60),
         remembered=settings.remembered,
     )
 
@@ -357,13 +660,15 @@ def profiles(loaded: Loaded) -> tuple[Profile, ...]:
 
 
 def _name_problems(parm_names: Mapping[str, str]) -> Iterator[str]:
-    """Yield names that no service has, and those by which a document would say something twice."""
-    paths = [path.split("/") for service in SERVICES.values() for path in service.parms]
-    names = {path[-1] for path in paths} | {"RegisterNotifStatus"}
+    """Yield names that nothing has, and those by which a document would say something twice."""
+    services = (each.parms for each in SERVICES.values())
+    operations = (each.parms for each in OPERATIONS.values())
+    paths = [path.split("/") for table in chain(services, operations) for path in table]
+    names = {path[-1] for path in paths} | {"OperationResult", "RegisterNotifStatus"}
     taken = names.union(*paths, ("AppID",))
     for old, new in parm_names.items():
         if old not in names:
-            yield f"{old}: no service has this parameter"
+            yield f"{old}: no answer has this parameter"
         if new in taken:
             yield f"{old}: {new} is taken"
 

@@ -6,10 +6,12 @@ EcsError                         what a front may turn into an answer
 │   │   └── HeadTooLarge         more than its request line and headers may have
 │   └── UnsupportedVersion       entitlement_version (TS.43 §2.5)
 ├── Unauthenticated              no, expired, revoked or foreign token: cured by logging in
-│   └── BadTemporaryToken        the same for a temporary token, which another party holds
+│   └── BadLentToken             the same for a token that a device lent to another party
 ├── AuthenticationRejected       the SIM failed: RES, MAC, reject, client error, second resync
 ├── UnknownIdentity              not one of our subscriptions, or it may not be served
 ├── NotAllowed                   known, but this requestor may not do this
+├── NotThere                     what a lent token points to does not exist
+├── NotOffered                   an operation that this operator does not have
 ├── Conflict                     the state does not permit the operation
 ├── Overloaded                   we are too busy, or this source asks too often
 ├── PeerUnavailable              HSS, AAA, BSS or the store cannot be reached
@@ -82,10 +84,10 @@ class Unauthenticated(EcsError):
     default_reason = "unauthenticated"
 
 
-class BadTemporaryToken(Unauthenticated):
+class BadLentToken(Unauthenticated):
     """A temporary or operator token is not good: its holder must get a new one (401)."""
 
-    default_reason = "bad_temporary_token"
+    default_reason = "bad_lent_token"
 
 
 class AuthenticationRejected(EcsError):
@@ -107,6 +109,20 @@ class NotAllowed(EcsError):
 
     for_device = "not allowed"
     default_reason = "not_allowed"
+
+
+class NotThere(EcsError):
+    """What a temporary token points to does not exist (404, TS.43 Table 8)."""
+
+    for_device = "not found"
+    default_reason = "not_there"
+
+
+class NotOffered(EcsError):
+    """The operation is known, and this operator does not offer it (405)."""
+
+    for_device = "not offered"
+    default_reason = "not_offered"
 
 
 class Conflict(EcsError):

@@ -236,6 +236,7 @@ async def _upkeep(
     """Run what has to be done beside answering, until the end."""
     tasks = [
         asyncio.create_task(parts.journal.run()),
+        asyncio.create_task(parts.notices.run()),
         asyncio.create_task(_renew(parts, certificate, reload or asyncio.Event())),
     ]
     if index == 0:

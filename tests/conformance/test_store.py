@@ -27,14 +27,18 @@ from simgrant.errors import BadRequest, Conflict, PeerUnavailable
 from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.store import (
     Change,
+    DueNotice,
     Erased,
     NewSubscription,
     Outcome,
     RequestRecord,
     RowConflict,
     SessionRow,
+    Settled,
     SimKey,
     Store,
+    TokenState,
+    TokenUse,
 )
 from simgrant.spec.ids import ProvStatus
 from tests.conformance.conftest import Place
@@ -55,6 +59,10 @@ PUSH = PushRegistration(IMEI, "ap2004", "app", 2, "push-token", 40)
 STARTED = SessionRow(Outcome.STARTED, 10, b"first")
 RESYNC = SessionRow(Outcome.RESYNC, 11, b"second")
 ACCEPTED = SessionRow(Outcome.ACCEPTED, 12, b"third", b"h" * 32)
+TOKEN = bytes(range(16, 32))
+NOTICE = DueNotice(T, IMSI, IMEI, "app", "ap2004", 99, 0, 1, PUSH, NUMBER)
+REDEEMED = TokenUse(TokenState.REDEEMED, 50, 300, b"h" * 32)
+CONSUMED = replace(REDEEMED, state=TokenState.CONSUMED, at=51)
 
 
 def imsi_of(number: int) -> Imsi:
@@ -97,6 +105,8 @@ async def fill(store: SqlStore, tenant: str = T) -> None:
     assert await accept(store, tenant=tenant)
     await store.register_push(tenant, IMSI, [PUSH])
     await store.append_records([record(1_000_000, tenant=tenant)])
+    assert await store.use_token(tenant, IMSI, TOKEN, REDEEMED, expected=None)
+    assert await store.tell(tenant, IMSI, at=60) == 1
 
 
 async def held(place: Place, tenant: str = "") -> dict[str, list[tuple[Any, ...]]]:
@@ -116,6 +126,7 @@ async def held(place: Place, tenant: str = "") -> dict[str, list[tuple[Any, ...]
 async def test_what_is_not_there_is_none(store: SqlStore) -> None:
     assert await store.profile(T, IMSI, IMEI, CLIENT) is None
     assert await store.session(T, IMSI, SESSION) is None
+    assert await store.token_use(T, IMSI, TOKEN) is None
     assert await store.sim_key(T, IMSI) is None
     assert await store.find(T, imsi=IMSI) is None
     assert await store.find(T, msisdn=NUMBER) is None
@@ -676,6 +687,62 @@ async def test_old_rows_are_purged_in_bounded_batches(store: SqlStore) -> None:
     assert await store.purge(sessions_before=20, records_before=30) == 0
 
 
+# --- tokens that are good once -----------------------------------------------------------------
+
+
+async def test_of_many_who_use_a_token_one_wins(store: SqlStore) -> None:
+    uses = [replace(CONSUMED, at=number, holder=b"") for number in range(20)]
+    won = await asyncio.gather(
+        *(store.use_token(T, IMSI, TOKEN, use, expected=None) for use in uses)
+    )
+    assert won.count(True) == 1
+    assert await store.token_use(T, IMSI, TOKEN) == uses[won.index(True)]
+    assert not await store.use_token(T, IMSI, TOKEN, REDEEMED, expected=None)
+
+
+async def test_a_redeemed_token_is_consumed_once_and_by_its_holder(store: SqlStore) -> None:
+    use = store.use_token
+    assert not await use(T, IMSI, TOKEN, CONSUMED, expected=TokenState.REDEEMED)
+    assert await use(T, IMSI, TOKEN, REDEEMED, expected=None)
+    assert await store.token_use(T, IMSI, TOKEN) == REDEEMED
+    for stranger in (b"", b"i" * 32):
+        other = replace(CONSUMED, holder=stranger)
+        assert not await use(T, IMSI, TOKEN, other, expected=TokenState.REDEEMED)
+        assert not await use(T, IMSI, TOKEN, other, expected=None)
+    won = await asyncio.gather(
+        *(use(T, IMSI, TOKEN, CONSUMED, expected=TokenState.REDEEMED) for _ in range(10))
+    )
+    assert won.count(True) == 1
+    assert await store.token_use(T, IMSI, TOKEN) == CONSUMED
+
+
+async def test_uses_are_told_apart_by_subscription_and_token(store: SqlStore) -> None:
+    for imsi in (IMSI, OTHER, None):
+        for token_id in (TOKEN, TOKEN[::-1]):
+            assert await store.use_token(T, imsi, token_id, CONSUMED, expected=None)
+            assert not await store.use_token(T, imsi, token_id, CONSUMED, expected=None)
+
+
+async def test_a_use_is_kept_while_its_token_could_come_again(store: SqlStore) -> None:
+    for number in range(40):
+        use = TokenUse(TokenState.CONSUMED, 1, number)
+        await store.use_token(T, imsi_of(number), TOKEN, use, expected=None)
+    counts = []
+    while done := await store.purge(sessions_before=20, records_before=0, limit=8):
+        counts.append(done)
+    assert sum(counts) == 20
+    assert max(counts) == 8
+    for number in range(40):
+        assert (await store.token_use(T, imsi_of(number), TOKEN) is not None) == (number >= 20)
+
+
+async def test_the_next_owner_of_an_imsi_has_none_of_the_former_ones_uses(store: SqlStore) -> None:
+    await fill(store)
+    await store.remove(T, IMSI, now=1)
+    await store.add(new())
+    assert await store.token_use(T, IMSI, TOKEN) is None
+
+
 # --- tenants, identities, loss ----------------------------------------------------------------
 
 # Every method, called for one tenant. They must not see nor touch another's rows of the same IMSI.
@@ -691,6 +758,10 @@ CALLS: dict[str, Callable[[SqlStore], Awaitable[Any]]] = {
     "set_sqn_offset": lambda s: s.set_sqn_offset(T, IMSI, 99, expected=SIM.sqn_offset),
     "append_records": lambda s: s.append_records([record(99)]),
     "ping": lambda s: s.ping(),
+    "token_use": lambda s: s.token_use(T, IMSI, TOKEN),
+    "use_token": lambda s: s.use_token(T, IMSI, TOKEN, CONSUMED, expected=TokenState.REDEEMED),
+    "tell": lambda s: s.tell(T, IMSI, at=99, sms_apps=["ap2003"]),
+    "settle_notices": lambda s: s.settle_notices([Settled(NOTICE, dead=True)]),
     "add": lambda s: s.add(new(OTHER, Msisdn("491719999999"))),
     "add_many": lambda s: s.add_many([new(msisdn=None, plan="x")], replace=True),
     "change": lambda s: s.change(T, IMSI, Change(msisdn=Msisdn("4917100009"), plan="y"), now=99),
@@ -708,10 +779,11 @@ CALLS: dict[str, Callable[[SqlStore], Awaitable[Any]]] = {
     "consents": lambda s: s.consents(T, IMSI),
     "rewrap": lambda s: s.rewrap(T, IMSI, SIM, replace(SIM, wrapped_k=b"x")),
 }
-OF_ALL_TENANTS = {"sim_keys", "purge", "close"}
+OF_ALL_TENANTS = {"claim_notices", "sim_keys", "purge", "close"}
 READS = {
     "profile",
     "session",
+    "token_use",
     "sim_key",
     "ping",
     "find",

@@ -25,7 +25,7 @@ FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2
 """
 INDEXES = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1"
 CONSTRAINTS = """
-SELECT conrelid::regclass, conname, pg_get_constraintdef(oid) FROM pg_constraint
+SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
 WHERE connamespace = 'public'::regnamespace AND contype <> 'n' ORDER BY 1, 2
 """
 
@@ -102,9 +102,11 @@ def test_an_upgrade_that_was_cut_short_is_simply_repeated(
     class CutShort(Exception):
         pass
 
-    path = tmp_path / "store.sqlite3"
-    for url, statements in ((f"sqlite:///{path}", 10), (postgres.create_database(), 12)):
-        for allowed in (0, 1, 3, 8, statements - 2, statements - 1):
+    all_of_them: list[str] = []
+    migrate.upgrade(f"sqlite:///{tmp_path / 'whole.sqlite3'}", all_of_them.append)
+    for allowed in range(len(all_of_them)):
+        path = tmp_path / f"store-{allowed}.sqlite3"
+        for url in (f"sqlite:///{path}", postgres.create_database()):
             left = allowed
 
             def tell(_: str) -> None:
@@ -115,12 +117,12 @@ def test_an_upgrade_that_was_cut_short_is_simply_repeated(
 
             with pytest.raises(CutShort):
                 migrate.upgrade(url, tell)
-            assert migrate.current(url) is None
-        migrate.upgrade(url)
-        assert migrate.is_current(url)
-    with closing(sqlite3.connect(path)) as db:
-        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-        assert db.execute("SELECT * FROM schema_version").fetchall() == [(REVISION,)]
+            assert not migrate.is_current(url)
+            migrate.upgrade(url)
+            assert migrate.is_current(url)
+        with closing(sqlite3.connect(path)) as db:
+            assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+            assert db.execute("SELECT * FROM schema_version").fetchall() == [(REVISION,)]
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,9 @@ WRITES = frozenset(
         "decide_session",
         "renew_grant",
         "register_push",
+        "use_token",
+        "tell",
+        "settle_notices",
         "set_sqn_offset",
         "add",
         "add_many",
@@ -169,8 +172,8 @@ class WatchedStore:
 
     @property
     def asked(self) -> list[str]:
-        """All calls but those that keep request records."""
-        return [name for name in self.calls if name != "append_records"]
+        """All calls but those that the upkeep makes by itself."""
+        return [name for name in self.calls if name not in ("append_records", "claim_notices")]
 
 
 @dataclass(frozen=True)

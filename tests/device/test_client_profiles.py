@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from simgrant.domain.policy import default_policy_text
 from tests.android_reader import XmlDoc
 from tests.device.harness import (
     JSON,
@@ -21,7 +22,9 @@ from tests.device.harness import (
     Server,
     Workbench,
     new_card,
+    query,
 )
+from tests.device.partner import NUMBER
 from tests.device.transcripts import play
 
 FLAT = '<parm name="AppID" value="ap2003"/><parm name="EntitlementStatus" value="1"/>'
@@ -390,6 +393,96 @@ async def test_gzip(acme: tuple[Server, Phone, str]) -> None:
     assert (await asked(acme, packed)).header("content-encoding") == ""
     other = await server.get(phone.query(("token", token)), packed)
     assert gzip.decompress(other.body)
+
+
+async def test_own_parameters(bench: Workbench) -> None:
+    own = '[own.ap2004]\nAcme_Flag = "1"\n'
+    (bench.directory / "policy.toml").write_text(default_policy_text() + own)
+    settings = (
+        '[profiles.acme]\nmatch.user_agent = ["acme/*"]\nown_parameters = false\n'
+        '[tenants.default]\npolicy = "policy.toml"\n'
+    )
+    async with bench.opened(settings) as server:
+        phone = Phone(server, apps=("ap2004",), wanted=JSON)
+        token = await phone.token()
+        acme = (await asked((server, phone, token), ("accept", JSON))).object["ap2004"]
+        others = (await phone.fast(token)).object["ap2004"]
+        assert others.pop("Acme_Flag") == "1"
+        assert acme.keys() == others.keys()
+
+
+# --- the same switches for documents about operations ----------------------------------------
+
+
+async def operated(
+    acme: tuple[Server, Phone, str], *headers: tuple[str, str], **parameters: str
+) -> Answer:
+    """Return what Acme's client gets when it asks for an operation of ap2014."""
+    server, phone, _ = acme
+    phone = phone.but(apps=("ap2014",), extra=tuple(parameters.items()))
+    token = await phone.but(extra=()).token()
+    return await server.get(phone.query(("token", token)), AGENT, *headers)
+
+
+def partners_query(token: str) -> bytes:
+    """Return what a partner asks that names neither terminal nor version."""
+    pairs = {"app": "ap2014", "operation": "GetPhoneNumber", "requestor_id": "p"}
+    return query([*pairs.items(), ("temporary_token", token)])
+
+
+@switched(
+    'document_format = "json"\nparm_names = { OperationResult = "result", MSISDN = "number" }'
+)
+async def test_format_and_names_of_operations(acme: tuple[Server, Phone, str]) -> None:
+    server, _, _ = acme
+    answer = await operated(acme, ("accept", XML), operation="GetPhoneNumber")
+    assert answer.header("content-type") == JSON
+    assert answer.object["ap2014"] == {"result": "1", "number": NUMBER}
+    given = (
+        await operated(acme, operation="AcquireTemporaryToken", operation_targets="GetPhoneNumber")
+    ).object["ap2014"]
+    token = given["TemporaryToken"]
+    told = await server.get(partners_query(token), AGENT, ("accept", XML))
+    assert told.header("content-type") == JSON
+    assert told.object["ap2014"] == {"result": "1", "number": NUMBER}
+    assert (await profiles_of(server))[-1] == "acme"
+
+
+@switched(
+    'xml_content_type = "a/xml"\ntoken_validity_s = 60\nvers_validity_s = 600\ngzip = false\n'
+    "[documents]\ngzip_from = 10"
+)
+async def test_type_validities_and_gzip_of_operations(acme: tuple[Server, Phone, str]) -> None:
+    server, _, _ = acme
+    packed = ("accept-encoding", "gzip")
+    given = await operated(
+        acme,
+        packed,
+        ("accept", XML),
+        operation="AcquireTemporaryToken",
+        operation_targets="GetPhoneNumber",
+    )
+    assert given.odsa.get("TOKEN", "validity") == "60"
+    token = given.odsa.get("APPLICATION", "TemporaryToken")
+    assert token
+    told = await server.get(partners_query(token), AGENT, packed, ("accept", XML))
+    for answer in (given, told):
+        assert answer.header("content-type") == "a/xml"
+        assert answer.header("content-encoding") == ""
+        assert 600 * 0.85 <= int(answer.odsa.get("VERS", "validity") or 0) <= 600 * 1.15
+    assert told.odsa.get("APPLICATION", "MSISDN") == NUMBER
+
+
+@switched('version_min = "9.0"\nversion_outside = "refuse"')
+async def test_versions_of_third_parties(acme: tuple[Server, Phone, str]) -> None:
+    server, _, _ = acme
+    answer = await server.get(partners_query("x"), AGENT)
+    assert answer.status == 406
+    assert (await server.get(partners_query("x"))).status == 401
+    assert (await profiles_of(server))[-2:] == ["acme", "generic"]
+
+
+# --- what is meant, and which one counts ------------------------------------------------------
 
 
 @switched('apps = ["ap2005"]')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -589,10 +590,46 @@ async def test_a_push_token_is_kept_for_every_app(server: Server) -> None:
     phone = Phone(server, apps=("ap2004", "ap2005"), extra=notif("2", "FCMTOK"))
     answer = await phone.full()
     for app in phone.apps:
-        # No channel delivers yet: INVALID TOKEN makes the client poll.
+        # No channel is set up: INVALID TOKEN makes the client poll.
         assert service(answer, app)["RegisterNotifStatus"] == "1"
     expected = (2, "FCMTOK")
     assert await registrations(server) == {("ap2004", ""): expected, ("ap2005", ""): expected}
+
+
+@pytest.mark.spec("TS.43 §2.9.5")
+async def test_a_channel_that_is_set_up_takes_its_tokens(bench: Workbench, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s3cret")
+    channel = f'[wns.lab]\nclient_id = "us"\nclient_secret_file = "{tmp_path / "secret"}"\n'
+    async with bench.opened(channel) as server:
+        address = "https://db5.notify.windows.com/?token=x"
+        answer = await Phone(server, extra=notif("3", address)).full()
+        assert service(answer, "ap2004")["RegisterNotifStatus"] == "0"
+        assert await registrations(server) == {("ap2004", ""): (3, address)}
+        answer = await Phone(server, extra=notif("2", "FCMTOK")).full()
+        assert service(answer, "ap2004")["RegisterNotifStatus"] == "1"
+
+
+@pytest.mark.spec("TS.43 §2.6.2")
+@pytest.mark.parametrize(
+    ("action", "token"),
+    [
+        ("2", "not a token of FCM"),
+        ("2", "x" * 4_097),
+        ("3", "https://notify.windows.com.evil.example/x"),
+        ("3", "http://db5.notify.windows.com/x"),
+        ("4", "not hexadecimal"),
+    ],
+)
+async def test_what_is_no_token_of_its_channel_is_invalid_and_not_kept(
+    server: Server, action: str, token: str
+) -> None:
+    phone = Phone(server)
+    answer = await phone.fast(await phone.token(), extra=notif(action, token))
+    if len(token) > 4_096:
+        assert answer.status == 400
+    else:
+        assert service(answer, "ap2004")["RegisterNotifStatus"] == "1"
+    assert await registrations(server) == {}
 
 
 @pytest.mark.spec("TS.43 §2.6.2")

@@ -27,6 +27,7 @@ from cryptography.x509.oid import NameOID
 
 from simgrant import serving
 from simgrant.errors import StartRefused
+from simgrant.services import SERVICES
 from tests.device.harness import (
     START,
     XML,
@@ -819,7 +820,7 @@ async def test_management_pages(remote: Remote) -> None:
         ("answer", "1.0"),
     }
     services = (await remote.manage("/services.json")).object
-    assert [each["app_id"] for each in services["services"]] == ["ap2003", "ap2004", "ap2005"]
+    assert [each["app_id"] for each in services["services"]] == list(SERVICES)
 
 
 async def test_management_refuses_the_rest(remote: Remote) -> None:

@@ -21,6 +21,7 @@ from simgrant.adapters.keyring import file as key_file
 from simgrant.errors import StartRefused
 from simgrant.keyring.ring import Use
 from tests.device.harness import START, XML, Answer, Phone, Request, Server, Workbench
+from tests.device.partner import Partner, number_phone, temporary
 
 WELL_KNOWN = "/.well-known/jwks.json"
 ALGORITHMS = {
@@ -160,6 +161,26 @@ async def test_only_documents_are_signed(bench: Workbench) -> None:
         for answer in (await phone.begin(), await server.get("token=x"), await server.get("")):
             assert answer.header("signature") == ""
         assert (await phone.full()).header("signature") != ""
+
+
+async def test_documents_for_third_parties_are_signed_too(bench: Workbench) -> None:
+    """Of a token that is nobody's, the tenant of the host says so."""
+    settings = """
+[tenants.acme]
+hosts = ["ecs.acme.example"]
+plmns = ["310-410"]
+"""
+    async with bench.opened(signing("ed25519") + settings) as server:
+        phone = number_phone(server)
+        lent = await temporary(phone, await phone.token(), "GetPhoneNumber")
+        mine, acmes = Partner(server), Partner(server, app="ap2015", host="ecs.acme.example")
+        for answer, host in (
+            (await mine.ask("GetPhoneNumber", temporary_token=lent), "elsewhere"),
+            (await acmes.ask("ValidateOperatorToken", operator_token="x"), acmes.host),
+        ):
+            keys = await key_set(server, host)
+            (result,) = verify(answer, keys, "ed25519", method="POST")
+            assert result.parameters["keyid"] in {key["kid"] for key in keys["keys"]}
 
 
 async def test_off_means_neither_signatures_nor_keys(server: Server) -> None:

@@ -19,8 +19,10 @@ from simgrant.config import model, reference
 from simgrant.config.load import NAMED, load
 from simgrant.domain.policy import default_policy, parse_policy
 from simgrant.domain.words_file import read_words
+from simgrant.flows.operations import OPERATIONS
 from simgrant.fronts.device.answers import STATUS
 from simgrant.services import SERVICES
+from simgrant.services.own import refuse_taken
 from simgrant.spec.load import tables
 from tests.docs.pages import DOCS, ROOT, Page, page, pages
 from tools import reference as generator
@@ -64,6 +66,9 @@ def test_every_service_and_parameter_is_on_the_page() -> None:
         assert f"## {service.app_id}: {service.name}" in text
         assert [path for path in service.parms if f"| `{path}` |" not in text] == []
     assert [each for each in tables().applications if each not in text] == []
+    for operation in OPERATIONS.values():
+        assert f"### {operation.name}\n" in text
+        assert [path for path in operation.parms if f"| `{path}` |" not in text] == []
 
 
 def test_every_request_parameter_and_divergence_is_on_a_page() -> None:
@@ -261,9 +266,12 @@ def test_the_unit_runs_commands_that_there_are() -> None:
 
 
 def test_the_policy_of_the_page_is_one() -> None:
-    text, words = page("policy.md").fences("toml")
+    *policy_text, words = page("policy.md").fences("toml")
+    text = "\n".join(policy_text)
     policy = parse_policy(text)
-    assert {"standard", "prepaid"} == policy.plans.keys()
+    refuse_taken(policy, SERVICES)
+    assert {"standard", "prepaid", "premium"} == policy.plans.keys()
+    assert policy.own
     assert len(policy.rules) == len(tomllib.loads(text)["rule"])
     services = {app_id: service.texts for app_id, service in SERVICES.items()}
     default_policy(read_words(words, language="en", services=services))

@@ -38,7 +38,9 @@ from simgrant.adapters.keyring.file import new_key, read_keys, write_keys
 from simgrant.cli import app
 from simgrant.config.load import Loaded, load
 from simgrant.domain.subscription import Subscription
+from simgrant.flows.private_identity import PrivateIdentities
 from simgrant.identities import Imsi
+from simgrant.keyring.identity import Opened, Sealer
 from simgrant.keyring.ring import Use
 from simgrant.ports.store import SimKey
 from tests.servers.process import free_port, wait_until
@@ -208,7 +210,7 @@ def test_module_runs_as_the_command(tmp_path: Path) -> None:
 
 def test_help_names_every_command(bare: Simgrant) -> None:
     shown = bare("--help").stdout
-    names = "serve demo check-config keys subscription token explain db services sim"
+    names = "serve demo check-config keys subscription token identity explain db services sim"
     for name in names.split():
         assert re.search(rf"│ {name} ", shown), name
 
@@ -853,7 +855,8 @@ def test_explain_as_json(one: Simgrant) -> None:
     assert [rule["rule"] for rule in decision["tried"]][-1] == "in-plan"
     assert [rule["held"] for rule in decision["tried"]][-2:] == [False, True]
     assert found["application"]["items"]["EntitlementStatus"] == "1"
-    assert found["facts"]["features"]["value"] == ["smsoip", "volte", "vonr", "vowifi"]
+    features = ["private_identity", "smsoip", "volte", "vonr", "vowifi"]
+    assert found["facts"]["features"]["value"] == features
 
 
 def test_explain_never_gives_the_web_views_data_away(one: Simgrant) -> None:
@@ -987,6 +990,50 @@ def make_certificate(directory: Path, *, days: int) -> None:
     (directory / "k.pem").chmod(0o600)
 
 
+# --- identities and partners --------------------------------------------------------------------
+
+
+def test_an_identity_leads_back_to_its_subscription(one: Simgrant) -> None:
+    keys = compose.open_keys(
+        load(None, {"SIMGRANT__SERVER__STATE_DIR": str(one.directory / "state")})
+    )
+    made = PrivateIdentities({}, keys=keys, life_s=3600)
+    text = made.push("default", Imsi(IMSI), at=1_700_000_000, now=time.time())
+    shown = one("identity", "resolve", text).stdout
+    assert re.search(rf"{IMSI}  pseudonym  2023-11-14T22:13:20Z  \S+Z  over +active", shown)
+    found = json.loads(one("identity", "resolve", "-", "--json", stdin=text + "\n").stdout)
+    assert (found["imsi"], found["over"], found["subscription"]) == (IMSI, True, "active")
+    assert (
+        "no pseudonym of this key ring" in one("identity", "resolve", "2" + 60 * "x", code=1).stderr
+    )
+    assert (
+        "takes the gateway's private key" in one("identity", "resolve", "a.b.c.d.e", code=1).stderr
+    )
+
+
+def test_an_encrypted_identity_is_opened_with_the_gateways_key(one: Simgrant) -> None:
+    gateway = ec.generate_private_key(ec.SECP256R1())
+    private = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    one.file("gw.pem", gateway.private_bytes(serialization.Encoding.PEM, *private).decode())
+    now = int(time.time())
+    sealer = Sealer(gateway.public_key(), ephemeral=os.urandom(48))
+    text = sealer.push(Opened(Imsi(IMSI), now, now + 60), nonce=os.urandom(12))
+    found = json.loads(one("identity", "resolve", text, "--key", "gw.pem", "--json").stdout)
+    assert (found["imsi"], found["type"], found["over"]) == (IMSI, "other", False)
+    one.file("bad.pem", "nonsense")
+    assert "--key bad.pem" in one("identity", "resolve", text, "--key", "bad.pem", code=2).stderr
+
+
+def test_partners_are_checked_before_a_start(simgrant: Simgrant) -> None:
+    simgrant.file(
+        "simgrant.toml",
+        '[partners.bank]\nrequestor_ids = ["bank"]\naccess_token = false\n'
+        'operations = ["GetPhoneNumbr"]\n',
+    )
+    done = simgrant("check-config", code=2)
+    assert "partners.bank.operations: there is no operation 'GetPhoneNumbr'" in done.stdout
+
+
 # --- demo and serve ----------------------------------------------------------------------------
 
 
@@ -1006,6 +1053,28 @@ def test_the_demonstration_shows_everything_and_has_no_surprises(tmp_path: Path)
     ):
         assert shown in done.stdout
     Simgrant(tmp_path).assert_nothing_secret(done.stdout)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_story_of_silent_auth_has_no_surprises(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [SIMGRANT, "demo", "--story", "silent-auth"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert "9 scenes, 10 requests, 0 surprises" in done.stdout
+    for shown in (
+        "MSISDN +447700900001",
+        "because: lent_token_spent",
+        "because: operation_not_of_token",
+        "PhoneNumberVerification 0",
+        "because: lent_token_revoked",
+    ):
+        assert shown in done.stdout
     assert list(tmp_path.iterdir()) == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,8 +14,12 @@ import asyncpg
 import pytest
 
 from simgrant.config.load import DEFAULT_TENANT
-from simgrant.sim.http import Answer
+from simgrant.sim.handset import Handset
+from simgrant.sim.http import Answer, Url
+from simgrant.sim.partner import Errand, PartnerServer
+from simgrant.sim.profiles import PROFILES, ProfileName
 from simgrant.sim.sims import Sim
+from simgrant.wire.document import Parm
 from tests.e2e.nodes import PATIENT, Node, Site, locked, until_locked_out
 from tests.e2e.phones import (
     ENABLED,
@@ -82,6 +87,28 @@ async def test_the_revoke_command_ends_a_token_on_both_nodes_by_the_time_it_retu
     for node in nodes:
         assert (await phone.fast(node, given)).status == 511
     assert (await phone.full(other)).status == 200
+
+
+async def test_a_temporary_token_is_redeemed_once_whichever_node_is_asked(
+    nodes: list[Node], sims: Iterator[Sim]
+) -> None:
+    urls = [Url.parse(f"http://127.0.0.1:{node.port}/") for node in nodes]
+    profile = PROFILES[ProfileName.ANDROID_NUMBER]
+    targets = (("operation_targets", "GetPhoneNumber"),)
+    async with contextlib.AsyncExitStack() as stack:
+        phone = await stack.enter_async_context(Handset(next(sims), urls[0], profile))
+        outcome = await phone.operate("AcquireTemporaryToken", extra=targets)
+        assert outcome.document is not None
+        (application,) = outcome.document.applications
+        parms = {item.name: item.value for item in application.items if isinstance(item, Parm)}
+        servers = [
+            await stack.enter_async_context(PartnerServer(url)) for url in urls for _ in range(5)
+        ]
+        errand = Errand(
+            operation="GetPhoneNumber", proof=(("temporary_token", parms["TemporaryToken"]),)
+        )
+        answers = await asyncio.gather(*(server.run(errand) for server in servers))
+    assert sorted(str(answer.last.status) for answer in answers) == ["200", *["401"] * 9]
 
 
 async def test_a_token_revoked_in_the_store_is_refused_by_both_nodes_at_once(

@@ -131,3 +131,23 @@ async def test_an_unknown_imsi_is_403_with_an_empty_body(simgrant_server: OurSer
 async def test_a_sim_with_another_key_notices_our_mac(simgrant_server: OurServer) -> None:
     found = await _client(simgrant_server, _full(ki="00" * 16))
     assert found == {"error": "Server AKA-Challenge failed AT_MAC verification"}
+
+
+@pytest.mark.parametrize("accept_json", [False, True])
+async def test_a_temporary_token_is_acquired_and_redeemed_once(
+    simgrant_server: OurServer, accept_json: bool
+) -> None:
+    app = {"app": "ap2014", "entitlement_version": "12.0", "accept_json": accept_json}
+    first = await _client(simgrant_server, _full(**app))
+    assert first["applications"]["ap2014"] == {"OperationResult": "1"}
+    asked = {"operation": "AcquireTemporaryToken", "operation_targets": "GetPhoneNumber"}
+    lent = await _client(simgrant_server, _fast(first["token"], **app, extra_params=asked))
+    found = lent["applications"]["ap2014"]
+    assert (found["OperationResult"], found["OperationTargets"]) == ("1", "GetPhoneNumber")
+
+    redeem = {"operation": "GetPhoneNumber", "temporary_token": found["TemporaryToken"]}
+    wish = _fast("", **app, extra_params=redeem) | {"token": None, "imsi": None}
+    told = await _client(simgrant_server, wish)
+    assert told["applications"]["ap2014"]["MSISDN"].startswith("+")
+    assert told["token"] is None
+    assert (await _client(simgrant_server, wish))["status"] == 401

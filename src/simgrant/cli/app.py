@@ -18,7 +18,18 @@ import typer
 from typer.core import TyperGroup
 
 from simgrant import __version__
-from simgrant.cli import check, db, demo, explain, keys, serve, services, subscription, token
+from simgrant.cli import (
+    check,
+    db,
+    demo,
+    explain,
+    identity,
+    keys,
+    serve,
+    services,
+    subscription,
+    token,
+)
 from simgrant.cli.common import BadUsage, Globals, Refused, say_error
 from simgrant.errors import EcsError, StartRefused
 
@@ -145,6 +156,7 @@ app.command("check-config")(check.check_config)
 app.add_typer(keys.app, name="keys")
 app.add_typer(subscription.app, name="subscription")
 app.add_typer(token.app, name="token")
+app.add_typer(identity.app, name="identity")
 app.command("explain")(explain.explain)
 app.add_typer(db.app, name="db")
 app.command("services")(services.services)

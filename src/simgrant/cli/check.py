@@ -85,6 +85,7 @@ def _look(said: Globals) -> Iterator[Finding]:
     yield from _tenants(loaded)
     yield from _policies(loaded)
     yield _profiles(loaded)
+    yield from _partners(loaded)
     yield from _keys(loaded)
     yield from _certificate(loaded)
     yield from _store(loaded)
@@ -124,6 +125,23 @@ def _tenants(loaded: Loaded) -> Iterator[Finding]:
             yield Finding(Level.WARNING, "tenants", f"{name} serves no SIM: it has no plmns")
         else:
             yield Finding(Level.OK, "tenants", f"{name} serves {networks}")
+
+
+def _partners(loaded: Loaded) -> Iterator[Finding]:
+    from simgrant import compose
+
+    try:
+        compose.issuers(loaded)
+        found = compose.partners(loaded)
+        compose.offers(loaded)
+        compose.gateways(loaded)
+    except StartRefused as refused:
+        yield Finding(Level.PROBLEM, "partners", str(refused))
+        return
+    for name, partners in found.items():
+        if partners:
+            text = f"tenant {name}: {', '.join(partner.name for partner in partners)}"
+            yield Finding(Level.OK, "partners", text)
 
 
 def _policies(loaded: Loaded) -> Iterator[Finding]:

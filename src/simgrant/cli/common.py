@@ -112,6 +112,12 @@ class Desk:
         """Return the tenant's policy; raise StartRefused."""
         return tenant_policy(self.loaded, self.tenant.name)
 
+    def sms_apps(self) -> tuple[str, ...]:
+        """Return the applications that SIMs are told of by SMS, where no client registered."""
+        from simgrant import compose
+
+        return compose.sms_apps(self.loaded, self.tenant.name)
+
     def context(self) -> Context:
         """Return what rows are checked against."""
         from simgrant.flows.subscriptions import Context

@@ -13,10 +13,12 @@ from contextlib import asynccontextmanager
 from dataclasses import field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
 
 from simgrant.cli.common import Refused, now
-from simgrant.nouns import noun
+from simgrant.nouns import Word, noun
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -127,7 +129,19 @@ SCENES: Final = (
 """What the demonstration shows, in order."""
 
 
-def demo() -> None:
+class Story(Word):
+    """What can be shown."""
+
+    SERVICES = "services"
+    """Who gets which service, and why."""
+    SILENT_AUTH = "silent-auth"
+    """A phone lends a token, and a partner's server learns its number with it, once."""
+
+
+def demo(
+    *,
+    story: Annotated[Story, typer.Option(help="What to show.")] = Story.SERVICES,
+) -> None:
     """Show everything in a few seconds: a server, a few SIMs, what they get and why.
 
     Runs on free loopback ports with a state of its own that is gone afterwards.
@@ -136,8 +150,11 @@ def demo() -> None:
 
     import uvloop
 
+    from simgrant.cli import silent_auth
+
+    play = silent_auth.play if story is Story.SILENT_AUTH else _play
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        failures = runner.run(_play())
+        failures = runner.run(play())
     if failures:
         raise Refused(f"not as expected: {'; '.join(failures)}")
 
@@ -154,7 +171,7 @@ async def _play() -> list[str]:
     )
     failures: list[str] = []
     with TemporaryDirectory(prefix="simgrant-demo-") as state:
-        async with _server(Path(state)) as server, _Handsets(server.device_url) as handsets:
+        async with stage(Path(state)) as server, _Handsets(server.device_url) as handsets:
             head = Text.assemble(
                 ("simgrant", "bold"),
                 f" serves phones at {server.device_url}, operations at {server.management_url}\n",
@@ -185,7 +202,7 @@ async def _play() -> list[str]:
 
 
 @asynccontextmanager
-async def _server(state: Path) -> AsyncIterator[Running]:
+async def stage(state: Path) -> AsyncIterator[Running]:
     """Run a server with a state of its own, deaf to the environment and to any configuration."""
     import asyncio
 
@@ -354,7 +371,7 @@ def _show(
     who = SIMS[scene.sim - 1]
     write(out, Text.assemble((f"{number}  {scene.title}", "bold cyan"), (f"  {who.imsi}", "dim")))
     for seen in outcome.exchanges:
-        for line in _exchange(seen):
+        for line in exchange_lines(seen):
             write(out, line)
     for application in outcome.document.applications if outcome.document else ():
         write(out, _application(application))
@@ -362,7 +379,7 @@ def _show(
     write(out, Text())
 
 
-def _exchange(seen: Exchange) -> Iterator[Text]:
+def exchange_lines(seen: Exchange) -> Iterator[Text]:
     """Yield what went there and what came back."""
     from rich.text import Text
 
@@ -373,6 +390,10 @@ def _exchange(seen: Exchange) -> Iterator[Text]:
         Leg.TOKEN: "token, app and the terminal's data",
         Leg.ANSWER: "the SIM's answer (AT_RES, AT_MAC) and the cookie",
     }
+    if operation := dict(seen.parameters).get("operation"):
+        proofs = ("token", "temporary_token", "operator_token")
+        proof = next((name for name in proofs if name in dict(seen.parameters)), "nothing")
+        asked[seen.leg] = f"{operation} with a {proof}"
     yield Text.assemble(
         ("   → ", "cyan"), (f"{seen.method:<5}", "bold"), asked.get(seen.leg, str(seen.leg))
     )

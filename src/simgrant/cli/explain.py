@@ -49,6 +49,18 @@ def explain(
             "--roaming", metavar="PLMN", help="What if it were in that network; or: unknown."
         ),
     ] = None,
+    boost_type: Annotated[
+        int | None,
+        typer.Option(
+            "--boost-type", min=0, max=255, help="The boost it asks for, of ap2010; 0 is 166."
+        ),
+    ] = None,
+    store: Annotated[
+        str,
+        typer.Option(
+            "--store", metavar="VENDOR[:USER]", help="The app store that asks, for ap2012."
+        ),
+    ] = "",
     records: Annotated[
         int, typer.Option("--records", min=0, max=1000, help="Newest requests to show.")
     ] = 5,
@@ -61,7 +73,19 @@ def explain(
     that the phone would get, and what was answered to its last requests.
     """
     found, at = run(
-        _ask(ctx, tenant, imsi, app, entitlement_version, terminal_id, language, roaming, records)
+        _ask(
+            ctx,
+            tenant,
+            imsi,
+            app,
+            entitlement_version,
+            terminal_id,
+            language,
+            roaming,
+            records,
+            boost_type,
+            store,
+        )
     )
     if json:
         print_json(_data(found, at))
@@ -79,15 +103,21 @@ async def _ask(
     language: str,
     roaming: str | None,
     records: int,
+    boost_type: int | None,
+    store: str,
 ) -> tuple[Explanation, int]:
     from simgrant.cli.services import app_id_of
+    from simgrant.domain.plans import boost_meant
     from simgrant.errors import Conflict
     from simgrant.flows import explain as flow
     from simgrant.flows import subscriptions
     from simgrant.flows.answer import Portal
     from simgrant.spec import version
+    from simgrant.spec.ids import PrivateUserIdType
     from simgrant.wire.negotiate import languages
+    from simgrant.wire.request import StoreClaim
 
+    vendor, _, user_id = store.partition(":")
     spec_version = version.parse(version_text)
     if spec_version is None:
         raise BadUsage(f"--entitlement-version {version_text!r} is no version such as 8.0")
@@ -100,6 +130,8 @@ async def _ask(
             languages(language),
             None if roaming is None else visited,
             records,
+            boost_meant(boost_type),
+            StoreClaim(vendor.lower(), user_id),
         )
         async with desk(ctx, tenant) as here:
             settings = here.loaded.settings
@@ -116,6 +148,9 @@ async def _ask(
                 ring=here.keys().ring,
                 rules=flow.Rules(settings.roaming.max_age_s),
                 now=here.now,
+                identities=PrivateUserIdType.OTHER
+                if here.loaded.tenants[tenant].identity_key
+                else PrivateUserIdType.PSEUDONYM,
             )
             return found, here.now
     except subscriptions.BadRow as problem:
@@ -144,7 +179,8 @@ def _print(found: Explanation, at: int) -> None:
     for explained in found.explained:
         _print_decision(explained)
     _head("The phone gets")
-    for line in _lines(found.application.items, "  "):
+    app_id = found.application.app_id
+    for line in _lines(found.application.items, "  ", app_id):
         typer.echo(line)
     _head("Last requests" if found.records else "No requests on record")
     for record in found.records:
@@ -173,6 +209,8 @@ def _fact_text(value: Any) -> str:
         return value.name.lower()
     if isinstance(value, frozenset):
         return ", ".join(sorted(value)) or "nothing"
+    if type(value) is tuple:
+        return ", ".join(map(str, value)) or "none"
     if isinstance(value, Device):
         return " ".join(filter(None, (value.tac, value.vendor, value.model))) or "not said"
     return str(value) or "not known"
@@ -196,30 +234,30 @@ def _why_not(failed: Failure) -> str:
     return f"{failed.condition} ({values})" if values else failed.condition
 
 
-def _lines(items: Iterable[Item], indent: str) -> Iterable[str]:
+def _lines(items: Iterable[Item], indent: str, app_id: str) -> Iterable[str]:
     """Yield the parameters, each with the specification's name of its value."""
     from simgrant.wire.document import Characteristic, Parm
 
     for item in items:
         if isinstance(item, Parm):
-            yield f"{indent}{item.name:<24} {item.value}{paint(_meaning(item), dim=True)}"
+            yield f"{indent}{item.name:<24} {item.value}{paint(_meaning(item, app_id), dim=True)}"
         elif isinstance(item, Characteristic):
-            yield from _group(item, indent)
+            yield from _group(item, indent, app_id)
         else:
             yield f"{indent}{item.type}"
             for entry in item.entries:
-                yield from _group(entry, indent + "  ")
+                yield from _group(entry, indent + "  ", app_id)
 
 
-def _group(group: Characteristic, indent: str) -> Iterable[str]:
+def _group(group: Characteristic, indent: str, app_id: str) -> Iterable[str]:
     yield f"{indent}{group.type}"
-    yield from _lines(group.items, indent + "  ")
+    yield from _lines(group.items, indent + "  ", app_id)
 
 
-def _meaning(parm: Any) -> str:
+def _meaning(parm: Any, app_id: str) -> str:
     from simgrant.sim.transcript import value_name
 
-    name = value_name(parm.name, parm.value, app_id="")
+    name = value_name(parm.name, parm.value, app_id=app_id)
     return f"  {name.replace('_', ' ').lower()}" if name else ""
 
 
@@ -230,6 +268,8 @@ def _record_line(record: Mapping[str, Any]) -> str:
         for each in record.get("decisions", ())
     )
     apps = ",".join(record.get("apps", ())) or "-"
+    if operation := record.get("operation"):
+        apps += f" {operation} {record.get('operation_result', '')}".rstrip()
     return (
         f"{record['at']}  {record['status']}  {record['leg']:<6}  {apps}  "
         f"{record['outcome']}  {reasons or record.get('detail', '')}"
@@ -255,6 +295,10 @@ def _data(found: Explanation, at: int) -> dict[str, Any]:
         value = getattr(found.facts, name).value
         if isinstance(value, frozenset):
             entry["value"] = sorted(value)
+        elif name in ("offer", "wish", "store"):
+            entry["value"] = str(value)
+        elif type(value) is tuple:
+            entry["value"] = list(map(str, value))
         elif name == "device":
             entry["value"] = {part: getattr(value, part) for part in value.__slots__}
         elif name == "provisioning":

@@ -33,7 +33,7 @@ def services(*, json: JsonOption = False) -> None:
                 service.app_id,
                 service.name,
                 f"§{service.section}",
-                ", ".join(service.features),
+                ", ".join(service.features) or "-",
                 ", ".join(sorted(service.needs)) or "-",
             )
             for service in found

@@ -407,11 +407,44 @@ def _change(ctx: typer.Context, imsi: str, values: Mapping[str, str], tenant: st
                 raise BadUsage(str(problem)) from None
             found = await _find(here, imsi, live=True)
             try:
-                new = await subscriptions.apply(here.store, found, edit, now=here.now)
+                new = await subscriptions.apply(
+                    here.store, found, edit, now=here.now, sms_apps=here.sms_apps()
+                )
             except Conflict as conflict:
                 raise Refused(f"{found.imsi.digits}: {conflict.for_operator}") from None
         said = ", ".join(f"{name} {text or 'unknown'}" for name, text in values.items())
         note(f"{new.imsi.digits}: {said}")
+
+    run(work())
+
+
+@app.command()
+def notify(
+    ctx: typer.Context,
+    imsi: ImsiArgument,
+    *,
+    app_ids: Annotated[
+        list[str] | None,
+        typer.Option("--app", help="Only of this AppID; may be repeated."),
+    ] = None,
+    tenant: TenantOption = "default",
+) -> None:
+    """Tell its phones to ask again, though nothing changed."""
+
+    async def work() -> None:
+        from simgrant.services import SERVICES
+
+        for app_id in app_ids or ():
+            if app_id not in SERVICES:
+                raise BadUsage(f"no service answers {app_id}; there are {', '.join(SERVICES)}")
+        async with desk(ctx, tenant) as here:
+            found = await _find(here, imsi, live=True)
+            count = await here.store.tell(
+                tenant, found.imsi, at=here.now, apps=app_ids or None, sms_apps=here.sms_apps()
+            )
+        if not count:
+            raise Refused(f"{found.imsi.digits}: no client has registered to be told")
+        note(f"{found.imsi.digits}: {count} notice{'s' if count > 1 else ''} to be sent")
 
     run(work())
 

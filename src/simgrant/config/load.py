@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,37 @@ from typing import Any
 import msgspec
 
 from simgrant.config.clients import profile_problems, with_shipped
-from simgrant.config.model import Profile, Section, Settings, Tenant
+from simgrant.config.model import (
+    Apns,
+    Fcm,
+    Issuer,
+    Partner,
+    Profile,
+    Section,
+    Settings,
+    Sms,
+    Tenant,
+    Wns,
+)
 from simgrant.errors import StartRefused
 from simgrant.nouns import noun
 
 PREFIX = "SIMGRANT__"
-NAMED = {"tenants": Tenant, "profiles": Profile}
+_CONNECT_TO = re.compile(r"[a-z0-9.-]+=[0-9a-f.:\[\]]+:[0-9]{1,5}")
+CHANNELS = {
+    Fcm: ("service_account",),
+    Apns: ("key_file", "key_id", "team_id", "topic"),
+    Wns: ("client_id", "client_secret_file"),
+    Sms: ("host", "system_id", "password_file", "source"),
+}
+"""The settings that each push channel's table must have."""
+NAMED = {
+    "tenants": Tenant,
+    "profiles": Profile,
+    "issuers": Issuer,
+    "partners": Partner,
+    **{kind.__name__.lower(): kind for kind in CHANNELS},
+}
 """Sections that hold one table per name."""
 DEFAULT_TENANT = "default"
 _TEST_PLMNS = ("001-01", "999-99")
@@ -201,19 +226,96 @@ def _problems(loaded: Loaded) -> list[str]:
         ("tokens.life_s", settings.tokens.life_s, 60, 400 * 86_400),
         ("tokens.renew_last", settings.tokens.renew_last, 0, 0.9),
         ("tokens.overlap_s", settings.tokens.overlap_s, 0, 3_600),
+        ("temporary_tokens.life_s", settings.temporary_tokens.life_s, 10, 86_400),
+        ("private_identity.life_s", settings.private_identity.life_s, 60, 400 * 86_400),
+        ("operator_tokens.life_s", settings.operator_tokens.life_s, 10, 30 * 86_400),
         ("documents.validity_s", settings.documents.validity_s, 60, 400 * 86_400),
         ("documents.validity_spread", settings.documents.validity_spread, 0, 0.5),
         ("records.keep_days", settings.records.keep_days, 1, 3_650),
         ("records.queue", settings.records.queue, 1, 1_000_000),
         ("records.batch", settings.records.batch, 1, 10_000),
         ("records.interval_s", settings.records.interval_s, 0.01, 60),
+        ("push.life_s", settings.push.life_s, 60, 30 * 86_400),
+        ("push.timeout_s", settings.push.timeout_s, 0.1, 60),
+        ("push.first_pause_s", settings.push.first_pause_s, 0.01, 3_600),
+        ("push.longest_pause_s", settings.push.longest_pause_s, 1, 86_400),
+        ("push.in_flight", settings.push.in_flight, 1, 100_000),
+        ("push.poll_s", settings.push.poll_s, 0.05, 60),
         ("limits.remembered", settings.limits.remembered, 100, 10_000_000),
     ):
         if not least <= number <= most:
             found.append(f"{where}: {number} is not within {least} to {most}")
     found.extend(profile_problems(settings.profiles))
+    found.extend(_partner_problems(loaded))
     found.extend(_tenant_problems(loaded.tenants))
+    found.extend(_channel_problems(loaded))
     return found
+
+
+def _channel_problems(loaded: Loaded) -> list[str]:
+    """Name what a push channel's table lacks, and every tenant that two of a kind claim."""
+    found = []
+    for kind, needed in CHANNELS.items():
+        section = kind.__name__.lower()
+        claimed: dict[str, str] = {}
+        for name, channel in getattr(loaded.settings, section).items():
+            where = f"{section}.{name}"
+            found += [f"{where}: {key} must be set" for key in needed if not getattr(channel, key)]
+            found += [
+                f"{where}.connect_to: {text!r} must look like name=address:port"
+                for text in getattr(channel, "connect_to", ())
+                if not _CONNECT_TO.fullmatch(text)
+            ]
+            for tenant in channel.tenants or ("",):
+                if tenant and tenant not in loaded.tenants:
+                    found.append(f"{where}: there is no tenant {tenant!r}")
+                if other := claimed.get(tenant):
+                    whom = f"tenant {tenant}" if tenant else "tenants that no table names"
+                    found.append(f"{where}: {other} has the {whom} already")
+                claimed[tenant] = where
+    return found
+
+
+def _partner_problems(loaded: Loaded) -> list[str]:
+    """Name what would leave an issuer or a partner without effect, or two of them alike."""
+    settings = loaded.settings
+    found: list[str] = []
+    issuers: dict[str, str] = {}
+    for name, issuer in settings.issuers.items():
+        found.extend(
+            f"issuers.{name}: needs {key}"
+            for key in ("issuer", "audience", "jwks")
+            if not getattr(issuer, key)
+        )
+        if (other := issuers.setdefault(issuer.issuer, name)) != name:
+            found.append(f"issuers.{name}: {issuer.issuer} is also {other}'s")
+        found.extend(_unknown_tenants(f"issuers.{name}", issuer.tenants, loaded))
+    claimed: dict[tuple[str, str], str] = {}
+    for name, partner in settings.partners.items():
+        if not (partner.requestor_ids or partner.client_ids):
+            found.append(f"partners.{name}: needs requestor_ids or client_ids to be known by")
+        if partner.access_token and not (partner.client_ids and settings.issuers):
+            found.append(
+                f"partners.{name}: an access_token needs client_ids and one of the [issuers]; "
+                "or say access_token = false"
+            )
+        for kind, ids in (
+            ("requestor_id", [each.lower() for each in partner.requestor_ids]),
+            ("client_id", partner.client_ids),
+        ):
+            for each in ids:
+                if (other := claimed.setdefault((kind, each), name)) != name:
+                    found.append(f"partners.{name}: {kind} {each} is also {other}'s")
+        found.extend(_unknown_tenants(f"partners.{name}", partner.tenants, loaded))
+    return found
+
+
+def _unknown_tenants(where: str, names: Iterable[str], loaded: Loaded) -> list[str]:
+    return [
+        f"{where}: there is no tenant {name}{_meant(name, loaded.tenants)}"
+        for name in names
+        if name not in loaded.tenants
+    ]
 
 
 def _tenant_problems(tenants: Mapping[str, Tenant]) -> list[str]:

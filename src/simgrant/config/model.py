@@ -78,9 +78,9 @@ class Portal(Section, frozen=True):
     """Web pages that a phone opens in the middle of an entitlement (reserved: no listener yet)."""
 
     base_url: str = "http://127.0.0.1:8082"
-    """Address of the portal as phones reach it. `/vowifi` under it is the ServiceFlow_URL of
-    VoWiFi. Empty = there is no portal, and a phone whose terms or address are missing is told that
-    the service cannot be offered."""
+    """Address of the portal as phones reach it. `/vowifi`, `/data-plan`, `/direct-carrier-billing`
+    and `/satmode` under it are the ServiceFlow_URLs of the services. Empty = there is no portal,
+    and a phone whose subscriber owes something is told that the service cannot be offered."""
     user_data_life_s: int = 600
     """Seconds for which the signed ServiceFlow_UserData is good."""
 
@@ -156,6 +156,31 @@ class Tokens(Section, frozen=True):
     """Seconds for which a renewed token is still good, since answers get lost."""
 
 
+class TemporaryTokens(Section, frozen=True):
+    """Temporary tokens, which a phone lends to a third party (TS.43 §2.8.6)."""
+
+    life_s: int = 300
+    """Seconds that a temporary token of `ap2014` or `ap2015` lives."""
+    single_use: bool = True
+    """Whether it is good once only. Contracts for number verification ask for it."""
+
+
+class OperatorTokens(Section, frozen=True):
+    """Operator tokens of `ap2015`, which an app's server asks with (TS.43 §14.1)."""
+
+    life_s: int = 3600
+    """Seconds that an operator token lives."""
+    auth_url: str = ""
+    """Address that is told with one: where its holder turns to. Empty = it is not told."""
+
+
+class PrivateIdentity(Section, frozen=True):
+    """Identities for Wi-Fi networks (`ap2013`, TS.43 §12)."""
+
+    life_s: int = 7 * 86_400
+    """Seconds that an identity is good; PrivateUserIDExpiry says until when."""
+
+
 class Documents(Section, frozen=True):
     """The configuration document."""
 
@@ -185,8 +210,8 @@ class Roaming(Section, frozen=True):
 
 
 class Limits(Section, frozen=True):
-    """Token buckets on the start of authentications; an unanswered challenge counts double. A
-    burst of 0 = no limit."""
+    """Token buckets on the start of authentications, where an unanswered challenge counts double,
+    and on what third parties are refused. A burst of 0 = no limit."""
 
     imsi_source_burst: int = 120
     """Starts at once for one IMSI from one source address."""
@@ -200,6 +225,14 @@ class Limits(Section, frozen=True):
     """Starts at once from one source address, which may be a whole network's NAT."""
     source_per_minute: int = 12_000
     """Starts a minute after that, from one source address."""
+    refusals_burst: int = 300
+    """Requests with a temporary or operator token that may be refused at once, of one source."""
+    refusals_per_minute: int = 600
+    """Such a minute after that; whoever is refused more often gets 503 with Retry-After."""
+    guesses_burst: int = 10
+    """Wrong numbers that third parties may verify at once against one subscription."""
+    guesses_per_minute: int = 2
+    """Such a minute after that. Numbers could be found out by trying, otherwise."""
     remembered: int = 200_000
     """Buckets that one worker remembers; the least recently used are forgotten."""
 
@@ -215,6 +248,115 @@ class Records(Section, frozen=True):
     """Records written in one transaction."""
     interval_s: float = 1.0
     """Longest time a record waits for its batch."""
+
+
+class Push(Section, frozen=True):
+    """Telling phones that something changed, by the channels below (TS.43 §2.6)."""
+
+    life_s: int = 86_400
+    """Seconds after a change for which phones are told of it; later they have asked by themselves
+    or never will."""
+    timeout_s: float = 10.0
+    """Seconds for one call to a channel."""
+    first_pause_s: float = 2.0
+    """Seconds before a notice that was not delivered is tried again; then twice as long each
+    time."""
+    longest_pause_s: float = 900.0
+    """Longest pause between two tries."""
+    in_flight: int = 512
+    """Notices that one worker has under way at a time."""
+    poll_s: float = 1.0
+    """Seconds between two looks for something to tell."""
+    sms: Literal["unregistered", "never"] = "unregistered"
+    """Whom an SMS tells, where there is an `[sms.NAME]`: the SIMs of which no client registered
+    for push, or nobody."""
+
+
+class PushChannel(Section, frozen=True):
+    """What every channel's table has."""
+
+    tenants: tuple[str, ...] = ()
+    """Tenants whose phones are told by it; empty = all that no other table of the kind names."""
+    proxy: str = ""
+    """HTTP proxy that requests go through; empty = none."""
+    ca_file: str = ""
+    """PEM file of certificates to trust besides the system's."""
+    connect_to: tuple[str, ...] = ()
+    """For laboratories: `name=address:port` to connect to in place of what DNS says."""
+
+
+class Fcm(PushChannel, frozen=True):
+    """Firebase Cloud Messaging, for Android clients that register with `notif_action` 1 or 2."""
+
+    service_account: str = ""
+    """JSON file of a Google service account that may send messages. Must be set."""
+    project: str = ""
+    """Firebase project; empty = the service account's own."""
+    priority: Literal["high", "normal"] = "high"
+    """`normal` messages wait until the phone wakes up by itself."""
+    url: str = "https://fcm.googleapis.com"
+    """Address of the service."""
+
+
+class Apns(PushChannel, frozen=True):
+    """Apple Push Notification service, for clients that register with `notif_action` 4."""
+
+    key_file: str = ""
+    """The signing key (`.p8`) from Apple. Must be set."""
+    key_id: str = ""
+    """The key's id. Must be set."""
+    team_id: str = ""
+    """The developer team's id. Must be set."""
+    topic: str = ""
+    """Bundle id of the app that clients without one of their own belong to. Must be set."""
+    topics: dict[str, str] = {}
+    """Bundle id by `app_name`, in lower case, for clients that belong to another app."""
+    url: str = "https://api.push.apple.com"
+    """`https://api.sandbox.push.apple.com` for apps under development."""
+
+
+class Wns(PushChannel, frozen=True):
+    """Windows Push Notification Services, for clients that register with `notif_action` 3."""
+
+    client_id: str = ""
+    """Package SID (`ms-app://…`), or the application id of a newer registration. Must be set."""
+    client_secret_file: str = ""
+    """File that holds the client's secret. Must be set."""
+    token_url: str = "https://login.live.com/accesstoken.srf"  # noqa: S105
+    """For newer registrations `https://login.microsoftonline.com/TENANT/oauth2/v2.0/token`."""
+    scope: str = "notify.windows.com"
+    """For newer registrations `https://wns.windows.com/.default`."""
+
+
+class Sms(Section, frozen=True):
+    """Short messages to the phone's application port 8095, by SMPP 3.4 (TS.43 §2.6.1)."""
+
+    tenants: tuple[str, ...] = ()
+    """Tenants whose phones are told by it; empty = all that no other table of the kind names."""
+    host: str = ""
+    """Message centre. Must be set."""
+    port: int = 2775
+    """Its port."""
+    system_id: str = ""
+    """Our name there. Must be set."""
+    password_file: str = ""
+    """File that holds the password. Must be set."""
+    system_type: str = ""
+    """What some centres want to know of a client."""
+    tls: bool = False
+    """Whether the connection is TLS; certificates are checked against the system's."""
+    window: int = 10
+    """Messages sent and not yet answered, at most."""
+    source: str = ""
+    """Sender: a short code, a number without `+`, or up to 11 letters. Must be set."""
+    source_ton: int = 0
+    """Type of the sender's number: 0 unknown, 1 international, 3 short code, 5 letters."""
+    source_npi: int = 0
+    """Numbering plan of the sender: 0 unknown, 1 telephone."""
+    device_port: int = 8095
+    """Application port of the phone."""
+    addressing: Literal["udh", "tlv"] = "udh"
+    """Where that port stands: in a user data header, or in optional parameters."""
 
 
 class Match(Section, frozen=True):
@@ -283,6 +425,41 @@ class Profile(Section, frozen=True):
     """Whether a client that accepts gzip may be sent it."""
 
 
+class Issuer(Section, frozen=True):
+    """An authorization server whose access tokens (JWT) prove who calls (TS.43 §2.8.3)."""
+
+    issuer: str = ""
+    """`iss` of its tokens."""
+    audience: str = ""
+    """`aud` that its tokens must have to be for us."""
+    jwks: str = ""
+    """File with its JWK Set. Read again when it changes, so a rotation needs no restart; only
+    tokens signed with a public key (ES256, ES384, RS256 …, PS256, EdDSA) are believed."""
+    tenants: tuple[str, ...] = ()
+    """Tenants that trust it; empty = all."""
+
+
+class Partner(Section, frozen=True):
+    """An application server or an app that may ask about subscribers (`ap2014`, `ap2015`). A
+    tenant without any partner answers whoever brings a good temporary token, and gives no operator
+    tokens."""
+
+    requestor_ids: tuple[str, ...] = ()
+    """What it calls itself in `requestor_id`, in any letter case."""
+    client_ids: tuple[str, ...] = ()
+    """Its OAuth clients: `client_id` of operator tokens, the client of its access tokens, `iss` of
+    its app tokens."""
+    operations: tuple[str, ...] = ()
+    """Operations that it may ask for; empty = every one that its token allows."""
+    access_token: bool = True
+    """Whether it has to prove itself with an `access_token` too, of one of the `[issuers]`."""
+    app_key: str = ""
+    """File with the JWK or JWK Set by which its app tokens are checked: its public key, or the
+    secret that it shares with us. Empty = it makes no app tokens."""
+    tenants: tuple[str, ...] = ()
+    """Tenants that it is a partner of; empty = all."""
+
+
 class Tenant(Section, frozen=True):
     """An operator or MVNO served by this server. `default` exists without being named."""
 
@@ -308,6 +485,24 @@ class Tenant(Section, frozen=True):
     """Language of texts for phones whose Accept-Language names none that there is."""
     portal_url: str = ""
     """The tenant's own portal; empty = `portal.base_url`."""
+    withheld: tuple[str, ...] = ()
+    """Operations, such as `GetSubscriberInfo`, that this tenant does not offer (405)."""
+    sim_id: Literal["imsi", "uuid", "hash"] = "hash"
+    """What GetSubscriberInfo tells of the SIM: the IMSI, a UUID made of it, or its keyed hash. Both
+    of the latter are made with the oldest hashing key of the key ring: keep that key."""
+    tell_imsi: bool = False
+    """Whether GetSubscriberDeviceInfo tells the IMSI beside the number."""
+    mvno_name: str = ""
+    """MvnoName of GetSubscriberInfo; empty = it is not told."""
+    identity_key: str = ""
+    """PEM file with the public key (P-256) of the Wi-Fi gateway: the identities of `ap2013` are
+    IMSIs encrypted to it (JWE, ECDH-ES with A256GCM), which it opens without us. Empty = they are
+    pseudonyms that only `simgrant identity resolve` leads back to the subscription."""
+    identity_key_id: str = ""
+    """`kid` in the header of such an identity."""
+    partner_json: bool = False
+    """Answer third parties with JSON unless they ask for XML, without OperationResult, as Google's
+    guide for carriers has it."""
 
 
 class Settings(Section, frozen=True):
@@ -322,12 +517,28 @@ class Settings(Section, frozen=True):
     auth: Auth = Auth()
     local_auc: LocalAuc = LocalAuc()
     tokens: Tokens = Tokens()
+    temporary_tokens: TemporaryTokens = TemporaryTokens()
+    operator_tokens: OperatorTokens = OperatorTokens()
+    private_identity: PrivateIdentity = PrivateIdentity()
     documents: Documents = Documents()
     signing: Signing = Signing()
     roaming: Roaming = Roaming()
     limits: Limits = Limits()
     records: Records = Records()
+    push: Push = Push()
+    fcm: dict[str, Fcm] = {}
+    """Channels of Firebase Cloud Messaging by name."""
+    apns: dict[str, Apns] = {}
+    """Channels of Apple's service by name."""
+    wns: dict[str, Wns] = {}
+    """Channels of Microsoft's service by name."""
+    sms: dict[str, Sms] = {}
+    """Message centres by name."""
     profiles: dict[str, Profile] = {}
     """Profiles of clients by name."""
+    issuers: dict[str, Issuer] = {}
+    """Issuers of access tokens by name."""
+    partners: dict[str, Partner] = {}
+    """Third parties by name."""
     tenants: dict[str, Tenant] = {}
     """Tenants by name (lower case letters, digits, hyphen)."""

@@ -49,7 +49,7 @@ def _section(title: str, kind: Any, prose: dict[tuple[str, str], str]) -> Iterat
     for field in msgspec.structs.fields(kind):
         if isinstance(field.type, type) and issubclass(field.type, model.Section):
             inside.append((f"{title}.{field.name}", field.type))
-        text = prose[kind.__name__, field.name].replace("|", "\\|")
+        text = _text(prose, kind, field.name).replace("|", "\\|")
         yield f"| `{field.name}` | `{_shown(field)}` | {text} |"
     yield ""
     for name, nested in inside:
@@ -69,8 +69,15 @@ def undocumented() -> list[str]:
         for kind in kinds
         if kind is not model.Settings
         for field in msgspec.structs.fields(kind)
-        if not prose.get((kind.__name__, field.name))
+        if not _text(prose, kind, field.name)
     ]
+
+
+def _text(prose: dict[tuple[str, str], str], kind: type, name: str) -> str:
+    """Return a setting's prose, from the section or from what it is made from; empty if none."""
+    return next(
+        (prose[each.__name__, name] for each in kind.mro() if (each.__name__, name) in prose), ""
+    )
 
 
 def _prose() -> dict[tuple[str, str], str]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import field
 from enum import Enum
 from typing import Any, TypeAlias
 
-from simgrant.domain.facts import Area, Fact, Facts, Question
+from simgrant.domain.facts import Area, Fact, Facts, Purchases, Question
 from simgrant.domain.problems import Problems, did_you_mean, shown
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
 from simgrant.nouns import noun
@@ -48,6 +49,8 @@ class Subject:
     fact: Callable[[Facts], Fact[Any]] | None = None
     """Where its value comes from; None for what the question itself says."""
     numeric: bool = False
+    lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Named lists: the name stands for all that is in it."""
 
 
 @noun
@@ -79,6 +82,10 @@ class Names:
 
     plans: AbstractSet[str]
     features: AbstractSet[str]
+    countries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Lists of MCCs by name."""
+    networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Lists of networks by name."""
 
 
 @noun
@@ -103,11 +110,29 @@ def subjects(names: Names) -> Mapping[str, Subject]:
             "provisioning", _provisioning, _one_of(ProvStatus), _CHOICE, lambda f: f.provisioning
         ),
         Subject("area", _area, _one_of(Area), _CHOICE, lambda f: f.area),
-        Subject("visited_plmn", _visited_plmn, _digits(6), _TEXT, lambda f: f.visited_plmn, True),
-        Subject("visited_mcc", _visited_mcc, _digits(3), _TEXT, lambda f: f.visited_plmn, True),
-        Subject("tac", _tac, _digits(8), _TEXT, lambda f: f.device, True),
+        Subject(
+            "visited_plmn",
+            _visited_plmn,
+            _digits(6, names.networks),
+            _TEXT,
+            lambda f: f.visited_plmn,
+            numeric=True,
+            lists=names.networks,
+        ),
+        Subject(
+            "visited_mcc",
+            _visited_mcc,
+            _digits(3, names.countries),
+            _TEXT,
+            lambda f: f.visited_plmn,
+            numeric=True,
+            lists=names.countries,
+        ),
+        Subject("tac", _tac, _digits(8), _TEXT, lambda f: f.device, numeric=True),
         Subject("vendor", _vendor, _folded, _TEXT, lambda f: f.device),
         Subject("model", _model, _folded, _TEXT, lambda f: f.device),
+        Subject("store", _store, _folded, _TEXT, lambda f: f.wish),
+        Subject("purchases", _purchases, _one_of(Purchases), _CHOICE, lambda f: f.store),
         Subject("feature", _feature, _named(names.features), _CHOICE),
     )
     return {subject.name: subject for subject in known}
@@ -239,15 +264,14 @@ class _Compiler:
         operands: list[Any] = []
         for value in values:
             try:
-                operands.append(
-                    _prefix(value, numeric=subject.numeric)
-                    if operator == "starts_with"
-                    else subject.parse(value)
-                )
+                operands.extend(_operands(subject, operator, value))
             except _Wrong as wrong:
                 self._say(path, str(wrong))
-        if len(operands) == len(values):
-            text = f"{subject.name} {_SIGNS[operator]} {_listed(values)}"
+            if len(operands) > MOST_VALUES:
+                self._say(path, f"stands for more than {MOST_VALUES} values with its lists")
+                return
+        text = f"{subject.name} {_SIGNS[operator]} {_listed(values)}"
+        if operands:
             yield Comparison(text, _test(subject.read, operator, operands), subject)
 
     def _say(self, path: str, message: str) -> None:
@@ -270,8 +294,19 @@ _SIGNS = {
 }
 
 
+def _operands(subject: Subject, operator: str, value: object) -> tuple[object, ...]:
+    """Return what a written value stands for: more than one thing if it names a list."""
+    if operator == "starts_with":
+        return (_prefix(value, numeric=subject.numeric),)
+    if isinstance(value, str) and value in subject.lists:
+        return subject.lists[value]
+    return (subject.parse(value),)
+
+
 def _test(read: Read, operator: str, operands: list[Any]) -> Test:
     """Return the closure that compares; nothing in it can raise."""
+    if len(operands) > 1:
+        operator = {"is": "in", "not": "not_in"}.get(operator, operator)
     one = operands[0]
     several = frozenset(operands)
     prefixes = tuple(operands)
@@ -390,6 +425,14 @@ def _model(facts: Facts, _question: Question) -> str:
     return facts.device.value.model.casefold()
 
 
+def _store(facts: Facts, _question: Question) -> str:
+    return facts.wish.value.store
+
+
+def _purchases(facts: Facts, _question: Question) -> Purchases:
+    return facts.store.value.purchases
+
+
 def _feature(_facts: Facts, question: Question) -> str:
     return question.feature
 
@@ -422,7 +465,7 @@ def _named(names: AbstractSet[str]) -> Callable[[object], object]:
     return parse
 
 
-def _digits(most: int) -> Callable[[object], object]:
+def _digits(most: int, lists: Iterable[str] = ()) -> Callable[[object], object]:
     least = 5 if most == 6 else most  # a PLMN has 5 or 6
 
     def parse(given: object) -> object:
@@ -431,7 +474,8 @@ def _digits(most: int) -> Callable[[object], object]:
         digits = given.isascii() and given.isdigit() and least <= len(given) <= most
         if given and not digits:
             span = f"{least} or {most}" if least < most else str(most)
-            raise _Wrong(f'must have {span} digits, or be "" for unknown, not {shown(given)}')
+            hint = did_you_mean(given, lists)
+            raise _Wrong(f'must have {span} digits, or be "" for unknown, not {shown(given)}{hint}')
         return given
 
     return parse

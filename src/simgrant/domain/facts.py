@@ -6,8 +6,10 @@ not only that it was roaming but who said so and how long ago.
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
+from simgrant.domain.holdings import Purchase
+from simgrant.domain.plans import NO_PLAN, Plan
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
 from simgrant.nouns import Word, noun
 from simgrant.spec.ids import ProvStatus
@@ -43,6 +45,77 @@ class Device:
     sw_version: str
 
 
+class Wish(NamedTuple):
+    """What a request asks for beyond the names of applications."""
+
+    boost_type: int | None = None
+    """The boost wanted in real time (TS.43 §9.7), 166 for 0; None = none."""
+    store: str = ""
+    """store_vendor in lower case (TS.43 §11.1); empty = none."""
+
+    def __str__(self) -> str:
+        boost = "" if self.boost_type is None else f"boost {self.boost_type}"
+        store = f"store {self.store}" if self.store else ""
+        return ", ".join(filter(None, (boost, store))) or "nothing more"
+
+
+class BoostState(NamedTuple):
+    """How far a boost of the subscription is."""
+
+    boost_type: int
+    purchase: Purchase
+
+    def __str__(self) -> str:
+        return f"boost {self.boost_type} {self.purchase}"
+
+
+class UsageShape(NamedTuple):
+    """A counter without its numbers.
+
+    They are each subscription's own and change all the time, so they are no facts that decide:
+    they are put into the finished answer (`simgrant.services.service.own_value`).
+    """
+
+    counter: str
+    limited: bool
+    cyclic: bool
+
+    def __str__(self) -> str:
+        return self.counter
+
+
+class Purchases(Word):
+    """Whether anything more may be bought at the store in question."""
+
+    NOT_OFFERED = "not_offered"
+    """The plan does not have this store."""
+    NO_LIMIT = "no_limit"
+    BELOW_LIMIT = "below_limit"
+    LIMIT_REACHED = "limit_reached"
+    UNKNOWN = "unknown"
+    """There is a limit, and nobody said how much is spent."""
+
+
+class StoreState(NamedTuple):
+    """What is settled with the store in question."""
+
+    terms: ConsentStatus
+    provisioning: ProvStatus
+    purchases: Purchases
+    limit: str = ""
+    """The spending limit, for people; empty = none."""
+
+    def __str__(self) -> str:
+        limit = f" of {self.limit}" if self.limit else ""
+        return f"terms {self.terms}, {self.provisioning.name.lower()}, {self.purchases}{limit}"
+
+
+NOBODY = "nobody told"
+"""The source of what no system of the operator's reported."""
+
+NO_STORE = StoreState(ConsentStatus.NOT_REQUIRED, ProvStatus.NOT_REQUIRED, Purchases.NOT_OFFERED)
+
+
 @noun
 class Facts:
     """What the decision may look at. One field here and one loader in flows/gather.py."""
@@ -58,6 +131,21 @@ class Facts:
     visited_plmn: Fact[str]
     """Digits, or empty when unknown or too old."""
     device: Fact[Device]
+    offer: Fact[Plan] = Fact(NO_PLAN, NOBODY)
+    """What the plan contains in detail."""
+    wish: Fact[Wish] = Fact(Wish(), NOBODY)
+    boosts: Fact[tuple[BoostState, ...]] = Fact((), NOBODY)
+    """In the order of their types."""
+    usage: Fact[tuple[UsageShape, ...]] = Fact((), NOBODY)
+    """In the order of their names."""
+    satellite: Fact[ConsentStatus] = Fact(ConsentStatus.NOT_REQUIRED, NOBODY)
+    """Whether the subscriber has switched it on."""
+    store: Fact[StoreState] = Fact(NO_STORE, NOBODY)
+
+
+HELD = frozenset({"boosts", "usage", "satellite", "store"})
+"""The facts that are made of what a subscription holds. They are looked at only for services that
+need them; for all others they are as above."""
 
 
 @noun

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from importlib import resources
@@ -28,7 +27,18 @@ from simgrant.domain.conditions import (
     subjects_of,
 )
 from simgrant.domain.facts import Area, Facts, Question
+from simgrant.domain.own import OwnItem, read_own
+from simgrant.domain.plans import (
+    CATALOGUE_KEYS,
+    DERIVED,
+    NO_PLAN,
+    PLAN_KEYS,
+    Catalogue,
+    Plan,
+    boost_feature,
+)
 from simgrant.domain.problems import Problem, Problems, did_you_mean, shown
+from simgrant.domain.reading import MOST_LETTERS, Reader
 from simgrant.domain.subscription import ConsentKind
 from simgrant.domain.words import NO_WORDS, POLICY, Words
 from simgrant.nouns import Word, noun
@@ -38,8 +48,17 @@ FEATURES: Mapping[str, str] = {
     "vonr": "voice calls over 5G",
     "vowifi": "voice calls over Wi-Fi",
     "smsoip": "text messages over IMS",
+    "private_identity": "an identity for Wi-Fi networks in the IMSI's place",
     "home_only": "option: nothing of the plan is offered abroad",
     "eps_fallback": "option: 5G calls fall back to LTE; told to the device with ap2003",
+    "srvcc_5g": "option: 5G calls are handed over to 3G; told likewise",
+    "srvcc_4g": "option: LTE calls are handed over to 2G or 3G; told likewise",
+    "data_plan": "data plan and counters; follows from `data` of the plan",
+    "standalone_5g": "5G standalone; follows from `standalone_5g` of the plan",
+    "boost_166": "data boost of type 166, real-time interactive traffic; follows from `boosts` of "
+    "the plan, as does `boost_N` for any other type",
+    "satellite": "satellite networks; follows from `satellite` of the plan",
+    "carrier_billing": "purchases on the bill; follows from `carrier_billing` of the plan",
 }
 """What plans may contain without the policy declaring it under ``[features]``."""
 
@@ -49,10 +68,10 @@ NO_RULE = "no_rule"
 _MOST_RULES = 500
 _MOST_PLANS = 500
 _MOST_FEATURES = 100
-_MOST_TEXTS = 500
-_MOST_LANGUAGES = 50
-_MOST_LETTERS = 500
+_MOST_NETWORKS = 1000
+"""Countries or networks in one named list."""
 _MOST_BYTES = 1 << 20
+_BOOST = re.compile(r"boost_[0-9]+")
 
 
 class Result(Word):
@@ -131,12 +150,14 @@ class Policy:
     """Compiled rules and plans; made by `compile_policy`."""
 
     version: str
-    plans: Mapping[str, frozenset[str]]
+    plans: Mapping[str, Plan]
     """What each plan contains, by its name."""
     features: Mapping[str, str]
     """Every feature that plans and rules may name, with what it means."""
     required: frozenset[ConsentKind]
     rules: tuple[Rule, ...]
+    own: Mapping[str, tuple[OwnItem, ...]]
+    """The operator's own parameters, by AppID."""
     words: Words = NO_WORDS
     """What the tenant says otherwise; already in the texts of the rules."""
     _ready: dict[str, dict[Area, tuple[tuple[Test, Decision], ...]]] = field(init=False, repr=False)
@@ -180,9 +201,13 @@ class Policy:
             for subject in subjects_of(part)
         )
 
-    def features_of(self, plan: str) -> frozenset[str]:
+    def plan(self, name: str) -> Plan:
         """Return what a plan contains; nothing for a plan this policy does not know."""
-        return self.plans.get(plan, frozenset())
+        return self.plans.get(name, NO_PLAN)
+
+    def features_of(self, plan: str) -> frozenset[str]:
+        """Return a plan's features; none for a plan this policy does not know."""
+        return self.plan(plan).features
 
     def requires(self, kind: ConsentKind) -> bool:
         """Return whether VoWiFi waits for this consent of the subscriber."""
@@ -244,12 +269,6 @@ def _reword(shared: object, words: Words) -> None:
         raise PolicyError(problems.found)
 
 
-def texts_reader(problems: Problems) -> Callable[[object, str], Mapping[str, str]]:
-    """Return what reads a table of texts by language and notes what is wrong with it."""
-    reader = _Reader(problems)
-    return lambda given, where: reader._languages(given, where, "")
-
-
 def default_policy_text() -> str:
     """Return the packaged policy as its TOML text: what an operator starts from."""
     return resources.files(__package__).joinpath("default_policy.toml").read_text("utf-8")
@@ -266,9 +285,17 @@ def _fingerprint(text: str) -> str:
 
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
-_TOP = ("features", "plans", "vowifi", "texts", "rule")
+_TOP = (
+    "features",
+    "countries",
+    "networks",
+    *CATALOGUE_KEYS,
+    "plans",
+    "vowifi",
+    "own",
+    "texts",
+    "rule",
+)
 _RULE = ("id", "features", "when", "result", "reason", "text")
 
 
@@ -276,64 +303,87 @@ class _Reader:
     """Reads the data into compiled parts; mistakes go to the list and reading goes on."""
 
     def __init__(self, problems: Problems) -> None:
+        self._read = Reader(problems)
         self._problems = problems
+        self._say = self._read.say
         self._texts: dict[str, Mapping[str, str]] = {}
         self._features: dict[str, str] = dict(FEATURES)
 
     def policy(self, data: object, *, version: str) -> Policy:
-        top = self._table(data, "", "", known=_TOP)
+        top = self._read.table(data, "", "", known=_TOP)
         self._features.update(self._declared(top.get("features", {})))
         self._texts.update(self._shared_texts(top.get("texts", {})))
-        plans = self._plans(top.get("plans", {}))
+        catalogue = Catalogue(top, self._read, self._texts)
+        for boost_type in catalogue.boost_types:
+            self._features.setdefault(boost_feature(boost_type), f"data boost {boost_type}")
+        plans = self._plans(top.get("plans", {}), catalogue)
         required = self._required(top.get("vowifi", {}))
-        rules = self._rules(top.get("rule", []), plans.keys())
-        return Policy(version, plans, dict(self._features), required, rules)
+        own = read_own(top.get("own", {}), self._read)
+        names = Names(
+            plans=plans.keys(),
+            features=self._features.keys(),
+            countries=self._lists(top.get("countries", {}), "countries", self._read.mcc),
+            networks=self._lists(top.get("networks", {}), "networks", self._read.plmn),
+        )
+        rules = self._rules(top.get("rule", []), names)
+        return Policy(version, plans, dict(self._features), required, rules, own)
 
     def _declared(self, given: object) -> dict[str, str]:
         found: dict[str, str] = {}
-        for name, meaning in self._entries(given, "features", most=_MOST_FEATURES):
-            if not _NAME.fullmatch(name):
-                self._say("features", shown(name), "must be letters, digits and _ in lower case")
-            elif name in FEATURES:
+        for name, meaning in self._read.named(given, "features", most=_MOST_FEATURES):
+            if name in FEATURES or _BOOST.fullmatch(name):
                 self._say("features", name, "is built in and needs no declaration")
-            elif not isinstance(meaning, str) or not 1 <= len(meaning) <= _MOST_LETTERS:
+            elif not isinstance(meaning, str) or not 1 <= len(meaning) <= MOST_LETTERS:
                 self._say("features", name, f"must be a short text, not {shown(meaning)}")
             else:
                 found[name] = meaning
         return found
 
-    def _plans(self, given: object) -> dict[str, frozenset[str]]:
-        found: dict[str, frozenset[str]] = {}
-        for name, plan in self._entries(given, "plans", most=_MOST_PLANS):
+    def _plans(self, given: object, catalogue: Catalogue) -> dict[str, Plan]:
+        found: dict[str, Plan] = {}
+        for name, plan in self._read.entries(given, "plans", most=_MOST_PLANS):
             where = f"plans.{name[:64]}"
             if not 1 <= len(name) <= 64 or not name.isprintable():
                 self._say("plans", shown(name), "must have 1 to 64 printable characters")
-            body = self._table(plan, where, "", known=("features",))
+            body = self._read.table(plan, where, "", known=PLAN_KEYS)
             if isinstance(plan, Mapping) and "features" not in plan:
                 self._say(where, "features", "is missing; write [] for none")
-            found[name] = self._names(body.get("features", []), where, "features")
+            listed = self._names(body.get("features", []), where, "features")
+            for feature in sorted(listed):
+                key = "boosts" if _BOOST.fullmatch(feature) else DERIVED.get(feature)
+                if key is not None:
+                    self._say(
+                        where, "features", f'"{feature}" follows from {key} = …; leave it out'
+                    )
+            found[name] = catalogue.plan(body, listed, where)
+        return found
+
+    def _lists(
+        self, given: object, table: str, read: Callable[[object, str, str], str]
+    ) -> dict[str, tuple[str, ...]]:
+        """Return the named lists of countries or of networks."""
+        found: dict[str, tuple[str, ...]] = {}
+        for name, listed in self._read.named(given, table):
+            items = self._read.items(listed, table, name, most=_MOST_NETWORKS)
+            if listed == []:
+                self._say(table, name, "is empty: nothing is in it")
+            digits = (read(item, table, f"{name}[{n}]") for n, item in enumerate(items, 1))
+            found[name] = tuple(dict.fromkeys(digits))
         return found
 
     def _required(self, given: object) -> frozenset[ConsentKind]:
-        words = {"required": True, "not_required": False}
-        found: set[ConsentKind] = set()
-        body = self._table(given, "vowifi", "", known=tuple(ConsentKind))
-        for kind in ConsentKind:
-            word = body.get(kind, "not_required")
-            if not isinstance(word, str) or word not in words:
-                hint = did_you_mean(word, words)
-                self._say("vowifi", kind, f"unknown value {shown(word)}{hint}")
-            elif words[word]:
-                found.add(kind)
-        return frozenset(found)
+        body = self._read.table(given, "vowifi", "", known=tuple(ConsentKind))
+        return frozenset(
+            kind for kind in ConsentKind if self._read.required(body.get(kind), "vowifi", kind)
+        )
 
     def _shared_texts(self, given: object) -> dict[str, Mapping[str, str]]:
         return {
-            name: self._languages(text, f"texts.{name[:64]}", "")
-            for name, text in self._entries(given, "texts", most=_MOST_TEXTS)
+            name: self._read.languages(text, f"texts.{name[:64]}", "")
+            for name, text in self._read.entries(given, "texts")
         }
 
-    def _rules(self, given: object, plans: AbstractSet[str]) -> tuple[Rule, ...]:
+    def _rules(self, given: object, names: Names) -> tuple[Rule, ...]:
         if not isinstance(given, list):
             self._say("", "rule", f"must be a list of tables ([[rule]]), not {shown(given)}")
             return ()
@@ -341,11 +391,11 @@ class _Reader:
             self._say("", "rule", "is missing: without a rule everything is denied")
         if len(given) > _MOST_RULES:
             self._say("", "rule", f"has more than {_MOST_RULES} entries")
-        known = subjects(Names(plans=plans, features=self._features.keys()))
+        known = subjects(names)
         found: list[Rule] = []
         whens: list[object] = []
         for number, entry in enumerate(given[:_MOST_RULES], 1):
-            body = self._table(entry, f"rule {number}", "", known=_RULE)
+            body = self._read.table(entry, f"rule {number}", "", known=_RULE)
             rule_id = body.get("id")
             if not isinstance(rule_id, str) or not _ID.fullmatch(rule_id):
                 self._say(f"rule {number}", "id", _wrong_id(rule_id))
@@ -362,7 +412,7 @@ class _Reader:
                 conditions,
                 self._result(body.get("result"), where),
                 self._reason(body.get("reason", rule_id.replace("-", "_")), where),
-                self._text(body.get("text", {}), where),
+                self._read.said(body.get("text", {}), where, "text", self._texts),
                 conjunction(conditions),
             )
             found.append(rule)
@@ -400,28 +450,6 @@ class _Reader:
         self._say(where, "reason", "must be letters, digits and _ in lower case, at most 64")
         return ""
 
-    def _text(self, given: object, where: str) -> Mapping[str, str]:
-        if not isinstance(given, str):
-            return self._languages(given, where, "text")
-        if given not in self._texts:
-            self._problems.unknown(where, "text", given, self._texts)
-        return self._texts.get(given, {})
-
-    def _languages(self, given: object, where: str, key: str) -> Mapping[str, str]:
-        found: dict[str, str] = {}
-        for language, text in self._entries(given, where, key, most=_MOST_LANGUAGES):
-            place = f"{key}.{language[:16]}".lstrip(".")
-            if not _LANGUAGE.fullmatch(language):
-                self._say(where, place, f"{shown(language)} is no language tag such as en or pt-BR")
-            elif not isinstance(text, str) or not 1 <= len(text) <= _MOST_LETTERS:
-                self._say(where, place, f"must be a text of 1 to {_MOST_LETTERS} characters")
-            elif not text.isprintable() or not {"<", '"'}.isdisjoint(text):
-                # Phones show XML escapes and line breaks as they are written (AOSP XmlDoc).
-                self._say(where, place, 'must not hold <, " or a line break: phones garble them')
-            else:
-                found[language] = text
-        return found
-
     def _names(self, given: object, where: str, key: str, *, least: int = 0) -> frozenset[str]:
         if not isinstance(given, list) or not least <= len(given) <= _MOST_FEATURES:
             self._say(where, key, f"must be a list of features, not {shown(given)}")
@@ -430,36 +458,6 @@ class _Reader:
             if not isinstance(name, str) or name not in self._features:
                 self._problems.unknown(where, key, name, self._features)
         return frozenset(name for name in given if isinstance(name, str))
-
-    def _table(
-        self, given: object, where: str, key: str, *, known: tuple[str, ...]
-    ) -> dict[str, object]:
-        """Return the entries of a table that may have only the known keys."""
-        found: dict[str, object] = {}
-        for name, value in self._entries(given, where, key, most=_MOST_RULES):
-            if name in known:
-                found[name] = value
-            else:
-                self._say(where, "", f"unknown key {shown(name)}{did_you_mean(name, known)}")
-        return found
-
-    def _entries(
-        self, given: object, where: str, key: str = "", *, most: int
-    ) -> list[tuple[str, object]]:
-        """Return the entries of a table of any keys, as many as allowed."""
-        if not isinstance(given, Mapping):
-            self._say(where, key, f"must be a table, not {shown(given)}")
-            return []
-        if len(given) > most:
-            self._say(where, key, f"has more than {most} entries")
-            return []
-        for name in given:
-            if not isinstance(name, str):
-                self._say(where, key, f"unknown key {shown(name)}")
-        return [(name, value) for name, value in given.items() if isinstance(name, str)]
-
-    def _say(self, where: str, key: str, message: str) -> None:
-        self._problems.add(where, key, message)
 
 
 def _wrong_id(given: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import field
 
+from simgrant.domain.holdings import NOTHING, Holdings
 from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import Word, noun
 from simgrant.spec.ids import ProvStatus
@@ -103,6 +104,8 @@ class Profile:
     terminal; None without a grant: this client never authenticated there."""
     granted_at: int | None = None
     """Unix seconds at which the asking client's newest token was issued; None = never."""
+    held: Holdings = NOTHING
+    """What services for data, satellite and billing look at."""
 
 
 @noun

@@ -34,7 +34,8 @@ class Trail:
     source_ref: str = ""
     """Keyed hash of the source address."""
     leg: str = ""
-    """``start``, ``answer``, ``token`` or ``none``: which kind of request it was."""
+    """``start``, ``answer``, ``token``, ``temporary_token``, ``operator_token`` or ``none``: which
+    kind of request it was."""
     apps: tuple[str, ...] = ()
     unknown_apps: tuple[str, ...] = ()
     spec_version: str = ""
@@ -49,6 +50,10 @@ class Trail:
     detail: str = ""
     """For the operator; no identity, no secret."""
     verdict: Verdict | None = None
+    operation: str = ""
+    """The operation asked for, as TS.43 spells it; ``unknown`` for any other word."""
+    operation_result: int = 0
+    """Its OperationResult; 0 while there is none."""
     device: Device | None = None
     times: dict[str, int] = field(default_factory=dict)
     """Unix seconds at which the sources of the facts told them, by source."""

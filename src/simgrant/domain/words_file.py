@@ -5,8 +5,9 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 
-from simgrant.domain.policy import PolicyError, texts_reader
+from simgrant.domain.policy import PolicyError
 from simgrant.domain.problems import Problem, Problems, did_you_mean, shown
+from simgrant.domain.reading import Reader
 from simgrant.domain.words import POLICY, Words
 
 _MOST_BYTES = 1 << 20
@@ -26,7 +27,7 @@ def read_words(text: str, *, language: str, services: Mapping[str, Mapping[str, 
         message = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "nested too deep"
         raise PolicyError((Problem("", "", f"is not TOML: {message}"),)) from None
     problems = Problems()
-    read = texts_reader(problems)
+    reader = Reader(problems)
     found = {}
     for place, texts in data.items():
         if place != POLICY and place not in services:
@@ -38,7 +39,10 @@ def read_words(text: str, *, language: str, services: Mapping[str, Mapping[str, 
             for name in texts:
                 if place != POLICY and name not in services[place]:
                     problems.unknown(place, "", name, services[place])
-            found[place] = {name: read(given, f"{place}.{name}") for name, given in texts.items()}
+            found[place] = {
+                name: reader.languages(given, f"{place}.{name}", "")
+                for name, given in texts.items()
+            }
     if problems.found:
         raise PolicyError(problems.found)
     return Words(language, found)

@@ -6,10 +6,14 @@ is what the phone was told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 
 from simgrant.domain.facts import Facts
+from simgrant.domain.holdings import HeldUsage
 from simgrant.domain.policy import Decision, Policy
 from simgrant.domain.subscription import Subscription
 from simgrant.domain.words import Words
@@ -17,9 +21,24 @@ from simgrant.flows.tokens import encode
 from simgrant.keyring.ring import NONCE_BYTES, KeyRing, Purpose
 from simgrant.nouns import noun
 from simgrant.services import SERVICES
-from simgrant.services.service import Enquiry, Service, ServiceFlow
+from simgrant.services.own import own_items
+from simgrant.services.service import (
+    JSON_PAGE,
+    OWN_VALUE,
+    Enquiry,
+    PrivateIdentity,
+    Service,
+    ServiceFlow,
+)
 from simgrant.spec.version import SpecVersion
-from simgrant.wire.document import Application, Vers
+from simgrant.wire.document import (
+    Application,
+    Characteristic,
+    CharacteristicList,
+    Item,
+    Parm,
+    Vers,
+)
 from simgrant.wire.negotiate import best_text
 
 _EPOCH = 1_577_836_800
@@ -52,10 +71,13 @@ def answer(
     version: SpecVersion,
     languages: tuple[str, ...],
     flow: Callable[[str], ServiceFlow | None],
+    identity: PrivateIdentity | None = None,
+    own_parameters: bool = True,
 ) -> Answered:
     """Return one APPLICATION per asked-for service, all of which must be known.
 
-    ``flow`` gives a service's web view by AppID, None where there is none.
+    ``flow`` gives a service's web view by AppID, None where there is none; ``own_parameters`` says
+    whether those of the operator are added.
     """
     words, wanted = policy.words, (*languages, policy.words.language)
     applications: list[Application] = []
@@ -68,8 +90,12 @@ def answer(
             spec_version=version,
             flow=flow(app_id),
             text=partial(_said, service=service, words=words, wanted=wanted),
+            identity=identity,
         )
-        applications.append(service.answer(facts, decisions, enquiry))
+        application = service.answer(facts, decisions, enquiry)
+        if own_parameters and (own := own_items(policy, service, version)):
+            application = replace(application, items=(*application.items, *own))
+        applications.append(application)
         decided.extend(decisions)
     return Answered(tuple(applications), tuple(decided))
 
@@ -104,17 +130,61 @@ def user_data(
     *,
     ring: KeyRing,
     now: float,
+    about: tuple[str, ...] = (),
 ) -> str:
     """Return the sealed, short-lived user data that is posted to a service's web view.
 
-    The page is opened without any cookie of ours, so the data alone says who it is.
+    The page is opened without any cookie of ours, so the data alone says who it is, and, in
+    ``about``, which boost or store it is about. They are a form, or JSON in base64 for services
+    that say so (TS.43 §6.5.9).
     """
-    plain = f"{app_id}\0{subscription.imsi.digits}\0{terminal_id}\0{int(now) + portal.life_s}"
+    until = str(int(now) + portal.life_s)
+    plain = "\0".join((app_id, subscription.imsi.digits, terminal_id, until, *about))
     # A nonce made from the text: a repeated answer is the same to the byte, and no two
     # different texts share one.
     nonce = ring.derive(subscription.tenant, "web_view", plain, NONCE_BYTES)
     sealed = ring.seal(Purpose.WEB_VIEW, subscription.tenant, plain.encode(), nonce=nonce, now=now)
+    if JSON_PAGE in SERVICES[app_id].parms:
+        return "encodedValue=" + b64encode(b'{"flow":"%b"}' % encode(sealed).encode()).decode()
     return f"flow={encode(sealed)}"
+
+
+def usage_value(usage: Iterable[HeldUsage], name: str) -> str:
+    """Return a number of a counter, by the name that `own_value` was given for it.
+
+    Times are in UTC and say so (divergence "usage-end-in-utc").
+    """
+    _, counter, what = name.split("/")
+    row = next(each for each in usage if each.counter == counter)
+    match what:
+        case "used":
+            return str(row.used)
+        case "allowance":
+            return str(row.allowance)
+        case _:
+            end = datetime.fromtimestamp(row.cycle_end or 0, UTC)
+            return end.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def filled(application: Application, own: Callable[[str], str]) -> Application:
+    """Return an application with the values that are each subscription's own in their places."""
+    return replace(application, items=tuple(_filled(item, own) for item in application.items))
+
+
+def _filled(item: Item, own: Callable[[str], str]) -> Item:
+    match item:
+        case Parm(name, value):
+            return Parm(name, OWN_VALUE.sub(lambda found: own(found[1]), value))
+        case Characteristic(kind, items):
+            return Characteristic(kind, tuple(_filled(each, own) for each in items))
+        case CharacteristicList(kind, entries):
+            return CharacteristicList(
+                kind,
+                tuple(
+                    Characteristic(entry.type, tuple(_filled(each, own) for each in entry.items))
+                    for entry in entries
+                ),
+            )
 
 
 def vers(

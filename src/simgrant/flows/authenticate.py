@@ -67,6 +67,8 @@ class Principal:
     """Unix seconds at which the token ends."""
     at: int
     """Unix seconds of the authentication; a repeated answer keeps the first one's."""
+    claims: Claims
+    """What the token says."""
 
 
 class Reception:

@@ -100,6 +100,11 @@ class BySim:
 
     # --- first leg -------------------------------------------------------------
 
+    def tenant_of(self, ask: Ask, call: Call) -> Tenant:
+        """Return whose SIM an EAP_ID names."""
+        _, imsi = _nai(ask.eap_id)
+        return self._reception.tenancy.resolve(call.host, imsi, ask.gid1)
+
     async def start(self, ask: Ask, call: Call, trail: Trail) -> Challenge:
         """Return the challenge for an EAP_ID. Nothing is written."""
         now = self._clock.now()
@@ -292,6 +297,7 @@ class BySim:
                 token,
                 claims.expires,
                 int(now),
+                claims,
             )
         # The same answer on another connection was faster, or a different one was.
         row = await self._store.session(tenant.name, session.imsi, session.started.session_id)
@@ -327,6 +333,7 @@ class BySim:
             token.decode(),
             claims.expires,
             row.at,
+            claims,
         )
 
     def _claims(self, session: _Session, ask: Ask, apps: tuple[str, ...], issued: int) -> Claims:

@@ -54,7 +54,8 @@ class ByToken:
         if claims.expires - now <= life * self._rules.renew_last:
             claims = await self._renewed(tenant, claims, newest, now, trail)
             token, expires = reception.token(claims, tenant), claims.expires
-        return Principal(tenant, profile, ask, claims.terminal_id, apps, token, expires, int(now))
+        terminal_id = claims.terminal_id
+        return Principal(tenant, profile, ask, terminal_id, apps, token, expires, int(now), claims)
 
     def _current(self, profile: Profile | None, claims: Claims, now: float) -> tuple[Profile, int]:
         """Return the profile and when the client's newest token was issued; refuse revoked ones."""

@@ -36,7 +36,7 @@ class Told:
     app_name: str
     version: SpecVersion
     bare: bool
-    """It says neither what terminal it is nor which version it speaks."""
+    """It is a terminal that says neither which one it is nor which version it speaks."""
     accept: str = ""
     vendor: str = ""
     model: str = ""
@@ -171,7 +171,7 @@ class Clients:
 
     def of(self, ask: Ask, call: Call, trail: Trail) -> Client:
         """Return what asks; raise UnsupportedVersion if its version is not served (TS.43 §2.5)."""
-        bare = not (ask.terminal_id or ask.value("entitlement_version"))
+        bare = not (ask.terminal_id or ask.value("entitlement_version") or ask.is_lent)
         key: tuple[Hashable, ...] = call.user_agent, ask.app_name, ask.spec_version, bare
         if self._closer:
             claim = ask.terminal

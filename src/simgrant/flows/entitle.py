@@ -6,27 +6,33 @@ function of its own elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import field
 
 from simgrant.domain.policy import Policy
-from simgrant.domain.subscription import PushRegistration
+from simgrant.domain.subscription import PushRegistration, Subscription
 from simgrant.domain.trail import Trail
-from simgrant.errors import BadTemporaryToken, Unauthenticated
-from simgrant.flows.answer import Portal, user_data, vers
+from simgrant.errors import Unauthenticated
+from simgrant.flows.answer import Portal, usage_value, user_data, vers
 from simgrant.flows.authenticate import Call, Challenge, Principal
 from simgrant.flows.by_sim import BySim
 from simgrant.flows.by_token import ByToken
-from simgrant.flows.clients import Client, Clients, completed
-from simgrant.flows.gather import device_of, look, times_of
-from simgrant.flows.verdicts import Asked, Verdicts
+from simgrant.flows.clients import Client, Clients, Profile, completed
+from simgrant.flows.gather import device_of, held, look, times_of, wanted
+from simgrant.flows.operate import Operate
+from simgrant.flows.operations.operation import utc
+from simgrant.flows.private_identity import PrivateIdentities
+from simgrant.flows.shape import shaped
+from simgrant.flows.verdicts import IDENTITY, IDENTITY_EXPIRY, Asked, Verdicts
 from simgrant.nouns import noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 from simgrant.ports.store import Store
+from simgrant.services import SERVICES
 from simgrant.spec.ids import NotifAction, RegisterNotifStatus
-from simgrant.wire.document import Token
-from simgrant.wire.negotiate import document_format, languages
+from simgrant.wire.document import Application, Token, Vers
+from simgrant.wire.negotiate import Format, document_format, languages
+from simgrant.wire.push_token import CHANNELS, Channel, is_token
 from simgrant.wire.request import Ask, NotifClaim
 from simgrant.wire.writers import WRITERS
 
@@ -61,23 +67,31 @@ class Entitle:
         *,
         by_token: ByToken,
         by_sim: BySim,
+        operate: Operate,
+        identities: PrivateIdentities,
         policies: Mapping[str, Policy],
         portals: Mapping[str, Portal],
         keys: Keys,
         store: Store,
         clock: Clock,
+        channels: Mapping[str, Collection[Channel]],
         rules: Rules,
         clients: Clients,
     ) -> None:
         self._by_token = by_token
         self._by_sim = by_sim
+        self._operate = operate
+        self._identities = identities
         self._portals = portals
+        self._policies = policies
         self._verdicts = {
-            name: Verdicts(policy, portals[name]) for name, policy in policies.items()
+            name: Verdicts(policy, portals[name], identities.kind(name))
+            for name, policy in policies.items()
         }
         self._keys = keys
         self._store = store
         self._clock = clock
+        self._channels = channels
         self._rules = rules
         self._clients = clients
 
@@ -85,16 +99,21 @@ class Entitle:
         """Answer a request that carries parameters, in the order of TS.43 §2.8."""
         trail.spec_version, trail.app_name = str(ask.spec_version), ask.app_name[:64]
         client = self._clients.of(ask, call, trail)
-        if ask.temporary_token:
-            # No operation issues one yet, so none can be good (TS.43 Table 8).
-            raise BadTemporaryToken
+        wanted(ask, ask.apps)  # Refused now, not after an authentication.
+        if ask.is_lent:
+            return await self._tell(ask, client.profile, call, trail)
         if ask.token:
             trail.leg = "token"
             principal = await self._by_token.authenticate(ask, call, trail)
             return await self._grant(principal, client, call, trail)
         if ask.eap_id:
             trail.leg = "start"
-            return await self._by_sim.start(completed(ask, client.profile), call, trail)
+            ask = completed(ask, client.profile)
+            if ask.value("access_token"):
+                # Whoever proves himself badly is not worth a vector (TS.43 §14.1.5).
+                tenant = self._by_sim.tenant_of(ask, call)
+                await self._operate.prove_app(ask, call, tenant)
+            return await self._by_sim.start(ask, call, trail)
         raise Unauthenticated("no_credentials")
 
     async def answer(
@@ -114,21 +133,59 @@ class Entitle:
         now, ring, rules = self._clock.now(), self._keys.ring, self._rules
         name, profile, ask, family = who.tenant.name, who.profile, who.ask, client.profile
         subscription = profile.subscription
+        want = wanted(ask, who.apps)
+        left = max(1, int(who.expires - who.at))
+        token = Token(who.token, min(left, family.token_validity_s or left))
+        format_ = family.format or document_format(call.accept)
         registered = None if ask.notif is None else await self._register(who, ask.notif)
         trail.device = device_of(ask.terminal)
+        if ask.value("operation") and self._operate.wanted(who.apps, ask):
+            application = await self._operate.for_device(who, call, trail, registered)
+            return self._document(
+                application,
+                trail,
+                tenant=name,
+                subscription=subscription,
+                format_=format_,
+                family=family,
+                token=token,
+            )
         trail.times = times_of(profile, now=now)
-        wanted = languages(call.accept_language)
-        asked = Asked(who.apps, client.version, wanted, registered, family.shape)
-        view = look(profile, tenant=who.tenant, now=now, roaming_max_age=rules.roaming_max_age_s)
+        asked = Asked(
+            who.apps,
+            client.version,
+            languages(call.accept_language),
+            registered,
+            want.wish,
+            family.shape,
+        )
+        view = look(
+            profile,
+            tenant=who.tenant,
+            now=now,
+            roaming_max_age=rules.roaming_max_age_s,
+            held=held(profile, who.apps, want.store, policy=self._policies[name], now=now),
+        )
         kept = self._verdicts[name].of(asked, view, trail.device)
         trail.verdict = kept.verdict
 
-        def pages_data(app_id: str) -> str:
-            portal = self._portals[name]
-            return user_data(portal, app_id, subscription, who.terminal_id, ring=ring, now=who.at)
+        def own(value: str) -> str:
+            if value == IDENTITY:
+                return self._identities.push(name, subscription.imsi, at=who.at, now=now)
+            if value == IDENTITY_EXPIRY:
+                return utc(self._identities.expires(who.at))
+            if value not in SERVICES:
+                return usage_value(profile.held.usage, value)
+            return user_data(
+                self._portals[name],
+                value,
+                subscription,
+                who.terminal_id,
+                ring=ring,
+                now=who.at,
+                about=want.about(value),
+            )
 
-        format_ = family.format or document_format(call.accept)
-        left = max(1, int(who.expires - who.at))
         body = WRITERS[format_].join(
             vers(
                 subscription,
@@ -136,14 +193,66 @@ class Entitle:
                 validity_s=family.vers_validity_s or rules.validity_s,
                 spread=rules.validity_spread,
             ),
-            Token(who.token, min(left, family.token_validity_s or left)),
-            kept.text(format_, pages_data),
+            token,
+            kept.text(format_, own),
         )
         return Granted(name, family.content_type(format_), body, family.gzip)
 
+    async def _tell(self, ask: Ask, family: Profile, call: Call, trail: Trail) -> Granted:
+        """Return the document for whoever asks with a lent token; it never holds a TOKEN.
+
+        One task's token would become a subscriber's otherwise (divergence
+        "no-token-for-third-parties").
+        """
+        told = await self._operate.for_borrower(ask, call, trail)
+        format_ = family.format or document_format(call.accept)
+        if told.offer.bare_json and family.format is None and "xml" not in call.accept.lower():
+            format_ = Format.JSON
+        return self._document(
+            told.application,
+            trail,
+            tenant=told.tenant,
+            subscription=told.subscription,
+            format_=format_,
+            family=family,
+            token=None,
+        )
+
+    def _document(
+        self,
+        application: Application,
+        trail: Trail,
+        *,
+        tenant: str,
+        subscription: Subscription | None,
+        format_: Format,
+        family: Profile,
+        token: Token | None,
+    ) -> Granted:
+        """Return a document about an operation."""
+        writer, rules = WRITERS[format_], self._rules
+        validity_s = family.vers_validity_s or rules.validity_s
+        version = Vers(1, validity_s)
+        if subscription is not None:
+            version = vers(
+                subscription,
+                trail.subscriber_ref,
+                validity_s=validity_s,
+                spread=rules.validity_spread,
+            )
+        applications = shaped((application,), family.shape)
+        body = writer.join(version, token, writer.push_applications(applications))
+        return Granted(tenant, family.content_type(format_), body, family.gzip)
+
     async def _register(self, who: Principal, notif: NotifClaim) -> RegisterNotifStatus:
-        """Keep where the terminal wants to be told of changes, and return what to say of it."""
+        """Keep where the terminal wants to be told of changes, and return what to say of it.
+
+        What could be no token of its channel is never kept, since it says where requests go to.
+        """
         if not (notif.is_complete and notif.action in tuple(NotifAction)):
+            return RegisterNotifStatus.INVALID_TOKEN
+        channel = CHANNELS.get(NotifAction(notif.action))
+        if channel is not None and not is_token(channel, notif.token):
             return RegisterNotifStatus.INVALID_TOKEN
         await self._store.register_push(
             who.tenant.name,
@@ -162,5 +271,7 @@ class Entitle:
         )
         if notif.action == NotifAction.DISABLE:
             return RegisterNotifStatus.SUCCESS
-        # Kept, but no channel delivers yet: saying so makes the client poll.
+        if channel in self._channels.get(who.tenant.name, ()):
+            return RegisterNotifStatus.SUCCESS
+        # Kept, for when the operator sets the channel up; until then the client is to poll.
         return RegisterNotifStatus.INVALID_TOKEN

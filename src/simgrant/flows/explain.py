@@ -12,20 +12,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any, Final
 
-from simgrant.domain.facts import Facts
+from simgrant.domain.facts import Facts, Wish
 from simgrant.domain.policy import Decision, Policy, RuleTrace
 from simgrant.domain.subscription import SERVED, Profile, Subscription
 from simgrant.domain.tenant import Tenant
 from simgrant.errors import Conflict
-from simgrant.flows.answer import Portal, answer, page_of
-from simgrant.flows.gather import device_of, gather, look, times_of
+from simgrant.flows.answer import Portal, answer, filled, page_of, usage_value
+from simgrant.flows.gather import device_of, gather, held, look, times_of
 from simgrant.keyring.ring import KeyRing
 from simgrant.nouns import noun
 from simgrant.ports.store import RequestRecord, Store
-from simgrant.services import ServiceFlow
+from simgrant.services import PrivateIdentity, ServiceFlow
+from simgrant.spec.ids import PrivateUserIdType
 from simgrant.spec.version import DEFAULT, SpecVersion
 from simgrant.wire.document import Application
-from simgrant.wire.request import TerminalClaim
+from simgrant.wire.request import StoreClaim, TerminalClaim
 
 USER_DATA: Final = "flow=…"
 """Stands for the sealed user data, which would open the subscriber's page to whoever reads it."""
@@ -43,6 +44,10 @@ class Inquiry:
     """The network to suppose; empty = not known; None = the one on record."""
     records: int = 5
     """How many of the newest request records to bring along."""
+    boost_type: int | None = None
+    """The boost that is asked for; None = the lists of ap2010."""
+    store: StoreClaim = StoreClaim("", "")
+    """The store that asks, for ap2012."""
 
 
 @noun
@@ -86,6 +91,7 @@ async def explain(
     ring: KeyRing,
     rules: Rules,
     now: float,
+    identities: PrivateUserIdType = PrivateUserIdType.PSEUDONYM,
 ) -> Explanation:
     """Return what a phone with this SIM would get for one service now, and why."""
     imsi = subscription.imsi
@@ -94,9 +100,16 @@ async def explain(
         raise Conflict("no_subscription", for_operator="it is gone")
     supposed = _supposed(profile, inquiry, now)
     facts = gather(
-        look(supposed, tenant=tenant, now=now, roaming_max_age=rules.roaming_max_age_s),
+        look(
+            supposed,
+            tenant=tenant,
+            now=now,
+            roaming_max_age=rules.roaming_max_age_s,
+            held=held(supposed, (inquiry.app_id,), inquiry.store, policy=policy, now=now),
+        ),
         device_of(TerminalClaim(inquiry.terminal_id, "", "", "")),
         policy=policy,
+        wish=Wish(inquiry.boost_type, inquiry.store.vendor),
         times=times_of(supposed, now=now),
     )
 
@@ -111,6 +124,7 @@ async def explain(
         version=inquiry.spec_version,
         languages=inquiry.languages,
         flow=flow,
+        identity=PrivateIdentity(identities, "…", "…"),
     )
     found = await store.records(
         tenant.name, ring.references(tenant.name, "imsi", imsi.digits), limit=inquiry.records
@@ -123,7 +137,9 @@ async def explain(
             Explained(decision, policy.explain(decision.question, facts))
             for decision in answered.decisions
         ),
-        application=answered.applications[0],
+        application=filled(
+            answered.applications[0], lambda name: usage_value(supposed.held.usage, name)
+        ),
         records=record_data(found),
     )
 

@@ -7,9 +7,26 @@ like before (``flows.verdicts``), or where somebody wants to read them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from decimal import Decimal
 from typing import NamedTuple
 
-from simgrant.domain.facts import Area, Device, Fact, Facts
+from simgrant.domain.facts import (
+    HELD,
+    NO_STORE,
+    NOBODY,
+    Area,
+    BoostState,
+    Device,
+    Fact,
+    Facts,
+    Purchases,
+    StoreState,
+    UsageShape,
+    Wish,
+)
+from simgrant.domain.holdings import HeldBilling, HeldBoost, HeldSatellite, Money, Purchase
+from simgrant.domain.plans import Billing, Satellite, boost_meant
 from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import (
     Consent,
@@ -19,14 +36,57 @@ from simgrant.domain.subscription import (
     SubscriptionStatus,
 )
 from simgrant.domain.tenant import Tenant
+from simgrant.errors import BadRequest
 from simgrant.identities import Imei
-from simgrant.spec.ids import ProvStatus
-from simgrant.wire.request import TerminalClaim
+from simgrant.services import SERVICES
+from simgrant.spec.ids import MsgButton, ProvStatus
+from simgrant.wire.request import Ask, StoreClaim, TerminalClaim
 
 SUBSCRIPTION, LOCATION, REQUEST = "subscription", "location", "request"
 TERMS, ADDRESS = "terms consent", "address consent"
+BOOSTS, USAGE, SATELLITE, STORE = "boosts", "usage", "satellite opt-in", "store"
 EXPIRED = "expired"
 """State of a consent whose time is over."""
+
+
+_WISHING = frozenset(app for app, service in SERVICES.items() if "wish" in service.needs)
+"""The applications that look at what a request asks for beyond their names."""
+_LOOKED_AT = {
+    app: service.needs & HELD for app, service in SERVICES.items() if service.needs & HELD
+}
+"""What each application looks at of what the subscription holds."""
+
+
+class Wanted(NamedTuple):
+    """What a request asks for beyond the names of applications."""
+
+    wish: Wish
+    """As far as rules and services may see it."""
+    store: StoreClaim
+    button: MsgButton | None = None
+    """What the subscriber pressed in the dialogue about the store's terms."""
+
+    def about(self, app_id: str) -> tuple[str, ...]:
+        """Return what an application's page has to know of it."""
+        needs = SERVICES[app_id].needs
+        if "boosts" in needs and self.wish.boost_type is not None:
+            return (str(self.wish.boost_type),)
+        return (self.store.vendor, self.store.user_id) if "store" in needs else ()
+
+
+NOTHING_MORE = Wanted(Wish(), StoreClaim("", ""))
+
+
+class HeldView(NamedTuple):
+    """What the facts about a subscription's holdings are made of."""
+
+    boosts: tuple[BoostState, ...] = ()
+    usage: tuple[UsageShape, ...] = ()
+    satellite: ConsentStatus = ConsentStatus.NOT_REQUIRED
+    store: StoreState = NO_STORE
+
+
+NOTHING_HELD = HeldView()
 
 
 class View(NamedTuple):
@@ -40,9 +100,67 @@ class View(NamedTuple):
     address: str
     area: Area
     visited_plmn: str
+    held: HeldView = NOTHING_HELD
 
 
-def look(profile: Profile, *, tenant: Tenant, now: float, roaming_max_age: int) -> View:
+def wanted(ask: Ask, apps: Iterable[str]) -> Wanted:
+    """Return what a request asks for beyond these applications.
+
+    Raise BadRequest where one of them cannot be answered without a parameter that did not come, or
+    came as nonsense; of other applications' parameters nothing is read.
+    """
+    asking = _WISHING.intersection(apps)
+    if not asking:
+        return NOTHING_MORE
+    boost_type, button, store = None, None, NOTHING_MORE.store
+    for app in asking:
+        if not all(map(ask.value, SERVICES[app].requires)):
+            raise BadRequest("parameter_missing")
+        if "boosts" in SERVICES[app].needs:
+            boost_type = ask.boost_type
+        if "store" in SERVICES[app].needs:
+            store, button = ask.store, ask.button
+    return Wanted(Wish(boost_meant(boost_type), store.vendor), store, button)
+
+
+def held(
+    profile: Profile, apps: Iterable[str], store: StoreClaim, *, policy: Policy, now: float
+) -> HeldView:
+    """Return what the subscription holds now, as far as these applications look at it.
+
+    A boost whose time is over has expired, whoever was to end it; a counter whose cycle is over
+    says nothing any more.
+    """
+    looked_at = {name for app in apps for name in _LOOKED_AT.get(app, ())}
+    if not looked_at:
+        return NOTHING_HELD
+    holdings, plan = profile.held, policy.plan(profile.subscription.plan)
+    seen = NOTHING_HELD
+    if "boosts" in looked_at:
+        boosts = (BoostState(each.boost_type, _purchase(each, now)) for each in holdings.boosts)
+        seen = seen._replace(boosts=tuple(sorted(boosts)))
+    if "usage" in looked_at:
+        usage = (
+            UsageShape(each.counter, each.allowance is not None, each.cycle_end is not None)
+            for each in holdings.usage
+            if each.counter in plan.counters and (each.cycle_end is None or now < each.cycle_end)
+        )
+        seen = seen._replace(usage=tuple(sorted(usage)))
+    if "satellite" in looked_at:
+        seen = seen._replace(satellite=_activation(plan.satellite, holdings.satellite))
+    if "store" in looked_at:
+        seen = seen._replace(store=_store_state(plan.billing, holdings.billing, store, now))
+    return seen
+
+
+def look(
+    profile: Profile,
+    *,
+    tenant: Tenant,
+    now: float,
+    roaming_max_age: int,
+    held: HeldView = NOTHING_HELD,
+) -> View:
     """Return what a subscription's facts are made of now."""
     subscription = profile.subscription
     visited, area = "", Area.UNKNOWN
@@ -58,6 +176,7 @@ def look(profile: Profile, *, tenant: Tenant, now: float, roaming_max_age: int) 
         _state(profile.address, now),
         area,
         visited,
+        held,
     )
 
 
@@ -74,6 +193,15 @@ def times_of(profile: Profile, *, now: float) -> dict[str, int]:
         found[ADDRESS] = _since(profile.address, now)
     if subscription.visited_at:
         found[LOCATION] = subscription.visited_at
+    holdings = profile.held
+    for source, rows in (
+        (BOOSTS, holdings.boosts),
+        (USAGE, holdings.usage),
+        (SATELLITE, (holdings.satellite,) if holdings.satellite else ()),
+        (STORE, holdings.billing),
+    ):
+        if rows:
+            found[source] = max(row.at for row in rows)
     return found
 
 
@@ -83,11 +211,17 @@ def device_of(claim: TerminalClaim) -> Device:
 
 
 def gather(
-    view: View, device: Device, *, policy: Policy, times: dict[str, int] | None = None
+    view: View,
+    device: Device,
+    *,
+    policy: Policy,
+    wish: Wish = NOTHING_MORE.wish,
+    times: dict[str, int] | None = None,
 ) -> Facts:
     """Return everything that rules and services may look at; without ``times``, without ages."""
     at = (times or {}).get
     by_policy = f"policy {policy.version}"
+    held = view.held
     return Facts(
         status=Fact(view.status, SUBSCRIPTION, at(SUBSCRIPTION)),
         plan=Fact(view.plan, SUBSCRIPTION, at(SUBSCRIPTION)),
@@ -98,7 +232,61 @@ def gather(
         area=Fact(view.area, LOCATION, at(LOCATION)),
         visited_plmn=Fact(view.visited_plmn, LOCATION, at(LOCATION)),
         device=Fact(device, REQUEST),
+        offer=Fact(policy.plan(view.plan), by_policy),
+        wish=Fact(wish, REQUEST),
+        boosts=Fact(held.boosts, BOOSTS if held.boosts else NOBODY, at(BOOSTS)),
+        usage=Fact(held.usage, USAGE if held.usage else NOBODY, at(USAGE)),
+        satellite=Fact(held.satellite, SATELLITE, at(SATELLITE)),
+        store=Fact(held.store, STORE, at(STORE)),
     )
+
+
+def _activation(satellite: Satellite | None, known: HeldSatellite | None) -> ConsentStatus:
+    if satellite is None or not satellite.activation:
+        return ConsentStatus.NOT_REQUIRED
+    return ConsentStatus.MISSING if known is None else known.status
+
+
+def _purchase(boost: HeldBoost, now: float) -> Purchase:
+    over = boost.until is not None and now >= boost.until
+    return Purchase.EXPIRED if over else boost.purchase
+
+
+def _store_state(
+    billing: Billing | None, rows: Iterable[HeldBilling], store: StoreClaim, now: float
+) -> StoreState:
+    """Return what is settled with a store; nothing where the plan does not have it."""
+    if billing is None or not billing.sells(store.vendor):
+        return NO_STORE
+    row = next(
+        (
+            each
+            for each in rows
+            if each.store_vendor == store.vendor and each.store_user_id == store.user_id
+        ),
+        None,
+    )
+    limit = billing.limit(store.vendor)
+    terms = ConsentStatus.MISSING if billing.terms.required else ConsentStatus.NOT_REQUIRED
+    if row is None:
+        known = Purchases.NO_LIMIT if limit is None else Purchases.UNKNOWN
+        return StoreState(terms, ProvStatus.NOT_REQUIRED, known, str(limit or ""))
+    if billing.terms.required:
+        terms = row.terms
+    if limit is None or (row.limit is not None and row.limit.is_less(limit)):
+        limit = row.limit
+    spent = row.spent
+    if spent is not None and row.resets_at is not None and now >= row.resets_at:
+        spent = spent._replace(amount=Decimal(0))
+    return StoreState(terms, row.provisioning, _purchases(spent, limit), str(limit or ""))
+
+
+def _purchases(spent: Money | None, limit: Money | None) -> Purchases:
+    if limit is None:
+        return Purchases.NO_LIMIT
+    if spent is None or spent.currency != limit.currency:
+        return Purchases.UNKNOWN
+    return Purchases.LIMIT_REACHED if spent.amount >= limit.amount else Purchases.BELOW_LIMIT
 
 
 def _state(consent: Consent | None, now: float) -> str:

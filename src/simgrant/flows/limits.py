@@ -1,10 +1,14 @@
-"""Token buckets on the start of authentications.
+"""Token buckets: on the start of authentications, and on what lent tokens are refused for.
 
 Whoever sends an EAP_ID makes us ask the network for a vector, before anything
 is proved. So starts are counted per IMSI and source, per source and per IMSI,
 and a start whose challenge is never answered counts double: it takes two
 tokens, and the answer gives one back. Buckets live in the process; a restart
 forgets them, which only ever helps the honest.
+
+Third parties repeat by themselves (TS.43 §2.8.6), and with a token that is good for
+more than one use somebody could guess a number until it is the right one. So what
+is refused is counted per source, wrong guesses per subscription.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from simgrant.nouns import noun
 
 _START = 2.0
 _ANSWERED = 1.0
+_LONGEST_WAIT = 600
 
 
 @noun
@@ -67,8 +72,6 @@ class Buckets:
 class StartLimits:
     """The three limits on starting an authentication."""
 
-    _LONGEST_WAIT = 600
-
     def __init__(self, *, imsi_source: Rate, imsi: Rate, source: Rate, remembered: int) -> None:
         self._imsi_source = Buckets(imsi_source, remembered=remembered)
         self._imsi = Buckets(imsi, remembered=remembered)
@@ -82,10 +85,7 @@ class StartLimits:
         taken = self._keys(tenant, imsi, source)
         longest = max(buckets.wait(key, now=now) for buckets, key in taken)
         if longest > 0:
-            raise Overloaded(
-                "too_many_starts",
-                retry_after=math.ceil(min(longest, self._LONGEST_WAIT)),
-            )
+            raise Overloaded("too_many_starts", retry_after=_whole(longest))
         for buckets, key in taken:
             buckets.take(key, _START, now=now)
 
@@ -102,3 +102,35 @@ class StartLimits:
             (self._imsi, (tenant, imsi)),
             (self._source, (source,)),
         )
+
+
+class LentLimits:
+    """The two limits on requests with a lent token."""
+
+    def __init__(self, *, refusals: Rate, guesses: Rate, remembered: int) -> None:
+        self._refusals = Buckets(refusals, remembered=remembered)
+        self._guesses = Buckets(guesses, remembered=remembered)
+
+    def admit(self, source: str, *, now: float) -> None:
+        """Raise Overloaded for a source that was refused too often. Takes nothing."""
+        wait = self._refusals.wait((source,), now=now)
+        if wait > 0:
+            raise Overloaded("too_many_refusals", retry_after=_whole(wait))
+
+    def refused(self, source: str, *, now: float) -> None:
+        """Count a refusal."""
+        self._refusals.take((source,), _START, now=now)
+
+    def let_guess(self, tenant: str, imsi: str, *, now: float) -> None:
+        """Raise Overloaded where too much was guessed about a subscription. Takes nothing."""
+        wait = self._guesses.wait((tenant, imsi), now=now)
+        if wait > 0:
+            raise Overloaded("too_many_guesses", retry_after=_whole(wait))
+
+    def guessed_wrong(self, tenant: str, imsi: str, *, now: float) -> None:
+        """Count a wrong guess."""
+        self._guesses.take((tenant, imsi), _START, now=now)
+
+
+def _whole(wait: float) -> int:
+    return math.ceil(min(wait, _LONGEST_WAIT))

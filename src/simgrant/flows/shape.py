@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
-from simgrant.services import SERVICES
 from simgrant.spec.ids import AccessType, AppId, HomeRoamingNwType
 from simgrant.wire.document import (
     Application,
@@ -20,8 +19,6 @@ from simgrant.wire.document import (
     Parm,
 )
 
-_OF_ALL = frozenset({"RegisterNotifStatus"})
-"""What stands in an application and is in no service's table."""
 _LTE = Parm("AccessType", str(int(AccessType.LTE)))
 _AT_HOME = frozenset(
     Parm("HomeRoamingNWType", str(int(where)))
@@ -33,7 +30,7 @@ class Shape(NamedTuple):
     """The changes; equal ones share their answers."""
 
     own_parameters: bool = True
-    """Whether there may be more than the service's table has: an operator's own parameters."""
+    """Whether an operator's own parameters may be there; they are never made for who has none."""
     flat_voice: bool = False
     """Put the status of LTE at home beside the entries per access of ap2003."""
     parm_names: tuple[tuple[str, str], ...] = ()
@@ -45,8 +42,6 @@ PLAIN = Shape()
 
 def shaped(applications: tuple[Application, ...], shape: Shape) -> tuple[Application, ...]:
     """Return the applications as the family reads them."""
-    if not shape.own_parameters:
-        applications = tuple(map(_by_the_table, applications))
     if shape.flat_voice:
         applications = tuple(map(_with_flat_voice, applications))
     if shape.parm_names:
@@ -55,13 +50,6 @@ def shaped(applications: tuple[Application, ...], shape: Shape) -> tuple[Applica
             replace(each, items=_renamed(each.items, names)) for each in applications
         )
     return applications
-
-
-def _by_the_table(application: Application) -> Application:
-    names = {path.partition("/")[0] for path in SERVICES[application.app_id].parms} | _OF_ALL
-    items = application.items
-    kept = (item for item in items if (item.name if isinstance(item, Parm) else item.type) in names)
-    return replace(application, items=tuple(kept))
 
 
 def _with_flat_voice(application: Application) -> Application:

@@ -9,7 +9,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import field
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -426,17 +434,25 @@ async def find_live(store: Store, tenant: str, name: str) -> Subscription:
 
 
 async def apply(
-    store: Store, subscription: Subscription, changes: Edit, *, now: int
+    store: Store,
+    subscription: Subscription,
+    changes: Edit,
+    *,
+    now: int,
+    sms_apps: Sequence[str] = (),
 ) -> Subscription:
-    """Write changes of one subscription and return its new state."""
+    """Write changes of one subscription and return its new state.
+
+    The clients that registered are told; where none did, ``sms_apps`` are told by SMS.
+    """
     if not changes.consents and changes.change == Change():
         return subscription
     tenant, imsi = subscription.tenant, subscription.imsi
     # First what can be refused. A consent alone changes the document too, and its version is
     # the time of the subscription's last change.
-    new = await store.change(tenant, imsi, changes.change, now=now)
+    new = await store.change(tenant, imsi, changes.change, now=now, sms_apps=sms_apps)
     for consent in changes.consents:
-        await store.set_consent(tenant, imsi, consent)
+        await store.set_consent(tenant, imsi, consent, sms_apps=sms_apps)
     return new
 
 

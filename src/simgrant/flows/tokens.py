@@ -20,7 +20,7 @@ from simgrant.ports.keys import Keys
 _FORMAT = 1
 _HEAD = struct.Struct(">BIIQQ")
 _PADDING = ("", "===", "==", "=")
-_MAX_TEXT = 4096
+MAX_TEXT = 4096
 """Characters that a token may have; longer is not ours."""
 
 
@@ -112,7 +112,7 @@ def encode(data: bytes) -> str:
 
 def decode(text: str) -> bytes:
     """Return the bytes of a sealed value; raise Unauthenticated if it can be none."""
-    if not OVERHEAD * 4 // 3 < len(text) <= _MAX_TEXT or "=" in text:
+    if not OVERHEAD * 4 // 3 < len(text) <= MAX_TEXT or "=" in text:
         raise Unauthenticated("not_sealed")
     if "+" in text or "/" in text:
         raise Unauthenticated("not_sealed")

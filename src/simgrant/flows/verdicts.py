@@ -13,15 +13,15 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple, TypeAlias
 
-from simgrant.domain.facts import Device
+from simgrant.domain.facts import Device, Wish
 from simgrant.domain.policy import Policy
 from simgrant.domain.trail import Verdict
 from simgrant.flows.answer import Portal, answer, page_of
-from simgrant.flows.gather import View, gather
+from simgrant.flows.gather import NOTHING_MORE, View, gather
 from simgrant.flows.shape import PLAIN, Shape, shaped
 from simgrant.services import SERVICES
-from simgrant.services.service import ServiceFlow
-from simgrant.spec.ids import RegisterNotifStatus
+from simgrant.services.service import OWN_VALUE, PrivateIdentity, ServiceFlow, own_value
+from simgrant.spec.ids import PrivateUserIdType, RegisterNotifStatus
 from simgrant.spec.version import SpecVersion
 from simgrant.telemetry.record import push_verdict
 from simgrant.wire.document import Application, Parm
@@ -39,6 +39,7 @@ class Asked(NamedTuple):
     languages: tuple[str, ...]
     registered: RegisterNotifStatus | None
     """What became of its wish to be told of changes, if it had one."""
+    wish: Wish = NOTHING_MORE.wish
     shape: Shape = PLAIN
     """What its family of clients needs changed."""
 
@@ -52,19 +53,20 @@ class Kept:
 
     verdict: Verdict
     applications: tuple[Application, ...]
-    _texts: dict[Format, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    _texts: dict[Format, list[str]] = field(default_factory=dict)
+    """What is written, and the names of what is put in between, in turns."""
 
-    def text(self, format_: Format, user_data: Callable[[str], str]) -> str:
-        """Return the applications as they are written, with the user data of each page in it."""
-        written = self._texts.get(format_)
-        if written is None:
+    def text(self, format_: Format, own: Callable[[str], str]) -> str:
+        """Return the applications as they are written, with what ``own`` gives in its places."""
+        parts = self._texts.get(format_)
+        if parts is None:
             text = WRITERS[format_].push_applications(self.applications)
-            apps = (application.app_id for application in self.applications)
-            written = self._texts[format_] = text, tuple(a for a in apps if _mark(a) in text)
-        text, paged = written
-        for app_id in paged:
-            text = text.replace(_mark(app_id), user_data(app_id))
-        return text
+            parts = self._texts[format_] = OWN_VALUE.split(text)
+        if len(parts) == 1:
+            return parts[0]
+        filled = parts.copy()
+        filled[1::2] = map(own, parts[1::2])
+        return "".join(filled)
 
 
 class Verdicts:
@@ -74,9 +76,17 @@ class Verdicts:
     _MOST_LETTERS = 256
     """Of a word that a device says of itself; with longer ones an answer is not kept."""
 
-    def __init__(self, policy: Policy, portal: Portal) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        portal: Portal,
+        identities: PrivateUserIdType = PrivateUserIdType.PSEUDONYM,
+    ) -> None:
         self._policy = policy
         self._portal = portal
+        self._identity = PrivateIdentity(
+            identities, own_value(IDENTITY), own_value(IDENTITY_EXPIRY)
+        )
         self._kept: dict[Key, Kept] = {}
         self._seeing = frozenset(
             app_id
@@ -110,7 +120,7 @@ class Verdicts:
 
     def _decided(self, asked: Asked, view: View, device: Device) -> Kept:
         # Without times: an answer that looked at a fact's age could not be kept.
-        facts = gather(view, device, policy=self._policy)
+        facts = gather(view, device, policy=self._policy, wish=asked.wish)
         answered = answer(
             asked.apps,
             facts,
@@ -118,6 +128,8 @@ class Verdicts:
             version=asked.version,
             languages=asked.languages,
             flow=self._marked_flow,
+            identity=self._identity,
+            own_parameters=asked.shape.own_parameters,
         )
         applications = answered.applications
         if asked.registered is not None:
@@ -131,9 +143,8 @@ class Verdicts:
 
     def _marked_flow(self, app_id: str) -> ServiceFlow | None:
         url = page_of(self._portal, app_id)
-        return ServiceFlow(url, _mark(app_id)) if url else None
+        return ServiceFlow(url, own_value(app_id)) if url else None
 
 
-def _mark(app_id: str) -> str:
-    """Return what stands for an application's user data, in letters that no text may have."""
-    return f"\ue000{app_id}\ue000"
+IDENTITY, IDENTITY_EXPIRY = "PrivateUserID", "PrivateUserIDExpiry"
+"""Names of what is a subscriber's own, beside the AppIDs of services with a page."""

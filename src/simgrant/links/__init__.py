@@ -1,4 +1,4 @@
-"""Outbound plumbing that adapters share: a Diameter peer, an HTTP client with deadlines.
+"""Outbound plumbing that adapters share: an HTTP client with deadlines, an SMPP session.
 
 Above: the adapters, which speak for one outside system each. Below: the codecs in `wire`. A link
 knows how to reach a peer and nothing of what is said to it; newcomers tend to put the meaning

@@ -56,6 +56,61 @@ class SessionRow:
     """SHA-256 of the EAP packet that the row was written for; empty while undecided."""
 
 
+class TokenState(Word):
+    """What became of a token that is good once, or until something is done."""
+
+    REDEEMED = "redeemed"
+    """It was given in exchange for something that is good once: only its holder may go on."""
+    CONSUMED = "consumed"
+
+
+@noun
+class TokenUse:
+    """The row of one such token; there is none while it was only issued."""
+
+    state: TokenState
+    at: int
+    """Unix seconds."""
+    expires_at: int
+    """Unix seconds at which the token is over anyway, and the row may be forgotten."""
+    holder: bytes = field(default=b"", repr=False)
+    """SHA-256 of what it was redeemed for; empty for a token that was consumed at once."""
+
+
+@noun
+class DueNotice:
+    """That a client on a terminal is to be told of a change (ADR 0021)."""
+
+    tenant: str
+    imsi: Imsi
+    terminal_id: str = field(repr=False)
+    """Empty: the SIM itself is told, by SMS."""
+    app_name: str
+    app_id: str
+    at: int
+    """Unix seconds of the change."""
+    mark: int
+    """Tells this change from any other of the same client and application."""
+    attempts: int
+    """How often it was claimed, this time included."""
+    registration: PushRegistration | None
+    """None where there is none any more, and for SMS."""
+    msisdn: Msisdn | None
+
+
+@noun
+class Settled:
+    """What became of a notice that was claimed."""
+
+    notice: DueNotice
+    again_at: int | None = None
+    """Unix seconds at which it is due again; None = it is done."""
+    dead: bool = False
+    """The channel gave the registration's token up."""
+    dead_since: int | None = None
+    """Unix seconds from which it did, where it says so: a registration renewed later stays."""
+
+
 @noun
 class SimKey:
     """The local AuC's row of one SIM. Keys are wrapped by the key ring, never in clear."""
@@ -204,6 +259,54 @@ class Store(Protocol):
     async def ping(self) -> None:
         """Return when the store answers; PeerUnavailable otherwise."""
 
+    async def token_use(self, tenant: str, imsi: Imsi | None, token_id: bytes) -> TokenUse | None:
+        """Return what became of a token; an IMSI of None is for one of no subscription."""
+
+    async def use_token(
+        self,
+        tenant: str,
+        imsi: Imsi | None,
+        token_id: bytes,
+        use: TokenUse,
+        *,
+        expected: TokenState | None,
+    ) -> bool:
+        """Write what becomes of a token if it still is as expected (None = nothing became of it).
+
+        Return False, and change nothing, when somebody else was faster, or when what is there
+        has another ``holder`` than ``use``.
+        """
+
+    # --- the outbox of notices ---------------------------------------------
+
+    async def tell(
+        self,
+        tenant: str,
+        imsi: Imsi,
+        *,
+        at: int,
+        apps: Sequence[str] | None = None,
+        sms_apps: Sequence[str] = (),
+    ) -> int:
+        """Note that the registered clients are to be told of a change; return of how many apps.
+
+        ``apps`` None means every application that they registered for. Where none is registered
+        (for these apps), ``sms_apps`` are told to the SIM by SMS, if it has a number.
+        """
+
+    async def claim_notices(self, *, now: int, again_at: int, limit: int) -> Sequence[DueNotice]:
+        """Return notices that are due, which nobody else is given until ``again_at``.
+
+        They are of one part of all subscriptions, so that those of one device come together; where
+        there are more, another call returns them. All times are Unix seconds.
+        """
+
+    async def settle_notices(self, settled: Sequence[Settled]) -> None:
+        """Write what became of claimed notices, in one transaction.
+
+        One whose change was overtaken by a newer one is left as it is, to be told anew.
+        """
+
     # --- the management plane --------------------------------------------
 
     async def add(self, new: NewSubscription) -> None:
@@ -213,14 +316,28 @@ class Store(Protocol):
         """Write all or none; return how many. RowConflict says which row is in the way.
 
         With ``replace`` an existing subscription is overwritten, keeping its token epoch
-        and, where the new row has no SIM key or consents, those it has.
+        and, where the new row has no SIM key or consents, those it has. Where its status, plan or
+        provisioning changes, its registered clients are told (`tell`).
         """
 
-    async def change(self, tenant: str, imsi: Imsi, change: Change, *, now: int) -> Subscription:
-        """Set the given fields and return the new state; Conflict if there is none."""
+    async def change(
+        self,
+        tenant: str,
+        imsi: Imsi,
+        change: Change,
+        *,
+        now: int,
+        sms_apps: Sequence[str] = (),
+    ) -> Subscription:
+        """Set the given fields, `tell` the clients, and return the new state.
 
-    async def set_consent(self, tenant: str, imsi: Imsi, consent: Consent) -> None:
-        """Write one consent; Conflict if there is no such subscription."""
+        Conflict if there is no such subscription.
+        """
+
+    async def set_consent(
+        self, tenant: str, imsi: Imsi, consent: Consent, *, sms_apps: Sequence[str] = ()
+    ) -> None:
+        """Write one consent and `tell` the clients; Conflict if there is no such subscription."""
 
     async def remove(self, tenant: str, imsi: Imsi, *, now: int) -> None:
         """Make it REMOVED, raise its token epoch, forget its SIM key, consents, push tokens."""
@@ -270,7 +387,10 @@ class Store(Protocol):
     # --- upkeep ------------------------------------------------------------
 
     async def purge(self, *, sessions_before: int, records_before: int, limit: int = 5000) -> int:
-        """Delete old session rows and records (Unix seconds), a bounded batch; return how many."""
+        """Delete old rows (Unix seconds), a bounded batch; return how many.
+
+        ``sessions_before`` is for sessions that began, and for tokens that were over, before it.
+        """
 
     async def close(self) -> None:
         """Finish what is queued and let go of every connection."""

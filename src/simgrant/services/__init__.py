@@ -19,6 +19,7 @@ from simgrant.services.service import (
     BadTable,
     Enquiry,
     ParmRow,
+    PrivateIdentity,
     Service,
     ServiceFlow,
     Table,
@@ -35,6 +36,7 @@ __all__ = [
     "Enquiry",
     "NotAService",
     "ParmRow",
+    "PrivateIdentity",
     "Service",
     "ServiceFlow",
     "Table",
@@ -48,7 +50,7 @@ __all__ = [
 ENTRY_POINTS = "simgrant.services"
 """Entry-point group for services of other packages."""
 
-_NO_SERVICES = frozenset({"service"})
+_NO_SERVICES = frozenset({"own", "service"})
 """Modules of this package that hold no service."""
 
 

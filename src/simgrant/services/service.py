@@ -7,6 +7,7 @@ waits for anything or looks at a request.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
@@ -17,7 +18,7 @@ from typing import Any, TypeAlias
 from simgrant.domain.facts import Facts, Question
 from simgrant.domain.policy import Decision, Result
 from simgrant.nouns import noun
-from simgrant.spec.ids import EntitlementStatus
+from simgrant.spec.ids import EntitlementStatus, PrivateUserIdType
 from simgrant.spec.version import SpecVersion, parse
 from simgrant.wire.document import Application, Parm
 
@@ -32,6 +33,15 @@ class ServiceFlow:
 
 
 @noun
+class PrivateIdentity:
+    """What stands for the subscriber in Wi-Fi networks (TS.43 §12.1.2)."""
+
+    kind: PrivateUserIdType
+    value: str = field(repr=False)
+    expiry: str
+
+
+@noun
 class Enquiry:
     """What an answer depends on besides facts and decisions."""
 
@@ -40,6 +50,8 @@ class Enquiry:
     """None where there is no portal."""
     text: Callable[[Mapping[str, str]], str]
     """Picks the text in the subscriber's language; empty when there is none at all."""
+    identity: PrivateIdentity | None = None
+    """None where none can be made."""
 
 
 @noun
@@ -53,12 +65,17 @@ class ParmRow:
     """``mandatory``, ``conditional`` or ``optional``."""
     meaning: str
     values: Mapping[int, str]
-    """What each number means; empty where the value is free."""
+    """What each number means; empty where the value is none."""
+    words: tuple[str, ...]
+    """The words it may be; empty where it is a number or free."""
     since: SpecVersion
     """First version of TS.43 whose clients get it."""
     before: SpecVersion | None
     """First version of TS.43 whose clients no longer get it."""
 
+
+JSON_PAGE = "ServiceFlow_ContentsType"
+"""The parameter that services have whose page is posted JSON."""
 
 Questions: TypeAlias = Callable[[SpecVersion, Facts], tuple[Question, ...]]
 Answer: TypeAlias = Callable[[Facts, tuple[Decision, ...], Enquiry], Application]
@@ -79,7 +96,9 @@ class Service:
     needs: frozenset[str]
     """The facts, by their names in `Facts`, that the answer looks at besides the decisions."""
     features: tuple[str, ...]
-    """What its questions may be about."""
+    """What its questions may be about; a boost of any type goes as ``boost_166``."""
+    requires: tuple[str, ...]
+    """Request parameters of its own, without which it cannot answer."""
     parms: Mapping[str, ParmRow]
     """Every parameter it may emit, by path, in the order of the table."""
     texts: Mapping[str, Mapping[str, str]]
@@ -90,7 +109,8 @@ class Service:
     """The application, from the facts and one decision for each question, in their order.
 
     A pure function of these and the `Enquiry`, but for the ages of facts: it is called once for
-    all requests that are alike, and sees the device only where ``needs`` names it."""
+    all requests that are alike, and sees the device, and what the subscription holds, only where
+    ``needs`` names it."""
 
 
 class BadTable(ValueError):
@@ -108,6 +128,7 @@ class Table:
     notifiable: bool
     needs: frozenset[str]
     features: tuple[str, ...]
+    requires: tuple[str, ...]
     parms: Mapping[str, ParmRow]
     texts: Mapping[str, Mapping[str, str]]
 
@@ -121,6 +142,7 @@ class Table:
             notifiable=self.notifiable,
             needs=self.needs,
             features=self.features,
+            requires=self.requires,
             parms=self.parms,
             texts=self.texts,
             questions=questions,
@@ -150,8 +172,9 @@ def read_table(text: str, *, name: str) -> Table:
             notifiable=data.pop("notifiable"),
             needs=frozenset(data.pop("needs")),
             features=tuple(data.pop("features")),
+            requires=tuple(data.pop("requires", ())),
             texts=data.pop("texts", {}),
-            parms={path: _row(path, row) for path, row in data.pop("parm").items()},
+            parms=parm_rows(data.pop("parm")),
         )
         _all_read(data)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -159,9 +182,45 @@ def read_table(text: str, *, name: str) -> Table:
     return table
 
 
+def parm_rows(data: Mapping[str, Any]) -> Mapping[str, ParmRow]:
+    """Return the rows of a ``[parm.…]`` table by path; raise ValueError for a bad one."""
+    return {path: _row(path, row) for path, row in data.items()}
+
+
 def number_parms(name: str, numbers: Iterable[IntEnum]) -> Mapping[IntEnum, Parm]:
     """Return the parm for each number that ``name`` may have, made once for all answers."""
     return {number: Parm(name, str(int(number))) for number in numbers}
+
+
+def own_value(name: str) -> str:
+    """Return what stands for a value that is each subscription's own, in a letter no text may have.
+
+    An answer is made once for all requests that are alike (ADR 0014, 0017). What is not alike, a
+    page's user data or the bytes used, is put in its place when the answer is written out.
+    """
+    return f"\ue000{name}\ue000"
+
+
+OWN_VALUE = re.compile("\ue000([^\ue000]*)\ue000")
+"""What `own_value` returns, with the name in its group."""
+
+
+def page_parms(flow: ServiceFlow | None) -> tuple[Parm, ...]:
+    """Return the page of a service whose page is told only where there is one.
+
+    The user data are JSON to be posted: in a query they would end up in logs and histories
+    (divergence "page-user-data-json").
+    """
+    if flow is None:
+        return ()
+    return (
+        Parm("ServiceFlow_URL", flow.url),
+        Parm("ServiceFlow_UserData", flow.user_data),
+        _JSON_CONTENTS,
+    )
+
+
+_JSON_CONTENTS = Parm(JSON_PAGE, "json")
 
 
 def status_parm(decision: Decision) -> Parm:
@@ -184,6 +243,7 @@ def _row(path: str, data: dict[str, Any]) -> ParmRow:
         presence=data.pop("presence"),
         meaning=data.pop("meaning"),
         values={int(value): word for value, word in data.pop("values", {}).items()},
+        words=tuple(data.pop("words", ())),
         since=_version(data.pop("since", "1.0")),
         before=None if before is None else _version(before),
     )

@@ -22,6 +22,7 @@ from simgrant.sim.exchange import Outcome, Result
 from simgrant.sim.faults import Fault
 from simgrant.sim.handset import Handset
 from simgrant.sim.http import Limits, Url, tls_context
+from simgrant.sim.partner import DEMO_REQUESTOR, Errand, PartnerServer
 from simgrant.sim.profiles import (
     DEMO_IMEI,
     PROFILES,
@@ -47,7 +48,7 @@ MOST_SIMS = 1000
 
 app = typer.Typer(
     name="sim",
-    help="Handsets made of software, to try a server with.",
+    help="Handsets and partners' servers made of software, to try a server with.",
     no_args_is_help=True,
 )
 
@@ -85,6 +86,8 @@ class _Plan:
     profile: Profile
     fault: Fault | None
     repeat: Repeat
+    operation: str
+    targets: str
     terminal_id: str
     notif_token: str
     extra: tuple[tuple[str, str], ...]
@@ -93,11 +96,6 @@ class _Plan:
     limits: Limits
     parallel: int
     sqn: SqnFile | None
-
-
-@app.callback()
-def _sim() -> None:
-    """Keep `handset` a subcommand while it is the only one."""
 
 
 @app.command()
@@ -141,9 +139,15 @@ def handset(
     app_name: Annotated[str, typer.Option(help="app_name.")] = "",
     gid1: Annotated[str | None, typer.Option(help="GID1 of the SIM.")] = None,
     notif_token: Annotated[str, typer.Option(help="Push token to register (FCM).")] = "",
+    operation: Annotated[
+        str, typer.Option(help="Operation to ask for, with the token, once there is one.")
+    ] = "",
+    targets: Annotated[
+        str, typer.Option(help="operation_targets, for AcquireTemporaryToken.")
+    ] = "",
     parameter: Annotated[
         list[str] | None,
-        typer.Option("--param", help="A further NAME=VALUE, such as operation=CheckEligibility."),
+        typer.Option("--param", help="A further NAME=VALUE of every request, such as msisdn=+155…"),
     ] = None,
     header: Annotated[
         list[str] | None, typer.Option(help="A further header line, NAME: VALUE.")
@@ -189,6 +193,8 @@ def handset(
             ),
             fault=fault,
             repeat=repeat,
+            operation=operation,
+            targets=targets,
             terminal_id=terminal_id,
             notif_token=notif_token,
             extra=_pairs(parameter or (), "=", "--param NAME=VALUE"),
@@ -213,6 +219,63 @@ def handset(
     raise typer.Exit(worst)
 
 
+@app.command()
+def partner(
+    url: Annotated[
+        str, typer.Argument(help="The server's address, such as http://127.0.0.1:8080/")
+    ],
+    operation: Annotated[str, typer.Option(help="What to ask for.")] = "GetPhoneNumber",
+    temporary_token: Annotated[str, typer.Option(help="A token that a handset lent.")] = "",
+    operator_token: Annotated[str, typer.Option(help="A token that an app lent.")] = "",
+    access_token: Annotated[str, typer.Option(help="Proof of this server itself.")] = "",
+    app_id: Annotated[str, typer.Option("--app", help="AppID to ask for.")] = "ap2014",
+    requestor_id: Annotated[str, typer.Option(help="Who asks.")] = DEMO_REQUESTOR,
+    parameter: Annotated[
+        list[str] | None, typer.Option("--param", help="A further NAME=VALUE, such as msisdn=…")
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Do not check the server's certificate.")
+    ] = False,
+    ca: Annotated[Path | None, typer.Option(help="CA certificates to trust (PEM).")] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, max=300, help="Seconds to wait.")] = 30.0,
+    reveal: Annotated[
+        bool, typer.Option("--reveal", help="Show numbers and tokens in clear.")
+    ] = False,
+    as_lines: Annotated[bool, typer.Option("--json", help="One JSON object an exchange.")] = False,
+) -> None:
+    """Ask a server about a subscriber, as a partner's server with a lent token does.
+
+    Exit code: 0 there is a document, 1 the server refused, 2 wrong use,
+    3 the server cannot be reached.
+    """
+    given = (
+        ("temporary_token", temporary_token),
+        ("operator_token", operator_token),
+        ("access_token", access_token),
+    )
+    try:
+        where = Url.parse(url)
+        tls = _tls(ca, insecure=insecure) if url.startswith("https:") else None
+        errand = Errand(
+            operation=operation,
+            app=app_id,
+            requestor_id=requestor_id,
+            proof=tuple((name, value) for name, value in given if value),
+            extra=_pairs(parameter or (), "=", "--param NAME=VALUE"),
+        )
+    except ValueError as error:
+        _stop(str(error))
+
+    async def run() -> Outcome:
+        limits = Limits(connect_s=timeout, read_s=timeout)
+        async with PartnerServer(where, tls=tls, limits=limits) as server:
+            return await server.run(errand)
+
+    show = _Show(console(), Mask(reveal=reveal), as_lines=as_lines, many=False)
+    show.outcome(None, asyncio.run(run()))
+    raise typer.Exit(show.exit_code())
+
+
 # ------------------------------------------------------------------------------- running
 
 
@@ -226,13 +289,13 @@ class _Show:
         self._many = many
         self._results: list[Result] = []
 
-    def outcome(self, sim: Sim, outcome: Outcome) -> None:
+    def outcome(self, sim: Sim | None, outcome: Outcome) -> None:
         self._results.append(outcome.result)
         if self._as_lines:
-            for line in as_json(outcome, mask=self._mask, sim=sim.imsi):
+            for line in as_json(outcome, mask=self._mask, sim=sim.imsi if sim else None):
                 sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
             sys.stdout.flush()
-        elif self._many:
+        elif self._many and sim:
             write(self._out, render_line(outcome, name=self._mask.imsi(sim.imsi)))
         else:
             write(self._out, render(outcome, mask=self._mask))
@@ -284,7 +347,11 @@ async def _one(plan: _Plan, sim: Sim, show: _Show) -> None:
         tls=plan.tls,
         limits=plan.limits,
     ) as phone:
-        outcome = await phone.ask()
+        if plan.operation:
+            targets = (("operation_targets", plan.targets),) if plan.targets else ()
+            outcome = await phone.operate(plan.operation, extra=targets)
+        else:
+            outcome = await phone.ask()
         show.outcome(sim, outcome)
         if outcome.result is Result.DOCUMENT and plan.repeat is not Repeat.NO:
             again = phone.ask if plan.repeat is Repeat.TOKEN else phone.authenticate

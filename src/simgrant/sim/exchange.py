@@ -26,6 +26,8 @@ class Leg(StrEnum):
     """The SIM's AUTS."""
     TOKEN = "token"  # noqa: S105 - the name of a leg
     """Fast authentication (TS.43 §2.8.5)."""
+    LENT = "lent"
+    """A server that asks with a token that a handset lent it (TS.43 §2.8.6, §14.1.6)."""
     REPEAT = "repeat"
     """The last answer once more, as after a lost document."""
 

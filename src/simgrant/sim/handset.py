@@ -131,6 +131,31 @@ class Handset:
         except _Ended as end:
             return end.outcome(log)
 
+    async def operate(self, operation: str, *, extra: Parameters = ()) -> Outcome:
+        """Ask for an operation with the token, which is got by a request without one before.
+
+        TS.43 §8.1, §14.1.5. Where the server says 511 to the token, a new one is got, once.
+        """
+        log: list[Exchange] = []
+        wanted: Parameters = (("operation", operation), *extra)
+        try:
+            if (token := self._good_token()) is not None:
+                try:
+                    return self._done(log, await self._fast(log, token, wanted))
+                except _TokenRefused:
+                    self.forget()
+            await self._full(log, ())
+            if self.token is None:
+                why = "the document has no TOKEN to go on with"
+                raise _Ended(Result.NOT_UNDERSTOOD, ClientError.TOKEN_NOT_AVAILABLE, why)
+            try:
+                return self._done(log, await self._fast(log, self.token.value, wanted))
+            except _TokenRefused:
+                why = "511 to a token that is new"
+                raise _Ended(Result.REFUSED, ClientError.HTTP_FAILURE, why) from None
+        except _Ended as end:
+            return end.outcome(log)
+
     def forget(self) -> None:
         """Forget token and document, as a handset does at 511 and when its SIM changes."""
         self.token = None

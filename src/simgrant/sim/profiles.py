@@ -79,6 +79,8 @@ class ProfileName(StrEnum):
     """The slice purchase client: JSON, real-time boost."""
     ANDROID_ODSA = "android-odsa"
     """The library's default, as ODSA callers use it: a token for a companion's operations."""
+    ANDROID_NUMBER = "android-number"
+    """Android's telephony on behalf of an app that wants the phone number."""
     MICROG = "microg"
     """EAP_ID or token alone, one `Cookie` line."""
     SAMSUNG = "samsung"
@@ -236,6 +238,14 @@ PROFILES: Final = MappingProxyType(
                 apps=(AppId.ODSA_COMPANION,),
                 entitlement_version="9.0",
                 accept=Accept.BOTH,
+                vers=0,
+            ),
+            Profile(
+                name=ProfileName.ANDROID_NUMBER,
+                apps=(AppId.DEVICE_INFORMATION,),
+                entitlement_version="12.0",
+                accept=Accept.XML,
+                app_name="Google-OGI",
                 vers=0,
             ),
             Profile(

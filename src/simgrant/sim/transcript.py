@@ -21,15 +21,24 @@ from rich.tree import Tree
 from simgrant.eap.packet import Code, Packet, Variant
 from simgrant.identities import Imsi
 from simgrant.nouns import noun
-from simgrant.sim.exchange import Exchange, Outcome, Result
+from simgrant.sim.exchange import Exchange, Leg, Outcome, Result
 from simgrant.spec.ids import (
     AccessType,
     AddrStatus,
     AppId,
+    BoostEntitlementStatus,
+    BoostProvStatus,
+    BoostTypeStatus,
+    DataAccessType,
+    DataUsageType,
     EntitlementStatus,
     HomeRoamingNwType,
+    OperationResult,
     ProvStatus,
     RegisterNotifStatus,
+    SaStatus,
+    SimIdType,
+    TcOperation,
     TcStatus,
 )
 from simgrant.wire.document import Application, Characteristic, Document, Item, Parm
@@ -61,19 +70,36 @@ _NAMED_VALUES: Final[dict[str, type[IntEnum]]] = {
     "EntitlementStatus": EntitlementStatus,
     "AddrStatus": AddrStatus,
     "TC_Status": TcStatus,
+    "TC_Operation": TcOperation,
     "ProvStatus": ProvStatus,
     "AccessType": AccessType,
     "HomeRoamingNWType": HomeRoamingNwType,
     "RegisterNotifStatus": RegisterNotifStatus,
+    "OperationResult": OperationResult,
+    "SimIdType": SimIdType,
 }
-_GOOD: Final = frozenset({"ENABLED", "AVAILABLE", "PROVISIONED", "NOT_REQUIRED", "SUCCESS"})
+_DATA_PLAN_VALUES: Final[dict[str, type[IntEnum]]] = _NAMED_VALUES | {
+    "AccessType": DataAccessType,
+    "BoostTypeStatus": BoostTypeStatus,
+    "DataUsageType": DataUsageType,
+    "5GSAStatus": SaStatus,
+    "EntitlementStatus": BoostEntitlementStatus,
+    "ProvStatus": BoostProvStatus,
+}
+"""The data plan's, which has names in common with others and other values."""
+_GOOD: Final = frozenset(
+    {"ENABLED", "INCLUDED", "AVAILABLE", "PROVISIONED", "NOT_REQUIRED", "SUCCESS"}
+)
 _BAD: Final = frozenset({"INCOMPATIBLE", "INVALID_TOKEN"})
 
 _SECRET = re.compile(
-    r"token|otp$|userdata$|user_data$|activationcode$|^code$|^state$", re.IGNORECASE
+    r"token(?!expiry|validity|validatedparams|authurl)|otp$|userdata$|user_data$|activationcode$|^code$|^state$",
+    re.IGNORECASE,
 )
 _IDENTITY = re.compile(
-    r"^imsi$|msisdn|terminal_id$|iccid$|eid$|imei|^gid|terminal_sn$|privateuserid", re.IGNORECASE
+    r"^imsi$|msisdn|terminal_id$|iccid$|eid$|imei|^gid|terminal_sn$|privateuserid$|^simid$"
+    r"|store_user_id$",
+    re.IGNORECASE,
 )
 _HEADERS_SHOWN: Final = ("Accept", "Content-Type", "Cookie", "User-Agent")
 _ANSWER_HEADERS_SHOWN: Final = ("Set-Cookie", "Location", "Retry-After")
@@ -251,7 +277,8 @@ def _ending(outcome: Outcome, mask: Mask) -> Text:
     number = len(outcome.exchanges)
     took = f" after {number} request{'s' * (number > 1)}, {_milliseconds(outcome):.1f} ms"
     if outcome.result is Result.DOCUMENT:
-        line = Text.assemble(("✓ the handset has its document", "bold green"), (took, "dim"))
+        whose = "server" if outcome.last.leg is Leg.LENT else "handset"
+        line = Text.assemble((f"✓ the {whose} has its document", "bold green"), (took, "dim"))
         if outcome.missing:
             line.append(f"\n! not in it: {', '.join(outcome.missing)}", style="yellow")
         return line
@@ -262,7 +289,8 @@ def _ending(outcome: Outcome, mask: Mask) -> Text:
         line.append(f"\n  come back in {outcome.retry_after:g} s", style="yellow")
     if outcome.location:
         line.append(f"\n  go to {mask.header('Location', outcome.location)}", style="yellow")
-    line.append(f"\n  Android's client would report error {outcome.code}", style="dim")
+    if outcome.last.leg is not Leg.LENT:
+        line.append(f"\n  Android's client would report error {outcome.code}", style="dim")
     return line
 
 
@@ -337,12 +365,9 @@ def _value(parm: Parm, app_id: str, mask: Mask) -> Text:
 
 
 def value_name(parm: str, value: str, *, app_id: str) -> str:
-    """Return the specification's name of a value, or nothing where it has none.
-
-    The data plan's ProvStatus has the same name as VoWiFi's and other values.
-    """
-    named = _NAMED_VALUES.get(parm)
-    if named is None or (parm == "ProvStatus" and app_id == AppId.DATA_PLAN):
+    """Return the specification's name of a value, or nothing where it has none."""
+    named = (_DATA_PLAN_VALUES if app_id == AppId.DATA_PLAN else _NAMED_VALUES).get(parm)
+    if named is None:
         return ""
     try:
         return named(int(value)).name
@@ -380,7 +405,7 @@ def _span(seconds: int) -> str:
 # -------------------------------------------------------------------------- for programs
 
 
-def as_json(outcome: Outcome, *, mask: Mask, sim: Imsi) -> list[dict[str, Any]]:
+def as_json(outcome: Outcome, *, mask: Mask, sim: Imsi | None) -> list[dict[str, Any]]:
     """Return one object per exchange; the last one says how the conversation ended."""
     found = [_exchange_json(seen, mask, sim) for seen in outcome.exchanges]
     last = found[-1]
@@ -395,9 +420,9 @@ def as_json(outcome: Outcome, *, mask: Mask, sim: Imsi) -> list[dict[str, Any]]:
     return found
 
 
-def _exchange_json(seen: Exchange, mask: Mask, sim: Imsi) -> dict[str, Any]:
+def _exchange_json(seen: Exchange, mask: Mask, sim: Imsi | None) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "sim": mask.imsi(sim),
+        "sim": mask.imsi(sim) if sim else None,
         "leg": str(seen.leg),
         "method": seen.method,
         "url": seen.url,

@@ -77,6 +77,101 @@ class HomeRoamingNwType(Number):
     ROAMING = 3
 
 
+class IratCapability(Word):
+    """TS.43 Table 21: how a call gets to another radio access."""
+
+    EPS_FALLBACK = "EPS-Fallback"
+    SRVCC_5G = "5G-SRVCC"
+    SRVCC_4G = "4G-SRVCC"
+
+
+class DataAccessType(Number):
+    """TS.43 §9.1.1: the access of a data plan; other numbers than those of `AccessType`."""
+
+    ALL = 0
+    WIFI = 1
+    RAT_2G = 2
+    RAT_3G = 3
+    LTE = 4
+    NG_RAN = 5
+
+
+class DataPlanType(Word):
+    """TS.43 §9.1.1: whether data use is counted."""
+
+    METERED = "Metered"
+    UNMETERED = "Unmetered"
+
+
+class BoostTypeStatus(Number):
+    """TS.43 §9.1.2: whether the device may offer a boost."""
+
+    DISABLED = 0
+    ENABLED = 1
+    INCOMPATIBLE = 2
+
+
+class DataUsageType(Number):
+    """TS.43 §9.1.3: what a counter counts."""
+
+    CELLULAR = 0
+    TETHERING = 1
+
+
+class SaStatus(Number):
+    """TS.43 §9.1.4: 5G standalone for this device."""
+
+    DISABLED = 0
+    ENABLED = 1
+
+
+class BoostEntitlementStatus(Number):
+    """TS.43 §9.9: the answer to a boost asked for in real time."""
+
+    DISABLED = 0
+    ENABLED = 1
+    INCOMPATIBLE = 2
+    PROVISIONING = 3
+    INCLUDED = 4
+
+
+class BoostProvStatus(Number):
+    """TS.43 §9.9: how far the network is with a boost."""
+
+    NOT_PROVISIONED = 0
+    PROVISIONED = 1
+    NOT_AVAILABLE = 2
+    IN_PROGRESS = 3
+
+
+class TcOperation(Number):
+    """TS.43 §11.1.2: how the subscriber is best asked for the terms."""
+
+    WEBSHEET = 1
+    MSG = 2
+
+
+class MsgButton(Number):
+    """TS.43 §11.1.3, MSG_btn: what the subscriber pressed in a dialogue."""
+
+    REJECTED = 0
+    ACCEPTED = 1
+
+
+class ServiceType(Word):
+    """TS.43 §15.2: what a satellite network carries besides messages."""
+
+    DATA = "data"
+    VOICE = "voice"
+
+
+class ServicePolicy(Word):
+    """TS.43 §15.2: how much of it."""
+
+    CONSTRAINED = "Constrained"
+    UNCONSTRAINED = "Unconstrained"
+
+
 class NotifAction(Number):
     """TS.43 Table 4: how the device wants to be notified (5 is v13's, kept but unserved)."""
 
@@ -86,6 +181,32 @@ class NotifAction(Number):
     WNS = 3
     APNS = 4
     SNC = 5
+
+
+class OperationResult(Number):
+    """TS.43 §6.5.1: how an operation ended."""
+
+    SUCCESS = 1
+    GENERAL_ERROR = 100
+    INVALID_OPERATION = 101
+    INVALID_PARAMETER = 102
+    NOT_SUPPORTED = 103
+    INVALID_MSG_RESPONSE = 104
+
+
+class SimIdType(Number):
+    """TS.43 §6.5.11: by what a subscriber is told apart."""
+
+    IMSI = 0
+    UUID = 1
+    IMSI_HASH = 2
+
+
+class PrivateUserIdType(Number):
+    """TS.43 §12.1.2: what kind of identity a Wi-Fi network gets in the IMSI's place."""
+
+    PSEUDONYM = 1
+    OTHER = 2
 
 
 class RegisterNotifStatus(Number):

@@ -27,6 +27,9 @@ DEFAULT = SpecVersion(2, 0)
 PER_RAT_VOICE = SpecVersion(7, 0)
 """From here on ap2003 answers per radio access (TS.43 §4)."""
 
+BOOST_TYPES = SpecVersion(12, 0)
+"""From here on a boost has a type; before there was one, 0 (TS.43 §9.1.2)."""
+
 
 @lru_cache(maxsize=64)
 def parse(text: str) -> SpecVersion | None:

@@ -94,6 +94,31 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._notices = _Children(
+            Counter(
+                "simgrant_notices_total",
+                "Notices handed to a push channel, by what became of them.",
+                ("tenant", "channel", "result"),
+                registry=registry,
+            )
+        )
+        self._notice_seconds = _Children(
+            Timings(
+                "simgrant_notice_seconds",
+                "Seconds from a change to the delivery of its notice.",
+                ("tenant", "channel"),
+                buckets=(0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 86400.0),
+                registry=registry,
+            )
+        )
+        self._operations = _Children(
+            Counter(
+                "simgrant_operations_total",
+                "Operations answered with a document, by OperationResult.",
+                ("tenant", "leg", "operation", "result"),
+                registry=registry,
+            )
+        )
         self.records_lost = Counter(
             "simgrant_records_lost_total",
             "Request records that could not be kept: the queue was full or the store failed.",
@@ -109,6 +134,14 @@ class Metrics:
         """Count, and tell, that a changed key ring was taken over."""
         self.key_reloads.inc()
         structlog.get_logger().info("key_ring_renewed")
+
+    def count_notices(
+        self, tenant: str, channel: str, result: str, count: int, seconds: float | None
+    ) -> None:
+        """Count notices of one device; ``seconds`` is how long after the change it was told."""
+        self._notices[tenant, channel, result].inc(count)
+        if seconds is not None:
+            self._notice_seconds[tenant, channel].observe_all([seconds] * count)
 
     def watch_in_flight(self, number: Callable[[], int]) -> None:
         """Report how many requests are being handled, asked for when metrics are read."""
@@ -131,6 +164,9 @@ class Metrics:
                 # By identity: to tell whether two verdicts are equal costs more than they save.
                 same = (trail.tenant, id(trail.verdict))
                 verdicts.setdefault(same, []).append(trail.verdict)
+            if trail.operation_result:
+                done = (trail.tenant, trail.leg, trail.operation, trail.operation_result)
+                self._operations[done].inc()
             if trail.unknown_apps:
                 self._unknown_apps[trail.tenant,].inc(len(trail.unknown_apps))
         for kind, times in took.items():

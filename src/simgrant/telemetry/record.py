@@ -17,9 +17,13 @@ from simgrant.domain.trail import Trail
 
 _encode = msgspec.json.Encoder().encode
 _FACTS = tuple(field.name for field in fields(Facts))
-_KEPT = tuple(name for name in _FACTS if name not in ("features", "device"))
-"""What a verdict's record keeps: the features follow from the plan and the policy's version, the
-device is the request's own."""
+_KEPT = tuple(name for name in _FACTS if name not in ("features", "offer", "device"))
+"""What a verdict's record keeps: features and offer follow from the plan and the policy's version,
+the device is the request's own."""
+_DEFAULTS = {
+    field.name: field.default.value for field in fields(Facts) if isinstance(field.default, Fact)
+}
+"""What most requests have nothing of: it is left out then."""
 _kept: Callable[[Facts], tuple[Fact[Any], ...]] = attrgetter(*_KEPT)
 _facts: Callable[[Facts], tuple[Fact[Any], ...]] = attrgetter(*_FACTS)
 
@@ -45,6 +49,8 @@ class Record(msgspec.Struct, omit_defaults=True):
     unknown_apps: tuple[str, ...] = ()
     app_name: str = ""
     detail: str = ""
+    operation: str = ""
+    operation_result: int = 0
     device: Device | None = None
     ages: dict[str, int] | None = None
     profile: str = ""
@@ -74,6 +80,8 @@ def push_trail(trail: Trail, *, now: float, seconds: float) -> bytes:
             trail.unknown_apps,
             trail.app_name,
             trail.detail,
+            trail.operation,
+            trail.operation_result,
             trail.device,
             {source: second - at for source, at in trail.times.items()} if verdict else None,
             trail.profile,
@@ -88,7 +96,9 @@ def push_verdict(facts: Facts, decisions: tuple[Decision, ...]) -> bytes:
         "policy": decisions[0].policy_version if decisions else "",
         "decisions": [decision_record(decision) for decision in decisions],
         "facts": {
-            name: (fact.value, fact.source) for name, fact in zip(_KEPT, _kept(facts), strict=True)
+            name: (fact.value, fact.source)
+            for name, fact in zip(_KEPT, _kept(facts), strict=True)
+            if name not in _DEFAULTS or fact.value != _DEFAULTS[name]
         },
     }
     return _encode(members)[1:-1]

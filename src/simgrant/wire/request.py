@@ -16,6 +16,7 @@ from urllib.parse import unquote_to_bytes
 from simgrant.errors import BadRequest, TooLarge
 from simgrant.nouns import noun
 from simgrant.spec import version
+from simgrant.spec.ids import MsgButton
 from simgrant.spec.version import SpecVersion
 from simgrant.wire import flat_json, relay
 
@@ -29,6 +30,9 @@ MAX_VALUE: Final = 4096
 MAX_APPS: Final = 16
 _MAX_APP: Final = 64
 _MAX_VERS_DIGITS: Final = 9
+_MAX_BOOST_TYPE: Final = 255
+_MAX_VENDOR: Final = 64
+_MAX_USER_ID: Final = 256
 
 NO_ACTION: Final = -1
 """The ``notif_action`` of a claim that has none, or one that is no number."""
@@ -112,6 +116,15 @@ class NotifClaim:
 
 
 @noun
+class StoreClaim:
+    """A user of an app store (TS.43 §11.1); a text that did not come is empty."""
+
+    vendor: str
+    """store_vendor in lower case."""
+    user_id: str = field(repr=False)
+
+
+@noun
 class Ask:
     """A request for entitlement, typed. A text that did not come is empty."""
 
@@ -148,6 +161,11 @@ class Ask:
         return self._found.get("temporary_token", "")
 
     @property
+    def is_lent(self) -> bool:
+        """Whether it comes from a third party, with a token that a device lent to it."""
+        return "temporary_token" in self._found or "operator_token" in self._found
+
+    @property
     def gid1(self) -> str:
         """The SIM's group identifier, hexadecimal."""
         return self._found.get("gid1", "")
@@ -177,6 +195,41 @@ class Ask:
             get("terminal_model", ""),
             get("terminal_sw_version", ""),
         )
+
+    @property
+    def boost_type(self) -> int | None:
+        """The boost wanted in real time, 0 to 255; None = none. Raise BadRequest for any other.
+
+        ``boost_type`` of TS.43 §9.7.
+        """
+        text = self._found.get("boost_type")
+        if text is None:
+            return None
+        if text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= _MAX_BOOST_TYPE:
+            return int(text)
+        raise BadRequest("bad_boost_type")
+
+    @property
+    def store(self) -> StoreClaim:
+        """The store that asks for its user; raise BadRequest where a name is too long."""
+        get = self._found.get
+        claim = StoreClaim(get("store_vendor", "").lower(), get("store_user_id", ""))
+        if len(claim.vendor) > _MAX_VENDOR or len(claim.user_id) > _MAX_USER_ID:
+            raise BadRequest("bad_store")
+        return claim
+
+    @property
+    def button(self) -> MsgButton | None:
+        """What the subscriber pressed in a dialogue; None = nothing. Raise BadRequest if unclear.
+
+        ``MSG_btn`` of TS.43 §11.1.3.
+        """
+        text = self._found.get("msg_btn")
+        if text is None:
+            return None
+        if text in ("0", "1"):
+            return MsgButton(int(text))
+        raise BadRequest("bad_msg_btn")
 
     @property
     def notif(self) -> NotifClaim | None:

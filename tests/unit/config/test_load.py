@@ -78,6 +78,23 @@ def test_every_unknown_key_is_named_with_what_was_meant(tmp_path: Path) -> None:
         ("[tenants.a]\ngid1 = ['AB']\n", "gid1 needs plmns"),
         ("[tenants.a]\npolicy = 'p.toml'\n", "needs hosts, plmns or imsi_ranges"),
         ("[tenants.a]\nimsi_ranges = ['001019-001011']\n", "must be first-last"),
+        ("[partners.a]\n", "needs requestor_ids or client_ids"),
+        ("[partners.a]\nclient_ids = ['a']\n", "and one of the [issuers]"),
+        (
+            "[partners.a]\nclient_ids = ['a']\naccess_token = false\n"
+            "[partners.b]\nclient_ids = ['a']\naccess_token = false\n",
+            "partners.b: client_id a is also a's",
+        ),
+        (
+            "[partners.a]\nrequestor_ids = ['a']\naccess_token = false\ntenants = ['defualt']\n",
+            "there is no tenant defualt (did you mean default?)",
+        ),
+        ("[issuers.a]\nissuer = 'a'\naudience = 'b'\n", "issuers.a: needs jwks"),
+        (
+            "[issuers.a]\nissuer = 'i'\n[issuers.b]\nissuer = 'i'\n",
+            "issuers.b: i is also a's",
+        ),
+        ("[temporary_tokens]\nlife_s = 100_000\n", "is not within 10 to 86400"),
         ("x = 1 = 2", "simgrant.toml"),
     ],
 )
@@ -103,6 +120,31 @@ def test_two_tenants_never_match_at_one_step(tmp_path: Path, one: str, two: str,
     assert said in text
     assert "one" in text
     assert "two" in text
+
+
+FCM = 'service_account = "account.json"'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[fcm.a]", "fcm.a: service_account must be set"),
+        ("[apns.a]", "apns.a: team_id must be set"),
+        ("[wns.a]", "wns.a: client_secret_file must be set"),
+        ("[sms.a]", "sms.a: source must be set"),
+        (f'[fcm.a]\n{FCM}\ntenants = ["blue"]', "fcm.a: there is no tenant 'blue'"),
+        (f"[fcm.a]\n{FCM}\n[fcm.b]\n{FCM}", "fcm.b: fcm.a has the tenants that no table names"),
+        (
+            f'[fcm.a]\n{FCM}\ntenants = ["default"]\n[fcm.b]\n{FCM}\ntenants = ["default"]',
+            "fcm.b: fcm.a has the tenant default",
+        ),
+        (f'[fcm.a]\n{FCM}\nconnect_to = ["x"]', "connect_to: 'x' must look like name=address:port"),
+        ("[push]\npoll_s = 0", "push.poll_s: 0.0 is not within"),
+        ("[fcm.a]\nkey = 1", "unknown key fcm.a.key"),
+    ],
+)
+def test_what_is_wrong_with_a_push_channel_is_said(tmp_path: Path, text: str, said: str) -> None:
+    assert said in problems(tmp_path, text)
 
 
 def test_a_password_is_read_from_a_file_and_never_shown(tmp_path: Path) -> None:
@@ -202,10 +244,11 @@ def test_what_is_wrong_with_a_profile(tmp_path: Path, text: str, said: str) -> N
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        ("Nonsense = 'x'", "profiles.android.parm_names: Nonsense: no service has this"),
+        ("Nonsense = 'x'", "profiles.android.parm_names: Nonsense: no answer has this"),
         ("TC_Status = 'AddrStatus'", "TC_Status: AddrStatus is taken"),
         ("TC_Status = 'VoiceOverCellularEntitleInfo'", "is taken"),
         ("TC_Status = 'AppID'", "TC_Status: AppID is taken"),
+        ("TC_Status = 'MSISDN'", "TC_Status: MSISDN is taken"),
     ],
 )
 def test_a_name_that_would_be_said_twice_is_refused(tmp_path: Path, names: str, said: str) -> None:

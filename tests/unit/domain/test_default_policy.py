@@ -7,10 +7,11 @@ from typing import Unpack
 
 import pytest
 
-from simgrant.domain.facts import Area, Facts, Question
+from simgrant.domain.facts import Area, Facts, Purchases, Question, StoreState
 from simgrant.domain.policy import Policy, Result, default_policy, default_policy_text
-from simgrant.domain.subscription import ConsentKind, SubscriptionStatus
+from simgrant.domain.subscription import ConsentKind, ConsentStatus, SubscriptionStatus
 from simgrant.domain.words import LANGUAGES
+from simgrant.services import SERVICES
 from simgrant.spec.ids import ProvStatus
 from tests.unit.domain.samples import Changes, facts
 
@@ -19,7 +20,12 @@ POLICY = default_policy()
 
 def of_plan(plan: str, /, **changes: Unpack[Changes]) -> Facts:
     changes["plan"], changes["features"] = plan, POLICY.features_of(plan)
+    changes["offer"] = POLICY.plan(plan)
     return facts(**changes)
+
+
+def at_store(purchases: Purchases) -> StoreState:
+    return StoreState(ConsentStatus.GIVEN, ProvStatus.NOT_REQUIRED, purchases)
 
 
 EXAMPLES = [
@@ -40,7 +46,38 @@ EXAMPLES = [
     ("in-plan", "allowed", "vonr", of_plan("standard", area=Area.ROAMING)),
     ("in-plan", "allowed", "volte", of_plan("home", area=Area.UNKNOWN)),
     ("no-vowifi", "denied", "vowifi", of_plan("no such plan")),
+    ("no-satellite", "denied", "satellite", of_plan("standard")),
+    ("in-plan", "allowed", "satellite", of_plan("premium")),
+    ("no-billing", "denied", "carrier_billing", of_plan("standard")),
+    (
+        "other-store",
+        "denied",
+        "carrier_billing",
+        of_plan("premium", store=at_store(Purchases.NOT_OFFERED)),
+    ),
+    (
+        "limit-reached",
+        "denied",
+        "carrier_billing",
+        of_plan("premium", store=at_store(Purchases.LIMIT_REACHED)),
+    ),
+    (
+        "in-plan",
+        "allowed",
+        "carrier_billing",
+        of_plan("premium", store=at_store(Purchases.UNKNOWN)),
+    ),
+    ("not-in-plan", "denied", "data_plan", of_plan("standard")),
+    ("not-in-plan", "denied", "boost_166", of_plan("data")),
+    ("not-in-plan", "denied", "boost_99", of_plan("premium")),
+    ("in-plan", "allowed", "data_plan", of_plan("data")),
+    ("in-plan", "allowed", "boost_166", of_plan("premium")),
+    ("in-plan", "allowed", "boost_167", of_plan("premium")),
+    ("in-plan", "allowed", "standalone_5g", of_plan("premium")),
 ]
+
+WITHOUT_ROOM = {"not-in-plan"}
+"""Rules about features whose services have no field for a text."""
 
 
 @pytest.mark.parametrize(("rule", "result", "feature", "given"), EXAMPLES)
@@ -55,16 +92,38 @@ def test_every_rule_has_an_example() -> None:
 
 def test_every_refusal_says_why_in_every_language() -> None:
     for rule in POLICY.rules:
-        if rule.result is Result.DENIED:
+        if rule.result is Result.DENIED and rule.id not in WITHOUT_ROOM:
             assert set(rule.texts) == set(LANGUAGES), rule.id
 
 
+def test_every_text_of_the_catalogue_is_there_in_every_language() -> None:
+    billing = POLICY.plan("premium").billing
+    assert billing is not None
+    told = [billing.terms.title, billing.terms.message]
+    told += [counter.name for counter in POLICY.plan("premium").counters.values()]
+    told += [text for service in SERVICES.values() for text in service.texts.values()]
+    assert len(told) >= 7
+    for texts in told:
+        assert set(texts) == set(LANGUAGES)
+        assert len(set(texts.values())) > 1
+
+
 def test_plans() -> None:
-    assert POLICY.plans == {
-        "standard": {"volte", "vonr", "vowifi", "smsoip"},
+    voice = {"volte", "vonr", "vowifi", "smsoip"}
+    more = {
+        "data_plan",
+        "boost_166",
+        "boost_167",
+        "standalone_5g",
+        "satellite",
+        "carrier_billing",
+    }
+    assert {name: plan.features for name, plan in POLICY.plans.items()} == {
+        "standard": voice | {"private_identity"},
         "basic": {"volte", "smsoip"},
-        "home": {"volte", "vonr", "vowifi", "smsoip", "home_only"},
-        "data": set(),
+        "home": voice | {"home_only"},
+        "data": {"data_plan"},
+        "premium": voice | more,
     }
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from simgrant.domain.facts import Area, Device, Question
+from simgrant.domain.facts import Area, Device, Facts, Purchases, Question, StoreState, Wish
 from simgrant.domain.policy import NO_RULE, Decision, Policy, Result, compile_policy, parse_policy
-from simgrant.domain.subscription import ConsentKind, SubscriptionStatus
+from simgrant.domain.subscription import ConsentKind, ConsentStatus, SubscriptionStatus
 from simgrant.spec.ids import ProvStatus
 from tests.unit.domain.samples import PHONE, facts
 
@@ -125,6 +125,57 @@ def test_the_visited_network_says_nothing_about_another_area() -> None:
     abroad = facts(area=Area.ROAMING, visited_plmn="26201")
     assert made.decide(Question("volte", Area.ROAMING), abroad).rule == "barred-abroad"
     assert made.decide(Question("volte", Area.HOME), abroad).rule == "else"
+
+
+ROAMING = {"countries": {"near": ["262", "208"]}, "networks": {"partners": ["26201", "20801"]}}
+
+
+def seen_in(plmn: str) -> Facts:
+    return facts(area=Area.ROAMING, visited_plmn=plmn)
+
+
+@pytest.mark.parametrize(
+    ("when", "yes", "no"),
+    [
+        ({"visited_mcc": "near"}, "26299", "310260"),
+        ({"visited_mcc": {"not": "near"}}, "310260", "20801"),
+        ({"visited_mcc": {"in": ["near", "310"]}}, "310260", "311480"),
+        ({"visited_mcc": {"not_in": ["near", "310"]}}, "311480", "26299"),
+        ({"visited_plmn": "partners"}, "26201", "26202"),
+        ({"visited_plmn": {"not": "partners"}}, "26202", "20801"),
+        ({"visited_plmn": {"in": ["partners", "26202"]}}, "26202", "26203"),
+    ],
+)
+def test_a_list_of_countries_or_networks_stands_for_all_in_it(
+    when: dict[str, Any], yes: str, no: str
+) -> None:
+    made = policy(rule("a", when), rule("b"), **ROAMING)
+    question = Question("volte", Area.ROAMING)
+    assert made.decide(question, seen_in(yes)).rule == "a"
+    assert made.decide(question, seen_in(no)).rule == "b"
+
+
+def test_explain_names_the_list_and_not_what_is_in_it() -> None:
+    made = policy(rule("a", {"visited_mcc": {"in": ["near"]}}), rule("b"), **ROAMING)
+    first, _ = made.explain(Question("volte", Area.ROAMING), seen_in("310260"))
+    assert first.failed is not None
+    assert first.failed.condition == 'visited_mcc in "near"'
+    assert first.failed.values == (("visited_mcc", '"310"', "hss", 200),)
+
+
+def test_rules_may_ask_about_the_store_and_what_is_spent_there() -> None:
+    made = policy(
+        rule("a", {"store": "GOOGLE", "purchases": "limit_reached"}),
+        rule("b", {"store": ""}),
+        rule("c"),
+    )
+    question = Question("carrier_billing", Area.HOME)
+    spent = StoreState(
+        ConsentStatus.GIVEN, ProvStatus.NOT_REQUIRED, Purchases.LIMIT_REACHED, "5 EUR"
+    )
+    assert made.decide(question, facts(wish=Wish(None, "google"), store=spent)).rule == "a"
+    assert made.decide(question, facts(wish=Wish(None, "google"))).rule == "c"
+    assert made.decide(question, facts()).rule == "b"
 
 
 def test_plans() -> None:

@@ -58,6 +58,11 @@ def in_rule(**changes: Any) -> list[str]:
             'when.visited_plmn: must have 5 or 6 digits, or be "" for unknown, not "2620"',
         ),
         (
+            {"when": {"visited_mcc": {"in": ["eu"]}}},
+            'when.visited_mcc: must have 3 digits, or be "" for unknown, not "eu"',
+        ),
+        ({"when": {"purchases": "none"}}, 'when.purchases: unknown value "none"; known: '),
+        (
             {"when": {"tac": "3500000x"}},
             'when.tac: must have 8 digits, or be "" for unknown, not "3500000x"',
         ),
@@ -173,6 +178,13 @@ def test_conditions_are_bounded() -> None:
     tacs = [f"{number:08}" for number in range(10_001)]
     (found,) = in_rule(when={"tac": {"in": tacs}})
     assert "takes 1 to 10000 values, not 10001" in found
+
+
+def test_lists_in_conditions_are_bounded_as_a_whole() -> None:
+    networks = {"big": [f"{number:06}" for number in range(1000)]}
+    when = {"visited_plmn": {"in": ["big"] * 11}}
+    (found,) = problems({"networks": networks, "rule": [GOOD | {"when": when}]})
+    assert "stands for more than 10000 values with its lists" in found
 
 
 def test_texts_that_are_no_toml() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from simgrant.domain.facts import Facts, Question
 from simgrant.domain.policy import PolicyError, compile_policy
-from tests.unit.domain.samples import FEATURES, any_facts, questions
+from tests.unit.domain.samples import FEATURES, questions, stored_facts
 
 WORDS: dict[str, list[str]] = {
     "status": ["active", "suspended", "barred"],
@@ -19,11 +19,17 @@ WORDS: dict[str, list[str]] = {
     "address": ["not_required", "in_progress"],
     "provisioning": ["not_provisioned", "in_progress"],
     "area": ["home", "roaming", "unknown"],
-    "visited_plmn": ["", "00101", "26201"],
-    "visited_mcc": ["", "001", "262"],
+    "visited_plmn": ["", "00101", "26201", "partners"],
+    "visited_mcc": ["", "001", "262", "near", "one"],
+    "store": ["", "Google", "samsung"],
+    "purchases": ["not_offered", "limit_reached"],
     "tac": ["", "35000000"],
     "vendor": ["", "Acme", "STRASSE"],
     "model": ["p1", "P2"],
+}
+LISTS = {
+    "visited_plmn": {"partners": ["26201", "99970"]},
+    "visited_mcc": {"near": ["001", "262"], "one": ["999"]},
 }
 PREFIXES = {"visited_plmn": ["0", "262"], "tac": ["35", "99"], "vendor": ["A", "stra"]}
 
@@ -76,7 +82,8 @@ def policies(draw: st.DrawFn) -> dict[str, Any]:
             rule["features"] = draw(st.lists(st.sampled_from(FEATURES), min_size=1))
         rules.append(rule)
     plans = {"standard": {"features": ["vowifi"]}, "basic": {"features": []}}
-    return {"plans": plans, "rule": rules}
+    lists = {"networks": LISTS["visited_plmn"], "countries": LISTS["visited_mcc"]}
+    return {"plans": plans, "rule": rules, **lists}
 
 
 def looked_up(name: str, facts: Facts, question: Question) -> Any:
@@ -98,6 +105,8 @@ def looked_up(name: str, facts: Facts, question: Question) -> Any:
         "plan": facts.plan.value,
         "terms": facts.terms.value.value,
         "address": facts.address.value.value,
+        "store": facts.wish.value.store,
+        "purchases": facts.store.value.purchases.value,
     }[name]
 
 
@@ -115,8 +124,10 @@ def holds(when: dict[str, Any], facts: Facts, question: Question) -> bool:
         table = wanted if isinstance(wanted, dict) else {"is": wanted}
         for operator, value in table.items():
             values = value if isinstance(value, list) else [value]
-            if name in ("vendor", "model"):
+            if name in ("vendor", "model", "store"):
                 values = [each.casefold() for each in values]
+            named = LISTS.get(name, {})
+            values = [digits for each in values for digits in named.get(each, [each])]
             if not compared(operator, found, values):
                 return False
     return True
@@ -146,7 +157,7 @@ def decided(data: dict[str, Any], facts: Facts, question: Question) -> tuple[str
 
 
 @settings(max_examples=200)
-@given(data=policies(), facts=any_facts, question=questions)
+@given(data=policies(), facts=stored_facts, question=questions)
 def test_the_compiled_policy_decides_as_the_slow_one(
     data: dict[str, Any], facts: Facts, question: Question
 ) -> None:

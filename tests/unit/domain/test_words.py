@@ -40,7 +40,8 @@ def problems(text: str) -> str:
 @pytest.mark.parametrize("text", SHIPPED.values(), ids=SHIPPED)
 def test_every_shipped_text_is_there_in_every_shipped_language(text: dict[str, str]) -> None:
     assert tuple(text) == LANGUAGES
-    assert len(set(text.values())) == len(LANGUAGES), "nothing is left untranslated"
+    if " " in text["en"]:  # A single word may be the same in several languages.
+        assert len(set(text.values())) == len(LANGUAGES), "nothing is left untranslated"
 
 
 def test_every_rule_of_the_shipped_policy_takes_its_text_from_there() -> None:

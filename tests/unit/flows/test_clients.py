@@ -131,6 +131,13 @@ def test_bare_is_neither_terminal_nor_version() -> None:
     assert found(clients, eap_id="0", entitlement_version="2.0") == "generic"
 
 
+@pytest.mark.parametrize("token", ["temporary_token", "operator_token"])
+def test_a_third_party_that_names_no_terminal_is_no_bare_client(token: str) -> None:
+    clients = Clients([Profile(name="bare", match=Match(bare=True)), REST])
+    assert found(clients, CALL, **{token: "x"}) == "generic"
+    assert found(clients, CALL, **{token: ""}) == "bare"
+
+
 def test_what_a_client_means_is_put_in_where_it_names_nothing() -> None:
     profile = replace(REST, apps=("ap2004", "ap2005"))
     filled = completed(ask(eap_id="0"), profile)
@@ -207,15 +214,6 @@ def test_the_flat_status_is_that_of_lte_at_home() -> None:
     old = Application("ap2003", (Parm("EntitlementStatus", "1"),))
     wifi = Application("ap2004", VOICE.items)
     assert shaped((old, wifi), Shape(flat_voice=True)) == (old, wifi), "nothing to add"
-
-
-def test_without_own_parameters_only_what_the_table_has_is_left() -> None:
-    status, notif = Parm("EntitlementStatus", "1"), Parm("RegisterNotifStatus", "0")
-    own = (Parm("ImsAddress", "x"), Characteristic("AcmeFlags", (status,)))
-    full = Application("ap2004", (status, *own, notif))
-    assert shaped((full,), Shape()) == (full,)
-    assert shaped((full,), Shape(own_parameters=False))[0].items == (status, notif)
-    assert shaped((VOICE,), Shape(own_parameters=False)) == (VOICE,)
 
 
 @given(

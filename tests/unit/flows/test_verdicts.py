@@ -9,15 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simgrant.domain.facts import Area, Device
+from simgrant.domain.facts import (
+    Area,
+    BoostState,
+    Device,
+    Purchases,
+    StoreState,
+    UsageShape,
+    Wish,
+)
+from simgrant.domain.holdings import Purchase
 from simgrant.domain.policy import Policy, default_policy, default_policy_text, parse_policy
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
-from simgrant.flows.answer import Portal, answer, page_of
-from simgrant.flows.gather import EXPIRED, View, gather
+from simgrant.flows.answer import Portal, answer, filled, page_of
+from simgrant.flows.gather import EXPIRED, HeldView, View, gather
 from simgrant.flows.shape import PLAIN, Shape, shaped
-from simgrant.flows.verdicts import NO_DEVICE, Asked, Verdicts
-from simgrant.services import ServiceFlow
-from simgrant.spec.ids import ProvStatus, RegisterNotifStatus
+from simgrant.flows.verdicts import IDENTITY, IDENTITY_EXPIRY, NO_DEVICE, Asked, Verdicts
+from simgrant.services import SERVICES, PrivateIdentity, ServiceFlow
+from simgrant.spec.ids import PrivateUserIdType, ProvStatus, RegisterNotifStatus
 from simgrant.spec.version import SpecVersion
 from simgrant.wire.document import Token, Vers
 from simgrant.wire.negotiate import Format
@@ -28,6 +37,9 @@ POLICY = default_policy()
 PORTAL = Portal("https://portal.example/", 600)
 BY_MODEL = parse_policy(
     '[[rule]]\nid = "old"\nwhen = { model = "P1" }\nresult = "denied"\n' + default_policy_text()
+)
+OWN = parse_policy(
+    default_policy_text() + '[own.ap2004]\nAcme_Flag = "1"\n[own.ap2003.Acme_Apn]\nName = "ims"\n'
 )
 V12 = SpecVersion(12, 0)
 VIEW = View(
@@ -43,23 +55,41 @@ VIEW = View(
 views = st.builds(
     View,
     st.sampled_from(SubscriptionStatus),
-    st.sampled_from(["standard", "basic", "home", "gone"]),
+    st.sampled_from(["standard", "basic", "premium", "gone"]),
     st.sampled_from(ProvStatus),
     st.sampled_from(["", EXPIRED, *ConsentStatus]),
     st.sampled_from(["", EXPIRED, *ConsentStatus]),
     st.sampled_from(Area),
     st.sampled_from(["", "00101", "26201"]),
+    st.builds(
+        HeldView,
+        st.sampled_from([(), (BoostState(166, Purchase.ACTIVE),)]),
+        st.sampled_from([(), (UsageShape("data", True, False),)]),
+        st.sampled_from(ConsentStatus),
+        st.builds(
+            StoreState,
+            st.sampled_from(ConsentStatus),
+            st.sampled_from(ProvStatus),
+            st.sampled_from(Purchases),
+        ),
+    ),
 )
 asks = st.builds(
     Asked,
-    st.permutations(["ap2003", "ap2004", "ap2005"]).flatmap(
+    st.permutations(list(SERVICES)).flatmap(
         lambda apps: st.integers(1, 3).map(lambda many: tuple(apps[:many]))
     ),
     st.sampled_from([SpecVersion(2, 0), V12]),
     st.sampled_from([(), ("de",), ("xx", "fr")]),
     st.none() | st.sampled_from(RegisterNotifStatus),
+    st.builds(Wish, st.sampled_from([None, 1, 166, 167]), st.sampled_from(["", "google"])),
     st.sampled_from(
-        [PLAIN, Shape(flat_voice=True), Shape(parm_names=(("TC_Status", "tc_status"),))]
+        [
+            PLAIN,
+            Shape(own_parameters=False),
+            Shape(flat_voice=True),
+            Shape(parm_names=(("TC_Status", "tc_status"),)),
+        ]
     ),
 )
 devices = st.builds(
@@ -75,11 +105,16 @@ def text_of(kept: Verdicts, asked: Asked, view: View = VIEW, device: Device = PH
     return kept.of(asked, view, device).text(Format.XML, lambda app: f"flow={app}")
 
 
-KEPT = {id(policy): Verdicts(policy, PORTAL) for policy in (POLICY, BY_MODEL)}
+def own(name: str) -> str:
+    """As a subscription's own: JSON and XML must have to write it unchanged."""
+    return "4711" if name.startswith("usage/") else f"flow={name}-own"
+
+
+KEPT = {id(policy): Verdicts(policy, PORTAL) for policy in (POLICY, BY_MODEL, OWN)}
 
 
 @given(
-    policy=st.sampled_from([POLICY, BY_MODEL]),
+    policy=st.sampled_from([POLICY, BY_MODEL, OWN]),
     asked=asks,
     view=views,
     device=devices,
@@ -92,15 +127,21 @@ def test_what_is_kept_is_what_would_be_made(
     kept = KEPT[id(policy)].of(asked, view, device)
     made = answer(
         asked.apps,
-        gather(view, device, policy=policy),
+        gather(view, device, policy=policy, wish=asked.wish),
         policy=policy,
         version=asked.version,
         languages=asked.languages,
         flow=lambda app: ServiceFlow(page_of(PORTAL, app), f"flow={app}-own"),
+        identity=PrivateIdentity(
+            PrivateUserIdType.PSEUDONYM,
+            f"flow={IDENTITY}-own",
+            f"flow={IDENTITY_EXPIRY}-own",
+        ),
+        own_parameters=asked.shape.own_parameters,
     )
     assert kept.verdict.decisions == made.decisions
-    applications = shaped(made.applications, asked.shape)
-    text = kept.text(format_, lambda app: f"flow={app}-own")
+    text = kept.text(format_, own)
+    applications = shaped(tuple(filled(each, own) for each in made.applications), asked.shape)
     if asked.registered is None:
         assert text == WRITERS[format_].push_applications(applications)
     else:
@@ -108,6 +149,19 @@ def test_what_is_kept_is_what_would_be_made(
     record: dict[str, Any] = msgspec.json.decode(b"{%b}" % kept.verdict.record)
     assert record["facts"]["status"] == [view.status, "subscription"]
     assert len(record["decisions"]) == len(made.decisions)
+
+
+@pytest.mark.parametrize("format_", Format)
+def test_own_parameters_are_left_out_for_a_family_that_breaks_on_them(format_: Format) -> None:
+    shape = Shape(own_parameters=False)
+    asked = Asked(("ap2003", "ap2004"), V12, (), RegisterNotifStatus.SUCCESS)
+    verdicts, without = Verdicts(OWN, PORTAL), Verdicts(POLICY, PORTAL)
+    for each in (asked, asked._replace(shape=shape), asked):
+        text = verdicts.of(each, VIEW, PHONE).text(format_, own)
+        plain = without.of(each, VIEW, PHONE).text(format_, own)
+        assert (text == plain) is (each.shape is shape)
+        assert ("Acme_Apn" in text) is ("Acme_Flag" in text) is (each.shape is not shape)
+    assert len(verdicts) == 2
 
 
 @pytest.mark.parametrize("format_", Format)
@@ -157,3 +211,15 @@ def test_it_is_bounded_and_what_was_forgotten_is_made_again() -> None:
         verdicts.of(asked, VIEW._replace(visited_plmn=str(number)), PHONE)
         assert len(verdicts) <= Verdicts.MOST
     assert text_of(verdicts, asked) == first
+
+
+def test_numbers_of_a_subscription_s_own_make_no_verdict_of_their_own() -> None:
+    verdicts, asked = Verdicts(POLICY, PORTAL), Asked(("ap2010",), V12, (), None)
+    usage = (UsageShape("data", True, True), UsageShape("tethering", False, False))
+    view = VIEW._replace(plan="premium", held=HeldView(usage=usage))
+    for used in ("1", "99999999999"):
+        kept = verdicts.of(asked, view, PHONE)
+        text = kept.text(Format.JSON, lambda name: f"{name}={used}")  # noqa: B023
+        assert text.count(f"={used}") == 4
+        assert f'"DataAllowanceInBytes":"usage/data/allowance={used}"' in text
+    assert len(verdicts) == 1

@@ -6,12 +6,23 @@ from collections.abc import Iterator, Mapping
 
 from simgrant.domain.facts import Facts
 from simgrant.domain.policy import Decision, Policy, Result
-from simgrant.services import SERVICES, Enquiry, ServiceFlow
+from simgrant.services import SERVICES, Enquiry, PrivateIdentity, ServiceFlow
+from simgrant.spec.ids import PrivateUserIdType
 from simgrant.spec.version import SpecVersion
-from simgrant.wire.document import Application, Characteristic, CharacteristicList, Item
+from simgrant.wire import json, xml
+from simgrant.wire.document import (
+    Application,
+    Characteristic,
+    CharacteristicList,
+    Document,
+    Item,
+    Token,
+    Vers,
+)
 from tests.unit.domain.samples import decided
 
 FLOW = ServiceFlow("https://portal.example.net/vowifi", "flow=c2VhbGVk")
+IDENTITY = PrivateIdentity(PrivateUserIdType.OTHER, "an.identity", "2026-12-01T00:00:00Z")
 V12 = SpecVersion(12, 0)
 V2 = SpecVersion(2, 0)
 
@@ -23,7 +34,7 @@ def english(texts: Mapping[str, str]) -> str:
 def enquiry(
     version: SpecVersion = V12, flow: ServiceFlow | None = FLOW, language: str = "en"
 ) -> Enquiry:
-    return Enquiry(version, flow, lambda texts: texts.get(language, ""))
+    return Enquiry(version, flow, lambda texts: texts.get(language, ""), IDENTITY)
 
 
 def answered(app_id: str, facts: Facts, policy: Policy, asked: Enquiry) -> Application:
@@ -43,6 +54,16 @@ def ruled(
         results *= len(questions)
     pairs = zip(questions, results, strict=True)
     return tuple(decided(question, result, {"en": "Sorry"}) for question, result in pairs)
+
+
+def as_json(application: Application) -> bytes:
+    """Return a whole document with this application."""
+    return json.push_document(Document(Vers(1, 172_800), Token("t", 3600), (application,)))
+
+
+def as_xml(application: Application) -> bytes:
+    """Return the same in XML."""
+    return xml.push_document(Document(Vers(1, 172_800), Token("t", 3600), (application,)))
 
 
 def leaves(items: tuple[Item, ...], path: str = "") -> Iterator[tuple[str, str]]:

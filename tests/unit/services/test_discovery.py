@@ -20,7 +20,17 @@ from simgrant.spec.version import SpecVersion
 
 
 def test_every_service_is_found_by_its_app_id() -> None:
-    assert list(SERVICES) == [AppId.VOICE_OVER_CELLULAR, AppId.VOWIFI, AppId.SMSOIP]
+    assert list(SERVICES) == [
+        AppId.VOICE_OVER_CELLULAR,
+        AppId.VOWIFI,
+        AppId.SMSOIP,
+        AppId.DATA_PLAN,
+        AppId.CARRIER_BILLING,
+        AppId.PRIVATE_IDENTITY,
+        AppId.DEVICE_INFORMATION,
+        AppId.APP_AUTHENTICATION,
+        AppId.SATMODE,
+    ]
     assert all(service.app_id == app_id for app_id, service in SERVICES.items())
 
 
@@ -49,6 +59,7 @@ since = "9.1"
 notifiable = false
 needs = ["plan"]
 features = ["mine"]
+requires = ["mine_too"]
 [parm.A]
 section = "1.1"
 presence = "mandatory"
@@ -58,6 +69,7 @@ values = { 0 = "no", 1 = "yes" }
 section = "1.2"
 presence = "optional"
 meaning = "b"
+words = ["x", "y"]
 since = "10.0"
 before = "11.0"
 """
@@ -72,6 +84,7 @@ def test_a_table_is_read() -> None:
     assert table.parms["A"].since == SpecVersion(1, 0)
     assert table.parms["A"].before is None
     assert table.parms["L/B"].before == SpecVersion(11, 0)
+    assert (table.requires, table.parms["L/B"].words) == (("mine_too",), ("x", "y"))
 
 
 @pytest.mark.parametrize(

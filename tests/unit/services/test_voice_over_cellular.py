@@ -35,6 +35,12 @@ def told(given: Facts, *results: Result) -> list[dict[str, str]]:
     return entries(VOICE.answer(given, ruled("ap2003", given, *results), enquiry()))
 
 
+def told_by(given: Facts, *results: Result) -> list[dict[str, str]]:
+    """As `told`, with results for the four questions about voice and none for the options."""
+    options = len(VOICE.questions(V12, given)) - len(results)
+    return told(given, *results, *[NO] * options)
+
+
 def android(found: list[dict[str, str]], access: str, where: str) -> str:
     """Return the status that Android takes: the entry for everywhere, else the one for there."""
     by_place = {(each["AccessType"], each["HomeRoamingNWType"]): each for each in found}
@@ -48,7 +54,7 @@ NUMBERS = {YES: "1", NO: "2", SOON: "3"}
 @pytest.mark.spec("TS.43 §4.1.1")
 @given(given=any_facts, results=st.tuples(RESULTS, RESULTS, RESULTS, RESULTS))
 def test_android_finds_every_status(given: Facts, results: tuple[Result, ...]) -> None:
-    found = told(given, *results)
+    found = told_by(given, *results)
     looked_up = [android(found, access, where) for access, where in ("12", "13", "22", "23")]
     assert looked_up == [NUMBERS[result] for result in results]
     places = [(each["AccessType"], each["HomeRoamingNWType"]) for each in found]
@@ -60,7 +66,7 @@ def test_android_finds_every_status(given: Facts, results: tuple[Result, ...]) -
 
 @given(given=any_facts, results=st.tuples(RESULTS, RESULTS, RESULTS, RESULTS))
 def test_a_text_comes_with_a_refusal_only(given: Facts, results: tuple[Result, ...]) -> None:
-    for entry in told(given, *results):
+    for entry in told_by(given, *results):
         assert ("MessageForIncompatible" in entry) == (entry["EntitlementStatus"] == "2")
 
 
@@ -104,13 +110,58 @@ def test_a_refusal_without_a_text_has_no_parameter_for_it() -> None:
         assert "MessageForIncompatible" not in entry
 
 
+FALLS_BACK = facts(features=ALL_VOICE | {"eps_fallback"})
+ALL_WAYS = facts(features=ALL_VOICE | {"eps_fallback", "srvcc_5g", "srvcc_4g"})
+
+
+def capabilities(found: list[dict[str, str]]) -> list[str | None]:
+    return [each.get("NetworkVoiceIRATCapability") for each in found]
+
+
+@pytest.mark.spec("TS.43 §4.1.1")
 def test_5g_falls_back_where_the_plan_says_so() -> None:
-    found = told(facts(features=ALL_VOICE | {"eps_fallback"}), YES, YES, YES, NO)
-    assert [each.get("NetworkVoiceIRATCapability") for each in found] == [
-        None,
-        "EPS-Fallback",
-        None,
+    found = told(FALLS_BACK, YES, YES, YES, NO, YES, YES)
+    assert capabilities(found) == [None, "EPS-Fallback", None]
+
+
+def test_ways_to_another_access_are_asked_for_where_the_plan_has_them() -> None:
+    asked = [(each.feature, each.area) for each in VOICE.questions(V12, ALL_WAYS)[4:]]
+    assert asked == [
+        (feature, area)
+        for feature in ("srvcc_4g", "eps_fallback", "srvcc_5g")
+        for area in (Area.HOME, Area.ROAMING)
     ]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        # srvcc_4g, eps_fallback, srvcc_5g; each at home and abroad
+        ((YES, YES, YES, YES, YES, YES), ["4G-SRVCC", "EPS-Fallback"]),
+        ((YES, YES, NO, NO, YES, YES), ["4G-SRVCC", "5G-SRVCC"]),
+        ((NO, NO, NO, NO, NO, NO), [None, None]),
+        ((NO, NO, SOON, SOON, NO, NO), [None, None]),
+        ((YES, NO, YES, NO, NO, YES), ["4G-SRVCC", None, "EPS-Fallback", "5G-SRVCC"]),
+    ],
+)
+def test_one_way_per_entry_and_each_area_has_its_own(
+    options: tuple[Result, ...], expected: list[str | None]
+) -> None:
+    assert capabilities(told(ALL_WAYS, YES, YES, YES, YES, *options)) == expected
+
+
+@given(
+    voice=st.tuples(RESULTS, RESULTS, RESULTS, RESULTS),
+    options=st.tuples(RESULTS, RESULTS, RESULTS, RESULTS, RESULTS, RESULTS),
+)
+def test_a_way_is_told_to_its_own_access_and_never_beside_a_refusal(
+    voice: tuple[Result, ...], options: tuple[Result, ...]
+) -> None:
+    for entry in told(ALL_WAYS, *voice, *options):
+        capability = entry.get("NetworkVoiceIRATCapability")
+        if capability is not None:
+            assert entry["EntitlementStatus"] != "2"
+            assert (capability == "4G-SRVCC") == (entry["AccessType"] == "1")
 
 
 @pytest.mark.spec("TS.43 §4")

@@ -240,3 +240,29 @@ def test_help_names_every_fault_and_profile() -> None:
     assert found.exit_code == 0
     assert "always-resync" in found.output
     assert "android-ims-provisioning" in found.output
+
+
+def test_an_operation_is_asked_for_once_there_is_a_token() -> None:
+    found, seen = _against("--operation", "AcquireTemporaryToken", "--targets", "GetPhoneNumber")
+    assert found.exit_code == 0, found.output
+    assert len(seen) == 3
+    assert "operation_targets=GetPhoneNumber" in seen[-1].target
+    assert "operation" not in seen[0].target
+
+
+def test_a_partner_asks_with_what_it_was_lent() -> None:
+    body = b'{"Vers":{"version":"1","validity":"60"},"ap2014":{"MSISDN":"+447700900001"}}'
+    with _serving(answer("200 OK", body, "application/json"), always=REFUSES) as server:
+        arguments = ["partner", str(server.url()), "--temporary-token", "secret-token"]
+        first, second = (CliRunner().invoke(app, arguments, env={"NO_COLOR": "1"}) for _ in "12")
+    assert (first.exit_code, second.exit_code) == (0, 1)
+    assert "✓ the server has its document" in first.output
+    assert "no TOKEN" in first.output
+    for secret in ("secret-token", "7700900001"):
+        assert secret not in first.output
+    assert "Android" not in second.output
+
+
+def test_a_partner_without_a_server_is_3() -> None:
+    done = CliRunner().invoke(app, ["partner", "http://127.0.0.1:1/", "--temporary-token", "x"])
+    assert done.exit_code == 3

@@ -658,3 +658,48 @@ def test_a_2_digit_mnc_gets_a_zero_and_a_3_digit_one_stays() -> None:
     assert SIM.nai(prefix="wlan", variant=Variant.AKA_PRIME) == (
         "6001010000000001@wlan.mnc001.mcc001.3gppnetwork.org"
     )
+
+
+# --- operations --------------------------------------------------------------------------------
+
+
+async def test_an_operation_is_asked_for_with_a_token() -> None:
+    async with (
+        ScriptedServer(always=SmallEcs(SIM)) as server,
+        _handset(server.url()) as phone,
+    ):
+        outcome = await phone.operate("GetPhoneNumber", extra=(("msisdn", "1"),))
+        assert [seen.leg for seen in outcome.exchanges] == [Leg.START, Leg.ANSWER, Leg.TOKEN]
+        first, *_, last = server.seen
+        assert "operation" not in first.target
+        assert "&operation=GetPhoneNumber&msisdn=1" in last.target
+        outcome = await phone.operate("GetPhoneNumber")
+        assert [seen.leg for seen in outcome.exchanges] == [Leg.TOKEN]
+
+
+async def test_an_operation_after_511_is_asked_for_with_a_new_token() -> None:
+    ecs = SmallEcs(SIM)
+    async with (
+        ScriptedServer(ecs, ecs, DENIED, always=ecs) as server,
+        _handset(server.url()) as phone,
+    ):
+        await phone.ask()
+        outcome = await phone.operate("GetPhoneNumber")
+    assert outcome.result is Result.DOCUMENT
+    assert [(seen.leg, seen.status) for seen in outcome.exchanges] == [
+        (Leg.TOKEN, 511),
+        (Leg.START, 200),
+        (Leg.ANSWER, 200),
+        (Leg.TOKEN, 200),
+    ]
+
+
+async def test_a_new_token_that_is_refused_ends_it() -> None:
+    ecs = SmallEcs(SIM)
+    async with (
+        ScriptedServer(ecs, ecs, always=DENIED) as server,
+        _handset(server.url()) as phone,
+    ):
+        outcome = await phone.operate("GetPhoneNumber")
+    assert outcome.result is Result.REFUSED
+    assert len(outcome.exchanges) == 3

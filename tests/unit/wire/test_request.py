@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from simgrant.errors import BadRequest, TooLarge
+from simgrant.spec.ids import MsgButton
 from simgrant.spec.version import DEFAULT, SpecVersion
 from simgrant.wire.relay import push_relay
 from simgrant.wire.request import (
@@ -26,6 +28,7 @@ from simgrant.wire.request import (
     NotifClaim,
     Parameters,
     RelayPacket,
+    StoreClaim,
     TerminalClaim,
     ask,
     pull_body,
@@ -401,6 +404,41 @@ class TestAsk:
         assert refused(f"app={many},x".encode()) == "too_many_apps"
         assert refused(b"app=" + b"a" * 65) == "app_too_long"
 
+    @pytest.mark.spec("TS.43 §9.7")
+    def test_a_boost_type_is_a_number_of_one_byte(self) -> None:
+        assert asked("app=ap2010").boost_type is None
+        assert asked("boost_type=null").boost_type is None
+        assert [asked(f"boost_type={text}").boost_type for text in ("0", "7", "166", "255")] == [
+            0,
+            7,
+            166,
+            255,
+        ]
+        assert posted(boost_type=166).boost_type == 166
+        for text in ("256", "999", "1000", "-1", "+1", "1.0", " 1", "x", "٣", "²"):
+            with pytest.raises(BadRequest, match="bad_boost_type"):
+                _ = asked(f"boost_type={text}").boost_type
+
+    @pytest.mark.spec("TS.43 §11.1")
+    def test_a_store_says_who_it_is_and_who_its_user_is(self) -> None:
+        assert asked("app=ap2012").store == StoreClaim("", "")
+        found = asked("store_vendor=GooGle&store_user_id=Ann").store
+        assert found == StoreClaim("google", "Ann")
+        assert "Ann" not in repr(found)
+        assert asked(f"store_vendor={'x' * 64}&store_user_id={'y' * 256}").store.vendor == "x" * 64
+        for long in (f"store_vendor={'x' * 65}", f"store_user_id={'x' * 257}"):
+            with pytest.raises(BadRequest, match="bad_store"):
+                _ = asked(long).store
+
+    @pytest.mark.spec("TS.43 §11.1.3")
+    def test_a_button_is_one_of_two(self) -> None:
+        assert asked("app=ap2012").button is None
+        assert asked("MSG_btn=1").button is MsgButton.ACCEPTED
+        assert posted(MSG_btn=0).button is MsgButton.REJECTED
+        for text in ("2", "01", "yes", "true", "-1", "٣"):
+            with pytest.raises(BadRequest, match="bad_msg_btn"):
+                _ = asked(f"MSG_btn={text}").button
+
     def test_repr_tells_no_secret_and_no_identity(self) -> None:
         request = asked(
             "IMSI=S1&token=S2&temporary_token=S3&EAP_ID=S4&notif_token=S5&notif_action=2"
@@ -431,6 +469,21 @@ def test_parameters_survive_the_cookie(found: Parameters) -> None:
 @pytest.mark.parametrize("found", [(), (("", ""),), (("a", ""),), (("", ""), ("", ""))])
 def test_few_parameters_survive_the_cookie(found: Parameters) -> None:
     assert pull_parameters(push_parameters(found)) == found
+
+
+@given(
+    name=st.sampled_from(["boost_type", "store_vendor", "store_user_id", "MSG_btn"]),
+    value=st.text(max_size=300) | st.integers(-10, 300).map(str),
+)
+def test_parameters_of_single_services_are_accepted_or_refused(name: str, value: str) -> None:
+    request = ask(((name.lower(), value),))
+    with suppress(BadRequest):
+        assert request.boost_type is None or 0 <= request.boost_type <= 255
+    with suppress(BadRequest):
+        assert len(request.store.vendor) <= 64
+        assert len(request.store.user_id) <= 256
+    with suppress(BadRequest):
+        assert request.button in (None, *MsgButton)
 
 
 def test_a_parameter_with_nul_is_not_pushed() -> None:

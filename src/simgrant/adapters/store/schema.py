@@ -170,3 +170,37 @@ record = _table(
     within=postgres_metadata,
 )
 Index("ix_record_purge", record.c.shard, record.c.at_us)
+
+token_use = _table(
+    "token_use",
+    "tenant imsi token_id",
+    _text("tenant"),
+    _text("imsi"),
+    _bytes("token_id"),
+    _text("state"),
+    _bytes("holder"),
+    _big("at"),
+    _big("expires_at"),
+    _small("shard"),
+)
+"""What became of a token that is not simply good until it is over; without a row, nothing yet."""
+Index("ix_token_use_purge", token_use.c.shard, token_use.c.expires_at)
+
+notice = _table(
+    "notice",
+    "tenant imsi terminal_id app_name app_id",
+    _text("tenant"),
+    _text("imsi"),
+    _text("terminal_id"),
+    _text("app_name"),
+    _text("app_id"),
+    _big("at"),
+    _big("mark"),
+    _big("due_at"),
+    _small("attempts"),
+    _small("shard"),
+)
+"""What a client on a terminal is to be told of an application, until it was told or is too old;
+without a terminal, the subscription's SIM by SMS. There is one row at a time: a change that comes
+before an older one was told takes its place (ADR 0021)."""
+Index("ix_notice_due", notice.c.shard, notice.c.due_at)

@@ -17,7 +17,15 @@ from simgrant.domain.subscription import (
     Terminal,
 )
 from simgrant.identities import Imsi, Msisdn
-from simgrant.ports.store import Outcome, RequestRecord, SessionRow, SimKey
+from simgrant.ports.store import (
+    DueNotice,
+    Outcome,
+    RequestRecord,
+    SessionRow,
+    SimKey,
+    TokenState,
+    TokenUse,
+)
 from simgrant.spec.ids import ProvStatus
 
 # Looking a value up costs a tenth of calling the enum.
@@ -210,4 +218,69 @@ def from_record(value: RequestRecord) -> Params:
         value.body,
         # Requests that named nobody share an empty reference, and are to be spread too.
         shard_of(value.subscriber_ref or value.request_id),
+    )
+
+
+def to_token_use(row: Row) -> TokenUse:
+    """Build what became of a token from the row of ``USE``."""
+    state, holder, at, expires_at = row
+    return TokenUse(TokenState(state), at, expires_at, holder)
+
+
+def from_token_use(tenant: str, imsi: Imsi | None, token_id: bytes, use: TokenUse) -> Params:
+    """Return what becomes of a token as the first eight parameters of its statements."""
+    digits = imsi.digits if imsi else ""
+    return (
+        tenant,
+        digits,
+        token_id,
+        use.state.value,
+        use.holder,
+        use.at,
+        use.expires_at,
+        # Tokens of no subscription share an empty IMSI, and are to be spread too.
+        shard_of(digits or token_id.hex()),
+    )
+
+
+def to_notice(row: Row) -> DueNotice:
+    """Build a notice from the row of ``NOTICES_CLAIMED``."""
+    (
+        tenant,
+        imsi,
+        terminal_id,
+        app_name,
+        app_id,
+        at,
+        mark,
+        attempts,
+        action,
+        token,
+        since,
+        number,
+    ) = row
+    return DueNotice(
+        tenant,
+        Imsi(imsi),
+        terminal_id,
+        app_name,
+        app_id,
+        at,
+        mark,
+        attempts,
+        None
+        if action is None
+        else PushRegistration(terminal_id, app_id, app_name, action, token, since),
+        None if number is None else Msisdn(number),
+    )
+
+
+def notice_key(notice: DueNotice) -> Params:
+    """Return the first five parameters of the statements on one notice."""
+    return (
+        notice.tenant,
+        notice.imsi.digits,
+        notice.terminal_id,
+        notice.app_name,
+        notice.app_id,
     )

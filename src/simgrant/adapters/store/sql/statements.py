@@ -17,7 +17,7 @@ from zlib import crc32
 
 from simgrant.nouns import noun
 
-REVISION = "0001"
+REVISION = "0003"
 """The schema that these statements are for; a test holds it against the migrations."""
 
 TABLES = (
@@ -28,6 +28,8 @@ TABLES = (
     "token_grant",
     "session",
     "push_registration",
+    "token_use",
+    "notice",
 )
 """Those of every engine."""
 
@@ -118,7 +120,7 @@ def _guarded(first: str, *then: str) -> Guarded:
 def select_existing(count: int) -> str:
     """Return the statement that finds which of so many IMSIs of a tenant there are."""
     return (
-        "SELECT imsi, status, msisdn FROM subscription WHERE tenant = ?1"
+        "SELECT imsi, status, msisdn, plan, provisioning FROM subscription WHERE tenant = ?1"
         f" AND imsi IN ({_places(count)})"
     )
 
@@ -232,6 +234,25 @@ ON CONFLICT (tenant, subscriber_ref, at_us, request_id) DO NOTHING
 """
 
 PING = "SELECT version_num FROM schema_version"
+
+USE = """
+SELECT state, holder, at, expires_at FROM token_use
+WHERE tenant = ?1 AND imsi = ?2 AND token_id = ?3
+"""
+
+USE_BEGINS = """
+INSERT INTO token_use (tenant, imsi, token_id, state, holder, at, expires_at, shard)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+ON CONFLICT (tenant, imsi, token_id) DO NOTHING
+RETURNING 1
+"""
+
+# Only for whom it was redeemed.
+USE_GOES_ON = """
+UPDATE token_use SET state = ?4, at = ?6, expires_at = ?7, shard = ?8
+WHERE tenant = ?1 AND imsi = ?2 AND token_id = ?3 AND holder = ?5 AND state = ?9
+RETURNING 1
+"""
 
 # --- the management plane ------------------------------------------------------------------
 
@@ -361,6 +382,7 @@ PUSHES_FORGOTTEN = "DELETE FROM push_registration WHERE tenant = ?1 AND imsi = ?
 GRANTS_FORGOTTEN = "DELETE FROM token_grant WHERE tenant = ?1 AND imsi = ?2"
 TERMINALS_FORGOTTEN = "DELETE FROM terminal WHERE tenant = ?1 AND imsi = ?2 RETURNING 1"
 SESSIONS_FORGOTTEN = "DELETE FROM session WHERE tenant = ?1 AND imsi = ?2 RETURNING 1"
+USES_FORGOTTEN = "DELETE FROM token_use WHERE tenant = ?1 AND imsi = ?2"
 SUBSCRIPTION_FORGOTTEN = """
 DELETE FROM subscription WHERE tenant = ?1 AND imsi = ?2 RETURNING msisdn
 """
@@ -396,5 +418,82 @@ RECORDS_PURGED = """
 DELETE FROM record WHERE (tenant, subscriber_ref, at_us, request_id) IN (
     SELECT tenant, subscriber_ref, at_us, request_id FROM record
     WHERE shard = ?1 AND at_us < ?2 ORDER BY at_us LIMIT ?3
+) RETURNING 1
+"""
+
+# --- the outbox of notices -------------------------------------------------------------------
+
+_NOTICE_KEY = "tenant, imsi, terminal_id, app_name, app_id"
+_THIS_NOTICE = """
+tenant = ?1 AND imsi = ?2 AND terminal_id = ?3 AND app_name = ?4 AND app_id = ?5 AND mark = ?6
+"""
+_NOTICE_IS_NEWER = f"""
+ON CONFLICT ({_NOTICE_KEY}) DO UPDATE SET
+    at = excluded.at, mark = excluded.mark, due_at = excluded.due_at, attempts = 0
+RETURNING 1
+"""
+
+NOTICES_OF_ALL = f"""
+INSERT INTO notice ({_NOTICE_KEY}, at, mark, due_at, attempts, shard)
+SELECT {_NOTICE_KEY}, ?3, ?4, ?3, 0, ?5 FROM push_registration
+WHERE tenant = ?1 AND imsi = ?2
+{_NOTICE_IS_NEWER}"""
+
+NOTICES_OF_APP = f"""
+INSERT INTO notice ({_NOTICE_KEY}, at, mark, due_at, attempts, shard)
+SELECT {_NOTICE_KEY}, ?3, ?4, ?3, 0, ?5 FROM push_registration
+WHERE tenant = ?1 AND imsi = ?2 AND app_id = ?6
+{_NOTICE_IS_NEWER}"""
+
+NOTICE_BY_SMS = f"""
+INSERT INTO notice ({_NOTICE_KEY}, at, mark, due_at, attempts, shard)
+SELECT tenant, imsi, ?7, ?7, ?6, ?3, ?4, ?3, 0, ?5 FROM subscription
+WHERE tenant = ?1 AND imsi = ?2 AND msisdn IS NOT NULL AND status <> 'removed'
+{_NOTICE_IS_NEWER}"""
+
+_SHARD_NUMBERS = " UNION ALL ".join(f"SELECT {shard} AS shard" for shard in range(SHARDS))
+
+SHARDS_DUE = f"""
+SELECT shard FROM ({_SHARD_NUMBERS}) AS numbers
+WHERE EXISTS (SELECT 1 FROM notice WHERE notice.shard = numbers.shard AND due_at <= ?1)
+"""
+
+
+def _of_registration(column: str) -> str:
+    return f"""(SELECT r.{column} FROM push_registration r
+    WHERE r.tenant = notice.tenant AND r.imsi = notice.imsi
+        AND r.terminal_id = notice.terminal_id AND r.app_id = notice.app_id
+        AND r.app_name = notice.app_name)"""
+
+
+# Who claims a row puts off when it is due, so that nobody else claims it meanwhile. Two who chose
+# the same rows at once: the second finds them put off, and leaves them.
+NOTICES_CLAIMED = f"""
+UPDATE notice SET due_at = ?3, attempts = attempts + 1
+WHERE due_at <= ?2 AND ({_NOTICE_KEY}) IN (
+    SELECT {_NOTICE_KEY} FROM notice
+    WHERE shard = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT ?4
+)
+RETURNING {_NOTICE_KEY}, at, mark, attempts,
+    {_of_registration("action")}, {_of_registration("token")}, {_of_registration("at")},
+    (SELECT s.msisdn FROM subscription s WHERE s.tenant = notice.tenant AND s.imsi = notice.imsi)
+"""
+
+NOTICE_DONE = f"DELETE FROM notice WHERE {_THIS_NOTICE}"
+NOTICE_LATER = f"UPDATE notice SET due_at = ?7 WHERE {_THIS_NOTICE}"
+
+# One that was renewed after the channel gave the token up is not meant.
+PUSH_DEAD = """
+DELETE FROM push_registration
+WHERE tenant = ?1 AND imsi = ?2 AND terminal_id = ?3 AND app_name = ?4 AND app_id = ?5
+    AND token = ?6 AND at <= ?7
+"""
+
+NOTICES_FORGOTTEN = "DELETE FROM notice WHERE tenant = ?1 AND imsi = ?2"
+
+USES_PURGED = """
+DELETE FROM token_use WHERE (tenant, imsi, token_id) IN (
+    SELECT tenant, imsi, token_id FROM token_use
+    WHERE shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3
 ) RETURNING 1
 """

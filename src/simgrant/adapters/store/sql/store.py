@@ -8,9 +8,13 @@ they come a hundred times as often as anything else is written, and may be lost.
 from __future__ import annotations
 
 import asyncio
+import os
+import random
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
+from operator import itemgetter
+from typing import Any
 
 from simgrant.adapters.store.sql import rows, statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run, RunMany
@@ -29,6 +33,7 @@ from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import noun
 from simgrant.ports.store import (
     Change,
+    DueNotice,
     Erased,
     Export,
     NewSubscription,
@@ -36,7 +41,10 @@ from simgrant.ports.store import (
     RequestRecord,
     RowConflict,
     SessionRow,
+    Settled,
     SimKey,
+    TokenState,
+    TokenUse,
 )
 
 _PAGE = 500
@@ -162,6 +170,83 @@ class SqlStore:
         """Return when the store answers."""
         await self._engine.read(statements.PING, ())
 
+    async def token_use(self, tenant: str, imsi: Imsi | None, token_id: bytes) -> TokenUse | None:
+        """Return what became of a token, None where nothing did."""
+        key = (tenant, imsi.digits if imsi else "", token_id)
+        found = await self._engine.read(statements.USE, key)
+        return rows.to_token_use(found[0]) if found else None
+
+    async def use_token(
+        self,
+        tenant: str,
+        imsi: Imsi | None,
+        token_id: bytes,
+        use: TokenUse,
+        *,
+        expected: TokenState | None,
+    ) -> bool:
+        """Write what becomes of a token if nothing else did meanwhile; say whether so."""
+        params = rows.from_token_use(tenant, imsi, token_id, use)
+        if expected is None:
+            return bool(await self._engine.write(statements.USE_BEGINS, params))
+        goes_on = (*params, expected.value)
+        return bool(await self._engine.write(statements.USE_GOES_ON, goes_on))
+
+    # --- the outbox of notices ---------------------------------------------
+
+    async def tell(
+        self,
+        tenant: str,
+        imsi: Imsi,
+        *,
+        at: int,
+        apps: Sequence[str] | None = None,
+        sms_apps: Sequence[str] = (),
+    ) -> int:
+        """Note that the registered clients are to be told of a change."""
+        return await self._engine.transact(
+            lambda: _told(tenant, imsi, at=at, apps=apps, sms_apps=sms_apps)
+        )
+
+    async def claim_notices(self, *, now: int, again_at: int, limit: int) -> Sequence[DueNotice]:
+        """Return notices that are due, which nobody else is given until ``again_at``."""
+        shards = [shard for (shard,) in await self._engine.read(statements.SHARDS_DUE, (now,))]
+        # In no order: of several who look at once, each is to find something of its own.
+        for shard in random.sample(shards, len(shards)):
+            params = (shard, now, again_at, limit)
+            if found := await self._engine.write(statements.NOTICES_CLAIMED, params):
+                return [rows.to_notice(row) for row in found]
+        return ()
+
+    async def settle_notices(self, settled: Sequence[Settled]) -> None:
+        """Write what became of claimed notices, in one transaction."""
+        # In the order of the keys: of two transactions none waits for one that waits for it.
+        keyed = [(rows.notice_key(each.notice), each) for each in settled]
+        ordered = sorted(keyed, key=itemgetter(0))
+        done = [(*key, each.notice.mark) for key, each in ordered if each.again_at is None]
+        later = [
+            (*key, each.notice.mark, each.again_at)
+            for key, each in ordered
+            if each.again_at is not None
+        ]
+        dead = [
+            (*key, push.token, push.at if each.dead_since is None else each.dead_since)
+            for key, each in ordered
+            if each.dead and (push := each.notice.registration) is not None
+        ]
+
+        def body() -> Body[None]:
+            for sql, params in (
+                (statements.NOTICE_DONE, done),
+                (statements.NOTICE_LATER, later),
+                (statements.PUSH_DEAD, dead),
+            ):
+                if params:
+                    yield RunMany(sql, params)
+
+        if settled:
+            await self._engine.transact(body)
+
     # --- the management plane --------------------------------------------
 
     async def add(self, new: NewSubscription) -> None:
@@ -181,8 +266,16 @@ class SqlStore:
             await self._engine.transact(lambda: _add(prepared, replace=replace), slow=count > _PAGE)
         return count
 
-    async def change(self, tenant: str, imsi: Imsi, change: Change, *, now: int) -> Subscription:
-        """Set the given fields and return the new state."""
+    async def change(
+        self,
+        tenant: str,
+        imsi: Imsi,
+        change: Change,
+        *,
+        now: int,
+        sms_apps: Sequence[str] = (),
+    ) -> Subscription:
+        """Set the given fields, tell the clients, and return the new state."""
         if change.status is SubscriptionStatus.REMOVED:
             raise Conflict("remove_instead", for_operator="a subscription ends by removing it")
         params = (
@@ -201,6 +294,7 @@ class SqlStore:
             if not found:
                 raise _no_subscription(imsi)
             state = rows.to_subscription(found[0])
+            yield from _told(tenant, imsi, at=now, sms_apps=sms_apps)
             if change.msisdn is None or change.msisdn == state.msisdn:
                 return state
             number = change.msisdn.digits
@@ -215,11 +309,18 @@ class SqlStore:
 
         return await self._engine.transact(body)
 
-    async def set_consent(self, tenant: str, imsi: Imsi, consent: Consent) -> None:
-        """Write one consent of a subscription that was not removed."""
+    async def set_consent(
+        self, tenant: str, imsi: Imsi, consent: Consent, *, sms_apps: Sequence[str] = ()
+    ) -> None:
+        """Write one consent of a subscription that was not removed, and tell the clients."""
         params = (tenant, imsi.digits, *rows.from_consent(consent))
-        if not await self._engine.write(_CONSENT_SET[consent.kind], params):
-            raise _no_subscription(imsi)
+
+        def body() -> Body[None]:
+            if not (yield Run(_CONSENT_SET[consent.kind], params)):
+                raise _no_subscription(imsi)
+            yield from _told(tenant, imsi, at=consent.at, sms_apps=sms_apps)
+
+        await self._engine.transact(body)
 
     async def remove(self, tenant: str, imsi: Imsi, *, now: int) -> None:
         """Leave a tombstone that keeps the tokens refused, and free the number."""
@@ -233,6 +334,7 @@ class SqlStore:
                 yield Run(statements.MSISDN_FREED, (tenant, number, imsi.digits))
             yield Run(statements.SIM_KEY_FORGOTTEN, key)
             yield Run(statements.PUSHES_FORGOTTEN, key)
+            yield Run(statements.NOTICES_FORGOTTEN, key)
 
         await self._engine.transact(body)
 
@@ -317,7 +419,9 @@ class SqlStore:
                     yield Run(statements.MSISDN_FREED, (tenant, number, imsi.digits))
             yield Run(statements.SIM_KEY_FORGOTTEN, key)
             yield Run(statements.PUSHES_FORGOTTEN, key)
+            yield Run(statements.NOTICES_FORGOTTEN, key)
             yield Run(statements.GRANTS_FORGOTTEN, key)
+            yield Run(statements.USES_FORGOTTEN, key)
             terminals = yield Run(statements.TERMINALS_FORGOTTEN, key)
             sessions = yield Run(statements.SESSIONS_FORGOTTEN, key)
             return Erased(len(found), len(terminals), len(sessions), records)
@@ -356,6 +460,9 @@ class SqlStore:
             if left > 0:
                 params = (shard, sessions_before, left)
                 left -= len(await self._engine.write(statements.SESSIONS_PURGED, params))
+            if left > 0:
+                params = (shard, sessions_before, left)
+                left -= len(await self._engine.write(statements.USES_PURGED, params))
         if left > 0:
             left -= await self._records.purge(records_before * 1_000_000, left)
         return limit - left
@@ -371,6 +478,32 @@ def _push_step(tenant: str, imsi: Imsi, one: PushRegistration) -> Run:
     if one.action == 0:
         return Run(statements.PUSH_ENDED, key)
     return Run(statements.PUSH_KEPT, (*key, one.action, one.token, one.at))
+
+
+def _told(
+    tenant: str,
+    imsi: Imsi,
+    *,
+    at: int,
+    apps: Sequence[str] | None = None,
+    sms_apps: Sequence[str] = (),
+) -> Body[int]:
+    change = _change_params(tenant, imsi.digits, at)
+    count = 0
+    if apps is None:
+        count += len((yield Run(statements.NOTICES_OF_ALL, change)))
+    for app in apps or ():
+        count += len((yield Run(statements.NOTICES_OF_APP, (*change, app))))
+    if not count:
+        for app in sms_apps:
+            count += len((yield Run(statements.NOTICE_BY_SMS, (*change, app, ""))))
+    return count
+
+
+def _change_params(tenant: str, imsi: str, at: int) -> Params:
+    """Return the first five parameters of the statements that note a change."""
+    mark = int.from_bytes(os.urandom(7))
+    return (tenant, imsi, at, mark, statements.shard_of(imsi))
 
 
 def _no_subscription(imsi: Imsi) -> Conflict:
@@ -405,7 +538,7 @@ def _prepare(some: Sequence[NewSubscription], first: int) -> list[_Prepared]:
 
 def _add(prepared: Sequence[_Prepared], *, replace: bool) -> Body[None]:
     # First every number of those that are replaced is freed, so that two may change theirs over.
-    there: set[tuple[str, str]] = set()
+    there: dict[tuple[str, str], tuple[Any, ...]] = {}
     seen: set[tuple[str, str]] = set()
     for piece in prepared:
         yield from _check_imsis(piece, seen, there, replace=replace)
@@ -413,25 +546,35 @@ def _add(prepared: Sequence[_Prepared], *, replace: bool) -> Body[None]:
         yield from _check_msisdns(piece)
         known = [row for row in piece.subscriptions if row[:2] in there]
         fresh = [row for row in piece.subscriptions if row[:2] not in there]
+        changed = [row for row in known if _seen_by_device(row) != there[row[:2]]]
         for sql, params in (
             (statements.SUBSCRIPTION_REPLACED, known),
             (statements.NEW_SUBSCRIPTION, fresh),
             (statements.NEW_MSISDN, piece.numbers()),
             (statements.SIM_KEY_SET, piece.sim_keys),
+            (
+                statements.NOTICES_OF_ALL,
+                [_change_params(row[0], row[1], row[11]) for row in changed],
+            ),
         ):
             if params:
                 yield RunMany(sql, params)
 
 
 def _check_imsis(
-    piece: _Prepared, seen: set[tuple[str, str]], there: set[tuple[str, str]], *, replace: bool
+    piece: _Prepared,
+    seen: set[tuple[str, str]],
+    there: dict[tuple[str, str], tuple[Any, ...]],
+    *,
+    replace: bool,
 ) -> Body[None]:
-    """Raise for the first IMSI in the way; note which are known, and free their numbers."""
+    """Raise for the first IMSI in the way; note how the known ones are, and free their numbers."""
     found = yield Run(
         statements.select_existing(len(piece.subscriptions)),
         (piece.tenant, *(row[1] for row in piece.subscriptions)),
     )
-    status = {imsi: state for imsi, state, _ in found}
+    status = {imsi: state for imsi, state, *_ in found}
+    before = {imsi: (state, plan, prov) for imsi, state, _, plan, prov in found}
     for number, row in enumerate(piece.subscriptions, start=piece.first):
         tenant, imsi = key = row[:2]
         if key in seen:
@@ -439,19 +582,26 @@ def _check_imsis(
         seen.add(key)
         if not replace and status.get(imsi, "removed") != SubscriptionStatus.REMOVED:
             raise RowConflict(number, "exists", f"{Imsi(imsi)} exists already")
-        if imsi in status:
-            there.add(key)
+        if imsi in before:
+            there[key] = before[imsi]
         if status.get(imsi) == SubscriptionStatus.REMOVED:
             # Another's SIM perhaps: what was the former one's is not to be found by it.
             for sql in (
                 statements.GRANTS_FORGOTTEN,
                 statements.TERMINALS_FORGOTTEN,
                 statements.SESSIONS_FORGOTTEN,
+                statements.USES_FORGOTTEN,
+                statements.NOTICES_FORGOTTEN,
             ):
                 yield Run(sql, (tenant, imsi))
-    numbers = [(piece.tenant, number, imsi) for imsi, _, number in found if number is not None]
+    numbers = [(piece.tenant, row[2], row[0]) for row in found if row[2] is not None]
     if numbers:
         yield RunMany(statements.MSISDN_FREED, numbers)
+
+
+def _seen_by_device(row: Params) -> tuple[Any, ...]:
+    """Return status, plan and provisioning of a subscription's parameters."""
+    return (row[3], row[4], row[6])
 
 
 def _check_msisdns(piece: _Prepared) -> Body[None]:

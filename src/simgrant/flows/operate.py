@@ -1,0 +1,244 @@
+"""A request with ``operation``: checked against the operation's table, done, put into words.
+
+TS.43 §6. Statuses and results overlap in the specification; the order here is: what a token is
+not good for is an HTTP status, what an operation refuses is a result in a document. A server that
+asks with a lent token is told of a bad parameter by 400, as Table 8 has it, a device by a result.
+"""
+
+from __future__ import annotations
+
+from simgrant.domain.subscription import Subscription, SubscriptionStatus
+from simgrant.domain.tenant import Tenant
+from simgrant.domain.trail import Trail
+from simgrant.errors import BadLentToken, BadRequest, NotAllowed, NotOffered
+from simgrant.flows.authenticate import Call, Principal, Reception
+from simgrant.flows.by_lent_token import ByLentToken
+from simgrant.flows.limits import LentLimits
+from simgrant.flows.operations import OPERATED
+from simgrant.flows.operations.operation import (
+    Done,
+    Holder,
+    Means,
+    Offer,
+    Operation,
+    Proof,
+    Refused,
+    Task,
+)
+from simgrant.flows.operations.validate_operator_token import INVALID
+from simgrant.nouns import noun
+from simgrant.spec.ids import OperationResult, RegisterNotifStatus
+from simgrant.wire.document import Application, Parm
+from simgrant.wire.request import Ask
+
+UNKNOWN = "unknown"
+"""What records and metrics call every operation that there is not."""
+
+
+@noun
+class Told:
+    """What a third party is told, by whom, and of whose subscription.
+
+    That is None where its token is of nobody.
+    """
+
+    application: Application
+    tenant: str
+    subscription: Subscription | None
+    offer: Offer
+
+
+class Operate:
+    """Does operations, for devices and for whom they lent a token to."""
+
+    def __init__(
+        self,
+        reception: Reception,
+        *,
+        means: Means,
+        by_lent_token: ByLentToken,
+        limits: LentLimits,
+    ) -> None:
+        self._reception = reception
+        self._means = means
+        self._lent = by_lent_token
+        self._limits = limits
+
+    def wanted(self, apps: tuple[str, ...], ask: Ask) -> bool:
+        """Say whether a device's request is for an operation.
+
+        To an application that has none the parameter means nothing: an answer without its
+        status would switch the service off (divergence "operation-of-plain-service").
+        """
+        if not ask.value("operation") or OPERATED.isdisjoint(apps):
+            return False
+        if len(apps) > 1:
+            raise BadRequest("operation_of_several_apps")
+        return True
+
+    async def prove_app(self, ask: Ask, call: Call, tenant: Tenant) -> None:
+        """Refuse a bad access_token before the SIM is asked, where it means something."""
+        if not OPERATED.isdisjoint(ask.apps):
+            await self._lent.client(tenant, ask, call)
+
+    async def for_device(
+        self, who: Principal, call: Call, trail: Trail, registered: RegisterNotifStatus | None
+    ) -> Application:
+        """Do what a device asks for whose SIM is proved, and return what it is told."""
+        (app_id,) = who.apps
+        operation = self._named(who.ask, app_id, trail)
+        if operation is None:
+            return _worded(app_id, _unknown(), trail, registered=registered)
+        if Proof.SIM not in operation.proofs[app_id]:
+            raise NotAllowed("operation_not_by_device")
+        if refusal := self._refusal(operation, who.tenant, who.profile.subscription, who.ask):
+            return _worded(app_id, refusal, trail, registered=registered)
+        client_id = await self._lent.client(who.tenant, who.ask, call)
+        outcome = await operation.run(
+            Task(
+                who.tenant,
+                who.profile.subscription,
+                app_id,
+                who.ask,
+                int(self._reception.clock.now()),
+                Proof.SIM,
+                Holder(who.terminal_id, who.claims.client, who.profile.terminal_epoch or 0),
+                None,
+                client_id,
+            ),
+            self._means,
+        )
+        return _worded(app_id, outcome, trail, registered=registered)
+
+    async def for_borrower(self, ask: Ask, call: Call, trail: Trail) -> Told:
+        """Do what is asked for with a lent token, and return what its holder is told.
+
+        Whoever is refused time and again has to wait (TS.43 §2.8.6).
+        """
+        now = self._reception.clock.monotonic()
+        self._limits.admit(call.source, now=now)
+        try:
+            return await self._borrowed(ask, call, trail)
+        except (BadLentToken, BadRequest, NotAllowed):
+            self._limits.refused(call.source, now=now)
+            raise
+
+    async def _borrowed(self, ask: Ask, call: Call, trail: Trail) -> Told:
+        try:
+            shown = self._lent.open(ask, call, trail)
+            (app_id, *more) = self._reception.asked(ask, trail)
+            if more:
+                raise BadRequest("operation_of_several_apps")
+            if not ask.value("operation"):
+                raise BadRequest("no_operation")
+            operation = self._named(ask, app_id, trail)
+            offer = self._means.offers[shown.tenant.name]
+            if operation is None:
+                return Told(_worded(app_id, _unknown(), trail), shown.tenant.name, None, offer)
+            who = await self._lent.admit(shown, operation, app_id, ask, call, trail)
+        except BadLentToken as error:
+            return self._about_bad_token(error, ask, call, trail)
+        subscription, lent = who.subscription, who.lent
+        whose, now = (who.tenant.name, lent.imsi.digits), self._reception.clock.monotonic()
+        self._limits.let_guess(*whose, now=now)
+        outcome: Done | Refused | None = self._refusal(operation, who.tenant, subscription, ask)
+        if outcome is None:
+            holder = Holder(lent.terminal_id, lent.client, lent.terminal_epoch)
+            outcome = await operation.run(
+                Task(
+                    who.tenant,
+                    subscription,
+                    app_id,
+                    ask,
+                    who.at,
+                    who.proof,
+                    holder,
+                    lent,
+                    who.client_id,
+                ),
+                self._means,
+            )
+        if isinstance(outcome, Refused):
+            if outcome.result is OperationResult.INVALID_PARAMETER:
+                raise BadRequest("operation_parameter", for_operator=outcome.detail)
+        else:
+            await self._lent.consume(who, ask, trail)
+            if outcome.wrong_guess:
+                self._limits.guessed_wrong(*whose, now=now)
+        told = _worded(app_id, outcome, trail, bare=offer.bare_json)
+        return Told(told, who.tenant.name, subscription, offer)
+
+    def _named(self, ask: Ask, app_id: str, trail: Trail) -> Operation | None:
+        """Return the operation that is asked for, None if this application has none such."""
+        operation = self._means.operation(ask.value("operation"))
+        if operation is None or app_id not in operation.proofs:
+            trail.operation = UNKNOWN
+            return None
+        trail.operation = operation.name
+        return operation
+
+    def _refusal(
+        self, operation: Operation, tenant: Tenant, subscription: Subscription, ask: Ask
+    ) -> Refused | None:
+        """Return why an operation is not even begun, None where it may be."""
+        if operation.name in self._means.offers[tenant.name].withheld:
+            if operation.optional:
+                return Refused(OperationResult.NOT_SUPPORTED, "the tenant does not offer it")
+            raise NotOffered("operation_not_offered")
+        for name in operation.required:
+            if not _given(ask, name):
+                return Refused(OperationResult.INVALID_PARAMETER, f"{name} is missing")
+        if subscription.status is not SubscriptionStatus.ACTIVE:
+            return Refused(
+                OperationResult.GENERAL_ERROR, f"the subscription is {subscription.status}"
+            )
+        return None
+
+    def _about_bad_token(self, error: BadLentToken, ask: Ask, call: Call, trail: Trail) -> Told:
+        """Tell whoever asks just whether a token is good that it is not; raise for all else."""
+        operation = self._means.operation(ask.value("operation"))
+        if (
+            operation is None
+            or not operation.asks_validity
+            or not error.reason.startswith("lent_token_")
+            or not all(app in operation.proofs for app in ask.apps)
+            or len(ask.apps) != 1
+        ):
+            raise error
+        trail.apps, trail.operation = ask.apps, operation.name
+        told = _worded(ask.apps[0], INVALID, trail)
+        trail.detail = error.reason
+        # Of a token that is nobody's, whoever is asked says so.
+        tenant = trail.tenant or self._reception.tenancy.resolve(call.host, None, "").name
+        return Told(told, tenant, None, Offer())
+
+
+def _unknown() -> Refused:
+    return Refused(OperationResult.INVALID_OPERATION, "no operation of this application")
+
+
+def _given(ask: Ask, name: str) -> bool:
+    # The figures of TS.43 write it in the singular.
+    return bool(ask.value(name) or (name == "operation_targets" and ask.value("operation_target")))
+
+
+def _worded(
+    app_id: str,
+    outcome: Done | Refused,
+    trail: Trail,
+    *,
+    registered: RegisterNotifStatus | None = None,
+    bare: bool = False,
+) -> Application:
+    """Return the part of a document that tells how an operation ended (TS.43 §6.5.1)."""
+    if isinstance(outcome, Refused):
+        result, trail.detail = outcome.result, outcome.detail
+    else:
+        result = OperationResult.SUCCESS
+    trail.operation_result = int(result)
+    items = outcome.items
+    if not (bare and result is OperationResult.SUCCESS):
+        items = (Parm("OperationResult", str(int(result))), *items)
+    if registered is not None:
+        items = (*items, Parm("RegisterNotifStatus", str(int(registered))))
+    return Application(app_id, items)

@@ -1,0 +1,81 @@
+"""AcquireTemporaryToken: a token for a third party, good for named operations (TS.43 §6.4.6).
+
+Nothing is written: the token says all that it is bound to, and a row about it begins with its
+first use (``flows.by_lent_token``). So a device may acquire as many as it likes at no cost to
+the store.
+"""
+
+from __future__ import annotations
+
+import os
+
+from simgrant.flows.lent_tokens import TOKEN_ID_BYTES, Lent, push_lent
+from simgrant.flows.operations.operation import Done, Means, Proof, Refused, Task, from_table, utc
+from simgrant.flows.tokens import MAX_TEXT
+from simgrant.keyring.ring import NONCE_BYTES, Purpose
+from simgrant.spec.ids import OperationResult
+from simgrant.wire.document import Item, Parm
+
+_MOST_REQUESTOR = 128
+
+
+async def run(task: Task, means: Means) -> Done | Refused:
+    """Grant what of the targets may be lent here, and say which that is.
+
+    The expiry is told with a refusal too, since Android's library fails on its absence
+    (divergence "expiry-with-refusal").
+    """
+    now: Item = Parm("TemporaryTokenExpiry", utc(task.at))
+    offer = means.offers[task.tenant.name]
+    granted: dict[str, None] = {}
+    for target in _targets(task):
+        operation = means.operation(target)
+        if operation is None:
+            return Refused(OperationResult.INVALID_PARAMETER, "a target is no operation", (now,))
+        if Proof.TEMPORARY_TOKEN not in operation.proofs.get(task.app_id, ()):
+            continue
+        if operation.name not in offer.withheld:
+            granted[operation.name] = None
+    if not granted:
+        return Refused(OperationResult.GENERAL_ERROR, "no target may be lent here", (now,))
+    requestor = task.ask.value("requestor_id").lower()
+    expires = task.at + offer.temporary_life_s
+    lent = Lent(
+        token_id=os.urandom(TOKEN_ID_BYTES),
+        imsi=task.subscription.imsi,
+        terminal_id=task.holder.terminal_id,
+        client=task.holder.client,
+        app_id=task.app_id,
+        operations=tuple(granted),
+        requestor=requestor,
+        client_id=task.client_id,
+        scope="",
+        single_use=offer.single_use,
+        issued=task.at,
+        expires=expires,
+        epoch=task.subscription.token_epoch,
+        terminal_epoch=task.holder.terminal_epoch,
+    )
+    nonce = os.urandom(NONCE_BYTES)
+    token = push_lent(
+        Purpose.TEMPORARY_TOKEN, lent, means.keys.ring, task.tenant.name, nonce=nonce, now=task.at
+    )
+    if len(requestor) > _MOST_REQUESTOR or len(token) > MAX_TEXT:
+        return Refused(OperationResult.INVALID_PARAMETER, "the names in it are too long", (now,))
+    return Done(
+        (
+            Parm("TemporaryToken", token),
+            Parm("TemporaryTokenExpiry", utc(expires)),
+            Parm("OperationTargets", ",".join(granted)),
+        )
+    )
+
+
+def _targets(task: Task) -> list[str]:
+    """Return the targets asked for: a list with commas, an array, or the figure's misspelling."""
+    names = ("operation_targets", "operation_target")
+    listed = [value for name, value in task.ask.parameters if name in names]
+    return [target.strip() for value in listed for target in value.split(",") if target.strip()]
+
+
+OPERATION = from_table(__name__, run)

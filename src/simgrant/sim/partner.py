@@ -1,0 +1,114 @@
+"""A partner's server: asks the entitlement server with a token that a device lent it.
+
+TS.43 §13.1.2, §14.1.6. It sends what Google's guide for carriers has a server send, in that form:
+one flat JSON object in a POST, dummies for the terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+from dataclasses import replace
+from typing import Final
+
+from simgrant.errors import BadRequest, PeerMisbehaved
+from simgrant.nouns import named_noun
+from simgrant.sim.exchange import ClientError, Exchange, Leg, Outcome, Result
+from simgrant.sim.http import BadAnswer, Headers, HttpClient, HttpError, Limits, Url
+from simgrant.wire import content_types, json_reader, xml_reader
+
+DEMO_REQUESTOR: Final = "9b7c1f0e-demo-partner"
+
+
+@named_noun
+class Errand:
+    """What the server asks for."""
+
+    operation: str
+    app: str = "ap2014"
+    requestor_id: str = DEMO_REQUESTOR
+    proof: tuple[tuple[str, str], ...]
+    """The token and what proves the server itself: names and values."""
+    extra: tuple[tuple[str, str], ...] = ()
+    entitlement_version: str = "12.0"
+
+    @property
+    def parameters(self) -> tuple[tuple[str, str], ...]:
+        """All parameters, in the guide's order."""
+        return (
+            ("requestor_id", self.requestor_id),
+            *self.proof,
+            ("terminal_id", "0"),
+            ("terminal_vendor", "vendor"),
+            ("terminal_model", "model"),
+            ("terminal_sw_version", "1"),
+            ("entitlement_version", self.entitlement_version),
+            ("app", self.app),
+            ("operation", self.operation),
+            ("vers", "1"),
+            *self.extra,
+        )
+
+
+class PartnerServer:
+    """One server of a partner, which talks to one entitlement server; close it after use."""
+
+    def __init__(
+        self, url: Url, *, tls: ssl.SSLContext | None = None, limits: Limits | None = None
+    ) -> None:
+        self._url = url
+        self._http = HttpClient(url, tls=tls, limits=limits)
+
+    async def __aenter__(self) -> PartnerServer:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await self._http.aclose()
+
+    async def run(self, errand: Errand) -> Outcome:
+        """Ask once, and return what was said."""
+        headers: Headers = (
+            ("Accept", content_types.JSON),
+            ("Content-Type", content_types.JSON),
+            ("User-Agent", "partner-server/1.0"),
+        )
+        body = json.dumps(dict(errand.parameters), separators=(",", ":"), ensure_ascii=False)
+        asked = Exchange(
+            leg=Leg.LENT,
+            method="POST",
+            url=str(self._url),
+            parameters=errand.parameters,
+            sent=headers,
+        )
+        try:
+            answer = await self._http.exchange("POST", self._url.path, headers, body=body.encode())
+        except HttpError as error:
+            result = Result.NOT_UNDERSTOOD if isinstance(error, BadAnswer) else Result.UNREACHABLE
+            return _ended(replace(asked, failure=str(error)), result, str(error))
+        seen = replace(
+            asked,
+            status=answer.status,
+            reason=answer.reason,
+            got=answer.headers,
+            body=answer.body,
+            wire_bytes=answer.wire_bytes,
+            milliseconds=answer.milliseconds,
+        )
+        if seen.status != 200:
+            result = Result.LATER if seen.status == 503 else Result.REFUSED
+            return _ended(seen, result, f"{seen.status} {seen.reason}".rstrip())
+        reader = xml_reader if "xml" in seen.content_type else json_reader
+        try:
+            document = reader.pull_document(answer.body)
+        except (BadRequest, PeerMisbehaved) as error:
+            return _ended(seen, Result.NOT_UNDERSTOOD, f"the body cannot be read: {error.reason}")
+        seen = replace(seen, document=document)
+        return Outcome(result=Result.DOCUMENT, exchanges=(seen,), document=document)
+
+
+def _ended(seen: Exchange, result: Result, why: str) -> Outcome:
+    return Outcome(result=result, exchanges=(seen,), code=ClientError.HTTP_FAILURE, why=why)

@@ -1,0 +1,108 @@
+"""Signed JWTs that others made: the claims of one whose signature and times are good (RFC 7519).
+
+Which algorithms may sign is said by whoever asks, never by the token (RFC 8725 §3.1). The library
+is loaded with the first keys: a server without partners, and every other command, starts without.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from simgrant.nouns import noun
+
+if TYPE_CHECKING:
+    from joserfc.jwk import KeySet
+
+Keys: TypeAlias = "KeySet"
+
+MAX_TEXT: Final = 4096
+SIGNED: Final = ("ES256", "ES384", "RS256", "RS384", "RS512", "PS256", "EdDSA")
+"""Algorithms with a public key."""
+SIGNED_OR_SHARED: Final = (*SIGNED, "HS256")
+_LEEWAY_S: Final = 30
+"""Seconds by which another's clock may differ from ours."""
+
+
+class BadJwt(ValueError):
+    """It is no JWT that can be believed; the message never repeats it."""
+
+
+@noun
+class Wanted:
+    """What the claims of a JWT have to say."""
+
+    issuers: frozenset[str]
+    audience: str = ""
+    """One of the values of ``aud``; empty = it is not looked at."""
+    longest_s: int = 86_400
+    """Seconds that it may still have to live."""
+
+
+def pull_keys(text: str) -> Keys:
+    """Return the keys of a JWK Set, or of one JWK (RFC 7517); raise ValueError."""
+    from joserfc.errors import JoseError
+    from joserfc.jwk import KeySet
+
+    try:
+        data = json.loads(text)
+        if not isinstance(data, dict):
+            raise TypeError
+        return KeySet.import_key_set(data if "keys" in data else {"keys": [data]})  # type: ignore[arg-type]
+    except (JoseError, TypeError, KeyError, ValueError, RecursionError):
+        raise ValueError("no JWK or JWK Set with a key that is known") from None
+
+
+def issuer_of(text: str) -> str:
+    """Return who a text says that made it, believed or not; empty for what is no JWT."""
+    from joserfc import jws
+    from joserfc.errors import JoseError
+
+    try:
+        if len(text) > MAX_TEXT:
+            return ""
+        claims = json.loads(jws.extract_compact(text.encode()).payload)
+        issuer = claims["iss"]
+    except (JoseError, TypeError, KeyError, ValueError, RecursionError):
+        return ""
+    return issuer if isinstance(issuer, str) else ""
+
+
+def pull_jwt(
+    text: str, keys: Keys, wanted: Wanted, *, algorithms: tuple[str, ...], now: float
+) -> Mapping[str, Any]:
+    """Return the claims; raise `BadJwt` where signature, issuer, audience or time are not good."""
+    from joserfc import jws
+    from joserfc.errors import JoseError
+
+    if len(text) > MAX_TEXT:
+        raise BadJwt("too long")
+    try:
+        claims = json.loads(jws.deserialize_compact(text.encode(), keys, algorithms).payload)
+    except (JoseError, TypeError, ValueError, RecursionError):
+        raise BadJwt("not signed by a key that is known") from None
+    if not isinstance(claims, dict):
+        raise BadJwt("no claims")
+    issuer = claims.get("iss")
+    if not isinstance(issuer, str) or issuer not in wanted.issuers:
+        raise BadJwt("of another issuer")
+    audience = claims.get("aud")
+    if wanted.audience and wanted.audience not in (
+        audience if isinstance(audience, list) else [audience]
+    ):
+        raise BadJwt("for another audience")
+    expires, begins = _time(claims.get("exp")), _time(claims.get("nbf", 0))
+    if now >= expires + _LEEWAY_S:
+        raise BadJwt("over")
+    if begins > now + _LEEWAY_S:
+        raise BadJwt("not yet good")
+    if expires > now + wanted.longest_s + _LEEWAY_S:
+        raise BadJwt("good for too long")
+    return claims
+
+
+def _time(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**53:
+        return value
+    raise BadJwt("without its times")

@@ -1,0 +1,330 @@
+"""Data plans, carrier billing and satellites from the phone's bytes to the document and back."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from simgrant.domain.holdings import (
+    HeldBilling,
+    HeldBoost,
+    HeldSatellite,
+    HeldUsage,
+    Holdings,
+    Money,
+    Purchase,
+)
+from simgrant.domain.subscription import ConsentStatus, Profile
+from simgrant.flows.explain import Inquiry, Rules, explain
+from simgrant.identities import Imsi
+from simgrant.keyring.ring import Purpose
+from simgrant.ports.store import Store
+from simgrant.spec.version import SpecVersion
+from simgrant.wire.request import StoreClaim
+from tests import android_reader
+from tests.device.harness import JSON, START, XML, Phone, Server, Workbench, new_subscription
+
+PREMIUM = Imsi("001010000000020")
+OTHER = Imsi("001010000000021")
+PORTAL = '[portal]\nbase_url = "https://portal.example.net"\n'
+STORE = (("store_vendor", "Google"), ("store_user_id", "user-17"))
+
+HELD = Holdings(
+    boosts=(HeldBoost(166, Purchase.ACTIVE, until=START + 3600, at=START - 10),),
+    usage=(
+        HeldUsage("data", 314_572_800, 5_368_709_120, START + 86_400, at=START - 5),
+        HeldUsage("nobody_knows_it", 1),
+    ),
+    satellite=HeldSatellite(ConsentStatus.GIVEN, at=START - 20),
+    billing=(
+        HeldBilling(
+            "google",
+            "user-17",
+            ConsentStatus.GIVEN,
+            spent=Money(Decimal("49.99"), "EUR"),
+            resets_at=START + 86_400,
+            at=START - 30,
+        ),
+    ),
+)
+
+
+class Holding:
+    """A store whose subscriptions hold something."""
+
+    def __init__(self, store: Store, held: dict[Imsi, Holdings]) -> None:
+        self._store = store
+        self.held = held
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def profile(
+        self, tenant: str, imsi: Imsi, terminal_id: str, client: str
+    ) -> Profile | None:
+        found = await self._store.profile(tenant, imsi, terminal_id, client)
+        held = self.held.get(imsi)
+        return found if found is None or held is None else replace(found, held=held)
+
+
+@pytest.fixture
+async def server(bench: Workbench) -> AsyncIterator[Server]:
+    """A server with a portal and two subscriptions that may do everything; one holds something."""
+    async with bench.opened(PORTAL) as opened:
+        for imsi in (PREMIUM, OTHER):
+            await opened.add(new_subscription(imsi, opened.ring, plan="premium"))
+        opened.store.real = Holding(opened.store.real, {PREMIUM: HELD})
+        yield opened
+
+
+def phone_of(server: Server, app: str, imsi: Imsi = PREMIUM, **changes: Any) -> Phone:
+    changes = {"apps": (app,), "wanted": JSON, "entitlement_version": "12.0"} | changes
+    return Phone(server, imsi=imsi).but(**changes)
+
+
+async def told(phone: Phone) -> dict[str, Any]:
+    """Return what the phone is told, which is the same by token as after an authentication."""
+    full = await phone.full()
+    (app,) = phone.apps
+    assert full.status == 200, full
+    fast = await phone.fast(full.object["Token"]["token"])
+    assert set(fast.object) == {"Vers", "Token", app}
+    if "ServiceFlow_UserData" not in full.object[app]:
+        assert fast.object[app] == full.object[app]
+    members: dict[str, Any] = fast.object[app]
+    return members
+
+
+@pytest.mark.spec("TS.43 §9.1.3")
+async def test_each_subscription_is_told_its_own_usage(server: Server) -> None:
+    phone = phone_of(server, "ap2010")
+    (usage,) = (await told(phone))["DataUsageInfo"]
+    assert usage["DataUsageInfoDetails"] == {
+        "DataUsageType": "0",
+        "DataUsageName": "Mobile data",
+        "EndOfBillingCycle": "2026-11-19T11:06:40Z",
+        "DataAllowanceInBytes": "5368709120",
+        "DataUsedInBytes": "314572800",
+    }
+    as_xml = await phone.but(wanted=XML).full()
+    assert as_xml.content.count(b'name="DataUsedInBytes" value="314572800"') == 1
+    assert "\ue000" not in as_xml.content.decode()
+    used = HeldUsage("data", 1, 5_368_709_120, START + 86_400)
+    server.store.real.held[OTHER] = Holdings(usage=(used,))  # type: ignore[attr-defined]
+    (usage,) = (await told(phone_of(server, "ap2010", OTHER)))["DataUsageInfo"]
+    assert usage["DataUsageInfoDetails"]["DataUsedInBytes"] == "1"
+
+
+async def test_numbers_of_a_cycle_that_is_over_are_not_told(server: Server) -> None:
+    token = await phone_of(server, "ap2010").token()
+    server.clock.advance(86_400)
+    answer = await phone_of(server, "ap2010").fast(token)
+    assert "DataUsageInfo" not in answer.object["ap2010"]
+
+
+@pytest.mark.spec("TS.43 §9.11")
+async def test_a_boost_ends_by_itself_and_is_for_sale_again(server: Server) -> None:
+    phone = phone_of(server, "ap2010", extra=(("boost_type", "0"),), entitlement_version="2.0")
+    answer = await phone.full()
+    assert android_reader.purchase(answer.content) == android_reader.PURCHASED
+    token = answer.object["Token"]["token"]
+    server.clock.advance(3599)
+    still = await phone.fast(token)
+    assert android_reader.purchase(still.content) == android_reader.PURCHASED
+    server.clock.advance(1)
+    over = await phone.fast(token)
+    assert android_reader.purchase(over.content) == android_reader.WEB_VIEW
+
+
+@pytest.mark.spec("TS.43 §9.7")
+@pytest.mark.parametrize("number", ["0", "166"])
+async def test_0_and_166_are_the_same_boost(server: Server, number: str) -> None:
+    phone = phone_of(server, "ap2010", OTHER, extra=(("boost_type", number),))
+    found = await told(phone)
+    assert (found["EntitlementStatus"], found["ProvStatus"]) == ("1", "0")
+    assert found["ServiceFlow_URL"] == "https://portal.example.net/data-plan"
+
+
+def opened_page(server: Server, user_data: str) -> list[str]:
+    """Return what a page's user data say to whoever has the keys."""
+    assert user_data.startswith("encodedValue=")
+    posted = json.loads(base64.b64decode(user_data.removeprefix("encodedValue="), validate=True))
+    sealed = base64.urlsafe_b64decode(posted["flow"] + "=" * (-len(posted["flow"]) % 4))
+    _, plain = server.ring.open(Purpose.WEB_VIEW, sealed, now=server.clock.now())
+    return plain.decode().split("\0")
+
+
+async def test_a_page_is_told_which_boost_it_sells(server: Server) -> None:
+    phone = phone_of(server, "ap2010", OTHER, extra=(("boost_type", "0"),))
+    found = await told(phone)
+    app, imsi, terminal, _, boost = opened_page(server, found["ServiceFlow_UserData"])
+    assert (app, imsi, terminal, boost) == ("ap2010", OTHER.digits, phone.terminal_id, "166")
+
+
+async def test_what_a_boost_asks_changes_nothing_for_other_applications(server: Server) -> None:
+    phone = phone_of(server, "ap2016", extra=(("boost_type", "junk"), ("store_vendor", "x" * 500)))
+    assert (await told(phone))["EntitlementStatus"] == "1"
+
+
+@pytest.mark.parametrize("number", ["256", "-1", "1.5", "x", "٣", "1e2", "0x1", "9999999999"])
+async def test_a_boost_type_that_is_none_is_refused_before_any_challenge(
+    server: Server, number: str
+) -> None:
+    answer = await phone_of(server, "ap2010", extra=(("boost_type", number),)).begin()
+    assert answer.status == 400
+    (record,) = await server.records()
+    assert record["outcome"] == "bad_boost_type"
+
+
+@pytest.mark.spec("TS.43 §11.3.4")
+async def test_who_agreed_can_purchase_at_that_store_alone(server: Server) -> None:
+    assert (await told(phone_of(server, "ap2012", extra=STORE)))["EntitlementStatus"] == "1"
+    others = (
+        (("store_vendor", "google"), ("store_user_id", "user-18")),
+        (("store_vendor", "google"), ("store_user_id", "USER-17")),
+        (("store_vendor", "samsung"), ("store_user_id", "user-17")),
+    )
+    for extra in others:
+        found = await told(phone_of(server, "ap2012", extra=extra))
+        assert (found["EntitlementStatus"], found["TC_Status"]) == ("0", "0")
+        assert "up to 50.00 EUR" in found["MSG"]["Message"]
+        assert (await told(phone_of(server, "ap2012", OTHER, extra=STORE)))["TC_Status"] == "0"
+
+
+async def test_the_page_is_told_which_store_it_is_about(server: Server) -> None:
+    found = await told(phone_of(server, "ap2012", OTHER, extra=STORE))
+    app, _, _, _, vendor, user = opened_page(server, found["ServiceFlow_UserData"])
+    assert (app, vendor, user) == ("ap2012", "google", "user-17")
+
+
+async def test_a_limit_that_is_reached_holds_until_the_next_cycle(server: Server) -> None:
+    (row,) = HELD.billing
+    spent = replace(row, spent=Money(Decimal("50.00"), "EUR"))
+    server.store.real.held[PREMIUM] = Holdings(billing=(spent,))  # type: ignore[attr-defined]
+    phone = phone_of(server, "ap2012", extra=STORE)
+    found = await told(phone)
+    assert found["EntitlementStatus"] == "2"
+    assert "limit" in found["MessageForIncompatible"]
+    token = await phone.token()
+    server.clock.advance(86_400)
+    again = await phone.fast(token)
+    assert again.object["ap2012"]["EntitlementStatus"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("extra", "reason"),
+    [
+        ((), "parameter_missing"),
+        (STORE[:1], "parameter_missing"),
+        (STORE[1:], "parameter_missing"),
+        ((("store_vendor", ""), STORE[1]), "parameter_missing"),
+        ((("store_vendor", "x" * 65), STORE[1]), "bad_store"),
+        ((STORE[0], ("store_user_id", "x" * 257)), "bad_store"),
+        ((*STORE, ("MSG_btn", "2")), "bad_msg_btn"),
+        ((*STORE, ("MSG_btn", "yes")), "bad_msg_btn"),
+    ],
+)
+async def test_a_store_that_does_not_say_who_it_is(
+    server: Server, extra: tuple[tuple[str, str], ...], reason: str
+) -> None:
+    answer = await phone_of(server, "ap2012", extra=extra).begin()
+    assert answer.status == 400
+    (record,) = await server.records()
+    assert record["outcome"] == reason
+    assert "user-17" not in json.dumps(record)
+
+
+async def test_a_bare_request_with_a_token_for_a_store_is_refused_too(server: Server) -> None:
+    phone = phone_of(server, "ap2012", extra=STORE)
+    token = await phone.token()
+    bare = await phone.server.get(f"token={token}", ("accept", JSON))
+    assert bare.status == 400
+
+
+@pytest.mark.spec("TS.43 §15.2")
+async def test_satellite_networks_reach_the_phone(server: Server) -> None:
+    answer = await phone_of(server, "ap2016", app_name="androidSatmode").full()
+    phone = android_reader.Satellite(answer.content)
+    assert phone.enabled
+    assert phone.metered == {"99940": False, "99941": True}
+    assert phone.services["99941"] == {"sms": "", "data": "constrained", "voice": "unconstrained"}
+    assert phone.barred == ["99949"]
+
+
+async def test_who_has_not_switched_it_on_is_sent_to_the_page(server: Server) -> None:
+    found = await told(phone_of(server, "ap2016", OTHER))
+    assert found["EntitlementStatus"] == "0"
+    assert found["ServiceFlow_URL"] == "https://portal.example.net/satmode"
+    assert opened_page(server, found["ServiceFlow_UserData"])[:2] == ["ap2016", OTHER.digits]
+
+
+async def test_all_applications_in_one_request(server: Server) -> None:
+    apps = ("ap2004", "ap2003", "ap2005", "ap2010", "ap2012", "ap2016")
+    for wanted in (JSON, XML):
+        phone = phone_of(server, "", apps=apps, extra=STORE, wanted=wanted)
+        answer = await phone.full()
+        assert answer.status == 200
+        if wanted == JSON:
+            assert set(answer.object) == {"Vers", "Token", *apps}
+        else:
+            assert answer.phone.get("ap2004", "EntitlementStatus") == "1"
+
+
+async def test_records_say_what_was_looked_at_and_nothing_of_the_user(server: Server) -> None:
+    await told(phone_of(server, "ap2012", extra=STORE))
+    *_, record = await server.records()
+    assert record["facts"]["wish"] == [[None, "google"], "request"]
+    assert record["facts"]["store"] == [["given", 2, "below_limit", "50.00 EUR"], "store"]
+    assert record["ages"]["store"] == 30
+    await told(phone_of(server, "ap2010"))
+    *_, record = await server.records()
+    assert record["facts"]["usage"] == [[["data", True, True]], "usage"]
+    assert record["facts"]["boosts"] == [[[166, "active"]], "boosts"]
+    text = json.dumps(await server.records())
+    for secret in ("user-17", "314572800", PREMIUM.digits):
+        assert secret not in text
+
+
+async def test_records_of_other_applications_are_as_they_were(server: Server) -> None:
+    await told(phone_of(server, "ap2004"))
+    *_, record = await server.records()
+    assert not record["facts"].keys() & {"wish", "store", "usage", "boosts", "satellite", "offer"}
+
+
+@pytest.mark.parametrize(
+    ("app", "boost_type", "store"),
+    [("ap2010", None, ()), ("ap2010", 166, ()), ("ap2012", None, STORE), ("ap2016", None, ())],
+)
+@pytest.mark.parametrize("imsi", [PREMIUM, OTHER])
+async def test_explain_says_what_the_phone_is_told(
+    server: Server, app: str, boost_type: int | None, store: tuple[Any, ...], imsi: Imsi
+) -> None:
+    extra = store if boost_type is None else (("boost_type", str(boost_type)),)
+    found = await told(phone_of(server, app, imsi, extra=extra))
+    profile = await server.store.profile("default", imsi, "", "")
+    claim = StoreClaim("google", "user-17") if store else StoreClaim("", "")
+    explained = await explain(
+        Inquiry(app, SpecVersion(12, 0), boost_type=boost_type, store=claim, languages=("en",)),
+        profile.subscription,
+        tenant=server.parts.tenancy.by_name["default"],
+        policy=server.parts.policies["default"],
+        portal=server.parts.portals["default"],
+        store=server.store.real,
+        ring=server.ring,
+        rules=Rules(86_400),
+        now=server.clock.now(),
+    )
+    from simgrant.cli.explain import _items_data
+
+    said = _items_data(explained.application.items)
+    for name, value in found.items():
+        if name == "ServiceFlow_UserData":
+            assert said[name] == "flow=…"
+        elif not name.startswith("PLMN"):
+            assert said[name] == value, name

@@ -1,0 +1,205 @@
+"""A change reaches the phone by whichever channel it registered for, whatever breaks meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simgrant.config.load import DEFAULT_TENANT
+from simgrant.domain.subscription import PushRegistration
+from simgrant.identities import Imsi
+from simgrant.ports.store import Change
+from simgrant.sim.push.apple import Apple
+from simgrant.sim.push.certificates import Authority
+from simgrant.sim.push.google import Google
+from simgrant.sim.push.microsoft import Microsoft
+from simgrant.sim.push.smsc import MessageCentre
+from simgrant.sim.push.switch import Fault, Switch
+from simgrant.spec.ids import NotifAction
+from tests.e2e.nodes import SIMS, Node, Site, until
+
+pytestmark = pytest.mark.e2e
+
+T = DEFAULT_TENANT
+EACH = 12
+"""Subscriptions on every channel."""
+QUICK = {"push.first_pause_s": 0.05, "push.longest_pause_s": 1, "push.poll_s": 0.05}
+ACTIONS = {"fcm": NotifAction.FCM, "apns": NotifAction.APNS, "wns": NotifAction.WNS}
+
+
+@dataclass
+class Push:
+    """The four services, and how a site is told of them."""
+
+    services: dict[str, Any]
+    settings: dict[str, object]
+
+    def switch(self, channel: str) -> Switch:
+        switch: Switch = self.services[channel].switch
+        return switch
+
+    def token(self, channel: str, number: int) -> str:
+        """Return the push token of a phone."""
+        if channel == "wns":
+            return str(self.services["wns"].channel(f"phone{number}"))
+        return f"{number:064x}" if channel == "apns" else f"phone:{number}"
+
+
+@asynccontextmanager
+async def services(folder: Path) -> AsyncIterator[Push]:
+
+    def file(name: str, data: bytes | str) -> str:
+        path = folder / name
+        path.write_bytes(data if isinstance(data, bytes) else data.encode())
+        return str(path)
+
+    authority = Authority(now=time.time())
+    google, apple, microsoft = Google(authority), Apple(authority), Microsoft(authority)
+    centre = MessageCentre()
+    made: dict[str, Any] = {"fcm": google, "apns": apple, "wns": microsoft, "sms": centre}
+    for service in made.values():
+        await service.up()
+    place = f"127.0.0.1:{microsoft.web.port}"
+    settings: dict[str, object] = {
+        "fcm.lab.service_account": file("account.json", google.service_account()),
+        "fcm.lab.url": google.web.url,
+        "apns.lab.key_file": file("key.p8", apple.signing_key()),
+        "apns.lab.key_id": apple.key_id,
+        "apns.lab.team_id": apple.team_id,
+        "apns.lab.topic": apple.topic,
+        "apns.lab.url": apple.web.url,
+        "wns.lab.client_id": microsoft.client_id,
+        "wns.lab.client_secret_file": file("secret", microsoft.client_secret),
+        "wns.lab.connect_to": [f"{microsoft.host}={place}", f"{microsoft.login_host}={place}"],
+        "sms.lab.host": "127.0.0.1",
+        "sms.lab.port": centre.port,
+        "sms.lab.system_id": centre.system_id,
+        "sms.lab.password_file": file("password", centre.password),
+        "sms.lab.source": "8095",
+        **{f"{kind}.lab.ca_file": file("ca.pem", authority.pem) for kind in ACTIONS},
+        **QUICK,
+    }
+    try:
+        yield Push(made, settings)
+    finally:
+        for service in made.values():
+            await service.down()
+
+
+async def register(site: Site, push: Push, imsi: Imsi, channel: str, number: int) -> None:
+    one = PushRegistration(
+        f"t{number}", "ap2004", "ims", int(ACTIONS[channel]), push.token(channel, number), 1
+    )
+    async with site.store() as store:
+        await store.register_push(T, imsi, [one])
+
+
+def phones(channel: str) -> list[tuple[int, Imsi]]:
+    """Return the subscriptions of a channel; those of SMS register nothing."""
+    first = EACH * [*ACTIONS, "sms"].index(channel)
+    return [(number, SIMS[number].imsi) for number in range(first, first + EACH)]
+
+
+async def change_all(site: Site, plan: str) -> None:
+    """Change everybody's plan, as `subscription set` does."""
+    now = int(time.time())
+    async with site.store() as store:
+        for channel in (*ACTIONS, "sms"):
+            for _, imsi in phones(channel):
+                await store.change(T, imsi, Change(plan=plan), now=now, sms_apps=("ap2004",))
+
+
+def delivered(node: Node) -> float:
+    return node.metric("simgrant_notices_total", result="delivered")
+
+
+def all_failed(node: Node, channel: str) -> bool:
+    """Say whether as many tries failed as there are phones."""
+    name = "simgrant_notices_total"
+    tries = (node.metric(name, channel=channel, result=each) for each in ("later", "failed"))
+    return sum(tries) >= EACH
+
+
+async def test_while_every_receiver_is_down_nothing_is_lost_and_then_nothing_comes_twice(
+    site: Site, tmp_path: Path
+) -> None:
+    async with services(tmp_path) as push:
+        for channel in ACTIONS:
+            for number, imsi in phones(channel):
+                await register(site, push, imsi, channel, number)
+        node = site.node(settings=push.settings)
+        for service in push.services.values():
+            await service.down()
+        await change_all(site, "basic")
+        for channel in push.services:
+            await until(partial(all_failed, node, channel), what=f"{channel} failed")
+        assert delivered(node) == 0
+        for service in push.services.values():
+            await service.up()
+        async with asyncio.timeout(60):
+            for channel in push.services:
+                await push.switch(channel).until_taken(EACH)
+        await until(lambda: delivered(node) == 4 * EACH, what="all delivered")
+        for channel in ACTIONS:
+            taken = Counter(each.token for each in push.switch(channel).taken)
+            wanted = {push.token(channel, number): 1 for number, _ in phones(channel)}
+            assert taken == wanted, channel
+            assert {each.apps for each in push.switch(channel).taken} == {("ap2004",)}
+        numbers = Counter(each.token for each in push.switch("sms").taken)
+        assert numbers == {SIMS[number].msisdn.digits: 1 for number, _ in phones("sms")}  # type: ignore[union-attr]
+        # Once more: what is told is this change only.
+        await change_all(site, "standard")
+        await until(lambda: delivered(node) == 8 * EACH, what="the second change told")
+        assert all(len(push.switch(channel).taken) == 2 * EACH for channel in push.services)
+
+
+async def test_what_a_killed_node_had_under_way_another_delivers(
+    site: Site, tmp_path: Path
+) -> None:
+    async with services(tmp_path) as push:
+        push.switch("fcm").play(Fault.SLOW)
+        for number, imsi in phones("fcm"):
+            await register(site, push, imsi, "fcm", number)
+        settings = {**push.settings, "push.timeout_s": 1.5}
+        first = site.node(settings=settings)
+        async with site.store() as store:
+            for _, imsi in phones("fcm"):
+                assert await store.tell(T, imsi, at=int(time.time())) == 1
+        await push.switch("fcm").until_asked(EACH)
+        first.kill()
+        push.switch("fcm").play(None)
+        site.node(settings=settings)
+        async with asyncio.timeout(60):
+            await push.switch("fcm").until_taken(EACH)
+        taken = push.switch("fcm").taken
+        assert {each.token for each in taken} == {push.token("fcm", n) for n, _ in phones("fcm")}
+        # Told again, if at all, under the same name, so that the phone shows it once.
+        names = {(each.token, each.collapse_id) for each in taken}
+        assert len(names) == EACH
+
+
+async def test_a_phone_registers_and_the_operator_tells_it(site: Site, tmp_path: Path) -> None:
+    async with services(tmp_path) as push:
+        node = site.node(settings=push.settings)
+        sim = SIMS[0]
+        await register(site, push, sim.imsi, "apns", 0)
+        said = site.command("subscription", "notify", sim.imsi.digits, "--app", "ap2004")
+        assert "1 notice to be sent" in said.stderr + said.stdout
+        async with asyncio.timeout(30):
+            await push.switch("apns").until_taken(1)
+        site.command("subscription", "set", sim.imsi.digits, "--plan", "basic")
+        async with asyncio.timeout(30):
+            await push.switch("apns").until_taken(2)
+        await until(lambda: delivered(node) == 2, what="both counted")
+        shown = node.out.read_text() + node.err.read_text()
+        assert push.token("apns", 0) not in shown
+        assert sim.imsi.digits not in shown

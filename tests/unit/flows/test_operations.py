@@ -1,0 +1,63 @@
+"""How operations are found, and what a table may say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from simgrant.flows.operations import OPERATED, OPERATIONS, NotAnOperation, collect
+from simgrant.flows.operations.operation import Done, Means, Refused, Task, read_table
+from simgrant.services import BadTable
+
+TABLE = """
+name = "DoIt"
+section = "6.1"
+since = "9.0"
+required = []
+[proofs]
+ap2009 = ["sim"]
+"""
+
+
+async def run(_task: Task, _means: Means) -> Done | Refused:
+    return Done()
+
+
+def test_all_of_this_folder_are_found() -> None:
+    assert {operation.name for operation in OPERATIONS.values()} == {
+        "AcquireOperatorToken",
+        "AcquireTemporaryToken",
+        "Get3PAppInfo",
+        "GetPhoneNumber",
+        "GetSubscriberDeviceInfo",
+        "GetSubscriberInfo",
+        "ValidateOperatorToken",
+        "VerifyPhoneNumber",
+    }
+    assert OPERATIONS["validateoperationtoken"] is OPERATIONS["validateoperatortoken"]
+    assert {"ap2014", "ap2015"} == OPERATED
+
+
+def test_a_name_is_taken_once() -> None:
+    one = read_table(TABLE, run, name="one")
+    with pytest.raises(NotAnOperation, match="two claims doit"):
+        collect([("one", one), ("two", replace(one, section="6.2"))])
+    with pytest.raises(NotAnOperation, match="three has no OPERATION"):
+        collect([("three", None)])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('name = "DoIt"', ""),
+        ('since = "9.0"', 'since = "nine"'),
+        ('"sim"', '"smile"'),
+        ("required = []", "required = 7"),
+        ("required = []", "required = []\nrequierd = []"),
+        ("[proofs]", '[parm.X]\nsection = "6.1"\n[proofs]'),
+    ],
+)
+def test_a_bad_table_is_found_at_import(old: str, new: str) -> None:
+    with pytest.raises(BadTable, match=r"one\.toml"):
+        read_table(TABLE.replace(old, new), run, name="one.toml")
