@@ -22,6 +22,7 @@ from simgrant.services import SERVICES
 from simgrant.spec.load import tables
 from tests.docs.pages import DOCS, ROOT, Page, page, pages
 from tools import reference as generator
+from tools.conformance import page as conformance
 
 PAGES = pages()
 
@@ -36,6 +37,7 @@ def _name(item: Page) -> str:
 def test_generated_pages_are_current() -> None:
     assert reference.main(["--check"]) == 0
     assert generator.main(["--check"]) == 0
+    assert conformance.main(["--check"]) == 0
 
 
 def test_every_error_has_a_status_and_is_on_the_page() -> None:
