@@ -130,22 +130,24 @@ def derived() -> dict[str, Requirement]:
 
 def _derived() -> Iterator[Requirement]:
     found = tables()
+    table_in = {row.section: row.number for row in found.spec_tables.values()}
     for param in found.params.values():
         table = 4 if param.source == "2.3" else None
         yield from _valued(
             f"request.{param.name}", param.source, table, param.meaning, param.values
         )
     for parm in found.answer_parms.values():
-        name, table = f"{parm.characteristic}/{parm.name}", 12 if parm.source == "2.9.5" else None
-        yield from _valued(f"document.{name}", parm.source, table, parm.meaning, parm.values)
+        name, table = f"document.{parm.characteristic}/{parm.name}", table_in.get(parm.source)
+        yield from _valued(name, parm.source, table, parm.meaning, parm.values)
     for service in SERVICES.values():
         for path, row in service.parms.items():
             since = "" if str(row.since) == "1.0" else str(row.since)
-            name = f"{service.app_id}.{path}"
-            yield from _valued(name, row.section, None, row.meaning, row.values, since)
+            name, table = f"{service.app_id}.{path}", table_in.get(row.section)
+            yield from _valued(name, row.section, table, row.meaning, row.values, since)
     for answer in found.http_answers.values():
         status = f"status.{answer.status}"
-        yield Requirement(status, Kind.STATUS, answer.section, None, answer.when, "")
+        table = table_in.get(answer.section)
+        yield Requirement(status, Kind.STATUS, answer.section, table, answer.when, "")
     for version in found.versions.values():
         says = f"clients of version {version.number} are served"
         yield Requirement(f"version.{version.number}", Kind.VERSION, "2.5", None, says, "")

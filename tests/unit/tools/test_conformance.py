@@ -10,6 +10,7 @@ import pytest
 
 from tools.conformance import claims, page, requirements
 from tools.conformance.claims import Claim
+from tools.conformance.judgement import judge, section_problems
 from tools.conformance.requirements import BadData, Kind, Requirement, Rule, Standing, State
 
 ROOT = Path(__file__).parents[3]
@@ -32,7 +33,7 @@ def wrong(
     rules: Sequence[Rule] = (),
     derived: dict[str, Requirement] | None = None,
 ) -> str:
-    return "\n".join(page.judge(written, derived or {}, rules, claimed).problems)
+    return "\n".join(judge(written, derived or {}, rules, claimed).problems)
 
 
 # --- what is required has a test -----------------------------------------------------------
@@ -153,15 +154,15 @@ def test_a_file_with_a_mistake_is_refused(tmp_path: Path, text: str) -> None:
 def test_every_section_is_asked_or_silent() -> None:
     every = requirements.written() | requirements.derived()
     silent = dict(requirements.silent())
-    assert list(page.section_problems(every, silent)) == []
+    assert list(section_problems(every, silent)) == []
     del silent["1.1"]
-    found = list(page.section_problems(every, {**silent, "2.4": "why", "99": "why"}))
+    found = list(section_problems(every, {**silent, "2.4": "why", "99": "why"}))
     assert found == [
         "silent.toml: section 2.4 asks something of a server",
         "silent.toml: there is no section 99",
         "section 1.1 has no requirement, nor is it in silent.toml",
     ]
-    assert "no section 77" in "\n".join(page.section_problems(asked("a", section="77"), {}))
+    assert "no section 77" in "\n".join(section_problems(asked("a", section="77"), {}))
 
 
 # --- claims --------------------------------------------------------------------------------
