@@ -36,12 +36,11 @@ from simgrant.spec.ids import ProvStatus
 from simgrant.spec.load import tables
 from simgrant.telemetry.metrics import Metrics
 from simgrant.telemetry.record import push_trail, push_verdict
+from tools.markdown import head, table
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ROOT / "src/simgrant"
 REASONS = Path(__file__).with_name("reasons.toml")
-
-_EPILOGUE = "Made by `make docs` from"
 
 
 # --- services ------------------------------------------------------------------------------
@@ -50,7 +49,7 @@ _EPILOGUE = "Made by `make docs` from"
 def services() -> str:
     """Return the page of services and what their answers hold."""
     parts = [
-        _head("Services", "src/simgrant/services and the tables beside it"),
+        head("Services", "src/simgrant/services and the tables beside it"),
         "What a phone can ask for, and what the answer may hold. A policy rule decides about\n"
         "*features*; the service turns the decisions into its parameters. `simgrant services`\n"
         "and `GET /services.json` on the management listener have the short form.\n",
@@ -74,7 +73,7 @@ def services() -> str:
         for row in tables().applications.values()
         if row.id not in SERVICES
     )
-    parts.append(_table(("AppID", "about", "TS.43"), rows))
+    parts.append(table(("AppID", "about", "TS.43"), rows))
     return "\n".join(parts)
 
 
@@ -95,7 +94,7 @@ def _operation(operation: Operation) -> str:
         (f"`{path}`", row.presence, row.meaning, _words(row), f"§{row.section}")
         for path, row in operation.parms.items()
     )
-    return f"{head}\n{_table(('parameter', 'presence', 'meaning', 'values', 'TS.43'), rows)}"
+    return f"{head}\n{table(('parameter', 'presence', 'meaning', 'values', 'TS.43'), rows)}"
 
 
 def _words(row: ParmRow) -> str:
@@ -108,7 +107,7 @@ def _service(service: Service) -> str:
     features = ", ".join(f"`{name}` ({FEATURES.get(name, name)})" for name in service.features)
     decides = f"Decides about {features}." if features else "Decides nothing."
     requires = " and ".join(f"`{name}`" for name in service.requires)
-    head = (
+    top = (
         f"## {service.app_id}: {service.name}\n\n"
         f"TS.43 §{service.section}, since version {service.since}. "
         f"{decides} Beside the decisions it looks at {looks}."
@@ -127,7 +126,7 @@ def _service(service: Service) -> str:
         for path, row in service.parms.items()
     )
     columns = ("parameter", "presence", "meaning", "values", "told to clients of", "TS.43")
-    return f"{head}\n{_table(columns, rows)}"
+    return f"{top}\n{table(columns, rows)}"
 
 
 def _span(row: ParmRow) -> str:
@@ -164,21 +163,21 @@ def requests() -> str:
     )
     return "\n".join(
         (
-            _head("Requests and documents", "src/simgrant/spec/tables"),
+            head("Requests and documents", "src/simgrant/spec/tables"),
             "One resource at any path, by GET with a query or by POST with one flat JSON object.\n"
             "The answer to a challenge is a POST with the member `eap-relay-packet` and the\n"
             "session's cookie, and nothing else.\n",
             "## Parameters of a request\n",
-            _table(("name", "meaning", "compared", "without it", "defined in"), params),
+            table(("name", "meaning", "compared", "without it", "defined in"), params),
             "## In every document\n",
             "Beside these, each application asked for has its own part: see\n"
             "[Services](services.md).\n",
-            _table(("parameter", "presence", "meaning"), answers),
+            table(("parameter", "presence", "meaning"), answers),
             "## Versions of TS.43\n",
             "Every version from 1.0 on is served, unless a\n"
             "[profile](../operations.md#profiles-of-clients) says otherwise; newer ones than the\n"
             "last of this table are served like it.\n",
-            _table(("version", "published", "brings", "what we do otherwise from it on"), versions),
+            table(("version", "published", "brings", "what we do otherwise from it on"), versions),
         )
     )
 
@@ -196,7 +195,7 @@ def answers() -> str:
     rows = tables().http_answers.values()
 
     def listed(*, sent: bool) -> str:
-        return _table(
+        return table(
             ("status", "when", "what a phone does", "TS.43"),
             (
                 (f"**{row.status}**", row.when, row.device, f"§{row.section}")
@@ -207,7 +206,7 @@ def answers() -> str:
 
     return "\n".join(
         (
-            _head("HTTP answers", "src/simgrant/spec/tables/http_answers.toml"),
+            head("HTTP answers", "src/simgrant/spec/tables/http_answers.toml"),
             "What the device listener answers, and what a phone makes of it. Every answer has\n"
             "`x-request-id` and `cache-control: no-store`; every 503 has `retry-after` in\n"
             "seconds, spread so that phones do not come back together.\n"
@@ -220,12 +219,12 @@ def answers() -> str:
             "## Beside TS.43 on the device listener\n",
             "Only where documents are\n[signed](../operations.md#signed-answers); then each has\n"
             "`content-digest`, `signature-input` and `signature` too.\n",
-            _table(
+            table(
                 ("path", "answer"),
                 ((f"`{key_set.PATH.decode()}`", "the public keys as a JWKS (RFC 7517); GET only"),),
             ),
             "## The management listener\n",
-            _table(
+            table(
                 ("path", "answer"),
                 (
                     ("`/healthz`", "200 `alive` as long as the process can answer"),
@@ -258,15 +257,15 @@ def error_page() -> str:
     )
     return "\n".join(
         (
-            _head("Errors and reasons", "src/simgrant/errors.py and tools/reasons.toml"),
+            head("Errors and reasons", "src/simgrant/errors.py and tools/reasons.toml"),
             "A phone is told a status and next to nothing. Why, is in the field `outcome` of the\n"
             "request's record and in the label `outcome` of `simgrant_requests_total`.\n",
             "## Errors\n",
-            _table(("error", "status", "meaning", "body"), tree),
+            table(("error", "status", "meaning", "body"), tree),
             "## Outcomes\n",
             "`document` and `challenge` are the good ones. `method` is one other than GET and\n"
             "POST (405), `internal_error` a fault of ours (500; the log has where).\n",
-            _table(("outcome", "status", "meaning and what to do"), reasons),
+            table(("outcome", "status", "meaning and what to do"), reasons),
             "## Reasons of decisions\n",
             "The field `reason` of a decision comes from the policy: see [Policy](../policy.md).\n"
             "`no_rule` means that not one rule held, and what nobody allowed is denied.\n",
@@ -352,11 +351,11 @@ def metric_page() -> str:
     """Return the page of metrics."""
     return "\n".join(
         (
-            _head("Metrics", "src/simgrant/telemetry/metrics.py"),
+            head("Metrics", "src/simgrant/telemetry/metrics.py"),
             "`GET /metrics` on the management listener, in the text format of Prometheus. Labels\n"
             "are words from closed sets, never identities. With several workers the numbers are\n"
             "sums over all of them, and `simgrant_in_flight` is left out: it is of one process.\n",
-            _table(("metric", "type", "labels", "meaning"), metric_rows()),
+            table(("metric", "type", "labels", "meaning"), metric_rows()),
         )
     )
 
@@ -430,7 +429,7 @@ def _some_facts() -> Facts:
 def command_page() -> str:
     """Return the page of commands."""
     parts = [
-        _head("Commands", "src/simgrant/cli and src/simgrant/sim"),
+        head("Commands", "src/simgrant/cli and src/simgrant/sim"),
         "`--config FILE` may stand anywhere among the options of a command. Without it, a file\n"
         "`simgrant.toml` in the current directory counts, and without that the built-in defaults.\n"
         "Exit codes: 0 done, 1 refused or failed, 2 wrong usage or configuration, 130\n"
@@ -486,7 +485,7 @@ def _command(path: str, command: Any) -> str:
             spelt = ", ".join(f"`{each}`" for each in param.opts)
             rows.append((spelt, text + _choices(param), _default(param)))
     if rows:
-        parts.append(_table(("option", "meaning", "default"), rows))
+        parts.append(table(("option", "meaning", "default"), rows))
     return "\n".join(part for index, part in enumerate(parts) if part or index != 1)
 
 
@@ -516,7 +515,7 @@ def _default(param: Any) -> str:
 def divergence_part() -> str:
     """Return the table of divergences, in the order of TS.43."""
     rows = sorted(tables().divergences.values(), key=lambda row: _section_key(row.section))
-    return _table(
+    return table(
         ("TS.43", "id", "it says", "we do", "why", ""),
         (
             (
@@ -540,7 +539,7 @@ def condition_part() -> str:
     """Return the table of what a condition may be about."""
     policy = default_policy()
     known = subjects(Names(plans=policy.plans.keys(), features=policy.features.keys()))
-    return _table(
+    return table(
         ("condition", "operators", "meaning"),
         ((f"`{name}`", _operators(known[name]), _MEANINGS[name]) for name in known),
     )
@@ -576,7 +575,7 @@ def _operators(subject: Subject) -> str:
 def feature_part() -> str:
     """Return the table of built-in features."""
     rows = ((f"`{name}`", text) for name, text in FEATURES.items())
-    return _table(("feature", "meaning"), rows)
+    return table(("feature", "meaning"), rows)
 
 
 # --- writing -------------------------------------------------------------------------------
@@ -616,20 +615,6 @@ def _replaced(text: str, mark: str, part: str) -> str:
     if not found or not closed:
         raise SystemExit(f"the marks of {mark} are missing")
     return f"{head}{begin}\n{part}\n{end}{tail}"
-
-
-def _head(title: str, source: str) -> str:
-    return f"# {title}\n\n<!-- {_EPILOGUE} {source}. Do not edit. -->\n"
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
-    lines += [f"| {' | '.join(map(_cell, row))} |" for row in rows]
-    return "\n".join(lines) + "\n"
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|").replace("``", "`")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -55,6 +55,7 @@ def attributes_of(packet: bytes) -> list[tuple[int, int]]:
 # --- rule 1: both types accepted means XML -------------------------------------------------
 
 
+@pytest.mark.conforms("divergence.xml-when-both")
 @pytest.mark.parametrize(
     ("accept", "kind"),
     [
@@ -87,6 +88,7 @@ async def test_rule_1_without_accept_the_answer_is_xml(server: Server, phone: Ph
 # --- rule 2: the answer carries the packet and the cookie only -----------------------------
 
 
+@pytest.mark.conforms("eap.request-kept")
 async def test_rule_2_the_answer_goes_to_the_bare_url(server: Server, phone: Phone) -> None:
     phone = phone.but(apps=VOICE_AND_TEXT, entitlement_version="8.0")
     challenge = await phone.begin()
@@ -126,6 +128,7 @@ async def answered_with(phone: Phone, *cookies: str, other: Answer | None = None
     )
 
 
+@pytest.mark.conforms("headers.Cookie", "divergence.cookie-without-max-age")
 @pytest.mark.parametrize(
     "lines",
     [
@@ -152,6 +155,7 @@ async def test_rule_3_an_older_session_s_cookie_does_not_hide_the_present_one(
     assert answer.status == 200
 
 
+@pytest.mark.conforms("eap.session-cookie")
 async def test_rule_3_one_cookie_serves_a_session_with_resynchronisation(
     server: Server,
 ) -> None:
@@ -164,6 +168,7 @@ async def test_rule_3_one_cookie_serves_a_session_with_resynchronisation(
     assert service(last, "ap2004")["EntitlementStatus"] == "1"
 
 
+@pytest.mark.conforms("headers.Set-Cookie", "divergence.cookie-without-max-age")
 async def test_rule_3_the_set_cookie_line_makes_no_client_quote(phone: Phone) -> None:
     line = (await phone.begin()).header("set-cookie")
     attributes = {part.strip().partition("=")[0].lower() for part in line.split(";")[1:]}
@@ -176,6 +181,7 @@ async def test_rule_3_the_set_cookie_line_makes_no_client_quote(phone: Phone) ->
 # --- rule 4: one packet type, and none in a document ---------------------------------------
 
 
+@pytest.mark.conforms("eap.challenge", "divergence.challenge-is-first")
 async def test_rule_4_only_challenges_of_eap_aka_are_ever_sent(server: Server) -> None:
     for card in (new_card(), new_card(ahead=True)):
         phone = Phone(server, card=card)
@@ -191,6 +197,7 @@ async def test_rule_4_only_challenges_of_eap_aka_are_ever_sent(server: Server) -
             assert [kind for kind, _ in attributes_of(data)] == [1, 2, 11]
 
 
+@pytest.mark.conforms("json.never-a-challenge", "divergence.eap-failure-never-on-wire")
 @pytest.mark.parametrize("wanted", [XML, JSON])
 async def test_rule_4_no_document_holds_an_eap_packet(phone: Phone, wanted: str) -> None:
     for answer in (await phone.but(wanted=wanted).full(), await phone.fast(await phone.token())):
@@ -198,6 +205,7 @@ async def test_rule_4_no_document_holds_an_eap_packet(phone: Phone, wanted: str)
         assert b"eap-relay" not in answer.content
 
 
+@pytest.mark.conforms("divergence.eap-failure-never-on-wire")
 async def test_rule_4_a_refusal_carries_no_eap_failure(server: Server) -> None:
     phone = Phone(server)
     challenge = await phone.begin()
@@ -222,6 +230,7 @@ async def test_rule_5_lengths_are_right_everywhere(server: Server) -> None:
 # --- rule 6: token trouble is 511 and only 511 ---------------------------------------------
 
 
+@pytest.mark.conforms("answers.token-trouble-511", "status.511")
 async def test_rule_6_every_token_trouble_is_511(bench: Workbench) -> None:
     async with bench.opened() as server:
         phone = Phone(server)
@@ -247,6 +256,7 @@ async def test_rule_6_neither_token_nor_identity_is_511(phone: Phone) -> None:
     assert (await phone.server.get(phone.query())).status == 511
 
 
+@pytest.mark.conforms("answers.after-511")
 async def test_rule_6_after_511_a_full_authentication_works(phone: Phone) -> None:
     token = await phone.token()
     await phone.server.store.real.revoke_tokens("default", ALLOWED, None)
@@ -257,6 +267,14 @@ async def test_rule_6_after_511_a_full_authentication_works(phone: Phone) -> Non
 # --- rule 7: the token comes back, with what is left of it ---------------------------------
 
 
+@pytest.mark.conforms(
+    "token.after-full",
+    "eap.right-answer",
+    "answer.token-validity",
+    "document.TOKEN/token",
+    "document.TOKEN/validity",
+    "divergence.token-in-every-answer",
+)
 async def test_rule_7_every_document_has_the_token_and_its_remaining_validity(
     phone: Phone,
 ) -> None:
@@ -284,6 +302,7 @@ async def test_rule_7_in_json_too(phone: Phone) -> None:
 # --- rule 8: nothing is escaped but the ampersand ------------------------------------------
 
 
+@pytest.mark.conforms("divergence.xml-escaping")
 async def test_rule_8_only_amp_is_escaped(server: Server) -> None:
     documents = []
     for wanted_version in ("2.0", "8.0"):
@@ -336,6 +355,7 @@ def shape_of(document: bytes) -> list[tuple[int, str, list[str]]]:
     return found
 
 
+@pytest.mark.conforms("volte.flat-before-7")
 @pytest.mark.parametrize("version", ["2.0", "6.1"])
 async def test_rule_9_the_old_form_is_flat(phone: Phone, version: str) -> None:
     answer = await phone.but(apps=VOICE_AND_TEXT, entitlement_version=version).full()
@@ -345,6 +365,7 @@ async def test_rule_9_the_old_form_is_flat(phone: Phone, version: str) -> None:
     assert answer.phone.get("ap2003", "EntitlementStatus") == "1"
 
 
+@pytest.mark.conforms("voice.per-access")
 async def test_rule_9_the_new_form_nests_under_voice_only(phone: Phone) -> None:
     answer = await phone.but(apps=VOICE_AND_TEXT, entitlement_version="8.0").full()
     shape = shape_of(answer.content)
@@ -368,6 +389,7 @@ async def test_rule_9_names_are_spelled_as_the_ims_application_reads_them(phone:
 # --- rule 10: content types and statuses ---------------------------------------------------
 
 
+@pytest.mark.conforms("eap.relay-type", "eap.no-redirect", "xml.media-type", "json.media-type")
 async def test_rule_10_content_types_are_lower_case_and_say_xml_or_json(phone: Phone) -> None:
     challenge = await phone.begin()
     answers = [
@@ -395,6 +417,9 @@ async def test_rule_10_nothing_redirects(server: Server, phone: Phone) -> None:
 # --- rule 11: never 200 without the asked-for application ----------------------------------
 
 
+@pytest.mark.conforms(
+    "answers.retry-after", "answers.backend-503", "status.503", "divergence.retry-after-always"
+)
 async def test_rule_11_a_store_that_is_down_is_503_with_retry_after(phone: Phone) -> None:
     token = await phone.token()
     challenge = await phone.begin()
@@ -460,6 +485,7 @@ async def test_rule_11_a_store_that_hangs_is_503_in_time(
         assert (await phone.post(packet, challenge.cookie)).status == 200
 
 
+@pytest.mark.conforms("eap.no-vectors-503", "divergence.core-failure-503-not-511")
 async def test_rule_11_a_source_of_vectors_that_hangs_is_503(bench: Workbench) -> None:
     async with bench.opened("[auth]\nvector_timeout_s = 0.05") as server:
         server.store.hold()
@@ -469,6 +495,7 @@ async def test_rule_11_a_source_of_vectors_that_hangs_is_503(bench: Workbench) -
         assert (await server.records())[-1]["outcome"] == "vectors_timeout"
 
 
+@pytest.mark.conforms("answers.no-partial-200")
 async def test_rule_11_each_asked_for_application_is_in_every_200(server: Server) -> None:
     for number in range(1, 6):
         phone = Phone(server, imsi=type(ALLOWED)(f"00101000000000{number}"), apps=VOICE_AND_TEXT)
@@ -484,6 +511,7 @@ async def test_rule_11_an_unknown_app_alone_is_400_and_no_empty_document(phone: 
 # --- the smaller traps ---------------------------------------------------------------------
 
 
+@pytest.mark.conforms("answer.usable-vers", "document.VERS/version", "document.VERS/validity")
 async def test_the_version_and_validity_are_positive_integers(phone: Phone) -> None:
     """Any other mix resets all services, and text that is no integer fails the whole poll."""
     answer = await phone.full()
@@ -492,6 +520,7 @@ async def test_the_version_and_validity_are_positive_integers(phone: Phone) -> N
     assert int(answer.phone.get("VERS", "version") or "") < 1 << 31
 
 
+@pytest.mark.conforms("divergence.same-version-still-complete")
 async def test_a_client_that_holds_the_current_version_gets_the_whole_document(
     server: Server, phone: Phone
 ) -> None:
@@ -503,6 +532,7 @@ async def test_a_client_that_holds_the_current_version_gets_the_whole_document(
     assert service(again, "ap2004") | sealed == service(first, "ap2004") | sealed
 
 
+@pytest.mark.conforms("request.vers")
 @pytest.mark.parametrize("vers", ["-1", "-2", "", "null", "x", "99999999999999999999"])
 async def test_any_stored_version_is_taken(server: Server, phone: Phone, vers: str) -> None:
     token = await phone.token()
@@ -511,6 +541,7 @@ async def test_any_stored_version_is_taken(server: Server, phone: Phone, vers: s
     assert answer.status == 200
 
 
+@pytest.mark.conforms("divergence.missing-required-parameters")
 async def test_a_poorer_client_asks_with_the_token_alone(server: Server, phone: Phone) -> None:
     """As microG does: neither IMSI nor app; the token says what it is for."""
     token = await phone.but(apps=("ap2004", "ap2005")).token()
@@ -525,6 +556,7 @@ async def test_texts_that_are_the_word_null_are_no_values(server: Server, phone:
     assert (await server.get(query)).status == 200
 
 
+@pytest.mark.conforms("post.content-type-loose", "divergence.relay-type-not-needed")
 async def test_the_relay_body_is_read_whatever_its_content_type(phone: Phone) -> None:
     for kind in ("", JSON, "text/plain", RELAY.upper()):
         challenge = await phone.begin()
@@ -535,6 +567,7 @@ async def test_the_relay_body_is_read_whatever_its_content_type(phone: Phone) ->
         assert answer.status == 200, kind
 
 
+@pytest.mark.conforms("post.content-type-loose", "divergence.relay-type-not-needed")
 async def test_parameters_in_a_post_with_the_relay_s_content_type(server: Server) -> None:
     """Older Android labels both kinds of body so."""
     phone = Phone(server)
@@ -543,6 +576,7 @@ async def test_parameters_in_a_post_with_the_relay_s_content_type(server: Server
     assert (await phone.end(challenge)).status == 200
 
 
+@pytest.mark.conforms("eap.escaped-slashes")
 async def test_base64_with_line_breaks_is_taken(phone: Phone) -> None:
     challenge = await phone.begin()
     text = base64.encodebytes(phone.reply(challenge)).decode()
@@ -552,6 +586,7 @@ async def test_base64_with_line_breaks_is_taken(phone: Phone) -> None:
     assert answer.status == 200
 
 
+@pytest.mark.conforms("get.percent-encoded")
 async def test_the_sample_conversation_is_answered_for_a_two_digit_mnc(phone: Phone) -> None:
     """EAP_ID comes percent-encoded, and the key is made of its exact text."""
     assert b"EAP_ID=0001010000000001%40nai.epc.mnc001.mcc001" in phone.query(
@@ -560,6 +595,7 @@ async def test_the_sample_conversation_is_answered_for_a_two_digit_mnc(phone: Ph
     assert (await phone.full()).status == 200
 
 
+@pytest.mark.conforms("eap.any-realm-prefix")
 @pytest.mark.parametrize("prefix", ["nai.epc", "wlan"])
 async def test_the_realm_s_prefix_is_the_carrier_s_choice(server: Server, prefix: str) -> None:
     class Wlan(Phone):

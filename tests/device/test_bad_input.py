@@ -129,6 +129,7 @@ BODIES = {
 }
 
 
+@pytest.mark.conforms("post.unreadable-400", "answers.malformed-400")
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 async def test_bodies_that_cannot_be_read_are_400(server: Server, body: bytes) -> None:
     await refused(server, Request("POST", b"", [("content-type", JSON)], body), 400)
@@ -143,6 +144,7 @@ async def test_an_empty_body_and_query_ask_for_a_proof(server: Server) -> None:
 # --- size ----------------------------------------------------------------------------------
 
 
+@pytest.mark.conforms("status.413", "divergence.too-large-413")
 async def test_a_megabyte_that_was_announced_is_413_unread(server: Server) -> None:
     pieces = [bytes(65_536)] * 16
     headers = [("content-length", str(1 << 20))]
@@ -230,11 +232,13 @@ QUERIES = {
 }
 
 
+@pytest.mark.conforms("answers.malformed-400", "answers.contradiction-400")
 @pytest.mark.parametrize("text", QUERIES.values(), ids=QUERIES)
 async def test_queries_that_cannot_be_read_are_400(server: Server, text: bytes) -> None:
     await refused(server, Request("GET", text), 400)
 
 
+@pytest.mark.conforms("status.431", "divergence.too-large-413")
 async def test_too_long_a_query_makes_the_head_too_long(server: Server) -> None:
     await refused(server, Request("GET", b"p=1&" * 10_000), 431)
 
@@ -249,16 +253,19 @@ async def test_the_same_proof_twice_is_no_contradiction(phone: Phone) -> None:
     assert (await phone.server.get(phone.query(*pairs))).status == 200
 
 
+@pytest.mark.conforms("answers.no-app-400")
 async def test_no_app_is_400(phone: Phone) -> None:
     query = phone.but(apps=()).query(("EAP_ID", phone.eap_id))
     await refused(phone.server, Request("GET", query), 400)
 
 
+@pytest.mark.conforms("answers.contradiction-400")
 async def test_an_imsi_that_contradicts_the_identity_is_400(phone: Phone) -> None:
     query = phone.query(("EAP_ID", phone.eap_id), ("IMSI", NO_CONSENT.digits))
     await refused(phone.server, Request("GET", query), 400)
 
 
+@pytest.mark.conforms("answers.other-method-405", "status.405")
 @pytest.mark.parametrize("method", ["HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"])
 async def test_other_methods_are_405(phone: Phone, method: str) -> None:
     query = phone.query(("EAP_ID", phone.eap_id))
@@ -276,6 +283,7 @@ async def start_as(server: Server, eap_id: str, *statuses: int) -> Answer:
 
 
 @pytest.mark.spec("TS.43 §2.10")
+@pytest.mark.conforms("eap.unknown-identity-403")
 @pytest.mark.parametrize(
     "eap_id",
     [
@@ -400,6 +408,7 @@ async def test_an_unknown_attribute_that_may_be_skipped_is(phone: Phone) -> None
     assert (await phone.post(_attribute(200)(phone, challenge), challenge.cookie)).status == 200
 
 
+@pytest.mark.conforms("eap.unknown-session-511")
 async def test_a_packet_without_a_session_is_511(phone: Phone) -> None:
     challenge = await phone.begin()
     body = relay_body(right_answer(phone, challenge))
@@ -540,6 +549,7 @@ def asked_since(server: Server) -> list[str]:
     return found
 
 
+@pytest.mark.conforms("eap.unknown-identity-403", "answers.rejected-sim-403")
 @pytest.mark.spec("TS.43 §2.8.1")
 async def test_an_unknown_imsi_is_403_after_the_same_work_as_a_known_one(
     server: Server,
@@ -556,6 +566,7 @@ async def test_an_unknown_imsi_is_403_after_the_same_work_as_a_known_one(
 HIDDEN = "[auth]\nhide_unknown = true"
 
 
+@pytest.mark.conforms("divergence.unknown-sim-challenged")
 async def test_a_hidden_stranger_gets_a_challenge_that_looks_like_any_other(
     bench: Workbench,
 ) -> None:
@@ -594,6 +605,7 @@ ANSWERS: dict[str, Spoil] = {
 }
 
 
+@pytest.mark.conforms("divergence.unknown-sim-challenged")
 @pytest.mark.parametrize("make", ANSWERS.values(), ids=ANSWERS)
 async def test_a_hidden_stranger_s_answer_is_refused_like_a_wrong_one(
     bench: Workbench, make: Spoil

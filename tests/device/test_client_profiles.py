@@ -108,6 +108,7 @@ async def test_samsung(server: Server) -> None:
     assert await profiles_of(server) == ["samsung"] * 3
 
 
+@pytest.mark.conforms("divergence.volte-flat-beside-entries")
 async def test_samsung_reads_its_flat_status_whatever_it_speaks(server: Server) -> None:
     played = await play(Phone(server), SAMSUNG.replace("version=1.0", "version=8.0"))
     read = samsungs_paths(played.last)
@@ -335,6 +336,7 @@ async def test_an_older_version_is_served_as_the_oldest_allowed(
 
 
 @pytest.mark.spec("TS.43 §2.5")
+@pytest.mark.conforms("versions.unsupported-406", "versions.asked-first")
 @switched('version_min = "4.0"\nversion_max = "8.0"\nversion_outside = "refuse"')
 async def test_what_the_operator_switched_off_is_406(acme: tuple[Server, Phone, str]) -> None:
     server, phone, _ = acme

@@ -51,6 +51,7 @@ SUSPENDED_TEXT = {
 # --- the order of decisions (TS.43 §2.8) ---------------------------------------------------
 
 
+@pytest.mark.conforms("auth.packet-first")
 @pytest.mark.spec("TS.43 §2.8.1")
 async def test_a_packet_comes_before_everything_else(phone: Phone) -> None:
     """Even beside a token that is good: the packet says that an EAP session goes on."""
@@ -59,6 +60,7 @@ async def test_a_packet_comes_before_everything_else(phone: Phone) -> None:
     assert (await phone.server.post(body)).status == 511
 
 
+@pytest.mark.conforms("status.401")
 @pytest.mark.spec("TS.43 §2.8.6")
 async def test_a_temporary_token_is_401_before_the_other_proofs_are_looked_at(
     phone: Phone,
@@ -70,6 +72,7 @@ async def test_a_temporary_token_is_401_before_the_other_proofs_are_looked_at(
     assert phone.server.store.calls == before
 
 
+@pytest.mark.conforms("auth.token-before-identity", "token.fast")
 @pytest.mark.spec("TS.43 §2.8.5")
 async def test_a_good_token_beside_an_identity_is_fast_authentication(phone: Phone) -> None:
     token = await phone.token()
@@ -79,6 +82,7 @@ async def test_a_good_token_beside_an_identity_is_fast_authentication(phone: Pho
     assert answer.token == token
 
 
+@pytest.mark.conforms("auth.bad-token", "divergence.token-invalid-511-not-302")
 @pytest.mark.spec("TS.43 §2.10")
 async def test_a_bad_token_is_511_with_or_without_an_identity(phone: Phone) -> None:
     """A challenge would be allowed with an identity, but Android takes any 200 for a document."""
@@ -86,16 +90,19 @@ async def test_a_bad_token_is_511_with_or_without_an_identity(phone: Phone) -> N
         assert (await phone.server.get(phone.query(*pairs))).status == 511
 
 
+@pytest.mark.conforms("auth.identity-alone", "request.EAP_ID")
 @pytest.mark.spec("TS.43 §2.8.1")
 async def test_an_identity_alone_is_challenged(phone: Phone) -> None:
     assert (await phone.begin()).header("content-type") == RELAY
 
 
+@pytest.mark.conforms("auth.nothing", "answers.no-proof-511")
 @pytest.mark.spec("TS.43 §2.10")
 async def test_nothing_at_all_is_511(phone: Phone) -> None:
     assert (await phone.server.get(phone.query())).status == 511
 
 
+@pytest.mark.conforms("versions.asked-first")
 @pytest.mark.spec("TS.43 §2.5")
 async def test_the_version_is_looked_at_before_the_proof(phone: Phone) -> None:
     old = phone.but(entitlement_version="0.9")
@@ -124,6 +131,13 @@ async def ask_by_post(phone: Phone, **members: object) -> Answer:
     return challenge if challenge.status != 200 else await phone.end(challenge)
 
 
+@pytest.mark.conforms(
+    "post.supported",
+    "post.flat-object",
+    "eap.starts",
+    "divergence.post-not-supported",
+    "status.200",
+)
 @pytest.mark.spec("TS.43 §2.3")
 @pytest.mark.spec("TS.43 §2.4")
 async def test_get_and_post_get_the_same_document(server: Server) -> None:
@@ -137,6 +151,7 @@ async def test_get_and_post_get_the_same_document(server: Server) -> None:
     assert by_post.phone.get("1/1", "EntitlementStatus") == "1"
 
 
+@pytest.mark.conforms("post.supported", "request.token")
 @pytest.mark.spec("TS.43 §2.4")
 async def test_a_token_works_in_a_post_too(phone: Phone) -> None:
     token = await phone.token()
@@ -149,12 +164,14 @@ async def test_a_post_without_a_body_is_read_by_its_query(phone: Phone) -> None:
     assert (await phone.server.send(request)).header("content-type") == RELAY
 
 
+@pytest.mark.conforms("server.any-path")
 @pytest.mark.parametrize("path", ["/", "/ts43", "/a/b/c", "/x.php"])
 async def test_any_path_is_the_endpoint(phone: Phone, path: str) -> None:
     request = Request("GET", phone.query(("EAP_ID", phone.eap_id)), path=path)
     assert (await phone.server.send(request)).status == 200
 
 
+@pytest.mark.conforms("types.words-fold", "divergence.parameter-names-folded")
 @pytest.mark.parametrize("fold", [str.upper, str.lower, str.title])
 async def test_names_in_any_letter_case(phone: Phone, fold: object) -> None:
     assert callable(fold)
@@ -177,6 +194,9 @@ async def test_names_in_any_letter_case(phone: Phone, fold: object) -> None:
 
 
 @pytest.mark.spec("TS.43 §2.3")
+@pytest.mark.conforms(
+    "request.app", "get.app-repeated", "get.app-comma-list", "divergence.apps-in-one-string"
+)
 @pytest.mark.parametrize(
     "apps",
     [
@@ -196,6 +216,7 @@ async def test_spellings_of_several_apps_in_a_query(phone: Phone, apps: str) -> 
 
 
 @pytest.mark.spec("TS.43 §2.4")
+@pytest.mark.conforms("post.app-array", "post.app-bracketed", "divergence.apps-in-one-string")
 @pytest.mark.parametrize(
     "apps", [list(ALL), "[ap2003,ap2004,ap2005]", "ap2003,ap2004,ap2005", "[ap2003, ap2004,ap2005]"]
 )
@@ -204,6 +225,7 @@ async def test_spellings_of_several_apps_in_a_body(phone: Phone, apps: str | Seq
     assert list(answer.object) == ["Vers", "Token", *ALL]
 
 
+@pytest.mark.conforms("answer.only-asked")
 @pytest.mark.spec("TS.43 §2.9")
 async def test_only_what_was_asked_for_is_answered(phone: Phone) -> None:
     for apps in (("ap2005",), ("ap2005", "ap2003")):
@@ -211,6 +233,7 @@ async def test_only_what_was_asked_for_is_answered(phone: Phone) -> None:
         assert list(answer.object) == ["Vers", "Token", *apps]
 
 
+@pytest.mark.conforms("divergence.unknown-appid-left-out")
 @pytest.mark.spec("TS.43 §2.9.2")
 async def test_an_unknown_app_beside_a_known_one_is_left_out(phone: Phone) -> None:
     answer = await phone.but(wanted=JSON, apps=("ap2099", "ap2004", "rcs")).full()
@@ -221,6 +244,12 @@ async def test_an_unknown_app_beside_a_known_one_is_left_out(phone: Phone) -> No
 
 
 @pytest.mark.spec("TS.43 §2.10")
+@pytest.mark.conforms(
+    "answers.no-app-400",
+    "status.400",
+    "divergence.unknown-appid-left-out",
+    "divergence.missing-required-parameters",
+)
 @pytest.mark.parametrize("apps", [("ap2099",), ("ap2001", "x"), ()])
 async def test_no_known_app_is_400(phone: Phone, apps: tuple[str, ...]) -> None:
     before = list(phone.server.store.calls)
@@ -228,6 +257,7 @@ async def test_no_known_app_is_400(phone: Phone, apps: tuple[str, ...]) -> None:
     assert phone.server.store.calls == before
 
 
+@pytest.mark.conforms("annex.vowifi", "annex.voice", "annex.smsoip")
 async def test_without_an_app_a_token_gets_all_that_it_is_good_for(phone: Phone) -> None:
     token = await phone.but(apps=ALL).token()
     answer = await phone.fast(token, apps=(), wanted=JSON)
@@ -249,6 +279,17 @@ async def test_a_token_serves_the_known_app_beside_an_unknown_one(phone: Phone) 
 
 
 @pytest.mark.spec("TS.43 §2.5")
+@pytest.mark.conforms(
+    "request.entitlement_version",
+    "versions.unsupported-406",
+    "versions.minor-may-lack",
+    "versions.malformed-400",
+    "versions.unknown-newer",
+    "volte.flat-before-7",
+    "status.406",
+    "divergence.version-missing-is-2",
+    "divergence.version-unknown-newer-served",
+)
 @pytest.mark.parametrize(
     ("text", "status", "nested"),
     [
@@ -314,6 +355,12 @@ NEGOTIATION = [
 
 
 @pytest.mark.spec("TS.43 §2.9")
+@pytest.mark.conforms(
+    "headers.Accept",
+    "answer.format-by-accept",
+    "divergence.xml-when-both",
+    "divergence.accept-never-406",
+)
 @pytest.mark.parametrize(("accept", "kind"), NEGOTIATION)
 async def test_the_format_follows_accept(phone: Phone, accept: str, kind: str) -> None:
     answer = await phone.fast(await phone.token(), wanted=accept)
@@ -322,6 +369,7 @@ async def test_the_format_follows_accept(phone: Phone, accept: str, kind: str) -
 
 
 @pytest.mark.spec("TS.43 §2.9")
+@pytest.mark.conforms("answer.format-by-accept", "divergence.xml-when-both")
 @pytest.mark.parametrize(("accept", "kind"), NEGOTIATION)
 async def test_the_format_follows_accept_of_the_last_leg(
     phone: Phone, accept: str, kind: str
@@ -336,6 +384,7 @@ async def test_the_format_follows_accept_of_the_last_leg(
 
 
 @pytest.mark.spec("TS.43 §2.2")
+@pytest.mark.conforms("headers.Accept-Language", "headers.languages-fall-back")
 @pytest.mark.parametrize("language", SUSPENDED_TEXT)
 async def test_texts_are_in_the_phone_s_language(server: Server, language: str) -> None:
     phone = Phone(server, imsi=SUSPENDED, language=language)
@@ -350,6 +399,7 @@ async def test_several_languages_are_weighed(server: Server) -> None:
     assert found == SUSPENDED_TEXT["de-AT"]
 
 
+@pytest.mark.conforms("headers.Accept-Encoding")
 @pytest.mark.spec("TS.43 §2.2")
 async def test_gzip_for_those_who_can_and_only_where_it_pays(bench: Workbench) -> None:
     async with bench.opened("[documents]\ngzip_from = 200") as server:
@@ -401,6 +451,7 @@ async def test_an_allowed_subscription(server: Server) -> None:
         assert answer.phone.get(place, "EntitlementStatus") == "1"
 
 
+@pytest.mark.conforms("vowifi.cannot-be-offered", "answer.not-offered")
 @pytest.mark.spec("TS.43 §3.3.1")
 async def test_no_vowifi_in_the_plan(server: Server) -> None:
     answer = await Phone(server, imsi=NO_VOWIFI, apps=ALL).full()
@@ -412,6 +463,7 @@ async def test_no_vowifi_in_the_plan(server: Server) -> None:
     assert service(answer, "ap2005") == {"EntitlementStatus": "1"}
 
 
+@pytest.mark.conforms("vowifi.data-missing", "annex.vowifi")
 @pytest.mark.spec("TS.43 §3.3.3")
 async def test_terms_and_address_missing_send_the_subscriber_to_the_page(
     server: Server,
@@ -435,6 +487,7 @@ async def test_one_consent_alone_is_not_enough(server: Server, kind: ConsentKind
     assert (vowifi["AddrStatus"], vowifi["TC_Status"]) == expected
 
 
+@pytest.mark.conforms("vowifi.address-expires")
 async def test_a_consent_that_ran_out_counts_as_missing(server: Server) -> None:
     await server.store.real.set_consent(
         "default", ALLOWED, given(ConsentKind.ADDRESS, expires_at=START + 100)
@@ -447,6 +500,7 @@ async def test_a_consent_that_ran_out_counts_as_missing(server: Server) -> None:
     assert (again["EntitlementStatus"], again["AddrStatus"]) == ("0", "0")
 
 
+@pytest.mark.conforms("divergence.vowifi-no-page")
 @pytest.mark.spec("TS.43 §3.3.1")
 async def test_without_a_portal_missing_data_cannot_be_offered(bench: Workbench) -> None:
     async with bench.opened('[portal]\nbase_url = ""') as server:
@@ -456,6 +510,7 @@ async def test_without_a_portal_missing_data_cannot_be_offered(bench: Workbench)
     assert "ServiceFlow_URL" not in vowifi
 
 
+@pytest.mark.conforms("divergence.suspended-gets-a-document")
 @pytest.mark.spec("TS.43 §3.3.1")
 async def test_a_suspended_subscription_is_told_so_for_every_app(server: Server) -> None:
     answer = await Phone(
@@ -472,6 +527,7 @@ async def test_a_suspended_subscription_is_told_so_for_every_app(server: Server)
     assert {entry["MessageForIncompatible"] for entry in details} == {text}
 
 
+@pytest.mark.conforms("vowifi.being-provisioned")
 @pytest.mark.spec("TS.43 §3.3.5")
 async def test_a_line_being_provisioned(server: Server) -> None:
     change = Change(provisioning=ProvStatus.IN_PROGRESS)
@@ -487,6 +543,7 @@ async def seen_in(server: Server, plmn: str) -> Answer:
     return await Phone(server, imsi=HOME_ONLY, apps=ALL).full()
 
 
+@pytest.mark.conforms("server.any-access")
 async def test_home_only_is_denied_abroad(server: Server) -> None:
     answer = await seen_in(server, "26201")
     vowifi = service(answer, "ap2004")
@@ -517,6 +574,7 @@ async def test_a_visited_network_that_is_too_old_is_unknown(server: Server) -> N
     assert record["facts"]["area"][0] == "unknown"
 
 
+@pytest.mark.conforms("voice.home-and-roaming")
 async def test_voice_tells_home_from_abroad(server: Server) -> None:
     answer = await Phone(server, imsi=HOME_ONLY, apps=("ap2003",), entitlement_version="8.0").full()
     found = {
@@ -529,12 +587,14 @@ async def test_voice_tells_home_from_abroad(server: Server) -> None:
 # --- who is not served ---------------------------------------------------------------------
 
 
+@pytest.mark.conforms("status.403", "divergence.removed-and-barred-403")
 @pytest.mark.spec("TS.43 §2.10")
 async def test_a_barred_subscription_is_403_after_its_sim_is_proved(server: Server) -> None:
     answer = await Phone(server, imsi=BARRED).full()
     assert (answer.status, answer.body) == (403, b"")
 
 
+@pytest.mark.conforms("divergence.removed-and-barred-403", "token.revoked-on-change")
 @pytest.mark.spec("TS.43 §2.10")
 async def test_a_removed_subscription_is_403(server: Server) -> None:
     phone = Phone(server)
@@ -544,6 +604,7 @@ async def test_a_removed_subscription_is_403(server: Server) -> None:
     assert (await phone.fast(token)).status == 511
 
 
+@pytest.mark.conforms("divergence.removed-and-barred-403", "token.revoked-on-change")
 @pytest.mark.spec("TS.43 §2.10")
 async def test_tokens_of_a_subscription_that_was_barred_are_511(server: Server) -> None:
     phone = Phone(server)
@@ -585,6 +646,13 @@ def notif(action: str, token: str) -> tuple[tuple[str, str], ...]:
     return (("notif_action", action), ("notif_token", token))
 
 
+@pytest.mark.conforms(
+    "notify.registered",
+    "request.notif_token",
+    "answer.registration-told",
+    "document.APPLICATION/RegisterNotifStatus",
+    "document.APPLICATION/RegisterNotifStatus=1",
+)
 @pytest.mark.spec("TS.43 §2.6.2")
 async def test_a_push_token_is_kept_for_every_app(server: Server) -> None:
     phone = Phone(server, apps=("ap2004", "ap2005"), extra=notif("2", "FCMTOK"))
@@ -632,6 +700,12 @@ async def test_what_is_no_token_of_its_channel_is_invalid_and_not_kept(
     assert await registrations(server) == {}
 
 
+@pytest.mark.conforms(
+    "notify.registered-anew",
+    "notify.removed",
+    "request.notif_action=0",
+    "document.APPLICATION/RegisterNotifStatus=0",
+)
 @pytest.mark.spec("TS.43 §2.6.2")
 async def test_a_push_token_is_renewed_and_removed_by_token_requests(server: Server) -> None:
     phone = Phone(server, extra=notif("2", "FCMTOK"))
@@ -644,6 +718,7 @@ async def test_a_push_token_is_renewed_and_removed_by_token_requests(server: Ser
 
 
 @pytest.mark.spec("TS.43 §2.6.2")
+@pytest.mark.conforms("notify.both-needed")
 @pytest.mark.parametrize(
     "half",
     [
@@ -662,6 +737,7 @@ async def test_half_a_registration_is_invalid_and_not_kept(
     assert await registrations(server) == {}
 
 
+@pytest.mark.conforms("answer.registration-told")
 async def test_without_a_push_token_nothing_is_said_of_it(phone: Phone) -> None:
     assert "RegisterNotifStatus" not in service(await phone.full(), "ap2004")
 
@@ -672,6 +748,7 @@ async def test_without_a_push_token_nothing_is_said_of_it(phone: Phone) -> None:
 LONG = tuple((f"companion_terminal_x{number}", "x" * 900) for number in range(6))
 
 
+@pytest.mark.conforms("get.unknown-ignored", "eap.request-kept")
 async def test_a_long_request_is_kept_in_the_store(server: Server) -> None:
     phone = Phone(server, apps=("ap2004", "ap2005"), extra=(*LONG, *notif("2", "FCMTOK")))
     challenge = await phone.begin()

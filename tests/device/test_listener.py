@@ -247,6 +247,7 @@ async def test_head_keeps_the_framing(remote: Remote) -> None:
     await connection.aclose()
 
 
+@pytest.mark.conforms("versions.reason-phrase", "versions.unsupported-406")
 @pytest.mark.spec("TS.43 §2.5")
 async def test_406_has_the_reason_phrase(remote: Remote) -> None:
     text = query([("app", "ap2004"), ("entitlement_version", "0.9")])
@@ -303,6 +304,7 @@ async def test_garbage_ends_the_connection_and_harms_nobody(remote: Remote, data
     assert [event for event in remote.events if event["event"] == "internal_error"] == []
 
 
+@pytest.mark.conforms("status.431", "divergence.too-large-413")
 @pytest.mark.parametrize("pieces", [1, 40])
 async def test_a_head_that_is_too_long_is_431(bench: Workbench, pieces: int) -> None:
     async with listening(bench, device(max_head=4096)) as remote:
@@ -691,6 +693,7 @@ async def serial_of(remote: Remote) -> int:
     return x509.load_der_x509_certificate(found).serial_number
 
 
+@pytest.mark.conforms("server.tls")
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 async def test_tls_1_2_and_1_3_are_spoken(bench: Workbench, version: ssl.TLSVersion) -> None:
     async with over_tls(bench) as remote:
@@ -718,6 +721,7 @@ def client_hello(minor: int) -> bytes:
     return bytes((22, 3, min(minor, 1))) + struct.pack(">H", len(hello)) + hello
 
 
+@pytest.mark.conforms("server.tls")
 @pytest.mark.parametrize(("minor", "refused"), [(0, True), (1, True), (2, True), (3, False)])
 async def test_older_versions_of_tls_are_refused(
     bench: Workbench, minor: int, refused: bool

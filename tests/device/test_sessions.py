@@ -87,6 +87,7 @@ async def kept(phone: Phone, challenge: Answer) -> tuple[object, ...]:
     )
 
 
+@pytest.mark.conforms("divergence.accepted-answer-replayed")
 async def test_a_repeated_answer_gets_the_same_document(phone: Phone) -> None:
     challenge = await phone.begin()
     packet = phone.reply(challenge)
@@ -146,6 +147,7 @@ async def test_different_answers_at_once_have_one_outcome(phone: Phone) -> None:
     assert (await phone.post(wrong, challenge.cookie)).status == 511
 
 
+@pytest.mark.conforms("eap.consumed-511")
 async def test_any_other_answer_to_a_decided_session_is_511(phone: Phone) -> None:
     challenge = await phone.begin()
     packet = phone.reply(challenge)
@@ -168,6 +170,7 @@ async def test_any_other_answer_to_a_decided_session_is_511(phone: Phone) -> Non
 # --- the life of a session -----------------------------------------------------------------
 
 
+@pytest.mark.conforms("eap.unknown-session-511")
 async def test_a_session_lives_a_minute(phone: Phone) -> None:
     for seconds, status in ((59, 200), (60, 511)):
         challenge = await phone.begin()
@@ -215,6 +218,7 @@ async def assert_over(phone: Phone, challenge: Answer, packet: bytes) -> None:
     assert await phone.server.store.real.export("default", ALLOWED) is not None
 
 
+@pytest.mark.conforms("eap.wrong-answer-403", "answers.rejected-sim-403")
 async def test_a_wrong_res_is_403_then_511(phone: Phone) -> None:
     challenge = await phone.begin()
     k_aut = k_aut_of(phone, challenge)
@@ -235,6 +239,7 @@ async def test_a_short_res_with_the_right_beginning_is_403(phone: Phone) -> None
     await assert_over(phone, challenge, wrong)
 
 
+@pytest.mark.conforms("eap.wrong-answer-403")
 async def test_a_wrong_mac_is_403_then_511(phone: Phone) -> None:
     challenge = await phone.begin()
     packet = phone.reply(challenge)
@@ -253,12 +258,14 @@ async def test_an_answer_without_mac_is_403(phone: Phone) -> None:
     await assert_over(phone, challenge, packet)
 
 
+@pytest.mark.conforms("eap.reject-403")
 @pytest.mark.spec("RFC 4187 §9.5")
 async def test_authentication_reject_is_403(phone: Phone) -> None:
     challenge = await phone.begin()
     await assert_over(phone, challenge, response(challenge.packet[1], b"", subtype=2))
 
 
+@pytest.mark.conforms("eap.client-error-403")
 @pytest.mark.spec("RFC 4187 §9.9")
 async def test_client_error_is_403(phone: Phone) -> None:
     challenge = await phone.begin()
@@ -293,6 +300,7 @@ async def test_the_answer_to_one_session_does_not_open_another(phone: Phone) -> 
 # --- resynchronisation ---------------------------------------------------------------------
 
 
+@pytest.mark.conforms("eap.resynchronisation")
 @pytest.mark.spec("RFC 4187 §6.3.1")
 async def test_resynchronisation_takes_over_the_sim_s_number(server: Server) -> None:
     phone = Phone(server, card=new_card(ahead=True))
@@ -303,6 +311,9 @@ async def test_resynchronisation_takes_over_the_sim_s_number(server: Server) -> 
     assert server.store.writes == ["decide_session"], "the next run needs no resynchronisation"
 
 
+@pytest.mark.conforms(
+    "eap.resynchronisation", "eap.session-cookie", "divergence.cookie-with-every-challenge"
+)
 async def test_a_second_challenge_has_the_cookie_of_the_first(server: Server) -> None:
     phone = Phone(server, card=new_card(ahead=True))
     first = await phone.begin()
@@ -312,6 +323,7 @@ async def test_a_second_challenge_has_the_cookie_of_the_first(server: Server) ->
     assert second.packet[1] != first.packet[1], "a new identifier"
 
 
+@pytest.mark.conforms("eap.second-resynchronisation-403", "divergence.sync-failure-403")
 async def test_a_second_synchronisation_failure_is_403(server: Server) -> None:
     phone = Phone(server)
     first = await phone.begin()
@@ -375,6 +387,7 @@ async def test_two_sessions_of_one_sim_resynchronise_side_by_side(server: Server
         assert (await phone.post(packet, challenge.cookie)).status == 200
 
 
+@pytest.mark.conforms("eap.bad-auts-403", "divergence.sync-failure-403")
 @pytest.mark.parametrize("bit", [48, 80, 111])
 async def test_auts_with_a_wrong_mac_is_403(phone: Phone, bit: int) -> None:
     challenge = await phone.begin()
@@ -391,6 +404,7 @@ async def test_auts_of_another_challenge_is_403(phone: Phone) -> None:
     await assert_over(phone, second, stale)
 
 
+@pytest.mark.conforms("eap.no-vectors-503")
 async def test_a_store_that_fails_during_resynchronisation_is_503(server: Server) -> None:
     phone = Phone(server, card=new_card(ahead=True))
     challenge = await phone.begin()
@@ -497,6 +511,7 @@ async def test_a_cookie_under_other_keys_is_511(bench: Workbench) -> None:
         assert two.store.asked == []
 
 
+@pytest.mark.conforms("eap.unknown-session-511")
 async def test_without_a_cookie_it_is_511(phone: Phone) -> None:
     challenge = await phone.begin()
     packet = phone.reply(challenge)

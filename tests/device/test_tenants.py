@@ -93,6 +93,7 @@ async def test_by_host(shared: Server, host: str, tenant: str) -> None:
     assert await tenant_of(shared, Phone(shared, host=host)) == (tenant, 200)
 
 
+@pytest.mark.conforms("request.GID1")
 @pytest.mark.parametrize(
     ("gid1", "tenant"),
     [("00FF", "green"), ("00ff", "green"), ("00FE", "default"), ("", "default")],

@@ -37,23 +37,27 @@ OTHER_IMEI = "356938035643809"
 # --- what a token is bound to --------------------------------------------------------------
 
 
+@pytest.mark.conforms("token.bound-subscription", "request.IMSI")
 async def test_a_token_is_bound_to_its_subscription(phone: Phone) -> None:
     token = await phone.token()
     assert (await phone.fast(token)).status == 200
     assert (await phone.fast(token, imsi=NO_VOWIFI)).status == 511
 
 
+@pytest.mark.conforms("request.token")
 async def test_without_imsi_the_token_alone_says_whose_it_is(server: Server) -> None:
     token = await Phone(server).token()
     answer = await server.get(f"token={token}&app=ap2004&terminal_id={IMEI}", ("accept", XML))
     assert answer.status == 200
 
 
+@pytest.mark.conforms("token.bound-terminal", "request.terminal_id")
 async def test_a_token_is_bound_to_its_terminal(phone: Phone) -> None:
     token = await phone.token()
     assert (await phone.fast(token, terminal_id=OTHER_IMEI)).status == 511
 
 
+@pytest.mark.conforms("divergence.string-case")
 async def test_a_terminal_s_uuid_is_compared_without_regard_to_case(server: Server) -> None:
     uuid = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
     phone = Phone(server, terminal_id=uuid)
@@ -61,6 +65,7 @@ async def test_a_terminal_s_uuid_is_compared_without_regard_to_case(server: Serv
     assert (await phone.fast(token, terminal_id=uuid.upper())).status == 200
 
 
+@pytest.mark.conforms("token.bound-client", "request.app_name")
 async def test_a_token_is_bound_to_its_client(server: Server) -> None:
     phone = Phone(server, app_name="com.example.One")
     token = await phone.token()
@@ -69,6 +74,7 @@ async def test_a_token_is_bound_to_its_client(server: Server) -> None:
     assert (await phone.fast(token, app_name="")).status == 511
 
 
+@pytest.mark.conforms("token.bound-apps")
 @pytest.mark.parametrize(
     ("apps", "status"),
     [
@@ -91,6 +97,7 @@ async def test_a_token_serves_a_subset_of_its_apps(
         assert list(answer.object) == ["Vers", "Token", *apps]
 
 
+@pytest.mark.conforms("token.opaque")
 async def test_one_changed_bit_anywhere_in_a_token_is_511(phone: Phone) -> None:
     token = await phone.token()
     sealed = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
@@ -102,6 +109,7 @@ async def test_one_changed_bit_anywhere_in_a_token_is_511(phone: Phone) -> None:
     assert (await phone.fast(token)).status == 200
 
 
+@pytest.mark.conforms("types.secrets-exact", "divergence.string-case")
 @pytest.mark.parametrize("change", [str.upper, str.lower, str.swapcase])
 async def test_tokens_are_compared_exactly(phone: Phone, change: object) -> None:
     assert callable(change)
@@ -110,6 +118,7 @@ async def test_tokens_are_compared_exactly(phone: Phone, change: object) -> None
         assert (await phone.fast(text)).status == 511
 
 
+@pytest.mark.conforms("token.own-per-client")
 async def test_two_clients_of_one_terminal_keep_tokens_of_their_own(phone: Phone) -> None:
     first = await phone.token()
     second = await phone.but(app_name="com.example.watch").token()
@@ -120,9 +129,18 @@ async def test_two_clients_of_one_terminal_keep_tokens_of_their_own(phone: Phone
     assert (await phone.fast(third, apps=("ap2005",))).status == 200
 
 
+@pytest.mark.conforms("token.any-access")
+async def test_a_token_is_good_from_anywhere_and_after_a_restart(bench: Workbench) -> None:
+    async with bench.opened() as server:
+        token = await Phone(server).token()
+    async with bench.opened() as restarted:
+        assert (await Phone(restarted, source="198.51.100.9").fast(token)).status == 200
+
+
 # --- the end of a token --------------------------------------------------------------------
 
 
+@pytest.mark.conforms("token.expires")
 async def test_a_token_ends(phone: Phone) -> None:
     token = await phone.token()
     phone.server.clock.advance(LIFE - 1)
@@ -131,6 +149,7 @@ async def test_a_token_ends(phone: Phone) -> None:
     assert (await phone.fast(token)).status == 511
 
 
+@pytest.mark.conforms("token.revoked-on-change")
 async def test_revoking_a_subscription_s_tokens_ends_them_at_once(phone: Phone) -> None:
     token, other = await phone.token(), await phone.but(terminal_id=OTHER_IMEI).token()
     await phone.server.store.real.revoke_tokens("default", ALLOWED, None)
@@ -240,6 +259,7 @@ async def test_a_subscription_removed_in_the_second_of_its_making_revives_no_tok
 # --- renewal -------------------------------------------------------------------------------
 
 
+@pytest.mark.conforms("token.renewed")
 async def test_a_token_is_renewed_in_the_last_tenth_of_its_life(phone: Phone) -> None:
     token = await phone.token()
     phone.server.clock.advance(LIFE * 9 // 10 - 1)
@@ -253,6 +273,7 @@ async def test_a_token_is_renewed_in_the_last_tenth_of_its_life(phone: Phone) ->
     assert (await phone.fast(renewed.token)).token == renewed.token
 
 
+@pytest.mark.conforms("token.renewed")
 async def test_the_old_token_is_good_for_a_while_after_its_renewal(phone: Phone) -> None:
     token = await phone.token()
     phone.server.clock.advance(LIFE * 95 // 100)

@@ -74,6 +74,7 @@ async def _client(server: OurServer, wish: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.conforms("eap.foreign-client", "annex.vowifi")
 @pytest.mark.parametrize("version", ["2.0", "8.0", "9.0", "12.0", "13.0"])
 async def test_full_authentication(simgrant_server: OurServer, version: str) -> None:
     found = await _client(simgrant_server, _full(entitlement_version=version))
@@ -86,6 +87,7 @@ async def test_full_authentication(simgrant_server: OurServer, version: str) -> 
     assert found["applications"]["ap2004"]["EntitlementStatus"] == "1"
 
 
+@pytest.mark.conforms("eap.foreign-client", "annex.vowifi")
 @pytest.mark.parametrize("use_post", [False, True])
 async def test_token(simgrant_server: OurServer, use_post: bool) -> None:
     first = await _client(simgrant_server, _full())
@@ -98,6 +100,7 @@ async def test_token(simgrant_server: OurServer, use_post: bool) -> None:
     assert found["applications"] == first["applications"]
 
 
+@pytest.mark.conforms("eap.resynchronisation")
 async def test_resynchronisation(simgrant_server: OurServer) -> None:
     """Its SIM claims a sequence number in AUTS, and wants a new challenge in the same session."""
     wish = _full(simulate_sync_failure=True, sync_sqn_ms=0x10_0000_0000)
@@ -106,6 +109,7 @@ async def test_resynchronisation(simgrant_server: OurServer) -> None:
     assert found["applications"]["ap2004"]["EntitlementStatus"] == "1"
 
 
+@pytest.mark.conforms("annex.voice", "annex.smsoip", "json.same-content")
 async def test_three_applications_in_xml_and_json(simgrant_server: OurServer) -> None:
     wish = _full(app=["ap2004", "ap2003", "ap2005"], entitlement_version="8.0")
     xml = await _client(simgrant_server, wish)
@@ -122,6 +126,7 @@ async def test_a_stale_token_is_511(simgrant_server: OurServer) -> None:
     assert found["status"] == 511
 
 
+@pytest.mark.conforms("eap.unknown-identity-403")
 async def test_an_unknown_imsi_is_403_with_an_empty_body(simgrant_server: OurServer) -> None:
     stranger = SIM.nai().replace(SIM.imsi.digits, "001019999999999")
     found = await _client(simgrant_server, _full(imsi="001019999999999", eap_id=stranger))

@@ -310,6 +310,7 @@ def test_an_unknown_pseudonym_is_rejected_without_identity_rounds() -> None:
     assert action.reason is RejectReason.UNKNOWN_IDENTITY
 
 
+@pytest.mark.conforms("eap.keys-from-identity")
 @pytest.mark.spec("RFC 4187 §7")
 def test_the_keys_are_made_from_the_identity_given_not_the_permanent_one() -> None:
     options = Options(pseudonyms=True)

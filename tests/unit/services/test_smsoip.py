@@ -15,6 +15,7 @@ SMSOIP = SERVICES["ap2005"]
 
 
 @pytest.mark.spec("TS.43 §5.1.1")
+@pytest.mark.conforms("smsoip.status-alone")
 @pytest.mark.parametrize(
     ("result", "number"), [(Result.ALLOWED, "1"), (Result.DENIED, "2"), (Result.PENDING, "3")]
 )

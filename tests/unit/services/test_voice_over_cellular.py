@@ -52,6 +52,7 @@ NUMBERS = {YES: "1", NO: "2", SOON: "3"}
 
 
 @pytest.mark.spec("TS.43 §4.1.1")
+@pytest.mark.conforms("voice.per-access")
 @given(given=any_facts, results=st.tuples(RESULTS, RESULTS, RESULTS, RESULTS))
 def test_android_finds_every_status(given: Facts, results: tuple[Result, ...]) -> None:
     found = told_by(given, *results)
@@ -64,6 +65,7 @@ def test_android_finds_every_status(given: Facts, results: tuple[Result, ...]) -
         assert here in ({"1"}, {"2", "3"})
 
 
+@pytest.mark.conforms("voice.message-only-refused")
 @given(given=any_facts, results=st.tuples(RESULTS, RESULTS, RESULTS, RESULTS))
 def test_a_text_comes_with_a_refusal_only(given: Facts, results: tuple[Result, ...]) -> None:
     for entry in told_by(given, *results):
@@ -77,6 +79,7 @@ def test_one_entry_where_home_and_roaming_agree() -> None:
     ]
 
 
+@pytest.mark.conforms("voice.home-and-roaming")
 def test_two_entries_where_they_differ() -> None:
     assert told(facts(), YES, YES, SOON, NO)[1:] == [
         {"AccessType": "2", "HomeRoamingNWType": "2", "EntitlementStatus": "3"},
@@ -104,6 +107,7 @@ def test_two_entries_where_only_the_texts_differ() -> None:
     ]
 
 
+@pytest.mark.conforms("voice.message-only-refused")
 def test_a_refusal_without_a_text_has_no_parameter_for_it() -> None:
     decisions = tuple(decided(question, NO) for question in VOICE.questions(V12, facts()))
     for entry in entries(VOICE.answer(facts(), decisions, enquiry())):
@@ -119,6 +123,7 @@ def capabilities(found: list[dict[str, str]]) -> list[str | None]:
 
 
 @pytest.mark.spec("TS.43 §4.1.1")
+@pytest.mark.conforms("voice.fallback-only-5g", "divergence.irat-capability-spelling")
 def test_5g_falls_back_where_the_plan_says_so() -> None:
     found = told(FALLS_BACK, YES, YES, YES, NO, YES, YES)
     assert capabilities(found) == [None, "EPS-Fallback", None]
@@ -165,6 +170,7 @@ def test_a_way_is_told_to_its_own_access_and_never_beside_a_refusal(
 
 
 @pytest.mark.spec("TS.43 §4")
+@pytest.mark.conforms("volte.flat-before-7", "divergence.volte-flat-is-home")
 @pytest.mark.parametrize("version", [V2, SpecVersion(6, 1)])
 @pytest.mark.parametrize("area", list(Area))
 @pytest.mark.parametrize("result", list(Result))

@@ -55,6 +55,7 @@ def mode(parms: dict[str, str]) -> str:
 
 
 @pytest.mark.spec("TS.43 §3.3")
+@pytest.mark.conforms("vowifi.defined-modes-only")
 @given(given=any_facts, result=st.sampled_from(Result), flow=st.sampled_from([None, FLOW]))
 def test_every_answer_is_a_defined_mode(
     given: Facts, result: Result, flow: ServiceFlow | None
@@ -79,6 +80,7 @@ def test_every_answer_is_a_defined_mode(
 
 
 @pytest.mark.spec("TS.43 §3.1")
+@pytest.mark.conforms("vowifi.all-parameters")
 @given(given=any_facts, result=st.sampled_from(Result))
 def test_all_parameters_are_there_in_their_order(given: Facts, result: Result) -> None:
     assert list(told(given, result)) == [
@@ -108,6 +110,7 @@ def test_a_page_is_named_where_there_is_something_to_give_or_to_change(
     assert bool(found["ServiceFlow_URL"]) == bool(found["ServiceFlow_UserData"]) == expected
 
 
+@pytest.mark.conforms("vowifi.can-be-activated")
 @pytest.mark.spec("TS.43 §3.3.2")
 def test_enabled_once_all_is_there() -> None:
     assert told(facts()) == {
@@ -122,6 +125,7 @@ def test_enabled_once_all_is_there() -> None:
 
 
 @pytest.mark.spec("TS.43 §3.3.3")
+@pytest.mark.conforms("vowifi.data-missing", "divergence.vowifi-two-rows")
 @pytest.mark.parametrize(
     ("terms", "address", "numbers"),
     [
@@ -140,6 +144,7 @@ def test_missing_data_opens_the_page(
     assert parms["ServiceFlow_URL"] == FLOW.url
 
 
+@pytest.mark.conforms("vowifi.data-updating")
 @pytest.mark.spec("TS.43 §3.3.4")
 def test_data_in_progress_leaves_the_subscriber_alone() -> None:
     parms = told(facts(address=IN_PROGRESS), flow=FLOW)
@@ -148,6 +153,7 @@ def test_data_in_progress_leaves_the_subscriber_alone() -> None:
 
 
 @pytest.mark.spec("TS.43 §3.3.5")
+@pytest.mark.conforms("vowifi.being-provisioned")
 @pytest.mark.parametrize(
     ("result", "provisioning", "told_prov"),
     [
@@ -165,6 +171,7 @@ def test_a_network_that_is_not_ready(
     assert (parms["EntitlementStatus"], parms["ProvStatus"]) == ("3", told_prov)
 
 
+@pytest.mark.conforms("vowifi.cannot-be-offered")
 @pytest.mark.spec("TS.43 §3.1.6")
 def test_a_refusal_carries_its_text_and_the_facts_as_they_are() -> None:
     parms = told(facts(terms=MISSING, provisioning=ProvStatus.IN_PROGRESS), Result.DENIED)
@@ -174,6 +181,7 @@ def test_a_refusal_carries_its_text_and_the_facts_as_they_are() -> None:
     assert parms["ServiceFlow_URL"] == ""
 
 
+@pytest.mark.conforms("divergence.vowifi-no-page")
 @pytest.mark.parametrize(("language", "word"), [("en", "customer care"), ("de", "Kundenservice")])
 def test_missing_data_without_a_page_cannot_be_offered(language: str, word: str) -> None:
     given = facts(terms=MISSING)

@@ -156,12 +156,14 @@ IDS = ["voice per access", "voice flat", "vowifi", "smsoip"]
 
 
 @pytest.mark.spec("TS.43 §4, §3, §5")
+@pytest.mark.conforms("xml.root", "xml.order", "xml.what-ts43-adds", "document.APPLICATION/AppID")
 @pytest.mark.parametrize(("document", "inner", "_"), SAMPLES, ids=IDS)
 def test_sample_in_xml(document: Document, inner: str, _: str) -> None:
     assert xml.push_document(document).decode() == XML_START + inner + XML_END
 
 
 @pytest.mark.spec("TS.43 §4, §3, §5")
+@pytest.mark.conforms("json.names", "json.list", "divergence.json-numbers-as-texts")
 @pytest.mark.parametrize(("document", "_", "inner"), SAMPLES, ids=IDS)
 def test_sample_in_json(document: Document, _: str, inner: str) -> None:
     assert json.push_document(document).decode() == JSON_START + inner
@@ -173,6 +175,7 @@ def test_content_types_are_what_android_looks_for() -> None:
 
 
 class TestJson:
+    @pytest.mark.conforms("json.plmn-lists")
     @pytest.mark.spec("TS.43 §15")
     def test_networks_of_satmode_are_arrays_of_plain_objects_even_one(self) -> None:
         found = stdlib_json.loads(json.push_document(SATMODE))["ap2016"]
@@ -185,6 +188,7 @@ class TestJson:
         ]
         assert found["PLMNBarred"] == [{"PLMN": "00117"}]
 
+    @pytest.mark.conforms("json.single-group")
     def test_a_group_that_occurs_once_is_an_object(self) -> None:
         found = stdlib_json.loads(json.push_document(COMPANION))["ap2006"]
         assert found["PrimaryConfiguration"]["DownloadInfo"]["ProfileActivationCode"]
@@ -197,6 +201,7 @@ class TestJson:
         body = json.push_document(Document(Vers(-2, -2), None, ()))
         assert body == b'{"Vers":{"version":"-2","validity":"-2"}}'
 
+    @pytest.mark.conforms("json.never-a-challenge")
     @pytest.mark.parametrize(
         "document",
         [
@@ -232,6 +237,7 @@ class TestJson:
 
 
 class TestXml:
+    @pytest.mark.conforms("xml.line-breaks", "divergence.xml-escaping")
     @pytest.mark.parametrize(
         ("value", "written"),
         [
@@ -267,6 +273,7 @@ class TestXml:
         assert b"> <" not in body
         assert b"\n" not in body
 
+    @pytest.mark.conforms("xml.only-type")
     @pytest.mark.parametrize("document", ALL)
     def test_type_is_the_only_attribute_of_a_characteristic(self, document: Document) -> None:
         for element in etree.fromstring(xml.push_document(document)).iter("characteristic"):
@@ -402,6 +409,7 @@ def test_own_reader_reads_in_json_what_was_written(document: Document) -> None:
     assert json_reader.pull_document(json.push_document(document)) == document
 
 
+@pytest.mark.conforms("xml.well-formed")
 @given(st.text())
 def test_any_value_is_well_formed_in_both(value: str) -> None:
     document = Document(VERS, Token(value, 1), (Application("ap2004", (Parm("a", value),)),))
@@ -420,6 +428,7 @@ def test_android_sees_every_other_value_unchanged(value: str) -> None:
     assert (XmlDoc(body).get("ap2004", "a") or "") == value
 
 
+@pytest.mark.conforms("json.same-content")
 @pytest.mark.parametrize("document", ALL)
 def test_documents_survive_both_readers(document: Document) -> None:
     assert xml_reader.pull_document(xml.push_document(document)) == document

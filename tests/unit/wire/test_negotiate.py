@@ -100,6 +100,7 @@ def test_languages_are_bounded() -> None:
 TEXTS = {"de-CH": "Grüezi", "de": "Hallo", "en": "Hello", "pt-BR": "Oi", "zh-Hant": "你好"}
 
 
+@pytest.mark.conforms("headers.languages-fall-back")
 @pytest.mark.parametrize(
     ("wanted", "text"),
     [

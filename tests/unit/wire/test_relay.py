@@ -12,12 +12,14 @@ from simgrant.errors import BadRequest
 from simgrant.wire.relay import CONTENT_TYPE, MAX_PACKET, pull_relay, push_relay
 
 
+@pytest.mark.conforms("eap.packet-member")
 @pytest.mark.spec("TS.43 §2.8.1")
 def test_push_relay_is_one_member_and_nothing_else() -> None:
     assert push_relay(b"\xff\xfe\xfd\0") == b'{"eap-relay-packet":"//79AA=="}'
     assert CONTENT_TYPE == "application/vnd.gsma.eap-relay.v1.0+json"
 
 
+@pytest.mark.conforms("eap.packet-member")
 @given(st.binary(min_size=1, max_size=MAX_PACKET))
 def test_what_was_pushed_comes_back(packet: bytes) -> None:
     assert pull_relay(push_relay(packet)) == packet

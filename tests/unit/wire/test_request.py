@@ -108,6 +108,7 @@ class TestQuery:
     def test_names_are_found_in_any_case(self, name: str) -> None:
         assert asked(f"{name}=2D").gid1 == "2D"
 
+    @pytest.mark.conforms("get.percent-encoded")
     def test_plus_is_a_plus_and_space_is_percent_20(self) -> None:
         assert pull_query(b"a=1+1&b=1%2B1&c=1%201") == (("a", "1+1"), ("b", "1+1"), ("c", "1 1"))
 
@@ -190,6 +191,7 @@ class TestBody:
     def test_spellings_of_several_apps(self, app: object) -> None:
         assert posted(app=app).apps == ("ap2003", "ap2004")
 
+    @pytest.mark.conforms("post.app-text")
     @pytest.mark.parametrize("app", ["ap2004", "[ap2004]", ["ap2004"], "AP2004", " ap2004 "])
     def test_spellings_of_one_app(self, app: object) -> None:
         assert posted(app=app).apps == ("ap2004",)
@@ -198,6 +200,7 @@ class TestBody:
     def test_no_app_is_an_empty_tuple(self, app: object) -> None:
         assert posted(app=app).apps == ()
 
+    @pytest.mark.conforms("post.numbers-as-texts")
     def test_numbers_and_strings_are_the_same(self) -> None:
         request = posted(vers=3, notif_action=2, notif_token="t", entitlement_version=11.1)
         assert request == ask(
@@ -215,6 +218,7 @@ class TestBody:
     def test_null_did_not_come(self) -> None:
         assert pull_body(b'{"token":null,"":"x","app":"ap2004"}') == (("app", "ap2004"),)
 
+    @pytest.mark.conforms("post.plus-repaired")
     def test_plus_of_msisdn_is_repaired(self) -> None:
         assert posted(msisdn=" 15550100").value("msisdn") == "+15550100"
 
@@ -293,6 +297,7 @@ class TestRelayPacket:
         text = base64.encodebytes(packet).decode().replace("\n", "\r\n")
         assert pull_body(json.dumps({"eap-relay-packet": text}).encode()) == RelayPacket(packet)
 
+    @pytest.mark.conforms("eap.escaped-slashes")
     def test_escaped_slashes(self) -> None:
         assert pull_body(rb'{"eap-relay-packet":"\/\/79"}') == RelayPacket(b"\xff\xfe\xfd")
 

@@ -12,6 +12,7 @@ IMS = "IMS-Entitlement"
 
 
 @pytest.mark.spec("TS.43 §2.2.1")
+@pytest.mark.conforms("headers.User-Agent")
 @pytest.mark.parametrize(
     ("text", "agent"),
     [
@@ -71,6 +72,7 @@ def test_what_was_pushed_is_read(agent: UserAgent) -> None:
     assert parse(push_user_agent(agent)) == agent
 
 
+@pytest.mark.conforms("headers.user-agent-never-refused")
 @given(st.text() | st.text("PRDTS43 term-client/OS").map("PRD-TS43 ".__add__))
 def test_nothing_is_refused(text: str) -> None:
     agent = parse(text)
