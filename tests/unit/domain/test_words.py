@@ -62,6 +62,12 @@ def test_words_add_languages_and_change_texts() -> None:
     assert words.of("ap2005", "no_page", {"en": "y"}) == {"en": "y"}
 
 
+def test_words_reach_what_plans_say_too() -> None:
+    plan = default_policy(read('[policy.billing_title]\nnl = "x"')).plan("premium")
+    assert plan.billing is not None
+    assert plan.billing.terms.title == {**SHIPPED["policy.billing_title"], "nl": "x"}
+
+
 def test_words_change_no_decision() -> None:
     plain, worded = default_policy(), default_policy(read('[policy.suspended]\nnl = "x"'))
     assert plain.version == worded.version
