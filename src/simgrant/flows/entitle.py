@@ -9,15 +9,29 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field, replace
 
+from simgrant.domain.holdings import HeldBilling, Holdings
 from simgrant.domain.policy import Policy
-from simgrant.domain.subscription import PushRegistration, Subscription
+from simgrant.domain.subscription import (
+    ConsentStatus,
+    Profile,
+    PushRegistration,
+    Subscription,
+)
 from simgrant.domain.trail import Trail
-from simgrant.errors import Unauthenticated, UnsupportedVersion
+from simgrant.errors import BadRequest, Unauthenticated, UnsupportedVersion
 from simgrant.flows.answer import Portal, usage_value, user_data, vers
 from simgrant.flows.authenticate import Call, Challenge, Family, Principal
 from simgrant.flows.by_sim import BySim
 from simgrant.flows.by_token import ByToken
-from simgrant.flows.gather import device_of, held, look, times_of, wanted
+from simgrant.flows.gather import (
+    Wanted,
+    device_of,
+    held,
+    look,
+    looks_at_holdings,
+    times_of,
+    wanted,
+)
 from simgrant.flows.operate import Operate
 from simgrant.flows.operations.operation import utc
 from simgrant.flows.private_identity import PrivateIdentities
@@ -27,12 +41,15 @@ from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 from simgrant.ports.store import Store
 from simgrant.services import SERVICES
-from simgrant.spec.ids import NotifAction, RegisterNotifStatus
+from simgrant.spec.ids import MsgButton, NotifAction, RegisterNotifStatus
 from simgrant.wire.document import Application, Token, Vers
 from simgrant.wire.negotiate import Format, document_format, languages
 from simgrant.wire.push_token import CHANNELS, Channel, is_token
-from simgrant.wire.request import Ask, NotifClaim
+from simgrant.wire.request import Ask, NotifClaim, StoreClaim
 from simgrant.wire.writers import WRITERS
+
+_MOST_STORE_USERS = 32
+"""Of one subscription: it is the phone that names them."""
 
 __all__ = ["Call", "Challenge", "Entitle", "Granted", "Rules"]
 
@@ -139,6 +156,9 @@ class Entitle:
         name, profile, ask = who.tenant.name, who.profile, who.ask
         subscription = profile.subscription
         want = wanted(ask, who.apps)
+        if looks_at_holdings(who.apps):
+            profile = await self._with_holdings(who, want, now)
+            subscription = profile.subscription
         registered = None if ask.notif is None else await self._register(who, ask.notif)
         trail.device = device_of(ask.terminal)
         if ask.value("operation") and self._operate.wanted(who.apps, ask):
@@ -193,6 +213,24 @@ class Entitle:
             kept.text(format_, own),
         )
         return Granted(format_, body)
+
+    async def _with_holdings(self, who: Principal, want: Wanted, now: float) -> Profile:
+        """Return the profile with what the subscription holds, an answer to a dialogue in it."""
+        tenant, profile = who.tenant.name, who.profile
+        subscription = profile.subscription
+        held = await self._store.holdings(tenant, subscription.imsi)
+        billing = self._policies[tenant].plan(subscription.plan).billing
+        if want.button is None or billing is None or not billing.sells(want.store.vendor):
+            return replace(profile, held=held)
+        # Who pressed a button has decided on the terms of one store for one of its users (TS.43
+        # §11.1.3). It is written before it is told back.
+        settled = _answered(held, want.store, want.button, at=int(now))
+        await self._store.set_holding(tenant, subscription.imsi, settled)
+        return replace(
+            profile,
+            subscription=replace(subscription, changed_at=int(now)),
+            held=held.with_billing(settled),
+        )
 
     async def _tell(self, ask: Ask, call: Call, trail: Trail) -> Granted:
         """Return the document for whoever asks with a lent token; it never holds a TOKEN.
@@ -258,3 +296,14 @@ class Entitle:
             return RegisterNotifStatus.SUCCESS
         # Kept, for when the operator sets the channel up; until then the client is to poll.
         return RegisterNotifStatus.INVALID_TOKEN
+
+
+def _answered(held: Holdings, store: StoreClaim, button: MsgButton, *, at: int) -> HeldBilling:
+    """Return what is settled with a store's user who pressed a button under its terms."""
+    terms = ConsentStatus.GIVEN if button is MsgButton.ACCEPTED else ConsentStatus.MISSING
+    known = held.at_store(store.vendor, store.user_id)
+    if known is not None:
+        return replace(known, terms=terms, at=at)
+    if len(held.billing) >= _MOST_STORE_USERS:
+        raise BadRequest("too_many_store_users")
+    return HeldBilling(store.vendor, store.user_id, terms, at=at)
