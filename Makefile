@@ -104,8 +104,8 @@ COMPILE := env -u UV_FIND_LINKS -u UV_INDEX -u UV_EXTRA_INDEX_URL \
 .PHONY: lock
 lock: .venv/.uv ## lock the dependencies anew; ARGS=--upgrade moves them all
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
-	$(COMPILE) pyproject.toml --extra postgres -o requirements/run.txt
-	$(COMPILE) pyproject.toml --extra postgres --group test --group check \
+	$(COMPILE) pyproject.toml --all-extras -o requirements/run.txt
+	$(COMPILE) pyproject.toml --all-extras --group test --group check \
 		-c requirements/run.txt -o requirements/test.txt
 	$(COMPILE) requirements/tools-ts43.in -o requirements/tools-ts43.txt
 

@@ -1,0 +1,288 @@
+"""A bound SMPP 3.4 session with one message centre, made anew whenever it is lost.
+
+The library keeps the session alive (``enquire_link`` every half minute), numbers requests and
+matches answers. What is ours: a window that is kept (a message whose caller stopped waiting still
+counts until it is answered or its session is over), one bind at a time with a back-off between
+binds, and giving up a session that no longer answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import random
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, Final
+
+import smpp34
+
+from simgrant.errors import PeerTimeout, PeerUnavailable
+from simgrant.links.retry import RetryRules, backoff
+from simgrant.links.secret_file import SecretFile, read_text
+from simgrant.nouns import named_noun, noun
+from simgrant.ports.clock import Clock
+
+_WORTH_WAITING_S: Final = 1.0
+"""A bind that may be tried again within this time is waited for."""
+
+
+@named_noun
+class SmppConfig:
+    """Which message centre, and as whom."""
+
+    host: str
+    port: int = 2775
+    system_id: str
+    password_file: Path
+    system_type: str = ""
+    tls: bool = False
+    """Certificates are checked against the system's trust store."""
+    window: int = 10
+    """Messages sent and not yet answered, at most."""
+    connect_timeout_s: float = 10.0
+    """Seconds for TCP, TLS and the bind together. A bind that is refused takes as long."""
+    retry: RetryRules = RetryRules(first_wait_s=0.5, longest_wait_s=30.0)
+
+
+@noun
+class Submit:
+    """One ``submit_sm``; its text may hold an identity, so its repr has nothing."""
+
+    source: str
+    source_ton: int
+    source_npi: int
+    destination: str
+    """Digits of an international number."""
+    message: bytes
+    esm_class: int
+    data_coding: int
+    validity: str
+    tlvs: tuple[tuple[int, bytes], ...] = ()
+
+    def __repr__(self) -> str:
+        return "Submit(…)"
+
+
+@noun
+class SubmitReply:
+    """What the message centre answered."""
+
+    status: int
+    """``command_status``; 0 = taken over."""
+    message_id: str
+
+
+class SmppLink:
+    """One message centre. To be made and used within one event loop."""
+
+    def __init__(self, config: SmppConfig, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        # Jitter has no need of a good source of chance.
+        self._chance = random.Random().random  # noqa: S311
+        self._password = SecretFile(config.password_file, read_text)
+        self._session: _Session | None = None
+        self._bind: asyncio.Task[_Session] | None = None
+        self._failures = 0
+        self._not_before = float("-inf")
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    @property
+    def peer(self) -> str:
+        """Return the message centre's name, for errors."""
+        return f"{self._config.host}:{self._config.port}"
+
+    async def submit(self, message: Submit, *, deadline: float) -> SubmitReply:
+        """Return the answer by ``deadline`` (seconds of the monotonic clock).
+
+        Errors: PeerTimeout, PeerUnavailable. A message whose session was lost before its answer
+        is sent once more, over the next one.
+        """
+        try:
+            async with asyncio.timeout(max(0.0, deadline - self._clock.monotonic())):
+                try:
+                    return await self._submit(message)
+                except _Lost:
+                    return await self._submit(message)
+        except _Lost:
+            raise PeerUnavailable(
+                for_operator=f"{self.peer}: the session was lost before the answer"
+            ) from None
+        except TimeoutError:
+            raise PeerTimeout(for_operator=f"{self.peer}: no answer in time") from None
+
+    async def close(self) -> None:
+        """Unbind; messages that wait for their answer fail with PeerUnavailable."""
+        self._closed = True
+        if self._bind is not None:
+            self._bind.cancel()
+            await asyncio.wait({self._bind})
+        session, self._session = self._session, None
+        if session is not None:
+            await session.end()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _submit(self, message: Submit) -> SubmitReply:
+        session = await self._ready()
+        try:
+            reply = await session.submit(message)
+        except _Lost:
+            self._lose(session)
+            raise
+        except asyncio.CancelledError:
+            # The deadline, as a rule.
+            session.silences += 1
+            if session.silences >= self._config.retry.failures:
+                self._lose(session)
+            raise
+        session.silences = self._failures = 0
+        return reply
+
+    async def _ready(self) -> _Session:
+        """Return the session, bound anew if need be."""
+        while self._session is None:
+            if self._closed:
+                raise PeerUnavailable(for_operator=f"{self.peer}: closed")
+            wait = self._not_before - self._clock.monotonic()
+            if self._bind is None and wait > _WORTH_WAITING_S:
+                raise PeerUnavailable(
+                    for_operator=f"{self.peer}: no session, and too early for the next bind",
+                    retry_after=math.ceil(wait),
+                )
+            if self._bind is None and wait > 0:
+                await asyncio.sleep(wait)
+                continue
+            if self._bind is None:
+                self._bind = asyncio.create_task(self._bound())
+                self._bind.add_done_callback(_seen)
+            bind = self._bind
+            # It goes on for the others if this caller's time is over.
+            await asyncio.wait({bind})
+            if bind.cancelled():
+                raise PeerUnavailable(for_operator=f"{self.peer}: closed")
+            return bind.result()
+        return self._session
+
+    async def _bound(self) -> _Session:
+        config = self._config
+        try:
+            client = smpp34.Client(
+                config.host,
+                config.port,
+                config.system_id,
+                self._password.value(),
+                bind_type="TX",
+                system_type=config.system_type,
+                tls=config.tls,
+                window_size=config.window,
+                connect_timeout_ms=round(config.connect_timeout_s * 1000),
+            )
+            smsc = await client.connect()
+        except (smpp34.SmppError, OSError):
+            self._fail()
+            # The library does not tell a wrong password from a centre that keeps silent.
+            raise PeerUnavailable(
+                for_operator=f"{self.peer}: no session; check address, system id and password",
+                retry_after=math.ceil(max(0.0, self._not_before - self._clock.monotonic())),
+            ) from None
+        finally:
+            self._bind = None
+        session = _Session(client, smsc, config.window)
+        self._session = session
+        self._keep(self._watch(session))
+        return session
+
+    async def _watch(self, session: _Session) -> None:
+        await session.until_lost()
+        self._lose(session)
+
+    def _lose(self, session: _Session) -> None:
+        if self._session is session:
+            self._session = None
+            self._fail()
+            self._keep(session.end())
+
+    def _fail(self) -> None:
+        self._failures += 1
+        wait = backoff(self._failures, self._config.retry, chance=self._chance())
+        self._not_before = self._clock.monotonic() + wait
+
+    def _keep(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+class _Lost(Exception):
+    """The session ended before the answer came."""
+
+
+class _Session:
+    """What was bound once, with its window."""
+
+    def __init__(self, client: smpp34.Client, smsc: smpp34.Smsc, window: int) -> None:
+        self._client = client
+        self._smsc = smsc
+        self._window = asyncio.Semaphore(window)
+        self._lost = asyncio.Event()
+        self.silences = 0
+        """Messages in a row that were not answered in time."""
+
+    async def submit(self, message: Submit) -> SubmitReply:
+        """Return the answer; _Lost if the session ends before it."""
+        await self._window.acquire()
+        if self._lost.is_set():
+            self._window.release()
+            raise _Lost
+        sent = asyncio.ensure_future(self._send(message))
+        sent.add_done_callback(self._answered)
+        return await asyncio.shield(sent)
+
+    async def until_lost(self) -> None:
+        """Return when the session is over, whoever ended it."""
+        with contextlib.suppress(smpp34.SmppError):
+            while not isinstance(await self._smsc.next(), smpp34.Disconnected):
+                pass
+        self._lost.set()
+
+    async def end(self) -> None:
+        """Unbind, if the other side still listens, and close the connection."""
+        with contextlib.suppress(smpp34.SmppError, TimeoutError):
+            async with asyncio.timeout(1.0):
+                await self._smsc.unbind()
+        await self._client.stop()
+        self._lost.set()
+
+    async def _send(self, message: Submit) -> SubmitReply:
+        try:
+            reply = await self._smsc.submit_sm(
+                message.destination,
+                message.message,
+                source_addr=message.source,
+                source_addr_ton=message.source_ton,
+                source_addr_npi=message.source_npi,
+                dest_addr_ton=1,
+                dest_addr_npi=1,
+                esm_class=message.esm_class,
+                data_coding=message.data_coding,
+                validity_period=message.validity,
+                tlvs=[smpp34.Tlv(tag, value) for tag, value in message.tlvs],
+            )
+        except smpp34.SmppError:
+            # Lost, or not answered within the library's own half minute.
+            raise _Lost from None
+        return SubmitReply(reply.command_status, reply.message_id or "")
+
+    def _answered(self, sent: asyncio.Future[SubmitReply]) -> None:
+        self._window.release()
+        _seen(sent)
+
+
+def _seen(done: asyncio.Future[Any]) -> None:
+    """Take note of how something ended; whoever waited for it may be gone."""
+    if not done.cancelled():
+        done.exception()

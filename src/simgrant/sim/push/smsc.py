@@ -1,0 +1,189 @@
+"""Plays a message centre: SMPP 3.4 for transmitters, with the phone's side of TS.43's messages.
+
+Sessions are framed here; ``submit_sm`` is taken apart by the codec of smpp34.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from typing import Final
+
+import smpp34
+
+from simgrant.nouns import noun
+from simgrant.sim.push.switch import Fault, Switch, Taken
+from simgrant.wire.push_sms import DESTINATION_PORT, UDHI, BadMessage, pull_message
+
+_MOST_PDU: Final = 64 * 1024
+_BINDS: Final = frozenset({0x01, 0x02, 0x09})
+_SUBMIT: Final = 0x04
+_UNBIND: Final = 0x06
+_ENQUIRE_LINK: Final = 0x15
+_RESPONSE: Final = 0x80000000
+_NACK: Final = 0x80000000
+_OK, _INVALID_COMMAND, _BAD_BIND, _SYSTEM_ERROR = 0x00, 0x03, 0x04, 0x08
+_INVALID_DESTINATION, _BIND_FAILED, _INVALID_PASSWORD = 0x0B, 0x0D, 0x0E
+_SUBMIT_FAILED, _THROTTLED = 0x45, 0x58
+
+
+@noun
+class _Pdu:
+    command: int
+    sequence: int
+    whole: bytes
+
+    @property
+    def body(self) -> bytes:
+        return self.whole[16:]
+
+
+class MessageCentre:
+    """One centre with one account."""
+
+    system_id = "simgrant"
+
+    def __init__(self) -> None:
+        self.switch = Switch()
+        self.password = secrets.token_hex(4)
+        self.port = 0
+        self.binds = 0
+        """Sessions that were bound in all."""
+        self.enquiries = 0
+        """``enquire_link`` that came."""
+        self.waiting = 0
+        """Messages that came and were not answered, over all open sessions."""
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+        self._emptied = asyncio.Event()
+        self._is_down = True
+
+    async def up(self) -> None:
+        """Listen, on the same port as before."""
+        self._is_down = False
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def down(self) -> None:
+        """Stop listening and break every session."""
+        server, self._server = self._server, None
+        # Who was accepted already may still be on the way here.
+        self._is_down = True
+        if server is not None:
+            server.close()
+            for writer in tuple(self._open):
+                writer.transport.abort()
+            while self._open:
+                self._emptied.clear()
+                await self._emptied.wait()
+            await server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.add(writer)
+        if self._is_down:
+            writer.transport.abort()
+        unanswered = 0
+        bound = False
+        try:
+            while True:
+                pdu = await _read(reader)
+                if pdu.command in _BINDS:
+                    status = self._bind(pdu)
+                    bound = status == _OK
+                    _write(writer, pdu.command | _RESPONSE, status, pdu.sequence, b"smsc\0")
+                elif pdu.command == _UNBIND:
+                    _write(writer, pdu.command | _RESPONSE, _OK, pdu.sequence)
+                    return
+                elif pdu.command == _ENQUIRE_LINK:
+                    self.enquiries += 1
+                    _write(writer, pdu.command | _RESPONSE, _OK, pdu.sequence)
+                elif pdu.command != _SUBMIT:
+                    _write(writer, _NACK, _INVALID_COMMAND, pdu.sequence)
+                elif not bound:
+                    _write(writer, pdu.command | _RESPONSE, _BAD_BIND, pdu.sequence)
+                else:
+                    fault = self.switch.next()
+                    if fault is Fault.RESET:
+                        writer.transport.abort()
+                        return
+                    if fault is Fault.SLOW:
+                        unanswered += 1
+                        self.waiting += 1
+                        continue
+                    status, body = self._submit(pdu, fault)
+                    _write(writer, pdu.command | _RESPONSE, status, pdu.sequence, body)
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            self.waiting -= unanswered
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+            self._open.discard(writer)
+            self._emptied.set()
+
+    def _bind(self, pdu: _Pdu) -> int:
+        system_id, _, rest = pdu.body.partition(b"\0")
+        password, _, _ = rest.partition(b"\0")
+        if self.switch.fault is Fault.BAD_AUTH:
+            return _BIND_FAILED
+        if (system_id.decode("latin-1"), password.decode("latin-1")) != (
+            self.system_id,
+            self.password,
+        ):
+            return _INVALID_PASSWORD
+        self.binds += 1
+        return _OK
+
+    def _submit(self, pdu: _Pdu, fault: Fault | None) -> tuple[int, bytes]:
+        match fault:
+            case Fault.THROTTLED:
+                return _THROTTLED, b""
+            case Fault.BROKEN:
+                return _SYSTEM_ERROR, b""
+            case Fault.NONSENSE:
+                return 0x4FF, b""
+        try:
+            message = smpp34.decode(pdu.whole)
+        except smpp34.SmppError:
+            return _SUBMIT_FAILED, b""
+        if not isinstance(message, smpp34.SubmitSm):
+            return _SUBMIT_FAILED, b""
+        if message.destination_addr in self.switch.dead:
+            return _INVALID_DESTINATION, b""
+        ports = [tlv.value for tlv in message.tlvs if tlv.tag == DESTINATION_PORT]
+        port = int.from_bytes(ports[-1], "big") if ports else None
+        udhi = bool(message.esm_class & UDHI)
+        try:
+            said = pull_message(bytes(message.short_message), udhi=udhi, port=port)
+        except BadMessage:
+            return _SUBMIT_FAILED, b""
+        extra = {
+            "source": message.source_addr,
+            "user_id": said.user_id,
+            "port": str(said.port),
+            "data_coding": str(message.data_coding),
+            "esm_class": str(message.esm_class),
+            "validity": message.validity_period,
+            "short_message": bytes(message.short_message).hex(),
+        }
+        self.switch.take(Taken(message.destination_addr, said.apps, "", "", extra))
+        return _OK, f"{len(self.switch.taken):08x}\0".encode()
+
+
+async def _read(reader: asyncio.StreamReader) -> _Pdu:
+    head = await reader.readexactly(16)
+    length, command, _, sequence = (
+        int.from_bytes(head[at : at + 4], "big") for at in (0, 4, 8, 12)
+    )
+    if not 16 <= length <= _MOST_PDU:
+        raise ConnectionError("no SMPP")
+    return _Pdu(command, sequence, head + await reader.readexactly(length - 16))
+
+
+def _write(
+    writer: asyncio.StreamWriter, command: int, status: int, sequence: int, body: bytes = b""
+) -> None:
+    parts = (16 + len(body), command, status, sequence)
+    writer.write(b"".join(part.to_bytes(4, "big") for part in parts) + body)

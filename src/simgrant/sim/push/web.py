@@ -1,0 +1,253 @@
+"""An HTTPS server on loopback that speaks HTTP/2 or HTTP/1.1, and breaks connections on demand.
+
+HTTP/2 is h2's, HTTP/1.1 is httptools'; what to answer is the business of whoever is played. There
+is no bound on clients here and no time limit: it serves one server under test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import field
+from typing import Final, TypeAlias, cast
+
+import httptools
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+from h2.events import DataReceived, RequestReceived, StreamEnded
+from h2.exceptions import ProtocolError
+
+from simgrant.nouns import noun
+from simgrant.sim.push.switch import Fault
+
+_MOST_BODY: Final = 64 * 1024
+
+
+@noun
+class Request:
+    """A whole request."""
+
+    method: str
+    target: str = field(repr=False)
+    headers: dict[str, str] = field(repr=False)
+    """By name in lower case; of a repeated one the last."""
+    body: bytes = field(repr=False)
+    version: str
+    """``h2`` or ``http/1.1``."""
+
+
+@noun
+class Answer:
+    """What to answer: a status with its headers and body, or a fault of the connection."""
+
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    fault: Fault | None = None
+    """SLOW, RESET or GOAWAY, in place of the answer."""
+
+
+Answerer: TypeAlias = Callable[[Request], Answer]
+
+
+class WebServer:
+    """Listens on a port of its own; may be taken down and up again on the same port."""
+
+    def __init__(self, answer: Answerer, tls: ssl.SSLContext) -> None:
+        self._answer = answer
+        self._tls = tls
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.Transport] = set()
+        self._emptied = asyncio.Event()
+        self._is_down = True
+        self.port = 0
+        self.connections = 0
+        """Connections that were made in all."""
+
+    async def up(self) -> None:
+        """Listen."""
+        self._is_down = False
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: _Connection(self, self._tls), "127.0.0.1", self.port
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def down(self) -> None:
+        """Stop listening and break every connection."""
+        server, self._server = self._server, None
+        # Who was accepted already may still be on the way here.
+        self._is_down = True
+        if server is not None:
+            server.close()
+            for transport in tuple(self._open):
+                transport.abort()
+            while self._open:
+                self._emptied.clear()
+                await self._emptied.wait()
+            await server.wait_closed()
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return f"https://127.0.0.1:{self.port}"
+
+    def answer(self, request: Request) -> Answer:
+        """Return what is to be answered."""
+        return self._answer(request)
+
+    def opened(self, transport: asyncio.Transport) -> None:
+        """Count a connection."""
+        self.connections += 1
+        self._open.add(transport)
+        if self._is_down:
+            transport.abort()
+
+    def closed(self, transport: asyncio.Transport) -> None:
+        """Forget a connection."""
+        self._open.discard(transport)
+        self._emptied.set()
+
+
+class _Connection(asyncio.Protocol):
+    """One connection; ALPN says which protocol it is.
+
+    TLS is begun here and not by the listener, which tells of no connection before its handshake is
+    done, so that nobody could end it sooner.
+    """
+
+    def __init__(self, server: WebServer, tls: ssl.SSLContext) -> None:
+        self._server = server
+        self._tls = tls
+        self._speaker: _Http1 | _Http2 | None = None
+        self._early = b""
+        """What came in one piece with the end of the handshake."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._raw = cast("asyncio.Transport", transport)
+        self._raw.pause_reading()
+        self._server.opened(self._raw)
+        self._handshake = asyncio.get_running_loop().create_task(self._begin())
+
+    def data_received(self, data: bytes) -> None:
+        if self._speaker is None:
+            self._early += data
+        else:
+            self._speaker.receive(data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        del error
+        self._server.closed(self._raw)
+
+    async def _begin(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            transport = await loop.start_tls(self._raw, self, self._tls, server_side=True)
+        except (OSError, ssl.SSLError):
+            transport = None
+        if transport is None:
+            self._raw.abort()
+            self._server.closed(self._raw)
+            return
+        chosen: ssl.SSLObject = transport.get_extra_info("ssl_object")
+        speaker = _Http2 if chosen.selected_alpn_protocol() == "h2" else _Http1
+        self._speaker = speaker(self._server.answer, transport)
+        self._speaker.receive(self._early)
+
+
+class _Http2:
+    def __init__(self, answer: Answerer, transport: asyncio.Transport) -> None:
+        self._answer = answer
+        self._transport = transport
+        self._h2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
+        self._requests: dict[int, tuple[dict[str, str], bytearray]] = {}
+        self._h2.initiate_connection()
+        self._flush()
+
+    def receive(self, data: bytes) -> None:
+        try:
+            for event in self._h2.receive_data(data):
+                match event:
+                    case RequestReceived(stream_id=int(stream), headers=headers):
+                        self._requests[stream] = (
+                            {str(name): str(value) for name, value in headers or ()},
+                            bytearray(),
+                        )
+                    case DataReceived(stream_id=int(stream), data=bytes(body)):
+                        self._requests[stream][1].extend(body[:_MOST_BODY])
+                        if event.flow_controlled_length:
+                            self._h2.acknowledge_received_data(event.flow_controlled_length, stream)
+                    case StreamEnded(stream_id=int(stream)):
+                        self._complete(stream, *self._requests.pop(stream))
+        except ProtocolError:
+            self._flush()
+            self._transport.close()
+        else:
+            self._flush()
+
+    def _complete(self, stream: int, headers: dict[str, str], body: bytearray) -> None:
+        request = Request(headers[":method"], headers[":path"], headers, bytes(body), "h2")
+        answer = self._answer(request)
+        match answer.fault:
+            case Fault.SLOW:
+                pass
+            case Fault.RESET:
+                self._transport.abort()
+            case Fault.GOAWAY:
+                self._h2.close_connection(ErrorCodes.NO_ERROR, last_stream_id=max(0, stream - 2))
+                self._flush()
+                self._transport.close()
+            case _:
+                length = ("content-length", str(len(answer.body)))
+                self._h2.send_headers(
+                    stream, [(":status", str(answer.status)), length, *answer.headers]
+                )
+                self._h2.send_data(stream, answer.body, end_stream=True)
+
+    def _flush(self) -> None:
+        self._transport.write(self._h2.data_to_send())
+
+
+class _Http1:
+    def __init__(self, answer: Answerer, transport: asyncio.Transport) -> None:
+        self._answer = answer
+        self._transport = transport
+        self._parser = httptools.HttpRequestParser(self)
+        self._target = ""
+        self._headers: dict[str, str] = {}
+        self._body = bytearray()
+
+    def receive(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._transport.close()
+
+    def on_message_begin(self) -> None:
+        self._target, self._headers, self._body = "", {}, bytearray()
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url.decode("latin-1")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_body(self, body: bytes) -> None:
+        self._body.extend(body[:_MOST_BODY])
+
+    def on_message_complete(self) -> None:
+        method = self._parser.get_method().decode("ascii")
+        answer = self._answer(
+            Request(method, self._target, self._headers, bytes(self._body), "http/1.1")
+        )
+        match answer.fault:
+            case Fault.SLOW:
+                pass
+            case Fault.RESET | Fault.GOAWAY:
+                self._transport.abort()
+            case _:
+                lines = [f"HTTP/1.1 {answer.status} -"]
+                lines += [f"{name}: {value}" for name, value in answer.headers]
+                lines += [f"content-length: {len(answer.body)}", "", ""]
+                self._transport.write("\r\n".join(lines).encode("latin-1") + answer.body)
