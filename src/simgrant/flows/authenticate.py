@@ -8,7 +8,7 @@ which applications are asked for, the one read of a subscription, new tokens.
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import field
 from typing import TypeVar
 
@@ -40,6 +40,8 @@ class Call:
     user_agent: str
     deadline: float
     """Seconds of the monotonic clock by which the answer must be made."""
+    cookies: Sequence[bytes] = field(default=(), repr=False)
+    """Its Cookie lines, as they came."""
 
 
 @noun
