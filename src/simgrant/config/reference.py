@@ -40,7 +40,7 @@ def render() -> str:
         parts.append("| key | default | meaning |\n| --- | --- | --- |")
         for field in msgspec.structs.fields(kind):
             text = prose[kind.__name__, field.name].replace("|", "\\|")
-            parts.append(f"| `{field.name}` | `{_shown(field.default)}` | {text} |")
+            parts.append(f"| `{field.name}` | `{_shown(field)}` | {text} |")
         parts.append("")
     return "\n".join(parts)
 
@@ -76,7 +76,9 @@ def _prose() -> dict[tuple[str, str], str]:
     return found
 
 
-def _shown(default: Any) -> str:
+def _shown(field: msgspec.structs.FieldInfo) -> str:
+    made = field.default_factory
+    default = field.default if made is msgspec.NODEFAULT else made()
     return msgspec.json.encode(default).decode()
 
 

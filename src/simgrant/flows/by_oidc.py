@@ -206,7 +206,8 @@ class ByOidc:
         except InvalidIdentity:
             raise UnknownIdentity("claim_malformed") from None
         if found is None or found.status not in SERVED:
-            raise UnknownIdentity(f"subscription_{found.status if found else 'none'}")
+            status = "none" if found is None else found.status
+            raise UnknownIdentity(f"subscription_{status}")
         return found
 
 

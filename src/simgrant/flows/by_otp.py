@@ -110,7 +110,7 @@ class ByOtp:
     ) -> str:
         """Send a password to whoever signed in already; return what it is to come back with."""
         if subscription.msisdn is None:
-            raise UnknownIdentity("no_number")
+            raise UnknownIdentity("number_missing")
         await self._spend(tenant, subscription.msisdn, call)
         return self._sent(ask, tenant, subscription.imsi, subscription.msisdn, call)
 
