@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from simgrant.sim.idp import Lie
+from simgrant.sim.lies import Lie
 from tests.device.harness import ALLOWED, BARRED, JSON, XML, Request, Workbench
 from tests.device.signing_in import NUMBER, REDIRECT_URI, SignIns, signing_in, values
 
