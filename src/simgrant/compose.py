@@ -227,8 +227,9 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             keys=keys,
             clock=CLOCK,
         )
-        by_otp = _by_otp(loaded, reception)
-        by_oidc = _by_oidc(loaded, reception, by_otp)
+        returns = _returns(settings.limits)
+        by_otp = _by_otp(loaded, reception, returns)
+        by_oidc = _by_oidc(loaded, reception, returns, by_otp)
         means = Means(OPERATIONS, keys, store, offers(loaded), partners(loaded))
         entitle = Entitle(
             operate=Operate(
@@ -347,13 +348,10 @@ def issuers(loaded: Loaded) -> jwks.JwksIssuers:
     )
 
 
-def _by_otp(loaded: Loaded, reception: Reception) -> ByOtp | None:
+def _by_otp(loaded: Loaded, reception: Reception, returns: Throttle) -> ByOtp | None:
     """Return the way by one-time passwords, None where nobody is sent any; raise StartRefused."""
     settings, texts = loaded.settings, loaded.settings.texts
-    apps = {
-        name: _services(f"tenants.{name}.otp_apps", tenant.otp_apps)
-        for name, tenant in loaded.tenants.items()
-    }
+    apps = otp_apps(loaded)
     if not any(apps.values()) and not any(
         each.second_factor_url for each in settings.identity_providers.values()
     ):
@@ -390,6 +388,7 @@ def _by_otp(loaded: Loaded, reception: Reception) -> ByOtp | None:
             Rate(otp.source_burst, otp.source_per_minute / 60),
             remembered=settings.limits.remembered,
         ),
+        returns=returns,
         rules=OtpRules(
             life_s=otp.life_s,
             digits=otp.digits,
@@ -400,11 +399,20 @@ def _by_otp(loaded: Loaded, reception: Reception) -> ByOtp | None:
     )
 
 
-def _by_oidc(loaded: Loaded, reception: Reception, by_otp: ByOtp | None) -> ByOidc | None:
+def _by_oidc(
+    loaded: Loaded, reception: Reception, returns: Throttle, by_otp: ByOtp | None
+) -> ByOidc | None:
     """Return the way by OpenID providers, None where there is none; raise StartRefused."""
-    settings = loaded.settings
-    sign_ins: dict[str, dict[str, SignIn]] = {}
-    for name, provider in settings.identity_providers.items():
+    found = sign_ins(loaded)
+    if not found:
+        return None
+    return ByOidc(reception, sign_ins=found, returns=returns, by_otp=by_otp)
+
+
+def sign_ins(loaded: Loaded) -> dict[str, dict[str, SignIn]]:
+    """Return the OpenID providers by tenant and AppID; raise StartRefused."""
+    found: dict[str, dict[str, SignIn]] = {}
+    for name, provider in loaded.settings.identity_providers.items():
         sign_in = SignIn(
             provider=_provider(loaded, name, provider),
             claim=provider.claim,
@@ -415,16 +423,22 @@ def _by_oidc(loaded: Loaded, reception: Reception, by_otp: ByOtp | None) -> ByOi
         )
         for app in _services(f"identity_providers.{name}.apps", provider.apps):
             for tenant in provider.tenants or loaded.tenants:
-                sign_ins.setdefault(tenant, {})[app] = sign_in
-    if not sign_ins:
-        return None
-    limits = settings.limits
-    throttle = Throttle(
-        "too_many_call_backs",
-        Rate(limits.call_back_source_burst, limits.call_back_source_per_minute / 60),
-        remembered=limits.remembered,
-    )
-    return ByOidc(reception, sign_ins=sign_ins, throttle=throttle, by_otp=by_otp)
+                found.setdefault(tenant, {})[app] = sign_in
+    return found
+
+
+def otp_apps(loaded: Loaded) -> dict[str, frozenset[str]]:
+    """Return what may be had by a one-time password, by tenant; raise StartRefused."""
+    return {
+        name: _services(f"tenants.{name}.otp_apps", tenant.otp_apps)
+        for name, tenant in loaded.tenants.items()
+    }
+
+
+def _returns(limits: Limits) -> Throttle:
+    """Return the bound on those who come back from a page, or with a password."""
+    rate = Rate(limits.call_back_source_burst, limits.call_back_source_per_minute / 60)
+    return Throttle("too_many_call_backs", rate, remembered=limits.remembered)
 
 
 def _provider(loaded: Loaded, name: str, settings: IdentityProvider) -> oidc.OidcProvider:

@@ -8,9 +8,17 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from simgrant.errors import StartRefused
 from simgrant.sim.lies import Lie
 from tests.device.harness import ALLOWED, BARRED, JSON, XML, Request, Workbench
-from tests.device.signing_in import NUMBER, REDIRECT_URI, SignIns, signing_in, values
+from tests.device.signing_in import (
+    NUMBER,
+    REDIRECT_URI,
+    SETTINGS,
+    SignIns,
+    signing_in,
+    values,
+)
 
 
 @pytest.fixture
@@ -364,6 +372,27 @@ async def test_other_applications_are_not_sent_to_the_provider(
     assert answer.status == 511
     assert answer.all("location") == []
     assert ins.provider.asked == []
+
+
+async def test_applications_that_nobody_serves_are_left_out(ins: SignIns) -> None:
+    answer = await ins.sign_in(ins.phone(apps=("ap2014", "ap9999")))
+    assert answer.phone.get("ap2014", "OperationResult") == "1"
+    record = await last_record(ins)
+    assert (record["apps"], record["unknown_apps"]) == (["ap2014"], ["ap9999"])
+
+
+async def test_an_application_that_is_not_served_lets_the_server_not_start(
+    bench: Workbench,
+) -> None:
+    (bench.directory / "secret").write_text("x")
+    settings = SETTINGS.format(issuer="https://x.example", redirect_uri=REDIRECT_URI, more="")
+    with pytest.raises(StartRefused, match="apps: ap9999 is not served"):
+        async with bench.opened(settings.replace("ap2004", "ap9999")):
+            pass
+    (bench.directory / "secret").unlink()
+    with pytest.raises(StartRefused, match="secret"):
+        async with bench.opened(settings):
+            pass
 
 
 async def test_other_tenants_are_not_sent_to_the_provider(bench: Workbench) -> None:

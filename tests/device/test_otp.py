@@ -293,6 +293,15 @@ async def test_a_flood_from_one_source_is_bounded(bench: Workbench) -> None:
         assert [answer.status for answer in answers] == [200, 200, 503]
 
 
+async def test_passwords_from_one_source_are_bounded(bench: Workbench) -> None:
+    more = f"{ENABLED}\n[limits]\ncall_back_source_burst = 2\ncall_back_source_per_minute = 1\n"
+    async with passwords(bench, more) as otp:
+        begun = await otp.begin()
+        code = await otp.code()
+        answers = [(await otp.answer(begun, wrong(code))).status for _ in range(3)]
+        assert answers == [511, 511, 503]
+
+
 # --- what is no request for a password ---------------------------------------------------------
 
 
@@ -343,7 +352,7 @@ async def both(bench: Workbench) -> AsyncIterator[tuple[SignIns, MessageCentre]]
         await centre.down()
 
 
-@pytest.mark.spec("TS.43 §2.8.2.1")
+@pytest.mark.spec("TS.43 §2.8.2")
 async def test_a_second_factor_holds_the_document_back(
     both: tuple[SignIns, MessageCentre],
 ) -> None:

@@ -299,13 +299,16 @@ def _sign_in_problems(loaded: Loaded) -> list[str]:
         if not 0.1 <= provider.timeout_s <= 29:
             found.append(f"{where}.timeout_s: {provider.timeout_s} is not within 0.1 to 29")
         found.extend(_unknown_tenants(where, provider.tenants, loaded))
+        found.extend(_nameless(where, provider.tenants, loaded))
         for tenant in provider.tenants or loaded.tenants:
             for app in provider.apps:
                 other = claimed.setdefault((tenant, app.lower()), name)
                 if other != name:
                     found.append(f"{where}: {app} of tenant {tenant} is also {other}'s")
+    with_otp = [name for name, tenant in loaded.tenants.items() if tenant.otp_apps]
+    found.extend(_nameless("otp_apps", with_otp, loaded))
     needs_texts = [
-        *(f"tenants.{name}.otp_apps" for name, each in loaded.tenants.items() if each.otp_apps),
+        *(f"tenants.{name}.otp_apps" for name in with_otp),
         *(
             f"identity_providers.{name}.second_factor_url"
             for name, each in settings.identity_providers.items()
@@ -326,6 +329,15 @@ def _sign_in_problems(loaded: Loaded) -> list[str]:
         elif not fits(text.replace("{code}", "0" * settings.otp.digits)):
             found.append(f"otp.text.{language}: does not fit into one short message")
     return found
+
+
+def _nameless(where: str, names: Iterable[str], loaded: Loaded) -> list[str]:
+    """Name tenants that a request without a SIM cannot be of."""
+    return [
+        f"{where}: tenant {name} needs hosts: without a SIM, nothing else tells whose a request is"
+        for name in names
+        if name in loaded.tenants and name != DEFAULT_TENANT and not loaded.tenants[name].hosts
+    ]
 
 
 def _is_safe(url: str) -> bool:

@@ -218,9 +218,9 @@ class Limits(Section, frozen=True):
     source_per_minute: int = 12_000
     """Starts a minute after that, from one source address."""
     call_back_source_burst: int = 600
-    """Call-backs from OpenID providers at once from one source address."""
+    """Call-backs from OpenID providers, and one-time passwords, at once from one source address."""
     call_back_source_per_minute: int = 600
-    """Call-backs a minute after that, from one source address."""
+    """Of these a minute after that, from one source address."""
     remembered: int = 200_000
     """Buckets that one worker remembers; the least recently used are forgotten."""
 
@@ -306,7 +306,7 @@ class IdentityProvider(Section, frozen=True):
     """Scopes asked for; `openid` is one of them."""
     claim: str = "phone_number"
     """The claim that names the subscription. Where the ID token has none, userinfo is asked. A
-    `phone_number` that the provider says it has not verified is refused."""
+    `phone_number` counts only with `phone_number_verified`."""
     claim_is: Literal["msisdn", "imsi"] = "msisdn"
     """What that claim holds."""
     algorithms: tuple[str, ...] = ("RS256", "ES256")

@@ -120,6 +120,10 @@ class Reception:
             raise BadRequest("no_known_app" if ask.apps else "no_app")
         return known
 
+    def known(self, ask: Ask) -> tuple[str, ...]:
+        """Return the AppIDs asked for that are served, perhaps none."""
+        return tuple(app for app in ask.apps if app in self._known_apps)
+
     def name(self, trail: Trail, tenant: Tenant, imsi: Imsi, terminal_id: str) -> None:
         """Put the tenant and keyed references into the trail."""
         ring, now = self.keys.ring, self.clock.now()

@@ -1,9 +1,9 @@
 """An OpenID provider says who is asking (TS.43 §2.8.2, §2.8.4).
 
 The request goes away sealed in ``state`` and is answered when the person comes back with a code. A
-``state`` is good for one call-back, whatever that says: its row is written before the provider is
-asked, so that nobody makes us ask twice. What the call-back says of an error is told to no one but
-as one of the words that OAuth has for it.
+``state`` is good for one call-back, whatever that says (divergence "call-back-once"): its row is
+written before the provider is asked, so that nobody makes us ask twice. What a call-back says of an
+error is told to no one but as one of the words that OAuth has for it.
 """
 
 from __future__ import annotations
@@ -100,18 +100,18 @@ class ByOidc:
         reception: Reception,
         *,
         sign_ins: Mapping[str, Mapping[str, SignIn]],
-        throttle: Throttle,
+        returns: Throttle,
         by_otp: ByOtp | None,
     ) -> None:
-        """``sign_ins`` is by tenant and AppID."""
+        """``sign_ins`` is by tenant and AppID, ``returns`` by source."""
         self._reception = reception
         self._sign_ins = sign_ins
-        self._throttle = throttle
+        self._returns = returns
         self._by_otp = by_otp
 
     async def start(self, ask: Ask, tenant: Tenant, call: Call, trail: Trail) -> Redirect | None:
         """Return where the person signs in; None where the application has no such way."""
-        sign_in = self._sign_in(tenant, ask.apps)
+        sign_in = self._sign_in(tenant, self._reception.known(ask))
         if sign_in is None:
             return None
         trail.leg, trail.tenant = "oidc", tenant.name
@@ -141,10 +141,10 @@ class ByOidc:
         tenant = reception.tenant_of(name, call)
         trail.tenant = tenant.name
         reception.name_source(trail, tenant, call.source)
-        self._throttle.take((call.source,), now=reception.clock.monotonic())
+        self._returns.take((call.source,), now=reception.clock.monotonic())
         first = first_ask(begun)
         apps = reception.asked(first, trail)
-        sign_in = self._sign_in(tenant, first.apps)
+        sign_in = self._sign_in(tenant, apps)
         if sign_in is None:
             raise Unauthenticated("sign_in_not_offered")
         over = begun.started + LIFE_S
@@ -196,7 +196,8 @@ class ByOidc:
         store, value = self._reception.store, person.claims.get(sign_in.claim)
         if not isinstance(value, str):
             raise UnknownIdentity("claim_missing")
-        if sign_in.claim == "phone_number" and person.claims.get("phone_number_verified") is False:
+        if sign_in.claim == "phone_number" and not person.claims.get("phone_number_verified"):
+            # OpenID Connect Core §5.1: without it, anybody may have typed in any number.
             raise UnknownIdentity("claim_not_verified")
         try:
             if sign_in.kind is ClaimKind.IMSI:

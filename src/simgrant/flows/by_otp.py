@@ -1,9 +1,9 @@
 """A one-time password in a short message says who is asking (TS.43 §8.3).
 
-Whoever tries numbers learns nothing: an unknown number is answered like a known one, by the same
-statements, a cookie of the same length and in the same time, since the message leaves behind the
-answer. Whoever tries passwords has few tries for each, counted in rows that every node sees; and a
-number is sent few messages a day, so that the tries do not add up.
+Whoever tries numbers learns nothing: an unknown number is answered like a known one (divergence
+"unknown-number-alike"), by the same statements, with a cookie of the same length and as fast, since
+the message leaves behind the answer. Whoever tries passwords has few tries for each, counted in rows
+that every node sees; and a number is sent few messages a day, so that the tries do not add up.
 """
 
 from __future__ import annotations
@@ -73,18 +73,24 @@ class ByOtp:
         apps: Mapping[str, frozenset[str]],
         texts: Texts,
         throttle: Throttle,
+        returns: Throttle,
         rules: Rules,
     ) -> None:
-        """``apps`` are the AppIDs that may be asked for so, by tenant."""
+        """``apps`` are the AppIDs that may be asked for so, by tenant.
+
+        ``throttle`` is by number and by source, ``returns`` by source.
+        """
         self._reception = reception
         self._apps = apps
         self._throttle = throttle
+        self._returns = returns
         self._rules = rules
         self._outgoing = _Outgoing(texts, reception, rules.send_timeout_s)
 
     def offers(self, tenant: Tenant, ask: Ask) -> bool:
         """Say whether every application asked for may be had by a one-time password."""
-        return bool(ask.apps) and self._apps[tenant.name].issuperset(ask.apps)
+        apps = self._reception.known(ask)
+        return bool(apps) and self._apps[tenant.name].issuperset(apps)
 
     async def start(self, ask: Ask, tenant: Tenant, call: Call, trail: Trail) -> CodeSent:
         """Send a password to the number that the request names."""
@@ -130,6 +136,7 @@ class ByOtp:
             raise refusal
         tenant = reception.tenant_of(name, call)
         reception.name_source(trail, tenant, call.source)
+        self._returns.take((call.source,), now=reception.clock.monotonic())
         ask, trail.tenant = first_ask(begun), tenant.name
         if begun.imsi is not None:
             reception.name(trail, tenant, begun.imsi, ask.terminal_id)

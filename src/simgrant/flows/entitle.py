@@ -145,7 +145,7 @@ class Entitle:
         self, ask: Ask, call: Call, trail: Trail
     ) -> Granted | CodeSent | Redirect:
         """Answer who brings neither token nor SIM: a one-time password, a page, or 511."""
-        tenant = self._tenancy.resolve(call.host, None, ask.gid1)
+        tenant = self._tenancy.resolve(call.host, None, "")
         if self._by_otp is not None:
             code = ask.value("otp")
             if code:

@@ -230,3 +230,11 @@ def test_one_time_passwords_need_a_message_centre(tmp_path: Path) -> None:
 )
 def test_one_time_passwords_within_bounds(tmp_path: Path, text: str, problem: str) -> None:
     assert problem in problems(tmp_path, f"[otp]\n{text}\n")
+
+
+def test_who_has_no_host_name_is_nobodys_without_a_sim(tmp_path: Path) -> None:
+    red = '[tenants.red]\nplmns = ["999-70"]\n'
+    said = problems(tmp_path, PROVIDER + 'tenants = ["red"]\n' + red)
+    assert "identity_providers.home: tenant red needs hosts" in said
+    said = problems(tmp_path, CENTRE + red + 'otp_apps = ["ap2014"]\n')
+    assert "otp_apps: tenant red needs hosts" in said
