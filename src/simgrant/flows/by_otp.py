@@ -1,9 +1,9 @@
 """A one-time password in a short message says who is asking (TS.43 §8.3).
 
 Whoever tries numbers learns nothing: an unknown number is answered like a known one (divergence
-"unknown-number-alike"), by the same statements, with a cookie of the same length and as fast, since
-the message leaves behind the answer. Whoever tries passwords has few tries for each, counted in rows
-that every node sees; and a number is sent few messages a day, so that the tries do not add up.
+"unknown-number-alike"), by the same statements, with a cookie of the same length and as fast,
+since the message leaves behind the answer. Whoever tries passwords has few tries for each, counted
+in rows that every node sees; and a number is sent few messages a day, so that tries do not add up.
 """
 
 from __future__ import annotations
