@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from simgrant.errors import StartRefused
 from simgrant.sim.lies import Lie
+from tests.conftest import Golden
 from tests.device.harness import ALLOWED, BARRED, JSON, XML, Request, Workbench
 from tests.device.signing_in import (
     NUMBER,
@@ -345,6 +346,14 @@ async def test_an_error_call_back_gets_a_document_that_says_so(
     # It is of one call-back, too.
     record = await last_record(ins)
     assert record["detail"] == f"sign_in_failed: {word}"
+
+
+@pytest.mark.parametrize("kind", [XML, JSON])
+async def test_the_document_of_who_did_not_sign_in(ins: SignIns, golden: Golden, kind: str) -> None:
+    ins.provider.lie = Lie.DENIED
+    query = await ins.visit((await ins.begin()).header("location"))
+    answer = await ins.come_back(query, accept=kind)
+    golden(f"ap2014/sign-in-failed.{'xml' if kind == XML else 'json'}", answer.content)
 
 
 async def test_the_error_text_is_in_the_persons_language(ins: SignIns) -> None:
