@@ -53,7 +53,7 @@ class World:
             code,
             attempt,
             issuer=self.theirs.issuer if issuer is None else issuer,
-            wanted="phone_number",
+            wanted=frozenset({"phone_number"}),
             deadline=time.monotonic() + 5,
         )
 

@@ -40,6 +40,7 @@ from simgrant.wire.request import Ask
 
 LIFE_S = 600
 """Seconds that a person has for signing in."""
+_NUMBER, _VERIFIED = "phone_number", "phone_number_verified"
 _ERRORS = frozenset(
     {
         # RFC 6749 §4.1.2.1; OpenID Connect Core §3.1.2.6
@@ -79,6 +80,11 @@ class SignIn:
     """GeneralErrorURL."""
     error_texts: Mapping[str, str] = field(default_factory=dict)
     """GeneralErrorText by language."""
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """The claims that are needed."""
+        return frozenset((self.claim, _VERIFIED) if self.claim == _NUMBER else (self.claim,))
 
 
 @noun
@@ -159,7 +165,7 @@ class ByOidc:
             code,
             _attempt(begun, state),
             issuer=ask.value("iss"),
-            wanted=sign_in.claim,
+            wanted=sign_in.wanted,
             deadline=call.deadline,
         )
         person = await reception.timed("idp", identified, trail)
@@ -196,7 +202,7 @@ class ByOidc:
         store, value = self._reception.store, person.claims.get(sign_in.claim)
         if not isinstance(value, str):
             raise UnknownIdentity("claim_missing")
-        if sign_in.claim == "phone_number" and not person.claims.get("phone_number_verified"):
+        if _VERIFIED in sign_in.wanted and person.claims.get(_VERIFIED) not in (True, "true"):
             # OpenID Connect Core §5.1: without it, anybody may have typed in any number.
             raise UnknownIdentity("claim_not_verified")
         try:

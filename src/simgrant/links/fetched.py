@@ -64,7 +64,7 @@ class Fetched(Generic[T]):
         elif self._clock.monotonic() - self._asked >= self._rules.keep_s:
             self._ask()
         if self._value is None:
-            raise self._failure
+            raise self._failure.with_traceback(None)
         return self._value
 
     async def look_again(self, *, deadline: float) -> bool:

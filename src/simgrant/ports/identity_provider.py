@@ -50,12 +50,12 @@ class IdentityProvider(Protocol):
         """Return where a person signs in; ``languages`` is what the device prefers."""
 
     async def identify(
-        self, code: str, attempt: Attempt, *, issuer: str, wanted: str, deadline: float
+        self, code: str, attempt: Attempt, *, issuer: str, wanted: frozenset[str], deadline: float
     ) -> Person:
         """Return who signed in, by the code that came back.
 
-        ``issuer`` is the call-back's ``iss``, empty where it had none (RFC 9207). ``wanted`` is
-        the claim that is needed: where the ID token has none, the provider is asked for it.
+        ``issuer`` is the call-back's ``iss``, empty where it had none (RFC 9207). ``wanted`` are
+        the claims that are needed: the provider is asked for those that the ID token lacks.
         """
 
     async def close(self) -> None:

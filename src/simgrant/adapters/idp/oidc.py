@@ -133,7 +133,7 @@ class OidcProvider:
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
 
     async def identify(
-        self, code: str, attempt: Attempt, *, issuer: str, wanted: str, deadline: float
+        self, code: str, attempt: Attempt, *, issuer: str, wanted: frozenset[str], deadline: float
     ) -> Person:
         """Return who signed in (see the port)."""
         found = await self._found(deadline)
@@ -143,7 +143,8 @@ class OidcProvider:
             raise Unauthenticated("callback_of_another_issuer")
         tokens = await self._exchanged(code, attempt, found, deadline)
         claims = await self._believed(tokens, attempt, found, deadline)
-        if wanted not in claims and found.userinfo_endpoint and tokens.access_token:
+        complete = wanted <= claims.keys()
+        if not complete and found.userinfo_endpoint and tokens.access_token:
             told = await self._userinfo(found.userinfo_endpoint, tokens.access_token, deadline)
             if told.get("sub") != claims["sub"]:
                 # OpenID Connect Core §5.3.2: claims about somebody else.
