@@ -71,7 +71,7 @@ def test_a_handset_signs_in_and_asks_again_with_its_token(tmp_path: Path) -> Non
     with provider(tmp_path) as issuer, server(tmp_path, issuer) as ours:
         code, seen, said = sign_in(ours.url, "--repeat", "token")
         assert code == 0, said
-        assert [each["leg"] for each in seen] == ["sign-in", "call-back", "token"]
+        assert [each["leg"] for each in seen] == ["sign-in", "callback", "token"]
         assert [each["status"] for each in seen] == [302, 200, 200]
         logged = ours.log.read_text()
     # Neither what the handset shows nor what the server logs can be used by who reads it.

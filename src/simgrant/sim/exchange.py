@@ -30,7 +30,7 @@ class Leg(StrEnum):
     """A server that asks with a token that a handset lent it (TS.43 §2.8.6, §14.1.6)."""
     SIGN_IN = "sign-in"
     """The request without any proof, which is answered with a page or a cookie (TS.43 §2.8.2)."""
-    CALL_BACK = "call-back"
+    CALL_BACK = "callback"
     """What the page led back to."""
     PASSWORD = "password"  # noqa: S105 - the name of a leg
     """A one-time password (TS.43 §8.3)."""
