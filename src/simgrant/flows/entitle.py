@@ -17,10 +17,13 @@ from simgrant.domain.subscription import (
     PushRegistration,
     Subscription,
 )
+from simgrant.domain.tenant import Tenancy
 from simgrant.domain.trail import Trail
 from simgrant.errors import BadRequest, Unauthenticated, UnsupportedVersion
 from simgrant.flows.answer import Portal, usage_value, user_data, vers
 from simgrant.flows.authenticate import Call, Challenge, Family, Principal
+from simgrant.flows.by_oidc import ByOidc, Failed
+from simgrant.flows.by_otp import ByOtp
 from simgrant.flows.by_sim import BySim
 from simgrant.flows.by_token import ByToken
 from simgrant.flows.gather import (
@@ -33,17 +36,21 @@ from simgrant.flows.gather import (
     wanted,
 )
 from simgrant.flows.operate import Operate
+from simgrant.flows.operations import OPERATED
 from simgrant.flows.operations.operation import utc
 from simgrant.flows.private_identity import PrivateIdentities
+from simgrant.flows.sessions import COOKIE
+from simgrant.flows.sign_in import CodeSent, Redirect
 from simgrant.flows.verdicts import IDENTITY, IDENTITY_EXPIRY, Asked, Verdicts
 from simgrant.nouns import noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 from simgrant.ports.store import Store
 from simgrant.services import SERVICES
-from simgrant.spec.ids import MsgButton, NotifAction, RegisterNotifStatus
-from simgrant.wire.document import Application, Token, Vers
-from simgrant.wire.negotiate import Format, document_format, languages
+from simgrant.spec.ids import MsgButton, NotifAction, OperationResult, RegisterNotifStatus
+from simgrant.wire.cookies import cookie_values
+from simgrant.wire.document import Application, Parm, Token, Vers
+from simgrant.wire.negotiate import Format, best_text, document_format, languages
 from simgrant.wire.push_token import CHANNELS, Channel, is_token
 from simgrant.wire.request import Ask, NotifClaim, StoreClaim
 from simgrant.wire.writers import WRITERS
@@ -51,7 +58,7 @@ from simgrant.wire.writers import WRITERS
 _MOST_STORE_USERS = 32
 """Of one subscription: it is the phone that names them."""
 
-__all__ = ["Call", "Challenge", "Entitle", "Granted", "Rules"]
+__all__ = ["Call", "Challenge", "CodeSent", "Entitle", "Granted", "Redirect", "Rules"]
 
 
 @noun
@@ -79,6 +86,9 @@ class Entitle:
         *,
         by_token: ByToken,
         by_sim: BySim,
+        by_oidc: ByOidc | None,
+        by_otp: ByOtp | None,
+        tenancy: Tenancy,
         operate: Operate,
         identities: PrivateIdentities,
         policies: Mapping[str, Policy],
@@ -92,6 +102,9 @@ class Entitle:
     ) -> None:
         self._by_token = by_token
         self._by_sim = by_sim
+        self._by_oidc = by_oidc
+        self._by_otp = by_otp
+        self._tenancy = tenancy
         self._operate = operate
         self._identities = identities
         self._portals = portals
@@ -107,11 +120,17 @@ class Entitle:
         self._rules = rules
         self._families = families
 
-    async def ask(self, ask: Ask, call: Call, trail: Trail) -> Challenge | Granted:
+    async def ask(
+        self, ask: Ask, call: Call, trail: Trail
+    ) -> Challenge | CodeSent | Granted | Redirect:
         """Answer a request that carries parameters, in the order of TS.43 §2.8."""
         trail.spec_version, trail.app_name = str(ask.spec_version), ask.app_name[:64]
         if ask.spec_version.major < 1:
             raise UnsupportedVersion
+        if ask.value("state"):
+            answer = await self._called_back(ask, call, trail)
+            if answer is not None:
+                return answer
         wanted(ask, ask.apps)  # Refused now, not after an authentication.
         if ask.temporary_token or ask.value("operator_token"):
             return await self._tell(ask, call, trail)
@@ -126,7 +145,70 @@ class Entitle:
                 tenant = self._by_sim.tenant_of(ask, call)
                 await self._operate.prove_app(ask, call, tenant)
             return await self._by_sim.start(self._completed(ask, call), call, trail)
+        return await self._without_proof(ask, call, trail)
+
+    async def _called_back(self, ask: Ask, call: Call, trail: Trail) -> Granted | Redirect | None:
+        """Answer who comes back from a page; None for a ``state`` that says nothing to us."""
+        code = ask.value("otp")
+        if code and self._by_otp is not None:
+            trail.leg = "otp"
+            who = await self._by_otp.answer((ask.value("state"),), code, call, trail)
+            return await self._grant_first(who, call, trail)
+        if self._by_oidc is None:
+            return None
+        answer = await self._by_oidc.call_back(ask, call, trail)
+        match answer:
+            case Principal():
+                return await self._grant_first(answer, call, trail)
+            case Failed():
+                return self._failed(answer, call)
+        return answer
+
+    async def _without_proof(
+        self, ask: Ask, call: Call, trail: Trail
+    ) -> Granted | CodeSent | Redirect:
+        """Answer who brings neither token nor SIM: a one-time password, a page, or 511."""
+        tenant = self._tenancy.resolve(call.host, None, "")
+        if self._by_otp is not None:
+            code = ask.value("otp")
+            if code:
+                trail.leg = "otp"
+                handles = cookie_values(call.cookies, COOKIE)
+                who = await self._by_otp.answer(handles, code, call, trail)
+                return await self._grant_first(who, call, trail)
+            if ask.value("msisdn") and self._by_otp.offers(tenant, ask):
+                trail.leg = "otp"
+                return await self._by_otp.start(ask, tenant, call, trail)
+        if self._by_oidc is not None:
+            page = await self._by_oidc.start(ask, tenant, call, trail)
+            if page is not None:
+                return page
         raise Unauthenticated("no_credentials")
+
+    async def _grant_first(self, who: Principal, call: Call, trail: Trail) -> Granted:
+        """Return the document of the request that a sign-in began with."""
+        trail.spec_version = str(who.ask.spec_version)
+        trail.app_name = who.ask.app_name[:64]
+        return await self._grant(who, call, trail)
+
+    def _failed(self, failed: Failed, call: Call) -> Granted:
+        """Return a document without TOKEN that says where to read why (TS.43 §2.8.4)."""
+        sign_in, items = failed.sign_in, []
+        if sign_in.error_url:
+            items.append(Parm("GeneralErrorURL", sign_in.error_url))
+            items.append(Parm("GeneralErrorUserData", f"error={failed.error}"))
+        text = best_text(sign_in.error_texts, languages(call.accept_language))
+        if text:
+            items.append(Parm("GeneralErrorText", text))
+        error = Parm("OperationResult", str(int(OperationResult.GENERAL_ERROR)))
+        applications = [
+            Application(app, ((error, *items) if app in OPERATED else tuple(items)))
+            for app in failed.apps
+        ]
+        format_ = document_format(call.accept)
+        writer = WRITERS[format_]
+        version = Vers(1, self._rules.validity_s)
+        return Granted(format_, writer.join(version, None, writer.push_applications(applications)))
 
     def _completed(self, ask: Ask, call: Call) -> Ask:
         """Return the request with the apps that its client's family means, where it names none."""
@@ -146,9 +228,7 @@ class Entitle:
         result = await self._by_sim.answer(packet, cookies, call, trail)
         if isinstance(result, Challenge):
             return result
-        trail.spec_version = str(result.ask.spec_version)
-        trail.app_name = result.ask.app_name[:64]
-        return await self._grant(result, call, trail)
+        return await self._grant_first(result, call, trail)
 
     async def _grant(self, who: Principal, call: Call, trail: Trail) -> Granted:
         """Return the document for a proved SIM."""

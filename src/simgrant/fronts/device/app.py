@@ -16,8 +16,9 @@ import structlog
 
 from simgrant.domain.trail import Trail
 from simgrant.errors import EcsError, Overloaded, PeerTimeout
-from simgrant.flows.entitle import Call, Challenge, Entitle, Granted
+from simgrant.flows.entitle import Call, Challenge, CodeSent, Entitle, Granted, Redirect
 from simgrant.flows.journal import Journal
+from simgrant.flows.sessions import COOKIE
 from simgrant.fronts.device.answers import status_of
 from simgrant.fronts.device.deadlines import Deadlines
 from simgrant.fronts.device.message import Reply, Request, Send
@@ -27,10 +28,9 @@ from simgrant.ports.clock import Clock
 from simgrant.telemetry.metrics import Metrics
 from simgrant.wire import content_types, relay
 from simgrant.wire.cookies import cookie_values, set_cookie
-from simgrant.wire.negotiate import Format, accepts_gzip
+from simgrant.wire.negotiate import Format, accepts_gzip, document_format
 from simgrant.wire.request import Parameters, RelayPacket, ask, pull_body, pull_query
 
-COOKIE = "ECSSID"
 _COOKIE_START = COOKIE.encode() + b"="
 LAST_LEG_SHARE = 1.5
 """How much more than new requests may be in flight before a challenged one is refused."""
@@ -144,8 +144,10 @@ class DeviceFront:
             request.accept_language,
             request.user_agent,
             deadline,
+            request.cookies,
         )
         pulled: Parameters | RelayPacket
+        result: Challenge | CodeSent | Granted | Redirect
         if request.method == b"GET" or (request.method == b"POST" and not request.body):
             pulled = pull_query(request.query)
         elif request.method == b"POST":
@@ -161,14 +163,23 @@ class DeviceFront:
             result = await self._entitle.ask(ask(pulled), call, trail)
         return self._render(result, request, trail)
 
-    def _render(self, result: Challenge | Granted, request: Request, trail: Trail) -> Reply:
+    def _render(
+        self, result: Challenge | CodeSent | Granted | Redirect, request: Request, trail: Trail
+    ) -> Reply:
         if isinstance(result, Challenge):
             trail.outcome = "challenge"
             lines = _RELAY
             if result.cookie:
-                line = set_cookie(COOKIE, result.cookie, secure=self._secure_cookie)
-                lines += b"set-cookie: %b\r\n" % line
+                lines += self._cookie(result.cookie)
             return Reply(200, lines, relay.push_relay(result.packet))
+        if not isinstance(result, Granted):
+            # Android reads no answer that does not say it is a document, not even one without.
+            lines = _DOCUMENT[document_format(request.accept)]
+            if isinstance(result, CodeSent):
+                trail.outcome = "code_sent"
+                return Reply(200, lines + self._cookie(result.cookie), b"")
+            trail.outcome = "redirect"
+            return Reply(302, lines + b"location: %b\r\n" % result.url.encode("ascii"), b"")
         trail.outcome = "document"
         lines, body = _DOCUMENT[result.format], result.body
         most = self._limits.gzip_from
@@ -176,6 +187,10 @@ class DeviceFront:
             body = gzip.compress(body, compresslevel=1, mtime=0)
             lines += _GZIP
         return Reply(200, lines, body)
+
+    def _cookie(self, value: str) -> bytes:
+        line = set_cookie(COOKIE, value, secure=self._secure_cookie)
+        return b"set-cookie: %b\r\n" % line
 
     def _refusal(self, error: EcsError, trail: Trail) -> Reply:
         trail.outcome, trail.detail = error.reason, error.for_operator
