@@ -218,6 +218,16 @@ async def test_a_dead_operator_token_is_not_valid_and_no_error(world: World) -> 
     assert answer.status == 401
 
 
+@pytest.mark.spec("TS.43 §14.1.6")
+async def test_to_validate_a_token_for_nothing_is_a_bad_parameter(world: World) -> None:
+    answer = await world.partner().ask(
+        "ValidateOperatorToken",
+        operator_token=await world.operator_token(),
+        access_token=world.access(),
+    )
+    assert app_of(answer, "ap2015") == {"OperationResult": "102"}
+
+
 async def test_whether_a_token_is_good_is_told_to_partners_only(world: World) -> None:
     token = await world.operator_token()
     asked = {"operator_token": token, "client_id": "bank"}

@@ -362,6 +362,17 @@ async def test_a_push_registration_comes_with_an_operation_too(server: Server) -
     assert app_of(answer, "ap2014")["RegisterNotifStatus"] == "0"
 
 
+@pytest.mark.spec("TS.43 §2.6")
+async def test_nobody_is_told_of_an_application_that_has_nothing_to_tell(server: Server) -> None:
+    push = (("notif_action", "2"), ("notif_token", "FCMTOK"))
+    for app in ("ap2014", "ap2015", "ap2013"):
+        phone = number_phone(server, apps=(app,))
+        assert (await phone.fast(await phone.token(), extra=push)).status == 200
+    await server.store.real.tell(DEFAULT, ALLOWED, at=START)
+    due = await server.store.real.claim_notices(now=START, again_at=START + 60, limit=9)
+    assert [notice.app_id for notice in due] == ["ap2013"]
+
+
 async def test_a_burst_of_the_database_is_503_and_burns_nothing(server: Server) -> None:
     phone, partner = number_phone(server), Partner(server)
     lent = await temporary(phone, await phone.token(), "GetPhoneNumber")
