@@ -437,6 +437,7 @@ async def test_an_app_token_is_good_once_whoever_brings_it(world: World) -> None
     assert results == ["1", "102", "102"]
 
 
+@pytest.mark.conforms("app-tokens.app-token-once")
 @pytest.mark.parametrize(
     "claims",
     [
