@@ -26,6 +26,7 @@ from simgrant.domain.subscription import ConsentStatus
 from simgrant.flows.explain import Inquiry, Rules, explain
 from simgrant.identities import Imsi
 from simgrant.keyring.ring import Purpose
+from simgrant.ports.store import Change
 from simgrant.spec.version import SpecVersion
 from simgrant.wire.request import StoreClaim
 from tests import android_reader
@@ -93,6 +94,7 @@ async def told(phone: Phone) -> dict[str, Any]:
 
 
 @pytest.mark.spec("TS.43 §9.1.3")
+@pytest.mark.conforms("annex.data-plan", "divergence.usage-end-in-utc")
 async def test_each_subscription_is_told_its_own_usage(server: Server) -> None:
     phone = phone_of(server, "ap2010")
     (usage,) = (await told(phone))["DataUsageInfo"]
@@ -134,6 +136,7 @@ async def test_a_boost_ends_by_itself_and_is_for_sale_again(server: Server) -> N
 
 
 @pytest.mark.spec("TS.43 §9.7")
+@pytest.mark.conforms("request.boost_type", "data-plan.real-time-asked")
 @pytest.mark.parametrize("number", ["0", "166"])
 async def test_0_and_166_are_the_same_boost(server: Server, number: str) -> None:
     phone = phone_of(server, "ap2010", OTHER, extra=(("boost_type", number),))
@@ -151,6 +154,7 @@ def opened_page(server: Server, user_data: str) -> list[str]:
     return plain.decode().split("\0")
 
 
+@pytest.mark.conforms("data-plan.page", "answer.encoded-values", "divergence.page-user-data-json")
 async def test_a_page_is_told_which_boost_it_sells(server: Server) -> None:
     phone = phone_of(server, "ap2010", OTHER, extra=(("boost_type", "0"),))
     found = await told(phone)
@@ -174,6 +178,9 @@ async def test_a_boost_type_that_is_none_is_refused_before_any_challenge(
 
 
 @pytest.mark.spec("TS.43 §11.3.4")
+@pytest.mark.conforms(
+    "request.store_vendor", "request.store_user_id", "billing.asked", "annex.carrier-billing"
+)
 async def test_who_agreed_can_purchase_at_that_store_alone(server: Server) -> None:
     assert (await told(phone_of(server, "ap2012", extra=STORE)))["EntitlementStatus"] == "1"
     others = (
@@ -188,6 +195,7 @@ async def test_who_agreed_can_purchase_at_that_store_alone(server: Server) -> No
         assert (await told(phone_of(server, "ap2012", OTHER, extra=STORE)))["TC_Status"] == "0"
 
 
+@pytest.mark.conforms("answer.encoded-values", "divergence.page-user-data-json")
 async def test_the_page_is_told_which_store_it_is_about(server: Server) -> None:
     found = await told(phone_of(server, "ap2012", OTHER, extra=STORE))
     app, _, _, _, vendor, user = opened_page(server, found["ServiceFlow_UserData"])
@@ -296,6 +304,7 @@ async def test_a_bare_request_with_a_token_for_a_store_is_refused_too(server: Se
 
 
 @pytest.mark.spec("TS.43 §15.2")
+@pytest.mark.conforms("satmode.asked", "satmode.configuration-asked")
 async def test_satellite_networks_reach_the_phone(server: Server) -> None:
     answer = await phone_of(server, "ap2016", app_name="androidSatmode").full()
     phone = android_reader.Satellite(answer.content)
@@ -305,11 +314,47 @@ async def test_satellite_networks_reach_the_phone(server: Server) -> None:
     assert phone.barred == ["99949"]
 
 
+@pytest.mark.conforms("answer.encoded-values", "divergence.page-user-data-json")
 async def test_who_has_not_switched_it_on_is_sent_to_the_page(server: Server) -> None:
     found = await told(phone_of(server, "ap2016", OTHER))
     assert found["EntitlementStatus"] == "0"
     assert found["ServiceFlow_URL"] == "https://portal.example.net/satmode"
     assert opened_page(server, found["ServiceFlow_UserData"])[:2] == ["ap2016", OTHER.digits]
+
+
+@pytest.mark.spec("TS.43 §2.6")
+@pytest.mark.parametrize(
+    ("app", "extra"),
+    [
+        pytest.param("ap2010", (), marks=pytest.mark.conforms("data-plan.told-of-changes")),
+        pytest.param("ap2012", STORE, marks=pytest.mark.conforms("billing.told-of-changes")),
+        ("ap2016", ()),
+    ],
+)
+async def test_a_change_leads_to_a_notice_and_to_another_answer(
+    server: Server, app: str, extra: tuple[tuple[str, str], ...]
+) -> None:
+    push = (("notif_action", "2"), ("notif_token", "FCMTOK"))
+    phone = phone_of(server, app, OTHER, extra=(*extra, *push))
+    before = await told(phone)
+    await server.store.real.change("default", OTHER, Change(plan="data"), now=START)
+    (notice,) = await server.store.real.claim_notices(now=START, again_at=START + 60, limit=9)
+    assert (notice.imsi, notice.app_id) == (OTHER, app)
+    after = await told(phone)
+    for found in (before, after):
+        found.pop("ServiceFlow_UserData", None)
+    assert before != after
+
+
+@pytest.mark.spec("TS.43 §15.3")
+@pytest.mark.conforms("satmode.how-often")
+@pytest.mark.parametrize("hours", [1, 720])
+async def test_how_often_a_phone_asks_is_the_operators_choice(bench: Workbench, hours: int) -> None:
+    settings = f"[documents]\nvalidity_s = {hours * 3600}\nvalidity_spread = 0\n"
+    async with bench.opened(settings) as server:
+        phone = Phone(server, apps=("ap2016",), wanted=JSON)
+        answer = await phone.full()
+        assert answer.object["Vers"]["validity"] == str(hours * 3600)
 
 
 async def test_all_applications_in_one_request(server: Server) -> None:

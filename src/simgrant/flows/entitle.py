@@ -349,6 +349,7 @@ class Entitle:
         """Keep where the terminal wants to be told of changes, and return what to say of it.
 
         What could be no token of its channel is never kept, since it says where requests go to.
+        Nor is anything kept for applications of which there is no notice (TS.43 §2.6).
         """
         if not (notif.is_complete and notif.action in tuple(NotifAction)):
             return RegisterNotifStatus.INVALID_TOKEN
@@ -368,6 +369,7 @@ class Entitle:
                     int(who.at),
                 )
                 for app in who.apps
+                if SERVICES[app].notifiable
             ],
         )
         if notif.action == NotifAction.DISABLE:
