@@ -8,6 +8,8 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 PYTHON_OK := import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 11))
 
 BIN   := .venv/bin
+# Foreign implementations for the interop tests: requirements/tools-NAME.txt into .venv-tools/NAME.
+TOOLS := ts43 oidcmock idpyoidc
 TESTS ?= tests
 ARGS  ?=
 
@@ -47,7 +49,7 @@ fix: .venv/.test ## format, and repair what ruff can repair
 	$(BIN)/ruff check --fix .
 
 .PHONY: test
-test: .venv/.test .venv-tools/ts43/.done ## the whole suite; narrow it with TESTS=… ARGS=…
+test: .venv/.test tools ## the whole suite; narrow it with TESTS=… ARGS=…
 	$(BIN)/pytest $(TESTS) $(ARGS)
 
 .PHONY: unit
@@ -59,7 +61,7 @@ e2e: .venv/.test ## server and simulator as processes
 	$(BIN)/pytest tests/e2e $(ARGS)
 
 .PHONY: interop
-interop: .venv/.test .venv-tools/ts43/.done ## against implementations that are not ours
+interop: .venv/.test tools ## against implementations that are not ours
 	$(BIN)/pytest tests/interop $(ARGS)
 
 .PHONY: bench
@@ -95,7 +97,7 @@ hooks: .venv/.test ## run the checks before every commit
 	$(BIN)/pre-commit install
 
 .PHONY: tools
-tools: .venv-tools/ts43/.done ## the foreign implementations, each in its own venv
+tools: $(TOOLS:%=.venv-tools/%/.done) ## the foreign implementations, each in its own venv
 
 COMPILE := env -u UV_FIND_LINKS -u UV_INDEX -u UV_EXTRA_INDEX_URL \
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv --quiet pip compile --generate-hashes \
@@ -107,7 +109,8 @@ lock: .venv/.uv ## lock the dependencies anew; ARGS=--upgrade moves them all
 	$(COMPILE) pyproject.toml --all-extras -o requirements/run.txt
 	$(COMPILE) pyproject.toml --all-extras --group test --group check \
 		-c requirements/run.txt -o requirements/test.txt
-	$(COMPILE) requirements/tools-ts43.in -o requirements/tools-ts43.txt
+	@for tool in $(TOOLS); do \
+		$(COMPILE) requirements/tools-$$tool.in -o requirements/tools-$$tool.txt || exit; done
 
 .PHONY: clean
 clean: ## remove everything that make made
@@ -144,8 +147,8 @@ help: ## this list
 	@$(UV) pip install --require-hashes -r requirements/test.txt
 	@touch $@
 
-.venv-tools/ts43/.done: .venv/.uv requirements/tools-ts43.txt
-	@echo "Installing ts43-test-ecs"
-	@$(UV) venv --allow-existing --python $(BIN)/python .venv-tools/ts43
-	@$(UV) pip install --python .venv-tools/ts43 --require-hashes -r requirements/tools-ts43.txt
+.venv-tools/%/.done: .venv/.uv requirements/tools-%.txt
+	@echo "Installing $*, which is foreign"
+	@$(UV) venv --allow-existing --python $(BIN)/python .venv-tools/$*
+	@$(UV) pip install --python .venv-tools/$* --require-hashes -r requirements/tools-$*.txt
 	@touch $@

@@ -294,12 +294,21 @@ def reason_sources() -> dict[str, set[type[errors.EcsError]]]:
 
 
 _FORMATTED = {
-    "{purpose}_foreign": ("token_foreign", "session_foreign"),
-    "{purpose}_broken": ("token_broken", "session_broken"),
+    "{purpose}_foreign": ("token_foreign", "session_foreign", "sign_in_foreign", "otp_foreign"),
+    "{purpose}_broken": ("token_broken", "session_broken", "sign_in_broken", "otp_broken"),
     "subscription_{status}": ("subscription_none", "subscription_barred", "subscription_removed"),
     "eap_{type(action).__name__}": (),
 }
 """Reasons that are put together at run time. The last is a state that cannot be reached."""
+_RAISED_BY = {"BadIdToken": "Unauthenticated", "Throttle": "Overloaded"}
+"""What hands its reason on to an error of ours."""
+_BEHIND_REQUESTS = {
+    ("adapters", "notify"),
+    ("adapters", "texts"),
+    ("links", "bearer.py"),
+    ("links", "oauth.py"),
+    ("links", "smpp.py"),
+}
 
 
 def _raised(kinds: Mapping[str, type[errors.EcsError]]) -> Iterator[tuple[str, str]]:
@@ -308,13 +317,14 @@ def _raised(kinds: Mapping[str, type[errors.EcsError]]) -> Iterator[tuple[str, s
         below = path.relative_to(SOURCES).parts
         if below[0] in ("cli", "sim") or path.stem in ("xml_reader", "json_reader"):
             continue  # not on the road of a device's request
-        if below[0] == "links" or below[:2] == ("adapters", "notify"):
-            continue  # on that of a notice; nothing that a request waits for uses links yet
+        if below[:2] in _BEHIND_REQUESTS:
+            continue  # on that of a notice or a text; no request waits for them
         if below[-1] in ("subscriptions.py", "explain.py"):
             continue
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 name = node.func.id
+                name = _RAISED_BY.get(name, name)
                 if name in kinds and node.args:
                     yield from ((name, reason) for reason in _reasons_in(node.args[0]))
             if (

@@ -14,20 +14,22 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from prometheus_client import CollectorRegistry
 
 from simgrant.adapters.authn import local_auc
+from simgrant.adapters.idp import oidc
 from simgrant.adapters.issuers import jwks
 from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.store import sqlite
 from simgrant.config import model
+from simgrant.config import texts as shipped
 from simgrant.config.clients import tac_range, version_of
 from simgrant.config.load import DEFAULT_TENANT, Loaded
-from simgrant.config.model import Auth, Limits
+from simgrant.config.model import Auth, IdentityProvider, Limits
 from simgrant.config.model import Match as MatchSettings
 from simgrant.config.model import Profile as ProfileSettings
 from simgrant.config.model import Tenant as TenantSettings
@@ -41,6 +43,9 @@ from simgrant.errors import StartRefused
 from simgrant.flows.answer import Portal
 from simgrant.flows.authenticate import Reception
 from simgrant.flows.by_lent_token import ByLentToken
+from simgrant.flows.by_oidc import LIFE_S, ByOidc, ClaimKind, SignIn
+from simgrant.flows.by_otp import ByOtp
+from simgrant.flows.by_otp import Rules as OtpRules
 from simgrant.flows.by_sim import BySim
 from simgrant.flows.by_sim import Rules as SimRules
 from simgrant.flows.by_token import ByToken
@@ -50,7 +55,7 @@ from simgrant.flows.entitle import Entitle
 from simgrant.flows.entitle import Rules as EntitleRules
 from simgrant.flows.journal import Journal
 from simgrant.flows.journal import Limits as JournalLimits
-from simgrant.flows.limits import LentLimits, Rate, StartLimits
+from simgrant.flows.limits import LentLimits, Rate, StartLimits, Throttle
 from simgrant.flows.notices import Notices
 from simgrant.flows.notices import Rules as NoticeRules
 from simgrant.flows.operate import Operate
@@ -67,6 +72,8 @@ from simgrant.fronts.device.protocol import Bounds
 from simgrant.fronts.device.source import Proxies
 from simgrant.keyring.identity import is_on_curve
 from simgrant.keyring.signing import Algorithm
+from simgrant.links.fetched import FetchRules
+from simgrant.links.http import HttpConfig
 from simgrant.ports.notifier import Notifier
 from simgrant.ports.store import Store
 from simgrant.services import SERVICES
@@ -78,9 +85,6 @@ from simgrant.telemetry.metrics import Metrics
 from simgrant.wire.jwt import pull_keys
 from simgrant.wire.negotiate import Format
 from simgrant.wire.push_token import Channel
-
-if TYPE_CHECKING:
-    from simgrant.links.http import HttpConfig
 
 T = TypeVar("T")
 
@@ -151,6 +155,8 @@ def open_keys(loaded: Loaded, on_renewal: Callable[[], None] = lambda: None) -> 
         settings.temporary_tokens.life_s,
         settings.operator_tokens.life_s,
         settings.private_identity.life_s,
+        settings.otp.life_s,
+        LIFE_S,
     )
     config = key_file.Config(loaded.key_file, tenants, accept_for=longest)
     return key_file.open_keys(config, on_renewal)
@@ -328,8 +334,6 @@ def _sms(loaded: Loaded, table: model.Sms) -> Notifier:
 
 
 def _http(loaded: Loaded, peer: str, table: model.PushChannel) -> HttpConfig:
-    from simgrant.links.http import HttpConfig
-
     hosts = []
     for text in table.connect_to:
         name, _, place = text.partition("=")
@@ -363,6 +367,8 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     notifiers = open_notifiers(loaded)
     store = await open_store(loaded)
     lines = LineWriter(shape=console_line if settings.server.log_format == "console" else None)
+    by_otp: ByOtp | None = None
+    by_oidc: ByOidc | None = None
     try:
         journal = Journal(
             store,
@@ -393,6 +399,9 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             keys=keys,
             clock=CLOCK,
         )
+        returns = _returns(settings.limits)
+        by_otp = _by_otp(loaded, reception, returns)
+        by_oidc = _by_oidc(loaded, reception, returns, by_otp)
         means = Means(OPERATIONS, keys, store, offers(loaded), partners(loaded))
         entitle = Entitle(
             operate=Operate(
@@ -410,6 +419,9 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 limits=_limits(settings.limits),
                 rules=_sim_rules(settings.auth),
             ),
+            by_oidc=by_oidc,
+            by_otp=by_otp,
+            tenancy=found,
             identities=PrivateIdentities(
                 gateways(loaded), keys=keys, life_s=settings.private_identity.life_s
             ),
@@ -482,6 +494,9 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         lines.close()
         for notifier in {id(n): n for found in notifiers.values() for n in found.values()}.values():
             await notifier.close()
+        for way in (by_oidc, by_otp):
+            if way is not None:
+                await way.close()
         await store.close()
 
 
@@ -531,6 +546,132 @@ def issuers(loaded: Loaded) -> jwks.JwksIssuers:
         ),
         clock=CLOCK,
     )
+
+
+def _by_otp(loaded: Loaded, reception: Reception, returns: Throttle) -> ByOtp | None:
+    """Return the way by one-time passwords, None where nobody is sent any; raise StartRefused."""
+    settings, texts = loaded.settings, loaded.settings.texts
+    apps = otp_apps(loaded)
+    if not any(apps.values()) and not any(
+        each.second_factor_url for each in settings.identity_providers.values()
+    ):
+        return None
+    # Its client is an extra, as is the database's: most servers send no messages.
+    from simgrant.adapters.texts import sms
+    from simgrant.links.smpp import SmppConfig
+
+    host, _, port = texts.smsc.rpartition(":")
+    smpp = SmppConfig(
+        host=host.strip("[]"),
+        port=int(port),
+        system_id=texts.system_id,
+        password_file=loaded.path(texts.password_file),
+        tls=texts.tls,
+        window=texts.window,
+    )
+    otp = settings.otp
+    return ByOtp(
+        reception,
+        apps=apps,
+        texts=sms.open_texts(
+            sms.Config(
+                smpp=smpp,
+                source=texts.source,
+                source_ton=texts.source_ton,
+                source_npi=texts.source_npi,
+            ),
+            clock=CLOCK,
+        ),
+        throttle=Throttle(
+            "too_many_codes",
+            Rate(otp.number_burst, otp.number_per_hour / 3600),
+            Rate(otp.source_burst, otp.source_per_minute / 60),
+            remembered=settings.limits.remembered,
+        ),
+        returns=returns,
+        rules=OtpRules(
+            life_s=otp.life_s,
+            digits=otp.digits,
+            tries=otp.tries,
+            per_day=otp.per_day,
+            texts=shipped.OTP | otp.text,
+        ),
+    )
+
+
+def _by_oidc(
+    loaded: Loaded, reception: Reception, returns: Throttle, by_otp: ByOtp | None
+) -> ByOidc | None:
+    """Return the way by OpenID providers, None where there is none; raise StartRefused."""
+    found = sign_ins(loaded)
+    if not found:
+        return None
+    return ByOidc(reception, sign_ins=found, returns=returns, by_otp=by_otp)
+
+
+def sign_ins(loaded: Loaded) -> dict[str, dict[str, SignIn]]:
+    """Return the OpenID providers by tenant and AppID; raise StartRefused."""
+    found: dict[str, dict[str, SignIn]] = {}
+    for name, provider in loaded.settings.identity_providers.items():
+        sign_in = SignIn(
+            provider=_provider(loaded, name, provider),
+            claim=provider.claim,
+            kind=ClaimKind(provider.claim_is),
+            second_factor_url=provider.second_factor_url,
+            error_url=provider.error_url,
+            error_texts=shipped.SIGN_IN_FAILED | provider.error_text,
+        )
+        for app in _services(f"identity_providers.{name}.apps", provider.apps):
+            for tenant in provider.tenants or loaded.tenants:
+                found.setdefault(tenant, {})[app] = sign_in
+    return found
+
+
+def otp_apps(loaded: Loaded) -> dict[str, frozenset[str]]:
+    """Return what may be had by a one-time password, by tenant; raise StartRefused."""
+    return {
+        name: _services(f"tenants.{name}.otp_apps", tenant.otp_apps)
+        for name, tenant in loaded.tenants.items()
+    }
+
+
+def _returns(limits: Limits) -> Throttle:
+    """Return the bound on those who come back from a page, or with a password."""
+    rate = Rate(limits.call_back_source_burst, limits.call_back_source_per_minute / 60)
+    return Throttle("too_many_call_backs", rate, remembered=limits.remembered)
+
+
+def _provider(loaded: Loaded, name: str, settings: IdentityProvider) -> oidc.OidcProvider:
+    return oidc.open_provider(
+        oidc.Config(
+            issuer=settings.issuer,
+            client_id=settings.client_id,
+            client_auth=oidc.ClientAuth(settings.client_auth),
+            secret_file=loaded.path(settings.secret_file),
+            key_id=settings.key_id,
+            redirect_uri=settings.redirect_uri,
+            scopes=settings.scopes,
+            algorithms=settings.algorithms,
+            skew_s=settings.clock_skew_s,
+            http=HttpConfig(
+                peer=f"identity_providers.{name}",
+                ca_file=loaded.path(settings.ca_file) if settings.ca_file else None,
+                # The check of the settings lets plain HTTP stay on this machine.
+                plain=settings.issuer.startswith("http:"),
+                connect_timeout_s=settings.timeout_s,
+            ),
+            rules=FetchRules(fetch_s=settings.timeout_s),
+        ),
+        clock=CLOCK,
+    )
+
+
+def _services(where: str, names: Iterable[str]) -> frozenset[str]:
+    """Return AppIDs in lower case; raise StartRefused for one that is not served."""
+    found = frozenset(name.lower() for name in names)
+    for name in sorted(found - SERVICES.keys()):
+        raise StartRefused(f"{where}: {name} is not served; {', '.join(sorted(SERVICES))} are")
+    return found
 
 
 def partners(loaded: Loaded) -> dict[str, tuple[Partner, ...]]:

@@ -30,6 +30,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield made
 
 
+@pytest.mark.conforms("push.apns", "push.payload")
 async def test_a_push_is_as_apple_wants_one_that_shows_nothing(world: World) -> None:
     expires = int(world.clock.now()) + 7200
     notice = Notice(("ap2003", "ap2004"), 1_795_424_400, expires, "c-1")

@@ -43,6 +43,7 @@ def listen(google: Google) -> list[Request]:
     return seen
 
 
+@pytest.mark.conforms("push.fcm", "push.payload")
 async def test_a_message_is_as_the_api_has_it(world: World) -> None:
     seen = listen(world.service)
     now = int(world.clock.now())

@@ -44,6 +44,7 @@ async def send(world: World, within: float = 10) -> Any:
 
 
 @pytest.mark.spec("TS.43 §2.6.1")
+@pytest.mark.conforms("sms.port", "sms.text")
 async def test_the_port_stands_in_a_user_data_header(world: World) -> None:
     assert isinstance(await send(world), Delivered)
     assert world.switch.taken[0].extra == {
@@ -58,6 +59,7 @@ async def test_the_port_stands_in_a_user_data_header(world: World) -> None:
 
 
 @pytest.mark.spec("TS.43 §2.6.1")
+@pytest.mark.conforms("sms.port", "sms.text")
 async def test_or_in_optional_parameters(tmp_path: Path) -> None:
     async with sms_world(tmp_path, addressing="tlv", port=9000) as world:
         assert isinstance(await send(world), Delivered)

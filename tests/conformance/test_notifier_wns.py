@@ -20,6 +20,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield made
 
 
+@pytest.mark.conforms("push.wns", "push.payload")
 async def test_a_notification_is_raw_json_with_microsofts_headers(world: World) -> None:
     now = int(world.clock.now())
     notice = Notice(("ap2003", "ap2004"), 1_795_424_400, now + 7200, "c-1")

@@ -14,6 +14,7 @@ import pytest
 
 from simgrant.adapters.store.sql.statements import TABLES
 from simgrant.adapters.store.sql.store import SqlStore
+from simgrant.domain.holdings import NOTHING, HeldUsage
 from simgrant.domain.subscription import (
     Consent,
     ConsentKind,
@@ -60,6 +61,7 @@ STARTED = SessionRow(Outcome.STARTED, 10, b"first")
 RESYNC = SessionRow(Outcome.RESYNC, 11, b"second")
 ACCEPTED = SessionRow(Outcome.ACCEPTED, 12, b"third", b"h" * 32)
 TOKEN = bytes(range(16, 32))
+USAGE = HeldUsage("month", 1, at=61)
 NOTICE = DueNotice(T, IMSI, IMEI, "app", "ap2004", 99, 0, 1, PUSH, NUMBER)
 REDEEMED = TokenUse(TokenState.REDEEMED, 50, 300, b"h" * 32)
 CONSUMED = replace(REDEEMED, state=TokenState.CONSUMED, at=51)
@@ -107,6 +109,7 @@ async def fill(store: SqlStore, tenant: str = T) -> None:
     await store.append_records([record(1_000_000, tenant=tenant)])
     assert await store.use_token(tenant, IMSI, TOKEN, REDEEMED, expected=None)
     assert await store.tell(tenant, IMSI, at=60) == 1
+    await store.set_holding(tenant, IMSI, USAGE)
 
 
 async def held(place: Place, tenant: str = "") -> dict[str, list[tuple[Any, ...]]]:
@@ -760,6 +763,8 @@ CALLS: dict[str, Callable[[SqlStore], Awaitable[Any]]] = {
     "ping": lambda s: s.ping(),
     "token_use": lambda s: s.token_use(T, IMSI, TOKEN),
     "use_token": lambda s: s.use_token(T, IMSI, TOKEN, CONSUMED, expected=TokenState.REDEEMED),
+    "holdings": lambda s: s.holdings(T, IMSI),
+    "set_holding": lambda s: s.set_holding(T, IMSI, replace(USAGE, used=2)),
     "tell": lambda s: s.tell(T, IMSI, at=99, sms_apps=["ap2003"]),
     "settle_notices": lambda s: s.settle_notices([Settled(NOTICE, dead=True)]),
     "add": lambda s: s.add(new(OTHER, Msisdn("491719999999"))),
@@ -784,6 +789,7 @@ READS = {
     "profile",
     "session",
     "token_use",
+    "holdings",
     "sim_key",
     "ping",
     "find",
@@ -810,7 +816,7 @@ async def test_a_tenant_never_meets_anothers_rows(store: SqlStore, place: Place,
     before = await held(place)
     seen = await asyncio.gather(CALLS[name](store), return_exceptions=True)
     # Nothing of blue's is seen by a red who has nothing.
-    nothing: list[Any] = [None, False, 0, [], {}, [None, None], Erased(0, 0, 0, 0), 1]
+    nothing: list[Any] = [NOTHING, None, False, 0, [], {}, [None, None], Erased(0, 0, 0, 0), 1]
     assert isinstance(seen[0], Conflict) or seen[0] in nothing
     await store.erase(T, IMSI, ["ref-1"])
     await store.erase(T, OTHER, [])

@@ -57,6 +57,7 @@ async def test_without_a_change_nothing_is_due(store: SqlStore) -> None:
     assert await claim(store, now=10**9) == []
 
 
+@pytest.mark.conforms("notify.on-change")
 async def test_a_change_is_told_to_every_registered_client(store: SqlStore) -> None:
     await store.add(new())
     first = await registered(store)
@@ -83,6 +84,7 @@ async def test_any_change_is_told(store: SqlStore, change: Change) -> None:
     assert [n.app_id for n in await claim(store)] == ["ap2003", "ap2004"]
 
 
+@pytest.mark.conforms("notify.on-change")
 async def test_a_consent_is_told(store: SqlStore) -> None:
     await store.add(new())
     await registered(store)

@@ -82,6 +82,7 @@ WRITES = frozenset(
         "register_push",
         "use_token",
         "tell",
+        "set_holding",
         "settle_notices",
         "set_sqn_offset",
         "add",

@@ -91,6 +91,27 @@ async def world(bench: Workbench) -> AsyncIterator[World]:
 
 
 @pytest.mark.spec("TS.43 §14.1.2", "TS.43 §14.1.5", "TS.43 §14.1.6")
+@pytest.mark.conforms(
+    "request.client_id",
+    "request.scope",
+    "request.operator_token",
+    "request.access_token",
+    "operations.AcquireOperatorToken",
+    "operations.GetSubscriberDeviceInfo",
+    "ap2015.OperatorToken",
+    "ap2015.OperatorTokenExpiry",
+    "ap2015.OperatorTokenAuthURL",
+    "ap2015.ClientID",
+    "ap2015.MSISDN",
+    "ap2015.PhoneNumberVerification",
+    "ap2015.PhoneNumberVerification=1",
+    "ap2015.msisdn",
+    "app-tokens.asked",
+    "app-tokens.by-token",
+    "app-tokens.no-token-back",
+    "app-tokens.bad-401",
+    "app-tokens.number-verified",
+)
 async def test_an_operator_token_is_acquired_and_used(world: World) -> None:
     phone = world.phone()
     answer = await operate(
@@ -117,7 +138,8 @@ async def test_an_operator_token_is_acquired_and_used(world: World) -> None:
     answer = await bank.ask(
         "VerifyPhoneNumber", operator_token=token, access_token=proof, msisdn=NUMBER
     )
-    assert app_of(answer, "ap2015")["PhoneNumberVerification"] == "1"
+    verified = {"OperationResult": "1", "PhoneNumberVerification": "1", "msisdn": NUMBER}
+    assert app_of(answer, "ap2015") == verified
     world.bench.clock.advance(1000)
     answer = await bank.ask(
         "GetSubscriberDeviceInfo", operator_token=token, access_token=world.access()
@@ -126,15 +148,30 @@ async def test_an_operator_token_is_acquired_and_used(world: World) -> None:
 
 
 @pytest.mark.spec("TS.43 §14.1.5")
+@pytest.mark.conforms(
+    "ap2015.TemporaryToken",
+    "ap2015.TemporaryTokenExpiry",
+    "ap2015.OperationTargets",
+    "app-tokens.by-temporary-token",
+    "annex.app-authentication",
+    "divergence.no-token-for-third-parties",
+)
 async def test_an_app_that_was_proved_with_the_temporary_token_needs_no_more(world: World) -> None:
     phone = world.phone()
-    lent = await temporary(
-        phone, await phone.token(), "AcquireOperatorToken", access_token=world.access()
+    answer = await operate(
+        phone,
+        await phone.token(),
+        "AcquireTemporaryToken",
+        operation_targets="AcquireOperatorToken",
+        access_token=world.access(),
     )
+    lent = app_of(answer, "ap2015")
+    assert lent["OperationTargets"] == "AcquireOperatorToken"
+    assert lent["TemporaryTokenExpiry"] == "2026-11-18T11:11:40Z"
     bank = world.partner()
     answer = await bank.ask(
         "AcquireOperatorToken",
-        temporary_token=lent,
+        temporary_token=lent["TemporaryToken"],
         client_id="bank",
         scope="msisdn",
         access_token=world.access(),
@@ -165,6 +202,13 @@ async def test_an_app_that_is_not_proved_gets_no_operator_token(
     assert app_of(answer, "ap2015") == {"OperationResult": result}
 
 
+@pytest.mark.conforms(
+    "request.scope",
+    "app-tokens.scopes",
+    "ap2015.PhoneNumberVerification=0",
+    "app-tokens.number-verified",
+    "divergence.lent-token-statuses",
+)
 async def test_scopes_open_only_what_the_partner_may_have(world: World) -> None:
     token = await world.operator_token(
         client_id="shop", scope="msisdn number-verification:verify", access_token=""
@@ -182,6 +226,14 @@ async def test_scopes_open_only_what_the_partner_may_have(world: World) -> None:
 
 
 @pytest.mark.spec("TS.43 §14.1.6")
+@pytest.mark.conforms(
+    "operations.ValidateOperatorToken",
+    "operations.figures-understood",
+    "ap2015.OperatorTokenValidity",
+    "ap2015.OperatorTokenValidity=0",
+    "ap2015.OperatorTokenValidity=1",
+    "ap2015.OperatorTokenValidatedParams",
+)
 @pytest.mark.parametrize(
     ("parameters", "validity", "checked"),
     [
@@ -205,6 +257,9 @@ async def test_an_operator_token_is_validated(
     assert found.get("OperatorTokenValidatedParams") == checked
 
 
+@pytest.mark.conforms(
+    "app-tokens.validity-0", "app-tokens.bad-401", "divergence.lent-token-statuses"
+)
 async def test_a_dead_operator_token_is_not_valid_and_no_error(world: World) -> None:
     token = await world.operator_token()
     await world.server.store.real.revoke_tokens("default", ALLOWED, None)
@@ -216,6 +271,17 @@ async def test_a_dead_operator_token_is_not_valid_and_no_error(world: World) -> 
         "GetSubscriberDeviceInfo", operator_token=token, access_token=world.access()
     )
     assert answer.status == 401
+
+
+@pytest.mark.spec("TS.43 §14.1.6")
+@pytest.mark.conforms("app-tokens.validate-needs-102")
+async def test_to_validate_a_token_for_nothing_is_a_bad_parameter(world: World) -> None:
+    answer = await world.partner().ask(
+        "ValidateOperatorToken",
+        operator_token=await world.operator_token(),
+        access_token=world.access(),
+    )
+    assert app_of(answer, "ap2015") == {"OperationResult": "102"}
 
 
 async def test_whether_a_token_is_good_is_told_to_partners_only(world: World) -> None:
@@ -235,6 +301,7 @@ async def test_whether_a_token_is_good_is_told_to_partners_only(world: World) ->
 
 
 @pytest.mark.spec("TS.43 §2.8.3")
+@pytest.mark.conforms("access.checked")
 @pytest.mark.parametrize(
     ("claims", "header", "reason"),
     [
@@ -266,6 +333,7 @@ async def test_a_bad_access_token_proves_nobody(
     assert (await world.server.records())[-1]["outcome"] == reason
 
 
+@pytest.mark.conforms("access.checked")
 async def test_a_signature_of_another_key_proves_nobody(world: World) -> None:
     token = await world.operator_token()
     forged = EcSigner("k1").sign(
@@ -294,6 +362,7 @@ async def test_a_rotation_of_the_issuers_keys_is_followed_at_once(world: World) 
 
 
 @pytest.mark.spec("TS.43 §14.1.5")
+@pytest.mark.conforms("app-tokens.proof-first")
 async def test_a_bad_access_token_is_not_worth_a_challenge(world: World) -> None:
     phone = world.phone(extra=(("access_token", world.access(aud="x")),))
     assert (await phone.begin()).status == 401
@@ -301,6 +370,9 @@ async def test_a_bad_access_token_is_not_worth_a_challenge(world: World) -> None
     assert (await phone.begin()).status == 200
 
 
+@pytest.mark.conforms(
+    "answers.requestor-403", "temporary.not-target-403", "information.access-token-401"
+)
 async def test_a_partner_has_to_be_known_and_to_prove_itself(world: World) -> None:
     phone = number_phone(world.server)
     token = await phone.token()
@@ -308,6 +380,7 @@ async def test_a_partner_has_to_be_known_and_to_prove_itself(world: World) -> No
         ("nobody", {}, 403),
         ("", {}, 403),
         ("bank-1", {}, 401),
+        ("bank-1", {"access_token": world.access(aud="x")}, 401),
         ("bank-1", {"access_token": world.access("shop")}, 403),
         ("shop-1", {}, 403),
         ("BANK-1", {"access_token": world.access("bank-2")}, 200),
@@ -340,6 +413,7 @@ async def test_a_redeemed_token_is_for_who_holds_what_it_was_redeemed_for(world:
 
 
 @pytest.mark.spec("TS.43 §14.2.1", "TS.43 §14.2.2")
+@pytest.mark.conforms("request.App_token", "operations.Get3PAppInfo", "ap2015.3PAppNameAnon")
 async def test_a_device_learns_a_name_for_an_app(world: World) -> None:
     names = set()
     for imsi in (ALLOWED, NO_VOWIFI):
@@ -352,6 +426,7 @@ async def test_a_device_learns_a_name_for_an_app(world: World) -> None:
     assert not names & {"bank"}
 
 
+@pytest.mark.conforms("app-tokens.app-token-once")
 async def test_an_app_token_is_good_once_whoever_brings_it(world: World) -> None:
     text = world.app_token()
     results = []
@@ -362,6 +437,7 @@ async def test_an_app_token_is_good_once_whoever_brings_it(world: World) -> None
     assert results == ["1", "102", "102"]
 
 
+@pytest.mark.conforms("app-tokens.app-token-once")
 @pytest.mark.parametrize(
     "claims",
     [

@@ -238,6 +238,7 @@ async def tried(made: World, kind: str, app: str, tenant: str, requestor: str, u
     return works
 
 
+@pytest.mark.conforms("temporary.bound", "temporary.not-renewed", "app-tokens.scopes")
 @pytest.mark.parametrize(("kind", "app"), ISSUED)
 def test_every_token_at_every_place(
     world: tuple[World, asyncio.Runner], kind: str, app: str

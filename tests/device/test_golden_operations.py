@@ -31,29 +31,78 @@ sim_id = "imsi"
 tell_imsi = true
 mvno_name = "MVNO_1"
 """
-BY_DEVICE: list[tuple[str, str, str, dict[str, str]]] = [
-    ("ap2014", "get-phone-number", "GetPhoneNumber", {}),
-    ("ap2014", "number-verified", "VerifyPhoneNumber", {"msisdn": NUMBER}),
-    ("ap2014", "number-not-verified", "VerifyPhoneNumber", {"msisdn": "+15550100"}),
-    (
+BY_DEVICE = [
+    pytest.param(
+        "ap2014",
+        "get-phone-number",
+        "GetPhoneNumber",
+        {},
+        marks=pytest.mark.conforms("information.number-answered"),
+    ),
+    pytest.param(
+        "ap2014",
+        "number-verified",
+        "VerifyPhoneNumber",
+        {"msisdn": NUMBER},
+        marks=pytest.mark.conforms("information.verify-answered"),
+    ),
+    pytest.param(
+        "ap2014",
+        "number-not-verified",
+        "VerifyPhoneNumber",
+        {"msisdn": "+15550100"},
+        marks=pytest.mark.conforms("information.verify-answered"),
+    ),
+    pytest.param(
         "ap2014",
         "temporary-token",
         "AcquireTemporaryToken",
         {"operation_targets": "GetPhoneNumber,VerifyPhoneNumber"},
+        marks=pytest.mark.conforms("temporary-token.answered"),
     ),
     ("ap2014", "nothing-lent", "AcquireTemporaryToken", {"operation_targets": "Get3PAppInfo"}),
     ("ap2014", "no-such-operation", "NoSuchOperation", {}),
     ("ap2014", "parameter-missing", "VerifyPhoneNumber", {}),
-    ("ap2015", "operator-token", "AcquireOperatorToken", {"client_id": "bank", "scope": "MSISDN"}),
-    ("ap2015", "app-info", "Get3PAppInfo", {"App_token": "app token"}),
+    pytest.param(
+        "ap2015",
+        "operator-token",
+        "AcquireOperatorToken",
+        {"client_id": "bank", "scope": "MSISDN"},
+        marks=pytest.mark.conforms("app-tokens.answered"),
+    ),
+    pytest.param(
+        "ap2015",
+        "app-info",
+        "Get3PAppInfo",
+        {"App_token": "app token"},
+        marks=pytest.mark.conforms("app-tokens.answered"),
+    ),
 ]
-BY_PARTNER: list[tuple[str, str, str, dict[str, str]]] = [
+BY_PARTNER = [
     ("ap2014", "partner-get-phone-number", "GetPhoneNumber", {}),
     ("ap2014", "partner-number-verified", "VerifyPhoneNumber", {"msisdn": NUMBER}),
-    ("ap2014", "partner-subscriber-info", "GetSubscriberInfo", {}),
-    ("ap2015", "token-valid", "ValidateOperatorToken", {"client_id": "bank", "scope": "msisdn"}),
+    pytest.param(
+        "ap2014",
+        "partner-subscriber-info",
+        "GetSubscriberInfo",
+        {},
+        marks=pytest.mark.conforms("information.subscriber-answered"),
+    ),
+    pytest.param(
+        "ap2015",
+        "token-valid",
+        "ValidateOperatorToken",
+        {"client_id": "bank", "scope": "msisdn"},
+        marks=pytest.mark.conforms("app-tokens.answered"),
+    ),
     ("ap2015", "token-not-valid", "ValidateOperatorToken", {"client_id": "other"}),
-    ("ap2015", "subscriber-device-info", "GetSubscriberDeviceInfo", {}),
+    pytest.param(
+        "ap2015",
+        "subscriber-device-info",
+        "GetSubscriberDeviceInfo",
+        {},
+        marks=pytest.mark.conforms("app-tokens.answered", "ap2015.IMSI"),
+    ),
 ]
 _SEALED = re.compile(rb'(?<=")[\w-]{100,}(?=")')
 _APP_NAME = re.compile(rb'(3PAppNameAnon"(?: value=|:)")[\w-]+')

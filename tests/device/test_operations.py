@@ -29,6 +29,13 @@ DEFAULT = "default"
 
 
 @pytest.mark.spec("TS.43 §8.1", "TS.43 §14.1.5")
+@pytest.mark.conforms(
+    "auth.authenticate-only",
+    "ap2014.OperationResult",
+    "ap2014.OperationResult=1",
+    "ap2015.OperationResult",
+    "ap2015.OperationResult=1",
+)
 @pytest.mark.parametrize("app", ["ap2014", "ap2015"])
 async def test_a_request_without_operation_only_authenticates(server: Server, app: str) -> None:
     phone = number_phone(server, apps=(app,))
@@ -38,6 +45,18 @@ async def test_a_request_without_operation_only_authenticates(server: Server, ap
 
 
 @pytest.mark.spec("TS.43 §13.1.1")
+@pytest.mark.conforms(
+    "request.operation",
+    "operations.GetPhoneNumber",
+    "operations.names-fold",
+    "ap2014.MSISDN",
+    "information.number-asked",
+    "information.number-by-device",
+    "document.APPLICATION/OperationResult",
+    "document.APPLICATION/OperationResult=1",
+    "divergence.operation-result-always",
+    "annex.device-information",
+)
 async def test_a_phone_asks_for_its_number(server: Server) -> None:
     phone = number_phone(server)
     token = await phone.token()
@@ -49,12 +68,28 @@ async def test_a_phone_asks_for_its_number(server: Server) -> None:
     assert server.store.writes == ["decide_session"]
 
 
+@pytest.mark.conforms("information.number-by-device", "annex.device-information")
 async def test_a_phone_may_ask_and_authenticate_in_one(server: Server) -> None:
     phone = number_phone(server, extra=(("operation", "GetPhoneNumber"),))
     assert app_of(await phone.full(), "ap2014")["MSISDN"] == NUMBER
 
 
 @pytest.mark.spec("TS.43 §13.1.2", "TS.43 §2.8.6")
+@pytest.mark.conforms(
+    "request.temporary_token",
+    "request.operation_targets",
+    "operations.AcquireTemporaryToken",
+    "ap2014.TemporaryToken",
+    "ap2014.TemporaryTokenExpiry",
+    "ap2014.OperationTargets",
+    "temporary-token.asked",
+    "temporary.no-token-back",
+    "temporary.reuse",
+    "information.number-by-server",
+    "annex.device-information",
+    "divergence.temporary-token-once",
+    "divergence.no-token-for-third-parties",
+)
 async def test_a_partner_redeems_a_temporary_token_once(server: Server) -> None:
     phone = number_phone(server)
     answer = await operate(
@@ -85,6 +120,7 @@ async def test_a_partner_redeems_a_temporary_token_once(server: Server) -> None:
     assert second["outcome"] == "lent_token_spent"
 
 
+@pytest.mark.conforms("divergence.temporary-token-once")
 async def test_of_twenty_who_come_at_once_one_is_told(server: Server) -> None:
     phone, partner = number_phone(server), Partner(server)
     lent = await temporary(phone, await phone.token(), "GetPhoneNumber")
@@ -94,6 +130,7 @@ async def test_of_twenty_who_come_at_once_one_is_told(server: Server) -> None:
     assert sorted(answer.status for answer in answers) == [200, *[401] * 19]
 
 
+@pytest.mark.conforms("temporary.bound", "temporary.malformed-400", "temporary.not-target-403")
 async def test_what_is_refused_on_the_way_burns_nothing(server: Server) -> None:
     phone, partner = number_phone(server), Partner(server)
     lent = await temporary(phone, await phone.token(), "VerifyPhoneNumber")
@@ -113,6 +150,17 @@ async def test_what_is_refused_on_the_way_burns_nothing(server: Server) -> None:
 
 
 @pytest.mark.spec("TS.43 §13.2", "TS.43 §6.5.10")
+@pytest.mark.conforms(
+    "request.msisdn",
+    "operations.VerifyPhoneNumber",
+    "ap2014.PhoneNumberVerification",
+    "ap2014.PhoneNumberVerification=0",
+    "ap2014.PhoneNumberVerification=1",
+    "ap2014.msisdn",
+    "information.verified",
+    "information.mismatch-is-success",
+    "information.verify-asked",
+)
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
@@ -128,6 +176,11 @@ async def test_a_number_is_verified(server: Server, given: str, expected: dict[s
     assert app_of(answer, "ap2014") == {"OperationResult": "1", **expected}
 
 
+@pytest.mark.conforms(
+    "operations.bad-parameter-102",
+    "operations.refusal-in-200",
+    "document.APPLICATION/OperationResult=102",
+)
 @pytest.mark.parametrize("given", ["", "abc", "+4477009000010000", "١٢٣٤٥٦٧"])
 async def test_a_device_is_told_of_a_bad_number_by_a_result(server: Server, given: str) -> None:
     phone = number_phone(server)
@@ -136,12 +189,36 @@ async def test_a_device_is_told_of_a_bad_number_by_a_result(server: Server, give
 
 
 @pytest.mark.spec("TS.43 §13.3.1", "TS.43 §6.5.11")
+@pytest.mark.conforms(
+    "operations.GetSubscriberInfo",
+    "information.subscriber-asked",
+    "information.subscriber-by-server",
+    "ap2014.SubscriberInfo/MSISDN",
+    "ap2014.SubscriberInfo/SimIdType",
+    "ap2014.SubscriberInfo/SimID",
+    "ap2014.SubscriberInfo/MvnoName",
+)
 @pytest.mark.parametrize(
     ("kind", "type_", "shape"),
     [
-        ("imsi", "0", ALLOWED.digits),
-        ("uuid", "1", r"[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"),
-        ("hash", "2", "[0-9a-f]{64}"),
+        pytest.param(
+            "imsi",
+            "0",
+            ALLOWED.digits,
+            marks=pytest.mark.conforms("ap2014.SubscriberInfo/SimIdType=0"),
+        ),
+        pytest.param(
+            "uuid",
+            "1",
+            r"[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
+            marks=pytest.mark.conforms("ap2014.SubscriberInfo/SimIdType=1"),
+        ),
+        pytest.param(
+            "hash",
+            "2",
+            "[0-9a-f]{64}",
+            marks=pytest.mark.conforms("ap2014.SubscriberInfo/SimIdType=2"),
+        ),
     ],
 )
 async def test_a_partner_is_told_of_the_subscriber(
@@ -164,6 +241,13 @@ async def test_a_partner_is_told_of_the_subscriber(
 
 
 @pytest.mark.spec("TS.43 §6.5.7")
+@pytest.mark.conforms(
+    "request.operation_targets",
+    "temporary-token.part-granted",
+    "temporary-token.refused",
+    "temporary.not-renewed",
+    "divergence.expiry-with-refusal",
+)
 @pytest.mark.parametrize(
     ("targets", "result", "granted"),
     [
@@ -192,6 +276,7 @@ async def test_targets_are_granted_as_far_as_they_may_be(
     assert "TemporaryTokenExpiry" in found or not targets
 
 
+@pytest.mark.conforms("operations.figures-understood")
 async def test_the_misspellings_of_the_figures_are_understood(server: Server) -> None:
     phone = number_phone(server)
     answer = await operate(
@@ -200,6 +285,11 @@ async def test_the_misspellings_of_the_figures_are_understood(server: Server) ->
     assert app_of(answer, "ap2014")["OperationTargets"] == "GetPhoneNumber"
 
 
+@pytest.mark.conforms(
+    "operations.unknown-101",
+    "operations.refusal-in-200",
+    "document.APPLICATION/OperationResult=101",
+)
 @pytest.mark.parametrize(
     ("apps", "operation", "result"),
     [
@@ -224,6 +314,7 @@ async def test_an_operation_is_of_one_application(server: Server) -> None:
     assert answer.status == 400
 
 
+@pytest.mark.conforms("divergence.operation-of-plain-service")
 async def test_to_an_application_without_operations_the_parameter_means_nothing(
     server: Server,
 ) -> None:
@@ -233,6 +324,7 @@ async def test_to_an_application_without_operations_the_parameter_means_nothing(
 
 
 @pytest.mark.spec("TS.43 §2.10", "TS.43 §13.1.1")
+@pytest.mark.conforms("answers.operation-405", "information.no-number-405")
 async def test_what_a_tenant_does_not_offer_is_405(bench: Workbench) -> None:
     async with bench.opened('[tenants.default]\nwithheld = ["getphonenumber"]\n') as server:
         phone = number_phone(server)
@@ -244,6 +336,9 @@ async def test_what_a_tenant_does_not_offer_is_405(bench: Workbench) -> None:
         assert app_of(answer, "ap2014")["OperationResult"] == "100"
 
 
+@pytest.mark.conforms(
+    "status.404", "temporary.not-found-404", "document.APPLICATION/OperationResult=100"
+)
 async def test_without_a_number_a_device_gets_a_result_and_a_partner_404(server: Server) -> None:
     imsi = Imsi("001010000000077")
     new = new_subscription(imsi, server.ring)
@@ -274,6 +369,7 @@ async def test_a_suspended_subscription_has_no_operations(server: Server) -> Non
     assert (await partner.ask("GetPhoneNumber", temporary_token=lent)).status == 200
 
 
+@pytest.mark.conforms("temporary.invalid-401")
 async def test_revoking_reaches_what_was_lent(server: Server) -> None:
     phone, partner = number_phone(server), Partner(server)
     for terminal in (None, phone.terminal_id):
@@ -284,6 +380,7 @@ async def test_revoking_reaches_what_was_lent(server: Server) -> None:
         assert (await server.records())[-1]["outcome"] == "lent_token_revoked"
 
 
+@pytest.mark.conforms("temporary.invalid-401")
 async def test_a_temporary_token_is_over_after_its_life(bench: Workbench) -> None:
     async with bench.opened() as server:
         phone, partner = number_phone(server), Partner(server)
@@ -293,6 +390,7 @@ async def test_a_temporary_token_is_over_after_its_life(bench: Workbench) -> Non
         assert (await server.records())[-1]["outcome"] == "lent_token_expired"
 
 
+@pytest.mark.conforms("temporary.reuse", "divergence.temporary-token-once")
 async def test_where_the_operator_wants_it_a_token_is_good_until_it_is_over(
     bench: Workbench,
 ) -> None:
@@ -319,6 +417,7 @@ async def test_a_token_for_many_uses_ends_with_what_it_is_for(bench: Workbench) 
         assert (await server.records())[-1]["outcome"] == "lent_token_spent"
 
 
+@pytest.mark.conforms("request.requestor_id", "temporary.not-target-403")
 async def test_a_token_is_bound_to_the_requestor_that_it_was_acquired_for(server: Server) -> None:
     phone = number_phone(server)
     lent = await temporary(phone, await phone.token(), "GetPhoneNumber", requestor_id="Partner-1")
@@ -338,6 +437,7 @@ async def test_nobody_asks_without_saying_who_he_is(server: Server) -> None:
     assert answer.status == 400
 
 
+@pytest.mark.conforms("divergence.operation-result-always")
 async def test_a_partner_of_googles_guide_gets_its_shape(bench: Workbench) -> None:
     async with bench.opened("[tenants.default]\npartner_json = true\n") as server:
         phone = number_phone(server)
@@ -362,6 +462,18 @@ async def test_a_push_registration_comes_with_an_operation_too(server: Server) -
     assert app_of(answer, "ap2014")["RegisterNotifStatus"] == "0"
 
 
+@pytest.mark.spec("TS.43 §2.6")
+@pytest.mark.conforms("notify.apps-of-notice")
+async def test_nobody_is_told_of_an_application_that_has_nothing_to_tell(server: Server) -> None:
+    push = (("notif_action", "2"), ("notif_token", "FCMTOK"))
+    for app in ("ap2014", "ap2015", "ap2013"):
+        phone = number_phone(server, apps=(app,))
+        assert (await phone.fast(await phone.token(), extra=push)).status == 200
+    await server.store.real.tell(DEFAULT, ALLOWED, at=START)
+    due = await server.store.real.claim_notices(now=START, again_at=START + 60, limit=9)
+    assert [notice.app_id for notice in due] == ["ap2013"]
+
+
 async def test_a_burst_of_the_database_is_503_and_burns_nothing(server: Server) -> None:
     phone, partner = number_phone(server), Partner(server)
     lent = await temporary(phone, await phone.token(), "GetPhoneNumber")
@@ -371,6 +483,9 @@ async def test_a_burst_of_the_database_is_503_and_burns_nothing(server: Server) 
     assert (await partner.ask("GetPhoneNumber", temporary_token=lent)).status == 200
 
 
+@pytest.mark.conforms(
+    "temporary.invalid-401", "app-tokens.bad-401", "divergence.lent-token-statuses"
+)
 @pytest.mark.parametrize("name", ["temporary_token", "operator_token"])
 @pytest.mark.parametrize(
     "text",
@@ -383,6 +498,7 @@ async def test_what_was_never_lent_is_401(server: Server, name: str, text: str) 
 
 
 @pytest.mark.spec("TS.43 §2.8.6")
+@pytest.mark.conforms("temporary.repeats-limited")
 async def test_whoever_is_refused_time_and_again_has_to_wait(bench: Workbench) -> None:
     limits = "[limits]\nrefusals_burst = 3\nrefusals_per_minute = 60\n"
     async with bench.opened(limits) as server:

@@ -22,6 +22,13 @@ def identity_phone(server: Server, **changes: object) -> Phone:
 
 
 @pytest.mark.spec("TS.43 §12.1.2")
+@pytest.mark.conforms(
+    "identity.asked",
+    "identity.given-and-renewed",
+    "identity.fits-eap-identity",
+    "identity.leads-back",
+    "annex.private-identity",
+)
 async def test_without_a_gateways_key_it_is_a_pseudonym(server: Server) -> None:
     phone = identity_phone(server)
     seen = []
@@ -48,6 +55,7 @@ async def test_without_a_gateways_key_it_is_a_pseudonym(server: Server) -> None:
 
 
 @pytest.mark.spec("TS.43 §12.1.2")
+@pytest.mark.conforms("identity.fits-eap-identity", "identity.leads-back", "annex.private-identity")
 async def test_with_a_gateways_key_the_imsi_is_encrypted_to_it(bench: Workbench) -> None:
     gateway = ec.generate_private_key(ec.SECP256R1())
     pem = gateway.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -57,6 +65,7 @@ async def test_with_a_gateways_key_the_imsi_is_encrypted_to_it(bench: Workbench)
         phone = identity_phone(server)
         found = app_of(await phone.full(), "ap2013")
         assert found["PrivateUserIDType"] == "2"
+        assert len(found["PrivateUserID"]) < 1016
         resolved = resolve(found["PrivateUserID"], server.parts.keys, private=gateway, now=START)
         assert resolved.opened.imsi == ALLOWED
         in_xml = await phone.but(wanted="text/vnd.wap.connectivity-xml").full()
@@ -79,6 +88,7 @@ async def test_a_key_of_another_curve_does_not_start(bench: Workbench) -> None:
             pass
 
 
+@pytest.mark.conforms("identity.only-with-status-1")
 async def test_who_may_not_have_it_gets_no_identity(server: Server) -> None:
     phone = identity_phone(server, imsi=NO_VOWIFI)
     assert app_of(await phone.full(), "ap2013") == {"EntitlementStatus": "2"}

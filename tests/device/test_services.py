@@ -11,20 +11,22 @@ from typing import Any
 
 import pytest
 
+from simgrant.config.load import DEFAULT_TENANT
 from simgrant.domain.holdings import (
     HeldBilling,
     HeldBoost,
     HeldSatellite,
     HeldUsage,
+    Holding,
     Holdings,
     Money,
     Purchase,
 )
-from simgrant.domain.subscription import ConsentStatus, Profile
+from simgrant.domain.subscription import ConsentStatus
 from simgrant.flows.explain import Inquiry, Rules, explain
 from simgrant.identities import Imsi
 from simgrant.keyring.ring import Purpose
-from simgrant.ports.store import Store
+from simgrant.ports.store import Change
 from simgrant.spec.version import SpecVersion
 from simgrant.wire.request import StoreClaim
 from tests import android_reader
@@ -55,22 +57,10 @@ HELD = Holdings(
 )
 
 
-class Holding:
-    """A store whose subscriptions hold something."""
-
-    def __init__(self, store: Store, held: dict[Imsi, Holdings]) -> None:
-        self._store = store
-        self.held = held
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-    async def profile(
-        self, tenant: str, imsi: Imsi, terminal_id: str, client: str
-    ) -> Profile | None:
-        found = await self._store.profile(tenant, imsi, terminal_id, client)
-        held = self.held.get(imsi)
-        return found if found is None or held is None else replace(found, held=held)
+async def hold(server: Server, imsi: Imsi, *holdings: Holding) -> None:
+    """Let a subscription hold these as well."""
+    for each in holdings:
+        await server.store.real.set_holding(DEFAULT_TENANT, imsi, each)
 
 
 @pytest.fixture
@@ -79,7 +69,9 @@ async def server(bench: Workbench) -> AsyncIterator[Server]:
     async with bench.opened(PORTAL) as opened:
         for imsi in (PREMIUM, OTHER):
             await opened.add(new_subscription(imsi, opened.ring, plan="premium"))
-        opened.store.real = Holding(opened.store.real, {PREMIUM: HELD})
+        await hold(opened, PREMIUM, *HELD.boosts, *HELD.usage, *HELD.billing)
+        assert HELD.satellite is not None
+        await hold(opened, PREMIUM, HELD.satellite)
         yield opened
 
 
@@ -102,6 +94,7 @@ async def told(phone: Phone) -> dict[str, Any]:
 
 
 @pytest.mark.spec("TS.43 §9.1.3")
+@pytest.mark.conforms("annex.data-plan", "divergence.usage-end-in-utc")
 async def test_each_subscription_is_told_its_own_usage(server: Server) -> None:
     phone = phone_of(server, "ap2010")
     (usage,) = (await told(phone))["DataUsageInfo"]
@@ -116,7 +109,7 @@ async def test_each_subscription_is_told_its_own_usage(server: Server) -> None:
     assert as_xml.content.count(b'name="DataUsedInBytes" value="314572800"') == 1
     assert "\ue000" not in as_xml.content.decode()
     used = HeldUsage("data", 1, 5_368_709_120, START + 86_400)
-    server.store.real.held[OTHER] = Holdings(usage=(used,))  # type: ignore[attr-defined]
+    await hold(server, OTHER, used)
     (usage,) = (await told(phone_of(server, "ap2010", OTHER)))["DataUsageInfo"]
     assert usage["DataUsageInfoDetails"]["DataUsedInBytes"] == "1"
 
@@ -143,6 +136,7 @@ async def test_a_boost_ends_by_itself_and_is_for_sale_again(server: Server) -> N
 
 
 @pytest.mark.spec("TS.43 §9.7")
+@pytest.mark.conforms("request.boost_type", "data-plan.real-time-asked")
 @pytest.mark.parametrize("number", ["0", "166"])
 async def test_0_and_166_are_the_same_boost(server: Server, number: str) -> None:
     phone = phone_of(server, "ap2010", OTHER, extra=(("boost_type", number),))
@@ -160,6 +154,7 @@ def opened_page(server: Server, user_data: str) -> list[str]:
     return plain.decode().split("\0")
 
 
+@pytest.mark.conforms("data-plan.page", "answer.encoded-values", "divergence.page-user-data-json")
 async def test_a_page_is_told_which_boost_it_sells(server: Server) -> None:
     phone = phone_of(server, "ap2010", OTHER, extra=(("boost_type", "0"),))
     found = await told(phone)
@@ -183,6 +178,9 @@ async def test_a_boost_type_that_is_none_is_refused_before_any_challenge(
 
 
 @pytest.mark.spec("TS.43 §11.3.4")
+@pytest.mark.conforms(
+    "request.store_vendor", "request.store_user_id", "billing.asked", "annex.carrier-billing"
+)
 async def test_who_agreed_can_purchase_at_that_store_alone(server: Server) -> None:
     assert (await told(phone_of(server, "ap2012", extra=STORE)))["EntitlementStatus"] == "1"
     others = (
@@ -197,16 +195,74 @@ async def test_who_agreed_can_purchase_at_that_store_alone(server: Server) -> No
         assert (await told(phone_of(server, "ap2012", OTHER, extra=STORE)))["TC_Status"] == "0"
 
 
+@pytest.mark.conforms("answer.encoded-values", "divergence.page-user-data-json")
 async def test_the_page_is_told_which_store_it_is_about(server: Server) -> None:
     found = await told(phone_of(server, "ap2012", OTHER, extra=STORE))
     app, _, _, _, vendor, user = opened_page(server, found["ServiceFlow_UserData"])
     assert (app, vendor, user) == ("ap2012", "google", "user-17")
 
 
+@pytest.mark.spec("TS.43 §11.1.3")
+async def test_who_presses_a_button_has_decided(server: Server) -> None:
+    phone = phone_of(server, "ap2012", OTHER, extra=STORE)
+    token = await phone.token()
+    before = await phone.fast(token)
+    assert before.object["ap2012"]["TC_Status"] == "0"
+    server.clock.advance(5)
+    agreed = await phone.fast(token, extra=(*STORE, ("MSG_btn", "1")))
+    assert (agreed.object["ap2012"]["EntitlementStatus"], agreed.object["ap2012"]["TC_Status"]) == (
+        "1",
+        "1",
+    )
+    assert int(agreed.object["Vers"]["version"]) > int(before.object["Vers"]["version"])
+    again = await phone.fast(token)
+    assert again.object["ap2012"] == agreed.object["ap2012"]
+    assert again.object["Vers"]["version"] == agreed.object["Vers"]["version"]
+    elsewhere = phone_of(server, "ap2012", OTHER, extra=(STORE[0], ("store_user_id", "user-18")))
+    assert (await told(elsewhere))["TC_Status"] == "0"
+    refused = await phone.fast(token, extra=(*STORE, ("MSG_btn", "0")))
+    assert refused.object["ap2012"]["TC_Status"] == "0"
+
+
+async def test_what_was_spent_stays_when_terms_are_answered_again(server: Server) -> None:
+    phone = phone_of(server, "ap2012", extra=(*STORE, ("MSG_btn", "1")))
+    await phone.full()
+    held = await server.store.real.holdings(DEFAULT_TENANT, PREMIUM)
+    assert [each.spent for each in held.billing] == [HELD.billing[0].spent]
+
+
+async def test_a_button_for_a_store_that_is_not_offered_writes_nothing(bench: Workbench) -> None:
+    async with bench.opened(PORTAL) as server:
+        await server.add(new_subscription(OTHER, server.ring, plan="standard"))
+        phone = phone_of(server, "ap2012", OTHER, extra=(*STORE, ("MSG_btn", "1")))
+        assert (await phone.full()).object["ap2012"]["EntitlementStatus"] == "2"
+        assert "set_holding" not in server.store.calls
+
+
+async def test_a_phone_cannot_fill_the_store_with_users(server: Server) -> None:
+    phone = phone_of(server, "ap2012", OTHER, extra=STORE)
+    token = await phone.token()
+
+    async def press(user: int) -> int:
+        extra = (STORE[0], ("store_user_id", f"u{user}"), ("MSG_btn", "1"))
+        return (await phone.fast(token, extra=extra)).status
+
+    assert {await press(user) for user in range(32)} == {200}
+    assert await press(32) == 400
+    assert await press(31) == 200
+    held = await server.store.real.holdings(DEFAULT_TENANT, OTHER)
+    assert len(held.billing) == 32
+
+
+async def test_a_plain_request_does_not_ask_what_is_held(server: Server) -> None:
+    await phone_of(server, "ap2004").full()
+    assert "holdings" not in server.store.calls
+
+
 async def test_a_limit_that_is_reached_holds_until_the_next_cycle(server: Server) -> None:
     (row,) = HELD.billing
     spent = replace(row, spent=Money(Decimal("50.00"), "EUR"))
-    server.store.real.held[PREMIUM] = Holdings(billing=(spent,))  # type: ignore[attr-defined]
+    await hold(server, PREMIUM, spent)
     phone = phone_of(server, "ap2012", extra=STORE)
     found = await told(phone)
     assert found["EntitlementStatus"] == "2"
@@ -248,6 +304,7 @@ async def test_a_bare_request_with_a_token_for_a_store_is_refused_too(server: Se
 
 
 @pytest.mark.spec("TS.43 §15.2")
+@pytest.mark.conforms("satmode.asked", "satmode.configuration-asked")
 async def test_satellite_networks_reach_the_phone(server: Server) -> None:
     answer = await phone_of(server, "ap2016", app_name="androidSatmode").full()
     phone = android_reader.Satellite(answer.content)
@@ -257,11 +314,47 @@ async def test_satellite_networks_reach_the_phone(server: Server) -> None:
     assert phone.barred == ["99949"]
 
 
+@pytest.mark.conforms("answer.encoded-values", "divergence.page-user-data-json")
 async def test_who_has_not_switched_it_on_is_sent_to_the_page(server: Server) -> None:
     found = await told(phone_of(server, "ap2016", OTHER))
     assert found["EntitlementStatus"] == "0"
     assert found["ServiceFlow_URL"] == "https://portal.example.net/satmode"
     assert opened_page(server, found["ServiceFlow_UserData"])[:2] == ["ap2016", OTHER.digits]
+
+
+@pytest.mark.spec("TS.43 §2.6")
+@pytest.mark.parametrize(
+    ("app", "extra"),
+    [
+        pytest.param("ap2010", (), marks=pytest.mark.conforms("data-plan.told-of-changes")),
+        pytest.param("ap2012", STORE, marks=pytest.mark.conforms("billing.told-of-changes")),
+        ("ap2016", ()),
+    ],
+)
+async def test_a_change_leads_to_a_notice_and_to_another_answer(
+    server: Server, app: str, extra: tuple[tuple[str, str], ...]
+) -> None:
+    push = (("notif_action", "2"), ("notif_token", "FCMTOK"))
+    phone = phone_of(server, app, OTHER, extra=(*extra, *push))
+    before = await told(phone)
+    await server.store.real.change("default", OTHER, Change(plan="data"), now=START)
+    (notice,) = await server.store.real.claim_notices(now=START, again_at=START + 60, limit=9)
+    assert (notice.imsi, notice.app_id) == (OTHER, app)
+    after = await told(phone)
+    for found in (before, after):
+        found.pop("ServiceFlow_UserData", None)
+    assert before != after
+
+
+@pytest.mark.spec("TS.43 §15.3")
+@pytest.mark.conforms("satmode.how-often")
+@pytest.mark.parametrize("hours", [1, 720])
+async def test_how_often_a_phone_asks_is_the_operators_choice(bench: Workbench, hours: int) -> None:
+    settings = f"[documents]\nvalidity_s = {hours * 3600}\nvalidity_spread = 0\n"
+    async with bench.opened(settings) as server:
+        phone = Phone(server, apps=("ap2016",), wanted=JSON)
+        answer = await phone.full()
+        assert answer.object["Vers"]["validity"] == str(hours * 3600)
 
 
 async def test_all_applications_in_one_request(server: Server) -> None:

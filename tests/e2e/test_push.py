@@ -129,6 +129,7 @@ def all_failed(node: Node, channel: str) -> bool:
     return sum(tries) >= EACH
 
 
+@pytest.mark.conforms("notify.on-change", "push.channel")
 async def test_while_every_receiver_is_down_nothing_is_lost_and_then_nothing_comes_twice(
     site: Site, tmp_path: Path
 ) -> None:

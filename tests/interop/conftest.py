@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.device.conftest import bench as bench
+from tests.device.conftest import template as template
 from tests.interop import our_server
 from tests.interop.our_server import OurServer
 

@@ -11,11 +11,14 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from fnmatch import fnmatchcase
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+from simgrant.flows.operations import OPERATIONS
 from simgrant.nouns import Word, noun
 from simgrant.services import SERVICES
+from simgrant.services.service import ParmRow
 from simgrant.spec.load import tables
 
 DATA = Path(__file__).parent
@@ -141,9 +144,13 @@ def _derived() -> Iterator[Requirement]:
         yield from _valued(name, parm.source, table, parm.meaning, parm.values)
     for service in SERVICES.values():
         for path, row in service.parms.items():
-            since = "" if str(row.since) == "1.0" else str(row.since)
-            name, table = f"{service.app_id}.{path}", table_in.get(row.section)
-            yield from _valued(name, row.section, table, row.meaning, row.values, since)
+            yield from _parm(f"{service.app_id}.{path}", row, table_in.get(row.section))
+    for operation in {each.name: each for each in OPERATIONS.values()}.values():
+        says, table = f"for {' and '.join(operation.proofs)}", table_in.get(operation.section)
+        name, since = f"operations.{operation.name}", str(operation.since)
+        yield Requirement(name, Kind.VALUE, operation.section, table, says, since)
+        for app_id, (path, row) in product(operation.proofs, operation.parms.items()):
+            yield from _parm(f"{app_id}.{path}", row, table_in.get(row.section))
     for answer in found.http_answers.values():
         status = f"status.{answer.status}"
         table = table_in.get(answer.section)
@@ -154,6 +161,13 @@ def _derived() -> Iterator[Requirement]:
     for ours in found.divergences.values():
         says = f"{ours.says}: {ours.does}"
         yield Requirement(f"divergence.{ours.id}", Kind.DIVERGENCE, ours.section, None, says, "")
+
+
+def _parm(id_: str, row: ParmRow, table: int | None) -> Iterator[Requirement]:
+    since = "" if str(row.since) == "1.0" else str(row.since)
+    yield from _valued(id_, row.section, table, row.meaning, row.values, since)
+    for word in row.words:
+        yield Requirement(f"{id_}={word}", Kind.VALUE, row.section, table, word, since)
 
 
 def _valued(

@@ -86,6 +86,7 @@ def _look(said: Globals) -> Iterator[Finding]:
     yield from _policies(loaded)
     yield _profiles(loaded)
     yield from _partners(loaded)
+    yield from _sign_ins(loaded)
     yield from _keys(loaded)
     yield from _certificate(loaded)
     yield from _store(loaded)
@@ -142,6 +143,24 @@ def _partners(loaded: Loaded) -> Iterator[Finding]:
         if partners:
             text = f"tenant {name}: {', '.join(partner.name for partner in partners)}"
             yield Finding(Level.OK, "partners", text)
+
+
+def _sign_ins(loaded: Loaded) -> Iterator[Finding]:
+    """Look at what lets people in without a SIM; nobody is asked anything."""
+    from simgrant import compose
+
+    try:
+        providers, by_otp = compose.sign_ins(loaded), compose.otp_apps(loaded)
+    except StartRefused as refused:
+        yield Finding(Level.PROBLEM, "sign_in", str(refused))
+        return
+    for tenant, by_app in providers.items():
+        apps = ", ".join(sorted(by_app))
+        yield Finding(Level.OK, "sign_in", f"tenant {tenant}: {apps} by an OpenID provider")
+    for tenant, found in by_otp.items():
+        if found:
+            apps = ", ".join(sorted(found))
+            yield Finding(Level.OK, "sign_in", f"tenant {tenant}: {apps} by a one-time password")
 
 
 def _policies(loaded: Loaded) -> Iterator[Finding]:

@@ -35,6 +35,7 @@ from simgrant.cli.common import (
 
 if TYPE_CHECKING:
     from simgrant.cli.rows import Row
+    from simgrant.domain.holdings import Holding
     from simgrant.domain.subscription import Subscription
     from simgrant.errors import EcsError
     from simgrant.flows.subscriptions import Checked, Context, Draft
@@ -414,6 +415,112 @@ def _change(ctx: typer.Context, imsi: str, values: Mapping[str, str], tenant: st
                 raise Refused(f"{found.imsi.digits}: {conflict.for_operator}") from None
         said = ", ".join(f"{name} {text or 'unknown'}" for name, text in values.items())
         note(f"{new.imsi.digits}: {said}")
+
+    run(work())
+
+
+@app.command()
+def boost(
+    ctx: typer.Context,
+    imsi: ImsiArgument,
+    boost_type: Annotated[int, typer.Argument(min=1, max=255, help="TS 24.526 §5.2, such as 166.")],
+    *,
+    purchase: Annotated[
+        str, typer.Option(help="How far it is: in_progress, active or untracked.")
+    ] = "active",
+    hours: Annotated[
+        float | None, typer.Option(min=0, help="Hours after which it ends by itself.")
+    ] = None,
+    end: Annotated[bool, typer.Option("--end", help="It is over.")] = False,
+    tenant: TenantOption = "default",
+) -> None:
+    """Say that a data boost was bought, or is over."""
+    from simgrant.domain.holdings import HeldBoost, Purchase
+
+    bought = [each.value for each in Purchase if each is not Purchase.EXPIRED]
+    if purchase not in bought:
+        raise BadUsage(f"--purchase must be one of {', '.join(bought)}")
+
+    def made(now: int) -> HeldBoost:
+        until = None if hours is None else now + int(hours * 3600)
+        return HeldBoost(boost_type, Purchase(purchase), until, now)
+
+    _hold(ctx, imsi, tenant, made, f"boost {boost_type}", end=end)
+
+
+@app.command()
+def usage(
+    ctx: typer.Context,
+    imsi: ImsiArgument,
+    counter: Annotated[str, typer.Argument(help="Its name under [usage] in the policy.")],
+    used: Annotated[int, typer.Argument(min=0, help="Bytes used in this cycle.")] = 0,
+    *,
+    allowance: Annotated[int | None, typer.Option(min=0, help="Bytes; none = no limit.")] = None,
+    days: Annotated[
+        float | None, typer.Option(min=0, help="Days until the cycle ends; none = it has no end.")
+    ] = None,
+    end: Annotated[bool, typer.Option("--end", help="There is no such counter any more.")] = False,
+    tenant: TenantOption = "default",
+) -> None:
+    """Say how much data was used."""
+    from simgrant.domain.holdings import HeldUsage
+
+    def made(now: int) -> HeldUsage:
+        cycle_end = None if days is None else now + int(days * 86_400)
+        return HeldUsage(counter, used, allowance, cycle_end, now)
+
+    _hold(ctx, imsi, tenant, made, f"usage of {counter}", end=end)
+
+
+@app.command()
+def satellite(
+    ctx: typer.Context,
+    imsi: ImsiArgument,
+    status: Annotated[
+        str, typer.Argument(help="given, missing or in_progress: whether it is switched on.")
+    ] = "given",
+    *,
+    end: Annotated[bool, typer.Option("--end", help="Forget what was said.")] = False,
+    tenant: TenantOption = "default",
+) -> None:
+    """Say whether the subscriber has switched satellite service on."""
+    from simgrant.domain.holdings import HeldSatellite
+    from simgrant.domain.subscription import ConsentStatus
+
+    known = [each.value for each in ConsentStatus]
+    if status not in known:
+        raise BadUsage(f"the status must be one of {', '.join(known)}")
+    _hold(
+        ctx,
+        imsi,
+        tenant,
+        lambda now: HeldSatellite(ConsentStatus(status), now),
+        f"satellite service {status}",
+        end=end,
+    )
+
+
+def _hold(
+    ctx: typer.Context,
+    imsi: str,
+    tenant: str,
+    made: Callable[[int], Holding],
+    what: str,
+    *,
+    end: bool,
+) -> None:
+    async def work() -> None:
+        from simgrant.errors import Conflict
+
+        async with desk(ctx, tenant) as here:
+            found = await _find(here, imsi, live=True)
+            try:
+                await here.store.set_holding(
+                    tenant, found.imsi, made(here.now), ended=end, sms_apps=here.sms_apps()
+                )
+            except Conflict as conflict:
+                raise Refused(f"{found.imsi.digits}: {conflict.for_operator}") from None
+        note(f"{found.imsi.digits}: {what}{' is over' if end else ''}")
 
     run(work())
 

@@ -14,13 +14,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
+from simgrant.config import texts
 from simgrant.config.clients import profile_problems, with_shipped
 from simgrant.config.model import (
     Apns,
     Fcm,
+    IdentityProvider,
     Issuer,
     Partner,
     Profile,
@@ -32,6 +35,8 @@ from simgrant.config.model import (
 )
 from simgrant.errors import StartRefused
 from simgrant.nouns import noun
+from simgrant.wire.id_token import ALGORITHMS
+from simgrant.wire.sms_text import fits
 
 PREFIX = "SIMGRANT__"
 _CONNECT_TO = re.compile(r"[a-z0-9.-]+=[0-9a-f.:\[\]]+:[0-9]{1,5}")
@@ -47,6 +52,7 @@ NAMED = {
     "profiles": Profile,
     "issuers": Issuer,
     "partners": Partner,
+    "identity_providers": IdentityProvider,
     **{kind.__name__.lower(): kind for kind in CHANNELS},
 }
 """Sections that hold one table per name."""
@@ -55,6 +61,7 @@ _TEST_PLMNS = ("001-01", "999-99")
 _PLMN = re.compile(r"\d{3}-\d{2,3}")
 _RANGE = re.compile(r"(\d{6,15})-(\d{6,15})")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
+_HOST_PORT = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}", re.ASCII)
 _TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
@@ -241,12 +248,18 @@ def _problems(loaded: Loaded) -> list[str]:
         ("push.longest_pause_s", settings.push.longest_pause_s, 1, 86_400),
         ("push.in_flight", settings.push.in_flight, 1, 100_000),
         ("push.poll_s", settings.push.poll_s, 0.05, 60),
+        ("otp.digits", settings.otp.digits, 6, 10),
+        ("otp.life_s", settings.otp.life_s, 30, 900),
+        ("otp.tries", settings.otp.tries, 1, 10),
+        ("otp.per_day", settings.otp.per_day, 1, 1_000),
+        ("texts.window", settings.texts.window, 1, 1_000),
         ("limits.remembered", settings.limits.remembered, 100, 10_000_000),
     ):
         if not least <= number <= most:
             found.append(f"{where}: {number} is not within {least} to {most}")
     found.extend(profile_problems(settings.profiles))
     found.extend(_partner_problems(loaded))
+    found.extend(_sign_in_problems(loaded))
     found.extend(_tenant_problems(loaded.tenants))
     found.extend(_channel_problems(loaded))
     return found
@@ -308,6 +321,86 @@ def _partner_problems(loaded: Loaded) -> list[str]:
                     found.append(f"partners.{name}: {kind} {each} is also {other}'s")
         found.extend(_unknown_tenants(f"partners.{name}", partner.tenants, loaded))
     return found
+
+
+def _sign_in_problems(loaded: Loaded) -> list[str]:
+    """Name what would let nobody sign in, or would let the wrong one ask."""
+    settings = loaded.settings
+    found: list[str] = []
+    claimed: dict[tuple[str, str], str] = {}
+    for name, provider in settings.identity_providers.items():
+        where = f"identity_providers.{name}"
+        found.extend(
+            f"{where}: needs {key}"
+            for key in ("issuer", "client_id", "secret_file", "redirect_uri", "claim", "apps")
+            if not getattr(provider, key)
+        )
+        for key in ("issuer", "redirect_uri", "second_factor_url", "error_url"):
+            url = getattr(provider, key)
+            if url and not _is_safe(url):
+                found.append(f"{where}.{key}: {url!r} is no https address")
+        if "openid" not in provider.scopes:
+            found.append(f"{where}.scopes: openid has to be one of them")
+        for algorithm in provider.algorithms or ("none at all",):
+            if algorithm not in ALGORITHMS:
+                found.append(f"{where}.algorithms: {algorithm}: it may be {', '.join(ALGORITHMS)}")
+        if not 0 <= provider.clock_skew_s <= 300:
+            found.append(f"{where}.clock_skew_s: {provider.clock_skew_s} is not within 0 to 300")
+        if not 0.1 <= provider.timeout_s <= 29:
+            found.append(f"{where}.timeout_s: {provider.timeout_s} is not within 0.1 to 29")
+        found.extend(_unknown_tenants(where, provider.tenants, loaded))
+        found.extend(_nameless(where, provider.tenants, loaded))
+        for tenant in provider.tenants or loaded.tenants:
+            for app in provider.apps:
+                other = claimed.setdefault((tenant, app.lower()), name)
+                if other != name:
+                    found.append(f"{where}: {app} of tenant {tenant} is also {other}'s")
+    with_otp = [name for name, tenant in loaded.tenants.items() if tenant.otp_apps]
+    found.extend(_nameless("otp_apps", with_otp, loaded))
+    needs_texts = [
+        *(f"tenants.{name}.otp_apps" for name in with_otp),
+        *(
+            f"identity_providers.{name}.second_factor_url"
+            for name, each in settings.identity_providers.items()
+            if each.second_factor_url
+        ),
+    ]
+    for where in needs_texts:
+        found.extend(
+            f"{where}: needs texts.{key}"
+            for key in ("smsc", "system_id", "password_file", "source")
+            if not getattr(settings.texts, key)
+        )
+    if settings.texts.smsc and not _HOST_PORT.fullmatch(settings.texts.smsc):
+        found.append(f"texts.smsc: {settings.texts.smsc!r} is not host:port")
+    for language, text in (texts.OTP | settings.otp.text).items():
+        if "{code}" not in text:
+            found.append(f"otp.text.{language}: has no {{code}}")
+        elif not fits(text.replace("{code}", "0" * settings.otp.digits)):
+            found.append(f"otp.text.{language}: does not fit into one short message")
+    return found
+
+
+def _nameless(where: str, names: Iterable[str], loaded: Loaded) -> list[str]:
+    """Name tenants that a request without a SIM cannot be of."""
+    return [
+        f"{where}: tenant {name} needs hosts: without a SIM, nothing else tells whose a request is"
+        for name in names
+        if name in loaded.tenants and name != DEFAULT_TENANT and not loaded.tenants[name].hosts
+    ]
+
+
+def _is_safe(url: str) -> bool:
+    """Say whether an address is one that secrets and people may be sent to: of this machine too."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        return False
+    if not host or parts.fragment or not url.isascii() or not url.isprintable() or " " in url:
+        return False
+    is_here = host in ("127.0.0.1", "localhost", "::1")
+    return parts.scheme == "https" or (parts.scheme == "http" and is_here)
 
 
 def _unknown_tenants(where: str, names: Iterable[str], loaded: Loaded) -> list[str]:

@@ -233,6 +233,10 @@ class Limits(Section, frozen=True):
     """Wrong numbers that third parties may verify at once against one subscription."""
     guesses_per_minute: int = 2
     """Such a minute after that. Numbers could be found out by trying, otherwise."""
+    call_back_source_burst: int = 600
+    """Call-backs from OpenID providers, and one-time passwords, at once from one source address."""
+    call_back_source_per_minute: int = 600
+    """Of these a minute after that, from one source address."""
     remembered: int = 200_000
     """Buckets that one worker remembers; the least recently used are forgotten."""
 
@@ -460,6 +464,99 @@ class Partner(Section, frozen=True):
     """Tenants that it is a partner of; empty = all."""
 
 
+class IdentityProvider(Section, frozen=True):
+    """An OpenID provider by which people sign in where no SIM can (TS.43 §2.8.2)."""
+
+    issuer: str = ""
+    """Its issuer identifier, `https`; its discovery document is looked for under it."""
+    client_id: str = ""
+    """Which client of the provider we are."""
+    client_auth: Literal["client_secret_basic", "client_secret_post", "private_key_jwt"] = (
+        "client_secret_basic"
+    )
+    """How we prove it at the provider's token endpoint."""
+    secret_file: str = ""
+    """File with the client's secret, or with its private key (PEM, P-256 or RSA) for
+    `private_key_jwt`. Read again when it changes."""
+    key_id: str = ""
+    """`kid` of that private key, if the provider wants one."""
+    redirect_uri: str = ""
+    """Address of the device listener as phones reach it, and as it is registered with the
+    provider. Nothing in a request changes it."""
+    scopes: tuple[str, ...] = ("openid", "phone")
+    """Scopes asked for; `openid` is one of them."""
+    claim: str = "phone_number"
+    """The claim that names the subscription. Where the ID token has none, userinfo is asked. A
+    `phone_number` counts only with `phone_number_verified`."""
+    claim_is: Literal["msisdn", "imsi"] = "msisdn"
+    """What that claim holds."""
+    algorithms: tuple[str, ...] = ("RS256", "ES256")
+    """What may sign ID tokens: RS256, RS384, RS512, PS256, ES256, ES384 or EdDSA."""
+    clock_skew_s: int = 30
+    """Seconds by which the provider's clock may differ from ours."""
+    timeout_s: float = 5.0
+    """Seconds to connect to the provider, and to fetch its keys."""
+    ca_file: str = ""
+    """PEM file of certificates to trust besides the system's."""
+    apps: tuple[str, ...] = ()
+    """AppIDs that may be had so. A request for others beside them is not sent to the provider."""
+    tenants: tuple[str, ...] = ()
+    """Tenants whose people it knows; empty = all."""
+    second_factor_url: str = ""
+    """Page that asks for a one-time password too: it is opened with `state`, and sends the person
+    back to `redirect_uri` with that `state` and the password in `OTP`. Empty = the provider is
+    enough."""
+    error_url: str = ""
+    """GeneralErrorURL where somebody could not sign in; it is told why by `error`."""
+    error_text: dict[str, str] = {}
+    """GeneralErrorText by language tag, beside or in place of those that come with simgrant."""
+
+
+class Otp(Section, frozen=True):
+    """One-time passwords by short message (TS.43 §8.3), for the `otp_apps` of a tenant."""
+
+    digits: int = 6
+    """Digits of a password."""
+    life_s: int = 300
+    """Seconds that one is good."""
+    tries: int = 5
+    """Wrong passwords after which a sign-in is over."""
+    per_day: int = 10
+    """Messages to one number on one day (UTC), over all nodes."""
+    number_burst: int = 3
+    """Messages at once to one number, for each worker."""
+    number_per_hour: int = 6
+    """Messages an hour after that."""
+    source_burst: int = 300
+    """Passwords asked for at once from one source address, for each worker."""
+    source_per_minute: int = 60
+    """Passwords a minute after that."""
+    text: dict[str, str] = {}
+    """The message by language tag, with `{code}` in it, beside or in place of those that come with
+    simgrant. It has to fit into one short message."""
+
+
+class Texts(Section, frozen=True):
+    """The message centre for short messages that people read (SMPP; the extra `sms`)."""
+
+    smsc: str = ""
+    """Its address and port."""
+    system_id: str = ""
+    """Who we are to it."""
+    password_file: str = ""
+    """File with the password. Read again when it changes."""
+    tls: bool = False
+    """Whether to speak TLS; certificates are checked against the system's trust store."""
+    source: str = ""
+    """Sender of the messages: a short code, a number without `+`, or up to 11 letters."""
+    source_ton: int = 0
+    """0 unknown, 1 international number, 3 short code, 5 letters."""
+    source_npi: int = 0
+    """0 unknown, 1 telephone number."""
+    window: int = 10
+    """Messages sent and not yet answered, at most."""
+
+
 class Tenant(Section, frozen=True):
     """An operator or MVNO served by this server. `default` exists without being named."""
 
@@ -500,6 +597,9 @@ class Tenant(Section, frozen=True):
     pseudonyms that only `simgrant identity resolve` leads back to the subscription."""
     identity_key_id: str = ""
     """`kid` in the header of such an identity."""
+    otp_apps: tuple[str, ...] = ()
+    """AppIDs that may be had with a one-time password, by who names the number of a subscription
+    (`msisdn`) and receives what is sent there."""
     partner_json: bool = False
     """Answer third parties with JSON unless they ask for XML, without OperationResult, as Google's
     guide for carriers has it."""
@@ -540,5 +640,9 @@ class Settings(Section, frozen=True):
     """Issuers of access tokens by name."""
     partners: dict[str, Partner] = {}
     """Third parties by name."""
+    otp: Otp = Otp()
+    texts: Texts = Texts()
+    identity_providers: dict[str, IdentityProvider] = {}
+    """OpenID providers by name."""
     tenants: dict[str, Tenant] = {}
     """Tenants by name (lower case letters, digits, hyphen)."""

@@ -6,9 +6,9 @@ subscription's own. Nothing of it is known until somebody reports it, and servic
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from simgrant.nouns import Word, noun
 from simgrant.spec.ids import ProvStatus
@@ -99,6 +99,9 @@ class HeldBilling:
     at: int = 0
 
 
+Holding: TypeAlias = HeldBoost | HeldUsage | HeldSatellite | HeldBilling
+
+
 @noun
 class Holdings:
     """All of it. A request reads it only for services that look at it."""
@@ -107,6 +110,19 @@ class Holdings:
     usage: tuple[HeldUsage, ...] = ()
     satellite: HeldSatellite | None = None
     billing: tuple[HeldBilling, ...] = ()
+
+    def at_store(self, vendor: str, user_id: str) -> HeldBilling | None:
+        """Return what is settled with one user of a store (``vendor`` in lower case)."""
+        for each in self.billing:
+            if each.store_vendor == vendor and each.store_user_id == user_id:
+                return each
+        return None
+
+    def with_billing(self, settled: HeldBilling) -> Holdings:
+        """Return the same with this in the place of what was settled with the same user."""
+        old = self.at_store(settled.store_vendor, settled.store_user_id)
+        others = (each for each in self.billing if each is not old)
+        return replace(self, billing=(*others, settled))
 
 
 NOTHING = Holdings()

@@ -8,7 +8,7 @@ which applications are asked for, the one read of a subscription, new tokens.
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import field
 from typing import TypeVar
 
@@ -40,6 +40,8 @@ class Call:
     user_agent: str
     deadline: float
     """Seconds of the monotonic clock by which the answer must be made."""
+    cookies: Sequence[bytes] = field(default=(), repr=False)
+    """Its Cookie lines, as they came."""
 
 
 @noun
@@ -110,6 +112,10 @@ class Reception:
         if not known:
             raise BadRequest("no_known_app" if ask.apps else "no_app")
         return known
+
+    def known(self, ask: Ask) -> tuple[str, ...]:
+        """Return the AppIDs asked for that are served, perhaps none."""
+        return tuple(app for app in ask.apps if app in self._known_apps)
 
     def name(self, trail: Trail, tenant: Tenant, imsi: Imsi, terminal_id: str) -> None:
         """Put the tenant and keyed references into the trail."""

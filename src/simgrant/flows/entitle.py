@@ -7,36 +7,61 @@ function of its own elsewhere.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 
+from simgrant.domain.holdings import HeldBilling, Holdings
 from simgrant.domain.policy import Policy
-from simgrant.domain.subscription import PushRegistration, Subscription
+from simgrant.domain.subscription import (
+    ConsentStatus,
+    Profile,
+    PushRegistration,
+    Subscription,
+)
+from simgrant.domain.tenant import Tenancy
 from simgrant.domain.trail import Trail
-from simgrant.errors import Unauthenticated
+from simgrant.errors import BadRequest, Unauthenticated
 from simgrant.flows.answer import Portal, usage_value, user_data, vers
 from simgrant.flows.authenticate import Call, Challenge, Principal
+from simgrant.flows.by_oidc import ByOidc, Failed
+from simgrant.flows.by_otp import ByOtp
 from simgrant.flows.by_sim import BySim
 from simgrant.flows.by_token import ByToken
-from simgrant.flows.clients import Client, Clients, Profile, completed
-from simgrant.flows.gather import device_of, held, look, times_of, wanted
+from simgrant.flows.clients import Client, Clients, completed
+from simgrant.flows.clients import Profile as Family
+from simgrant.flows.gather import (
+    Wanted,
+    device_of,
+    held,
+    look,
+    looks_at_holdings,
+    times_of,
+    wanted,
+)
 from simgrant.flows.operate import Operate
+from simgrant.flows.operations import OPERATED
 from simgrant.flows.operations.operation import utc
 from simgrant.flows.private_identity import PrivateIdentities
+from simgrant.flows.sessions import COOKIE
 from simgrant.flows.shape import shaped
+from simgrant.flows.sign_in import CodeSent, Redirect
 from simgrant.flows.verdicts import IDENTITY, IDENTITY_EXPIRY, Asked, Verdicts
 from simgrant.nouns import noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 from simgrant.ports.store import Store
 from simgrant.services import SERVICES
-from simgrant.spec.ids import NotifAction, RegisterNotifStatus
-from simgrant.wire.document import Application, Token, Vers
-from simgrant.wire.negotiate import Format, document_format, languages
+from simgrant.spec.ids import MsgButton, NotifAction, OperationResult, RegisterNotifStatus
+from simgrant.wire.cookies import cookie_values
+from simgrant.wire.document import Application, Parm, Token, Vers
+from simgrant.wire.negotiate import Format, best_text, document_format, languages
 from simgrant.wire.push_token import CHANNELS, Channel, is_token
-from simgrant.wire.request import Ask, NotifClaim
+from simgrant.wire.request import Ask, NotifClaim, StoreClaim
 from simgrant.wire.writers import WRITERS
 
-__all__ = ["Call", "Challenge", "Entitle", "Granted", "Rules"]
+_MOST_STORE_USERS = 32
+"""Of one subscription: it is the phone that names them."""
+
+__all__ = ["Call", "Challenge", "CodeSent", "Entitle", "Granted", "Redirect", "Rules"]
 
 
 @noun
@@ -67,6 +92,9 @@ class Entitle:
         *,
         by_token: ByToken,
         by_sim: BySim,
+        by_oidc: ByOidc | None,
+        by_otp: ByOtp | None,
+        tenancy: Tenancy,
         operate: Operate,
         identities: PrivateIdentities,
         policies: Mapping[str, Policy],
@@ -80,6 +108,9 @@ class Entitle:
     ) -> None:
         self._by_token = by_token
         self._by_sim = by_sim
+        self._by_oidc = by_oidc
+        self._by_otp = by_otp
+        self._tenancy = tenancy
         self._operate = operate
         self._identities = identities
         self._portals = portals
@@ -95,9 +126,17 @@ class Entitle:
         self._rules = rules
         self._clients = clients
 
-    async def ask(self, ask: Ask, call: Call, trail: Trail) -> Challenge | Granted:
+    async def ask(
+        self, ask: Ask, call: Call, trail: Trail
+    ) -> Challenge | CodeSent | Granted | Redirect:
         """Answer a request that carries parameters, in the order of TS.43 §2.8."""
         trail.spec_version, trail.app_name = str(ask.spec_version), ask.app_name[:64]
+        proved = ask.is_lent or ask.token or ask.eap_id
+        if ask.value("state") or (ask.value("otp") and not proved):
+            # Who comes back says nothing of himself; what he is, his first request said.
+            answer = await self._called_back(ask, call, trail)
+            if answer is not None:
+                return answer
         client = self._clients.of(ask, call, trail)
         wanted(ask, ask.apps)  # Refused now, not after an authentication.
         if ask.is_lent:
@@ -114,7 +153,70 @@ class Entitle:
                 tenant = self._by_sim.tenant_of(ask, call)
                 await self._operate.prove_app(ask, call, tenant)
             return await self._by_sim.start(ask, call, trail)
+        return await self._without_proof(ask, call, trail)
+
+    async def _called_back(self, ask: Ask, call: Call, trail: Trail) -> Granted | Redirect | None:
+        """Answer who comes back from a page or with a password; None for what is not ours."""
+        state, code = ask.value("state"), ask.value("otp")
+        if code and self._by_otp is not None:
+            trail.leg = "otp"
+            handles = (state,) if state else cookie_values(call.cookies, COOKIE)
+            who = await self._by_otp.answer(handles, code, call, trail)
+            return await self._grant_first(who, call, trail)
+        if self._by_oidc is None or not state:
+            return None
+        answer = await self._by_oidc.call_back(ask, call, trail)
+        match answer:
+            case Principal():
+                return await self._grant_first(answer, call, trail)
+            case Failed():
+                return self._failed(answer, call, trail)
+        return answer
+
+    async def _without_proof(self, ask: Ask, call: Call, trail: Trail) -> CodeSent | Redirect:
+        """Answer who brings neither token nor SIM: a password is sent, a page named, or 511."""
+        tenant = self._tenancy.resolve(call.host, None, "")
+        by_otp = self._by_otp
+        if by_otp is not None and ask.value("msisdn") and by_otp.offers(tenant, ask):
+            trail.leg = "otp"
+            return await by_otp.start(ask, tenant, call, trail)
+        if self._by_oidc is not None:
+            page = await self._by_oidc.start(ask, tenant, call, trail)
+            if page is not None:
+                return page
         raise Unauthenticated("no_credentials")
+
+    async def _grant_first(self, who: Principal, call: Call, trail: Trail) -> Granted:
+        """Return the document of the request that a sign-in began with."""
+        trail.spec_version = str(who.ask.spec_version)
+        trail.app_name = who.ask.app_name[:64]
+        client = self._clients.of(who.ask, call, trail)
+        return await self._grant(who, client, call, trail)
+
+    def _failed(self, failed: Failed, call: Call, trail: Trail) -> Granted:
+        """Return a document without TOKEN that says where to read why (TS.43 §2.8.4)."""
+        sign_in, items = failed.sign_in, []
+        family = self._clients.of(failed.ask, call, trail).profile
+        spoken = (*languages(call.accept_language), self._policies[trail.tenant].words.language)
+        if sign_in.error_url:
+            items.append(Parm("GeneralErrorURL", sign_in.error_url))
+            items.append(Parm("GeneralErrorUserData", f"error={failed.error}"))
+        text = best_text(sign_in.error_texts, spoken)
+        if text:
+            items.append(Parm("GeneralErrorText", text))
+        error = Parm("OperationResult", str(int(OperationResult.GENERAL_ERROR)))
+        applications = tuple(
+            Application(app, ((error, *items) if app in OPERATED else tuple(items)))
+            for app in failed.apps
+        )
+        return self._written(
+            applications,
+            Vers(1, family.vers_validity_s or self._rules.validity_s),
+            tenant=trail.tenant,
+            format_=family.format or document_format(call.accept),
+            family=family,
+            token=None,
+        )
 
     async def answer(
         self, packet: bytes, cookies: tuple[str, ...], call: Call, trail: Trail
@@ -123,10 +225,7 @@ class Entitle:
         result = await self._by_sim.answer(packet, cookies, call, trail)
         if isinstance(result, Challenge):
             return result
-        trail.spec_version = str(result.ask.spec_version)
-        trail.app_name = result.ask.app_name[:64]
-        client = self._clients.of(result.ask, call, trail)
-        return await self._grant(result, client, call, trail)
+        return await self._grant_first(result, call, trail)
 
     async def _grant(self, who: Principal, client: Client, call: Call, trail: Trail) -> Granted:
         """Return the document for a proved SIM."""
@@ -134,6 +233,9 @@ class Entitle:
         name, profile, ask, family = who.tenant.name, who.profile, who.ask, client.profile
         subscription = profile.subscription
         want = wanted(ask, who.apps)
+        if looks_at_holdings(who.apps):
+            profile = await self._with_holdings(who, want, now)
+            subscription = profile.subscription
         left = max(1, int(who.expires - who.at))
         token = Token(who.token, min(left, family.token_validity_s or left))
         format_ = family.format or document_format(call.accept)
@@ -198,7 +300,25 @@ class Entitle:
         )
         return Granted(name, family.content_type(format_), body, family.gzip)
 
-    async def _tell(self, ask: Ask, family: Profile, call: Call, trail: Trail) -> Granted:
+    async def _with_holdings(self, who: Principal, want: Wanted, now: float) -> Profile:
+        """Return the profile with what the subscription holds, an answer to a dialogue in it."""
+        tenant, profile = who.tenant.name, who.profile
+        subscription = profile.subscription
+        held = await self._store.holdings(tenant, subscription.imsi)
+        billing = self._policies[tenant].plan(subscription.plan).billing
+        if want.button is None or billing is None or not billing.sells(want.store.vendor):
+            return replace(profile, held=held)
+        # Who pressed a button has decided on the terms of one store for one of its users (TS.43
+        # §11.1.3). It is written before it is told back.
+        settled = _answered(held, want.store, want.button, at=int(now))
+        await self._store.set_holding(tenant, subscription.imsi, settled)
+        return replace(
+            profile,
+            subscription=replace(subscription, changed_at=int(now)),
+            held=held.with_billing(settled),
+        )
+
+    async def _tell(self, ask: Ask, family: Family, call: Call, trail: Trail) -> Granted:
         """Return the document for whoever asks with a lent token; it never holds a TOKEN.
 
         One task's token would become a subscriber's otherwise (divergence
@@ -226,11 +346,11 @@ class Entitle:
         tenant: str,
         subscription: Subscription | None,
         format_: Format,
-        family: Profile,
+        family: Family,
         token: Token | None,
     ) -> Granted:
         """Return a document about an operation."""
-        writer, rules = WRITERS[format_], self._rules
+        rules = self._rules
         validity_s = family.vers_validity_s or rules.validity_s
         version = Vers(1, validity_s)
         if subscription is not None:
@@ -240,14 +360,32 @@ class Entitle:
                 validity_s=validity_s,
                 spread=rules.validity_spread,
             )
-        applications = shaped((application,), family.shape)
-        body = writer.join(version, token, writer.push_applications(applications))
+        return self._written(
+            (application,), version, tenant=tenant, format_=format_, family=family, token=token
+        )
+
+    @staticmethod
+    def _written(
+        applications: tuple[Application, ...],
+        version: Vers,
+        *,
+        tenant: str,
+        format_: Format,
+        family: Family,
+        token: Token | None,
+    ) -> Granted:
+        """Return a document that no policy decided on, as the family reads it."""
+        writer = WRITERS[format_]
+        body = writer.join(
+            version, token, writer.push_applications(shaped(applications, family.shape))
+        )
         return Granted(tenant, family.content_type(format_), body, family.gzip)
 
     async def _register(self, who: Principal, notif: NotifClaim) -> RegisterNotifStatus:
         """Keep where the terminal wants to be told of changes, and return what to say of it.
 
         What could be no token of its channel is never kept, since it says where requests go to.
+        Nor is anything kept for applications of which there is no notice (TS.43 §2.6).
         """
         if not (notif.is_complete and notif.action in tuple(NotifAction)):
             return RegisterNotifStatus.INVALID_TOKEN
@@ -267,6 +405,7 @@ class Entitle:
                     int(who.at),
                 )
                 for app in who.apps
+                if SERVICES[app].notifiable
             ],
         )
         if notif.action == NotifAction.DISABLE:
@@ -275,3 +414,14 @@ class Entitle:
             return RegisterNotifStatus.SUCCESS
         # Kept, for when the operator sets the channel up; until then the client is to poll.
         return RegisterNotifStatus.INVALID_TOKEN
+
+
+def _answered(held: Holdings, store: StoreClaim, button: MsgButton, *, at: int) -> HeldBilling:
+    """Return what is settled with a store's user who pressed a button under its terms."""
+    terms = ConsentStatus.GIVEN if button is MsgButton.ACCEPTED else ConsentStatus.MISSING
+    known = held.at_store(store.vendor, store.user_id)
+    if known is not None:
+        return replace(known, terms=terms, at=at)
+    if len(held.billing) >= _MOST_STORE_USERS:
+        raise BadRequest("too_many_store_users")
+    return HeldBilling(store.vendor, store.user_id, terms, at=at)

@@ -98,6 +98,7 @@ async def explain(
     profile = await store.profile(tenant.name, imsi, inquiry.terminal_id, "")
     if profile is None:
         raise Conflict("no_subscription", for_operator="it is gone")
+    profile = replace(profile, held=await store.holdings(tenant.name, imsi))
     supposed = _supposed(profile, inquiry, now)
     facts = gather(
         look(

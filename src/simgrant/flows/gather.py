@@ -25,7 +25,7 @@ from simgrant.domain.facts import (
     UsageShape,
     Wish,
 )
-from simgrant.domain.holdings import HeldBilling, HeldBoost, HeldSatellite, Money, Purchase
+from simgrant.domain.holdings import HeldBoost, HeldSatellite, Holdings, Money, Purchase
 from simgrant.domain.plans import Billing, Satellite, boost_meant
 from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import (
@@ -123,6 +123,11 @@ def wanted(ask: Ask, apps: Iterable[str]) -> Wanted:
     return Wanted(Wish(boost_meant(boost_type), store.vendor), store, button)
 
 
+def looks_at_holdings(apps: Iterable[str]) -> bool:
+    """Tell whether one of these applications looks at what the subscription holds."""
+    return not _LOOKED_AT.keys().isdisjoint(apps)
+
+
 def held(
     profile: Profile, apps: Iterable[str], store: StoreClaim, *, policy: Policy, now: float
 ) -> HeldView:
@@ -149,7 +154,7 @@ def held(
     if "satellite" in looked_at:
         seen = seen._replace(satellite=_activation(plan.satellite, holdings.satellite))
     if "store" in looked_at:
-        seen = seen._replace(store=_store_state(plan.billing, holdings.billing, store, now))
+        seen = seen._replace(store=_store_state(plan.billing, holdings, store, now))
     return seen
 
 
@@ -253,19 +258,12 @@ def _purchase(boost: HeldBoost, now: float) -> Purchase:
 
 
 def _store_state(
-    billing: Billing | None, rows: Iterable[HeldBilling], store: StoreClaim, now: float
+    billing: Billing | None, held: Holdings, store: StoreClaim, now: float
 ) -> StoreState:
     """Return what is settled with a store; nothing where the plan does not have it."""
     if billing is None or not billing.sells(store.vendor):
         return NO_STORE
-    row = next(
-        (
-            each
-            for each in rows
-            if each.store_vendor == store.vendor and each.store_user_id == store.user_id
-        ),
-        None,
-    )
+    row = held.at_store(store.vendor, store.user_id)
     limit = billing.limit(store.vendor)
     terms = ConsentStatus.MISSING if billing.terms.required else ConsentStatus.NOT_REQUIRED
     if row is None:

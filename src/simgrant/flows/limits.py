@@ -134,3 +134,26 @@ class LentLimits:
 
 def _whole(wait: float) -> int:
     return math.ceil(min(wait, _LONGEST_WAIT))
+
+
+class Throttle:
+    """Several buckets that one request takes from together, all or none."""
+
+    _LONGEST_WAIT = 600
+
+    def __init__(self, reason: str, *rates: Rate, remembered: int) -> None:
+        """``reason`` is what is said where one is empty; one bucket for each of ``rates``."""
+        self._reason = reason
+        self._buckets = tuple(Buckets(rate, remembered=remembered) for rate in rates)
+
+    def take(self, *keys: tuple[str, ...], now: float) -> None:
+        """Count a request under its keys, one for each rate; raise Overloaded, and count nothing.
+
+        ``now`` is in seconds of the monotonic clock.
+        """
+        taken = tuple(zip(self._buckets, keys, strict=True))
+        longest = max(buckets.wait(key, now=now) for buckets, key in taken)
+        if longest > 0:
+            raise Overloaded(self._reason, retry_after=math.ceil(min(longest, self._LONGEST_WAIT)))
+        for buckets, key in taken:
+            buckets.take(key, _START, now=now)

@@ -1,8 +1,8 @@
 """A request with ``operation``: checked against the operation's table, done, put into words.
 
 TS.43 §6. Statuses and results overlap in the specification; the order here is: what a token is
-not good for is an HTTP status, what an operation refuses is a result in a document. A server that
-asks with a lent token is told of a bad parameter by 400, as Table 8 has it, a device by a result.
+not good for is an HTTP status, what an operation refuses is a result in a document. Who asks with
+a temporary token is told of a bad parameter by 400, as Table 8 has it, all others by a result.
 """
 
 from __future__ import annotations
@@ -159,7 +159,8 @@ class Operate:
                 self._means,
             )
         if isinstance(outcome, Refused):
-            if outcome.result is OperationResult.INVALID_PARAMETER:
+            bad = outcome.result is OperationResult.INVALID_PARAMETER
+            if bad and who.proof is Proof.TEMPORARY_TOKEN:
                 raise BadRequest("operation_parameter", for_operator=outcome.detail)
         else:
             await self._lent.consume(who, ask, trail)

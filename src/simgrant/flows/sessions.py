@@ -18,6 +18,8 @@ from simgrant.keyring.ring import KeyRing, Purpose
 from simgrant.nouns import noun
 from simgrant.ports.keys import Keys
 
+COOKIE = "ECSSID"
+"""The name of every cookie of ours."""
 MAX_COOKIE = 3_600
 """Characters of the cookie's value; the whole Set-Cookie line stays under 3,800 bytes."""
 SESSION_ID_BYTES = 16

@@ -24,6 +24,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
+from simgrant.domain.holdings import Holdings
 from simgrant.domain.subscription import (
     Consent,
     ConsentKind,
@@ -503,6 +504,7 @@ async def export(store: Store, subscription: Subscription, ring: KeyRing) -> dic
             }
             for push in held.push
         ],
+        "holdings": holdings_data(held.held),
         "records": [json.loads(record.body) for record in records],
     }
 
@@ -514,6 +516,47 @@ async def erase(store: Store, subscription: Subscription, ring: KeyRing) -> Eras
 
 
 # --- plain data ----------------------------------------------------------------------------
+
+
+def holdings_data(held: Holdings) -> list[dict[str, Any]]:
+    """Return what a subscription holds as plain data, a row for each thing."""
+    boosts = (
+        {
+            "boost_type": each.boost_type,
+            "purchase": each.purchase.value,
+            "until": None if each.until is None else moment(each.until),
+            "at": moment(each.at),
+        }
+        for each in held.boosts
+    )
+    usage = (
+        {
+            "counter": each.counter,
+            "used": each.used,
+            "allowance": each.allowance,
+            "cycle_end": None if each.cycle_end is None else moment(each.cycle_end),
+            "at": moment(each.at),
+        }
+        for each in held.usage
+    )
+    satellite = (
+        {"satellite": each.status.value, "at": moment(each.at)}
+        for each in (held.satellite,)
+        if each
+    )
+    billing = (
+        {
+            "store_vendor": each.store_vendor,
+            "store_user_id": each.store_user_id,
+            "terms": each.terms.value,
+            "provisioning": each.provisioning.name.lower(),
+            "spent": None if each.spent is None else str(each.spent),
+            "limit": None if each.limit is None else str(each.limit),
+            "at": moment(each.at),
+        }
+        for each in held.billing
+    )
+    return [*boosts, *usage, *satellite, *billing]
 
 
 def as_data(subscription: Subscription) -> dict[str, Any]:

@@ -49,6 +49,8 @@ class Purpose(Word):
     TEMPORARY_TOKEN = "temporary_token"  # noqa: S105 - a name
     OPERATOR_TOKEN = "operator_token"  # noqa: S105 - a name
     PSEUDONYM = "pseudonym"
+    SIGN_IN = "sign_in"
+    OTP = "otp"
 
 
 class SealBroken(Exception):

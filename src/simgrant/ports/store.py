@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import field
 from typing import Protocol
 
+from simgrant.domain.holdings import NOTHING, Holding, Holdings
 from simgrant.domain.subscription import (
     Consent,
     ConsentKind,
@@ -173,6 +174,7 @@ class Export:
     terminals: tuple[Terminal, ...]
     push: tuple[PushRegistration, ...]
     has_sim_key: bool
+    held: Holdings = NOTHING
 
 
 @noun
@@ -275,6 +277,27 @@ class Store(Protocol):
 
         Return False, and change nothing, when somebody else was faster, or when what is there
         has another ``holder`` than ``use``.
+        """
+
+    # --- what a subscription holds -----------------------------------------
+
+    async def holdings(self, tenant: str, imsi: Imsi) -> Holdings:
+        """Return what a subscription holds besides its plan; nothing where there is none."""
+
+    async def set_holding(
+        self,
+        tenant: str,
+        imsi: Imsi,
+        holding: Holding,
+        *,
+        ended: bool = False,
+        sms_apps: Sequence[str] = (),
+    ) -> None:
+        """Write what a subscription holds as of ``holding.at``; with ``ended``, no more.
+
+        It takes the place of what there was of the same boost type, counter, or store and user.
+        But for counters it is a change of the subscription, which the clients are told (`tell`).
+        Conflict if there is no such subscription, or nothing to end.
         """
 
     # --- the outbox of notices ---------------------------------------------

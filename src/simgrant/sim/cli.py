@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import ssl
 import sys
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from enum import IntEnum, StrEnum
 from pathlib import Path
@@ -17,11 +18,13 @@ from rich.console import Console
 
 from simgrant.identities import Imsi, InvalidIdentity
 from simgrant.nouns import named_noun
+from simgrant.sim.browser import follow
 from simgrant.sim.card import Card
 from simgrant.sim.exchange import Outcome, Result
 from simgrant.sim.faults import Fault
 from simgrant.sim.handset import Handset
 from simgrant.sim.http import Limits, Url, tls_context
+from simgrant.sim.lies import Lie
 from simgrant.sim.partner import DEMO_REQUESTOR, Errand, PartnerServer
 from simgrant.sim.profiles import (
     DEMO_IMEI,
@@ -78,6 +81,16 @@ class Repeat(StrEnum):
     """Authenticate in full again."""
 
 
+class Auth(StrEnum):
+    """How the handset proves who it is."""
+
+    SIM = "sim"
+    OIDC = "oidc"
+    """By signing in on the page that the server names; one that wants a person is for you."""
+    OTP = "otp"
+    """By the one-time password that is sent to --msisdn, which you are asked for."""
+
+
 @named_noun
 class _Plan:
     """What every handset of a run does."""
@@ -85,6 +98,8 @@ class _Plan:
     url: Url
     profile: Profile
     fault: Fault | None
+    auth: Auth
+    msisdn: str
     repeat: Repeat
     operation: str
     targets: str
@@ -123,6 +138,8 @@ def handset(
     accept: Annotated[Accept | None, typer.Option(help="Documents to accept.")] = None,
     cookies: Annotated[CookieRule | None, typer.Option(help="Cookie habits.")] = None,
     fault: Annotated[Fault | None, typer.Option(help="What to do wrong.")] = None,
+    auth: Annotated[Auth, typer.Option(help="What to prove itself with.")] = Auth.SIM,
+    msisdn: Annotated[str, typer.Option(help="Number for --auth otp.")] = "",
     repeat: Annotated[
         Repeat, typer.Option(help="Ask again, with the token or in full.")
     ] = Repeat.NO,
@@ -174,6 +191,10 @@ def handset(
     3 the server cannot be reached.
     """
     try:
+        if (auth is Auth.OTP) != bool(msisdn):
+            raise ValueError("--auth otp and --msisdn go together")
+        if auth is not Auth.SIM and count > 1:
+            raise ValueError("a person signs in one handset at a time")
         sims = _sims(imsi=imsi, file=sim, k=k, opc=opc, mnc_digits=mnc_digits, count=count)
         _only_test_networks(sims, any_plmn=any_plmn)
         plan = _Plan(
@@ -192,6 +213,8 @@ def handset(
                 gid1=gid1,
             ),
             fault=fault,
+            auth=auth,
+            msisdn=msisdn,
             repeat=repeat,
             operation=operation,
             targets=targets,
@@ -276,6 +299,59 @@ def partner(
     raise typer.Exit(show.exit_code())
 
 
+@app.command()
+def idp(
+    redirect_uri: Annotated[
+        str, typer.Option(help="Where the entitlement server is led back to, as it has it.")
+    ],
+    phone_number: Annotated[str, typer.Option(help="Number of the one person it knows.")],
+    secret_file: Annotated[
+        Path, typer.Option(help="The client's secret; made where there is no such file.")
+    ],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1.")] = 9080,
+    client_id: Annotated[str, typer.Option(help="The one client it knows.")] = "simgrant",
+    lie: Annotated[Lie, typer.Option(help="What to say that is not so.")] = Lie.NONE,
+    in_userinfo: Annotated[
+        bool, typer.Option("--in-userinfo", help="Tell the number in userinfo only.")
+    ] = False,
+) -> None:
+    """Play an OpenID provider that signs everybody in as one person, until Ctrl-C."""
+    # What it takes beside the server's own dependencies is the extra `sim`.
+    from simgrant.sim.idp import OpenIdProvider
+
+    try:
+        if not secret_file.exists():
+            secret_file.touch(0o600)
+            secret_file.write_text(secrets.token_urlsafe(24) + "\n")
+        secret = secret_file.read_text().strip()
+    except (ValueError, OSError) as error:
+        _stop(f"{secret_file}: {error}")
+    provider = OpenIdProvider(
+        client_id=client_id,
+        client_secret=secret,
+        redirect_uri=redirect_uri,
+        phone_number=phone_number,
+        in_userinfo=in_userinfo,
+    )
+    provider.lie = lie
+    provider.web.port = port
+
+    async def serve() -> None:
+        await provider.up()
+        console().print(f"issuer {provider.issuer}", markup=False)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await provider.down()
+
+    try:
+        asyncio.run(serve())
+    except OSError as error:
+        _stop(f"port {port}: {error.strerror}")
+    except KeyboardInterrupt:
+        raise typer.Exit(Exit.INTERRUPTED) from None
+
+
 # ------------------------------------------------------------------------------- running
 
 
@@ -347,7 +423,12 @@ async def _one(plan: _Plan, sim: Sim, show: _Show) -> None:
         tls=plan.tls,
         limits=plan.limits,
     ) as phone:
-        if plan.operation:
+        if plan.auth is not Auth.SIM:
+            outcome = await _signed_in(plan, phone)
+            if plan.operation and outcome.result is Result.DOCUMENT:
+                show.outcome(sim, outcome)
+                outcome = await phone.operate(plan.operation)
+        elif plan.operation:
             targets = (("operation_targets", plan.targets),) if plan.targets else ()
             outcome = await phone.operate(plan.operation, extra=targets)
         else:
@@ -358,6 +439,28 @@ async def _one(plan: _Plan, sim: Sim, show: _Show) -> None:
             show.outcome(sim, await again())
     if plan.sqn is not None:
         plan.sqn.keep(sim.imsi, card.taken)
+
+
+async def _signed_in(plan: _Plan, phone: Handset) -> Outcome:
+    """Prove by a page, or by a password; what only a person can do, the terminal is asked for."""
+    if plan.auth is Auth.OTP:
+        return await phone.with_password(plan.msisdn, _asked("One-time password"))
+
+    async def browse(page: str) -> str:
+        try:
+            return await follow(page, tls=plan.tls, limits=plan.limits)
+        except ValueError as error:
+            console(stderr=True).print(f"{page}\n{error}", markup=False, soft_wrap=True)
+            return await _asked("The address that it led to")()
+
+    return await phone.sign_in(browse)
+
+
+def _asked(what: str) -> Callable[[], Awaitable[str]]:
+    async def read() -> str:
+        return str(await asyncio.to_thread(typer.prompt, what, err=True)).strip()
+
+    return read
 
 
 # ------------------------------------------------------------------------- command line

@@ -28,6 +28,12 @@ class Leg(StrEnum):
     """Fast authentication (TS.43 §2.8.5)."""
     LENT = "lent"
     """A server that asks with a token that a handset lent it (TS.43 §2.8.6, §14.1.6)."""
+    SIGN_IN = "sign-in"
+    """The request without any proof, which is answered with a page or a cookie (TS.43 §2.8.2)."""
+    CALL_BACK = "callback"
+    """What the page led back to."""
+    PASSWORD = "password"  # noqa: S105 - the name of a leg
+    """A one-time password (TS.43 §8.3)."""
     REPEAT = "repeat"
     """The last answer once more, as after a lost document."""
 

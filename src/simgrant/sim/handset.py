@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import field, replace
 from email.utils import parsedate_to_datetime
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from simgrant.eap.packet import MalformedPacket, Packet, pull_packet
 from simgrant.errors import BadRequest, PeerMisbehaved
@@ -153,6 +153,53 @@ class Handset:
             except _TokenRefused:
                 why = "511 to a token that is new"
                 raise _Ended(Result.REFUSED, ClientError.HTTP_FAILURE, why) from None
+        except _Ended as end:
+            return end.outcome(log)
+
+    async def sign_in(self, browse: Callable[[str], Awaitable[str]]) -> Outcome:
+        """Ask without any proof, sign in on the page that the server names, and come back.
+
+        ``browse`` is given the page's address and returns the one that it led back to.
+        """
+        log: list[Exchange] = []
+        accept = self.profile.accept.wanted
+        try:
+            seen = await self._ask_with(log, Leg.SIGN_IN, (), accept, ())
+            if seen.status != 302:
+                _require_ok(seen, self._wall())
+                why = "no page to sign in on"
+                raise _Ended(Result.NOT_UNDERSTOOD, ClientError.HTTP_FAILURE, why)
+            try:
+                back = await browse(seen.header("location"))
+            except (HttpError, ValueError) as error:
+                why = f"the page did not lead back: {error}"
+                raise _Ended(Result.UNREACHABLE, ClientError.HTTP_FAILURE, why) from None
+            parameters = tuple(parse_qsl(urlsplit(back).query))
+            target = self._url.target(urlsplit(back).query)
+            headers = self._headers(accept)
+            seen = await self._send(
+                log, Leg.CALL_BACK, "GET", target, headers, parameters=parameters
+            )
+            _require_ok(seen, self._wall())
+            return self._done(log, self._keep(_document_of(seen)))
+        except _Ended as end:
+            return end.outcome(log)
+
+    async def with_password(self, msisdn: str, read: Callable[[], Awaitable[str]]) -> Outcome:
+        """Ask with a number, and again with the one-time password that ``read`` returns."""
+        log: list[Exchange] = []
+        accept = self.profile.accept.wanted
+        try:
+            seen = await self._ask_with(log, Leg.SIGN_IN, (("msisdn", msisdn),), accept, ())
+            _require_ok(seen, self._wall())
+            jar = CookieJar(self.profile.cookies, fault=self.fault)
+            jar.absorb(seen.got)
+            proof = (("OTP", await read()),)
+            target = self._url.target(urlencode(proof))
+            headers = self._headers(accept, cookies=jar.lines())
+            seen = await self._send(log, Leg.PASSWORD, "GET", target, headers, parameters=proof)
+            _require_ok(seen, self._wall())
+            return self._done(log, self._keep(_document_of(seen)))
         except _Ended as end:
             return end.outcome(log)
 

@@ -284,3 +284,100 @@ def test_any_profiles_are_read_or_refused_with_a_reason(profiles: dict[str, obje
     loaded = Loaded(model.Settings(profiles=found), Path(), "")
     with suppress(StartRefused):  # a name that no service has
         Clients(compose.profiles(loaded))
+
+
+# --- signing in ----------------------------------------------------------------------------
+
+PROVIDER = """
+[identity_providers.home]
+issuer = "https://idp.example.net"
+client_id = "us"
+secret_file = "secret"
+redirect_uri = "https://ecs.example.net/ts43"
+apps = ["ap2014"]
+"""
+CENTRE = """
+[texts]
+smsc = "smsc.example.net:2775"
+system_id = "us"
+password_file = "password"
+source = "1234"
+"""
+
+
+def test_an_identity_provider_needs_little(tmp_path: Path) -> None:
+    provider = read(tmp_path, PROVIDER).settings.identity_providers["home"]
+    assert provider.claim == "phone_number"
+    assert provider.scopes == ("openid", "phone")
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('issuer = "http://idp.example.net"', "issuer: 'http://idp.example.net' is no https"),
+        ('issuer = "https://idp.example.net#x"', "issuer: 'https://idp.example.net#x' is no"),
+        ('issuer = "https://[idp"', "is no https address"),
+        ('redirect_uri = "/ts43"', "redirect_uri: '/ts43' is no https address"),
+        ('redirect_uri = "https://ecs.example.net/\\r\\nx: y"', "is no https address"),
+        ('error_url = "javascript:alert(1)"', "error_url: 'javascript:alert(1)' is no https"),
+        ('client_id = ""', "identity_providers.home: needs client_id"),
+        ("apps = []", "identity_providers.home: needs apps"),
+        ('scopes = ["phone"]', "scopes: openid has to be one of them"),
+        ('algorithms = ["none"]', "algorithms: none: it may be ES256"),
+        ('algorithms = ["HS256"]', "algorithms: HS256: it may be ES256"),
+        ("algorithms = []", "algorithms: none at all: it may be"),
+        ("clock_skew_s = 301", "clock_skew_s: 301 is not within 0 to 300"),
+        ('tenants = ["red"]', "there is no tenant red"),
+        (
+            'second_factor_url = "https://portal.example.net/"',
+            "identity_providers.home.second_factor_url: needs texts.smsc",
+        ),
+    ],
+)
+def test_an_identity_provider_that_is_no_use_is_refused(
+    tmp_path: Path, line: str, problem: str
+) -> None:
+    key = line.partition(" =")[0]
+    kept = [each for each in PROVIDER.splitlines() if not each.startswith(f"{key} =")]
+    assert problem in problems(tmp_path, "\n".join([*kept, line]))
+
+
+@pytest.mark.parametrize("issuer", ["http://127.0.0.1:9080", "http://[::1]:9080"])
+def test_a_provider_on_this_machine_needs_no_tls(tmp_path: Path, issuer: str) -> None:
+    read(tmp_path, PROVIDER.replace("https://idp.example.net", issuer))
+
+
+def test_two_providers_do_not_share_an_application(tmp_path: Path) -> None:
+    other = PROVIDER.replace("home", "away").replace("ap2014", "AP2014")
+    said = problems(tmp_path, PROVIDER + other)
+    assert "identity_providers.away: AP2014 of tenant default is also home's" in said
+
+
+def test_one_time_passwords_need_a_message_centre(tmp_path: Path) -> None:
+    apps = '[tenants.default]\notp_apps = ["ap2014"]\n'
+    assert "tenants.default.otp_apps: needs texts.smsc" in problems(tmp_path, apps)
+    read(tmp_path, apps + CENTRE)
+    broken = CENTRE.replace(":2775", "")
+    assert "texts.smsc: 'smsc.example.net' is not host:port" in problems(tmp_path, apps + broken)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('text = { en = "no password" }', "otp.text.en: has no {code}"),
+        (f'text = {{ pt = "{{code}} é {"x" * 70}" }}', "otp.text.pt: does not fit"),
+        ("digits = 5", "otp.digits: 5 is not within 6 to 10"),
+        ("tries = 11", "otp.tries: 11 is not within 1 to 10"),
+        ("life_s = 3600", "otp.life_s: 3600 is not within 30 to 900"),
+    ],
+)
+def test_one_time_passwords_within_bounds(tmp_path: Path, text: str, problem: str) -> None:
+    assert problem in problems(tmp_path, f"[otp]\n{text}\n")
+
+
+def test_who_has_no_host_name_is_nobodys_without_a_sim(tmp_path: Path) -> None:
+    red = '[tenants.red]\nplmns = ["999-70"]\n'
+    said = problems(tmp_path, PROVIDER + 'tenants = ["red"]\n' + red)
+    assert "identity_providers.home: tenant red needs hosts" in said
+    said = problems(tmp_path, CENTRE + red + 'otp_apps = ["ap2014"]\n')
+    assert "otp_apps: tenant red needs hosts" in said

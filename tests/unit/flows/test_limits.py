@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from simgrant.errors import Overloaded
-from simgrant.flows.limits import Rate, StartLimits
+from simgrant.flows.limits import Rate, StartLimits, Throttle
 
 NO_LIMIT = Rate(0, 0)
 
@@ -89,3 +89,19 @@ def test_only_so_many_buckets_are_remembered() -> None:
     limit.start("default", "1", "a", now=0)  # forgotten, so full again
     with pytest.raises(Overloaded):
         limit.start("default", "5", "a", now=0)
+
+
+def test_a_throttle_takes_from_all_its_buckets_or_none() -> None:
+    throttle = Throttle("too_many", Rate(2, 1.0), Rate(3, 0), remembered=10)
+    throttle.take(("a",), ("x",), now=0)
+    throttle.take(("a",), ("x",), now=0)
+    with pytest.raises(Overloaded, match="too_many") as refused:
+        throttle.take(("a",), ("x",), now=0)
+    assert refused.value.retry_after == 1
+    throttle.take(("b",), ("x",), now=0)
+    with pytest.raises(Overloaded) as refused:
+        throttle.take(("c",), ("x",), now=0)
+    assert refused.value.retry_after == 600
+    # The refused one took nothing of its own.
+    for _ in range(2):
+        throttle.take(("c",), ("y",), now=0)

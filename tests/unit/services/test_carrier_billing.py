@@ -59,6 +59,11 @@ def mode(found: dict[str, Any]) -> str:
 
 
 @pytest.mark.spec("TS.43 §11.3")
+@pytest.mark.conforms(
+    "billing.defined-modes-only",
+    "divergence.billing-terms-before-purchases",
+    "divergence.billing-both-texts-always",
+)
 @given(given=all_facts, result=st.sampled_from(Result), flow=st.sampled_from([None, FLOW]))
 def test_every_answer_is_a_defined_mode(
     given: Facts, result: Result, flow: ServiceFlow | None
@@ -92,6 +97,7 @@ def test_every_answer_is_a_defined_mode(
 
 
 @pytest.mark.spec("TS.43 §11.3.4")
+@pytest.mark.conforms("billing.can-purchase", "divergence.billing-both-texts-always")
 @pytest.mark.parametrize(("terms", "number"), [(GIVEN, "1"), (NOT_REQUIRED, "2")])
 def test_can_purchase(terms: ConsentStatus, number: str) -> None:
     assert told(at_store(terms)) == {
@@ -102,6 +108,7 @@ def test_can_purchase(terms: ConsentStatus, number: str) -> None:
 
 
 @pytest.mark.spec("TS.43 §11.3.3")
+@pytest.mark.conforms("billing.data-missing", "billing.both-ways", "billing.answered")
 def test_missing_terms_are_asked_for_in_both_ways() -> None:
     assert told(at_store(MISSING)) == {
         "EntitlementStatus": "0",
@@ -151,6 +158,7 @@ def test_what_the_plan_does_not_have_is_not_sold_whatever_a_rule_says(
     assert "customer care" in found["MessageForIncompatible"]
 
 
+@pytest.mark.conforms("divergence.billing-nobody-to-ask")
 def test_terms_that_nobody_can_be_asked_for() -> None:
     found = told(at_store(MISSING, ways=(TcOperation.WEBSHEET,)), flow=None)
     assert (found["EntitlementStatus"], found["TC_Status"]) == ("2", "0")
@@ -158,6 +166,7 @@ def test_terms_that_nobody_can_be_asked_for() -> None:
 
 
 @pytest.mark.spec("TS.43 §11.3.2")
+@pytest.mark.conforms("billing.being-provisioned")
 @pytest.mark.parametrize(
     ("terms", "provisioning", "result", "flow", "numbers", "page"),
     [
@@ -185,6 +194,7 @@ def test_being_provisioned(
 
 
 @pytest.mark.spec("TS.43 §11.3.1")
+@pytest.mark.conforms("billing.cannot-purchase", "billing.answered")
 @pytest.mark.parametrize(("terms", "number"), [(GIVEN, "1"), (IN_PROGRESS, "3"), (MISSING, "0")])
 def test_a_refusal_tells_the_terms_as_they_are_and_says_why(
     terms: ConsentStatus, number: str

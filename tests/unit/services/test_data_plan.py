@@ -72,6 +72,7 @@ def offered(sale: Sale | None, purchase: Purchase | None, **changes: Unpack[Chan
 
 
 @pytest.mark.spec("TS.43 §9.1")
+@pytest.mark.conforms("data-plan.lists")
 def test_everything_the_plan_has() -> None:
     assert told(facts(offer=PLAN, usage=USAGE), YES) == {
         "DataPlanInfo": [
@@ -114,6 +115,7 @@ def test_everything_the_plan_has() -> None:
     }
 
 
+@pytest.mark.conforms("data-plan.any-subset")
 def test_a_list_with_nothing_in_it_is_left_out() -> None:
     assert told(facts(offer=Plan()), YES) == {}
 
@@ -127,6 +129,7 @@ def test_what_is_not_granted_tells_nothing_of_the_plan(result: Result) -> None:
 
 
 @pytest.mark.spec("TS.43 §9.1.4")
+@pytest.mark.conforms("data-plan.any-subset")
 @pytest.mark.parametrize(
     ("said", "result", "status"), [(True, YES, "1"), (True, NO, "0"), (False, NO, "0")]
 )
@@ -139,6 +142,7 @@ def test_5g_standalone_is_told_where_the_plan_speaks_of_it(
 
 
 @pytest.mark.spec("TS.43 §9.1.2")
+@pytest.mark.conforms("data-plan.boost-types-by-version", "divergence.boost-types-before-12")
 @pytest.mark.parametrize("version", [V2, V11, SpecVersion(11, 9)])
 def test_before_12_there_is_one_boost_and_it_is_called_0(version: SpecVersion) -> None:
     given = facts(offer=PLAN)
@@ -148,6 +152,7 @@ def test_before_12_there_is_one_boost_and_it_is_called_0(version: SpecVersion) -
     assert [each["DataBoostInfoDetails"]["BoostType"] for each in boosts] == ["0"]
 
 
+@pytest.mark.conforms("divergence.boost-no-page")
 @pytest.mark.parametrize(
     ("result", "flow", "status"),
     [(YES, FLOW, "1"), (YES, None, "0"), (SOON, FLOW, "0"), (NO, FLOW, "2")],
@@ -170,6 +175,7 @@ def test_the_questions_are_about_where_the_device_was_last_seen(area: Area, wish
 # --- one boost, now ------------------------------------------------------------------------
 
 
+@pytest.mark.conforms("data-plan.real-time")
 def test_who_wants_a_boost_is_asked_about_that_boost_alone() -> None:
     given = facts(offer=PLAN, wish=Wish(77))
     for version in (V2, V12):
@@ -221,6 +227,7 @@ def test_a_boost_that_was_bought_again_counts() -> None:
     assert told(given, YES)["EntitlementStatus"] == "3"
 
 
+@pytest.mark.conforms("data-plan.real-time-alone", "divergence.boost-offer-not-provisioned")
 def test_an_offer_names_its_page() -> None:
     assert told(offered(Sale.FOR_SALE, None), YES) == {
         "EntitlementStatus": "1",
@@ -231,6 +238,7 @@ def test_an_offer_names_its_page() -> None:
     }
 
 
+@pytest.mark.conforms("divergence.boost-no-page")
 def test_without_a_page_nothing_is_offered() -> None:
     found = told(offered(Sale.FOR_SALE, None), YES, flow=None)
     assert found == {"EntitlementStatus": "0", "ProvStatus": "0"}
@@ -241,6 +249,7 @@ DEFINED = {"00", "20", "10", "11", "12", "33", "41", "42"}
 
 
 @pytest.mark.spec("TS.43 §9.9")
+@pytest.mark.conforms("data-plan.never-carrier-error")
 @given(
     given=all_facts,
     boost_type=st.sampled_from([1, 77, 161, 166, 255]),

@@ -34,6 +34,13 @@ def test_every_service_is_found_by_its_app_id() -> None:
     assert all(service.app_id == app_id for app_id, service in SERVICES.items())
 
 
+@pytest.mark.spec("TS.43 §2.6")
+@pytest.mark.conforms("notify.apps-of-notice")
+def test_a_notice_may_be_about_these() -> None:
+    told = {app_id for app_id, service in SERVICES.items() if service.notifiable}
+    assert told == {"ap2003", "ap2004", "ap2005", "ap2010", "ap2012", "ap2013", "ap2016"}
+
+
 def test_a_second_claim_on_an_app_id_is_refused() -> None:
     vowifi = SERVICES[AppId.VOWIFI]
     with pytest.raises(NotAService, match=r"mine claims ap2004, which ours has already"):

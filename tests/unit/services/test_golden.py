@@ -248,6 +248,13 @@ def test_every_document_is_of_a_case() -> None:
     assert {name.partition("/")[0] for name in found - OF_SERVICES} == OPERATED
 
 
+@pytest.mark.conforms(
+    "data-plan.lists",
+    "billing.answered",
+    "identity.answered",
+    "satmode.answered",
+    "satmode.configuration-answered",
+)
 @pytest.mark.parametrize(
     ("app_id", "case", "plan", "changes", "asked"),
     CASES,

@@ -51,6 +51,7 @@ def answered(app_id: str, version: SpecVersion = V12, own: str = OWN) -> Applica
     return found.applications[0]
 
 
+@pytest.mark.conforms("divergence.own-parameters")
 def test_own_parameters_stand_behind_those_of_ts43() -> None:
     found = json.loads(as_json(answered("ap2003")))["ap2003"]
     assert list(found) == ["VoiceOverCellularEntitleInfo", "IMS_Domain", "Apn", "Servers"]
@@ -59,6 +60,7 @@ def test_own_parameters_stand_behind_those_of_ts43() -> None:
     assert found["Servers"] == [{"Server": {"Host": "a"}}, {"Server": {"Host": "b"}}]
 
 
+@pytest.mark.conforms("divergence.own-parameters")
 def test_phones_read_what_they_read_before() -> None:
     document = as_xml(answered("ap2004"))
     phone = XmlDoc(document)

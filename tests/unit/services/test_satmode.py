@@ -56,6 +56,9 @@ def told(given: Facts, result: Result = YES, flow: ServiceFlow | None = FLOW) ->
 
 
 @pytest.mark.spec("TS.43 §15.2")
+@pytest.mark.conforms(
+    "satmode.configuration-answered", "satmode.messages-only", "divergence.satellite-status-in-json"
+)
 def test_enabled_with_its_networks() -> None:
     found = told(facts(offer=PLAN, satellite=GIVEN))
     assert found == {
@@ -78,6 +81,7 @@ def test_enabled_with_its_networks() -> None:
 
 
 @pytest.mark.spec("AOSP services/Telephony")
+@pytest.mark.conforms("divergence.satellite-status-in-json")
 def test_android_finds_what_may_be_used_where() -> None:
     phone = android_reader.Satellite(document(facts(offer=PLAN, satellite=GIVEN)))
     assert phone.enabled
@@ -105,6 +109,7 @@ def test_states(activation: ConsentStatus, result: Result, status: str) -> None:
 
 
 @pytest.mark.spec("TS.43 §15.1.4")
+@pytest.mark.conforms("satmode.answered")
 def test_what_is_not_switched_on_opens_the_page() -> None:
     assert told(facts(offer=PLAN, satellite=MISSING)) == {
         "EntitlementStatus": "0",
@@ -122,6 +127,7 @@ def test_a_refusal_says_why() -> None:
     assert (found["EntitlementStatus"], found["MessageForIncompatible"]) == ("2", "Sorry")
 
 
+@pytest.mark.conforms("divergence.satellite-no-page")
 @pytest.mark.parametrize(("language", "word"), [("en", "customer care"), ("it", "clienti")])
 def test_without_a_page_it_cannot_be_offered(language: str, word: str) -> None:
     given = facts(offer=PLAN, satellite=MISSING)
@@ -137,6 +143,7 @@ def test_a_plan_without_networks_has_nothing_to_enable() -> None:
         assert "customer care" in found["MessageForIncompatible"]
 
 
+@pytest.mark.conforms("satmode.allowed-when-enabled")
 @given(given=all_facts, result=st.sampled_from(Result), flow=st.sampled_from([None, FLOW]))
 def test_every_answer_is_whole(given: Facts, result: Result, flow: ServiceFlow | None) -> None:
     found = told(given, result, flow)

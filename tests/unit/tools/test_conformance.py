@@ -151,6 +151,22 @@ def test_a_file_with_a_mistake_is_refused(tmp_path: Path, text: str) -> None:
         requirements.written(tmp_path)
 
 
+def test_what_the_tables_have_is_made_into_requirements() -> None:
+    derived = requirements.derived()
+    expected = {
+        "request.MSG_btn=1": "11.1.3",
+        "ap2016.PLMNAllowed/DataPlanType=Metered": "15.2",
+        "operations.VerifyPhoneNumber": "6.5.10",
+        "ap2014.PhoneNumberVerification=0": "6.5.10",
+        "ap2015.PhoneNumberVerification=0": "6.5.10",
+        "status.404": "2.8.6",
+        "version.12.0": "2.5",
+        "divergence.post-not-supported": "2.4",
+    }
+    assert {each: derived[each].section for each in expected if each in derived} == expected
+    assert not any(each.startswith("operations.validateoperation") for each in derived)
+
+
 def test_every_section_is_asked_or_silent() -> None:
     every = requirements.written() | requirements.derived()
     silent = dict(requirements.silent())

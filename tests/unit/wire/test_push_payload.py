@@ -32,12 +32,14 @@ def test_the_timestamp_is_iso_8601_in_utc() -> None:
 
 
 @pytest.mark.spec("TS.43 §2.6.2")
+@pytest.mark.conforms("push.payload", "push.app-one-or-several")
 def test_fcm_data_are_texts_and_a_list_is_the_text_of_one() -> None:
     assert push_data(("ap2004",), AT) == {"app": "ap2004", "timestamp": "2026-11-23T09:00:00Z"}
     assert push_data(("ap2003", "ap2004"), AT)["app"] == '["ap2003","ap2004"]'
 
 
 @pytest.mark.spec("TS.43 §2.6.2")
+@pytest.mark.conforms("push.payload", "push.app-one-or-several")
 def test_the_other_channels_carry_json() -> None:
     assert json.loads(push_json(("ap2003",), AT, aps=False)) == {
         "data": {"app": "ap2003", "timestamp": "2026-11-23T09:00:00Z"}

@@ -24,11 +24,13 @@ PORTS = st.integers(min_value=0, max_value=65535)
 
 
 @pytest.mark.spec("TS.43 §2.6.1")
+@pytest.mark.conforms("sms.text")
 def test_the_text_is_as_the_specification_has_it() -> None:
     assert push_text(USER, ("ap2003", "ap2004")) == b"001010000000001-aescfg,ap2003,ap2004"
 
 
 @pytest.mark.spec("TS.43 §2.6.1", "TS 23.040 §9.2.3.24.4")
+@pytest.mark.conforms("sms.port")
 def test_the_header_addresses_port_8095() -> None:
     assert push_header(8095).hex() == "0605041f9f0000"
 

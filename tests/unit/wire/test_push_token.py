@@ -127,6 +127,7 @@ def test_long_near_misses_are_judged_quickly() -> None:
 
 
 @pytest.mark.spec("TS.43 Table 4")
+@pytest.mark.conforms("push.channel", "push.gcm")
 def test_each_action_has_its_channel() -> None:
     assert CHANNELS == {
         NotifAction.GCM: Channel.FCM,

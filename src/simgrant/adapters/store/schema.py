@@ -204,3 +204,16 @@ notice = _table(
 without a terminal, the subscription's SIM by SMS. There is one row at a time: a change that comes
 before an older one was told takes its place (ADR 0021)."""
 Index("ix_notice_due", notice.c.shard, notice.c.due_at)
+
+holding = _table(
+    "holding",
+    "tenant imsi kind name",
+    _text("tenant"),
+    _text("imsi"),
+    _text("kind"),
+    _text("name"),
+    _bytes("body"),
+    _big("at"),
+)
+"""What a subscription holds besides its plan (`domain.holdings`), a row for each thing. They are
+read together and never searched for, so what is particular to a kind is JSON."""

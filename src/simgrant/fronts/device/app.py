@@ -18,8 +18,9 @@ import structlog
 
 from simgrant.domain.trail import Trail
 from simgrant.errors import EcsError, Overloaded, PeerTimeout
-from simgrant.flows.entitle import Call, Challenge, Entitle, Granted
+from simgrant.flows.entitle import Call, Challenge, CodeSent, Entitle, Granted, Redirect
 from simgrant.flows.journal import Journal
+from simgrant.flows.sessions import COOKIE
 from simgrant.flows.signing import Signer
 from simgrant.fronts.device.answers import status_of
 from simgrant.fronts.device.deadlines import Deadlines
@@ -31,11 +32,10 @@ from simgrant.ports.clock import Clock
 from simgrant.telemetry.metrics import Metrics
 from simgrant.wire import content_types, relay
 from simgrant.wire.cookies import cookie_values, set_cookie
-from simgrant.wire.negotiate import accepts_gzip
+from simgrant.wire.negotiate import accepts_gzip, document_format
 from simgrant.wire.request import Parameters, RelayPacket, ask, pull_body, pull_query
 from simgrant.wire.signature import Signed
 
-COOKIE = "ECSSID"
 _COOKIE_START = COOKIE.encode() + b"="
 LAST_LEG_SHARE = 1.5
 """How much more than new requests may be in flight before a challenged one is refused."""
@@ -150,10 +150,12 @@ class DeviceFront:
             request.accept_language,
             request.user_agent,
             deadline,
+            request.cookies,
         )
         if self._dialects and (dialect := self._dialects.get(request.path)) is not None:
             return await dialect(request, call, trail)
         pulled: Parameters | RelayPacket
+        result: Challenge | CodeSent | Granted | Redirect
         if request.method == b"GET" or (request.method == b"POST" and not request.body):
             pulled = pull_query(request.query)
         elif request.method == b"POST":
@@ -169,12 +171,21 @@ class DeviceFront:
             result = await self._entitle.ask(ask(pulled), call, trail)
         return self._render(result, request, trail)
 
-    def _render(self, result: Challenge | Granted, request: Request, trail: Trail) -> Reply:
+    def _render(
+        self, result: Challenge | CodeSent | Granted | Redirect, request: Request, trail: Trail
+    ) -> Reply:
         if isinstance(result, Challenge):
             trail.outcome = "challenge"
-            cookie = set_cookie(COOKIE, result.cookie, secure=self._secure_cookie)
-            lines = b"%bset-cookie: %b\r\n" % (_RELAY, cookie)
+            lines = _RELAY + self._cookie(result.cookie)
             return Reply(200, lines, relay.push_relay(result.packet))
+        if not isinstance(result, Granted):
+            # Android reads no answer that does not say it is a document, not even one without.
+            lines = _content_type(document_format(request.accept))
+            if isinstance(result, CodeSent):
+                trail.outcome = "code_sent"
+                return Reply(200, lines + self._cookie(result.cookie), b"")
+            trail.outcome = "redirect"
+            return Reply(302, lines + b"location: %b\r\n" % result.url.encode("ascii"), b"")
         trail.outcome = "document"
         lines, body = _content_type(result.content_type), result.body
         least = self._limits.gzip_from if result.gzip else 0
@@ -188,6 +199,10 @@ class DeviceFront:
                 Signed(200, result.content_type, encoding, body, request.method, request.query),
             )
         return Reply(200, lines, body)
+
+    def _cookie(self, value: str) -> bytes:
+        line = set_cookie(COOKIE, value, secure=self._secure_cookie)
+        return b"set-cookie: %b\r\n" % line
 
     def _refusal(self, error: EcsError, trail: Trail) -> Reply:
         trail.outcome, trail.detail = error.reason, error.for_operator

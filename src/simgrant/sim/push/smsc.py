@@ -1,4 +1,4 @@
-"""Plays a message centre: SMPP 3.4 for transmitters, with the phone's side of TS.43's messages.
+"""Plays a message centre: SMPP 3.4 for transmitters, and who receives TS.43's messages and texts.
 
 Sessions are framed here; ``submit_sm`` is taken apart by the codec of smpp34.
 """
@@ -16,6 +16,7 @@ import smpp34
 from simgrant.nouns import noun
 from simgrant.sim.push.switch import Fault, Switch, Taken
 from simgrant.wire.push_sms import DESTINATION_PORT, UDHI, BadMessage, pull_message
+from simgrant.wire.sms_text import pull_text
 
 _MOST_PDU: Final = 64 * 1024
 _BINDS: Final = frozenset({0x01, 0x02, 0x09})
@@ -156,23 +157,29 @@ class MessageCentre:
             return _SUBMIT_FAILED, b""
         if message.destination_addr in self.switch.dead:
             return _INVALID_DESTINATION, b""
+        coding, data = message.data_coding, bytes(message.short_message)
         ports = [tlv.value for tlv in message.tlvs if tlv.tag == DESTINATION_PORT]
         port = int.from_bytes(ports[-1], "big") if ports else None
         udhi = bool(message.esm_class & UDHI)
-        try:
-            said = pull_message(bytes(message.short_message), udhi=udhi, port=port)
-        except BadMessage:
-            return _SUBMIT_FAILED, b""
         extra = {
             "source": message.source_addr,
-            "user_id": said.user_id,
-            "port": str(said.port),
-            "data_coding": str(message.data_coding),
+            "data_coding": str(coding),
             "esm_class": str(message.esm_class),
             "validity": message.validity_period,
-            "short_message": bytes(message.short_message).hex(),
+            "short_message": data.hex(),
         }
-        self.switch.take(Taken(message.destination_addr, said.apps, "", "", extra))
+        apps: tuple[str, ...] = ()
+        try:
+            if udhi or port is not None:
+                said = pull_message(data, udhi=udhi, port=port)
+                apps, extra = said.apps, extra | {"user_id": said.user_id, "port": str(said.port)}
+            else:
+                extra["text"] = pull_text(coding, data)
+                if "-aescfg," in extra["text"]:
+                    raise BadMessage("a notice that is addressed to no port")
+        except ValueError:
+            return _SUBMIT_FAILED, b""
+        self.switch.take(Taken(message.destination_addr, apps, "", "", extra))
         return _OK, f"{len(self.switch.taken):08x}\0".encode()
 
 

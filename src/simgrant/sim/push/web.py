@@ -55,7 +55,8 @@ Answerer: TypeAlias = Callable[[Request], Answer]
 class WebServer:
     """Listens on a port of its own; may be taken down and up again on the same port."""
 
-    def __init__(self, answer: Answerer, tls: ssl.SSLContext) -> None:
+    def __init__(self, answer: Answerer, tls: ssl.SSLContext | None) -> None:
+        """Without TLS it speaks HTTP/1.1."""
         self._answer = answer
         self._tls = tls
         self._server: asyncio.Server | None = None
@@ -67,7 +68,7 @@ class WebServer:
         """Connections that were made in all."""
 
     async def up(self) -> None:
-        """Listen."""
+        """Listen, on the same port as before."""
         self._is_down = False
         self._server = await asyncio.get_running_loop().create_server(
             lambda: _Connection(self, self._tls), "127.0.0.1", self.port
@@ -91,7 +92,7 @@ class WebServer:
     @property
     def url(self) -> str:
         """The server's address."""
-        return f"https://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     def answer(self, request: Request) -> Answer:
         """Return what is to be answered."""
@@ -117,7 +118,7 @@ class _Connection(asyncio.Protocol):
     done, so that nobody could end it sooner.
     """
 
-    def __init__(self, server: WebServer, tls: ssl.SSLContext) -> None:
+    def __init__(self, server: WebServer, tls: ssl.SSLContext | None) -> None:
         self._server = server
         self._tls = tls
         self._speaker: _Http1 | _Http2 | None = None
@@ -126,9 +127,12 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._raw = cast("asyncio.Transport", transport)
-        self._raw.pause_reading()
         self._server.opened(self._raw)
-        self._handshake = asyncio.get_running_loop().create_task(self._begin())
+        if self._tls is None:
+            self._speaker = _Http1(self._server.answer, self._raw)
+            return
+        self._raw.pause_reading()
+        self._handshake = asyncio.get_running_loop().create_task(self._begin(self._tls))
 
     def data_received(self, data: bytes) -> None:
         if self._speaker is None:
@@ -140,12 +144,12 @@ class _Connection(asyncio.Protocol):
         del error
         self._server.closed(self._raw)
 
-    async def _begin(self) -> None:
+    async def _begin(self, tls: ssl.SSLContext) -> None:
         loop = asyncio.get_running_loop()
         if self._raw.is_closing():
             return
         try:
-            transport = await loop.start_tls(self._raw, self, self._tls, server_side=True)
+            transport = await loop.start_tls(self._raw, self, tls, server_side=True)
         except (OSError, ssl.SSLError):
             transport = None
         if transport is None:

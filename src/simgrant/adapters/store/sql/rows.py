@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any, TypeAlias
 
-from simgrant.adapters.store.sql.engine import Params, Row
+import msgspec
+
+from simgrant.adapters.store.sql.engine import Params, Row, Rows
 from simgrant.adapters.store.sql.statements import shard_of
+from simgrant.domain.holdings import (
+    NOTHING,
+    HeldBilling,
+    HeldBoost,
+    HeldSatellite,
+    HeldUsage,
+    Holding,
+    Holdings,
+    Money,
+    Purchase,
+)
 from simgrant.domain.subscription import (
     Consent,
     ConsentKind,
@@ -27,6 +42,9 @@ from simgrant.ports.store import (
     TokenUse,
 )
 from simgrant.spec.ids import ProvStatus
+
+_Parts: TypeAlias = tuple[str, str, tuple[Any, ...]]
+"""Kind, name and fields of what a subscription holds."""
 
 # Looking a value up costs a tenth of calling the enum.
 _STATUS = {status.value: status for status in SubscriptionStatus}
@@ -284,3 +302,100 @@ def notice_key(notice: DueNotice) -> Params:
         notice.app_name,
         notice.app_id,
     )
+
+
+def to_holdings(found: Rows) -> Holdings:
+    """Build what a subscription holds from the rows of ``HOLDINGS``."""
+    if not found:
+        return NOTHING
+    by_kind: dict[str, list[Any]] = {}
+    for kind, body, at in found:
+        by_kind.setdefault(kind, []).append(_HOLDINGS[kind](msgspec.json.decode(body), at))
+    satellite = by_kind.get("satellite")
+    return Holdings(
+        tuple(by_kind.get("boost", ())),
+        tuple(by_kind.get("usage", ())),
+        satellite[0] if satellite else None,
+        tuple(by_kind.get("billing", ())),
+    )
+
+
+def from_holding(value: Holding) -> Params:
+    """Return kind, name, body and time of what a subscription holds."""
+    kind, name, fields = _HOLDING_PARTS[type(value)](value)
+    return (kind, name, msgspec.json.encode(fields), value.at)
+
+
+def _boost(fields: Any, at: int) -> HeldBoost:
+    boost_type, purchase, until = fields
+    return HeldBoost(boost_type, Purchase(purchase), until, at)
+
+
+def _usage(fields: Any, at: int) -> HeldUsage:
+    counter, used, allowance, cycle_end = fields
+    return HeldUsage(counter, used, allowance, cycle_end, at)
+
+
+def _satellite(fields: Any, at: int) -> HeldSatellite:
+    return HeldSatellite(_CONSENT[fields[0]], at)
+
+
+def _billing(fields: Any, at: int) -> HeldBilling:
+    vendor, user, terms, provisioning, spent, limit, resets_at = fields
+    return HeldBilling(
+        vendor,
+        user,
+        _CONSENT[terms],
+        _PROVISIONING[provisioning],
+        _money(spent),
+        _money(limit),
+        resets_at,
+        at,
+    )
+
+
+def _money(fields: Any) -> Money | None:
+    return None if fields is None else Money(Decimal(fields[0]), fields[1])
+
+
+def _of_boost(value: HeldBoost) -> _Parts:
+    fields = (value.boost_type, value.purchase.value, value.until)
+    return "boost", str(value.boost_type), fields
+
+
+def _of_usage(value: HeldUsage) -> _Parts:
+    fields = (value.counter, value.used, value.allowance, value.cycle_end)
+    return "usage", value.counter, fields
+
+
+def _of_satellite(value: HeldSatellite) -> _Parts:
+    return "satellite", "", (value.status.value,)
+
+
+def _of_billing(value: HeldBilling) -> _Parts:
+    fields = (
+        value.store_vendor,
+        value.store_user_id,
+        value.terms.value,
+        int(value.provisioning),
+        value.spent,
+        value.limit,
+        value.resets_at,
+    )
+    # No two pairs make one name, whatever is in them.
+    name = f"{len(value.store_vendor)} {value.store_vendor}{value.store_user_id}"
+    return "billing", name, fields
+
+
+_HOLDINGS: dict[str, Callable[[Any, int], Holding]] = {
+    "boost": _boost,
+    "usage": _usage,
+    "satellite": _satellite,
+    "billing": _billing,
+}
+_HOLDING_PARTS: dict[type, Callable[[Any], _Parts]] = {
+    HeldBoost: _of_boost,
+    HeldUsage: _of_usage,
+    HeldSatellite: _of_satellite,
+    HeldBilling: _of_billing,
+}

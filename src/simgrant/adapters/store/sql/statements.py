@@ -17,7 +17,7 @@ from zlib import crc32
 
 from simgrant.nouns import noun
 
-REVISION = "0003"
+REVISION = "0004"
 """The schema that these statements are for; a test holds it against the migrations."""
 
 TABLES = (
@@ -30,6 +30,7 @@ TABLES = (
     "push_registration",
     "token_use",
     "notice",
+    "holding",
 )
 """Those of every engine."""
 
@@ -420,6 +421,28 @@ DELETE FROM record WHERE (tenant, subscriber_ref, at_us, request_id) IN (
     WHERE shard = ?1 AND at_us < ?2 ORDER BY at_us LIMIT ?3
 ) RETURNING 1
 """
+
+# --- what a subscription holds ----------------------------------------------------------------
+
+HOLDINGS = "SELECT kind, body, at FROM holding WHERE tenant = ?1 AND imsi = ?2 ORDER BY kind, name"
+
+HOLDING_KEPT = """
+INSERT INTO holding (tenant, imsi, kind, name, body, at)
+SELECT tenant, imsi, ?3, ?4, ?5, ?6 FROM subscription
+WHERE tenant = ?1 AND imsi = ?2 AND status <> 'removed'
+ON CONFLICT (tenant, imsi, kind, name) DO UPDATE SET body = excluded.body, at = excluded.at
+RETURNING 1
+"""
+
+HOLDING_ENDED = """
+DELETE FROM holding WHERE tenant = ?1 AND imsi = ?2 AND kind = ?3 AND name = ?4
+RETURNING 1
+"""
+
+# A document's version is the time of the subscription's last change.
+TOUCHED = "UPDATE subscription SET changed_at = ?3 WHERE tenant = ?1 AND imsi = ?2"
+
+HOLDINGS_FORGOTTEN = "DELETE FROM holding WHERE tenant = ?1 AND imsi = ?2"
 
 # --- the outbox of notices -------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from typing import Any
 from simgrant.adapters.store.sql import rows, statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run, RunMany
 from simgrant.adapters.store.sql.records import Records
+from simgrant.domain.holdings import Holding, Holdings
 from simgrant.domain.subscription import (
     Consent,
     ConsentKind,
@@ -192,6 +193,40 @@ class SqlStore:
         goes_on = (*params, expected.value)
         return bool(await self._engine.write(statements.USE_GOES_ON, goes_on))
 
+    # --- what a subscription holds -----------------------------------------
+
+    async def holdings(self, tenant: str, imsi: Imsi) -> Holdings:
+        """Return what a subscription holds besides its plan."""
+        return rows.to_holdings(await self._engine.read(statements.HOLDINGS, (tenant, imsi.digits)))
+
+    async def set_holding(
+        self,
+        tenant: str,
+        imsi: Imsi,
+        holding: Holding,
+        *,
+        ended: bool = False,
+        sms_apps: Sequence[str] = (),
+    ) -> None:
+        """Write what a subscription holds from now on, or no more, and tell the clients."""
+        key = (tenant, imsi.digits)
+        kind, name, body, at = rows.from_holding(holding)
+
+        def told() -> Body[None]:
+            if ended:
+                found = yield Run(statements.HOLDING_ENDED, (*key, kind, name))
+            else:
+                found = yield Run(statements.HOLDING_KEPT, (*key, kind, name, body, at))
+            if not found:
+                raise _no_holding(imsi) if ended else _no_subscription(imsi)
+            if kind == "usage":
+                # Counters change all day, and nobody switches anything on or off by them.
+                return
+            yield Run(statements.TOUCHED, (*key, at))
+            yield from _told(tenant, imsi, at=at, sms_apps=sms_apps)
+
+        await self._engine.transact(told)
+
     # --- the outbox of notices ---------------------------------------------
 
     async def tell(
@@ -335,6 +370,7 @@ class SqlStore:
             yield Run(statements.SIM_KEY_FORGOTTEN, key)
             yield Run(statements.PUSHES_FORGOTTEN, key)
             yield Run(statements.NOTICES_FORGOTTEN, key)
+            yield Run(statements.HOLDINGS_FORGOTTEN, key)
 
         await self._engine.transact(body)
 
@@ -399,6 +435,7 @@ class SqlStore:
             tuple(map(rows.to_terminal, terminals)),
             tuple(map(rows.to_push, push)),
             bool(sim_key),
+            await self.holdings(tenant, imsi),
         )
 
     async def erase(self, tenant: str, imsi: Imsi, subscriber_refs: Sequence[str]) -> Erased:
@@ -420,6 +457,7 @@ class SqlStore:
             yield Run(statements.SIM_KEY_FORGOTTEN, key)
             yield Run(statements.PUSHES_FORGOTTEN, key)
             yield Run(statements.NOTICES_FORGOTTEN, key)
+            yield Run(statements.HOLDINGS_FORGOTTEN, key)
             yield Run(statements.GRANTS_FORGOTTEN, key)
             yield Run(statements.USES_FORGOTTEN, key)
             terminals = yield Run(statements.TERMINALS_FORGOTTEN, key)
@@ -510,6 +548,10 @@ def _no_subscription(imsi: Imsi) -> Conflict:
     return Conflict("no_subscription", for_operator=f"there is no subscription of {imsi}")
 
 
+def _no_holding(imsi: Imsi) -> Conflict:
+    return Conflict("no_holding", for_operator=f"{imsi} holds no such thing")
+
+
 def _no_terminal(imsi: Imsi) -> Conflict:
     return Conflict("no_terminal", for_operator=f"{imsi} has no such terminal")
 
@@ -592,6 +634,7 @@ def _check_imsis(
                 statements.SESSIONS_FORGOTTEN,
                 statements.USES_FORGOTTEN,
                 statements.NOTICES_FORGOTTEN,
+                statements.HOLDINGS_FORGOTTEN,
             ):
                 yield Run(sql, (tenant, imsi))
     numbers = [(piece.tenant, row[2], row[0]) for row in found if row[2] is not None]

@@ -1,0 +1,53 @@
+"""What a simulated OpenID provider says that is not so, one thing at a time."""
+
+from __future__ import annotations
+
+from simgrant.nouns import Word
+
+
+class Lie(Word):
+    """What is not as it should be."""
+
+    NONE = "none"
+    ISSUER = "issuer"
+    AUDIENCE = "audience"
+    TWO_AUDIENCES = "two-audiences"
+    """Us and another, and no ``azp``."""
+    AZP = "azp"
+    NONCE = "nonce"
+    NO_NONCE = "no-nonce"
+    KEY = "key"
+    """Signed by a key that is not published, under the name of one that is."""
+    UNKNOWN_KEY = "unknown-key"
+    ALG_NONE = "alg-none"
+    ALG_SHARED = "alg-shared"
+    """Signed with the client's secret."""
+    CHANGED = "changed"
+    """Its claims are others than were signed."""
+    EXPIRED = "expired"
+    FUTURE = "future"
+    OLD = "old"
+    NO_TIMES = "no-times"
+    NO_SUBJECT = "no-subject"
+    AT_HASH = "at-hash"
+    NO_ID_TOKEN = "no-id-token"  # noqa: S105 - a name
+    CODE = "code"
+    """The code is refused, as one that was used before."""
+    CALLBACK_ISSUER = "callback-issuer"
+    NO_CALLBACK_ISSUER = "no-callback-issuer"
+    DISCOVERY_ISSUER = "discovery-issuer"
+    DISCOVERY_ADDRESS = "discovery-address"
+    """A token endpoint without TLS, elsewhere."""
+    USERINFO_SUBJECT = "userinfo-subject"
+    UNVERIFIED = "unverified"
+    """The number was not verified."""
+    NO_NUMBER = "no-number"
+    DENIED = "denied"
+    """The person says no: an error call-back."""
+    LONE_STATE = "lone-state"
+    """A call-back with nothing but the state."""
+    STRANGE_ERROR = "strange-error"
+    BROKEN = "broken"
+    """The token endpoint answers 500."""
+    NONSENSE = "nonsense"
+    """The token endpoint answers what is no JSON."""
