@@ -35,6 +35,7 @@ async def last_record(ins: SignIns) -> dict[str, object]:
 # --- the good path -----------------------------------------------------------------------------
 
 
+@pytest.mark.conforms("oidc.redirect", "status.302")
 @pytest.mark.spec("TS.43 §2.8.2")
 async def test_a_request_without_token_and_sim_is_sent_to_the_provider(ins: SignIns) -> None:
     begun = await ins.begin()
@@ -58,6 +59,7 @@ async def test_a_request_without_token_and_sim_is_sent_to_the_provider(ins: Sign
     assert ins.server.store.writes == []
 
 
+@pytest.mark.conforms("oidc.request-kept", "oidc.call-back", "oidc.document")
 @pytest.mark.spec("TS.43 §2.8.2")
 async def test_who_comes_back_gets_the_document_of_the_first_request(ins: SignIns) -> None:
     answer = await ins.sign_in(ins.phone(apps=("ap2004",), terminal_id="490154203237518"))
@@ -165,6 +167,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.conforms("oidc.id-token")
 @pytest.mark.parametrize(("lie", "reason"), REFUSED.items(), ids=REFUSED)
 async def test_a_lie_of_the_provider_is_refused(ins: SignIns, lie: Lie, reason: str) -> None:
     ins.provider.lie = lie
@@ -253,6 +256,7 @@ async def test_a_refused_client_is_the_operators_business(ins: SignIns, bench: W
 # --- what whoever comes back may say wrongly ---------------------------------------------------
 
 
+@pytest.mark.conforms("divergence.call-back-once")
 async def test_a_state_is_good_once(ins: SignIns) -> None:
     query = await ins.visit((await ins.begin()).header("location"))
     assert (await ins.come_back(query)).status == 200
@@ -322,6 +326,9 @@ plmns = ["999-71"]
         assert (await last_record(ins))["outcome"] == "of_another_tenant"
 
 
+@pytest.mark.conforms(
+    "oidc.error", "oidc.GeneralErrorURL", "oidc.GeneralErrorUserData", "oidc.GeneralErrorText"
+)
 @pytest.mark.spec("TS.43 §2.8.4")
 @pytest.mark.parametrize(
     ("lie", "word"),
@@ -346,6 +353,15 @@ async def test_an_error_call_back_gets_a_document_that_says_so(
     # It is of one call-back, too.
     record = await last_record(ins)
     assert record["detail"] == f"sign_in_failed: {word}"
+
+
+@pytest.mark.spec("TS.43 §2.8.4")
+@pytest.mark.conforms("oidc.error-without-code")
+async def test_a_known_state_without_a_code_is_an_error(ins: SignIns) -> None:
+    state = values("?" + await ins.visit((await ins.begin()).header("location")))["state"]
+    answer = await ins.come_back(f"state={state}")
+    assert answer.phone.get("ap2014", "GeneralErrorURL") == "https://portal.example.net/error"
+    assert answer.token == ""
 
 
 @pytest.mark.parametrize("kind", [XML, JSON])

@@ -101,6 +101,7 @@ async def otp(bench: Workbench) -> AsyncIterator[Passwords]:
         yield opened
 
 
+@pytest.mark.conforms("otp.sent")
 @pytest.mark.spec("TS.43 §8.3")
 async def test_a_number_gets_a_password_and_the_phone_a_cookie(otp: Passwords) -> None:
     begun = await otp.begin()
@@ -115,6 +116,7 @@ async def test_a_number_gets_a_password_and_the_phone_a_cookie(otp: Passwords) -
     assert sent.extra["source"] == "ENTITLE"
 
 
+@pytest.mark.conforms("otp.answered", "request.OTP")
 @pytest.mark.spec("TS.43 §8.3")
 async def test_the_password_gets_the_document_of_the_first_request(otp: Passwords) -> None:
     begun = await otp.begin()
@@ -151,6 +153,7 @@ async def test_the_message_is_in_the_persons_language(otp: Passwords) -> None:
 # --- whoever does not know the password --------------------------------------------------------
 
 
+@pytest.mark.conforms("answers.otp-wrong-511", "otp.wrong-511")
 @pytest.mark.parametrize("how", ["another", "empty-looking", "long", "letters", "unicode digits"])
 async def test_a_wrong_password_is_refused(otp: Passwords, how: str) -> None:
     begun = await otp.begin()
@@ -229,6 +232,7 @@ async def test_the_cookie_of_a_sim_is_no_cookie_for_a_password(otp: Passwords) -
 # --- whoever tries numbers ---------------------------------------------------------------------
 
 
+@pytest.mark.conforms("otp.unknown-alike", "divergence.unknown-number-alike")
 @pytest.mark.parametrize("who", [STRANGER, BARRED])
 async def test_an_unknown_number_is_answered_alike(otp: Passwords, who: object) -> None:
     """With the same statements, a cookie of the same length, and no other header."""
@@ -352,6 +356,7 @@ async def both(bench: Workbench) -> AsyncIterator[tuple[SignIns, MessageCentre]]
         await centre.down()
 
 
+@pytest.mark.conforms("oidc.second-factor")
 @pytest.mark.spec("TS.43 §2.8.2")
 async def test_a_second_factor_holds_the_document_back(
     both: tuple[SignIns, MessageCentre],

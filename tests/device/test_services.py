@@ -202,6 +202,13 @@ async def test_the_page_is_told_which_store_it_is_about(server: Server) -> None:
     assert (app, vendor, user) == ("ap2012", "google", "user-17")
 
 
+@pytest.mark.conforms(
+    "billing.accepted-by-message",
+    "billing.per-store-user",
+    "request.MSG_btn",
+    "request.MSG_btn=0",
+    "request.MSG_btn=1",
+)
 @pytest.mark.spec("TS.43 §11.1.3")
 async def test_who_presses_a_button_has_decided(server: Server) -> None:
     phone = phone_of(server, "ap2012", OTHER, extra=STORE)
