@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from simgrant.domain.policy import default_policy_text
+from simgrant.sim.lies import Lie
 from tests.android_reader import XmlDoc
 from tests.device.harness import (
     JSON,
@@ -25,6 +26,8 @@ from tests.device.harness import (
     query,
 )
 from tests.device.partner import NUMBER
+from tests.device.signing_in import signing_in
+from tests.device.test_otp import ENABLED, passwords
 from tests.device.transcripts import play
 
 FLAT = '<parm name="AppID" value="ap2003"/><parm name="EntitlementStatus" value="1"/>'
@@ -482,6 +485,47 @@ async def test_versions_of_third_parties(acme: tuple[Server, Phone, str]) -> Non
     assert answer.status == 406
     assert (await server.get(partners_query("x"))).status == 401
     assert (await profiles_of(server))[-2:] == ["acme", "generic"]
+
+
+# --- and for those that sign in without a SIM -------------------------------------------------
+
+PROVIDERS_PHONE = """
+[profiles.acme]
+match.terminal_model = ["Pixel*"]
+document_format = "json"
+vers_validity_s = 600
+parm_names = { OperationResult = "result" }
+[tenants.default]
+language = "it"
+"""
+
+
+@pytest.mark.parametrize("lie", [Lie.NONE, Lie.DENIED])
+async def test_who_comes_back_is_of_the_family_of_who_began(bench: Workbench, lie: Lie) -> None:
+    async with signing_in(bench, PROVIDERS_PHONE) as ins:
+        ins.provider.lie = lie
+        answer = await ins.sign_in()
+        assert answer.header("content-type") == JSON
+        told = answer.object["ap2014"]
+        assert told["result"] == ("1" if lie is Lie.NONE else "100")
+        assert told.get("GeneralErrorText", "").endswith("Riprovi.") is (lie is Lie.DENIED)
+        assert 600 * 0.85 <= int(answer.object["Vers"]["validity"]) <= 600 * 1.15
+        assert await profiles_of(ins.server) == ["acme"] * 2
+
+
+async def test_who_comes_back_need_not_say_the_version_again(bench: Workbench) -> None:
+    """What it would be by default is switched off here."""
+    old = (
+        '\n[profiles.old]\nmatch.version_to = "4.99"\nversion_min = "5.0"\n'
+        'version_outside = "refuse"\n'
+    )
+    async with passwords(bench, ENABLED + old) as otp:
+        begun = await otp.begin(entitlement_version="8.0")
+        assert (await otp.answer(begun, await otp.code())).token
+        assert (await otp.begin(entitlement_version="2.0")).status == 406
+    async with signing_in(bench, old) as ins:
+        assert (await ins.sign_in(ins.phone(entitlement_version="8.0"))).token
+        assert (await ins.begin(ins.phone(entitlement_version="2.0"))).status == 406
 
 
 # --- what is meant, and which one counts ------------------------------------------------------
