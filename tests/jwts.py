@@ -59,5 +59,6 @@ class SharedSigner:
     def sign(self, claims: dict[str, Any], **header: Any) -> str:
         """Return a JWT."""
         head = {"alg": "HS256", "kid": self.kid} | header
+        head = {name: value for name, value in head.items() if value is not None}
         text = f"{b64(json.dumps(head).encode())}.{b64(json.dumps(claims).encode())}"
         return f"{text}.{b64(hmac.digest(self.secret, text.encode(), 'sha256'))}"

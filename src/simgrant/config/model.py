@@ -438,7 +438,7 @@ class Issuer(Section, frozen=True):
     """`aud` that its tokens must have to be for us."""
     jwks: str = ""
     """File with its JWK Set. Read again when it changes, so a rotation needs no restart; only
-    tokens signed with a public key (ES256, ES384, RS256 …, PS256, EdDSA) are believed."""
+    tokens signed with a public key (ES256, ES384, RS256 …, PS256, Ed25519) are believed."""
     tenants: tuple[str, ...] = ()
     """Tenants that trust it; empty = all."""
 

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 Keys: TypeAlias = "KeySet"
 
 MAX_TEXT: Final = 4096
-SIGNED: Final = ("ES256", "ES384", "RS256", "RS384", "RS512", "PS256", "EdDSA")
+SIGNED: Final = ("ES256", "ES384", "RS256", "RS384", "RS512", "PS256", "Ed25519")
 """Algorithms with a public key."""
 SIGNED_OR_SHARED: Final = (*SIGNED, "HS256")
+_MOST_TRIED: Final = 8
+"""Keys that are tried for a token that names none."""
 _LEEWAY_S: Final = 30
 """Seconds by which another's clock may differ from ours."""
 
@@ -73,15 +75,9 @@ def pull_jwt(
     text: str, keys: Keys, wanted: Wanted, *, algorithms: tuple[str, ...], now: float
 ) -> Mapping[str, Any]:
     """Return the claims; raise `BadJwt` where signature, issuer, audience or time are not good."""
-    from joserfc import jws
-    from joserfc.errors import JoseError
-
     if len(text) > MAX_TEXT:
         raise BadJwt("too long")
-    try:
-        claims = json.loads(jws.deserialize_compact(text.encode(), keys, algorithms).payload)
-    except (JoseError, TypeError, ValueError, RecursionError):
-        raise BadJwt("not signed by a key that is known") from None
+    claims = _signed(text, keys, algorithms)
     if not isinstance(claims, dict):
         raise BadJwt("no claims")
     issuer = claims.get("iss")
@@ -100,6 +96,24 @@ def pull_jwt(
     if expires > now + wanted.longest_s + _LEEWAY_S:
         raise BadJwt("good for too long")
     return claims
+
+
+def _signed(text: str, keys: Keys, algorithms: tuple[str, ...]) -> object:
+    """Return the payload, if a key signed it: the one that is named, else any (RFC 7515 §D)."""
+    from joserfc import jws
+    from joserfc.errors import JoseError
+
+    data = text.encode(errors="replace")
+    try:
+        named = "kid" in jws.extract_compact(data).headers()
+    except (JoseError, TypeError, ValueError, RecursionError):
+        raise BadJwt("no JWT") from None
+    for key in (keys,) if named else keys.keys[:_MOST_TRIED]:
+        try:
+            return json.loads(jws.deserialize_compact(data, key, algorithms).payload)
+        except (JoseError, TypeError, ValueError, RecursionError):
+            continue
+    raise BadJwt("not signed by a key that is known")
 
 
 def _time(value: object) -> float:

@@ -6,8 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
+from joserfc import jwt
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from simgrant.wire.jwt import (
     SIGNED,
@@ -55,19 +58,53 @@ def test_a_shared_secret_signs_only_where_it_may() -> None:
         pull_jwt(HS256, pull_keys(HS256_KEY), JOE, algorithms=SIGNED, now=AT)
 
 
-def test_a_public_key_is_no_shared_secret() -> None:
+@pytest.mark.parametrize("header", [{}, {"kid": "other"}, {"kid": None}])
+def test_a_public_key_is_no_shared_secret(header: dict[str, Any]) -> None:
     """The oldest trick: to sign with the public key as if it were a secret (RFC 8725 §2.1)."""
     signer = EcSigner("k")
-    forged = SharedSigner("k", json.dumps(signer.jwk).encode()).sign({"iss": "joe", "exp": AT + 9})
     keys = pull_keys(json.dumps(signer.jwk))
-    with pytest.raises(BadJwt):
-        pull_jwt(forged, keys, JOE, algorithms=SIGNED_OR_SHARED, now=AT)
+    public = signer.key.public_key()
+    for secret in (
+        json.dumps(signer.jwk).encode(),
+        public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+        public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+    ):
+        shared = SharedSigner("k", secret)
+        forged = shared.sign({"iss": "joe", "exp": AT + 9}, **header)
+        bare = shared.sign({"iss": "joe", "exp": AT + 9})
+        for text in (forged, bare):
+            with pytest.raises(BadJwt):
+                pull_jwt(text, keys, JOE, algorithms=SIGNED_OR_SHARED, now=AT)
 
 
 def test_an_unsigned_one_is_refused() -> None:
     head, payload = (b64(json.dumps(each).encode()) for each in ({"alg": "none"}, {"iss": "joe"}))
     with pytest.raises(BadJwt):
         pull_jwt(f"{head}.{payload}.", pull_keys(ES256_KEY), JOE, algorithms=SIGNED, now=AT)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "key"),
+    [
+        ("RS256", RSAKey.generate_key(2048, auto_kid=True)),
+        ("PS256", RSAKey.generate_key(2048, auto_kid=True)),
+        ("ES384", ECKey.generate_key("P-384", auto_kid=True)),
+        ("Ed25519", OKPKey.generate_key("Ed25519", auto_kid=True)),
+    ],
+)
+@pytest.mark.parametrize("named", [True, False])
+def test_a_key_of_any_kind_is_found_whether_or_not_it_is_named(
+    algorithm: str, key: Any, named: bool
+) -> None:
+    header = {"alg": algorithm} | ({"kid": key.kid} if named else {})
+    claims = {"iss": "joe", "exp": AT + 60}
+    text = jwt.encode(header, claims, key, algorithms=[algorithm])
+    others = [EcSigner("a").jwk, EcSigner("b").jwk]
+    keys = pull_keys(json.dumps({"keys": [*others, key.as_dict(private=False)]}))
+    assert pull_jwt(text, keys, JOE, algorithms=SIGNED, now=AT) == claims
+    strangers = pull_keys(json.dumps({"keys": others}))
+    with pytest.raises(BadJwt):
+        pull_jwt(text, strangers, JOE, algorithms=SIGNED, now=AT)
 
 
 SIGNER = EcSigner("k")
