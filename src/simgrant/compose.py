@@ -364,12 +364,13 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     found_policies = policies(loaded)
     metrics = Metrics(CollectorRegistry())
     keys = open_keys(loaded, metrics.ring_renewed)
-    notifiers = open_notifiers(loaded)
     store = await open_store(loaded)
     lines = LineWriter(shape=console_line if settings.server.log_format == "console" else None)
+    notifiers: dict[str, dict[Channel, Notifier]] = {}
     by_otp: ByOtp | None = None
     by_oidc: ByOidc | None = None
     try:
+        notifiers = open_notifiers(loaded)
         journal = Journal(
             store,
             clock=CLOCK,
@@ -492,7 +493,8 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         await journal.flush()
     finally:
         lines.close()
-        for notifier in {id(n): n for found in notifiers.values() for n in found.values()}.values():
+        # One may serve several tenants.
+        for notifier in {each for channels in notifiers.values() for each in channels.values()}:
             await notifier.close()
         for way in (by_oidc, by_otp):
             if way is not None:

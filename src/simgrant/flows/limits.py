@@ -69,39 +69,50 @@ class Buckets:
         return min(self._most, level + (now - at) * self._flow)
 
 
+class Throttle:
+    """Several buckets that one request takes from together, all or none."""
+
+    def __init__(self, reason: str, *rates: Rate, remembered: int) -> None:
+        """``reason`` is what is said where one is empty; one bucket for each of ``rates``."""
+        self._reason = reason
+        self._buckets = tuple(Buckets(rate, remembered=remembered) for rate in rates)
+
+    def take(self, *keys: tuple[str, ...], now: float) -> None:
+        """Count a request under its keys, one for each rate; raise Overloaded, and count nothing.
+
+        ``now`` is in seconds of the monotonic clock.
+        """
+        taken = tuple(zip(self._buckets, keys, strict=True))
+        longest = max(buckets.wait(key, now=now) for buckets, key in taken)
+        if longest > 0:
+            raise Overloaded(self._reason, retry_after=_whole(longest))
+        for buckets, key in taken:
+            buckets.take(key, _START, now=now)
+
+    def give_back(self, *keys: tuple[str, ...], now: float) -> None:
+        """Take back half of what a request took, in each bucket."""
+        for buckets, key in zip(self._buckets, keys, strict=True):
+            buckets.take(key, -_ANSWERED, now=now)
+
+
 class StartLimits:
     """The three limits on starting an authentication."""
 
     def __init__(self, *, imsi_source: Rate, imsi: Rate, source: Rate, remembered: int) -> None:
-        self._imsi_source = Buckets(imsi_source, remembered=remembered)
-        self._imsi = Buckets(imsi, remembered=remembered)
-        self._source = Buckets(source, remembered=remembered)
+        self._throttle = Throttle(
+            "too_many_starts", imsi_source, imsi, source, remembered=remembered
+        )
 
     def start(self, tenant: str, imsi: str, source: str, *, now: float) -> None:
         """Count a start; raise Overloaded, and count nothing, where one bucket is empty.
 
         ``now`` is in seconds of the monotonic clock.
         """
-        taken = self._keys(tenant, imsi, source)
-        longest = max(buckets.wait(key, now=now) for buckets, key in taken)
-        if longest > 0:
-            raise Overloaded("too_many_starts", retry_after=_whole(longest))
-        for buckets, key in taken:
-            buckets.take(key, _START, now=now)
+        self._throttle.take((tenant, imsi, source), (tenant, imsi), (source,), now=now)
 
     def answered(self, tenant: str, imsi: str, source: str, *, now: float) -> None:
         """Give back what an unanswered challenge would have cost on top."""
-        for buckets, key in self._keys(tenant, imsi, source):
-            buckets.take(key, -_ANSWERED, now=now)
-
-    def _keys(
-        self, tenant: str, imsi: str, source: str
-    ) -> tuple[tuple[Buckets, tuple[str, ...]], ...]:
-        return (
-            (self._imsi_source, (tenant, imsi, source)),
-            (self._imsi, (tenant, imsi)),
-            (self._source, (source,)),
-        )
+        self._throttle.give_back((tenant, imsi, source), (tenant, imsi), (source,), now=now)
 
 
 class LentLimits:
@@ -134,26 +145,3 @@ class LentLimits:
 
 def _whole(wait: float) -> int:
     return math.ceil(min(wait, _LONGEST_WAIT))
-
-
-class Throttle:
-    """Several buckets that one request takes from together, all or none."""
-
-    _LONGEST_WAIT = 600
-
-    def __init__(self, reason: str, *rates: Rate, remembered: int) -> None:
-        """``reason`` is what is said where one is empty; one bucket for each of ``rates``."""
-        self._reason = reason
-        self._buckets = tuple(Buckets(rate, remembered=remembered) for rate in rates)
-
-    def take(self, *keys: tuple[str, ...], now: float) -> None:
-        """Count a request under its keys, one for each rate; raise Overloaded, and count nothing.
-
-        ``now`` is in seconds of the monotonic clock.
-        """
-        taken = tuple(zip(self._buckets, keys, strict=True))
-        longest = max(buckets.wait(key, now=now) for buckets, key in taken)
-        if longest > 0:
-            raise Overloaded(self._reason, retry_after=math.ceil(min(longest, self._LONGEST_WAIT)))
-        for buckets, key in taken:
-            buckets.take(key, _START, now=now)
