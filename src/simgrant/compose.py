@@ -552,7 +552,7 @@ def issuers(loaded: Loaded) -> jwks.JwksIssuers:
 
 def _by_otp(loaded: Loaded, reception: Reception, returns: Throttle) -> ByOtp | None:
     """Return the way by one-time passwords, None where nobody is sent any; raise StartRefused."""
-    settings, texts = loaded.settings, loaded.settings.texts
+    settings, centre = loaded.settings, loaded.settings.text_messages
     apps = otp_apps(loaded)
     if not any(apps.values()) and not any(
         each.second_factor_url for each in settings.identity_providers.values()
@@ -562,25 +562,26 @@ def _by_otp(loaded: Loaded, reception: Reception, returns: Throttle) -> ByOtp | 
     from simgrant.adapters.texts import sms
     from simgrant.links.smpp import SmppConfig
 
-    host, _, port = texts.smsc.rpartition(":")
+    host, _, port = centre.smsc.rpartition(":")
     smpp = SmppConfig(
         host=host.strip("[]"),
         port=int(port),
-        system_id=texts.system_id,
-        password_file=loaded.path(texts.password_file),
-        tls=texts.tls,
-        window=texts.window,
+        system_id=centre.system_id,
+        password_file=loaded.path(centre.password_file),
+        tls=centre.tls,
+        window=centre.window,
     )
     otp = settings.otp
     return ByOtp(
         reception,
         apps=apps,
+        spoken={name: tenant.language for name, tenant in loaded.tenants.items()},
         texts=sms.open_texts(
             sms.Config(
                 smpp=smpp,
-                source=texts.source,
-                source_ton=texts.source_ton,
-                source_npi=texts.source_npi,
+                source=centre.source,
+                source_ton=centre.source_ton,
+                source_npi=centre.source_npi,
             ),
             clock=CLOCK,
         ),

@@ -252,7 +252,7 @@ def _problems(loaded: Loaded) -> list[str]:
         ("otp.life_s", settings.otp.life_s, 30, 900),
         ("otp.tries", settings.otp.tries, 1, 10),
         ("otp.per_day", settings.otp.per_day, 1, 1_000),
-        ("texts.window", settings.texts.window, 1, 1_000),
+        ("text_messages.window", settings.text_messages.window, 1, 1_000),
         ("limits.remembered", settings.limits.remembered, 100, 10_000_000),
     ):
         if not least <= number <= most:
@@ -367,12 +367,13 @@ def _sign_in_problems(loaded: Loaded) -> list[str]:
     ]
     for where in needs_texts:
         found.extend(
-            f"{where}: needs texts.{key}"
+            f"{where}: needs text_messages.{key}"
             for key in ("smsc", "system_id", "password_file", "source")
-            if not getattr(settings.texts, key)
+            if not getattr(settings.text_messages, key)
         )
-    if settings.texts.smsc and not _HOST_PORT.fullmatch(settings.texts.smsc):
-        found.append(f"texts.smsc: {settings.texts.smsc!r} is not host:port")
+    smsc = settings.text_messages.smsc
+    if smsc and not _HOST_PORT.fullmatch(smsc):
+        found.append(f"text_messages.smsc: {smsc!r} is not host:port")
     for language, text in (texts.OTP | settings.otp.text).items():
         if "{code}" not in text:
             found.append(f"otp.text.{language}: has no {{code}}")

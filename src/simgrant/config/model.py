@@ -536,7 +536,7 @@ class Otp(Section, frozen=True):
     simgrant. It has to fit into one short message."""
 
 
-class Texts(Section, frozen=True):
+class TextMessages(Section, frozen=True):
     """The message centre for short messages that people read (SMPP; the extra `sms`)."""
 
     smsc: str = ""
@@ -641,7 +641,7 @@ class Settings(Section, frozen=True):
     partners: dict[str, Partner] = {}
     """Third parties by name."""
     otp: Otp = Otp()
-    texts: Texts = Texts()
+    text_messages: TextMessages = TextMessages()
     identity_providers: dict[str, IdentityProvider] = {}
     """OpenID providers by name."""
     tenants: dict[str, Tenant] = {}
