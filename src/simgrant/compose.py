@@ -16,6 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
+import structlog
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from prometheus_client import CollectorRegistry
@@ -74,6 +75,7 @@ from simgrant.keyring.identity import is_on_curve
 from simgrant.keyring.signing import Algorithm
 from simgrant.links.fetched import FetchRules
 from simgrant.links.http import HttpConfig
+from simgrant.links.watched import Watched
 from simgrant.ports.notifier import Notifier
 from simgrant.ports.store import Store
 from simgrant.services import SERVICES
@@ -120,6 +122,8 @@ class Parts:
     entitle: Entitle
     device: DeviceFront
     bounds: Bounds
+    watched: tuple[Watched, ...]
+    """What is read again when its files change."""
 
 
 def tenancy(loaded: Loaded) -> Tenancy:
@@ -363,7 +367,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     found = tenancy(loaded)
     found_policies = policies(loaded)
     metrics = Metrics(CollectorRegistry())
-    keys = open_keys(loaded, metrics.ring_renewed)
+    keys = open_keys(loaded, metrics.key_reloads.inc)
     store = await open_store(loaded)
     lines = LineWriter(shape=console_line if settings.server.log_format == "console" else None)
     notifiers: dict[str, dict[Channel, Notifier]] = {}
@@ -404,6 +408,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         by_otp = _by_otp(loaded, reception, returns)
         by_oidc = _by_oidc(loaded, reception, returns, by_otp)
         means = Means(OPERATIONS, keys, store, offers(loaded), partners(loaded))
+        clients = Clients(profiles(loaded))
         entitle = Entitle(
             operate=Operate(
                 reception,
@@ -437,7 +442,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 settings.documents.validity_spread,
                 settings.roaming.max_age_s,
             ),
-            clients=Clients(profiles(loaded)),
+            clients=clients,
         )
         notices = Notices(
             store,
@@ -489,6 +494,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 proxies=proxies,
                 proxy_protocol=settings.device.proxy_protocol,
             ),
+            (keys.watched, *_watched_settings(loaded, clients)),
         )
         await journal.flush()
     finally:
@@ -801,6 +807,26 @@ def profiles(loaded: Loaded) -> tuple[Profile, ...]:
     if problems:
         raise StartRefused("\n".join(problems))
     return tuple(_profile(name, settings) for name, settings in found.items())
+
+
+def _watched_settings(loaded: Loaded, clients: Clients) -> Iterator[Watched]:
+    """Yield who takes over the profiles of settings that changed; the rest waits for a restart."""
+    if loaded.file is None:
+        return
+    before = loaded
+
+    def take() -> bool:
+        nonlocal before
+        now = loaded.again()
+        found = profiles(now)
+        if waiting := [name for name in now.changed(loaded) if name != "profiles"]:
+            structlog.get_logger().warning("settings_wait_for_restart", sections=waiting)
+        before, changed = now, "profiles" in now.changed(before)
+        if changed:
+            clients.take(found)
+        return changed
+
+    yield Watched("profiles", (loaded.file,), take)
 
 
 def _name_problems(parm_names: Mapping[str, str]) -> Iterator[str]:

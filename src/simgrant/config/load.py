@@ -11,6 +11,7 @@ import ipaddress
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,22 @@ class Loaded:
     base: Path
     source: str
     """Where they came from, for people."""
+    file: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The variables that changed what the file says."""
+
+    def again(self) -> Loaded:
+        """Return what file and environment say now; raise StartRefused."""
+        return load(self.file, self.environment)
+
+    def changed(self, since: Loaded) -> list[str]:
+        """Return the sections that are not as they were, tables and their order included."""
+        names = (each.name for each in msgspec.structs.fields(Settings))
+        return [
+            name
+            for name in names
+            if _ordered(getattr(self.settings, name)) != _ordered(getattr(since.settings, name))
+        ]
 
     def path(self, text: str) -> Path:
         """Return a path of the configuration, made absolute."""
@@ -143,11 +160,19 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Loaded:
         settings,
         file.resolve().parent if file else Path.cwd(),
         str(file) if file else "built-in defaults",
+        # Not resolved: it may be a link that will lead to another file.
+        file.absolute() if file else None,
+        {name: text for name, text in environment.items() if name.startswith(PREFIX)},
     )
     problems = list(_problems(loaded))
     if problems:
         raise StartRefused("\n".join(problems))
     return loaded
+
+
+def _ordered(section: Any) -> Any:
+    """Return a section for comparison: the order of tables counts, as that of profiles does."""
+    return list(section.items()) if isinstance(section, dict) else section
 
 
 def _overlay(data: dict[str, Any], environment: Mapping[str, str]) -> None:

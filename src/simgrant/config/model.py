@@ -110,7 +110,8 @@ class KeysSection(Section, frozen=True):
     file: str = ""
     """Key ring file, mode 0600. Empty = `keys.json` in the state directory."""
     poll_s: float = 1.0
-    """Seconds between two looks whether the file was changed."""
+    """Seconds between two looks whether the file was changed, and so for the certificate and the
+    profiles of clients."""
 
 
 class Auth(Section, frozen=True):
@@ -395,7 +396,8 @@ class Profile(Section, frozen=True):
     """What a family of clients needs done differently (see Profiles of clients in Running it).
     Profiles are tried in the order of the file, and those that come with simgrant after them; the
     first that fits counts. A profile with the name of one of those (`samsung`, `huawei`, `microg`,
-    `android`, `generic`) changes its keys instead."""
+    `android`, `generic`) changes its keys instead. They are read again when the file changes and on
+    SIGHUP."""
 
     match: Match = Match()
     """The conditions: see [profiles.NAME.match]."""

@@ -162,9 +162,14 @@ class Clients:
 
     def __init__(self, profiles: Sequence[Profile]) -> None:
         """Take the profiles; the last one must fit everybody."""
+        self._known: dict[tuple[Hashable, ...], Client] = {}
+        self.take(profiles)
+
+    def take(self, profiles: Sequence[Profile]) -> None:
+        """Tell clients by these from now on; requests under way go on by what they fitted."""
         self._profiles = profiles
         self._closer = any(profile.match.looks_closer for profile in profiles)
-        self._known: dict[tuple[Hashable, ...], Client] = {}
+        self._known.clear()
 
     def __len__(self) -> int:
         return len(self._known)
