@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from simgrant import compose
 from simgrant.domain.policy import default_policy_text
+from simgrant.flows.clients import Clients, Told
+from simgrant.flows.explain import Inquiry, Rules, explain
 from simgrant.sim.lies import Lie
+from simgrant.spec.version import parse
+from simgrant.wire.negotiate import Format
+from simgrant.wire.writers import WRITERS
 from tests.android_reader import XmlDoc
 from tests.device.harness import (
+    IMEI,
     JSON,
     RELAY,
     XML,
@@ -657,3 +665,47 @@ async def test_other_settings_wait_for_a_restart_and_it_is_said(server: Server) 
     ]
     answer = await Phone(server, app_name="lab.client").full()
     assert int(answer.object["Token"]["validity"]) > 60
+
+
+# --- what support is told of it --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", ["2.0", "8.0", "12.0"])
+@pytest.mark.parametrize("app", ["ap2003", "ap2004"])
+async def test_explain_says_what_a_client_of_the_family_is_told(
+    bench: Workbench, app: str, version: str
+) -> None:
+    settings = (
+        '[profiles.lab]\nmatch.app_name = ["lab.*"]\nvoice_flat_status = true\n'
+        'parm_names = { AddrStatus = "addr" }\nversion_max = "11.0"\n'
+    )
+    async with bench.opened(settings) as server:
+        phone = Phone(server, app_name="lab.x", apps=(app,), entitlement_version=version)
+        answer = await phone.fast(await phone.token())
+        profile = await server.store.profile("default", phone.imsi, "", "")
+        spoken = parse(version)
+        assert spoken is not None
+        explained = await explain(
+            Inquiry(
+                app,
+                spoken,
+                IMEI,
+                languages=("en",),
+                client=Told("", "lab.x", spoken, False, apps=(app,)),
+            ),
+            profile.subscription,
+            tenant=server.parts.tenancy.by_name["default"],
+            policy=server.parts.policies["default"],
+            portal=server.parts.portals["default"],
+            store=server.store.real,
+            ring=server.ring,
+            rules=Rules(86_400),
+            now=server.clock.now(),
+            clients=Clients(compose.profiles(server.loaded)),
+        )
+    assert explained.fitted is not None
+    assert explained.fitted.client.profile.name == "lab"
+    supposed = WRITERS[Format.XML].push_applications((explained.application,))
+    assert re.sub(r"flow=[^\"]*", "flow=…", supposed) in re.sub(
+        r"flow=[^\"]*", "flow=…", answer.content.decode()
+    )
