@@ -450,6 +450,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             keys=keys,
             clock=CLOCK,
             metrics=metrics,
+            keep=journal.keep,
             rules=_notice_rules(settings.push),
         )
         proxies = Proxies(settings.device.trusted_proxies)

@@ -534,6 +534,8 @@ def test_add_and_show(one: Simgrant) -> None:
             "terms": "given",
             "address": "given",
         }
+        for what in ("push_registrations", "pending_notices", "notices"):
+            assert shown[what] == []
     assert IMSI in one("subscription", "show", IMSI).stdout
     assert one.opens(IMSI)
 

@@ -16,6 +16,7 @@ from simgrant.cli.common import (
     TenantOption,
     desk,
     meant,
+    notice_line,
     paint,
     print_json,
     run,
@@ -82,7 +83,7 @@ def explain(
         bool, typer.Option("--bare", help="It names neither terminal nor version, as microG.")
     ] = False,
     records: Annotated[
-        int, typer.Option("--records", min=0, max=1000, help="Newest requests to show.")
+        int, typer.Option("--records", min=0, max=1000, help="Newest requests and notices to show.")
     ] = 5,
     json: JsonOption = False,
     tenant: TenantOption = "default",
@@ -341,7 +342,9 @@ def _meaning(parm: Any, app_id: str) -> str:
 
 
 def _record_line(record: Mapping[str, Any]) -> str:
-    """Return one request in a line."""
+    """Return one request, or what became of a notice, in a line."""
+    if record.get("event") == "notice":
+        return f"{record['at']}  notice  {notice_line(record).partition('  ')[2]}"
     reasons = ", ".join(
         f"{each['feature']} {each['result']} ({each['reason']})"
         for each in record.get("decisions", ())
