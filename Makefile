@@ -52,7 +52,7 @@ fix: .venv/.test ## format, and repair what ruff can repair
 
 .PHONY: test
 test: .venv/.test tools ## the whole suite; narrow it with TESTS=… ARGS=…
-	$(BIN)/pytest -n $(JOBS) --dist loadfile $(TESTS) $(ARGS)
+	$(BIN)/pytest -n $(JOBS) --maxprocesses 4 --dist loadfile $(TESTS) $(ARGS)
 
 .PHONY: unit
 unit: .venv/.test ## the tests that start no process, with fewer examples: seconds
