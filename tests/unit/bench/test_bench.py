@@ -326,10 +326,13 @@ class TestConnections:
         context.load_cert_chain(certificate, key)
         kept: list[load._Connection] = []
         async with site(context) as (answering, port):
-            result = await self.turn(port, kept, tls=True)
-            assert answering.connections == answering.requests == len(result.took_ms) > 3
+            count = 0
+            while count <= 3:
+                result = await self.turn(port, kept, tls=True)
+                assert not result.fault
+                count += len(result.took_ms)
+            assert answering.connections == answering.requests == count
         assert not kept
-        assert not result.fault
 
 
 class TestRounds:
@@ -338,8 +341,10 @@ class TestRounds:
         job = Job(port=ord(key), kind="token", requests="", seconds=1, connections=1)
         return rig.Entry(case, rig.Server(process, job.port), job)
 
-    def test_work_behind_the_answers_counts(self) -> None:
+    def test_work_behind_the_answers_counts(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Records are written up to a second later, and that takes its time."""
+        # However busy the machine is: it is waited for until the work is done.
+        monkeypatch.setattr(rig, "_SETTLE_S", 60)
         told: list[str] = []
         ran: list[int] = []
         with worker() as bare, worker() as ours:
