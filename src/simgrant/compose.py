@@ -827,7 +827,9 @@ def _watched_settings(loaded: Loaded, clients: Clients) -> Iterator[Watched]:
             clients.take(found)
         return changed
 
-    yield Watched("profiles", (loaded.file,), take)
+    # They were read by the supervisor perhaps, and a worker that takes a dead one's place begins
+    # with what they said then.
+    yield Watched("profiles", (loaded.file,), take, read=False)
 
 
 def _name_problems(parm_names: Mapping[str, str]) -> Iterator[str]:

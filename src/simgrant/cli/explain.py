@@ -112,7 +112,18 @@ def explain(
         visited = subscriptions.visited_plmn("" if roaming == "unknown" else roaming or "")
     except subscriptions.BadRow as problem:
         raise BadUsage(str(problem)) from None
-    says_something = user_agent or app_name or accept or terminal_vendor or terminal_model or bare
+    says_something = any(
+        (
+            user_agent,
+            app_name,
+            accept,
+            terminal_vendor,
+            terminal_model,
+            terminal_id,
+            entitlement_version,
+            bare,
+        )
+    )
     if like and (user_agent or app_name or accept or bare):
         raise BadUsage("--like says which profile it is: what the client says would change nothing")
     app_id = app_id_of(app)
@@ -214,7 +225,9 @@ def _print(found: Explanation, settings: Settings, at: int) -> None:
     for sign, line in _changed(found):
         typer.echo(paint(f"{sign} {line}", _SIGNS[sign]) if sign.strip() else f"  {line}")
     if found.fitted is None:
-        typer.echo(paint("  by a client of no profile; see --like and --user-agent", dim=True))
+        typer.echo(
+            paint("  to a client of no profile; suppose one by --like or --user-agent", dim=True)
+        )
     _head("Last requests" if found.records else "No requests on record")
     for record in found.records:
         typer.echo(f"  {_record_line(record)}")

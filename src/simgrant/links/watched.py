@@ -30,7 +30,13 @@ class Watched:
     """Some files that belong together, and who takes them over when one of them has changed."""
 
     def __init__(
-        self, what: str, paths: Iterable[Path], take: Callable[[], bool], *, by_hand: bool = True
+        self,
+        what: str,
+        paths: Iterable[Path],
+        take: Callable[[], bool],
+        *,
+        by_hand: bool = True,
+        read: bool = True,
     ) -> None:
         """``take`` reads them and says whether it has changed anything; StartRefused or OSError
         where they are no use.
@@ -38,12 +44,15 @@ class Watched:
         ``what`` names them in the log. Files that are written ``by_hand`` may be found half
         written, or one of two: they are read once they were left alone from one look to the next,
         and refused once. Others are written whole, and tried at each look until they can be read.
+
+        ``read`` says that whoever asks reads them now; else they are read at the first look.
         """
         self._what = what
         self._paths = tuple(dict.fromkeys(paths))
         self._take = take
         self._by_hand = by_hand
-        self._taken = self._last = self._stamps()
+        self._last = self._stamps()
+        self._taken = self._last if read else None
         self._refused: tuple[Stamp | None, ...] | None = None
 
     def look(self, *, forced: bool = False) -> bool:

@@ -62,6 +62,19 @@ def test_what_did_not_change_is_not_read(by_hand: Two, whole: Two) -> None:
     assert by_hand.tried == whole.tried == 0
 
 
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_what_was_read_by_another_is_read_at_the_first_look(
+    tmp_path: Path, by_hand: bool, said: list[dict[str, object]]
+) -> None:
+    two = Two(tmp_path, by_hand=by_hand)
+    two.write("2", "2")
+    two.watched = Watched("two", two.files, two._take, by_hand=by_hand, read=False)
+    assert two.watched.look()
+    assert not two.watched.look()
+    assert two.taken == "2"
+    assert events(said) == ["two_renewed"]
+
+
 def test_what_is_written_whole_is_taken_over_at_once(
     whole: Two, said: list[dict[str, object]]
 ) -> None:
