@@ -122,7 +122,7 @@ async def _run(directory: Path, arguments: argparse.Namespace) -> None:
         full=bool(arguments.app),
     )
     loaded = load(config, {})
-    with _quiet():
+    with quiet():
         async with compose.opened(loaded) as parts:
             upkeep = asyncio.create_task(parts.journal.run())
             caller = Caller(parts)
@@ -267,7 +267,7 @@ def _where(file: str, line: int, name: str) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Let the server's log lines be written, to nowhere."""
     sys.stdout.flush()
     kept = os.dup(1)
