@@ -5,7 +5,7 @@ A server whose test run was killed must not live on, so each is tied to its pare
 """
 
 import errno
-import random
+import secrets
 import shutil
 import socket
 import subprocess
@@ -30,7 +30,7 @@ def free_port() -> int:
     """
     end = int(_RANGE.read_text().split()[0]) if _RANGE.exists() else 32_768
     for _ in range(1_000):
-        port = random.randrange(_FIRST, end) if end > _FIRST else 0
+        port = _FIRST + secrets.randbelow(end - _FIRST) if end > _FIRST else 0
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
