@@ -2,8 +2,8 @@
 
 Notices wait in the outbox of a SQLite file; the worker of a server empties it into a simulated
 Apple that another process plays, by HTTP/2 over TLS on the loopback. Counted is the processor time
-of the worker's process, from the first claim to the last settlement and record: the player is Python too, so
-that the rate on the clock says more of it than of us.
+of the worker's process, from the first claim to the last settlement and record: the player is
+Python too, so that the rate on the clock says more of it than of us.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ def main() -> int:
     with (
         tempfile.TemporaryDirectory(prefix="simgrant-bench-") as directory,
         _apple(Path(directory)) as config,
+        quiet(),
     ):
-        with quiet():
-            rounds = uvloop.run(_run(config, arguments.n, arguments.rounds))
+        rounds = uvloop.run(_run(config, arguments.n, arguments.rounds))
     cost = median(rounds)
     table = Table("CPU us a notice", "a second and core", "target", "spread")
     table.add_row(
