@@ -151,7 +151,7 @@ class Entitle:
             if ask.value("access_token"):
                 # Whoever proves himself badly is not worth a vector (TS.43 §14.1.5).
                 tenant = self._by_sim.tenant_of(ask, call)
-                await self._operate.prove_app(ask, call, tenant)
+                await self._operate.prove_app(ask, call, tenant, trail)
             return await self._by_sim.start(ask, call, trail)
         return await self._without_proof(ask, call, trail)
 

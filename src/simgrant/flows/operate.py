@@ -76,10 +76,21 @@ class Operate:
             raise BadRequest("operation_of_several_apps")
         return True
 
-    async def prove_app(self, ask: Ask, call: Call, tenant: Tenant) -> None:
-        """Refuse a bad access_token before the SIM is asked, where it means something."""
-        if not OPERATED.isdisjoint(ask.apps):
-            await self._lent.client(tenant, ask, call)
+    async def prove_app(self, ask: Ask, call: Call, tenant: Tenant, trail: Trail) -> None:
+        """Refuse a bad access_token before the SIM is asked, where it means something.
+
+        Nobody has proved anything yet, and an issuer may have to be asked: who is refused time
+        and again has to wait here too.
+        """
+        if OPERATED.isdisjoint(ask.apps):
+            return
+        now = self._reception.clock.monotonic()
+        self._limits.admit(call.source, now=now)
+        try:
+            await self._lent.client(tenant, ask, call, trail)
+        except BadLentToken:
+            self._limits.refused(call.source, now=now)
+            raise
 
     async def for_device(
         self, who: Principal, call: Call, trail: Trail, registered: RegisterNotifStatus | None
@@ -93,7 +104,7 @@ class Operate:
             raise NotAllowed("operation_not_by_device")
         if refusal := self._refusal(operation, who.tenant, who.profile.subscription, who.ask):
             return _worded(app_id, refusal, trail, registered=registered)
-        client_id = await self._lent.client(who.tenant, who.ask, call)
+        client_id = await self._lent.client(who.tenant, who.ask, call, trail)
         outcome = await operation.run(
             Task(
                 who.tenant,
