@@ -293,9 +293,10 @@ def reason_sources() -> dict[str, set[type[errors.EcsError]]]:
     return found
 
 
+_OPENED = ("token", "session", "sign_in", "otp", "requestor_token")
 _FORMATTED = {
-    "{purpose}_foreign": ("token_foreign", "session_foreign", "sign_in_foreign", "otp_foreign"),
-    "{purpose}_broken": ("token_broken", "session_broken", "sign_in_broken", "otp_broken"),
+    "{purpose}_foreign": tuple(f"{purpose}_foreign" for purpose in _OPENED),
+    "{purpose}_broken": tuple(f"{purpose}_broken" for purpose in _OPENED),
     "subscription_{status}": ("subscription_none", "subscription_barred", "subscription_removed"),
     "eap_{type(action).__name__}": (),
 }

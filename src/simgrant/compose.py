@@ -46,6 +46,7 @@ from simgrant.flows.by_lent_token import ByLentToken
 from simgrant.flows.by_oidc import LIFE_S, ByOidc, ClaimKind, SignIn
 from simgrant.flows.by_otp import ByOtp
 from simgrant.flows.by_otp import Rules as OtpRules
+from simgrant.flows.by_requestor import ByRequestor
 from simgrant.flows.by_sim import BySim
 from simgrant.flows.by_sim import Rules as SimRules
 from simgrant.flows.by_token import ByToken
@@ -157,6 +158,7 @@ def open_keys(loaded: Loaded, on_renewal: Callable[[], None] = lambda: None) -> 
         settings.tokens.life_s + settings.tokens.overlap_s,
         settings.temporary_tokens.life_s,
         settings.operator_tokens.life_s,
+        settings.tokens.requestor_life_s,
         settings.private_identity.life_s,
         settings.otp.life_s,
         LIFE_S,
@@ -414,6 +416,12 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 reception,
                 means=means,
                 by_lent_token=ByLentToken(reception, means=means, issuers=access),
+                by_requestor=ByRequestor(
+                    reception,
+                    means=means,
+                    issuers=access,
+                    token_life_s=settings.tokens.requestor_life_s,
+                ),
                 limits=_lent_limits(settings.limits),
             ),
             by_token=ByToken(

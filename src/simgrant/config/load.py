@@ -233,6 +233,7 @@ def _problems(loaded: Loaded) -> list[str]:
         ("tokens.life_s", settings.tokens.life_s, 60, 400 * 86_400),
         ("tokens.renew_last", settings.tokens.renew_last, 0, 0.9),
         ("tokens.overlap_s", settings.tokens.overlap_s, 0, 3_600),
+        ("tokens.requestor_life_s", settings.tokens.requestor_life_s, 60, 30 * 86_400),
         ("temporary_tokens.life_s", settings.temporary_tokens.life_s, 10, 86_400),
         ("private_identity.life_s", settings.private_identity.life_s, 60, 400 * 86_400),
         ("operator_tokens.life_s", settings.operator_tokens.life_s, 10, 30 * 86_400),

@@ -154,6 +154,9 @@ class Tokens(Section, frozen=True):
     """Fraction at the end of its life in which a token request is given a new token."""
     overlap_s: int = 60
     """Seconds for which a renewed token is still good, since answers get lost."""
+    requestor_life_s: int = 3600
+    """Seconds that the token of a system lives, which it got for an access token (TS.43 §2.8.3).
+    It is not renewed: after that the issuer has to vouch for the system anew."""
 
 
 class TemporaryTokens(Section, frozen=True):
