@@ -66,7 +66,8 @@ def services() -> str:
     parts.append("## Not served\n")
     parts.append(
         "A request that asks for one of these beside a served one is answered without it; one\n"
-        "that asks for nothing else gets 400.\n"
+        "that asks for nothing else gets 400. A system that asks for `ap2011` alone, with an\n"
+        "`access_token`, is known and gets its TOKEN; there are no operations for it yet.\n"
     )
     rows = (
         (f"`{row.id}`", row.about, f"§{row.section}")

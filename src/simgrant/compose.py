@@ -556,11 +556,21 @@ def issuers(loaded: Loaded) -> Issuers:
         (settings.tenants, _issuer(loaded, name, settings))
         for name, settings in loaded.settings.issuers.items()
     ]
+    partners = loaded.settings.partners.values()
     return Issuers(
         {
             tenant: tuple(issuer for of, issuer in made if not of or tenant in of)
             for tenant in loaded.tenants
-        }
+        },
+        {
+            tenant: {
+                client_id: loaded.settings.issuers[partner.issuer].issuer
+                for partner in partners
+                if partner.issuer and (not partner.tenants or tenant in partner.tenants)
+                for client_id in partner.client_ids
+            }
+            for tenant in loaded.tenants
+        },
     )
 
 

@@ -119,3 +119,18 @@ def test_whom_the_issuer_does_not_know_asks_nothing(tmp_path: Path) -> None:
         code, seen, said = sim("partner", "http://127.0.0.1:9/", "--temporary-token", "x", *proof)
     assert code == 1, said
     assert [(each["leg"], each["status"]) for each in seen] == [("grant", 401)]
+
+
+def test_a_system_goes_on_with_the_token_it_got_for_its_proof(tmp_path: Path) -> None:
+    with issuer(tmp_path) as url, server(tmp_path, url, jwks=f"{url}/jwks") as ours:
+        request = ["partner", ours.url, "--app", "ap2011", "--operation", "", "--reveal"]
+        request += ["--requestor-id", "bank-1", "--param", "enterprise_id=acme"]
+        proof = ("--token-url", f"{url}/token", "--client-id", "bank", "--client-key")
+        code, seen, said = sim(*request, *proof, tmp_path / "partner.pem")
+        assert code == 0, said
+        token = seen[-1]["document"]["token"]["token"]
+        code, seen, said = sim(*request, "--token", token)
+        assert code == 0, said
+        assert seen[-1]["document"]["token"]["token"] == token
+        code, seen, said = sim(*request, "--token", token, "--param", "enterprise_id=other")
+        assert (code, seen[-1]["status"]) == (1, 511), said

@@ -304,6 +304,14 @@ def _partner_problems(loaded: Loaded) -> list[str]:
         for tenant in issuer.tenants or loaded.tenants if issuer.introspection else ():
             if (other := asked.setdefault(tenant, name)) != name:
                 found.append(f"issuers.{name}: tenant {tenant} has {other} to ask about tokens")
+    issuers_of = {
+        tenant: [
+            name
+            for name, issuer in settings.issuers.items()
+            if not issuer.tenants or tenant in issuer.tenants
+        ]
+        for tenant in loaded.tenants
+    }
     claimed: dict[tuple[str, str], str] = {}
     for name, partner in settings.partners.items():
         if not (partner.requestor_ids or partner.client_ids):
@@ -321,6 +329,16 @@ def _partner_problems(loaded: Loaded) -> list[str]:
                 if (other := claimed.setdefault((kind, each), name)) != name:
                     found.append(f"partners.{name}: {kind} {each} is also {other}'s")
         found.extend(_unknown_tenants(f"partners.{name}", partner.tenants, loaded))
+        if partner.issuer and partner.issuer not in settings.issuers:
+            found.append(f"partners.{name}: there is no [issuers.{partner.issuer}]")
+        found.extend(
+            f"partners.{name}: needs issuer: tenant {tenant} trusts {' and '.join(trusted)}"
+            for tenant, trusted in issuers_of.items()
+            if len(trusted) > 1
+            and partner.client_ids
+            and not partner.issuer
+            and (not partner.tenants or tenant in partner.tenants)
+        )
     return found
 
 

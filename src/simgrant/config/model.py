@@ -487,8 +487,12 @@ class Partner(Section, frozen=True):
     client_ids: tuple[str, ...] = ()
     """Its OAuth clients: `client_id` of operator tokens, the client of its access tokens, `iss` of
     its app tokens."""
+    issuer: str = ""
+    """Name of the one of the `[issuers]` that these are clients of. Must be set where a tenant
+    trusts several: each has clients of its own."""
     operations: tuple[str, ...] = ()
-    """Operations that it may ask for; empty = every one that its token allows."""
+    """Operations that it may ask for; empty = every one that a subscriber's token allows. What a
+    system asks for by itself (`ap2011`) has to be named."""
     access_token: bool = True
     """Whether it has to prove itself with an `access_token` too, of one of the `[issuers]`."""
     app_key: str = ""

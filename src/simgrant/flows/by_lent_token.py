@@ -129,8 +129,8 @@ class ByLentToken:
         token = ask.value("access_token")
         if not token or not self._issuers.trusted(tenant.name):
             return ""
-        asked = self._issuers.caller(tenant.name, token, deadline=call.deadline)
-        return (await self._reception.timed("issuer", asked, trail)).client_id
+        asked = self._issuers.client(tenant.name, token, deadline=call.deadline)
+        return await self._reception.timed("issuer", asked, trail)
 
     def _let_in(
         self, tenant: Tenant, lent: Lent, requestor: str, operation: Operation, client_id: str

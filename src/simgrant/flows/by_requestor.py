@@ -97,9 +97,9 @@ class ByRequestor:
         """Return the OAuth client that an access_token proves."""
         self._name(tenant, call, trail)
         token = ask.value("access_token")
-        asked = self._issuers.caller(tenant.name, token, deadline=call.deadline)
+        asked = self._issuers.client(tenant.name, token, deadline=call.deadline)
         try:
-            return (await self._reception.timed("issuer", asked, trail)).client_id
+            return await self._reception.timed("issuer", asked, trail)
         except BadLentToken as bad:
             raise Unauthenticated(bad.reason, for_operator=bad.for_operator) from None
 

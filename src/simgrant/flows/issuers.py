@@ -7,9 +7,10 @@ issuer of the tenant that can tell. To any other it would be a present.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from simgrant.errors import BadLentToken, EcsError, PeerMisbehaved, PeerUnavailable
-from simgrant.ports.issuers import Caller, Issuer
+from simgrant.ports.issuers import Issuer
 from simgrant.wire.jwt import issuer_of
 
 _REASONS = {
@@ -23,8 +24,17 @@ _REASONS = {
 class Issuers:
     """The issuers of every tenant."""
 
-    def __init__(self, by_tenant: Mapping[str, Iterable[Issuer]]) -> None:
-        """At most one issuer of a tenant may know opaque tokens, or nobody knew whose one is."""
+    def __init__(
+        self,
+        by_tenant: Mapping[str, Iterable[Issuer]],
+        clients: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    ) -> None:
+        """At most one issuer of a tenant may know opaque tokens, or nobody knew whose one is.
+
+        ``clients`` says whose a tenant's clients are, by their ids, where that is known: each
+        issuer has its own, and two may have one of the same id.
+        """
+        self._clients = clients
         self._by_name = {
             tenant: {issuer.name: issuer for issuer in issuers}
             for tenant, issuers in by_tenant.items()
@@ -40,8 +50,8 @@ class Issuers:
         """Say whether the tenant believes anybody."""
         return bool(self._by_name.get(tenant))
 
-    async def caller(self, tenant: str, access_token: str, *, deadline: float) -> Caller:
-        """Return whom a token proves; ``deadline`` is in seconds of the monotonic clock.
+    async def client(self, tenant: str, access_token: str, *, deadline: float) -> str:
+        """Return the client that a token proves; ``deadline`` is of the monotonic clock.
 
         BadLentToken where it is not good, PeerUnavailable or PeerMisbehaved where that cannot be
         found out.
@@ -51,9 +61,13 @@ class Issuers:
         if issuer is None:
             raise BadLentToken("access_token_foreign")
         try:
-            return await issuer.caller(access_token, deadline=deadline)
+            caller = await issuer.caller(access_token, deadline=deadline)
         except (PeerUnavailable, PeerMisbehaved) as error:
             raise _told(error) from None
+        theirs = self._clients.get(tenant, {}).get(caller.client_id, issuer.name)
+        if theirs != issuer.name:
+            raise BadLentToken("access_token_of_another_issuer")
+        return caller.client_id
 
     async def close(self) -> None:
         """Close every issuer; one may be of several tenants."""

@@ -252,10 +252,15 @@ def partner(
     url: Annotated[
         str, typer.Argument(help="The server's address, such as http://127.0.0.1:8080/")
     ],
-    operation: Annotated[str, typer.Option(help="What to ask for.")] = "GetPhoneNumber",
+    operation: Annotated[
+        str, typer.Option(help="What to ask for; empty = to be known, and no more.")
+    ] = "GetPhoneNumber",
     temporary_token: Annotated[str, typer.Option(help="A token that a handset lent.")] = "",
     operator_token: Annotated[str, typer.Option(help="A token that an app lent.")] = "",
     access_token: Annotated[str, typer.Option(help="Proof of this server itself.")] = "",
+    token: Annotated[
+        str, typer.Option(help="The TOKEN that this server got for such a proof.")
+    ] = "",
     token_url: Annotated[
         str, typer.Option(help="Where it is granted such a proof, for an assertion that it signs.")
     ] = "",
@@ -283,7 +288,8 @@ def partner(
     ] = False,
     as_lines: Annotated[bool, typer.Option("--json", help="One JSON object an exchange.")] = False,
 ) -> None:
-    """Ask a server about a subscriber, as a partner's server with a lent token does.
+    """Ask a server about a subscriber, as a partner's server with a lent token does, or as a system
+    of ap2011 by itself.
 
     With --token-url it first asks an authorization server for the proof of itself (RFC 7523).
 
@@ -294,6 +300,7 @@ def partner(
         ("temporary_token", temporary_token),
         ("operator_token", operator_token),
         ("access_token", access_token),
+        ("token", token),
     )
     try:
         where = Url.parse(url)

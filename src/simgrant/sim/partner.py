@@ -1,7 +1,7 @@
-"""A partner's server: asks the entitlement server with a token that a device lent it.
+"""A partner's server: asks the entitlement server with a token that a device lent it, or alone.
 
-TS.43 §13.1.2, §14.1.6. It sends what Google's guide for carriers has a server send, in that form:
-one flat JSON object in a POST, dummies for the terminal.
+TS.43 §13.1.2, §14.1.6, §2.8.3. It sends what Google's guide for carriers has a server send, in
+that form: one flat JSON object in a POST, dummies for the terminal.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class Errand:
     """What the server asks for."""
 
     operation: str
+    """Empty where it only authenticates."""
     app: str = "ap2014"
     requestor_id: str = DEMO_REQUESTOR
     proof: tuple[tuple[str, str], ...]
@@ -44,7 +45,7 @@ class Errand:
             ("terminal_sw_version", "1"),
             ("entitlement_version", self.entitlement_version),
             ("app", self.app),
-            ("operation", self.operation),
+            *((("operation", self.operation),) if self.operation else ()),
             ("vers", "1"),
             *self.extra,
         )

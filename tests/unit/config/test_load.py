@@ -121,6 +121,13 @@ def test_every_unknown_key_is_named_with_what_was_meant(tmp_path: Path) -> None:
             "[issuers.a]\nissuer = 'i'\n[issuers.b]\nissuer = 'i'\n",
             "issuers.b: i is also a's",
         ),
+        ("[partners.a]\nclient_ids = ['a']\nissuer = 'i'\n", "partners.a: there is no [issuers.i]"),
+        (
+            "[issuers.x]\nissuer = 'x'\naudience = 'a'\njwks = 'f'\n"
+            "[issuers.y]\nissuer = 'y'\naudience = 'a'\njwks = 'f'\n"
+            "[partners.a]\nclient_ids = ['a']\n",
+            "partners.a: needs issuer: tenant default trusts x and y",
+        ),
         ("[temporary_tokens]\nlife_s = 100_000\n", "is not within 10 to 86400"),
         ("x = 1 = 2", "simgrant.toml"),
     ],
