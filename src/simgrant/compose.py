@@ -591,6 +591,7 @@ def _issuer(loaded: Loaded, name: str, settings: model.Issuer) -> Issuer:
                 scopes=frozenset(settings.scopes),
                 url=settings.introspection,
                 credentials=_credentials(loaded, settings),
+                assertion_audience=settings.assertion_audience,
                 cache_s=settings.cache_s,
                 timeout_s=settings.timeout_s,
                 http=http,

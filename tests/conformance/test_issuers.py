@@ -125,6 +125,7 @@ async def asking(
     cache_s: float = 30,
     audience: str = AUDIENCE,
     client_auth: ClientAuth = ClientAuth.SECRET_BASIC,
+    assertion_audience: str = "",
     retry: RetryRules = HTTP.retry,
     timeout_s: float = 1,
     **changes: Any,
@@ -147,6 +148,7 @@ async def asking(
             credentials=Credentials(
                 client_id="simgrant", client_auth=client_auth, secret_file=place / "secret"
             ),
+            assertion_audience=assertion_audience,
             cache_s=cache_s,
             timeout_s=timeout_s,
             http=replace(HTTP, retry=retry),
@@ -375,6 +377,14 @@ async def test_we_prove_who_asks(tmp_path: Path, client_auth: ClientAuth) -> Non
         with pytest.raises(PeerUnavailable) as raised:
             await world.caller()
         assert raised.value.reason in ("credentials_refused", "secret_unreadable")
+
+
+async def test_what_we_sign_is_for_whom_the_settings_say(tmp_path: Path) -> None:
+    signs = ClientAuth.PRIVATE_KEY_JWT
+    async with asking(tmp_path, assertion_audience="https://them", client_auth=signs) as world:
+        with pytest.raises(PeerUnavailable) as raised:
+            await world.caller()
+        assert raised.value.reason == "credentials_refused"
 
 
 @pytest.mark.parametrize("opaque", [True, False])

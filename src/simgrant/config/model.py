@@ -466,6 +466,9 @@ class Issuer(Section, frozen=True):
     `private_key_jwt`. Read again when it changes."""
     key_id: str = ""
     """`kid` of that private key, if the issuer wants one."""
+    assertion_audience: str = ""
+    """`aud` of what that key signs; empty = `issuer`. Some issuers want the address of their token
+    endpoint there, or that of `introspection`."""
     cache_s: float = 30.0
     """Seconds for which an answer about a token is used again, but never after the token's end. So
     long may a token that was revoked be good. 0 = it is asked each time."""

@@ -44,6 +44,8 @@ class Config:
     url: str
     """Where it is asked."""
     credentials: Credentials
+    assertion_audience: str = ""
+    """Whom a signed proof of us is for; empty = ``issuer`` (RFC 7523 §3 leaves it open)."""
     cache_s: float = 30.0
     """Seconds for which an answer is kept; 0 = it is asked each time."""
     timeout_s: float = 3.0
@@ -124,7 +126,8 @@ class AskedIssuer:
         begun = self._clock.monotonic()
         form = {"token": access_token, "token_type_hint": "access_token"}
         headers = dict(_HEADERS)
-        self._proof.prove(form, headers, audience=self.name)
+        audience = self._config.assertion_audience or self.name
+        self._proof.prove(form, headers, audience=audience)
         request = HttpRequest(
             "POST", self._config.url, headers, urlencode(form).encode(), self._proof.repeat
         )
