@@ -260,9 +260,10 @@ def read_table(
 
 def _check_proofs(proofs: Mapping[str, frozenset[Proof]], *, devices: bool, systems: bool) -> None:
     """Refuse a table that a system could ask as a device by, or the other way round."""
+    alone = {Proof.REQUESTOR}
     for app, allowed in proofs.items():
-        alone = {Proof.REQUESTOR}
-        if allowed != alone if app in REQUESTORS_APPS else alone <= allowed:
+        is_wrong = allowed != alone if app in REQUESTORS_APPS else alone <= allowed
+        if is_wrong:
             raise ValueError(f"{app} has a proof that is not for it")
     if systems != (not REQUESTORS_APPS.isdisjoint(proofs)):
         raise ValueError("requestor, and what is done for one, go together")
