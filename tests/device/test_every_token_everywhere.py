@@ -59,7 +59,7 @@ audience = "{AUDIENCE}"
 jwks = "login.json"
 tenants = ["blue"]
 [partners.bank]
-requestor_ids = ["bank"]
+requestor_ids = ["bank", "bank-2"]
 client_ids = ["bank"]
 access_token = false
 app_key = "bank.json"
@@ -73,6 +73,8 @@ PLACES = ("token", "temporary_token", "operator_token", "access_token", "App_tok
 PLACE = {"requestor_token": "token"}
 """Where a token goes that has no place of its own name."""
 APPS = ("ap2004", "ap2011", "ap2014", "ap2015")
+BANK = ("bank", "bank-2")
+KNOWN = (*BANK, "shop")
 NAMES = sorted({operation.name for operation in OPERATIONS.values()})
 TEMPORARY_LIFE, OPERATOR_LIFE, TOKEN_LIFE = 300, 3600, 30 * 86_400
 ACCESS_LIFE, REQUESTOR_LIFE = 60 + 30, 3600
@@ -115,8 +117,9 @@ def ought_to_work(issued: Issued, use: Use) -> bool:
         return False
     if use.app == "ap2011":
         # There is no operation for systems yet: whoever asks for one is told so by a result.
-        alone = not use.operation or issued.kind == "requestor_token"
-        return use.requestor == issued.requestor and alone
+        if issued.kind == "requestor_token":
+            return use.requestor == issued.requestor
+        return use.requestor in BANK and not use.operation
     if use.place == "token":
         if use.app == "ap2004" or operation is None:
             return True
@@ -127,9 +130,9 @@ def ought_to_work(issued: Issued, use: Use) -> bool:
         return False
     if use.operation not in issued.operations and use.operation != "ValidateOperatorToken":
         return False
-    if use.requestor not in ("bank", "shop"):
+    if use.requestor not in (BANK if issued.kind == "operator_token" else KNOWN):
         return False
-    return not (issued.requestor and use.requestor != issued.requestor)
+    return use.requestor == issued.requestor or not issued.requestor
 
 
 class World:
@@ -150,7 +153,7 @@ class World:
             claims = {"iss": ISSUERS[tenant], "aud": AUDIENCE, "exp": now + 60}
             access = self.login.sign(claims | {"client_id": "bank"})
             if kind == "access_token":
-                return Issued(kind, access, tenant, app, requestor="bank", life=ACCESS_LIFE)
+                return Issued(kind, access, tenant, app, life=ACCESS_LIFE)
             first = Use("access_token", app, "", "bank", HOSTS[tenant], 0, again=False)
             answer = await self.use(Issued("access_token", access, tenant, app), first)
             token = answer.object["Token"]["token"]
@@ -179,7 +182,7 @@ class World:
         )
         lent = app_of(answer, app)["OperatorToken"]
         names = ("VerifyPhoneNumber",)
-        return Issued(kind, lent, tenant, app, names, "bank", OPERATOR_LIFE)
+        return Issued(kind, lent, tenant, app, names, "", OPERATOR_LIFE)
 
     async def use(self, issued: Issued, use: Use) -> Answer:
         """Send the token where somebody takes it to."""
@@ -244,7 +247,7 @@ ISSUED = (
     ("requestor_token", "ap2011"),
     ("App_token", "ap2015"),
 )
-REQUESTORS = ("bank", "shop", "nobody", "")
+REQUESTORS = (*KNOWN, "nobody", "")
 AGES = (0, 59, 60, TEMPORARY_LIFE - 1, TEMPORARY_LIFE, OPERATOR_LIFE, TOKEN_LIFE)
 
 
