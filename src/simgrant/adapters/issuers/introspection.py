@@ -21,8 +21,8 @@ from simgrant.links.http import HttpConfig, HttpLink, HttpRequest, Reply
 from simgrant.nouns import named_noun, noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.issuers import Caller
-from simgrant.wire.access_token import client_of
-from simgrant.wire.jwt import MAX_TEXT, BadJwt, Wanted, check_claims
+from simgrant.wire.access_token import Inactive, pull_introspection
+from simgrant.wire.jwt import MAX_TEXT, BadJwt
 
 _MOST_KEPT: Final = 10_000
 _HEADERS: Final = {
@@ -80,7 +80,6 @@ class AskedIssuer:
         self._clock = clock
         self._http = HttpLink(config.http, clock)
         self._proof = ClientProof(config.credentials, clock)
-        self._wanted = Wanted(frozenset((config.issuer,)), config.audience, math.inf)
         self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
         self._under_way: dict[bytes, asyncio.Task[Caller]] = {}
 
@@ -138,20 +137,23 @@ class AskedIssuer:
 
     def _read(self, reply: Reply) -> tuple[Caller, float]:
         """Return whom an answer speaks of, and when that ends."""
-        claims = self._claims(reply)
-        if claims.get("active") is not True:
-            raise BadLentToken("access_token_inactive")
-        now = self._clock.now()
-        # What an answer may leave out is vouched for by whoever is asked (RFC 7662 §2.2).
-        told = {name: value for name, value in claims.items() if value is not None}
-        told = {"iss": self.name, "exp": now + self._config.cache_s} | told
+        config = self._config
         try:
-            expires = check_claims(told, self._wanted, now=now)
-            return Caller(client_of(told, self._config.scopes)), expires
+            client, expires = pull_introspection(
+                self._answered(reply),
+                issuer=self.name,
+                audience=config.audience,
+                scopes=config.scopes,
+                now=self._clock.now(),
+                life_s=config.cache_s,
+            )
+        except Inactive:
+            raise BadLentToken("access_token_inactive") from None
         except BadJwt as bad:
             raise BadLentToken("access_token_bad", for_operator=f"{self.name}: {bad}") from None
+        return Caller(client), expires
 
-    def _claims(self, reply: Reply) -> dict[str, Any]:
+    def _answered(self, reply: Reply) -> dict[str, Any]:
         peer = self._http.peer
         if reply.status in (401, 403):
             raise PeerUnavailable(
