@@ -50,8 +50,9 @@ class ByRequestor:
 
     def takes(self, ask: Ask) -> bool:
         """Say whether it is a system that asks, with a proof of itself."""
-        proof = ask.token or ask.value("access_token")
-        return bool(proof) and len(ask.apps) == 1 and ask.apps[0] in REQUESTORS_APPS
+        if len(ask.apps) != 1 or ask.apps[0] not in REQUESTORS_APPS:
+            return False
+        return bool(ask.token or ask.value("access_token"))
 
     async def prove(self, ask: Ask, call: Call, trail: Trail) -> ProvedRequestor:
         """Return who asks. Errors: BadRequest, Unauthenticated, NotAllowed, those of issuers."""
