@@ -66,7 +66,8 @@ def services() -> str:
     parts.append("## Not served\n")
     parts.append(
         "A request that asks for one of these beside a served one is answered without it; one\n"
-        "that asks for nothing else gets 400.\n"
+        "that asks for nothing else gets 400. A system that asks for `ap2011` alone, with an\n"
+        "`access_token`, is known and gets its TOKEN; there are no operations for it yet.\n"
     )
     rows = (
         (f"`{row.id}`", row.about, f"§{row.section}")
@@ -293,9 +294,10 @@ def reason_sources() -> dict[str, set[type[errors.EcsError]]]:
     return found
 
 
+_OPENED = ("token", "session", "sign_in", "otp", "requestor_token")
 _FORMATTED = {
-    "{purpose}_foreign": ("token_foreign", "session_foreign", "sign_in_foreign", "otp_foreign"),
-    "{purpose}_broken": ("token_broken", "session_broken", "sign_in_broken", "otp_broken"),
+    "{purpose}_foreign": tuple(f"{purpose}_foreign" for purpose in _OPENED),
+    "{purpose}_broken": tuple(f"{purpose}_broken" for purpose in _OPENED),
     "subscription_{status}": ("subscription_none", "subscription_barred", "subscription_removed"),
     "eap_{type(action).__name__}": (),
 }

@@ -23,7 +23,7 @@ from prometheus_client import CollectorRegistry
 
 from simgrant.adapters.authn import local_auc
 from simgrant.adapters.idp import oidc
-from simgrant.adapters.issuers import jwks
+from simgrant.adapters.issuers import introspection, jwks
 from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.store import sqlite
 from simgrant.config import model
@@ -47,6 +47,7 @@ from simgrant.flows.by_lent_token import ByLentToken
 from simgrant.flows.by_oidc import LIFE_S, ByOidc, ClaimKind, SignIn
 from simgrant.flows.by_otp import ByOtp
 from simgrant.flows.by_otp import Rules as OtpRules
+from simgrant.flows.by_requestor import ByRequestor
 from simgrant.flows.by_sim import BySim
 from simgrant.flows.by_sim import Rules as SimRules
 from simgrant.flows.by_token import ByToken
@@ -54,6 +55,7 @@ from simgrant.flows.by_token import Rules as TokenRules
 from simgrant.flows.clients import Clients, Match, Patterns, Profile
 from simgrant.flows.entitle import Entitle
 from simgrant.flows.entitle import Rules as EntitleRules
+from simgrant.flows.issuers import Issuers
 from simgrant.flows.journal import Journal
 from simgrant.flows.journal import Limits as JournalLimits
 from simgrant.flows.limits import LentLimits, Rate, StartLimits, Throttle
@@ -73,9 +75,11 @@ from simgrant.fronts.device.protocol import Bounds
 from simgrant.fronts.device.source import Proxies
 from simgrant.keyring.identity import is_on_curve
 from simgrant.keyring.signing import Algorithm
+from simgrant.links.client_auth import ClientAuth, Credentials
 from simgrant.links.fetched import FetchRules
 from simgrant.links.http import HttpConfig
 from simgrant.links.watched import Watched
+from simgrant.ports.issuers import Issuer
 from simgrant.ports.notifier import Notifier
 from simgrant.ports.store import Store
 from simgrant.services import SERVICES
@@ -158,6 +162,7 @@ def open_keys(loaded: Loaded, on_renewal: Callable[[], None] = lambda: None) -> 
         settings.tokens.life_s + settings.tokens.overlap_s,
         settings.temporary_tokens.life_s,
         settings.operator_tokens.life_s,
+        settings.tokens.requestor_life_s,
         settings.private_identity.life_s,
         settings.otp.life_s,
         LIFE_S,
@@ -373,6 +378,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     notifiers: dict[str, dict[Channel, Notifier]] = {}
     by_otp: ByOtp | None = None
     by_oidc: ByOidc | None = None
+    access: Issuers | None = None
     try:
         notifiers = open_notifiers(loaded)
         journal = Journal(
@@ -407,13 +413,20 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         returns = _returns(settings.limits)
         by_otp = _by_otp(loaded, reception, returns)
         by_oidc = _by_oidc(loaded, reception, returns, by_otp)
+        access = issuers(loaded)
         means = Means(OPERATIONS, keys, store, offers(loaded), partners(loaded))
         clients = Clients(profiles(loaded))
         entitle = Entitle(
             operate=Operate(
                 reception,
                 means=means,
-                by_lent_token=ByLentToken(reception, means=means, issuers=issuers(loaded)),
+                by_lent_token=ByLentToken(reception, means=means, issuers=access),
+                by_requestor=ByRequestor(
+                    reception,
+                    means=means,
+                    issuers=access,
+                    token_life_s=settings.tokens.requestor_life_s,
+                ),
                 limits=_lent_limits(settings.limits),
             ),
             by_token=ByToken(
@@ -503,7 +516,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         # One may serve several tenants.
         for notifier in {each for channels in notifiers.values() for each in channels.values()}:
             await notifier.close()
-        for way in (by_oidc, by_otp):
+        for way in (by_oidc, by_otp, access):
             if way is not None:
                 await way.close()
         await store.close()
@@ -541,19 +554,76 @@ def gateways(loaded: Loaded) -> dict[str, GatewayKey]:
     return found
 
 
-def issuers(loaded: Loaded) -> jwks.JwksIssuers:
-    """Return the issuers of access tokens, with their keys; raise StartRefused."""
-    return jwks.open_issuers(
-        (
-            jwks.Config(
-                issuer.issuer,
-                issuer.audience,
-                issuer.jwks if "://" in issuer.jwks else loaded.path(issuer.jwks),
-                frozenset(issuer.tenants),
-            )
-            for issuer in loaded.settings.issuers.values()
+def issuers(loaded: Loaded) -> Issuers:
+    """Return the issuers of access tokens; raise StartRefused where a file of one is no use.
+
+    None is asked yet, so that one that is away keeps nobody from starting.
+    """
+    made = [
+        (settings.tenants, _issuer(loaded, name, settings))
+        for name, settings in loaded.settings.issuers.items()
+    ]
+    partners = loaded.settings.partners.values()
+    return Issuers(
+        {
+            tenant: tuple(issuer for of, issuer in made if not of or tenant in of)
+            for tenant in loaded.tenants
+        },
+        {
+            tenant: {
+                client_id: loaded.settings.issuers[partner.issuer].issuer
+                for partner in partners
+                if partner.issuer and (not partner.tenants or tenant in partner.tenants)
+                for client_id in partner.client_ids
+            }
+            for tenant in loaded.tenants
+        },
+    )
+
+
+def _issuer(loaded: Loaded, name: str, settings: model.Issuer) -> Issuer:
+    address = settings.introspection or settings.jwks
+    http = HttpConfig(
+        peer=f"issuers.{name}",
+        ca_file=loaded.path(settings.ca_file) if settings.ca_file else None,
+        # The check of the settings lets plain HTTP stay on this machine.
+        plain=address.startswith("http:"),
+        connect_timeout_s=settings.timeout_s,
+    )
+    if settings.introspection:
+        return introspection.open_issuer(
+            introspection.Config(
+                issuer=settings.issuer,
+                audience=settings.audience,
+                scopes=frozenset(settings.scopes),
+                url=settings.introspection,
+                credentials=_credentials(loaded, settings),
+                assertion_audience=settings.assertion_audience,
+                cache_s=settings.cache_s,
+                timeout_s=settings.timeout_s,
+                http=http,
+            ),
+            clock=CLOCK,
+        )
+    return jwks.open_issuer(
+        jwks.Config(
+            issuer=settings.issuer,
+            audience=settings.audience,
+            scopes=frozenset(settings.scopes),
+            jwks=settings.jwks if "://" in settings.jwks else loaded.path(settings.jwks),
+            http=http,
+            rules=FetchRules(fetch_s=settings.timeout_s, good_s=settings.keys_max_age_s),
         ),
         clock=CLOCK,
+    )
+
+
+def _credentials(loaded: Loaded, settings: model.Issuer | IdentityProvider) -> Credentials:
+    return Credentials(
+        client_id=settings.client_id,
+        client_auth=ClientAuth(settings.client_auth),
+        secret_file=loaded.path(settings.secret_file),
+        key_id=settings.key_id,
     )
 
 
@@ -655,10 +725,7 @@ def _provider(loaded: Loaded, name: str, settings: IdentityProvider) -> oidc.Oid
     return oidc.open_provider(
         oidc.Config(
             issuer=settings.issuer,
-            client_id=settings.client_id,
-            client_auth=oidc.ClientAuth(settings.client_auth),
-            secret_file=loaded.path(settings.secret_file),
-            key_id=settings.key_id,
+            credentials=_credentials(loaded, settings),
             redirect_uri=settings.redirect_uri,
             scopes=settings.scopes,
             algorithms=settings.algorithms,

@@ -10,8 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from simgrant.adapters.idp.oidc import ClientAuth, Config, OidcProvider, open_provider
+from simgrant.adapters.idp.oidc import Config, OidcProvider, open_provider
 from simgrant.errors import PeerUnavailable, StartRefused, Unauthenticated
+from simgrant.links.client_auth import ClientAuth, Credentials
 from simgrant.links.fetched import FetchRules
 from simgrant.links.http import HttpConfig
 from simgrant.ports.identity_provider import Attempt, Person
@@ -66,8 +67,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     secret.write_text(theirs.client_secret)
     config = Config(
         issuer=theirs.issuer,
-        client_id="simgrant",
-        secret_file=secret,
+        credentials=Credentials(client_id="simgrant", secret_file=secret),
         redirect_uri=BACK,
         http=HttpConfig(peer="them", plain=True),
         rules=FetchRules(gap_s=0.0),
@@ -134,9 +134,9 @@ def test_a_secret_that_is_none_lets_nothing_start(tmp_path: Path, kind: ClientAu
         open_provider(
             Config(
                 issuer="https://idp.example.net",
-                client_id="us",
-                client_auth=kind,
-                secret_file=tmp_path / "secret",
+                credentials=Credentials(
+                    client_id="us", client_auth=kind, secret_file=tmp_path / "secret"
+                ),
                 redirect_uri=BACK,
             ),
             clock=Clock(),

@@ -311,7 +311,8 @@ async def test_whether_a_token_is_good_is_told_to_partners_only(world: World) ->
         ({"exp": START + 100_000}, {}, "access_token_bad"),
         ({"exp": "soon"}, {}, "access_token_bad"),
         ({"nbf": START + 40}, {}, "access_token_bad"),
-        ({"sub": "", "client_id": 7}, {}, "access_token_bad"),
+        ({"client_id": 7}, {}, "access_token_bad"),
+        ({"client_id": None, "sub": "bank"}, {}, "access_token_bad"),
         ({}, {"kid": "k2"}, "access_token_bad"),
         ({}, {"alg": "none"}, "access_token_bad"),
         ({}, {"alg": "HS256"}, "access_token_bad"),
@@ -324,7 +325,7 @@ async def test_a_bad_access_token_proves_nobody(
 ) -> None:
     token = await world.operator_token()
     now = int(world.bench.clock.now())
-    usual = {"iss": ISSUER, "aud": [AUDIENCE], "sub": "bank", "exp": now + 60}
+    usual = {"iss": ISSUER, "aud": [AUDIENCE], "client_id": "bank", "exp": now + 60}
     access = world.login.sign(usual | claims, **header)
     answer = await world.partner().ask(
         "GetSubscriberDeviceInfo", operator_token=token, access_token=access

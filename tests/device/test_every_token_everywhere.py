@@ -34,7 +34,8 @@ from tests.device.harness import (
 from tests.device.partner import NUMBER, app_of, number_phone, operate, temporary
 from tests.jwts import EcSigner, SharedSigner
 
-ISSUER, AUDIENCE = "https://login.example.net", "https://ecs.example.net"
+AUDIENCE = "https://ecs.example.net"
+ISSUERS = {"default": "https://login.example.net", "blue": "https://blue.example.net"}
 HOSTS = {"default": "red.example.net", "blue": "blue.example.net"}
 BLUE = Imsi("999990000000001")
 SETTINGS = f"""
@@ -48,11 +49,17 @@ plmns = ["001-01"]
 hosts = ["{HOSTS["blue"]}"]
 plmns = ["999-99"]
 [issuers.login]
-issuer = "{ISSUER}"
+issuer = "{ISSUERS["default"]}"
 audience = "{AUDIENCE}"
 jwks = "login.json"
+tenants = ["default"]
+[issuers.blue]
+issuer = "{ISSUERS["blue"]}"
+audience = "{AUDIENCE}"
+jwks = "login.json"
+tenants = ["blue"]
 [partners.bank]
-requestor_ids = ["bank"]
+requestor_ids = ["bank", "bank-2"]
 client_ids = ["bank"]
 access_token = false
 app_key = "bank.json"
@@ -63,9 +70,15 @@ access_token = false
 """
 
 PLACES = ("token", "temporary_token", "operator_token", "access_token", "App_token")
-APPS = ("ap2004", "ap2014", "ap2015")
+PLACE = {"requestor_token": "token"}
+"""Where a token goes that has no place of its own name."""
+APPS = ("ap2004", "ap2011", "ap2014", "ap2015")
+BANK = ("bank", "bank-2")
+KNOWN = (*BANK, "shop")
 NAMES = sorted({operation.name for operation in OPERATIONS.values()})
 TEMPORARY_LIFE, OPERATOR_LIFE, TOKEN_LIFE = 300, 3600, 30 * 86_400
+ACCESS_LIFE, REQUESTOR_LIFE = 60 + 30, 3600
+"""The first with what clocks may differ by."""
 
 
 @dataclass(frozen=True)
@@ -97,10 +110,16 @@ class Use:
 def ought_to_work(issued: Issued, use: Use) -> bool:
     """Say what TS.43 and the settings above say of it."""
     operation = OPERATIONS.get(use.operation.lower())
-    if issued.kind != use.place or use.host != HOSTS[issued.tenant] or use.age >= issued.life:
+    place = PLACE.get(issued.kind, issued.kind)
+    if place != use.place or use.host != HOSTS[issued.tenant] or use.age >= issued.life:
         return False
     if use.app != issued.app:
         return False
+    if use.app == "ap2011":
+        # There is no operation for systems yet: whoever asks for one is told so by a result.
+        if issued.kind == "requestor_token":
+            return use.requestor == issued.requestor
+        return use.requestor in BANK and not use.operation
     if use.place == "token":
         if use.app == "ap2004" or operation is None:
             return True
@@ -111,9 +130,9 @@ def ought_to_work(issued: Issued, use: Use) -> bool:
         return False
     if use.operation not in issued.operations and use.operation != "ValidateOperatorToken":
         return False
-    if use.requestor not in ("bank", "shop"):
+    if use.requestor not in (BANK if issued.kind == "operator_token" else KNOWN):
         return False
-    return not (issued.requestor and use.requestor != issued.requestor)
+    return use.requestor == issued.requestor or not issued.requestor
 
 
 class World:
@@ -129,17 +148,23 @@ class World:
 
     async def issue(self, kind: str, tenant: str, app: str, requestor: str) -> Issued:
         """Issue a token."""
+        now = int(self.bench.clock.now())
+        if app == "ap2011":
+            claims = {"iss": ISSUERS[tenant], "aud": AUDIENCE, "exp": now + 60}
+            access = self.login.sign(claims | {"client_id": "bank"})
+            if kind == "access_token":
+                return Issued(kind, access, tenant, app, life=ACCESS_LIFE)
+            first = Use("access_token", app, "", "bank", HOSTS[tenant], 0, again=False)
+            answer = await self.use(Issued("access_token", access, tenant, app), first)
+            token = answer.object["Token"]["token"]
+            return Issued(kind, token, tenant, app, requestor="bank", life=REQUESTOR_LIFE)
         imsi = ALLOWED if tenant == "default" else BLUE
         phone = number_phone(self.server, apps=(app,), imsi=imsi, host=HOSTS[tenant])
         if (tenant, app) not in self.tokens:
             self.tokens[tenant, app] = await phone.token()
         token = self.tokens[tenant, app]
-        now = int(self.bench.clock.now())
         if kind == "token":
             return Issued(kind, token, tenant, app)
-        if kind == "access_token":
-            claims = {"iss": ISSUER, "aud": AUDIENCE, "client_id": "bank", "exp": now + 60}
-            return Issued(kind, self.login.sign(claims), tenant, app, life=60)
         if kind == "App_token":
             claims = {"iss": "bank", "exp": now + 60, "jti": str(next(self.number))}
             return Issued(kind, self.bank.sign(claims), tenant, app, life=60)
@@ -157,7 +182,7 @@ class World:
         )
         lent = app_of(answer, app)["OperatorToken"]
         names = ("VerifyPhoneNumber",)
-        return Issued(kind, lent, tenant, app, names, "bank", OPERATOR_LIFE)
+        return Issued(kind, lent, tenant, app, names, "", OPERATOR_LIFE)
 
     async def use(self, issued: Issued, use: Use) -> Answer:
         """Send the token where somebody takes it to."""
@@ -214,14 +239,15 @@ def world(directory: Path) -> Iterator[tuple[World, asyncio.Runner]]:
 
 
 ISSUED = (
-    *(("token", app) for app in APPS),
+    *(("token", app) for app in APPS if app != "ap2011"),
     ("temporary_token", "ap2014"),
     ("temporary_token", "ap2015"),
     ("operator_token", "ap2015"),
-    ("access_token", "ap2015"),
+    ("access_token", "ap2011"),
+    ("requestor_token", "ap2011"),
     ("App_token", "ap2015"),
 )
-REQUESTORS = ("bank", "shop", "nobody", "")
+REQUESTORS = (*KNOWN, "nobody", "")
 AGES = (0, 59, 60, TEMPORARY_LIFE - 1, TEMPORARY_LIFE, OPERATOR_LIFE, TOKEN_LIFE)
 
 
@@ -252,11 +278,11 @@ def test_every_token_at_every_place(
         for at in APPS
         for operation in ("", "NoSuchThing", *NAMES)
     ]
+    operation = {"ap2014": "GetPhoneNumber", "ap2011": ""}.get(app, "VerifyPhoneNumber")
     usual = next(
         use
         for use in right
-        if (use.place, use.app, use.operation)
-        == (kind, app, "GetPhoneNumber" if app == "ap2014" else "VerifyPhoneNumber")
+        if (use.place, use.app, use.operation) == (PLACE.get(kind, kind), app, operation)
     )
     wrong = [
         *(replace(usual, requestor=requestor) for requestor in REQUESTORS),
@@ -274,7 +300,7 @@ def test_every_token_at_every_place(
         )
 
     worked_in_all = runner.run(all_tried())
-    assert bool(worked_in_all) == (kind not in ("access_token", "App_token"))
+    assert bool(worked_in_all) == (kind != "App_token")
 
 
 @settings(max_examples=300, deadline=None)

@@ -45,6 +45,19 @@ ROWS = {
         "access_token_foreign",
         401,
     ),
+    "a system's access token": ("access_token system", "access_token", "access_token_foreign", 511),
+    "a system's token before its access token": (
+        "bad-token access_token system",
+        "requestor_token",
+        "not_sealed",
+        511,
+    ),
+    "a temporary token before a system's access token": (
+        "temporary_token access_token operation system",
+        "temporary_token",
+        "lent_token_foreign",
+        401,
+    ),
     "a token": ("token", "token", "document", 200),
     "a token before the SIM": ("token EAP_ID", "token", "document", 200),
     "a token before a number": ("token msisdn", "token", "document", 200),
@@ -92,7 +105,8 @@ async def test_the_first_proof_of_the_order_counts(
 ) -> None:
     has, leg, outcome, status = row
     names = has.split()
-    app = "ap2004" if "other" in names else "ap2005" if "neither" in names else "ap2014"
+    apps = {"other": "ap2004", "neither": "ap2005", "system": "ap2011"}
+    app = next((apps[name] for name in names if name in apps), "ap2014")
     phone = Phone(ins.server, apps=(app,))
     headers = list(phone.headers(XML, cookie="ECSSID=AAAA" if "cookie" in names else ""))
     if "packet" in names:
@@ -112,6 +126,7 @@ async def test_the_first_proof_of_the_order_counts(
             "msisdn": number(ALLOWED.digits)[1:],
             "OTP": "123456",
             "operation": "GetPhoneNumber",
+            "system": "fleet-1",
         }
         if "state" in names:
             # One that is sealed by us, and is something else.
@@ -121,7 +136,7 @@ async def test_the_first_proof_of_the_order_counts(
         if "own-state" in names:
             begun = await ins.begin(phone)
             known["own-state"] = values(begun.header("location"))["state"]
-        wire = {"bad-token": "token", "own-state": "state"}
+        wire = {"bad-token": "token", "own-state": "state", "system": "requestor_id"}
         proofs = [(wire.get(name, name), known[name]) for name in names if name in known]
         answer = await ins.server.get(phone.query(*proofs), *headers)
     record = (await ins.server.records())[-1]

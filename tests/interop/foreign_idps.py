@@ -22,9 +22,11 @@ class ForeignIdp:
     issuer: str
     form: bytes
     """What its page sends when somebody signs in; empty = it has no page."""
+    public: str = _DISCOVERY
+    """What anybody may ask it."""
 
     def is_ready(self) -> bool:
-        with suppress(OSError), urllib.request.urlopen(self.issuer + _DISCOVERY, timeout=5):
+        with suppress(OSError), urllib.request.urlopen(self.issuer + self.public, timeout=5):
             return True
         return False
 
@@ -60,6 +62,17 @@ def idpyoidc(place: Path, redirect_uri: str, secret: str, number: str) -> Iterat
     ]
     with _running(command, place, ForeignIdp(f"http://127.0.0.1:{port}", b"")) as idp:
         yield idp
+
+
+@contextmanager
+def idpyoidc_issuer(place: Path) -> Iterator[ForeignIdp]:
+    """Run an authorization server made of `idpyoidc`, for the clients in ``clients.json``."""
+    port = free_port()
+    script = Path(__file__).with_name("idpyoidc_as.py")
+    command: list[str | Path] = [_python("idpyoidc"), script, str(port), place / "clients.json"]
+    idp = ForeignIdp(f"http://127.0.0.1:{port}", b"", "/jwks")
+    with _running(command, place, idp) as running:
+        yield running
 
 
 def _python(tool: str) -> Path:

@@ -258,6 +258,7 @@ def _problems(loaded: Loaded) -> list[str]:
         ("tokens.life_s", settings.tokens.life_s, 60, 400 * 86_400),
         ("tokens.renew_last", settings.tokens.renew_last, 0, 0.9),
         ("tokens.overlap_s", settings.tokens.overlap_s, 0, 3_600),
+        ("tokens.requestor_life_s", settings.tokens.requestor_life_s, 60, 30 * 86_400),
         ("temporary_tokens.life_s", settings.temporary_tokens.life_s, 10, 86_400),
         ("private_identity.life_s", settings.private_identity.life_s, 60, 400 * 86_400),
         ("operator_tokens.life_s", settings.operator_tokens.life_s, 10, 30 * 86_400),
@@ -319,15 +320,23 @@ def _partner_problems(loaded: Loaded) -> list[str]:
     settings = loaded.settings
     found: list[str] = []
     issuers: dict[str, str] = {}
+    asked: dict[str, str] = {}
     for name, issuer in settings.issuers.items():
-        found.extend(
-            f"issuers.{name}: needs {key}"
-            for key in ("issuer", "audience", "jwks")
-            if not getattr(issuer, key)
-        )
+        found.extend(_issuer_problems(f"issuers.{name}", issuer))
         if (other := issuers.setdefault(issuer.issuer, name)) != name:
             found.append(f"issuers.{name}: {issuer.issuer} is also {other}'s")
         found.extend(_unknown_tenants(f"issuers.{name}", issuer.tenants, loaded))
+        for tenant in issuer.tenants or loaded.tenants if issuer.introspection else ():
+            if (other := asked.setdefault(tenant, name)) != name:
+                found.append(f"issuers.{name}: tenant {tenant} has {other} to ask about tokens")
+    issuers_of = {
+        tenant: [
+            name
+            for name, issuer in settings.issuers.items()
+            if not issuer.tenants or tenant in issuer.tenants
+        ]
+        for tenant in loaded.tenants
+    }
     claimed: dict[tuple[str, str], str] = {}
     for name, partner in settings.partners.items():
         if not (partner.requestor_ids or partner.client_ids):
@@ -345,7 +354,41 @@ def _partner_problems(loaded: Loaded) -> list[str]:
                 if (other := claimed.setdefault((kind, each), name)) != name:
                     found.append(f"partners.{name}: {kind} {each} is also {other}'s")
         found.extend(_unknown_tenants(f"partners.{name}", partner.tenants, loaded))
+        if partner.issuer and partner.issuer not in settings.issuers:
+            found.append(f"partners.{name}: there is no [issuers.{partner.issuer}]")
+        found.extend(
+            f"partners.{name}: needs issuer: tenant {tenant} trusts {' and '.join(trusted)}"
+            for tenant, trusted in issuers_of.items()
+            if len(trusted) > 1
+            and partner.client_ids
+            and not partner.issuer
+            and (not partner.tenants or tenant in partner.tenants)
+        )
     return found
+
+
+def _issuer_problems(where: str, issuer: Issuer) -> Iterator[str]:
+    """Name what would make an issuer believe too much, or nothing."""
+    if not issuer.issuer:
+        yield f"{where}: needs issuer"
+    if bool(issuer.jwks) == bool(issuer.introspection):
+        yield f"{where}: needs jwks or introspection, and not both"
+    if not (issuer.audience or (issuer.introspection and issuer.scopes)):
+        yield f"{where}: needs audience"
+    if issuer.introspection:
+        needed = ("client_id", "secret_file")
+        yield from (f"{where}: needs {key}" for key in needed if not getattr(issuer, key))
+    for key in ("jwks", "introspection"):
+        url = getattr(issuer, key)
+        if url and (key == "introspection" or "://" in url) and not _is_safe(url):
+            yield f"{where}.{key}: {url!r} is no https address"
+    for key, least, most in (
+        ("keys_max_age_s", 60, 30 * 86_400),
+        ("cache_s", 0, 3600),
+        ("timeout_s", 0.1, 29),
+    ):
+        if not least <= getattr(issuer, key) <= most:
+            yield f"{where}.{key}: {getattr(issuer, key)} is not within {least} to {most}"
 
 
 def _sign_in_problems(loaded: Loaded) -> list[str]:

@@ -155,6 +155,9 @@ class Tokens(Section, frozen=True):
     """Fraction at the end of its life in which a token request is given a new token."""
     overlap_s: int = 60
     """Seconds for which a renewed token is still good, since answers get lost."""
+    requestor_life_s: int = 3600
+    """Seconds that the token of a system lives, which it got for an access token (TS.43 §2.8.3).
+    It is not renewed: after that the issuer has to vouch for the system anew."""
 
 
 class TemporaryTokens(Section, frozen=True):
@@ -432,15 +435,49 @@ class Profile(Section, frozen=True):
 
 
 class Issuer(Section, frozen=True):
-    """An authorization server whose access tokens (JWT) prove who calls (TS.43 §2.8.3)."""
+    """An authorization server whose access tokens prove who calls (TS.43 §2.8.3). Its tokens are
+    checked here, by its keys (`jwks`), or it is asked about them (`introspection`): one of the
+    two."""
 
     issuer: str = ""
     """`iss` of its tokens."""
     audience: str = ""
-    """`aud` that its tokens must have to be for us."""
+    """`aud` that its tokens must have to be for us. With `introspection` it may be empty where
+    `scopes` are not: then `aud` is not looked at."""
+    scopes: tuple[str, ...] = ()
+    """Scopes that its tokens must have, each of them."""
     jwks: str = ""
-    """File with its JWK Set. Read again when it changes, so a rotation needs no restart; only
-    tokens signed with a public key (ES256, ES384, RS256 …, PS256, Ed25519) are believed."""
+    """Its JWK Set: a file, which is read again when it changes, or an `https` address, which is
+    asked again every five minutes and where a token names a key that is not there. A rotation
+    needs no restart. Only tokens signed with a public key (ES256, ES384, RS256 …, PS256, Ed25519)
+    are believed."""
+    keys_max_age_s: int = 86_400
+    """Seconds for which keys of an address are used while it cannot be read. After that, and before
+    it was ever read, whoever brings such a token gets 503."""
+    introspection: str = ""
+    """`https` address where it is asked about tokens (RFC 7662), which may then be opaque; a
+    tenant can have one such issuer. While it cannot be asked, whoever brings a token gets 503."""
+    client_id: str = ""
+    """Which client of it we are when we ask."""
+    client_auth: Literal["client_secret_basic", "client_secret_post", "private_key_jwt"] = (
+        "client_secret_basic"
+    )
+    """How we prove that."""
+    secret_file: str = ""
+    """File with the client's secret, or with its private key (PEM, P-256 or RSA) for
+    `private_key_jwt`. Read again when it changes."""
+    key_id: str = ""
+    """`kid` of that private key, if the issuer wants one."""
+    assertion_audience: str = ""
+    """`aud` of what that key signs; empty = `issuer`. Some issuers want the address of their token
+    endpoint there, or that of `introspection`."""
+    cache_s: float = 30.0
+    """Seconds for which an answer about a token is used again, but never after the token's end. So
+    long may a token that was revoked be good. 0 = it is asked each time."""
+    timeout_s: float = 3.0
+    """Seconds that one of its answers may take."""
+    ca_file: str = ""
+    """PEM file of certificates to trust besides the system's."""
     tenants: tuple[str, ...] = ()
     """Tenants that trust it; empty = all."""
 
@@ -455,8 +492,12 @@ class Partner(Section, frozen=True):
     client_ids: tuple[str, ...] = ()
     """Its OAuth clients: `client_id` of operator tokens, the client of its access tokens, `iss` of
     its app tokens."""
+    issuer: str = ""
+    """Name of the one of the `[issuers]` that these are clients of. Must be set where a tenant
+    trusts several: each has clients of its own."""
     operations: tuple[str, ...] = ()
-    """Operations that it may ask for; empty = every one that its token allows."""
+    """Operations that it may ask for; empty = every one that a subscriber's token allows. What a
+    system asks for by itself (`ap2011`) has to be named."""
     access_token: bool = True
     """Whether it has to prove itself with an `access_token` too, of one of the `[issuers]`."""
     app_key: str = ""

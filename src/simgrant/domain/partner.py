@@ -26,3 +26,10 @@ class Partner:
     def may(self, operation: str) -> bool:
         """Say whether it may ask for an operation at all."""
         return self.operations is None or operation in self.operations
+
+    def may_alone(self, operation: str) -> bool:
+        """Say whether it may ask for an operation without any subscriber's token.
+
+        Nobody but the operator says so then: what is not named is not allowed.
+        """
+        return self.operations is not None and operation in self.operations

@@ -34,8 +34,8 @@ class Trail:
     source_ref: str = ""
     """Keyed hash of the source address."""
     leg: str = ""
-    """``start``, ``answer``, ``token``, ``temporary_token``, ``operator_token``, ``oidc``, ``otp``
-    or ``none``: which kind of request it was."""
+    """``start``, ``answer``, ``token``, ``temporary_token``, ``operator_token``, ``access_token``,
+    ``requestor_token``, ``oidc``, ``otp`` or ``none``: which kind of request it was."""
     apps: tuple[str, ...] = ()
     unknown_apps: tuple[str, ...] = ()
     spec_version: str = ""

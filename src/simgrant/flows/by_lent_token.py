@@ -17,11 +17,11 @@ from simgrant.domain.tenant import Tenant
 from simgrant.domain.trail import Trail
 from simgrant.errors import BadLentToken, BadRequest, NotAllowed, Unauthenticated
 from simgrant.flows.authenticate import Call, Reception
+from simgrant.flows.issuers import Issuers
 from simgrant.flows.lent_tokens import Lent, pull_lent
 from simgrant.flows.operations.operation import Means, Operation, Proof
 from simgrant.keyring.ring import Purpose
 from simgrant.nouns import noun
-from simgrant.ports.issuers import Issuers
 from simgrant.ports.store import TokenState, TokenUse
 from simgrant.wire.request import Ask
 
@@ -100,7 +100,7 @@ class ByLentToken:
             raise BadRequest("no_requestor")
         if lent.requestor and requestor != lent.requestor:
             raise NotAllowed("lent_token_of_another_requestor")
-        client_id = await self.client(tenant, ask, call)
+        client_id = await self.client(tenant, ask, call, trail)
         self._let_in(tenant, lent, requestor, operation, client_id)
         profile = await self._reception.timed(
             "store",
@@ -120,7 +120,7 @@ class ByLentToken:
             await self._refuse_spent(tenant, lent, trail)
         return Borrower(proof, tenant, lent, profile.subscription, client_id, now)
 
-    async def client(self, tenant: Tenant, ask: Ask, call: Call) -> str:
+    async def client(self, tenant: Tenant, ask: Ask, call: Call, trail: Trail) -> str:
         """Return the OAuth client that an access_token proves, empty where none came.
 
         One that nobody whom the tenant trusts has made proves nothing, and is refused; where the
@@ -129,10 +129,8 @@ class ByLentToken:
         token = ask.value("access_token")
         if not token or not self._issuers.trusted(tenant.name):
             return ""
-        caller = await self._issuers.caller(tenant.name, token, deadline=call.deadline)
-        if caller is None:
-            raise BadLentToken("access_token_foreign")
-        return caller.client_id
+        asked = self._issuers.client(tenant.name, token, deadline=call.deadline)
+        return await self._reception.timed("issuer", asked, trail)
 
     def _let_in(
         self, tenant: Tenant, lent: Lent, requestor: str, operation: Operation, client_id: str

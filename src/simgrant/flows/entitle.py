@@ -37,7 +37,7 @@ from simgrant.flows.gather import (
     times_of,
     wanted,
 )
-from simgrant.flows.operate import Operate
+from simgrant.flows.operate import Operate, Told
 from simgrant.flows.operations import OPERATED
 from simgrant.flows.operations.operation import utc
 from simgrant.flows.private_identity import PrivateIdentities
@@ -140,7 +140,11 @@ class Entitle:
         client = self._clients.of(ask, call, trail)
         wanted(ask, ask.apps)  # Refused now, not after an authentication.
         if ask.is_lent:
-            return await self._tell(ask, client.profile, call, trail)
+            told = await self._operate.for_borrower(ask, call, trail)
+            return self._tell(told, client.profile, call, trail)
+        if self._operate.by_requestor(ask):
+            told = await self._operate.for_requestor(ask, call, trail)
+            return self._tell(told, client.profile, call, trail)
         if ask.token:
             trail.leg = "token"
             principal = await self._by_token.authenticate(ask, call, trail)
@@ -151,7 +155,7 @@ class Entitle:
             if ask.value("access_token"):
                 # Whoever proves himself badly is not worth a vector (TS.43 §14.1.5).
                 tenant = self._by_sim.tenant_of(ask, call)
-                await self._operate.prove_app(ask, call, tenant)
+                await self._operate.prove_app(ask, call, tenant, trail)
             return await self._by_sim.start(ask, call, trail)
         return await self._without_proof(ask, call, trail)
 
@@ -318,13 +322,12 @@ class Entitle:
             held=held.with_billing(settled),
         )
 
-    async def _tell(self, ask: Ask, family: Family, call: Call, trail: Trail) -> Granted:
-        """Return the document for whoever asks with a lent token; it never holds a TOKEN.
+    def _tell(self, told: Told, family: Family, call: Call, trail: Trail) -> Granted:
+        """Return the document for a third party; with a lent token it never holds a TOKEN.
 
         One task's token would become a subscriber's otherwise (divergence
         "no-token-for-third-parties").
         """
-        told = await self._operate.for_borrower(ask, call, trail)
         format_ = family.format or document_format(call.accept)
         if told.offer.bare_json and family.format is None and "xml" not in call.accept.lower():
             format_ = Format.JSON
@@ -335,7 +338,7 @@ class Entitle:
             subscription=told.subscription,
             format_=format_,
             family=family,
-            token=None,
+            token=told.token,
         )
 
     def _document(

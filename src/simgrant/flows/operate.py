@@ -10,9 +10,10 @@ from __future__ import annotations
 from simgrant.domain.subscription import Subscription, SubscriptionStatus
 from simgrant.domain.tenant import Tenant
 from simgrant.domain.trail import Trail
-from simgrant.errors import BadLentToken, BadRequest, NotAllowed, NotOffered
+from simgrant.errors import BadLentToken, BadRequest, NotAllowed, NotOffered, Unauthenticated
 from simgrant.flows.authenticate import Call, Principal, Reception
 from simgrant.flows.by_lent_token import ByLentToken
+from simgrant.flows.by_requestor import ByRequestor, ProvedRequestor
 from simgrant.flows.limits import LentLimits
 from simgrant.flows.operations import OPERATED
 from simgrant.flows.operations.operation import (
@@ -23,12 +24,13 @@ from simgrant.flows.operations.operation import (
     Operation,
     Proof,
     Refused,
+    RequestorTask,
     Task,
 )
 from simgrant.flows.operations.validate_operator_token import INVALID
 from simgrant.nouns import noun
 from simgrant.spec.ids import OperationResult, RegisterNotifStatus
-from simgrant.wire.document import Application, Parm
+from simgrant.wire.document import Application, Parm, Token
 from simgrant.wire.request import Ask
 
 UNKNOWN = "unknown"
@@ -39,17 +41,19 @@ UNKNOWN = "unknown"
 class Told:
     """What a third party is told, by whom, and of whose subscription.
 
-    That is None where its token is of nobody.
+    That is None where its token is of nobody, and where a system asks by itself.
     """
 
     application: Application
     tenant: str
     subscription: Subscription | None
     offer: Offer
+    token: Token | None = None
+    """The TOKEN of a system; nobody else gets one."""
 
 
 class Operate:
-    """Does operations, for devices and for whom they lent a token to."""
+    """Does operations: for devices, for whom they lent a token to, for systems by themselves."""
 
     def __init__(
         self,
@@ -57,11 +61,13 @@ class Operate:
         *,
         means: Means,
         by_lent_token: ByLentToken,
+        by_requestor: ByRequestor,
         limits: LentLimits,
     ) -> None:
         self._reception = reception
         self._means = means
         self._lent = by_lent_token
+        self._requestors = by_requestor
         self._limits = limits
 
     def wanted(self, apps: tuple[str, ...], ask: Ask) -> bool:
@@ -76,10 +82,21 @@ class Operate:
             raise BadRequest("operation_of_several_apps")
         return True
 
-    async def prove_app(self, ask: Ask, call: Call, tenant: Tenant) -> None:
-        """Refuse a bad access_token before the SIM is asked, where it means something."""
-        if not OPERATED.isdisjoint(ask.apps):
-            await self._lent.client(tenant, ask, call)
+    async def prove_app(self, ask: Ask, call: Call, tenant: Tenant, trail: Trail) -> None:
+        """Refuse a bad access_token before the SIM is asked, where it means something.
+
+        Nobody has proved anything yet, and an issuer may have to be asked: who is refused time
+        and again has to wait here too.
+        """
+        if OPERATED.isdisjoint(ask.apps):
+            return
+        now = self._reception.clock.monotonic()
+        self._limits.admit(call.source, now=now)
+        try:
+            await self._lent.client(tenant, ask, call, trail)
+        except BadLentToken:
+            self._limits.refused(call.source, now=now)
+            raise
 
     async def for_device(
         self,
@@ -98,7 +115,7 @@ class Operate:
             raise NotAllowed("operation_not_by_device")
         if refusal := self._refusal(operation, who.tenant, who.profile.subscription, who.ask):
             return _worded(app_id, refusal, trail, registered=registered)
-        client_id = await self._lent.client(who.tenant, who.ask, call)
+        client_id = await self._lent.client(who.tenant, who.ask, call, trail)
         outcome = await operation.run(
             Task(
                 who.tenant,
@@ -174,6 +191,39 @@ class Operate:
         told = _worded(app_id, outcome, trail, bare=offer.bare_json)
         return Told(told, who.tenant.name, subscription, offer)
 
+    def by_requestor(self, ask: Ask) -> bool:
+        """Say whether a request is that of a system, which proves nobody but itself."""
+        return self._requestors.takes(ask)
+
+    async def for_requestor(self, ask: Ask, call: Call, trail: Trail) -> Told:
+        """Do what a system asks for by itself, and return what it is told.
+
+        Without an operation it has authenticated, and gets its TOKEN.
+        """
+        now = self._reception.clock.monotonic()
+        self._limits.admit(call.source, now=now)
+        try:
+            who = await self._requestors.prove(ask, call, trail)
+            outcome = await self._done_for(who, ask, trail)
+        except (Unauthenticated, BadRequest, NotAllowed):
+            self._limits.refused(call.source, now=now)
+            raise
+        told = _worded(who.app_id, outcome, trail)
+        return Told(told, who.tenant.name, None, Offer(), who.token)
+
+    async def _done_for(self, who: ProvedRequestor, ask: Ask, trail: Trail) -> Done | Refused:
+        if not ask.value("operation"):
+            return Done()
+        operation = self._named(ask, who.app_id, trail)
+        if operation is None:
+            return _unknown()
+        if not who.requestor.partner.may_alone(operation.name):
+            raise NotAllowed("operation_not_of_requestor")
+        if refusal := self._not_begun(operation, who.tenant, ask):
+            return refusal
+        task = RequestorTask(who.tenant, who.requestor, who.app_id, ask, who.at)
+        return await operation.run_for_requestor(task, self._means)
+
     def _named(self, ask: Ask, app_id: str, trail: Trail) -> Operation | None:
         """Return the operation that is asked for, None if this application has none such."""
         operation = self._means.operation(ask.value("operation"))
@@ -186,7 +236,17 @@ class Operate:
     def _refusal(
         self, operation: Operation, tenant: Tenant, subscription: Subscription, ask: Ask
     ) -> Refused | None:
-        """Return why an operation is not even begun, None where it may be."""
+        """Return why an operation is not begun for a subscription, None where it may be."""
+        if refusal := self._not_begun(operation, tenant, ask):
+            return refusal
+        if subscription.status is not SubscriptionStatus.ACTIVE:
+            return Refused(
+                OperationResult.GENERAL_ERROR, f"the subscription is {subscription.status}"
+            )
+        return None
+
+    def _not_begun(self, operation: Operation, tenant: Tenant, ask: Ask) -> Refused | None:
+        """Return why an operation is not begun for anybody, None where it may be."""
         if operation.name in self._means.offers[tenant.name].withheld:
             if operation.optional:
                 return Refused(OperationResult.NOT_SUPPORTED, "the tenant does not offer it")
@@ -194,10 +254,6 @@ class Operate:
         for name in operation.required:
             if not _given(ask, name):
                 return Refused(OperationResult.INVALID_PARAMETER, f"{name} is missing")
-        if subscription.status is not SubscriptionStatus.ACTIVE:
-            return Refused(
-                OperationResult.GENERAL_ERROR, f"the subscription is {subscription.status}"
-            )
         return None
 
     def _about_bad_token(self, error: BadLentToken, ask: Ask, call: Call, trail: Trail) -> Told:

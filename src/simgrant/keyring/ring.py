@@ -48,6 +48,7 @@ class Purpose(Word):
     WEB_VIEW = "web_view"
     TEMPORARY_TOKEN = "temporary_token"  # noqa: S105 - a name
     OPERATOR_TOKEN = "operator_token"  # noqa: S105 - a name
+    REQUESTOR_TOKEN = "requestor_token"  # noqa: S105 - a name
     PSEUDONYM = "pseudonym"
     SIGN_IN = "sign_in"
     OTP = "otp"

@@ -30,6 +30,8 @@ class FetchRules:
     """At least so long between two requests."""
     fetch_s: float = 5.0
     """How long one may take."""
+    good_s: float = 86_400.0
+    """After this it is of no use: whoever is away for so long is not believed any more."""
 
 
 class Fetched(Generic[T]):
@@ -49,21 +51,21 @@ class Fetched(Generic[T]):
         self._url = ""
         self._data = b""
         self._value: T | None = None
-        self._asked = float("-inf")
+        self._asked = self._read_at = float("-inf")
         self._failure: EcsError = PeerUnavailable()
         self._under_way: asyncio.Task[bool] | None = None
 
     async def current(self, url: str, *, deadline: float) -> T:
         """Return what is there, as of some minutes ago; ``deadline`` is of the monotonic clock.
 
-        Errors, while it was never read: PeerTimeout, PeerUnavailable, PeerMisbehaved.
+        Errors, where it was not read for ``good_s``: PeerTimeout, PeerUnavailable, PeerMisbehaved.
         """
         self._move(url)
-        if self._value is None:
+        if self._is_over():
             await self._awaited(deadline)
         elif self._clock.monotonic() - self._asked >= self._rules.keep_s:
             self._ask()
-        if self._value is None:
+        if self._value is None or self._is_over():
             raise self._failure.with_traceback(None)
         return self._value
 
@@ -76,6 +78,9 @@ class Fetched(Generic[T]):
         if self._under_way is not None:
             self._under_way.cancel()
             await asyncio.wait({self._under_way})
+
+    def _is_over(self) -> bool:
+        return self._clock.monotonic() - self._read_at >= self._rules.good_s
 
     def _move(self, url: str) -> None:
         if url != self._url:
@@ -100,10 +105,10 @@ class Fetched(Generic[T]):
                 return None
             self._asked = now
             self._under_way = asyncio.create_task(self._renew(self._url))
-            self._under_way.add_done_callback(self._is_over)
+            self._under_way.add_done_callback(self._ended)
         return self._under_way
 
-    def _is_over(self, _task: asyncio.Task[bool]) -> None:
+    def _ended(self, _task: asyncio.Task[bool]) -> None:
         self._under_way = None
 
     async def _renew(self, url: str) -> bool:
@@ -114,6 +119,7 @@ class Fetched(Generic[T]):
             if reply.status != 200:
                 raise PeerUnavailable(for_operator=f"{self._http.peer}: status {reply.status}")
             if reply.body == self._data:
+                self._read_at = self._clock.monotonic()
                 return False
             value = self._read(reply.body)
         except EcsError as error:
@@ -123,4 +129,5 @@ class Fetched(Generic[T]):
             self._failure = PeerMisbehaved(for_operator=f"{self._http.peer}: {error}")
             return False
         self._data, self._value = reply.body, value
+        self._read_at = self._clock.monotonic()
         return True

@@ -1,7 +1,12 @@
-"""Who can say which server or app is calling: the issuers of access tokens (TS.43 §2.8.3).
+"""Who can say which server or app is calling: an issuer of access tokens (TS.43 §2.8.3).
 
-Errors promised by every adapter: `BadLentToken` for a token that an issuer of the tenant is said
-to have made and that is not good; PeerUnavailable where that cannot be found out now.
+Promised by every adapter:
+
+- `caller` names a client only for a token that is the issuer's own, for us, in time, and good for
+  the scopes that are asked for. It is only ever given tokens that may be this issuer's.
+- BadLentToken where the token is not good (``access_token_…``). PeerUnavailable, PeerTimeout,
+  PeerMisbehaved where that cannot be found out now: nobody is let in for that reason.
+- No token or secret is in any error or log line.
 """
 
 from __future__ import annotations
@@ -19,14 +24,19 @@ class Caller:
     """The OAuth client."""
 
 
-class Issuers(Protocol):
-    """The issuers that a tenant trusts."""
+class Issuer(Protocol):
+    """One issuer. Deadlines are in seconds of the monotonic clock."""
 
-    def trusted(self, tenant: str) -> bool:
-        """Say whether the tenant trusts any."""
+    @property
+    def name(self) -> str:
+        """Return its issuer identifier: ``iss`` of its tokens, where they say one."""
 
-    async def caller(self, tenant: str, access_token: str, *, deadline: float) -> Caller | None:
-        """Return whom a token proves, None for one that no issuer of the tenant has made.
+    @property
+    def knows_opaque(self) -> bool:
+        """Say whether it can tell whose a token is that says nothing itself."""
 
-        ``deadline`` is in seconds of the monotonic clock.
-        """
+    async def caller(self, access_token: str, *, deadline: float) -> Caller:
+        """Return whom a token proves."""
+
+    async def close(self) -> None:
+        """Let go of every connection."""

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from enum import IntEnum, StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -20,11 +20,11 @@ from simgrant.identities import Imsi, InvalidIdentity
 from simgrant.nouns import named_noun
 from simgrant.sim.browser import follow
 from simgrant.sim.card import Card
-from simgrant.sim.exchange import Outcome, Result
+from simgrant.sim.exchange import Exchange, Outcome, Result
 from simgrant.sim.faults import Fault
 from simgrant.sim.handset import Handset
 from simgrant.sim.http import Limits, Url, tls_context
-from simgrant.sim.lies import Lie
+from simgrant.sim.lies import Lie, TokenLie
 from simgrant.sim.partner import DEMO_REQUESTOR, Errand, PartnerServer
 from simgrant.sim.profiles import (
     DEMO_IMEI,
@@ -45,6 +45,11 @@ from simgrant.sim.sims import (
     load_sims,
 )
 from simgrant.sim.transcript import Mask, as_json, console, render, render_line, write
+
+if TYPE_CHECKING:
+    from simgrant.sim.applicant import Applicant
+    from simgrant.sim.idp import OpenIdProvider
+    from simgrant.sim.issuer import AuthorizationServer
 
 MOST_SIMS = 1000
 """Handsets in one run; load is what the bench is for."""
@@ -247,10 +252,27 @@ def partner(
     url: Annotated[
         str, typer.Argument(help="The server's address, such as http://127.0.0.1:8080/")
     ],
-    operation: Annotated[str, typer.Option(help="What to ask for.")] = "GetPhoneNumber",
+    operation: Annotated[
+        str, typer.Option(help="What to ask for; empty = to be known, and no more.")
+    ] = "GetPhoneNumber",
     temporary_token: Annotated[str, typer.Option(help="A token that a handset lent.")] = "",
     operator_token: Annotated[str, typer.Option(help="A token that an app lent.")] = "",
     access_token: Annotated[str, typer.Option(help="Proof of this server itself.")] = "",
+    token: Annotated[
+        str, typer.Option(help="The TOKEN that this server got for such a proof.")
+    ] = "",
+    token_url: Annotated[
+        str, typer.Option(help="Where it is granted such a proof, for an assertion that it signs.")
+    ] = "",
+    client_id: Annotated[str, typer.Option(help="Which client it is there.")] = "",
+    client_key: Annotated[
+        Path | None, typer.Option(help="Its private key (PEM; P-256 or RSA), or its secret.")
+    ] = None,
+    key_id: Annotated[str, typer.Option(help="kid of the assertion.")] = "",
+    token_audience: Annotated[
+        str, typer.Option(help="aud of the assertion, in place of --token-url.")
+    ] = "",
+    scope: Annotated[str, typer.Option(help="Scope to be granted.")] = "",
     app_id: Annotated[str, typer.Option("--app", help="AppID to ask for.")] = "ap2014",
     requestor_id: Annotated[str, typer.Option(help="Who asks.")] = DEMO_REQUESTOR,
     parameter: Annotated[
@@ -266,7 +288,10 @@ def partner(
     ] = False,
     as_lines: Annotated[bool, typer.Option("--json", help="One JSON object an exchange.")] = False,
 ) -> None:
-    """Ask a server about a subscriber, as a partner's server with a lent token does.
+    """Ask a server about a subscriber, as a partner's server with a lent token does, or as a system
+    of ap2011 by itself.
+
+    With --token-url it first asks an authorization server for the proof of itself (RFC 7523).
 
     Exit code: 0 there is a document, 1 the server refused, 2 wrong use,
     3 the server cannot be reached.
@@ -275,10 +300,16 @@ def partner(
         ("temporary_token", temporary_token),
         ("operator_token", operator_token),
         ("access_token", access_token),
+        ("token", token),
     )
     try:
         where = Url.parse(url)
-        tls = _tls(ca, insecure=insecure) if url.startswith("https:") else None
+        if bool(token_url) != bool(client_id and client_key) or (token_url and access_token):
+            raise ValueError(
+                "--token-url, --client-id and --client-key go together, without --access-token"
+            )
+        wants_tls = url.startswith("https:") or token_url.startswith("https:")
+        tls = _tls(ca, insecure=insecure) if wants_tls else None
         errand = Errand(
             operation=operation,
             app=app_id,
@@ -286,13 +317,25 @@ def partner(
             proof=tuple((name, value) for name, value in given if value),
             extra=_pairs(parameter or (), "=", "--param NAME=VALUE"),
         )
-    except ValueError as error:
+        applicant = _applicant(token_url, client_id, client_key, key_id, token_audience, scope)
+    except (ValueError, OSError) as error:
         _stop(str(error))
 
     async def run() -> Outcome:
         limits = Limits(connect_s=timeout, read_s=timeout)
+        asked = errand
+        before: tuple[Exchange, ...] = ()
+        if applicant is not None:
+            from simgrant.sim.applicant import Grant, apply
+
+            granted = await apply(applicant, tls=tls, limits=limits)
+            if not isinstance(granted, Grant):
+                return granted
+            proof = (*errand.proof, ("access_token", granted.access_token))
+            asked, before = replace(errand, proof=proof), (granted.exchange,)
         async with PartnerServer(where, tls=tls, limits=limits) as server:
-            return await server.run(errand)
+            outcome = await server.run(asked)
+            return replace(outcome, exchanges=(*before, *outcome.exchanges))
 
     show = _Show(console(), Mask(reveal=reveal), as_lines=as_lines, many=False)
     show.outcome(None, asyncio.run(run()))
@@ -319,30 +362,102 @@ def idp(
     # What it takes beside the server's own dependencies is the extra `sim`.
     from simgrant.sim.idp import OpenIdProvider
 
-    try:
-        if not secret_file.exists():
-            secret_file.touch(0o600)
-            secret_file.write_text(secrets.token_urlsafe(24) + "\n")
-        secret = secret_file.read_text().strip()
-    except (ValueError, OSError) as error:
-        _stop(f"{secret_file}: {error}")
     provider = OpenIdProvider(
         client_id=client_id,
-        client_secret=secret,
+        client_secret=_secret(secret_file),
         redirect_uri=redirect_uri,
         phone_number=phone_number,
         in_userinfo=in_userinfo,
     )
     provider.lie = lie
-    provider.web.port = port
+    _play(provider, port)
+
+
+@app.command()
+def issuer(
+    client_id: Annotated[str, typer.Option(help="The one client it grants tokens to.")],
+    client_key: Annotated[
+        Path, typer.Option(help="What that signs with: its public key (PEM), or its secret.")
+    ],
+    secret_file: Annotated[
+        Path,
+        typer.Option(help="The entitlement server's secret; made where there is no such file."),
+    ],
+    audience: Annotated[str, typer.Option(help="aud of its tokens.")],
+    server_id: Annotated[
+        str, typer.Option(help="Which client the entitlement server is, when it asks.")
+    ] = "simgrant",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1.")] = 9081,
+    scope: Annotated[str, typer.Option(help="Scope of its tokens.")] = "",
+    opaque: Annotated[
+        bool, typer.Option("--opaque", help="Grant tokens that say nothing themselves.")
+    ] = False,
+    life: Annotated[int, typer.Option(min=1, help="Seconds that a token lives.")] = 300,
+    lie: Annotated[TokenLie, typer.Option(help="What to say that is not so.")] = TokenLie.NONE,
+) -> None:
+    """Play an issuer of access tokens, with keys and introspection, until Ctrl-C."""
+    from simgrant.sim.issuer import AuthorizationServer
+    from simgrant.sim.oauth import Client
+
+    try:
+        key = client_key.read_text().strip()
+    except (ValueError, OSError) as error:
+        _stop(f"{client_key}: {error}")
+    is_public = key.startswith("-----BEGIN")
+    server = AuthorizationServer(
+        audience=audience,
+        clients=[Client(client_id, "" if is_public else key, key if is_public else "")],
+        servers=[Client(server_id, _secret(secret_file))],
+        scope=scope,
+        opaque=opaque,
+        life_s=life,
+    )
+    server.lie = lie
+    _play(server, port)
+
+
+def _applicant(
+    token_url: str, client_id: str, key: Path | None, key_id: str, audience: str, scope: str
+) -> Applicant | None:
+    """Return what a server signs for its proof; None where it does not."""
+    if not token_url or key is None:
+        return None
+    from simgrant.sim.applicant import Applicant
+
+    applicant = Applicant(
+        token_url=Url.parse(token_url),
+        client_id=client_id,
+        key=key.read_bytes(),
+        key_id=key_id,
+        audience=audience,
+        scope=scope,
+    )
+    applicant.assertion(now=0)  # Whether it can sign at all.
+    return applicant
+
+
+def _secret(file: Path) -> str:
+    """Return the secret in a file, which is made where there is none."""
+    try:
+        if not file.exists():
+            file.touch(0o600)
+            file.write_text(secrets.token_urlsafe(24) + "\n")
+        return file.read_text().strip()
+    except (ValueError, OSError) as error:
+        _stop(f"{file}: {error}")
+
+
+def _play(server: OpenIdProvider | AuthorizationServer, port: int) -> None:
+    """Let a server listen until Ctrl-C."""
+    server.web.port = port
 
     async def serve() -> None:
-        await provider.up()
-        console().print(f"issuer {provider.issuer}", markup=False)
+        await server.up()
+        console().print(f"issuer {server.issuer}", markup=False)
         try:
             await asyncio.Event().wait()
         finally:
-            await provider.down()
+            await server.down()
 
     try:
         asyncio.run(serve())

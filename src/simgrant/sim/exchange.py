@@ -28,6 +28,8 @@ class Leg(StrEnum):
     """Fast authentication (TS.43 §2.8.5)."""
     LENT = "lent"
     """A server that asks with a token that a handset lent it (TS.43 §2.8.6, §14.1.6)."""
+    GRANT = "grant"
+    """A server that is granted an access token (TS.43 §2.8.3)."""
     SIGN_IN = "sign-in"
     """The request without any proof, which is answered with a page or a cookie (TS.43 §2.8.2)."""
     CALL_BACK = "callback"

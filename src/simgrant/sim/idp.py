@@ -12,18 +12,16 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from simgrant.sim.lies import Lie
+from simgrant.sim.oauth import Client, Clients, Key, form_of, json_answer, new_key
 from simgrant.sim.push.web import Answer, Request, WebServer
 
-_JSON: Final = (("content-type", "application/json"), ("cache-control", "no-store"))
-_ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _CODE_LIFE_S: Final = 60
 _LIFE_S: Final = 300
 _STRANGER: Final = "somebody-else"
@@ -37,29 +35,6 @@ class _Issued:
     nonce: str
     challenge: str
     until: float
-
-
-@dataclass(slots=True)
-class _Key:
-    kid: str
-    algorithm: str
-    private: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey = field(repr=False)
-
-    @property
-    def jwk(self) -> dict[str, Any]:
-        kind = jwt.get_algorithm_by_name(self.algorithm)
-        found: dict[str, Any] = json.loads(kind.to_jwk(self.private.public_key()))
-        return found | {"kid": self.kid, "use": "sig", "alg": self.algorithm}
-
-
-def new_key(algorithm: str = "ES256") -> _Key:
-    """Return a signing key for ES256 or RS256."""
-    private: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-    if algorithm == "ES256":
-        private = ec.generate_private_key(ec.SECP256R1())
-    else:
-        private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return _Key(secrets.token_hex(4), algorithm, private)
 
 
 class OpenIdProvider:
@@ -88,14 +63,14 @@ class OpenIdProvider:
         self.lie = Lie.NONE
         self.asked: list[str] = []
         """Paths that were asked for, in their order."""
-        self._client_key = client_key
+        client = Client(client_id, self.client_secret, client_key)
+        self._clients = Clients((client,), now)
         self._in_userinfo = in_userinfo
         self._now = now
         self._keys = [new_key(algorithm)]
         self._unpublished = new_key(algorithm)
         self._codes: dict[str, _Issued] = {}
         self._access_tokens: set[str] = set()
-        self._assertions: set[str] = set()
         self.web = WebServer(self._answer, None)
 
     @property
@@ -120,13 +95,13 @@ class OpenIdProvider:
         self.asked.append(parts.path)
         match request.method, parts.path:
             case "GET", "/.well-known/openid-configuration":
-                return _json(self._discovery())
+                return json_answer(self._discovery())
             case "GET", "/jwks":
-                return _json({"keys": [key.jwk for key in self._keys]})
+                return json_answer({"keys": [key.jwk for key in self._keys]})
             case "GET", "/authorize":
-                return self._authorize(_form(parts.query))
+                return self._authorize(form_of(parts.query))
             case "POST", "/token":
-                return self._token(request, _form(request.body.decode()))
+                return self._token(request, form_of(request.body.decode()))
             case "GET", "/userinfo":
                 return self._userinfo(request)
         return Answer(404)
@@ -185,12 +160,12 @@ class OpenIdProvider:
         return Answer(302, (("location", f"{self.redirect_uri}{joint}{urlencode(back)}"),))
 
     def _token(self, request: Request, form: Mapping[str, str]) -> Answer:
-        if not self._is_client(request, form):
-            return _json({"error": "invalid_client"}, 401)
+        if self._clients.proved(request, form, (f"{self.issuer}/token",)) is None:
+            return json_answer({"error": "invalid_client"}, 401)
         if self.lie is Lie.BROKEN:
             return Answer(500)
         if self.lie is Lie.NONSENSE:
-            return Answer(200, _JSON, b"<html>")
+            return Answer(200, (("content-type", "application/json"),), b"<html>")
         issued = self._codes.pop(form.get("code", ""), None)
         verifier = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
         if (
@@ -201,49 +176,13 @@ class OpenIdProvider:
             or issued.challenge != _b64(verifier)
             or self.lie is Lie.CODE
         ):
-            return _json({"error": "invalid_grant"}, 400)
+            return json_answer({"error": "invalid_grant"}, 400)
         access_token = secrets.token_urlsafe(16)
         self._access_tokens.add(access_token)
         answer = {"access_token": access_token, "token_type": "Bearer", "expires_in": _LIFE_S}
         if self.lie is not Lie.NO_ID_TOKEN:
             answer["id_token"] = self._id_token(issued, access_token)
-        return _json(answer)
-
-    def _is_client(self, request: Request, form: Mapping[str, str]) -> bool:
-        if self._client_key:
-            return form.get("client_assertion_type") == _ASSERTION and self._is_signed(
-                form.get("client_assertion", "")
-            )
-        kind, _, text = request.headers.get("authorization", "").partition(" ")
-        if kind.lower() == "basic":
-            name, _, secret = base64.b64decode(text).decode().partition(":")
-            given = unquote_plus(name), unquote_plus(secret)
-        else:
-            given = form.get("client_id", ""), form.get("client_secret", "")
-        return given == (self.client_id, self.client_secret)
-
-    def _is_signed(self, assertion: str) -> bool:
-        options: Any = {
-            "require": ["exp", "iat", "jti", "sub"],
-            "verify_exp": False,
-            "verify_iat": False,
-        }
-        try:
-            claims = jwt.decode(
-                assertion,
-                self._client_key,
-                algorithms=["ES256", "RS256"],
-                audience=f"{self.issuer}/token",
-                issuer=self.client_id,
-                options=options,
-            )
-        except jwt.PyJWTError:
-            return False
-        # By the provider's own clock, which a test may set.
-        fresh = claims["iat"] <= self._now() + 5 and self._now() < claims["exp"]
-        used = claims["jti"] in self._assertions
-        self._assertions.add(claims["jti"])
-        return fresh and not used and claims["sub"] == self.client_id
+        return json_answer(answer)
 
     def _id_token(self, issued: _Issued, access_token: str) -> str:
         now, key = int(self._now()), self._keys[0]
@@ -286,7 +225,7 @@ class OpenIdProvider:
                 claims["at_hash"] = _b64(secrets.token_bytes(16))
         return self._signed(claims, key)
 
-    def _signed(self, claims: dict[str, Any], key: _Key) -> str:
+    def _signed(self, claims: dict[str, Any], key: Key) -> str:
         header = {"kid": key.kid}
         match self.lie:
             case Lie.ALG_NONE:
@@ -317,7 +256,7 @@ class OpenIdProvider:
         if kind.lower() != "bearer" or token not in self._access_tokens:
             return Answer(401)
         subject = "person-2" if self.lie is Lie.USERINFO_SUBJECT else "person-1"
-        return _json({"sub": subject} | self._number())
+        return json_answer({"sub": subject} | self._number())
 
 
 def _missing(query: Mapping[str, str]) -> str:
@@ -327,14 +266,6 @@ def _missing(query: Mapping[str, str]) -> str:
     if query.get("code_challenge_method") != "S256" or not query.get("code_challenge"):
         return "code_challenge"
     return "" if query.get("nonce") and query.get("state") else "nonce or state"
-
-
-def _form(text: str) -> dict[str, str]:
-    return {name: values[-1] for name, values in parse_qs(text, keep_blank_values=True).items()}
-
-
-def _json(data: object, status: int = 200) -> Answer:
-    return Answer(status, _JSON, json.dumps(data).encode())
 
 
 def _b64(data: bytes) -> str:

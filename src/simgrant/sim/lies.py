@@ -1,4 +1,4 @@
-"""What a simulated OpenID provider says that is not so, one thing at a time."""
+"""What a simulated authorization server says that is not so, one thing at a time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from simgrant.nouns import Word
 
 
 class Lie(Word):
-    """What is not as it should be."""
+    """What is not as it should be with an OpenID provider."""
 
     NONE = "none"
     ISSUER = "issuer"
@@ -51,3 +51,40 @@ class Lie(Word):
     """The token endpoint answers 500."""
     NONSENSE = "nonsense"
     """The token endpoint answers what is no JSON."""
+
+
+class TokenLie(Word):
+    """What is not as it should be with access tokens, or with what is said about them."""
+
+    NONE = "none"
+    INACTIVE = "inactive"
+    """It says of every token that it is not good."""
+    ACTIVE_TEXT = "active-text"
+    """``active`` is a text and not true."""
+    ISSUER = "issuer"
+    AUDIENCE = "audience"
+    NO_AUDIENCE = "no-audience"
+    SCOPE = "scope"
+    """Another scope than was granted."""
+    EXPIRED = "expired"
+    FUTURE = "future"
+    CLIENT = "client"
+    """Another client than was granted it."""
+    NO_CLIENT = "no-client"
+    """Only ``sub`` names the client."""
+    KEY = "key"
+    """Signed by a key that is not published, under the name of one that is."""
+    UNKNOWN_KEY = "unknown-key"
+    REFUSED = "refused"
+    """It does not know who asks about a token."""
+    BROKEN = "broken"
+    BUSY = "busy"
+    """429 with Retry-After."""
+    NONSENSE = "nonsense"
+    """An answer that is no JSON."""
+    LIST = "list"
+    """An answer that is JSON, but no object."""
+    LONG = "long"
+    REDIRECT = "redirect"
+    SLOW = "slow"
+    RESET = "reset"

@@ -1,7 +1,7 @@
-"""A partner's server: asks the entitlement server with a token that a device lent it.
+"""A partner's server: asks the entitlement server with a token that a device lent it, or alone.
 
-TS.43 §13.1.2, §14.1.6. It sends what Google's guide for carriers has a server send, in that form:
-one flat JSON object in a POST, dummies for the terminal.
+TS.43 §13.1.2, §14.1.6, §2.8.3. It sends what Google's guide for carriers has a server send, in
+that form: one flat JSON object in a POST, dummies for the terminal.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class Errand:
     """What the server asks for."""
 
     operation: str
+    """Empty where it only authenticates."""
     app: str = "ap2014"
     requestor_id: str = DEMO_REQUESTOR
     proof: tuple[tuple[str, str], ...]
@@ -44,7 +45,7 @@ class Errand:
             ("terminal_sw_version", "1"),
             ("entitlement_version", self.entitlement_version),
             ("app", self.app),
-            ("operation", self.operation),
+            *((("operation", self.operation),) if self.operation else ()),
             ("vers", "1"),
             *self.extra,
         )
@@ -85,30 +86,43 @@ class PartnerServer:
             sent=headers,
         )
         try:
-            answer = await self._http.exchange("POST", self._url.path, headers, body=body.encode())
+            seen = await exchanged(self._http, asked, body.encode())
         except HttpError as error:
-            result = Result.NOT_UNDERSTOOD if isinstance(error, BadAnswer) else Result.UNREACHABLE
-            return _ended(replace(asked, failure=str(error)), result, str(error))
-        seen = replace(
-            asked,
-            status=answer.status,
-            reason=answer.reason,
-            got=answer.headers,
-            body=answer.body,
-            wire_bytes=answer.wire_bytes,
-            milliseconds=answer.milliseconds,
-        )
+            return ended(asked, error)
         if seen.status != 200:
-            result = Result.LATER if seen.status == 503 else Result.REFUSED
-            return _ended(seen, result, f"{seen.status} {seen.reason}".rstrip())
+            return ended(seen)
         reader = xml_reader if "xml" in seen.content_type else json_reader
         try:
-            document = reader.pull_document(answer.body)
+            document = reader.pull_document(seen.body)
         except (BadRequest, PeerMisbehaved) as error:
-            return _ended(seen, Result.NOT_UNDERSTOOD, f"the body cannot be read: {error.reason}")
+            return ended(seen, f"the body cannot be read: {error.reason}")
         seen = replace(seen, document=document)
         return Outcome(result=Result.DOCUMENT, exchanges=(seen,), document=document)
 
 
-def _ended(seen: Exchange, result: Result, why: str) -> Outcome:
+async def exchanged(http: HttpClient, asked: Exchange, body: bytes) -> Exchange:
+    """Send a request with a body, and return it with its answer; raise HttpError."""
+    answer = await http.exchange(asked.method, http.url.target(), asked.sent, body=body)
+    return replace(
+        asked,
+        status=answer.status,
+        reason=answer.reason,
+        got=answer.headers,
+        body=answer.body,
+        wire_bytes=answer.wire_bytes,
+        milliseconds=answer.milliseconds,
+    )
+
+
+def ended(seen: Exchange, failure: HttpError | str = "") -> Outcome:
+    """Return how it ended for whoever did not get what it wanted."""
+    why = str(failure) or f"{seen.status} {seen.reason}".rstrip()
+    if isinstance(failure, BadAnswer) or seen.status == 200:
+        result = Result.NOT_UNDERSTOOD
+    elif seen.status is None:
+        result = Result.UNREACHABLE
+    else:
+        result = Result.LATER if seen.status == 503 else Result.REFUSED
+    if failure:
+        seen = replace(seen, failure=why)
     return Outcome(result=result, exchanges=(seen,), code=ClientError.HTTP_FAILURE, why=why)

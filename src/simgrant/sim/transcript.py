@@ -93,7 +93,7 @@ _GOOD: Final = frozenset(
 _BAD: Final = frozenset({"INCOMPATIBLE", "INVALID_TOKEN"})
 
 _SECRET = re.compile(
-    r"token(?!expiry|validity|validatedparams|authurl)|otp$|userdata$|user_data$|activationcode$|^code$|^state$",
+    r"token(?!expiry|validity|validatedparams|authurl)|assertion$|otp$|userdata$|user_data$|activationcode$|^code$|^state$",
     re.IGNORECASE,
 )
 _IDENTITY = re.compile(
@@ -289,7 +289,7 @@ def _ending(outcome: Outcome, mask: Mask) -> Text:
         line.append(f"\n  come back in {outcome.retry_after:g} s", style="yellow")
     if outcome.location:
         line.append(f"\n  go to {mask.header('Location', outcome.location)}", style="yellow")
-    if outcome.last.leg is not Leg.LENT:
+    if outcome.last.leg not in (Leg.LENT, Leg.GRANT):
         line.append(f"\n  Android's client would report error {outcome.code}", style="dim")
     return line
 

@@ -79,7 +79,7 @@ class Metrics:
         self._peers = _Children(
             Timings(
                 "simgrant_peer_seconds",
-                "Seconds waited for a peer: the store, the source of vectors.",
+                "Seconds waited for a peer: the store, the source of vectors, an issuer of tokens.",
                 ("peer",),
                 buckets=_SECONDS,
                 registry=registry,

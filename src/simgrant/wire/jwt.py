@@ -31,6 +31,10 @@ class BadJwt(ValueError):
     """It is no JWT that can be believed; the message never repeats it."""
 
 
+class NotSigned(BadJwt):
+    """No key that is known has signed it; there may be newer keys."""
+
+
 @noun
 class Wanted:
     """What the claims of a JWT have to say."""
@@ -38,11 +42,11 @@ class Wanted:
     issuers: frozenset[str]
     audience: str = ""
     """One of the values of ``aud``; empty = it is not looked at."""
-    longest_s: int = 86_400
+    longest_s: float = 86_400
     """Seconds that it may still have to live."""
 
 
-def pull_keys(text: str) -> Keys:
+def pull_keys(text: str | bytes) -> Keys:
     """Return the keys of a JWK Set, or of one JWK (RFC 7517); raise ValueError."""
     from joserfc.errors import JoseError
     from joserfc.jwk import KeySet
@@ -80,6 +84,12 @@ def pull_jwt(
     claims = _signed(text, keys, algorithms)
     if not isinstance(claims, dict):
         raise BadJwt("no claims")
+    check_claims(claims, wanted, now=now)
+    return claims
+
+
+def check_claims(claims: Mapping[str, Any], wanted: Wanted, *, now: float) -> float:
+    """Return when they end, in Unix seconds; raise `BadJwt` where anything is not as wanted."""
     issuer = claims.get("iss")
     if not isinstance(issuer, str) or issuer not in wanted.issuers:
         raise BadJwt("of another issuer")
@@ -95,7 +105,7 @@ def pull_jwt(
         raise BadJwt("not yet good")
     if expires > now + wanted.longest_s + _LEEWAY_S:
         raise BadJwt("good for too long")
-    return claims
+    return expires
 
 
 def _signed(text: str, keys: Keys, algorithms: tuple[str, ...]) -> object:
@@ -113,7 +123,7 @@ def _signed(text: str, keys: Keys, algorithms: tuple[str, ...]) -> object:
             return json.loads(jws.deserialize_compact(data, key, algorithms).payload)
         except (JoseError, TypeError, ValueError, RecursionError):
             continue
-    raise BadJwt("not signed by a key that is known")
+    raise NotSigned("not signed by a key that is known")
 
 
 def _time(value: object) -> float:

@@ -89,10 +89,44 @@ def test_every_unknown_key_is_named_with_what_was_meant(tmp_path: Path) -> None:
             "[partners.a]\nrequestor_ids = ['a']\naccess_token = false\ntenants = ['defualt']\n",
             "there is no tenant defualt (did you mean default?)",
         ),
-        ("[issuers.a]\nissuer = 'a'\naudience = 'b'\n", "issuers.a: needs jwks"),
+        ("[issuers.a]\naudience = 'b'\njwks = 'f'\n", "issuers.a: needs issuer"),
+        ("[issuers.a]\nissuer = 'a'\njwks = 'f'\n", "issuers.a: needs audience"),
+        ("[issuers.a]\nissuer = 'a'\naudience = 'b'\n", "needs jwks or introspection"),
+        (
+            "[issuers.a]\nissuer = 'a'\naudience = 'b'\njwks = 'f'\n"
+            "introspection = 'https://a.example/i'\n",
+            "needs jwks or introspection, and not both",
+        ),
+        (
+            "[issuers.a]\nissuer = 'a'\naudience = 'b'\nintrospection = 'https://a.example/i'\n",
+            "issuers.a: needs client_id",
+        ),
+        (
+            "[issuers.a]\nissuer = 'a'\nintrospection = 'https://a.example/i'\n",
+            "issuers.a: needs audience",
+        ),
+        (
+            "[issuers.a]\njwks = 'http://a.example/jwks'\n",
+            "issuers.a.jwks: 'http://a.example/jwks' is no https address",
+        ),
+        ("[issuers.a]\nintrospection = 'file'\n", "introspection: 'file' is no https address"),
+        ("[issuers.a]\ncache_s = -1\n", "issuers.a.cache_s: -1.0 is not within 0 to 3600"),
+        ("[issuers.a]\nkeys_max_age_s = 1\n", "keys_max_age_s: 1 is not within 60 to"),
+        (
+            "[issuers.a]\nintrospection = 'https://a.example/i'\n"
+            "[issuers.b]\nintrospection = 'https://b.example/i'\ntenants = ['default']\n",
+            "issuers.b: tenant default has a to ask about tokens",
+        ),
         (
             "[issuers.a]\nissuer = 'i'\n[issuers.b]\nissuer = 'i'\n",
             "issuers.b: i is also a's",
+        ),
+        ("[partners.a]\nclient_ids = ['a']\nissuer = 'i'\n", "partners.a: there is no [issuers.i]"),
+        (
+            "[issuers.x]\nissuer = 'x'\naudience = 'a'\njwks = 'f'\n"
+            "[issuers.y]\nissuer = 'y'\naudience = 'a'\njwks = 'f'\n"
+            "[partners.a]\nclient_ids = ['a']\n",
+            "partners.a: needs issuer: tenant default trusts x and y",
         ),
         ("[temporary_tokens]\nlife_s = 100_000\n", "is not within 10 to 86400"),
         ("x = 1 = 2", "simgrant.toml"),

@@ -15,7 +15,7 @@ from simgrant.links.retry import RetryRules
 from simgrant.sim.push.switch import Fault
 from simgrant.sim.push.web import Answer, Request, WebServer
 
-RULES = FetchRules(keep_s=300, gap_s=5, fetch_s=1)
+RULES = FetchRules(keep_s=300, gap_s=5, fetch_s=1, good_s=3600)
 
 
 class Clock:
@@ -128,6 +128,30 @@ async def test_what_was_never_read_is_an_error(
     world.says(b"3")
     world.clock.at += 5
     assert await world.current() == 3
+
+
+async def test_what_is_too_old_is_of_no_use(world: World) -> None:
+    assert await world.current() == 1
+    world.answers[:] = [Answer(500)]
+    world.clock.at += 3599
+    assert await world.current() == 1
+    assert not await world.look_again()
+    world.clock.at += 1
+    with pytest.raises(PeerUnavailable, match="status 500"):
+        await world.current()
+    world.says(b"1")
+    world.clock.at += 5
+    assert await world.current() == 1, "read again, if only to be the same"
+    world.answers[:] = [Answer(500)]
+    world.clock.at += 3599
+    assert await world.current() == 1
+
+
+async def test_after_a_long_silence_it_is_asked_first(world: World) -> None:
+    assert await world.current() == 1
+    world.says(b"2")
+    world.clock.at += 3600
+    assert await world.current() == 2
 
 
 async def test_who_waits_has_a_deadline(world: World) -> None:

@@ -8,41 +8,26 @@ where a token is signed by another; a code is sent once, whatever becomes of it.
 from __future__ import annotations
 
 import base64
-import secrets
 from collections.abc import Mapping
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote_plus, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, RSAKey
 
 from simgrant.errors import PeerMisbehaved, PeerUnavailable, Unauthenticated
+from simgrant.links.client_auth import ClientProof, Credentials
 from simgrant.links.fetched import Fetched, FetchRules
 from simgrant.links.http import HttpConfig, HttpLink, HttpRequest, Reply, read_json
-from simgrant.links.secret_file import SecretFile, read_text
-from simgrant.nouns import Word, named_noun
+from simgrant.nouns import named_noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.identity_provider import Attempt, Person
 from simgrant.wire.id_token import BadIdToken, Expected, pull_id_token
 from simgrant.wire.jwt import Keys, pull_keys
 
 _WELL_KNOWN: Final = "/.well-known/openid-configuration"
-_ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-_ASSERTION_LIFE_S: Final = 60
 _JSON: Final = {"accept": "application/json"}
 _FORM: Final = _JSON | {"content-type": "application/x-www-form-urlencoded"}
-
-
-class ClientAuth(Word):
-    """How we prove to the provider who we are."""
-
-    SECRET_BASIC = "client_secret_basic"  # noqa: S105 - a name
-    SECRET_POST = "client_secret_post"  # noqa: S105 - a name
-    PRIVATE_KEY_JWT = "private_key_jwt"
 
 
 @named_noun
@@ -50,12 +35,7 @@ class Config:
     """One provider, and which client of it we are."""
 
     issuer: str
-    client_id: str
-    client_auth: ClientAuth = ClientAuth.SECRET_BASIC
-    secret_file: Path
-    """The client's secret, or its private key (PEM; P-256 or RSA)."""
-    key_id: str = ""
-    """``kid`` of what is signed with that key."""
+    credentials: Credentials
     redirect_uri: str
     scopes: tuple[str, ...] = ("openid",)
     algorithms: tuple[str, ...] = ("RS256", "ES256")
@@ -104,12 +84,8 @@ class OidcProvider:
         self._clock = clock
         self._http = HttpLink(config.http, clock)
         self._metadata = Fetched(self._http, self._read_metadata, clock, config.rules)
-        self._keys = Fetched(self._http, _read_keys, clock, config.rules)
-        if config.client_auth is ClientAuth.PRIVATE_KEY_JWT:
-            self._key: SecretFile[ECKey | RSAKey] | None = SecretFile(config.secret_file, _read_key)
-            self._secret: SecretFile[str] | None = None
-        else:
-            self._key, self._secret = None, SecretFile(config.secret_file, read_text)
+        self._keys = Fetched(self._http, pull_keys, clock, config.rules)
+        self._proof = ClientProof(config.credentials, clock)
 
     async def authorization_url(
         self, attempt: Attempt, *, languages: tuple[str, ...], deadline: float
@@ -120,7 +96,7 @@ class OidcProvider:
         query = {
             "response_type": "code",
             "scope": " ".join(self._config.scopes),
-            "client_id": self._config.client_id,
+            "client_id": self._config.credentials.client_id,
             "redirect_uri": self._config.redirect_uri,
             "state": attempt.state,
             "nonce": attempt.nonce,
@@ -186,7 +162,7 @@ class OidcProvider:
             "code_verifier": attempt.verifier,
         }
         headers = dict(_FORM)
-        self._prove(form, headers, found)
+        self._proof.prove(form, headers, audience=found.token_endpoint)
         request = HttpRequest("POST", found.token_endpoint, headers, urlencode(form).encode())
         reply = await self._http.send(request, deadline=deadline)
         if reply.status == 200:
@@ -207,36 +183,6 @@ class OidcProvider:
                 for_operator=f"{self._http.peer}: the token endpoint answers {reply.status}"
             )
         raise self._misbehaved(f"the token endpoint answers {reply.status}")
-
-    def _prove(self, form: dict[str, str], headers: dict[str, str], found: _Metadata) -> None:
-        """Add what proves to the token endpoint who we are (OpenID Connect Core §9)."""
-        client_id = self._config.client_id
-        if self._key is not None:
-            now = int(self._clock.now())
-            claims = {
-                "iss": client_id,
-                "sub": client_id,
-                "aud": found.token_endpoint,
-                "jti": secrets.token_urlsafe(16),
-                "iat": now,
-                "exp": now + _ASSERTION_LIFE_S,
-            }
-            key = self._key.value()
-            header = {"alg": "ES256" if isinstance(key, ECKey) else "RS256"}
-            if self._config.key_id:
-                header["kid"] = self._config.key_id
-            form["client_assertion_type"] = _ASSERTION
-            form["client_assertion"] = jwt.encode(header, claims, key)
-            form["client_id"] = client_id
-            return
-        assert self._secret is not None  # noqa: S101 - one of the two is there
-        secret = self._secret.value()
-        if self._config.client_auth is ClientAuth.SECRET_POST:
-            form |= {"client_id": client_id, "client_secret": secret}
-            return
-        # Both are form-encoded before they are joined (RFC 6749 §2.3.1).
-        pair = f"{quote_plus(client_id)}:{quote_plus(secret)}"
-        headers["authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
 
     async def _believed(
         self, tokens: _Tokens, attempt: Attempt, found: _Metadata, deadline: float
@@ -260,7 +206,7 @@ class OidcProvider:
     def _checked(self, tokens: _Tokens, attempt: Attempt, keys: Keys) -> Mapping[str, Any]:
         expected = Expected(
             issuer=self._config.issuer,
-            client_id=self._config.client_id,
+            client_id=self._config.credentials.client_id,
             nonce=attempt.nonce,
             access_token=tokens.access_token,
             algorithms=self._config.algorithms,
@@ -289,22 +235,3 @@ def _error(reply: Reply) -> str:
         return reply.json(_Failure).error
     except ValueError:
         return ""
-
-
-def _read_keys(data: bytes) -> Keys:
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise ValueError("no JWK Set") from None
-    return pull_keys(text)
-
-
-def _read_key(data: bytes) -> ECKey | RSAKey:
-    for kind in (ECKey, RSAKey):
-        try:
-            key = kind.import_key(data)
-        except (JoseError, ValueError, TypeError):
-            continue
-        if key.is_private and (isinstance(key, RSAKey) or key.curve_name == "P-256"):
-            return key
-    raise ValueError("not a private key in PEM, on P-256 or of RSA")

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import field
 from datetime import UTC, datetime
 from importlib import resources
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from simgrant.domain.partner import Partner
 from simgrant.domain.subscription import Subscription
@@ -24,7 +24,7 @@ from simgrant.nouns import Word, noun
 from simgrant.ports.keys import Keys
 from simgrant.ports.store import Store
 from simgrant.services.service import BadTable, ParmRow, parm_rows
-from simgrant.spec.ids import OperationResult, SimIdType
+from simgrant.spec.ids import AppId, OperationResult, SimIdType
 from simgrant.spec.version import SpecVersion, parse
 from simgrant.wire.document import Item
 from simgrant.wire.request import Ask
@@ -39,6 +39,12 @@ class Proof(Word):
     """Whoever the device gave one to (TS.43 §2.8.6)."""
     OPERATOR_TOKEN = "operator_token"  # noqa: S105 - a name
     """Whoever an app gave one to (TS.43 §14.1.6)."""
+    REQUESTOR = "requestor"
+    """A system by itself, for no subscriber (TS.43 §2.8.3)."""
+
+
+REQUESTORS_APPS: Final = frozenset({AppId.ODSA_SERVER_INITIATED.value})
+"""The applications that are for systems, and for nobody else (TS.43 §10)."""
 
 
 @noun
@@ -67,6 +73,35 @@ class Task:
     """The token that was lent; None where the SIM was proved."""
     client_id: str
     """The OAuth client that an access_token proves; empty without one."""
+
+
+@noun
+class Requestor:
+    """A system that proved itself: one of a partner's, such as a device management's."""
+
+    partner: Partner
+    client_id: str
+    """The OAuth client that its access_token was of."""
+    requestor_id: str
+    """In lower case, as is the next."""
+    enterprise_id: str
+    """The company it acts for; empty where it named none."""
+
+
+@noun
+class RequestorTask:
+    """One call of an operation by a system alone.
+
+    Nobody proved a SIM, and TS.43 names a line, where it names one at all, by parameters of the
+    operation: whose it is, and whether this system may ask about it, the operation finds out.
+    """
+
+    tenant: Tenant
+    requestor: Requestor
+    app_id: str
+    ask: Ask
+    at: int
+    """Unix seconds."""
 
 
 @noun
@@ -135,6 +170,12 @@ class Refused:
 
 
 Run: TypeAlias = Callable[[Task, Means], Awaitable[Done | Refused]]
+RunForRequestor: TypeAlias = Callable[[RequestorTask, Means], Awaitable[Done | Refused]]
+
+
+async def _nobodys(_task: object, _means: Means) -> Done | Refused:
+    """Stand in for what the table lets nobody call."""
+    raise TypeError("an operation was called with a proof that its table does not have")
 
 
 @noun
@@ -164,6 +205,8 @@ class Operation:
     run: Run = field(compare=False)
     """What it does. One that may be called with a temporary token for single use must change
     nothing outside before it returns: the token is consumed after that."""
+    run_for_requestor: RunForRequestor = field(compare=False, default=_nobodys)
+    """What it does for a system that asks by itself."""
 
 
 def without_number(task: Task) -> Refused:
@@ -173,14 +216,18 @@ def without_number(task: Task) -> Refused:
     return Refused(OperationResult.GENERAL_ERROR, "the subscription has no number")
 
 
-def from_table(module: str, run: Run) -> Operation:
+def from_table(
+    module: str, run: Run | None, *, for_requestor: RunForRequestor | None = None
+) -> Operation:
     """Return the operation that the table of the same stem as ``module`` and ``run`` make."""
     package, _, stem = module.rpartition(".")
     text = resources.files(package).joinpath(f"{stem}.toml").read_text("utf-8")
-    return read_table(text, run, name=f"{stem}.toml")
+    return read_table(text, run, name=f"{stem}.toml", for_requestor=for_requestor)
 
 
-def read_table(text: str, run: Run, *, name: str) -> Operation:
+def read_table(
+    text: str, run: Run | None, *, name: str, for_requestor: RunForRequestor | None = None
+) -> Operation:
     """Return what a table's text says, or raise `BadTable`."""
     try:
         data = tomllib.loads(text)
@@ -200,13 +247,28 @@ def read_table(text: str, run: Run, *, name: str) -> Operation:
             spellings=tuple(data.pop("spellings", ())),
             scopes=frozenset(data.pop("scopes", ())),
             parms=parm_rows(data.pop("parm", {})),
-            run=run,
+            run=run or _nobodys,
+            run_for_requestor=for_requestor or _nobodys,
         )
+        _check_proofs(operation.proofs, devices=run is not None, systems=for_requestor is not None)
         if data:
             raise ValueError(f"unknown keys: {sorted(data)}")
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise BadTable(f"{name}: {error!r}") from error
     return operation
+
+
+def _check_proofs(proofs: Mapping[str, frozenset[Proof]], *, devices: bool, systems: bool) -> None:
+    """Refuse a table that a system could ask as a device by, or the other way round."""
+    alone = {Proof.REQUESTOR}
+    for app, allowed in proofs.items():
+        is_wrong = allowed != alone if app in REQUESTORS_APPS else alone <= allowed
+        if is_wrong:
+            raise ValueError(f"{app} has a proof that is not for it")
+    if systems != (not REQUESTORS_APPS.isdisjoint(proofs)):
+        raise ValueError("requestor, and what is done for one, go together")
+    if devices != (not proofs.keys() <= REQUESTORS_APPS):
+        raise ValueError("a proof of a SIM, and what is done for its holder, go together")
 
 
 def utc(seconds: int) -> str:
