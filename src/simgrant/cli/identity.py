@@ -44,9 +44,9 @@ def resolve(
         text = sys.stdin.read(8192)
 
     async def work() -> None:
-        from simgrant.flows.operations.operation import utc
         from simgrant.flows.private_identity import resolve as flow
         from simgrant.keyring.identity import NotAnIdentity
+        from simgrant.wire.instant import utc
 
         private = None if key is None else _private(key)
         async with desk(ctx, tenant) as here:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 
 from simgrant.domain.facts import Facts
@@ -39,6 +38,7 @@ from simgrant.wire.document import (
     Parm,
     Vers,
 )
+from simgrant.wire.instant import utc
 from simgrant.wire.negotiate import best_text
 
 _EPOCH = 1_577_836_800
@@ -162,8 +162,7 @@ def usage_value(usage: Iterable[HeldUsage], name: str) -> str:
         case "allowance":
             return str(row.allowance)
         case _:
-            end = datetime.fromtimestamp(row.cycle_end or 0, UTC)
-            return end.strftime("%Y-%m-%dT%H:%M:%SZ")
+            return utc(row.cycle_end or 0)
 
 
 def filled(application: Application, own: Callable[[str], str]) -> Application:

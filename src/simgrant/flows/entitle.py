@@ -29,17 +29,17 @@ from simgrant.flows.by_token import ByToken
 from simgrant.flows.clients import Client, Clients, completed
 from simgrant.flows.clients import Profile as Family
 from simgrant.flows.gather import (
+    Kinds,
     Wanted,
     device_of,
     held,
     look,
-    looks_at_holdings,
+    looked_at,
     times_of,
     wanted,
 )
 from simgrant.flows.operate import Operate, Told
 from simgrant.flows.operations import OPERATED
-from simgrant.flows.operations.operation import utc
 from simgrant.flows.private_identity import PrivateIdentities
 from simgrant.flows.sessions import COOKIE
 from simgrant.flows.shape import shaped
@@ -53,6 +53,7 @@ from simgrant.services import SERVICES
 from simgrant.spec.ids import MsgButton, NotifAction, OperationResult, RegisterNotifStatus
 from simgrant.wire.cookies import cookie_values
 from simgrant.wire.document import Application, Parm, Token, Vers
+from simgrant.wire.instant import utc
 from simgrant.wire.negotiate import Format, best_text, document_format, languages
 from simgrant.wire.push_token import CHANNELS, Channel, is_token
 from simgrant.wire.request import Ask, NotifClaim, StoreClaim
@@ -138,7 +139,7 @@ class Entitle:
             if answer is not None:
                 return answer
         client = self._clients.of(ask, call, trail)
-        wanted(ask, ask.apps)  # Refused now, not after an authentication.
+        want = wanted(ask, ask.apps)  # Refused now, not after an authentication.
         if ask.is_lent:
             told = await self._operate.for_borrower(ask, call, trail)
             return self._tell(told, client.profile, call, trail)
@@ -148,7 +149,9 @@ class Entitle:
         if ask.token:
             trail.leg = "token"
             principal = await self._by_token.authenticate(ask, call, trail)
-            return await self._grant(principal, client, call, trail)
+            if principal.apps != ask.apps:
+                want = wanted(ask, principal.apps)
+            return await self._grant(principal, want, client, call, trail)
         if ask.eap_id:
             trail.leg = "start"
             ask = completed(ask, client.profile)
@@ -195,7 +198,7 @@ class Entitle:
         trail.spec_version = str(who.ask.spec_version)
         trail.app_name = who.ask.app_name[:64]
         client = self._clients.of(who.ask, call, trail)
-        return await self._grant(who, client, call, trail)
+        return await self._grant(who, wanted(who.ask, who.apps), client, call, trail)
 
     def _failed(self, failed: Failed, call: Call, trail: Trail) -> Granted:
         """Return a document without TOKEN that says where to read why (TS.43 §2.8.4)."""
@@ -231,14 +234,15 @@ class Entitle:
             return result
         return await self._grant_first(result, call, trail)
 
-    async def _grant(self, who: Principal, client: Client, call: Call, trail: Trail) -> Granted:
+    async def _grant(
+        self, who: Principal, want: Wanted, client: Client, call: Call, trail: Trail
+    ) -> Granted:
         """Return the document for a proved SIM."""
         now, ring, rules = self._clock.now(), self._keys.ring, self._rules
         name, profile, ask, family = who.tenant.name, who.profile, who.ask, client.profile
         subscription = profile.subscription
-        want = wanted(ask, who.apps)
-        if looks_at_holdings(who.apps):
-            profile = await self._with_holdings(who, want, now)
+        if kinds := looked_at(who.apps):
+            profile = await self._with_holdings(who, kinds, want, now)
             subscription = profile.subscription
         left = max(1, int(who.expires - who.at))
         token = Token(who.token, min(left, family.token_validity_s or left))
@@ -304,14 +308,24 @@ class Entitle:
         )
         return Granted(name, family.content_type(format_), body, family.gzip)
 
-    async def _with_holdings(self, who: Principal, want: Wanted, now: float) -> Profile:
+    async def _with_holdings(
+        self, who: Principal, kinds: Kinds, want: Wanted, now: float
+    ) -> Profile:
         """Return the profile with what the subscription holds, an answer to a dialogue in it."""
         tenant, profile = who.tenant.name, who.profile
         subscription = profile.subscription
-        held = await self._store.holdings(tenant, subscription.imsi)
+        held = await self._store.holdings(tenant, subscription.imsi, kinds)
         billing = self._policies[tenant].plan(subscription.plan).billing
         if want.button is None or billing is None or not billing.sells(want.store.vendor):
-            return replace(profile, held=held)
+            # Faster than `replace`, which makes a dictionary first.
+            return Profile(
+                subscription,
+                profile.terms,
+                profile.address,
+                profile.terminal_epoch,
+                profile.granted_at,
+                held,
+            )
         # Who pressed a button has decided on the terms of one store for one of its users (TS.43
         # §11.1.3). It is written before it is told back.
         settled = _answered(held, want.store, want.button, at=int(now))

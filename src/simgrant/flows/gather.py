@@ -7,9 +7,9 @@ like before (``flows.verdicts``), or where somebody wants to read them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from simgrant.domain.facts import (
     HELD,
@@ -25,7 +25,16 @@ from simgrant.domain.facts import (
     UsageShape,
     Wish,
 )
-from simgrant.domain.holdings import HeldBoost, HeldSatellite, Holdings, Money, Purchase
+from simgrant.domain.holdings import (
+    HeldBilling,
+    HeldBoost,
+    HeldSatellite,
+    HeldUsage,
+    Holding,
+    Holdings,
+    Money,
+    Purchase,
+)
 from simgrant.domain.plans import Billing, Satellite, boost_meant
 from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import (
@@ -55,6 +64,16 @@ _LOOKED_AT = {
     app: service.needs & HELD for app, service in SERVICES.items() if service.needs & HELD
 }
 """What each application looks at of what the subscription holds."""
+_MADE_OF: Mapping[str, type[Holding]] = {
+    "boosts": HeldBoost,
+    "usage": HeldUsage,
+    "satellite": HeldSatellite,
+    "store": HeldBilling,
+}
+Kinds: TypeAlias = frozenset[type[Holding]]
+"""Kinds of what subscriptions hold."""
+_NO_KINDS: Kinds = frozenset()
+_KINDS = {app: Kinds(_MADE_OF[name] for name in names) for app, names in _LOOKED_AT.items()}
 
 
 class Wanted(NamedTuple):
@@ -123,9 +142,13 @@ def wanted(ask: Ask, apps: Iterable[str]) -> Wanted:
     return Wanted(Wish(boost_meant(boost_type), store.vendor), store, button)
 
 
-def looks_at_holdings(apps: Iterable[str]) -> bool:
-    """Tell whether one of these applications looks at what the subscription holds."""
-    return not _LOOKED_AT.keys().isdisjoint(apps)
+def looked_at(apps: Iterable[str]) -> Kinds:
+    """Return what these applications look at of what the subscription holds; mostly nothing."""
+    kinds = _NO_KINDS
+    for app in apps:
+        if app in _KINDS:
+            kinds |= _KINDS[app]
+    return kinds
 
 
 def held(

@@ -14,7 +14,7 @@ surrogate pair).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import field
 from typing import Protocol
 
@@ -305,8 +305,10 @@ class Store(Protocol):
 
     # --- what a subscription holds -----------------------------------------
 
-    async def holdings(self, tenant: str, imsi: Imsi) -> Holdings:
-        """Return what a subscription holds besides its plan; nothing where there is none."""
+    async def holdings(
+        self, tenant: str, imsi: Imsi, kinds: Collection[type[Holding]] | None = None
+    ) -> Holdings:
+        """Return what a subscription holds besides its plan, or only what is of these kinds."""
 
     async def set_holding(
         self,

@@ -8,11 +8,11 @@ whoever plays the receiver.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import msgspec
 
 from simgrant.nouns import noun
+from simgrant.wire.instant import utc
 
 
 @noun
@@ -30,7 +30,7 @@ class BadPayload(ValueError):
 
 def push_timestamp(at: int) -> str:
     """Return Unix seconds as ISO 8601 in UTC, to the second."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return utc(at)
 
 
 def push_data(apps: Sequence[str], at: int) -> dict[str, str]:

@@ -10,11 +10,12 @@ import os
 
 from simgrant.domain.partner import Partner
 from simgrant.flows.lent_tokens import TOKEN_ID_BYTES, Lent, push_lent
-from simgrant.flows.operations.operation import Done, Means, Refused, Task, from_table, utc
+from simgrant.flows.operations.operation import Done, Means, Refused, Task, from_table
 from simgrant.flows.tokens import MAX_TEXT
 from simgrant.keyring.ring import NONCE_BYTES, Purpose
 from simgrant.spec.ids import OperationResult
 from simgrant.wire.document import Item, Parm
+from simgrant.wire.instant import utc
 
 _MOST_SCOPE = 512
 

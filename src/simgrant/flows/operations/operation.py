@@ -11,7 +11,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import field
-from datetime import UTC, datetime
 from importlib import resources
 from typing import Final, TypeAlias
 
@@ -269,8 +268,3 @@ def _check_proofs(proofs: Mapping[str, frozenset[Proof]], *, devices: bool, syst
         raise ValueError("requestor, and what is done for one, go together")
     if devices != (not proofs.keys() <= REQUESTORS_APPS):
         raise ValueError("a proof of a SIM, and what is done for its holder, go together")
-
-
-def utc(seconds: int) -> str:
-    """Return a time as TS.43 tells one: ISO 8601 with its zone, which Android insists on."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

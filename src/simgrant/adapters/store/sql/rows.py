@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -11,7 +11,6 @@ import msgspec
 from simgrant.adapters.store.sql.engine import Params, Row, Rows
 from simgrant.adapters.store.sql.statements import shard_of
 from simgrant.domain.holdings import (
-    NOTHING,
     HeldBilling,
     HeldBoost,
     HeldSatellite,
@@ -50,6 +49,7 @@ _Parts: TypeAlias = tuple[str, str, tuple[Any, ...]]
 # Looking a value up costs a tenth of calling the enum.
 _STATUS = {status.value: status for status in SubscriptionStatus}
 _CONSENT = {status.value: status for status in ConsentStatus}
+_PURCHASE = {purchase.value: purchase for purchase in Purchase}
 _TERMS, _ADDRESS = ConsentKind.TERMS, ConsentKind.ADDRESS
 _PROVISIONING = {int(status): status for status in ProvStatus}
 
@@ -313,20 +313,18 @@ def notice_key(notice: DueNotice) -> Params:
     )
 
 
-def to_holdings(found: Rows) -> Holdings:
-    """Build what a subscription holds from the rows of ``HOLDINGS``."""
-    if not found:
-        return NOTHING
-    by_kind: dict[str, list[Any]] = {}
+def to_holdings(found: Rows, kinds: Collection[type[Holding]] | None = None) -> Holdings:
+    """Build what a subscription holds from the rows of ``HOLDINGS``, or what is of these kinds."""
+    by_kind: dict[str, list[Any]] = {"boost": [], "usage": [], "satellite": [], "billing": []}
     for kind, body, at in found:
-        by_kind.setdefault(kind, []).append(_HOLDINGS[kind](msgspec.json.decode(body), at))
-    satellite = by_kind.get("satellite")
-    return Holdings(
-        tuple(by_kind.get("boost", ())),
-        tuple(by_kind.get("usage", ())),
-        satellite[0] if satellite else None,
-        tuple(by_kind.get("billing", ())),
-    )
+        made, build = _HOLDINGS[kind]
+        if kinds is None or made in kinds:
+            by_kind[kind].append(build(_decoded(body), at))
+    boosts, usage, satellite, billing = map(tuple, by_kind.values())
+    return Holdings(boosts, usage, satellite[0] if satellite else None, billing)
+
+
+_decoded = msgspec.json.Decoder().decode
 
 
 def from_holding(value: Holding) -> Params:
@@ -337,7 +335,7 @@ def from_holding(value: Holding) -> Params:
 
 def _boost(fields: Any, at: int) -> HeldBoost:
     boost_type, purchase, until = fields
-    return HeldBoost(boost_type, Purchase(purchase), until, at)
+    return HeldBoost(boost_type, _PURCHASE[purchase], until, at)
 
 
 def _usage(fields: Any, at: int) -> HeldUsage:
@@ -396,11 +394,11 @@ def _of_billing(value: HeldBilling) -> _Parts:
     return "billing", name, fields
 
 
-_HOLDINGS: dict[str, Callable[[Any, int], Holding]] = {
-    "boost": _boost,
-    "usage": _usage,
-    "satellite": _satellite,
-    "billing": _billing,
+_HOLDINGS: dict[str, tuple[type[Holding], Callable[[Any, int], Holding]]] = {
+    "boost": (HeldBoost, _boost),
+    "usage": (HeldUsage, _usage),
+    "satellite": (HeldSatellite, _satellite),
+    "billing": (HeldBilling, _billing),
 }
 _HOLDING_PARTS: dict[type, Callable[[Any], _Parts]] = {
     HeldBoost: _of_boost,

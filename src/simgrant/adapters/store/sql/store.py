@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
 from operator import itemgetter
@@ -195,9 +195,12 @@ class SqlStore:
 
     # --- what a subscription holds -----------------------------------------
 
-    async def holdings(self, tenant: str, imsi: Imsi) -> Holdings:
-        """Return what a subscription holds besides its plan."""
-        return rows.to_holdings(await self._engine.read(statements.HOLDINGS, (tenant, imsi.digits)))
+    async def holdings(
+        self, tenant: str, imsi: Imsi, kinds: Collection[type[Holding]] | None = None
+    ) -> Holdings:
+        """Return what a subscription holds besides its plan, or only what is of these kinds."""
+        found = await self._engine.read(statements.HOLDINGS, (tenant, imsi.digits))
+        return rows.to_holdings(found, kinds)
 
     async def set_holding(
         self,
