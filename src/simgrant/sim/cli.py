@@ -35,6 +35,7 @@ from simgrant.sim.profiles import (
     Profile,
     ProfileName,
 )
+from simgrant.sim.push.command import push
 from simgrant.sim.sims import (
     BadSimFile,
     Sim,
@@ -350,6 +351,9 @@ def idp(
         _stop(f"port {port}: {error.strerror}")
     except KeyboardInterrupt:
         raise typer.Exit(Exit.INTERRUPTED) from None
+
+
+app.command("push")(push)
 
 
 # ------------------------------------------------------------------------------- running
