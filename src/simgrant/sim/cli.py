@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets
 import ssl
 import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import replace
 from enum import IntEnum, StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Final, NoReturn
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from simgrant.identities import Imsi, InvalidIdentity
 from simgrant.nouns import named_noun
 from simgrant.sim.browser import follow
 from simgrant.sim.card import Card
+from simgrant.sim.events import event_json, render_event
 from simgrant.sim.exchange import Outcome, Result
 from simgrant.sim.faults import Fault
+from simgrant.sim.follow_up import Event, Failed, WebEnd, await_notice, open_pages
 from simgrant.sim.handset import Handset
-from simgrant.sim.http import Limits, Url, tls_context
+from simgrant.sim.http import HttpError, Limits, Unreachable, Url, tls_context
 from simgrant.sim.lies import Lie
 from simgrant.sim.partner import DEMO_REQUESTOR, Errand, PartnerServer
 from simgrant.sim.profiles import (
@@ -35,7 +39,8 @@ from simgrant.sim.profiles import (
     Profile,
     ProfileName,
 )
-from simgrant.sim.push.command import push
+from simgrant.sim.push.command import push as push_services
+from simgrant.sim.receiver import DEFAULT_AIR, Address, Receiver
 from simgrant.sim.sims import (
     BadSimFile,
     Sim,
@@ -46,9 +51,14 @@ from simgrant.sim.sims import (
     load_sims,
 )
 from simgrant.sim.transcript import Mask, as_json, console, render, render_line, write
+from simgrant.sim.web_view import WebView
+from simgrant.wire.document import Document
+from simgrant.wire.push_token import CHANNELS, Channel
 
 MOST_SIMS = 1000
 """Handsets in one run; load is what the bench is for."""
+
+_PASSWORD: Final = re.compile(r"(?<![0-9])[0-9]{4,10}(?![0-9])")
 
 app = typer.Typer(
     name="sim",
@@ -68,6 +78,8 @@ class Exit(IntEnum):
     """The command line makes no sense."""
     UNREACHABLE = 3
     """At least one found no server."""
+    UNHEARD = 4
+    """At least one waited for a notice in vain."""
     INTERRUPTED = 130
     """Ctrl-C."""
 
@@ -93,6 +105,15 @@ class Auth(StrEnum):
 
 
 @named_noun
+class _Push:
+    """Where handsets are told of changes."""
+
+    air: Url
+    channel: Channel
+    wait_s: float
+
+
+@named_noun
 class _Plan:
     """What every handset of a run does."""
 
@@ -106,6 +127,9 @@ class _Plan:
     targets: str
     terminal_id: str
     notif_token: str
+    push: _Push | None
+    web_view: WebEnd | None
+    fill: dict[str, str]
     extra: tuple[tuple[str, str], ...]
     headers: tuple[tuple[str, str], ...]
     tls: ssl.SSLContext | None
@@ -157,6 +181,27 @@ def handset(
     app_name: Annotated[str, typer.Option(help="app_name.")] = "",
     gid1: Annotated[str | None, typer.Option(help="GID1 of the SIM.")] = None,
     notif_token: Annotated[str, typer.Option(help="Push token to register (FCM).")] = "",
+    push: Annotated[
+        bool,
+        typer.Option("--push", help="Register for push, wait for a notice, and ask again at it."),
+    ] = False,
+    wait: Annotated[
+        float, typer.Option(min=0.1, max=86_400, help="Seconds to wait for the notice.")
+    ] = 60.0,
+    channel: Annotated[
+        Channel | None, typer.Option(help="Push service, if not this family's own.")
+    ] = None,
+    push_service: Annotated[
+        str, typer.Option(help="The phones' port of `simgrant sim push`.")
+    ] = DEFAULT_AIR,
+    web_view: Annotated[
+        WebEnd | None,
+        typer.Option(help="Open the page that the answer names: look, finish its forms, dismiss."),
+    ] = None,
+    fill: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="What to write into a field of the page."),
+    ] = None,
     operation: Annotated[
         str, typer.Option(help="Operation to ask for, with the token, once there is one.")
     ] = "",
@@ -188,14 +233,14 @@ def handset(
 ) -> None:
     """Ask a server for entitlements, as a handset does, and show what was said.
 
-    Exit code: 0 there is a document, 1 the server refused, 2 wrong use,
-    3 the server cannot be reached.
+    Exit code: 0 there is a document, 1 the server or a page refused, 2 wrong use,
+    3 the server cannot be reached, 4 no notice came.
     """
     try:
-        if (auth is Auth.OTP) != bool(msisdn):
+        if (auth is Auth.OTP) != bool(msisdn) and not (push and msisdn):
             raise ValueError("--auth otp and --msisdn go together")
-        if auth is not Auth.SIM and count > 1:
-            raise ValueError("a person signs in one handset at a time")
+        if (auth is not Auth.SIM or web_view is WebEnd.FINISH) and count > 1:
+            raise ValueError("a person has one handset at a time in hand")
         sims = _sims(imsi=imsi, file=sim, k=k, opc=opc, mnc_digits=mnc_digits, count=count)
         _only_test_networks(sims, any_plmn=any_plmn)
         plan = _Plan(
@@ -221,11 +266,17 @@ def handset(
             targets=targets,
             terminal_id=terminal_id,
             notif_token=notif_token,
+            push=_push(PROFILES[profile], channel, push_service, wait, notif_token)
+            if push
+            else None,
+            web_view=web_view,
+            fill=dict(_pairs(fill or (), "=", "--fill NAME=VALUE")),
             extra=_pairs(parameter or (), "=", "--param NAME=VALUE"),
             headers=_pairs(header or (), ":", "--header 'NAME: VALUE'"),
-            tls=_tls(ca, insecure=insecure) if url.startswith("https:") else None,
+            tls=_tls(ca, insecure=insecure) if ca or insecure or url.startswith("https:") else None,
             limits=Limits(connect_s=timeout, read_s=timeout),
-            parallel=parallel,
+            # Who waits for a notice must not keep others from registering.
+            parallel=count if push else parallel,
             sqn=SqnFile(sqn_file) if sqn_file else None,
         )
     except (ValueError, BadSimFile) as error:
@@ -353,7 +404,7 @@ def idp(
         raise typer.Exit(Exit.INTERRUPTED) from None
 
 
-app.command("push")(push)
+app.command("push")(push_services)
 
 
 # ------------------------------------------------------------------------------- running
@@ -368,6 +419,7 @@ class _Show:
         self._as_lines = as_lines
         self._many = many
         self._results: list[Result] = []
+        self._failures: list[Exit] = []
 
     def outcome(self, sim: Sim | None, outcome: Outcome) -> None:
         self._results.append(outcome.result)
@@ -380,6 +432,29 @@ class _Show:
         else:
             write(self._out, render(outcome, mask=self._mask))
 
+    def event(self, sim: Sim, event: Event) -> None:
+        """Print what a handset does after its answer."""
+        if isinstance(event, Outcome):
+            self.outcome(sim, event)
+            return
+        if isinstance(event, Failed):
+            self._failures.append(
+                Exit.UNREACHABLE
+                if event.unreachable
+                else Exit.UNHEARD
+                if event.unheard
+                else Exit.REFUSED
+            )
+        if self._as_lines:
+            data = {"sim": self._mask.imsi(sim.imsi), **event_json(event, mask=self._mask)}
+            sys.stdout.write(json.dumps(data, ensure_ascii=False) + "\n")
+            sys.stdout.flush()
+            return
+        if self._many:
+            write(self._out, Text(self._mask.imsi(sim.imsi), style="bold"))
+        write(self._out, render_event(event, mask=self._mask))
+        self._out.file.flush()
+
     def total(self) -> None:
         """Say how many there were of each result, if there were many."""
         if self._many and not self._as_lines:
@@ -389,11 +464,12 @@ class _Show:
 
     def exit_code(self) -> Exit:
         """Return the exit code that the worst conversation deserves."""
-        if Result.UNREACHABLE in self._results:
+        failures = set(self._failures)
+        if Result.UNREACHABLE in self._results or Exit.UNREACHABLE in failures:
             return Exit.UNREACHABLE
         if any(result is not Result.DOCUMENT for result in self._results):
             return Exit.REFUSED
-        return Exit.DOCUMENT
+        return min(failures, default=Exit.DOCUMENT)
 
 
 async def _run(plan: _Plan, sims: tuple[Sim, ...], show: _Show) -> Exit:
@@ -412,8 +488,20 @@ async def _run(plan: _Plan, sims: tuple[Sim, ...], show: _Show) -> Exit:
 
 
 async def _one(plan: _Plan, sim: Sim, show: _Show) -> None:
+    try:
+        await _visit(plan, sim, show)
+    except HttpError as error:
+        # The server's own are in the outcomes; this is the push service.
+        show.event(sim, Failed(str(error), unreachable=True))
+
+
+async def _visit(plan: _Plan, sim: Sim, show: _Show) -> None:
     taken = plan.sqn.taken(sim.imsi) if plan.sqn else ()
     card = Card(sim, taken=taken, fault=plan.fault)
+    receiver, address = None, Address(int(plan.profile.notif_action), plan.notif_token)
+    if plan.push is not None:
+        receiver = Receiver(plan.push.air, plan.push.channel, limits=plan.limits)
+        address = await receiver.register(_number(plan, sim))
     async with Handset(
         sim,
         plan.url,
@@ -421,7 +509,8 @@ async def _one(plan: _Plan, sim: Sim, show: _Show) -> None:
         card=card,
         fault=plan.fault,
         terminal_id=plan.terminal_id,
-        notif_token=plan.notif_token,
+        notif_token=address.token if address.action else "",
+        notif_action=address.action,
         extra=plan.extra,
         headers=plan.headers,
         tls=plan.tls,
@@ -441,14 +530,34 @@ async def _one(plan: _Plan, sim: Sim, show: _Show) -> None:
         if outcome.result is Result.DOCUMENT and plan.repeat is not Repeat.NO:
             again = phone.ask if plan.repeat is Repeat.TOKEN else phone.authenticate
             show.outcome(sim, await again())
+        if phone.document is not None and outcome.document is not None:
+            async for event in _after(plan, phone, receiver, outcome.document):
+                show.event(sim, event)
     if plan.sqn is not None:
         plan.sqn.keep(sim.imsi, card.taken)
+
+
+async def _after(
+    plan: _Plan, phone: Handset, receiver: Receiver | None, document: Document
+) -> AsyncIterator[Event]:
+    """Do what comes after the answer."""
+    if plan.web_view is not None:
+        view = WebView(plan.profile, tls=plan.tls, limits=plan.limits)
+        async for event in open_pages(phone, document, view, end=plan.web_view, fill=plan.fill):
+            yield event
+    if plan.push is not None and receiver is not None:
+        async for event in await_notice(phone, receiver, wait_s=plan.push.wait_s):
+            yield event
 
 
 async def _signed_in(plan: _Plan, phone: Handset) -> Outcome:
     """Prove by a page, or by a password; what only a person can do, the terminal is asked for."""
     if plan.auth is Auth.OTP:
-        return await phone.with_password(plan.msisdn, _asked("One-time password"))
+        if plan.push is None:
+            return await phone.with_password(plan.msisdn, _asked("One-time password"))
+        texts = Receiver(plan.push.air, Channel.SMS, limits=plan.limits)
+        await texts.register(plan.msisdn)
+        return await phone.with_password(plan.msisdn, _read(texts, plan.push.wait_s))
 
     async def browse(page: str) -> str:
         try:
@@ -467,7 +576,36 @@ def _asked(what: str) -> Callable[[], Awaitable[str]]:
     return read
 
 
+def _read(texts: Receiver, wait_s: float) -> Callable[[], Awaitable[str]]:
+    """Read the password in the message that comes, as phones offer to do."""
+
+    async def read() -> str:
+        while (notice := await texts.listen(within=wait_s)) is not None:
+            if found := _PASSWORD.search(notice.text):
+                return found[0]
+        raise Unreachable(f"no message with a password has come within {wait_s:g} s")
+
+    return read
+
+
+def _number(plan: _Plan, sim: Sim) -> str:
+    """Return the telephone number that a handset is reached by."""
+    return plan.msisdn or (sim.msisdn.digits if sim.msisdn else "")
+
+
 # ------------------------------------------------------------------------- command line
+
+
+def _push(
+    profile: Profile, channel: Channel | None, air: str, wait_s: float, notif_token: str
+) -> _Push:
+    if profile.bare:
+        raise ValueError(f"{profile.name} registers for no push")
+    if notif_token:
+        raise ValueError("--push brings its own token; leave out --notif-token")
+    return _Push(
+        air=Url.parse(air), channel=channel or CHANNELS[profile.notif_action], wait_s=wait_s
+    )
 
 
 def _sims(

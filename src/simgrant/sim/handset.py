@@ -88,6 +88,8 @@ class Handset:
         self._terminal_id = terminal_id
         self._notif = (notif_token, notif_action)
         self._extra = extra
+        self._apps = profile.apps
+        """What is asked for in the conversation under way."""
         self._own_headers = headers
         self._wall = wall
         self._http = HttpClient(url, tls=tls, limits=limits, keep_alive=keep_alive)
@@ -104,13 +106,14 @@ class Handset:
 
     # ------------------------------------------------------------------------ conversations
 
-    async def ask(self, *, extra: Parameters = ()) -> Outcome:
+    async def ask(self, *, apps: tuple[str, ...] = (), extra: Parameters = ()) -> Outcome:
         """Ask for the document: with the token if there is a good one, else in full.
 
         Where the server says 511 to the token, it is forgotten and the handset
-        authenticates in full, once.
+        authenticates in full, once. ``apps`` are what to ask for; none = all of the profile's.
         """
         log: list[Exchange] = []
+        self._apps = apps or self.profile.apps
         try:
             token = self._good_token()
             if token is None:
@@ -126,6 +129,7 @@ class Handset:
     async def authenticate(self, *, extra: Parameters = ()) -> Outcome:
         """Ask for the document by a full authentication, whatever token is held."""
         log: list[Exchange] = []
+        self._apps = self.profile.apps
         try:
             return self._done(log, await self._full(log, extra))
         except _Ended as end:
@@ -137,6 +141,7 @@ class Handset:
         TS.43 §8.1, §14.1.5. Where the server says 511 to the token, a new one is got, once.
         """
         log: list[Exchange] = []
+        self._apps = self.profile.apps
         wanted: Parameters = (("operation", operation), *extra)
         try:
             if (token := self._good_token()) is not None:
@@ -162,6 +167,7 @@ class Handset:
         ``browse`` is given the page's address and returns the one that it led back to.
         """
         log: list[Exchange] = []
+        self._apps = self.profile.apps
         accept = self.profile.accept.wanted
         try:
             seen = await self._ask_with(log, Leg.SIGN_IN, (), accept, ())
@@ -188,6 +194,7 @@ class Handset:
     async def with_password(self, msisdn: str, read: Callable[[], Awaitable[str]]) -> Outcome:
         """Ask with a number, and again with the one-time password that ``read`` returns."""
         log: list[Exchange] = []
+        self._apps = self.profile.apps
         accept = self.profile.accept.wanted
         try:
             seen = await self._ask_with(log, Leg.SIGN_IN, (("msisdn", msisdn),), accept, ())
@@ -313,7 +320,7 @@ class Handset:
         for name in ("app_version", "app_name", "boost_type"):
             if value := getattr(profile, name):
                 found.append((name, value))
-        apps = tuple(map(str, profile.apps))
+        apps = tuple(map(str, self._apps))
         found += [("app", app) for app in ((",".join(apps),) if profile.one_list else apps)]
         vendor, model, sw_version = profile.terminal
         found += [
@@ -468,7 +475,7 @@ class Handset:
             result=Result.DOCUMENT,
             exchanges=tuple(log),
             document=document,
-            missing=tuple(str(app) for app in self.profile.apps if app not in there),
+            missing=tuple(str(app) for app in self._apps if app not in there),
         )
 
 
