@@ -57,8 +57,8 @@ class Push:
 async def services(folder: Path, clock: Callable[[], float] = time.time) -> AsyncIterator[Push]:
     made = Services(folder / "push", clock=clock)
     await made.up()
-    tables = made.tables().items()
-    settings = {f"{kind}.lab.{key}": value for kind, keys in tables for key, value in keys.items()}
+    tables = made.tables("lab").items()
+    settings = {f"{name}.{key}": value for name, keys in tables for key, value in keys.items()}
     try:
         yield Push(made, {**settings, **QUICK})
     finally:

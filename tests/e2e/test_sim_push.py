@@ -42,18 +42,21 @@ class Services:
     def settings(self) -> dict[str, object]:
         """Return what it says a server's settings are, by dotted name."""
         tables = tomllib.loads(self.lines()[0]["settings"])
-        return {
-            f"{kind}.{name}.{key}": value
-            for kind, named in tables.items()
-            for name, table in named.items()
-            for key, value in table.items()
-        } | {"push.poll_s": 0.05, "push.first_pause_s": 0.2}
+        return dict(_dotted(tables, "")) | {"push.poll_s": 0.05, "push.first_pause_s": 0.2}
 
     def switch(self, channel: str, what: str, body: str) -> None:
         """Throw a switch, as one does with curl."""
         url = f"{self.phones}/{channel}/{what}"
         with urllib.request.urlopen(url, data=body.encode(), timeout=10) as answer:
             assert answer.status == 200
+
+
+def _dotted(table: dict[str, Any], place: str) -> Iterator[tuple[str, object]]:
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _dotted(value, f"{place}{name}.")
+        else:
+            yield f"{place}{name}", value
 
 
 @contextmanager

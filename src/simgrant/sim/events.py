@@ -40,7 +40,7 @@ def render_event(event: Event, *, mask: Mask) -> RenderableType:
             lines.append(_page_line(page, visit))
             return Group(*lines, Text())
         case Sent(page, form, visit):
-            names = ", ".join(dict.fromkeys(name for name, _ in form.fields)) or "nothing"
+            names = ", ".join(form.names) or "nothing"
             lines = [Text.assemble(("▣ ", "bold blue"), (page.app, "bold"), f" sends {names}")]
             lines += [_hop_line(visit, at) for at in range(len(visit.hops))]
             lines.append(_page_line(page, visit))
@@ -121,8 +121,8 @@ def event_json(event: Event, *, mask: Mask) -> dict[str, Any]:
         case Opened(page, visit):
             return {"event": "page", "app": page.app, **_visit_json(page, visit)}
         case Sent(page, form, visit):
-            names = list(dict.fromkeys(name for name, _ in form.fields))
-            return {"event": "form", "app": page.app, "fields": names, **_visit_json(page, visit)}
+            sent = {"event": "form", "app": page.app, "fields": list(form.names)}
+            return sent | _visit_json(page, visit)
         case Called(page, call, is_named):
             return {
                 "event": "call_back",

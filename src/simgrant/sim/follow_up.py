@@ -201,15 +201,24 @@ async def _with_page(
         visit = await view.go(opening(page, phone.profile))
         yield Opened(page, visit)
         if end is WebEnd.FINISH:
+            sent: set[tuple[str, ...]] = set()
             for _ in range(_MOST_FORMS):
                 form = form_of(visit.body, visit.url, fill) if visit.is_html else None
                 if form is None:
                     break
+                if form.typed in sent:
+                    yield Failed(f"the page asks once more for {', '.join(form.typed)}")
+                    return
+                if form.typed:
+                    sent.add(form.typed)
                 if form.lacking:
                     yield Failed(f"the page asks for {', '.join(form.lacking)}: --fill NAME=VALUE")
                     return
                 visit = await view.go(_sending(form, phone, visit))
                 yield Sent(page, form, visit)
+            else:
+                yield Failed("the page asks for ever")
+                return
     except HttpError as error:
         yield Failed(f"{page.app}: {error}", unreachable=True)
         return

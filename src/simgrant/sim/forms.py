@@ -23,8 +23,15 @@ class Form:
     url: str = field(repr=False)
     method: str
     fields: tuple[tuple[str, str], ...] = field(repr=False)
+    typed: tuple[str, ...]
+    """Names of the fields that a person writes into."""
     lacking: tuple[str, ...]
-    """Required fields that nobody said what to write into."""
+    """Those of them that have to be written into, and nobody said what."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The fields' names, each once."""
+        return tuple(dict.fromkeys(name for name, _ in self.fields))
 
     @property
     def encoded(self) -> str:
@@ -48,6 +55,7 @@ def form_of(html: str, url: str, fill: Mapping[str, str]) -> Form | None:
         urljoin(url, draft.action) if draft.action else url,
         draft.method,
         tuple(draft.fields),
+        tuple(draft.typed),
         tuple(draft.lacking),
     )
 
@@ -57,6 +65,7 @@ class _Draft:
     action: str
     method: str
     fields: list[tuple[str, str]] = field(default_factory=list)
+    typed: list[str] = field(default_factory=list)
     lacking: list[str] = field(default_factory=list)
     chosen: set[str] = field(default_factory=set)
     """Names of radio buttons of which one is chosen."""
@@ -118,6 +127,7 @@ class _Reader(HTMLParser):
                 self._open.fields.append((choice.name, value))
         elif tag == "textarea" and self._text is not None and self._open is not None:
             (name, required), self._text = self._text, None
+            self._open.typed.append(name)
             if name not in self._fill and required:
                 self._open.lacking.append(name)
 
@@ -137,6 +147,7 @@ class _Reader(HTMLParser):
                 draft.chosen.add(name)
                 draft.fields.append((name, value))
         elif kind in _TYPED:
+            draft.typed.append(name)
             text = self._fill.get(name, value)
             if not text and "required" in found:
                 draft.lacking.append(name)

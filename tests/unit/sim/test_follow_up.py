@@ -260,6 +260,18 @@ async def test_a_field_that_nobody_can_fill_in_is_said() -> None:
     assert asked == []
 
 
+async def test_a_page_that_is_not_content_is_said() -> None:
+    fill = {"street": "Main"}
+    events, seen, _ = await opened(ASKING, ASKING, end=WebEnd.FINISH, fill=fill)
+    assert events[-1] == Failed("the page asks once more for street")
+    assert len(seen) == 2
+    ticks = ASKING.replace(b"<input name=street required>", b" " * 28)
+    events, seen, asked = await opened(*(ticks,) * 11, end=WebEnd.FINISH)
+    assert events[-1] == Failed("the page asks for ever")
+    assert len(seen) == 11
+    assert asked == []
+
+
 async def test_androids_ims_app_looks_again_while_data_are_missing() -> None:
     late = (says(**MISSING),) * 3
     events, _, asked = await opened(DONE, end=WebEnd.FINISH, after=(*late, says(**GIVEN)))

@@ -175,12 +175,12 @@ async def test_nobody_there_is_said() -> None:
 
 
 def test_the_authority_stays_from_run_to_run_and_files_are_private(tmp_path: Path) -> None:
-    tables = Services(tmp_path / "push").tables()
-    certificate = Path(str(tables[Channel.FCM]["ca_file"]))
+    tables = Services(tmp_path / "push").tables("lab")
+    certificate = Path(str(tables["fcm.lab"]["ca_file"]))
     first = certificate.read_bytes()
-    settings = tomllib.loads("\n".join(as_toml(tables, "lab")))
+    settings = tomllib.loads("\n".join(as_toml(tables)))
     assert settings["apns"]["lab"]["ca_file"] == str(certificate)
-    Services(tmp_path / "push").tables()
+    Services(tmp_path / "push").tables("lab")
     assert certificate.read_bytes() == first
     files = list((tmp_path / "push").iterdir())
     assert len(files) == 6
@@ -260,5 +260,5 @@ def test_it_prints_settings_that_can_be_pasted_and_ends_at_ctrl_c(tmp_path: Path
     assert (process.returncode, err) == (130, "")
     begin = next(at for at, line in enumerate(lines) if line.startswith("[fcm"))
     found = tomllib.loads("".join(lines[begin:-1]))
-    assert set(found) == set(Channel)
+    assert set(found) == {*Channel, "texts"}
     assert found["fcm"]["lab"]["url"].startswith("https://127.0.0.1:")

@@ -197,6 +197,7 @@ def test_a_form_is_filled_in_as_by_who_agrees_to_everything() -> None:
         ("go", "ok"),
     )
     assert form.lacking == ()
+    assert form.typed == ("street", "city", "note")
     assert form.encoded.startswith("csrf=c1&terms=yes&street=Hauptstr.+1&")
 
 

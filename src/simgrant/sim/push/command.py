@@ -109,10 +109,10 @@ async def _run(
     try:
         await services.up()
         await air.up()
-        tables = services.tables()
+        tables = services.tables(name)
         for channel, fault in faults:
             await air.play(channel, fault)
-        show.beginning(services, air, list(as_toml(tables, name)))
+        show.beginning(services, air, list(as_toml(tables)))
         await asyncio.Event().wait()
     finally:
         await air.down()

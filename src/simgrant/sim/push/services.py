@@ -23,8 +23,8 @@ from simgrant.sim.push.web import WebServer
 from simgrant.wire.push_token import Channel
 
 Service: TypeAlias = Google | Apple | Microsoft | MessageCentre
-Tables: TypeAlias = Mapping[Channel, Mapping[str, str | int | list[str]]]
-"""Of each channel the keys and values of its table in the server's settings."""
+Tables: TypeAlias = Mapping[str, Mapping[str, str | int | list[str]]]
+"""Tables of the server's settings by their names, such as ``fcm.lab``."""
 
 _AUTHORITY: Final = "authority.pem"
 _SENDER: Final = "8095"
@@ -83,18 +83,26 @@ class Services:
             return f"smpp://127.0.0.1:{service.port}"
         return service.web.url
 
-    def tables(self) -> Tables:
-        """Write the credentials and return the settings that point a server at the services."""
+    def tables(self, name: str) -> Tables:
+        """Write the credentials and return the settings that point a server at the services.
+
+        ``name`` is that of the channels' tables.
+        """
         place = f"127.0.0.1:{self.wns.web.port}"
         self._write(_AUTHORITY, self._authority.keep())
         ca = {"ca_file": self._write("ca.pem", self._authority.pem)}
+        account = {
+            "system_id": self.sms.system_id,
+            "password_file": self._write("sms.password", self.sms.password.encode()),
+            "source": _SENDER,
+        }
         return {
-            Channel.FCM: {
+            f"{Channel.FCM}.{name}": {
                 "service_account": self._write("fcm.json", self.fcm.service_account().encode()),
                 "url": self.fcm.web.url,
                 **ca,
             },
-            Channel.APNS: {
+            f"{Channel.APNS}.{name}": {
                 "key_file": self._write("apns.p8", self.apns.signing_key()),
                 "key_id": self.apns.key_id,
                 "team_id": self.apns.team_id,
@@ -102,19 +110,14 @@ class Services:
                 "url": self.apns.web.url,
                 **ca,
             },
-            Channel.WNS: {
+            f"{Channel.WNS}.{name}": {
                 "client_id": self.wns.client_id,
                 "client_secret_file": self._write("wns.secret", self.wns.client_secret.encode()),
                 "connect_to": [f"{self.wns.host}={place}", f"{self.wns.login_host}={place}"],
                 **ca,
             },
-            Channel.SMS: {
-                "host": "127.0.0.1",
-                "port": self.sms.port,
-                "system_id": self.sms.system_id,
-                "password_file": self._write("sms.password", self.sms.password.encode()),
-                "source": _SENDER,
-            },
+            f"{Channel.SMS}.{name}": {"host": "127.0.0.1", "port": self.sms.port, **account},
+            "texts": {"smsc": f"127.0.0.1:{self.sms.port}", **account},
         }
 
     def _kept(self) -> bytes:
@@ -140,10 +143,10 @@ class Services:
         return str(path)
 
 
-def as_toml(tables: Tables, name: str) -> Iterator[str]:
+def as_toml(tables: Tables) -> Iterator[str]:
     """Yield the lines of a configuration file."""
-    for channel, table in tables.items():
-        yield f"[{channel}.{name}]"
+    for name, table in tables.items():
+        yield f"[{name}]"
         # What JSON writes of a text, a number or a list of texts is TOML too.
         yield from (f"{key} = {json.dumps(value)}" for key, value in table.items())
         yield ""
