@@ -110,7 +110,6 @@ class _Push:
 
     air: Url
     channel: Channel
-    wait_s: float
 
 
 @named_noun
@@ -128,6 +127,9 @@ class _Plan:
     terminal_id: str
     notif_token: str
     push: _Push | None
+    texts: Url | None
+    """Where the handset reads its messages."""
+    wait_s: float
     web_view: WebEnd | None
     fill: dict[str, str]
     extra: tuple[tuple[str, str], ...]
@@ -186,14 +188,18 @@ def handset(
         typer.Option("--push", help="Register for push, wait for a notice, and ask again at it."),
     ] = False,
     wait: Annotated[
-        float, typer.Option(min=0.1, max=86_400, help="Seconds to wait for the notice.")
+        float, typer.Option(min=0.1, max=86_400, help="Seconds to wait for a notice or a message.")
     ] = 60.0,
     channel: Annotated[
         Channel | None, typer.Option(help="Push service, if not this family's own.")
     ] = None,
     push_service: Annotated[
-        str, typer.Option(help="The phones' port of `simgrant sim push`.")
-    ] = DEFAULT_AIR,
+        str,
+        typer.Option(
+            help=f"The phones' port of `simgrant sim push`, for --push ({DEFAULT_AIR} if not said) "
+            "and to read the password of --auth otp there.",
+        ),
+    ] = "",
     web_view: Annotated[
         WebEnd | None,
         typer.Option(help="Open the page that the answer names: look, finish its forms, dismiss."),
@@ -266,9 +272,11 @@ def handset(
             targets=targets,
             terminal_id=terminal_id,
             notif_token=notif_token,
-            push=_push(PROFILES[profile], channel, push_service, wait, notif_token)
+            push=_push(PROFILES[profile], channel, push_service or DEFAULT_AIR, notif_token)
             if push
             else None,
+            texts=Url.parse(push_service) if push_service else None,
+            wait_s=wait,
             web_view=web_view,
             fill=dict(_pairs(fill or (), "=", "--fill NAME=VALUE")),
             extra=_pairs(parameter or (), "=", "--param NAME=VALUE"),
@@ -546,18 +554,18 @@ async def _after(
         async for event in open_pages(phone, document, view, end=plan.web_view, fill=plan.fill):
             yield event
     if plan.push is not None and receiver is not None:
-        async for event in await_notice(phone, receiver, wait_s=plan.push.wait_s):
+        async for event in await_notice(phone, receiver, wait_s=plan.wait_s):
             yield event
 
 
 async def _signed_in(plan: _Plan, phone: Handset) -> Outcome:
     """Prove by a page, or by a password; what only a person can do, the terminal is asked for."""
     if plan.auth is Auth.OTP:
-        if plan.push is None:
+        if plan.texts is None:
             return await phone.with_password(plan.msisdn, _asked("One-time password"))
-        texts = Receiver(plan.push.air, Channel.SMS, limits=plan.limits)
+        texts = Receiver(plan.texts, Channel.SMS, limits=plan.limits)
         await texts.register(plan.msisdn)
-        return await phone.with_password(plan.msisdn, _read(texts, plan.push.wait_s))
+        return await phone.with_password(plan.msisdn, _read(texts, plan.wait_s))
 
     async def browse(page: str) -> str:
         try:
@@ -596,16 +604,12 @@ def _number(plan: _Plan, sim: Sim) -> str:
 # ------------------------------------------------------------------------- command line
 
 
-def _push(
-    profile: Profile, channel: Channel | None, air: str, wait_s: float, notif_token: str
-) -> _Push:
+def _push(profile: Profile, channel: Channel | None, air: str, notif_token: str) -> _Push:
     if profile.bare:
         raise ValueError(f"{profile.name} registers for no push")
     if notif_token:
         raise ValueError("--push brings its own token; leave out --notif-token")
-    return _Push(
-        air=Url.parse(air), channel=channel or CHANNELS[profile.notif_action], wait_s=wait_s
-    )
+    return _Push(air=Url.parse(air), channel=channel or CHANNELS[profile.notif_action])
 
 
 def _sims(

@@ -201,7 +201,10 @@ class Handset:
             _require_ok(seen, self._wall())
             jar = CookieJar(self.profile.cookies, fault=self.fault)
             jar.absorb(seen.got)
-            proof = (("OTP", await read()),)
+            try:
+                proof = (("OTP", await read()),)
+            except HttpError as error:
+                raise _Ended(Result.REFUSED, ClientError.HTTP_FAILURE, str(error)) from None
             target = self._url.target(urlencode(proof))
             headers = self._headers(accept, cookies=jar.lines())
             seen = await self._send(log, Leg.PASSWORD, "GET", target, headers, parameters=proof)
