@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from simgrant.sim.partner import DEMO_REQUESTOR
 from simgrant.sim.profiles import ProfileName
 from simgrant.sim.sims import Sim
 from tests.e2e.nodes import SIMS, Node, Site
+from tests.e2e.test_sign_in import BACK, provider
 from tests.e2e.test_sim_push import Services, services
 
 pytestmark = pytest.mark.e2e
@@ -197,6 +199,31 @@ def test_a_password_is_read_from_the_message_that_comes(node: Node, push: Servic
     wishes = ("--auth", "otp", "--msisdn", sim.msisdn.e164, "--push-service", push.phones)
     lines = play(node, *wishes, "--repeat", "token", sim=sim)
     assert [line["leg"] for line in lines] == ["sign-in", "password", "token"]
+
+
+def test_a_second_factor_after_the_provider(
+    shared_site: Site, push: Services, tmp_path: Path
+) -> None:
+    sim = SIMS[2]
+    assert sim.msisdn is not None
+    with provider(tmp_path, "--phone-number", sim.msisdn.e164) as issuer:
+        own = {
+            "issuer": issuer,
+            "client_id": "simgrant",
+            "secret_file": str(tmp_path / "secret"),
+            "redirect_uri": BACK,
+            "apps": ["ap2004"],
+            # Nobody is there: whoever is told the state knows where to lead back to.
+            "second_factor_url": "http://127.0.0.1:1/otp",
+        }
+        settings = {f"identity_providers.home.{name}": value for name, value in own.items()}
+        node = shared_site.node(settings=push.settings() | settings)
+        wishes = ("--auth", "oidc", "--msisdn", sim.msisdn.e164, "--push-service", push.phones)
+        lines = play(node, *wishes, sim=sim)
+        node.stop()
+    assert [line["leg"] for line in lines] == ["sign-in", "callback", "callback"]
+    assert [line["status"] for line in lines] == [302, 302, 200]
+    assert lines[-1]["result"] == "document"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from dataclasses import replace
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import typer
 from rich.console import Console
@@ -166,7 +167,9 @@ def handset(
     cookies: Annotated[CookieRule | None, typer.Option(help="Cookie habits.")] = None,
     fault: Annotated[Fault | None, typer.Option(help="What to do wrong.")] = None,
     auth: Annotated[Auth, typer.Option(help="What to prove itself with.")] = Auth.SIM,
-    msisdn: Annotated[str, typer.Option(help="Number for --auth otp.")] = "",
+    msisdn: Annotated[
+        str, typer.Option(help="Number of the SIM, for --auth otp and messages to it.")
+    ] = "",
     repeat: Annotated[
         Repeat, typer.Option(help="Ask again, with the token or in full.")
     ] = Repeat.NO,
@@ -243,8 +246,10 @@ def handset(
     3 the server cannot be reached, 4 no notice came.
     """
     try:
-        if (auth is Auth.OTP) != bool(msisdn) and not (push and msisdn):
-            raise ValueError("--auth otp and --msisdn go together")
+        if auth is Auth.OTP and not msisdn:
+            raise ValueError("--auth otp needs an --msisdn")
+        if msisdn and auth is Auth.SIM and not push:
+            raise ValueError("--msisdn is for --auth, and for --push by SMS")
         if (auth is not Auth.SIM or web_view is WebEnd.FINISH) and count > 1:
             raise ValueError("a person has one handset at a time in hand")
         sims = _sims(imsi=imsi, file=sim, k=k, opc=opc, mnc_digits=mnc_digits, count=count)
@@ -525,7 +530,7 @@ async def _visit(plan: _Plan, sim: Sim, show: _Show) -> None:
         limits=plan.limits,
     ) as phone:
         if plan.auth is not Auth.SIM:
-            outcome = await _signed_in(plan, phone)
+            outcome = await _signed_in(plan, phone, _number(plan, sim))
             if plan.operation and outcome.result is Result.DOCUMENT:
                 show.outcome(sim, outcome)
                 outcome = await phone.operate(plan.operation)
@@ -558,19 +563,26 @@ async def _after(
             yield event
 
 
-async def _signed_in(plan: _Plan, phone: Handset) -> Outcome:
+async def _signed_in(plan: _Plan, phone: Handset, number: str) -> Outcome:
     """Prove by a page, or by a password; what only a person can do, the terminal is asked for."""
-    if plan.auth is Auth.OTP:
-        if plan.texts is None:
-            return await phone.with_password(plan.msisdn, _asked("One-time password"))
+    read = _asked("One-time password")
+    if plan.texts is not None and number:
         texts = Receiver(plan.texts, Channel.SMS, limits=plan.limits)
-        await texts.register(plan.msisdn)
-        return await phone.with_password(plan.msisdn, _read(texts, plan.wait_s))
+        await texts.register(number)
+        read = _read(texts, plan.wait_s)
+    if plan.auth is Auth.OTP:
+        return await phone.with_password(plan.msisdn, read)
 
     async def browse(page: str) -> str:
         try:
             return await follow(page, tls=plan.tls, limits=plan.limits)
-        except ValueError as error:
+        except (HttpError, ValueError) as error:
+            state = parse_qs(urlsplit(page).query).get("state")
+            if plan.texts is not None and state and "client_id=" not in page:
+                # The page that asks for a password too: it leads back with both.
+                return f"{plan.url}?{urlencode({'state': state[0], 'OTP': await read()})}"
+            if isinstance(error, HttpError):
+                raise
             console(stderr=True).print(f"{page}\n{error}", markup=False, soft_wrap=True)
             return await _asked("The address that it led to")()
 
@@ -579,7 +591,10 @@ async def _signed_in(plan: _Plan, phone: Handset) -> Outcome:
 
 def _asked(what: str) -> Callable[[], Awaitable[str]]:
     async def read() -> str:
-        return str(await asyncio.to_thread(typer.prompt, what, err=True)).strip()
+        try:
+            return str(await asyncio.to_thread(typer.prompt, what, err=True)).strip()
+        except typer.Abort:
+            raise Unreachable(f"nobody said the {what[0].lower()}{what[1:]}") from None
 
     return read
 

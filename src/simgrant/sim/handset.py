@@ -33,6 +33,9 @@ from simgrant.wire.document import Document
 _BARE_EAP_BYTES: Final = 4
 """Success and Failure are a header alone (RFC 3748 §4.2)."""
 
+_MOST_PAGES: Final = 3
+"""Pages of one sign-in."""
+
 _UNRESERVED: Final = "!'()*"
 """Kept in a query beside letters, digits and ``_.-~``, as Android's Uri.encode does."""
 
@@ -164,7 +167,8 @@ class Handset:
     async def sign_in(self, browse: Callable[[str], Awaitable[str]]) -> Outcome:
         """Ask without any proof, sign in on the page that the server names, and come back.
 
-        ``browse`` is given the page's address and returns the one that it led back to.
+        ``browse`` is given the page's address and returns the one that it led back to. There may be
+        another page after the first, which wants a second factor.
         """
         log: list[Exchange] = []
         self._apps = self.profile.apps
@@ -175,21 +179,34 @@ class Handset:
                 _require_ok(seen, self._wall())
                 why = "no page to sign in on"
                 raise _Ended(Result.NOT_UNDERSTOOD, ClientError.HTTP_FAILURE, why)
-            try:
-                back = await browse(seen.header("location"))
-            except (HttpError, ValueError) as error:
-                why = f"the page did not lead back: {error}"
-                raise _Ended(Result.UNREACHABLE, ClientError.HTTP_FAILURE, why) from None
-            parameters = tuple(parse_qsl(urlsplit(back).query))
-            target = self._url.target(urlsplit(back).query)
-            headers = self._headers(accept)
-            seen = await self._send(
-                log, Leg.CALL_BACK, "GET", target, headers, parameters=parameters
-            )
+            for _ in range(_MOST_PAGES):
+                seen = await self._call_back(log, seen.header("location"), browse)
+                if seen.status != 302:
+                    break
             _require_ok(seen, self._wall())
             return self._done(log, self._keep(_document_of(seen)))
         except _Ended as end:
             return end.outcome(log)
+
+    async def _call_back(
+        self, log: list[Exchange], page: str, browse: Callable[[str], Awaitable[str]]
+    ) -> Exchange:
+        """Go through a page and fetch what it led back to."""
+        try:
+            back = await browse(page)
+        except (HttpError, ValueError) as error:
+            why = f"the page did not lead back: {error}"
+            raise _Ended(Result.UNREACHABLE, ClientError.HTTP_FAILURE, why) from None
+        query = urlsplit(back).query
+        headers = self._headers(self.profile.accept.wanted)
+        return await self._send(
+            log,
+            Leg.CALL_BACK,
+            "GET",
+            self._url.target(query),
+            headers,
+            parameters=tuple(parse_qsl(query)),
+        )
 
     async def with_password(self, msisdn: str, read: Callable[[], Awaitable[str]]) -> Outcome:
         """Ask with a number, and again with the one-time password that ``read`` returns."""

@@ -59,6 +59,7 @@ class Receiver:
         said = await self._ask("POST", "phones", body=number.encode(), limits=self._limits)
         try:
             found = Address(int(said["notif_action"]), str(said["notif_token"]))
+            self._number = int(said["after"])
         except (KeyError, TypeError, ValueError):
             raise BadAnswer("the push service gave no token") from None
         self._token = found.token

@@ -93,6 +93,12 @@ async def test_a_number_gets_messages_for_people_too(tmp_path: Path) -> None:
         assert notice is not None
         assert (notice.apps, notice.text) == ((), "Your code is 123456")
         assert "123456" not in repr(notice)
+        again = Receiver(url, Channel.SMS, limits=LIMITS)
+        await again.register("447700900001")
+        services.sms.switch.take(taken("447700900001", text="Your code is 654321"))
+        notice = await again.listen(within=10)
+        assert notice is not None
+        assert notice.text == "Your code is 654321"
         with pytest.raises(BadAnswer, match="400 no telephone number"):
             await Receiver(url, Channel.SMS).register("none")
 

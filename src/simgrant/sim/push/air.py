@@ -163,7 +163,9 @@ class Air:
         except ValueError as error:
             return _refused(400, str(error))
         action = _ACTIONS.get(channel, NotifAction.DISABLE)
-        return _json({"notif_action": int(action), "notif_token": token})
+        # Of a number that was registered before, only what comes from now on is news.
+        before = len(self._phones[channel, token].notices)
+        return _json({"notif_action": int(action), "notif_token": token, "after": before})
 
     async def _switch(self, channel: Channel, fault: str) -> Answer:
         try:
