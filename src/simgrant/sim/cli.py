@@ -26,7 +26,7 @@ from simgrant.sim.card import Card
 from simgrant.sim.events import event_json, render_event
 from simgrant.sim.exchange import Outcome, Result
 from simgrant.sim.faults import Fault
-from simgrant.sim.follow_up import Event, Failed, WebEnd, await_notice, open_pages
+from simgrant.sim.follow_up import Event, Failed, Trouble, WebEnd, await_notice, open_pages
 from simgrant.sim.handset import Handset
 from simgrant.sim.http import HttpError, Limits, Unreachable, Url, tls_context
 from simgrant.sim.lies import Lie
@@ -83,6 +83,13 @@ class Exit(IntEnum):
     """At least one waited for a notice in vain."""
     INTERRUPTED = 130
     """Ctrl-C."""
+
+
+_EXITS: Final = {
+    Trouble.REFUSED: Exit.REFUSED,
+    Trouble.UNREACHABLE: Exit.UNREACHABLE,
+    Trouble.UNHEARD: Exit.UNHEARD,
+}
 
 
 class Repeat(StrEnum):
@@ -432,7 +439,7 @@ class _Show:
         self._as_lines = as_lines
         self._many = many
         self._results: list[Result] = []
-        self._failures: list[Exit] = []
+        self._failures: set[Exit] = set()
 
     def outcome(self, sim: Sim | None, outcome: Outcome) -> None:
         self._results.append(outcome.result)
@@ -451,13 +458,7 @@ class _Show:
             self.outcome(sim, event)
             return
         if isinstance(event, Failed):
-            self._failures.append(
-                Exit.UNREACHABLE
-                if event.unreachable
-                else Exit.UNHEARD
-                if event.unheard
-                else Exit.REFUSED
-            )
+            self._failures.add(_EXITS[event.kind])
         if self._as_lines:
             data = {"sim": self._mask.imsi(sim.imsi), **event_json(event, mask=self._mask)}
             sys.stdout.write(json.dumps(data, ensure_ascii=False) + "\n")
@@ -477,12 +478,11 @@ class _Show:
 
     def exit_code(self) -> Exit:
         """Return the exit code that the worst conversation deserves."""
-        failures = set(self._failures)
-        if Result.UNREACHABLE in self._results or Exit.UNREACHABLE in failures:
+        if Result.UNREACHABLE in self._results or Exit.UNREACHABLE in self._failures:
             return Exit.UNREACHABLE
         if any(result is not Result.DOCUMENT for result in self._results):
             return Exit.REFUSED
-        return min(failures, default=Exit.DOCUMENT)
+        return min(self._failures, default=Exit.DOCUMENT)
 
 
 async def _run(plan: _Plan, sims: tuple[Sim, ...], show: _Show) -> Exit:
@@ -505,7 +505,7 @@ async def _one(plan: _Plan, sim: Sim, show: _Show) -> None:
         await _visit(plan, sim, show)
     except HttpError as error:
         # The server's own are in the outcomes; this is the push service.
-        show.event(sim, Failed(str(error), unreachable=True))
+        show.event(sim, Failed(str(error), Trouble.UNREACHABLE))
 
 
 async def _visit(plan: _Plan, sim: Sim, show: _Show) -> None:

@@ -98,14 +98,21 @@ class Called:
     is_named: bool
 
 
+class Trouble(StrEnum):
+    """What kind of thing did not come about."""
+
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    UNHEARD = "unheard"
+    """No notice came; it may be on its way still."""
+
+
 @noun
 class Failed:
     """Something did not come about; the text is for people."""
 
     why: str
-    unheard: bool = False
-    """No notice came: it may be on its way still."""
-    unreachable: bool = False
+    kind: Trouble = Trouble.REFUSED
 
 
 Event: TypeAlias = Outcome | Waiting | Heard | Changed | Opened | Sent | Called | Failed
@@ -130,7 +137,7 @@ async def await_notice(
         try:
             notice = await receiver.listen(within=left)
         except HttpError as error:
-            yield Failed(str(error), unreachable=True)
+            yield Failed(str(error), Trouble.UNREACHABLE)
             return
         if notice is None:
             break
@@ -140,7 +147,7 @@ async def await_notice(
             async for event in _again(phone, apps):
                 yield event
             return
-    yield Failed(f"no notice has come within {wait_s:g} s", unheard=True)
+    yield Failed(f"no notice has come within {wait_s:g} s", Trouble.UNHEARD)
 
 
 async def _again(phone: Handset, apps: tuple[str, ...]) -> AsyncIterator[Event]:
@@ -220,7 +227,7 @@ async def _with_page(
                 yield Failed("the page asks for ever")
                 return
     except HttpError as error:
-        yield Failed(f"{page.app}: {error}", unreachable=True)
+        yield Failed(f"{page.app}: {error}", Trouble.UNREACHABLE)
         return
     except ValueError as error:
         yield Failed(f"{page.app}: the handset does not open the page: {error}")

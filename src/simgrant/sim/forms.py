@@ -21,7 +21,6 @@ class Form:
     """A form that was filled in, ready to be sent."""
 
     url: str = field(repr=False)
-    method: str
     fields: tuple[tuple[str, str], ...] = field(repr=False)
     typed: tuple[str, ...]
     """Names of the fields that a person writes into."""
@@ -53,7 +52,6 @@ def form_of(html: str, url: str, fill: Mapping[str, str]) -> Form | None:
         return None
     return Form(
         urljoin(url, draft.action) if draft.action else url,
-        draft.method,
         tuple(draft.fields),
         tuple(draft.typed),
         tuple(draft.lacking),

@@ -91,8 +91,8 @@ class Handset:
         self._terminal_id = terminal_id
         self._notif = (notif_token, notif_action)
         self._extra = extra
-        self._apps = profile.apps
-        """What is asked for in the conversation under way."""
+        self._only: tuple[str, ...] = ()
+        """What alone is asked for in the conversation under way; none = all of the profile's."""
         self._own_headers = headers
         self._wall = wall
         self._http = HttpClient(url, tls=tls, limits=limits, keep_alive=keep_alive)
@@ -116,7 +116,7 @@ class Handset:
         authenticates in full, once. ``apps`` are what to ask for; none = all of the profile's.
         """
         log: list[Exchange] = []
-        self._apps = apps or self.profile.apps
+        self._only = apps
         try:
             token = self._good_token()
             if token is None:
@@ -128,11 +128,12 @@ class Handset:
                 return self._done(log, await self._full(log, extra))
         except _Ended as end:
             return end.outcome(log)
+        finally:
+            self._only = ()
 
     async def authenticate(self, *, extra: Parameters = ()) -> Outcome:
         """Ask for the document by a full authentication, whatever token is held."""
         log: list[Exchange] = []
-        self._apps = self.profile.apps
         try:
             return self._done(log, await self._full(log, extra))
         except _Ended as end:
@@ -144,7 +145,6 @@ class Handset:
         TS.43 §8.1, §14.1.5. Where the server says 511 to the token, a new one is got, once.
         """
         log: list[Exchange] = []
-        self._apps = self.profile.apps
         wanted: Parameters = (("operation", operation), *extra)
         try:
             if (token := self._good_token()) is not None:
@@ -171,7 +171,6 @@ class Handset:
         another page after the first, which wants a second factor.
         """
         log: list[Exchange] = []
-        self._apps = self.profile.apps
         accept = self.profile.accept.wanted
         try:
             seen = await self._ask_with(log, Leg.SIGN_IN, (), accept, ())
@@ -211,7 +210,6 @@ class Handset:
     async def with_password(self, msisdn: str, read: Callable[[], Awaitable[str]]) -> Outcome:
         """Ask with a number, and again with the one-time password that ``read`` returns."""
         log: list[Exchange] = []
-        self._apps = self.profile.apps
         accept = self.profile.accept.wanted
         try:
             seen = await self._ask_with(log, Leg.SIGN_IN, (("msisdn", msisdn),), accept, ())
@@ -340,7 +338,7 @@ class Handset:
         for name in ("app_version", "app_name", "boost_type"):
             if value := getattr(profile, name):
                 found.append((name, value))
-        apps = tuple(map(str, self._apps))
+        apps = tuple(map(str, self._asked()))
         found += [("app", app) for app in ((",".join(apps),) if profile.one_list else apps)]
         vendor, model, sw_version = profile.terminal
         found += [
@@ -352,6 +350,9 @@ class Handset:
             *profile.further,
         ]
         return tuple(found)
+
+    def _asked(self) -> tuple[str, ...]:
+        return self._only or self.profile.apps
 
     def _vers(self) -> int:
         if self.profile.vers is not None:
@@ -495,7 +496,7 @@ class Handset:
             result=Result.DOCUMENT,
             exchanges=tuple(log),
             document=document,
-            missing=tuple(str(app) for app in self._apps if app not in there),
+            missing=tuple(str(app) for app in self._asked() if app not in there),
         )
 
 

@@ -11,7 +11,7 @@ import binascii
 import re
 import ssl
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from html.parser import HTMLParser
 from types import MappingProxyType
 from typing import Final
@@ -237,14 +237,7 @@ class WebView:
             except (HttpError, ValueError):
                 # A page without its script is still a page.
                 continue
-        return Visit(
-            hops=visit.hops,
-            url=visit.url,
-            content_type=visit.content_type,
-            body=visit.body,
-            title=" ".join(head.title.split()),
-            named=_named(texts),
-        )
+        return replace(visit, title=" ".join(head.title.split()), named=_named(texts))
 
 
 class _Head(HTMLParser):

@@ -22,6 +22,7 @@ from simgrant.sim.follow_up import (
     Heard,
     Opened,
     Sent,
+    Trouble,
     Waiting,
     WebEnd,
     await_notice,
@@ -153,7 +154,7 @@ async def test_what_is_not_named_is_not_asked_for(tmp_path: Path) -> None:
 
 async def test_without_a_notice_it_says_so(tmp_path: Path) -> None:
     events, seen = await heard(tmp_path, IMS, ("ap2003",), first=FIRST, wait_s=0.2)
-    assert events[-1] == Failed("no notice has come within 0.2 s", unheard=True)
+    assert events[-1] == Failed("no notice has come within 0.2 s", Trouble.UNHEARD)
     assert seen == []
 
 
@@ -179,7 +180,7 @@ async def test_a_service_that_goes_away_is_said(tmp_path: Path) -> None:
             await receiver.register()
         events = await collect(await_notice(phone, receiver, wait_s=5))
     assert isinstance(events[-1], Failed)
-    assert events[-1].unreachable
+    assert events[-1].kind is Trouble.UNREACHABLE
 
 
 # --- pages ---------------------------------------------------------------------------------

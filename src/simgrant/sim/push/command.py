@@ -189,8 +189,8 @@ class _Show:
             line.append(" ".join(what.apps), "green")
             line.append(what.extra.get("text", ""))
             line.append(f"  to {token}")
-            more = {"of": what.timestamp, "collapse": what.collapse_id, **_how(what.extra)}
-            for key, value in more.items():
+            collapse = f"{what.collapse_id[:8]}…" if what.collapse_id else ""
+            for key, value in (("of", what.timestamp), ("collapse", collapse)):
                 line.append(f"  {key} {value}" if value else "", "dim")
         write(self._out, line)
         self._out.file.flush()
