@@ -14,11 +14,11 @@ from typer.testing import CliRunner
 
 from simgrant.sim.cli import app
 from simgrant.sim.partner import DEMO_REQUESTOR
-from simgrant.sim.profiles import ProfileName
+from simgrant.sim.profiles import ProfileName, Speaks
 from simgrant.sim.sims import Sim
 from tests.e2e.nodes import SIMS, Node, Site
+from tests.e2e.pushing import Services, services
 from tests.e2e.test_sign_in import BACK, provider
-from tests.e2e.test_sim_push import Services, services
 
 pytestmark = pytest.mark.e2e
 STORE = ("--param", "store_vendor=google", "--param", "store_user_id=user-1")
@@ -73,6 +73,7 @@ def push(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 def node(shared_site: Site, push: Services, portal: str) -> Node:
     own = {
         "portal.base_url": portal,
+        "auth.aka_prime": True,
         "tenants.default.otp_apps": ["ap2004"],
         "partners.shop.requestor_ids": [DEMO_REQUESTOR],
         "partners.shop.client_ids": ["org.example.app"],
@@ -146,6 +147,14 @@ def test_each_family_gets_its_answer(node: Node, family: ProfileName) -> None:
     wishes = ["--app", "ap2004"] if odsa else []
     lines = play(node, "--like", family, "--repeat", "token", *wishes)
     assert lines[-1]["result"] == "document"
+
+
+@pytest.mark.parametrize("eap", list(Speaks))
+def test_each_kind_of_eap_gets_a_token_that_is_good(node: Node, eap: Speaks) -> None:
+    lines = play(node, "--like", "samsung", "--eap", eap, "--repeat", "token", sim=SIMS[4])
+    assert lines[-1]["leg"] == "token"
+    method = "EAP-AKA'" if eap is Speaks.RFC_PRIME else "EAP-AKA"
+    assert lines[0]["eap_received"].split()[0] == method
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import tomllib
-import urllib.request
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,64 +15,9 @@ import pytest
 
 from simgrant.sim.sims import Sim
 from tests.e2e.nodes import SIMS, Node, Site, environment, until
-from tests.servers.process import launch, wait_until
+from tests.e2e.pushing import Services, services
 
 pytestmark = pytest.mark.e2e
-
-
-@dataclass
-class Services:
-    """`simgrant sim push`, and what it said."""
-
-    log: Path
-
-    def lines(self) -> list[dict[str, Any]]:
-        """Return everything that it said so far."""
-        said = self.log.read_text().splitlines(keepends=True)
-        return [json.loads(line) for line in said if line.endswith("\n")]
-
-    @property
-    def phones(self) -> str:
-        """The phones' port."""
-        return str(self.lines()[0]["phones"])
-
-    def settings(self) -> dict[str, object]:
-        """Return what it says a server's settings are, by dotted name."""
-        tables = tomllib.loads(self.lines()[0]["settings"])
-        return dict(_dotted(tables, "")) | {"push.poll_s": 0.05, "push.first_pause_s": 0.2}
-
-    def switch(self, channel: str, what: str, body: str) -> None:
-        """Throw a switch, as one does with curl."""
-        url = f"{self.phones}/{channel}/{what}"
-        with urllib.request.urlopen(url, data=body.encode(), timeout=10) as answer:
-            assert answer.status == 200
-
-
-def _dotted(table: dict[str, Any], place: str) -> Iterator[tuple[str, object]]:
-    for name, value in table.items():
-        if isinstance(value, dict):
-            yield from _dotted(value, f"{place}{name}.")
-        else:
-            yield f"{place}{name}", value
-
-
-@contextmanager
-def services(place: Path) -> Iterator[Services]:
-    log = place / "push.log"
-    command = [sys.executable, "-m", "simgrant", "sim", "push", "--port", "0", "--json"]
-    process = launch([*command, "--folder", str(place / "push")], log=log, signal="TERM")
-    found = Services(log)
-
-    def is_up() -> bool:
-        assert process.poll() is None, log.read_text()[-2000:]
-        return b"\n" in log.read_bytes()
-
-    try:
-        wait_until(is_up, what="the push services are up")
-        yield found
-    finally:
-        process.terminate()
-        process.wait(15)
 
 
 @asynccontextmanager

@@ -39,6 +39,7 @@ from simgrant.sim.profiles import (
     Method,
     Profile,
     ProfileName,
+    Speaks,
 )
 from simgrant.sim.push.command import push as push_services
 from simgrant.sim.receiver import DEFAULT_AIR, Address, Receiver
@@ -172,6 +173,9 @@ def handset(
     method: Annotated[Method | None, typer.Option(help="How the parameters travel.")] = None,
     accept: Annotated[Accept | None, typer.Option(help="Documents to accept.")] = None,
     cookies: Annotated[CookieRule | None, typer.Option(help="Cookie habits.")] = None,
+    eap: Annotated[
+        Speaks | None, typer.Option(help="EAP peer; rfc-prime is EAP-AKA' (RFC 9048).")
+    ] = None,
     fault: Annotated[Fault | None, typer.Option(help="What to do wrong.")] = None,
     auth: Annotated[Auth, typer.Option(help="What to prove itself with.")] = Auth.SIM,
     msisdn: Annotated[
@@ -270,6 +274,7 @@ def handset(
                 method=method,
                 accept=accept,
                 cookies=cookies,
+                speaks=eap,
                 vendor=vendor,
                 model=model,
                 sw_version=sw_version,

@@ -39,8 +39,8 @@ from simgrant.sim.web_view import WebView
 from simgrant.spec.ids import AppId
 from simgrant.wire import xml_reader
 from simgrant.wire.push_token import Channel
+from tests.unit.sim.airing import aired
 from tests.unit.sim.scripted import XML, ScriptedServer, Seen, answer
-from tests.unit.sim.test_push_services import aired
 
 SIM = demo_sims()[0]
 IMS = PROFILES[ProfileName.ANDROID_IMS]

@@ -11,8 +11,6 @@ import stat
 import subprocess
 import sys
 import tomllib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -26,23 +24,11 @@ from simgrant.sim.push.services import BadFolder, Services, as_toml
 from simgrant.sim.push.switch import Fault, Taken, Turned
 from simgrant.sim.receiver import Receiver
 from simgrant.wire.push_token import Channel, is_token
+from tests.unit.sim.airing import aired
 from tests.unit.sim.scripted import ScriptedServer, answer
 
 LIMITS = Limits(connect_s=5, read_s=5)
 NOW = 1_800_000_000.0
-
-
-@asynccontextmanager
-async def aired(folder: Path) -> AsyncIterator[tuple[Services, Air, Url]]:
-    services = Services(folder)
-    air = Air(services)
-    await services.up()
-    await air.up()
-    try:
-        yield services, air, Url.parse(air.web.url)
-    finally:
-        await air.down()
-        await services.down()
 
 
 async def ask(air: Url, method: str, path: str, body: str = "") -> Answer:

@@ -18,9 +18,8 @@ from simgrant.sim.idp import OpenIdProvider
 from simgrant.sim.lies import Lie
 from simgrant.sim.profiles import PROFILES, ProfileName
 from simgrant.sim.sims import demo_sims
-from tests.unit.sim.scripted import XML, ScriptedServer, answer
+from tests.unit.sim.scripted import XML, ScriptedServer, answer, serving
 from tests.unit.sim.small_ecs import document
-from tests.unit.sim.test_cli import _serving
 
 GOOD = answer("200 OK", document("ap2004"), XML)
 LIMITS = Limits(connect_s=5, read_s=5)
@@ -148,7 +147,7 @@ async def test_pages_that_lead_to_each_other_end() -> None:
 
 
 def test_who_says_no_password_gets_no_document() -> None:
-    with _serving(always=answer("200 OK", b"", XML, ("Set-Cookie", "a=b"))) as server:
+    with serving(always=answer("200 OK", b"", XML, ("Set-Cookie", "a=b"))) as server:
         arguments = ["handset", str(server.url()), "--auth", "otp", "--msisdn", "+15550100"]
         found = CliRunner().invoke(app, arguments, input="", env={"NO_COLOR": "1"})
     assert found.exit_code == 1
