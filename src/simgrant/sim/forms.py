@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -45,8 +46,7 @@ def form_of(html: str, url: str, fill: Mapping[str, str]) -> Form | None:
     in ``fill``, by the fields' names, else what the page has there already.
     """
     reader = _Reader(fill)
-    reader.feed(html)
-    reader.close()
+    read(reader, html)
     draft = next((each for each in reader.drafts if each.method == "post"), None)
     if draft is None:
         return None
@@ -56,6 +56,14 @@ def form_of(html: str, url: str, fill: Mapping[str, str]) -> Form | None:
         tuple(draft.typed),
         tuple(draft.lacking),
     )
+
+
+def read(reader: HTMLParser, html: str) -> None:
+    """Feed a page to a reader, as far as it can be read."""
+    # It calls what it does not know in a declaration an error, where browsers call it a comment.
+    with contextlib.suppress(AssertionError):
+        reader.feed(html)
+        reader.close()
 
 
 @dataclass(slots=True)

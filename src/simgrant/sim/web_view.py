@@ -19,6 +19,7 @@ from urllib.parse import urljoin
 
 from simgrant.nouns import named_noun, noun
 from simgrant.sim.cookies import CookieJar
+from simgrant.sim.forms import read
 from simgrant.sim.http import Answer, BadAnswer, Headers, HttpClient, HttpError, Limits, Url
 from simgrant.sim.profiles import CookieRule, Profile, WebRule
 from simgrant.spec.ids import AppId
@@ -226,7 +227,7 @@ class WebView:
         if not visit.is_html:
             return visit
         head = _Head()
-        head.feed(visit.body)
+        read(head, visit.body)
         texts = [visit.body]
         for source in head.scripts[:_MOST_SCRIPTS]:
             try:

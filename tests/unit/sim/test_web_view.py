@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from simgrant.sim.forms import form_of
 from simgrant.sim.http import BadAnswer, Limits, Url
@@ -214,6 +216,39 @@ def test_a_page_without_a_form_to_post_has_none() -> None:
     assert (
         form_of("<form><input name=q></form><input name=loose>", "https://p.example/", {}) is None
     )
+
+
+_PIECES = st.sampled_from(
+    (
+        *("<form method=post>", "</form>", "<form", "<input name=a required>", "<input type=radio"),
+        *("<select name=b>", "<option value=1 selected>", "</select>", "<textarea name=c>", "<!["),
+        *(
+            "</textarea>",
+            "<button name=d>",
+            "<title>",
+            "</title>",
+            "<script src=x>",
+            "<!",
+            "'",
+            '"',
+        ),
+        *("]]>", "<![foo[", "<!doctype", "--", ">", "<", "&#xfffffff;", "\0", "name=", " "),
+    )
+)
+
+
+@given(st.lists(_PIECES | st.text(max_size=5), max_size=30).map("".join), st.booleans())
+def test_no_page_is_too_strange_for_a_form(html: str, filled: bool) -> None:
+    form = form_of(html, "https://p.example/a", {"a": "1", "c": "2"} if filled else {})
+    assert form is None or form.encoded is not None
+
+
+@pytest.mark.parametrize(
+    "strange", ["<![foo[", "<![", "<!-", "<title>", "<title><script src='::'>"]
+)
+async def test_no_page_is_too_strange_to_be_seen(strange: str) -> None:
+    found, _ = await visit(page(strange + "x"))
+    assert found.status == 200
 
 
 def test_the_url_of_a_page_keeps_its_query() -> None:
