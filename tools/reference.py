@@ -445,8 +445,9 @@ def command_page() -> str:
         "`--config FILE` may stand anywhere among the options of a command. Without it, a file\n"
         "`simgrant.toml` in the current directory counts, and without that the built-in defaults.\n"
         "Exit codes: 0 done, 1 refused or failed, 2 wrong usage or configuration, 130\n"
-        "interrupted; `simgrant sim handset` has 3 for a server that cannot be reached. Data goes\n"
-        "to standard output, everything said about it to standard error.\n",
+        "interrupted; `simgrant sim handset` has 3 for a server that cannot be reached, and 4\n"
+        "for a notice that did not come. Data goes to standard output, everything said about it\n"
+        "to standard error.\n",
     ]
     for path, command in commands().items():
         if getattr(command, "commands", None) is None:

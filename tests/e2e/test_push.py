@@ -16,17 +16,15 @@ from typing import Any
 
 import pytest
 
-from simgrant.config.load import DEFAULT_TENANT
+from simgrant.config.load import DEFAULT_TENANT, load
 from simgrant.domain.subscription import PushRegistration
 from simgrant.identities import Imsi
 from simgrant.ports.store import Change
-from simgrant.sim.push.apple import Apple
-from simgrant.sim.push.certificates import Authority
-from simgrant.sim.push.google import Google
-from simgrant.sim.push.microsoft import Microsoft
-from simgrant.sim.push.smsc import MessageCentre
+from simgrant.serving import running
+from simgrant.sim.push.services import Services
 from simgrant.sim.push.switch import Fault, Switch
 from simgrant.spec.ids import NotifAction
+from simgrant.wire.push_token import Channel
 from tests.e2e.nodes import SIMS, Node, Site, until
 
 pytestmark = pytest.mark.e2e
@@ -36,65 +34,38 @@ EACH = 12
 """Subscriptions on every channel."""
 QUICK = {"push.first_pause_s": 0.05, "push.longest_pause_s": 1, "push.poll_s": 0.05}
 ACTIONS = {"fcm": NotifAction.FCM, "apns": NotifAction.APNS, "wns": NotifAction.WNS}
+CHANNELS = [*ACTIONS, "sms"]
+FASTER = 20
+"""How much faster than ours the clock of a server runs that sits out a minute."""
 
 
 @dataclass
 class Push:
     """The four services, and how a site is told of them."""
 
-    services: dict[str, Any]
+    services: Services
     settings: dict[str, object]
 
     def switch(self, channel: str) -> Switch:
-        switch: Switch = self.services[channel].switch
-        return switch
+        return self.services.all[Channel(channel)].switch
 
     def token(self, channel: str, number: int) -> str:
         """Return the push token of a phone."""
         if channel == "wns":
-            return str(self.services["wns"].channel(f"phone{number}"))
+            return self.services.wns.channel(f"phone{number}")
         return f"{number:064x}" if channel == "apns" else f"phone:{number}"
 
 
 @asynccontextmanager
-async def services(folder: Path) -> AsyncIterator[Push]:
-
-    def file(name: str, data: bytes | str) -> str:
-        path = folder / name
-        path.write_bytes(data if isinstance(data, bytes) else data.encode())
-        return str(path)
-
-    authority = Authority(now=time.time())
-    google, apple, microsoft = Google(authority), Apple(authority), Microsoft(authority)
-    centre = MessageCentre()
-    made: dict[str, Any] = {"fcm": google, "apns": apple, "wns": microsoft, "sms": centre}
-    for service in made.values():
-        await service.up()
-    place = f"127.0.0.1:{microsoft.web.port}"
-    settings: dict[str, object] = {
-        "fcm.lab.service_account": file("account.json", google.service_account()),
-        "fcm.lab.url": google.web.url,
-        "apns.lab.key_file": file("key.p8", apple.signing_key()),
-        "apns.lab.key_id": apple.key_id,
-        "apns.lab.team_id": apple.team_id,
-        "apns.lab.topic": apple.topic,
-        "apns.lab.url": apple.web.url,
-        "wns.lab.client_id": microsoft.client_id,
-        "wns.lab.client_secret_file": file("secret", microsoft.client_secret),
-        "wns.lab.connect_to": [f"{microsoft.host}={place}", f"{microsoft.login_host}={place}"],
-        "sms.lab.host": "127.0.0.1",
-        "sms.lab.port": centre.port,
-        "sms.lab.system_id": centre.system_id,
-        "sms.lab.password_file": file("password", centre.password),
-        "sms.lab.source": "8095",
-        **{f"{kind}.lab.ca_file": file("ca.pem", authority.pem) for kind in ACTIONS},
-        **QUICK,
-    }
+async def services(folder: Path, clock: Callable[[], float] = time.time) -> AsyncIterator[Push]:
+    made = Services(folder / "push", clock=clock)
+    await made.up()
+    tables = made.tables("lab").items()
+    settings = {f"{name}.{key}": value for name, keys in tables for key, value in keys.items()}
     try:
-        yield Push(made, settings)
+        yield Push(made, {**settings, **QUICK})
     finally:
-        for service in made.values():
-            await service.down()
+        await made.down()
 
 
 async def register(site: Site, push: Push, imsi: Imsi, channel: str, number: int) -> None:
@@ -107,15 +78,15 @@ async def register(site: Site, push: Push, imsi: Imsi, channel: str, number: int
 
 def phones(channel: str) -> list[tuple[int, Imsi]]:
     """Return the subscriptions of a channel; those of SMS register nothing."""
-    first = EACH * [*ACTIONS, "sms"].index(channel)
+    first = EACH * CHANNELS.index(channel)
     return [(number, SIMS[number].imsi) for number in range(first, first + EACH)]
 
 
-async def change_all(site: Site, plan: str) -> None:
+async def change_all(site: Site, plan: str, now: int = 0) -> None:
     """Change everybody's plan, as `subscription set` does."""
-    now = int(time.time())
+    now = now or int(time.time())
     async with site.store() as store:
-        for channel in (*ACTIONS, "sms"):
+        for channel in CHANNELS:
             for _, imsi in phones(channel):
                 await store.change(T, imsi, Change(plan=plan), now=now, sms_apps=("ap2004",))
 
@@ -145,6 +116,24 @@ def all_failed(node: Node, channel: str) -> bool:
     return sum(tries) >= EACH
 
 
+async def all_taken(push: Push) -> None:
+    """Return once every channel has taken a notice for each of its phones."""
+    async with asyncio.timeout(60):
+        for channel in CHANNELS:
+            await push.switch(channel).until_taken(EACH)
+
+
+def assert_once_each(push: Push) -> None:
+    """Fail unless every phone was told, of the right application, and none was told twice."""
+    for channel in ACTIONS:
+        taken = Counter(each.token for each in push.switch(channel).taken)
+        wanted = {push.token(channel, number): 1 for number, _ in phones(channel)}
+        assert taken == wanted, channel
+        assert {each.apps for each in push.switch(channel).taken} == {("ap2004",)}
+    numbers = Counter(each.token for each in push.switch("sms").taken)
+    assert numbers == {SIMS[number].msisdn.digits: 1 for number, _ in phones("sms")}  # type: ignore[union-attr]
+
+
 @pytest.mark.conforms("notify.on-change", "push.channel")
 async def test_while_every_receiver_is_down_nothing_is_lost_and_then_nothing_comes_twice(
     site: Site, tmp_path: Path
@@ -154,10 +143,9 @@ async def test_while_every_receiver_is_down_nothing_is_lost_and_then_nothing_com
             for number, imsi in phones(channel):
                 await register(site, push, imsi, channel, number)
         node = site.node(settings=push.settings)
-        for service in push.services.values():
-            await service.down()
+        await push.services.down()
         await change_all(site, "basic")
-        for channel in push.services:
+        for channel in CHANNELS:
             await until(partial(all_failed, node, channel), what=f"{channel} failed")
         assert delivered(node) == 0
         (_, imsi), *_ = phones("fcm")
@@ -169,23 +157,72 @@ async def test_while_every_receiver_is_down_nothing_is_lost_and_then_nothing_com
         assert waiting["channel"] == "fcm"
         assert waiting["next_attempt"] >= waiting["since"]
         assert held["notices"] == []
-        for service in push.services.values():
-            await service.up()
-        async with asyncio.timeout(60):
-            for channel in push.services:
-                await push.switch(channel).until_taken(EACH)
+        await push.services.up()
+        await all_taken(push)
         await until(lambda: delivered(node) == 4 * EACH, what="all delivered")
-        for channel in ACTIONS:
-            taken = Counter(each.token for each in push.switch(channel).taken)
-            wanted = {push.token(channel, number): 1 for number, _ in phones(channel)}
-            assert taken == wanted, channel
-            assert {each.apps for each in push.switch(channel).taken} == {("ap2004",)}
-        numbers = Counter(each.token for each in push.switch("sms").taken)
-        assert numbers == {SIMS[number].msisdn.digits: 1 for number, _ in phones("sms")}  # type: ignore[union-attr]
+        assert_once_each(push)
         # Once more: what is told is this change only.
         await change_all(site, "standard")
         await until(lambda: delivered(node) == 8 * EACH, what="the second change told")
-        assert all(len(push.switch(channel).taken) == 2 * EACH for channel in push.services)
+        assert all(len(push.switch(channel).taken) == 2 * EACH for channel in CHANNELS)
+
+
+class FastClock:
+    """The time of a server for which more of it passes than for us."""
+
+    def __init__(self) -> None:
+        self._wall, self._begin = time.time(), time.monotonic()
+
+    def now(self) -> float:
+        return self._wall + self.monotonic()
+
+    def monotonic(self) -> float:
+        return (time.monotonic() - self._begin) * FASTER
+
+
+async def test_a_minute_without_receivers_costs_no_notice_and_doubles_none(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FastClock()
+    monkeypatch.setattr("simgrant.compose.CLOCK", clock)
+    # The pauses are the ones that every server has by default; only the poll is in our time.
+    as_delivered = {"push.first_pause_s": 2, "push.longest_pause_s": 900}
+    async with services(tmp_path, clock.now) as push:
+        settings = {**push.settings, **as_delivered}
+        loaded = load(site.prepared(settings=settings).file, {})
+        for channel in ACTIONS:
+            for number, imsi in phones(channel):
+                await register(site, push, imsi, channel, number)
+        async with running(loaded) as server:
+
+            def tries(*results: str) -> float:
+                found = (
+                    server.parts.metrics.registry.get_sample_value(
+                        "simgrant_notices_total",
+                        {"tenant": T, "channel": channel, "result": result},
+                    )
+                    for channel in CHANNELS
+                    for result in results
+                )
+                return sum(each or 0 for each in found)
+
+            await push.services.down()
+            went = clock.monotonic()
+            await change_all(site, "basic", now=int(clock.now()))
+            await until(lambda: clock.monotonic() - went >= 60, what="a minute without receivers")
+            in_vain = tries("later", "failed")
+            await push.services.up()
+            came = clock.monotonic()
+            await all_taken(push)
+            assert clock.monotonic() - came < 120
+            await until(lambda: tries("delivered") == 4 * EACH, what="all delivered")
+            # Once more time enough for whoever would be tried again.
+            done = clock.monotonic()
+            await until(lambda: clock.monotonic() - done >= 60, what="another minute")
+            assert tries("delivered") == 4 * EACH
+        # After 2, 4, 8, 16 and 32 seconds, each a little late.
+        assert 3 * 4 * EACH <= in_vain <= 5 * 4 * EACH
+        assert_once_each(push)
 
 
 async def test_what_a_killed_node_had_under_way_another_delivers(

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets
 import ssl
 import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import replace
 from enum import IntEnum, StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from simgrant.identities import Imsi, InvalidIdentity
 from simgrant.nouns import named_noun
 from simgrant.sim.browser import follow
 from simgrant.sim.card import Card
+from simgrant.sim.events import event_json, render_event
 from simgrant.sim.exchange import Exchange, Outcome, Result
 from simgrant.sim.faults import Fault
+from simgrant.sim.follow_up import Event, Failed, Trouble, WebEnd, await_notice, open_pages
 from simgrant.sim.handset import Handset
-from simgrant.sim.http import Limits, Url, tls_context
+from simgrant.sim.http import HttpError, Limits, Unreachable, Url, tls_context
 from simgrant.sim.lies import Lie, TokenLie
 from simgrant.sim.partner import DEMO_REQUESTOR, Errand, PartnerServer
 from simgrant.sim.profiles import (
@@ -34,7 +39,10 @@ from simgrant.sim.profiles import (
     Method,
     Profile,
     ProfileName,
+    Speaks,
 )
+from simgrant.sim.push.command import push as push_services
+from simgrant.sim.receiver import DEFAULT_AIR, Address, Receiver
 from simgrant.sim.sims import (
     BadSimFile,
     Sim,
@@ -45,6 +53,9 @@ from simgrant.sim.sims import (
     load_sims,
 )
 from simgrant.sim.transcript import Mask, as_json, console, render, render_line, write
+from simgrant.sim.web_view import WebView
+from simgrant.wire.document import Document
+from simgrant.wire.push_token import CHANNELS, Channel
 
 if TYPE_CHECKING:
     from simgrant.sim.applicant import Applicant
@@ -53,6 +64,8 @@ if TYPE_CHECKING:
 
 MOST_SIMS = 1000
 """Handsets in one run; load is what the bench is for."""
+
+_PASSWORD: Final = re.compile(r"(?<![0-9])[0-9]{4,10}(?![0-9])")
 
 app = typer.Typer(
     name="sim",
@@ -72,8 +85,17 @@ class Exit(IntEnum):
     """The command line makes no sense."""
     UNREACHABLE = 3
     """At least one found no server."""
+    UNHEARD = 4
+    """At least one waited for a notice in vain."""
     INTERRUPTED = 130
     """Ctrl-C."""
+
+
+_EXITS: Final = {
+    Trouble.REFUSED: Exit.REFUSED,
+    Trouble.UNREACHABLE: Exit.UNREACHABLE,
+    Trouble.UNHEARD: Exit.UNHEARD,
+}
 
 
 class Repeat(StrEnum):
@@ -97,6 +119,14 @@ class Auth(StrEnum):
 
 
 @named_noun
+class _Push:
+    """Where handsets are told of changes."""
+
+    air: Url
+    channel: Channel
+
+
+@named_noun
 class _Plan:
     """What every handset of a run does."""
 
@@ -110,6 +140,12 @@ class _Plan:
     targets: str
     terminal_id: str
     notif_token: str
+    push: _Push | None
+    texts: Url | None
+    """Where the handset reads its messages."""
+    wait_s: float
+    web_view: WebEnd | None
+    fill: dict[str, str]
     extra: tuple[tuple[str, str], ...]
     headers: tuple[tuple[str, str], ...]
     tls: ssl.SSLContext | None
@@ -142,9 +178,14 @@ def handset(
     method: Annotated[Method | None, typer.Option(help="How the parameters travel.")] = None,
     accept: Annotated[Accept | None, typer.Option(help="Documents to accept.")] = None,
     cookies: Annotated[CookieRule | None, typer.Option(help="Cookie habits.")] = None,
+    eap: Annotated[
+        Speaks | None, typer.Option(help="EAP peer; rfc-prime is EAP-AKA' (RFC 9048).")
+    ] = None,
     fault: Annotated[Fault | None, typer.Option(help="What to do wrong.")] = None,
     auth: Annotated[Auth, typer.Option(help="What to prove itself with.")] = Auth.SIM,
-    msisdn: Annotated[str, typer.Option(help="Number for --auth otp.")] = "",
+    msisdn: Annotated[
+        str, typer.Option(help="Number of the SIM, for --auth otp and messages to it.")
+    ] = "",
     repeat: Annotated[
         Repeat, typer.Option(help="Ask again, with the token or in full.")
     ] = Repeat.NO,
@@ -161,6 +202,31 @@ def handset(
     app_name: Annotated[str, typer.Option(help="app_name.")] = "",
     gid1: Annotated[str | None, typer.Option(help="GID1 of the SIM.")] = None,
     notif_token: Annotated[str, typer.Option(help="Push token to register (FCM).")] = "",
+    push: Annotated[
+        bool,
+        typer.Option("--push", help="Register for push, wait for a notice, and ask again at it."),
+    ] = False,
+    wait: Annotated[
+        float, typer.Option(min=0.1, max=86_400, help="Seconds to wait for a notice or a message.")
+    ] = 60.0,
+    channel: Annotated[
+        Channel | None, typer.Option(help="Push service, if not this family's own.")
+    ] = None,
+    push_service: Annotated[
+        str,
+        typer.Option(
+            help=f"The phones' port of `simgrant sim push`, for --push ({DEFAULT_AIR} if not said) "
+            "and to read the password of --auth otp there.",
+        ),
+    ] = "",
+    web_view: Annotated[
+        WebEnd | None,
+        typer.Option(help="Open the page that the answer names: look, finish its forms, dismiss."),
+    ] = None,
+    fill: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="What to write into a field of the page."),
+    ] = None,
     operation: Annotated[
         str, typer.Option(help="Operation to ask for, with the token, once there is one.")
     ] = "",
@@ -192,14 +258,16 @@ def handset(
 ) -> None:
     """Ask a server for entitlements, as a handset does, and show what was said.
 
-    Exit code: 0 there is a document, 1 the server refused, 2 wrong use,
-    3 the server cannot be reached.
+    Exit code: 0 there is a document, 1 the server or a page refused, 2 wrong use,
+    3 the server cannot be reached, 4 no notice came.
     """
     try:
-        if (auth is Auth.OTP) != bool(msisdn):
-            raise ValueError("--auth otp and --msisdn go together")
-        if auth is not Auth.SIM and count > 1:
-            raise ValueError("a person signs in one handset at a time")
+        if auth is Auth.OTP and not msisdn:
+            raise ValueError("--auth otp needs an --msisdn")
+        if msisdn and auth is Auth.SIM and not push:
+            raise ValueError("--msisdn is for --auth, and for --push by SMS")
+        if (auth is not Auth.SIM or web_view is WebEnd.FINISH) and count > 1:
+            raise ValueError("a person has one handset at a time in hand")
         sims = _sims(imsi=imsi, file=sim, k=k, opc=opc, mnc_digits=mnc_digits, count=count)
         _only_test_networks(sims, any_plmn=any_plmn)
         plan = _Plan(
@@ -211,6 +279,7 @@ def handset(
                 method=method,
                 accept=accept,
                 cookies=cookies,
+                speaks=eap,
                 vendor=vendor,
                 model=model,
                 sw_version=sw_version,
@@ -225,11 +294,19 @@ def handset(
             targets=targets,
             terminal_id=terminal_id,
             notif_token=notif_token,
+            push=_push(PROFILES[profile], channel, push_service or DEFAULT_AIR, notif_token)
+            if push
+            else None,
+            texts=Url.parse(push_service) if push_service else None,
+            wait_s=wait,
+            web_view=web_view,
+            fill=dict(_pairs(fill or (), "=", "--fill NAME=VALUE")),
             extra=_pairs(parameter or (), "=", "--param NAME=VALUE"),
             headers=_pairs(header or (), ":", "--header 'NAME: VALUE'"),
-            tls=_tls(ca, insecure=insecure) if url.startswith("https:") else None,
+            tls=_tls(ca, insecure=insecure) if ca or insecure or url.startswith("https:") else None,
             limits=Limits(connect_s=timeout, read_s=timeout),
-            parallel=parallel,
+            # Who waits for a notice must not keep others from registering.
+            parallel=count if push else parallel,
             sqn=SqnFile(sqn_file) if sqn_file else None,
         )
     except (ValueError, BadSimFile) as error:
@@ -387,7 +464,7 @@ def issuer(
     server_id: Annotated[
         str, typer.Option(help="Which client the entitlement server is, when it asks.")
     ] = "simgrant",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1.")] = 9081,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1.")] = 9086,
     scope: Annotated[str, typer.Option(help="Scope of its tokens.")] = "",
     opaque: Annotated[
         bool, typer.Option("--opaque", help="Grant tokens that say nothing themselves.")
@@ -467,6 +544,9 @@ def _play(server: OpenIdProvider | AuthorizationServer, port: int) -> None:
         raise typer.Exit(Exit.INTERRUPTED) from None
 
 
+app.command("push")(push_services)
+
+
 # ------------------------------------------------------------------------------- running
 
 
@@ -479,6 +559,7 @@ class _Show:
         self._as_lines = as_lines
         self._many = many
         self._results: list[Result] = []
+        self._failures: set[Exit] = set()
 
     def outcome(self, sim: Sim | None, outcome: Outcome) -> None:
         self._results.append(outcome.result)
@@ -491,6 +572,23 @@ class _Show:
         else:
             write(self._out, render(outcome, mask=self._mask))
 
+    def event(self, sim: Sim, event: Event) -> None:
+        """Print what a handset does after its answer."""
+        if isinstance(event, Outcome):
+            self.outcome(sim, event)
+            return
+        if isinstance(event, Failed):
+            self._failures.add(_EXITS[event.kind])
+        if self._as_lines:
+            data = {"sim": self._mask.imsi(sim.imsi), **event_json(event, mask=self._mask)}
+            sys.stdout.write(json.dumps(data, ensure_ascii=False) + "\n")
+            sys.stdout.flush()
+            return
+        if self._many:
+            write(self._out, Text(self._mask.imsi(sim.imsi), style="bold"))
+        write(self._out, render_event(event, mask=self._mask))
+        self._out.file.flush()
+
     def total(self) -> None:
         """Say how many there were of each result, if there were many."""
         if self._many and not self._as_lines:
@@ -500,11 +598,11 @@ class _Show:
 
     def exit_code(self) -> Exit:
         """Return the exit code that the worst conversation deserves."""
-        if Result.UNREACHABLE in self._results:
+        if Result.UNREACHABLE in self._results or Exit.UNREACHABLE in self._failures:
             return Exit.UNREACHABLE
         if any(result is not Result.DOCUMENT for result in self._results):
             return Exit.REFUSED
-        return Exit.DOCUMENT
+        return min(self._failures, default=Exit.DOCUMENT)
 
 
 async def _run(plan: _Plan, sims: tuple[Sim, ...], show: _Show) -> Exit:
@@ -523,8 +621,20 @@ async def _run(plan: _Plan, sims: tuple[Sim, ...], show: _Show) -> Exit:
 
 
 async def _one(plan: _Plan, sim: Sim, show: _Show) -> None:
+    try:
+        await _visit(plan, sim, show)
+    except HttpError as error:
+        # The server's own are in the outcomes; this is the push service.
+        show.event(sim, Failed(str(error), Trouble.UNREACHABLE))
+
+
+async def _visit(plan: _Plan, sim: Sim, show: _Show) -> None:
     taken = plan.sqn.taken(sim.imsi) if plan.sqn else ()
     card = Card(sim, taken=taken, fault=plan.fault)
+    receiver, address = None, Address(int(plan.profile.notif_action), plan.notif_token)
+    if plan.push is not None:
+        receiver = Receiver(plan.push.air, plan.push.channel, limits=plan.limits)
+        address = await receiver.register(_number(plan, sim))
     async with Handset(
         sim,
         plan.url,
@@ -532,14 +642,15 @@ async def _one(plan: _Plan, sim: Sim, show: _Show) -> None:
         card=card,
         fault=plan.fault,
         terminal_id=plan.terminal_id,
-        notif_token=plan.notif_token,
+        notif_token=address.token if address.action else "",
+        notif_action=address.action,
         extra=plan.extra,
         headers=plan.headers,
         tls=plan.tls,
         limits=plan.limits,
     ) as phone:
         if plan.auth is not Auth.SIM:
-            outcome = await _signed_in(plan, phone)
+            outcome = await _signed_in(plan, phone, _number(plan, sim))
             if plan.operation and outcome.result is Result.DOCUMENT:
                 show.outcome(sim, outcome)
                 outcome = await phone.operate(plan.operation)
@@ -552,19 +663,46 @@ async def _one(plan: _Plan, sim: Sim, show: _Show) -> None:
         if outcome.result is Result.DOCUMENT and plan.repeat is not Repeat.NO:
             again = phone.ask if plan.repeat is Repeat.TOKEN else phone.authenticate
             show.outcome(sim, await again())
+        if phone.document is not None and outcome.document is not None:
+            async for event in _after(plan, phone, receiver, outcome.document):
+                show.event(sim, event)
     if plan.sqn is not None:
         plan.sqn.keep(sim.imsi, card.taken)
 
 
-async def _signed_in(plan: _Plan, phone: Handset) -> Outcome:
+async def _after(
+    plan: _Plan, phone: Handset, receiver: Receiver | None, document: Document
+) -> AsyncIterator[Event]:
+    """Do what comes after the answer."""
+    if plan.web_view is not None:
+        view = WebView(plan.profile, tls=plan.tls, limits=plan.limits)
+        async for event in open_pages(phone, document, view, end=plan.web_view, fill=plan.fill):
+            yield event
+    if plan.push is not None and receiver is not None:
+        async for event in await_notice(phone, receiver, wait_s=plan.wait_s):
+            yield event
+
+
+async def _signed_in(plan: _Plan, phone: Handset, number: str) -> Outcome:
     """Prove by a page, or by a password; what only a person can do, the terminal is asked for."""
+    read = _asked("One-time password")
+    if plan.texts is not None and number:
+        texts = Receiver(plan.texts, Channel.SMS, limits=plan.limits)
+        await texts.register(number)
+        read = _read(texts, plan.wait_s)
     if plan.auth is Auth.OTP:
-        return await phone.with_password(plan.msisdn, _asked("One-time password"))
+        return await phone.with_password(plan.msisdn, read)
 
     async def browse(page: str) -> str:
         try:
             return await follow(page, tls=plan.tls, limits=plan.limits)
-        except ValueError as error:
+        except (HttpError, ValueError) as error:
+            state = parse_qs(urlsplit(page).query).get("state")
+            if plan.texts is not None and state and "client_id=" not in page:
+                # The page that asks for a password too: it leads back with both.
+                return f"{plan.url}?{urlencode({'state': state[0], 'OTP': await read()})}"
+            if isinstance(error, HttpError):
+                raise
             console(stderr=True).print(f"{page}\n{error}", markup=False, soft_wrap=True)
             return await _asked("The address that it led to")()
 
@@ -573,12 +711,40 @@ async def _signed_in(plan: _Plan, phone: Handset) -> Outcome:
 
 def _asked(what: str) -> Callable[[], Awaitable[str]]:
     async def read() -> str:
-        return str(await asyncio.to_thread(typer.prompt, what, err=True)).strip()
+        try:
+            return str(await asyncio.to_thread(typer.prompt, what, err=True)).strip()
+        except typer.Abort:
+            raise Unreachable(f"nobody said the {what[0].lower()}{what[1:]}") from None
 
     return read
 
 
+def _read(texts: Receiver, wait_s: float) -> Callable[[], Awaitable[str]]:
+    """Read the password in the message that comes, as phones offer to do."""
+
+    async def read() -> str:
+        while (notice := await texts.listen(within=wait_s)) is not None:
+            if found := _PASSWORD.search(notice.text):
+                return found[0]
+        raise Unreachable(f"no message with a password has come within {wait_s:g} s")
+
+    return read
+
+
+def _number(plan: _Plan, sim: Sim) -> str:
+    """Return the telephone number that a handset is reached by."""
+    return plan.msisdn or (sim.msisdn.digits if sim.msisdn else "")
+
+
 # ------------------------------------------------------------------------- command line
+
+
+def _push(profile: Profile, channel: Channel | None, air: str, notif_token: str) -> _Push:
+    if profile.bare:
+        raise ValueError(f"{profile.name} registers for no push")
+    if notif_token:
+        raise ValueError("--push brings its own token; leave out --notif-token")
+    return _Push(air=Url.parse(air), channel=channel or CHANNELS[profile.notif_action])
 
 
 def _sims(

@@ -33,6 +33,9 @@ from simgrant.wire.document import Document
 _BARE_EAP_BYTES: Final = 4
 """Success and Failure are a header alone (RFC 3748 §4.2)."""
 
+_MOST_PAGES: Final = 3
+"""Pages of one sign-in."""
+
 _UNRESERVED: Final = "!'()*"
 """Kept in a query beside letters, digits and ``_.-~``, as Android's Uri.encode does."""
 
@@ -88,6 +91,8 @@ class Handset:
         self._terminal_id = terminal_id
         self._notif = (notif_token, notif_action)
         self._extra = extra
+        self._only: tuple[str, ...] = ()
+        """What alone is asked for in the conversation under way; none = all of the profile's."""
         self._own_headers = headers
         self._wall = wall
         self._http = HttpClient(url, tls=tls, limits=limits, keep_alive=keep_alive)
@@ -104,13 +109,14 @@ class Handset:
 
     # ------------------------------------------------------------------------ conversations
 
-    async def ask(self, *, extra: Parameters = ()) -> Outcome:
+    async def ask(self, *, apps: tuple[str, ...] = (), extra: Parameters = ()) -> Outcome:
         """Ask for the document: with the token if there is a good one, else in full.
 
         Where the server says 511 to the token, it is forgotten and the handset
-        authenticates in full, once.
+        authenticates in full, once. ``apps`` are what to ask for; none = all of the profile's.
         """
         log: list[Exchange] = []
+        self._only = apps
         try:
             token = self._good_token()
             if token is None:
@@ -122,6 +128,8 @@ class Handset:
                 return self._done(log, await self._full(log, extra))
         except _Ended as end:
             return end.outcome(log)
+        finally:
+            self._only = ()
 
     async def authenticate(self, *, extra: Parameters = ()) -> Outcome:
         """Ask for the document by a full authentication, whatever token is held."""
@@ -159,7 +167,8 @@ class Handset:
     async def sign_in(self, browse: Callable[[str], Awaitable[str]]) -> Outcome:
         """Ask without any proof, sign in on the page that the server names, and come back.
 
-        ``browse`` is given the page's address and returns the one that it led back to.
+        ``browse`` is given the page's address and returns the one that it led back to. There may be
+        another page after the first, which wants a second factor.
         """
         log: list[Exchange] = []
         accept = self.profile.accept.wanted
@@ -169,21 +178,34 @@ class Handset:
                 _require_ok(seen, self._wall())
                 why = "no page to sign in on"
                 raise _Ended(Result.NOT_UNDERSTOOD, ClientError.HTTP_FAILURE, why)
-            try:
-                back = await browse(seen.header("location"))
-            except (HttpError, ValueError) as error:
-                why = f"the page did not lead back: {error}"
-                raise _Ended(Result.UNREACHABLE, ClientError.HTTP_FAILURE, why) from None
-            parameters = tuple(parse_qsl(urlsplit(back).query))
-            target = self._url.target(urlsplit(back).query)
-            headers = self._headers(accept)
-            seen = await self._send(
-                log, Leg.CALL_BACK, "GET", target, headers, parameters=parameters
-            )
+            for _ in range(_MOST_PAGES):
+                seen = await self._call_back(log, seen.header("location"), browse)
+                if seen.status != 302:
+                    break
             _require_ok(seen, self._wall())
             return self._done(log, self._keep(_document_of(seen)))
         except _Ended as end:
             return end.outcome(log)
+
+    async def _call_back(
+        self, log: list[Exchange], page: str, browse: Callable[[str], Awaitable[str]]
+    ) -> Exchange:
+        """Go through a page and fetch what it led back to."""
+        try:
+            back = await browse(page)
+        except (HttpError, ValueError) as error:
+            why = f"the page did not lead back: {error}"
+            raise _Ended(Result.UNREACHABLE, ClientError.HTTP_FAILURE, why) from None
+        query = urlsplit(back).query
+        headers = self._headers(self.profile.accept.wanted)
+        return await self._send(
+            log,
+            Leg.CALL_BACK,
+            "GET",
+            self._url.target(query),
+            headers,
+            parameters=tuple(parse_qsl(query)),
+        )
 
     async def with_password(self, msisdn: str, read: Callable[[], Awaitable[str]]) -> Outcome:
         """Ask with a number, and again with the one-time password that ``read`` returns."""
@@ -194,7 +216,10 @@ class Handset:
             _require_ok(seen, self._wall())
             jar = CookieJar(self.profile.cookies, fault=self.fault)
             jar.absorb(seen.got)
-            proof = (("OTP", await read()),)
+            try:
+                proof = (("OTP", await read()),)
+            except HttpError as error:
+                raise _Ended(Result.REFUSED, ClientError.HTTP_FAILURE, str(error)) from None
             target = self._url.target(urlencode(proof))
             headers = self._headers(accept, cookies=jar.lines())
             seen = await self._send(log, Leg.PASSWORD, "GET", target, headers, parameters=proof)
@@ -313,7 +338,7 @@ class Handset:
         for name in ("app_version", "app_name", "boost_type"):
             if value := getattr(profile, name):
                 found.append((name, value))
-        apps = tuple(map(str, profile.apps))
+        apps = tuple(map(str, self._asked()))
         found += [("app", app) for app in ((",".join(apps),) if profile.one_list else apps)]
         vendor, model, sw_version = profile.terminal
         found += [
@@ -325,6 +350,9 @@ class Handset:
             *profile.further,
         ]
         return tuple(found)
+
+    def _asked(self) -> tuple[str, ...]:
+        return self._only or self.profile.apps
 
     def _vers(self) -> int:
         if self.profile.vers is not None:
@@ -468,7 +496,7 @@ class Handset:
             result=Result.DOCUMENT,
             exchanges=tuple(log),
             document=document,
-            missing=tuple(str(app) for app in self.profile.apps if app not in there),
+            missing=tuple(str(app) for app in self._asked() if app not in there),
         )
 
 

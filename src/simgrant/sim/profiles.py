@@ -6,13 +6,14 @@ common, and the order on the wire, is in `handset`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
 from simgrant.eap.peer import ANDROID_ANSWERS
 from simgrant.nouns import named_noun
-from simgrant.spec.ids import AppId
+from simgrant.spec.ids import AppId, NotifAction
 from simgrant.spec.version import SpecVersion, parse
 from simgrant.wire.content_types import EAP_RELAY, JSON, XML
 
@@ -109,6 +110,17 @@ class Speaks(StrEnum):
         return ANDROID_ANSWERS if self is Speaks.ANDROID else 10
 
 
+class WebRule(StrEnum):
+    """How the page of a ServiceFlow_URL is opened."""
+
+    SPEC = "spec"
+    """As TS.43 §6.5.9 has it: by GET with the user data in the query, or as ContentsType says."""
+    ANDROID = "android"
+    """The same, but a POST always says that it is a form; and VoWiFi's page is POSTed to."""
+    HUAWEI = "huawei"
+    """As TS.43 has it, with a charset, and the method once more as a header."""
+
+
 _ANDROID_AGENT: Final = (
     "PRD-TS43 term-{vendor}/{model} {client}/{client_version} OS-Android/{sw_version}"
 )
@@ -159,6 +171,12 @@ class Profile:
     headers: tuple[tuple[str, str], ...] = ()
     """Header lines that only this family sends."""
     language: str = "en-US"
+    notif_action: NotifAction = NotifAction.FCM
+    """The push service that this family registers with."""
+    woken_by: str = ""
+    """The AppID that a notice has to name, or it is ignored; with it, all applications are asked
+    for. Empty = those are asked for again that the notice names."""
+    web: WebRule = WebRule.SPEC
     speaks: Speaks = Speaks.ANDROID
     eap_prefix: str = "nai.epc"
     """First labels of the realm in EAP_ID; a carrier may configure others."""
@@ -183,6 +201,16 @@ class Profile:
             return self.vendor, self.model, self.sw_version
         return self.vendor[:4], self.model[:10], self.sw_version[:20]
 
+    def heeds(self, apps: Iterable[str]) -> tuple[str, ...]:
+        """Return what to ask for again when a notice names these applications; none = nothing.
+
+        Android's IMS app looks for its own AppID in a notice, and then polls as it always does.
+        """
+        named = set(apps)
+        if self.woken_by:
+            return self.apps if self.woken_by in named else ()
+        return tuple(app for app in self.apps if app in named)
+
     @property
     def sends_gid1(self) -> bool:
         """Whether GID1 goes along: where one is set, and always from version 12.0 on."""
@@ -196,6 +224,8 @@ _ANDROID_IMS: Final = Profile(
     accept=Accept.XML,
     client="client-IMS-Entitlement",
     vers=0,
+    woken_by=AppId.VOWIFI,
+    web=WebRule.ANDROID,
 )
 
 PROFILES: Final = MappingProxyType(
@@ -212,6 +242,8 @@ PROFILES: Final = MappingProxyType(
                 vendor="vend",
                 model="modelY",
                 sw_version="versionZ",
+                woken_by=AppId.VOWIFI,
+                web=WebRule.ANDROID,
             ),
             Profile(
                 name=ProfileName.ANDROID_SATELLITE,
@@ -221,6 +253,7 @@ PROFILES: Final = MappingProxyType(
                 app_name="androidSatmode",
                 vers=1,
                 keeps_token=False,
+                web=WebRule.ANDROID,
             ),
             Profile(
                 name=ProfileName.ANDROID_SLICE,
@@ -232,6 +265,7 @@ PROFILES: Final = MappingProxyType(
                 sw_version="versionZ",
                 vers=0,
                 keeps_token=False,
+                web=WebRule.ANDROID,
             ),
             Profile(
                 name=ProfileName.ANDROID_ODSA,
@@ -284,6 +318,7 @@ PROFILES: Final = MappingProxyType(
                 app_version="11.0.6.002",
                 encodes=False,
                 trims=False,
+                web=WebRule.HUAWEI,
                 further=(("provisioning_version", "4.0"),),
             ),
             Profile(
@@ -293,6 +328,8 @@ PROFILES: Final = MappingProxyType(
                 method=Method.POST,
                 accept=Accept.XML,
                 client="client-IMS-Entitlement",
+                woken_by=AppId.VOWIFI,
+                web=WebRule.ANDROID,
             ),
             Profile(
                 name=ProfileName.RFC,

@@ -132,7 +132,7 @@ class Mask:
         if name.upper() == "EAP_ID":
             user, at, realm = text.partition("@")
             return f"{user[:6]}…({len(user)}){at}{realm}"
-        if _SECRET.search(name):
+        if is_secret(name):
             return _shortened(text, 4)
         if _IDENTITY.search(name):
             return _shortened(text, 5)
@@ -159,6 +159,11 @@ class Mask:
     def _pair(self, pair: str) -> str:
         name, equals, value = pair.partition("=")
         return pair if self.reveal else f"{name}{equals}{_shortened(value, 4)}"
+
+
+def is_secret(name: str) -> bool:
+    """Say whether a parameter of this name holds what nobody else may have."""
+    return _SECRET.search(name) is not None
 
 
 def _shortened(text: str, shown: int) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, repeat
 
@@ -126,3 +127,26 @@ class ScriptedServer:
         writer.write(data)
         await writer.drain()
         return bool(data) and not self._close_after
+
+
+@contextmanager
+def serving(*script: Says, always: Says | None = None) -> Iterator[ScriptedServer]:
+    """Run a server in a thread of its own: the command has an event loop of its own."""
+    server = ScriptedServer(*script, always=always)
+    started, stop = threading.Event(), asyncio.Event()
+    loop = asyncio.new_event_loop()
+
+    async def main() -> None:
+        async with server:
+            started.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(main(),))
+    thread.start()
+    try:
+        assert started.wait(10)
+        yield server
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+        loop.close()

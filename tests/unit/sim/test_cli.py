@@ -1,14 +1,10 @@
 """`simgrant sim handset` from the command line: what it asks, what it prints, how it ends."""
 
-import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,34 +12,11 @@ from typer.testing import CliRunner, Result
 
 from simgrant.sim.cli import app
 from simgrant.sim.sims import DEMO_K, DEMO_OPC, demo_sims, following
-from tests.unit.sim.scripted import Says, ScriptedServer, Seen, answer
+from tests.unit.sim.scripted import Says, Seen, answer, serving
 from tests.unit.sim.small_ecs import SmallEcs
 
 SIM = demo_sims()[0]
 REFUSES = answer("403 Forbidden")
-
-
-@contextmanager
-def _serving(*script: Says, always: Says | None = None) -> Iterator[ScriptedServer]:
-    """Run a server in a thread of its own: the command has an event loop of its own."""
-    server = ScriptedServer(*script, always=always)
-    started, stop = threading.Event(), asyncio.Event()
-    loop = asyncio.new_event_loop()
-
-    async def main() -> None:
-        async with server:
-            started.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(main(),))
-    thread.start()
-    try:
-        assert started.wait(10)
-        yield server
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
-        loop.close()
 
 
 def _handset(*arguments: str) -> Result:
@@ -51,7 +24,7 @@ def _handset(*arguments: str) -> Result:
 
 
 def _against(*arguments: str, always: Says | None = None) -> tuple[Result, list[Seen]]:
-    with _serving(always=always or SmallEcs(SIM)) as server:
+    with serving(always=always or SmallEcs(SIM)) as server:
         found = _handset(str(server.url()), *arguments)
         return found, server.seen
 
@@ -92,7 +65,7 @@ def test_a_fault_is_carried_out() -> None:
 
 
 def test_nobody_there_is_3() -> None:
-    with _serving() as server:
+    with serving() as server:
         url = str(server.url())
     found = _handset(url)
     assert found.exit_code == 3
@@ -216,7 +189,7 @@ def test_sims_of_real_networks_need_a_word(imsi: str) -> None:
 
 
 def test_ctrl_c_ends_it_cleanly() -> None:
-    with _serving() as server:
+    with serving() as server:
         process = subprocess.Popen(
             [sys.executable, "-c", "from simgrant.sim.cli import app; app()", "handset",
              str(server.url())],
@@ -252,7 +225,7 @@ def test_an_operation_is_asked_for_once_there_is_a_token() -> None:
 
 def test_a_partner_asks_with_what_it_was_lent() -> None:
     body = b'{"Vers":{"version":"1","validity":"60"},"ap2014":{"MSISDN":"+447700900001"}}'
-    with _serving(answer("200 OK", body, "application/json"), always=REFUSES) as server:
+    with serving(answer("200 OK", body, "application/json"), always=REFUSES) as server:
         arguments = ["partner", str(server.url()), "--temporary-token", "secret-token"]
         first, second = (CliRunner().invoke(app, arguments, env={"NO_COLOR": "1"}) for _ in "12")
     assert (first.exit_code, second.exit_code) == (0, 1)

@@ -147,6 +147,18 @@ async def test_provisioning_asks_for_three_applications_with_the_stored_version(
     assert again.target.endswith("&vers=7&entitlement_version=8.0")
 
 
+async def test_what_is_asked_for_once_alone_is_forgotten() -> None:
+    profile = PROFILES[ProfileName.ANDROID_IMS_PROVISIONING]
+    doc = document("ap2003")
+    async with ScriptedServer(always=SmallEcs(SIM, doc=doc)) as server:
+        async with _handset(server.url(), profile) as phone:
+            assert (await phone.ask(apps=("ap2003",))).missing == ()
+            assert (await phone.ask()).missing == ("ap2004", "ap2005")
+        alone, _, again = server.seen
+    assert "&app=ap2003&terminal_vendor" in alone.target
+    assert "&app=ap2004&app=ap2003&app=ap2005&terminal_vendor" in again.target
+
+
 async def test_post_puts_several_apps_into_one_string() -> None:
     _, (seen,) = await _ask(answer("403 Forbidden"), profile=PROFILES[ProfileName.POST])
     assert (seen.method, seen.target) == ("POST", "/ts43")

@@ -18,7 +18,7 @@ from simgrant.sim.idp import OpenIdProvider
 from simgrant.sim.lies import Lie
 from simgrant.sim.profiles import PROFILES, ProfileName
 from simgrant.sim.sims import demo_sims
-from tests.unit.sim.scripted import XML, ScriptedServer, answer
+from tests.unit.sim.scripted import XML, ScriptedServer, answer, serving
 from tests.unit.sim.small_ecs import document
 
 GOOD = answer("200 OK", document("ap2004"), XML)
@@ -49,6 +49,27 @@ async def test_a_page_is_opened_and_its_call_back_fetched_with_nothing_added() -
     assert second.all("cookie") == []
     assert outcome.result is Result.DOCUMENT
     assert [seen.leg for seen in outcome.exchanges] == [Leg.SIGN_IN, Leg.CALL_BACK]
+
+
+async def test_a_second_page_is_gone_through_too_and_no_end_of_them_is() -> None:
+    pages: list[str] = []
+
+    async def browse(url: str) -> str:
+        pages.append(url)
+        return f"{BACK}?state=s{len(pages)}"
+
+    first, second = (
+        answer("302 Found", b"", XML, ("Location", f"https://idp.example.net/{page}"))
+        for page in "12"
+    )
+    async with ScriptedServer(first, second, GOOD) as server, handset(server.url()) as phone:
+        outcome = await phone.sign_in(browse)
+    assert outcome.result is Result.DOCUMENT
+    assert pages == ["https://idp.example.net/1", "https://idp.example.net/2"]
+    assert [seen.target for seen in server.seen[1:]] == ["/ts43?state=s1", "/ts43?state=s2"]
+    async with ScriptedServer(always=first) as server, handset(server.url()) as phone:
+        assert (await phone.sign_in(browse)).result is Result.REDIRECTED
+    assert len(server.seen) == 4
 
 
 @pytest.mark.parametrize(
@@ -123,6 +144,14 @@ async def test_pages_that_lead_to_each_other_end() -> None:
         with pytest.raises(HttpError, match="page to page"):
             await follow(str(server.url()), tls=None, limits=LIMITS)
     assert len(server.seen) == 5
+
+
+def test_who_says_no_password_gets_no_document() -> None:
+    with serving(always=answer("200 OK", b"", XML, ("Set-Cookie", "a=b"))) as server:
+        arguments = ["handset", str(server.url()), "--auth", "otp", "--msisdn", "+15550100"]
+        found = CliRunner().invoke(app, arguments, input="", env={"NO_COLOR": "1"})
+    assert found.exit_code == 1
+    assert "nobody said the one-time password" in found.output
 
 
 def test_options_that_do_not_go_together_are_said() -> None:

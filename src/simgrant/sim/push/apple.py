@@ -114,7 +114,7 @@ class Apple:
             return _failure(413, "PayloadTooLarge")
         if token.startswith("bad") or len(token) % 2:
             return _failure(400, "BadDeviceToken")
-        if token in self.switch.dead:
+        if self.switch.buried(token):
             return _failure(410, "Unregistered", timestamp=int(self._clock() * 1000))
         try:
             said = pull_json(request.body)

@@ -164,7 +164,7 @@ class Google:
         if not _TOKEN.fullmatch(message.token) or message.token.startswith("bad"):
             text = "The registration token is not a valid FCM registration token"
             return _error(400, "INVALID_ARGUMENT", text, "INVALID_ARGUMENT")
-        if message.token in switch.dead:
+        if switch.buried(message.token):
             return _error(404, "NOT_FOUND", "Requested entity was not found.", "UNREGISTERED")
         if message.token in self._senders:
             return _error(403, "PERMISSION_DENIED", "SenderId mismatch", "SENDER_ID_MISMATCH")

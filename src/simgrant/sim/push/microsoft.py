@@ -95,7 +95,7 @@ class Microsoft:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme != "Bearer" or self._good.get(token, 0) <= self._clock():
             return Answer(401, (("www-authenticate", "Bearer"),))
-        if channel in switch.dead:
+        if switch.buried(channel):
             return Answer(410)
         if channel == self.channel(""):
             return Answer(404)

@@ -155,7 +155,7 @@ class MessageCentre:
             return _SUBMIT_FAILED, b""
         if not isinstance(message, smpp34.SubmitSm):
             return _SUBMIT_FAILED, b""
-        if message.destination_addr in self.switch.dead:
+        if self.switch.buried(message.destination_addr):
             return _INVALID_DESTINATION, b""
         coding, data = message.data_coding, bytes(message.short_message)
         ports = [tlv.value for tlv in message.tlvs if tlv.tag == DESTINATION_PORT]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import field
 from enum import StrEnum
+from typing import Final
 
 from simgrant.nouns import noun
 
@@ -31,6 +33,12 @@ class Fault(StrEnum):
     """An answer that the channel does not have."""
 
 
+DOWN: Final = "down"
+NONE: Final = "none"
+FAULTS: Final = (NONE, DOWN, *(fault.value for fault in Fault))
+"""What a service can be told to do: nothing wrong, be unreachable, or misbehave."""
+
+
 @noun
 class Taken:
     """A notice that the service took over."""
@@ -45,6 +53,16 @@ class Taken:
     """The channel's own fields, by their names on the wire."""
 
 
+@noun
+class Turned:
+    """A message that the service turned away, or kept waiting."""
+
+    why: str
+    """The fault that is on, or ``dead``."""
+    token: str = field(default="", repr=False)
+    """Where the service looked so far."""
+
+
 class Switch:
     """The fault that is on, which tokens are dead, and what was taken over."""
 
@@ -54,6 +72,8 @@ class Switch:
         """What Retry-After says while throttled; empty = nothing."""
         self.dead: set[str] = set()
         self.taken: deque[Taken] = deque(maxlen=_KEPT)
+        self.tell: Callable[[Taken | Turned], None] = lambda _: None
+        """Is called with every message, whether it was taken over or turned away."""
         self.asked = 0
         """Messages that came, whatever became of them."""
         self._left = 0
@@ -66,18 +86,28 @@ class Switch:
     def next(self) -> Fault | None:
         """Count a message that came, and return what to do wrong with it."""
         self.asked += 1
-        self._tell()
+        self._wake()
         fault = self.fault
         if fault is not None and self._left > 0:
             self._left -= 1
             if not self._left:
                 self.fault = None
+        if fault is not None:
+            self.tell(Turned(fault.value))
         return fault
+
+    def buried(self, token: str) -> bool:
+        """Say whether a token is dead."""
+        if token not in self.dead:
+            return False
+        self.tell(Turned("dead", token))
+        return True
 
     def take(self, taken: Taken) -> None:
         """Keep a notice."""
         self.taken.append(taken)
-        self._tell()
+        self._wake()
+        self.tell(taken)
 
     async def until_asked(self, count: int) -> None:
         """Return once ``count`` messages have come in all."""
@@ -91,5 +121,5 @@ class Switch:
             self._news.clear()
             await self._news.wait()
 
-    def _tell(self) -> None:
+    def _wake(self) -> None:
         self._news.set()
