@@ -34,7 +34,7 @@ from tests.device.harness import JSON, START, XML, Phone, Server, Workbench, new
 
 PREMIUM = Imsi("001010000000020")
 OTHER = Imsi("001010000000021")
-PORTAL = '[portal]\nbase_url = "https://portal.example.net"\n'
+PORTAL = '[portal]\npublic_url = "https://portal.example.net"\n'
 STORE = (("store_vendor", "Google"), ("store_user_id", "user-17"))
 
 HELD = Holdings(

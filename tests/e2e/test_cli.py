@@ -1250,6 +1250,7 @@ def ports() -> tuple[int, dict[str, str]]:
     return device, {
         "SIMGRANT__DEVICE__LISTEN": f'"127.0.0.1:{device}"',
         "SIMGRANT__MANAGEMENT__LISTEN": f'"127.0.0.1:{free_port()}"',
+        "SIMGRANT__PORTAL__LISTEN": '"127.0.0.1:0"',
     }
 
 

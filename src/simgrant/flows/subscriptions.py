@@ -24,6 +24,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
+from simgrant.domain.address import AddressField
 from simgrant.domain.holdings import Holdings
 from simgrant.domain.subscription import (
     Consent,
@@ -556,7 +557,16 @@ def holdings_data(held: Holdings) -> list[dict[str, Any]]:
         }
         for each in held.billing
     )
-    return [*boosts, *usage, *satellite, *billing]
+    address = (
+        {
+            **{part.value: each.address.part(part) for part in AddressField},
+            "address_id": each.identifier,
+            "at": moment(each.at),
+        }
+        for each in (held.address,)
+        if each
+    )
+    return [*boosts, *usage, *satellite, *billing, *address]
 
 
 def as_data(subscription: Subscription) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from simgrant.domain.subscription import (
     SubscriptionStatus,
     Terminal,
 )
+from simgrant.domain.visit import Settlement, Visit
 from simgrant.errors import Conflict
 from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import Word, noun
@@ -300,6 +301,26 @@ class Store(Protocol):
         Conflict if there is no such subscription, or nothing to end.
         """
 
+    # --- web views ---------------------------------------------------------
+
+    async def visit(self, tenant: str, imsi: Imsi, visit_id: bytes) -> Visit | None:
+        """Return how far a web view is, None where nobody opened it."""
+
+    async def begin_visit(self, tenant: str, imsi: Imsi, visit_id: bytes, visit: Visit) -> bool:
+        """Note that a web view was opened; say whether it was the first time.
+
+        False, and nothing changed, where somebody else was faster.
+        """
+
+    async def settle_visit(
+        self, tenant: str, imsi: Imsi, visit_id: bytes, settled: Settlement
+    ) -> bool:
+        """Write what a step ended in, and `tell` the clients; False, and nothing, if it is over.
+
+        Conflict, and nothing changed, where there is no such subscription, or where it holds
+        something else by now than what the settlement takes the place of.
+        """
+
     # --- the outbox of notices ---------------------------------------------
 
     async def tell(
@@ -412,7 +433,8 @@ class Store(Protocol):
     async def purge(self, *, sessions_before: int, records_before: int, limit: int = 5000) -> int:
         """Delete old rows (Unix seconds), a bounded batch; return how many.
 
-        ``sessions_before`` is for sessions that began, and for tokens that were over, before it.
+        ``sessions_before`` is for sessions that began, and for tokens and web views that were
+        over, before it.
         """
 
     async def close(self) -> None:

@@ -10,8 +10,10 @@ import msgspec
 
 from simgrant.adapters.store.sql.engine import Params, Row, Rows
 from simgrant.adapters.store.sql.statements import shard_of
+from simgrant.domain.address import CivicAddress
 from simgrant.domain.holdings import (
     NOTHING,
+    HeldAddress,
     HeldBilling,
     HeldBoost,
     HeldSatellite,
@@ -31,6 +33,7 @@ from simgrant.domain.subscription import (
     SubscriptionStatus,
     Terminal,
 )
+from simgrant.domain.visit import Step, Visit
 from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.store import (
     DueNotice,
@@ -261,6 +264,25 @@ def from_token_use(tenant: str, imsi: Imsi | None, token_id: bytes, use: TokenUs
     )
 
 
+def to_visit(row: Row) -> Visit:
+    """Build a visit from the row of ``VISIT``."""
+    step, opened_at, expires_at = row
+    return Visit(Step(step), opened_at, expires_at)
+
+
+def from_visit(tenant: str, imsi: Imsi, visit_id: bytes, visit: Visit) -> Params:
+    """Return a visit as the parameters of ``VISIT_BEGINS``."""
+    return (
+        tenant,
+        imsi.digits,
+        visit_id,
+        visit.step.value,
+        visit.opened_at,
+        visit.expires_at,
+        shard_of(imsi.digits),
+    )
+
+
 def to_notice(row: Row) -> DueNotice:
     """Build a notice from the row of ``NOTICES_CLAIMED``."""
     (
@@ -311,12 +333,13 @@ def to_holdings(found: Rows) -> Holdings:
     by_kind: dict[str, list[Any]] = {}
     for kind, body, at in found:
         by_kind.setdefault(kind, []).append(_HOLDINGS[kind](msgspec.json.decode(body), at))
-    satellite = by_kind.get("satellite")
+    satellite, address = by_kind.get("satellite"), by_kind.get("address")
     return Holdings(
         tuple(by_kind.get("boost", ())),
         tuple(by_kind.get("usage", ())),
         satellite[0] if satellite else None,
         tuple(by_kind.get("billing", ())),
+        address[0] if address else None,
     )
 
 
@@ -354,6 +377,11 @@ def _billing(fields: Any, at: int) -> HeldBilling:
     )
 
 
+def _address(fields: Any, at: int) -> HeldAddress:
+    parts, identifier = fields
+    return HeldAddress(CivicAddress(**parts), identifier, at)
+
+
 def _money(fields: Any) -> Money | None:
     return None if fields is None else Money(Decimal(fields[0]), fields[1])
 
@@ -387,15 +415,21 @@ def _of_billing(value: HeldBilling) -> _Parts:
     return "billing", name, fields
 
 
+def _of_address(value: HeldAddress) -> _Parts:
+    return "address", "", (value.address, value.identifier)
+
+
 _HOLDINGS: dict[str, Callable[[Any, int], Holding]] = {
     "boost": _boost,
     "usage": _usage,
     "satellite": _satellite,
     "billing": _billing,
+    "address": _address,
 }
 _HOLDING_PARTS: dict[type, Callable[[Any], _Parts]] = {
     HeldBoost: _of_boost,
     HeldUsage: _of_usage,
     HeldSatellite: _of_satellite,
     HeldBilling: _of_billing,
+    HeldAddress: _of_address,
 }

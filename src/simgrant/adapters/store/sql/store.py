@@ -29,6 +29,7 @@ from simgrant.domain.subscription import (
     SubscriptionStatus,
     Terminal,
 )
+from simgrant.domain.visit import Settlement, Visit
 from simgrant.errors import Conflict
 from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import noun
@@ -226,6 +227,44 @@ class SqlStore:
             yield from _told(tenant, imsi, at=at, sms_apps=sms_apps)
 
         await self._engine.transact(told)
+
+    # --- web views -----------------------------------------------------------
+
+    async def visit(self, tenant: str, imsi: Imsi, visit_id: bytes) -> Visit | None:
+        """Return how far a web view is, None where nobody opened it."""
+        found = await self._engine.read(statements.VISIT, (tenant, imsi.digits, visit_id))
+        return rows.to_visit(found[0]) if found else None
+
+    async def begin_visit(self, tenant: str, imsi: Imsi, visit_id: bytes, visit: Visit) -> bool:
+        """Note that a web view was opened; say whether it was the first time."""
+        params = rows.from_visit(tenant, imsi, visit_id, visit)
+        return bool(await self._engine.write(statements.VISIT_BEGINS, params))
+
+    async def settle_visit(
+        self, tenant: str, imsi: Imsi, visit_id: bytes, settled: Settlement
+    ) -> bool:
+        """Write what a step ended in, and tell the clients, if the visit is still at it."""
+        key = (tenant, imsi.digits)
+
+        def body() -> Body[bool]:
+            params = (*key, visit_id, settled.to.value, settled.of.value)
+            if not (yield Run(statements.VISIT_GOES_ON, params)):
+                return False
+            if not settled.consents and settled.holding is None:
+                return True
+            # First the subscription's own row: whoever settles something else of it waits here,
+            # and then finds what this one wrote.
+            yield Run(statements.TOUCHED, (*key, settled.at))
+            for consent in settled.consents:
+                changed = (*key, *rows.from_consent(consent))
+                if not (yield Run(_CONSENT_SET[consent.kind], changed)):
+                    raise _no_subscription(imsi)
+            if settled.holding is not None:
+                yield from _held(tenant, imsi, settled.holding, settled.replaces_at)
+            yield from _told(tenant, imsi, at=settled.at)
+            return True
+
+        return await self._engine.transact(body)
 
     # --- the outbox of notices ---------------------------------------------
 
@@ -458,6 +497,7 @@ class SqlStore:
             yield Run(statements.PUSHES_FORGOTTEN, key)
             yield Run(statements.NOTICES_FORGOTTEN, key)
             yield Run(statements.HOLDINGS_FORGOTTEN, key)
+            yield Run(statements.VISITS_FORGOTTEN, key)
             yield Run(statements.GRANTS_FORGOTTEN, key)
             yield Run(statements.USES_FORGOTTEN, key)
             terminals = yield Run(statements.TERMINALS_FORGOTTEN, key)
@@ -501,6 +541,9 @@ class SqlStore:
             if left > 0:
                 params = (shard, sessions_before, left)
                 left -= len(await self._engine.write(statements.USES_PURGED, params))
+            if left > 0:
+                params = (shard, sessions_before, left)
+                left -= len(await self._engine.write(statements.VISITS_PURGED, params))
         if left > 0:
             left -= await self._records.purge(records_before * 1_000_000, left)
         return limit - left
@@ -509,6 +552,16 @@ class SqlStore:
         """Finish what is queued and let go of every connection."""
         await self._records.close()
         await self._engine.close()
+
+
+def _held(tenant: str, imsi: Imsi, holding: Holding, replaces_at: int | None) -> Body[None]:
+    """Write a holding that takes the place of the one of that time, or of none."""
+    kind, name, body, at = rows.from_holding(holding)
+    there = yield Run(statements.HOLDING_AT, (tenant, imsi.digits, kind, name))
+    if (there[0][0] if there else None) != replaces_at:
+        raise Conflict("held_meanwhile", for_operator=f"{imsi} came to hold something else")
+    if not (yield Run(statements.HOLDING_KEPT, (tenant, imsi.digits, kind, name, body, at))):
+        raise _no_subscription(imsi)
 
 
 def _push_step(tenant: str, imsi: Imsi, one: PushRegistration) -> Run:
@@ -635,6 +688,7 @@ def _check_imsis(
                 statements.USES_FORGOTTEN,
                 statements.NOTICES_FORGOTTEN,
                 statements.HOLDINGS_FORGOTTEN,
+                statements.VISITS_FORGOTTEN,
             ):
                 yield Run(sql, (tenant, imsi))
     numbers = [(piece.tenant, row[2], row[0]) for row in found if row[2] is not None]
