@@ -6,11 +6,14 @@ import json
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from lxml import html
 from uvicorn.server import ServerState
 
+from simgrant.config.load import DEFAULT_TENANT
+from simgrant.domain.holdings import Holdings
 from simgrant.fronts.device.protocol import Connection, Listener
 from simgrant.identities import Imsi
 from tests.device.harness import (
@@ -140,14 +143,14 @@ class Browser:
     async def press(
         self,
         shown: Shown,
-        button: str = "go",
+        changes: Mapping[str, str] | None = None,
         *,
+        button: str = "go",
         form: int = 0,
         status: int = 200,
-        **changes: str,
     ) -> Shown:
-        """Send a form of a page."""
-        fields = {**shown.fields(form), "do": button, **changes}
+        """Send a form of a page, with these fields filled in otherwise."""
+        fields = {**shown.fields(form), "do": button, **(changes or {})}
         path = urlsplit(shown.forms[form].action).path
         return await self.post(fields, path=path, status=status)
 
@@ -178,26 +181,44 @@ class Link:
         return self.user_data.removeprefix("flow=")
 
 
-async def link(
+async def told(
     server: Server,
     app: str = "ap2004",
     imsi: Imsi = NO_CONSENT,
     *,
     terminal_id: str = IMEI,
+    host: str = "127.0.0.1:8080",
     **extra: str,
-) -> Link:
-    """Ask as a phone does, and return the page that its document names."""
+) -> dict[str, Any]:
+    """Ask as a phone does, and return what its document says of an application."""
     phone = Phone(
         server,
         imsi=imsi,
         apps=(app,),
         wanted=JSON,
+        entitlement_version="12.0",
         terminal_id=terminal_id,
         extra=tuple(extra.items()),
+        host=host,
     )
-    found = (await phone.full()).object[app]
+    found: dict[str, Any] = (await phone.full()).object[app]
+    return found
+
+
+async def link(server: Server, app: str = "ap2004", imsi: Imsi = NO_CONSENT, **more: str) -> Link:
+    """Ask as a phone does, and return the page that its document names."""
+    found = await told(server, app, imsi, **more)
     data = found["ServiceFlow_UserData"]
     encoded = data.removeprefix("encodedValue=")
-    return Link(
-        found["ServiceFlow_URL"], data if encoded == data else b64decode(encoded).decode()
-    )
+    return Link(found["ServiceFlow_URL"], data if encoded == data else b64decode(encoded).decode())
+
+
+async def consents(server: Server, imsi: Imsi = NO_CONSENT) -> dict[str, str]:
+    """Return what the store says is settled, past the watch: as another node reads it."""
+    found = await server.store.real.consents(DEFAULT_TENANT, imsi)
+    return {str(kind): str(consent.status) for kind, consent in found.items()}
+
+
+async def held(server: Server, imsi: Imsi = NO_CONSENT) -> Holdings:
+    """Return what a subscription holds, likewise."""
+    return await server.store.real.holdings(DEFAULT_TENANT, imsi)

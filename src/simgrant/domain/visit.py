@@ -38,6 +38,8 @@ class Settlement:
     """Unix seconds."""
     consents: tuple[Consent, ...] = ()
     holding: Holding | None = None
+    note: str = ""
+    """What it is, for the operator's record; no identity."""
     replaces_at: int | None = None
     """Time of the holding whose place it takes; None = there is none. Where that is another by
     now, somebody else was faster."""

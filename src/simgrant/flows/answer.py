@@ -138,18 +138,27 @@ def user_data(
     ``about``, which boost or store it is about. They are a form, or JSON in base64 for services
     that say so (TS.43 §6.5.9).
     """
-    handle = Handle(
-        app_id,
-        subscription.imsi,
-        terminal_id,
-        int(now) + portal.life_s,
-        subscription.token_epoch,
-        about,
-    )
-    text = push_handle(handle, ring, subscription.tenant, now=now)
+    text = handle_of(portal, app_id, subscription, terminal_id, ring=ring, now=now, about=about)
     if JSON_PAGE in SERVICES[app_id].parms:
         return "encodedValue=" + b64encode(b'{"flow":"%b"}' % text.encode()).decode()
     return f"flow={text}"
+
+
+def handle_of(
+    portal: Portal,
+    app_id: str,
+    subscription: Subscription,
+    terminal_id: str,
+    *,
+    ring: KeyRing,
+    now: float,
+    about: tuple[str, ...] = (),
+) -> str:
+    """Return the handle that opens a service's web view (ADR 0025)."""
+    until = int(now) + portal.life_s
+    epoch = subscription.token_epoch
+    handle = Handle(app_id, subscription.imsi, terminal_id, until, epoch, about)
+    return push_handle(handle, ring, subscription.tenant, now=now)
 
 
 def usage_value(usage: Iterable[HeldUsage], name: str) -> str:

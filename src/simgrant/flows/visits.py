@@ -272,7 +272,8 @@ class Visits:
             if conflict.reason != "held_meanwhile":
                 raise
             won = False
-        trail.detail = f"{settled.of} to {settled.to}" if won else f"{settled.of}: too late"
+        ends = f"{settled.to}: {settled.note}" if settled.note else settled.to
+        trail.detail = f"{settled.of} to {ends}" if won else f"{settled.of}: too late"
 
     def _shown(
         self,

@@ -57,7 +57,7 @@ async def act(case: Case, step: Step, form: Form, means: Means) -> Turn:
     chosen = form.get("offer", "0")
     if not (chosen.isascii() and chosen.isdigit() and int(chosen[:3]) < len(offers)):
         return screen(case, step, means)
-    lasts_s = offers[int(chosen[:3])].lasts_s
+    lasts_s, price = offers[int(chosen[:3])]
     before = _held(case)
     bought = HeldBoost(
         case.boost_type or 0,
@@ -70,6 +70,7 @@ async def act(case: Case, step: Step, form: Form, means: Means) -> Turn:
         Step.DONE,
         case.now,
         holding=bought,
+        note=f"boost {case.boost_type} for {price or 'nothing'}, {lasts_s or 'no end of'} s",
         replaces_at=None if before is None else before.at,
     )
 

@@ -74,6 +74,8 @@ async def act(case: Case, step: Step, form: Form, means: Means) -> Turn:
         to = Step.ADDRESS if owes_address else Step.DONE
         return Settlement(step, to, case.now, consents=(agreed,))
     address, problems = pull_address(form)
+    if address.country and address.country not in dict(means.countries):
+        problems |= {AddressField.COUNTRY: AddressProblem.UNKNOWN}
     if problems or form.get(DO) == EDIT:
         return _again(case, means, address, problems)
     checked = await means.validator.check(address, deadline=means.deadline)
@@ -85,7 +87,7 @@ async def act(case: Case, step: Step, form: Form, means: Means) -> Turn:
     return _settled(case, step, checked)
 
 
-def pull_address(form: Form) -> tuple[CivicAddress, Mapping[AddressField, AddressProblem]]:
+def pull_address(form: Form) -> tuple[CivicAddress, dict[AddressField, AddressProblem]]:
     """Return the address in a form, spaces folded, and what no address of any country may have."""
     parts = {part.value: " ".join(form.get(part, "").split()) for part in AddressField}
     problems = {

@@ -21,7 +21,7 @@ from simgrant.flows.journal import Journal
 from simgrant.flows.visits import Guest, Page, Visits
 from simgrant.fronts.portal.answers import BUSY, answer_of
 from simgrant.fronts.portal.message import Asked, Told
-from simgrant.fronts.portal.pages import ASSETS, BRAND, PAGE, STATIC, Pages, Site, read
+from simgrant.fronts.portal.pages import ASSETS, BRAND, PAGE, STATIC, Pages, Site, kind_of, read
 from simgrant.nouns import noun
 from simgrant.ports.clock import Clock
 from simgrant.wire.negotiate import languages
@@ -162,7 +162,7 @@ class PortalFront:
                 page = await self._page(asked, slug, guest, trail)
         except TimeoutError:
             raise PeerTimeout("request_timeout") from None
-        trail.outcome = type(page.screen).__name__.lower()
+        trail.outcome = kind_of(page.screen)
         site = self._sites[page.tenant]
         html = self._pages.page(page, page.tenant, site)
         return self._html(200, html, site, page.languages, trail)

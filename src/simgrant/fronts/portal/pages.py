@@ -40,14 +40,15 @@ BRAND: Final = "brand"
 ASSETS: Final = {"portal.css": "text/css; charset=utf-8", "bridge.js": "text/javascript"}
 
 _TEMPLATES: Final[dict[type[Screen], str]] = {
-    Agree: "agree.html",
-    AddressForm: "address.html",
-    Suggestions: "suggestions.html",
-    Offers: "offers.html",
-    Done: "done.html",
-    NotOffered: "not_offered.html",
-    Closed: "closed.html",
+    Agree: "agree",
+    AddressForm: "address",
+    Suggestions: "suggestions",
+    Offers: "offers",
+    Done: "done",
+    NotOffered: "not_offered",
+    Closed: "closed",
 }
+"""Which template makes a page of a screen; records have the same words."""
 _FIELDS: Final = (
     (AddressField.STREET, "address-line1"),
     (AddressField.NUMBER, "off"),
@@ -87,6 +88,11 @@ def read(name: str) -> bytes:
     return resources.files(__package__).joinpath("static", name).read_bytes()
 
 
+def kind_of(screen: Screen) -> str:
+    """Return what a screen is called."""
+    return _TEMPLATES[type(screen)]
+
+
 class Pages:
     """Makes the pages of all tenants."""
 
@@ -119,7 +125,7 @@ class Pages:
                 "value": lambda part: address.part(part) if address else "",
                 "written": written,
             }
-        kind = _TEMPLATES[type(page.screen)]
+        kind = kind_of(page.screen)
         return self._made(kind, name, site, page.languages, subject=page.subject, **more)
 
     def error(
@@ -127,7 +133,7 @@ class Pages:
     ) -> str:
         """Return the page that says that something went wrong."""
         return self._made(
-            "error.html", name, site, languages, subject="", message=message, request_id=request_id
+            "error", name, site, languages, subject="", message=message, request_id=request_id
         )
 
     def language(self, site: Site, languages: tuple[str, ...]) -> str:
@@ -137,7 +143,7 @@ class Pages:
     def _made(
         self, kind: str, name: str, site: Site, languages: tuple[str, ...], **more: Any
     ) -> str:
-        return self._templates.get_template(kind).render(
+        return self._templates.get_template(f"{kind}.html").render(
             t=partial(self._text, site, languages),
             brand=site.brand,
             asset=lambda file: f"{site.base}/{STATIC}/{file}?{self._versions[file]}",
