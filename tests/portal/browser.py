@@ -1,4 +1,4 @@
-"""A phone's web view, as far as HTTP goes: opens what a document names, fills forms in, sends them."""
+"""A phone's web view, as far as HTTP goes: it opens what a document names, and sends forms."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Shown:
 
     def fields(self, form: int = 0) -> dict[str, str]:
         """Return what a form would send as it stands, without a button."""
-        return {name: value for name, value in self.forms[form].form_values()}
+        return dict(self.forms[form].form_values())
 
     @property
     def token(self) -> str:

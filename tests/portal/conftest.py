@@ -14,7 +14,7 @@ __all__ = ["bench", "template"]
 
 
 @pytest.fixture
-async def server(bench: Workbench) -> AsyncIterator[Server]:  # noqa: F811
+async def server(bench: Workbench) -> AsyncIterator[Server]:
     """A server with the default settings."""
     async with bench.opened() as opened:
         yield opened

@@ -302,7 +302,7 @@ async def test_places_that_there_are_not(bench: Workbench, monkeypatch: pytest.M
 async def test_a_validator_that_cannot_be_asked(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def silent(address: CivicAddress) -> Checked:
+    def silent(_: CivicAddress) -> Checked:
         raise PeerTimeout("validator_silent")
 
     consult(monkeypatch, silent)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from simgrant.domain.subscription import ConsentStatus
 
 
+MOST_STORE_USERS = 32
+"""With whom one subscription has settled something: it is the phone that names them."""
+
+
 class Money(NamedTuple):
     """An amount in the currency's main unit."""
 

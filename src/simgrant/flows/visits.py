@@ -46,8 +46,9 @@ from simgrant.wire.request import StoreClaim, TerminalClaim
 
 TOKEN: Final = "page"  # noqa: S105 - a name
 """The field of a form that has the page's token."""
+GO: Final = "go"
 CLOSE: Final = "close"
-"""The button that leaves without settling."""
+"""The button that settles a step, and the one that leaves without."""
 _VISIT_S = 3600
 """Seconds that a visit may last in all."""
 
@@ -183,6 +184,8 @@ class Visits:
         if token.shown != _mark(view.screen(case, step, means)):
             return self._shown(tenant, case, handle, visit_id, visit, guest)
         turn = await view.act(case, step, form, means)
+        if isinstance(turn, Settlement) and form.get(DO) != GO:
+            turn = view.screen(case, step, means)
         if not isinstance(turn, Settlement):
             return self._page(
                 tenant, view, turn, guest, token=self._token(tenant, handle, visit_id, step, turn)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from simgrant.domain.holdings import HeldBilling
+from simgrant.domain.holdings import MOST_STORE_USERS, HeldBilling
 from simgrant.domain.plans import LIMIT
 from simgrant.domain.subscription import ConsentStatus
 from simgrant.domain.visit import Settlement, Step
@@ -26,8 +26,6 @@ from simgrant.spec.ids import ProvStatus, TcOperation
 
 _HERE = ServiceFlow("", "")
 _WAYS = (TcOperation.WEBSHEET,)
-MOST_STORE_USERS = 32
-"""Of one subscription: it is the phone that names them."""
 
 
 def at(case: Case) -> Step | NotOffered:
