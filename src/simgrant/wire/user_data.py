@@ -36,7 +36,17 @@ def pull_handle(data: bytes) -> str:
         text = data.decode()
     except UnicodeDecodeError:
         raise BadRequest("user_data_not_text") from None
-    return _found(text.strip(), again=True)
+    text = text.strip()
+    if "=" not in text and "%" in text:
+        text = unquote(text)  # A form that was encoded as a whole.
+    if text.startswith(_ENCODED):
+        text = _decoded(unquote(text.removeprefix(_ENCODED))).strip()
+    if text.startswith("{"):
+        return _in_json(text)
+    if text.startswith("<"):
+        found = _XML.search(text)
+        return (found[1] or found[2]) if found else ""
+    return _in_form(text)
 
 
 def pull_form(body: bytes) -> dict[str, str]:
@@ -49,20 +59,6 @@ def pull_form(body: bytes) -> dict[str, str]:
         return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=32, errors="strict"))
     except ValueError:
         raise BadRequest("form_malformed") from None
-
-
-def _found(text: str, *, again: bool) -> str:
-    """Return the handle in a text; ``again`` says that there may be another encoding in it."""
-    if text.startswith("{"):
-        return _in_json(text)
-    if text.startswith("<"):
-        found = _XML.search(text)
-        return (found[1] or found[2]) if found else ""
-    if again and text.startswith((_ENCODED, "encodedValue%3D")):
-        return _found(_decoded(unquote(text).removeprefix(_ENCODED)), again=False)
-    if again and "=" not in text and "%" in text:
-        return _found(unquote(text), again=True)
-    return _in_form(text)
 
 
 def _in_json(text: str) -> str:
