@@ -581,9 +581,6 @@ def open_portal(
         shipped.portal()[0],
         loaded.tenants[DEFAULT_TENANT].language,
     )
-    source = Rate(settings.source_burst, settings.source_per_minute / 60)
-    visit = Rate(settings.visit_burst, settings.visit_per_minute / 60)
-    remembered = loaded.settings.limits.remembered
     return PortalFront(
         Visits(
             reception,
@@ -592,10 +589,13 @@ def open_portal(
                 for name, policy in policies.items()
             },
             validator=validator,
-            by_source=Throttle("too_many_pages", source, remembered=remembered),
-            by_visit=Throttle("too_many_pages", visit, remembered=remembered),
             rules=VisitRules(
-                settings.resume_s, settings.page_life_s, loaded.settings.roaming.max_age_s
+                settings.resume_s,
+                settings.page_life_s,
+                loaded.settings.roaming.max_age_s,
+                Rate(settings.source_burst, settings.source_per_minute / 60),
+                Rate(settings.visit_burst, settings.visit_per_minute / 60),
+                loaded.settings.limits.remembered,
             ),
         ),
         sites={**sites, portal_app.NOBODY: nobody},

@@ -20,7 +20,7 @@ from simgrant.errors import Conflict, Unauthenticated, UnknownIdentity
 from simgrant.flows.authenticate import Reception
 from simgrant.flows.gather import device_of, gather, held, look, times_of
 from simgrant.flows.handles import Handle, pull_handle, pull_page, push_page
-from simgrant.flows.limits import Throttle
+from simgrant.flows.limits import Rate, Throttle
 from simgrant.flows.web_views import WEB_VIEWS
 from simgrant.flows.web_views.web_view import (
     DO,
@@ -100,6 +100,10 @@ class Rules:
     """Seconds from the first page in which the handle may be used again."""
     page_life_s: int
     roaming_max_age_s: int
+    by_source: Rate
+    by_visit: Rate
+    remembered: int
+    """Sources and visits whose rate is known at a time."""
 
 
 class Visits:
@@ -111,15 +115,14 @@ class Visits:
         *,
         houses: Mapping[str, House],
         validator: AddressValidator,
-        by_source: Throttle,
-        by_visit: Throttle,
         rules: Rules,
     ) -> None:
         self._reception = reception
         self._houses = houses
         self._validator = validator
-        self._by_source = by_source
-        self._by_visit = by_visit
+        remembered = rules.remembered
+        self._by_source = Throttle("too_many_pages", rules.by_source, remembered=remembered)
+        self._by_visit = Throttle("too_many_pages", rules.by_visit, remembered=remembered)
         self._rules = rules
         self._taken = frozenset(host for house in houses.values() for host in house.hosts)
 
