@@ -270,9 +270,8 @@ def error_page() -> str:
             "## Outcomes of pages\n",
             "A request to the [portal](../portal.md) has `web_view` as its `leg`. It ends with\n"
             "what was shown (`agree`, `address`, `suggestions`, `offers`, `done`, `not_offered`,\n"
-            "`closed`), with `no_page` (404), or with one of these, or of those above that have to\n"
-            "do with the subscription or the store; `too_large` is 413, any that is 503 above is\n"
-            "503 here too.\n",
+            "`closed`), with `no_page` (404), with one of these, or with one of those above that\n"
+            "have to do with the subscription, the connection or the store.\n",
             table(
                 ("outcome", "status", "meaning and what to do"),
                 (

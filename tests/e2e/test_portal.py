@@ -39,7 +39,7 @@ def test_a_page_from_its_link_to_its_end(sqlite_site: Site) -> None:
     for _ in range(8):
         status, page = fetch(link)
         assert (status, page.get("lang")) == (200, "fr")
-        assert page.findtext(".//h1") .startswith("Votre adresse pour les appels")
+        assert page.findtext(".//h1").startswith("Votre adresse pour les appels")
     (form,) = page.forms
     fields = dict(form.form_values()) | {
         "street": "Rue de Rivoli",
