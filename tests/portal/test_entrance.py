@@ -79,7 +79,7 @@ WAYS: dict[str, Callable[[str], Way]] = {
 
 
 @pytest.mark.spec("TS.43 §3.1.2")
-@pytest.mark.conforms("vowifi.page-posted")
+@pytest.mark.conforms("vowifi.page-posted", "divergence.user-data-by-its-look")
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 async def test_every_maker_s_way_to_hand_over_user_data(
     server: Server, browser: Browser, way: Callable[[str], Way]
@@ -435,3 +435,14 @@ async def test_no_record_and_no_log_line_tells_who_it_was(server: Server, browse
         "490154203237518",
     ):
         assert secret not in text
+
+
+async def test_an_old_handle_does_not_even_say_that_there_is_nothing(
+    server: Server, browser: Browser
+) -> None:
+    opened = await link(server)
+    await server.store.real.change(DEFAULT_TENANT, NO_CONSENT, Change(plan="basic"), now=START)
+    server.clock.advance(599)
+    assert (await browser.open(opened)).title == "Not available"
+    server.clock.advance(1)
+    await browser.open(opened, status=403)

@@ -143,11 +143,11 @@ class Visits:
         case = await self._case(tenant, handle, guest, trail)
         view = WEB_VIEWS[handle.app_id]
         step = view.at(case)
-        if isinstance(step, NotOffered):
-            # Nothing can be settled, so nothing is used up.
-            return self._page(tenant, view, step, guest)
         visit = None
         if now < handle.until:
+            if isinstance(step, NotOffered):
+                # Nothing can be settled, so nothing is used up.
+                return self._page(tenant, view, step, guest)
             visit = Visit(step, int(now), max(int(now) + _VISIT_S, handle.until))
             store = self._reception.store
             began = store.begin_visit(tenant.name, handle.imsi, visit_id, visit)

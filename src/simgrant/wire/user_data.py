@@ -1,6 +1,6 @@
 """The user data with which a device opens a web view, back from whatever it made of them.
 
-TS.43 Table 50 knows a query, JSON and XML. What comes is told by its look and not by its label:
+TS.43 §6.5.9 knows a query, JSON and XML. What comes is told by its look and not by its label:
 Android posts JSON as a form, others encode a form as a whole, or leave it in base64
 (divergence "user-data-by-its-look").
 """
