@@ -286,7 +286,12 @@ async def test_no_portal_no_pages(bench: Workbench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("portal.css", "text/css; charset=utf-8"), ("bridge.js", "text/javascript")]
+    ("name", "kind"),
+    [
+        ("portal.css", "text/css; charset=utf-8"),
+        ("bridge.js", "text/javascript"),
+        ("icon.svg", "image/svg+xml"),
+    ],
 )
 async def test_static_files(browser: Browser, name: str, kind: str) -> None:
     answer = await browser.send("GET", f"/static/{name}", query=b"whatever")

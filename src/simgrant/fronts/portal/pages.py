@@ -37,7 +37,11 @@ PAGE: Final = "page"
 """Last part of the address that forms are posted to."""
 STATIC: Final = "static"
 BRAND: Final = "brand"
-ASSETS: Final = {"portal.css": "text/css; charset=utf-8", "bridge.js": "text/javascript"}
+ASSETS: Final = {
+    "portal.css": "text/css; charset=utf-8",
+    "bridge.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
 
 _TEMPLATES: Final[dict[type[Screen], str]] = {
     Agree: "agree",
