@@ -946,6 +946,24 @@ def test_check_config_names_every_problem_at_once(bare: Simgrant) -> None:
     assert found["ok"] is False
 
 
+def test_check_config_looks_at_what_the_portal_needs(simgrant: Simgrant) -> None:
+    simgrant.file(
+        "simgrant.toml",
+        '[portal]\nlisten = "127.0.0.1:8080"\npublic_url = "http://portal.example.net"\n'
+        '[tenants.default]\nportal_logo = "logo.gif"\nportal_terms = "none"\n',
+    )
+    found = simgrant.json("check-config", "--json", code=2)["findings"]
+    said = {each["level"]: each["text"] for each in found if each["topic"] == "listeners"}
+    assert said == {"problem": "device and portal are both 127.0.0.1:8080"}
+    problems = [each["text"] for each in found if each["topic"] == "portal"]
+    assert len(problems) == 2
+    simgrant.file("simgrant.toml", '[portal]\npublic_url = "http://portal.example.net"\n')
+    found = simgrant.json("check-config", "--json")["findings"]
+    assert [each["text"] for each in found if each["level"] == "warning"] == [
+        "phones are sent to http://portal.example.net, without TLS"
+    ]
+
+
 def test_check_config_warns_of_tenants_that_serve_nobody(simgrant: Simgrant) -> None:
     simgrant.file(
         "simgrant.toml",

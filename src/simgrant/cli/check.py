@@ -233,10 +233,14 @@ def _portal(loaded: Loaded) -> Iterator[Finding]:
         return
     for name in loaded.tenants:
         try:
-            compose.site(loaded, name, compose.policy_of(loaded, name))
-            compose.house(loaded, name, compose.policy_of(loaded, name))
-        except StartRefused as refused:
-            yield Finding(Level.PROBLEM, "portal", str(refused))
+            policy = compose.policy_of(loaded, name)
+        except StartRefused:
+            continue  # named already
+        for part in (compose.site, compose.house):
+            try:
+                part(loaded, name, policy)
+            except StartRefused as refused:
+                yield Finding(Level.PROBLEM, "portal", str(refused))
 
 
 def _certificate(certificate: Path, key: Path) -> Iterator[Finding]:
