@@ -592,6 +592,7 @@ def open_portal(
             rules=VisitRules(
                 settings.resume_s,
                 settings.page_life_s,
+                settings.receipts_days * 86_400,
                 loaded.settings.roaming.max_age_s,
                 Rate(settings.source_burst, settings.source_per_minute / 60),
                 Rate(settings.visit_burst, settings.visit_per_minute / 60),

@@ -771,6 +771,7 @@ CALLS: dict[str, Callable[[SqlStore], Awaitable[Any]]] = {
     "settle_visit": lambda s: s.settle_visit(
         T, IMSI, VISIT_ID, Settlement(Step.TERMS, Step.DONE, 63)
     ),
+    "purchases": lambda s: _bought(s),
     "holdings": lambda s: s.holdings(T, IMSI),
     "set_holding": lambda s: s.set_holding(T, IMSI, replace(USAGE, used=2)),
     "tell": lambda s: s.tell(T, IMSI, at=99, sms_apps=["ap2003"]),
@@ -798,6 +799,7 @@ READS = {
     "session",
     "token_use",
     "visit",
+    "purchases",
     "holdings",
     "sim_key",
     "ping",
@@ -808,6 +810,10 @@ READS = {
     "records",
     "consents",
 }
+
+
+async def _bought(store: SqlStore) -> list[Any]:
+    return [one async for one in store.purchases(T)]
 
 
 async def _all(store: SqlStore) -> list[Subscription]:

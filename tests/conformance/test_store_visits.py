@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
 from simgrant.adapters.store.sql.store import SqlStore
-from simgrant.domain.holdings import HeldBoost, Purchase
+from simgrant.domain.holdings import HeldBoost, Money, Purchase
 from simgrant.domain.subscription import Consent, ConsentKind, ConsentStatus
-from simgrant.domain.visit import Settlement, Step, Visit
+from simgrant.domain.visit import Receipt, Settlement, Step, Visit
 from simgrant.errors import Conflict
 from tests.conformance.test_store import IMSI, OTHER, PUSH, VISIT, VISIT_ID, T, imsi_of, new
 
@@ -82,6 +83,42 @@ async def test_two_visits_cannot_both_buy(store: SqlStore) -> None:
     steps = [await store.visit(T, IMSI, visit_id) for visit_id in visits]
     assert [each.step for each in steps if each].count(Step.DONE) == 1, "the losers stay"
     assert len((await store.holdings(T, IMSI)).boosts) == 1
+
+
+async def test_what_was_bought_is_kept_when_it_is_bought_again(store: SqlStore) -> None:
+    await store.add(new())
+    receipts = [
+        Receipt("boost 166", Money(Decimal("0.99"), "EUR"), 3600, 70),
+        Receipt("boost 166", None, None, 80),
+    ]
+    before = None
+    for number, receipt in enumerate(receipts):
+        visit_id = bytes([9 - number]) * 16
+        await store.begin_visit(T, IMSI, visit_id, Visit(Step.OFFER, receipt.at - 1, 3662))
+        bought = replace(
+            BOUGHT,
+            holding=replace(BOOST, at=receipt.at),
+            replaces_at=before,
+            receipt=receipt,
+            keep_until=9_000,
+        )
+        assert await store.settle_visit(T, IMSI, visit_id, bought)
+        assert not await store.settle_visit(T, IMSI, visit_id, bought)
+        before = receipt.at
+    await store.begin_visit(T, OTHER, VISIT_ID, VISIT)
+    assert len((await store.holdings(T, IMSI)).boosts) == 1
+    found = [each async for each in store.purchases(T)]
+    assert sorted(found, key=lambda each: each[1].at) == [(IMSI, each) for each in receipts]
+    export = await store.export(T, IMSI)
+    assert export is not None
+    assert export.purchases == tuple(receipts)
+    while await store.purge(sessions_before=9_000, records_before=0):
+        pass
+    assert len([each async for each in store.purchases(T)]) == 2, "kept as long as it was said"
+    assert await store.visit(T, OTHER, VISIT_ID) is None
+    while await store.purge(sessions_before=9_001, records_before=0):
+        pass
+    assert [each async for each in store.purchases(T)] == []
 
 
 async def test_what_is_replaced_is_what_was_seen(store: SqlStore) -> None:

@@ -77,3 +77,31 @@ def test_a_link_for_what_has_no_page(sqlite_site: Site) -> None:
     sqlite_site.settings = {"portal.listen": ""}
     with pytest.raises(AssertionError, match="has no pages"):
         sqlite_site.command("page", imsi, "vowifi")
+
+
+def test_what_was_bought_is_printed_for_who_charges_for_it(sqlite_site: Site) -> None:
+    site = sqlite_site
+    place = {"portal.listen": f"127.0.0.1:{free_port()}"}
+    site.settings = {**site.settings, **place}
+    site.node(settings=place)
+    imsi = SIMS[1].imsi.digits
+    site.command("subscription", "set", imsi, "--plan", "premium")
+    _, page = fetch(site.command("page", imsi, "ap2010", "--boost-type", "0").stdout.strip())
+    (form,) = page.forms
+    fields = dict(form.form_values()) | {"offer": "1", "do": "go"}
+    status, done = fetch(form.action, urlencode(fields).encode())
+    assert (status, done.find("body").get("data-duration")) == (200, "86400000")
+    (line,) = site.command("subscription", "purchases").stdout.splitlines()
+    bought = json.loads(line)
+    assert bought.pop("at").endswith("Z")
+    assert bought == {
+        "imsi": imsi,
+        "what": "boost 166",
+        "price": "2.99 EUR",
+        "lasts_s": 86_400,
+    }
+    assert site.command("subscription", "purchases", "--since", "2999-01-01").stdout == ""
+    (kept,) = json.loads(site.command("subscription", "export", imsi).stdout)["purchases"]
+    assert kept["price"] == "2.99 EUR"
+    with pytest.raises(AssertionError, match="is no time"):
+        site.command("subscription", "purchases", "--since", "yesterday")

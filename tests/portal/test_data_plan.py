@@ -52,6 +52,11 @@ async def test_bought_for_an_hour_and_over_by_itself(server: Server, browser: Br
     again = await browser.open(await link(server, "ap2010", PREMIUM, boost_type="0"))
     done = await browser.press(again, {"offer": "1"})
     assert done.duration == 86_400_000
+    bought = [each async for each in server.store.real.purchases(DEFAULT_TENANT)]
+    assert sorted((str(imsi), str(receipt)) for imsi, receipt in bought) == [
+        (str(PREMIUM), "boost 166 for 0.99 EUR, 3600 s"),
+        (str(PREMIUM), "boost 166 for 2.99 EUR, 86400 s"),
+    ]
     records = [each for each in await server.records() if each["leg"] == "web_view"]
     assert records[1]["detail"] == "offer to done: boost 166 for 0.99 EUR, 3600 s"
 

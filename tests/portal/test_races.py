@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from simgrant.config.load import DEFAULT_TENANT
 from simgrant.domain.holdings import HeldBoost, Purchase
 from simgrant.errors import PeerTimeout
 from simgrant.identities import Imsi
@@ -74,6 +75,8 @@ async def test_a_boost_is_bought_once_by_whoever_is_fastest(nodes: tuple[Server,
     assert len((await held(nodes[0], PREMIUM)).boosts) == 1
     bought = [each async for each in settlements(nodes) if "boost 166" in each]
     assert len(bought) == 1
+    receipts = [each async for each in nodes[0].store.real.purchases(DEFAULT_TENANT)]
+    assert [str(receipt) for _, receipt in receipts] == ["boost 166 for 0.99 EUR, 3600 s"]
 
 
 # --- what is lost on the way ---------------------------------------------------------------------
@@ -127,6 +130,7 @@ async def test_a_purchase_survives_the_death_of_its_node(
         HeldBoost(166, Purchase.UNTRACKED, START + 3600, START),
     )
     assert await rows(strong) == [("done", START)]
+    assert len([each async for each in strong.store.real.purchases(DEFAULT_TENANT)]) == 1
 
 
 @pytest.mark.parametrize("dies", [before, after])

@@ -257,6 +257,7 @@ def _problems(loaded: Loaded) -> list[str]:
         ("portal.user_data_life_s", settings.portal.user_data_life_s, 30, 3_600),
         ("portal.resume_s", settings.portal.resume_s, 0, 3_600),
         ("portal.page_life_s", settings.portal.page_life_s, 60, 3_600),
+        ("portal.receipts_days", settings.portal.receipts_days, 1, 3_650),
         ("portal.max_in_flight", settings.portal.max_in_flight, 1, 100_000),
         ("tokens.life_s", settings.tokens.life_s, 60, 400 * 86_400),
         ("tokens.renew_last", settings.tokens.renew_last, 0, 0.9),

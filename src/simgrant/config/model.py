@@ -96,6 +96,8 @@ class Portal(Section, frozen=True):
     """Seconds after that in which the same user data lead back to where the subscriber was."""
     page_life_s: int = 1800
     """Seconds in which a form has to be sent."""
+    receipts_days: int = 400
+    """Days for which it is kept what was bought on a page (`simgrant subscription purchases`)."""
     address_validator: Literal["embedded"] = "embedded"
     """Who checks addresses: `embedded` looks whether one is whole and written as in its country."""
     max_in_flight: int = 64

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simgrant.domain.holdings import Holding
+from simgrant.domain.holdings import Holding, Money
 from simgrant.domain.subscription import Consent
 from simgrant.nouns import Word, noun
 
@@ -29,6 +29,23 @@ class Visit:
 
 
 @noun
+class Receipt:
+    """What was bought on a page. It is kept, whatever becomes of what was bought."""
+
+    what: str
+    """``boost 166``."""
+    price: Money | None
+    """None = nothing was asked for it."""
+    lasts_s: int | None
+    """Seconds; None = it does not end."""
+    at: int
+    """Unix seconds."""
+
+    def __str__(self) -> str:
+        return f"{self.what} for {self.price or 'nothing'}, {self.lasts_s or 'no end of'} s"
+
+
+@noun
 class Settlement:
     """What a step ends in: written in one transaction, or not at all."""
 
@@ -38,8 +55,9 @@ class Settlement:
     """Unix seconds."""
     consents: tuple[Consent, ...] = ()
     holding: Holding | None = None
-    note: str = ""
-    """What it is, for the operator's record; no identity."""
     replaces_at: int | None = None
     """Time of the holding whose place it takes; None = there is none. Where that is another by
     now, somebody else was faster."""
+    receipt: Receipt | None = None
+    keep_until: int | None = None
+    """Unix seconds until which the receipt is kept, and the visit with it."""

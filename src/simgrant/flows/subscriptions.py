@@ -34,6 +34,7 @@ from simgrant.domain.subscription import (
     SubscriptionStatus,
 )
 from simgrant.domain.tenant import Tenant
+from simgrant.domain.visit import Receipt
 from simgrant.eap.milenage import opc_from_op
 from simgrant.eap.tuak import topc_from_top
 from simgrant.errors import Conflict
@@ -472,6 +473,15 @@ async def listed(
         yield subscription
 
 
+async def purchases(
+    store: Store, tenant: str, *, since: int
+) -> AsyncIterator[tuple[Imsi, Receipt]]:
+    """Yield what was bought on pages from a time on (Unix seconds), in order of IMSI."""
+    async for imsi, receipt in store.purchases(tenant):
+        if receipt.at >= since:
+            yield imsi, receipt
+
+
 async def export(store: Store, subscription: Subscription, ring: KeyRing) -> dict[str, Any]:
     """Return everything held about one subscriber as plain data, less the SIM's keys."""
     tenant, imsi = subscription.tenant, subscription.imsi
@@ -506,6 +516,7 @@ async def export(store: Store, subscription: Subscription, ring: KeyRing) -> dic
             for push in held.push
         ],
         "holdings": holdings_data(held.held),
+        "purchases": [receipt_data(each) for each in held.purchases],
         "records": [json.loads(record.body) for record in records],
     }
 
@@ -567,6 +578,16 @@ def holdings_data(held: Holdings) -> list[dict[str, Any]]:
         if each
     )
     return [*boosts, *usage, *satellite, *billing, *address]
+
+
+def receipt_data(receipt: Receipt) -> dict[str, Any]:
+    """Return what was bought on a page as plain data."""
+    return {
+        "what": receipt.what,
+        "price": None if receipt.price is None else str(receipt.price),
+        "lasts_s": receipt.lasts_s,
+        "at": moment(receipt.at),
+    }
 
 
 def as_data(subscription: Subscription) -> dict[str, Any]:

@@ -99,6 +99,8 @@ class Rules:
     resume_s: int
     """Seconds from the first page in which the handle may be used again."""
     page_life_s: int
+    receipts_s: int
+    """Seconds for which it is kept what was bought."""
     roaming_max_age_s: int
     by_source: Rate
     by_visit: Rate
@@ -194,6 +196,8 @@ class Visits:
                 tenant, view, turn, guest, token=self._token(tenant, handle, visit_id, step, turn)
             )
         turn = replace(turn, of=visit.step)
+        if turn.receipt is not None:
+            turn = replace(turn, keep_until=turn.at + self._rules.receipts_s)
         await self._settle(tenant, handle, visit_id, turn, trail)
         case = await self._case(tenant, handle, guest, trail)
         visit = await self._visit(tenant, handle, visit_id, trail) or visit
@@ -278,7 +282,7 @@ class Visits:
             if conflict.reason != "held_meanwhile":
                 raise
             won = False
-        ends = f"{settled.to}: {settled.note}" if settled.note else settled.to
+        ends = f"{settled.to}: {settled.receipt}" if settled.receipt else settled.to
         trail.detail = f"{settled.of} to {ends}" if won else f"{settled.of}: too late"
 
     def _shown(

@@ -28,7 +28,7 @@ from simgrant.domain.subscription import (
     SubscriptionStatus,
     Terminal,
 )
-from simgrant.domain.visit import Settlement, Visit
+from simgrant.domain.visit import Receipt, Settlement, Visit
 from simgrant.errors import Conflict
 from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import Word, noun
@@ -176,6 +176,8 @@ class Export:
     push: tuple[PushRegistration, ...]
     has_sim_key: bool
     held: Holdings = NOTHING
+    purchases: tuple[Receipt, ...] = ()
+    """What was bought on pages, the oldest first."""
 
 
 @noun
@@ -320,6 +322,9 @@ class Store(Protocol):
         Conflict, and nothing changed, where there is no such subscription, or where it holds
         something else by now than what the settlement takes the place of.
         """
+
+    def purchases(self, tenant: str) -> AsyncIterator[tuple[Imsi, Receipt]]:
+        """Yield what was bought on pages and is still kept, in order of IMSI."""
 
     # --- the outbox of notices ---------------------------------------------
 

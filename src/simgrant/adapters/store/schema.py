@@ -212,11 +212,13 @@ web_view = _table(
     _text("imsi"),
     _bytes("visit_id"),
     _text("step"),
+    _bytes("receipt"),
     _big("opened_at"),
     _big("expires_at"),
     _small("shard"),
 )
-"""How far somebody is who opened a page of the portal; without a row, nobody did (ADR 0025)."""
+"""How far somebody is who opened a page of the portal; without a row, nobody did (ADR 0025). What
+was bought there is kept with it, in JSON; empty where nothing was."""
 Index("ix_web_view_purge", web_view.c.shard, web_view.c.expires_at)
 
 holding = _table(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from simgrant.domain.holdings import HeldBoost, Purchase
 from simgrant.domain.plans import PLAIN_SHOWCASE, Showcase
-from simgrant.domain.visit import Settlement, Step
+from simgrant.domain.visit import Receipt, Settlement, Step
 from simgrant.flows.web_views.web_view import (
     Case,
     Done,
@@ -70,7 +70,7 @@ async def act(case: Case, step: Step, form: Form, means: Means) -> Turn:
         Step.DONE,
         case.now,
         holding=bought,
-        note=f"boost {case.boost_type} for {price or 'nothing'}, {lasts_s or 'no end of'} s",
+        receipt=Receipt(f"boost {case.boost_type}", price, lasts_s, case.now),
         replaces_at=None if before is None else before.at,
     )
 

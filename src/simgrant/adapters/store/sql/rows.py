@@ -33,7 +33,7 @@ from simgrant.domain.subscription import (
     SubscriptionStatus,
     Terminal,
 )
-from simgrant.domain.visit import Step, Visit
+from simgrant.domain.visit import Receipt, Step, Visit
 from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.store import (
     DueNotice,
@@ -46,6 +46,7 @@ from simgrant.ports.store import (
 )
 from simgrant.spec.ids import ProvStatus
 
+NO_RECEIPT = b""
 _Parts: TypeAlias = tuple[str, str, tuple[Any, ...]]
 """Kind, name and fields of what a subscription holds."""
 
@@ -280,7 +281,21 @@ def from_visit(tenant: str, imsi: Imsi, visit_id: bytes, visit: Visit) -> Params
         visit.opened_at,
         visit.expires_at,
         shard_of(imsi.digits),
+        NO_RECEIPT,
     )
+
+
+def to_receipt(text: bytes) -> Receipt:
+    """Build what was bought from a column ``receipt`` that is not empty."""
+    what, price, lasts_s, at = msgspec.json.decode(text)
+    return Receipt(what, _money(price), lasts_s, at)
+
+
+def from_receipt(value: Receipt | None) -> bytes | None:
+    """Return what was bought as the column ``receipt``; None where nothing was."""
+    if value is None:
+        return None
+    return msgspec.json.encode((value.what, value.price, value.lasts_s, value.at))
 
 
 def to_notice(row: Row) -> DueNotice:

@@ -456,15 +456,27 @@ SELECT step, opened_at, expires_at FROM web_view WHERE tenant = ?1 AND imsi = ?2
 """
 
 VISIT_BEGINS = """
-INSERT INTO web_view (tenant, imsi, visit_id, step, opened_at, expires_at, shard)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+INSERT INTO web_view (tenant, imsi, visit_id, step, opened_at, expires_at, shard, receipt)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
 ON CONFLICT (tenant, imsi, visit_id) DO NOTHING
 RETURNING 1
 """
 
 VISIT_GOES_ON = """
-UPDATE web_view SET step = ?4 WHERE tenant = ?1 AND imsi = ?2 AND visit_id = ?3 AND step = ?5
+UPDATE web_view SET step = ?4,
+    receipt = COALESCE(?6, receipt), expires_at = COALESCE(?7, expires_at)
+WHERE tenant = ?1 AND imsi = ?2 AND visit_id = ?3 AND step = ?5
 RETURNING 1
+"""
+
+RECEIPTS = """
+SELECT imsi, visit_id, receipt FROM web_view
+WHERE tenant = ?1 AND (imsi, visit_id) > (?2, ?3) AND receipt <> ?4
+ORDER BY imsi, visit_id LIMIT ?5
+"""
+
+RECEIPTS_OF = """
+SELECT receipt FROM web_view WHERE tenant = ?1 AND imsi = ?2 AND receipt <> ?3 ORDER BY opened_at
 """
 
 VISITS_FORGOTTEN = "DELETE FROM web_view WHERE tenant = ?1 AND imsi = ?2"

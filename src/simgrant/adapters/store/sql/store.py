@@ -29,7 +29,7 @@ from simgrant.domain.subscription import (
     SubscriptionStatus,
     Terminal,
 )
-from simgrant.domain.visit import Settlement, Visit
+from simgrant.domain.visit import Receipt, Settlement, Visit
 from simgrant.errors import Conflict
 from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import noun
@@ -247,7 +247,14 @@ class SqlStore:
         key = (tenant, imsi.digits)
 
         def body() -> Body[bool]:
-            params = (*key, visit_id, settled.to.value, settled.of.value)
+            params = (
+                *key,
+                visit_id,
+                settled.to.value,
+                settled.of.value,
+                rows.from_receipt(settled.receipt),
+                settled.keep_until,
+            )
             if not (yield Run(statements.VISIT_GOES_ON, params)):
                 return False
             if not settled.consents and settled.holding is None:
@@ -265,6 +272,18 @@ class SqlStore:
             return True
 
         return await self._engine.transact(body)
+
+    async def purchases(self, tenant: str) -> AsyncIterator[tuple[Imsi, Receipt]]:
+        """Yield what was bought on pages and is still kept, in order of IMSI."""
+        after: tuple[str, bytes] = ("", b"")
+        while True:
+            params = (tenant, *after, rows.NO_RECEIPT, _PAGE)
+            page = await self._engine.read(statements.RECEIPTS, params, slow=True)
+            for imsi, _, receipt in page:
+                yield Imsi(imsi), rows.to_receipt(receipt)
+            if len(page) < _PAGE:
+                return
+            after = (page[-1][0], page[-1][1])
 
     # --- the outbox of notices ---------------------------------------------
 
@@ -468,6 +487,7 @@ class SqlStore:
         terminals = await self._engine.read(statements.TERMINALS, key)
         push = await self._engine.read(statements.PUSHES, key)
         sim_key = await self._engine.read(statements.SIM_KEY, key)
+        bought = await self._engine.read(statements.RECEIPTS_OF, (*key, rows.NO_RECEIPT))
         return Export(
             subscription,
             tuple(consents[kind] for kind in sorted(consents)),
@@ -475,6 +495,7 @@ class SqlStore:
             tuple(map(rows.to_push, push)),
             bool(sim_key),
             await self.holdings(tenant, imsi),
+            tuple(rows.to_receipt(receipt) for (receipt,) in bought),
         )
 
     async def erase(self, tenant: str, imsi: Imsi, subscriber_refs: Sequence[str]) -> Erased:

@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("imsi", sa.Text, nullable=False),
         sa.Column("visit_id", sa.LargeBinary, nullable=False),
         sa.Column("step", sa.Text, nullable=False),
+        sa.Column("receipt", sa.LargeBinary, nullable=False),
         sa.Column("opened_at", sa.BigInteger, nullable=False),
         sa.Column("expires_at", sa.BigInteger, nullable=False),
         sa.Column("shard", sa.SmallInteger, nullable=False),
