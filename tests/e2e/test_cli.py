@@ -962,6 +962,11 @@ def test_check_config_looks_at_what_the_portal_needs(simgrant: Simgrant) -> None
     assert [each["text"] for each in found if each["level"] == "warning"] == [
         "phones are sent to http://portal.example.net, without TLS"
     ]
+    simgrant.file("simgrant.toml", '[device]\ntrusted_proxies = ["192.0.2.1"]\n')
+    found = simgrant.json("check-config", "--json")["findings"]
+    assert [each["text"] for each in found if each["level"] == "warning"] == [
+        "phones are sent to http://127.0.0.1:8082, which is this machine: set portal.public_url"
+    ]
 
 
 def test_check_config_warns_of_tenants_that_serve_nobody(simgrant: Simgrant) -> None:

@@ -118,11 +118,15 @@ def _listeners(loaded: Loaded) -> Iterator[Finding]:
     shown = f"devices {device.listen}, operations {management.listen}"
     yield Finding(Level.OK, "listeners", f"{shown}, pages {portal.listen or 'nowhere'}")
     pages = loaded.portal_url
-    if pages.startswith("http:") and not (urlsplit(pages).hostname or "").startswith("127."):
+    pages_are_local = (urlsplit(pages).hostname or "").startswith("127.")
+    if pages.startswith("http:") and not pages_are_local:
         yield Finding(Level.WARNING, "listeners", f"phones are sent to {pages}, without TLS")
     device_is_local = ipaddress.ip_address(parse_listen(device.listen)[0]).is_loopback
     if not (device.tls_certificate or device.trusted_proxies or device_is_local):
         yield Finding(Level.WARNING, "listeners", "devices are served without TLS and proxy")
+    if pages_are_local and (device.trusted_proxies or not device_is_local):
+        text = f"phones are sent to {pages}, which is this machine: set portal.public_url"
+        yield Finding(Level.WARNING, "listeners", text)
     if not ipaddress.ip_address(parse_listen(management.listen)[0]).is_private:
         text = f"management.listen {management.listen} has no authentication of its own"
         yield Finding(Level.WARNING, "listeners", text)

@@ -225,6 +225,11 @@ def _problems(loaded: Loaded) -> list[str]:
                 parse_listen(listen)
         except ValueError as error:
             found.append(f"{name}.listen: {error}")
+    portal = settings.portal
+    if not portal.public_url and portal.listen.startswith(("0.0.0.0:", "[::]:")):
+        found.append(
+            f"portal.public_url: must be set, since phones find nothing at {portal.listen}"
+        )
     for where, url in (
         ("portal.public_url", settings.portal.public_url),
         *((f"tenants.{name}.portal_url", each.portal_url) for name, each in loaded.tenants.items()),
@@ -428,7 +433,7 @@ def _is_address(url: str) -> bool:
         return False
     if not host or parts.fragment or not url.isascii() or not url.isprintable():
         return False
-    return parts.scheme in ("http", "https") and {" ", ";", ","}.isdisjoint(url)
+    return parts.scheme in ("http", "https") and {" ", ";", ",", "@"}.isdisjoint(url)
 
 
 def _is_safe(url: str) -> bool:
