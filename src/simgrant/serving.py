@@ -162,22 +162,26 @@ async def _worker(
             http=protocol_class(parts.device, parts.bounds),
             context=_context_of(certificates, "device"),
             backlog=settings.device.backlog,
-        ),
-        _serving_portal(parts, portal, _context_of(certificates, "portal")),
+        ) as phones,
+        _serving_portal(parts, portal, _context_of(certificates, "portal")) as pages,
     ):
         try:
             yield
         finally:
             state.stopping = True
+            # Both at once: each may take all the time that there is.
+            for server in (phones, pages):
+                if server is not None:
+                    server.should_exit = True
 
 
 @asynccontextmanager
 async def _serving_portal(
     parts: compose.Parts, portal: socket.socket | None, context: ssl.SSLContext | None
-) -> AsyncIterator[None]:
+) -> AsyncIterator[_Server | None]:
     """Serve the portal, where there is one."""
     if portal is None or parts.portal is None:
-        yield
+        yield None
         return
     async with _serving(
         parts.portal,
@@ -185,8 +189,8 @@ async def _serving_portal(
         shutdown_s=parts.loaded.settings.server.shutdown_timeout_s,
         http=protocol_class(parts.portal, parts.portal_bounds),
         context=context,
-    ):
-        yield
+    ) as server:
+        yield server
 
 
 async def _unreachable(store: Store) -> str:
@@ -207,7 +211,7 @@ async def _serving(
     http: Any = "httptools",
     context: ssl.SSLContext | None = None,
     backlog: int = 128,
-) -> AsyncIterator[None]:
+) -> AsyncIterator[_Server]:
     """Serve an application on a socket; on exit finish what is in flight."""
     config = uvicorn.Config(
         app,
@@ -226,7 +230,7 @@ async def _serving(
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await server.await_start(task)
-        yield
+        yield server
     finally:
         server.should_exit = True
         await task

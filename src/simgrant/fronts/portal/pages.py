@@ -53,6 +53,7 @@ _TEMPLATES: Final[dict[type[Screen], str]] = {
     Closed: "closed",
 }
 """Which template makes a page of a screen; records have the same words."""
+_ERROR: Final = "error"
 _FIELDS: Final = (
     (AddressField.STREET, "address-line1"),
     (AddressField.NUMBER, "off"),
@@ -111,6 +112,9 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        # Compiled now: it takes a while, in which no phone would be answered.
+        for kind in (*_TEMPLATES.values(), _ERROR):
+            self._templates.get_template(f"{kind}.html")
 
     def page(self, page: Page, name: str, site: Site) -> str:
         """Return a page of a tenant."""
@@ -137,7 +141,7 @@ class Pages:
     ) -> str:
         """Return the page that says that something went wrong."""
         return self._made(
-            "error", name, site, languages, subject="", message=message, request_id=request_id
+            _ERROR, name, site, languages, subject="", message=message, request_id=request_id
         )
 
     def language(self, site: Site, languages: tuple[str, ...]) -> str:
