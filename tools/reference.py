@@ -31,6 +31,7 @@ from simgrant.flows.operations import OPERATIONS
 from simgrant.flows.operations.operation import Operation
 from simgrant.fronts.device import key_set
 from simgrant.fronts.device.answers import STATUS
+from simgrant.fronts.portal.answers import ANSWERS
 from simgrant.services import SERVICES, ParmRow, Service
 from simgrant.spec.ids import ProvStatus
 from simgrant.spec.load import tables
@@ -267,6 +268,19 @@ def error_page() -> str:
             "`document` and `challenge` are the good ones. `method` is one other than GET and\n"
             "POST (405), `internal_error` a fault of ours (500; the log has where).\n",
             table(("outcome", "status", "meaning and what to do"), reasons),
+            "## Outcomes of pages\n",
+            "A request to the [portal](../portal.md) has `web_view` as its `leg`. It ends with\n"
+            "what was shown (`agree`, `address`, `suggestions`, `offers`, `done`, `not_offered`,\n"
+            "`closed`), with `no_page` (404), with one of these, or with one of those above that\n"
+            "have to do with the subscription, the connection or the store.\n",
+            table(
+                ("outcome", "status", "meaning and what to do"),
+                (
+                    (f"`{reason}`", str(ANSWERS[kind][0]), meanings[reason])
+                    for reason, kind in sorted(page_reasons().items())
+                    if reason in meanings
+                ),
+            ),
             "## Reasons of decisions\n",
             "The field `reason` of a decision comes from the policy: see [Policy](../policy.md).\n"
             "`no_rule` means that not one rule held, and what nobody allowed is denied.\n",
@@ -284,7 +298,7 @@ def reason_sources() -> dict[str, set[type[errors.EcsError]]]:
     """Return every reason that a device's request can end with, and the errors it comes with."""
     kinds = {kind.__name__: kind for kind in STATUS}
     found: dict[str, set[type[errors.EcsError]]] = {}
-    for name, reason in _raised(kinds):
+    for name, reason in _raised(kinds, pages=False):
         found.setdefault(reason, set()).add(kinds[name])
     for reject in RejectReason:
         if reject not in (RejectReason.MALFORMED, RejectReason.UNKNOWN_IDENTITY):
@@ -292,6 +306,14 @@ def reason_sources() -> dict[str, set[type[errors.EcsError]]]:
     for kind in STATUS:
         found.setdefault(kind.default_reason, set()).add(kind)
     return found
+
+
+def page_reasons() -> dict[str, type[errors.EcsError]]:
+    """Return the reasons of its own that a request to the portal can end with."""
+    kinds = {kind.__name__: kind for kind in ANSWERS}
+    sealed = ("web_view_foreign", "web_view_broken", "page_foreign", "page_broken", "not_sealed")
+    found: dict[str, type[errors.EcsError]] = dict.fromkeys(sealed, errors.Unauthenticated)
+    return found | {reason: kinds[name] for name, reason in _raised(kinds, pages=True)}
 
 
 _OPENED = ("token", "session", "sign_in", "otp", "requestor_token")
@@ -313,12 +335,26 @@ _BEHIND_REQUESTS = {
 }
 
 
-def _raised(kinds: Mapping[str, type[errors.EcsError]]) -> Iterator[tuple[str, str]]:
-    """Yield (error, reason) wherever the code of the device path makes an error of ours."""
+_PAGES = {
+    ("flows", "handles.py"),
+    ("flows", "visits.py"),
+    ("flows", "web_views"),
+    ("fronts", "portal"),
+    ("wire", "user_data.py"),
+}
+"""The code of the portal; all the rest is on the road of a device's request."""
+
+
+def _raised(
+    kinds: Mapping[str, type[errors.EcsError]], *, pages: bool
+) -> Iterator[tuple[str, str]]:
+    """Yield (error, reason) wherever the code of a listener makes an error of ours."""
     for path in sorted(SOURCES.rglob("*.py")):
         below = path.relative_to(SOURCES).parts
         if below[0] in ("cli", "sim") or path.stem in ("xml_reader", "json_reader"):
             continue  # not on the road of a device's request
+        if (below[:2] in _PAGES) != pages:
+            continue
         if below[:2] in _BEHIND_REQUESTS:
             continue  # on that of a notice or a text; no request waits for them
         if below[-1] in ("subscriptions.py", "explain.py"):
@@ -641,7 +677,8 @@ def main(arguments: Sequence[str]) -> int:
         if "--check" not in arguments:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-    missing = sorted(reason_sources().keys() - reason_meanings().keys())
+    known = reason_sources().keys() | page_reasons().keys()
+    missing = sorted(known - reason_meanings().keys())
     if missing:
         print(f"reasons without a meaning in {REASONS.name}: {', '.join(missing)}", file=sys.stderr)
         return 1

@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from prometheus_client import CollectorRegistry
 
+from simgrant.adapters.address import embedded
 from simgrant.adapters.authn import local_auc
 from simgrant.adapters.idp import oidc
 from simgrant.adapters.issuers import introspection, jwks
@@ -41,7 +43,7 @@ from simgrant.domain.words import Words
 from simgrant.domain.words_file import read_words
 from simgrant.eap.machine import Options
 from simgrant.errors import StartRefused
-from simgrant.flows.answer import Portal
+from simgrant.flows.answer import Portal, page_of
 from simgrant.flows.authenticate import Reception
 from simgrant.flows.by_lent_token import ByLentToken
 from simgrant.flows.by_oidc import LIFE_S, ByOidc, ClaimKind, SignIn
@@ -67,12 +69,22 @@ from simgrant.flows.operations.operation import Means, Offer
 from simgrant.flows.private_identity import GatewayKey, PrivateIdentities
 from simgrant.flows.shape import Shape
 from simgrant.flows.signing import Signer
+from simgrant.flows.visits import House, Visits
+from simgrant.flows.visits import Rules as VisitRules
+from simgrant.flows.web_views import WEB_VIEWS
+from simgrant.flows.web_views.web_view import Subject
 from simgrant.fronts.device import key_set
 from simgrant.fronts.device.app import LAST_LEG_SHARE, DeviceFront
 from simgrant.fronts.device.app import Limits as FrontLimits
 from simgrant.fronts.device.key_set import KeySet
-from simgrant.fronts.device.protocol import Bounds
+from simgrant.fronts.device.message import Reply, Request, Send
+from simgrant.fronts.device.protocol import Answer, Bounds
 from simgrant.fronts.device.source import Proxies
+from simgrant.fronts.portal import app as portal_app
+from simgrant.fronts.portal.app import PortalFront
+from simgrant.fronts.portal.brand import Brand, Logo
+from simgrant.fronts.portal.message import Asked
+from simgrant.fronts.portal.pages import Site
 from simgrant.keyring.identity import is_on_curve
 from simgrant.keyring.signing import Algorithm
 from simgrant.links.client_auth import ClientAuth, Credentials
@@ -107,6 +119,11 @@ class SystemClock:
 CLOCK = SystemClock()
 _CLAIMED_AT_ONCE = 250
 """Notices; one who claims many holds the others up."""
+PORTAL_WORDS = "portal"
+"""Where a tenant's words for the portal are in its file."""
+_LOGOS = {".png": "image/png", ".svg": "image/svg+xml", ".webp": "image/webp"}
+_MOST_LOGO = 256 * 1024
+_MOST_TERMS = 65_536
 
 
 @dataclass(slots=True)
@@ -126,6 +143,9 @@ class Parts:
     entitle: Entitle
     device: DeviceFront
     bounds: Bounds
+    portal: Answer | None
+    """The portal behind connections; None where there are no pages."""
+    portal_bounds: Bounds
     watched: tuple[Watched, ...]
     """What is read again when its files change."""
 
@@ -165,6 +185,7 @@ def open_keys(loaded: Loaded, on_renewal: Callable[[], None] = lambda: None) -> 
         settings.tokens.requestor_life_s,
         settings.private_identity.life_s,
         settings.otp.life_s,
+        settings.portal.user_data_life_s + settings.portal.page_life_s,
         LIFE_S,
     )
     config = key_file.Config(loaded.key_file, tenants, accept_for=longest)
@@ -181,7 +202,10 @@ def policy_of(loaded: Loaded, tenant: str) -> Policy:
     settings = loaded.tenants[tenant]
     words = Words(settings.language)
     if settings.texts:
-        texts = {app_id: service.texts for app_id, service in SERVICES.items()}
+        texts = {
+            PORTAL_WORDS: shipped.portal()[0],
+            **{app_id: service.texts for app_id, service in SERVICES.items()},
+        }
         words = _read(
             "texts",
             loaded.path(settings.texts),
@@ -379,6 +403,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     by_otp: ByOtp | None = None
     by_oidc: ByOidc | None = None
     access: Issuers | None = None
+    portal: PortalFront | None = None
     try:
         notifiers = open_notifiers(loaded)
         journal = Journal(
@@ -391,9 +416,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             ),
         )
         portals = {
-            name: Portal(
-                tenant.portal_url or settings.portal.base_url, settings.portal.user_data_life_s
-            )
+            name: Portal(tenant.portal_url or loaded.portal_url, settings.portal.user_data_life_s)
             for name, tenant in loaded.tenants.items()
         }
         reception = Reception(
@@ -468,6 +491,8 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         )
         proxies = Proxies(settings.device.trusted_proxies)
         signs = signer(loaded, keys)
+        if settings.portal.listen:
+            portal = open_portal(loaded, reception, found_policies, journal)
         device = DeviceFront(
             entitle,
             journal=journal,
@@ -508,6 +533,17 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 proxies=proxies,
                 proxy_protocol=settings.device.proxy_protocol,
             ),
+            None if portal is None else portal_answer(portal, proxies),
+            Bounds(
+                max_head=settings.device.max_head,
+                max_body=portal_app.MAX_BODY,
+                max_coming=settings.portal.max_in_flight,
+                head_timeout_s=settings.device.head_timeout_s,
+                body_timeout_s=settings.server.request_timeout_s,
+                keep_alive_s=settings.device.keep_alive_s,
+                proxies=proxies,
+                proxy_protocol=False,
+            ),
             (keys.watched, *_watched_settings(loaded, clients)),
         )
         await journal.flush()
@@ -516,10 +552,171 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         # One may serve several tenants.
         for notifier in {each for channels in notifiers.values() for each in channels.values()}:
             await notifier.close()
-        for way in (by_oidc, by_otp, access):
+        for way in (by_oidc, by_otp, access, portal):
             if way is not None:
                 await way.close()
         await store.close()
+
+
+def site(loaded: Loaded, name: str, policy: Policy) -> Site:
+    """Return what a tenant's pages are made with; raise StartRefused for a logo of no use."""
+    tenant = loaded.tenants[name]
+    texts, _ = shipped.portal()
+    return Site(
+        (tenant.portal_url or loaded.portal_url).rstrip("/"),
+        _brand(loaded, name),
+        {text: policy.words.of(PORTAL_WORDS, text, said) for text, said in texts.items()},
+        tenant.language,
+    )
+
+
+def house(
+    loaded: Loaded, name: str, policy: Policy, countries: Mapping[str, str] | None = None
+) -> House:
+    """Return what is a tenant's own on its pages; raise StartRefused for a file of no use.
+
+    ``countries`` are the validator's, by default those of the one that comes with simgrant.
+    """
+    tenant = loaded.tenants[name]
+    _, terms = shipped.portal()
+    return House(
+        policy,
+        tenant.language,
+        {Subject(each): said for each, said in _terms(loaded, name, terms).items()},
+        _countries(name, tenant, countries or embedded.open_validator().countries),
+        frozenset({_host(tenant.portal_url)} - {_host(loaded.portal_url), ""}),
+    )
+
+
+def open_portal(
+    loaded: Loaded, reception: Reception, policies: Mapping[str, Policy], journal: Journal
+) -> PortalFront:
+    """Return the portal; raise StartRefused where a tenant's file of it is no use."""
+    settings, server = loaded.settings.portal, loaded.settings.server
+    validator = embedded.open_validator()
+    sites = {name: site(loaded, name, policy) for name, policy in policies.items()}
+    nobody = Site(
+        loaded.portal_url.rstrip("/"),
+        Brand(),
+        shipped.portal()[0],
+        loaded.tenants[DEFAULT_TENANT].language,
+    )
+    return PortalFront(
+        Visits(
+            reception,
+            houses={
+                name: house(loaded, name, policy, validator.countries)
+                for name, policy in policies.items()
+            },
+            validator=validator,
+            rules=VisitRules(
+                settings.resume_s,
+                settings.page_life_s,
+                settings.receipts_days * 86_400,
+                loaded.settings.roaming.max_age_s,
+                Rate(settings.source_burst, settings.source_per_minute / 60),
+                Rate(settings.visit_burst, settings.visit_per_minute / 60),
+                loaded.settings.limits.remembered,
+            ),
+        ),
+        sites={**sites, portal_app.NOBODY: nobody},
+        slugs=frozenset(page_of(Portal("/", 0), app).rpartition("/")[2] for app in WEB_VIEWS),
+        journal=journal,
+        clock=CLOCK,
+        limits=portal_app.Limits(
+            settings.max_in_flight, server.request_timeout_s, server.retry_after_s
+        ),
+    )
+
+
+def portal_answer(portal: PortalFront, proxies: Proxies) -> Answer:
+    """Return the portal as what answers the requests of a connection."""
+
+    async def answer(request: Request, send: Send) -> None:
+        told = await portal(
+            Asked(
+                method=request.method.decode("ascii"),
+                path=request.path.decode("latin-1"),
+                query=request.query,
+                body=request.body,
+                host=request.host,
+                source=proxies.source(
+                    request.peer,
+                    forwarded=request.forwarded,
+                    x_forwarded_for=request.x_forwarded_for,
+                ),
+                accept_language=request.accept_language,
+                user_agent=request.user_agent,
+                fault=request.fault,
+            )
+        )
+        headers = (*told.headers, ("content-length", str(len(told.body))))
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+        send(Reply(told.status, lines.encode("latin-1"), told.body), b"")
+
+    return answer
+
+
+def _brand(loaded: Loaded, name: str) -> Brand:
+    tenant = loaded.tenants[name]
+    if not tenant.portal_logo:
+        return Brand(tenant.portal_name, tenant.portal_colour)
+    where, path = f"tenants.{name}.portal_logo", loaded.path(tenant.portal_logo)
+    kind = _LOGOS.get(path.suffix.lower())
+    if kind is None:
+        raise StartRefused(f"{where}: {path}: it must be one of {', '.join(_LOGOS)}")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise StartRefused(f"{where}: {path}: {error.strerror}") from None
+    if len(data) > _MOST_LOGO:
+        raise StartRefused(f"{where}: {path}: it is larger than {_MOST_LOGO} bytes")
+    return Brand(tenant.portal_name, tenant.portal_colour, Logo(kind, data))
+
+
+def _terms(loaded: Loaded, name: str, terms: shipped.Texts) -> dict[str, dict[str, str]]:
+    """Return what has to be agreed to by subject and language: the tenant's, else the example."""
+    found: dict[str, dict[str, str]] = {each: dict(said) for each, said in terms.items()}
+    directory = loaded.tenants[name].portal_terms
+    if not directory:
+        return found
+    where = f"tenants.{name}.portal_terms"
+    own: dict[str, dict[str, str]] = {}
+    subjects = (Subject.VOWIFI, Subject.SATELLITE, Subject.BILLING)
+    try:
+        for path in sorted(loaded.path(directory).glob("*.txt")):
+            subject, _, language = path.name.removesuffix(".txt").partition(".")
+            if subject not in subjects or not language:
+                raise StartRefused(
+                    f"{where}: {path}: its name must be {' or '.join(subjects)}, a dot, a language"
+                )
+            text = path.read_text("utf-8")
+            if not 0 < len(text.strip()) <= _MOST_TERMS:
+                raise StartRefused(f"{where}: {path}: it must have 1 to {_MOST_TERMS} letters")
+            own.setdefault(str(subject), {})[language] = text.replace("\r\n", "\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartRefused(f"{where}: {error}") from None
+    if not own:
+        raise StartRefused(
+            f"{where}: {loaded.path(directory)}: there is no file such as vowifi.en.txt"
+        )
+    return found | own
+
+
+def _countries(
+    name: str, tenant: TenantSettings, known: Mapping[str, str]
+) -> tuple[tuple[str, str], ...]:
+    for country in tenant.address_countries:
+        if country not in known:
+            raise StartRefused(
+                f"tenants.{name}.address_countries: {country!r} is none of {', '.join(known)}"
+            )
+    wanted = tenant.address_countries or tuple(known)
+    return tuple((country, known[country]) for country in wanted)
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
 
 
 def signer(loaded: Loaded, keys: key_file.FileKeys) -> Signer | None:

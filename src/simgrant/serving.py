@@ -19,12 +19,13 @@ import socket
 import ssl
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -57,12 +58,14 @@ class Running:
     parts: compose.Parts
     device_url: str
     management_url: str
+    portal_url: str
+    """Empty where there are no pages."""
 
 
 def serve(loaded: Loaded, *, workers: int, announce: Announce) -> int:
     """Run until a signal ends it; return the exit code. Raise StartRefused before it starts.
 
-    ``announce`` is given the addresses of both listeners once they are taken.
+    ``announce`` is given the addresses for devices and for operations once they are taken.
     """
     log.configure(loaded.settings.server.log_format)
     main = _single(loaded, announce) if workers == 1 else _supervise(loaded, workers, announce)
@@ -89,6 +92,7 @@ async def running(loaded: Loaded, *, reload: asyncio.Event | None = None) -> Asy
     with (
         _listening("device", settings.device.listen, settings.device.backlog) as device,
         _listening("management", settings.management.listen, 128) as management,
+        _listening_portal(loaded) as (portal, loaded),
     ):
         async with compose.opened(loaded) as parts:
             state = _State(parts)
@@ -101,9 +105,14 @@ async def running(loaded: Loaded, *, reload: asyncio.Event | None = None) -> Asy
             # The management listener outlives the other, to say that this node is going.
             async with (
                 _serving(front, management, shutdown_s=1.0),
-                _worker(state, device, index=0, reload=reload),
+                _worker(state, device, portal, index=0, reload=reload),
             ):
-                yield Running(parts, _device_url(loaded, device), _url("http", management))
+                yield Running(
+                    parts,
+                    _device_url(loaded, device),
+                    _url("http", management),
+                    _portal_url(loaded),
+                )
 
 
 def _metrics_of(parts: compose.Parts) -> bytes:
@@ -126,12 +135,17 @@ class _State:
 
 @asynccontextmanager
 async def _worker(
-    state: _State, device: socket.socket, *, index: int, reload: asyncio.Event | None
+    state: _State,
+    device: socket.socket,
+    portal: socket.socket | None,
+    *,
+    index: int,
+    reload: asyncio.Event | None,
 ) -> AsyncIterator[None]:
-    """Serve the device listener and do the upkeep."""
+    """Serve the listeners of devices and portal, and do the upkeep."""
     parts = state.parts
     settings = parts.loaded.settings
-    certificate = Certificate(parts.loaded) if settings.device.tls_certificate else None
+    certificates = _certificates(parts.loaded)
     # What is alive now lives as long as the process: the collector need not look at it.
     gc.collect()
     gc.freeze()
@@ -141,20 +155,43 @@ async def _worker(
     # statement that the event loop runs wakes it in vain: let it have it sooner than after 5 ms.
     sys.setswitchinterval(0.0005)
     async with (
-        _upkeep(parts, certificate, index, reload),
+        _upkeep(parts, certificates.values(), index, reload),
         _serving(
             parts.device,
             device,
             shutdown_s=settings.server.shutdown_timeout_s,
             http=protocol_class(parts.device, parts.bounds),
-            context=certificate.context if certificate else None,
+            context=_context_of(certificates, "device"),
             backlog=settings.device.backlog,
-        ),
+        ) as phones,
+        _serving_portal(parts, portal, _context_of(certificates, "portal")) as pages,
     ):
         try:
             yield
         finally:
             state.stopping = True
+            # Both at once: each may take all the time that there is.
+            for server in (phones, pages):
+                if server is not None:
+                    server.should_exit = True
+
+
+@asynccontextmanager
+async def _serving_portal(
+    parts: compose.Parts, portal: socket.socket | None, context: ssl.SSLContext | None
+) -> AsyncIterator[_Server | None]:
+    """Serve the portal, where there is one."""
+    if portal is None or parts.portal is None:
+        yield None
+        return
+    async with _serving(
+        parts.portal,
+        portal,
+        shutdown_s=parts.loaded.settings.server.shutdown_timeout_s,
+        http=protocol_class(parts.portal, parts.portal_bounds),
+        context=context,
+    ) as server:
+        yield server
 
 
 async def _unreachable(store: Store) -> str:
@@ -175,7 +212,7 @@ async def _serving(
     http: Any = "httptools",
     context: ssl.SSLContext | None = None,
     backlog: int = 128,
-) -> AsyncIterator[None]:
+) -> AsyncIterator[_Server]:
     """Serve an application on a socket; on exit finish what is in flight."""
     config = uvicorn.Config(
         app,
@@ -194,7 +231,7 @@ async def _serving(
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await server.await_start(task)
-        yield
+        yield server
     finally:
         server.should_exit = True
         await task
@@ -231,13 +268,16 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def _upkeep(
-    parts: compose.Parts, certificate: Certificate | None, index: int, reload: asyncio.Event | None
+    parts: compose.Parts,
+    certificates: Iterable[Certificate],
+    index: int,
+    reload: asyncio.Event | None,
 ) -> AsyncIterator[None]:
     """Run what has to be done beside answering, until the end."""
     tasks = [
         asyncio.create_task(parts.journal.run()),
         asyncio.create_task(parts.notices.run()),
-        asyncio.create_task(_renew(parts, certificate, reload or asyncio.Event())),
+        asyncio.create_task(_renew(parts, tuple(certificates), reload or asyncio.Event())),
     ]
     if index == 0:
         tasks.append(asyncio.create_task(_purge(parts)))
@@ -250,10 +290,10 @@ async def _upkeep(
 
 
 async def _renew(
-    parts: compose.Parts, certificate: Certificate | None, reload: asyncio.Event
+    parts: compose.Parts, certificates: Iterable[Certificate], reload: asyncio.Event
 ) -> None:
-    """Take over what changed of key ring, certificate and profiles, every second and on SIGHUP."""
-    watched = parts.watched if certificate is None else (*parts.watched, certificate.watched)
+    """Take over what changed of key ring, certificates and profiles, every second and on SIGHUP."""
+    watched = (*parts.watched, *(certificate.watched for certificate in certificates))
     while True:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(parts.loaded.settings.keys.poll_s):
@@ -281,12 +321,29 @@ async def _purge(parts: compose.Parts) -> None:
             structlog.get_logger().warning("purge_failed", reason=error.reason)
 
 
-class Certificate:
-    """The listener's certificate, renewed in place: new handshakes get the new one."""
+def _certificates(loaded: Loaded) -> dict[str, Certificate]:
+    """Return the certificates of the listeners that have one; raise StartRefused."""
+    settings = loaded.settings
+    device, portal = settings.device, settings.portal
+    files = {"device": (device.tls_certificate, device.tls_key)}
+    if portal.listen:
+        files["portal"] = (portal.tls_certificate, portal.tls_key)
+    return {
+        name: Certificate(loaded.path(certificate), loaded.path(key))
+        for name, (certificate, key) in files.items()
+        if certificate
+    }
 
-    def __init__(self, loaded: Loaded) -> None:
-        device = loaded.settings.device
-        self._files = (loaded.path(device.tls_certificate), loaded.path(device.tls_key))
+
+def _context_of(certificates: Mapping[str, Certificate], name: str) -> ssl.SSLContext | None:
+    return certificates[name].context if name in certificates else None
+
+
+class Certificate:
+    """A listener's certificate, renewed in place: new handshakes get the new one."""
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        self._files = (certificate, key)
         self.watched = Watched("certificate", self._files, self._take)
         self.context = self._live = self._load(_context())
 
@@ -341,6 +398,7 @@ class _Supervisor:
 
     loaded: Loaded
     device: socket.socket
+    portal: socket.socket | None
     metrics_dir: str
     store: Store
     """For asking whether it answers; the workers have their own."""
@@ -353,7 +411,9 @@ class _Supervisor:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(
-            target=_worker_process, args=(self.loaded, self.device, index, theirs), daemon=False
+            target=_worker_process,
+            args=(self.loaded, self.device, self.portal, index, theirs),
+            daemon=False,
         )
         process.start()
         theirs.close()
@@ -411,8 +471,7 @@ class _Supervisor:
 async def _supervise(loaded: Loaded, workers: int, announce: Announce) -> int:
     # Whatever would stop every worker is said once, before there are any.
     async with compose.opened(loaded) as parts:
-        if loaded.settings.device.tls_certificate:
-            Certificate(loaded)
+        _certificates(loaded)
         await _oversee(loaded, workers, announce, parts.store)
     return 0
 
@@ -425,9 +484,10 @@ async def _oversee(loaded: Loaded, workers: int, announce: Announce, store: Stor
         tempfile.TemporaryDirectory(prefix="simgrant-metrics-") as metrics_dir,
         _listening("device", settings.device.listen, settings.device.backlog) as device,
         _listening("management", settings.management.listen, 128) as management,
+        _listening_portal(loaded) as (portal, loaded),
     ):
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir
-        supervisor = _Supervisor(loaded, device, metrics_dir, store)
+        supervisor = _Supervisor(loaded, device, portal, metrics_dir, store)
 
         def metrics() -> bytes:
             registry = CollectorRegistry()
@@ -452,6 +512,8 @@ async def _oversee(loaded: Loaded, workers: int, announce: Announce, store: Stor
             supervisor.stopping = True
             # Ours too has to go, or the kernel takes phones in that nobody will answer.
             device.close()
+            if portal is not None:
+                portal.close()
             supervisor.signal(signal.SIGTERM)
             try:
                 async with asyncio.timeout(settings.server.shutdown_timeout_s + 5):
@@ -460,18 +522,30 @@ async def _oversee(loaded: Loaded, workers: int, announce: Announce, store: Stor
                 supervisor.signal(signal.SIGKILL)
 
 
-def _worker_process(loaded: Loaded, device: socket.socket, index: int, link: Connection) -> None:
+def _worker_process(
+    loaded: Loaded,
+    device: socket.socket,
+    portal: socket.socket | None,
+    index: int,
+    link: Connection,
+) -> None:
     """Run one worker of several; the target of a process."""
     log.configure(loaded.settings.server.log_format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            runner.run(_worker_main(loaded, device, index, link))
+            runner.run(_worker_main(loaded, device, portal, index, link))
         except StartRefused as refused:
             structlog.get_logger().error("worker_refused", worker=index, error=str(refused))
             raise SystemExit(1) from None
 
 
-async def _worker_main(loaded: Loaded, device: socket.socket, index: int, link: Connection) -> None:
+async def _worker_main(
+    loaded: Loaded,
+    device: socket.socket,
+    portal: socket.socket | None,
+    index: int,
+    link: Connection,
+) -> None:
     stop, reload = _on_signals()
     loop = asyncio.get_running_loop()
 
@@ -482,7 +556,7 @@ async def _worker_main(loaded: Loaded, device: socket.socket, index: int, link: 
     loop.add_reader(link.fileno(), orphaned)
     async with (
         compose.opened(loaded, worker=index) as parts,
-        _worker(_State(parts), device, index=index, reload=reload),
+        _worker(_State(parts), device, portal, index=index, reload=reload),
     ):
         link.send(True)
         await stop.wait()
@@ -519,6 +593,21 @@ def _listening(name: str, text: str, backlog: int) -> Iterator[socket.socket]:
         yield listener
     finally:
         listener.close()
+
+
+@contextmanager
+def _listening_portal(loaded: Loaded) -> Iterator[tuple[socket.socket | None, Loaded]]:
+    """Yield the portal's socket, where there is one, and the settings with its place in them."""
+    settings = loaded.settings
+    if not settings.portal.listen:
+        yield None, loaded
+        return
+    with _listening("portal", settings.portal.listen, settings.device.backlog) as listener:
+        yield listener, loaded.portal_at(_url("", listener).removeprefix("://"))
+
+
+def _portal_url(loaded: Loaded) -> str:
+    return loaded.portal_url if loaded.settings.portal.listen else ""
 
 
 def _device_url(loaded: Loaded, listener: socket.socket) -> str:

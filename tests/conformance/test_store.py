@@ -24,6 +24,7 @@ from simgrant.domain.subscription import (
     SubscriptionStatus,
     Terminal,
 )
+from simgrant.domain.visit import Settlement, Step, Visit
 from simgrant.errors import BadRequest, Conflict, PeerUnavailable
 from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.store import (
@@ -62,6 +63,7 @@ RESYNC = SessionRow(Outcome.RESYNC, 11, b"second")
 ACCEPTED = SessionRow(Outcome.ACCEPTED, 12, b"third", b"h" * 32)
 TOKEN = bytes(range(16, 32))
 USAGE = HeldUsage("month", 1, at=61)
+VISIT_ID, VISIT = bytes(range(32, 48)), Visit(Step.TERMS, 62, 3662)
 NOTICE = DueNotice(T, IMSI, IMEI, "app", "ap2004", 99, 0, 1, PUSH, NUMBER)
 REDEEMED = TokenUse(TokenState.REDEEMED, 50, 300, b"h" * 32)
 CONSUMED = replace(REDEEMED, state=TokenState.CONSUMED, at=51)
@@ -110,6 +112,7 @@ async def fill(store: SqlStore, tenant: str = T) -> None:
     assert await store.use_token(tenant, IMSI, TOKEN, REDEEMED, expected=None)
     assert await store.tell(tenant, IMSI, at=60) == 1
     await store.set_holding(tenant, IMSI, USAGE)
+    assert await store.begin_visit(tenant, IMSI, VISIT_ID, VISIT)
 
 
 async def held(place: Place, tenant: str = "") -> dict[str, list[tuple[Any, ...]]]:
@@ -763,6 +766,12 @@ CALLS: dict[str, Callable[[SqlStore], Awaitable[Any]]] = {
     "ping": lambda s: s.ping(),
     "token_use": lambda s: s.token_use(T, IMSI, TOKEN),
     "use_token": lambda s: s.use_token(T, IMSI, TOKEN, CONSUMED, expected=TokenState.REDEEMED),
+    "visit": lambda s: s.visit(T, IMSI, VISIT_ID),
+    "begin_visit": lambda s: s.begin_visit(T, IMSI, VISIT_ID[::-1], VISIT),
+    "settle_visit": lambda s: s.settle_visit(
+        T, IMSI, VISIT_ID, Settlement(Step.TERMS, Step.DONE, 63)
+    ),
+    "purchases": lambda s: _bought(s),
     "holdings": lambda s: s.holdings(T, IMSI),
     "set_holding": lambda s: s.set_holding(T, IMSI, replace(USAGE, used=2)),
     "tell": lambda s: s.tell(T, IMSI, at=99, sms_apps=["ap2003"]),
@@ -789,6 +798,8 @@ READS = {
     "profile",
     "session",
     "token_use",
+    "visit",
+    "purchases",
     "holdings",
     "sim_key",
     "ping",
@@ -799,6 +810,10 @@ READS = {
     "records",
     "consents",
 }
+
+
+async def _bought(store: SqlStore) -> list[Any]:
+    return [one async for one in store.purchases(T)]
 
 
 async def _all(store: SqlStore) -> list[Subscription]:

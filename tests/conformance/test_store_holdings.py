@@ -8,8 +8,10 @@ from decimal import Decimal
 import pytest
 
 from simgrant.adapters.store.sql.store import SqlStore
+from simgrant.domain.address import CivicAddress
 from simgrant.domain.holdings import (
     NOTHING,
+    HeldAddress,
     HeldBilling,
     HeldBoost,
     HeldSatellite,
@@ -37,7 +39,12 @@ BILLING = HeldBilling(
     8_000,
     73,
 )
-ALL: tuple[Holding, ...] = (BOOST, USAGE, SATELLITE, BILLING)
+ADDRESS = HeldAddress(
+    CivicAddress(country="DE", city="Köln", postcode="50667", street="Domkloster <4>", number="4"),
+    "place-7",
+    74,
+)
+ALL: tuple[Holding, ...] = (BOOST, USAGE, SATELLITE, BILLING, ADDRESS)
 
 
 async def test_who_holds_nothing_holds_nothing(store: SqlStore) -> None:
@@ -50,7 +57,9 @@ async def test_all_of_it_comes_back_as_it_was(store: SqlStore) -> None:
     await store.add(new())
     for each in ALL:
         await store.set_holding(T, IMSI, each)
-    assert await store.holdings(T, IMSI) == Holdings((BOOST,), (USAGE,), SATELLITE, (BILLING,))
+    assert await store.holdings(T, IMSI) == Holdings(
+        (BOOST,), (USAGE,), SATELLITE, (BILLING,), ADDRESS
+    )
     assert await store.holdings(T, OTHER) == NOTHING
 
 

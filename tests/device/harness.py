@@ -83,6 +83,8 @@ WRITES = frozenset(
         "use_token",
         "tell",
         "set_holding",
+        "begin_visit",
+        "settle_visit",
         "settle_notices",
         "set_sqn_offset",
         "add",

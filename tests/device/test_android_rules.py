@@ -320,7 +320,7 @@ async def test_rule_8_only_amp_is_escaped(server: Server) -> None:
 
 
 async def test_rule_8_an_ampersand_reaches_the_phone(bench: Workbench) -> None:
-    settings = '[portal]\nbase_url = "https://portal.example/a?b=1&c=2"'
+    settings = '[portal]\npublic_url = "https://portal.example/a?b=1&c=2"'
     async with bench.opened(settings) as server:
         answer = await Phone(server, imsi=NO_CONSENT).full()
     assert b"&amp;c=2" in answer.content

@@ -503,7 +503,7 @@ async def test_a_consent_that_ran_out_counts_as_missing(server: Server) -> None:
 @pytest.mark.conforms("divergence.vowifi-no-page")
 @pytest.mark.spec("TS.43 §3.3.1")
 async def test_without_a_portal_missing_data_cannot_be_offered(bench: Workbench) -> None:
-    async with bench.opened('[portal]\nbase_url = ""') as server:
+    async with bench.opened('[portal]\nlisten = ""') as server:
         vowifi = service(await Phone(server, imsi=NO_CONSENT).full(), "ap2004")
     assert vowifi["EntitlementStatus"] == "2"
     assert vowifi["MessageForIncompatible"]

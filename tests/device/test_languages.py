@@ -44,7 +44,7 @@ nl = "Niet beschikbaar."
 """
     )
     tenant = '[tenants.default]\ntexts = "texts.toml"\nlanguage = "nl"\n'
-    async with bench.opened(tenant + '[portal]\nbase_url = ""\n') as server:
+    async with bench.opened(tenant + '[portal]\nlisten = ""\n') as server:
         assert await told(server, "nl-BE") == "Uw abonnement is opgeschort."
         assert await told(server, "nl-NL") == "Uw abonnement is geschorst."
         assert await told(server, "en-GB") == "Call 611."

@@ -45,7 +45,9 @@ from tests.device.harness import push_request as pieces_of
 DEADLINE = 5.0
 """Seconds after which a test gives up; nothing here takes a tenth of it."""
 
-PLAIN = '[device]\nlisten = "127.0.0.1:0"\n[management]\nlisten = "127.0.0.1:0"\n'
+PLAIN = "".join(
+    f'[{each}]\nlisten = "127.0.0.1:0"\n' for each in ("device", "management", "portal")
+)
 
 
 @dataclass(repr=False)
@@ -140,7 +142,7 @@ async def listening(
     """Run a whole server on free ports of the loopback interface."""
     if "[device]" not in settings:
         settings = '[device]\nlisten = "127.0.0.1:0"\n' + settings
-    settings += '\n[management]\nlisten = "127.0.0.1:0"\n'
+    settings += '\n[management]\nlisten = "127.0.0.1:0"\n[portal]\nlisten = "127.0.0.1:0"\n'
     loaded = bench.loaded(settings)
     with structlog.testing.capture_logs() as events:
         async with AsyncExitStack() as stack:

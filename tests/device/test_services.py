@@ -24,8 +24,8 @@ from simgrant.domain.holdings import (
 )
 from simgrant.domain.subscription import ConsentStatus
 from simgrant.flows.explain import Inquiry, Rules, explain
+from simgrant.flows.handles import Handle, pull_handle
 from simgrant.identities import Imsi
-from simgrant.keyring.ring import Purpose
 from simgrant.ports.store import Change
 from simgrant.spec.version import SpecVersion
 from simgrant.wire.request import StoreClaim
@@ -34,7 +34,7 @@ from tests.device.harness import JSON, START, XML, Phone, Server, Workbench, new
 
 PREMIUM = Imsi("001010000000020")
 OTHER = Imsi("001010000000021")
-PORTAL = '[portal]\nbase_url = "https://portal.example.net"\n'
+PORTAL = '[portal]\npublic_url = "https://portal.example.net"\n'
 STORE = (("store_vendor", "Google"), ("store_user_id", "user-17"))
 
 HELD = Holdings(
@@ -145,21 +145,20 @@ async def test_0_and_166_are_the_same_boost(server: Server, number: str) -> None
     assert found["ServiceFlow_URL"] == "https://portal.example.net/data-plan"
 
 
-def opened_page(server: Server, user_data: str) -> list[str]:
+def opened_page(server: Server, user_data: str) -> Handle:
     """Return what a page's user data say to whoever has the keys."""
     assert user_data.startswith("encodedValue=")
     posted = json.loads(base64.b64decode(user_data.removeprefix("encodedValue="), validate=True))
-    sealed = base64.urlsafe_b64decode(posted["flow"] + "=" * (-len(posted["flow"]) % 4))
-    _, plain = server.ring.open(Purpose.WEB_VIEW, sealed, now=server.clock.now())
-    return plain.decode().split("\0")
+    return pull_handle(posted["flow"], server.parts.keys, now=server.clock.now())[1]
 
 
 @pytest.mark.conforms("data-plan.page", "answer.encoded-values", "divergence.page-user-data-json")
 async def test_a_page_is_told_which_boost_it_sells(server: Server) -> None:
     phone = phone_of(server, "ap2010", OTHER, extra=(("boost_type", "0"),))
     found = await told(phone)
-    app, imsi, terminal, _, boost = opened_page(server, found["ServiceFlow_UserData"])
-    assert (app, imsi, terminal, boost) == ("ap2010", OTHER.digits, phone.terminal_id, "166")
+    handle = opened_page(server, found["ServiceFlow_UserData"])
+    assert (handle.app_id, handle.imsi, handle.about) == ("ap2010", OTHER, ("166",))
+    assert handle.terminal_id == phone.terminal_id
 
 
 async def test_what_a_boost_asks_changes_nothing_for_other_applications(server: Server) -> None:
@@ -198,8 +197,8 @@ async def test_who_agreed_can_purchase_at_that_store_alone(server: Server) -> No
 @pytest.mark.conforms("answer.encoded-values", "divergence.page-user-data-json")
 async def test_the_page_is_told_which_store_it_is_about(server: Server) -> None:
     found = await told(phone_of(server, "ap2012", OTHER, extra=STORE))
-    app, _, _, _, vendor, user = opened_page(server, found["ServiceFlow_UserData"])
-    assert (app, vendor, user) == ("ap2012", "google", "user-17")
+    handle = opened_page(server, found["ServiceFlow_UserData"])
+    assert (handle.app_id, handle.about) == ("ap2012", ("google", "user-17"))
 
 
 @pytest.mark.conforms(
@@ -326,7 +325,8 @@ async def test_who_has_not_switched_it_on_is_sent_to_the_page(server: Server) ->
     found = await told(phone_of(server, "ap2016", OTHER))
     assert found["EntitlementStatus"] == "0"
     assert found["ServiceFlow_URL"] == "https://portal.example.net/satmode"
-    assert opened_page(server, found["ServiceFlow_UserData"])[:2] == ["ap2016", OTHER.digits]
+    handle = opened_page(server, found["ServiceFlow_UserData"])
+    assert (handle.app_id, handle.imsi, handle.about) == ("ap2016", OTHER, ())
 
 
 @pytest.mark.spec("TS.43 §2.6")

@@ -55,6 +55,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     settings = [
         f"SIMGRANT__DEVICE__LISTEN={device}",
         f"SIMGRANT__MANAGEMENT__LISTEN={management}",
+        "SIMGRANT__PORTAL__LISTEN=127.0.0.1:0",
         f"SIMGRANT__SERVER__STATE_DIR={tmp_path / 'state'}",
     ]
     command = ["env", "-C", str(tmp_path), *settings, str(scripts / "simgrant"), "serve"]

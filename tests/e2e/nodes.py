@@ -102,6 +102,7 @@ class Site:
         own: dict[str, object] = {
             "device.listen": f"127.0.0.1:{device}",
             "management.listen": f"127.0.0.1:{management}",
+            "portal.listen": "127.0.0.1:0",
             "local_auc.ind": 8 * (number % 4),
             **(settings or {}),
         }

@@ -989,6 +989,29 @@ def test_check_config_names_every_problem_at_once(bare: Simgrant) -> None:
     assert found["ok"] is False
 
 
+def test_check_config_looks_at_what_the_portal_needs(simgrant: Simgrant) -> None:
+    simgrant.file(
+        "simgrant.toml",
+        '[portal]\nlisten = "127.0.0.1:8080"\npublic_url = "http://portal.example.net"\n'
+        '[tenants.default]\nportal_logo = "logo.gif"\nportal_terms = "none"\n',
+    )
+    found = simgrant.json("check-config", "--json", code=2)["findings"]
+    said = {each["level"]: each["text"] for each in found if each["topic"] == "listeners"}
+    assert said == {"problem": "device and portal are both 127.0.0.1:8080"}
+    problems = [each["text"] for each in found if each["topic"] == "portal"]
+    assert len(problems) == 2
+    simgrant.file("simgrant.toml", '[portal]\npublic_url = "http://portal.example.net"\n')
+    found = simgrant.json("check-config", "--json")["findings"]
+    assert [each["text"] for each in found if each["level"] == "warning"] == [
+        "phones are sent to http://portal.example.net, without TLS"
+    ]
+    simgrant.file("simgrant.toml", '[device]\ntrusted_proxies = ["192.0.2.1"]\n')
+    found = simgrant.json("check-config", "--json")["findings"]
+    assert [each["text"] for each in found if each["level"] == "warning"] == [
+        "phones are sent to http://127.0.0.1:8082, which is this machine: set portal.public_url"
+    ]
+
+
 def test_check_config_warns_of_tenants_that_serve_nobody(simgrant: Simgrant) -> None:
     simgrant.file(
         "simgrant.toml",
@@ -1293,6 +1316,7 @@ def ports() -> tuple[int, dict[str, str]]:
     return device, {
         "SIMGRANT__DEVICE__LISTEN": f'"127.0.0.1:{device}"',
         "SIMGRANT__MANAGEMENT__LISTEN": f'"127.0.0.1:{free_port()}"',
+        "SIMGRANT__PORTAL__LISTEN": '"127.0.0.1:0"',
     }
 
 

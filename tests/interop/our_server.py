@@ -37,6 +37,7 @@ def running(place: Path, **settings: str) -> Iterator[OurServer]:
         "SERVER__STATE_DIR": str(place / "state"),
         "DEVICE__LISTEN": f"127.0.0.1:{device}",
         "MANAGEMENT__LISTEN": f"127.0.0.1:{management}",
+        "PORTAL__LISTEN": "127.0.0.1:0",
         **settings,
     }
     log = place / "simgrant.log"

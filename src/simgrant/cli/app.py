@@ -25,6 +25,7 @@ from simgrant.cli import (
     explain,
     identity,
     keys,
+    page,
     serve,
     services,
     subscription,
@@ -158,6 +159,7 @@ app.add_typer(subscription.app, name="subscription")
 app.add_typer(token.app, name="token")
 app.add_typer(identity.app, name="identity")
 app.command("explain")(explain.explain)
+app.command("page")(page.page)
 app.add_typer(db.app, name="db")
 app.command("services")(services.services)
 

@@ -88,7 +88,8 @@ def _look(said: Globals) -> Iterator[Finding]:
     yield from _partners(loaded)
     yield from _sign_ins(loaded)
     yield from _keys(loaded)
-    yield from _certificate(loaded)
+    yield from _certificates(loaded)
+    yield from _portal(loaded)
     yield from _store(loaded)
 
 
@@ -102,18 +103,30 @@ def _environment() -> Iterator[Finding]:
 
 def _listeners(loaded: Loaded) -> Iterator[Finding]:
     import ipaddress
+    from itertools import combinations
+    from urllib.parse import urlsplit
 
     from simgrant.config.load import parse_listen
 
     settings = loaded.settings
-    device, management = settings.device, settings.management
-    if device.listen == management.listen and parse_listen(device.listen)[1]:
-        yield Finding(Level.PROBLEM, "listeners", f"device and management are both {device.listen}")
-        return
-    yield Finding(Level.OK, "listeners", f"devices {device.listen}, operations {management.listen}")
+    device, management, portal = settings.device, settings.management, settings.portal
+    places = {"device": device.listen, "management": management.listen, "portal": portal.listen}
+    for one, other in combinations(places, 2):
+        if places[one] == places[other] and parse_listen(places[one])[1]:
+            yield Finding(Level.PROBLEM, "listeners", f"{one} and {other} are both {places[one]}")
+            return
+    shown = f"devices {device.listen}, operations {management.listen}"
+    yield Finding(Level.OK, "listeners", f"{shown}, pages {portal.listen or 'nowhere'}")
+    pages = loaded.portal_url
+    pages_are_local = (urlsplit(pages).hostname or "").startswith("127.")
+    if pages.startswith("http:") and not pages_are_local:
+        yield Finding(Level.WARNING, "listeners", f"phones are sent to {pages}, without TLS")
     device_is_local = ipaddress.ip_address(parse_listen(device.listen)[0]).is_loopback
     if not (device.tls_certificate or device.trusted_proxies or device_is_local):
         yield Finding(Level.WARNING, "listeners", "devices are served without TLS and proxy")
+    if pages_are_local and (device.trusted_proxies or not device_is_local):
+        text = f"phones are sent to {pages}, which is this machine: set portal.public_url"
+        yield Finding(Level.WARNING, "listeners", text)
     if not ipaddress.ip_address(parse_listen(management.listen)[0]).is_private:
         text = f"management.listen {management.listen} has no authentication of its own"
         yield Finding(Level.WARNING, "listeners", text)
@@ -208,13 +221,35 @@ def _keys(loaded: Loaded) -> Iterator[Finding]:
             yield whole
 
 
-def _certificate(loaded: Loaded) -> Iterator[Finding]:
+def _certificates(loaded: Loaded) -> Iterator[Finding]:
+    for section in (loaded.settings.device, loaded.settings.portal):
+        if section.tls_certificate:
+            yield from _certificate(
+                loaded.path(section.tls_certificate), loaded.path(section.tls_key)
+            )
+
+
+def _portal(loaded: Loaded) -> Iterator[Finding]:
+    from simgrant import compose
+    from simgrant.errors import StartRefused
+
+    if not loaded.settings.portal.listen:
+        return
+    for name in loaded.tenants:
+        try:
+            policy = compose.policy_of(loaded, name)
+        except StartRefused:
+            continue  # named already
+        for part in (compose.site, compose.house):
+            try:
+                part(loaded, name, policy)
+            except StartRefused as refused:
+                yield Finding(Level.PROBLEM, "portal", str(refused))
+
+
+def _certificate(certificate: Path, key: Path) -> Iterator[Finding]:
     import ssl
 
-    device = loaded.settings.device
-    if not device.tls_certificate:
-        return
-    certificate, key = loaded.path(device.tls_certificate), loaded.path(device.tls_key)
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
     except OSError as error:  # ssl.SSLError is one

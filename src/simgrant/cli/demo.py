@@ -216,6 +216,7 @@ async def stage(state: Path) -> AsyncIterator[Running]:
             "SIMGRANT__SERVER__STATE_DIR": str(state),
             "SIMGRANT__DEVICE__LISTEN": '"127.0.0.1:0"',
             "SIMGRANT__MANAGEMENT__LISTEN": '"127.0.0.1:0"',
+            "SIMGRANT__PORTAL__LISTEN": '"127.0.0.1:0"',
         },
     )
     await asyncio.to_thread(make_state, loaded)

@@ -181,7 +181,7 @@ async def _ask(
                 tenant=here.tenant,
                 policy=here.policy(),
                 portal=Portal(
-                    here.loaded.tenants[tenant].portal_url or settings.portal.base_url,
+                    here.loaded.tenants[tenant].portal_url or here.loaded.portal_url,
                     settings.portal.user_data_life_s,
                 ),
                 store=here.store,

@@ -89,6 +89,8 @@ def _greet(loaded: Loaded, url: str, control: str, *, has_demo: bool) -> None:
         ("devices", f"{url}/"),
         ("operations", f"{control}/healthz  {control}/readyz  {control}/metrics"),
     ]
+    if loaded.settings.portal.listen:
+        rows.insert(3, ("pages", f"{loaded.portal_url}/"))
     note("\n".join(f"{paint(name.ljust(10), bold=True)}  {text}" for name, text in rows))
     if has_demo:
         note(
@@ -96,6 +98,7 @@ def _greet(loaded: Loaded, url: str, control: str, *, has_demo: bool) -> None:
             f"  simgrant sim handset {url}/\n"
             f"  simgrant sim handset {url}/ --like android-ims-provisioning --repeat token\n"
             f"  simgrant explain 001010000000003 vowifi\n"
+            f"  simgrant page 001010000000003 vowifi   # a link for your browser\n"
             f"  curl -i '{url}/?terminal_id=490154203237518&app=ap2004&vers=0"
             f"&entitlement_version=2.0&EAP_ID=0001010000000001"
             f"%40nai.epc.mnc001.mcc001.3gppnetwork.org' \\\n"

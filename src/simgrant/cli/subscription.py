@@ -607,6 +607,37 @@ def remove(ctx: typer.Context, imsi: ImsiArgument, *, tenant: TenantOption = "de
     run(work())
 
 
+@app.command()
+def purchases(
+    ctx: typer.Context,
+    *,
+    since: Annotated[
+        str, typer.Option("--since", metavar="TIME", help="ISO 8601, such as 2026-11-01; in UTC.")
+    ] = "",
+    tenant: TenantOption = "default",
+) -> None:
+    """Print what was bought on the portal, a line of JSON each, for who charges for it."""
+    import json
+    from datetime import UTC, datetime
+
+    try:
+        began = datetime.fromisoformat(since) if since else datetime.fromtimestamp(0, UTC)
+    except ValueError:
+        raise BadUsage(f"--since {since!r} is no time such as 2026-11-01") from None
+    began = began if began.tzinfo else began.replace(tzinfo=UTC)
+
+    async def work() -> None:
+        from simgrant.flows import subscriptions
+
+        async with desk(ctx, tenant) as here:
+            bought = subscriptions.purchases(here.store, tenant, since=int(began.timestamp()))
+            async for imsi, receipt in bought:
+                line = {"imsi": imsi.digits, **subscriptions.receipt_data(receipt)}
+                typer.echo(json.dumps(line, ensure_ascii=False))
+
+    run(work())
+
+
 @app.command("export")
 def export_data(
     ctx: typer.Context, imsi: ImsiArgument, *, tenant: TenantOption = "default"

@@ -62,6 +62,7 @@ _TEST_PLMNS = ("001-01", "999-99")
 _PLMN = re.compile(r"\d{3}-\d{2,3}")
 _RANGE = re.compile(r"(\d{6,15})-(\d{6,15})")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _HOST_PORT = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}", re.ASCII)
 _TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
@@ -121,6 +122,20 @@ class Loaded:
     def store_shown(self) -> str:
         """The store's URL without user and password."""
         return re.sub(r"//[^/@]*@", "//", self.store_url)
+
+    @property
+    def portal_url(self) -> str:
+        """The address of the portal; empty where there is none."""
+        portal = self.settings.portal
+        if portal.public_url or not portal.listen:
+            return portal.public_url
+        return f"{'https' if portal.tls_certificate else 'http'}://{portal.listen}"
+
+    def portal_at(self, listen: str) -> Loaded:
+        """Return the same with the portal listening where it could."""
+        portal = msgspec.structs.replace(self.settings.portal, listen=listen)
+        settings = msgspec.structs.replace(self.settings, portal=portal)
+        return Loaded(settings, self.base, self.source)
 
     @property
     def tenants(self) -> dict[str, Tenant]:
@@ -228,14 +243,28 @@ def _meant(name: str, known: Any) -> str:
 def _problems(loaded: Loaded) -> list[str]:
     settings = loaded.settings
     found = []
-    for name in ("device", "management"):
+    for name in ("device", "management", "portal"):
+        listen = getattr(settings, name).listen
         try:
-            parse_listen(getattr(settings, name).listen)
+            if listen or name != "portal":
+                parse_listen(listen)
         except ValueError as error:
             found.append(f"{name}.listen: {error}")
+    portal = settings.portal
+    if not portal.public_url and portal.listen.startswith(("0.0.0.0:", "[::]:")):
+        found.append(
+            f"portal.public_url: must be set, since phones find nothing at {portal.listen}"
+        )
+    for where, url in (
+        ("portal.public_url", settings.portal.public_url),
+        *((f"tenants.{name}.portal_url", each.portal_url) for name, each in loaded.tenants.items()),
+    ):
+        if url and not _is_address(url):
+            found.append(f"{where}: {url!r} is no https address")
     device = settings.device
-    if bool(device.tls_certificate) != bool(device.tls_key):
-        found.append("device: tls_certificate and tls_key go together")
+    for name, section in (("device", device), ("portal", settings.portal)):
+        if bool(section.tls_certificate) != bool(section.tls_key):
+            found.append(f"{name}: tls_certificate and tls_key go together")
     if device.proxy_protocol and device.tls_certificate:
         found.append("device: proxy_protocol needs a listener without TLS")
     if device.proxy_protocol and not device.trusted_proxies:
@@ -255,6 +284,11 @@ def _problems(loaded: Loaded) -> list[str]:
         ("device.max_head", device.max_head, 4_096, 1 << 20),
         ("auth.session_life_s", settings.auth.session_life_s, 5, 600),
         ("local_auc.ind", settings.local_auc.ind, 0, 31),
+        ("portal.user_data_life_s", settings.portal.user_data_life_s, 30, 3_600),
+        ("portal.resume_s", settings.portal.resume_s, 0, 3_600),
+        ("portal.page_life_s", settings.portal.page_life_s, 60, 3_600),
+        ("portal.receipts_days", settings.portal.receipts_days, 1, 3_650),
+        ("portal.max_in_flight", settings.portal.max_in_flight, 1, 100_000),
         ("tokens.life_s", settings.tokens.life_s, 60, 400 * 86_400),
         ("tokens.renew_last", settings.tokens.renew_last, 0, 0.9),
         ("tokens.overlap_s", settings.tokens.overlap_s, 0, 3_600),
@@ -459,6 +493,18 @@ def _nameless(where: str, names: Iterable[str], loaded: Loaded) -> list[str]:
     ]
 
 
+def _is_address(url: str) -> bool:
+    """Say whether an address is one of a page."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        return False
+    if not host or parts.fragment or not url.isascii() or not url.isprintable():
+        return False
+    return parts.scheme in ("http", "https") and {" ", ";", ",", "@"}.isdisjoint(url)
+
+
 def _is_safe(url: str) -> bool:
     """Say whether an address is one that secrets and people may be sent to: of this machine too."""
     try:
@@ -489,6 +535,8 @@ def _tenant_problems(tenants: Mapping[str, Tenant]) -> list[str]:
     for name, tenant in tenants.items():
         if not _TENANT_NAME.fullmatch(name):
             found.append(f"tenants.{name}: a name is lower case letters, digits and hyphens")
+        if tenant.portal_colour and not _COLOUR.fullmatch(tenant.portal_colour):
+            found.append(f"tenants.{name}.portal_colour: {tenant.portal_colour!r} is no #rrggbb")
         if not _LANGUAGE.fullmatch(tenant.language):
             found.append(
                 f"tenants.{name}.language: {tenant.language!r} is no language tag such as pt-BR"

@@ -75,14 +75,41 @@ class Management(Section, frozen=True):
 
 
 class Portal(Section, frozen=True):
-    """Web pages that a phone opens in the middle of an entitlement (reserved: no listener yet)."""
+    """Web pages that a phone opens in the middle of an entitlement (see The portal)."""
 
-    base_url: str = "http://127.0.0.1:8082"
+    listen: str = "127.0.0.1:8082"
+    """Address and port. Empty = this server has no pages."""
+    public_url: str = ""
     """Address of the portal as phones reach it. `/vowifi`, `/data-plan`, `/direct-carrier-billing`
-    and `/satmode` under it are the ServiceFlow_URLs of the services. Empty = there is no portal,
-    and a phone whose subscriber owes something is told that the service cannot be offered."""
+    and `/satmode` under it are the ServiceFlow_URLs of the services. Empty = where it listens; if
+    that is empty too, there is no portal, and a phone whose subscriber owes something is told that
+    the service cannot be offered. With pages of your own, name them here and leave `listen`
+    empty."""
+    tls_certificate: str = ""
+    """PEM file of the certificate chain; empty = plain HTTP, for use behind a proxy, which has to
+    be one of `device.trusted_proxies`. Read again when it changes and on SIGHUP."""
+    tls_key: str = ""
+    """PEM file of the certificate's private key."""
     user_data_life_s: int = 600
-    """Seconds for which the signed ServiceFlow_UserData is good."""
+    """Seconds for which the sealed ServiceFlow_UserData opens a page."""
+    resume_s: int = 300
+    """Seconds after that in which the same user data lead back to where the subscriber was."""
+    page_life_s: int = 1800
+    """Seconds in which a form has to be sent."""
+    receipts_days: int = 400
+    """Days for which it is kept what was bought on a page (`simgrant subscription purchases`)."""
+    address_validator: Literal["embedded"] = "embedded"
+    """Who checks addresses: `embedded` looks whether one is whole and written as in its country."""
+    max_in_flight: int = 64
+    """Requests that one worker handles at a time; more get 429."""
+    source_burst: int = 600
+    """Pages at once for one source address, which may be a whole network's NAT. 0 = no limit."""
+    source_per_minute: int = 1_200
+    """Pages a minute after that, for one source address."""
+    visit_burst: int = 30
+    """Pages at once for one user data. 0 = no limit."""
+    visit_per_minute: int = 30
+    """Pages a minute after that, for one user data."""
 
 
 class Store(Section, frozen=True):
@@ -624,7 +651,21 @@ class Tenant(Section, frozen=True):
     language: str = "en"
     """Language of texts for phones whose Accept-Language names none that there is."""
     portal_url: str = ""
-    """The tenant's own portal; empty = `portal.base_url`."""
+    """Address of the tenant's pages; empty = `portal.public_url`. Its host name is then the
+    tenant's alone."""
+    portal_name: str = ""
+    """What the tenant's pages call it; empty = they name nobody."""
+    portal_colour: str = ""
+    """Colour of buttons as `#rrggbb`; empty = simgrant's blue."""
+    portal_logo: str = ""
+    """PNG, SVG or WebP file, shown in place of the name; at most 256 KiB."""
+    portal_terms: str = ""
+    """Directory of the texts that subscribers agree to: `vowifi.LANGUAGE.txt`, `satellite.…` and
+    `billing.…`, with empty lines between paragraphs. What is not there is simgrant's example, and
+    for carrier billing the policy's text."""
+    address_countries: tuple[str, ...] = ()
+    """Countries of emergency addresses (two letters), in the order of the list; empty = all that
+    the validator knows."""
     withheld: tuple[str, ...] = ()
     """Operations, such as `GetSubscriberInfo`, that this tenant does not offer (405)."""
     sim_id: Literal["imsi", "uuid", "hash"] = "hash"

@@ -1,12 +1,18 @@
-"""What a person reads of signing in, in the languages that come with simgrant.
+"""What a person reads of signing in and on the portal, in the languages that come with simgrant.
 
-Settings replace a language or add one. Each is one short message, in seventy letters where it has
-others than English does.
+Settings replace a language or add one. A one-time password is one short message, in seventy letters
+where it has others than English does. The portal's texts are in ``portal_texts.toml``.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from typing import Final, TypeAlias
+
+Texts: TypeAlias = Mapping[str, Mapping[str, str]]
+"""Texts by name and language."""
 
 OTP: Final = {
     "en": "{code} is your code. Never tell it to anybody.",
@@ -22,3 +28,10 @@ SIGN_IN_FAILED: Final = {
     "fr": "La connexion a échoué. Veuillez réessayer.",
     "it": "L'accesso non è riuscito. Riprovi.",
 }
+
+
+def portal() -> tuple[Texts, Texts]:
+    """Return the texts of the portal's pages, and the terms that come with simgrant."""
+    text = resources.files(__package__).joinpath("portal_texts.toml").read_text("utf-8")
+    found = tomllib.loads(text)
+    return found["texts"], found["terms"]

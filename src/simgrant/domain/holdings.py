@@ -10,11 +10,16 @@ from dataclasses import field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from simgrant.domain.address import CivicAddress
 from simgrant.nouns import Word, noun
 from simgrant.spec.ids import ProvStatus
 
 if TYPE_CHECKING:
     from simgrant.domain.subscription import ConsentStatus
+
+
+MOST_STORE_USERS = 32
+"""With whom one subscription has settled something: it is the phone that names them."""
 
 
 class Money(NamedTuple):
@@ -99,7 +104,17 @@ class HeldBilling:
     at: int = 0
 
 
-Holding: TypeAlias = HeldBoost | HeldUsage | HeldSatellite | HeldBilling
+@noun
+class HeldAddress:
+    """The address for emergency calls over Wi-Fi; whether it counts, the consent says."""
+
+    address: CivicAddress
+    identifier: str = field(default="", repr=False)
+    """The emergency system's name for the place."""
+    at: int = 0
+
+
+Holding: TypeAlias = HeldBoost | HeldUsage | HeldSatellite | HeldBilling | HeldAddress
 
 
 @noun
@@ -110,6 +125,7 @@ class Holdings:
     usage: tuple[HeldUsage, ...] = ()
     satellite: HeldSatellite | None = None
     billing: tuple[HeldBilling, ...] = ()
+    address: HeldAddress | None = None
 
     def at_store(self, vendor: str, user_id: str) -> HeldBilling | None:
         """Return what is settled with one user of a store (``vendor`` in lower case)."""

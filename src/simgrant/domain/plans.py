@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import field
 from decimal import Decimal
+from typing import NamedTuple, TypeAlias
 
 from simgrant.domain.holdings import Money
 from simgrant.domain.problems import shown
@@ -34,6 +35,8 @@ UNLIMITED = "unlimited"
 LIMIT = "{limit}"
 """Stands for the spending limit in the message about the terms."""
 MOST_BOOSTS = 50
+MOST_OFFERS = 10
+"""Ways to buy one boost."""
 MOST_NETWORKS = 500
 """Satellite networks in one list."""
 MOST_STORES = 50
@@ -68,6 +71,27 @@ class Sale(Word):
     FOR_SALE = "for_sale"
 
 
+class BoostOffer(NamedTuple):
+    """How a boost can be bought on the portal."""
+
+    lasts_s: int | None = None
+    """Seconds after which it ends by itself; None = it stays."""
+    price: Money | None = None
+    """None = nothing is asked for it."""
+
+
+@noun
+class Showcase:
+    """How the portal sells a boost."""
+
+    title: Mapping[str, str] = field(default_factory=dict)
+    text: Mapping[str, str] = field(default_factory=dict)
+    offers: tuple[BoostOffer, ...] = (BoostOffer(),)
+
+
+PLAIN_SHOWCASE = Showcase()
+
+
 @noun
 class PlanBoost:
     """A boost that a plan includes or offers (TS.43 §9.1.2)."""
@@ -76,6 +100,7 @@ class PlanBoost:
     sale: Sale
     target: tuple[tuple[str, int], ...]
     """Names of TargetCharacteristicsInfo and their values."""
+    showcase: Showcase = PLAIN_SHOWCASE
 
 
 @noun
@@ -189,6 +214,10 @@ DERIVED: Mapping[str, str] = {
 
 PLAN_KEYS = ("features", "data", "boosts", "standalone_5g", "satellite", "carrier_billing")
 
+_BoostKind: TypeAlias = tuple[int, tuple[tuple[str, int], ...], Showcase]
+_BOOST_KEYS = ("type", "target", "title", "text", "offers")
+_LONGEST_OFFER = 366 * 86_400
+
 CATALOGUE_KEYS = ("boosts", "usage", "satellite", "carrier_billing")
 """The tables of the policy that plans refer to, or that hold for all of them."""
 
@@ -234,7 +263,7 @@ class Catalogue:
     @property
     def boost_types(self) -> frozenset[int]:
         """The types of all boosts."""
-        return frozenset(boost_type for boost_type, _ in self._boosts.values())
+        return frozenset(boost_type for boost_type, *_ in self._boosts.values())
 
     def plan(self, body: Mapping[str, object], listed: frozenset[str], where: str) -> Plan:
         """Return a plan; ``listed`` are the features that it names itself."""
@@ -261,12 +290,12 @@ class Catalogue:
             frozenset(features), data, boosts, standalone, satellite, billing, self._counters
         )
 
-    def _boost_kinds(self, given: object) -> dict[str, tuple[int, tuple[tuple[str, int], ...]]]:
-        found: dict[str, tuple[int, tuple[tuple[str, int], ...]]] = {}
+    def _boost_kinds(self, given: object) -> dict[str, _BoostKind]:
+        found: dict[str, _BoostKind] = {}
         read = self._read
         for name, entry in read.named(given, "boosts", most=MOST_BOOSTS):
             where = f"boosts.{name}"
-            body = read.table(entry, where, "", known=("type", "target"))
+            body = read.table(entry, where, "", known=_BOOST_KEYS)
             kind = read.number(body.get("type"), where, "type", least=1, most=MOST_BOOST_TYPE)
             target = read.table(body.get("target", {}), where, "target", known=TARGETS)
             found[name] = (
@@ -281,8 +310,35 @@ class Catalogue:
                     for aim, least in TARGETS.items()
                     if aim in target
                 ),
+                Showcase(
+                    read.said(body.get("title", {}), where, "title", self._texts),
+                    read.said(body.get("text", {}), where, "text", self._texts),
+                    self._offers(body["offers"], where) if "offers" in body else (BoostOffer(),),
+                ),
             )
         return found
+
+    def _offers(self, given: object, where: str) -> tuple[BoostOffer, ...]:
+        read, found = self._read, []
+        for number, entry in enumerate(read.items(given, where, "offers", most=MOST_OFFERS), 1):
+            key = f"offers[{number}]"
+            body = read.table(entry, where, key, known=("lasts_s", "price"))
+            lasts, price = body.get("lasts_s"), body.get("price")
+            if lasts is not None:
+                lasts = read.number(lasts, where, f"{key}.lasts_s", least=60, most=_LONGEST_OFFER)
+            if price is not None:
+                price = self._money(price, where, f"{key}.price")
+            found.append(BoostOffer(lasts, price))
+        if not found:
+            read.say(where, "offers", "is empty; leave it out where there is nothing to choose")
+        return tuple(found)
+
+    def _money(self, given: object, where: str, key: str) -> Money | None:
+        amount = _AMOUNT.fullmatch(given) if isinstance(given, str) else None
+        if amount is None:
+            said = f'must be an amount such as "50.00 EUR", not {shown(given)}'
+            self._read.say(where, key, said)
+        return amount and Money(Decimal(amount[1]), amount[2])
 
     def _counter_kinds(self, given: object) -> dict[str, Counter]:
         found: dict[str, Counter] = {}
@@ -315,11 +371,11 @@ class Catalogue:
             if name not in self._boosts:
                 self._read.problems.unknown(where, "boosts", name, self._boosts)
                 continue
-            kind, target = self._boosts[name]
+            kind, target, showcase = self._boosts[name]
             sale = self._read.word(word, where, f"boosts.{name}", _SALES)
             if kind in found:
                 self._read.say(where, f"boosts.{name}", f"is the second boost of type {kind}")
-            found[kind] = PlanBoost(kind, sale, target)
+            found[kind] = PlanBoost(kind, sale, target, showcase)
         return tuple(found[kind] for kind in sorted(found))
 
     def _plan_satellite(self, given: object, where: str) -> Satellite:

@@ -35,7 +35,7 @@ class Trail:
     """Keyed hash of the source address."""
     leg: str = ""
     """``start``, ``answer``, ``token``, ``temporary_token``, ``operator_token``, ``access_token``,
-    ``requestor_token``, ``oidc``, ``otp`` or ``none``: which kind of request it was."""
+    ``requestor_token``, ``oidc``, ``otp``, ``web_view`` or ``none``: the kind of request it was."""
     apps: tuple[str, ...] = ()
     unknown_apps: tuple[str, ...] = ()
     spec_version: str = ""
@@ -45,8 +45,9 @@ class Trail:
     """The profile of clients that it fits."""
     status: int = 0
     outcome: str = ""
-    """``document``, ``challenge``, ``redirect``, ``code_sent``, ``key_set``, ``method``, or the
-    reason code of the error that ended it."""
+    """``document``, ``challenge``, ``redirect``, ``code_sent``, ``key_set``, ``method``, what page
+    was shown (``agree``, ``address``, ``suggestions``, ``offers``, ``done``, ``not_offered``,
+    ``closed``, ``no_page``), or the reason code of the error that ended it."""
     detail: str = ""
     """For the operator; no identity, no secret."""
     verdict: Verdict | None = None

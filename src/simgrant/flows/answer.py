@@ -16,8 +16,8 @@ from simgrant.domain.holdings import HeldUsage
 from simgrant.domain.policy import Decision, Policy
 from simgrant.domain.subscription import Subscription
 from simgrant.domain.words import Words
-from simgrant.flows.tokens import encode
-from simgrant.keyring.ring import NONCE_BYTES, KeyRing, Purpose
+from simgrant.flows.handles import Handle, push_handle
+from simgrant.keyring.ring import KeyRing
 from simgrant.nouns import noun
 from simgrant.services import SERVICES
 from simgrant.services.own import own_items
@@ -138,15 +138,27 @@ def user_data(
     ``about``, which boost or store it is about. They are a form, or JSON in base64 for services
     that say so (TS.43 §6.5.9).
     """
-    until = str(int(now) + portal.life_s)
-    plain = "\0".join((app_id, subscription.imsi.digits, terminal_id, until, *about))
-    # A nonce made from the text: a repeated answer is the same to the byte, and no two
-    # different texts share one.
-    nonce = ring.derive(subscription.tenant, "web_view", plain, NONCE_BYTES)
-    sealed = ring.seal(Purpose.WEB_VIEW, subscription.tenant, plain.encode(), nonce=nonce, now=now)
+    text = handle_of(portal, app_id, subscription, terminal_id, ring=ring, now=now, about=about)
     if JSON_PAGE in SERVICES[app_id].parms:
-        return "encodedValue=" + b64encode(b'{"flow":"%b"}' % encode(sealed).encode()).decode()
-    return f"flow={encode(sealed)}"
+        return "encodedValue=" + b64encode(b'{"flow":"%b"}' % text.encode()).decode()
+    return f"flow={text}"
+
+
+def handle_of(
+    portal: Portal,
+    app_id: str,
+    subscription: Subscription,
+    terminal_id: str,
+    *,
+    ring: KeyRing,
+    now: float,
+    about: tuple[str, ...] = (),
+) -> str:
+    """Return the handle that opens a service's web view (ADR 0025)."""
+    until = int(now) + portal.life_s
+    epoch = subscription.token_epoch
+    handle = Handle(app_id, subscription.imsi, terminal_id, until, epoch, about)
+    return push_handle(handle, ring, subscription.tenant, now=now)
 
 
 def usage_value(usage: Iterable[HeldUsage], name: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import field, replace
 
-from simgrant.domain.holdings import HeldBilling, Holdings
+from simgrant.domain.holdings import MOST_STORE_USERS, HeldBilling, Holdings
 from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import (
     ConsentStatus,
@@ -58,9 +58,6 @@ from simgrant.wire.negotiate import Format, best_text, document_format, language
 from simgrant.wire.push_token import CHANNELS, Channel, is_token
 from simgrant.wire.request import Ask, NotifClaim, StoreClaim
 from simgrant.wire.writers import WRITERS
-
-_MOST_STORE_USERS = 32
-"""Of one subscription: it is the phone that names them."""
 
 __all__ = ["Call", "Challenge", "CodeSent", "Entitle", "Granted", "Redirect", "Rules"]
 
@@ -446,6 +443,6 @@ def _answered(held: Holdings, store: StoreClaim, button: MsgButton, *, at: int) 
     known = held.at_store(store.vendor, store.user_id)
     if known is not None:
         return replace(known, terms=terms, at=at)
-    if len(held.billing) >= _MOST_STORE_USERS:
+    if len(held.billing) >= MOST_STORE_USERS:
         raise BadRequest("too_many_store_users")
     return HeldBilling(store.vendor, store.user_id, terms, at=at)

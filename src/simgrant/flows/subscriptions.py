@@ -24,6 +24,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
+from simgrant.domain.address import AddressField
 from simgrant.domain.holdings import Holdings
 from simgrant.domain.subscription import (
     Consent,
@@ -34,6 +35,7 @@ from simgrant.domain.subscription import (
     SubscriptionStatus,
 )
 from simgrant.domain.tenant import Tenant
+from simgrant.domain.visit import Receipt
 from simgrant.eap.milenage import opc_from_op
 from simgrant.eap.tuak import topc_from_top
 from simgrant.errors import Conflict
@@ -483,6 +485,15 @@ async def listed(
         yield subscription
 
 
+async def purchases(
+    store: Store, tenant: str, *, since: int
+) -> AsyncIterator[tuple[Imsi, Receipt]]:
+    """Yield what was bought on pages from a time on (Unix seconds), in order of IMSI."""
+    async for imsi, receipt in store.purchases(tenant):
+        if receipt.at >= since:
+            yield imsi, receipt
+
+
 async def export(store: Store, subscription: Subscription, ring: KeyRing) -> dict[str, Any]:
     """Return everything held about one subscriber as plain data, less the SIM's keys."""
     tenant, imsi = subscription.tenant, subscription.imsi
@@ -518,6 +529,7 @@ async def export(store: Store, subscription: Subscription, ring: KeyRing) -> dic
         ],
         "holdings": holdings_data(held.held),
         "pending_notices": pending_data(held),
+        "purchases": [receipt_data(each) for each in held.purchases],
         "records": [json.loads(record.body) for record in records],
     }
 
@@ -582,7 +594,26 @@ def holdings_data(held: Holdings) -> list[dict[str, Any]]:
         }
         for each in held.billing
     )
-    return [*boosts, *usage, *satellite, *billing]
+    address = (
+        {
+            **{part.value: each.address.part(part) for part in AddressField},
+            "address_id": each.identifier,
+            "at": moment(each.at),
+        }
+        for each in (held.address,)
+        if each
+    )
+    return [*boosts, *usage, *satellite, *billing, *address]
+
+
+def receipt_data(receipt: Receipt) -> dict[str, Any]:
+    """Return what was bought on a page as plain data."""
+    return {
+        "what": receipt.what,
+        "price": None if receipt.price is None else str(receipt.price),
+        "lasts_s": receipt.lasts_s,
+        "at": moment(receipt.at),
+    }
 
 
 def pending_data(held: Export) -> list[dict[str, Any]]:

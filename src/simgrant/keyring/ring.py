@@ -46,6 +46,7 @@ class Purpose(Word):
     TOKEN = "token"  # noqa: S105 - a name
     SESSION = "session"
     WEB_VIEW = "web_view"
+    PAGE = "page"
     TEMPORARY_TOKEN = "temporary_token"  # noqa: S105 - a name
     OPERATOR_TOKEN = "operator_token"  # noqa: S105 - a name
     REQUESTOR_TOKEN = "requestor_token"  # noqa: S105 - a name

@@ -28,6 +28,7 @@ from simgrant.domain.subscription import (
     SubscriptionStatus,
     Terminal,
 )
+from simgrant.domain.visit import Receipt, Settlement, Visit
 from simgrant.errors import Conflict
 from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import Word, noun
@@ -199,6 +200,8 @@ class Export:
     held: Holdings = NOTHING
     notices: tuple[PendingNotice, ...] = ()
     """What its clients are still to be told."""
+    purchases: tuple[Receipt, ...] = ()
+    """What was bought on pages, the oldest first."""
 
 
 @noun
@@ -326,6 +329,29 @@ class Store(Protocol):
         Conflict if there is no such subscription, or nothing to end.
         """
 
+    # --- web views ---------------------------------------------------------
+
+    async def visit(self, tenant: str, imsi: Imsi, visit_id: bytes) -> Visit | None:
+        """Return how far a web view is, None where nobody opened it."""
+
+    async def begin_visit(self, tenant: str, imsi: Imsi, visit_id: bytes, visit: Visit) -> bool:
+        """Note that a web view was opened; say whether it was the first time.
+
+        False, and nothing changed, where somebody else was faster.
+        """
+
+    async def settle_visit(
+        self, tenant: str, imsi: Imsi, visit_id: bytes, settled: Settlement
+    ) -> bool:
+        """Write what a step ended in, and `tell` the clients; False, and nothing, if it is over.
+
+        Conflict, and nothing changed, where there is no such subscription, or where it holds
+        something else by now than what the settlement takes the place of.
+        """
+
+    def purchases(self, tenant: str) -> AsyncIterator[tuple[Imsi, Receipt]]:
+        """Yield what was bought on pages and is still kept, in order of IMSI."""
+
     # --- the outbox of notices ---------------------------------------------
 
     async def tell(
@@ -438,7 +464,8 @@ class Store(Protocol):
     async def purge(self, *, sessions_before: int, records_before: int, limit: int = 5000) -> int:
         """Delete old rows (Unix seconds), a bounded batch; return how many.
 
-        ``sessions_before`` is for sessions that began, and for tokens that were over, before it.
+        ``sessions_before`` is for sessions that began, and for tokens and web views that were
+        over, before it.
         """
 
     async def close(self) -> None:

@@ -14,10 +14,12 @@ from simgrant.domain.holdings import Money
 from simgrant.domain.own import MOST_ITEMS, OwnGroup, OwnParm
 from simgrant.domain.plans import (
     TARGETS,
+    BoostOffer,
     Counter,
     PlanBoost,
     Sale,
     SatelliteNetwork,
+    Showcase,
     boost_meant,
 )
 from simgrant.domain.policy import Policy, PolicyError, compile_policy
@@ -134,6 +136,30 @@ def test_everything_that_a_plan_may_say() -> None:
     assert read.features["boost_130"] == "data boost 130"
 
 
+def test_how_the_portal_sells_a_boost() -> None:
+    text = """
+        [boosts.x]
+        type = 1
+        title = { en = "Fast" }
+        text = { en = "Very" }
+        offers = [{ lasts_s = 60, price = "0.99 EUR" }, { price = "5 EUR" }, { lasts_s = 3600 }, {}]
+        [boosts.y]
+        type = 2
+        [plans.a]
+        features = []
+        boosts = { x = "for_sale", y = "for_sale" }
+        """
+    x, y = (boost.showcase for boost in policy(text).plan("a").boosts)
+    assert (x.title, x.text) == ({"en": "Fast"}, {"en": "Very"})
+    assert x.offers == (
+        BoostOffer(60, Money(Decimal("0.99"), "EUR")),
+        BoostOffer(None, Money(Decimal(5), "EUR")),
+        BoostOffer(3600, None),
+        BoostOffer(None, None),
+    )
+    assert y == Showcase(offers=(BoostOffer(),)), "one offer, without a price and without an end"
+
+
 def test_a_plan_of_its_own_satellites_and_5g() -> None:
     plan = policy(WHOLE).plan("b")
     assert plan.features == {"satellite", "standalone_5g"}
@@ -204,6 +230,17 @@ PLAN = "[plans.a]\nfeatures = []\n"
             "[boosts.x]\ntype = 1\ntarget = { pdb = 1 }",
             'boosts.x, target: unknown key "pdb"',
         ),
+        ("[boosts.x]\ntype = 1\noffers = []", "boosts.x, offers: is empty"),
+        (
+            "[boosts.x]\ntype = 1\noffers = [{ lasts_s = 59 }]",
+            "boosts.x, offers[1].lasts_s: must be a whole number from 60 to 31622400, not 59",
+        ),
+        (
+            '[boosts.x]\ntype = 1\noffers = [{}, { price = "0,99 EUR" }]',
+            'boosts.x, offers[2].price: must be an amount such as "50.00 EUR", not "0,99 EUR"',
+        ),
+        ("[boosts.x]\ntype = 1\noffers = [{ hours = 1 }]", 'offers[1]: unknown key "hours"'),
+        ('[boosts.x]\ntype = 1\ntitle = "nobody"', 'boosts.x, title: unknown name "nobody"'),
         ("[boosts.X]\ntype = 1", 'boosts, "X": must be letters, digits and _ in lower case'),
         ('[usage.x]\ntype = "celular"', 'usage.x, type: unknown value "celular"; did you mean'),
         ('[usage.x]\nname = "nobody"', 'usage.x, name: unknown name "nobody"'),
@@ -317,6 +354,8 @@ def test_lists_are_bounded() -> None:
     boosts = {f"b{number}": {"type": number + 1} for number in range(51)}
     (problem,) = problems_of({"boosts": boosts})
     assert problem == "boosts: has more than 50 entries"
+    (problem, *_) = problems_of({"boosts": {"x": {"type": 1, "offers": [{}] * 11}}})
+    assert problem == "boosts.x, offers: has more than 10 entries"
     (problem,) = problems_of({"networks": {"x": ["99940"] * 1001}})
     assert problem == "networks, x: has more than 1000 entries"
 

@@ -206,6 +206,22 @@ without a terminal, the subscription's SIM by SMS. There is one row at a time: a
 before an older one was told takes its place (ADR 0021)."""
 Index("ix_notice_due", notice.c.shard, notice.c.due_at)
 
+web_view = _table(
+    "web_view",
+    "tenant imsi visit_id",
+    _text("tenant"),
+    _text("imsi"),
+    _bytes("visit_id"),
+    _text("step"),
+    _bytes("receipt"),
+    _big("opened_at"),
+    _big("expires_at"),
+    _small("shard"),
+)
+"""How far somebody is who opened a page of the portal; without a row, nobody did (ADR 0025). What
+was bought there is kept with it, in JSON; empty where nothing was."""
+Index("ix_web_view_purge", web_view.c.shard, web_view.c.expires_at)
+
 holding = _table(
     "holding",
     "tenant imsi kind name",

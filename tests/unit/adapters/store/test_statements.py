@@ -53,7 +53,7 @@ def ddl() -> list[str]:
 
 def test_there_are_statements_to_look_at() -> None:
     assert len(SQL) > 35
-    assert len(ddl()) == (11 + 4) + (10 + 3)
+    assert len(ddl()) == (12 + 5) + (11 + 4)
 
 
 @pytest.mark.parametrize("name", sorted(SQL))

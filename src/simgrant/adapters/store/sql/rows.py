@@ -10,7 +10,9 @@ import msgspec
 
 from simgrant.adapters.store.sql.engine import Params, Row, Rows
 from simgrant.adapters.store.sql.statements import shard_of
+from simgrant.domain.address import CivicAddress
 from simgrant.domain.holdings import (
+    HeldAddress,
     HeldBilling,
     HeldBoost,
     HeldSatellite,
@@ -30,6 +32,7 @@ from simgrant.domain.subscription import (
     SubscriptionStatus,
     Terminal,
 )
+from simgrant.domain.visit import Receipt, Step, Visit
 from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.store import (
     DueNotice,
@@ -43,6 +46,7 @@ from simgrant.ports.store import (
 )
 from simgrant.spec.ids import ProvStatus
 
+NO_RECEIPT = b""
 _Parts: TypeAlias = tuple[str, str, tuple[Any, ...]]
 """Kind, name and fields of what a subscription holds."""
 
@@ -262,6 +266,39 @@ def from_token_use(tenant: str, imsi: Imsi | None, token_id: bytes, use: TokenUs
     )
 
 
+def to_visit(row: Row) -> Visit:
+    """Build a visit from the row of ``VISIT``."""
+    step, opened_at, expires_at = row
+    return Visit(Step(step), opened_at, expires_at)
+
+
+def from_visit(tenant: str, imsi: Imsi, visit_id: bytes, visit: Visit) -> Params:
+    """Return a visit as the parameters of ``VISIT_BEGINS``."""
+    return (
+        tenant,
+        imsi.digits,
+        visit_id,
+        visit.step.value,
+        visit.opened_at,
+        visit.expires_at,
+        shard_of(imsi.digits),
+        NO_RECEIPT,
+    )
+
+
+def to_receipt(text: bytes) -> Receipt:
+    """Build what was bought from a column ``receipt`` that is not empty."""
+    what, price, lasts_s, at = msgspec.json.decode(text)
+    return Receipt(what, _money(price), lasts_s, at)
+
+
+def from_receipt(value: Receipt | None) -> bytes | None:
+    """Return what was bought as the column ``receipt``; None where nothing was."""
+    if value is None:
+        return None
+    return msgspec.json.encode((value.what, value.price, value.lasts_s, value.at))
+
+
 def to_notice(row: Row) -> DueNotice:
     """Build a notice from the row of ``NOTICES_CLAIMED``."""
     (
@@ -315,13 +352,19 @@ def notice_key(notice: DueNotice) -> Params:
 
 def to_holdings(found: Rows, kinds: Collection[type[Holding]] | None = None) -> Holdings:
     """Build what a subscription holds from the rows of ``HOLDINGS``, or what is of these kinds."""
-    by_kind: dict[str, list[Any]] = {"boost": [], "usage": [], "satellite": [], "billing": []}
+    by_kind: dict[str, list[Any]] = {kind: [] for kind in _HOLDINGS}
     for kind, body, at in found:
         made, build = _HOLDINGS[kind]
         if kinds is None or made in kinds:
             by_kind[kind].append(build(_decoded(body), at))
-    boosts, usage, satellite, billing = map(tuple, by_kind.values())
-    return Holdings(boosts, usage, satellite[0] if satellite else None, billing)
+    boosts, usage, satellite, billing, address = map(tuple, by_kind.values())
+    return Holdings(
+        boosts,
+        usage,
+        satellite[0] if satellite else None,
+        billing,
+        address[0] if address else None,
+    )
 
 
 _decoded = msgspec.json.Decoder().decode
@@ -361,6 +404,11 @@ def _billing(fields: Any, at: int) -> HeldBilling:
     )
 
 
+def _address(fields: Any, at: int) -> HeldAddress:
+    parts, identifier = fields
+    return HeldAddress(CivicAddress(**parts), identifier, at)
+
+
 def _money(fields: Any) -> Money | None:
     return None if fields is None else Money(Decimal(fields[0]), fields[1])
 
@@ -394,15 +442,21 @@ def _of_billing(value: HeldBilling) -> _Parts:
     return "billing", name, fields
 
 
+def _of_address(value: HeldAddress) -> _Parts:
+    return "address", "", (value.address, value.identifier)
+
+
 _HOLDINGS: dict[str, tuple[type[Holding], Callable[[Any, int], Holding]]] = {
     "boost": (HeldBoost, _boost),
     "usage": (HeldUsage, _usage),
     "satellite": (HeldSatellite, _satellite),
     "billing": (HeldBilling, _billing),
+    "address": (HeldAddress, _address),
 }
 _HOLDING_PARTS: dict[type, Callable[[Any], _Parts]] = {
     HeldBoost: _of_boost,
     HeldUsage: _of_usage,
     HeldSatellite: _of_satellite,
     HeldBilling: _of_billing,
+    HeldAddress: _of_address,
 }

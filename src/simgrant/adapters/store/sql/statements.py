@@ -17,7 +17,7 @@ from zlib import crc32
 
 from simgrant.nouns import noun
 
-REVISION = "0005"
+REVISION = "0006"
 """The schema that these statements are for; a test holds it against the migrations."""
 
 TABLES = (
@@ -31,6 +31,7 @@ TABLES = (
     "token_use",
     "notice",
     "holding",
+    "web_view",
 )
 """Those of every engine."""
 
@@ -443,6 +444,49 @@ RETURNING 1
 TOUCHED = "UPDATE subscription SET changed_at = ?3 WHERE tenant = ?1 AND imsi = ?2"
 
 HOLDINGS_FORGOTTEN = "DELETE FROM holding WHERE tenant = ?1 AND imsi = ?2"
+
+HOLDING_AT = """
+SELECT at FROM holding WHERE tenant = ?1 AND imsi = ?2 AND kind = ?3 AND name = ?4
+"""
+
+# --- web views that were opened ----------------------------------------------------------------
+
+VISIT = """
+SELECT step, opened_at, expires_at FROM web_view WHERE tenant = ?1 AND imsi = ?2 AND visit_id = ?3
+"""
+
+VISIT_BEGINS = """
+INSERT INTO web_view (tenant, imsi, visit_id, step, opened_at, expires_at, shard, receipt)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+ON CONFLICT (tenant, imsi, visit_id) DO NOTHING
+RETURNING 1
+"""
+
+VISIT_GOES_ON = """
+UPDATE web_view SET step = ?4,
+    receipt = COALESCE(?6, receipt), expires_at = COALESCE(?7, expires_at)
+WHERE tenant = ?1 AND imsi = ?2 AND visit_id = ?3 AND step = ?5
+RETURNING 1
+"""
+
+RECEIPTS = """
+SELECT imsi, visit_id, receipt FROM web_view
+WHERE tenant = ?1 AND (imsi, visit_id) > (?2, ?3) AND receipt <> ?4
+ORDER BY imsi, visit_id LIMIT ?5
+"""
+
+RECEIPTS_OF = """
+SELECT receipt FROM web_view WHERE tenant = ?1 AND imsi = ?2 AND receipt <> ?3 ORDER BY opened_at
+"""
+
+VISITS_FORGOTTEN = "DELETE FROM web_view WHERE tenant = ?1 AND imsi = ?2"
+
+VISITS_PURGED = """
+DELETE FROM web_view WHERE (tenant, imsi, visit_id) IN (
+    SELECT tenant, imsi, visit_id FROM web_view
+    WHERE shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3
+) RETURNING 1
+"""
 
 # --- the outbox of notices -------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ from simgrant.domain.subscription import (
     SubscriptionStatus,
     Terminal,
 )
+from simgrant.domain.visit import Receipt, Settlement, Visit
 from simgrant.errors import Conflict
 from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import noun
@@ -229,6 +230,63 @@ class SqlStore:
             yield from _told(tenant, imsi, at=at, sms_apps=sms_apps)
 
         await self._engine.transact(told)
+
+    # --- web views -----------------------------------------------------------
+
+    async def visit(self, tenant: str, imsi: Imsi, visit_id: bytes) -> Visit | None:
+        """Return how far a web view is, None where nobody opened it."""
+        found = await self._engine.read(statements.VISIT, (tenant, imsi.digits, visit_id))
+        return rows.to_visit(found[0]) if found else None
+
+    async def begin_visit(self, tenant: str, imsi: Imsi, visit_id: bytes, visit: Visit) -> bool:
+        """Note that a web view was opened; say whether it was the first time."""
+        params = rows.from_visit(tenant, imsi, visit_id, visit)
+        return bool(await self._engine.write(statements.VISIT_BEGINS, params))
+
+    async def settle_visit(
+        self, tenant: str, imsi: Imsi, visit_id: bytes, settled: Settlement
+    ) -> bool:
+        """Write what a step ended in, and tell the clients, if the visit is still at it."""
+        key = (tenant, imsi.digits)
+
+        def body() -> Body[bool]:
+            params = (
+                *key,
+                visit_id,
+                settled.to.value,
+                settled.of.value,
+                rows.from_receipt(settled.receipt),
+                settled.keep_until,
+            )
+            if not (yield Run(statements.VISIT_GOES_ON, params)):
+                return False
+            if not settled.consents and settled.holding is None:
+                return True
+            # First the subscription's own row: whoever settles something else of it waits here,
+            # and then finds what this one wrote.
+            yield Run(statements.TOUCHED, (*key, settled.at))
+            for consent in settled.consents:
+                changed = (*key, *rows.from_consent(consent))
+                if not (yield Run(_CONSENT_SET[consent.kind], changed)):
+                    raise _no_subscription(imsi)
+            if settled.holding is not None:
+                yield from _held(tenant, imsi, settled.holding, settled.replaces_at)
+            yield from _told(tenant, imsi, at=settled.at)
+            return True
+
+        return await self._engine.transact(body)
+
+    async def purchases(self, tenant: str) -> AsyncIterator[tuple[Imsi, Receipt]]:
+        """Yield what was bought on pages and is still kept, in order of IMSI."""
+        after: tuple[str, bytes] = ("", b"")
+        while True:
+            params = (tenant, *after, rows.NO_RECEIPT, _PAGE)
+            page = await self._engine.read(statements.RECEIPTS, params, slow=True)
+            for imsi, _, receipt in page:
+                yield Imsi(imsi), rows.to_receipt(receipt)
+            if len(page) < _PAGE:
+                return
+            after = (page[-1][0], page[-1][1])
 
     # --- the outbox of notices ---------------------------------------------
 
@@ -433,6 +491,7 @@ class SqlStore:
         push = await self._engine.read(statements.PUSHES, key)
         notices = await self._engine.read(statements.NOTICES, key)
         sim_key = await self._engine.read(statements.SIM_KEY, key)
+        bought = await self._engine.read(statements.RECEIPTS_OF, (*key, rows.NO_RECEIPT))
         return Export(
             subscription,
             tuple(consents[kind] for kind in sorted(consents)),
@@ -441,6 +500,7 @@ class SqlStore:
             bool(sim_key),
             await self.holdings(tenant, imsi),
             tuple(map(rows.to_pending, notices)),
+            tuple(rows.to_receipt(receipt) for (receipt,) in bought),
         )
 
     async def erase(self, tenant: str, imsi: Imsi, subscriber_refs: Sequence[str]) -> Erased:
@@ -463,6 +523,7 @@ class SqlStore:
             yield Run(statements.PUSHES_FORGOTTEN, key)
             yield Run(statements.NOTICES_FORGOTTEN, key)
             yield Run(statements.HOLDINGS_FORGOTTEN, key)
+            yield Run(statements.VISITS_FORGOTTEN, key)
             yield Run(statements.GRANTS_FORGOTTEN, key)
             yield Run(statements.USES_FORGOTTEN, key)
             terminals = yield Run(statements.TERMINALS_FORGOTTEN, key)
@@ -506,6 +567,9 @@ class SqlStore:
             if left > 0:
                 params = (shard, sessions_before, left)
                 left -= len(await self._engine.write(statements.USES_PURGED, params))
+            if left > 0:
+                params = (shard, sessions_before, left)
+                left -= len(await self._engine.write(statements.VISITS_PURGED, params))
         if left > 0:
             left -= await self._records.purge(records_before * 1_000_000, left)
         return limit - left
@@ -514,6 +578,16 @@ class SqlStore:
         """Finish what is queued and let go of every connection."""
         await self._records.close()
         await self._engine.close()
+
+
+def _held(tenant: str, imsi: Imsi, holding: Holding, replaces_at: int | None) -> Body[None]:
+    """Write a holding that takes the place of the one of that time, or of none."""
+    kind, name, body, at = rows.from_holding(holding)
+    there = yield Run(statements.HOLDING_AT, (tenant, imsi.digits, kind, name))
+    if (there[0][0] if there else None) != replaces_at:
+        raise Conflict("held_meanwhile", for_operator=f"{imsi} came to hold something else")
+    if not (yield Run(statements.HOLDING_KEPT, (tenant, imsi.digits, kind, name, body, at))):
+        raise _no_subscription(imsi)
 
 
 def _push_step(tenant: str, imsi: Imsi, one: PushRegistration) -> Run:
@@ -640,6 +714,7 @@ def _check_imsis(
                 statements.USES_FORGOTTEN,
                 statements.NOTICES_FORGOTTEN,
                 statements.HOLDINGS_FORGOTTEN,
+                statements.VISITS_FORGOTTEN,
             ):
                 yield Run(sql, (tenant, imsi))
     numbers = [(piece.tenant, row[2], row[0]) for row in found if row[2] is not None]

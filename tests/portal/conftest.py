@@ -1,0 +1,26 @@
+"""Fixtures of the portal's tests: those of the device tests, and a browser."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.device.conftest import bench, template
+from tests.device.harness import Server, Workbench
+from tests.portal.browser import Browser
+
+__all__ = ["bench", "template"]
+
+
+@pytest.fixture
+async def server(bench: Workbench) -> AsyncIterator[Server]:
+    """A server with the default settings."""
+    async with bench.opened() as opened:
+        yield opened
+
+
+@pytest.fixture
+def browser(server: Server) -> Browser:
+    """The web view of a phone."""
+    return Browser(server)
