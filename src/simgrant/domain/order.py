@@ -201,7 +201,7 @@ class OldDeleted:
 
 @noun
 class Begun:
-    """The call for what is to be done is about to be made; nothing is called before this is kept."""
+    """The call for what is to be done is about to be made; it is made once this is kept."""
 
 
 @noun
