@@ -166,6 +166,8 @@ class Order:
     old_iccid: Iccid | None = None
     """The profile that this one takes the place of."""
     old_terminal_id: str = field(default="", repr=False)
+    waiting: bool = False
+    """Whether the device was told to wait: it is told when there is something new."""
     polls: int = 0
     """How often a device asked whether it is ready."""
     reason: str = ""
@@ -216,6 +218,8 @@ class Confirmed:
     """confirmOrder was executed."""
 
     smdp_address: str
+    matching_id: str = field(default="", repr=False)
+    """The one that counts, where it is not ours."""
     delay: bool = False
     """Whether the profile is ready only after a while."""
 
@@ -236,6 +240,11 @@ class Failed:
 
     trouble: Trouble
     reason: str = ""
+
+
+@noun
+class Delayed:
+    """The device was told that it takes longer."""
 
 
 @noun
@@ -283,6 +292,7 @@ Event: TypeAlias = (
     | Settled
     | Cancelled
     | Failed
+    | Delayed
     | Polled
     | Installed
     | Activated
@@ -329,6 +339,8 @@ def _after(order: Order, event: Event) -> Order:
             return _ordered(order) if accepted else _ended(order, "rejected")
         case OrderState.DELETING, OldDeleted():
             return _ordered(order)
+        case ((OrderState.ORDERED | OrderState.DELETING), Delayed()):
+            return replace(order, waiting=True)
         case ((OrderState.ORDERED | OrderState.DELETING), Polled(most)):
             polled = replace(order, polls=order.polls + 1)
             return _ended(polled, "polled_too_often") if polled.polls >= most else polled
@@ -365,8 +377,10 @@ def _done(order: Order, todo: Todo, event: Event) -> Order:
             if order.iccid not in (None, iccid):
                 raise OutOfOrder("another ICCID than the one that was reserved")
             return _next(replace(order, iccid=iccid), Todo.CONFIRM)
-        case Todo.CONFIRM, Confirmed(address, delay):
-            confirmed = replace(order, smdp_address=address)
+        case Todo.CONFIRM, Confirmed(address, matching_id, delay):
+            confirmed = replace(
+                order, smdp_address=address, matching_id=matching_id or order.matching_id
+            )
             return _next(confirmed, Todo.SETTLE) if delay else _released(confirmed)
         case Todo.SETTLE, Settled():
             return _released(order)
@@ -384,8 +398,9 @@ def _failed(order: Order, todo: Todo, trouble: Trouble, reason: str) -> Order:
     if trouble is Trouble.UNKNOWN:
         return _unknown(replace(again, doubtful=True), todo)
     if todo is Todo.CANCEL:
-        # Given back already, or not ours to give back: nothing more can be done from here.
-        return replace(_next(order, None), reason=reason)
+        # Given back already, by a call whose answer was lost, or not ours to give back.
+        given_back = order.doubtful and trouble in (Trouble.DONE_ALREADY, Trouble.IN_USE)
+        return replace(_next(order, None), reason=reason, spared=given_back)
     if trouble in (Trouble.IN_USE, Trouble.DONE_ALREADY) and order.doubtful:
         # Our own call was heard, and its answer lost on the way: we chose what names it.
         return _heard(order, todo)

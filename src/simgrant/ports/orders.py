@@ -96,12 +96,13 @@ class Orders(Protocol):
         before: Order,
         event: str,
         due_at: int | None,
+        keep_due: bool = False,
         tell: bool = False,
     ) -> bool:
         """Write an order after a transition, if nobody else had one since ``before``.
 
-        What is to be done for it is due at ``due_at`` (Unix seconds), None = nothing is. With
-        ``tell`` the clients that registered for its application are told. A spared ICCID is free
+        What is to be done for it is due at ``due_at`` (Unix seconds), None = nothing is; with
+        ``keep_due`` when it was, so that who has claimed it keeps it. With ``tell`` the clients that registered for its application are told. A spared ICCID is free
         again, one that the SM-DP+ chose is noted as taken.
         """
 

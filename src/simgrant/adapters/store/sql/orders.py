@@ -78,13 +78,14 @@ class SqlOrders:
         before: Order,
         event: str,
         due_at: int | None,
+        keep_due: bool = False,
         tell: bool = False,
     ) -> bool:
         """Write an order after a transition, if nobody else had one since ``before``."""
 
         def changed() -> Body[bool]:
             row = _row(tenant, imsi, after, due_at)
-            if not (yield Run(statements.ORDER_CHANGED, (*row, before.version))):
+            if not (yield Run(statements.ORDER_CHANGED, (*row, before.version, int(keep_due)))):
                 return False
             yield _passed(tenant, imsi, after, before=before, event=event)
             if after.iccid is not None and before.iccid is None:

@@ -548,7 +548,8 @@ RETURNING 1
 """
 
 ORDER_CHANGED = """
-UPDATE esim_order SET version = ?5, iccid = ?6, orphan = ?7, body = ?8, due_at = ?9
+UPDATE esim_order SET version = ?5, iccid = ?6, orphan = ?7, body = ?8,
+    due_at = CASE WHEN ?11 = 1 THEN due_at ELSE ?9 END
 WHERE tenant = ?1 AND imsi = ?2 AND place = ?3 AND order_id = ?4 AND version = ?10
 RETURNING 1
 """
