@@ -300,8 +300,13 @@ _FORMATTED = {
     "eap_{type(action).__name__}": (),
 }
 """Reasons that are put together at run time. The last is a state that cannot be reached."""
-_RAISED_BY = {"BadIdToken": "Unauthenticated", "Throttle": "Overloaded"}
-"""What hands its reason on to an error of ours."""
+_RAISED_BY = {
+    "BadIdToken": "Unauthenticated",
+    "Throttle": "Overloaded",
+    "Unsent": "PeerUnavailable",
+    "unanswered": "PeerUnavailable",
+}
+"""What hands its reason on to an error of ours, or is one of a narrower kind."""
 _BEHIND_REQUESTS = {
     ("adapters", "notify"),
     ("adapters", "texts"),

@@ -44,6 +44,7 @@ from simgrant.sim.sims import (
     key_from,
     load_sims,
 )
+from simgrant.sim.smdp.command import smdp
 from simgrant.sim.transcript import Mask, as_json, console, render, render_line, write
 
 MOST_SIMS = 1000
@@ -350,6 +351,9 @@ def idp(
         _stop(f"port {port}: {error.strerror}")
     except KeyboardInterrupt:
         raise typer.Exit(Exit.INTERRUPTED) from None
+
+
+app.command()(smdp)
 
 
 # ------------------------------------------------------------------------------- running

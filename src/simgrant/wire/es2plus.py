@@ -212,7 +212,7 @@ def push_time(at: int) -> str:
     """Return Unix seconds in UTC, to the second; ValueError beyond the year 9999."""
     try:
         return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (OverflowError, OSError):
+    except (OverflowError, OSError, ValueError):
         raise ValueError("no time of the calendar") from None
 
 
@@ -225,9 +225,10 @@ def pull_time(text: str) -> int | None:
         return None
     try:
         moment = datetime.fromisoformat(found[1] + (found[3] or "Z"))
-        return int(moment.timestamp())
+        at = int(moment.timestamp())
     except (ValueError, OverflowError):
         return None
+    return at if at >= 0 else None
 
 
 # --- requests -------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import field
 from typing import Final, TypeAlias, cast
 
@@ -49,7 +49,8 @@ class Answer:
     """SLOW, RESET or GOAWAY, in place of the answer."""
 
 
-Answerer: TypeAlias = Callable[[Request], Answer]
+Answerer: TypeAlias = Callable[[Request], Answer | Awaitable[Answer]]
+"""What is answered, at once or, in HTTP/1.1, once it is known."""
 
 
 class WebServer:
@@ -94,7 +95,7 @@ class WebServer:
         """The server's address."""
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> Answer | Awaitable[Answer]:
         """Return what is to be answered."""
         return self._answer(request)
 
@@ -143,6 +144,8 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         del error
         self._server.closed(self._raw)
+        if self._speaker is not None:
+            self._speaker.lost()
 
     async def _begin(self, tls: ssl.SSLContext) -> None:
         loop = asyncio.get_running_loop()
@@ -195,6 +198,8 @@ class _Http2:
     def _complete(self, stream: int, headers: dict[str, str], body: bytearray) -> None:
         request = Request(headers[":method"], headers[":path"], headers, bytes(body), "h2")
         answer = self._answer(request)
+        if not isinstance(answer, Answer):
+            raise TypeError("who is played over HTTP/2 answers at once")
         match answer.fault:
             case Fault.SLOW:
                 pass
@@ -211,6 +216,9 @@ class _Http2:
                 )
                 self._h2.send_data(stream, answer.body, end_stream=True)
 
+    def lost(self) -> None:
+        pass
+
     def _flush(self) -> None:
         self._transport.write(self._h2.data_to_send())
 
@@ -223,6 +231,11 @@ class _Http1:
         self._target = ""
         self._headers: dict[str, str] = {}
         self._body = bytearray()
+        self._waiting: asyncio.Task[None] | None = None
+
+    def lost(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
 
     def receive(self, data: bytes) -> None:
         try:
@@ -247,6 +260,15 @@ class _Http1:
         answer = self._answer(
             Request(method, self._target, self._headers, bytes(self._body), "http/1.1")
         )
+        if isinstance(answer, Answer):
+            self._send(answer)
+        else:
+            self._waiting = asyncio.ensure_future(self._send_later(answer))
+
+    async def _send_later(self, answer: Awaitable[Answer]) -> None:
+        self._send(await answer)
+
+    def _send(self, answer: Answer) -> None:
         match answer.fault:
             case Fault.SLOW:
                 pass
