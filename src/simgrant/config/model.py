@@ -557,6 +557,49 @@ class Texts(Section, frozen=True):
     """Messages sent and not yet answered, at most."""
 
 
+class Orders(Section, frozen=True):
+    """How long eSIM orders may take, and what devices that wait are told (see [eSIM](esim.md))."""
+
+    immediate_s: float = 5.0
+    """Seconds that a device is kept waiting for its profile; then it is told to come again."""
+    life_s: int = 86400
+    """Seconds after which an order that is not ready is given up, and its profile given back."""
+    call_timeout_s: float = 15.0
+    """Seconds for one call to an SM-DP+."""
+    longest_pause_s: float = 300.0
+    """Seconds between two tries of a call that failed, at most."""
+    polling_s: int = 30
+    """Seconds between the first requests of a device that waits; later ones are farther apart."""
+    longest_polling_s: int = 900
+    """Seconds between two such requests, at most."""
+    most_polls: int = 60
+    """How often a device may ask before its order is given up (MaxRefreshRequest, TS.43 §7.3)."""
+
+
+class Esim(Section, frozen=True):
+    """eSIMs that devices may have, and where their profiles come from (see [eSIM](esim.md))."""
+
+    app: Literal["companion", "primary"] = "companion"
+    """For whom: `companion` is watches and the like (ap2006), `primary` the phone itself
+    (ap2009)."""
+    tenants: tuple[str, ...] = ()
+    """Tenants that offer it; empty = all. A tenant has one of each."""
+    smdp: str = ""
+    """The `[smdp.NAME]` that its profiles are ordered of. Must be set."""
+    profile_type: str = ""
+    """What the SM-DP+ calls these profiles. Must be set."""
+    allocation: Literal["pool", "peer"] = "pool"
+    """Who chooses the ICCID: `pool` = simgrant, of its own stock (`simgrant order stock`); `peer` =
+    the SM-DP+, and then a lost answer may leave a profile that nobody knows of."""
+    services: tuple[Literal["SharedNumber", "DiffNumber", "FamilyNumber"], ...] = ("SharedNumber",)
+    """Whose numbers companions may have, the usual one first."""
+    most: int = 5
+    """Devices that one subscription may have at a time."""
+    download: Literal["activation_code", "smdp_address"] = "activation_code"
+    """What devices are told: an activation code, or the SM-DP+, which knows the profile by the
+    device's EID."""
+
+
 class Tenant(Section, frozen=True):
     """An operator or MVNO served by this server. `default` exists without being named."""
 
@@ -623,6 +666,7 @@ class Settings(Section, frozen=True):
     documents: Documents = Documents()
     signing: Signing = Signing()
     roaming: Roaming = Roaming()
+    orders: Orders = Orders()
     limits: Limits = Limits()
     records: Records = Records()
     push: Push = Push()
@@ -644,5 +688,7 @@ class Settings(Section, frozen=True):
     texts: Texts = Texts()
     identity_providers: dict[str, IdentityProvider] = {}
     """OpenID providers by name."""
+    esim: dict[str, Esim] = {}
+    """eSIMs that devices may have."""
     tenants: dict[str, Tenant] = {}
     """Tenants by name (lower case letters, digits, hyphen)."""

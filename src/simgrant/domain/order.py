@@ -282,6 +282,11 @@ class GivenUp:
     reason: str
 
 
+@noun
+class Found:
+    """An operator has looked for the orphan, and settled it with the SM-DP+."""
+
+
 Event: TypeAlias = (
     Chosen
     | Answered
@@ -299,6 +304,7 @@ Event: TypeAlias = (
     | Deactivated
     | Unsubscribed
     | GivenUp
+    | Found
 )
 
 
@@ -353,6 +359,8 @@ def _after(order: Order, event: Event) -> Order:
         case OrderState.ENDED, Downloaded(iccid) if order.orphan:
             # It was given up while the call was under way: now it has a name to be cancelled by.
             return _next(replace(order, iccid=iccid, orphan=False), Todo.CANCEL)
+        case OrderState.ENDED, Found() if order.orphan:
+            return replace(order, orphan=False)
         case OrderState.ENDED, (Unsubscribed() | GivenUp()):
             raise OutOfOrder("it has ended")
         case _, Unsubscribed():

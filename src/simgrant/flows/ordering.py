@@ -26,6 +26,7 @@ from simgrant.domain.order import (
     Downloaded,
     Event,
     Failed,
+    Found,
     GivenUp,
     Order,
     OrderState,
@@ -103,16 +104,24 @@ class Ordering:
         return {order.place: order for order in await self._orders.of(tenant, imsi)}
 
     async def make(
-        self, tenant: str, imsi: Imsi, order: Order, *, instead_of: Order | None
+        self,
+        tenant: str,
+        imsi: Imsi,
+        order: Order,
+        *,
+        instead_of: Order | None,
+        most: int | None = None,
     ) -> Order | None:
         """Write an order, and return how far it is after a short while.
 
-        None where another request was faster. Raise NoStock, or what the store raises; then there
-        is no order.
+        None where another request was faster. Raise NoStock, TooMany, or what the store raises;
+        then there is no order.
         """
         now = int(self._clock.now())
         due_at = now + (self._rules.lease_s if order.todo else self._rules.life_s)
-        made = await self._orders.make(tenant, imsi, order, instead_of=instead_of, due_at=due_at)
+        made = await self._orders.make(
+            tenant, imsi, order, instead_of=instead_of, due_at=due_at, most=most
+        )
         if made is None or made.todo is None:
             return made
         return await self.wait(Kept(tenant, imsi, made))
@@ -334,6 +343,29 @@ class Ordering:
         if order is None or order.order_id != kept.order.order_id:
             raise Conflict("order_gone")
         return order
+
+
+async def give_up(orders: Orders, tenant: str, imsi: Imsi, order: Order, *, at: int) -> Order:
+    """End an order for an operator; a worker does what is left to be done. Return it.
+
+    Raise `OutOfOrder` where it has ended, Conflict where something else happens to it right now.
+    """
+    if order.orphan:
+        after = step(order, Found(), at=at, call_id=_call_id())
+    else:
+        after = step(order, GivenUp("operator"), at=at, call_id=_call_id())
+    if not await orders.change(
+        tenant,
+        imsi,
+        after,
+        before=order,
+        event="ended by an operator",
+        due_at=at if after.todo else None,
+        keep_due=order.begun and after.todo is not None,
+        tell=after.waiting,
+    ):
+        raise Conflict("order_busy", for_operator="something happens to it now: try again")
+    return after
 
 
 def _call_id() -> str:

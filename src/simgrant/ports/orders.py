@@ -22,6 +22,12 @@ class NoStock(Conflict):
     default_reason = "no_stock"
 
 
+class TooMany(Conflict):
+    """The subscription has as many orders of this application as it may."""
+
+    default_reason = "too_many_devices"
+
+
 class StockState(Word):
     """What a profile of our stock is."""
 
@@ -80,8 +86,12 @@ class Orders(Protocol):
         *,
         instead_of: Order | None,
         due_at: int | None,
+        most: int | None = None,
     ) -> Order | None:
         """Write a new order, with an ICCID of our stock where its source is pooled.
+
+        Raise `TooMany` where the subscription has ``most`` orders of its application that have not
+        ended, and `NoStock`; then nothing is written.
 
         ``instead_of`` is the ended order that had its place; None where there was none. Return the
         order as it was written, None if somebody else was faster. ``due_at`` is as for `change`.
@@ -102,8 +112,9 @@ class Orders(Protocol):
         """Write an order after a transition, if nobody else had one since ``before``.
 
         What is to be done for it is due at ``due_at`` (Unix seconds), None = nothing is; with
-        ``keep_due`` when it was, so that who has claimed it keeps it. With ``tell`` the clients that registered for its application are told. A spared ICCID is free
-        again, one that the SM-DP+ chose is noted as taken.
+        ``keep_due`` when it was, so that who has claimed it keeps it. With ``tell`` the clients
+        that registered for its application are told. A spared ICCID is free again, one that the
+        SM-DP+ chose is noted as taken.
         """
 
     async def claim(self, *, now: int, again_at: int, limit: int) -> Sequence[Kept]:

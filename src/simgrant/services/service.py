@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 from simgrant.domain.facts import Facts, Question
 from simgrant.domain.policy import Decision, Result
 from simgrant.nouns import noun
-from simgrant.spec.ids import EntitlementStatus, PrivateUserIdType
+from simgrant.spec.ids import EntitlementStatus, OperationResult, PrivateUserIdType
 from simgrant.spec.version import SpecVersion, parse
 from simgrant.wire.document import Application, Parm
 
@@ -111,6 +111,18 @@ class Service:
     A pure function of these and the `Enquiry`, but for the ages of facts: it is called once for
     all requests that are alike, and sees the device, and what the subscription holds, only where
     ``needs`` names it."""
+
+
+def authenticating(module: str) -> Service:
+    """Return a service whose requests without operation want nothing but a token (TS.43 §6).
+
+    What the application tells is told by operations.
+    """
+    table = from_table(module)
+    done = Application(table.app_id, (Parm("OperationResult", str(int(OperationResult.SUCCESS))),))
+    return table.service(
+        questions=lambda _version, _facts: (), answer=lambda _facts, _decisions, _enquiry: done
+    )
 
 
 class BadTable(ValueError):

@@ -24,6 +24,8 @@ def test_every_service_is_found_by_its_app_id() -> None:
         AppId.VOICE_OVER_CELLULAR,
         AppId.VOWIFI,
         AppId.SMSOIP,
+        AppId.ODSA_COMPANION,
+        AppId.ODSA_PRIMARY,
         AppId.DATA_PLAN,
         AppId.CARRIER_BILLING,
         AppId.PRIVATE_IDENTITY,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,9 +11,9 @@ import msgspec
 
 from simgrant.adapters.store.sql import rows, statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Run
-from simgrant.domain.order import Order
+from simgrant.domain.order import Order, OrderState
 from simgrant.identities import Eid, Iccid, Imsi
-from simgrant.ports.orders import Kept, NoStock, Passed, Shelf, StockState
+from simgrant.ports.orders import Kept, NoStock, Passed, Shelf, StockState, TooMany
 
 _CANDIDATES = 64
 """Free profiles to choose one of: the more there are, the less two who order at once collide."""
@@ -43,11 +43,17 @@ class SqlOrders:
         *,
         instead_of: Order | None,
         due_at: int | None,
+        most: int | None = None,
     ) -> Order | None:
         """Write a new order, with an ICCID of our stock where its source is pooled."""
 
         def made() -> Body[Order]:
             new = order
+            # Who makes another order of this subscription waits here, and then counts this one.
+            yield Run(statements.TOUCHED, (tenant, imsi.digits, order.changed_at))
+            if most is not None:
+                found = yield Run(statements.ORDERS, (tenant, imsi.digits))
+                _count(map(_to_kept, found), order, most)
             if order.source.pooled:
                 new = replace(order, iccid=(yield from _reserved(tenant, imsi, order)))
             row = _row(tenant, imsi, new, due_at)
@@ -158,6 +164,17 @@ class SqlOrders:
             some = iccids[start : start + _ADDED_AT_ONCE]
             count += await self._engine.transact(lambda some=some: added(some), slow=True)  # type: ignore[misc]
         return count
+
+
+def _count(there: Iterable[Kept], order: Order, most: int) -> None:
+    live = sum(
+        kept.order.app_id == order.app_id
+        and kept.order.place != order.place
+        and kept.order.state is not OrderState.ENDED
+        for kept in there
+    )
+    if live >= most:
+        raise TooMany(for_operator=f"{live} devices are the most")
 
 
 def _reserved(tenant: str, imsi: Imsi, order: Order) -> Body[Iccid]:
