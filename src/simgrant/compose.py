@@ -75,6 +75,7 @@ from simgrant.keyring.signing import Algorithm
 from simgrant.links.fetched import FetchRules
 from simgrant.links.http import HttpConfig
 from simgrant.ports.notifier import Notifier
+from simgrant.ports.smdp import Smdp, Terms
 from simgrant.ports.store import Store
 from simgrant.services import SERVICES
 from simgrant.services.own import refuse_taken
@@ -82,6 +83,7 @@ from simgrant.spec.ids import SimIdType
 from simgrant.spec.version import FIRST, NEWEST
 from simgrant.telemetry.log import LineWriter, console_line
 from simgrant.telemetry.metrics import Metrics
+from simgrant.wire.es2plus import Function
 from simgrant.wire.jwt import pull_keys
 from simgrant.wire.negotiate import Format
 from simgrant.wire.push_token import Channel
@@ -117,6 +119,8 @@ class Parts:
     lines: LineWriter
     journal: Journal
     notices: Notices
+    smdps: dict[str, dict[str, Smdp]]
+    """Each tenant's SM-DP+s by name."""
     entitle: Entitle
     device: DeviceFront
     bounds: Bounds
@@ -333,6 +337,46 @@ def _sms(loaded: Loaded, table: model.Sms) -> Notifier:
     return sms.open_notifier(config, clock=CLOCK)
 
 
+def open_smdps(loaded: Loaded) -> dict[str, dict[str, Smdp]]:
+    """Return each tenant's SM-DP+s by name; raise StartRefused where a file of one is no use."""
+    found: dict[str, dict[str, Smdp]] = {name: {} for name in loaded.tenants}
+    for name, table in loaded.settings.smdp.items():
+        # Its client is loaded where there is one.
+        from simgrant.adapters.smdp import es2plus
+
+        config = es2plus.Config(
+            terms=Terms(
+                name=name,
+                address=table.address,
+                profile_types=table.profile_types,
+                post_confirm_delay_s=table.post_confirm_delay_s,
+            ),
+            url=table.url,
+            urls={Function(key): url for key, url in table.urls.items()},
+            requester=table.requester,
+            admin_protocol=table.admin_protocol,
+            pad_iccid=table.iccid_pad_f,
+            user=table.user,
+            password_file=loaded.path(table.password_file) if table.password_file else None,
+            http=HttpConfig(
+                peer=f"smdp.{name}",
+                ca_file=loaded.path(table.ca_file) if table.ca_file else None,
+                certificate=loaded.path(table.certificate) if table.certificate else None,
+                key=loaded.path(table.key) if table.key else None,
+                plain=any(url.startswith("http:") for url in (table.url, *table.urls.values())),
+                connect_timeout_s=table.connect_timeout_s,
+                in_flight=table.in_flight,
+            ),
+        )
+        try:
+            smdp = es2plus.open_smdp(config, clock=CLOCK)
+        except StartRefused as error:
+            raise StartRefused(f"smdp.{name}: {error}") from None
+        for tenant in table.tenants or found:
+            found[tenant][name] = smdp
+    return found
+
+
 def _http(loaded: Loaded, peer: str, table: model.PushChannel) -> HttpConfig:
     hosts = []
     for text in table.connect_to:
@@ -367,10 +411,12 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     store = await open_store(loaded)
     lines = LineWriter(shape=console_line if settings.server.log_format == "console" else None)
     notifiers: dict[str, dict[Channel, Notifier]] = {}
+    smdps: dict[str, dict[str, Smdp]] = {}
     by_otp: ByOtp | None = None
     by_oidc: ByOidc | None = None
     try:
         notifiers = open_notifiers(loaded)
+        smdps = open_smdps(loaded)
         journal = Journal(
             store,
             clock=CLOCK,
@@ -476,6 +522,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             lines,
             journal,
             notices,
+            smdps,
             entitle,
             device,
             Bounds(
@@ -496,6 +543,8 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         # One may serve several tenants.
         for notifier in {each for channels in notifiers.values() for each in channels.values()}:
             await notifier.close()
+        for smdp in {each for named in smdps.values() for each in named.values()}:
+            await smdp.close()
         for way in (by_oidc, by_otp):
             if way is not None:
                 await way.close()

@@ -29,12 +29,14 @@ from simgrant.config.model import (
     Profile,
     Section,
     Settings,
+    Smdp,
     Sms,
     Tenant,
     Wns,
 )
 from simgrant.errors import StartRefused
 from simgrant.nouns import noun
+from simgrant.wire.es2plus import Function, is_admin_protocol, is_fqdn
 from simgrant.wire.id_token import ALGORITHMS
 from simgrant.wire.sms_text import fits
 
@@ -53,6 +55,7 @@ NAMED = {
     "issuers": Issuer,
     "partners": Partner,
     "identity_providers": IdentityProvider,
+    "smdp": Smdp,
     **{kind.__name__.lower(): kind for kind in CHANNELS},
 }
 """Sections that hold one table per name."""
@@ -63,6 +66,8 @@ _RANGE = re.compile(r"(\d{6,15})-(\d{6,15})")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _HOST_PORT = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}", re.ASCII)
 _TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_ORDERED = tuple(each.value for each in Function if not each.startswith("handle"))
+"""The functions that an SM-DP+ is asked for."""
 
 
 @noun
@@ -262,6 +267,7 @@ def _problems(loaded: Loaded) -> list[str]:
     found.extend(_sign_in_problems(loaded))
     found.extend(_tenant_problems(loaded.tenants))
     found.extend(_channel_problems(loaded))
+    found.extend(_smdp_problems(loaded))
     return found
 
 
@@ -286,6 +292,55 @@ def _channel_problems(loaded: Loaded) -> list[str]:
                     whom = f"tenant {tenant}" if tenant else "tenants that no table names"
                     found.append(f"{where}: {other} has the {whom} already")
                 claimed[tenant] = where
+    return found
+
+
+def _smdp_problems(loaded: Loaded) -> list[str]:
+    """Name what would keep an SM-DP+ from being asked, or would ask it in clear."""
+    found = []
+    for name, smdp in loaded.settings.smdp.items():
+        where = f"smdp.{name}"
+        if not _TENANT_NAME.fullmatch(name):
+            found.append(f"{where}: a name is lower case letters, digits and hyphens")
+        found += [
+            f"{where}: {key} must be set"
+            for key in ("url", "requester", "address")
+            if not getattr(smdp, key)
+        ]
+        addresses = {"url": smdp.url, **{f"urls.{key}": url for key, url in smdp.urls.items()}}
+        found += [
+            f"{where}.{key}: {url!r} is no https address"
+            for key, url in addresses.items()
+            if url and not _is_safe(url)
+        ]
+        found += [
+            f"{where}.urls: {key} is none of {', '.join(_ORDERED)}{_meant(key, _ORDERED)}"
+            for key in smdp.urls
+            if key not in _ORDERED
+        ]
+        if bool(smdp.certificate) != bool(smdp.key):
+            found.append(f"{where}: certificate and key go together")
+        elif not smdp.certificate and any(url.startswith("https") for url in addresses.values()):
+            found.append(f"{where}: certificate and key must be set: ES2+ is mutual TLS")
+        if bool(smdp.user) != bool(smdp.password_file):
+            found.append(f"{where}: user and password_file go together")
+        if smdp.address and not is_fqdn(smdp.address):
+            found.append(f"{where}.address: {smdp.address!r} is no name such as smdp.example.com")
+        if len(smdp.requester) > 256 or not smdp.requester.isprintable():
+            found.append(f"{where}.requester: it has up to 256 printable characters")
+        if not is_admin_protocol(smdp.admin_protocol):
+            found.append(
+                f"{where}.admin_protocol: {smdp.admin_protocol!r} is no version such as "
+                "gsma/rsp/v2.5.0"
+            )
+        for key, number, least, most in (
+            ("post_confirm_delay_s", smdp.post_confirm_delay_s, 0, 600),
+            ("connect_timeout_s", smdp.connect_timeout_s, 0.1, 10),
+            ("in_flight", smdp.in_flight, 1, 10_000),
+        ):
+            if not least <= number <= most:
+                found.append(f"{where}.{key}: {number} is not within {least} to {most}")
+        found.extend(_unknown_tenants(where, smdp.tenants, loaded))
     return found
 
 

@@ -363,6 +363,45 @@ class Sms(Section, frozen=True):
     """Where that port stands: in a user data header, or in optional parameters."""
 
 
+class Smdp(Section, frozen=True):
+    """An SM-DP+ that profiles for eSIMs are ordered of, over ES2+ (see
+    [SM-DP+](../smdp.md)). A tenant may have several."""
+
+    tenants: tuple[str, ...] = ()
+    """Tenants that order of it; empty = all."""
+    url: str = ""
+    """Its address, `https`, without the path of ES2+. Must be set."""
+    urls: dict[str, str] = {}
+    """Whole addresses of functions that are elsewhere: `{ releaseProfile = "https://…" }`."""
+    requester: str = ""
+    """Who we are to it (functionRequesterIdentifier), as agreed. Must be set."""
+    address: str = ""
+    """The name by which phones reach it, for activation codes. Must be set."""
+    certificate: str = ""
+    """PEM file of our client certificate and its chain. Must be set for `https`. Read again when it
+    changes, as its key is."""
+    key: str = ""
+    """PEM file of its private key, without a password."""
+    ca_file: str = ""
+    """PEM file of certificates to trust besides the system's."""
+    user: str = ""
+    """Name for a password beside the certificate; empty = it wants none."""
+    password_file: str = ""
+    """File with that password. Read again when it changes."""
+    admin_protocol: str = "gsma/rsp/v2.5.0"
+    """X-Admin-Protocol: the version that we say we speak."""
+    iccid_pad_f: bool = True
+    """Whether ICCIDs of fewer than 20 digits are sent with `F` up to 20."""
+    profile_types: tuple[str, ...] = ()
+    """What may be ordered of it; empty = anything."""
+    post_confirm_delay_s: float = 0.0
+    """Seconds from a confirmed order until its profile can really be downloaded."""
+    connect_timeout_s: float = 3.0
+    """Seconds for TCP and TLS together."""
+    in_flight: int = 50
+    """Calls that one worker has under way with it at a time."""
+
+
 class Match(Section, frozen=True):
     """How a client is recognised. A condition that is left out always holds; of several values in
     one, it takes any. Texts are patterns that must fit the whole of what the client says, in any
@@ -678,6 +717,8 @@ class Settings(Section, frozen=True):
     """Channels of Microsoft's service by name."""
     sms: dict[str, Sms] = {}
     """Message centres by name."""
+    smdp: dict[str, Smdp] = {}
+    """SM-DP+s by name."""
     profiles: dict[str, Profile] = {}
     """Profiles of clients by name."""
     issuers: dict[str, Issuer] = {}
