@@ -33,6 +33,7 @@ from simgrant.config.model import Auth, IdentityProvider, Limits
 from simgrant.config.model import Match as MatchSettings
 from simgrant.config.model import Profile as ProfileSettings
 from simgrant.config.model import Tenant as TenantSettings
+from simgrant.domain.order import CompanionService, Source
 from simgrant.domain.partner import Partner
 from simgrant.domain.policy import Policy, PolicyError, default_policy, parse_policy
 from simgrant.domain.tenant import Plmn, Tenancy, Tenant
@@ -53,6 +54,7 @@ from simgrant.flows.by_token import Rules as TokenRules
 from simgrant.flows.clients import Clients, Match, Patterns, Profile
 from simgrant.flows.entitle import Entitle
 from simgrant.flows.entitle import Rules as EntitleRules
+from simgrant.flows.esim_means import Esim, EsimMeans, Line
 from simgrant.flows.journal import Journal
 from simgrant.flows.journal import Limits as JournalLimits
 from simgrant.flows.limits import LentLimits, Rate, StartLimits, Throttle
@@ -61,6 +63,8 @@ from simgrant.flows.notices import Rules as NoticeRules
 from simgrant.flows.operate import Operate
 from simgrant.flows.operations import OPERATIONS
 from simgrant.flows.operations.operation import Means, Offer
+from simgrant.flows.ordering import Ordering
+from simgrant.flows.ordering import Rules as OrderRules
 from simgrant.flows.private_identity import GatewayKey, PrivateIdentities
 from simgrant.flows.shape import Shape
 from simgrant.flows.signing import Signer
@@ -79,7 +83,7 @@ from simgrant.ports.smdp import Smdp, Terms
 from simgrant.ports.store import Store
 from simgrant.services import SERVICES
 from simgrant.services.own import refuse_taken
-from simgrant.spec.ids import SimIdType
+from simgrant.spec.ids import AppId, SimIdType
 from simgrant.spec.version import FIRST, NEWEST
 from simgrant.telemetry.log import LineWriter, console_line
 from simgrant.telemetry.metrics import Metrics
@@ -121,6 +125,7 @@ class Parts:
     notices: Notices
     smdps: dict[str, dict[str, Smdp]]
     """Each tenant's SM-DP+s by name."""
+    ordering: Ordering
     entitle: Entitle
     device: DeviceFront
     bounds: Bounds
@@ -449,7 +454,11 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         returns = _returns(settings.limits)
         by_otp = _by_otp(loaded, reception, returns)
         by_oidc = _by_oidc(loaded, reception, returns, by_otp)
-        means = Means(OPERATIONS, keys, store, offers(loaded), partners(loaded))
+        ordering = Ordering(
+            store.orders, smdps=smdps, clock=CLOCK, rules=_order_rules(settings.orders)
+        )
+        esim = EsimMeans(ordering, esims(loaded), found_policies, settings.roaming.max_age_s)
+        means = Means(OPERATIONS, keys, store, offers(loaded), partners(loaded), esim)
         entitle = Entitle(
             operate=Operate(
                 reception,
@@ -523,6 +532,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             journal,
             notices,
             smdps,
+            ordering,
             entitle,
             device,
             Bounds(
@@ -779,6 +789,42 @@ def offers(loaded: Loaded) -> dict[str, Offer]:
         )
         for name, tenant in loaded.tenants.items()
     }
+
+
+def esims(loaded: Loaded) -> dict[str, Esim]:
+    """Return what each tenant offers devices of eSIMs."""
+    orders = loaded.settings.orders
+    lines: dict[str, dict[str, Line]] = {tenant: {} for tenant in loaded.tenants}
+    for table in loaded.settings.esim.values():
+        companion = table.app == "companion"
+        line = Line(
+            Source(table.smdp, table.profile_type, table.allocation == "pool"),
+            tuple(map(CompanionService, table.services)) if companion else (),
+            table.most,
+            by_address=table.download == "smdp_address",
+        )
+        app_id = AppId.ODSA_COMPANION if companion else AppId.ODSA_PRIMARY
+        for tenant in table.tenants or lines:
+            lines[tenant][app_id] = line
+    return {
+        tenant: Esim(of_tenant, orders.polling_s, orders.longest_polling_s, orders.most_polls)
+        for tenant, of_tenant in lines.items()
+    }
+
+
+def _order_rules(settings: model.Orders) -> OrderRules:
+    return OrderRules(
+        immediate_s=settings.immediate_s,
+        life_s=settings.life_s,
+        call_timeout_s=settings.call_timeout_s,
+        # Two calls and what is written in between, and still nobody else's.
+        lease_s=math.ceil(3 * settings.call_timeout_s) + 15,
+        first_pause_s=2.0,
+        longest_pause_s=settings.longest_pause_s,
+        batch=20,
+        in_flight=100,
+        poll_s=1.0,
+    )
 
 
 def _operations(where: str, names: Iterable[str]) -> frozenset[str]:

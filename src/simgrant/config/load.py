@@ -22,6 +22,7 @@ from simgrant.config import texts
 from simgrant.config.clients import profile_problems, with_shipped
 from simgrant.config.model import (
     Apns,
+    Esim,
     Fcm,
     IdentityProvider,
     Issuer,
@@ -56,6 +57,7 @@ NAMED = {
     "partners": Partner,
     "identity_providers": IdentityProvider,
     "smdp": Smdp,
+    "esim": Esim,
     **{kind.__name__.lower(): kind for kind in CHANNELS},
 }
 """Sections that hold one table per name."""
@@ -258,6 +260,13 @@ def _problems(loaded: Loaded) -> list[str]:
         ("otp.tries", settings.otp.tries, 1, 10),
         ("otp.per_day", settings.otp.per_day, 1, 1_000),
         ("texts.window", settings.texts.window, 1, 1_000),
+        ("orders.immediate_s", settings.orders.immediate_s, 0.01, 25),
+        ("orders.life_s", settings.orders.life_s, 60, 30 * 86_400),
+        ("orders.call_timeout_s", settings.orders.call_timeout_s, 1, 120),
+        ("orders.longest_pause_s", settings.orders.longest_pause_s, 2, 86_400),
+        ("orders.polling_s", settings.orders.polling_s, 1, 3_600),
+        ("orders.longest_polling_s", settings.orders.longest_polling_s, 1, 86_400),
+        ("orders.most_polls", settings.orders.most_polls, 2, 100_000),
         ("limits.remembered", settings.limits.remembered, 100, 10_000_000),
     ):
         if not least <= number <= most:
@@ -268,6 +277,7 @@ def _problems(loaded: Loaded) -> list[str]:
     found.extend(_tenant_problems(loaded.tenants))
     found.extend(_channel_problems(loaded))
     found.extend(_smdp_problems(loaded))
+    found.extend(_esim_problems(loaded))
     return found
 
 
@@ -292,6 +302,37 @@ def _channel_problems(loaded: Loaded) -> list[str]:
                     whom = f"tenant {tenant}" if tenant else "tenants that no table names"
                     found.append(f"{where}: {other} has the {whom} already")
                 claimed[tenant] = where
+    return found
+
+
+def _esim_problems(loaded: Loaded) -> list[str]:
+    """Name what tables of eSIMs lack, and every tenant that has two for one application."""
+    found = []
+    claimed: dict[tuple[str, str], str] = {}
+    for name, esim in loaded.settings.esim.items():
+        where = f"esim.{name}"
+        found += _unknown_tenants(where, esim.tenants, loaded)
+        if not esim.profile_type:
+            found.append(f"{where}.profile_type: must be set")
+        if esim.app == "companion" and not esim.services:
+            found.append(f"{where}.services: a companion needs one")
+        if not 1 <= esim.most <= 1_000:
+            found.append(f"{where}.most: {esim.most} is not within 1 to 1000")
+        tenants = esim.tenants or tuple(loaded.tenants)
+        smdp = loaded.settings.smdp.get(esim.smdp)
+        if smdp is None:
+            found.append(f"{where}.smdp: there is no [smdp.{esim.smdp}]")
+        else:
+            if smdp.profile_types and esim.profile_type not in smdp.profile_types:
+                found.append(f"{where}.profile_type: smdp.{esim.smdp} has no such type")
+            found += [
+                f"{where}: smdp.{esim.smdp} is not for tenant {tenant}"
+                for tenant in tenants
+                if smdp.tenants and tenant not in smdp.tenants
+            ]
+        for tenant in tenants:
+            if claimed.setdefault((tenant, esim.app), where) != where:
+                found.append(f"{where}: tenant {tenant} has one for {esim.app} already")
     return found
 
 
