@@ -12,6 +12,8 @@ BIN   := .venv/bin
 TOOLS := ts43 oidcmock idpyoidc
 TESTS ?= tests
 ARGS  ?=
+# Tests run in so many processes; 0 = in this one, which a debugger needs.
+JOBS  ?= auto
 
 # Modules that write a generated page of the documentation, and compare it when given --check.
 DOCS  := simgrant.config.reference tools.reference tools.conformance.page
@@ -50,11 +52,12 @@ fix: .venv/.test ## format, and repair what ruff can repair
 
 .PHONY: test
 test: .venv/.test tools ## the whole suite; narrow it with TESTS=… ARGS=…
-	$(BIN)/pytest $(TESTS) $(ARGS)
+	$(BIN)/pytest -n $(JOBS) --maxprocesses 4 --dist loadfile $(TESTS) $(ARGS)
 
 .PHONY: unit
-unit: .venv/.test ## the tests that start no process: seconds
-	$(BIN)/pytest $(wildcard tests/unit tests/protocol) $(ARGS)
+unit: .venv/.test ## the tests that start no process, with fewer examples: seconds
+	$(BIN)/pytest -n $(JOBS) --dist worksteal --hypothesis-profile quick \
+		$(wildcard tests/unit tests/protocol) $(ARGS)
 
 .PHONY: e2e
 e2e: .venv/.test ## server and simulator as processes

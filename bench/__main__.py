@@ -17,7 +17,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import cases, results, rig, world
+from bench import cases, results, rig, services, world
 from bench.cases import Case
 from bench.load import Job, Request, write_requests
 from bench.results import Results, Round
@@ -53,7 +53,10 @@ def main() -> int:
     """Read the arguments and run; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "--only", default="", metavar="b,d", help="these cases (and what they need)"
+        "--only",
+        default="",
+        metavar="b,d,s",
+        help="these cases, and what they are compared with; s = all services",
     )
     parser.add_argument("--quick", action="store_true", help="a smoke run: its figures mean little")
     parser.add_argument("--json", action="store_true", help="write the figures as JSON")
@@ -123,6 +126,7 @@ def _run(chosen: tuple[Case, ...], size: Size, told: Console) -> Results:
                 seconds=size.seconds,
                 connections=size.connections,
                 tls=case.tls,
+                sees=services.enquiry_of(case.app).sees if case.database else "EntitlementStatus",
             )
             entries.append(rig.Entry(case, server, job))
         generator = stack.enter_context(rig.generating())
@@ -170,7 +174,8 @@ def _prepare(
     small = list(range(min(cases.SMALL, size.subscriptions)))
     urls: dict[str, str] = {}
     for database in sorted({case.database for case in chosen if case.database}):
-        count = len(small) if database == "sqlite_small" else size.subscriptions
+        full = database == "sqlite_services"
+        count = len(small) if full or database == "sqlite_small" else size.subscriptions
         tell(f"make {count:,} subscriptions ({database})")
         if database == "postgres":
             server = stack.enter_context(Postgres.start(settings=_POSTGRES))
@@ -178,8 +183,10 @@ def _prepare(
         else:
             urls[database] = f"sqlite:///{directory / database}.db"
         with_sims = database == "sqlite" and any(case.kind == "auth" for case in chosen)
-        config = place.configure(database, urls[database])
-        asyncio.run(world.populate(config, count, sims if with_sims else [], now=place.now))
+        config = place.configure(database, urls[database], policy=_policy(database))
+        asyncio.run(
+            world.populate(config, count, sims if with_sims else [], now=place.now, full=full)
+        )
     tell("make tokens")
     loaded = load(place.configure("tokens", "sqlite:///none"), {})
     made = {
@@ -192,13 +199,23 @@ def _prepare(
         write_requests(made[name], [Request(each) for each in requests])
     starts = world.start_requests(sims)
     write_requests(made["auth"], [Request(data, nai) for nai, data in starts])
-    return {
-        case.key: Prepared(
-            made["auth"] if case.kind == "auth" else made.get(case.database, made[""]),
-            urls.get(case.database, ""),
-        )
-        for case in chosen
-    }
+    for case in chosen:
+        if case.database == "sqlite_services":
+            made[case.key] = directory / case.key
+            requests = world.token_requests(loaded, small, now=place.now, app=case.app)
+            write_requests(made[case.key], [Request(each) for each in requests])
+
+    def requests_of(case: Case) -> Path:
+        if case.kind == "auth":
+            return made["auth"]
+        return made.get(case.key) or made.get(case.database) or made[""]
+
+    return {case.key: Prepared(requests_of(case), urls.get(case.database, "")) for case in chosen}
+
+
+def _policy(database: str) -> str:
+    """Return the policy of the servers on a database; empty = the default one."""
+    return services.policy() if database == "sqlite_services" else ""
 
 
 def _server(
@@ -221,7 +238,11 @@ def _server(
             log=log,
         )
     config = place.configure(
-        case.key, jobs[case.key].store_url, ports=(port, management), tls=case.tls
+        case.key,
+        jobs[case.key].store_url,
+        ports=(port, management),
+        tls=case.tls,
+        policy=_policy(case.database),
     )
     prf = (f"--prf={case.prf}",) if case.prf else ()
     return rig.serving(

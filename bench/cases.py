@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from bench import services
 from bench.load import Kind
+from simgrant.services import SERVICES
 
-Database = Literal["", "sqlite", "sqlite_small", "postgres"]
+Database = Literal["", "sqlite", "sqlite_small", "sqlite_services", "postgres"]
 
 SUBSCRIPTIONS = 1_000_000
 SMALL = 1_000
@@ -38,6 +40,25 @@ class Case:
     tls: bool = False
     """A new TLS connection for each operation."""
     prf: Literal["ctypes", "python"] | None = None
+    app: str = services.BASE
+    """The service that is asked for."""
+
+
+def _of_service(app: str) -> Case:
+    """Return the case of a service, compared with that of ap2004 on the same database."""
+    return Case(
+        _key_of(app),
+        f"token request for {app}, {SERVICES[app].name}",
+        "token",
+        "sqlite_services",
+        "" if app == services.BASE else _key_of(services.BASE),
+        None if app == services.BASE else 1 / services.enquiry_of(app).most,
+        app=app,
+    )
+
+
+def _key_of(app: str) -> str:
+    return f"s{app.removeprefix('ap20')}"
 
 
 CASES = (
@@ -56,14 +77,15 @@ CASES = (
     Case("d0", "full authentication, PRF in Python", "auth", "sqlite", "a", 0.07, prf="python"),
     Case("e0", "bare server, a new TLS connection each", "token", tls=True),
     Case("e", "(b), a new TLS connection each", "token", "sqlite", "e0", 0.8, tls=True),
+    *map(_of_service, services.apps()),
 )
 
 
 def chosen(keys: str) -> tuple[Case, ...]:
     """Return the cases of a comma-separated list, and those they are compared with.
 
-    `d` stands for `d0` too, as a letter does for all that begin with it. An unknown key raises
-    ValueError.
+    `d` stands for `d0` too, as a letter does for all that begin with it, so `s` for every service.
+    An unknown key raises ValueError.
     """
     wanted: set[str] = set()
     for key in filter(None, (part.strip() for part in keys.split(","))):

@@ -45,6 +45,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     connections: int
     tls: bool = False
     """Over TLS, with a new connection for each request."""
+    sees: str = "EntitlementStatus"
+    """What is in a document that is as it should be."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,9 +115,10 @@ class _Exchange(Protocol):
 class _Token:
     """A request by token."""
 
-    def __init__(self, requests: Iterator[Request], looks: Iterator[int]) -> None:
+    def __init__(self, requests: Iterator[Request], looks: Iterator[int], sees: bytes) -> None:
         self._requests = requests
         self._looks = looks
+        self._sees = sees
 
     def begin(self) -> bytes:
         return next(self._requests).data
@@ -123,16 +126,17 @@ class _Token:
     def answered(self, data: bytes, head: Head) -> bytes:
         _expect(data, head, b"\r\ncontent-type: text/vnd.wap.connectivity-xml\r\n")
         if next(self._looks) < _LOOK_AT:
-            _expect_document(data, head)
+            _expect_document(data, head, self._sees)
         return b""
 
 
 class _Auth:
     """A full authentication: challenge, answer, document."""
 
-    def __init__(self, requests: Iterator[Request], looks: Iterator[int]) -> None:
+    def __init__(self, requests: Iterator[Request], looks: Iterator[int], sees: bytes) -> None:
         self._requests = requests
         self._looks = looks
+        self._sees = sees
         self._head = world.answer_head()
         self._nai = ""
 
@@ -145,7 +149,7 @@ class _Auth:
         if not self._nai:
             _expect(data, head, b"\r\ncontent-type: text/vnd.wap.connectivity-xml\r\n")
             if next(self._looks) < _LOOK_AT:
-                _expect_document(data, head)
+                _expect_document(data, head, self._sees)
             return b""
         _expect(data, head, b"\r\ncontent-type: application/vnd.gsma.eap-relay.v1.0+json\r\n")
         at = data.index(b"\r\nset-cookie: ") + 14
@@ -168,14 +172,14 @@ def _expect(data: bytes, head: Head, line: bytes) -> None:
         raise Fault(f"unexpected answer: {data[:600]!r}")
 
 
-def _expect_document(data: bytes, head: Head) -> None:
+def _expect_document(data: bytes, head: Head, sees: bytes) -> None:
     body = data[head.start : head.end]
     if data.find(b"\r\ncontent-encoding: gzip\r\n", 0, head.start) >= 0:
         import gzip
 
         body = gzip.decompress(body)
-    if b"EntitlementStatus" not in body:
-        raise Fault(f"no entitlement in {body[:600]!r}")
+    if sees not in body:
+        raise Fault(f"no {sees.decode()} in {body[:600]!r}")
 
 
 class _Run:
@@ -294,7 +298,7 @@ async def run(job: Job, requests: Iterator[Request], kept: list[_Connection]) ->
         return connection
 
     async def client() -> None:
-        exchange = _EXCHANGES[job.kind](requests, looks)
+        exchange = _EXCHANGES[job.kind](requests, looks, job.sees.encode())
         while perf_counter() < shared.until:
             connection = kept.pop() if kept else None
             if connection and connection.usable:

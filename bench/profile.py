@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.table import Table
 from uvicorn.server import ServerState
 
-from bench import handset, world
+from bench import handset, services, world
 from simgrant import compose
 from simgrant.config.load import load
 from simgrant.eap import prf
@@ -93,6 +93,9 @@ def main() -> None:
     parser.add_argument("--lines", action="store_true", help="with --sample: by line of code")
     parser.add_argument("--prf", choices=("ctypes", "python"), default=prf.IMPLEMENTATION)
     parser.add_argument("--store", default="", help="postgresql:// URL of an empty database")
+    parser.add_argument(
+        "--app", default="", choices=services.apps(), help="a service, with a plan that has all"
+    )
     parser.add_argument("--show", action="store_true", help="print the last answer's head and body")
     arguments = parser.parse_args()
     prf.use(arguments.prf)
@@ -108,18 +111,25 @@ async def _run(directory: Path, arguments: argparse.Namespace) -> None:
     place = world.Place(directory, int(time.time()))
     place.make_keys()
     url = arguments.store or f"sqlite:///{directory / 'bench.db'}"
-    config = place.configure("profile", url)
+    policy = services.policy() if arguments.app else ""
+    config = place.configure("profile", url, policy=policy)
     tokens, sims = world.choose(_SUBSCRIPTIONS, 8000, 8000)
     await world.populate(
-        config, _SUBSCRIPTIONS, sims if arguments.what == "auth" else [], now=place.now
+        config,
+        _SUBSCRIPTIONS,
+        sims if arguments.what == "auth" else [],
+        now=place.now,
+        full=bool(arguments.app),
     )
     loaded = load(config, {})
-    with _quiet():
+    with quiet():
         async with compose.opened(loaded) as parts:
             upkeep = asyncio.create_task(parts.journal.run())
             caller = Caller(parts)
             if arguments.what == "token":
-                operate = _token(caller, world.token_requests(loaded, tokens, now=place.now))
+                app = arguments.app or services.BASE
+                requests = world.token_requests(loaded, tokens, now=place.now, app=app)
+                operate = _token(caller, requests)
             else:
                 operate = _auth(caller, world.start_requests(sims))
             await _repeat(operate, _WARM)
@@ -257,7 +267,7 @@ def _where(file: str, line: int, name: str) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Let the server's log lines be written, to nowhere."""
     sys.stdout.flush()
     kept = os.dup(1)

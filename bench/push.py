@@ -2,8 +2,8 @@
 
 Notices wait in the outbox of a SQLite file; the worker of a server empties it into a simulated
 Apple that another process plays, by HTTP/2 over TLS on the loopback. Counted is the processor time
-of the worker's process, from the first claim to the last settlement: the player is Python too, so
-that the rate on the clock says more of it than of us.
+of the worker's process, from the first claim to the last settlement and record: the player is
+Python too, so that the rate on the clock says more of it than of us.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import rig, world
+from bench.profile import quiet
 from simgrant import compose
 from simgrant.adapters.store import migrate
 from simgrant.config.load import DEFAULT_TENANT, load
@@ -55,6 +56,7 @@ def main() -> int:
     with (
         tempfile.TemporaryDirectory(prefix="simgrant-bench-") as directory,
         _apple(Path(directory)) as config,
+        quiet(),
     ):
         rounds = uvloop.run(_run(config, arguments.n, arguments.rounds))
     cost = median(rounds)
@@ -86,12 +88,13 @@ async def _run(config: Path, count: int, rounds: int) -> list[float]:
     migrate.upgrade(loaded.store_url)
     async with compose.opened(loaded) as parts:
         await _register(parts.store, count)
-        worker = asyncio.create_task(parts.notices.run())
+        tasks = [asyncio.create_task(each.run()) for each in (parts.notices, parts.journal)]
         try:
             return [await _round(parts, count) for _ in range(rounds + 1)][1:]
         finally:
-            worker.cancel()
-            await asyncio.gather(worker, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _round(parts: compose.Parts, count: int) -> float:

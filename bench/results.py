@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from statistics import median
@@ -19,7 +19,7 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from bench import cases
+from bench import cases, services
 from bench.cases import CASES, Case
 from bench.load import Result
 
@@ -189,6 +189,7 @@ def remarks(results: Results) -> list[str]:
             f"A million subscriptions cost {grown:.2f} times what a thousand do "
             f"(at most {cases.GROWTH}) {mark(met=grown <= cases.GROWTH)}"
         )
+    lines.extend(_services(results.cases))
     own = [results.cases[case.key] for case in CASES if case.database and case.key in results.cases]
     if own:
         most = max(each.uss_mb for each in own)
@@ -197,6 +198,22 @@ def remarks(results: Results) -> list[str]:
             f"(below {cases.USS_MB:.0f}) {mark(met=most < cases.USS_MB)}"
         )
     return lines
+
+
+def _services(found: Mapping[str, Figures]) -> Iterator[str]:
+    """Yield what the dearest service costs beside ap2004, of those that may cost alike."""
+    times: dict[float, dict[str, float]] = {}
+    for case in CASES:
+        figures = found.get(case.key)
+        if case.app != services.BASE and figures is not None and figures.ratio:
+            most = services.enquiry_of(case.app).most
+            times.setdefault(most, {})[case.app] = 1 / figures.ratio
+    for most, of in sorted(times.items()):
+        worst = max(of.values())
+        yield (
+            f"{', '.join(sorted(of))} cost at most {worst:.2f} times what {services.BASE} does "
+            f"(at most {most}) {mark(met=worst <= most)}"
+        )
 
 
 def markdown(results: Results) -> str:

@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 import asyncpg
 
+from bench import services
 from simgrant import compose
 from simgrant.adapters.authn.local_auc import wrap
 from simgrant.adapters.keyring.file import initial_keys, write_keys
@@ -43,7 +44,7 @@ OPC = bytes.fromhex("cd63cb71954a9f4e48a5994e37a02baf")
 """Test set 1 of TS 35.208; one key for all SIMs, wrapped for each on its own."""
 
 CARD = Milenage(K, OPC)
-APP = "ap2004"
+APP = services.BASE
 APP_NAME = "com.example.ims"
 TERMINAL = "490154203237518"
 REALM = "nai.epc.mnc001.mcc001.3gppnetwork.org"
@@ -63,7 +64,7 @@ _HEADERS = (
     "Accept-Encoding: gzip\r\n"
 )
 _TAIL = (
-    f"terminal_id={TERMINAL}&gid1=00&app_version=1.0&app_name={APP_NAME}&app={APP}"
+    f"terminal_id={TERMINAL}&gid1=00&app_version=1.0&app_name={APP_NAME}&app={{app}}"
     "&terminal_vendor=Goog&terminal_model=Pixel%209%20Pr&terminal_sw_version=15"
     "&vers=1&entitlement_version=12.0"
 )
@@ -92,9 +93,18 @@ class Place:
         write_keys(self.key_file, initial_keys(now=self.now - 3600), create=True)
 
     def configure(
-        self, name: str, store_url: str, *, ports: tuple[int, int] = (0, 0), tls: bool = False
+        self,
+        name: str,
+        store_url: str,
+        *,
+        ports: tuple[int, int] = (0, 0),
+        tls: bool = False,
+        policy: str = "",
     ) -> Path:
-        """Write one server's configuration: as in production, but for the limits on starts."""
+        """Write one server's configuration: as in production, but for the limits on starts.
+
+        Without a ``policy`` it has the default one.
+        """
         device, management = ports
         lines = [
             "[device]",
@@ -113,6 +123,9 @@ class Place:
         if tls:
             certificate, key = self.certificate
             lines[2:2] = [f'tls_certificate = "{certificate}"', f'tls_key = "{key}"']
+        if policy:
+            (self.directory / "policy.toml").write_text(policy)
+            lines += ["[tenants.default]", 'policy = "policy.toml"']
         path = self.directory / f"{name}.toml"
         path.write_text("\n".join(lines) + "\n")
         return path
@@ -121,6 +134,11 @@ class Place:
 def imsi_of(number: int) -> str:
     """Return the digits of the IMSI of a subscription."""
     return f"00101{number:0{_SERIAL}}"
+
+
+def msisdn_of(number: int) -> str:
+    """Return the digits of the MSISDN of a subscription."""
+    return f"1555{number:0{_SERIAL}}"
 
 
 def choose(subscriptions: int, *wanted: int) -> list[list[int]]:
@@ -133,18 +151,24 @@ def choose(subscriptions: int, *wanted: int) -> list[list[int]]:
     return chosen
 
 
-def token_requests(loaded: Loaded, numbers: list[int], *, now: int) -> list[bytes]:
-    """Return one fast-authentication request of 12 parameters for each subscription."""
+def token_requests(loaded: Loaded, numbers: list[int], *, now: int, app: str = APP) -> list[bytes]:
+    """Return one fast-authentication request of 12 parameters or more for each subscription."""
+    query = services.enquiry_of(app).query
     ring = compose.open_keys(loaded).ring
     headers = _HEADERS.format(accept=XML)
     requests = []
     for number in numbers:
         digits = imsi_of(number)
         token = push_token(
-            _claims(Imsi(digits), now), ring, DEFAULT_TENANT, nonce=os.urandom(NONCE_BYTES), now=now
+            _claims(Imsi(digits), now, app),
+            ring,
+            DEFAULT_TENANT,
+            nonce=os.urandom(NONCE_BYTES),
+            now=now,
         )
         requests.append(
-            f"GET /?IMSI={digits}&token={token}&{_TAIL} HTTP/1.1\r\n{headers}\r\n".encode()
+            f"GET /?IMSI={digits}&token={token}&{_TAIL.format(app=app)}"
+            f"{query.format(msisdn=msisdn_of(number))} HTTP/1.1\r\n{headers}\r\n".encode()
         )
     return requests
 
@@ -155,7 +179,7 @@ def start_requests(numbers: list[int]) -> list[tuple[str, bytes]]:
     requests = []
     for number in numbers:
         nai = f"0{imsi_of(number)}@{REALM}"
-        line = f"GET /?EAP_ID={quote(nai)}&{_TAIL} HTTP/1.1\r\n"
+        line = f"GET /?EAP_ID={quote(nai)}&{_TAIL.format(app=APP)} HTTP/1.1\r\n"
         requests.append((nai, f"{line}{headers}\r\n".encode()))
     return requests
 
@@ -166,8 +190,13 @@ def answer_head() -> bytes:
     return f"POST / HTTP/1.1\r\n{headers}Content-Type: {RELAY}\r\n".encode()
 
 
-async def populate(config: Path, subscriptions: int, sims: list[int], *, now: int) -> None:
-    """Fill the database of a configuration, which must be empty."""
+async def populate(
+    config: Path, subscriptions: int, sims: list[int], *, now: int, full: bool = False
+) -> None:
+    """Fill the database of a configuration, which must be empty.
+
+    With ``full`` every subscription has all services, and a grant for each.
+    """
     loaded = load(config, {})
     migrate.upgrade(loaded.store_url)
     ring = compose.open_keys(loaded).ring
@@ -188,7 +217,7 @@ async def populate(config: Path, subscriptions: int, sims: list[int], *, now: in
     template = sim(0)
     store = await compose.open_store(loaded)
     try:
-        await _provision(store, template, now)
+        await _provision(store, template, now, full=full)
     finally:
         await store.close()
     if loaded.store_url.startswith("sqlite:"):
@@ -210,7 +239,7 @@ async def populate(config: Path, subscriptions: int, sims: list[int], *, now: in
         await store.close()
 
 
-async def _provision(store: Store, sim: SimKey, now: int) -> None:
+async def _provision(store: Store, sim: SimKey, now: int, *, full: bool) -> None:
     """Write the subscription that all others are copies of, and let it have authenticated."""
     imsi = Imsi(imsi_of(0))
     await store.add(
@@ -218,9 +247,9 @@ async def _provision(store: Store, sim: SimKey, now: int) -> None:
             Subscription(
                 DEFAULT_TENANT,
                 imsi,
-                Msisdn(f"1555{0:0{_SERIAL}}"),
+                Msisdn(msisdn_of(0)),
                 SubscriptionStatus.ACTIVE,
-                "standard",
+                services.PLAN if full else "standard",
                 created_at=now,
                 changed_at=now,
             ),
@@ -228,24 +257,27 @@ async def _provision(store: Store, sim: SimKey, now: int) -> None:
             tuple(Consent(kind, ConsentStatus.GIVEN, version="1", at=now) for kind in ConsentKind),
         )
     )
-    await store.decide_session(
-        DEFAULT_TENANT,
-        imsi,
-        bytes(16),
-        SessionRow(Outcome.ACCEPTED, now, b"-", bytes(32)),
-        expected=None,
-        terminal=Terminal(TERMINAL, "Goog", "Pixel 9 Pr", "15", seen_at=now),
-        client=_claims(imsi, now).client,
-    )
+    for number, app in enumerate(services.apps() if full else [APP]):
+        await store.decide_session(
+            DEFAULT_TENANT,
+            imsi,
+            number.to_bytes(16),
+            SessionRow(Outcome.ACCEPTED, now, b"-", bytes(32)),
+            expected=None,
+            terminal=Terminal(TERMINAL, "Goog", "Pixel 9 Pr", "15", seen_at=now),
+            client=_claims(imsi, now, app).client,
+        )
+    for holding in services.holdings(now) if full else ():
+        await store.set_holding(DEFAULT_TENANT, imsi, holding)
 
 
-def _claims(imsi: Imsi, now: int) -> Claims:
-    return Claims(imsi, TERMINAL, (APP,), APP_NAME, now, now + 30 * 86_400, 0, 0)
+def _claims(imsi: Imsi, now: int, app: str) -> Claims:
+    return Claims(imsi, TERMINAL, (app,), APP_NAME, now, now + 30 * 86_400, 0, 0)
 
 
 # --- copies of one subscription ------------------------------------------------------------
 
-_TABLES = ("subscription", "msisdn", "sim_key", "terminal", "token_grant")
+_TABLES = ("subscription", "msisdn", "sim_key", "terminal", "token_grant", "holding")
 _COUNTED = ("imsi", "msisdn")
 """The columns whose value ends with the subscription's number."""
 

@@ -23,8 +23,10 @@ GOLDEN = Path(__file__).parent / "golden"
 # started here are to be born with it, since tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# No test is against the clock: a busy machine must not make an example fail.
+# No test is against the clock: a busy machine must not make an example fail. The suite tries as
+# many examples as hypothesis means it to; `make unit`, which is for in between, a quarter of them.
 hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)
 hypothesis.settings.load_profile("suite")
 
 Golden = Callable[[str, bytes], None]

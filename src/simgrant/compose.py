@@ -16,6 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
+import structlog
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from prometheus_client import CollectorRegistry
@@ -78,6 +79,7 @@ from simgrant.keyring.identity import is_on_curve
 from simgrant.keyring.signing import Algorithm
 from simgrant.links.fetched import FetchRules
 from simgrant.links.http import HttpConfig
+from simgrant.links.watched import Watched
 from simgrant.ports.notifier import Notifier
 from simgrant.ports.smdp import Smdp, Terms
 from simgrant.ports.store import Store
@@ -129,6 +131,8 @@ class Parts:
     entitle: Entitle
     device: DeviceFront
     bounds: Bounds
+    watched: tuple[Watched, ...]
+    """What is read again when its files change."""
 
 
 def tenancy(loaded: Loaded) -> Tenancy:
@@ -412,7 +416,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     found = tenancy(loaded)
     found_policies = policies(loaded)
     metrics = Metrics(CollectorRegistry())
-    keys = open_keys(loaded, metrics.ring_renewed)
+    keys = open_keys(loaded, metrics.key_reloads.inc)
     store = await open_store(loaded)
     lines = LineWriter(shape=console_line if settings.server.log_format == "console" else None)
     notifiers: dict[str, dict[Channel, Notifier]] = {}
@@ -459,6 +463,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         )
         esim = EsimMeans(ordering, esims(loaded), found_policies, settings.roaming.max_age_s)
         means = Means(OPERATIONS, keys, store, offers(loaded), partners(loaded), esim)
+        clients = Clients(profiles(loaded))
         entitle = Entitle(
             operate=Operate(
                 reception,
@@ -492,7 +497,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 settings.documents.validity_spread,
                 settings.roaming.max_age_s,
             ),
-            clients=Clients(profiles(loaded)),
+            clients=clients,
         )
         notices = Notices(
             store,
@@ -500,6 +505,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             keys=keys,
             clock=CLOCK,
             metrics=metrics,
+            keep=journal.keep,
             rules=_notice_rules(settings.push),
         )
         proxies = Proxies(settings.device.trusted_proxies)
@@ -546,6 +552,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 proxies=proxies,
                 proxy_protocol=settings.device.proxy_protocol,
             ),
+            (keys.watched, *_watched_settings(loaded, clients)),
         )
         await journal.flush()
     finally:
@@ -611,7 +618,7 @@ def issuers(loaded: Loaded) -> jwks.JwksIssuers:
 
 def _by_otp(loaded: Loaded, reception: Reception, returns: Throttle) -> ByOtp | None:
     """Return the way by one-time passwords, None where nobody is sent any; raise StartRefused."""
-    settings, texts = loaded.settings, loaded.settings.texts
+    settings, centre = loaded.settings, loaded.settings.text_messages
     apps = otp_apps(loaded)
     if not any(apps.values()) and not any(
         each.second_factor_url for each in settings.identity_providers.values()
@@ -621,25 +628,26 @@ def _by_otp(loaded: Loaded, reception: Reception, returns: Throttle) -> ByOtp | 
     from simgrant.adapters.texts import sms
     from simgrant.links.smpp import SmppConfig
 
-    host, _, port = texts.smsc.rpartition(":")
+    host, _, port = centre.smsc.rpartition(":")
     smpp = SmppConfig(
         host=host.strip("[]"),
         port=int(port),
-        system_id=texts.system_id,
-        password_file=loaded.path(texts.password_file),
-        tls=texts.tls,
-        window=texts.window,
+        system_id=centre.system_id,
+        password_file=loaded.path(centre.password_file),
+        tls=centre.tls,
+        window=centre.window,
     )
     otp = settings.otp
     return ByOtp(
         reception,
         apps=apps,
+        spoken={name: tenant.language for name, tenant in loaded.tenants.items()},
         texts=sms.open_texts(
             sms.Config(
                 smpp=smpp,
-                source=texts.source,
-                source_ton=texts.source_ton,
-                source_npi=texts.source_npi,
+                source=centre.source,
+                source_ton=centre.source_ton,
+                source_npi=centre.source_npi,
             ),
             clock=CLOCK,
         ),
@@ -895,6 +903,28 @@ def profiles(loaded: Loaded) -> tuple[Profile, ...]:
     if problems:
         raise StartRefused("\n".join(problems))
     return tuple(_profile(name, settings) for name, settings in found.items())
+
+
+def _watched_settings(loaded: Loaded, clients: Clients) -> Iterator[Watched]:
+    """Yield who takes over the profiles of settings that changed; the rest waits for a restart."""
+    if loaded.file is None:
+        return
+    before = loaded
+
+    def take() -> bool:
+        nonlocal before
+        now = loaded.again()
+        found = profiles(now)
+        if waiting := [name for name in now.changed(loaded) if name != "profiles"]:
+            structlog.get_logger().warning("settings_wait_for_restart", sections=waiting)
+        before, changed = now, "profiles" in now.changed(before)
+        if changed:
+            clients.take(found)
+        return changed
+
+    # They were read by the supervisor perhaps, and a worker that takes a dead one's place begins
+    # with what they said then.
+    yield Watched("profiles", (loaded.file,), take, read=False)
 
 
 def _name_problems(parm_names: Mapping[str, str]) -> Iterator[str]:

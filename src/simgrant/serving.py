@@ -3,7 +3,7 @@
 One worker runs in this process; several run as processes of their own under a
 supervisor that owns the sockets and the management listener, restarts who dies
 and passes signals on. SIGTERM: not ready, finish what is in flight within a
-bound, exit 0. SIGHUP: read certificate and key ring again.
+bound, exit 0. SIGHUP: read key ring, certificate and profiles of clients again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -39,6 +38,7 @@ from simgrant.config.load import Loaded, parse_listen
 from simgrant.errors import EcsError, StartRefused
 from simgrant.fronts.device.protocol import protocol_class
 from simgrant.fronts.management.app import ManagementFront
+from simgrant.links.watched import Watched
 from simgrant.ports.store import Store
 from simgrant.services import SERVICES
 from simgrant.telemetry import log
@@ -254,16 +254,16 @@ async def _upkeep(
 async def _renew(
     parts: compose.Parts, certificate: Certificate | None, reload: asyncio.Event
 ) -> None:
-    """Take over a changed key ring and certificate, every second and on SIGHUP."""
+    """Take over what changed of key ring, certificate and profiles, every second and on SIGHUP."""
+    watched = parts.watched if certificate is None else (*parts.watched, certificate.watched)
     while True:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(parts.loaded.settings.keys.poll_s):
                 await reload.wait()
         forced = reload.is_set()
         reload.clear()
-        parts.keys.refresh()
-        if certificate is not None:
-            certificate.renew(forced=forced)
+        for each in watched:
+            each.look(forced=forced)
 
 
 async def _purge(parts: compose.Parts) -> None:
@@ -289,30 +289,18 @@ class Certificate:
     def __init__(self, loaded: Loaded) -> None:
         device = loaded.settings.device
         self._files = (loaded.path(device.tls_certificate), loaded.path(device.tls_key))
+        self.watched = Watched("certificate", self._files, self._take)
         self.context = self._live = self._load(_context())
-        self._stamps = self._stat()
 
-    def renew(self, *, forced: bool) -> None:
-        """Read the files again if they changed or ``forced``; keep the old pair if bad."""
-        try:
-            stamps = self._stat()
-            if stamps == self._stamps and not forced:
-                return
-            self._stamps = stamps
-            self._live = self._load(_context())
-            # A context keeps one certificate for each kind of key, so the listener's own
-            # cannot be changed from ECDSA to RSA: each handshake is handed the live one.
-            self.context.sni_callback = self._hand_over
-        except (OSError, StartRefused) as error:
-            structlog.get_logger().error("certificate_not_renewed", error=str(error))
-        else:
-            structlog.get_logger().info("certificate_renewed")
+    def _take(self) -> bool:
+        self._live = self._load(_context())
+        # A context keeps one certificate for each kind of key, so the listener's own
+        # cannot be changed from ECDSA to RSA: each handshake is handed the live one.
+        self.context.sni_callback = self._hand_over
+        return True
 
     def _hand_over(self, connection: ssl.SSLObject, _name: str | None, _: ssl.SSLContext) -> None:
         connection.context = self._live
-
-    def _stat(self) -> tuple[tuple[int, int], ...]:
-        return tuple((found.st_mtime_ns, found.st_ino) for found in map(Path.stat, self._files))
 
     def _load(self, context: ssl.SSLContext) -> ssl.SSLContext:
         try:

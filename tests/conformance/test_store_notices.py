@@ -13,7 +13,7 @@ from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.domain.subscription import PushRegistration, SubscriptionStatus
 from simgrant.errors import Conflict, EcsError
 from simgrant.identities import Imsi
-from simgrant.ports.store import Change, DueNotice, Settled
+from simgrant.ports.store import Change, DueNotice, PendingNotice, Settled
 from tests.conformance.test_store import (
     ADDRESS,
     IMEI,
@@ -187,9 +187,40 @@ async def test_what_is_done_is_gone(store: SqlStore) -> None:
 async def test_what_is_put_off_comes_again(store: SqlStore) -> None:
     await store.add(new())
     notice = await told(store)
-    await store.settle_notices([Settled(notice, again_at=500)])
+    await store.settle_notices([Settled(notice, again_at=500, reason="throttled")])
     assert await claim(store, now=499) == []
-    assert await claim(store, now=500) == [replace(notice, attempts=2)]
+    assert await claim(store, now=500) == [replace(notice, attempts=2, reason="throttled")]
+
+
+async def pending(store: SqlStore) -> list[PendingNotice]:
+    held = await store.export(T, IMSI)
+    assert held is not None
+    return list(held.notices)
+
+
+async def test_what_waits_is_shown_with_its_tries_and_why_they_failed(store: SqlStore) -> None:
+    await store.add(new())
+    assert await pending(store) == []
+    await registered(store)
+    await store.tell(T, IMSI, at=100)
+    waiting = [
+        PendingNotice(PUSH.terminal_id, PUSH.app_name, app, 100, 100, 0, "")
+        for app in ("ap2003", "ap2004")
+    ]
+    assert await pending(store) == waiting
+    first, second = await claim(store)
+    claimed = [replace(each, due_at=160, attempts=1) for each in waiting]
+    assert await pending(store) == claimed, "under way"
+    await store.settle_notices([Settled(first, 500, reason="throttled"), Settled(second)])
+    assert await pending(store) == [replace(claimed[0], due_at=500, reason="throttled")]
+    await store.tell(T, IMSI, at=200, apps=["ap2003"])
+    assert await pending(store) == [replace(waiting[0], at=200, due_at=200)], "a newer change"
+
+
+async def test_what_the_sim_is_to_be_told_by_sms_waits_without_a_terminal(store: SqlStore) -> None:
+    await store.add(new())
+    await store.tell(T, IMSI, at=100, sms_apps=SMS_APPS[:1])
+    assert await pending(store) == [PendingNotice("", "", SMS_APPS[0], 100, 100, 0, "")]
 
 
 @pytest.mark.parametrize("again_at", [None, 10**6])

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from simgrant import compose
 from simgrant.domain.policy import default_policy_text
+from simgrant.flows.clients import Clients, Told
+from simgrant.flows.explain import Inquiry, Rules, explain
 from simgrant.sim.lies import Lie
+from simgrant.spec.version import parse
+from simgrant.wire.negotiate import Format
+from simgrant.wire.writers import WRITERS
 from tests.android_reader import XmlDoc
 from tests.device.harness import (
+    IMEI,
     JSON,
     RELAY,
     XML,
@@ -581,3 +589,123 @@ async def test_an_empty_agent_is_anybody(server: Server) -> None:
     assert answer.status == 400
     assert await profiles_of(server) == ["generic"]
     assert RELAY not in answer.header("content-type")
+
+
+# --- profiles that change while the server runs --------------------------------------------
+
+LAB = '[profiles.lab]\nmatch.app_name = ["lab.*"]\ndocument_format = "json"\n'
+
+
+def take(server: Server, settings: str) -> list[dict[str, Any]]:
+    """Write other settings and have them looked at; return what the server says of it."""
+    server.loaded.path("simgrant.toml").write_text(settings)
+    before = len(server.events)
+    for _ in range(4):
+        for each in server.parts.watched:
+            each.look()
+    return [dict(event) for event in server.events[before:]]
+
+
+async def test_a_profile_is_taken_over_changed_and_taken_back(server: Server) -> None:
+    phone = Phone(server, app_name="lab.client")
+    token = await phone.token()
+
+    async def asked() -> tuple[str, str]:
+        answer = await phone.fast(token)
+        return answer.header("content-type"), (await profiles_of(server))[-1]
+
+    assert await asked() == (XML, "android")
+    assert [said["event"] for said in take(server, LAB)] == ["profiles_renewed"]
+    assert await asked() == (JSON, "lab")
+    assert [said["event"] for said in take(server, LAB.replace('"json"', '"xml"'))] == [
+        "profiles_renewed"
+    ]
+    assert await asked() == (XML, "lab")
+    take(server, "")
+    assert await asked() == (XML, "android")
+
+
+async def test_profiles_are_tried_in_their_new_order(server: Server) -> None:
+    other = '[profiles.other]\nmatch.app_name = ["lab.*"]\n'
+    phone = Phone(server, app_name="lab.client")
+    token = await phone.token()
+    for settings, name in ((LAB + other, "lab"), (other + LAB, "other")):
+        take(server, settings)
+        await phone.fast(token)
+        assert (await profiles_of(server))[-1] == name
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        ("[profiles.lab\n", "simgrant.toml"),
+        ("[profiles.lab]\nxml = 1\n", "unknown key profiles.lab.xml"),
+        ('[profiles.lab]\ndocument_format = "xml"\n', "needs a condition"),
+        (LAB + "parm_names = { Nonsense = 'x' }\n", "no answer has this parameter"),
+        (LAB + "[server]\nworkers = 0\n", "server.workers"),
+    ],
+)
+async def test_profiles_that_are_no_use_leave_the_old_ones(
+    bench: Workbench, bad: str, why: str
+) -> None:
+    async with bench.opened(LAB) as server:
+        (said,) = take(server, bad)
+        assert said["event"] == "profiles_not_renewed"
+        assert why in said["error"]
+        answer = await Phone(server, app_name="lab.client").full()
+        assert answer.object["ap2004"]
+        assert (await profiles_of(server))[-1] == "lab"
+
+
+async def test_other_settings_wait_for_a_restart_and_it_is_said(server: Server) -> None:
+    said = take(server, "[tokens]\nlife_s = 60\n" + LAB)
+    assert [(each["event"], each.get("sections")) for each in said] == [
+        ("settings_wait_for_restart", ["tokens"]),
+        ("profiles_renewed", None),
+    ]
+    answer = await Phone(server, app_name="lab.client").full()
+    assert int(answer.object["Token"]["validity"]) > 60
+
+
+# --- what support is told of it --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", ["2.0", "8.0", "12.0"])
+@pytest.mark.parametrize("app", ["ap2003", "ap2004"])
+async def test_explain_says_what_a_client_of_the_family_is_told(
+    bench: Workbench, app: str, version: str
+) -> None:
+    settings = (
+        '[profiles.lab]\nmatch.app_name = ["lab.*"]\nvoice_flat_status = true\n'
+        'parm_names = { AddrStatus = "addr" }\nversion_max = "11.0"\n'
+    )
+    async with bench.opened(settings) as server:
+        phone = Phone(server, app_name="lab.x", apps=(app,), entitlement_version=version)
+        answer = await phone.fast(await phone.token())
+        profile = await server.store.profile("default", phone.imsi, "", "")
+        spoken = parse(version)
+        assert spoken is not None
+        explained = await explain(
+            Inquiry(
+                app,
+                spoken,
+                IMEI,
+                languages=("en",),
+                client=Told("", "lab.x", spoken, False, apps=(app,)),
+            ),
+            profile.subscription,
+            tenant=server.parts.tenancy.by_name["default"],
+            policy=server.parts.policies["default"],
+            portal=server.parts.portals["default"],
+            store=server.store.real,
+            ring=server.ring,
+            rules=Rules(86_400),
+            now=server.clock.now(),
+            clients=Clients(compose.profiles(server.loaded)),
+        )
+    assert explained.fitted is not None
+    assert explained.fitted.client.profile.name == "lab"
+    supposed = WRITERS[Format.XML].push_applications((explained.application,))
+    assert re.sub(r"flow=[^\"]*", "flow=…", supposed) in re.sub(
+        r"flow=[^\"]*", "flow=…", answer.content.decode()
+    )

@@ -677,6 +677,30 @@ async def test_a_channel_that_is_set_up_takes_its_tokens(bench: Workbench, tmp_p
         assert service(answer, "ap2004")["RegisterNotifStatus"] == "1"
 
 
+@pytest.mark.spec("TS.43 §2.9.5")
+@pytest.mark.conforms("answer.registration-told", "document.APPLICATION/RegisterNotifStatus=1")
+async def test_an_application_without_notices_takes_no_token(bench: Workbench) -> None:
+    (bench.directory / "secret").write_text("s3cret")
+    async with bench.opened(
+        '[wns.lab]\nclient_id = "us"\nclient_secret_file = "secret"\n'
+    ) as server:
+        push = notif("3", "https://db5.notify.windows.com/?token=x")
+
+        async def told(apps: tuple[str, ...], extra: tuple[tuple[str, str], ...]) -> list[str]:
+            phone = Phone(server, apps=apps)
+            answer = await phone.fast(await phone.token(), extra=extra)
+            return [service(answer, app)["RegisterNotifStatus"] for app in apps]
+
+        assert await told(("ap2014",), push) == ["1"]
+        assert await told(("ap2015",), push) == ["1"]
+        assert await registrations(server) == {}
+        assert await told(("ap2014", "ap2004"), push) == ["1", "0"]
+        assert [app for app, _ in await registrations(server)] == ["ap2004"]
+        assert await told(("ap2014", "ap2004"), notif("0", push[1][1])) == ["0", "0"]
+        get_number = (("operation", "GetPhoneNumber"), *push)
+        assert await told(("ap2014",), get_number) == ["1"]
+
+
 @pytest.mark.spec("TS.43 §2.6.2")
 @pytest.mark.parametrize(
     ("action", "token"),

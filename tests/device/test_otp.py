@@ -29,7 +29,7 @@ from tests.device.signing_in import SignIns, signing_in, values
 TERMINAL = "8f2a6a3e-5a0e-4d0c-9d55-0a3a1a9d7a10"
 
 TEXTS = """
-[texts]
+[text_messages]
 smsc = "127.0.0.1:{port}"
 system_id = "simgrant"
 password_file = "smsc-password"
@@ -148,6 +148,14 @@ async def test_the_message_is_in_the_persons_language(otp: Passwords) -> None:
     await otp.begin(language="fr-CH")
     await otp.code()
     assert otp.centre.switch.taken[0].extra["text"].endswith("Ne le donnez à personne.")
+
+
+@pytest.mark.parametrize("said", ["", "nl"])
+async def test_who_names_no_language_there_is_gets_the_tenants(bench: Workbench, said: str) -> None:
+    async with passwords(bench, f'{ENABLED}language = "de"\n') as otp:
+        await otp.begin(language=said)
+        await otp.code()
+        assert otp.centre.switch.taken[0].extra["text"].endswith("Geben Sie ihn niemandem weiter.")
 
 
 # --- whoever does not know the password --------------------------------------------------------

@@ -534,6 +534,8 @@ def test_add_and_show(one: Simgrant) -> None:
             "terms": "given",
             "address": "given",
         }
+        for what in ("push_registrations", "pending_notices", "notices"):
+            assert shown[what] == []
     assert IMSI in one("subscription", "show", IMSI).stdout
     assert one.opens(IMSI)
 
@@ -894,9 +896,50 @@ def test_explain_follows_the_version_of_the_client(one: Simgrant) -> None:
     assert len(new["application"]["items"]["VoiceOverCellularEntitleInfo"]) == 2
 
 
+def test_explain_shows_which_profile_fits_and_what_it_changes(one: Simgrant) -> None:
+    one.file(
+        "simgrant.toml",
+        '[profiles.lab]\nmatch.user_agent = ["Lab/*"]\nmatch.tac = ["35332800"]\n'
+        'parm_names = { TC_Status = "tc_status" }\nversion_max = "8.0"\n',
+    )
+    says = ("--user-agent", "lab/3", "--terminal-id", "353328001234565")
+    args = ("explain", IMSI, "vowifi", *says, "--entitlement-version", "12.0")
+    found = one.json(*args, "--json")
+    assert found["application"]["items"]["tc_status"] == "1"
+    client = found["client"]
+    assert (client["profile"], client["version"]) == ("lab", "8.0")
+    (tried,) = client["tried"]
+    assert [each["name"] for each in tried["conditions"]] == ["user_agent", "tac"]
+    assert client["removed"] == {"TC_Status": "1"}
+    assert client["added"] == {"tc_status": "1"}
+    assert client["switches"] == {"version_max": "8.0", "parm_names": {"TC_Status": "tc_status"}}
+    shown = one(*args).stdout
+    assert "user_agent lab/3 fits Lab/*; tac 35332800 fits 35332800-35332800" in shown
+    assert re.search(r"^- TC_Status +1", shown, re.MULTILINE)
+    assert re.search(r"^\+ tc_status +1", shown, re.MULTILINE)
+    other = one("explain", IMSI, "vowifi", "--user-agent", "Other/1").stdout
+    assert "lab              not so: user_agent Other/1, not Lab/*" in other
+    assert "The client is of profile generic" in other
+    plain = one.json("explain", IMSI, "vowifi", "--json")
+    assert plain["client"] is None
+    assert plain["application"]["items"]["TC_Status"] == "1"
+
+
+def test_explain_of_a_version_that_a_profile_refuses(one: Simgrant) -> None:
+    one.file(
+        "simgrant.toml",
+        '[profiles.old]\nmatch.version_to = "3.99"\nversion_min = "4.0"\n'
+        'version_outside = "refuse"\n',
+    )
+    args = ("explain", IMSI, "vowifi", "--like", "old", "--entitlement-version", "2.0", "--json")
+    assert "profile old does not serve version 2.0: 406" in one.json(*args)["refusal"]
+
+
 @pytest.mark.parametrize(
     ("args", "code", "said"),
     [
+        ((IMSI, "vowifi", "--like", "samsun"), 2, "did you mean samsung"),
+        ((IMSI, "vowifi", "--like", "samsung", "--bare"), 2, "would change nothing"),
         ((IMSI, "vowify"), 2, "did you mean vowifi"),
         ((OTHER, "vowifi"), 1, "no such subscription"),
         ((IMSI, "vowifi", "--roaming", "DE"), 2, "visited_plmn must be"),

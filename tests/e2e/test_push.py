@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -122,6 +124,20 @@ def delivered(node: Node) -> float:
     return node.metric("simgrant_notices_total", result="delivered")
 
 
+async def until_shown(
+    site: Site, imsi: Imsi, condition: Callable[[dict[str, Any]], bool]
+) -> dict[str, Any]:
+    """Return what `subscription show` says, once it says what it should."""
+    found: dict[str, Any] = {}
+
+    def look() -> bool:
+        found.update(json.loads(site.command("subscription", "show", imsi.digits, "--json").stdout))
+        return condition(found)
+
+    await until(look, what="what support is shown", within=60)
+    return found
+
+
 def all_failed(node: Node, channel: str) -> bool:
     """Say whether as many tries failed as there are phones."""
     name = "simgrant_notices_total"
@@ -144,6 +160,15 @@ async def test_while_every_receiver_is_down_nothing_is_lost_and_then_nothing_com
         for channel in push.services:
             await until(partial(all_failed, node, channel), what=f"{channel} failed")
         assert delivered(node) == 0
+        (_, imsi), *_ = phones("fcm")
+        held = await until_shown(
+            site, imsi, lambda held: held["pending_notices"][0]["last_failure"] is not None
+        )
+        (waiting,) = held["pending_notices"]
+        assert waiting["attempts"] >= 1
+        assert waiting["channel"] == "fcm"
+        assert waiting["next_attempt"] >= waiting["since"]
+        assert held["notices"] == []
         for service in push.services.values():
             await service.up()
         async with asyncio.timeout(60):
@@ -201,6 +226,20 @@ async def test_a_phone_registers_and_the_operator_tells_it(site: Site, tmp_path:
         async with asyncio.timeout(30):
             await push.switch("apns").until_taken(2)
         await until(lambda: delivered(node) == 2, what="both counted")
+        held = await until_shown(site, sim.imsi, lambda held: len(held["notices"]) == 2)
+        assert held["pending_notices"] == []
+        (registered,) = held["push_registrations"]
+        assert (registered["app_id"], registered["channel"]) == ("ap2004", "apns")
+        for told in held["notices"]:
+            said_of_it = (told["outcome"], told["channel"], told["apps"], told["attempts"])
+            assert said_of_it == ("delivered", "apns", ["ap2004"], 1)
+            assert told["reference"], "Apple's own name for it"
+        text = site.command("subscription", "show", sim.imsi.digits).stdout
+        assert re.search(r"push +ap2004 ims on t0 by apns since ", text)
+        assert len(re.findall(r"notice +\S+  delivered  ap2004 by apns, changed ", text)) == 2
+        assert push.token("apns", 0) not in text + json.dumps(held)
+        why = site.command("explain", sim.imsi.digits, "vowifi").stdout
+        assert why.count("  notice  delivered  ap2004 by apns, changed ") == 2
         shown = node.out.read_text() + node.err.read_text()
         assert push.token("apns", 0) not in shown
         assert sim.imsi.digits not in shown

@@ -4,6 +4,8 @@ A server whose test run was killed must not live on, so each is tied to its pare
 (`prctl` PR_SET_PDEATHSIG, set by util-linux' `setpriv`) and not by Python code that may not run.
 """
 
+import errno
+import secrets
 import shutil
 import socket
 import subprocess
@@ -16,12 +18,29 @@ class Unavailable(Exception):
     """The server cannot run on this machine; the message says what is missing."""
 
 
+_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_FIRST = 20_000
+
+
 def free_port() -> int:
-    """Return a port that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that nobody listens on right now, at random.
+
+    It is none of those that the kernel gives to whoever names none: before our server takes it,
+    any connection of another test could. That two test runs draw the same one is left to chance.
+    """
+    end = int(_RANGE.read_text().split()[0]) if _RANGE.exists() else 32_768
+    for _ in range(1_000):
+        port = _FIRST + secrets.randbelow(end - _FIRST) if end > _FIRST else 0
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                found: int = probe.getsockname()[1]
+                return found
+    raise Unavailable("there is no free port")
 
 
 def launch(

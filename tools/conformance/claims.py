@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TypeGuard
 
@@ -42,11 +43,16 @@ def find(root: Path) -> Found:
     for path in sorted((root / "tests").rglob("*.py")):
         text = path.read_text("utf-8")
         if MARK in text:
-            _read(path.relative_to(root).as_posix(), ast.parse(text), found)
+            read = _read(path.relative_to(root).as_posix(), text)
+            found.claims.extend(read.claims)
+            found.problems.extend(read.problems)
     return found
 
 
-def _read(file: str, tree: ast.Module, found: Found) -> None:
+@cache
+def _read(file: str, text: str) -> Found:
+    """Return what a file's text claims; read once, however often it is asked for."""
+    tree, found = ast.parse(text), Found([], [])
     lists = {
         target.id: node
         for node in tree.body
@@ -74,6 +80,7 @@ def _read(file: str, tree: ast.Module, found: Found) -> None:
         for call in _calls([tree])
         if call not in placed
     )
+    return found
 
 
 def _tests(tree: ast.Module) -> Iterator[tuple[str, list[ast.expr]]]:

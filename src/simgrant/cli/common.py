@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -261,6 +261,17 @@ def pairs(values: Iterable[tuple[str, str]]) -> None:
     width = max((len(name) for name, _ in found), default=0)
     for name, value in found:
         typer.echo(f"{paint(name.ljust(width), dim=True)}  {value}")
+
+
+def notice_line(record: Mapping[str, Any]) -> str:
+    """Return the record of a notice in a line."""
+    apps, channel, tries = ",".join(record["apps"]), record["channel"], record["attempts"]
+    why = record.get("reason") or record.get("reference")
+    return (
+        f"{record['at']}  {record['outcome']}  {apps}{f' by {channel}' if channel else ''}, "
+        f"changed {record['changed_at']}, {tries} {'try' if tries == 1 else 'tries'}"
+        f"{f': {why}' if why else ''}"
+    )
 
 
 class Advance(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from json import dumps
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,18 +15,22 @@ from simgrant.cli.common import (
     Refused,
     TenantOption,
     desk,
+    meant,
+    notice_line,
     paint,
     print_json,
     run,
 )
 
 if TYPE_CHECKING:
+    from simgrant.config.model import Settings
     from simgrant.domain.conditions import Failure
     from simgrant.domain.facts import Facts
     from simgrant.domain.policy import RuleTrace
-    from simgrant.flows.explain import Explained, Explanation
+    from simgrant.flows.explain import Explained, Explanation, Fitted, Inquiry
     from simgrant.wire.document import Characteristic, Item
 
+_SIGNS = {"+": "green", "-": "red"}
 _COLORS = {"allowed": "green", "denied": "red", "pending": "yellow"}
 
 
@@ -61,8 +66,24 @@ def explain(
             "--store", metavar="VENDOR[:USER]", help="The app store that asks, for ap2012."
         ),
     ] = "",
+    like: Annotated[
+        str,
+        typer.Option("--like", metavar="FAMILY", help="A client of this profile, such as samsung."),
+    ] = "",
+    user_agent: Annotated[
+        str, typer.Option("--user-agent", metavar="TEXT", help="A client that says so of itself.")
+    ] = "",
+    app_name: Annotated[str, typer.Option("--app-name", help="Its app_name.")] = "",
+    accept: Annotated[str, typer.Option("--accept", help="Its Accept header.")] = "",
+    terminal_vendor: Annotated[
+        str, typer.Option("--terminal-vendor", help="The device's maker.")
+    ] = "",
+    terminal_model: Annotated[str, typer.Option("--terminal-model", help="And its model.")] = "",
+    bare: Annotated[
+        bool, typer.Option("--bare", help="It names neither terminal nor version, as microG.")
+    ] = False,
     records: Annotated[
-        int, typer.Option("--records", min=0, max=1000, help="Newest requests to show.")
+        int, typer.Option("--records", min=0, max=1000, help="Newest requests and notices to show.")
     ] = 5,
     json: JsonOption = False,
     tenant: TenantOption = "default",
@@ -70,71 +91,90 @@ def explain(
     """Show what a phone with this SIM gets for a service, and why, rule by rule.
 
     Facts with source and age, every rule tried, the decision, the part of the document
-    that the phone would get, and what was answered to its last requests.
+    that the phone would get, and what was answered to its last requests. With --like, or what a
+    client says of itself, also which profile of clients fits, why, and what it changes.
     """
-    found, at = run(
-        _ask(
-            ctx,
-            tenant,
-            imsi,
-            app,
-            entitlement_version,
+    from simgrant.cli.services import app_id_of
+    from simgrant.domain.plans import boost_meant
+    from simgrant.flows import subscriptions
+    from simgrant.flows.clients import Told
+    from simgrant.flows.explain import Inquiry
+    from simgrant.identities import Imei
+    from simgrant.spec import version
+    from simgrant.wire.negotiate import languages
+    from simgrant.wire.request import StoreClaim
+
+    store_vendor, _, user_id = store.partition(":")
+    spec_version = version.parse(entitlement_version)
+    if spec_version is None:
+        raise BadUsage(f"--entitlement-version {entitlement_version!r} is no version such as 8.0")
+    try:
+        visited = subscriptions.visited_plmn("" if roaming == "unknown" else roaming or "")
+    except subscriptions.BadRow as problem:
+        raise BadUsage(str(problem)) from None
+    says_something = any(
+        (
+            user_agent,
+            app_name,
+            accept,
+            terminal_vendor,
+            terminal_model,
             terminal_id,
-            language,
-            roaming,
-            records,
-            boost_type,
-            store,
+            entitlement_version,
+            bare,
         )
     )
+    if like and (user_agent or app_name or accept or bare):
+        raise BadUsage("--like says which profile it is: what the client says would change nothing")
+    app_id = app_id_of(app)
+    told = Told(
+        user_agent,
+        app_name,
+        spec_version,
+        bare,
+        accept,
+        terminal_vendor,
+        terminal_model,
+        Imei.tac_of(terminal_id),
+        (app_id,),
+    )
+    inquiry = Inquiry(
+        app_id,
+        spec_version,
+        terminal_id,
+        languages(language),
+        None if roaming is None else visited,
+        records,
+        boost_meant(boost_type),
+        StoreClaim(store_vendor.lower(), user_id),
+        told if says_something else None,
+        like,
+    )
+    found, settings, at = run(_ask(ctx, tenant, imsi, inquiry))
     if json:
-        print_json(_data(found, at))
+        print_json(_data(found, settings, at))
     else:
-        _print(found, at)
+        _print(found, settings, at)
 
 
 async def _ask(
-    ctx: typer.Context,
-    tenant: str,
-    imsi: str,
-    app: str,
-    version_text: str,
-    terminal_id: str,
-    language: str,
-    roaming: str | None,
-    records: int,
-    boost_type: int | None,
-    store: str,
-) -> tuple[Explanation, int]:
-    from simgrant.cli.services import app_id_of
-    from simgrant.domain.plans import boost_meant
+    ctx: typer.Context, tenant: str, imsi: str, inquiry: Inquiry
+) -> tuple[Explanation, Settings, int]:
+    from simgrant import compose
     from simgrant.errors import Conflict
     from simgrant.flows import explain as flow
     from simgrant.flows import subscriptions
     from simgrant.flows.answer import Portal
-    from simgrant.spec import version
+    from simgrant.flows.clients import Clients
     from simgrant.spec.ids import PrivateUserIdType
-    from simgrant.wire.negotiate import languages
-    from simgrant.wire.request import StoreClaim
 
-    vendor, _, user_id = store.partition(":")
-    spec_version = version.parse(version_text)
-    if spec_version is None:
-        raise BadUsage(f"--entitlement-version {version_text!r} is no version such as 8.0")
     try:
-        visited = subscriptions.visited_plmn("" if roaming == "unknown" else roaming or "")
-        inquiry = flow.Inquiry(
-            app_id_of(app),
-            spec_version,
-            terminal_id,
-            languages(language),
-            None if roaming is None else visited,
-            records,
-            boost_meant(boost_type),
-            StoreClaim(vendor.lower(), user_id),
-        )
         async with desk(ctx, tenant) as here:
             settings = here.loaded.settings
+            if inquiry.like and inquiry.like not in settings.profiles:
+                raise BadUsage(
+                    f"no profile {inquiry.like!r}{meant(inquiry.like, settings.profiles)}"
+                )
             found = await flow.explain(
                 inquiry,
                 await subscriptions.find(here.store, tenant, imsi),
@@ -148,11 +188,12 @@ async def _ask(
                 ring=here.keys().ring,
                 rules=flow.Rules(settings.roaming.max_age_s),
                 now=here.now,
+                clients=Clients(compose.profiles(here.loaded)),
                 identities=PrivateUserIdType.OTHER
                 if here.loaded.tenants[tenant].identity_key
                 else PrivateUserIdType.PSEUDONYM,
             )
-            return found, here.now
+            return found, settings, here.now
     except subscriptions.BadRow as problem:
         raise BadUsage(str(problem)) from None
     except Conflict as conflict:
@@ -162,7 +203,7 @@ async def _ask(
 # --- for people ------------------------------------------------------------------------------
 
 
-def _print(found: Explanation, at: int) -> None:
+def _print(found: Explanation, settings: Settings, at: int) -> None:
     subscription = found.subscription
     number = f", {subscription.msisdn.e164}" if subscription.msisdn else ""
     typer.echo(
@@ -178,10 +219,15 @@ def _print(found: Explanation, at: int) -> None:
         typer.echo(f"  {name:<14}{value:<{width}}  {paint(source + age, dim=True)}")
     for explained in found.explained:
         _print_decision(explained)
+    if found.fitted is not None:
+        _print_client(found.fitted, settings)
     _head("The phone gets")
-    app_id = found.application.app_id
-    for line in _lines(found.application.items, "  ", app_id):
-        typer.echo(line)
+    for sign, line in _changed(found):
+        typer.echo(paint(f"{sign} {line}", _SIGNS[sign]) if sign.strip() else f"  {line}")
+    if found.fitted is None:
+        typer.echo(
+            paint("  to a client of no profile; suppose one by --like or --user-agent", dim=True)
+        )
     _head("Last requests" if found.records else "No requests on record")
     for record in found.records:
         typer.echo(f"  {_record_line(record)}")
@@ -234,6 +280,53 @@ def _why_not(failed: Failure) -> str:
     return f"{failed.condition} ({values})" if values else failed.condition
 
 
+def _print_client(fitted: Fitted, settings: Settings) -> None:
+    """Print which profile it is, by what, and what that does differently."""
+    profile = fitted.client.profile
+    _head(f"The client is of profile {profile.name}")
+    for name, conditions in fitted.tried:
+        failed = next((each for each in conditions if not each.holds), None)
+        if failed is not None:
+            said = f"{failed.name} {failed.said or 'nothing'}, not {failed.wanted}"
+            typer.echo(paint(f"    {name:<16} not so: {said}", dim=True))
+            continue
+        why = [f"{each.name} {each.said} fits {each.wanted}" for each in conditions]
+        typer.echo(f"  {paint('►', bold=True)} {name:<16} {'; '.join(why) or 'fits everybody'}")
+    for key, value in _switches(settings, profile.name).items():
+        typer.echo(f"    {key} = {dumps(value)}")
+    typer.echo(f"    answered in version {fitted.client.version}")
+
+
+def _switches(settings: Settings, name: str) -> dict[str, Any]:
+    """Return what a profile does differently, as its settings say it."""
+    import msgspec
+
+    from simgrant.config.model import Profile
+
+    usual = msgspec.structs.asdict(Profile())
+    own = msgspec.structs.asdict(settings.profiles[name])
+    return {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in own.items()
+        if key != "match" and value != usual[key]
+    }
+
+
+def _changed(found: Explanation) -> Iterable[tuple[str, str]]:
+    """Yield each line of the document with a sign: ``+`` and ``-`` where the profile changed it."""
+    from difflib import SequenceMatcher
+
+    app_id = found.application.app_id
+    now = list(_lines(found.application.items, "", app_id))
+    was = now if found.fitted is None else list(_lines(found.fitted.plain.items, "", app_id))
+    for kind, a, b, c, d in SequenceMatcher(None, was, now, autojunk=False).get_opcodes():
+        if kind == "equal":
+            yield from ((" ", line) for line in now[c:d])
+        else:
+            yield from (("-", line) for line in was[a:b])
+            yield from (("+", line) for line in now[c:d])
+
+
 def _lines(items: Iterable[Item], indent: str, app_id: str) -> Iterable[str]:
     """Yield the parameters, each with the specification's name of its value."""
     from simgrant.wire.document import Characteristic, Parm
@@ -262,7 +355,9 @@ def _meaning(parm: Any, app_id: str) -> str:
 
 
 def _record_line(record: Mapping[str, Any]) -> str:
-    """Return one request in a line."""
+    """Return one request, or what became of a notice, in a line."""
+    if record.get("event") == "notice":
+        return f"{record['at']}  notice  {notice_line(record).partition('  ')[2]}"
     reasons = ", ".join(
         f"{each['feature']} {each['result']} ({each['reason']})"
         for each in record.get("decisions", ())
@@ -286,7 +381,7 @@ def _span(seconds: int) -> str:
 # --- for programs ----------------------------------------------------------------------------
 
 
-def _data(found: Explanation, at: int) -> dict[str, Any]:
+def _data(found: Explanation, settings: Settings, at: int) -> dict[str, Any]:
     from simgrant.flows.subscriptions import as_data
     from simgrant.telemetry.record import decision_record, facts_record
 
@@ -319,8 +414,39 @@ def _data(found: Explanation, at: int) -> dict[str, Any]:
             "app_id": found.application.app_id,
             "items": _items_data(found.application.items),
         },
+        "client": None if found.fitted is None else _client_data(found, found.fitted, settings),
         "records": list(found.records),
     }
+
+
+def _client_data(found: Explanation, fitted: Fitted, settings: Settings) -> dict[str, Any]:
+    """Return which profile a client is of, by what, and what that changes in the document."""
+    was, now = dict(_paths(fitted.plain.items)), dict(_paths(found.application.items))
+    return {
+        "profile": fitted.client.profile.name,
+        "version": str(fitted.client.version),
+        "tried": [
+            {"profile": name, "conditions": [each._asdict() for each in conditions]}
+            for name, conditions in fitted.tried
+        ],
+        "switches": _switches(settings, fitted.client.profile.name),
+        "removed": {path: value for path, value in was.items() if now.get(path) != value},
+        "added": {path: value for path, value in now.items() if was.get(path) != value},
+    }
+
+
+def _paths(items: Iterable[Item], above: str = "") -> Iterable[tuple[str, str]]:
+    """Yield each parameter with its path; of several alike, their places are counted from 0."""
+    from simgrant.wire.document import Characteristic, Parm
+
+    for item in items:
+        if isinstance(item, Parm):
+            yield f"{above}{item.name}", item.value
+        elif isinstance(item, Characteristic):
+            yield from _paths(item.items, f"{above}{item.type}/")
+        else:
+            for place, entry in enumerate(item.entries):
+                yield from _paths(entry.items, f"{above}{item.type}/{place}/{entry.type}/")
 
 
 def _trace_data(trace: RuleTrace) -> dict[str, Any]:

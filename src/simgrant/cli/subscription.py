@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -23,6 +23,7 @@ from simgrant.cli.common import (
     YesOption,
     desk,
     note,
+    notice_line,
     paint,
     pairs,
     print_json,
@@ -270,7 +271,11 @@ def show(
     json: JsonOption = False,
     tenant: TenantOption = "default",
 ) -> None:
-    """Show one subscription with its consents and terminals."""
+    """Show one subscription: consents, terminals, push registrations, and what became of notices.
+
+    Notices that wait come with their tries and why the last one failed; of those that ended, the
+    newest are shown.
+    """
 
     async def work() -> None:
         from simgrant.flows import subscriptions
@@ -282,8 +287,20 @@ def show(
             consents = [subscriptions.consent_data(each) for each in held.consents] if held else []
             terminals = held.terminals if held else ()
             data["has_sim_key"] = held.has_sim_key if held else False
+            push = subscriptions.registered_data(held) if held else []
+            pending = subscriptions.pending_data(held) if held else []
+            told = await subscriptions.notices_told(here.store, found, here.keys().ring)
         if json:
-            print_json(data | {"consents": consents, "terminals": len(terminals)})
+            print_json(
+                data
+                | {
+                    "consents": consents,
+                    "terminals": len(terminals),
+                    "push_registrations": push,
+                    "pending_notices": pending,
+                    "notices": told,
+                }
+            )
             return
         pairs((name, _cell(value)) for name, value in data.items())
         pairs((each["kind"], f"{each['status']} since {each['at']}") for each in consents)
@@ -291,8 +308,29 @@ def show(
             ("terminal", f"{each.terminal_id} {each.vendor} {each.model}".rstrip())
             for each in terminals
         )
+        pairs(
+            ("push", f"{each['app_id']} {_client(each)} by {each['channel']} since {each['at']}")
+            for each in push
+        )
+        pairs(("waiting", _waiting(each)) for each in pending)
+        pairs(("notice", notice_line(each)) for each in told)
 
     run(work())
+
+
+def _client(of: Mapping[str, Any]) -> str:
+    """Return which client on which terminal it is; without one it is the SIM."""
+    return " on ".join(filter(None, (of["app_name"], of["terminal_id"]))) or "the SIM"
+
+
+def _waiting(notice: Mapping[str, Any]) -> str:
+    """Return a notice that is still to be told in a line."""
+    tries, why = notice["attempts"], notice["last_failure"]
+    return (
+        f"{notice['app_id']} {_client(notice)} by {notice['channel'] or 'nothing'} since "
+        f"{notice['since']}, {tries} {'try' if tries == 1 else 'tries'}"
+        f"{f', last {why}' if why else ''}, next {notice['next_attempt']}"
+    )
 
 
 def _cell(value: object) -> str:

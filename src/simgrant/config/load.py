@@ -11,6 +11,7 @@ import ipaddress
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,22 @@ class Loaded:
     base: Path
     source: str
     """Where they came from, for people."""
+    file: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The variables that changed what the file says."""
+
+    def again(self) -> Loaded:
+        """Return what file and environment say now; raise StartRefused."""
+        return load(self.file, self.environment)
+
+    def changed(self, since: Loaded) -> list[str]:
+        """Return the sections that are not as they were, tables and their order included."""
+        names = (each.name for each in msgspec.structs.fields(Settings))
+        return [
+            name
+            for name in names
+            if _ordered(getattr(self.settings, name)) != _ordered(getattr(since.settings, name))
+        ]
 
     def path(self, text: str) -> Path:
         """Return a path of the configuration, made absolute."""
@@ -150,11 +167,19 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Loaded:
         settings,
         file.resolve().parent if file else Path.cwd(),
         str(file) if file else "built-in defaults",
+        # Not resolved: it may be a link that will lead to another file.
+        file.absolute() if file else None,
+        {name: text for name, text in environment.items() if name.startswith(PREFIX)},
     )
     problems = list(_problems(loaded))
     if problems:
         raise StartRefused("\n".join(problems))
     return loaded
+
+
+def _ordered(section: Any) -> Any:
+    """Return a section for comparison: the order of tables counts, as that of profiles does."""
+    return list(section.items()) if isinstance(section, dict) else section
 
 
 def _overlay(data: dict[str, Any], environment: Mapping[str, str]) -> None:
@@ -259,7 +284,6 @@ def _problems(loaded: Loaded) -> list[str]:
         ("otp.life_s", settings.otp.life_s, 30, 900),
         ("otp.tries", settings.otp.tries, 1, 10),
         ("otp.per_day", settings.otp.per_day, 1, 1_000),
-        ("texts.window", settings.texts.window, 1, 1_000),
         ("orders.immediate_s", settings.orders.immediate_s, 0.01, 25),
         ("orders.life_s", settings.orders.life_s, 60, 30 * 86_400),
         ("orders.call_timeout_s", settings.orders.call_timeout_s, 1, 120),
@@ -267,6 +291,7 @@ def _problems(loaded: Loaded) -> list[str]:
         ("orders.polling_s", settings.orders.polling_s, 1, 3_600),
         ("orders.longest_polling_s", settings.orders.longest_polling_s, 1, 86_400),
         ("orders.most_polls", settings.orders.most_polls, 2, 100_000),
+        ("text_messages.window", settings.text_messages.window, 1, 1_000),
         ("limits.remembered", settings.limits.remembered, 100, 10_000_000),
     ):
         if not least <= number <= most:
@@ -463,12 +488,13 @@ def _sign_in_problems(loaded: Loaded) -> list[str]:
     ]
     for where in needs_texts:
         found.extend(
-            f"{where}: needs texts.{key}"
+            f"{where}: needs text_messages.{key}"
             for key in ("smsc", "system_id", "password_file", "source")
-            if not getattr(settings.texts, key)
+            if not getattr(settings.text_messages, key)
         )
-    if settings.texts.smsc and not _HOST_PORT.fullmatch(settings.texts.smsc):
-        found.append(f"texts.smsc: {settings.texts.smsc!r} is not host:port")
+    smsc = settings.text_messages.smsc
+    if smsc and not _HOST_PORT.fullmatch(smsc):
+        found.append(f"text_messages.smsc: {smsc!r} is not host:port")
     for language, text in (texts.OTP | settings.otp.text).items():
         if "{code}" not in text:
             found.append(f"otp.text.{language}: has no {{code}}")

@@ -110,7 +110,8 @@ class KeysSection(Section, frozen=True):
     file: str = ""
     """Key ring file, mode 0600. Empty = `keys.json` in the state directory."""
     poll_s: float = 1.0
-    """Seconds between two looks whether the file was changed."""
+    """Seconds between two looks whether the file was changed, and so for the certificate and the
+    profiles of clients."""
 
 
 class Auth(Section, frozen=True):
@@ -434,7 +435,8 @@ class Profile(Section, frozen=True):
     """What a family of clients needs done differently (see Profiles of clients in Running it).
     Profiles are tried in the order of the file, and those that come with simgrant after them; the
     first that fits counts. A profile with the name of one of those (`samsung`, `huawei`, `microg`,
-    `android`, `generic`) changes its keys instead."""
+    `android`, `generic`) changes its keys instead. They are read again when the file changes and on
+    SIGHUP."""
 
     match: Match = Match()
     """The conditions: see [profiles.NAME.match]."""
@@ -575,7 +577,7 @@ class Otp(Section, frozen=True):
     simgrant. It has to fit into one short message."""
 
 
-class Texts(Section, frozen=True):
+class TextMessages(Section, frozen=True):
     """The message centre for short messages that people read (SMPP; the extra `sms`)."""
 
     smsc: str = ""
@@ -726,7 +728,7 @@ class Settings(Section, frozen=True):
     partners: dict[str, Partner] = {}
     """Third parties by name."""
     otp: Otp = Otp()
-    texts: Texts = Texts()
+    text_messages: TextMessages = TextMessages()
     identity_providers: dict[str, IdentityProvider] = {}
     """OpenID providers by name."""
     esim: dict[str, Esim] = {}

@@ -71,17 +71,20 @@ class ByOtp:
         reception: Reception,
         *,
         apps: Mapping[str, frozenset[str]],
+        spoken: Mapping[str, str],
         texts: Texts,
         throttle: Throttle,
         returns: Throttle,
         rules: Rules,
     ) -> None:
-        """``apps`` are the AppIDs that may be asked for so, by tenant.
+        """``apps`` are the AppIDs that may be asked for so, by tenant, and ``spoken`` the language
+        of each for who names none that there is.
 
         ``throttle`` is by number and by source, ``returns`` by source.
         """
         self._reception = reception
         self._apps = apps
+        self._spoken = spoken
         self._throttle = throttle
         self._returns = returns
         self._rules = rules
@@ -176,7 +179,8 @@ class ByOtp:
         code = f"{secrets.randbelow(10**rules.digits):0{rules.digits}}"
         begun = begin(ask, now=self._reception.clock.now(), imsi=imsi, code=code)
         handle = seal(self._reception, Purpose.OTP, tenant, begun)
-        text = best_text(rules.texts, languages(call.accept_language)).replace("{code}", code)
+        wanted = (*languages(call.accept_language), self._spoken[tenant.name])
+        text = best_text(rules.texts, wanted).replace("{code}", code)
         if imsi is not None:
             self._outgoing.send(number, text, expires_at=begun.started + rules.life_s)
         return handle

@@ -8,10 +8,11 @@ letters, so it is looked up, and looked for only where nobody of that kind asked
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from fnmatch import translate
 from itertools import islice
+from typing import NamedTuple
 
 from simgrant.domain.trail import Trail
 from simgrant.errors import UnsupportedVersion
@@ -51,11 +52,12 @@ class Patterns:
     atomic groups), so the time is bounded by pattern times text, whatever stands in either.
     """
 
-    __slots__ = ("_fits",)
+    __slots__ = ("_fits", "text")
 
     def __init__(self, *patterns: str) -> None:
         text = "|".join(translate(pattern) for pattern in patterns)
         self._fits = re.compile(text, re.IGNORECASE).match if patterns else None
+        self.text = " or ".join(patterns)
 
     def fit(self, text: str) -> bool:
         """Tell whether one fits; without patterns every text does."""
@@ -66,6 +68,17 @@ class Patterns:
 
 
 _ANY = Patterns()
+_OLDEST, _LATEST = SpecVersion(0, 0), SpecVersion(9999, 9999)
+
+
+class Condition(NamedTuple):
+    """One condition of a profile, put to one client."""
+
+    name: str
+    """As the settings call it."""
+    wanted: str
+    said: str
+    holds: bool
 
 
 @named_noun
@@ -81,8 +94,8 @@ class Match:
     """Ranges of TACs, first and last."""
     apps: frozenset[str] = frozenset()
     """One of them is asked for."""
-    oldest: SpecVersion = SpecVersion(0, 0)
-    newest: SpecVersion = SpecVersion(9999, 9999)
+    oldest: SpecVersion = _OLDEST
+    newest: SpecVersion = _LATEST
     bare: bool | None = None
 
     @property
@@ -92,17 +105,35 @@ class Match:
 
     def fits(self, told: Told) -> bool:
         """Tell whether all conditions hold."""
-        return (
-            self.user_agent.fit(told.user_agent)
-            and self.app_name.fit(told.app_name)
-            and self.accept.fit(told.accept)
-            and self.vendor.fit(told.vendor)
-            and self.model.fit(told.model)
-            and (not self.tacs or any(first <= told.tac <= last for first, last in self.tacs))
-            and (not self.apps or not self.apps.isdisjoint(told.apps))
-            and self.oldest <= told.version <= self.newest
-            and self.bare in (None, told.bare)
-        )
+        return all(condition.holds for condition in self.conditions(told))
+
+    def conditions(self, told: Told) -> Iterator[Condition]:
+        """Yield the conditions that there are, each put to a client when its turn has come."""
+        for name, patterns, said in (
+            ("user_agent", self.user_agent, told.user_agent),
+            ("app_name", self.app_name, told.app_name),
+            ("accept", self.accept, told.accept),
+            ("terminal_vendor", self.vendor, told.vendor),
+            ("terminal_model", self.model, told.model),
+        ):
+            if patterns:
+                yield Condition(name, patterns.text, said, patterns.fit(said))
+        if self.tacs:
+            ranges = " or ".join(f"{first}-{last}" for first, last in self.tacs)
+            holds = any(first <= told.tac <= last for first, last in self.tacs)
+            yield Condition("tac", ranges, told.tac, holds)
+        if self.apps:
+            wanted, said = " or ".join(sorted(self.apps)), ", ".join(told.apps)
+            yield Condition("apps", wanted, said, not self.apps.isdisjoint(told.apps))
+        said = str(told.version)
+        if self.oldest > _OLDEST:
+            holds = self.oldest <= told.version
+            yield Condition("version_from", str(self.oldest), said, holds)
+        if self.newest < _LATEST:
+            yield Condition("version_to", str(self.newest), said, told.version <= self.newest)
+        if self.bare is not None:
+            wanted, said = str(self.bare).lower(), str(told.bare).lower()
+            yield Condition("bare", wanted, said, self.bare is told.bare)
 
 
 @named_noun
@@ -162,9 +193,14 @@ class Clients:
 
     def __init__(self, profiles: Sequence[Profile]) -> None:
         """Take the profiles; the last one must fit everybody."""
+        self._known: dict[tuple[Hashable, ...], Client] = {}
+        self.take(profiles)
+
+    def take(self, profiles: Sequence[Profile]) -> None:
+        """Tell clients by these from now on; requests under way go on by what they fitted."""
         self._profiles = profiles
         self._closer = any(profile.match.looks_closer for profile in profiles)
-        self._known: dict[tuple[Hashable, ...], Client] = {}
+        self._known.clear()
 
     def __len__(self) -> int:
         return len(self._known)
@@ -187,16 +223,33 @@ class Clients:
             raise UnsupportedVersion
         return client
 
+    def named(self, name: str) -> Profile | None:
+        """Return the profile of a name."""
+        return next((each for each in self._profiles if each.name == name), None)
+
+    def tried(self, told: Told) -> Iterator[tuple[Profile, tuple[Condition, ...]]]:
+        """Yield the profiles that are tried for a client, the last one being its own."""
+        for profile in self._profiles:
+            conditions = tuple(profile.match.conditions(told))
+            yield profile, conditions
+            if all(condition.holds for condition in conditions):
+                return
+
     def _found(self, told: Told) -> Client:
         profile = next(each for each in self._profiles if each.match.fits(told))
-        version = profile.served(told.version)
-        return Client(profile, version or told.version, refused=version is None)
+        return client_of(profile, told.version)
 
     def _keep(self, key: tuple[Hashable, ...], client: Client) -> None:
         if len(self._known) >= self.MOST:
             for old in list(islice(self._known, self.MOST // 2)):
                 del self._known[old]
         self._known[key] = client
+
+
+def client_of(profile: Profile, version: SpecVersion) -> Client:
+    """Return a client of a family that speaks this version."""
+    served = profile.served(version)
+    return Client(profile, served or version, refused=served is None)
 
 
 def completed(ask: Ask, profile: Profile) -> Ask:

@@ -381,17 +381,19 @@ class Entitle:
         )
         return Granted(tenant, family.content_type(format_), body, family.gzip)
 
-    async def _register(self, who: Principal, notif: NotifClaim) -> RegisterNotifStatus:
-        """Keep where the terminal wants to be told of changes, and return what to say of it.
+    async def _register(self, who: Principal, notif: NotifClaim) -> tuple[RegisterNotifStatus, ...]:
+        """Keep where the terminal wants to be told of changes; return what each app is told.
 
         What could be no token of its channel is never kept, since it says where requests go to.
-        Nor is anything kept for applications of which there is no notice (TS.43 §2.6).
+        Nor is anything kept for applications of which there is no notice (TS.43 §2.6), and they
+        say so, since a client that believes in notices stops asking.
         """
+        unheard = (RegisterNotifStatus.INVALID_TOKEN,) * len(who.apps)
         if not (notif.is_complete and notif.action in tuple(NotifAction)):
-            return RegisterNotifStatus.INVALID_TOKEN
+            return unheard
         channel = CHANNELS.get(NotifAction(notif.action))
         if channel is not None and not is_token(channel, notif.token):
-            return RegisterNotifStatus.INVALID_TOKEN
+            return unheard
         await self._store.register_push(
             who.tenant.name,
             who.profile.subscription.imsi,
@@ -409,11 +411,16 @@ class Entitle:
             ],
         )
         if notif.action == NotifAction.DISABLE:
-            return RegisterNotifStatus.SUCCESS
-        if channel in self._channels.get(who.tenant.name, ()):
-            return RegisterNotifStatus.SUCCESS
-        # Kept, for when the operator sets the channel up; until then the client is to poll.
-        return RegisterNotifStatus.INVALID_TOKEN
+            return (RegisterNotifStatus.SUCCESS,) * len(who.apps)
+        if channel not in self._channels.get(who.tenant.name, ()):
+            # Kept, for when the operator sets the channel up; until then the client is to poll.
+            return unheard
+        return tuple(
+            RegisterNotifStatus.SUCCESS
+            if SERVICES[app].notifiable
+            else RegisterNotifStatus.INVALID_TOKEN
+            for app in who.apps
+        )
 
 
 def _answered(held: Holdings, store: StoreClaim, button: MsgButton, *, at: int) -> HeldBilling:

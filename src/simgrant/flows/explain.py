@@ -18,7 +18,9 @@ from simgrant.domain.subscription import SERVED, Profile, Subscription
 from simgrant.domain.tenant import Tenant
 from simgrant.errors import Conflict
 from simgrant.flows.answer import Portal, answer, filled, page_of, usage_value
+from simgrant.flows.clients import Client, Clients, Condition, Told, client_of
 from simgrant.flows.gather import device_of, gather, held, look, times_of
+from simgrant.flows.shape import PLAIN, Shape, shaped
 from simgrant.keyring.ring import KeyRing
 from simgrant.nouns import noun
 from simgrant.ports.store import RequestRecord, Store
@@ -48,6 +50,10 @@ class Inquiry:
     """The boost that is asked for; None = the lists of ap2010."""
     store: StoreClaim = StoreClaim("", "")
     """The store that asks, for ap2012."""
+    client: Told | None = None
+    """What the client says of itself; None = it is told by nothing, and no profile fits it."""
+    like: str = ""
+    """The profile to suppose, whatever the client says."""
 
 
 @noun
@@ -66,6 +72,18 @@ class Explained:
 
 
 @noun
+class Fitted:
+    """The profile of a supposed client, and what it changes."""
+
+    client: Client
+    tried: tuple[tuple[str, tuple[Condition, ...]], ...]
+    """Each profile that was tried, with its conditions; the last one is the client's. Empty
+    where it was supposed by its name."""
+    plain: Application
+    """What a client would get that needs nothing done differently."""
+
+
+@noun
 class Explanation:
     """Everything there is to say about one subscription and one service."""
 
@@ -76,6 +94,8 @@ class Explanation:
     explained: tuple[Explained, ...]
     application: Application
     """What a phone would get, if nothing refused it before."""
+    fitted: Fitted | None
+    """Of the client that was supposed, if one was."""
     records: tuple[Mapping[str, Any], ...] = field(repr=False)
     """The newest request records, the newest first."""
 
@@ -91,10 +111,15 @@ async def explain(
     ring: KeyRing,
     rules: Rules,
     now: float,
+    clients: Clients | None = None,
     identities: PrivateUserIdType = PrivateUserIdType.PSEUDONYM,
 ) -> Explanation:
-    """Return what a phone with this SIM would get for one service now, and why."""
+    """Return what a phone with this SIM would get for one service now, and why.
+
+    Raise Conflict where the subscription is gone, or there is no profile of the name supposed.
+    """
     imsi = subscription.imsi
+    client, tried = _client(inquiry, clients)
     profile = await store.profile(tenant.name, imsi, inquiry.terminal_id, "")
     if profile is None:
         raise Conflict("no_subscription", for_operator="it is gone")
@@ -108,7 +133,7 @@ async def explain(
             roaming_max_age=rules.roaming_max_age_s,
             held=held(supposed, (inquiry.app_id,), inquiry.store, policy=policy, now=now),
         ),
-        device_of(TerminalClaim(inquiry.terminal_id, "", "", "")),
+        device_of(_terminal(inquiry)),
         policy=policy,
         wish=Wish(inquiry.boost_type, inquiry.store.vendor),
         times=times_of(supposed, now=now),
@@ -118,29 +143,37 @@ async def explain(
         url = page_of(portal, app_id)
         return ServiceFlow(url, USER_DATA) if url else None
 
-    answered = answer(
-        [inquiry.app_id],
-        facts,
-        policy=policy,
-        version=inquiry.spec_version,
-        languages=inquiry.languages,
-        flow=flow,
-        identity=PrivateIdentity(identities, "…", "…"),
-    )
+    def answered(version: SpecVersion, shape: Shape) -> tuple[Application, tuple[Decision, ...]]:
+        made = answer(
+            [inquiry.app_id],
+            facts,
+            policy=policy,
+            version=version,
+            languages=inquiry.languages,
+            flow=flow,
+            identity=PrivateIdentity(identities, "…", "…"),
+            own_parameters=shape.own_parameters,
+        )
+        (application,) = shaped(made.applications, shape)
+        own = filled(application, lambda name: usage_value(supposed.held.usage, name))
+        return own, made.decisions
+
+    plain, decisions = answered(inquiry.spec_version, PLAIN)
+    application = plain
+    if client is not None:
+        application, decisions = answered(client.version, client.profile.shape)
     found = await store.records(
         tenant.name, ring.references(tenant.name, "imsi", imsi.digits), limit=inquiry.records
     )
     return Explanation(
         subscription=profile.subscription,
-        refusal=_refusal(profile.subscription, tenant),
+        refusal=_refusal(profile.subscription, tenant) or _refused_version(client),
         facts=facts,
         explained=tuple(
-            Explained(decision, policy.explain(decision.question, facts))
-            for decision in answered.decisions
+            Explained(decision, policy.explain(decision.question, facts)) for decision in decisions
         ),
-        application=filled(
-            answered.applications[0], lambda name: usage_value(supposed.held.usage, name)
-        ),
+        application=application,
+        fitted=None if client is None else Fitted(client, tried, plain),
         records=record_data(found),
     )
 
@@ -148,6 +181,36 @@ async def explain(
 def record_data(records: Sequence[RequestRecord]) -> tuple[Mapping[str, Any], ...]:
     """Return stored records as plain data."""
     return tuple(json.loads(record.body) for record in records)
+
+
+def _client(
+    inquiry: Inquiry, clients: Clients | None
+) -> tuple[Client | None, tuple[tuple[str, tuple[Condition, ...]], ...]]:
+    """Return the client that is supposed, and the profiles that were tried for it."""
+    if clients is None:
+        return None, ()
+    if inquiry.like:
+        profile = clients.named(inquiry.like)
+        if profile is None:
+            raise Conflict("no_profile", for_operator=f"there is no profile {inquiry.like}")
+        return client_of(profile, inquiry.spec_version), ()
+    if inquiry.client is None:
+        return None, ()
+    tried = tuple(clients.tried(inquiry.client))
+    names = tuple((profile.name, conditions) for profile, conditions in tried)
+    return client_of(tried[-1][0], inquiry.client.version), names
+
+
+def _terminal(inquiry: Inquiry) -> TerminalClaim:
+    told = inquiry.client
+    vendor, model = (told.vendor, told.model) if told else ("", "")
+    return TerminalClaim(inquiry.terminal_id, vendor, model, "")
+
+
+def _refused_version(client: Client | None) -> str:
+    if client is None or not client.refused:
+        return ""
+    return f"profile {client.profile.name} does not serve version {client.version}: 406"
 
 
 def _supposed(profile: Profile, inquiry: Inquiry, now: float) -> Profile:

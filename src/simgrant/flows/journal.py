@@ -1,5 +1,7 @@
 """The trail of every request, kept behind the answer: log line, metrics, stored record.
 
+What became of notices is kept beside it, a line and a record each.
+
 Counts and lines are at most a tenth of a second behind, records go to the store in
 batches, at the latest a second after the answer. The queue is bounded; when the store
 cannot take them, records are lost and counted, and phones are served all the same.
@@ -76,15 +78,19 @@ class Journal:
         self._metrics.count((trail, seconds) for trail, _, seconds in finished)
         for trail, now, seconds in finished:
             body = push_trail(trail, now=now, seconds=seconds)
-            self._write_line(body)
-            if len(self._waiting) >= self._limits.queue:
-                self._metrics.records_lost.inc()
-                continue
-            self._waiting.append(
+            self.keep(
                 RequestRecord(
                     trail.tenant, trail.subscriber_ref, int(now * 1e6), trail.request_id, body
                 )
             )
+
+    def keep(self, record: RequestRecord) -> None:
+        """Log a record and queue it to be written. Never waits, never raises."""
+        self._write_line(record.body)
+        if len(self._waiting) >= self._limits.queue:
+            self._metrics.records_lost.inc()
+            return
+        self._waiting.append(record)
         if len(self._waiting) >= self._limits.batch:
             self._enough.set()
 

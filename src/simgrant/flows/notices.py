@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import random
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 import structlog
@@ -32,13 +33,16 @@ from simgrant.ports.notifier import (
     Refused,
     Target,
 )
-from simgrant.ports.store import DueNotice, Settled, Store
+from simgrant.ports.store import DueNotice, RequestRecord, Settled, Store
 from simgrant.telemetry.metrics import Metrics
+from simgrant.telemetry.record import NoticeRecord, instant, push_notice
 from simgrant.wire.push_token import CHANNELS, Channel, is_token
 
 _CHANNELS = {int(action): channel for action, channel in CHANNELS.items()}
 _COLLAPSE_BYTES = 16
 _SETTLED_AT_ONCE = 500
+_MOST_LETTERS = 128
+"""Of what a channel says, as far as it is kept."""
 _SAID_AGAIN_S = 60.0
 """Seconds for which one and the same trouble of a channel is not logged again."""
 
@@ -109,14 +113,16 @@ class Notices:
         keys: Keys,
         clock: Clock,
         metrics: Metrics,
+        keep: Callable[[RequestRecord], None],
         rules: Rules,
     ) -> None:
-        """Take the channels of each tenant."""
+        """Take the channels of each tenant; ``keep`` takes the record of each notice that ended."""
         self._store = store
         self._notifiers = notifiers
         self._keys = keys
         self._clock = clock
         self._metrics = metrics
+        self._keep = keep
         self._rules = rules
         self._places = asyncio.Semaphore(rules.in_flight)
         self._under_way: set[asyncio.Task[None]] = set()
@@ -164,9 +170,9 @@ class Notices:
         first, now = letter.first, self._clock.now()
         channel, token = _address(first)
         notifier = self._notifiers.get(first.tenant, {}).get(channel) if channel else None
-        again_at, dead, since = None, False, None
+        again_at, dead, since, reason, reference = None, False, None, "", ""
         if now >= letter.at + self._rules.life_s:
-            end = End.EXPIRED
+            end, reason = End.EXPIRED, first.reason
         elif channel is None or not is_token(channel, token):
             end = End.UNREGISTERED
         elif notifier is None:
@@ -178,10 +184,44 @@ class Notices:
                 again_at = int(self._clock.now()) + max(1, math.ceil(pause))
             if isinstance(receipt, Dead):
                 dead, since = True, receipt.since
+            if isinstance(receipt, Delivered):
+                reference = receipt.reference
+            else:
+                reason = receipt.reason[:_MOST_LETTERS]
         behind = self._clock.now() - letter.at if end is End.DELIVERED else None
         self._metrics.count_notices(first.tenant, channel or "", end, len(letter.notices), behind)
-        self._settled.extend(Settled(notice, again_at, dead, since) for notice in letter.notices)
+        if again_at is None:
+            self._keep(self._record(letter, channel, end, reason, reference))
+        self._settled.extend(
+            Settled(notice, again_at, dead, since, reason) for notice in letter.notices
+        )
         self._something_settled.set()
+
+    def _record(
+        self, letter: _Letter, channel: Channel | None, end: End, reason: str, reference: str
+    ) -> RequestRecord:
+        """Return what is kept of notices that ended, under the subscription they were about."""
+        first, ring, now = letter.first, self._keys.ring, self._clock.now()
+        tenant, terminal = first.tenant, first.terminal_id
+        record = NoticeRecord(
+            at=instant(now),
+            request_id=os.urandom(8).hex(),
+            tenant=tenant,
+            event="notice",
+            outcome=end,
+            channel=channel or "",
+            subscriber_ref=ring.reference(tenant, "imsi", first.imsi.digits, now=now),
+            terminal_ref=ring.reference(tenant, "terminal", terminal, now=now) if terminal else "",
+            apps=tuple(notice.app_id for notice in letter.notices),
+            changed_at=instant(letter.at),
+            attempts=max(notice.attempts for notice in letter.notices),
+            app_name=first.app_name,
+            reason=reason,
+            reference=reference[:_MOST_LETTERS],
+        )
+        return RequestRecord(
+            tenant, record.subscriber_ref, int(now * 1e6), record.request_id, push_notice(record)
+        )
 
     async def _hand_over(
         self, notifier: Notifier, token: str, letter: _Letter

@@ -82,10 +82,15 @@ class Operate:
             await self._lent.client(tenant, ask, call)
 
     async def for_device(
-        self, who: Principal, call: Call, trail: Trail, registered: RegisterNotifStatus | None
+        self,
+        who: Principal,
+        call: Call,
+        trail: Trail,
+        registrations: tuple[RegisterNotifStatus, ...] | None,
     ) -> Application:
         """Do what a device asks for whose SIM is proved, and return what it is told."""
         (app_id,) = who.apps
+        registered = registrations[0] if registrations else None
         operation = self._named(who.ask, app_id, trail)
         if operation is None:
             return _worded(app_id, _unknown(), trail, registered=registered)

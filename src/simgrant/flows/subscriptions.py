@@ -29,6 +29,7 @@ from simgrant.domain.subscription import (
     Consent,
     ConsentKind,
     ConsentStatus,
+    PushRegistration,
     Subscription,
     SubscriptionStatus,
 )
@@ -39,8 +40,17 @@ from simgrant.errors import Conflict
 from simgrant.identities import Imsi, InvalidIdentity, Msisdn
 from simgrant.keyring.ring import KeyRing
 from simgrant.nouns import noun
-from simgrant.ports.store import Change, Erased, NewSubscription, SimKey, Store
+from simgrant.ports.store import (
+    Change,
+    Erased,
+    Export,
+    NewSubscription,
+    PendingNotice,
+    SimKey,
+    Store,
+)
 from simgrant.spec.ids import ProvStatus
+from simgrant.wire.push_token import CHANNELS, Channel
 
 COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -79,6 +89,8 @@ _IMPORTABLE: Final = (
     SubscriptionStatus.BARRED,
 )
 _ALL_RECORDS: Final = 1_000_000
+_RECORDS_SEEN: Final = 500
+_NOTICES_SHOWN: Final = 20
 _PLMN = re.compile(r"[0-9]{5,6}")
 _HEX = re.compile(r"[0-9A-Fa-f]*")
 
@@ -505,8 +517,22 @@ async def export(store: Store, subscription: Subscription, ring: KeyRing) -> dic
             for push in held.push
         ],
         "holdings": holdings_data(held.held),
+        "pending_notices": pending_data(held),
         "records": [json.loads(record.body) for record in records],
     }
+
+
+async def notices_told(
+    store: Store, subscription: Subscription, ring: KeyRing
+) -> list[dict[str, Any]]:
+    """Return what became of a subscription's newest notices, the newest first, as plain data.
+
+    They are looked for among its newest records of every kind.
+    """
+    references = ring.references(subscription.tenant, "imsi", subscription.imsi.digits)
+    found = await store.records(subscription.tenant, references, limit=_RECORDS_SEEN)
+    bodies = (json.loads(record.body) for record in found)
+    return [body for body in bodies if body.get("event") == "notice"][:_NOTICES_SHOWN]
 
 
 async def erase(store: Store, subscription: Subscription, ring: KeyRing) -> Erased:
@@ -557,6 +583,52 @@ def holdings_data(held: Holdings) -> list[dict[str, Any]]:
         for each in held.billing
     )
     return [*boosts, *usage, *satellite, *billing]
+
+
+def pending_data(held: Export) -> list[dict[str, Any]]:
+    """Return the notices that wait as plain data."""
+    return [
+        {
+            "terminal_id": each.terminal_id,
+            "app_id": each.app_id,
+            "app_name": each.app_name,
+            "channel": _channel_of(each, held.push),
+            "since": moment(each.at),
+            "attempts": each.attempts,
+            "last_failure": each.reason or None,
+            "next_attempt": moment(each.due_at),
+        }
+        for each in held.notices
+    ]
+
+
+def registered_data(held: Export) -> list[dict[str, Any]]:
+    """Return where clients want to be told of changes as plain data, less their tokens."""
+    return [
+        {
+            "terminal_id": each.terminal_id,
+            "app_id": each.app_id,
+            "app_name": each.app_name,
+            "channel": _channel(each.action),
+            "at": moment(each.at),
+        }
+        for each in held.push
+    ]
+
+
+def _channel_of(notice: PendingNotice, push: Sequence[PushRegistration]) -> str:
+    """Return the channel of a notice; empty where its client is registered no more."""
+    if not notice.terminal_id:
+        return Channel.SMS
+    client = (notice.terminal_id, notice.app_id, notice.app_name)
+    found = (p.action for p in push if (p.terminal_id, p.app_id, p.app_name) == client)
+    return next(map(_channel, found), "")
+
+
+def _channel(action: int) -> str:
+    """Return the channel that a notif_action asks for, or its number where we have none."""
+    channels: dict[int, str] = {int(each): channel for each, channel in CHANNELS.items()}
+    return channels.get(action, str(action))
 
 
 def as_data(subscription: Subscription) -> dict[str, Any]:

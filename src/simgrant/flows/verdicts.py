@@ -37,8 +37,8 @@ class Asked(NamedTuple):
     apps: tuple[str, ...]
     version: SpecVersion
     languages: tuple[str, ...]
-    registered: RegisterNotifStatus | None
-    """What became of its wish to be told of changes, if it had one."""
+    registered: tuple[RegisterNotifStatus, ...] | None
+    """What became of its wish to be told of changes, for each of ``apps``, if it had one."""
     wish: Wish = NOTHING_MORE.wish
     shape: Shape = PLAIN
     """What its family of clients needs changed."""
@@ -133,10 +133,9 @@ class Verdicts:
         )
         applications = answered.applications
         if asked.registered is not None:
-            parm = Parm("RegisterNotifStatus", str(int(asked.registered)))
             applications = tuple(
-                replace(application, items=(*application.items, parm))
-                for application in applications
+                replace(each, items=(*each.items, Parm("RegisterNotifStatus", str(int(status)))))
+                for each, status in zip(applications, asked.registered, strict=True)
             )
         verdict = Verdict(answered.decisions, push_verdict(facts, answered.decisions))
         return Kept(verdict, shaped(applications, asked.shape))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from simgrant.errors import PeerUnavailable, StartRefused
+from simgrant.links.watched import stamp
 
 T = TypeVar("T")
 _MOST_BYTES = 64 * 1024
@@ -19,7 +20,7 @@ class SecretFile(Generic[T]):
         self._path = path
         self._read = read
         try:
-            self._stamp = self.stamp()
+            self._stamp = stamp(path)
             self._value = self._load()
         except OSError as error:
             raise StartRefused(f"{path}: {error.strerror}") from None
@@ -29,15 +30,10 @@ class SecretFile(Generic[T]):
     def __repr__(self) -> str:
         return f"SecretFile({str(self._path)!r})"
 
-    def stamp(self) -> tuple[int, int, int]:
-        """Return what changes when the file is replaced; OSError if it is gone."""
-        found = self._path.stat()
-        return found.st_ino, found.st_mtime_ns, found.st_size
-
     def has_changed(self) -> bool:
         """Tell whether the file is no longer the one that was read last."""
         try:
-            return self.stamp() != self._stamp
+            return stamp(self._path) != self._stamp
         except OSError:
             return False
 
@@ -45,9 +41,9 @@ class SecretFile(Generic[T]):
         """Return what the file holds now; PeerUnavailable if it was replaced by what is no use."""
         if self.has_changed():
             try:
-                stamp = self.stamp()
+                changed = stamp(self._path)
                 self._value = self._load()
-                self._stamp = stamp
+                self._stamp = changed
             except (OSError, ValueError):
                 raise PeerUnavailable(
                     "secret_unreadable",

@@ -98,6 +98,26 @@ class DueNotice:
     registration: PushRegistration | None
     """None where there is none any more, and for SMS."""
     msisdn: Msisdn | None
+    reason: str = ""
+    """Why the try before this one did not deliver it."""
+
+
+@noun
+class PendingNotice:
+    """A notice that waits, or is under way, for who is asked why a phone was not told."""
+
+    terminal_id: str = field(repr=False)
+    """Empty: the SIM itself is told, by SMS."""
+    app_name: str
+    app_id: str
+    at: int
+    """Unix seconds of the change."""
+    due_at: int
+    """Unix seconds of the next try; while one is under way, of the one after its lease."""
+    attempts: int
+    """How often it was claimed."""
+    reason: str
+    """Why the last try did not deliver it; empty before there was one."""
 
 
 @noun
@@ -111,6 +131,8 @@ class Settled:
     """The channel gave the registration's token up."""
     dead_since: int | None = None
     """Unix seconds from which it did, where it says so: a registration renewed later stays."""
+    reason: str = ""
+    """Why it is due again: a word of ours or of the channel, never a token."""
 
 
 @noun
@@ -176,6 +198,8 @@ class Export:
     push: tuple[PushRegistration, ...]
     has_sim_key: bool
     held: Holdings = NOTHING
+    notices: tuple[PendingNotice, ...] = ()
+    """What its clients are still to be told."""
 
 
 @noun

@@ -100,9 +100,14 @@ class LineWriter:
 
 
 def console_line(line: bytes) -> bytes:
-    """Return a request's JSON line as one short line for people."""
+    """Return the JSON line of a request or a notice as one short line for people."""
     record = msgspec.json.decode(line)
     apps = ",".join(record.get("apps", ())) or "-"
+    if record["event"] == "notice":
+        return (
+            f"{record['at'][11:23]} notice {record['channel'] or '-':<6} {apps:<20} "
+            f"{record['outcome']} {record.get('reason', '')}"
+        ).encode()
     reasons = ",".join(
         f"{decision['feature']}={decision['result']}({decision['reason']})"
         for decision in record.get("decisions", ())

@@ -8,7 +8,6 @@ from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias, TypeVar
 
-import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics import MetricWrapperBase
@@ -129,11 +128,6 @@ class Metrics:
             "Times that a changed key ring was taken over.",
             registry=registry,
         )
-
-    def ring_renewed(self) -> None:
-        """Count, and tell, that a changed key ring was taken over."""
-        self.key_reloads.inc()
-        structlog.get_logger().info("key_ring_renewed")
 
     def count_notices(
         self, tenant: str, channel: str, result: str, count: int, seconds: float | None

@@ -90,6 +90,39 @@ def push_trail(trail: Trail, *, now: float, seconds: float) -> bytes:
     return record if verdict is None else b"%b,%b}" % (record[:-1], verdict.record)
 
 
+class NoticeRecord(msgspec.Struct, omit_defaults=True):
+    """The members of the record of a notice that ended."""
+
+    at: str
+    request_id: str
+    """Of this record alone: nobody asked."""
+    tenant: str
+    event: Literal["", "notice"]
+    outcome: str
+    """How it ended, as in the metric ``simgrant_notices_total``."""
+    channel: str
+    subscriber_ref: str
+    terminal_ref: str
+    apps: tuple[str, ...]
+    changed_at: str
+    attempts: int
+    app_name: str = ""
+    reason: str = ""
+    """The channel's word, or ours."""
+    reference: str = ""
+    """The channel's own name for what it took over."""
+
+
+def push_notice(record: NoticeRecord) -> bytes:
+    """Return the record of a notice as one line of JSON, without the line's end."""
+    return _encode(record)
+
+
+def instant(now: float) -> str:
+    """Return Unix seconds as a record says them, with milliseconds."""
+    return f"{datetime.fromtimestamp(now, UTC):%Y-%m-%dT%H:%M:%S}.{int(now % 1 * 1000):03d}Z"
+
+
 def push_verdict(facts: Facts, decisions: tuple[Decision, ...]) -> bytes:
     """Return a verdict as members of a record: policy, decisions, facts as ``[value, source]``."""
     members = {

@@ -1,6 +1,7 @@
 """The parts of the bench that could be wrong without anybody noticing."""
 
 import asyncio
+import gzip
 import itertools
 import os
 import socket
@@ -17,11 +18,15 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from bench import cases, handset, load, results, rig, usage, world
+from bench import cases, handset, load, results, rig, services, usage, world
 from bench.cases import Case
 from bench.load import Fault, Head, Job, Request, Result
+from bench.profile import Caller
 from bench.results import Figures, Results, Round
+from simgrant import compose
+from simgrant.config.load import load as load_settings
 from simgrant.eap.milenage import Milenage
+from simgrant.services import SERVICES
 
 ROLLUP = """\
 55d0-7ffd ---p 00000000 00:00 0                          [rollup]
@@ -172,7 +177,9 @@ class TestHttp:
 
 class TestExchanges:
     def exchange(self) -> load._Token:
-        return load._Token(itertools.cycle([Request(b"GET")]), itertools.count())
+        return load._Token(
+            itertools.cycle([Request(b"GET")]), itertools.count(), b"EntitlementStatus"
+        )
 
     def test_good_answer_ends_the_operation(self) -> None:
         data = ANSWER.replace(b"Content-Type", b"content-type")
@@ -319,10 +326,13 @@ class TestConnections:
         context.load_cert_chain(certificate, key)
         kept: list[load._Connection] = []
         async with site(context) as (answering, port):
-            result = await self.turn(port, kept, tls=True)
-            assert answering.connections == answering.requests == len(result.took_ms) > 3
+            count = 0
+            while count <= 3:
+                result = await self.turn(port, kept, tls=True)
+                assert not result.fault
+                count += len(result.took_ms)
+            assert answering.connections == answering.requests == count
         assert not kept
-        assert not result.fault
 
 
 class TestRounds:
@@ -331,8 +341,10 @@ class TestRounds:
         job = Job(port=ord(key), kind="token", requests="", seconds=1, connections=1)
         return rig.Entry(case, rig.Server(process, job.port), job)
 
-    def test_work_behind_the_answers_counts(self) -> None:
+    def test_work_behind_the_answers_counts(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Records are written up to a second later, and that takes its time."""
+        # However busy the machine is: it is waited for until the work is done.
+        monkeypatch.setattr(rig, "_SETTLE_S", 60)
         told: list[str] = []
         ran: list[int] = []
         with worker() as bare, worker() as ours:
@@ -399,10 +411,39 @@ class TestCases:
         with pytest.raises(ValueError, match="no case 'x'"):
             cases.chosen("x")
 
+    def test_every_service_has_a_case_and_its_target(self) -> None:
+        assert {case.app for case in cases.chosen("s")} == set(SERVICES)
+        of_service = [case for case in cases.CASES if case.key[0] == "s" and case.reference]
+        assert {case.reference for case in of_service} == {"s04"}
+        dear = {case.app for case in of_service if case.target == 1 / 1.6}
+        assert dear == {"ap2010", "ap2016"}
+        assert {case.target for case in of_service} == {1 / 1.3, 1 / 1.6}
+
     def test_references_are_cases(self) -> None:
         keys = [case.key for case in cases.CASES]
         assert len(set(keys)) == len(keys)
         assert {case.reference for case in cases.CASES} <= {"", *keys}
+
+
+async def test_every_service_answers_the_benchs_request_in_full(tmp_path: Path) -> None:
+    """One that refused, or had nothing to say, would be cheap for nothing."""
+    place = world.Place(tmp_path, int(time.time()))
+    place.make_keys()
+    config = place.configure(
+        "services", f"sqlite:///{tmp_path / 'services.db'}", policy=services.policy()
+    )
+    await world.populate(config, 3, [], now=place.now, full=True)
+    loaded = load_settings(config, {})
+    async with compose.opened(loaded) as parts:
+        caller = Caller(parts)
+        for app in services.apps():
+            for request in world.token_requests(loaded, [0, 2], now=place.now, app=app):
+                await caller.request(request)
+                caller.expect(world.XML)
+                body = caller.body
+                if body[:2] == b"\x1f\x8b":
+                    body = gzip.decompress(body)
+                assert services.enquiry_of(app).sees in body.decode(), app
 
 
 class TestFigures:
@@ -493,3 +534,14 @@ class TestFigures:
         committed = results.read()
         assert committed is not None
         assert results.markdown(committed) in results.PAGE.read_text("utf-8")
+
+    def test_the_dearest_service_is_told_beside_its_target(self) -> None:
+        found = {
+            "s04": figures(200),
+            "s03": figures(200, ratio=1.0),
+            "s05": figures(200, ratio=0.8),
+            "s10": figures(200, ratio=0.5),
+        }
+        told = results.remarks(run_of(found))
+        assert "ap2003, ap2005 cost at most 1.25 times what ap2004 does (at most 1.3) ✓" in told
+        assert "ap2010 cost at most 2.00 times what ap2004 does (at most 1.6) ✗" in told

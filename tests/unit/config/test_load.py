@@ -297,7 +297,7 @@ redirect_uri = "https://ecs.example.net/ts43"
 apps = ["ap2014"]
 """
 CENTRE = """
-[texts]
+[text_messages]
 smsc = "smsc.example.net:2775"
 system_id = "us"
 password_file = "password"
@@ -330,7 +330,7 @@ def test_an_identity_provider_needs_little(tmp_path: Path) -> None:
         ('tenants = ["red"]', "there is no tenant red"),
         (
             'second_factor_url = "https://portal.example.net/"',
-            "identity_providers.home.second_factor_url: needs texts.smsc",
+            "identity_providers.home.second_factor_url: needs text_messages.smsc",
         ),
     ],
 )
@@ -355,10 +355,12 @@ def test_two_providers_do_not_share_an_application(tmp_path: Path) -> None:
 
 def test_one_time_passwords_need_a_message_centre(tmp_path: Path) -> None:
     apps = '[tenants.default]\notp_apps = ["ap2014"]\n'
-    assert "tenants.default.otp_apps: needs texts.smsc" in problems(tmp_path, apps)
+    assert "tenants.default.otp_apps: needs text_messages.smsc" in problems(tmp_path, apps)
     read(tmp_path, apps + CENTRE)
     broken = CENTRE.replace(":2775", "")
-    assert "texts.smsc: 'smsc.example.net' is not host:port" in problems(tmp_path, apps + broken)
+    assert "text_messages.smsc: 'smsc.example.net' is not host:port" in problems(
+        tmp_path, apps + broken
+    )
 
 
 @pytest.mark.parametrize(

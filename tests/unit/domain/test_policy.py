@@ -103,7 +103,7 @@ ACME = Device(tac="35000000", vendor="aCmE", model="P1 Pro", sw_version="1")
         ),
         ({"all": [{"plan": "standard"}, {"status": "active"}]}, facts(), facts(plan="basic")),
     ],
-    ids=str,
+    ids=lambda each: str(each) if isinstance(each, dict) else "",
 )
 def test_each_condition(when: dict[str, Any], yes: Any, no: Any) -> None:
     made = policy(rule("asked", when), rule("else"))

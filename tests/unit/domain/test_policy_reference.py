@@ -60,13 +60,20 @@ def merged(tables: list[dict[str, Any]]) -> dict[str, Any]:
     return {key: value for table in tables for key, value in table.items()}
 
 
+COMPARISON = comparison()
+
+
 def whens(depth: int = 2) -> st.SearchStrategy[dict[str, Any]]:
-    flat = st.lists(comparison(), min_size=1, max_size=3).map(merged)
+    flat = st.lists(COMPARISON, min_size=1, max_size=3).map(merged)
     if depth == 0:
         return flat
     inner = st.lists(whens(depth - 1), min_size=1, max_size=2)
     group = st.builds(lambda word, parts: {word: parts}, st.sampled_from(["any", "all"]), inner)
     return flat | group | st.builds(lambda a, b: a | b, flat, group)
+
+
+# Made once: a strategy that is made anew for each example costs more than the example.
+WHENS = whens()
 
 
 @st.composite
@@ -75,7 +82,7 @@ def policies(draw: st.DrawFn) -> dict[str, Any]:
     for number in range(draw(st.integers(1, 4))):
         rule: dict[str, Any] = {
             "id": f"r{number}",
-            "when": draw(whens()),
+            "when": draw(WHENS),
             "result": draw(st.sampled_from(["allowed", "denied", "pending"])),
         }
         if draw(st.booleans()):
@@ -156,7 +163,7 @@ def decided(data: dict[str, Any], facts: Facts, question: Question) -> tuple[str
     return "", "denied"
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 @given(data=policies(), facts=stored_facts, question=questions)
 def test_the_compiled_policy_decides_as_the_slow_one(
     data: dict[str, Any], facts: Facts, question: Question

@@ -689,7 +689,7 @@ def proves_the_sim(aka: Aka, given_input: Input) -> bool:
     return aka.state in {State.REAUTH, State.NOTIFICATION}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * settings().max_examples, deadline=None)
 @given(drawn=steps(), options=option_sets)
 def test_any_step_gives_a_whole_state_and_accepts_only_a_proven_sim(
     drawn: tuple[Aka, Input], options: Options

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from simgrant.domain.trail import Trail
 from simgrant.errors import UnsupportedVersion
 from simgrant.flows.authenticate import Call
-from simgrant.flows.clients import Clients, Match, Patterns, Profile, completed
+from simgrant.flows.clients import Clients, Match, Patterns, Profile, Told, completed
 from simgrant.flows.shape import Shape, shaped
 from simgrant.spec.load import tables
 from simgrant.spec.version import FIRST, NEWEST, SpecVersion
@@ -245,3 +245,47 @@ def test_the_shipped_profiles_end_with_the_one_that_fits_everybody() -> None:
     shipped = tomllib.loads(text)["profiles"]
     assert list(shipped) == ["samsung", "huawei", "microg", "android", "generic"]
     assert shipped["generic"] == {}
+
+
+# --- what support is told ------------------------------------------------------------------
+
+
+def test_a_condition_says_what_it_wants_and_what_was_said() -> None:
+    match = Match(
+        user_agent=Patterns("a/*", "b/*"),
+        model=Patterns("X"),
+        tacs=(("35000000", "35000009"),),
+        apps=frozenset(("ap2004", "ap2003")),
+        oldest=SpecVersion(2, 0),
+        newest=SpecVersion(8, 0),
+        bare=False,
+    )
+    told = Told(
+        "A/1", "name", SpecVersion(9, 0), False, "*/*", "ACME", "x", "35000010", ("ap2004",)
+    )
+    assert list(match.conditions(told)) == [
+        ("user_agent", "a/* or b/*", "A/1", True),
+        ("terminal_model", "X", "x", True),
+        ("tac", "35000000-35000009", "35000010", False),
+        ("apps", "ap2003 or ap2004", "ap2004", True),
+        ("version_from", "2.0", "9.0", True),
+        ("version_to", "8.0", "9.0", False),
+        ("bare", "false", "false", True),
+    ]
+    assert not match.fits(told)
+    assert match.fits(replace(told, tac="35000009", version=SpecVersion(8, 0)))
+    assert list(Match().conditions(told)) == []
+
+
+def test_profiles_are_shown_up_to_the_one_that_fits() -> None:
+    first = Profile(
+        name="first", match=Match(user_agent=Patterns("acme/*"), app_name=Patterns("app"))
+    )
+    clients = Clients([first, Profile(name="second", match=Match(user_agent=Patterns("*"))), REST])
+    told = Told("Acme/1", "", NEWEST, False)
+    tried = [
+        (profile.name, [each.holds for each in found]) for profile, found in clients.tried(told)
+    ]
+    assert tried == [("first", [True, False]), ("second", [True])]
+    assert clients.named("second") is not None
+    assert clients.named("third") is None

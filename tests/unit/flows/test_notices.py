@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import structlog
@@ -21,7 +22,7 @@ from simgrant.flows.notices import End, Notices, Rules
 from simgrant.identities import Imsi, Msisdn
 from simgrant.keyring.ring import Key, KeyRing, Use
 from simgrant.ports.notifier import Dead, Delivered, Later, Notice, Receipt, Refused, Target
-from simgrant.ports.store import NewSubscription, Settled, Store
+from simgrant.ports.store import NewSubscription, RequestRecord, Settled, Store
 from simgrant.spec.ids import NotifAction
 from simgrant.telemetry.metrics import Metrics
 from simgrant.wire.push_token import Channel
@@ -151,6 +152,12 @@ class World:
     clock: Clock
     metrics: Watched
     notices: Notices
+    kept: list[RequestRecord]
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return what was kept of notices that ended."""
+        assert all(each.tenant == T for each in self.kept)
+        return [json.loads(each.body) for each in self.kept]
 
     def count(self, end: End, channel: str = "fcm") -> float:
         labels = {"tenant": T, "channel": channel, "result": end.value}
@@ -177,13 +184,14 @@ async def world(path: Path, rules: Rules = RULES) -> AsyncIterator[World]:
     metrics = Watched(CollectorRegistry())
     fcm.gate.set()
     sms.gate.set()
-    outbox = Outbox(store)
+    outbox, kept = Outbox(store), list[RequestRecord]()
     notices = Notices(
         cast("Store", outbox),
         notifiers={T: {Channel.FCM: fcm, Channel.SMS: sms}},
         keys=Keys(),
         clock=clock,
         metrics=metrics,
+        keep=kept.append,
         rules=rules,
     )
     await store.add(
@@ -191,7 +199,7 @@ async def world(path: Path, rules: Rules = RULES) -> AsyncIterator[World]:
     )
     try:
         async with asyncio.timeout(DEADLINE):
-            yield World(store, outbox, fcm, sms, clock, metrics, notices)
+            yield World(store, outbox, fcm, sms, clock, metrics, notices, kept)
     finally:
         await store.close()
 
@@ -471,3 +479,68 @@ async def test_a_store_that_fails_for_a_while_costs_nothing(
             await here.outbox.settled.wait()
         assert len(here.fcm.taken) == 1
         assert await here.empty()
+
+
+# --- what support finds ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "more"),
+    [
+        (Delivered("projects/p/messages/1"), "delivered", {"reference": "projects/p/messages/1"}),
+        (Dead("unregistered"), "dead", {"reason": "unregistered"}),
+        (Refused("sender_mismatch"), "refused", {"reason": "sender_mismatch"}),
+    ],
+)
+async def test_what_became_of_a_notice_is_kept_under_the_subscription(
+    tmp_path: Path, answer: Answer, outcome: str, more: dict[str, str]
+) -> None:
+    async with world(tmp_path) as here:
+        here.fcm.answers.append(answer)
+        await here.store.register_push(T, IMSI, [PUSH, replace(PUSH, app_id="ap2003")])
+        await here.store.tell(T, IMSI, at=START - 5)
+        async with running(here.notices):
+            await here.until(2, *End)
+        (record,) = here.records()
+        ring = Keys().ring
+        assert len(record.pop("request_id")) == 16
+        assert sorted(record.pop("apps")) == ["ap2003", "ap2004"]
+        assert record == {
+            "at": "1970-01-01T00:16:40.000Z",
+            "event": "notice",
+            "tenant": T,
+            "outcome": outcome,
+            "channel": "fcm",
+            "subscriber_ref": ring.reference(T, "imsi", IMSI.digits, now=START),
+            "terminal_ref": ring.reference(T, "terminal", PUSH.terminal_id, now=START),
+            "changed_at": "1970-01-01T00:16:35.000Z",
+            "attempts": 1,
+            "app_name": "ims",
+            **more,
+        }
+        (kept,) = here.kept
+        assert (kept.subscriber_ref, kept.at_us) == (record["subscriber_ref"], START * 10**6)
+        for secret in (PUSH.token, IMSI.digits, PUSH.terminal_id):
+            assert secret.encode() not in kept.body
+
+
+async def test_a_try_is_no_end_and_the_last_reason_is_kept_with_the_end(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        here.fcm.answers += [Later("throttled"), PeerUnavailable("push_unreachable" * 20)]
+        await here.store.register_push(T, IMSI, [PUSH])
+        await here.store.tell(T, IMSI, at=START)
+        async with running(here.notices):
+            await here.fcm.came.acquire()
+            await here.until(1, End.LATER)
+            assert here.kept == []
+            await here.outbox.settled.wait()
+            held = await here.store.export(T, IMSI)
+            assert held is not None
+            assert [(each.attempts, each.reason) for each in held.notices] == [(1, "throttled")]
+            here.clock.time += 2
+            await here.until(1, End.FAILED)
+            here.clock.time += LIFE
+            await here.until(1, End.EXPIRED)
+        (record,) = here.records()
+        assert (record["outcome"], record["attempts"]) == ("expired", 3)
+        assert record["reason"] == ("push_unreachable" * 20)[:128]

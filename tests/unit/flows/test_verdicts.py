@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -81,7 +82,7 @@ asks = st.builds(
     ),
     st.sampled_from([SpecVersion(2, 0), V12]),
     st.sampled_from([(), ("de",), ("xx", "fr")]),
-    st.none() | st.sampled_from(RegisterNotifStatus),
+    st.none(),
     st.builds(Wish, st.sampled_from([None, 1, 166, 167]), st.sampled_from(["", "google"])),
     st.sampled_from(
         [
@@ -91,6 +92,11 @@ asks = st.builds(
             Shape(parm_names=(("TC_Status", "tc_status"),)),
         ]
     ),
+)
+asks_with_push = asks.flatmap(
+    lambda asked: st.tuples(*(st.sampled_from(RegisterNotifStatus) for _ in asked.apps)).map(
+        lambda told: asked._replace(registered=told)
+    )
 )
 devices = st.builds(
     Device,
@@ -115,7 +121,7 @@ KEPT = {id(policy): Verdicts(policy, PORTAL) for policy in (POLICY, BY_MODEL, OW
 
 @given(
     policy=st.sampled_from([POLICY, BY_MODEL, OWN]),
-    asked=asks,
+    asked=asks | asks_with_push,
     view=views,
     device=devices,
     format_=st.sampled_from(Format),
@@ -145,7 +151,8 @@ def test_what_is_kept_is_what_would_be_made(
     if asked.registered is None:
         assert text == WRITERS[format_].push_applications(applications)
     else:
-        assert text.count("RegisterNotifStatus") == len(asked.apps)
+        said = re.findall(r'RegisterNotifStatus\W+(?:value=")?([0-2])', text)
+        assert said == [str(int(each)) for each in asked.registered]
     record: dict[str, Any] = msgspec.json.decode(b"{%b}" % kept.verdict.record)
     assert record["facts"]["status"] == [view.status, "subscription"]
     assert len(record["decisions"]) == len(made.decisions)
@@ -154,7 +161,7 @@ def test_what_is_kept_is_what_would_be_made(
 @pytest.mark.parametrize("format_", Format)
 def test_own_parameters_are_left_out_for_a_family_that_breaks_on_them(format_: Format) -> None:
     shape = Shape(own_parameters=False)
-    asked = Asked(("ap2003", "ap2004"), V12, (), RegisterNotifStatus.SUCCESS)
+    asked = Asked(("ap2003", "ap2004"), V12, (), (RegisterNotifStatus.SUCCESS,) * 2)
     verdicts, without = Verdicts(OWN, PORTAL), Verdicts(POLICY, PORTAL)
     for each in (asked, asked._replace(shape=shape), asked):
         text = verdicts.of(each, VIEW, PHONE).text(format_, own)

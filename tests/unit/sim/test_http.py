@@ -162,9 +162,14 @@ async def test_every_value_of_a_repeated_header_is_kept() -> None:
         (_chunked(trailer=b"A: b\r\n" * 101), "without end"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", "not chunked"),
         (answer("200 OK", b"abc", "", ("Content-Encoding", "gzip")), "gzip and is not"),
-        (answer("200 OK", gzip.compress(b"abc")[:-4], "", ("Content-Encoding", "gzip")), "end"),
         (
-            answer("200 OK", gzip.compress(bytes(100_000)), "", ("Content-Encoding", "gzip")),
+            answer("200 OK", gzip.compress(b"abc", mtime=0)[:-4], "", ("Content-Encoding", "gzip")),
+            "end",
+        ),
+        (
+            answer(
+                "200 OK", gzip.compress(bytes(100_000), mtime=0), "", ("Content-Encoding", "gzip")
+            ),
             "more than 1000 bytes",
         ),
         (answer("200 OK", b"abc", "", ("Content-Encoding", "br")), "not asked for"),

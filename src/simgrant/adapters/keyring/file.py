@@ -21,6 +21,7 @@ from pathlib import Path
 
 from simgrant.errors import StartRefused
 from simgrant.keyring.ring import SECRET_BYTES, Key, KeyRing, Use
+from simgrant.links.watched import Watched
 from simgrant.nouns import noun
 
 _FORMAT = 1
@@ -52,7 +53,8 @@ class FileKeys:
     def __init__(self, config: Config, on_renewal: Callable[[], None]) -> None:
         self._config = config
         self._on_renewal = on_renewal
-        self._seen: tuple[tuple[int, int, int], ...] = ()
+        # Our own commands write a ring whole, and one that was missed refuses tokens.
+        self.watched = Watched("key_ring", self._paths(), self._take, by_hand=False)
         self._ring = self._read()
 
     @property
@@ -62,12 +64,10 @@ class FileKeys:
 
     def refresh(self) -> bool:
         """Read the files again if one of them changed; keep the old ring if that fails."""
-        try:
-            if self._stamps() == self._seen:
-                return False
-            self._ring = self._read()
-        except (OSError, StartRefused):
-            return False
+        return self.watched.look()
+
+    def _take(self) -> bool:
+        self._ring = self._read()
         self._on_renewal()
         return True
 
@@ -75,17 +75,7 @@ class FileKeys:
         own = (path for path in self._config.tenants.values() if path is not None)
         return (self._config.file, *own)
 
-    def _stamps(self) -> tuple[tuple[int, int, int], ...]:
-        found = (path.stat() for path in self._paths())
-        return tuple((entry.st_ino, entry.st_mtime_ns, entry.st_size) for entry in found)
-
     def _read(self) -> KeyRing:
-        try:
-            stamps = self._stamps()
-        except OSError as error:
-            raise StartRefused(
-                f"key ring {error.filename}: {error.strerror}; make one with: simgrant keys init"
-            ) from None
         rings: dict[Path, list[Key]] = {}
         for path in self._paths():
             if path not in rings:
@@ -95,11 +85,9 @@ class FileKeys:
             for tenant, path in self._config.tenants.items()
         }
         try:
-            ring = KeyRing(keys, accept_for=self._config.accept_for)
+            return KeyRing(keys, accept_for=self._config.accept_for)
         except ValueError as error:
             raise StartRefused(f"key ring {self._config.file}: {error}") from None
-        self._seen = stamps
-        return ring
 
 
 def read_keys(path: Path) -> list[Key]:

@@ -199,6 +199,7 @@ notice = _table(
     _big("due_at"),
     _small("attempts"),
     _small("shard"),
+    _text("reason", nullable=True),
 )
 """What a client on a terminal is to be told of an application, until it was told or is too old;
 without a terminal, the subscription's SIM by SMS. There is one row at a time: a change that comes

@@ -36,6 +36,7 @@ from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.store import (
     DueNotice,
     Outcome,
+    PendingNotice,
     RequestRecord,
     SessionRow,
     SimKey,
@@ -273,6 +274,7 @@ def to_notice(row: Row) -> DueNotice:
         at,
         mark,
         attempts,
+        reason,
         action,
         token,
         since,
@@ -291,7 +293,14 @@ def to_notice(row: Row) -> DueNotice:
         if action is None
         else PushRegistration(terminal_id, app_id, app_name, action, token, since),
         None if number is None else Msisdn(number),
+        reason or "",
     )
+
+
+def to_pending(row: Row) -> PendingNotice:
+    """Build a notice that waits from the row of ``NOTICES``."""
+    terminal_id, app_name, app_id, at, due_at, attempts, reason = row
+    return PendingNotice(terminal_id, app_name, app_id, at, due_at, attempts, reason or "")
 
 
 def notice_key(notice: DueNotice) -> Params:

@@ -17,7 +17,7 @@ from zlib import crc32
 
 from simgrant.nouns import noun
 
-REVISION = "0005"
+REVISION = "0006"
 """The schema that these statements are for; a test holds it against the migrations."""
 
 TABLES = (
@@ -455,7 +455,8 @@ tenant = ?1 AND imsi = ?2 AND terminal_id = ?3 AND app_name = ?4 AND app_id = ?5
 """
 _NOTICE_IS_NEWER = f"""
 ON CONFLICT ({_NOTICE_KEY}) DO UPDATE SET
-    at = excluded.at, mark = excluded.mark, due_at = excluded.due_at, attempts = 0
+    at = excluded.at, mark = excluded.mark, due_at = excluded.due_at, attempts = 0,
+    reason = NULL
 RETURNING 1
 """
 
@@ -500,19 +501,24 @@ WHERE due_at <= ?2 AND ({_NOTICE_KEY}) IN (
     SELECT {_NOTICE_KEY} FROM notice
     WHERE shard = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT ?4
 )
-RETURNING {_NOTICE_KEY}, at, mark, attempts,
+RETURNING {_NOTICE_KEY}, at, mark, attempts, reason,
     {_of_registration("action")}, {_of_registration("token")}, {_of_registration("at")},
     (SELECT s.msisdn FROM subscription s WHERE s.tenant = notice.tenant AND s.imsi = notice.imsi)
 """
 
 NOTICE_DONE = f"DELETE FROM notice WHERE {_THIS_NOTICE}"
-NOTICE_LATER = f"UPDATE notice SET due_at = ?7 WHERE {_THIS_NOTICE}"
+NOTICE_LATER = f"UPDATE notice SET due_at = ?7, reason = ?8 WHERE {_THIS_NOTICE}"
 
 # One that was renewed after the channel gave the token up is not meant.
 PUSH_DEAD = """
 DELETE FROM push_registration
 WHERE tenant = ?1 AND imsi = ?2 AND terminal_id = ?3 AND app_name = ?4 AND app_id = ?5
     AND token = ?6 AND at <= ?7
+"""
+
+NOTICES = """
+SELECT terminal_id, app_name, app_id, at, due_at, attempts, reason FROM notice
+WHERE tenant = ?1 AND imsi = ?2 ORDER BY terminal_id, app_name, app_id
 """
 
 NOTICES_FORGOTTEN = "DELETE FROM notice WHERE tenant = ?1 AND imsi = ?2"

@@ -261,7 +261,7 @@ class SqlStore:
         ordered = sorted(keyed, key=itemgetter(0))
         done = [(*key, each.notice.mark) for key, each in ordered if each.again_at is None]
         later = [
-            (*key, each.notice.mark, each.again_at)
+            (*key, each.notice.mark, each.again_at, each.reason)
             for key, each in ordered
             if each.again_at is not None
         ]
@@ -429,6 +429,7 @@ class SqlStore:
         consents = await self.consents(tenant, imsi)
         terminals = await self._engine.read(statements.TERMINALS, key)
         push = await self._engine.read(statements.PUSHES, key)
+        notices = await self._engine.read(statements.NOTICES, key)
         sim_key = await self._engine.read(statements.SIM_KEY, key)
         return Export(
             subscription,
@@ -437,6 +438,7 @@ class SqlStore:
             tuple(map(rows.to_push, push)),
             bool(sim_key),
             await self.holdings(tenant, imsi),
+            tuple(map(rows.to_pending, notices)),
         )
 
     async def erase(self, tenant: str, imsi: Imsi, subscriber_refs: Sequence[str]) -> Erased:

@@ -1,0 +1,34 @@
+"""What people read of a server that runs in a terminal."""
+
+from __future__ import annotations
+
+from simgrant.domain.trail import Trail
+from simgrant.telemetry.log import console_line
+from simgrant.telemetry.record import NoticeRecord, instant, push_notice, push_trail
+
+AT = 1_795_000_000.25
+
+
+def test_a_request_is_one_line() -> None:
+    trail = Trail("r1", leg="token", apps=("ap2003", "ap2004"), status=200, outcome="document")
+    line = console_line(push_trail(trail, now=AT, seconds=0.0012))
+    assert line == b"11:06:40.250 200 token  ap2003,ap2004        document 1.2 ms "
+
+
+def test_a_notice_is_one_line() -> None:
+    record = NoticeRecord(
+        at=instant(AT),
+        request_id="n1",
+        tenant="default",
+        event="notice",
+        outcome="refused",
+        channel="fcm",
+        subscriber_ref="00",
+        terminal_ref="01",
+        apps=("ap2004",),
+        changed_at=instant(AT - 1),
+        attempts=1,
+        reason="sender_mismatch",
+    )
+    line = console_line(push_notice(record))
+    assert line == b"11:06:40.250 notice fcm    ap2004               refused sender_mismatch"
