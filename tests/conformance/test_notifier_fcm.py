@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def listen(google: Google) -> list[Request]:
     seen: list[Request] = []
     answer = google.web.answer
 
-    def note(request: Request) -> Answer:
+    def note(request: Request) -> Answer | Awaitable[Answer]:
         seen.append(request)
         return answer(request)
 

@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyreqwest.http import HeaderMap
 
 from simgrant.adapters.smdp.es2plus import Config, Es2plus, cause_of, open_smdp
 from simgrant.errors import PeerUnavailable, StartRefused
 from simgrant.identities import Eid, Iccid
-from simgrant.links.http import HttpConfig
+from simgrant.links.http import HttpConfig, Reply
 from simgrant.links.retry import RetryRules
 from simgrant.ports.smdp import (
     Cause,
@@ -35,12 +38,13 @@ from simgrant.sim.smdp.certificates import Certificates
 from simgrant.sim.smdp.faults import Fault, Plan
 from simgrant.sim.smdp.pool import Pool, State
 from simgrant.sim.smdp.server import SmdpServer
-from simgrant.wire.es2plus import Function, Outcome, Status
+from simgrant.wire.es2plus import Function, Outcome, ReleaseProfile, Status
 
 EID = Eid("89049032123451234512345678901235")
 OTHER_EID = Eid("89049032123451234512345678909999")
 NO_SUCH = Iccid("8999901999999999999")
-QUICK = RetryRules(tries=1, failures=1_000)
+QUICK = RetryRules(tries=3, failures=1_000, first_wait_s=0.001, longest_wait_s=0.002)
+"""A link that would repeat what it may, at once."""
 TERMS = Terms(name="north", address="smdp.example.com", post_confirm_delay_s=2.0)
 
 
@@ -601,6 +605,45 @@ async def test_a_confirmation_is_believed_only_for_what_was_asked(
             await call
     else:
         assert await call == Confirmed(matching_id=known, smdp_address="smdp.example.com")
+
+
+async def test_an_expired_call_may_have_been_done(
+    peer: Peer, plain: tuple[Config, list[Es2plus]]
+) -> None:
+    expired = {"header": {"functionExecutionStatus": {"status": "Expired"}}}
+    peer.answer = Answer(200, (JSON,), json.dumps(expired).encode())
+    ours = open_smdp(plain[0], clock=Clock())
+    plain[1].append(ours)
+    with pytest.raises(UnknownOutcome, match="expired"):
+        await ours.release_profile("1", iccid=ORDERED, deadline=time.monotonic() + 10)
+
+
+@pytest.fixture(scope="module")
+def judge() -> Es2plus:
+    """An adapter that asks nobody."""
+    config = Config(terms=TERMS, url="https://127.0.0.1", requester="us")
+    return open_smdp(config, clock=Clock())
+
+
+@given(
+    status=st.integers(100, 599),
+    headers=st.dictionaries(
+        st.sampled_from(["content-type", "x-admin-protocol", "retry-after"]),
+        st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30)
+        | st.sampled_from(["application/json", "gsma/rsp/v2.5.0"]),
+    ),
+    body=st.binary(max_size=100)
+    | st.sampled_from([GOOD, GOOD[:-1], GOOD.replace(b"Executed-Success", b"Failed")]),
+)
+def test_any_reply_is_an_answer_or_one_of_the_three(
+    judge: Es2plus, status: int, headers: dict[str, str], body: bytes
+) -> None:
+    reply = Reply(status, "HTTP/1.1", body, HeaderMap(headers))
+    try:
+        judge._judged(Function.RELEASE_PROFILE, ReleaseProfile(iccid=ORDERED), reply)
+    except (Refused, NotReached, UnknownOutcome):
+        return
+    assert (status, body) == (200, GOOD)
 
 
 # --- secrets ------------------------------------------------------------------------------------

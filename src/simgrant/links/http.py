@@ -184,8 +184,11 @@ class HttpLink:
         that the peer got nothing. Repetitions are within the deadline.
         """
         late: type[PeerTimeout] = UnsentInTime
+        left = deadline - self._clock.monotonic()
         try:
-            async with asyncio.timeout(max(0.0, deadline - self._clock.monotonic())):
+            if left <= 0:
+                raise TimeoutError
+            async with asyncio.timeout(left):
                 async with self._turns:
                     late = PeerTimeout
                     return await self._send(request, deadline)

@@ -285,7 +285,7 @@ class _Progress(msgspec.Struct, frozen=True, rename="camel"):
     iccid: str
     notification_point_id: int | str | None = None
     notification_point_status: _WireStatus | None = None
-    # What version 3 calls the same two.
+    # What version 3 is said to call the same two.
     notification_event: int | str | None = None
     notification_event_status: _WireStatus | None = None
     profile_type: str | None = None

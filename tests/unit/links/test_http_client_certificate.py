@@ -285,4 +285,7 @@ async def test_who_had_no_turn_in_time_sent_nothing(peer: Peer, config: HttpConf
     assert raised.value.reason == "peer_timeout"
     slow.cancel()
     await asyncio.wait({slow})
+    with pytest.raises(UnsentInTime):
+        await send(link, peer.web.url, within=-1)
+    assert len(peer.seen) <= 1
     await link.close()

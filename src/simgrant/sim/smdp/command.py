@@ -47,7 +47,10 @@ def smdp(
     ] = 9444,
     stock: Annotated[
         list[str] | None,
-        typer.Option("--stock", help="TYPE=COUNT of profiles, where there are none of the type."),
+        typer.Option(
+            "--stock",
+            help="TYPE=COUNT of profiles to make where there are none of the type; consumer=100.",
+        ),
     ] = None,
     address: Annotated[
         str, typer.Option(help="The name that activation codes have.")
