@@ -91,7 +91,13 @@ def _operation(operation: Operation) -> str:
         f"It has to be given {needs}.{opened}\n"
     )
     rows = (
-        (f"`{path}`", row.presence, row.meaning, _words(row), f"§{row.section}")
+        (
+            f"`{path}`",
+            row.presence,
+            row.meaning + "".join(f"; `{app}` only" for app in row.apps),
+            _words(row),
+            f"§{row.section}",
+        )
         for path, row in operation.parms.items()
     )
     return f"{head}\n{table(('parameter', 'presence', 'meaning', 'values', 'TS.43'), rows)}"

@@ -3,116 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import base64
+import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.errors import StartRefused
-from simgrant.identities import Iccid
+from simgrant.flows import subscriptions
 from simgrant.ports.orders import Shelf
 from simgrant.ports.smdp import Cause, NotReached, Refused
 from simgrant.ports.store import Change
-from simgrant.wire.activation_code import pull_activation_code
-from tests.books import Books
-from tests.device.harness import ALLOWED, NO_VOWIFI, XML, Phone, Server, Workbench
-from tests.device.partner import app_of, number_phone, operate
-
-EID = "89049032123451234512345678901235"
-OTHER_EID = "89049032123451234512345678901243"
-WATCH = {
-    "companion_terminal_id": "350000000000017",
-    "companion_terminal_vendor": "ACME",
-    "companion_terminal_model": "W1",
-    "companion_terminal_sw_version": "1.0",
-    "companion_terminal_friendly_name": 'My <b>"watch"</b> & \u231a',
-    "companion_terminal_eid": EID,
-}
-SECOND = WATCH | {
-    "companion_terminal_id": "350000000000025",
-    "companion_terminal_eid": OTHER_EID,
-}
-SETTINGS = """
-[smdp.main]
-url = "https://smdp.example.net"
-requester = "ECS1"
-address = "smdp.example.net"
-certificate = "client.crt"
-key = "client.key"
-
-[esim.watch]
-app = "companion"
-smdp = "main"
-profile_type = "watch"
-services = ["SharedNumber", "DiffNumber"]
-most = 2
-
-[esim.phone]
-app = "primary"
-smdp = "main"
-profile_type = "phone"
-{more}
-"""
-
-
-@dataclass
-class World:
-    server: Server
-    books: Books
-    phone: Phone
-    token: str
-
-    async def ask(self, operation: str, **parameters: str) -> dict[str, Any]:
-        answer = await operate(self.phone, self.token, operation, **parameters)
-        return app_of(answer, self.phone.apps[0])
-
-    async def subscribe(self, device: dict[str, str] = WATCH, **more: str) -> dict[str, Any]:
-        return await self.ask("ManageSubscription", operation_type="0", **(device | more))
-
-    async def configurations(self, **parameters: str) -> list[dict[str, Any]]:
-        found = await self.ask("AcquireConfiguration", **parameters)
-        assert found["OperationResult"] == "1"
-        return [
-            entry["CompanionConfiguration"] for entry in found.get("CompanionConfigurations", [])
-        ]
-
-
-@asynccontextmanager
-async def opened(
-    bench: Workbench, monkeypatch: pytest.MonkeyPatch, app: str = "ap2006", more: str = ""
-) -> AsyncIterator[World]:
-    books = Books(stock=9)
-    from simgrant import compose
-
-    monkeypatch.setattr(
-        compose, "open_smdps", lambda loaded: {name: {"main": books} for name in loaded.tenants}
-    )
-    async with bench.opened(SETTINGS.replace("{more}", more)) as server:
-        for kind, first in (("watch", 0), ("phone", 50)):
-            await server.store.real.orders.add_stock(
-                "default",
-                "main",
-                kind,
-                [Iccid(f"89445{number:014d}") for number in range(first, first + 4)],
-            )
-        phone = number_phone(server, apps=(app,), app_name="odsa")
-        yield World(server, books, phone, await phone.token())
+from tests.device.esim import EID, OTHER_EID, SECOND, SETTINGS, WATCH, World, code_of, opened
+from tests.device.harness import ALLOWED, NO_VOWIFI, XML, Workbench
+from tests.device.partner import app_of, operate
 
 
 @pytest.fixture
 async def world(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     async with opened(bench, monkeypatch) as made:
         yield made
-
-
-def code_of(info: dict[str, str]) -> Any:
-    text = base64.b64decode(info["ProfileActivationCode"], validate=True).decode()
-    assert text.startswith("LPA:1$")
-    return pull_activation_code(text)
 
 
 @pytest.mark.spec("TS.43 §8.1")
@@ -137,6 +48,15 @@ async def test_companions_may_be_offered(world: World) -> None:
 
 
 @pytest.mark.spec("TS.43 §7.4", "TS.43 §6.5.3")
+@pytest.mark.conforms(
+    "companion.without-portal",
+    "subscription.download-with-2-only",
+    "request.companion_terminal_id",
+    "request.companion_terminal_vendor",
+    "request.companion_terminal_model",
+    "request.companion_terminal_friendly_name",
+    "request.companion_terminal_eid",
+)
 async def test_a_watch_gets_its_profile_without_a_portal(world: World) -> None:
     assert await world.configurations(companion_terminal_id="350000000000017") == []
     answer = await world.subscribe()
@@ -166,6 +86,23 @@ async def test_a_watch_gets_its_profile_without_a_portal(world: World) -> None:
     assert "DownloadInfo" not in configuration
 
 
+async def test_an_export_has_orders_and_an_erasure_ends_them(world: World) -> None:
+    info = (await world.subscribe())["DownloadInfo"]
+    store, ring = world.server.store.real, world.server.ring
+    subscription = await subscriptions.find(store, "default", ALLOWED.digits)
+    told = await subscriptions.export(store, subscription, ring)
+    (order,) = told["orders"]
+    assert (order["iccid"], order["eid"], order["state"]) == (info["ProfileIccid"], EID, "released")
+    assert order["name"] == WATCH["companion_terminal_friendly_name"]
+    assert [each["after"] for each in told["order_history"]][-1] == "released"
+    # Whoever reads an export cannot download the profile with it.
+    assert code_of(info).matching_id not in json.dumps(told)
+    await subscriptions.erase(store, subscription, ring)
+    assert await store.orders.of("default", ALLOWED) == []
+    assert await store.orders.history("default", ALLOWED) == []
+
+
+@pytest.mark.conforms("operations.idempotent")
 async def test_the_same_request_finds_the_same_order(world: World) -> None:
     first = await world.subscribe()
     assert await world.subscribe() == first
@@ -188,6 +125,7 @@ async def test_a_line_has_no_more_devices_than_it_may(world: World) -> None:
 
 
 @pytest.mark.spec("TS.43 §7.3")
+@pytest.mark.conforms("companion.later-by-polling", "configuration.polling-ends")
 async def test_what_takes_longer_is_polled_for(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,10 +145,20 @@ async def test_what_takes_longer_is_polled_for(
         (configuration,) = await world.configurations(**WATCH)
         assert configuration["ServiceStatus"] == "4"
         assert "PollingInterval" not in configuration
+        # Another is patient enough to see it come.
+        await world.subscribe(SECOND)
+        (configuration,) = await world.configurations(**SECOND)
         world.books.gate.set()
+        while configuration["ServiceStatus"] == "2":
+            (configuration,) = await world.configurations(**SECOND)
+        assert configuration["ServiceStatus"] == "1"
+        assert code_of(configuration["DownloadInfo"]).smdp_address == "smdp.example.net"
 
 
 @pytest.mark.spec("TS.43 §6.2")
+@pytest.mark.conforms(
+    "request.operation_type=5", "request.operation_type=6", "request.companion_terminal_iccid"
+)
 async def test_a_service_goes_off_and_on_and_a_profile_goes_back(world: World) -> None:
     iccid = (await world.subscribe())["DownloadInfo"]["ProfileIccid"]
     await world.ask("ManageSubscription", operation_type="4", **WATCH)
@@ -235,6 +183,12 @@ async def test_a_service_goes_off_and_on_and_a_profile_goes_back(world: World) -
 
 
 @pytest.mark.spec("TS.43 §7.6")
+@pytest.mark.conforms(
+    "companion.transfer",
+    "needed.list-of-companions",
+    "request.operation_type=3",
+    "request.old_companion_terminal_iccid",
+)
 async def test_a_companion_is_changed_for_another(world: World) -> None:
     old = (await world.subscribe(companion_terminal_service="DiffNumber"))["DownloadInfo"]
     await world.ask("ManageSubscription", operation_type="4", **WATCH)
@@ -277,6 +231,70 @@ async def test_of_two_phones_that_want_a_line_one_gets_it(
         assert found["PrimaryConfiguration"]["ServiceStatus"] == "1"
 
 
+@pytest.mark.spec("TS.43 §8.5", "TS.43 §8.8")
+@pytest.mark.conforms(
+    "primary.transfer-last-steps", "primary.without-portal", "request.target_terminal_id"
+)
+async def test_a_line_moves_to_a_new_phone(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(bench, monkeypatch, "ap2009", "[orders]\nimmediate_s = 0.05\n") as world:
+        device = {"target_terminal_id": "350000000000033", "target_terminal_eid": EID}
+        old = {"old_terminal_iccid": "8944500000000000991"}
+        world.books.gate = asyncio.Event()
+        answer = await world.ask("ManageSubscription", operation_type="3", **old, **device)
+        assert answer["SubscriptionResult"] == "4"
+        world.books.gate.set()
+        while "DownloadInfo" not in answer:
+            answer = await world.ask("ManageSubscription", operation_type="3", **old, **device)
+        assert answer["SubscriptionResult"] == "2"
+        answer = await world.ask("ManageSubscription", operation_type="4", **device)
+        assert answer["SubscriptionResult"] == "3"
+        found = await world.ask("AcquireConfiguration", target_terminal_id="350000000000033")
+        assert found["PrimaryConfiguration"]["ServiceStatus"] == "1"
+        answer = await world.ask("AcquireConfiguration", target_terminal_id="350000000000041")
+        assert answer == {"OperationResult": "1"}
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        pytest.param(
+            "SharedNumber",
+            marks=pytest.mark.conforms(
+                "ap2006.CompanionConfigurations/CompanionConfiguration/CompanionDeviceService=SharedNumber",
+                "request.companion_terminal_service=SharedNumber",
+            ),
+        ),
+        pytest.param(
+            "DiffNumber",
+            marks=pytest.mark.conforms(
+                "ap2006.CompanionConfigurations/CompanionConfiguration/CompanionDeviceService=DiffNumber",
+                "request.companion_terminal_service=DiffNumber",
+            ),
+        ),
+        pytest.param(
+            "FamilyNumber",
+            marks=pytest.mark.conforms(
+                "ap2006.CompanionConfigurations/CompanionConfiguration/CompanionDeviceService=FamilyNumber",
+                "request.companion_terminal_service=FamilyNumber",
+            ),
+        ),
+    ],
+)
+@pytest.mark.conforms("request.companion_terminal_service")
+async def test_a_companion_has_the_service_that_was_asked_for(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, service: str
+) -> None:
+    every = SETTINGS.replace('"DiffNumber"]', '"DiffNumber", "FamilyNumber"]')
+    monkeypatch.setattr("tests.device.esim.SETTINGS", every)
+    async with opened(bench, monkeypatch) as world:
+        asked = await world.subscribe(companion_terminal_service=service)
+        assert asked["SubscriptionResult"] == "2"
+        (configuration,) = await world.configurations()
+        assert configuration["CompanionDeviceService"] == service
+
+
 @pytest.mark.spec("TS.43 §8.2", "TS.43 §6.5.5")
 async def test_a_phone_has_several_lines_and_one_is_the_first(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
@@ -298,6 +316,7 @@ async def test_a_phone_has_several_lines_and_one_is_the_first(
 
 
 @pytest.mark.spec("TS.43 §8.13")
+@pytest.mark.conforms("primary.recovery", "request.operation_type=7", "request.terminal_iccid")
 async def test_a_removed_profile_is_had_anew(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -313,6 +332,7 @@ async def test_a_removed_profile_is_had_anew(
         assert answer["DownloadInfo"]["ProfileIccid"] != old
 
 
+@pytest.mark.conforms("subscription.smdp-with-profile", "request.target_terminal_eid")
 async def test_the_smdp_is_named_in_the_place_of_a_code_where_that_is_wanted(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -339,7 +359,11 @@ async def test_the_smdp_is_named_in_the_place_of_a_code_where_that_is_wanted(
         ({"operation_type": "8"} | WATCH, "101"),
         ({"operation_type": "-1"} | WATCH, "101"),
         ({"operation_type": "٣"} | WATCH, "101"),
-        ({"operation_type": "2"} | WATCH, "103"),
+        pytest.param(
+            {"operation_type": "2"} | WATCH,
+            "103",
+            marks=pytest.mark.conforms("document.APPLICATION/OperationResult=103"),
+        ),
         ({"operation_type": "1"} | WATCH, "102"),
         ({"operation_type": "5", "companion_terminal_iccid": "8944500000000000099"}, "102"),
         ({"operation_type": "3"} | WATCH, "102"),
@@ -347,7 +371,7 @@ async def test_the_smdp_is_named_in_the_place_of_a_code_where_that_is_wanted(
             {"operation_type": "3", "old_companion_terminal_iccid": "8944500000000000099"} | WATCH,
             "102",
         ),
-        ({}, "102"),
+        pytest.param({}, "102", marks=pytest.mark.conforms("needed.operation-type")),
     ],
 )
 async def test_what_makes_no_sense_is_refused_and_orders_nothing(

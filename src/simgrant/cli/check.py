@@ -251,7 +251,7 @@ def _exposed(key: Path) -> Iterator[Finding]:
 def _expiry(certificate: Path) -> Finding:
     from cryptography.x509 import load_pem_x509_certificate
 
-    from simgrant.flows.subscriptions import moment
+    from simgrant.flows.moments import moment
 
     ends = int(load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc.timestamp())
     left = ends - now()

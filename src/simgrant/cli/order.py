@@ -6,9 +6,8 @@ ICCIDs, EIDs and IMSIs are shown in clear here, on the management plane, and are
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -52,25 +51,15 @@ def show(
 
     async def work() -> None:
         from simgrant.flows import subscriptions
+        from simgrant.flows.order_data import order_data, passed_data
 
         async with desk(ctx, tenant) as here:
             found = await subscriptions.find(here.store, tenant, imsi)
             orders = await here.store.orders.of(tenant, found.imsi)
             history = await here.store.orders.history(tenant, found.imsi)
-        passed = [
-            {
-                "at": _utc(one.at),
-                "order": one.order_id,
-                "event": one.event,
-                "before": one.before,
-                "after": one.after,
-                "todo": one.todo,
-                "reason": one.reason,
-            }
-            for one in history
-        ]
+        passed = [passed_data(one) for one in history]
         if json:
-            print_json({"orders": [_row(each) for each in orders], "history": passed})
+            print_json({"orders": [order_data(each) for each in orders], "history": passed})
             return
         if not orders:
             note("there are no orders")
@@ -105,10 +94,12 @@ def orphans(
     """
 
     async def work() -> None:
+        from simgrant.flows.order_data import order_data
+
         async with desk(ctx, tenant) as here:
             found = await here.store.orders.orphans(tenant)
         if json:
-            print_json([{"imsi": kept.imsi.digits, **_row(kept.order)} for kept in found])
+            print_json([{"imsi": kept.imsi.digits, **order_data(kept.order)} for kept in found])
         elif found:
             _table([kept.order for kept in found])
         else:
@@ -228,28 +219,9 @@ def _iccids(path: Path) -> Iterator[Iccid]:
                 raise BadUsage(f"--add {path}, line {number}: {error}") from None
 
 
-def _row(each: Order) -> dict[str, Any]:
-    return {
-        "order": each.order_id,
-        "app": each.app_id,
-        "kind": each.kind.value,
-        "state": each.state.value,
-        "todo": each.todo.value if each.todo else None,
-        "tries": each.tries,
-        "iccid": each.iccid.digits if each.iccid else None,
-        "eid": each.device.eid.digits if each.device.eid else None,
-        "terminal_id": each.device.terminal_id,
-        "name": each.device.name,
-        "service": each.service.value if each.service else None,
-        "smdp": each.source.smdp,
-        "created_at": _utc(each.created_at),
-        "changed_at": _utc(each.changed_at),
-        "reason": each.reason,
-        "orphan": each.orphan,
-    }
-
-
 def _table(orders: Iterable[Order]) -> None:
+    from simgrant.flows.moments import moment
+
     show_table(
         ("ORDER", "APP", "STATE", "TO DO", "ICCID", "EID", "SINCE", "REASON"),
         (
@@ -260,13 +232,9 @@ def _table(orders: Iterable[Order]) -> None:
                 each.todo.value if each.todo else "-",
                 each.iccid.digits if each.iccid else "-",
                 each.device.eid.digits if each.device.eid else "-",
-                _utc(each.created_at),
+                str(moment(each.created_at)),
                 each.reason or "-",
             )
             for each in orders
         ),
     )
-
-
-def _utc(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -72,6 +72,8 @@ class ParmRow:
     """First version of TS.43 whose clients get it."""
     before: SpecVersion | None
     """First version of TS.43 whose clients no longer get it."""
+    apps: tuple[str, ...] = ()
+    """Of an operation: the only applications that it is emitted for; empty = all of its own."""
 
 
 JSON_PAGE = "ServiceFlow_ContentsType"
@@ -258,6 +260,7 @@ def _row(path: str, data: dict[str, Any]) -> ParmRow:
         words=tuple(data.pop("words", ())),
         since=_version(data.pop("since", "1.0")),
         before=None if before is None else _version(before),
+        apps=tuple(data.pop("apps", ())),
     )
     if row.presence not in ("mandatory", "conditional", "optional"):
         raise ValueError(f"no presence: {row.presence!r}")
