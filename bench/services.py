@@ -44,6 +44,8 @@ class Enquiry:
 
 
 _ENQUIRIES = {
+    "ap2006": Enquiry(sees='name="OperationResult" value="1"'),
+    "ap2009": Enquiry(sees='name="OperationResult" value="1"'),
     "ap2010": Enquiry(sees='name="DataUsedInBytes" value="314572800"', most=1.6),
     "ap2012": Enquiry("&store_vendor=Google&store_user_id=user-17"),
     "ap2013": Enquiry(sees='name="PrivateUserID"'),
@@ -69,8 +71,8 @@ def apps() -> list[str]:
 def policy() -> str:
     """Return the default policy, with a plan that lacks nothing."""
     text = default_policy_text()
-    before = '[plans.premium]\nfeatures = ["volte", "vonr", "vowifi", "smsoip"]\n'
-    after = before.replace('"smsoip"]', '"smsoip", "private_identity"]')
+    before = '[plans.premium]\nfeatures = ["volte", '
+    after = f'{before}"private_identity", '
     assert before in text
     return text.replace(before, after)
 

@@ -93,7 +93,13 @@ def _operation(operation: Operation) -> str:
         f"It has to be given {needs}.{opened}\n"
     )
     rows = (
-        (f"`{path}`", row.presence, row.meaning, _words(row), f"§{row.section}")
+        (
+            f"`{path}`",
+            row.presence,
+            row.meaning + "".join(f"; `{app}` only" for app in row.apps),
+            _words(row),
+            f"§{row.section}",
+        )
         for path, row in operation.parms.items()
     )
     return f"{head}\n{table(('parameter', 'presence', 'meaning', 'values', 'TS.43'), rows)}"
@@ -324,8 +330,13 @@ _FORMATTED = {
     "eap_{type(action).__name__}": (),
 }
 """Reasons that are put together at run time. The last is a state that cannot be reached."""
-_RAISED_BY = {"BadIdToken": "Unauthenticated", "Throttle": "Overloaded"}
-"""What hands its reason on to an error of ours."""
+_RAISED_BY = {
+    "BadIdToken": "Unauthenticated",
+    "Throttle": "Overloaded",
+    "Unsent": "PeerUnavailable",
+    "unanswered": "PeerUnavailable",
+}
+"""What hands its reason on to an error of ours, or is one of a narrower kind."""
 _BEHIND_REQUESTS = {
     ("adapters", "notify"),
     ("adapters", "texts"),

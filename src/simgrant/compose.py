@@ -36,6 +36,7 @@ from simgrant.config.model import Auth, IdentityProvider, Limits
 from simgrant.config.model import Match as MatchSettings
 from simgrant.config.model import Profile as ProfileSettings
 from simgrant.config.model import Tenant as TenantSettings
+from simgrant.domain.order import CompanionService, Source
 from simgrant.domain.partner import Partner
 from simgrant.domain.policy import Policy, PolicyError, default_policy, parse_policy
 from simgrant.domain.tenant import Plmn, Tenancy, Tenant
@@ -57,6 +58,7 @@ from simgrant.flows.by_token import Rules as TokenRules
 from simgrant.flows.clients import Clients, Match, Patterns, Profile
 from simgrant.flows.entitle import Entitle
 from simgrant.flows.entitle import Rules as EntitleRules
+from simgrant.flows.esim_means import Esim, EsimMeans, Line
 from simgrant.flows.issuers import Issuers
 from simgrant.flows.journal import Journal
 from simgrant.flows.journal import Limits as JournalLimits
@@ -66,6 +68,8 @@ from simgrant.flows.notices import Rules as NoticeRules
 from simgrant.flows.operate import Operate
 from simgrant.flows.operations import OPERATIONS
 from simgrant.flows.operations.operation import Means, Offer
+from simgrant.flows.ordering import Ordering
+from simgrant.flows.ordering import Rules as OrderRules
 from simgrant.flows.private_identity import GatewayKey, PrivateIdentities
 from simgrant.flows.shape import Shape
 from simgrant.flows.signing import Signer
@@ -93,13 +97,15 @@ from simgrant.links.http import HttpConfig
 from simgrant.links.watched import Watched
 from simgrant.ports.issuers import Issuer
 from simgrant.ports.notifier import Notifier
+from simgrant.ports.smdp import Smdp, Terms
 from simgrant.ports.store import Store
 from simgrant.services import SERVICES
 from simgrant.services.own import refuse_taken
-from simgrant.spec.ids import SimIdType
+from simgrant.spec.ids import AppId, SimIdType
 from simgrant.spec.version import FIRST, NEWEST
 from simgrant.telemetry.log import LineWriter, console_line
 from simgrant.telemetry.metrics import Metrics
+from simgrant.wire.es2plus import Function
 from simgrant.wire.jwt import pull_keys
 from simgrant.wire.negotiate import Format
 from simgrant.wire.push_token import Channel
@@ -140,6 +146,9 @@ class Parts:
     lines: LineWriter
     journal: Journal
     notices: Notices
+    smdps: dict[str, dict[str, Smdp]]
+    """Each tenant's SM-DP+s by name."""
+    ordering: Ordering
     entitle: Entitle
     device: DeviceFront
     bounds: Bounds
@@ -366,6 +375,46 @@ def _sms(loaded: Loaded, table: model.Sms) -> Notifier:
     return sms.open_notifier(config, clock=CLOCK)
 
 
+def open_smdps(loaded: Loaded) -> dict[str, dict[str, Smdp]]:
+    """Return each tenant's SM-DP+s by name; raise StartRefused where a file of one is no use."""
+    found: dict[str, dict[str, Smdp]] = {name: {} for name in loaded.tenants}
+    for name, table in loaded.settings.smdp.items():
+        # Its client is loaded where there is one.
+        from simgrant.adapters.smdp import es2plus
+
+        config = es2plus.Config(
+            terms=Terms(
+                name=name,
+                address=table.address,
+                profile_types=table.profile_types,
+                post_confirm_delay_s=table.post_confirm_delay_s,
+            ),
+            url=table.url,
+            urls={Function(key): url for key, url in table.urls.items()},
+            requester=table.requester,
+            admin_protocol=table.admin_protocol,
+            pad_iccid=table.iccid_pad_f,
+            user=table.user,
+            password_file=loaded.path(table.password_file) if table.password_file else None,
+            http=HttpConfig(
+                peer=f"smdp.{name}",
+                ca_file=loaded.path(table.ca_file) if table.ca_file else None,
+                certificate=loaded.path(table.certificate) if table.certificate else None,
+                key=loaded.path(table.key) if table.key else None,
+                plain=any(url.startswith("http:") for url in (table.url, *table.urls.values())),
+                connect_timeout_s=table.connect_timeout_s,
+                in_flight=table.in_flight,
+            ),
+        )
+        try:
+            smdp = es2plus.open_smdp(config, clock=CLOCK)
+        except StartRefused as error:
+            raise StartRefused(f"smdp.{name}: {error}") from None
+        for tenant in table.tenants or found:
+            found[tenant][name] = smdp
+    return found
+
+
 def _http(loaded: Loaded, peer: str, table: model.PushChannel) -> HttpConfig:
     hosts = []
     for text in table.connect_to:
@@ -400,12 +449,14 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     store = await open_store(loaded)
     lines = LineWriter(shape=console_line if settings.server.log_format == "console" else None)
     notifiers: dict[str, dict[Channel, Notifier]] = {}
+    smdps: dict[str, dict[str, Smdp]] = {}
     by_otp: ByOtp | None = None
     by_oidc: ByOidc | None = None
     access: Issuers | None = None
     portal: PortalFront | None = None
     try:
         notifiers = open_notifiers(loaded)
+        smdps = open_smdps(loaded)
         journal = Journal(
             store,
             clock=CLOCK,
@@ -437,7 +488,11 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         by_otp = _by_otp(loaded, reception, returns)
         by_oidc = _by_oidc(loaded, reception, returns, by_otp)
         access = issuers(loaded)
-        means = Means(OPERATIONS, keys, store, offers(loaded), partners(loaded))
+        ordering = Ordering(
+            store.orders, smdps=smdps, clock=CLOCK, rules=_order_rules(settings.orders)
+        )
+        esim = EsimMeans(ordering, esims(loaded), found_policies, settings.roaming.max_age_s)
+        means = Means(OPERATIONS, keys, store, offers(loaded), partners(loaded), esim)
         clients = Clients(profiles(loaded))
         entitle = Entitle(
             operate=Operate(
@@ -520,6 +575,8 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             lines,
             journal,
             notices,
+            smdps,
+            ordering,
             entitle,
             device,
             Bounds(
@@ -552,6 +609,8 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         # One may serve several tenants.
         for notifier in {each for channels in notifiers.values() for each in channels.values()}:
             await notifier.close()
+        for smdp in {each for named in smdps.values() for each in named.values()}:
+            await smdp.close()
         for way in (by_oidc, by_otp, access, portal):
             if way is not None:
                 await way.close()
@@ -1002,6 +1061,42 @@ def offers(loaded: Loaded) -> dict[str, Offer]:
         )
         for name, tenant in loaded.tenants.items()
     }
+
+
+def esims(loaded: Loaded) -> dict[str, Esim]:
+    """Return what each tenant offers devices of eSIMs."""
+    orders = loaded.settings.orders
+    lines: dict[str, dict[str, Line]] = {tenant: {} for tenant in loaded.tenants}
+    for table in loaded.settings.esim.values():
+        companion = table.app == "companion"
+        line = Line(
+            Source(table.smdp, table.profile_type, table.allocation == "pool"),
+            tuple(map(CompanionService, table.services)) if companion else (),
+            table.most,
+            by_address=table.download == "smdp_address",
+        )
+        app_id = AppId.ODSA_COMPANION if companion else AppId.ODSA_PRIMARY
+        for tenant in table.tenants or lines:
+            lines[tenant][app_id] = line
+    return {
+        tenant: Esim(of_tenant, orders.polling_s, orders.longest_polling_s, orders.most_polls)
+        for tenant, of_tenant in lines.items()
+    }
+
+
+def _order_rules(settings: model.Orders) -> OrderRules:
+    return OrderRules(
+        immediate_s=settings.immediate_s,
+        life_s=settings.life_s,
+        call_timeout_s=settings.call_timeout_s,
+        # Two calls and what is written in between, and still nobody else's.
+        lease_s=math.ceil(3 * settings.call_timeout_s) + 15,
+        first_pause_s=2.0,
+        longest_pause_s=settings.longest_pause_s,
+        batch=20,
+        in_flight=100,
+        poll_s=1.0,
+    )
 
 
 def _operations(where: str, names: Iterable[str]) -> frozenset[str]:

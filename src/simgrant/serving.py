@@ -279,6 +279,8 @@ async def _upkeep(
         asyncio.create_task(parts.notices.run()),
         asyncio.create_task(_renew(parts, tuple(certificates), reload or asyncio.Event())),
     ]
+    if parts.loaded.settings.esim:
+        tasks.append(asyncio.create_task(parts.ordering.run()))
     if index == 0:
         tasks.append(asyncio.create_task(_purge(parts)))
     try:

@@ -150,7 +150,8 @@ def _derived() -> Iterator[Requirement]:
         name, since = f"operations.{operation.name}", str(operation.since)
         yield Requirement(name, Kind.VALUE, operation.section, table, says, since)
         for app_id, (path, row) in product(operation.proofs, operation.parms.items()):
-            yield from _parm(f"{app_id}.{path}", row, table_in.get(row.section))
+            if not row.apps or app_id in row.apps:
+                yield from _parm(f"{app_id}.{path}", row, table_in.get(row.section))
     for answer in found.http_answers.values():
         status = f"status.{answer.status}"
         table = table_in.get(answer.section)

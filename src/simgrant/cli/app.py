@@ -25,6 +25,7 @@ from simgrant.cli import (
     explain,
     identity,
     keys,
+    order,
     page,
     serve,
     services,
@@ -158,6 +159,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(subscription.app, name="subscription")
 app.add_typer(token.app, name="token")
 app.add_typer(identity.app, name="identity")
+app.add_typer(order.app, name="order")
 app.command("explain")(explain.explain)
 app.command("page")(page.page)
 app.add_typer(db.app, name="db")

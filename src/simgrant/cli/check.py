@@ -45,8 +45,8 @@ _STYLES: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "re
 def check_config(ctx: typer.Context, *, json: JsonOption = False) -> None:
     """Read everything a start would read, and say what is wrong with it. Exit code 2 if any.
 
-    Settings, tenants, policies, profiles of clients, key rings, the certificate, and the store with
-    its revision.
+    Settings, tenants, policies, profiles of clients, SM-DP+s, key rings, certificates, and the
+    store with its revision.
     """
     said = ctx.find_object(Globals) or Globals(None)
     findings = list(_look(said))
@@ -87,6 +87,7 @@ def _look(said: Globals) -> Iterator[Finding]:
     yield _profiles(loaded)
     yield from _partners(loaded)
     yield from _sign_ins(loaded)
+    yield from _smdps(loaded)
     yield from _keys(loaded)
     yield from _certificates(loaded)
     yield from _portal(loaded)
@@ -176,6 +177,22 @@ def _sign_ins(loaded: Loaded) -> Iterator[Finding]:
             yield Finding(Level.OK, "sign_in", f"tenant {tenant}: {apps} by a one-time password")
 
 
+def _smdps(loaded: Loaded) -> Iterator[Finding]:
+    """Look at the SM-DP+s and at what we prove to them who we are with; nobody is asked."""
+    from simgrant import compose
+
+    found = _tried("smdp", lambda: compose.open_smdps(loaded))
+    if isinstance(found, Finding):
+        yield found
+        return
+    for name, table in loaded.settings.smdp.items():
+        tenants = ", ".join(tenant for tenant, named in found.items() if name in named)
+        yield Finding(Level.OK, "smdp", f"{name}: {table.url}, for {tenants}")
+        if table.certificate:
+            yield _expiry(loaded.path(table.certificate))
+            yield from _exposed(loaded.path(table.key))
+
+
 def _policies(loaded: Loaded) -> Iterator[Finding]:
     from simgrant import compose
 
@@ -257,6 +274,11 @@ def _certificate(certificate: Path, key: Path) -> Iterator[Finding]:
         yield Finding(Level.PROBLEM, "certificate", f"{certificate}, {key}: {reason}")
         return
     yield _expiry(certificate)
+    yield from _exposed(key)
+
+
+def _exposed(key: Path) -> Iterator[Finding]:
+    """Warn of a private key that is not private."""
     if key.stat().st_mode & 0o077:
         yield Finding(Level.WARNING, "certificate", f"{key} can be read by others: chmod 600 {key}")
 
@@ -264,7 +286,7 @@ def _certificate(certificate: Path, key: Path) -> Iterator[Finding]:
 def _expiry(certificate: Path) -> Finding:
     from cryptography.x509 import load_pem_x509_certificate
 
-    from simgrant.flows.subscriptions import moment
+    from simgrant.flows.moments import moment
 
     ends = int(load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc.timestamp())
     left = ends - now()

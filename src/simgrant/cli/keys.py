@@ -170,7 +170,7 @@ def _standings(keys: list[Key], loaded: Loaded, at: int) -> Iterator[tuple[Key, 
 
 
 def _key_data(key: Key, path: Path, tenants: list[str], standing: _Standing) -> dict[str, Any]:
-    from simgrant.flows.subscriptions import moment
+    from simgrant.flows.moments import moment
 
     return {
         "id": key.id,
@@ -211,7 +211,7 @@ def rotate(
     that is only counted.
     """
     from simgrant.adapters.keyring.file import changing, new_key, read_keys, write_keys
-    from simgrant.flows.subscriptions import moment
+    from simgrant.flows.moments import moment
     from simgrant.keyring.ring import Use
 
     loaded = settings(ctx)

@@ -23,6 +23,7 @@ from simgrant.config import texts
 from simgrant.config.clients import profile_problems, with_shipped
 from simgrant.config.model import (
     Apns,
+    Esim,
     Fcm,
     IdentityProvider,
     Issuer,
@@ -30,12 +31,14 @@ from simgrant.config.model import (
     Profile,
     Section,
     Settings,
+    Smdp,
     Sms,
     Tenant,
     Wns,
 )
 from simgrant.errors import StartRefused
 from simgrant.nouns import noun
+from simgrant.wire.es2plus import Function, is_admin_protocol, is_fqdn
 from simgrant.wire.id_token import ALGORITHMS
 from simgrant.wire.sms_text import fits
 
@@ -54,6 +57,8 @@ NAMED = {
     "issuers": Issuer,
     "partners": Partner,
     "identity_providers": IdentityProvider,
+    "smdp": Smdp,
+    "esim": Esim,
     **{kind.__name__.lower(): kind for kind in CHANNELS},
 }
 """Sections that hold one table per name."""
@@ -65,6 +70,8 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _HOST_PORT = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}", re.ASCII)
 _TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_ORDERED = tuple(each.value for each in Function if not each.startswith("handle"))
+"""The functions that an SM-DP+ is asked for."""
 
 
 @noun
@@ -312,6 +319,13 @@ def _problems(loaded: Loaded) -> list[str]:
         ("otp.life_s", settings.otp.life_s, 30, 900),
         ("otp.tries", settings.otp.tries, 1, 10),
         ("otp.per_day", settings.otp.per_day, 1, 1_000),
+        ("orders.immediate_s", settings.orders.immediate_s, 0.01, 25),
+        ("orders.life_s", settings.orders.life_s, 60, 30 * 86_400),
+        ("orders.call_timeout_s", settings.orders.call_timeout_s, 1, 120),
+        ("orders.longest_pause_s", settings.orders.longest_pause_s, 2, 86_400),
+        ("orders.polling_s", settings.orders.polling_s, 1, 3_600),
+        ("orders.longest_polling_s", settings.orders.longest_polling_s, 1, 86_400),
+        ("orders.most_polls", settings.orders.most_polls, 2, 100_000),
         ("text_messages.window", settings.text_messages.window, 1, 1_000),
         ("limits.remembered", settings.limits.remembered, 100, 10_000_000),
     ):
@@ -322,6 +336,8 @@ def _problems(loaded: Loaded) -> list[str]:
     found.extend(_sign_in_problems(loaded))
     found.extend(_tenant_problems(loaded.tenants))
     found.extend(_channel_problems(loaded))
+    found.extend(_smdp_problems(loaded))
+    found.extend(_esim_problems(loaded))
     return found
 
 
@@ -346,6 +362,86 @@ def _channel_problems(loaded: Loaded) -> list[str]:
                     whom = f"tenant {tenant}" if tenant else "tenants that no table names"
                     found.append(f"{where}: {other} has the {whom} already")
                 claimed[tenant] = where
+    return found
+
+
+def _esim_problems(loaded: Loaded) -> list[str]:
+    """Name what tables of eSIMs lack, and every tenant that has two for one application."""
+    found = []
+    claimed: dict[tuple[str, str], str] = {}
+    for name, esim in loaded.settings.esim.items():
+        where = f"esim.{name}"
+        found += _unknown_tenants(where, esim.tenants, loaded)
+        if not esim.profile_type:
+            found.append(f"{where}.profile_type: must be set")
+        if esim.app == "companion" and not esim.services:
+            found.append(f"{where}.services: a companion needs one")
+        if not 1 <= esim.most <= 1_000:
+            found.append(f"{where}.most: {esim.most} is not within 1 to 1000")
+        tenants = esim.tenants or tuple(loaded.tenants)
+        smdp = loaded.settings.smdp.get(esim.smdp)
+        if smdp is None:
+            found.append(f"{where}.smdp: there is no [smdp.{esim.smdp}]")
+        else:
+            if smdp.profile_types and esim.profile_type not in smdp.profile_types:
+                found.append(f"{where}.profile_type: smdp.{esim.smdp} has no such type")
+            found += [
+                f"{where}: smdp.{esim.smdp} is not for tenant {tenant}"
+                for tenant in tenants
+                if smdp.tenants and tenant not in smdp.tenants
+            ]
+        for tenant in tenants:
+            if claimed.setdefault((tenant, esim.app), where) != where:
+                found.append(f"{where}: tenant {tenant} has one for {esim.app} already")
+    return found
+
+
+def _smdp_problems(loaded: Loaded) -> list[str]:
+    """Name what would keep an SM-DP+ from being asked, or would ask it in clear."""
+    found = []
+    for name, smdp in loaded.settings.smdp.items():
+        where = f"smdp.{name}"
+        if not _TENANT_NAME.fullmatch(name):
+            found.append(f"{where}: a name is lower case letters, digits and hyphens")
+        found += [
+            f"{where}: {key} must be set"
+            for key in ("url", "requester", "address")
+            if not getattr(smdp, key)
+        ]
+        addresses = {"url": smdp.url, **{f"urls.{key}": url for key, url in smdp.urls.items()}}
+        found += [
+            f"{where}.{key}: {url!r} is no https address"
+            for key, url in addresses.items()
+            if url and not _is_safe(url)
+        ]
+        found += [
+            f"{where}.urls: {key} is none of {', '.join(_ORDERED)}{_meant(key, _ORDERED)}"
+            for key in smdp.urls
+            if key not in _ORDERED
+        ]
+        if bool(smdp.certificate) != bool(smdp.key):
+            found.append(f"{where}: certificate and key go together")
+        elif not smdp.certificate and any(url.startswith("https") for url in addresses.values()):
+            found.append(f"{where}: certificate and key must be set: ES2+ is mutual TLS")
+        if bool(smdp.user) != bool(smdp.password_file):
+            found.append(f"{where}: user and password_file go together")
+        if smdp.address and not is_fqdn(smdp.address):
+            found.append(f"{where}.address: {smdp.address!r} is no name such as smdp.example.com")
+        if len(smdp.requester) > 256 or not smdp.requester.isprintable():
+            found.append(f"{where}.requester: it has up to 256 printable characters")
+        if not is_admin_protocol(smdp.admin_protocol):
+            found.append(
+                f"{where}.admin_protocol: {smdp.admin_protocol!r} is no version such as "
+                "gsma/rsp/v2.5.0"
+            )
+        for key, number, least, most in (
+            ("post_confirm_delay_s", smdp.post_confirm_delay_s, 0, 600),
+            ("connect_timeout_s", smdp.connect_timeout_s, 0.1, 10),
+            ("in_flight", smdp.in_flight, 1, 10_000),
+        ):
+            if not least <= number <= most:
+                found.append(f"{where}.{key}: {number} is not within {least} to {most}")
+        found.extend(_unknown_tenants(where, smdp.tenants, loaded))
     return found
 
 

@@ -394,6 +394,45 @@ class Sms(Section, frozen=True):
     """Where that port stands: in a user data header, or in optional parameters."""
 
 
+class Smdp(Section, frozen=True):
+    """An SM-DP+ that profiles for eSIMs are ordered of, over ES2+ (see
+    [SM-DP+](../smdp.md)). A tenant may have several."""
+
+    tenants: tuple[str, ...] = ()
+    """Tenants that order of it; empty = all."""
+    url: str = ""
+    """Its address, `https`, without the path of ES2+. Must be set."""
+    urls: dict[str, str] = {}
+    """Whole addresses of functions that are elsewhere: `{ releaseProfile = "https://…" }`."""
+    requester: str = ""
+    """Who we are to it (functionRequesterIdentifier), as agreed. Must be set."""
+    address: str = ""
+    """The name by which phones reach it, for activation codes. Must be set."""
+    certificate: str = ""
+    """PEM file of our client certificate and its chain. Must be set for `https`. Read again when it
+    changes, as its key is."""
+    key: str = ""
+    """PEM file of its private key, without a password."""
+    ca_file: str = ""
+    """PEM file of certificates to trust besides the system's."""
+    user: str = ""
+    """Name for a password beside the certificate; empty = it wants none."""
+    password_file: str = ""
+    """File with that password. Read again when it changes."""
+    admin_protocol: str = "gsma/rsp/v2.5.0"
+    """X-Admin-Protocol: the version that we say we speak."""
+    iccid_pad_f: bool = True
+    """Whether ICCIDs of fewer than 20 digits are sent with `F` up to 20."""
+    profile_types: tuple[str, ...] = ()
+    """What may be ordered of it; empty = anything."""
+    post_confirm_delay_s: float = 0.0
+    """Seconds from a confirmed order until its profile can really be downloaded."""
+    connect_timeout_s: float = 3.0
+    """Seconds for TCP and TLS together."""
+    in_flight: int = 50
+    """Calls that one worker has under way with it at a time."""
+
+
 class Match(Section, frozen=True):
     """How a client is recognised. A condition that is left out always holds; of several values in
     one, it takes any. Texts are patterns that must fit the whole of what the client says, in any
@@ -627,6 +666,49 @@ class TextMessages(Section, frozen=True):
     """Messages sent and not yet answered, at most."""
 
 
+class Orders(Section, frozen=True):
+    """How long eSIM orders may take, and what devices that wait are told (see [eSIM](esim.md))."""
+
+    immediate_s: float = 5.0
+    """Seconds that a device is kept waiting for its profile; then it is told to come again."""
+    life_s: int = 86400
+    """Seconds after which an order that is not ready is given up, and its profile given back."""
+    call_timeout_s: float = 15.0
+    """Seconds for one call to an SM-DP+."""
+    longest_pause_s: float = 300.0
+    """Seconds between two tries of a call that failed, at most."""
+    polling_s: int = 30
+    """Seconds between the first requests of a device that waits; later ones are farther apart."""
+    longest_polling_s: int = 900
+    """Seconds between two such requests, at most."""
+    most_polls: int = 60
+    """How often a device may ask before its order is given up (MaxRefreshRequest, TS.43 §7.3)."""
+
+
+class Esim(Section, frozen=True):
+    """eSIMs that devices may have, and where their profiles come from (see [eSIM](esim.md))."""
+
+    app: Literal["companion", "primary"] = "companion"
+    """For whom: `companion` is watches and the like (ap2006), `primary` the phone itself
+    (ap2009)."""
+    tenants: tuple[str, ...] = ()
+    """Tenants that offer it; empty = all. A tenant has one of each."""
+    smdp: str = ""
+    """The `[smdp.NAME]` that its profiles are ordered of. Must be set."""
+    profile_type: str = ""
+    """What the SM-DP+ calls these profiles. Must be set."""
+    allocation: Literal["pool", "peer"] = "pool"
+    """Who chooses the ICCID: `pool` = simgrant, of its own stock (`simgrant order stock`); `peer` =
+    the SM-DP+, and then a lost answer may leave a profile that nobody knows of."""
+    services: tuple[Literal["SharedNumber", "DiffNumber", "FamilyNumber"], ...] = ("SharedNumber",)
+    """Whose numbers companions may have, the usual one first."""
+    most: int = 5
+    """Devices that one subscription may have at a time."""
+    download: Literal["activation_code", "smdp_address"] = "activation_code"
+    """What devices are told: an activation code, or the SM-DP+, which knows the profile by the
+    device's EID."""
+
+
 class Tenant(Section, frozen=True):
     """An operator or MVNO served by this server. `default` exists without being named."""
 
@@ -707,6 +789,7 @@ class Settings(Section, frozen=True):
     documents: Documents = Documents()
     signing: Signing = Signing()
     roaming: Roaming = Roaming()
+    orders: Orders = Orders()
     limits: Limits = Limits()
     records: Records = Records()
     push: Push = Push()
@@ -718,6 +801,8 @@ class Settings(Section, frozen=True):
     """Channels of Microsoft's service by name."""
     sms: dict[str, Sms] = {}
     """Message centres by name."""
+    smdp: dict[str, Smdp] = {}
+    """SM-DP+s by name."""
     profiles: dict[str, Profile] = {}
     """Profiles of clients by name."""
     issuers: dict[str, Issuer] = {}
@@ -728,5 +813,7 @@ class Settings(Section, frozen=True):
     text_messages: TextMessages = TextMessages()
     identity_providers: dict[str, IdentityProvider] = {}
     """OpenID providers by name."""
+    esim: dict[str, Esim] = {}
+    """eSIMs that devices may have."""
     tenants: dict[str, Tenant] = {}
     """Tenants by name (lower case letters, digits, hyphen)."""

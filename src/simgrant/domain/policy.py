@@ -49,6 +49,8 @@ FEATURES: Mapping[str, str] = {
     "vowifi": "voice calls over Wi-Fi",
     "smsoip": "text messages over IMS",
     "private_identity": "an identity for Wi-Fi networks in the IMSI's place",
+    "companion": "watches and the like with a profile of their own",
+    "esim": "eSIMs for the phone itself, and the line's transfer to one",
     "home_only": "option: nothing of the plan is offered abroad",
     "eps_fallback": "option: 5G calls fall back to LTE; told to the device with ap2003",
     "srvcc_5g": "option: 5G calls are handed over to 3G; told likewise",

@@ -293,10 +293,9 @@ def _worded(
     bare: bool = False,
 ) -> Application:
     """Return the part of a document that tells how an operation ended (TS.43 §6.5.1)."""
-    if isinstance(outcome, Refused):
-        result, trail.detail = outcome.result, outcome.detail
-    else:
-        result = OperationResult.SUCCESS
+    result = outcome.result if isinstance(outcome, Refused) else OperationResult.SUCCESS
+    if outcome.detail:
+        trail.detail = outcome.detail
     trail.operation_result = int(result)
     items = outcome.items
     if not (bare and result is OperationResult.SUCCESS):

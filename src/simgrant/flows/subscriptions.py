@@ -19,7 +19,6 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import field
-from datetime import UTC, datetime
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Final, Protocol
@@ -39,6 +38,8 @@ from simgrant.domain.visit import Receipt
 from simgrant.eap.milenage import opc_from_op
 from simgrant.eap.tuak import topc_from_top
 from simgrant.errors import Conflict
+from simgrant.flows.moments import moment
+from simgrant.flows.order_data import order_data, passed_data
 from simgrant.identities import Imsi, InvalidIdentity, Msisdn
 from simgrant.keyring.ring import KeyRing
 from simgrant.nouns import noun
@@ -502,6 +503,7 @@ async def export(store: Store, subscription: Subscription, ring: KeyRing) -> dic
         raise Conflict("no_subscription", for_operator="it is gone")
     references = ring.references(tenant, "imsi", imsi.digits)
     records = await store.records(tenant, references, limit=_ALL_RECORDS)
+    orders = await store.orders.of(tenant, imsi)
     return {
         "subscription": as_data(held.subscription),
         "has_sim_key": held.has_sim_key,
@@ -530,6 +532,8 @@ async def export(store: Store, subscription: Subscription, ring: KeyRing) -> dic
         "holdings": holdings_data(held.held),
         "pending_notices": pending_data(held),
         "purchases": [receipt_data(each) for each in held.purchases],
+        "orders": [order_data(order) for order in orders],
+        "order_history": [passed_data(each) for each in await store.orders.history(tenant, imsi)],
         "records": [json.loads(record.body) for record in records],
     }
 
@@ -690,10 +694,3 @@ def consent_data(consent: Consent) -> dict[str, Any]:
         "at": moment(consent.at),
         "expires_at": None if consent.expires_at is None else moment(consent.expires_at),
     }
-
-
-def moment(seconds: int) -> str | None:
-    """Return Unix seconds as ISO 8601 in UTC; None for 0, which means never."""
-    if not seconds:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificates
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import PyreqwestError
@@ -33,7 +35,25 @@ from simgrant.ports.clock import Clock
 T = TypeVar("T")
 _LONGEST_RETRY_AFTER: Final = 86_400.0
 _STRUGGLING: Final = frozenset({500, 502, 503, 504})
-_NEVER_SENT: Final = "client error (Connect)"
+_NEVER_SENT: Final = frozenset({"client error (Connect)", "client error (Canceled)"})
+"""No connection was made, or it had ended before the request was given to it."""
+_ALERT: Final = "received fatal alert: "
+_NOT_LET_IN: Final = frozenset(
+    {
+        "accessdenied",
+        "badcertificate",
+        "certificateexpired",
+        "certificaterequired",
+        "certificaterevoked",
+        "certificateunknown",
+        "decrypterror",
+        "handshakefailure",
+        "unknownca",
+        "unsupportedcertificate",
+    }
+)
+"""Alerts about our certificate. In TLS 1.3 they come when our side of the handshake is done and a
+request is on its way; a server checks certificates before it reads one."""
 _READ_BYTES: Final = 16 * 1024
 
 
@@ -45,6 +65,10 @@ class HttpConfig:
     """Its name in errors and logs."""
     ca_file: Path | None = None
     """PEM file of certificates to trust besides the system's."""
+    certificate: Path | None = None
+    """PEM file of the certificate chain that proves to the peer who we are; with ``key``."""
+    key: Path | None = None
+    """PEM file of its private key. Both are read again when they change."""
     plain: bool = False
     """Allow ``http://``, for peers in one's own network."""
     http2: bool = True
@@ -117,6 +141,14 @@ class Reply:
         return min(max(0.0, at - now), _LONGEST_RETRY_AFTER)
 
 
+class Unsent(PeerUnavailable):
+    """The peer surely got nothing of the request."""
+
+
+class UnsentInTime(Unsent, PeerTimeout):
+    """It had no turn before its deadline."""
+
+
 def read_json(data: bytes, kind: type[T]) -> T:
     """Return JSON as ``kind``; ValueError, and nothing else, where it is not."""
     try:
@@ -136,6 +168,7 @@ class HttpLink:
         self._budget = RetryBudget(config.retry)
         self._breaker = Breaker(config.retry, self._chance)
         self._turns = asyncio.Semaphore(config.in_flight)
+        self._stamps = _stamps(config)
         self._client = _client(config)
 
     @property
@@ -147,14 +180,20 @@ class HttpLink:
         """Return the peer's answer by ``deadline`` (seconds of the monotonic clock).
 
         Errors: PeerTimeout, PeerUnavailable (``retry_after`` while the breaker is open),
-        PeerMisbehaved (an answer that is too long). Repetitions are within the deadline.
+        PeerMisbehaved (an answer that is too long). Those of the first two that are `Unsent` say
+        that the peer got nothing. Repetitions are within the deadline.
         """
+        late: type[PeerTimeout] = UnsentInTime
+        left = deadline - self._clock.monotonic()
         try:
-            async with asyncio.timeout(max(0.0, deadline - self._clock.monotonic())):
+            if left <= 0:
+                raise TimeoutError
+            async with asyncio.timeout(left):
                 async with self._turns:
+                    late = PeerTimeout
                     return await self._send(request, deadline)
         except TimeoutError:
-            raise PeerTimeout(for_operator=f"{self.peer}: no answer in time") from None
+            raise late(for_operator=f"{self.peer}: no answer in time") from None
 
     async def close(self) -> None:
         """Let go of every connection; requests under way fail with PeerUnavailable."""
@@ -163,10 +202,11 @@ class HttpLink:
     async def _send(self, request: HttpRequest, deadline: float) -> Reply:
         self._budget.earn()
         attempt = 1
+        unanswered: type[PeerUnavailable] = Unsent
         while True:
             pause = self._breaker.wait(self._clock.monotonic())
             if pause:
-                raise PeerUnavailable(
+                raise unanswered(
                     "circuit_open",
                     for_operator=f"{self.peer}: left alone after failures in a row",
                     retry_after=math.ceil(pause),
@@ -176,9 +216,11 @@ class HttpLink:
                 reply = await self._once(request)
             except _Failed as failed:
                 self._breaker.failed(self._clock.monotonic())
+                if not failed.never_sent:
+                    unanswered = PeerUnavailable
                 may = failed.never_sent or request.repeat >= Repeat.UNANSWERED
                 if not may or not self._may_repeat(attempt, wait, deadline):
-                    raise PeerUnavailable(for_operator=f"{self.peer}: {failed}") from None
+                    raise unanswered(for_operator=f"{self.peer}: {failed}") from None
             except asyncio.CancelledError:
                 # The deadline, as a rule: a peer that only ever keeps one waiting has failed too.
                 self._breaker.failed(self._clock.monotonic())
@@ -187,6 +229,7 @@ class HttpLink:
                 if reply.status not in _STRUGGLING:
                     self._breaker.succeeded()
                     return reply
+                unanswered = PeerUnavailable
                 self._breaker.failed(self._clock.monotonic())
                 may = request.repeat >= Repeat.STRUGGLING and not reply.header("retry-after")
                 if not may or not self._may_repeat(attempt, wait, deadline):
@@ -206,7 +249,8 @@ class HttpLink:
         most = self._config.most_bytes
         try:
             builder = (
-                self._client.request(request.method, request.url)
+                self._current()
+                .request(request.method, request.url)
                 .headers(request.headers)
                 .body_bytes(request.body)
             )
@@ -222,12 +266,27 @@ class HttpLink:
                 return Reply(response.status, response.version, bytes(body), response.headers)
         except ValueError:
             # An address that is none, plain HTTP, a token that no header can hold.
-            raise PeerUnavailable(
+            raise Unsent(
                 "request_unsendable",
                 for_operator=f"{self.peer}: the address or a header cannot be sent",
             ) from None
         except PyreqwestError as error:
             raise _Failed(error) from None
+
+    def _current(self) -> Client:
+        """Return the client, made anew where the files of our certificate were replaced.
+
+        Requests under way end with the old one. A pair that does not fit together is one of which
+        half was replaced so far: the old one is used until the other half is there.
+        """
+        if self._stamps:
+            try:
+                stamps = _stamps(self._config)
+                if stamps != self._stamps:
+                    self._client, self._stamps = _client(self._config), stamps
+            except StartRefused:
+                pass
+        return self._client
 
 
 class _Failed(Exception):
@@ -238,7 +297,8 @@ class _Failed(Exception):
         causes = (details or {}).get("causes") or []
         # The first cause names the address; the others say what the system or TLS said.
         texts = [str(cause["message"]) for cause in causes[1:]]
-        self.never_sent = _NEVER_SENT in texts
+        alert = texts[-1].removeprefix(_ALERT).lower() if texts else ""
+        self.never_sent = not _NEVER_SENT.isdisjoint(texts) or alert in _NOT_LET_IN
         super().__init__(texts[-1] if texts else error.message)
 
 
@@ -267,6 +327,8 @@ def _client(config: HttpConfig) -> Client:
         builder = builder.resolve(name, address, port)
     if config.ca_file is not None:
         builder = builder.add_root_certificate_pem(_certificates(config.ca_file))
+    if config.certificate is not None and config.key is not None:
+        builder = builder.identity_pem(_identity(config.certificate, config.key))
     try:
         return builder.build()
     except PyreqwestError:
@@ -283,3 +345,29 @@ def _certificates(path: Path) -> bytes:
     except ValueError:
         raise StartRefused(f"{path}: holds no certificates in PEM") from None
     return data
+
+
+def _identity(certificate: Path, key: Path) -> bytes:
+    """Return key and chain as the client takes them; StartRefused where they are no pair."""
+    chain = _certificates(certificate)
+    try:
+        data = key.read_bytes()
+        private = load_pem_private_key(data, None)
+    except OSError as error:
+        raise StartRefused(f"{key}: {error.strerror}") from None
+    except TypeError:
+        raise StartRefused(f"{key}: the key is encrypted; give it without a password") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise StartRefused(f"{key}: holds no private key in PEM") from None
+    if load_pem_x509_certificates(chain)[0].public_key() != private.public_key():
+        raise StartRefused(f"{key}: is not the key of {certificate}")
+    return data.rstrip() + b"\n" + chain
+
+
+def _stamps(config: HttpConfig) -> tuple[tuple[int, int], ...]:
+    """Return what changes when one of our certificate's files is replaced; empty without one."""
+    try:
+        found = [path.stat() for path in (config.certificate, config.key) if path is not None]
+    except OSError as error:
+        raise StartRefused(f"{error.filename}: {error.strerror}") from None
+    return tuple((each.st_ino, each.st_mtime_ns) for each in found)

@@ -32,6 +32,7 @@ from simgrant.domain.visit import Receipt, Settlement, Visit
 from simgrant.errors import Conflict
 from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import Word, noun
+from simgrant.ports.orders import Orders
 from simgrant.spec.ids import ProvStatus
 
 
@@ -224,6 +225,10 @@ class RowConflict(Conflict):
 
 class Store(Protocol):
     """The port; see the module's docstring for what every method promises."""
+
+    @property
+    def orders(self) -> Orders:
+        """Return the same database's tables of eSIM orders."""
 
     # --- the device path -------------------------------------------------
 

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 from simgrant.domain.facts import Facts, Question
 from simgrant.domain.policy import Decision, Result
 from simgrant.nouns import noun
-from simgrant.spec.ids import EntitlementStatus, PrivateUserIdType
+from simgrant.spec.ids import EntitlementStatus, OperationResult, PrivateUserIdType
 from simgrant.spec.version import SpecVersion, parse
 from simgrant.wire.document import Application, Parm
 
@@ -72,6 +72,8 @@ class ParmRow:
     """First version of TS.43 whose clients get it."""
     before: SpecVersion | None
     """First version of TS.43 whose clients no longer get it."""
+    apps: tuple[str, ...] = ()
+    """Of an operation: the only applications that it is emitted for; empty = all of its own."""
 
 
 JSON_PAGE = "ServiceFlow_ContentsType"
@@ -111,6 +113,18 @@ class Service:
     A pure function of these and the `Enquiry`, but for the ages of facts: it is called once for
     all requests that are alike, and sees the device, and what the subscription holds, only where
     ``needs`` names it."""
+
+
+def authenticating(module: str) -> Service:
+    """Return a service whose requests without operation want nothing but a token (TS.43 §6).
+
+    What the application tells is told by operations.
+    """
+    table = from_table(module)
+    done = Application(table.app_id, (Parm("OperationResult", str(int(OperationResult.SUCCESS))),))
+    return table.service(
+        questions=lambda _version, _facts: (), answer=lambda _facts, _decisions, _enquiry: done
+    )
 
 
 class BadTable(ValueError):
@@ -246,6 +260,7 @@ def _row(path: str, data: dict[str, Any]) -> ParmRow:
         words=tuple(data.pop("words", ())),
         since=_version(data.pop("since", "1.0")),
         before=None if before is None else _version(before),
+        apps=tuple(data.pop("apps", ())),
     )
     if row.presence not in ("mandatory", "conditional", "optional"):
         raise ValueError(f"no presence: {row.presence!r}")

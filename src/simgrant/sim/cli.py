@@ -52,6 +52,7 @@ from simgrant.sim.sims import (
     key_from,
     load_sims,
 )
+from simgrant.sim.smdp.command import smdp
 from simgrant.sim.transcript import Mask, as_json, console, render, render_line, write
 from simgrant.sim.web_view import WebView
 from simgrant.wire.document import Document
@@ -545,6 +546,7 @@ def _play(server: OpenIdProvider | AuthorizationServer, port: int) -> None:
 
 
 app.command("push")(push_services)
+app.command()(smdp)
 
 
 # ------------------------------------------------------------------------------- running

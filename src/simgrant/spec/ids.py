@@ -194,6 +194,51 @@ class OperationResult(Number):
     INVALID_MSG_RESPONSE = 104
 
 
+class Eligibility(Number):
+    """TS.43 §6.5.2: whether the application may be offered on the device."""
+
+    DISABLED = 0
+    ENABLED = 1
+    INCOMPATIBLE = 2
+
+
+class OperationType(Number):
+    """TS.43 §6.2: what ManageSubscription and ManageService are to do."""
+
+    SUBSCRIBE = 0
+    UNSUBSCRIBE = 1
+    CHANGE = 2
+    TRANSFER = 3
+    UPDATE = 4
+    ACTIVATE = 5
+    DEACTIVATE = 6
+    RECOVER = 7
+    ACTIVATE_SERVICE = 10
+    DEACTIVATE_SERVICE = 11
+
+
+class SubscriptionResult(Number):
+    """TS.43 Table 40: what the device does next."""
+
+    CONTINUE_TO_WEBSHEET = 1
+    DOWNLOAD_PROFILE = 2
+    DONE = 3
+    DELAYED_DOWNLOAD = 4
+    DISMISS = 5
+    DELETE_PROFILE_IN_USE = 6
+    REDOWNLOADABLE_PROFILE_IS_MANDATORY = 7
+    REQUIRES_USER_INPUT = 8
+
+
+class ServiceStatus(Number):
+    """TS.43 Table 42: the state of the service on the device."""
+
+    ACTIVATED = 1
+    ACTIVATING = 2
+    DEACTIVATED = 3
+    DEACTIVATED_NO_REUSE = 4
+
+
 class SimIdType(Number):
     """TS.43 §6.5.11: by what a subscriber is told apart."""
 

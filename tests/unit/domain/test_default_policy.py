@@ -119,11 +119,11 @@ def test_plans() -> None:
         "carrier_billing",
     }
     assert {name: plan.features for name, plan in POLICY.plans.items()} == {
-        "standard": voice | {"private_identity"},
+        "standard": voice | {"private_identity", "companion", "esim"},
         "basic": {"volte", "smsoip"},
         "home": voice | {"home_only"},
         "data": {"data_plan"},
-        "premium": voice | more,
+        "premium": voice | more | {"companion", "esim"},
     }
 
 

@@ -38,17 +38,21 @@ async def alone(_task: RequestorTask, _means: Means) -> Done | Refused:
 
 def test_all_of_this_folder_are_found() -> None:
     assert {operation.name for operation in OPERATIONS.values()} == {
+        "AcquireConfiguration",
         "AcquireOperatorToken",
         "AcquireTemporaryToken",
+        "CheckEligibility",
         "Get3PAppInfo",
         "GetPhoneNumber",
         "GetSubscriberDeviceInfo",
         "GetSubscriberInfo",
+        "ManageService",
+        "ManageSubscription",
         "ValidateOperatorToken",
         "VerifyPhoneNumber",
     }
     assert OPERATIONS["validateoperationtoken"] is OPERATIONS["validateoperatortoken"]
-    assert {"ap2014", "ap2015"} == OPERATED
+    assert {"ap2006", "ap2009", "ap2014", "ap2015"} == OPERATED
 
 
 def test_a_name_is_taken_once() -> None:

@@ -24,6 +24,8 @@ def test_every_service_is_found_by_its_app_id() -> None:
         AppId.VOICE_OVER_CELLULAR,
         AppId.VOWIFI,
         AppId.SMSOIP,
+        AppId.ODSA_COMPANION,
+        AppId.ODSA_PRIMARY,
         AppId.DATA_PLAN,
         AppId.CARRIER_BILLING,
         AppId.PRIVATE_IDENTITY,
@@ -38,7 +40,10 @@ def test_every_service_is_found_by_its_app_id() -> None:
 @pytest.mark.conforms("notify.apps-of-notice")
 def test_a_notice_may_be_about_these() -> None:
     told = {app_id for app_id, service in SERVICES.items() if service.notifiable}
-    assert told == {"ap2003", "ap2004", "ap2005", "ap2010", "ap2012", "ap2013", "ap2016"}
+    assert told == {
+        *("ap2003", "ap2004", "ap2005", "ap2006", "ap2009"),
+        *("ap2010", "ap2012", "ap2013", "ap2016"),
+    }
 
 
 def test_a_second_claim_on_an_app_id_is_refused() -> None:

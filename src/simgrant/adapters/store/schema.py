@@ -234,3 +234,56 @@ holding = _table(
 )
 """What a subscription holds besides its plan (`domain.holdings`), a row for each thing. They are
 read together and never searched for, so what is particular to a kind is JSON."""
+
+esim_order = _table(
+    "esim_order",
+    "tenant imsi place",
+    _text("tenant"),
+    _text("imsi"),
+    _text("place"),
+    _text("order_id"),
+    _big("version"),
+    _text("iccid", nullable=True),
+    _small("orphan"),
+    _bytes("body"),
+    _big("due_at", nullable=True),
+    _small("shard"),
+)
+"""One order for each place of a subscription (ADR 0028); what is searched for has columns, the
+rest is JSON. ``due_at`` is when something is to be done for it, without one nothing is."""
+Index("ix_esim_order_due", esim_order.c.shard, esim_order.c.due_at)
+
+order_event = _table(
+    "order_event",
+    "tenant imsi place order_id version",
+    _text("tenant"),
+    _text("imsi"),
+    _text("place"),
+    _text("order_id"),
+    _big("version"),
+    _big("at"),
+    _bytes("body"),
+)
+"""What happened to each order, a row for each transition."""
+
+profile_stock = _table(
+    "profile_stock",
+    "tenant iccid",
+    _text("tenant"),
+    _text("iccid"),
+    _text("smdp"),
+    _text("profile_type"),
+    _text("state"),
+    _text("holder"),
+    _text("place"),
+)
+"""Every profile that is ours to order, or that an SM-DP+ chose for us; holder is the IMSI of the
+order that has it, or empty."""
+Index(
+    "ix_profile_stock_free",
+    profile_stock.c.tenant,
+    profile_stock.c.smdp,
+    profile_stock.c.profile_type,
+    profile_stock.c.state,
+    profile_stock.c.iccid,
+)

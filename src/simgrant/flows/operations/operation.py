@@ -18,6 +18,7 @@ from simgrant.domain.partner import Partner
 from simgrant.domain.subscription import Subscription
 from simgrant.domain.tenant import Tenant
 from simgrant.errors import NotThere
+from simgrant.flows.esim_means import EsimMeans
 from simgrant.flows.lent_tokens import Lent
 from simgrant.nouns import Word, noun
 from simgrant.ports.keys import Keys
@@ -135,6 +136,8 @@ class Means:
     """By tenant."""
     partners: Mapping[str, tuple[Partner, ...]]
     """By tenant."""
+    esim: EsimMeans
+    """For operations on eSIMs."""
 
     def operation(self, name: str) -> Operation | None:
         """Return an operation by its name, in any letter case, or as the figures misspell it."""
@@ -156,6 +159,8 @@ class Done:
     wrong_guess: bool = False
     """Whether it was asked if something is so, and it is not: too many such from third parties
     are refused."""
+    detail: str = ""
+    """What the operator should know of it; no identity, no secret."""
 
 
 @noun

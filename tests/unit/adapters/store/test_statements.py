@@ -53,7 +53,7 @@ def ddl() -> list[str]:
 
 def test_there_are_statements_to_look_at() -> None:
     assert len(SQL) > 35
-    assert len(ddl()) == (12 + 5) + (11 + 4)
+    assert len(ddl()) == (15 + 7) + (14 + 6)
 
 
 @pytest.mark.parametrize("name", sorted(SQL))
@@ -100,7 +100,7 @@ def test_every_key_begins_with_the_tenant_and_no_index_with_the_time() -> None:
             assert column.server_default is None
             assert not column.foreign_keys
         for index in table.indexes:
-            assert next(iter(index.columns)).name == "shard"
+            assert next(iter(index.columns)).name in ("shard", "tenant")
             assert not index.unique
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -348,6 +349,12 @@ def notice_key(notice: DueNotice) -> Params:
         notice.app_name,
         notice.app_id,
     )
+
+
+def change_params(tenant: str, imsi: str, at: int) -> Params:
+    """Return the first five parameters of the statements that note a change to be told."""
+    mark = int.from_bytes(os.urandom(7))
+    return (tenant, imsi, at, mark, shard_of(imsi))
 
 
 def to_holdings(found: Rows, kinds: Collection[type[Holding]] | None = None) -> Holdings:

@@ -17,7 +17,7 @@ from zlib import crc32
 
 from simgrant.nouns import noun
 
-REVISION = "0006"
+REVISION = "0007"
 """The schema that these statements are for; a test holds it against the migrations."""
 
 TABLES = (
@@ -32,6 +32,9 @@ TABLES = (
     "notice",
     "holding",
     "web_view",
+    "esim_order",
+    "order_event",
+    "profile_stock",
 )
 """Those of every engine."""
 
@@ -569,4 +572,100 @@ DELETE FROM token_use WHERE (tenant, imsi, token_id) IN (
     SELECT tenant, imsi, token_id FROM token_use
     WHERE shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3
 ) RETURNING 1
+"""
+
+# --- orders and the stock of profiles --------------------------------------------------------
+
+_ORDER = "tenant, imsi, body"
+
+ORDERS = f"SELECT {_ORDER} FROM esim_order WHERE tenant = ?1 AND imsi = ?2 ORDER BY place"
+
+ORDER_MADE = """
+INSERT INTO esim_order
+    (tenant, imsi, place, order_id, version, iccid, orphan, body, due_at, shard)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+ON CONFLICT (tenant, imsi, place) DO NOTHING
+RETURNING 1
+"""
+
+# The order whose place it takes has ended, and nothing is to be done for it.
+ORDER_MADE_INSTEAD = """
+UPDATE esim_order
+SET order_id = ?4, version = ?5, iccid = ?6, orphan = ?7, body = ?8, due_at = ?9, shard = ?10
+WHERE tenant = ?1 AND imsi = ?2 AND place = ?3 AND order_id = ?11 AND version = ?12
+    AND due_at IS NULL
+RETURNING 1
+"""
+
+ORDER_CHANGED = """
+UPDATE esim_order SET version = ?5, iccid = ?6, orphan = ?7, body = ?8,
+    due_at = CASE WHEN ?11 = 1 THEN due_at ELSE ?9 END
+WHERE tenant = ?1 AND imsi = ?2 AND place = ?3 AND order_id = ?4 AND version = ?10
+RETURNING 1
+"""
+
+ORDER_SHARDS_DUE = f"""
+SELECT shard FROM ({_SHARD_NUMBERS}) AS numbers
+WHERE EXISTS (SELECT 1 FROM esim_order WHERE esim_order.shard = numbers.shard AND due_at <= ?1)
+"""
+
+ORDERS_CLAIMED = f"""
+UPDATE esim_order SET due_at = ?3
+WHERE due_at <= ?2 AND (tenant, imsi, place) IN (
+    SELECT tenant, imsi, place FROM esim_order
+    WHERE shard = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT ?4
+)
+RETURNING {_ORDER}
+"""
+
+ORDER_OF_PROFILE = """
+SELECT o.tenant, o.imsi, o.body FROM profile_stock p
+JOIN esim_order o ON o.tenant = p.tenant AND o.imsi = p.holder AND o.place = p.place
+WHERE p.tenant = ?1 AND p.iccid = ?2
+"""
+
+ORPHANS = f"SELECT {_ORDER} FROM esim_order WHERE tenant = ?1 AND orphan = 1 ORDER BY imsi, place"
+
+ORDER_PASSED = """
+INSERT INTO order_event (tenant, imsi, place, order_id, version, at, body)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+"""
+
+ORDER_HISTORY = """
+SELECT at, place, order_id, version, body FROM order_event
+WHERE tenant = ?1 AND imsi = ?2 ORDER BY at, place, order_id, version
+"""
+
+ORDERS_FORGOTTEN = "DELETE FROM esim_order WHERE tenant = ?1 AND imsi = ?2"
+ORDER_HISTORY_FORGOTTEN = "DELETE FROM order_event WHERE tenant = ?1 AND imsi = ?2"
+# The SM-DP+ has these profiles as ordered, so they are not free: only whose they were is forgotten.
+PROFILES_FORGOTTEN = """
+UPDATE profile_stock SET holder = ?3, place = ?3
+WHERE tenant = ?1 AND iccid IN (
+    SELECT iccid FROM esim_order WHERE tenant = ?1 AND imsi = ?2 AND iccid IS NOT NULL
+)
+"""
+
+PROFILES_FREE = """
+SELECT iccid FROM profile_stock
+WHERE tenant = ?1 AND smdp = ?2 AND profile_type = ?3 AND state = ?4 LIMIT ?5
+"""
+
+# Of two who want the same, the second finds it in another state, and changes nothing.
+PROFILE_GOES_ON = """
+UPDATE profile_stock SET state = ?3, holder = ?4, place = ?5
+WHERE tenant = ?1 AND iccid = ?2 AND state = ?6 AND holder = ?7 AND place = ?8
+RETURNING 1
+"""
+
+PROFILE_KNOWN = """
+INSERT INTO profile_stock (tenant, iccid, smdp, profile_type, state, holder, place)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+ON CONFLICT (tenant, iccid) DO NOTHING
+RETURNING 1
+"""
+
+STOCK = """
+SELECT smdp, profile_type, state, count(*) FROM profile_stock WHERE tenant = ?1
+GROUP BY smdp, profile_type, state ORDER BY smdp, profile_type, state
 """

@@ -8,7 +8,6 @@ they come a hundred times as often as anything else is written, and may be lost.
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ from typing import Any
 
 from simgrant.adapters.store.sql import rows, statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run, RunMany
+from simgrant.adapters.store.sql.orders import SqlOrders
 from simgrant.adapters.store.sql.records import Records
 from simgrant.domain.holdings import Holding, Holdings
 from simgrant.domain.subscription import (
@@ -84,6 +84,7 @@ class SqlStore:
     def __init__(self, engine: Engine, records: Records) -> None:
         self._engine = engine
         self._records = records
+        self.orders = SqlOrders(engine)
 
     # --- the device path -------------------------------------------------
 
@@ -526,6 +527,9 @@ class SqlStore:
             yield Run(statements.VISITS_FORGOTTEN, key)
             yield Run(statements.GRANTS_FORGOTTEN, key)
             yield Run(statements.USES_FORGOTTEN, key)
+            yield Run(statements.PROFILES_FORGOTTEN, (*key, ""))
+            yield Run(statements.ORDERS_FORGOTTEN, key)
+            yield Run(statements.ORDER_HISTORY_FORGOTTEN, key)
             terminals = yield Run(statements.TERMINALS_FORGOTTEN, key)
             sessions = yield Run(statements.SESSIONS_FORGOTTEN, key)
             return Erased(len(found), len(terminals), len(sessions), records)
@@ -605,7 +609,7 @@ def _told(
     apps: Sequence[str] | None = None,
     sms_apps: Sequence[str] = (),
 ) -> Body[int]:
-    change = _change_params(tenant, imsi.digits, at)
+    change = rows.change_params(tenant, imsi.digits, at)
     count = 0
     if apps is None:
         count += len((yield Run(statements.NOTICES_OF_ALL, change)))
@@ -615,12 +619,6 @@ def _told(
         for app in sms_apps:
             count += len((yield Run(statements.NOTICE_BY_SMS, (*change, app, ""))))
     return count
-
-
-def _change_params(tenant: str, imsi: str, at: int) -> Params:
-    """Return the first five parameters of the statements that note a change."""
-    mark = int.from_bytes(os.urandom(7))
-    return (tenant, imsi, at, mark, statements.shard_of(imsi))
 
 
 def _no_subscription(imsi: Imsi) -> Conflict:
@@ -675,7 +673,7 @@ def _add(prepared: Sequence[_Prepared], *, replace: bool) -> Body[None]:
             (statements.SIM_KEY_SET, piece.sim_keys),
             (
                 statements.NOTICES_OF_ALL,
-                [_change_params(row[0], row[1], row[11]) for row in changed],
+                [rows.change_params(row[0], row[1], row[11]) for row in changed],
             ),
         ):
             if params:
@@ -707,6 +705,7 @@ def _check_imsis(
             there[key] = before[imsi]
         if status.get(imsi) == SubscriptionStatus.REMOVED:
             # Another's SIM perhaps: what was the former one's is not to be found by it.
+            yield Run(statements.PROFILES_FORGOTTEN, (tenant, imsi, ""))
             for sql in (
                 statements.GRANTS_FORGOTTEN,
                 statements.TERMINALS_FORGOTTEN,
@@ -715,6 +714,8 @@ def _check_imsis(
                 statements.NOTICES_FORGOTTEN,
                 statements.HOLDINGS_FORGOTTEN,
                 statements.VISITS_FORGOTTEN,
+                statements.ORDERS_FORGOTTEN,
+                statements.ORDER_HISTORY_FORGOTTEN,
             ):
                 yield Run(sql, (tenant, imsi))
     numbers = [(piece.tenant, row[2], row[0]) for row in found if row[2] is not None]

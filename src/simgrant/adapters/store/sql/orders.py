@@ -1,0 +1,251 @@
+"""The port ``Orders`` over any ``Engine``: orders, their history and the stock of profiles."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from simgrant.adapters.store.sql import rows, statements
+from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Run
+from simgrant.domain.order import Order, OrderState
+from simgrant.identities import Eid, Iccid, Imsi
+from simgrant.ports.orders import Kept, NoStock, Passed, Shelf, StockState, TooMany
+
+_CANDIDATES = 64
+"""Free profiles to choose one of: the more there are, the less two who order at once collide."""
+_ADDED_AT_ONCE = 500
+
+
+class _Faster(Exception):
+    """Somebody else made the order: nothing of the transaction is to stay."""
+
+
+class SqlOrders:
+    """Orders in tables (the ``Orders`` port)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def of(self, tenant: str, imsi: Imsi) -> Sequence[Order]:
+        """Return every order of a subscription, by place."""
+        found = await self._engine.read(statements.ORDERS, (tenant, imsi.digits))
+        return [_to_kept(row).order for row in found]
+
+    async def make(
+        self,
+        tenant: str,
+        imsi: Imsi,
+        order: Order,
+        *,
+        instead_of: Order | None,
+        due_at: int | None,
+        most: int | None = None,
+    ) -> Order | None:
+        """Write a new order, with an ICCID of our stock where its source is pooled."""
+
+        def made() -> Body[Order]:
+            new = order
+            # Who makes another order of this subscription waits here, and then counts this one.
+            yield Run(statements.TOUCHED, (tenant, imsi.digits, order.changed_at))
+            if most is not None:
+                found = yield Run(statements.ORDERS, (tenant, imsi.digits))
+                _count(map(_to_kept, found), order, most)
+            if order.source.pooled:
+                new = replace(order, iccid=(yield from _reserved(tenant, imsi, order)))
+            row = _row(tenant, imsi, new, due_at)
+            whole = (*row, statements.shard_of(imsi.digits))
+            if instead_of is None:
+                found = yield Run(statements.ORDER_MADE, whole)
+            else:
+                former = (instead_of.order_id, instead_of.version)
+                found = yield Run(statements.ORDER_MADE_INSTEAD, (*whole, *former))
+                if instead_of.iccid not in (None, new.iccid):
+                    yield _goes_on(tenant, instead_of.iccid, _taken(imsi, new), _FORGOTTEN)
+            if not found:
+                raise _Faster
+            yield _passed(tenant, imsi, new, before=None, event="made")
+            return new
+
+        try:
+            return await self._engine.transact(made)
+        except _Faster:
+            return None
+
+    async def change(
+        self,
+        tenant: str,
+        imsi: Imsi,
+        after: Order,
+        *,
+        before: Order,
+        event: str,
+        due_at: int | None,
+        keep_due: bool = False,
+        tell: bool = False,
+    ) -> bool:
+        """Write an order after a transition, if nobody else had one since ``before``."""
+
+        def changed() -> Body[bool]:
+            row = _row(tenant, imsi, after, due_at)
+            if not (yield Run(statements.ORDER_CHANGED, (*row, before.version, int(keep_due)))):
+                return False
+            yield _passed(tenant, imsi, after, before=before, event=event)
+            if after.iccid is not None and before.iccid is None:
+                source = (after.source.smdp, after.source.profile_type)
+                known = (tenant, after.iccid.digits, *source, *_taken(imsi, after))
+                yield Run(statements.PROFILE_KNOWN, known)
+            if after.iccid is not None and after.source.pooled and after.spared:
+                yield _goes_on(tenant, after.iccid, _taken(imsi, after), _FREE)
+            if tell:
+                change = rows.change_params(tenant, imsi.digits, after.changed_at)
+                yield Run(statements.NOTICES_OF_APP, (*change, after.app_id))
+            return True
+
+        return await self._engine.transact(changed)
+
+    async def claim(self, *, now: int, again_at: int, limit: int) -> Sequence[Kept]:
+        """Return orders that something is due for, which nobody else is given meanwhile."""
+        shards = [s for (s,) in await self._engine.read(statements.ORDER_SHARDS_DUE, (now,))]
+        # In no order: of several who look at once, each is to find something of its own.
+        for shard in random.sample(shards, len(shards)):
+            params = (shard, now, again_at, limit)
+            if found := await self._engine.write(statements.ORDERS_CLAIMED, params):
+                return [_to_kept(row) for row in found]
+        return []
+
+    async def by_iccid(self, tenant: str, iccid: Iccid) -> Kept | None:
+        """Return the order that has a profile."""
+        found = await self._engine.read(statements.ORDER_OF_PROFILE, (tenant, iccid.digits))
+        kept = _to_kept(found[0]) if found else None
+        return kept if kept is not None and kept.order.iccid == iccid else None
+
+    async def history(self, tenant: str, imsi: Imsi) -> Sequence[Passed]:
+        """Return every transition of a subscription's orders, oldest first."""
+        found = await self._engine.read(statements.ORDER_HISTORY, (tenant, imsi.digits), slow=True)
+        return [
+            Passed(at, place, order_id, version, *msgspec.json.decode(body))
+            for at, place, order_id, version, body in found
+        ]
+
+    async def orphans(self, tenant: str) -> Sequence[Kept]:
+        """Return orders of which the SM-DP+ may have a profile that nobody knows."""
+        found = await self._engine.read(statements.ORPHANS, (tenant,), slow=True)
+        return [_to_kept(row) for row in found]
+
+    async def stock(self, tenant: str) -> Sequence[Shelf]:
+        """Return how many profiles there are of each type, free and taken."""
+        found = await self._engine.read(statements.STOCK, (tenant,), slow=True)
+        counted: dict[tuple[str, str], dict[str, int]] = {}
+        for smdp, profile_type, state, count in found:
+            counted.setdefault((smdp, profile_type), {})[state] = count
+        return [
+            Shelf(*key, states.get(StockState.FREE, 0), states.get(StockState.TAKEN, 0))
+            for key, states in counted.items()
+        ]
+
+    async def add_stock(
+        self, tenant: str, smdp: str, profile_type: str, iccids: Sequence[Iccid]
+    ) -> int:
+        """Add profiles that are ours to order; return how many were not known yet."""
+
+        def added(some: Sequence[Iccid]) -> Body[int]:
+            count = 0
+            for iccid in some:
+                params = (tenant, iccid.digits, smdp, profile_type, *_FREE)
+                count += len((yield Run(statements.PROFILE_KNOWN, params)))
+            return count
+
+        count = 0
+        for start in range(0, len(iccids), _ADDED_AT_ONCE):
+            some = iccids[start : start + _ADDED_AT_ONCE]
+            count += await self._engine.transact(lambda some=some: added(some), slow=True)  # type: ignore[misc]
+        return count
+
+
+def _count(there: Iterable[Kept], order: Order, most: int) -> None:
+    live = sum(
+        kept.order.app_id == order.app_id
+        and kept.order.place != order.place
+        and kept.order.state is not OrderState.ENDED
+        for kept in there
+    )
+    if live >= most:
+        raise TooMany(for_operator=f"{live} devices are the most")
+
+
+def _reserved(tenant: str, imsi: Imsi, order: Order) -> Body[Iccid]:
+    source = order.source
+    shelf = (tenant, source.smdp, source.profile_type, StockState.FREE.value, _CANDIDATES)
+    while free := (yield Run(statements.PROFILES_FREE, shelf)):
+        iccid = Iccid(random.choice(free)[0])  # noqa: S311 - to keep out of each other's way
+        if (yield _goes_on(tenant, iccid, _FREE, _taken(imsi, order))):
+            return iccid
+    raise NoStock(for_operator=f"no profile of type {source.profile_type} is left")
+
+
+_Where = tuple[str, str, str]
+"""State, holder and place of a profile."""
+_FREE: _Where = (StockState.FREE.value, "", "")
+_FORGOTTEN: _Where = (StockState.TAKEN.value, "", "")
+"""Of an order that is no more."""
+
+
+def _taken(imsi: Imsi, order: Order) -> _Where:
+    return (StockState.TAKEN.value, imsi.digits, order.place)
+
+
+def _goes_on(tenant: str, iccid: Iccid, before: _Where, after: _Where) -> Run:
+    return Run(statements.PROFILE_GOES_ON, (tenant, iccid.digits, *after, *before))
+
+
+def _row(tenant: str, imsi: Imsi, order: Order, due_at: int | None) -> Params:
+    """Return an order as the first nine parameters of its statements."""
+    return (
+        tenant,
+        imsi.digits,
+        order.place,
+        order.order_id,
+        order.version,
+        order.iccid.digits if order.iccid else None,
+        int(order.orphan),
+        _body(order),
+        due_at,
+    )
+
+
+def _passed(tenant: str, imsi: Imsi, after: Order, *, before: Order | None, event: str) -> Run:
+    told = (event, before.state if before else "", after.state, after.todo or "", after.reason)
+    return Run(
+        statements.ORDER_PASSED,
+        (
+            tenant,
+            imsi.digits,
+            after.place,
+            after.order_id,
+            after.version,
+            after.changed_at,
+            msgspec.json.encode(told),
+        ),
+    )
+
+
+def _body(order: Order) -> bytes:
+    return msgspec.json.encode(order, enc_hook=lambda identity: identity.digits)
+
+
+def _identity(kind: type, digits: Any) -> Iccid | Eid:
+    if kind is Iccid:
+        return Iccid(digits)
+    return Eid(digits)
+
+
+_decoder = msgspec.json.Decoder(Order, dec_hook=_identity)
+
+
+def _to_kept(row: Row) -> Kept:
+    tenant, imsi, body = row
+    return Kept(tenant, Imsi(imsi), _decoder.decode(body))

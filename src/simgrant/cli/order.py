@@ -1,0 +1,240 @@
+"""`simgrant order`: eSIM orders, what became of each, and the stock of profiles (ADR 0028).
+
+ICCIDs, EIDs and IMSIs are shown in clear here, on the management plane, and are never logged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from simgrant.cli.common import (
+    BadUsage,
+    ImsiArgument,
+    JsonOption,
+    Refused,
+    TenantOption,
+    desk,
+    note,
+    print_json,
+    progress,
+    run,
+    settings,
+)
+from simgrant.cli.common import table as show_table
+
+if TYPE_CHECKING:
+    from simgrant.domain.order import Order
+    from simgrant.identities import Iccid
+
+app = typer.Typer(help="eSIM orders.", no_args_is_help=True)
+_AT_ONCE = 5_000
+
+
+@app.callback()
+def order() -> None:
+    """Look at orders, end one, and keep the stock of profiles."""
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    imsi: ImsiArgument,
+    *,
+    tenant: TenantOption = "default",
+    json: JsonOption = False,
+) -> None:
+    """Show the orders of a subscription and everything that happened to them."""
+
+    async def work() -> None:
+        from simgrant.flows import subscriptions
+        from simgrant.flows.order_data import order_data, passed_data
+
+        async with desk(ctx, tenant) as here:
+            found = await subscriptions.find(here.store, tenant, imsi)
+            orders = await here.store.orders.of(tenant, found.imsi)
+            history = await here.store.orders.history(tenant, found.imsi)
+        passed = [passed_data(one) for one in history]
+        if json:
+            print_json({"orders": [order_data(each) for each in orders], "history": passed})
+            return
+        if not orders:
+            note("there are no orders")
+            return
+        _table(orders)
+        note("")
+        show_table(
+            ("AT", "ORDER", "WHAT HAPPENED", "STATE", "TO DO", "REASON"),
+            (
+                (
+                    one["at"],
+                    one["order"][:8],
+                    one["event"],
+                    one["after"],
+                    one["todo"] or "-",
+                    one["reason"] or "-",
+                )
+                for one in passed
+            ),
+        )
+
+    run(work())
+
+
+@app.command()
+def orphans(
+    ctx: typer.Context, *, tenant: TenantOption = "default", json: JsonOption = False
+) -> None:
+    """Show orders of which an SM-DP+ may have a profile that nobody knows of.
+
+    Look for them at the SM-DP+ by the EID and the time; `order end` settles one.
+    """
+
+    async def work() -> None:
+        from simgrant.flows.order_data import order_data
+
+        async with desk(ctx, tenant) as here:
+            found = await here.store.orders.orphans(tenant)
+        if json:
+            print_json([{"imsi": kept.imsi.digits, **order_data(kept.order)} for kept in found])
+        elif found:
+            _table([kept.order for kept in found])
+        else:
+            note("no orphan is suspected")
+
+    run(work())
+
+
+@app.command()
+def end(
+    ctx: typer.Context,
+    imsi: ImsiArgument,
+    order_id: Annotated[
+        str, typer.Argument(metavar="ORDER", help="The order's id, or its first letters.")
+    ],
+    *,
+    tenant: TenantOption = "default",
+) -> None:
+    """End an order: what it has at the SM-DP+ and nobody uses is given back."""
+
+    async def work() -> None:
+        from simgrant.domain.order import OutOfOrder
+        from simgrant.flows import subscriptions
+        from simgrant.flows.ordering import give_up
+
+        async with desk(ctx, tenant) as here:
+            found = await subscriptions.find(here.store, tenant, imsi)
+            meant = [
+                each
+                for each in await here.store.orders.of(tenant, found.imsi)
+                if each.order_id.startswith(order_id.lower())
+            ]
+            if len(meant) != 1:
+                raise Refused(f"{len(meant)} orders of this subscription begin with {order_id}")
+            try:
+                after = await give_up(here.store.orders, tenant, found.imsi, meant[0], at=here.now)
+            except OutOfOrder:
+                raise Refused("it has ended already") from None
+        what = "its profile is given back" if after.todo else "there was nothing to give back"
+        note(f"order {after.order_id[:8]} has ended; {what}")
+
+    run(work())
+
+
+@app.command()
+def stock(
+    ctx: typer.Context,
+    *,
+    add: Annotated[
+        Path | None,
+        typer.Option("--add", metavar="FILE", help="File with an ICCID on each line, to add."),
+    ] = None,
+    smdp: Annotated[
+        str, typer.Option("--smdp", metavar="NAME", help="The `[smdp.NAME]` that has them.")
+    ] = "",
+    profile_type: Annotated[
+        str, typer.Option("--type", metavar="TYPE", help="What the SM-DP+ calls them.")
+    ] = "",
+    tenant: TenantOption = "default",
+    json: JsonOption = False,
+) -> None:
+    """Show how many profiles are left of each type, or add some that are ours to order."""
+
+    async def work() -> None:
+        async with desk(ctx, tenant) as here:
+            if add is not None:
+                if not (smdp and profile_type):
+                    raise BadUsage("--add needs --smdp and --type")
+                if smdp not in settings(ctx).settings.smdp:
+                    raise BadUsage(f"--smdp: there is no [smdp.{smdp}] in the settings")
+                iccids = list(_iccids(add))
+                added = 0
+                with progress("profiles", len(iccids)) as advance:
+                    for start in range(0, len(iccids), _AT_ONCE):
+                        some = iccids[start : start + _AT_ONCE]
+                        added += await here.store.orders.add_stock(tenant, smdp, profile_type, some)
+                        advance(start + len(some))
+                note(f"{added} profiles added, {len(iccids) - added} were known")
+            shelves = await here.store.orders.stock(tenant)
+        if json:
+            print_json(
+                [
+                    {
+                        "smdp": shelf.smdp,
+                        "type": shelf.profile_type,
+                        "free": shelf.free,
+                        "taken": shelf.taken,
+                    }
+                    for shelf in shelves
+                ]
+            )
+            return
+        show_table(
+            ("SM-DP+", "TYPE", "FREE", "TAKEN"),
+            (
+                (shelf.smdp, shelf.profile_type, str(shelf.free), str(shelf.taken))
+                for shelf in shelves
+            ),
+        )
+
+    run(work())
+
+
+def _iccids(path: Path) -> Iterator[Iccid]:
+    from simgrant.identities import Iccid, InvalidIdentity
+
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadUsage(f"--add {path}: {getattr(error, 'strerror', '') or error}") from None
+    for number, line in enumerate(lines, start=1):
+        text = line.partition("#")[0].strip().upper().removesuffix("F")
+        if text:
+            try:
+                yield Iccid(text)
+            except InvalidIdentity as error:
+                raise BadUsage(f"--add {path}, line {number}: {error}") from None
+
+
+def _table(orders: Iterable[Order]) -> None:
+    from simgrant.flows.moments import moment
+
+    show_table(
+        ("ORDER", "APP", "STATE", "TO DO", "ICCID", "EID", "SINCE", "REASON"),
+        (
+            (
+                each.order_id[:8],
+                each.app_id,
+                each.state.value,
+                each.todo.value if each.todo else "-",
+                each.iccid.digits if each.iccid else "-",
+                each.device.eid.digits if each.device.eid else "-",
+                str(moment(each.created_at)),
+                each.reason or "-",
+            )
+            for each in orders
+        ),
+    )

@@ -1,0 +1,471 @@
+"""An eSIM order: what is wanted for which device, how far it is, and what comes next (ADR 0028).
+
+``step`` takes an order and something that happened, and returns the order as it is then. It is
+pure and total: an event that does not fit where the order is raises `OutOfOrder` and nothing
+changes. What has to be done at the SM-DP+ is the order's `todo`; whoever wrote the order down does
+it and comes back with what became of it.
+
+::
+
+    at_portal --Chosen-----> ordered --Downloaded, Confirmed--> released --Installed--> active
+    asked ----Answered-----> ordered                                                    |  ^
+    deleting -OldDeleted---> ordered                                      Deactivated   v  |
+                                                                          Activated  inactive
+    any of these --GivenUp, Unsubscribed, Polled too often--> ended
+
+An order that ends after a profile was ordered for it still has that to be cancelled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import field, replace
+from typing import Final, TypeAlias
+
+from simgrant.identities import Eid, Iccid
+from simgrant.nouns import Word, noun
+
+LINE: Final = "line"
+"""The place of an order that moves the line itself; every other is of the device that gets it."""
+MOST_REPEATS: Final = 8
+"""How often a step whose outcome is unknown is repeated before it is given up."""
+
+
+class OrderState(Word):
+    """How far an order is (TS.43 §6; the states of its figures)."""
+
+    AT_PORTAL = "at_portal"
+    """The subscriber is asked on the web page."""
+    ASKED = "asked"
+    """The subscriber is asked by a message on the device (MSG)."""
+    DELETING = "deleting"
+    """The profile in use on the old device has to be deleted first."""
+    ORDERED = "ordered"
+    """The SM-DP+ is to make the profile ready."""
+    RELEASED = "released"
+    """The device may download it."""
+    ACTIVE = "active"
+    """It is installed, and its service is on."""
+    INACTIVE = "inactive"
+    """Its service is off, and may be switched on again."""
+    ENDED = "ended"
+    """It will never be used again."""
+
+
+UNDER_WAY: Final = frozenset(
+    {OrderState.AT_PORTAL, OrderState.ASKED, OrderState.DELETING, OrderState.ORDERED}
+)
+"""The states in which nothing can be downloaded yet."""
+LIVE: Final = frozenset(
+    {OrderState.ORDERED, OrderState.RELEASED, OrderState.ACTIVE, OrderState.INACTIVE}
+)
+"""The states of orders that have, or will have, a profile: what a limit of devices counts."""
+
+
+class Todo(Word):
+    """What is to be done at the SM-DP+ (SGP.22 §5.3)."""
+
+    DOWNLOAD = "download_order"
+    CONFIRM = "confirm_order"
+    SETTLE = "settle"
+    """Wait: this SM-DP+ has a profile ready only some time after it said so."""
+    CANCEL = "cancel_order"
+
+
+class Kind(Word):
+    """What was asked for (TS.43 §6.2, operation_type)."""
+
+    SUBSCRIBE = "subscribe"
+    TRANSFER = "transfer"
+    RECOVER = "recover"
+
+
+class CompanionService(Word):
+    """TS.43 Table 27, companion_terminal_service: whose number a companion has."""
+
+    SHARED = "SharedNumber"
+    DIFFERENT = "DiffNumber"
+    FAMILY = "FamilyNumber"
+
+
+class Trouble(Word):
+    """Why the SM-DP+ did not do what it was asked to (odsa: SGP.22 §5.2.6)."""
+
+    NOT_REACHED = "not_reached"
+    """It surely never heard of it."""
+    UNKNOWN = "unknown"
+    """Nobody can say whether it did."""
+    OUT_OF_STOCK = "out_of_stock"
+    IN_USE = "in_use"
+    """The ICCID or the matching id has been ordered already."""
+    OTHER_EID = "other_eid"
+    """The profile belongs to another eUICC."""
+    DONE_ALREADY = "done_already"
+    """It is beyond the state that was asked for."""
+    REFUSED = "refused"
+    """It will not, however often it is asked: somebody has to mend something."""
+
+
+@noun
+class Device:
+    """Who gets the profile, as the request says it."""
+
+    terminal_id: str = field(repr=False)
+    """IMEI or UUID."""
+    eid: Eid | None
+    vendor: str = ""
+    model: str = ""
+    sw_version: str = ""
+    name: str = ""
+    """companion_terminal_friendly_name: text of a stranger's, to be shown escaped only."""
+
+
+@noun
+class Source:
+    """Which SM-DP+ a profile comes from, and who chooses its ICCID."""
+
+    smdp: str
+    """Its name in the settings."""
+    profile_type: str
+    pooled: bool = True
+    """Whether the ICCID is reserved from our own stock; else the SM-DP+ chooses one."""
+
+
+@noun
+class Order:
+    """One order, as its row has it."""
+
+    order_id: str
+    """32 hex digits."""
+    app_id: str
+    kind: Kind
+    place: str
+    """`LINE`, or the device: unique within the subscription."""
+    state: OrderState
+    device: Device
+    source: Source
+    matching_id: str = field(repr=False)
+    """Made by us, so that no answer has to be had to know it; a secret until it was used."""
+    created_at: int
+    changed_at: int
+    """Unix seconds."""
+    version: int = 0
+    """Counts the transitions."""
+    todo: Todo | None = None
+    call_id: str = ""
+    """The function call identifier of ``todo``, the same however often it is repeated."""
+    begun: bool = False
+    """Whether a call for ``todo`` is under way, or was when a process ended."""
+    tries: int = 0
+    """How often ``todo`` was tried and failed."""
+    doubtful: bool = False
+    """Whether a former try of ``todo`` may have been heard."""
+    iccid: Iccid | None = None
+    smdp_address: str = ""
+    plan: str = ""
+    service: CompanionService | None = None
+    old_iccid: Iccid | None = None
+    """The profile that this one takes the place of."""
+    old_terminal_id: str = field(default="", repr=False)
+    waiting: bool = False
+    """Whether the device was told to wait: it is told when there is something new."""
+    polls: int = 0
+    """How often a device asked whether it is ready."""
+    reason: str = ""
+    """Why it ended, or why its last step failed; a word for the operator."""
+    orphan: bool = False
+    """Whether the SM-DP+ may have given a profile that nobody knows the ICCID of."""
+    spared: bool = False
+    """Whether it ended without its ICCID being used: that may be given to another order."""
+
+
+# --- what happens to it -------------------------------------------------------------------
+
+
+@noun
+class Chosen:
+    """The subscriber has decided on the web page."""
+
+    plan: str = ""
+    service: CompanionService | None = None
+
+
+@noun
+class Answered:
+    """The subscriber has answered the message on the device."""
+
+    accepted: bool
+
+
+@noun
+class OldDeleted:
+    """The profile on the old device is gone."""
+
+
+@noun
+class Begun:
+    """The call for what is to be done is about to be made; it is made once this is kept."""
+
+
+@noun
+class Downloaded:
+    """downloadOrder was executed; this is the profile."""
+
+    iccid: Iccid
+
+
+@noun
+class Confirmed:
+    """confirmOrder was executed."""
+
+    smdp_address: str
+    matching_id: str = field(default="", repr=False)
+    """The one that counts, where it is not ours."""
+    delay: bool = False
+    """Whether the profile is ready only after a while."""
+
+
+@noun
+class Settled:
+    """That while is over."""
+
+
+@noun
+class Cancelled:
+    """cancelOrder was executed."""
+
+
+@noun
+class Failed:
+    """What was to be done at the SM-DP+ was not, or nobody knows."""
+
+    trouble: Trouble
+    reason: str = ""
+
+
+@noun
+class Delayed:
+    """The device was told that it takes longer."""
+
+
+@noun
+class Polled:
+    """A device asked whether it is ready, and it is not."""
+
+    most: int
+    """How often it may."""
+
+
+@noun
+class Installed:
+    """The device, or the SM-DP+ in its name, says that the profile is installed."""
+
+
+@noun
+class Activated:
+    """The service is to be on."""
+
+
+@noun
+class Deactivated:
+    """The service is to be off, for now."""
+
+
+@noun
+class Unsubscribed:
+    """The subscriber wants no more of it."""
+
+
+@noun
+class GivenUp:
+    """It took too long, or an operator ends it."""
+
+    reason: str
+
+
+@noun
+class Found:
+    """An operator has looked for the orphan, and settled it with the SM-DP+."""
+
+
+Event: TypeAlias = (
+    Chosen
+    | Answered
+    | OldDeleted
+    | Begun
+    | Downloaded
+    | Confirmed
+    | Settled
+    | Cancelled
+    | Failed
+    | Delayed
+    | Polled
+    | Installed
+    | Activated
+    | Deactivated
+    | Unsubscribed
+    | GivenUp
+    | Found
+)
+
+
+class OutOfOrder(ValueError):
+    """The event does not fit where the order is; nothing has changed."""
+
+
+def step(order: Order, event: Event, *, at: int, call_id: str) -> Order:
+    """Return the order after an event at ``at`` (Unix seconds); raise `OutOfOrder`.
+
+    ``call_id`` names the next call at the SM-DP+, should there be one that is not yet named.
+    """
+    after = _after(order, event)
+    if after.todo is not None and not after.call_id:
+        after = replace(after, call_id=call_id)
+    return replace(after, version=order.version + 1, changed_at=at)
+
+
+def begin(order: Order, *, call_id: str) -> Order:
+    """Return a new order with what is to be done first, if it need not wait for anybody."""
+    if order.state is not OrderState.ORDERED:
+        return order
+    return replace(_ordered(order), call_id=call_id)
+
+
+def place_of(device: Device) -> str:
+    """Return the place of an order for a device that gets a line of its own, or shares one."""
+    return f"eid {device.eid.digits}" if device.eid else f"id {device.terminal_id}"
+
+
+def _after(order: Order, event: Event) -> Order:
+    match order.state, event:
+        case OrderState.AT_PORTAL, Chosen(plan, service):
+            return _ordered(
+                replace(order, plan=plan or order.plan, service=service or order.service)
+            )
+        case OrderState.ASKED, Answered(accepted):
+            return _ordered(order) if accepted else _ended(order, "rejected")
+        case OrderState.DELETING, OldDeleted():
+            return _ordered(order)
+        case ((OrderState.ORDERED | OrderState.DELETING), Delayed()):
+            return replace(order, waiting=True)
+        case ((OrderState.ORDERED | OrderState.DELETING), Polled(most)):
+            polled = replace(order, polls=order.polls + 1)
+            return _ended(polled, "polled_too_often") if polled.polls >= most else polled
+        case ((OrderState.RELEASED | OrderState.ACTIVE), Installed()):
+            return replace(order, state=OrderState.ACTIVE)
+        case ((OrderState.RELEASED | OrderState.ACTIVE | OrderState.INACTIVE), Activated()):
+            return replace(order, state=OrderState.ACTIVE)
+        case ((OrderState.RELEASED | OrderState.ACTIVE | OrderState.INACTIVE), Deactivated()):
+            return replace(order, state=OrderState.INACTIVE)
+        case OrderState.ENDED, Downloaded(iccid) if order.orphan:
+            # It was given up while the call was under way: now it has a name to be cancelled by.
+            return _next(replace(order, iccid=iccid, orphan=False), Todo.CANCEL)
+        case OrderState.ENDED, Found() if order.orphan:
+            return replace(order, orphan=False)
+        case OrderState.ENDED, (Unsubscribed() | GivenUp()):
+            raise OutOfOrder("it has ended")
+        case _, Unsubscribed():
+            return _ended(order, "unsubscribed")
+        case _, GivenUp(reason):
+            return _ended(order, reason)
+    if order.todo is None:
+        raise OutOfOrder(f"{type(event).__name__} in {order.state}")
+    return _done(order, order.todo, event)
+
+
+def _done(order: Order, todo: Todo, event: Event) -> Order:
+    """Return the order after something came of what was to be done at the SM-DP+."""
+    match todo, event:
+        case _, Begun():
+            if order.begun:
+                # Whoever began it ended, and nobody knows what became of the call.
+                doubtful = replace(order, tries=order.tries + 1, doubtful=True)
+                order = _unknown(doubtful, todo)
+            return order if order.todo is not todo else replace(order, begun=True)
+        case Todo.DOWNLOAD, Downloaded(iccid):
+            if order.iccid not in (None, iccid):
+                raise OutOfOrder("another ICCID than the one that was reserved")
+            return _next(replace(order, iccid=iccid), Todo.CONFIRM)
+        case Todo.CONFIRM, Confirmed(address, matching_id, delay):
+            confirmed = replace(
+                order, smdp_address=address, matching_id=matching_id or order.matching_id
+            )
+            return _next(confirmed, Todo.SETTLE) if delay else _released(confirmed)
+        case Todo.SETTLE, Settled():
+            return _released(order)
+        case Todo.CANCEL, Cancelled():
+            return replace(_next(order, None), spared=True)
+        case _, Failed(trouble, reason):
+            return _failed(order, todo, trouble, reason or trouble)
+    raise OutOfOrder(f"{type(event).__name__} where {todo} is to be done")
+
+
+def _failed(order: Order, todo: Todo, trouble: Trouble, reason: str) -> Order:
+    again = replace(order, tries=order.tries + 1, reason=reason, begun=False)
+    if trouble is Trouble.NOT_REACHED:
+        return again
+    if trouble is Trouble.UNKNOWN:
+        return _unknown(replace(again, doubtful=True), todo)
+    if todo is Todo.CANCEL:
+        # Given back already, by a call whose answer was lost, or not ours to give back.
+        given_back = order.doubtful and trouble in (Trouble.DONE_ALREADY, Trouble.IN_USE)
+        return replace(_next(order, None), reason=reason, spared=given_back)
+    if trouble in (Trouble.IN_USE, Trouble.DONE_ALREADY) and order.doubtful:
+        # Our own call was heard, and its answer lost on the way: we chose what names it.
+        return _heard(order, todo)
+    if trouble is Trouble.OUT_OF_STOCK and todo is Todo.DOWNLOAD:
+        return again
+    if todo is Todo.DOWNLOAD and not order.doubtful:
+        # Nothing was given for it, so nothing has to be given back. An ICCID in use is another's.
+        ended = replace(_next(order, None), state=OrderState.ENDED, reason=reason)
+        return replace(ended, spared=trouble is not Trouble.IN_USE)
+    return _ended(order, reason)
+
+
+def _unknown(order: Order, todo: Todo) -> Order:
+    """Return the order after a try of which nobody knows whether it was heard."""
+    if todo is Todo.DOWNLOAD and order.iccid is None and order.tries > 1:
+        # Each repetition might be one profile more; of none we would know the name.
+        ended = replace(_next(order, None), state=OrderState.ENDED, reason="orphan_suspected")
+        return replace(ended, orphan=True)
+    if order.tries >= MOST_REPEATS and todo is not Todo.CANCEL:
+        return _ended(order, order.reason)
+    return order
+
+
+def _heard(order: Order, todo: Todo) -> Order:
+    """Return the order where what is to be done turns out to have been done."""
+    match todo:
+        case Todo.DOWNLOAD if order.iccid is not None:
+            return _next(order, Todo.CONFIRM)
+        case Todo.CONFIRM:
+            return _released(order)
+    return _ended(order, "in_use")
+
+
+def _ordered(order: Order) -> Order:
+    return _next(replace(order, state=OrderState.ORDERED), Todo.DOWNLOAD)
+
+
+def _released(order: Order) -> Order:
+    return replace(_next(order, None), state=OrderState.RELEASED, reason="")
+
+
+def _ended(order: Order, reason: str) -> Order:
+    """Return the order with no future, and its profile given back where it may have one."""
+    heard = (
+        order.state is OrderState.RELEASED
+        or order.todo in (Todo.CONFIRM, Todo.SETTLE)
+        or (order.todo is Todo.DOWNLOAD and (order.begun or order.doubtful))
+    )
+    ended = replace(order, state=OrderState.ENDED, reason=reason)
+    if order.state in (OrderState.ACTIVE, OrderState.INACTIVE):
+        return ended
+    if not heard:
+        return replace(_next(ended, None), spared=True)
+    if order.iccid is None:
+        return replace(_next(ended, None), orphan=True)
+    return _next(ended, Todo.CANCEL)
+
+
+def _next(order: Order, todo: Todo | None) -> Order:
+    return replace(order, todo=todo, call_id="", begun=False, tries=0, doubtful=False)

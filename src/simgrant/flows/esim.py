@@ -1,0 +1,287 @@
+"""What the operations on eSIMs have in common: who may, which device, which order, which words.
+
+The operations themselves (``flows/operations``) say what a request wants; the orders behind them
+are `flows.ordering`'s. Answers are TS.43 §6.5.2 to 6.5.5.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+
+from simgrant.domain.facts import Device as DeviceFact
+from simgrant.domain.facts import Question
+from simgrant.domain.order import (
+    LINE,
+    UNDER_WAY,
+    CompanionService,
+    Device,
+    Installed,
+    Kind,
+    Order,
+    OrderState,
+    OutOfOrder,
+    Polled,
+    Unsubscribed,
+    begin,
+    place_of,
+)
+from simgrant.domain.policy import Decision, Result
+from simgrant.domain.subscription import Profile
+from simgrant.flows.esim_means import FEATURES, Line
+from simgrant.flows.gather import gather, look
+from simgrant.flows.operations.operation import Done, Means, Refused, Task
+from simgrant.identities import Eid, Iccid, Imei, InvalidIdentity
+from simgrant.ports.orders import Kept, NoStock, TooMany
+from simgrant.spec.ids import AppId, OperationResult, ServiceStatus, SubscriptionResult
+from simgrant.wire.activation_code import ActivationCode, push_activation_code
+from simgrant.wire.document import Characteristic, Item, Parm
+
+_ORDER_ID_BYTES = 16
+_MATCHING_ID = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+"""Letters of matching ids: what SGP.22 allows, less what people mistake for one another."""
+_MATCHING_ID_LETTERS = 26
+_NAME_LETTERS = 64
+_SECONDS = "1"
+
+
+class BadParameter(ValueError):
+    """A parameter is missing, malformed or about something else; the text names it."""
+
+
+def line_of(task: Task, means: Means) -> Line | None:
+    """Return what the tenant offers to this application; None where nothing."""
+    return means.esim.esims[task.tenant.name].lines.get(task.app_id)
+
+
+def decide(task: Task, means: Means, device: DeviceFact) -> Decision:
+    """Return what the policy says of the device in question."""
+    ours = means.esim
+    policy = ours.policies[task.tenant.name]
+    view = look(
+        Profile(task.subscription, None, None, None),
+        tenant=task.tenant,
+        now=task.at,
+        roaming_max_age=ours.roaming_max_age_s,
+    )
+    facts = gather(view, device, policy=policy)
+    return policy.decide(Question(FEATURES[AppId(task.app_id)], facts.area.value), facts)
+
+
+def device_fact(device: Device) -> DeviceFact:
+    """Return a device as rules look at it."""
+    tac = Imei.tac_of(device.terminal_id)
+    return DeviceFact(tac, device.vendor, device.model, device.sw_version)
+
+
+def device_in(task: Task, prefix: str) -> Device:
+    """Return the device that the parameters with this prefix describe; raise `BadParameter`."""
+    value = task.ask.value
+    terminal_id = value(f"{prefix}_id").strip()
+    if not terminal_id:
+        raise BadParameter(f"{prefix}_id is missing")
+    eid = value(f"{prefix}_eid").strip()
+    try:
+        checked = Eid(eid) if eid else None
+    except InvalidIdentity:
+        raise BadParameter(f"{prefix}_eid is no EID") from None
+    return Device(
+        terminal_id[:_NAME_LETTERS],
+        checked,
+        value(f"{prefix}_vendor")[:_NAME_LETTERS],
+        value(f"{prefix}_model")[:_NAME_LETTERS],
+        value(f"{prefix}_sw_version")[:_NAME_LETTERS],
+        value(f"{prefix}_friendly_name")[:_NAME_LETTERS],
+    )
+
+
+def iccid_in(task: Task, *names: str) -> Iccid | None:
+    """Return the first ICCID of these parameters; raise `BadParameter` for what is none."""
+    for name in names:
+        text = task.ask.value(name).strip().upper().removesuffix("F")
+        if text:
+            try:
+                return Iccid(text)
+            except InvalidIdentity:
+                raise BadParameter(f"{name} is no ICCID") from None
+    return None
+
+
+async def orders(task: Task, means: Means) -> dict[str, Order]:
+    """Return the orders of this application, by place."""
+    found = await means.esim.ordering.of(task.tenant.name, task.subscription.imsi)
+    return {place: order for place, order in found.items() if order.app_id == task.app_id}
+
+
+def kept(task: Task, order: Order) -> Kept:
+    """Return an order with whose it is."""
+    return Kept(task.tenant.name, task.subscription.imsi, order)
+
+
+async def order_for(
+    task: Task,
+    means: Means,
+    device: Device,
+    *,
+    kind: Kind,
+    service: CompanionService | None = None,
+    old_iccid: Iccid | None = None,
+) -> Done | Refused:
+    """Order a profile for a device, or find the order that there is; return what is told.
+
+    The same request finds the same order, however often it comes.
+    """
+    line = line_of(task, means)
+    if line is None:
+        return _dismissed("not_offered")
+    if line.by_address and device.eid is None:
+        raise BadParameter("an EID is needed")
+    place = LINE if kind is not Kind.SUBSCRIBE else place_of(device)
+    former = await orders(task, means)
+    there = former.get(place)
+    if there is not None and there.state is not OrderState.ENDED:
+        if there.device.terminal_id != device.terminal_id or there.device.eid != device.eid:
+            return _dismissed("another_device_was_faster")
+        if kind is not Kind.RECOVER or there.iccid != old_iccid:
+            return await told(task, means, there)
+        # Its profile is gone from the device: what it stood for is over.
+        there = await means.esim.ordering.begins(kept(task, there), Unsubscribed())
+    decision = decide(task, means, device_fact(device))
+    if decision.result is not Result.ALLOWED:
+        return Refused(OperationResult.GENERAL_ERROR, decision.reason)
+    order = begin(
+        Order(
+            order_id=os.urandom(_ORDER_ID_BYTES).hex(),
+            app_id=task.app_id,
+            kind=kind,
+            place=place,
+            state=OrderState.ORDERED,
+            device=device,
+            source=line.source,
+            matching_id="".join(secrets.choice(_MATCHING_ID) for _ in range(_MATCHING_ID_LETTERS)),
+            created_at=task.at,
+            changed_at=task.at,
+            plan=task.subscription.plan,
+            service=service,
+            old_iccid=old_iccid,
+        ),
+        call_id=secrets.token_hex(_ORDER_ID_BYTES),
+    )
+    try:
+        made = await means.esim.ordering.make(
+            task.tenant.name,
+            task.subscription.imsi,
+            order,
+            instead_of=there,
+            most=None if place == LINE else line.most,
+        )
+    except (NoStock, TooMany) as error:
+        return _dismissed(error.reason)
+    if made is None:
+        # Somebody was faster; where it was the same request, its order is ours.
+        made = (await orders(task, means)).get(place)
+        if made is None or made.device.terminal_id != device.terminal_id:
+            return _dismissed("another_device_was_faster")
+    return await told(task, means, made)
+
+
+async def told(task: Task, means: Means, order: Order) -> Done | Refused:
+    """Return what a device is told that asked for this order."""
+    match order.state:
+        case OrderState.RELEASED | OrderState.ACTIVE | OrderState.INACTIVE:
+            return result(SubscriptionResult.DOWNLOAD_PROFILE, download_info(task, means, order))
+        case OrderState.DELETING:
+            return result(SubscriptionResult.DELETE_PROFILE_IN_USE)
+        case state if state in UNDER_WAY:
+            return result(SubscriptionResult.DELAYED_DOWNLOAD)
+    return _dismissed(order.reason)
+
+
+def download_info(task: Task, means: Means, order: Order) -> Characteristic:
+    """Return where a profile is downloaded from (TS.43 Table 41)."""
+    line, items = line_of(task, means), list[Item]()
+    address = order.smdp_address
+    smdp = means.esim.ordering.smdp(task.tenant.name, order.source.smdp)
+    if not address and smdp is not None:
+        # The answer that told it was lost.
+        address = smdp.terms.address
+    if order.iccid is not None:
+        items.append(Parm("ProfileIccid", order.iccid.digits))
+    if line is not None and line.by_address:
+        items.append(Parm("ProfileSmdpAddress", address))
+    else:
+        code = push_activation_code(ActivationCode(address, order.matching_id))
+        text = base64.b64encode(code.encode()).decode()
+        items.append(Parm("ProfileActivationCode", text))
+    return Characteristic("DownloadInfo", tuple(items))
+
+
+async def installed(task: Task, means: Means, order: Order) -> Order:
+    """Note that a device has its profile; the one that it takes the place of is over now."""
+    after = await means.esim.ordering.happens(kept(task, order), Installed())
+    if order.old_iccid is not None:
+        for other in (await orders(task, means)).values():
+            if other.iccid == order.old_iccid and other.order_id != order.order_id:
+                try:
+                    await means.esim.ordering.happens(kept(task, other), Unsubscribed())
+                except OutOfOrder:
+                    continue  # it is over already
+    return after
+
+
+async def configuration(task: Task, means: Means, order: Order) -> tuple[Item, ...]:
+    """Return the members of a configuration (TS.43 Table 43); a device that waits has polled."""
+    esim = means.esim.esims[task.tenant.name]
+    if order.state in UNDER_WAY:
+        try:
+            order = await means.esim.ordering.happens(kept(task, order), Polled(esim.most_polls))
+        except OutOfOrder:
+            order = (await orders(task, means)).get(order.place, order)
+    items: list[Item] = []
+    if order.iccid is not None:
+        items.append(Parm("ICCID", order.iccid.digits))
+    if order.service is not None:
+        items.append(Parm("CompanionDeviceService", order.service.value))
+    items.append(_STATUS[status_of(order)])
+    if order.state in UNDER_WAY:
+        interval = min(esim.longest_polling_s, esim.polling_s * 2 ** (order.polls // 4))
+        items += [Parm("PollingInterval", str(interval)), Parm("PollingIntervalUnit", _SECONDS)]
+    if order.state is OrderState.RELEASED:
+        items.append(download_info(task, means, order))
+    return tuple(items)
+
+
+def status_of(order: Order) -> ServiceStatus:
+    """Return an order's state as a device is told it (TS.43 Table 42)."""
+    match order.state:
+        case OrderState.RELEASED | OrderState.ACTIVE:
+            return ServiceStatus.ACTIVATED
+        case OrderState.INACTIVE:
+            return ServiceStatus.DEACTIVATED
+        case OrderState.ENDED:
+            return ServiceStatus.DEACTIVATED_NO_REUSE
+    return ServiceStatus.ACTIVATING
+
+
+def result(number: SubscriptionResult, *items: Item) -> Done:
+    """Return a SubscriptionResult with what goes with it."""
+    return Done((_RESULT[number], *items))
+
+
+def service_status(order: Order) -> Done:
+    """Return a ServiceStatus alone, as ManageService answers."""
+    return Done((_STATUS[status_of(order)],))
+
+
+def bad_parameter(error: BadParameter) -> Refused:
+    """Return what is told of a parameter that is not as it must be."""
+    return Refused(OperationResult.INVALID_PARAMETER, str(error))
+
+
+def _dismissed(reason: str) -> Done:
+    return Done((_RESULT[SubscriptionResult.DISMISS],), detail=reason)
+
+
+_RESULT = {n: Parm("SubscriptionResult", str(int(n))) for n in SubscriptionResult}
+_STATUS = {n: Parm("ServiceStatus", str(int(n))) for n in ServiceStatus}

@@ -1,0 +1,159 @@
+"""ManageSubscription: a device gets a profile, gives one up, or says what it did with one.
+
+TS.43 §6.5.3. What a request wants is its ``operation_type``; which profile or device it means, its
+other parameters. The order behind it is found by these again, so a request may be repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from simgrant.domain.order import (
+    Activated,
+    CompanionService,
+    Deactivated,
+    Event,
+    Kind,
+    Order,
+    OrderState,
+    OutOfOrder,
+    Unsubscribed,
+    place_of,
+)
+from simgrant.errors import Conflict
+from simgrant.flows import esim
+from simgrant.flows.esim import BadParameter
+from simgrant.flows.operations.operation import Done, Means, Refused, Task, from_table
+from simgrant.spec.ids import AppId, OperationResult, OperationType, SubscriptionResult
+
+_TARGET = {AppId.ODSA_COMPANION: "companion_terminal", AppId.ODSA_PRIMARY: "target_terminal"}
+
+
+async def run(task: Task, means: Means) -> Done | Refused:
+    """Do what the operation_type says."""
+    text = task.ask.value("operation_type")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 3 else -1
+    do = _TYPES.get(number)
+    if do is None:
+        return Refused(OperationResult.INVALID_OPERATION, "operation_type")
+    try:
+        return await do(task, means)
+    except BadParameter as error:
+        return esim.bad_parameter(error)
+    except OutOfOrder as error:
+        return Refused(OperationResult.INVALID_OPERATION, str(error))
+    except Conflict as error:
+        return Refused(OperationResult.GENERAL_ERROR, error.reason)
+
+
+async def _subscribe(task: Task, means: Means) -> Done | Refused:
+    device = esim.device_in(task, _prefix(task))
+    return await esim.order_for(
+        task, means, device, kind=Kind.SUBSCRIBE, service=_service(task, means)
+    )
+
+
+async def _transfer(task: Task, means: Means) -> Done | Refused:
+    """Give the line, or a companion's, to another device (TS.43 §8.3 to 8.7, §7.6)."""
+    device = esim.device_in(task, _prefix(task))
+    old = esim.iccid_in(task, "old_companion_terminal_iccid", "old_terminal_iccid")
+    if task.app_id == AppId.ODSA_COMPANION:
+        if old is None:
+            raise BadParameter("old_companion_terminal_iccid is missing")
+        there = (await esim.orders(task, means)).values()
+        former = next((order for order in there if order.iccid == old), None)
+        if former is None:
+            raise BadParameter("old_companion_terminal_iccid is no companion's of this line")
+        return await esim.order_for(
+            task, means, device, kind=Kind.SUBSCRIBE, service=former.service, old_iccid=old
+        )
+    return await esim.order_for(task, means, device, kind=Kind.TRANSFER, old_iccid=old)
+
+
+async def _recover(task: Task, means: Means) -> Done | Refused:
+    """Give a profile for the one that was removed from the device (TS.43 §8.13)."""
+    removed = esim.iccid_in(task, "terminal_iccid", "target_terminal_iccid")
+    if removed is None:
+        raise BadParameter("terminal_iccid is missing")
+    prefix = _prefix(task) if task.ask.value(f"{_prefix(task)}_id") else "terminal"
+    device = esim.device_in(task, prefix)
+    return await esim.order_for(task, means, device, kind=Kind.RECOVER, old_iccid=removed)
+
+
+async def _update(task: Task, means: Means) -> Done | Refused:
+    """Take note of what the device installed."""
+    await esim.installed(task, means, await _meant(task, means))
+    return esim.result(SubscriptionResult.DONE)
+
+
+def _happens(event: Callable[[], Event]) -> Callable[[Task, Means], Awaitable[Done | Refused]]:
+    async def do(task: Task, means: Means) -> Done | Refused:
+        order = await _meant(task, means)
+        await means.esim.ordering.happens(esim.kept(task, order), event())
+        return esim.result(SubscriptionResult.DONE)
+
+    return do
+
+
+async def _unsubscribe(task: Task, means: Means) -> Done | Refused:
+    """Give a profile up; one that was given up already stays so."""
+    order = await _meant(task, means)
+    if order.state is not OrderState.ENDED:
+        await means.esim.ordering.happens(esim.kept(task, order), Unsubscribed())
+    return esim.result(SubscriptionResult.DONE)
+
+
+async def _change(_task: Task, _means: Means) -> Done | Refused:
+    return Refused(OperationResult.NOT_SUPPORTED, "plans are changed elsewhere")
+
+
+async def _meant(task: Task, means: Means) -> Order:
+    """Return the order that a request means: by ICCID, else by its device."""
+    there = await esim.orders(task, means)
+    prefix = _prefix(task)
+    iccid = esim.iccid_in(task, f"{prefix}_iccid", "terminal_iccid")
+    if iccid is not None:
+        for order in there.values():
+            if order.iccid == iccid:
+                return order
+        raise BadParameter("no profile of this line has this ICCID")
+    device = esim.device_in(task, prefix)
+    if (found := there.get(place_of(device))) is not None:
+        return found
+    for order in there.values():
+        if order.device.terminal_id == device.terminal_id:
+            return order
+    raise BadParameter("this device has no profile of this line")
+
+
+def _prefix(task: Task) -> str:
+    return _TARGET[AppId(task.app_id)]
+
+
+def _service(task: Task, means: Means) -> CompanionService | None:
+    """Return whose number a companion gets, None where it is none."""
+    if task.app_id != AppId.ODSA_COMPANION:
+        return None
+    line = esim.line_of(task, means)
+    offered = line.services if line is not None else ()
+    asked = task.ask.value("companion_terminal_service")
+    for service in CompanionService:
+        if asked.lower() == service.value.lower() and service in offered:
+            return service
+    if asked or not offered:
+        raise BadParameter("companion_terminal_service is not offered")
+    return offered[0]
+
+
+_TYPES: Mapping[int, Callable[[Task, Means], Awaitable[Done | Refused]]] = {
+    OperationType.SUBSCRIBE: _subscribe,
+    OperationType.UNSUBSCRIBE: _unsubscribe,
+    OperationType.CHANGE: _change,
+    OperationType.TRANSFER: _transfer,
+    OperationType.UPDATE: _update,
+    OperationType.ACTIVATE: _happens(Activated),
+    OperationType.DEACTIVATE: _happens(Deactivated),
+    OperationType.RECOVER: _recover,
+}
+
+OPERATION = from_table(__name__, run)

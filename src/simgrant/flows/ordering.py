@@ -1,0 +1,373 @@
+"""Orders of eSIM profiles: made, driven to their end, and told of (ADR 0028).
+
+Whoever makes an order sets it going and waits a little; what is not ready by then goes on without
+him. What a process leaves undone comes again by itself: a worker takes over every order for which
+something is due. Before each call at an SM-DP+ it stands in the order's row that it is made, and
+what became of it is written in one step with what comes next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import traceback
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import structlog
+
+from simgrant.domain.order import (
+    UNDER_WAY,
+    Begun,
+    Cancelled,
+    Confirmed,
+    Delayed,
+    Downloaded,
+    Event,
+    Failed,
+    Found,
+    GivenUp,
+    Order,
+    OrderState,
+    OutOfOrder,
+    Settled,
+    Todo,
+    Trouble,
+    step,
+)
+from simgrant.errors import Conflict, EcsError
+from simgrant.identities import Imsi
+from simgrant.nouns import noun
+from simgrant.ports.clock import Clock
+from simgrant.ports.orders import Kept, Orders
+from simgrant.ports.smdp import Cause, NotReached, Refused, Smdp
+
+Smdps: TypeAlias = Mapping[str, Mapping[str, Smdp]]
+"""The SM-DP+s of each tenant, by their names."""
+
+_TROUBLES = {
+    Cause.OUT_OF_STOCK: Trouble.OUT_OF_STOCK,
+    Cause.IN_USE: Trouble.IN_USE,
+    Cause.ALREADY_RELEASED: Trouble.DONE_ALREADY,
+    Cause.WRONG_STATE: Trouble.DONE_ALREADY,
+    Cause.OTHER_EID: Trouble.OTHER_EID,
+    # We name no discovery server, so it is the SM-DP+'s own that is down: for a while, one hopes.
+    Cause.SMDS_DOWN: Trouble.NOT_REACHED,
+    Cause.CONFIGURATION: Trouble.REFUSED,
+    Cause.OTHER: Trouble.REFUSED,
+}
+_MOST_RACES = 20
+"""How often a transition is tried anew because another was faster."""
+
+
+@noun
+class Rules:
+    """How long things may take."""
+
+    immediate_s: float
+    """Seconds that a device is kept waiting for its profile, before it is told to come again."""
+    life_s: int
+    """Seconds after which an order that is not ready is given up."""
+    call_timeout_s: float
+    """Seconds for one call to an SM-DP+."""
+    lease_s: int
+    """Seconds that an order belongs to who drives it: longer than any call takes."""
+    first_pause_s: float
+    """Seconds before a call is made again for the first time; then twice as long each time."""
+    longest_pause_s: float
+    batch: int
+    """Orders claimed at a time."""
+    in_flight: int
+    """Orders driven at a time."""
+    poll_s: float
+    """Seconds between two looks for orders when there were none."""
+
+
+class Ordering:
+    """Makes orders and drives them; ``run`` takes over what others left, until it is cancelled."""
+
+    def __init__(self, orders: Orders, *, smdps: Smdps, clock: Clock, rules: Rules) -> None:
+        self._orders = orders
+        self._smdps = smdps
+        self._clock = clock
+        self._rules = rules
+        self._places = asyncio.Semaphore(rules.in_flight)
+        self._under_way: set[asyncio.Task[Order]] = set()
+
+    def smdp(self, tenant: str, name: str) -> Smdp | None:
+        """Return an SM-DP+ of a tenant."""
+        return self._smdps.get(tenant, {}).get(name)
+
+    async def of(self, tenant: str, imsi: Imsi) -> dict[str, Order]:
+        """Return the orders of a subscription by their places."""
+        return {order.place: order for order in await self._orders.of(tenant, imsi)}
+
+    async def make(
+        self,
+        tenant: str,
+        imsi: Imsi,
+        order: Order,
+        *,
+        instead_of: Order | None,
+        most: int | None = None,
+    ) -> Order | None:
+        """Write an order, and return how far it is after a short while.
+
+        None where another request was faster. Raise NoStock, TooMany, or what the store raises;
+        then there is no order.
+        """
+        now = int(self._clock.now())
+        due_at = now + (self._rules.lease_s if order.todo else self._rules.life_s)
+        made = await self._orders.make(
+            tenant, imsi, order, instead_of=instead_of, due_at=due_at, most=most
+        )
+        if made is None or made.todo is None:
+            return made
+        return await self.wait(Kept(tenant, imsi, made))
+
+    async def wait(self, kept: Kept) -> Order:
+        """Set an order going whose lease is ours, and return how far it is after a short while."""
+        driving = self._set_going(kept)
+        await asyncio.wait([driving], timeout=self._rules.immediate_s)
+        if driving.done():
+            return driving.result()
+        return await self.happens(kept, Delayed())
+
+    async def happens(self, kept: Kept, event: Event, *, mine: bool = False) -> Order:
+        """Let something happen to an order and return it; raise `OutOfOrder` if it does not fit.
+
+        Where something else happened meanwhile, it happens after that. What is to be done next is
+        the worker's, or with ``mine`` the caller's. Raise Conflict if the order is no more.
+        """
+        before = kept.order
+        for _ in range(_MOST_RACES):
+            after = step(before, event, at=int(self._clock.now()), call_id=_call_id())
+            if await self._change(kept, after, before, event, mine=mine):
+                return after
+            before = await self._again(kept)
+        raise Conflict("order_busy")
+
+    async def begins(self, kept: Kept, event: Event) -> Order:
+        """Let something happen that the SM-DP+ has to hear of, and return as `make` does."""
+        after = await self.happens(kept, event, mine=True)
+        if after.todo is None:
+            return after
+        return await self.wait(Kept(kept.tenant, kept.imsi, after))
+
+    async def run(self) -> None:
+        """Take over orders for ever; at the end, finish the calls under way."""
+        try:
+            while True:
+                if not await self._take_some():
+                    await asyncio.sleep(self._rules.poll_s * random.uniform(0.8, 1.2))  # noqa: S311
+        finally:
+            if self._under_way:
+                await asyncio.wait(self._under_way, timeout=self._rules.call_timeout_s)
+            for task in self._under_way:
+                task.cancel()
+
+    # --- driving ---------------------------------------------------------------------
+
+    def _set_going(self, kept: Kept) -> asyncio.Task[Order]:
+        task = asyncio.create_task(self._drive(kept))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return task
+
+    async def _take_some(self) -> bool:
+        """Claim some orders and set them going; say whether there were any."""
+        now = int(self._clock.now())
+        try:
+            claimed = await self._orders.claim(
+                now=now, again_at=now + self._rules.lease_s, limit=self._rules.batch
+            )
+        except EcsError as error:
+            structlog.get_logger().warning("orders_not_read", reason=error.reason)
+            return False
+        for kept in claimed:
+            self._set_going(kept)
+        return bool(claimed)
+
+    async def _drive(self, kept: Kept) -> Order:
+        """Do what is to be done for an order until nothing is, or not now; return it."""
+        order = kept.order
+        async with self._places:
+            try:
+                if order.state in UNDER_WAY and self._is_old(order):
+                    order = await self.happens(kept, GivenUp("too_old"), mine=True)
+                while order.todo is not None:
+                    order, going_on = await self._do(Kept(kept.tenant, kept.imsi, order))
+                    if not going_on:
+                        break
+            except (EcsError, OutOfOrder) as error:
+                # The lease ends by itself, and somebody tries again.
+                reason = error.reason if isinstance(error, EcsError) else str(error)
+                structlog.get_logger().warning(
+                    "order_left", tenant=kept.tenant, order=order.order_id, reason=reason
+                )
+            except Exception as error:
+                # Neither the message nor the locals: they may hold identities.
+                structlog.get_logger().error(
+                    "internal_error",
+                    error=type(error).__name__,
+                    where=traceback.format_tb(error.__traceback__),
+                )
+        return order
+
+    def _is_old(self, order: Order) -> bool:
+        return self._clock.now() >= order.created_at + self._rules.life_s
+
+    async def _do(self, kept: Kept) -> tuple[Order, bool]:
+        """Do the next thing; return the order and whether to go on with it at once."""
+        smdp = self.smdp(kept.tenant, kept.order.source.smdp)
+        if smdp is None:
+            return await self._ends(kept, Failed(Trouble.NOT_REACHED, "smdp_not_configured")), False
+        if kept.order.todo is Todo.SETTLE:
+            left = kept.order.changed_at + smdp.terms.post_confirm_delay_s - self._clock.now()
+            if left > 0:
+                await asyncio.sleep(min(left, self._rules.lease_s / 2))
+                if left > self._rules.lease_s / 2:
+                    return kept.order, False
+            return await self.happens(kept, Settled(), mine=True), True
+        begun = step(kept.order, Begun(), at=int(self._clock.now()), call_id=_call_id())
+        if not await self._change(kept, begun, kept.order, Begun(), mine=True):
+            # Somebody else has it, or it is about something else by now.
+            return await self._again(kept), False
+        if not begun.begun:
+            return begun, begun.todo is not None
+        event = await self._call(smdp, begun)
+        order = await self._ends(Kept(kept.tenant, kept.imsi, begun), event)
+        return order, not isinstance(event, Failed) or order.tries == 0
+
+    async def _ends(self, kept: Kept, event: Event) -> Order:
+        """Write what became of a call, unless the order is about something else by now."""
+        calling, before = kept.order, kept.order
+        for _ in range(_MOST_RACES):
+            after = step(before, event, at=int(self._clock.now()), call_id=_call_id())
+            if await self._change(kept, after, before, event, mine=True):
+                return after
+            before = await self._again(kept)
+            late = before.orphan and isinstance(event, Downloaded)
+            if before.call_id != calling.call_id and not late:
+                return before
+        raise Conflict("order_busy")
+
+    async def _call(self, smdp: Smdp, order: Order) -> Event:
+        deadline = self._clock.monotonic() + self._rules.call_timeout_s
+        eid, iccid, source = order.device.eid, order.iccid, order.source
+        try:
+            if order.todo is Todo.DOWNLOAD:
+                profile_type = "" if iccid else source.profile_type
+                found = await smdp.download_order(
+                    order.call_id,
+                    iccid=iccid,
+                    profile_type=profile_type,
+                    eid=eid,
+                    deadline=deadline,
+                )
+                return Downloaded(found)
+            if iccid is None:
+                return Failed(Trouble.REFUSED, "no_iccid")
+            if order.todo is Todo.CONFIRM:
+                confirmed = await smdp.confirm_order(
+                    order.call_id,
+                    iccid=iccid,
+                    release=True,
+                    eid=eid,
+                    matching_id=order.matching_id,
+                    deadline=deadline,
+                )
+                delay = smdp.terms.post_confirm_delay_s > 0
+                return Confirmed(confirmed.smdp_address, confirmed.matching_id, delay)
+            await smdp.cancel_order(
+                order.call_id,
+                iccid=iccid,
+                eid=eid,
+                matching_id=order.matching_id,
+                deadline=deadline,
+            )
+        except Refused as error:
+            return Failed(_TROUBLES[error.cause], error.reason)
+        except NotReached as error:
+            return Failed(Trouble.NOT_REACHED, error.reason)
+        except Exception as error:
+            # UnknownOutcome, and whatever else: nobody can say that it was not done.
+            return Failed(Trouble.UNKNOWN, getattr(error, "reason", type(error).__name__))
+        return Cancelled()
+
+    # --- writing ---------------------------------------------------------------------
+
+    async def _change(
+        self, kept: Kept, after: Order, before: Order, event: Event, *, mine: bool
+    ) -> bool:
+        due_at, keep = self._due(after, before, event, mine=mine)
+        news = after.state is not before.state and after.state in (
+            OrderState.RELEASED,
+            OrderState.ENDED,
+        )
+        return await self._orders.change(
+            kept.tenant,
+            kept.imsi,
+            after,
+            before=before,
+            event=type(event).__name__,
+            due_at=due_at,
+            keep_due=keep,
+            tell=news and after.waiting,
+        )
+
+    def _due(
+        self, after: Order, before: Order, event: Event, *, mine: bool
+    ) -> tuple[int | None, bool]:
+        """Return when something is due for an order, and whether that is as it was."""
+        now = int(self._clock.now())
+        if after.todo is None:
+            waits = after.state in UNDER_WAY
+            return (after.created_at + self._rules.life_s if waits else None), False
+        if isinstance(event, Failed):
+            return now + self._pause(after.tries), False
+        if mine:
+            return now + self._rules.lease_s, False
+        # Whoever makes a call, or waits to, keeps the order.
+        return now, before.begun or after.todo is before.todo
+
+    def _pause(self, tries: int) -> int:
+        rules = self._rules
+        pause = min(rules.longest_pause_s, rules.first_pause_s * 2.0 ** min(tries - 1, 30))
+        return math.ceil(pause * random.uniform(1, 1.3))  # noqa: S311 - jitter
+
+    async def _again(self, kept: Kept) -> Order:
+        """Return the order as it is now."""
+        order = (await self.of(kept.tenant, kept.imsi)).get(kept.order.place)
+        if order is None or order.order_id != kept.order.order_id:
+            raise Conflict("order_gone")
+        return order
+
+
+async def give_up(orders: Orders, tenant: str, imsi: Imsi, order: Order, *, at: int) -> Order:
+    """End an order for an operator; a worker does what is left to be done. Return it.
+
+    Raise `OutOfOrder` where it has ended, Conflict where something else happens to it right now.
+    """
+    if order.orphan:
+        after = step(order, Found(), at=at, call_id=_call_id())
+    else:
+        after = step(order, GivenUp("operator"), at=at, call_id=_call_id())
+    if not await orders.change(
+        tenant,
+        imsi,
+        after,
+        before=order,
+        event="ended by an operator",
+        due_at=at if after.todo else None,
+        keep_due=order.begun and after.todo is not None,
+        tell=after.waiting,
+    ):
+        raise Conflict("order_busy", for_operator="something happens to it now: try again")
+    return after
+
+
+def _call_id() -> str:
+    """Return a function call identifier that nobody has used."""
+    return f"{random.SystemRandom().getrandbits(128):032x}"

@@ -1,0 +1,138 @@
+"""Where eSIM orders, the stock of profiles and what became of each order are kept (ADR 0028).
+
+The same database as ``ports.store``, in tables of their own. Every change is one transaction:
+order, stock, what its device is told and the row of its history. Errors promised are those of
+``ports.store``; besides, `NoStock` where no profile is left to reserve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from simgrant.domain.order import Order
+from simgrant.errors import Conflict
+from simgrant.identities import Iccid, Imsi
+from simgrant.nouns import Word, noun
+
+
+class NoStock(Conflict):
+    """No profile of this type is left."""
+
+    default_reason = "no_stock"
+
+
+class TooMany(Conflict):
+    """The subscription has as many orders of this application as it may."""
+
+    default_reason = "too_many_devices"
+
+
+class StockState(Word):
+    """What a profile of our stock is."""
+
+    FREE = "free"
+    TAKEN = "taken"
+    """Reserved for an order, or used by one."""
+
+
+@noun
+class Shelf:
+    """The profiles of one type of one SM-DP+ that were given to us."""
+
+    smdp: str
+    profile_type: str
+    free: int
+    taken: int
+
+
+@noun
+class Kept:
+    """An order and whose it is."""
+
+    tenant: str
+    imsi: Imsi
+    order: Order
+
+
+@noun
+class Passed:
+    """One transition of an order, for whoever asks what became of it."""
+
+    at: int
+    """Unix seconds."""
+    place: str
+    order_id: str
+    version: int
+    event: str
+    before: str
+    """The state; empty for the first."""
+    after: str
+    todo: str
+    reason: str
+
+
+class Orders(Protocol):
+    """The port; see the module's docstring for what every method promises."""
+
+    async def of(self, tenant: str, imsi: Imsi) -> Sequence[Order]:
+        """Return every order of a subscription, the ended ones too, by place."""
+
+    async def make(
+        self,
+        tenant: str,
+        imsi: Imsi,
+        order: Order,
+        *,
+        instead_of: Order | None,
+        due_at: int | None,
+        most: int | None = None,
+    ) -> Order | None:
+        """Write a new order, with an ICCID of our stock where its source is pooled.
+
+        Raise `TooMany` where the subscription has ``most`` orders of its application that have not
+        ended, and `NoStock`; then nothing is written.
+
+        ``instead_of`` is the ended order that had its place; None where there was none. Return the
+        order as it was written, None if somebody else was faster. ``due_at`` is as for `change`.
+        """
+
+    async def change(
+        self,
+        tenant: str,
+        imsi: Imsi,
+        after: Order,
+        *,
+        before: Order,
+        event: str,
+        due_at: int | None,
+        keep_due: bool = False,
+        tell: bool = False,
+    ) -> bool:
+        """Write an order after a transition, if nobody else had one since ``before``.
+
+        What is to be done for it is due at ``due_at`` (Unix seconds), None = nothing is; with
+        ``keep_due`` when it was, so that who has claimed it keeps it. With ``tell`` the clients
+        that registered for its application are told. A spared ICCID is free again, one that the
+        SM-DP+ chose is noted as taken.
+        """
+
+    async def claim(self, *, now: int, again_at: int, limit: int) -> Sequence[Kept]:
+        """Return orders that something is due for; nobody else is given them until ``again_at``."""
+
+    async def by_iccid(self, tenant: str, iccid: Iccid) -> Kept | None:
+        """Return the order that has a profile."""
+
+    async def history(self, tenant: str, imsi: Imsi) -> Sequence[Passed]:
+        """Return every transition of a subscription's orders, oldest first."""
+
+    async def orphans(self, tenant: str) -> Sequence[Kept]:
+        """Return orders of which the SM-DP+ may have a profile that nobody knows."""
+
+    async def stock(self, tenant: str) -> Sequence[Shelf]:
+        """Return how many profiles there are of each type, free and taken."""
+
+    async def add_stock(
+        self, tenant: str, smdp: str, profile_type: str, iccids: Sequence[Iccid]
+    ) -> int:
+        """Add profiles that are ours to order; return how many were not known yet."""

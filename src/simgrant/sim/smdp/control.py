@@ -1,0 +1,208 @@
+"""The management interface of a simulated SM-DP+: its books, its faults, and what eUICCs do.
+
+JSON over plain HTTP, on loopback only. What cannot be done is 400 or 404 with a line of text.
+
+| call | does |
+| --- | --- |
+| GET /stock | counts profiles by type and state |
+| GET /profiles, /profiles/ICCID | shows them |
+| GET /calls | lists the calls that came, the newest last |
+| GET, PUT, DELETE /fault | shows, sets, ends what is done wrong |
+| POST /profiles | adds profiles: ``profile_type``, ``count`` |
+| POST /state | brings ``iccid`` to ``state``, as an eUICC does |
+| POST /progress | tells the operator ``point`` and ``status`` of ``iccid`` |
+| POST /install | downloads and installs ``iccid``, and tells the operator both |
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from simgrant.sim.http import HttpError
+from simgrant.sim.push.web import Answer, Request, WebServer
+from simgrant.sim.smdp.caller import Caller
+from simgrant.sim.smdp.faults import Fault, Plan
+from simgrant.sim.smdp.pool import Profile, State
+from simgrant.sim.smdp.server import Seen, SmdpServer
+from simgrant.wire.es2plus import DONE, Function, Outcome, Status
+
+S = TypeVar("S", bound=msgspec.Struct)
+_JSON: Final = (("content-type", "application/json"),)
+_DOWNLOAD: Final = 3
+_INSTALLATION: Final = 4
+_MOST_AT_ONCE: Final = 100_000
+
+
+class _Play(msgspec.Struct, forbid_unknown_fields=True):
+    fault: Fault
+    function: Function | None = None
+    times: int = -1
+    delay_s: float = 1.0
+    subject: str = "8.2.5"
+    reason: str = "3.7"
+
+
+class _Add(msgspec.Struct, forbid_unknown_fields=True):
+    profile_type: str
+    count: int = 1
+
+
+class _Move(msgspec.Struct, forbid_unknown_fields=True):
+    iccid: str
+    state: State
+
+
+class _Tell(msgspec.Struct, forbid_unknown_fields=True):
+    iccid: str
+    point: int = _INSTALLATION
+    status: Outcome = Outcome.SUCCESS
+    subject: str = ""
+    reason: str = ""
+    function: Function = Function.HANDLE_PROGRESS
+
+
+class _Install(msgspec.Struct, forbid_unknown_fields=True):
+    iccid: str
+    function: Function = Function.HANDLE_PROGRESS
+
+
+class Control:
+    """The levers of one simulated SM-DP+; each can be pulled from code as well."""
+
+    def __init__(self, server: SmdpServer, caller: Caller | None = None, *, port: int = 0) -> None:
+        """Without a ``caller`` the operator is told nothing."""
+        self._server = server
+        self._caller = caller
+        self.web = WebServer(self._answer, None)
+        self.web.port = port
+
+    async def up(self) -> None:
+        """Listen."""
+        await self.web.up()
+
+    async def down(self) -> None:
+        """Listen no more."""
+        await self.web.down()
+
+    async def tell(
+        self,
+        iccid: str,
+        point: int,
+        status: Status = DONE,
+        function: Function = Function.HANDLE_PROGRESS,
+    ) -> int:
+        """Tell the operator a step of a profile, and return the HTTP status.
+
+        Raises ValueError where there is no operator or profile, or it could not be told.
+        """
+        if self._caller is None:
+            raise ValueError("there is no operator to tell: no callback URL was given")
+        try:
+            return await self._caller.tell(self._profile(iccid), point, status, function=function)
+        except HttpError as error:
+            raise ValueError(str(error)) from None
+
+    async def install(self, iccid: str, function: Function = Function.HANDLE_PROGRESS) -> list[int]:
+        """Do what an eUICC does with a released profile; return the HTTP statuses of telling it."""
+        told = []
+        for state, point in ((State.DOWNLOADED, _DOWNLOAD), (State.INSTALLED, _INSTALLATION)):
+            self._server.pool.advance(iccid, state)
+            if self._caller is not None:
+                told.append(await self.tell(iccid, point, function=function))
+        return told
+
+    def _profile(self, iccid: str) -> Profile:
+        profile = self._server.pool.profiles.get(iccid)
+        if profile is None:
+            raise ValueError("no such profile")
+        return profile
+
+    def _answer(self, request: Request) -> Answer | Awaitable[Answer]:
+        path = request.target.partition("?")[0]
+        try:
+            match request.method, path:
+                case "GET", "/stock":
+                    return _json(self._server.pool.stock())
+                case "GET", "/profiles":
+                    return _json([asdict(each) for each in self._server.pool.profiles.values()])
+                case "GET", _ if path.startswith("/profiles/"):
+                    return _json(asdict(self._profile(path.removeprefix("/profiles/"))))
+                case "GET", "/calls":
+                    return _json([shown(each) for each in self._server.seen])
+                case "GET", "/fault":
+                    return self._fault()
+                case "DELETE", "/fault":
+                    self._server.play(None)
+                    return self._fault()
+            # A page in a browser can send a form to loopback, but not this.
+            if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+                return Answer(415)
+            match request.method, path:
+                case "PUT", "/fault":
+                    self._server.play(Plan(**msgspec.structs.asdict(_read(request, _Play))))
+                    return self._fault()
+                case "POST", "/profiles":
+                    add = _read(request, _Add)
+                    if not 0 < add.count <= _MOST_AT_ONCE:
+                        raise ValueError(f"count is not within 1 to {_MOST_AT_ONCE}")
+                    return _json(self._server.pool.add(add.profile_type, add.count))
+                case "POST", "/state":
+                    move = _read(request, _Move)
+                    return _json(asdict(self._server.pool.advance(move.iccid, move.state)))
+                case "POST", "/progress":
+                    tell = _read(request, _Tell)
+                    status = Status(tell.status, tell.subject, tell.reason)
+                    return _awaited(self.tell, tell.iccid, tell.point, status, tell.function)
+                case "POST", "/install":
+                    install = _read(request, _Install)
+                    return _awaited(self.install, install.iccid, install.function)
+        except ValueError as error:
+            return _bad(error)
+        return Answer(404)
+
+    def _fault(self) -> Answer:
+        plan = self._server.plan
+        return _json(None if plan is None else asdict(plan))
+
+
+def shown(seen: Seen) -> dict[str, Any]:
+    """Return a call as JSON has it, in clear: everything here is made up."""
+    request = seen.request
+    iccid, eid = request.iccid, getattr(request, "eid", None)
+    return {
+        "function": seen.function.value,
+        "call_id": seen.header.call_id,
+        "requester": seen.header.requester,
+        "iccid": iccid.digits if iccid else "",
+        "eid": eid.digits if eid else "",
+        "profile_type": getattr(request, "profile_type", ""),
+        "fault": seen.fault.value if seen.fault else "",
+        "result": seen.result,
+    }
+
+
+async def _awaited(work: Callable[..., Awaitable[object]], *arguments: object) -> Answer:
+    try:
+        return _json(await work(*arguments))
+    except ValueError as error:
+        return _bad(error)
+
+
+def _read(request: Request, kind: type[S]) -> S:
+    try:
+        return msgspec.json.decode(request.body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+
+
+def _json(content: object) -> Answer:
+    return Answer(200, _JSON, json.dumps(content).encode())
+
+
+def _bad(error: ValueError) -> Answer:
+    return Answer(400, (("content-type", "text/plain; charset=utf-8"),), f"{error}\n".encode())

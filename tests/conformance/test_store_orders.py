@@ -1,0 +1,296 @@
+"""Orders and the stock of profiles: kept exactly, given to one, changed by who saw them last."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+
+from simgrant.adapters.store.sql.store import SqlStore
+from simgrant.domain import order as domain
+from simgrant.domain.order import (
+    Begun,
+    Cancelled,
+    CompanionService,
+    Confirmed,
+    Device,
+    Downloaded,
+    Event,
+    Failed,
+    Kind,
+    Order,
+    OrderState,
+    Source,
+    Trouble,
+    Unsubscribed,
+)
+from simgrant.identities import Eid, Iccid, Imsi
+from simgrant.ports.orders import NoStock, Shelf
+from tests.conformance.test_store import IMSI, OTHER, PUSH, T, new
+
+EID = Eid("89049032123451234512345678901235")
+
+
+def iccids(count: int, first: int = 1) -> list[Iccid]:
+    return [Iccid(f"89445{number:014d}") for number in range(first, first + count)]
+
+
+def an_order(place: str = "eid 1", *, pooled: bool = True, number: int = 0) -> Order:
+    return domain.begin(
+        Order(
+            order_id=f"{number:032x}",
+            app_id="ap2004",
+            kind=Kind.SUBSCRIBE,
+            place=place,
+            state=OrderState.ORDERED,
+            device=Device("350000000000017", EID, "ACME", "W1", "1", 'My "watch" \u231a<b>'),
+            source=Source("main", "watch", pooled),
+            matching_id="AB-12",
+            created_at=10,
+            changed_at=10,
+            service=CompanionService.SHARED,
+        ),
+        call_id="call-0",
+    )
+
+
+async def stocked(store: SqlStore, count: int) -> None:
+    assert await store.orders.add_stock(T, "main", "watch", iccids(count)) == count
+
+
+async def made(store: SqlStore, order: Order, imsi: Imsi = IMSI) -> Order:
+    written = await store.orders.make(T, imsi, order, instead_of=None, due_at=20)
+    assert written is not None
+    return written
+
+
+async def passed(
+    store: SqlStore, order: Order, events: Iterable[Event], *, due_at: int | None = None
+) -> Order:
+    for event in events:
+        after = domain.step(order, event, at=order.changed_at + 1, call_id="call-1")
+        assert await store.orders.change(
+            T, IMSI, after, before=order, event=type(event).__name__, due_at=due_at
+        )
+        order = after
+    return order
+
+
+async def test_an_order_is_kept_as_it_is_with_a_profile_of_ours(store: SqlStore) -> None:
+    await stocked(store, 3)
+    order = await made(store, an_order())
+    assert order.iccid in iccids(3)
+    assert replace(order, iccid=None) == an_order()
+    assert await store.orders.of(T, IMSI) == [order]
+    assert await store.orders.of(T, OTHER) == []
+    assert await store.orders.of("blue", IMSI) == []
+    assert await store.orders.stock(T) == [Shelf("main", "watch", 2, 1)]
+    assert order.iccid is not None
+    found = await store.orders.by_iccid(T, order.iccid)
+    assert found is not None
+    assert (found.imsi, found.order) == (IMSI, order)
+    assert await store.orders.by_iccid("blue", order.iccid) is None
+
+
+async def test_stock_is_added_once_and_of_one_tenant(store: SqlStore) -> None:
+    await stocked(store, 600)
+    assert await store.orders.add_stock(T, "main", "phone", iccids(601)) == 1
+    assert await store.orders.stock(T) == [
+        Shelf("main", "phone", 1, 0),
+        Shelf("main", "watch", 600, 0),
+    ]
+    assert await store.orders.stock("blue") == []
+
+
+async def test_without_stock_nothing_is_written(store: SqlStore) -> None:
+    with pytest.raises(NoStock):
+        await store.orders.make(T, IMSI, an_order(), instead_of=None, due_at=20)
+    assert await store.orders.of(T, IMSI) == []
+
+
+async def test_where_the_smdp_chooses_its_choice_is_noted(store: SqlStore) -> None:
+    order = await made(store, an_order(pooled=False))
+    assert order.iccid is None
+    (iccid,) = iccids(1)
+    order = await passed(store, order, [Begun(), Downloaded(iccid)])
+    found = await store.orders.by_iccid(T, iccid)
+    assert found is not None
+    assert found.order == order
+    assert await store.orders.stock(T) == [Shelf("main", "watch", 0, 1)]
+
+
+async def test_of_two_who_make_an_order_at_one_place_one_does(store: SqlStore) -> None:
+    await stocked(store, 5)
+    both = await asyncio.gather(
+        *(
+            store.orders.make(T, IMSI, an_order(number=number), instead_of=None, due_at=20)
+            for number in range(2)
+        )
+    )
+    (winner,) = [order for order in both if order is not None]
+    assert await store.orders.of(T, IMSI) == [winner]
+    assert await store.orders.stock(T) == [Shelf("main", "watch", 4, 1)]
+
+
+async def test_no_profile_is_given_twice_and_the_last_ones_are_found(store: SqlStore) -> None:
+    await stocked(store, 12)
+    outcomes = await asyncio.gather(
+        *(
+            store.orders.make(
+                T, IMSI, an_order(f"eid {number}", number=number), instead_of=None, due_at=20
+            )
+            for number in range(15)
+        ),
+        return_exceptions=True,
+    )
+    given = [outcome.iccid for outcome in outcomes if isinstance(outcome, Order)]
+    assert len(given) == len(set(given)) == 12
+    assert sum(isinstance(outcome, NoStock) for outcome in outcomes) == 3
+
+
+async def test_only_who_saw_it_last_changes_an_order(store: SqlStore) -> None:
+    await stocked(store, 1)
+    order = await made(store, an_order())
+    begun = domain.step(order, Begun(), at=11, call_id="")
+    ended = domain.step(order, Unsubscribed(), at=12, call_id="")
+    changes = await asyncio.gather(
+        *(
+            store.orders.change(T, IMSI, after, before=order, event="x", due_at=None)
+            for after in (begun, ended)
+        )
+    )
+    assert sorted(changes) == [False, True]
+    (kept,) = await store.orders.of(T, IMSI)
+    assert kept == (begun if changes[0] else ended)
+
+
+async def test_a_spared_profile_is_free_again(store: SqlStore) -> None:
+    await stocked(store, 1)
+    order = await made(store, an_order())
+    ended = await passed(store, order, [Unsubscribed()])
+    assert ended.spared
+    assert await store.orders.stock(T) == [Shelf("main", "watch", 1, 0)]
+    assert order.iccid is not None
+    assert await store.orders.by_iccid(T, order.iccid) is None
+    again = await store.orders.make(T, IMSI, an_order(number=2), instead_of=ended, due_at=20)
+    assert again is not None
+    found = await store.orders.by_iccid(T, order.iccid)
+    assert found is not None
+    assert found.order == again
+
+
+async def test_a_profile_that_was_given_back_is_free_and_a_used_one_is_not(
+    store: SqlStore,
+) -> None:
+    await stocked(store, 2)
+    order = await made(store, an_order())
+    assert order.iccid is not None
+    released: list[Event] = [
+        Begun(),
+        Downloaded(order.iccid),
+        Begun(),
+        Confirmed("smdp.example.net"),
+    ]
+    order = await passed(store, order, [*released, Unsubscribed()], due_at=30)
+    assert await store.orders.stock(T) == [Shelf("main", "watch", 1, 1)]
+    await passed(store, order, [Begun(), Cancelled()])
+    assert await store.orders.stock(T) == [Shelf("main", "watch", 2, 0)]
+
+
+async def test_a_place_is_taken_again_when_its_order_is_over(store: SqlStore) -> None:
+    await stocked(store, 2)
+    order = await made(store, an_order())
+    taken = await passed(store, order, [Begun(), Failed(Trouble.IN_USE)])
+    assert (taken.state, taken.spared) == (OrderState.ENDED, False)
+    second = an_order(number=2)
+    wrong = replace(taken, version=9)
+    assert await store.orders.make(T, IMSI, second, instead_of=None, due_at=1) is None
+    assert await store.orders.make(T, IMSI, second, instead_of=wrong, due_at=1) is None
+    again = await store.orders.make(T, IMSI, second, instead_of=taken, due_at=1)
+    assert again is not None
+    assert again.iccid != taken.iccid
+    assert await store.orders.of(T, IMSI) == [again]
+    assert taken.iccid is not None
+    assert await store.orders.by_iccid(T, taken.iccid) is None
+    assert await store.orders.stock(T) == [Shelf("main", "watch", 0, 2)]
+
+
+async def test_what_is_still_to_be_done_keeps_its_place(store: SqlStore) -> None:
+    await stocked(store, 2)
+    order = await made(store, an_order())
+    ended = await passed(store, order, [Begun(), Unsubscribed()], due_at=50)
+    assert ended.todo is not None
+    assert await store.orders.make(T, IMSI, an_order(number=2), instead_of=ended, due_at=1) is None
+
+
+async def test_who_claims_an_order_has_it_for_a_while(store: SqlStore) -> None:
+    await stocked(store, 9)
+    orders = {
+        place: await made(store, an_order(place, number=number))
+        for number, place in enumerate(("eid 1", "eid 2", "eid 3"))
+    }
+    await passed(store, orders["eid 3"], [Unsubscribed()])
+    assert await store.orders.claim(now=19, again_at=60, limit=9) == []
+    claims = await asyncio.gather(
+        *(store.orders.claim(now=20, again_at=60, limit=9) for _ in range(3))
+    )
+    claimed = [kept for some in claims for kept in some]
+    assert {(kept.tenant, kept.imsi, kept.order.place) for kept in claimed} == {
+        (T, IMSI, "eid 1"),
+        (T, IMSI, "eid 2"),
+    }
+    assert len(claimed) == 2
+    assert await store.orders.claim(now=59, again_at=60, limit=9) == []
+    assert len(await store.orders.claim(now=60, again_at=99, limit=9)) == 2
+
+
+async def test_every_transition_is_remembered(store: SqlStore) -> None:
+    await stocked(store, 1)
+    order = await made(store, an_order())
+    await passed(store, order, [Begun(), Failed(Trouble.REFUSED, "1.2")])
+    told = await store.orders.history(T, IMSI)
+    assert [(one.at, one.version, one.event, one.before, one.after, one.todo) for one in told] == [
+        (10, 0, "made", "", "ordered", "download_order"),
+        (11, 1, "Begun", "ordered", "ordered", "download_order"),
+        (12, 2, "Failed", "ordered", "ended", ""),
+    ]
+    assert told[-1].reason == "1.2"
+
+
+async def test_orphans_are_found(store: SqlStore) -> None:
+    order = await made(store, an_order(pooled=False))
+    assert await store.orders.orphans(T) == []
+    order = await passed(store, order, [Begun(), Unsubscribed()])
+    assert [kept.order for kept in await store.orders.orphans(T)] == [order]
+    assert await store.orders.orphans("blue") == []
+    await passed(store, order, [Downloaded(iccids(1)[0])])
+    assert await store.orders.orphans(T) == []
+
+
+async def test_clients_are_told_of_a_transition_that_they_wait_for(store: SqlStore) -> None:
+    await store.add(new())
+    await stocked(store, 1)
+    await store.register_push(T, IMSI, [PUSH])
+    order = await made(store, an_order())
+    begun = domain.step(order, Begun(), at=11, call_id="")
+    assert await store.orders.change(T, IMSI, begun, before=order, event="x", due_at=1)
+    assert not await store.claim_notices(now=100, again_at=200, limit=9)
+    after = domain.step(begun, Unsubscribed(), at=12, call_id="")
+    assert await store.orders.change(T, IMSI, after, before=begun, event="x", due_at=1, tell=True)
+    (notice,) = await store.claim_notices(now=100, again_at=200, limit=9)
+    assert (notice.app_id, notice.at) == ("ap2004", 12)
+
+
+async def test_who_is_erased_has_no_orders_and_no_profiles(store: SqlStore) -> None:
+    await store.add(new())
+    await stocked(store, 2)
+    order = await made(store, an_order())
+    await store.erase(T, IMSI, [])
+    assert await store.orders.of(T, IMSI) == []
+    assert await store.orders.history(T, IMSI) == []
+    assert order.iccid is not None
+    assert await store.orders.by_iccid(T, order.iccid) is None
+    # The SM-DP+ has it as ordered, so it is nobody else's either.
+    assert await store.orders.stock(T) == [Shelf("main", "watch", 1, 1)]
