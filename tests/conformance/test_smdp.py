@@ -277,6 +277,17 @@ async def test_a_fault_may_be_of_one_function_and_of_so_many_calls(world: World)
     assert world.free == 9
 
 
+async def test_a_fault_may_be_of_a_share_of_the_calls(world: World) -> None:
+    world.server.play(Plan(fault=Fault.OUT_OF_STOCK, share=0.2))
+    refused = []
+    for number in range(10):
+        try:
+            await world.download()
+        except Refused:
+            refused.append(number)
+    assert refused == [4, 9]
+
+
 # --- what surely did not happen ---------------------------------------------------------------
 
 
