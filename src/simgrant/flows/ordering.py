@@ -132,7 +132,11 @@ class Ordering:
         await asyncio.wait([driving], timeout=self._rules.immediate_s)
         if driving.done():
             return driving.result()
-        return await self.happens(kept, Delayed())
+        try:
+            return await self.happens(kept, Delayed())
+        except OutOfOrder:
+            # It got there after all, in this very moment.
+            return await self._again(kept)
 
     async def happens(self, kept: Kept, event: Event, *, mine: bool = False) -> Order:
         """Let something happen to an order and return it; raise `OutOfOrder` if it does not fit.

@@ -206,6 +206,34 @@ async def test_what_takes_longer_goes_on_by_itself_and_is_told(world: World) -> 
     assert notice.app_id == "ap2006"
 
 
+class AtTheLastMoment:
+    """Orders that are ready just before it is written that they take longer."""
+
+    def __init__(self, orders: Orders, books: Books) -> None:
+        self._orders, self._books = orders, books
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._orders, name)
+
+    async def change(self, *args: Any, event: str, **options: Any) -> bool:
+        if event == "Delayed":
+            assert self._books.gate is not None
+            self._books.gate.set()
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                if "_drive" in str(task):
+                    await task
+        return await self._orders.change(*args, event=event, **options)
+
+
+async def test_what_is_ready_in_the_last_moment_is_told_at_once(world: World) -> None:
+    world.books.gate = asyncio.Event()
+    orders = cast("Orders", AtTheLastMoment(world.store.orders, world.books))
+    ordering = world.ordering(orders, immediate_s=0.01)
+    order = await ordering.make(T, IMSI, an_order(), instead_of=None)
+    assert order is not None
+    assert (order.state, order.waiting) == (OrderState.RELEASED, False)
+
+
 async def test_who_waited_for_nothing_is_told_nothing(world: World) -> None:
     await world.store.register_push(T, IMSI, [PUSH])
     await world.ordering().make(T, IMSI, an_order(), instead_of=None)
