@@ -8,14 +8,14 @@ from simgrant.nouns import Word, named_noun
 
 
 class AddressField(Word):
-    """A part of an address; the names of form fields and of `CivicAddress`."""
+    """A part of an address, in the order of forms; named as fields of forms and of `CivicAddress`."""
 
     STREET = "street"
     NUMBER = "number"
     UNIT = "unit"
+    POSTCODE = "postcode"
     CITY = "city"
     REGION = "region"
-    POSTCODE = "postcode"
     COUNTRY = "country"
 
 
