@@ -8,7 +8,7 @@ from simgrant.nouns import Word, named_noun
 
 
 class AddressField(Word):
-    """A part of an address, in the order of forms; named as fields of forms and of `CivicAddress`."""
+    """A part of an address, in the order of forms; the names of their fields and of ours."""
 
     STREET = "street"
     NUMBER = "number"
