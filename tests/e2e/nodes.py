@@ -103,6 +103,7 @@ class Site:
             "device.listen": f"127.0.0.1:{device}",
             "management.listen": f"127.0.0.1:{management}",
             "portal.listen": "127.0.0.1:0",
+            "portal.public_url": "http://127.0.0.1:8082",  # one for all nodes, as in production
             "local_auc.ind": 8 * (number % 4),
             **(settings or {}),
         }

@@ -27,13 +27,14 @@ def fetch(url: str, body: bytes | None = None) -> tuple[int, html.HtmlElement]:
 
 def test_a_page_from_its_link_to_its_end(sqlite_site: Site) -> None:
     site = sqlite_site
-    site.settings = {**site.settings, "portal.listen": f"127.0.0.1:{free_port()}"}
-    portal = {"portal.listen": site.settings["portal.listen"]}
+    place = f"127.0.0.1:{free_port()}"
+    portal = {"portal.listen": place, "portal.public_url": f"http://{place}"}
+    site.settings = {**site.settings, **portal}
     node = site.node("--workers", "2", settings=portal)
     imsi = SIMS[0].imsi.digits
     site.command("subscription", "set", imsi, "--address", "missing")
     link = site.command("page", imsi, "vowifi").stdout.strip()
-    assert link.startswith(f"http://{portal['portal.listen']}/vowifi?flow=")
+    assert link.startswith(f"http://{place}/vowifi?flow=")
     assert imsi not in link
     # Whichever worker takes a connection: all of them go on with the same visit.
     for _ in range(8):
@@ -81,9 +82,10 @@ def test_a_link_for_what_has_no_page(sqlite_site: Site) -> None:
 
 def test_what_was_bought_is_printed_for_who_charges_for_it(sqlite_site: Site) -> None:
     site = sqlite_site
-    place = {"portal.listen": f"127.0.0.1:{free_port()}"}
-    site.settings = {**site.settings, **place}
-    site.node(settings=place)
+    place = f"127.0.0.1:{free_port()}"
+    portal = {"portal.listen": place, "portal.public_url": f"http://{place}"}
+    site.settings = {**site.settings, **portal}
+    site.node(settings=portal)
     imsi = SIMS[1].imsi.digits
     site.command("subscription", "set", imsi, "--plan", "premium")
     _, page = fetch(site.command("page", imsi, "ap2010", "--boost-type", "0").stdout.strip())

@@ -8,14 +8,14 @@ from simgrant.nouns import Word, named_noun
 
 
 class AddressField(Word):
-    """A part of an address; the names of form fields and of `CivicAddress`."""
+    """A part of an address, in the order of forms; the names of their fields and of ours."""
 
     STREET = "street"
     NUMBER = "number"
     UNIT = "unit"
+    POSTCODE = "postcode"
     CITY = "city"
     REGION = "region"
-    POSTCODE = "postcode"
     COUNTRY = "country"
 
 
