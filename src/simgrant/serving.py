@@ -19,12 +19,13 @@ import socket
 import ssl
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -37,6 +38,8 @@ from simgrant import __version__, compose
 from simgrant.config.load import Loaded, parse_listen
 from simgrant.errors import EcsError, StartRefused
 from simgrant.fronts.device.protocol import protocol_class
+from simgrant.fronts.es2plus.callers import require_certificate
+from simgrant.fronts.es2plus.protocol import CertifiedProtocol
 from simgrant.fronts.management.app import ManagementFront
 from simgrant.links.watched import Watched
 from simgrant.ports.store import Store
@@ -57,6 +60,8 @@ class Running:
     parts: compose.Parts
     device_url: str
     management_url: str
+    es2plus_url: str
+    """Empty where no SM-DP+ tells us anything."""
 
 
 def serve(loaded: Loaded, *, workers: int, announce: Announce) -> int:
@@ -85,11 +90,7 @@ async def _single(loaded: Loaded, announce: Announce) -> int:
 @asynccontextmanager
 async def running(loaded: Loaded, *, reload: asyncio.Event | None = None) -> AsyncIterator[Running]:
     """Run one worker with its management listener in this event loop."""
-    settings = loaded.settings
-    with (
-        _listening("device", settings.device.listen, settings.device.backlog) as device,
-        _listening("management", settings.management.listen, 128) as management,
-    ):
+    with _listening_to_all(loaded) as sockets:
         async with compose.opened(loaded) as parts:
             state = _State(parts)
             front = ManagementFront(
@@ -100,10 +101,15 @@ async def running(loaded: Loaded, *, reload: asyncio.Event | None = None) -> Asy
             )
             # The management listener outlives the other, to say that this node is going.
             async with (
-                _serving(front, management, shutdown_s=1.0),
-                _worker(state, device, index=0, reload=reload),
+                _serving(front, sockets.management, shutdown_s=1.0),
+                _worker(state, sockets.shared, index=0, reload=reload),
             ):
-                yield Running(parts, _device_url(loaded, device), _url("http", management))
+                yield Running(
+                    parts,
+                    _device_url(loaded, sockets.shared.device),
+                    _url("http", sockets.management),
+                    _url("https", sockets.shared.es2plus) if sockets.shared.es2plus else "",
+                )
 
 
 def _metrics_of(parts: compose.Parts) -> bytes:
@@ -126,12 +132,12 @@ class _State:
 
 @asynccontextmanager
 async def _worker(
-    state: _State, device: socket.socket, *, index: int, reload: asyncio.Event | None
+    state: _State, shared: _Shared, *, index: int, reload: asyncio.Event | None
 ) -> AsyncIterator[None]:
-    """Serve the device listener and do the upkeep."""
+    """Serve the listeners that workers share, and do the upkeep."""
     parts = state.parts
     settings = parts.loaded.settings
-    certificate = Certificate(parts.loaded) if settings.device.tls_certificate else None
+    certificates = _certificates(parts.loaded)
     # What is alive now lives as long as the process: the collector need not look at it.
     gc.collect()
     gc.freeze()
@@ -141,20 +147,36 @@ async def _worker(
     # statement that the event loop runs wakes it in vain: let it have it sooner than after 5 ms.
     sys.setswitchinterval(0.0005)
     async with (
-        _upkeep(parts, certificate, index, reload),
+        _upkeep(parts, certificates.values(), index, reload),
         _serving(
             parts.device,
-            device,
+            shared.device,
             shutdown_s=settings.server.shutdown_timeout_s,
             http=protocol_class(parts.device, parts.bounds),
-            context=certificate.context if certificate else None,
+            context=_context_of(certificates, "device"),
             backlog=settings.device.backlog,
         ),
+        _serving_smdps(parts, shared.es2plus, _context_of(certificates, "es2plus")),
     ):
         try:
             yield
         finally:
             state.stopping = True
+
+
+@asynccontextmanager
+async def _serving_smdps(
+    parts: compose.Parts, listener: socket.socket | None, context: ssl.SSLContext | None
+) -> AsyncIterator[None]:
+    """Serve the SM-DP+s that tell us of profiles, where there are any."""
+    if listener is None or parts.es2plus is None:
+        yield
+        return
+    shutdown_s = parts.loaded.settings.server.shutdown_timeout_s
+    async with _serving(
+        parts.es2plus, listener, shutdown_s=shutdown_s, http=CertifiedProtocol, context=context
+    ):
+        yield
 
 
 async def _unreachable(store: Store) -> str:
@@ -231,13 +253,16 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def _upkeep(
-    parts: compose.Parts, certificate: Certificate | None, index: int, reload: asyncio.Event | None
+    parts: compose.Parts,
+    certificates: Iterable[Certificate],
+    index: int,
+    reload: asyncio.Event | None,
 ) -> AsyncIterator[None]:
     """Run what has to be done beside answering, until the end."""
     tasks = [
         asyncio.create_task(parts.journal.run()),
         asyncio.create_task(parts.notices.run()),
-        asyncio.create_task(_renew(parts, certificate, reload or asyncio.Event())),
+        asyncio.create_task(_renew(parts, certificates, reload or asyncio.Event())),
     ]
     if parts.loaded.settings.esim:
         tasks.append(asyncio.create_task(parts.ordering.run()))
@@ -252,10 +277,10 @@ async def _upkeep(
 
 
 async def _renew(
-    parts: compose.Parts, certificate: Certificate | None, reload: asyncio.Event
+    parts: compose.Parts, certificates: Iterable[Certificate], reload: asyncio.Event
 ) -> None:
-    """Take over what changed of key ring, certificate and profiles, every second and on SIGHUP."""
-    watched = parts.watched if certificate is None else (*parts.watched, certificate.watched)
+    """Take over what changed of key ring, certificates and profiles, each second and on SIGHUP."""
+    watched = (*parts.watched, *(each.watched for each in certificates))
     while True:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(parts.loaded.settings.keys.poll_s):
@@ -283,12 +308,31 @@ async def _purge(parts: compose.Parts) -> None:
             structlog.get_logger().warning("purge_failed", reason=error.reason)
 
 
-class Certificate:
-    """The listener's certificate, renewed in place: new handshakes get the new one."""
+def _certificates(loaded: Loaded) -> dict[str, Certificate]:
+    """Return the certificates of the listeners that have one; raise StartRefused."""
+    device, es2plus = loaded.settings.device, loaded.settings.es2plus
+    found = {}
+    if device.tls_certificate:
+        files = (loaded.path(device.tls_certificate), loaded.path(device.tls_key))
+        found["device"] = Certificate(files)
+    if es2plus.listen:
+        files = (loaded.path(es2plus.tls_certificate), loaded.path(es2plus.tls_key))
+        found["es2plus"] = Certificate(files)
+        # What is asked of the other side is the first context's, and stays when ours is renewed.
+        require_certificate(found["es2plus"].context, loaded.path(es2plus.client_ca))
+    return found
 
-    def __init__(self, loaded: Loaded) -> None:
-        device = loaded.settings.device
-        self._files = (loaded.path(device.tls_certificate), loaded.path(device.tls_key))
+
+def _context_of(certificates: Mapping[str, Certificate], name: str) -> ssl.SSLContext | None:
+    return certificates[name].context if name in certificates else None
+
+
+class Certificate:
+    """A listener's certificate, renewed in place: new handshakes get the new one."""
+
+    def __init__(self, files: tuple[Path, Path]) -> None:
+        """Take the files of the chain and of its key."""
+        self._files = files
         self.watched = Watched("certificate", self._files, self._take)
         self.context = self._live = self._load(_context())
 
@@ -342,7 +386,7 @@ class _Supervisor:
     """Starts workers, restarts who dies, and knows whether all are ready."""
 
     loaded: Loaded
-    device: socket.socket
+    shared: _Shared
     metrics_dir: str
     store: Store
     """For asking whether it answers; the workers have their own."""
@@ -355,7 +399,7 @@ class _Supervisor:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(
-            target=_worker_process, args=(self.loaded, self.device, index, theirs), daemon=False
+            target=_worker_process, args=(self.loaded, self.shared, index, theirs), daemon=False
         )
         process.start()
         theirs.close()
@@ -413,8 +457,7 @@ class _Supervisor:
 async def _supervise(loaded: Loaded, workers: int, announce: Announce) -> int:
     # Whatever would stop every worker is said once, before there are any.
     async with compose.opened(loaded) as parts:
-        if loaded.settings.device.tls_certificate:
-            Certificate(loaded)
+        _certificates(loaded)
         await _oversee(loaded, workers, announce, parts.store)
     return 0
 
@@ -425,11 +468,10 @@ async def _oversee(loaded: Loaded, workers: int, announce: Announce, store: Stor
     settings = loaded.settings
     with (
         tempfile.TemporaryDirectory(prefix="simgrant-metrics-") as metrics_dir,
-        _listening("device", settings.device.listen, settings.device.backlog) as device,
-        _listening("management", settings.management.listen, 128) as management,
+        _listening_to_all(loaded) as sockets,
     ):
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir
-        supervisor = _Supervisor(loaded, device, metrics_dir, store)
+        supervisor = _Supervisor(loaded, sockets.shared, metrics_dir, store)
 
         def metrics() -> bytes:
             registry = CollectorRegistry()
@@ -439,8 +481,9 @@ async def _oversee(loaded: Loaded, workers: int, announce: Announce, store: Stor
         front = ManagementFront(
             not_ready=supervisor.not_ready, metrics=metrics, services=SERVICES, version=__version__
         )
-        async with _serving(front, management, shutdown_s=1.0):
-            announce(_device_url(loaded, device), _url("http", management))
+        async with _serving(front, sockets.management, shutdown_s=1.0):
+            device_url = _device_url(loaded, sockets.shared.device)
+            announce(device_url, _url("http", sockets.management))
             for index in range(workers):
                 supervisor.start(index)
             while not stop.is_set():
@@ -452,8 +495,8 @@ async def _oversee(loaded: Loaded, workers: int, announce: Announce, store: Stor
                     reload.clear()
                     supervisor.signal(signal.SIGHUP)
             supervisor.stopping = True
-            # Ours too has to go, or the kernel takes phones in that nobody will answer.
-            device.close()
+            # Ours too have to go, or the kernel takes phones in that nobody will answer.
+            sockets.shared.close()
             supervisor.signal(signal.SIGTERM)
             try:
                 async with asyncio.timeout(settings.server.shutdown_timeout_s + 5):
@@ -462,18 +505,18 @@ async def _oversee(loaded: Loaded, workers: int, announce: Announce, store: Stor
                 supervisor.signal(signal.SIGKILL)
 
 
-def _worker_process(loaded: Loaded, device: socket.socket, index: int, link: Connection) -> None:
+def _worker_process(loaded: Loaded, shared: _Shared, index: int, link: Connection) -> None:
     """Run one worker of several; the target of a process."""
     log.configure(loaded.settings.server.log_format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            runner.run(_worker_main(loaded, device, index, link))
+            runner.run(_worker_main(loaded, shared, index, link))
         except StartRefused as refused:
             structlog.get_logger().error("worker_refused", worker=index, error=str(refused))
             raise SystemExit(1) from None
 
 
-async def _worker_main(loaded: Loaded, device: socket.socket, index: int, link: Connection) -> None:
+async def _worker_main(loaded: Loaded, shared: _Shared, index: int, link: Connection) -> None:
     stop, reload = _on_signals()
     loop = asyncio.get_running_loop()
 
@@ -484,7 +527,7 @@ async def _worker_main(loaded: Loaded, device: socket.socket, index: int, link: 
     loop.add_reader(link.fileno(), orphaned)
     async with (
         compose.opened(loaded, worker=index) as parts,
-        _worker(_State(parts), device, index=index, reload=reload),
+        _worker(_State(parts), shared, index=index, reload=reload),
     ):
         link.send(True)
         await stop.wait()
@@ -501,6 +544,43 @@ def _on_signals() -> tuple[asyncio.Event, asyncio.Event]:
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, reload.set)
     return stop, reload
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """The sockets that every worker serves."""
+
+    device: socket.socket
+    es2plus: socket.socket | None
+    """None where no SM-DP+ tells us anything."""
+
+    def close(self) -> None:
+        """Take no more connections in this process."""
+        for each in (self.device, self.es2plus):
+            if each is not None:
+                each.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Sockets:
+    """Every socket of a server."""
+
+    shared: _Shared
+    management: socket.socket
+
+
+@contextmanager
+def _listening_to_all(loaded: Loaded) -> Iterator[_Sockets]:
+    """Yield the sockets; raise StartRefused where an address is not to be had."""
+    settings = loaded.settings
+    with contextlib.ExitStack() as stack:
+        enter = stack.enter_context
+        device = enter(_listening("device", settings.device.listen, settings.device.backlog))
+        management = enter(_listening("management", settings.management.listen, 128))
+        es2plus = None
+        if settings.es2plus.listen:
+            es2plus = enter(_listening("es2plus", settings.es2plus.listen, 128))
+        yield _Sockets(_Shared(device, es2plus), management)
 
 
 @contextmanager

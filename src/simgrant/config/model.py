@@ -401,6 +401,29 @@ class Smdp(Section, frozen=True):
     """Seconds for TCP and TLS together."""
     in_flight: int = 50
     """Calls that one worker has under way with it at a time."""
+    tells_sha256: tuple[str, ...] = ()
+    """SHA-256 hashes of the certificates with which it calls [es2plus], with colons or without."""
+    tells_subjects: tuple[str, ...] = ()
+    """Or whole subjects of them, such as `CN=dp1,O=Example,C=DE`. Whoever `es2plus.client_ca` gives
+    such a certificate is believed."""
+    deletion_point: int = 0
+    """The notificationPointId by which it tells that a profile was deleted; 0 = it does not."""
+
+
+class Es2plus(Section, frozen=True):
+    """The listener on which SM-DP+s tell what became of profiles (handleDownloadProgressInfo and
+    handleNotification), with mutual TLS (see [eSIM](esim.md))."""
+
+    listen: str = ""
+    """Address and port; empty = nobody tells us."""
+    tls_certificate: str = ""
+    """PEM file of the certificate chain. Must be set. Read again when it changes and on SIGHUP."""
+    tls_key: str = ""
+    """PEM file of the certificate's private key. Must be set."""
+    client_ca: str = ""
+    """PEM file of the authorities that certificates of SM-DP+s are from. Must be set."""
+    in_flight: int = 64
+    """Calls that one worker handles at a time; more get 503."""
 
 
 class Match(Section, frozen=True):
@@ -708,6 +731,7 @@ class Settings(Section, frozen=True):
     signing: Signing = Signing()
     roaming: Roaming = Roaming()
     orders: Orders = Orders()
+    es2plus: Es2plus = Es2plus()
     limits: Limits = Limits()
     records: Records = Records()
     push: Push = Push()
