@@ -111,6 +111,8 @@ class SystemClock:
 
 
 CLOCK = SystemClock()
+_SMDP_IDLE_S = 4.0
+"""Seconds: enough for the calls of one order, and less than servers wait before they hang up."""
 _CLAIMED_AT_ONCE = 250
 """Notices; one who claims many holds the others up."""
 
@@ -380,6 +382,7 @@ def open_smdps(loaded: Loaded) -> dict[str, dict[str, Smdp]]:
                 key=loaded.path(table.key) if table.key else None,
                 plain=any(url.startswith("http:") for url in (table.url, *table.urls.values())),
                 connect_timeout_s=table.connect_timeout_s,
+                idle_s=_SMDP_IDLE_S,
                 in_flight=table.in_flight,
             ),
         )

@@ -262,6 +262,32 @@ async def test_the_pool_itself_says_what_cannot_be(world: World) -> None:
     assert await cause(world.download()) is Cause.OUT_OF_STOCK
 
 
+async def test_a_fault_may_be_of_one_function_and_of_so_many_calls(world: World) -> None:
+    world.server.play(Plan(fault=Fault.OUT_OF_STOCK, function=Function.DOWNLOAD_ORDER, times=2))
+    ours = Iccid(next(iter(world.pool.profiles)))
+    with pytest.raises(Refused) as raised:
+        await world.release(ours)
+    assert raised.value.cause is Cause.ALREADY_RELEASED
+    for _ in range(2):
+        with pytest.raises(Refused) as raised:
+            await world.download()
+        assert raised.value.cause is Cause.OUT_OF_STOCK
+    await world.download()
+    assert world.server.plan is None
+    assert world.free == 9
+
+
+async def test_a_fault_may_be_of_a_share_of_the_calls(world: World) -> None:
+    world.server.play(Plan(fault=Fault.OUT_OF_STOCK, share=0.2))
+    refused = []
+    for number in range(10):
+        try:
+            await world.download()
+        except Refused:
+            refused.append(number)
+    assert refused == [4, 9]
+
+
 # --- what surely did not happen ---------------------------------------------------------------
 
 

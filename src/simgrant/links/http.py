@@ -81,6 +81,9 @@ class HttpConfig:
     """Requests under way at a time; more wait for their turn."""
     connect_timeout_s: float = 5.0
     """Seconds for TCP and TLS together."""
+    idle_s: float = 90.0
+    """Seconds that a connection is kept without use. A request that meets the peer's end of one may
+    have been heard or not: where that matters, be less patient than the peer."""
     most_bytes: int = 64 * 1024
     """Bytes of an answer's body; a longer one is PeerMisbehaved."""
     retry: RetryRules = RetryRules()
@@ -317,6 +320,7 @@ def _client(config: HttpConfig) -> Client:
         .zstd(False)
         .deflate(False)
         .connect_timeout(timedelta(seconds=config.connect_timeout_s))
+        .pool_idle_timeout(timedelta(seconds=config.idle_s))
         # What a peer keeps silent about is found out before requests wait for it.
         .http2_keep_alive_interval(timedelta(seconds=20))
         .http2_keep_alive_timeout(timedelta(seconds=10))

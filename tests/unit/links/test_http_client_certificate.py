@@ -234,6 +234,17 @@ def test_files_that_are_no_use_refuse_the_start(
         HttpLink(replace(config, certificate=certificate, key=key), Clock())
 
 
+async def test_a_connection_that_lay_idle_too_long_is_not_used(
+    peer: Peer, config: HttpConfig
+) -> None:
+    link = HttpLink(replace(config, idle_s=0.001), Clock())
+    for _ in range(2):
+        assert await send(link, peer.web.url) == 200
+        await asyncio.sleep(0.05)
+    assert peer.web.connections == 2
+    await link.close()
+
+
 # --- what is unsent, and what is not --------------------------------------------------------
 
 

@@ -338,6 +338,7 @@ async def test_an_operator_that_is_away_is_said_to_be(levers: Levers) -> None:
         ("PUT", "/fault", b"{}", 400),
         ("PUT", "/fault", b'{"fault":"magic"}', 400),
         ("PUT", "/fault", b'{"fault":"slow","much":1}', 400),
+        ("PUT", "/fault", b'{"fault":"slow","share":0}', 400),
         ("POST", "/profiles", b'{"profile_type":"a","count":0}', 400),
         ("POST", "/state", b'{"iccid":"1","state":"Enabled"}', 400),
         ("POST", "/install", b'{"iccid":"1"}', 400),

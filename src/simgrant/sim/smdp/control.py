@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 
@@ -42,6 +42,7 @@ class _Play(msgspec.Struct, forbid_unknown_fields=True):
     fault: Fault
     function: Function | None = None
     times: int = -1
+    share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
     delay_s: float = 1.0
     subject: str = "8.2.5"
     reason: str = "3.7"

@@ -46,6 +46,8 @@ class Plan:
     """None: to calls of every function."""
     times: int = -1
     """-1: until told otherwise."""
+    share: float = 1.0
+    """Of the calls in question, evenly: 0.2 is every fifth."""
     delay_s: float = 1.0
     subject: str = "8.2.5"
     reason: str = "3.7"

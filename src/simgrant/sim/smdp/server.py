@@ -85,6 +85,8 @@ class SmdpServer:
         self._tell = tell
         self._news = asyncio.Event()
         self._count = 0
+        self._owed = 0.0
+        """Of the calls so far, how many more should have been done wrong."""
 
     async def up(self) -> None:
         """Listen."""
@@ -96,7 +98,7 @@ class SmdpServer:
 
     def play(self, plan: Plan | None) -> None:
         """Misbehave like this from now on; None = behave."""
-        self.plan = plan
+        self.plan, self._owed = plan, 0.0
 
     async def until_seen(self, count: int) -> None:
         """Return once ``count`` calls have come in all."""
@@ -140,6 +142,11 @@ class SmdpServer:
         plan = self.plan
         if plan is None or plan.function not in (None, function) or not plan.times:
             return None
+        self._owed += plan.share
+        # What is left of a share that has no end in binary must not cost a turn.
+        if self._owed < 1 - 1e-9:
+            return None
+        self._owed -= 1
         if plan.times > 0:
             self.plan = replace(plan, times=plan.times - 1) if plan.times > 1 else None
         return plan
