@@ -366,17 +366,12 @@ def _esim_problems(loaded: Loaded) -> list[str]:
 def _teller_problems(settings: Settings) -> Iterator[str]:
     """Name what would let the wrong one tell of profiles, or nobody."""
     ours = settings.es2plus
-    tellers = [
-        name for name, smdp in settings.smdp.items() if smdp.tells_sha256 or smdp.tells_subjects
-    ]
     if ours.listen:
         for key in ("tls_certificate", "tls_key", "client_ca"):
             if not getattr(ours, key):
                 yield f"es2plus.{key}: must be set: ES2+ is mutual TLS"
-        if not tellers:
+        if not any(smdp.tells_sha256 or smdp.tells_subjects for smdp in settings.smdp.values()):
             yield "es2plus: no [smdp.NAME] has tells_sha256 or tells_subjects: nobody could call"
-    elif tellers:
-        yield f"smdp.{tellers[0]}: it tells nobody: es2plus.listen is empty"
     for name, smdp in settings.smdp.items():
         if not 0 <= smdp.deletion_point <= 999_999:
             yield f"smdp.{name}.deletion_point: {smdp.deletion_point} is not within 0 to 999999"
