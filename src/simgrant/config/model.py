@@ -412,7 +412,7 @@ class Smdp(Section, frozen=True):
 
 class Es2plus(Section, frozen=True):
     """The listener on which SM-DP+s tell what became of profiles (handleDownloadProgressInfo and
-    handleNotification), with mutual TLS (see [eSIM](esim.md))."""
+    handleNotification), with mutual TLS (see [eSIM](../esim.md))."""
 
     listen: str = ""
     """Address and port; empty = nobody tells us."""
@@ -622,7 +622,7 @@ class TextMessages(Section, frozen=True):
 
 
 class Orders(Section, frozen=True):
-    """How long eSIM orders may take, and what devices that wait are told (see [eSIM](esim.md))."""
+    """How long eSIM orders may take, and what devices that wait are told (see [eSIM](../esim.md))."""
 
     immediate_s: float = 5.0
     """Seconds that a device is kept waiting for its profile; then it is told to come again."""
@@ -641,7 +641,7 @@ class Orders(Section, frozen=True):
 
 
 class Esim(Section, frozen=True):
-    """eSIMs that devices may have, and where their profiles come from (see [eSIM](esim.md))."""
+    """eSIMs that devices may have, and where their profiles come from (see [eSIM](../esim.md))."""
 
     app: Literal["companion", "primary"] = "companion"
     """For whom: `companion` is watches and the like (ap2006), `primary` the phone itself
