@@ -622,7 +622,7 @@ class TextMessages(Section, frozen=True):
 
 
 class Orders(Section, frozen=True):
-    """How long eSIM orders may take, and what devices that wait are told (see [eSIM](../esim.md))."""
+    """How long [eSIM](../esim.md) orders may take, and what devices that wait are told."""
 
     immediate_s: float = 5.0
     """Seconds that a device is kept waiting for its profile; then it is told to come again."""

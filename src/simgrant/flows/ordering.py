@@ -139,9 +139,14 @@ class Ordering:
         """Set an order going whose lease is ours, and return how far it is after a short while."""
         driving = self._set_going(kept)
         await asyncio.wait([driving], timeout=self._rules.immediate_s)
-        if driving.done():
-            return driving.result()
-        return await self.happens(kept, Delayed())
+        order = driving.result() if driving.done() else kept.order
+        if order.todo is None:
+            return order
+        try:
+            return await self.happens(Kept(kept.tenant, kept.imsi, order), Delayed())
+        except OutOfOrder:
+            # It is ready by now, or it has ended, and nobody waits for what is left to be done.
+            return await self._again(kept)
 
     async def happens(self, kept: Kept, event: Event, *, mine: bool = False) -> Order:
         """Let something happen to an order and return it; raise `OutOfOrder` if it does not fit.

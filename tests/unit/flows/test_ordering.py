@@ -68,6 +68,40 @@ async def test_what_takes_longer_goes_on_by_itself_and_is_told(world: World) -> 
     assert notice.app_id == "ap2006"
 
 
+async def test_who_was_told_to_wait_because_a_call_failed_is_told_too(world: World) -> None:
+    await world.store.register_push(T, IMSI, [PUSH])
+    world.books.fates = [NotReached()]
+    order = await world.ordering().make(T, IMSI, an_order(), instead_of=None)
+    assert order is not None
+    assert (order.state, order.waiting) == (OrderState.ORDERED, True)
+    await world.until_nothing_is_due()
+    assert (await world.order()).state is OrderState.RELEASED
+    (notice,) = await world.store.claim_notices(now=9_999, again_at=9_999, limit=9)
+    assert notice.app_id == "ap2006"
+
+
+async def test_what_is_ready_before_it_is_written_that_it_takes_longer_is_ready(
+    world: World,
+) -> None:
+    class Overtaken:
+        """Orders that get ready while somebody writes that they are not."""
+
+        async def change(self, *args: Any, **more: Any) -> bool:
+            if more["event"] == "Delayed":
+                world.books.gate.set() if world.books.gate else None
+                await asyncio.wait(ordering._under_way)
+            return await world.store.orders.change(*args, **more)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.store.orders, name)
+
+    world.books.gate = asyncio.Event()
+    ordering = world.ordering(cast("Orders", Overtaken()), immediate_s=0.01)
+    order = await ordering.make(T, IMSI, an_order(), instead_of=None)
+    assert order is not None
+    assert (order.state, order.waiting) == (OrderState.RELEASED, False)
+
+
 async def test_who_waited_for_nothing_is_told_nothing(world: World) -> None:
     await world.store.register_push(T, IMSI, [PUSH])
     await world.ordering().make(T, IMSI, an_order(), instead_of=None)
