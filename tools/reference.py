@@ -425,6 +425,8 @@ def metric_rows() -> list[tuple[str, str, str, str]]:
     made.watch_in_flight(lambda: 0)
     made.count([(full_trail(), 0.001)])
     made.count_notices("default", "fcm", "delivered", 1, 0.5)
+    made.count_order("default", "ap2006", "released")
+    made.count_smdp_call("main", 204)
     rows = []
     for family in made.registry.collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name

@@ -71,6 +71,7 @@ from simgrant.flows.operations.operation import Means, Offer
 from simgrant.flows.ordering import Ordering
 from simgrant.flows.ordering import Rules as OrderRules
 from simgrant.flows.private_identity import GatewayKey, PrivateIdentities
+from simgrant.flows.profile_events import Events, Teller
 from simgrant.flows.shape import Shape
 from simgrant.flows.signing import Signer
 from simgrant.flows.visits import House, Visits
@@ -84,6 +85,9 @@ from simgrant.fronts.device.key_set import KeySet
 from simgrant.fronts.device.message import Reply, Request, Send
 from simgrant.fronts.device.protocol import Answer, Bounds
 from simgrant.fronts.device.source import Proxies
+from simgrant.fronts.es2plus.app import Call, Es2plusFront
+from simgrant.fronts.es2plus.app import Limits as CallLimits
+from simgrant.fronts.es2plus.callers import Caller, Callers
 from simgrant.fronts.portal import app as portal_app
 from simgrant.fronts.portal.app import PortalFront
 from simgrant.fronts.portal.brand import Brand, Logo
@@ -157,6 +161,8 @@ class Parts:
     portal: Answer | None
     """The portal behind connections; None where there are no pages."""
     portal_bounds: Bounds
+    es2plus: Es2plusFront | None
+    """None where no SM-DP+ tells us anything."""
     watched: tuple[Watched, ...]
     """What is read again when its files change."""
 
@@ -418,6 +424,49 @@ def open_smdps(loaded: Loaded) -> dict[str, dict[str, Smdp]]:
     return found
 
 
+def open_es2plus(
+    loaded: Loaded, store: Store, ordering: Ordering, metrics: Metrics
+) -> Es2plusFront:
+    """Return what SM-DP+s tell of their profiles; raise StartRefused for a certificate of none."""
+    settings = loaded.settings
+
+    def record(call: Call) -> None:
+        metrics.count_smdp_call(call.smdp, call.answer)
+        log = structlog.get_logger()
+        # Whose call it is, and of which profile, was said by who took it over.
+        (log.info if call.answer == 204 else log.warning)(
+            "smdp_called",
+            smdp=call.smdp,
+            function=call.function,
+            call=call.call_id,
+            answer=call.answer,
+            reason=call.reason,
+            ms=round(call.seconds * 1000, 1),
+        )
+
+    tellers = {
+        name: Teller(table.tenants or tuple(loaded.tenants), table.deletion_point or None)
+        for name, table in settings.smdp.items()
+    }
+    callers = Callers(
+        Caller(
+            name=name,
+            sha256=frozenset(table.tells_sha256),
+            subjects=frozenset(table.tells_subjects),
+        )
+        for name, table in settings.smdp.items()
+    )
+    return Es2plusFront(
+        Events(store.orders, ordering=ordering, tellers=tellers),
+        callers,
+        clock=CLOCK,
+        record=record,
+        limits=CallLimits(
+            in_flight=settings.es2plus.in_flight, timeout_s=settings.server.request_timeout_s
+        ),
+    )
+
+
 def _http(loaded: Loaded, peer: str, table: model.PushChannel) -> HttpConfig:
     hosts = []
     for text in table.connect_to:
@@ -492,7 +541,11 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         by_oidc = _by_oidc(loaded, reception, returns, by_otp)
         access = issuers(loaded)
         ordering = Ordering(
-            store.orders, smdps=smdps, clock=CLOCK, rules=_order_rules(settings.orders)
+            store.orders,
+            smdps=smdps,
+            clock=CLOCK,
+            metrics=metrics,
+            rules=_order_rules(settings.orders),
         )
         esim = EsimMeans(ordering, esims(loaded), found_policies, settings.roaming.max_age_s)
         means = Means(OPERATIONS, keys, store, offers(loaded), partners(loaded), esim)
@@ -604,6 +657,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 proxies=proxies,
                 proxy_protocol=False,
             ),
+            open_es2plus(loaded, store, ordering, metrics) if settings.es2plus.listen else None,
             (keys.watched, *_watched_settings(loaded, clients)),
         )
         await journal.flush()

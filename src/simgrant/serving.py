@@ -38,6 +38,8 @@ from simgrant import __version__, compose
 from simgrant.config.load import Loaded, parse_listen
 from simgrant.errors import EcsError, StartRefused
 from simgrant.fronts.device.protocol import protocol_class
+from simgrant.fronts.es2plus.callers import require_certificate
+from simgrant.fronts.es2plus.protocol import CertifiedProtocol
 from simgrant.fronts.management.app import ManagementFront
 from simgrant.links.watched import Watched
 from simgrant.ports.store import Store
@@ -60,6 +62,8 @@ class Running:
     management_url: str
     portal_url: str
     """Empty where there are no pages."""
+    es2plus_url: str
+    """Empty where no SM-DP+ tells us anything."""
 
 
 def serve(loaded: Loaded, *, workers: int, announce: Announce) -> int:
@@ -88,12 +92,7 @@ async def _single(loaded: Loaded, announce: Announce) -> int:
 @asynccontextmanager
 async def running(loaded: Loaded, *, reload: asyncio.Event | None = None) -> AsyncIterator[Running]:
     """Run one worker with its management listener in this event loop."""
-    settings = loaded.settings
-    with (
-        _listening("device", settings.device.listen, settings.device.backlog) as device,
-        _listening("management", settings.management.listen, 128) as management,
-        _listening_portal(loaded) as (portal, loaded),
-    ):
+    with _listening_to_all(loaded) as (sockets, loaded):
         async with compose.opened(loaded) as parts:
             state = _State(parts)
             front = ManagementFront(
@@ -104,14 +103,15 @@ async def running(loaded: Loaded, *, reload: asyncio.Event | None = None) -> Asy
             )
             # The management listener outlives the other, to say that this node is going.
             async with (
-                _serving(front, management, shutdown_s=1.0),
-                _worker(state, device, portal, index=0, reload=reload),
+                _serving(front, sockets.management, shutdown_s=1.0),
+                _worker(state, sockets.shared, index=0, reload=reload),
             ):
                 yield Running(
                     parts,
-                    _device_url(loaded, device),
-                    _url("http", management),
-                    _portal_url(loaded),
+                    _device_url(loaded, sockets.shared.device),
+                    _url("http", sockets.management),
+                    loaded.portal_url if sockets.shared.portal else "",
+                    _url("https", sockets.shared.es2plus) if sockets.shared.es2plus else "",
                 )
 
 
@@ -135,14 +135,9 @@ class _State:
 
 @asynccontextmanager
 async def _worker(
-    state: _State,
-    device: socket.socket,
-    portal: socket.socket | None,
-    *,
-    index: int,
-    reload: asyncio.Event | None,
+    state: _State, shared: _Shared, *, index: int, reload: asyncio.Event | None
 ) -> AsyncIterator[None]:
-    """Serve the listeners of devices and portal, and do the upkeep."""
+    """Serve the listeners that workers share, and do the upkeep."""
     parts = state.parts
     settings = parts.loaded.settings
     certificates = _certificates(parts.loaded)
@@ -158,38 +153,54 @@ async def _worker(
         _upkeep(parts, certificates.values(), index, reload),
         _serving(
             parts.device,
-            device,
+            shared.device,
             shutdown_s=settings.server.shutdown_timeout_s,
             http=protocol_class(parts.device, parts.bounds),
             context=_context_of(certificates, "device"),
             backlog=settings.device.backlog,
         ) as phones,
-        _serving_portal(parts, portal, _context_of(certificates, "portal")) as pages,
+        _serving_portal(parts, shared.portal, _context_of(certificates, "portal")) as pages,
+        _serving_smdps(parts, shared.es2plus, _context_of(certificates, "es2plus")) as smdps,
     ):
         try:
             yield
         finally:
             state.stopping = True
-            # Both at once: each may take all the time that there is.
-            for server in (phones, pages):
+            # All at once: each may take all the time that there is.
+            for server in (phones, pages, smdps):
                 if server is not None:
                     server.should_exit = True
 
 
 @asynccontextmanager
 async def _serving_portal(
-    parts: compose.Parts, portal: socket.socket | None, context: ssl.SSLContext | None
+    parts: compose.Parts, listener: socket.socket | None, context: ssl.SSLContext | None
 ) -> AsyncIterator[_Server | None]:
     """Serve the portal, where there is one."""
-    if portal is None or parts.portal is None:
+    if listener is None or parts.portal is None:
         yield None
         return
     async with _serving(
         parts.portal,
-        portal,
+        listener,
         shutdown_s=parts.loaded.settings.server.shutdown_timeout_s,
         http=protocol_class(parts.portal, parts.portal_bounds),
         context=context,
+    ) as server:
+        yield server
+
+
+@asynccontextmanager
+async def _serving_smdps(
+    parts: compose.Parts, listener: socket.socket | None, context: ssl.SSLContext | None
+) -> AsyncIterator[_Server | None]:
+    """Serve the SM-DP+s that tell us of profiles, where there are any."""
+    if listener is None or parts.es2plus is None:
+        yield None
+        return
+    shutdown_s = parts.loaded.settings.server.shutdown_timeout_s
+    async with _serving(
+        parts.es2plus, listener, shutdown_s=shutdown_s, http=CertifiedProtocol, context=context
     ) as server:
         yield server
 
@@ -294,8 +305,8 @@ async def _upkeep(
 async def _renew(
     parts: compose.Parts, certificates: Iterable[Certificate], reload: asyncio.Event
 ) -> None:
-    """Take over what changed of key ring, certificates and profiles, every second and on SIGHUP."""
-    watched = (*parts.watched, *(certificate.watched for certificate in certificates))
+    """Take over what changed of key ring, certificates and profiles, each second and on SIGHUP."""
+    watched = (*parts.watched, *(each.watched for each in certificates))
     while True:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(parts.loaded.settings.keys.poll_s):
@@ -326,15 +337,19 @@ async def _purge(parts: compose.Parts) -> None:
 def _certificates(loaded: Loaded) -> dict[str, Certificate]:
     """Return the certificates of the listeners that have one; raise StartRefused."""
     settings = loaded.settings
-    device, portal = settings.device, settings.portal
-    files = {"device": (device.tls_certificate, device.tls_key)}
-    if portal.listen:
-        files["portal"] = (portal.tls_certificate, portal.tls_key)
-    return {
-        name: Certificate(loaded.path(certificate), loaded.path(key))
-        for name, (certificate, key) in files.items()
-        if certificate
+    found = {
+        name: Certificate((loaded.path(section.tls_certificate), loaded.path(section.tls_key)))
+        for name, section in (
+            ("device", settings.device),
+            ("portal", settings.portal),
+            ("es2plus", settings.es2plus),
+        )
+        if section.listen and section.tls_certificate
     }
+    if "es2plus" in found:
+        # What is asked of the other side is the first context's, and stays when ours is renewed.
+        require_certificate(found["es2plus"].context, loaded.path(settings.es2plus.client_ca))
+    return found
 
 
 def _context_of(certificates: Mapping[str, Certificate], name: str) -> ssl.SSLContext | None:
@@ -344,8 +359,9 @@ def _context_of(certificates: Mapping[str, Certificate], name: str) -> ssl.SSLCo
 class Certificate:
     """A listener's certificate, renewed in place: new handshakes get the new one."""
 
-    def __init__(self, certificate: Path, key: Path) -> None:
-        self._files = (certificate, key)
+    def __init__(self, files: tuple[Path, Path]) -> None:
+        """Take the files of the chain and of its key."""
+        self._files = files
         self.watched = Watched("certificate", self._files, self._take)
         self.context = self._live = self._load(_context())
 
@@ -399,8 +415,7 @@ class _Supervisor:
     """Starts workers, restarts who dies, and knows whether all are ready."""
 
     loaded: Loaded
-    device: socket.socket
-    portal: socket.socket | None
+    shared: _Shared
     metrics_dir: str
     store: Store
     """For asking whether it answers; the workers have their own."""
@@ -413,9 +428,7 @@ class _Supervisor:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(
-            target=_worker_process,
-            args=(self.loaded, self.device, self.portal, index, theirs),
-            daemon=False,
+            target=_worker_process, args=(self.loaded, self.shared, index, theirs), daemon=False
         )
         process.start()
         theirs.close()
@@ -484,12 +497,10 @@ async def _oversee(loaded: Loaded, workers: int, announce: Announce, store: Stor
     settings = loaded.settings
     with (
         tempfile.TemporaryDirectory(prefix="simgrant-metrics-") as metrics_dir,
-        _listening("device", settings.device.listen, settings.device.backlog) as device,
-        _listening("management", settings.management.listen, 128) as management,
-        _listening_portal(loaded) as (portal, loaded),
+        _listening_to_all(loaded) as (sockets, loaded),
     ):
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir
-        supervisor = _Supervisor(loaded, device, portal, metrics_dir, store)
+        supervisor = _Supervisor(loaded, sockets.shared, metrics_dir, store)
 
         def metrics() -> bytes:
             registry = CollectorRegistry()
@@ -499,8 +510,9 @@ async def _oversee(loaded: Loaded, workers: int, announce: Announce, store: Stor
         front = ManagementFront(
             not_ready=supervisor.not_ready, metrics=metrics, services=SERVICES, version=__version__
         )
-        async with _serving(front, management, shutdown_s=1.0):
-            announce(_device_url(loaded, device), _url("http", management))
+        async with _serving(front, sockets.management, shutdown_s=1.0):
+            device_url = _device_url(loaded, sockets.shared.device)
+            announce(device_url, _url("http", sockets.management))
             for index in range(workers):
                 supervisor.start(index)
             while not stop.is_set():
@@ -512,10 +524,8 @@ async def _oversee(loaded: Loaded, workers: int, announce: Announce, store: Stor
                     reload.clear()
                     supervisor.signal(signal.SIGHUP)
             supervisor.stopping = True
-            # Ours too has to go, or the kernel takes phones in that nobody will answer.
-            device.close()
-            if portal is not None:
-                portal.close()
+            # Ours too have to go, or the kernel takes phones in that nobody will answer.
+            sockets.shared.close()
             supervisor.signal(signal.SIGTERM)
             try:
                 async with asyncio.timeout(settings.server.shutdown_timeout_s + 5):
@@ -524,30 +534,18 @@ async def _oversee(loaded: Loaded, workers: int, announce: Announce, store: Stor
                 supervisor.signal(signal.SIGKILL)
 
 
-def _worker_process(
-    loaded: Loaded,
-    device: socket.socket,
-    portal: socket.socket | None,
-    index: int,
-    link: Connection,
-) -> None:
+def _worker_process(loaded: Loaded, shared: _Shared, index: int, link: Connection) -> None:
     """Run one worker of several; the target of a process."""
     log.configure(loaded.settings.server.log_format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            runner.run(_worker_main(loaded, device, portal, index, link))
+            runner.run(_worker_main(loaded, shared, index, link))
         except StartRefused as refused:
             structlog.get_logger().error("worker_refused", worker=index, error=str(refused))
             raise SystemExit(1) from None
 
 
-async def _worker_main(
-    loaded: Loaded,
-    device: socket.socket,
-    portal: socket.socket | None,
-    index: int,
-    link: Connection,
-) -> None:
+async def _worker_main(loaded: Loaded, shared: _Shared, index: int, link: Connection) -> None:
     stop, reload = _on_signals()
     loop = asyncio.get_running_loop()
 
@@ -558,7 +556,7 @@ async def _worker_main(
     loop.add_reader(link.fileno(), orphaned)
     async with (
         compose.opened(loaded, worker=index) as parts,
-        _worker(_State(parts), device, portal, index=index, reload=reload),
+        _worker(_State(parts), shared, index=index, reload=reload),
     ):
         link.send(True)
         await stop.wait()
@@ -575,6 +573,54 @@ def _on_signals() -> tuple[asyncio.Event, asyncio.Event]:
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, reload.set)
     return stop, reload
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """The sockets that every worker serves."""
+
+    device: socket.socket
+    portal: socket.socket | None
+    """None where there are no pages."""
+    es2plus: socket.socket | None
+    """None where no SM-DP+ tells us anything."""
+
+    def close(self) -> None:
+        """Take no more connections in this process."""
+        for each in (self.device, self.portal, self.es2plus):
+            if each is not None:
+                each.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Sockets:
+    """Every socket of a server."""
+
+    shared: _Shared
+    management: socket.socket
+
+
+@contextmanager
+def _listening_to_all(loaded: Loaded) -> Iterator[tuple[_Sockets, Loaded]]:
+    """Yield the sockets, and the settings with the portal's place in them.
+
+    Raise StartRefused where an address is not to be had.
+    """
+    settings = loaded.settings
+    with contextlib.ExitStack() as stack:
+
+        def listening(name: str, text: str, backlog: int) -> socket.socket:
+            return stack.enter_context(_listening(name, text, backlog))
+
+        device = listening("device", settings.device.listen, settings.device.backlog)
+        management = listening("management", settings.management.listen, 128)
+        portal = es2plus = None
+        if settings.portal.listen:
+            portal = listening("portal", settings.portal.listen, settings.device.backlog)
+            loaded = loaded.portal_at(_url("", portal).removeprefix("://"))
+        if settings.es2plus.listen:
+            es2plus = listening("es2plus", settings.es2plus.listen, 128)
+        yield _Sockets(_Shared(device, portal, es2plus), management), loaded
 
 
 @contextmanager
@@ -595,21 +641,6 @@ def _listening(name: str, text: str, backlog: int) -> Iterator[socket.socket]:
         yield listener
     finally:
         listener.close()
-
-
-@contextmanager
-def _listening_portal(loaded: Loaded) -> Iterator[tuple[socket.socket | None, Loaded]]:
-    """Yield the portal's socket, where there is one, and the settings with its place in them."""
-    settings = loaded.settings
-    if not settings.portal.listen:
-        yield None, loaded
-        return
-    with _listening("portal", settings.portal.listen, settings.device.backlog) as listener:
-        yield listener, loaded.portal_at(_url("", listener).removeprefix("://"))
-
-
-def _portal_url(loaded: Loaded) -> str:
-    return loaded.portal_url if loaded.settings.portal.listen else ""
 
 
 def _device_url(loaded: Loaded, listener: socket.socket) -> str:

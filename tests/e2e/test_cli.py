@@ -1144,6 +1144,27 @@ def test_the_story_of_silent_auth_has_no_surprises(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_story_of_the_watch_has_no_surprises(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [SIMGRANT, "demo", "--story", "watch"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert "0 surprises; the books of both sides agree" in done.stdout
+    for shown in (
+        "CompanionAppEligibility 1",
+        "SM-DP+: downloadOrder, confirmOrder",
+        "orders: active, released",
+        "cancelOrder",
+    ):
+        assert shown in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_serve_starts_from_nothing_for_a_newcomer(tmp_path: Path) -> None:
     device, settings = ports()
     handset = [SIMGRANT, "sim", "handset", f"http://127.0.0.1:{device}/", "--json"]

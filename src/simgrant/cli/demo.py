@@ -136,6 +136,8 @@ class Story(Word):
     """Who gets which service, and why."""
     SILENT_AUTH = "silent-auth"
     """A phone lends a token, and a partner's server learns its number with it, once."""
+    WATCH = "watch"
+    """A watch gets an eSIM of an SM-DP+, and gives it back."""
 
 
 def demo(
@@ -150,11 +152,11 @@ def demo(
 
     import uvloop
 
-    from simgrant.cli import silent_auth
+    from simgrant.cli import silent_auth, watch
 
-    play = silent_auth.play if story is Story.SILENT_AUTH else _play
+    plays = {Story.SILENT_AUTH: silent_auth.play, Story.WATCH: watch.play, Story.SERVICES: _play}
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        failures = runner.run(play())
+        failures = runner.run(plays[story]())
     if failures:
         raise Refused(f"not as expected: {'; '.join(failures)}")
 
@@ -202,9 +204,14 @@ async def _play() -> list[str]:
 
 
 @asynccontextmanager
-async def stage(state: Path) -> AsyncIterator[Running]:
-    """Run a server with a state of its own, deaf to the environment and to any configuration."""
+async def stage(state: Path, more: Mapping[str, str] | None = None) -> AsyncIterator[Running]:
+    """Run a server with a state of its own, deaf to the environment and to any configuration.
+
+    ``more`` are settings, as variables of an environment.
+    """
     import asyncio
+
+    import structlog
 
     from simgrant import serving
     from simgrant.cli.serve import add_demo, make_state
@@ -217,12 +224,14 @@ async def stage(state: Path) -> AsyncIterator[Running]:
             "SIMGRANT__DEVICE__LISTEN": '"127.0.0.1:0"',
             "SIMGRANT__MANAGEMENT__LISTEN": '"127.0.0.1:0"',
             "SIMGRANT__PORTAL__LISTEN": '"127.0.0.1:0"',
+            **(more or {}),
         },
     )
     await asyncio.to_thread(make_state, loaded)
     await add_demo(loaded)
     async with contextlib.AsyncExitStack() as stack:
         # The server's log goes where nobody looks: what matters of it is shown by us.
+        structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
         with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())):
             server = await stack.enter_async_context(serving.running(loaded))
         yield server

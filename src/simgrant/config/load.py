@@ -250,10 +250,10 @@ def _meant(name: str, known: Any) -> str:
 def _problems(loaded: Loaded) -> list[str]:
     settings = loaded.settings
     found = []
-    for name in ("device", "management", "portal"):
+    for name in ("device", "management", "portal", "es2plus"):
         listen = getattr(settings, name).listen
         try:
-            if listen or name != "portal":
+            if listen or name in ("device", "management"):
                 parse_listen(listen)
         except ValueError as error:
             found.append(f"{name}.listen: {error}")
@@ -326,6 +326,7 @@ def _problems(loaded: Loaded) -> list[str]:
         ("orders.polling_s", settings.orders.polling_s, 1, 3_600),
         ("orders.longest_polling_s", settings.orders.longest_polling_s, 1, 86_400),
         ("orders.most_polls", settings.orders.most_polls, 2, 100_000),
+        ("es2plus.in_flight", settings.es2plus.in_flight, 1, 100_000),
         ("text_messages.window", settings.text_messages.window, 1, 1_000),
         ("limits.remembered", settings.limits.remembered, 100, 10_000_000),
     ):
@@ -338,6 +339,7 @@ def _problems(loaded: Loaded) -> list[str]:
     found.extend(_channel_problems(loaded))
     found.extend(_smdp_problems(loaded))
     found.extend(_esim_problems(loaded))
+    found.extend(_teller_problems(settings))
     return found
 
 
@@ -394,6 +396,22 @@ def _esim_problems(loaded: Loaded) -> list[str]:
             if claimed.setdefault((tenant, esim.app), where) != where:
                 found.append(f"{where}: tenant {tenant} has one for {esim.app} already")
     return found
+
+
+def _teller_problems(settings: Settings) -> Iterator[str]:
+    """Name what would let the wrong one tell of profiles, or nobody."""
+    ours = settings.es2plus
+    if ours.listen:
+        for key in ("tls_certificate", "tls_key", "client_ca"):
+            if not getattr(ours, key):
+                yield f"es2plus.{key}: must be set: ES2+ is mutual TLS"
+        if not any(smdp.tells_sha256 or smdp.tells_subjects for smdp in settings.smdp.values()):
+            yield "es2plus: no [smdp.NAME] has tells_sha256 or tells_subjects: nobody could call"
+    for name, smdp in settings.smdp.items():
+        if not 0 <= smdp.deletion_point <= 999_999:
+            yield f"smdp.{name}.deletion_point: {smdp.deletion_point} is not within 0 to 999999"
+        elif 0 < smdp.deletion_point <= 4:
+            yield f"smdp.{name}.deletion_point: 1 to 4 are those of a download (SGP.22 §5.3.5)"
 
 
 def _smdp_problems(loaded: Loaded) -> list[str]:

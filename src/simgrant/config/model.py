@@ -431,6 +431,29 @@ class Smdp(Section, frozen=True):
     """Seconds for TCP and TLS together."""
     in_flight: int = 50
     """Calls that one worker has under way with it at a time."""
+    tells_sha256: tuple[str, ...] = ()
+    """SHA-256 hashes of the certificates with which it calls [es2plus], with colons or without."""
+    tells_subjects: tuple[str, ...] = ()
+    """Or whole subjects of them, such as `CN=dp1,O=Example,C=DE`. Whoever `es2plus.client_ca` gives
+    such a certificate is believed."""
+    deletion_point: int = 0
+    """The notificationPointId by which it tells that a profile was deleted; 0 = it does not."""
+
+
+class Es2plus(Section, frozen=True):
+    """The listener on which SM-DP+s tell what became of profiles (handleDownloadProgressInfo and
+    handleNotification), with mutual TLS (see [eSIM](../esim.md))."""
+
+    listen: str = ""
+    """Address and port; empty = nobody tells us."""
+    tls_certificate: str = ""
+    """PEM file of the certificate chain. Must be set. Read again when it changes and on SIGHUP."""
+    tls_key: str = ""
+    """PEM file of the certificate's private key. Must be set."""
+    client_ca: str = ""
+    """PEM file of the authorities that certificates of SM-DP+s are from. Must be set."""
+    in_flight: int = 64
+    """Calls that one worker handles at a time; more get 503."""
 
 
 class Match(Section, frozen=True):
@@ -667,7 +690,7 @@ class TextMessages(Section, frozen=True):
 
 
 class Orders(Section, frozen=True):
-    """How long eSIM orders may take, and what devices that wait are told (see [eSIM](esim.md))."""
+    """How long [eSIM](../esim.md) orders may take, and what devices that wait are told."""
 
     immediate_s: float = 5.0
     """Seconds that a device is kept waiting for its profile; then it is told to come again."""
@@ -686,7 +709,7 @@ class Orders(Section, frozen=True):
 
 
 class Esim(Section, frozen=True):
-    """eSIMs that devices may have, and where their profiles come from (see [eSIM](esim.md))."""
+    """eSIMs that devices may have, and where their profiles come from (see [eSIM](../esim.md))."""
 
     app: Literal["companion", "primary"] = "companion"
     """For whom: `companion` is watches and the like (ap2006), `primary` the phone itself
@@ -790,6 +813,7 @@ class Settings(Section, frozen=True):
     signing: Signing = Signing()
     roaming: Roaming = Roaming()
     orders: Orders = Orders()
+    es2plus: Es2plus = Es2plus()
     limits: Limits = Limits()
     records: Records = Records()
     push: Push = Push()

@@ -17,7 +17,6 @@ from simgrant.domain.order import (
     UNDER_WAY,
     CompanionService,
     Device,
-    Installed,
     Kind,
     Order,
     OrderState,
@@ -215,19 +214,6 @@ def download_info(task: Task, means: Means, order: Order) -> Characteristic:
         text = base64.b64encode(code.encode()).decode()
         items.append(Parm("ProfileActivationCode", text))
     return Characteristic("DownloadInfo", tuple(items))
-
-
-async def installed(task: Task, means: Means, order: Order) -> Order:
-    """Note that a device has its profile; the one that it takes the place of is over now."""
-    after = await means.esim.ordering.happens(kept(task, order), Installed())
-    if order.old_iccid is not None:
-        for other in (await orders(task, means)).values():
-            if other.iccid == order.old_iccid and other.order_id != order.order_id:
-                try:
-                    await means.esim.ordering.happens(kept(task, other), Unsubscribed())
-                except OutOfOrder:
-                    continue  # it is over already
-    return after
 
 
 async def configuration(task: Task, means: Means, order: Order) -> tuple[Item, ...]:

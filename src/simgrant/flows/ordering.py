@@ -9,6 +9,7 @@ what became of it is written in one step with what comes next.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import random
 import traceback
@@ -28,12 +29,14 @@ from simgrant.domain.order import (
     Failed,
     Found,
     GivenUp,
+    Installed,
     Order,
     OrderState,
     OutOfOrder,
     Settled,
     Todo,
     Trouble,
+    Unsubscribed,
     step,
 )
 from simgrant.errors import Conflict, EcsError
@@ -42,6 +45,7 @@ from simgrant.nouns import noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.orders import Kept, Orders
 from simgrant.ports.smdp import Cause, NotReached, Refused, Smdp
+from simgrant.telemetry.metrics import Metrics
 
 Smdps: TypeAlias = Mapping[str, Mapping[str, Smdp]]
 """The SM-DP+s of each tenant, by their names."""
@@ -87,8 +91,11 @@ class Rules:
 class Ordering:
     """Makes orders and drives them; ``run`` takes over what others left, until it is cancelled."""
 
-    def __init__(self, orders: Orders, *, smdps: Smdps, clock: Clock, rules: Rules) -> None:
+    def __init__(
+        self, orders: Orders, *, smdps: Smdps, clock: Clock, metrics: Metrics, rules: Rules
+    ) -> None:
         self._orders = orders
+        self._metrics = metrics
         self._smdps = smdps
         self._clock = clock
         self._rules = rules
@@ -122,6 +129,8 @@ class Ordering:
         made = await self._orders.make(
             tenant, imsi, order, instead_of=instead_of, due_at=due_at, most=most
         )
+        if made is not None:
+            self._say(tenant, made)
         if made is None or made.todo is None:
             return made
         return await self.wait(Kept(tenant, imsi, made))
@@ -130,12 +139,13 @@ class Ordering:
         """Set an order going whose lease is ours, and return how far it is after a short while."""
         driving = self._set_going(kept)
         await asyncio.wait([driving], timeout=self._rules.immediate_s)
-        if driving.done():
-            return driving.result()
+        order = driving.result() if driving.done() else kept.order
+        if order.todo is None:
+            return order
         try:
-            return await self.happens(kept, Delayed())
+            return await self.happens(Kept(kept.tenant, kept.imsi, order), Delayed())
         except OutOfOrder:
-            # It got there after all, in this very moment.
+            # It is ready by now, or it has ended, and nobody waits for what is left to be done.
             return await self._again(kept)
 
     async def happens(self, kept: Kept, event: Event, *, mine: bool = False) -> Order:
@@ -151,6 +161,18 @@ class Ordering:
                 return after
             before = await self._again(kept)
         raise Conflict("order_busy")
+
+    async def installed(self, kept: Kept) -> Order:
+        """Note that a device has its profile; the one that it takes the place of is over now.
+
+        Raise `OutOfOrder` if it cannot have it.
+        """
+        after = await self.happens(kept, Installed())
+        for other in (await self.of(kept.tenant, kept.imsi)).values():
+            if after.old_iccid not in (None, after.iccid) and other.iccid == after.old_iccid:
+                with contextlib.suppress(OutOfOrder):  # it is over already
+                    await self.happens(Kept(kept.tenant, kept.imsi, other), Unsubscribed())
+        return after
 
     async def begins(self, kept: Kept, event: Event) -> Order:
         """Let something happen that the SM-DP+ has to hear of, and return as `make` does."""
@@ -310,7 +332,7 @@ class Ordering:
             OrderState.RELEASED,
             OrderState.ENDED,
         )
-        return await self._orders.change(
+        changed = await self._orders.change(
             kept.tenant,
             kept.imsi,
             after,
@@ -319,6 +341,18 @@ class Ordering:
             due_at=due_at,
             keep_due=keep,
             tell=news and after.waiting,
+        )
+        if changed and (after.state is not before.state or after.orphan is not before.orphan):
+            self._say(kept.tenant, after)
+        return changed
+
+    def _say(self, tenant: str, order: Order) -> None:
+        """Count an order that is somewhere else now, and log it; an orphan is for the operator."""
+        state = "orphan_suspected" if order.orphan else order.state.value
+        self._metrics.count_order(tenant, order.app_id, state)
+        log = structlog.get_logger()
+        (log.warning if order.orphan else log.info)(
+            "order", tenant=tenant, order=order.order_id, state=state, reason=order.reason
         )
 
     def _due(

@@ -110,6 +110,22 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._orders = _Children(
+            Counter(
+                "simgrant_orders_total",
+                "eSIM orders that came to a state.",
+                ("tenant", "app", "state"),
+                registry=registry,
+            )
+        )
+        self._smdp_calls = _Children(
+            Counter(
+                "simgrant_smdp_told_total",
+                "Calls of SM-DP+s, by HTTP status.",
+                ("smdp", "status"),
+                registry=registry,
+            )
+        )
         self._operations = _Children(
             Counter(
                 "simgrant_operations_total",
@@ -136,6 +152,14 @@ class Metrics:
         self._notices[tenant, channel, result].inc(count)
         if seconds is not None:
             self._notice_seconds[tenant, channel].observe_all([seconds] * count)
+
+    def count_order(self, tenant: str, app: str, state: str) -> None:
+        """Count an order that came to a state."""
+        self._orders[tenant, app, state].inc()
+
+    def count_smdp_call(self, smdp: str, status: int) -> None:
+        """Count a call of an SM-DP+; ``smdp`` is empty where it is nobody we know."""
+        self._smdp_calls[smdp, status].inc()
 
     def watch_in_flight(self, number: Callable[[], int]) -> None:
         """Report how many requests are being handled, asked for when metrics are read."""

@@ -5,169 +5,31 @@ from __future__ import annotations
 import asyncio
 import itertools
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import structlog
 
-from simgrant.adapters.store import migrate
-from simgrant.adapters.store.sql.store import SqlStore
-from simgrant.adapters.store.sqlite import SqliteConfig, open_store
 from simgrant.domain.order import (
     Chosen,
-    Device,
     GivenUp,
-    Kind,
-    Order,
     OrderState,
     OutOfOrder,
     Polled,
     Source,
     Unsubscribed,
-    begin,
 )
-from simgrant.domain.subscription import PushRegistration, Subscription, SubscriptionStatus
+from simgrant.domain.subscription import PushRegistration
 from simgrant.errors import Conflict
-from simgrant.flows.ordering import Ordering, Rules
-from simgrant.identities import Eid, Iccid, Imsi, Msisdn
 from simgrant.ports.orders import Kept, NoStock, Orders, Shelf
 from simgrant.ports.smdp import Cause, NotReached, Refused, Smdp, UnknownOutcome
-from simgrant.ports.store import NewSubscription
 from simgrant.spec.ids import NotifAction
-from tests.books import Books
+from tests.unit.flows.orders import IMSI, RULES, T, World, an_order, opened
 
-T = "blue"
-IMSI = Imsi("001010000000001")
-EID = Eid("89049032123451234512345678901235")
 PUSH = PushRegistration("490154203237518", "ap2006", "odsa", int(NotifAction.FCM), "fcm-token", 10)
-RULES = Rules(
-    immediate_s=30,
-    life_s=3_600,
-    call_timeout_s=5,
-    lease_s=60,
-    first_pause_s=2,
-    longest_pause_s=60,
-    batch=20,
-    in_flight=8,
-    poll_s=0.005,
-)
-
-
-class Clock:
-    """A clock that is set by hand."""
-
-    def __init__(self) -> None:
-        self.time = 1_000.0
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
-
-
-@dataclass
-class World:
-    store: SqlStore
-    books: Books
-    clock: Clock
-    rules: Rules = RULES
-
-    def ordering(
-        self, orders: Orders | None = None, smdp: Smdp | None = None, **rules: Any
-    ) -> Ordering:
-        return Ordering(
-            orders or self.store.orders,
-            smdps={T: {"main": smdp or self.books}},
-            clock=self.clock,
-            rules=replace(self.rules, **rules),
-        )
-
-    async def order(self) -> Order:
-        (order,) = await self.store.orders.of(T, IMSI)
-        return order
-
-    async def until_nothing_is_due(self) -> None:
-        """Let a worker take over, again and again, as if hours went by."""
-        for _ in range(40):
-            if all(order.todo is None for order in await self.store.orders.of(T, IMSI)):
-                return
-            worker = self.ordering()
-            self.clock.time += 120
-            for kept in await self.store.orders.claim(
-                now=int(self.clock.time), again_at=int(self.clock.time) + 60, limit=20
-            ):
-                await worker.wait(kept)
-        raise AssertionError("something is due for ever")
-
-    async def agree(self) -> None:
-        """Check that every profile that the SM-DP+ gave is of an order, and the stock is right."""
-        orders = await self.store.orders.of(T, IMSI)
-        held = {
-            order.iccid.digits
-            for order in orders
-            if order.iccid is not None and order.state is not OrderState.ENDED
-        }
-        assert set(self.books.ordered) == held
-        for shelf in await self.store.orders.stock(T):
-            assert shelf.taken == len(held)
-
-
-@asynccontextmanager
-async def opened(path: Path | str) -> AsyncIterator[World]:
-    store = await open_store(SqliteConfig(Path(path)))
-    try:
-        await store.add(
-            NewSubscription(
-                Subscription(T, IMSI, Msisdn("447700900001"), SubscriptionStatus.ACTIVE, "gold")
-            )
-        )
-        await store.orders.add_stock(
-            T, "main", "watch", [Iccid(f"89445{number:014d}") for number in range(5)]
-        )
-        yield World(store, Books(), Clock())
-    finally:
-        await store.close()
-
-
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated file to copy: migrating takes longer than most tests."""
-    path = tmp_path_factory.mktemp("orders") / "template.sqlite3"
-    migrate.upgrade(f"sqlite:///{path}")
-    return path
-
-
-@pytest.fixture
-async def world(tmp_path: Path, template: Path) -> AsyncIterator[World]:
-    async with opened(shutil.copy(template, tmp_path / "store.sqlite3")) as made:
-        yield made
-
-
-def an_order(
-    *, pooled: bool = True, state: OrderState = OrderState.ORDERED, number: int = 1
-) -> Order:
-    return begin(
-        Order(
-            order_id=f"{number:032x}",
-            app_id="ap2006",
-            kind=Kind.SUBSCRIBE,
-            place="eid 1",
-            state=state,
-            device=Device("350000000000017", EID),
-            source=Source("main", "watch", pooled),
-            matching_id="AB-12",
-            created_at=1_000,
-            changed_at=1_000,
-        ),
-        call_id="call-1",
-    )
-
-
 POOLED = pytest.mark.parametrize("pooled", [True, False], ids=["pool", "peer"])
 
 
@@ -206,29 +68,35 @@ async def test_what_takes_longer_goes_on_by_itself_and_is_told(world: World) -> 
     assert notice.app_id == "ap2006"
 
 
-class AtTheLastMoment:
-    """Orders that are ready just before it is written that they take longer."""
-
-    def __init__(self, orders: Orders, books: Books) -> None:
-        self._orders, self._books = orders, books
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._orders, name)
-
-    async def change(self, *args: Any, event: str, **options: Any) -> bool:
-        if event == "Delayed":
-            assert self._books.gate is not None
-            self._books.gate.set()
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
-                if "_drive" in str(task):
-                    await task
-        return await self._orders.change(*args, event=event, **options)
+async def test_who_was_told_to_wait_because_a_call_failed_is_told_too(world: World) -> None:
+    await world.store.register_push(T, IMSI, [PUSH])
+    world.books.fates = [NotReached()]
+    order = await world.ordering().make(T, IMSI, an_order(), instead_of=None)
+    assert order is not None
+    assert (order.state, order.waiting) == (OrderState.ORDERED, True)
+    await world.until_nothing_is_due()
+    assert (await world.order()).state is OrderState.RELEASED
+    (notice,) = await world.store.claim_notices(now=9_999, again_at=9_999, limit=9)
+    assert notice.app_id == "ap2006"
 
 
-async def test_what_is_ready_in_the_last_moment_is_told_at_once(world: World) -> None:
+async def test_what_is_ready_before_it_is_written_that_it_takes_longer_is_ready(
+    world: World,
+) -> None:
+    class Overtaken:
+        """Orders that get ready while somebody writes that they are not."""
+
+        async def change(self, *args: Any, **more: Any) -> bool:
+            if more["event"] == "Delayed":
+                world.books.gate.set() if world.books.gate else None
+                await asyncio.wait(ordering._under_way)
+            return await world.store.orders.change(*args, **more)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.store.orders, name)
+
     world.books.gate = asyncio.Event()
-    orders = cast("Orders", AtTheLastMoment(world.store.orders, world.books))
-    ordering = world.ordering(orders, immediate_s=0.01)
+    ordering = world.ordering(cast("Orders", Overtaken()), immediate_s=0.01)
     order = await ordering.make(T, IMSI, an_order(), instead_of=None)
     assert order is not None
     assert (order.state, order.waiting) == (OrderState.RELEASED, False)

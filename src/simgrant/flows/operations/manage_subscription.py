@@ -82,7 +82,7 @@ async def _recover(task: Task, means: Means) -> Done | Refused:
 
 async def _update(task: Task, means: Means) -> Done | Refused:
     """Take note of what the device installed."""
-    await esim.installed(task, means, await _meant(task, means))
+    await means.esim.ordering.installed(esim.kept(task, await _meant(task, means)))
     return esim.result(SubscriptionResult.DONE)
 
 
