@@ -21,7 +21,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -617,7 +617,7 @@ def _listening_to_all(loaded: Loaded) -> Iterator[tuple[_Sockets, Loaded]]:
         portal = es2plus = None
         if settings.portal.listen:
             portal = listening("portal", settings.portal.listen, settings.device.backlog)
-            loaded = loaded.portal_at(_url("", portal).removeprefix("://"))
+            loaded = replace(loaded, portal_place=_url("", portal).removeprefix("://"))
         if settings.es2plus.listen:
             es2plus = listening("es2plus", settings.es2plus.listen, 128)
         yield _Sockets(_Shared(device, portal, es2plus), management), loaded

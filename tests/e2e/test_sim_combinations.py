@@ -72,7 +72,7 @@ def push(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 @pytest.fixture(scope="module")
 def node(shared_site: Site, push: Services, portal: str) -> Node:
     own = {
-        "portal.base_url": portal,
+        "portal.public_url": portal,
         "auth.aka_prime": True,
         "tenants.default.otp_apps": ["ap2004"],
         "partners.shop.requestor_ids": [DEMO_REQUESTOR],

@@ -85,6 +85,8 @@ class Loaded:
     file: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The variables that changed what the file says."""
+    portal_place: str = ""
+    """Where the portal listens, once it does: its port may have been any."""
 
     def again(self) -> Loaded:
         """Return what file and environment say now; raise StartRefused."""
@@ -136,13 +138,8 @@ class Loaded:
         portal = self.settings.portal
         if portal.public_url or not portal.listen:
             return portal.public_url
-        return f"{'https' if portal.tls_certificate else 'http'}://{portal.listen}"
-
-    def portal_at(self, listen: str) -> Loaded:
-        """Return the same with the portal listening where it could."""
-        portal = msgspec.structs.replace(self.settings.portal, listen=listen)
-        settings = msgspec.structs.replace(self.settings, portal=portal)
-        return Loaded(settings, self.base, self.source)
+        place = self.portal_place or portal.listen
+        return f"{'https' if portal.tls_certificate else 'http'}://{place}"
 
     @property
     def tenants(self) -> dict[str, Tenant]:
