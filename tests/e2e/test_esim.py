@@ -144,6 +144,7 @@ async def opened(
     allocation: str,
     *,
     stock: int = STOCK,
+    habits: Sequence[str] = (),
     more: Mapping[str, object] | None = None,
 ) -> AsyncIterator[World]:
     """Fill a site with SIMs that may have watches, and an SM-DP+ with their profiles."""
@@ -152,6 +153,7 @@ async def opened(
         *("--port", str(free_port()), "--control-port", str(free_port())),
         *("--stock", f"watch={stock}", "--state", "books", "--callback-url"),
         *(f"https://127.0.0.1:{callback}", "--callback-ca", "tls/ca.pem"),
+        *habits,
     )
     await site.provision(tuple(sims), tenant=T, plan="premium")
     async with played(site.directory, *options) as smdp:
@@ -223,14 +225,16 @@ async def test_a_watch_gets_its_profile_and_gives_it_back(
             assert secret not in text
 
 
-@ALLOCATIONS
+@pytest.mark.parametrize(
+    ("allocation", "habits"), [("pool", ()), ("pool", ("--forgets-calls",)), ("peer", ())]
+)
 @FUNCTIONS
 async def test_a_server_killed_in_a_call_has_no_second_profile(
-    sqlite_site: Site, allocation: str, function: str
+    sqlite_site: Site, allocation: str, habits: tuple[str, ...], function: str
 ) -> None:
     """The SM-DP+ did what it was asked, and the server ends before it hears of it."""
     (sim,) = sims = sims_of_watches(1)
-    async with opened(sqlite_site, sims, allocation) as world:
+    async with opened(sqlite_site, sims, allocation, habits=habits) as world:
         node = world.site.node(settings={"orders.call_timeout_s": 10})
         await world.smdp.ask("PUT", "/fault", fault="silent", function=function)
         watch = world.client(sim, node)
@@ -265,6 +269,23 @@ async def test_an_smdp_that_is_killed_comes_back_with_its_books(sqlite_site: Sit
             (order,) = await world.agree(sims)
             assert order.state is OrderState.RELEASED
             assert parms(await watch.subscribe())["SubscriptionResult"] == "2"
+
+
+async def test_a_companion_is_played_on_the_command_line(sqlite_site: Site) -> None:
+    (sim,) = sims = sims_of_watches(1)
+    async with opened(sqlite_site, sims, "pool", more={"orders.immediate_s": 10}) as world:
+        node = world.site.node()
+        steps = ("check", "subscribe", "configuration", "installed", "off", "on", "unsubscribe")
+        keys = ("--k", sim.k.hex(), "--opc", sim.opc.hex(), "--imsi", sim.imsi.digits)
+        done = await asyncio.to_thread(
+            world.site.command, "sim", "companion", node.url, *steps, *keys, "--json"
+        )
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        # Two for the SIM's proof, one for each step.
+        assert len(lines) == 2 + len(steps), lines
+        assert sim.imsi.digits not in done.stdout
+        (order,) = await world.settled(sims)
+        assert (order.state, order.reason) == (OrderState.ENDED, "unsubscribed")
 
 
 async def test_two_hundred_at_once_through_an_smdp_that_fails_every_fifth_call(

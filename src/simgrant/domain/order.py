@@ -80,7 +80,7 @@ class Kind(Word):
 
 
 class CompanionService(Word):
-    """TS.43 Table 27, companion_terminal_service: whose number a companion has."""
+    """TS.43 §6.2, companion_terminal_service: whose number a companion has."""
 
     SHARED = "SharedNumber"
     DIFFERENT = "DiffNumber"

@@ -23,6 +23,8 @@ from simgrant.identities import Imsi, InvalidIdentity
 from simgrant.nouns import named_noun
 from simgrant.sim.browser import follow
 from simgrant.sim.card import Card
+from simgrant.sim.companion import APP as COMPANION_APP
+from simgrant.sim.companion import Companion, CompanionClient, Step
 from simgrant.sim.events import event_json, render_event
 from simgrant.sim.exchange import Exchange, Outcome, Result
 from simgrant.sim.faults import Fault
@@ -323,6 +325,67 @@ def handset(
     except BadSimFile as error:
         _stop(str(error))
     raise typer.Exit(worst)
+
+
+@app.command()
+def companion(
+    url: Annotated[
+        str, typer.Argument(help="The server's address, such as http://127.0.0.1:8080/")
+    ],
+    steps: Annotated[list[Step], typer.Argument(help="What its phone asks for, one by one.")],
+    imsi: Annotated[
+        str, typer.Option(help="The phone's SIM: a demonstration one, or that of --k and --opc.")
+    ] = "",
+    k: Annotated[str, typer.Option("--k", help="The SIM's key, 32 hexadecimal digits.")] = "",
+    opc: Annotated[str, typer.Option(help="The SIM's OPc, 32 hexadecimal digits.")] = "",
+    terminal_id: Annotated[
+        str, typer.Option(help="IMEI or UUID of the companion.")
+    ] = "350000000000017",
+    eid: Annotated[
+        str, typer.Option(help="Its eSIM's EID, 32 digits.")
+    ] = "89049032123451234512345678901235",
+    name: Annotated[str, typer.Option(help="What its owner calls it.")] = "My watch",
+    service: Annotated[
+        str, typer.Option(help="SharedNumber, DiffNumber or FamilyNumber.")
+    ] = "SharedNumber",
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Do not check the server's certificate.")
+    ] = False,
+    ca: Annotated[Path | None, typer.Option(help="CA certificates to trust (PEM).")] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, max=300, help="Seconds to wait.")] = 30.0,
+    any_plmn: Annotated[
+        bool, typer.Option("--any-plmn", help="Take SIMs of real networks too.")
+    ] = False,
+    reveal: Annotated[
+        bool, typer.Option("--reveal", help="Show identities, tokens and codes in clear.")
+    ] = False,
+    as_lines: Annotated[bool, typer.Option("--json", help="One JSON object an exchange.")] = False,
+) -> None:
+    """Manage a companion's eSIM as its phone does (ap2006), and show what was said.
+
+    What the companion does with the activation code, `simgrant sim smdp` can play. Exit code: as
+    of `handset`, of the worst step.
+    """
+    try:
+        (card,) = sims = _sims(imsi=imsi, file=None, k=k, opc=opc, mnc_digits=2, count=1)
+        _only_test_networks(sims, any_plmn=any_plmn)
+        where = Url.parse(url)
+        tls = _tls(ca, insecure=insecure) if url.startswith("https:") else None
+        told = Companion(terminal_id=terminal_id, eid=eid, name=name, service=service)
+    except ValueError as error:
+        _stop(str(error))
+    show = _Show(console(), Mask(reveal=reveal), as_lines=as_lines, many=False)
+
+    async def run() -> None:
+        phone = replace(PROFILES[ProfileName.ANDROID_NUMBER], apps=(COMPANION_APP,), app_name="")
+        limits = Limits(connect_s=timeout, read_s=timeout)
+        async with Handset(card, where, phone, tls=tls, limits=limits) as handset:
+            client = CompanionClient(handset, told)
+            for step in steps:
+                show.outcome(None, await client.take(step))
+
+    asyncio.run(run())
+    raise typer.Exit(show.exit_code())
 
 
 @app.command()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import field
+from enum import StrEnum
 from typing import Final
 
 from simgrant.nouns import named_noun
@@ -17,6 +18,20 @@ from simgrant.wire.activation_code import ActivationCode, pull_activation_code
 from simgrant.wire.document import Characteristic, CharacteristicList, Item, Parm
 
 APP: Final = "ap2006"
+
+
+class Step(StrEnum):
+    """What the client may be told to do, in the order of a whole life."""
+
+    CHECK = "check"
+    SUBSCRIBE = "subscribe"
+    CONFIGURATION = "configuration"
+    INSTALLED = "installed"
+    OFF = "off"
+    ON = "on"
+    UNSUBSCRIBE = "unsubscribe"
+
+
 _SUBSCRIBE, _UNSUBSCRIBE, _UPDATE, _ON, _OFF = "0", "1", "4", "10", "11"
 
 
@@ -45,6 +60,22 @@ class CompanionClient:
         """Of the profile that was told last."""
         self.code: ActivationCode | None = None
         """What it is downloaded by."""
+
+    async def take(self, step: Step) -> Outcome:
+        """Take a step."""
+        match step:
+            case Step.CHECK:
+                return await self.check()
+            case Step.SUBSCRIBE:
+                return await self.subscribe()
+            case Step.CONFIGURATION:
+                return await self.configuration()
+            case Step.INSTALLED:
+                return await self.installed()
+            case Step.OFF | Step.ON:
+                return await self.service(on=step is Step.ON)
+            case Step.UNSUBSCRIBE:
+                return await self.give_up()
 
     async def check(self) -> Outcome:
         """Ask whether the companion may be offered."""
