@@ -9,7 +9,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 
 from simgrant.domain.facts import Facts
 from simgrant.domain.holdings import HeldUsage
@@ -166,15 +166,20 @@ def usage_value(usage: Iterable[HeldUsage], name: str) -> str:
 
     Times are in UTC and say so (divergence "usage-end-in-utc").
     """
+    counter, what = _counted(name)
+    for row in usage:
+        if row.counter == counter:
+            if what == "used":
+                return str(row.used)
+            return str(row.allowance) if what == "allowance" else utc(row.cycle_end or 0)
+    raise KeyError(name)
+
+
+@lru_cache(maxsize=1024)
+def _counted(name: str) -> tuple[str, str]:
+    """Return which counter is meant, and what of it."""
     _, counter, what = name.split("/")
-    row = next(each for each in usage if each.counter == counter)
-    match what:
-        case "used":
-            return str(row.used)
-        case "allowance":
-            return str(row.allowance)
-        case _:
-            return utc(row.cycle_end or 0)
+    return counter, what
 
 
 def filled(application: Application, own: Callable[[str], str]) -> Application:

@@ -163,22 +163,22 @@ def held(
     if not looked_at:
         return NOTHING_HELD
     holdings, plan = profile.held, policy.plan(profile.subscription.plan)
-    seen = NOTHING_HELD
+    boosts, usage, satellite, state = NOTHING_HELD
     if "boosts" in looked_at:
-        boosts = (BoostState(each.boost_type, _purchase(each, now)) for each in holdings.boosts)
-        seen = seen._replace(boosts=tuple(sorted(boosts)))
+        found = [BoostState(each.boost_type, _purchase(each, now)) for each in holdings.boosts]
+        boosts = tuple(sorted(found))
     if "usage" in looked_at:
-        usage = (
+        counted = [
             UsageShape(each.counter, each.allowance is not None, each.cycle_end is not None)
             for each in holdings.usage
             if each.counter in plan.counters and (each.cycle_end is None or now < each.cycle_end)
-        )
-        seen = seen._replace(usage=tuple(sorted(usage)))
+        ]
+        usage = tuple(sorted(counted))
     if "satellite" in looked_at:
-        seen = seen._replace(satellite=_activation(plan.satellite, holdings.satellite))
+        satellite = _activation(plan.satellite, holdings.satellite)
     if "store" in looked_at:
-        seen = seen._replace(store=_store_state(plan.billing, holdings, store, now))
-    return seen
+        state = _store_state(plan.billing, holdings, store, now)
+    return HeldView(boosts, usage, satellite, state)
 
 
 def look(

@@ -7,10 +7,10 @@ the socket and the answer is paid by every phone.
 from __future__ import annotations
 
 import asyncio
-import gzip
 import random
 import secrets
 import traceback
+import zlib
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -42,6 +42,9 @@ LAST_LEG_SHARE = 1.5
 _TEXT = b"content-type: text/plain; charset=utf-8\r\n"
 _RELAY = f"content-type: {content_types.EAP_RELAY}\r\n".encode()
 _GZIP = b"content-encoding: gzip\r\n"
+_GZIP_WINDOW = 16 + 13
+"""16 says gzip; 8 KiB to look back in, more than nearly all documents have."""
+_GZIP_MEMORY = 5
 _ENDING = b"content-length: %d\r\nx-request-id: %b\r\ncache-control: no-store\r\n"
 
 
@@ -190,7 +193,7 @@ class DeviceFront:
         lines, body = _content_type(result.content_type), result.body
         least = self._limits.gzip_from if result.gzip else 0
         if least and len(body) >= least and accepts_gzip(request.accept_encoding):
-            body = gzip.compress(body, compresslevel=1, mtime=0)
+            body = _zipped(body)
             lines += _GZIP
         if self._signer is not None:
             encoding = "" if body is result.body else "gzip"
@@ -218,6 +221,12 @@ class DeviceFront:
         if error.retry_after is not None:
             return error.retry_after + round((1 + error.retry_after / 4) * spread)
         return max(1, round(self._limits.retry_after_s * (0.5 + spread)))
+
+
+def _zipped(body: bytes) -> bytes:
+    """Return it as gzip, which takes half the time without the memory that big files want."""
+    packer = zlib.compressobj(1, zlib.DEFLATED, _GZIP_WINDOW, _GZIP_MEMORY)
+    return packer.compress(body) + packer.flush()
 
 
 @lru_cache(maxsize=64)
