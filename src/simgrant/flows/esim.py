@@ -198,7 +198,7 @@ async def told(task: Task, means: Means, order: Order) -> Done | Refused:
 
 
 def download_info(task: Task, means: Means, order: Order) -> Characteristic:
-    """Return where a profile is downloaded from (TS.43 Table 41)."""
+    """Return where a profile is downloaded from (TS.43 §6.5.3)."""
     line, items = line_of(task, means), list[Item]()
     address = order.smdp_address
     smdp = means.esim.ordering.smdp(task.tenant.name, order.source.smdp)
@@ -217,7 +217,7 @@ def download_info(task: Task, means: Means, order: Order) -> Characteristic:
 
 
 async def configuration(task: Task, means: Means, order: Order) -> tuple[Item, ...]:
-    """Return the members of a configuration (TS.43 Table 43); a device that waits has polled."""
+    """Return the members of a configuration (TS.43 §6.5.5); a device that waits has polled."""
     esim = means.esim.esims[task.tenant.name]
     if order.state in UNDER_WAY:
         try:
@@ -239,7 +239,7 @@ async def configuration(task: Task, means: Means, order: Order) -> tuple[Item, .
 
 
 def status_of(order: Order) -> ServiceStatus:
-    """Return an order's state as a device is told it (TS.43 Table 42)."""
+    """Return an order's state as a device is told it (TS.43 §6.5.4)."""
     match order.state:
         case OrderState.RELEASED | OrderState.ACTIVE:
             return ServiceStatus.ACTIVATED

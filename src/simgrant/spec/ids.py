@@ -218,7 +218,7 @@ class OperationType(Number):
 
 
 class SubscriptionResult(Number):
-    """TS.43 Table 40: what the device does next."""
+    """TS.43 §6.5.3: what the device does next."""
 
     CONTINUE_TO_WEBSHEET = 1
     DOWNLOAD_PROFILE = 2
@@ -231,7 +231,7 @@ class SubscriptionResult(Number):
 
 
 class ServiceStatus(Number):
-    """TS.43 Table 42: the state of the service on the device."""
+    """TS.43 §6.5.4: the state of the service on the device."""
 
     ACTIVATED = 1
     ACTIVATING = 2

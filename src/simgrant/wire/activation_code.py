@@ -72,5 +72,5 @@ def pull_activation_code(text: str) -> ActivationCode:
 
 
 def push_parameter(code: ActivationCode) -> str:
-    """Return the code as ProfileActivationCode has it: base64 (TS.43 Table 41)."""
+    """Return the code as ProfileActivationCode has it: base64 (TS.43 §6.5.3)."""
     return base64.b64encode(push_activation_code(code).encode("ascii")).decode("ascii")

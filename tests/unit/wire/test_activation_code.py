@@ -38,7 +38,7 @@ def test_a_code_is_written_and_read_with_its_prefix_and_without(
     assert pull_activation_code(f"lpa:{text}") == code
 
 
-@pytest.mark.spec("TS.43 Table 41")
+@pytest.mark.spec("TS.43 §6.5.3")
 def test_the_parameter_is_base64_of_the_text_with_its_prefix() -> None:
     assert base64.b64decode(push_parameter(ActivationCode(HOST, ID))) == (
         f"LPA:1${HOST}${ID}".encode()
