@@ -33,10 +33,11 @@ def values_of(app_id: str, path: str) -> dict[int, str]:
     return dict(SERVICES[app_id].parms[path].values)
 
 
-def told_by(operation: str, path: str) -> dict[int, str]:
-    return dict(OPERATIONS[operation.lower()].parms[path].values)
+def of_operation(name: str, path: str) -> dict[int, str]:
+    return dict(OPERATIONS[name].parms[path].values)
 
 
+_COMPANION = "CompanionConfigurations/CompanionConfiguration"
 _BOOST = "DataBoostInfo/DataBoostInfoDetails"
 _SATELLITE = "PLMNAllowed/AllowedServicesInfo/AllowedServices"
 _RAT = "VoiceOverCellularEntitleInfo/RATVoiceEntitleInfoDetails"
@@ -69,13 +70,14 @@ ENUMS: list[tuple[type[IntEnum], dict[int, str]]] = [
     (ids.TcStatus, values_of("ap2012", "TC_Status")),
     (ids.TcOperation, values_of("ap2012", "TC_Operation")),
     (ids.EntitlementStatus, values_of("ap2016", "EntitlementStatus")),
-    (ids.MsgButton, dict(TABLES.params["MSG_btn"].values)),
     (ids.OperationType, dict(TABLES.params["operation_type"].values)),
-    (ids.Eligibility, told_by("CheckEligibility", "CompanionAppEligibility")),
-    (ids.Eligibility, told_by("CheckEligibility", "PrimaryAppEligibility")),
-    (ids.SubscriptionResult, told_by("ManageSubscription", "SubscriptionResult")),
-    (ids.ServiceStatus, told_by("ManageService", "ServiceStatus")),
-    (ids.ServiceStatus, told_by("AcquireConfiguration", "PrimaryConfiguration/ServiceStatus")),
+    (ids.Eligibility, of_operation("checkeligibility", "CompanionAppEligibility")),
+    (ids.Eligibility, of_operation("checkeligibility", "PrimaryAppEligibility")),
+    (ids.SubscriptionResult, of_operation("managesubscription", "SubscriptionResult")),
+    (ids.ServiceStatus, of_operation("manageservice", "ServiceStatus")),
+    (ids.ServiceStatus, of_operation("acquireconfiguration", f"{_COMPANION}/ServiceStatus")),
+    (ids.ServiceStatus, of_operation("acquireconfiguration", "PrimaryConfiguration/ServiceStatus")),
+    (ids.MsgButton, dict(TABLES.params["MSG_btn"].values)),
     (ids.NotifAction, dict(TABLES.params["notif_action"].values)),
     (
         ids.RegisterNotifStatus,

@@ -339,16 +339,13 @@ def _certificates(loaded: Loaded) -> dict[str, Certificate]:
     settings = loaded.settings
     found = {
         name: Certificate((loaded.path(section.tls_certificate), loaded.path(section.tls_key)))
-        for name, section in (
-            ("device", settings.device),
-            ("portal", settings.portal),
-            ("es2plus", settings.es2plus),
-        )
+        for name, section in (("device", settings.device), ("portal", settings.portal))
         if section.listen and section.tls_certificate
     }
-    if "es2plus" in found:
-        # What is asked of the other side is the first context's, and stays when ours is renewed.
-        require_certificate(found["es2plus"].context, loaded.path(settings.es2plus.client_ca))
+    es2plus = settings.es2plus
+    if es2plus.listen:
+        files = (loaded.path(es2plus.tls_certificate), loaded.path(es2plus.tls_key))
+        found["es2plus"] = Certificate(files, loaded.path(es2plus.client_ca))
     return found
 
 
@@ -359,9 +356,13 @@ def _context_of(certificates: Mapping[str, Certificate], name: str) -> ssl.SSLCo
 class Certificate:
     """A listener's certificate, renewed in place: new handshakes get the new one."""
 
-    def __init__(self, files: tuple[Path, Path]) -> None:
-        """Take the files of the chain and of its key."""
+    def __init__(self, files: tuple[Path, Path], client_ca: Path | None = None) -> None:
+        """Take the files of the chain and of its key.
+
+        With ``client_ca`` nobody is let in without a certificate of these authorities.
+        """
         self._files = files
+        self._client_ca = client_ca
         self.watched = Watched("certificate", self._files, self._take)
         self.context = self._live = self._load(_context())
 
@@ -381,6 +382,8 @@ class Certificate:
         except (OSError, ssl.SSLError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise StartRefused(f"certificate {self._files[0]}: {reason}") from None
+        if self._client_ca is not None:
+            require_certificate(context, self._client_ca)
         return context
 
 

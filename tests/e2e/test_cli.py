@@ -857,7 +857,7 @@ def test_explain_as_json(one: Simgrant) -> None:
     assert [rule["rule"] for rule in decision["tried"]][-1] == "in-plan"
     assert [rule["held"] for rule in decision["tried"]][-2:] == [False, True]
     assert found["application"]["items"]["EntitlementStatus"] == "1"
-    features = ["private_identity", "smsoip", "volte", "vonr", "vowifi"]
+    features = ["companion", "esim", "private_identity", "smsoip", "volte", "vonr", "vowifi"]
     assert found["facts"]["features"]["value"] == features
 
 

@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import json
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -21,13 +22,17 @@ import pytest
 
 from simgrant.domain.order import Order, OrderState
 from simgrant.identities import Iccid, Imsi, Msisdn
+from simgrant.ports.profile_events import INSTALLATION
 from simgrant.sim.companion import Companion, CompanionClient, parms
 from simgrant.sim.exchange import Result
 from simgrant.sim.handset import Handset
 from simgrant.sim.http import Limits, Url
 from simgrant.sim.profiles import PROFILES, ProfileName
 from simgrant.sim.sims import DEMO_K, DEMO_OPC, Sim, following
-from tests.e2e.nodes import PATIENT, Node, Site
+from simgrant.sim.smdp.caller import Caller
+from simgrant.sim.smdp.certificates import Certificates
+from simgrant.sim.smdp.pool import Profile
+from tests.e2e.nodes import PATIENT, Node, Site, until
 from tests.e2e.test_sim_smdp import Played, played
 from tests.servers.process import free_port
 
@@ -194,7 +199,8 @@ async def test_a_watch_gets_its_profile_and_gives_it_back(
 ) -> None:
     (sim,) = sims = sims_of_watches(1)
     async with opened(sqlite_site, sims, allocation) as world:
-        node = world.site.node(settings=listening(world))
+        workers = ("--workers", "2") if allocation == "peer" else ()
+        node = world.site.node(*workers, settings=listening(world))
         watch = world.client(sim, node)
         assert parms(await watch.check())["CompanionAppEligibility"] == "1"
         told = parms(await watch.subscribe())
@@ -210,7 +216,17 @@ async def test_a_watch_gets_its_profile_and_gives_it_back(
         assert await world.smdp.ask("POST", "/install", iccid=watch.iccid) == [204, 204]
         (order,) = await world.orders(sims)
         assert order.state is OrderState.ACTIVE
-        assert await world.smdp.ask("POST", "/progress", iccid=watch.iccid) == 204
+        # A renewed certificate of ours asks the SM-DP+ for its own as the old one did.
+        certificates = Certificates(world.folder / "tls", now=time.time())
+        certificates.issue("operator", certificates.operator, certificates.operator_key)
+        renewed = '"event":"certificate_renewed"'
+        await until(
+            lambda: node.out.read_text().count(renewed) >= (2 if workers else 1), what=renewed
+        )
+        # By a connection of its own, since the simulator keeps the one it has.
+        caller = Caller(f"https://127.0.0.1:{world.callback}", tls=certificates.caller_context())
+        assert await caller.tell(Profile(watch.iccid, "watch"), INSTALLATION) == 204
+        await caller.close()
         assert parms(await watch.installed())["SubscriptionResult"] == "3"
         assert parms(await watch.service(on=False))["ServiceStatus"] == "3"
         assert parms(await watch.service(on=True))["ServiceStatus"] == "1"

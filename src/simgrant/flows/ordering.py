@@ -168,8 +168,10 @@ class Ordering:
         Raise `OutOfOrder` if it cannot have it.
         """
         after = await self.happens(kept, Installed())
+        if after.old_iccid in (None, after.iccid):
+            return after
         for other in (await self.of(kept.tenant, kept.imsi)).values():
-            if after.old_iccid not in (None, after.iccid) and other.iccid == after.old_iccid:
+            if other.iccid == after.old_iccid:
                 with contextlib.suppress(OutOfOrder):  # it is over already
                     await self.happens(Kept(kept.tenant, kept.imsi, other), Unsubscribed())
         return after
