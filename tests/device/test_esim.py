@@ -148,9 +148,10 @@ async def test_what_takes_longer_is_polled_for(
         # Another is patient enough to see it come.
         await world.subscribe(SECOND)
         (configuration,) = await world.configurations(**SECOND)
+        assert configuration["ServiceStatus"] == "2"
         world.books.gate.set()
-        while configuration["ServiceStatus"] == "2":
-            (configuration,) = await world.configurations(**SECOND)
+        await asyncio.wait(world.server.parts.ordering._under_way)
+        (configuration,) = await world.configurations(**SECOND)
         assert configuration["ServiceStatus"] == "1"
         assert code_of(configuration["DownloadInfo"]).smdp_address == "smdp.example.net"
 
