@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from simgrant.domain.facts import (
@@ -142,7 +143,8 @@ def wanted(ask: Ask, apps: Iterable[str]) -> Wanted:
     return Wanted(Wish(boost_meant(boost_type), store.vendor), store, button)
 
 
-def looked_at(apps: Iterable[str]) -> Kinds:
+@lru_cache(maxsize=256)
+def looked_at(apps: tuple[str, ...]) -> Kinds:
     """Return what these applications look at of what the subscription holds; mostly nothing."""
     kinds = _NO_KINDS
     for app in apps:
@@ -151,15 +153,20 @@ def looked_at(apps: Iterable[str]) -> Kinds:
     return kinds
 
 
+@lru_cache(maxsize=256)
+def _names_looked_at(apps: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(name for app in apps for name in _LOOKED_AT.get(app, ()))
+
+
 def held(
-    profile: Profile, apps: Iterable[str], store: StoreClaim, *, policy: Policy, now: float
+    profile: Profile, apps: tuple[str, ...], store: StoreClaim, *, policy: Policy, now: float
 ) -> HeldView:
     """Return what the subscription holds now, as far as these applications look at it.
 
     A boost whose time is over has expired, whoever was to end it; a counter whose cycle is over
     says nothing any more.
     """
-    looked_at = {name for app in apps for name in _LOOKED_AT.get(app, ())}
+    looked_at = _names_looked_at(apps)
     if not looked_at:
         return NOTHING_HELD
     holdings, plan = profile.held, policy.plan(profile.subscription.plan)
@@ -222,14 +229,14 @@ def times_of(profile: Profile, *, now: float) -> dict[str, int]:
     if subscription.visited_at:
         found[LOCATION] = subscription.visited_at
     holdings = profile.held
-    for source, rows in (
-        (BOOSTS, holdings.boosts),
-        (USAGE, holdings.usage),
-        (SATELLITE, (holdings.satellite,) if holdings.satellite else ()),
-        (STORE, holdings.billing),
-    ):
-        if rows:
-            found[source] = max(row.at for row in rows)
+    if holdings.boosts:
+        found[BOOSTS] = max([each.at for each in holdings.boosts])
+    if holdings.usage:
+        found[USAGE] = max([each.at for each in holdings.usage])
+    if holdings.satellite is not None:
+        found[SATELLITE] = holdings.satellite.at
+    if holdings.billing:
+        found[STORE] = max([each.at for each in holdings.billing])
     return found
 
 

@@ -140,11 +140,11 @@ def of(holdings: Holdings, plan: str = "premium") -> Profile:
 def test_what_is_held_is_looked_at_for_applications_that_need_it() -> None:
     profile = of(Holdings(boosts=(HeldBoost(166, Purchase.ACTIVE),)))
     for app in ("ap2003", "ap2004", "ap2005"):
-        assert held(profile, [app], GOOGLE, policy=POLICY, now=0) is NOTHING_HELD
-    assert held(profile, ["ap2004", "ap2010"], GOOGLE, policy=POLICY, now=0).boosts
+        assert held(profile, (app,), GOOGLE, policy=POLICY, now=0) is NOTHING_HELD
+    assert held(profile, ("ap2004", "ap2010"), GOOGLE, policy=POLICY, now=0).boosts
     for app in ("ap2012", "ap2016"):
-        assert not held(profile, [app], GOOGLE, policy=POLICY, now=0).boosts
-    data = held(profile, ["ap2010"], GOOGLE, policy=POLICY, now=0)
+        assert not held(profile, (app,), GOOGLE, policy=POLICY, now=0).boosts
+    data = held(profile, ("ap2010",), GOOGLE, policy=POLICY, now=0)
     assert (data.satellite, data.store) == (ConsentStatus.NOT_REQUIRED, NO_STORE)
 
 
@@ -153,7 +153,7 @@ def test_what_is_held_is_looked_at_for_applications_that_need_it() -> None:
 )
 def test_a_boost_ends_by_itself(now: int, purchase: Purchase) -> None:
     boosts = (HeldBoost(200, Purchase.IN_PROGRESS), HeldBoost(166, Purchase.ACTIVE, until=100))
-    found = held(of(Holdings(boosts=boosts)), ["ap2010"], GOOGLE, policy=POLICY, now=now)
+    found = held(of(Holdings(boosts=boosts)), ("ap2010",), GOOGLE, policy=POLICY, now=now)
     assert found.boosts == (
         BoostState(166, purchase),
         BoostState(200, Purchase.IN_PROGRESS),
@@ -175,7 +175,7 @@ def test_counters_of_the_policy_until_their_cycle_is_over(
         HeldUsage("unheard_of", 5),
         HeldUsage("data", 5, cycle_end=100),
     )
-    found = held(of(Holdings(usage=usage)), ["ap2010"], GOOGLE, policy=POLICY, now=now)
+    found = held(of(Holdings(usage=usage)), ("ap2010",), GOOGLE, policy=POLICY, now=now)
     assert found.usage == shapes
 
 
@@ -192,7 +192,7 @@ def test_satellite_has_to_be_switched_on_where_the_plan_says_so(
     plan: str, known: HeldSatellite | None, expected: ConsentStatus
 ) -> None:
     profile = of(Holdings(satellite=known), plan)
-    assert held(profile, ["ap2016"], GOOGLE, policy=POLICY, now=0).satellite is expected
+    assert held(profile, ("ap2016",), GOOGLE, policy=POLICY, now=0).satellite is expected
 
 
 def euros(amount: str) -> Money:
@@ -229,20 +229,20 @@ def test_spending_limits(
         limit=limit,
         resets_at=resets_at,
     )
-    found = held(of(Holdings(billing=(row,))), ["ap2012"], GOOGLE, policy=POLICY, now=100)
+    found = held(of(Holdings(billing=(row,))), ("ap2012",), GOOGLE, policy=POLICY, now=100)
     assert found.store == StoreState(ConsentStatus.GIVEN, ProvStatus.PROVISIONED, purchases, shown)
 
 
 def test_another_user_of_the_store_has_agreed_to_nothing() -> None:
     row = HeldBilling("google", "u2", ConsentStatus.GIVEN)
-    found = held(of(Holdings(billing=(row,))), ["ap2012"], GOOGLE, policy=POLICY, now=0)
+    found = held(of(Holdings(billing=(row,))), ("ap2012",), GOOGLE, policy=POLICY, now=0)
     assert found.store.terms is ConsentStatus.MISSING
 
 
 def test_a_plan_without_the_store_sells_nothing() -> None:
     row = HeldBilling("google", "u1", ConsentStatus.GIVEN)
     profile = of(Holdings(billing=(row,)), "standard")
-    assert held(profile, ["ap2012"], GOOGLE, policy=POLICY, now=0).store == NO_STORE
+    assert held(profile, ("ap2012",), GOOGLE, policy=POLICY, now=0).store == NO_STORE
 
 
 def test_terms_that_the_policy_does_not_ask_for() -> None:
@@ -251,7 +251,7 @@ def test_terms_that_the_policy_does_not_ask_for() -> None:
         '[plans.premium]\nfeatures = []\ncarrier_billing = { google = "unlimited" }\n'
     )
     for rows in ((), (HeldBilling("google", "u1", ConsentStatus.MISSING),)):
-        found = held(of(Holdings(billing=rows)), ["ap2012"], GOOGLE, policy=policy, now=0)
+        found = held(of(Holdings(billing=rows)), ("ap2012",), GOOGLE, policy=policy, now=0)
         assert found.store.terms is ConsentStatus.NOT_REQUIRED
         assert (found.store.purchases, found.store.limit) == (Purchases.NO_LIMIT, "")
 
@@ -265,7 +265,7 @@ def test_facts_of_what_is_held_say_who_told_them_and_when() -> None:
             billing=(HeldBilling("google", "u1", ConsentStatus.GIVEN, at=6),),
         )
     )
-    found = held(profile, ["ap2010", "ap2012", "ap2016"], GOOGLE, policy=POLICY, now=50)
+    found = held(profile, ("ap2010", "ap2012", "ap2016"), GOOGLE, policy=POLICY, now=50)
     view = look(profile, tenant=Tenant("default"), now=50, roaming_max_age=60, held=found)
     facts = gather(view, NO_DEVICE, policy=POLICY, times=times_of(profile, now=50))
     assert (facts.boosts.source, facts.boosts.at) == ("boosts", 7)

@@ -42,9 +42,9 @@ LAST_LEG_SHARE = 1.5
 _TEXT = b"content-type: text/plain; charset=utf-8\r\n"
 _RELAY = f"content-type: {content_types.EAP_RELAY}\r\n".encode()
 _GZIP = b"content-encoding: gzip\r\n"
-_GZIP_WINDOW = 16 + 13
-"""16 says gzip; 8 KiB to look back in, more than nearly all documents have."""
-_GZIP_MEMORY = 5
+_GZIP_WINDOW = 16 + 12
+"""16 says gzip; 4 KiB to look back in, more than nearly all documents have."""
+_GZIP_MEMORY = 4
 _ENDING = b"content-length: %d\r\nx-request-id: %b\r\ncache-control: no-store\r\n"
 
 

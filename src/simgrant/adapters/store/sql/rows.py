@@ -359,19 +359,23 @@ def change_params(tenant: str, imsi: str, at: int) -> Params:
 
 def to_holdings(found: Rows, kinds: Collection[type[Holding]] | None = None) -> Holdings:
     """Build what a subscription holds from the rows of ``HOLDINGS``, or what is of these kinds."""
-    by_kind: dict[str, list[Any]] = {kind: [] for kind in _HOLDINGS}
+    by_kind: dict[str, list[Any]] = {}
     for kind, body, at in found:
         made, build = _HOLDINGS[kind]
         if kinds is None or made in kinds:
-            by_kind[kind].append(build(_decoded(body), at))
-    boosts, usage, satellite, billing, address = map(tuple, by_kind.values())
+            one = build(_decoded(body), at)
+            if kind in by_kind:
+                by_kind[kind].append(one)
+            else:
+                by_kind[kind] = [one]
+    of = by_kind.get
+    (satellite,), (address,) = of("satellite", _NONE), of("address", _NONE)
     return Holdings(
-        boosts,
-        usage,
-        satellite[0] if satellite else None,
-        billing,
-        address[0] if address else None,
+        tuple(of("boost", ())), tuple(of("usage", ())), satellite, tuple(of("billing", ())), address
     )
+
+
+_NONE = (None,)
 
 
 _decoded = msgspec.json.Decoder().decode
