@@ -220,9 +220,10 @@ class Documents(Section, frozen=True):
     validity_spread: float = 0.15
     """Spread of that validity, as a fraction, by a keyed hash of the subscription, so that phones
     enrolled together do not come back together."""
-    gzip_from: int = 1_400
-    """Bytes from which a document is compressed for clients that accept gzip; 0 = never. What
-    fits into one packet gains nothing and costs a tenth of the request."""
+    gzip_from: int = 4_000
+    """Bytes from which a document is compressed for clients that accept gzip; 0 = never. Shorter
+    ones come in the first packets of an answer anyhow, and compressing them costs a tenth of the
+    request."""
 
 
 class Signing(Section, frozen=True):
