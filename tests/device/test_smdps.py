@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from simgrant.ports.smdp import NotReached, UnknownOutcome
+from simgrant.ports.smdp import NotReached
 from tests.device.harness import Workbench
 
 SETTINGS = """
@@ -20,5 +20,5 @@ async def test_a_worker_has_them_until_it_ends(bench: Workbench) -> None:
         smdp = server.parts.smdps["default"]["north"]
         with pytest.raises(NotReached):
             await smdp.download_order("1", profile_type="a", deadline=bench.clock.monotonic() + 10)
-    with pytest.raises(UnknownOutcome, match="closed"):
+    with pytest.raises(NotReached, match="closed"):
         await smdp.download_order("2", profile_type="a", deadline=bench.clock.monotonic() + 10)

@@ -168,6 +168,7 @@ class HttpLink:
         self._clock = clock
         # Jitter has no need of a good source of chance.
         self._chance = random.Random().random  # noqa: S311
+        self._closed = False
         self._budget = RetryBudget(config.retry)
         self._breaker = Breaker(config.retry, self._chance)
         self._turns = asyncio.Semaphore(config.in_flight)
@@ -200,9 +201,13 @@ class HttpLink:
 
     async def close(self) -> None:
         """Let go of every connection; requests under way fail with PeerUnavailable."""
+        self._closed = True
         await self._client.close()
 
     async def _send(self, request: HttpRequest, deadline: float) -> Reply:
+        if self._closed:
+            # The client itself may still connect for a moment.
+            raise Unsent("closed", for_operator=f"{self.peer}: the connection is closed")
         self._budget.earn()
         attempt = 1
         unanswered: type[PeerUnavailable] = Unsent
