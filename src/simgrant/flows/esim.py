@@ -6,7 +6,6 @@ are `flows.ordering`'s. Answers are TS.43 §6.5.2 to 6.5.5.
 
 from __future__ import annotations
 
-import base64
 import os
 import secrets
 
@@ -34,7 +33,7 @@ from simgrant.flows.operations.operation import Done, Means, Refused, Task
 from simgrant.identities import Eid, Iccid, Imei, InvalidIdentity
 from simgrant.ports.orders import Kept, NoStock, TooMany
 from simgrant.spec.ids import AppId, OperationResult, ServiceStatus, SubscriptionResult
-from simgrant.wire.activation_code import ActivationCode, push_activation_code
+from simgrant.wire.activation_code import ActivationCode, push_parameter
 from simgrant.wire.document import Characteristic, Item, Parm
 
 _ORDER_ID_BYTES = 16
@@ -210,9 +209,8 @@ def download_info(task: Task, means: Means, order: Order) -> Characteristic:
     if line is not None and line.by_address:
         items.append(Parm("ProfileSmdpAddress", address))
     else:
-        code = push_activation_code(ActivationCode(address, order.matching_id))
-        text = base64.b64encode(code.encode()).decode()
-        items.append(Parm("ProfileActivationCode", text))
+        code = ActivationCode(address, order.matching_id)
+        items.append(Parm("ProfileActivationCode", push_parameter(code)))
     return Characteristic("DownloadInfo", tuple(items))
 
 

@@ -11,7 +11,6 @@ import asyncio
 import math
 import os
 import random
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
@@ -34,6 +33,7 @@ from simgrant.ports.notifier import (
     Target,
 )
 from simgrant.ports.store import DueNotice, RequestRecord, Settled, Store
+from simgrant.telemetry.log import say_fault
 from simgrant.telemetry.metrics import Metrics
 from simgrant.telemetry.record import NoticeRecord, instant, push_notice
 from simgrant.wire.push_token import CHANNELS, Channel, is_token
@@ -245,13 +245,8 @@ class Notices:
         except EcsError as error:
             return error
         except Exception as error:
-            # A fault of ours must not end the worker, nor keep its place for ever. Neither the
-            # message nor the locals are told: they may hold the token.
-            structlog.get_logger().error(
-                "internal_error",
-                error=type(error).__name__,
-                where=traceback.format_tb(error.__traceback__),
-            )
+            # A fault of ours must not end the worker, nor keep its place for ever.
+            say_fault(error)
             return PeerMisbehaved("notifier_fault")
 
     def _judged(self, receipt: Receipt | EcsError, notice: DueNotice) -> tuple[End, float | None]:

@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import math
 import random
-import traceback
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -45,6 +44,7 @@ from simgrant.nouns import noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.orders import Kept, Orders
 from simgrant.ports.smdp import Cause, NotReached, Refused, Smdp
+from simgrant.telemetry.log import say_fault
 from simgrant.telemetry.metrics import Metrics
 
 Smdps: TypeAlias = Mapping[str, Mapping[str, Smdp]]
@@ -235,12 +235,7 @@ class Ordering:
                     "order_left", tenant=kept.tenant, order=order.order_id, reason=reason
                 )
             except Exception as error:
-                # Neither the message nor the locals: they may hold identities.
-                structlog.get_logger().error(
-                    "internal_error",
-                    error=type(error).__name__,
-                    where=traceback.format_tb(error.__traceback__),
-                )
+                say_fault(error)
         return order
 
     def _is_old(self, order: Order) -> bool:

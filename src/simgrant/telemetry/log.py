@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+import traceback
 from collections.abc import Callable
 from typing import BinaryIO, Literal
 
@@ -116,3 +117,16 @@ def console_line(line: bytes) -> bytes:
         f"{record['at'][11:23]} {record['status']} {record['leg']:<6} {apps:<20} "
         f"{record['outcome']} {record['ms']:.1f} ms {reasons}"
     ).encode()
+
+
+def say_fault(error: BaseException, **named: str) -> None:
+    """Log a fault of ours as ``internal_error``: its type and where it was, and what is ``named``.
+
+    Neither its message nor the locals, since they may hold secrets and identities.
+    """
+    structlog.get_logger().error(
+        "internal_error",
+        **named,
+        error=type(error).__name__,
+        where=traceback.format_tb(error.__traceback__),
+    )

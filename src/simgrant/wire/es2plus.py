@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 
 from simgrant.identities import Eid, Iccid, InvalidIdentity
 from simgrant.nouns import Word, named_noun, noun
+from simgrant.wire.instant import utc
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -211,7 +212,7 @@ def pull_iccid(text: str) -> Iccid:
 def push_time(at: int) -> str:
     """Return Unix seconds in UTC, to the second; ValueError beyond the year 9999."""
     try:
-        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return utc(at)
     except (OverflowError, OSError, ValueError):
         raise ValueError("no time of the calendar") from None
 

@@ -9,12 +9,9 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-import traceback
 import zlib
 from collections.abc import Mapping
 from functools import lru_cache
-
-import structlog
 
 from simgrant.domain.trail import Trail
 from simgrant.errors import EcsError, Overloaded, PeerTimeout
@@ -29,6 +26,7 @@ from simgrant.fronts.device.message import Reply, Request, Send
 from simgrant.fronts.device.source import Proxies
 from simgrant.nouns import noun
 from simgrant.ports.clock import Clock
+from simgrant.telemetry.log import say_fault
 from simgrant.telemetry.metrics import Metrics
 from simgrant.wire import content_types, relay
 from simgrant.wire.cookies import cookie_values, set_cookie
@@ -114,13 +112,7 @@ class DeviceFront:
                 reply = self._refusal(Overloaded("stopping"), trail)
         except Exception as error:
             trail.outcome = "internal_error"
-            # Neither the message nor the locals of an unknown error: they may hold secrets.
-            structlog.get_logger().error(
-                "internal_error",
-                request_id=trail.request_id,
-                error=type(error).__name__,
-                where=traceback.format_tb(error.__traceback__),
-            )
+            say_fault(error, request_id=trail.request_id)
             reply = _plain(500, "internal error")
         finally:
             if task:

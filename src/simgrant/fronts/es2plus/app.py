@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias
 
-import structlog
-
 from simgrant.errors import EcsError
 from simgrant.fronts.es2plus.callers import Callers
 from simgrant.fronts.es2plus.protocol import CERTIFICATE
@@ -15,6 +13,7 @@ from simgrant.identities import Iccid
 from simgrant.nouns import named_noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.profile_events import ProfileEvents
+from simgrant.telemetry.log import say_fault
 from simgrant.wire.es2plus import (
     ADMIN_PROTOCOL,
     CONTENT_TYPE,
@@ -122,9 +121,9 @@ class Es2plusFront:
             answer, reason = 503, error.reason
         except TimeoutError:
             answer, reason = 503, "timeout"
-        except Exception:
+        except Exception as error:
             answer, reason = 500, "internal_error"
-            structlog.get_logger().exception("internal_error")
+            say_fault(error)
         finally:
             self._under_way -= 1
         await send(_start(scope, answer))

@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import traceback
 from collections.abc import Mapping
 from typing import Final
-
-import structlog
 
 from simgrant.domain.trail import Trail
 from simgrant.errors import BadRequest, EcsError, Overloaded, PeerTimeout, TooLarge
@@ -24,6 +21,7 @@ from simgrant.fronts.portal.message import Asked, Told
 from simgrant.fronts.portal.pages import ASSETS, BRAND, PAGE, STATIC, Pages, Site, kind_of, read
 from simgrant.nouns import noun
 from simgrant.ports.clock import Clock
+from simgrant.telemetry.log import say_fault
 from simgrant.wire.negotiate import languages
 from simgrant.wire.user_data import pull_form, pull_handle
 
@@ -122,13 +120,7 @@ class PortalFront:
             told = self._failed(asked, trail, status, message, error.retry_after)
         except Exception as error:
             trail.outcome = "internal_error"
-            # Neither the message nor the locals of an unknown error: they may hold an address.
-            structlog.get_logger().error(
-                "internal_error",
-                request_id=trail.request_id,
-                error=type(error).__name__,
-                where=traceback.format_tb(error.__traceback__),
-            )
+            say_fault(error, request_id=trail.request_id)
             told = self._failed(asked, trail, 500, BUSY, None)
         finally:
             self._in_flight -= 1
