@@ -38,6 +38,7 @@ from simgrant.config.model import Profile as ProfileSettings
 from simgrant.config.model import Tenant as TenantSettings
 from simgrant.domain.order import CompanionService, Source
 from simgrant.domain.partner import Partner
+from simgrant.domain.plan_offer import PlanOffer
 from simgrant.domain.policy import Policy, PolicyError, default_policy, parse_policy
 from simgrant.domain.tenant import Plmn, Tenancy, Tenant
 from simgrant.domain.words import Words
@@ -1120,19 +1121,30 @@ def offers(loaded: Loaded) -> dict[str, Offer]:
     }
 
 
+_ESIM_APPS = {
+    "companion": AppId.ODSA_COMPANION,
+    "primary": AppId.ODSA_PRIMARY,
+    "enterprise": AppId.ODSA_SERVER_INITIATED,
+}
+
+
 def esims(loaded: Loaded) -> dict[str, Esim]:
     """Return what each tenant offers devices of eSIMs."""
     orders = loaded.settings.orders
     lines: dict[str, dict[str, Line]] = {tenant: {} for tenant in loaded.tenants}
     for table in loaded.settings.esim.values():
-        companion = table.app == "companion"
         line = Line(
             Source(table.smdp, table.profile_type, table.allocation == "pool"),
-            tuple(map(CompanionService, table.services)) if companion else (),
+            tuple(map(CompanionService, table.services)) if table.app == "companion" else (),
             table.most,
             by_address=table.download == "smdp_address",
+            plans=tuple(
+                PlanOffer(name, offer.name, offer.description, offer.profile_type)
+                for name in table.plans
+                if (offer := loaded.settings.plan_offers.get(name)) is not None
+            ),
         )
-        app_id = AppId.ODSA_COMPANION if companion else AppId.ODSA_PRIMARY
+        app_id = _ESIM_APPS[table.app]
         for tenant in table.tenants or lines:
             lines[tenant][app_id] = line
     return {

@@ -28,6 +28,7 @@ from simgrant.config.model import (
     IdentityProvider,
     Issuer,
     Partner,
+    PlanOffer,
     Profile,
     Section,
     Settings,
@@ -36,6 +37,7 @@ from simgrant.config.model import (
     Tenant,
     Wns,
 )
+from simgrant.domain.plan_offer import MOST_PLAN_ID
 from simgrant.errors import StartRefused
 from simgrant.nouns import noun
 from simgrant.wire.es2plus import Function, is_admin_protocol, is_fqdn
@@ -59,6 +61,7 @@ NAMED = {
     "identity_providers": IdentityProvider,
     "smdp": Smdp,
     "esim": Esim,
+    "plan_offers": PlanOffer,
     **{kind.__name__.lower(): kind for kind in CHANNELS},
 }
 """Sections that hold one table per name."""
@@ -377,13 +380,23 @@ def _esim_problems(loaded: Loaded) -> list[str]:
             found.append(f"{where}.services: a companion needs one")
         if not 1 <= esim.most <= 1_000:
             found.append(f"{where}.most: {esim.most} is not within 1 to 1000")
+        found += [
+            f"{where}.plans: there is no [plan_offers.{plan}]"
+            for plan in esim.plans
+            if plan not in loaded.settings.plan_offers
+        ]
         tenants = esim.tenants or tuple(loaded.tenants)
         smdp = loaded.settings.smdp.get(esim.smdp)
         if smdp is None:
             found.append(f"{where}.smdp: there is no [smdp.{esim.smdp}]")
         else:
-            if smdp.profile_types and esim.profile_type not in smdp.profile_types:
-                found.append(f"{where}.profile_type: smdp.{esim.smdp} has no such type")
+            offers = map(loaded.settings.plan_offers.get, esim.plans)
+            types = {esim.profile_type, *(offer.profile_type for offer in offers if offer)} - {""}
+            found += [
+                f"{where}: smdp.{esim.smdp} has no profile type {kind}"
+                for kind in sorted(types)
+                if smdp.profile_types and kind not in smdp.profile_types
+            ]
             found += [
                 f"{where}: smdp.{esim.smdp} is not for tenant {tenant}"
                 for tenant in tenants
@@ -392,6 +405,11 @@ def _esim_problems(loaded: Loaded) -> list[str]:
         for tenant in tenants:
             if claimed.setdefault((tenant, esim.app), where) != where:
                 found.append(f"{where}: tenant {tenant} has one for {esim.app} already")
+    for name, offer in loaded.settings.plan_offers.items():
+        if not offer.name:
+            found.append(f"plan_offers.{name}.name: must be set")
+        if len(name) > MOST_PLAN_ID:
+            found.append(f"plan_offers.{name}: more than {MOST_PLAN_ID} letters")
     return found
 
 

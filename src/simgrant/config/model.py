@@ -712,9 +712,9 @@ class Orders(Section, frozen=True):
 class Esim(Section, frozen=True):
     """eSIMs that devices may have, and where their profiles come from (see [eSIM](../esim.md))."""
 
-    app: Literal["companion", "primary"] = "companion"
-    """For whom: `companion` is watches and the like (ap2006), `primary` the phone itself
-    (ap2009)."""
+    app: Literal["companion", "primary", "enterprise"] = "companion"
+    """For whom: `companion` is watches and the like (ap2006), `primary` the phone itself (ap2009),
+    `enterprise` what a company's device management orders (ap2011)."""
     tenants: tuple[str, ...] = ()
     """Tenants that offer it; empty = all. A tenant has one of each."""
     smdp: str = ""
@@ -731,6 +731,19 @@ class Esim(Section, frozen=True):
     download: Literal["activation_code", "smdp_address"] = "activation_code"
     """What devices are told: an activation code, or the SM-DP+, which knows the profile by the
     device's EID."""
+    plans: tuple[str, ...] = ()
+    """The `[plan_offers.NAME]` that may be chosen from, in this order; empty = no choice."""
+
+
+class PlanOffer(Section, frozen=True):
+    """A plan that may be chosen with an [eSIM](../esim.md). Its name in the file is its PlanId."""
+
+    name: str = ""
+    """What people read. Must be set."""
+    description: str = ""
+    """What it contains and costs, in one line."""
+    profile_type: str = ""
+    """What the SM-DP+ calls the profiles of this plan; empty = as the eSIM's table says."""
 
 
 class Tenant(Section, frozen=True):
@@ -839,6 +852,7 @@ class Settings(Section, frozen=True):
     identity_providers: dict[str, IdentityProvider] = {}
     """OpenID providers by name."""
     esim: dict[str, Esim] = {}
+    plan_offers: dict[str, PlanOffer] = {}
     """eSIMs that devices may have."""
     tenants: dict[str, Tenant] = {}
     """Tenants by name (lower case letters, digits, hyphen)."""

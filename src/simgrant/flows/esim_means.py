@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 
 from simgrant.domain.order import CompanionService, Source
+from simgrant.domain.plan_offer import PlanOffer
 from simgrant.domain.policy import Policy
 from simgrant.flows.ordering import Ordering
 from simgrant.nouns import noun
@@ -26,6 +27,19 @@ class Line:
     """Devices that one subscription may have at a time."""
     by_address: bool = False
     """Whether devices are told the SM-DP+ and the ICCID, in the place of an activation code."""
+    plans: tuple[PlanOffer, ...] = ()
+    """What may be chosen from, in this order; empty = nothing is chosen."""
+
+    def offer(self, plan_id: str) -> PlanOffer | None:
+        """Return a plan that may be chosen."""
+        return next((offer for offer in self.plans if offer.plan_id == plan_id), None)
+
+    def source_of(self, plan_id: str) -> Source:
+        """Return where the profiles of a plan come from."""
+        offer = self.offer(plan_id)
+        if offer is None or not offer.profile_type:
+            return self.source
+        return replace(self.source, profile_type=offer.profile_type)
 
 
 @noun
