@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from simgrant.domain.order import Order
+from simgrant.domain.pace import Pace, Used
 from simgrant.errors import Conflict
 from simgrant.identities import Iccid, Imsi
 from simgrant.nouns import Word, noun
@@ -26,6 +27,12 @@ class TooMany(Conflict):
     """The subscription has as many orders of this application as it may."""
 
     default_reason = "too_many_devices"
+
+
+class TooOften(Conflict):
+    """There were as many orders as there may be in a while, or for one eUICC."""
+
+    default_reason = "too_often"
 
 
 class StockState(Word):
@@ -87,11 +94,12 @@ class Orders(Protocol):
         instead_of: Order | None,
         due_at: int | None,
         most: int | None = None,
+        pace: Pace | None = None,
     ) -> Order | None:
         """Write a new order, with an ICCID of our stock where its source is pooled.
 
         Raise `TooMany` where the subscription has ``most`` orders of its application that have not
-        ended, and `NoStock`; then nothing is written.
+        ended, `TooOften` where it would go beyond ``pace``, and `NoStock`; then nothing is written.
 
         ``instead_of`` is the ended order that had its place; None where there was none. Return the
         order as it was written, None if somebody else was faster. ``due_at`` is as for `change`.
@@ -116,6 +124,9 @@ class Orders(Protocol):
         that registered for its application are told. A spared ICCID is free again, one that the
         SM-DP+ chose is noted as taken.
         """
+
+    async def used(self, tenant: str, imsi: Imsi, order: Order, pace: Pace) -> Used:
+        """Return what was made of a pace already, as `make` would find it for this order."""
 
     async def claim(self, *, now: int, again_at: int, limit: int) -> Sequence[Kept]:
         """Return orders that something is due for; nobody else is given them until ``again_at``."""

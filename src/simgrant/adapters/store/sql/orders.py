@@ -10,8 +10,10 @@ from typing import Any
 import msgspec
 
 from simgrant.adapters.store.sql import rows, statements
+from simgrant.adapters.store.sql.claims import claimed, counted
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Run
 from simgrant.domain.order import Order, OrderState
+from simgrant.domain.pace import Pace, Used
 from simgrant.identities import Eid, Iccid, Imsi
 from simgrant.ports.orders import Kept, NoStock, Passed, Shelf, StockState, TooMany
 
@@ -44,6 +46,7 @@ class SqlOrders:
         instead_of: Order | None,
         due_at: int | None,
         most: int | None = None,
+        pace: Pace | None = None,
     ) -> Order | None:
         """Write a new order, with an ICCID of our stock where its source is pooled."""
 
@@ -54,6 +57,7 @@ class SqlOrders:
             if most is not None:
                 found = yield Run(statements.ORDERS, (tenant, imsi.digits))
                 _count(map(_to_kept, found), order, most)
+            yield from claimed(tenant, imsi, order, pace or Pace())
             if order.source.pooled:
                 new = replace(order, iccid=(yield from _reserved(tenant, imsi, order)))
             row = _row(tenant, imsi, new, due_at)
@@ -106,6 +110,10 @@ class SqlOrders:
             return True
 
         return await self._engine.transact(changed)
+
+    async def used(self, tenant: str, imsi: Imsi, order: Order, pace: Pace) -> Used:
+        """Return what was made of a pace already."""
+        return await self._engine.transact(lambda: counted(tenant, imsi, order, pace))
 
     async def claim(self, *, now: int, again_at: int, limit: int) -> Sequence[Kept]:
         """Return orders that something is due for, which nobody else is given meanwhile."""

@@ -1,0 +1,80 @@
+"""By which eUICCs and devices orders were made: counted in the transaction that makes one more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from simgrant.adapters.store.sql import statements
+from simgrant.adapters.store.sql.engine import Body, Row, Run
+from simgrant.domain.order import LIVE, Order
+from simgrant.domain.pace import (
+    MOST_WINDOW_S,
+    Pace,
+    Used,
+    eid_subject,
+    exceeded,
+    terminal_subject,
+)
+from simgrant.identities import Imsi
+from simgrant.ports.orders import TooOften
+
+_NOBODYS = ""
+"""The order_id of the row that is the subject's own."""
+
+
+def claimed(tenant: str, imsi: Imsi, order: Order, pace: Pace) -> Body[None]:
+    """Note by which devices an order is made; raise `TooOften` where that is one too many.
+
+    Two that are made by one device wait for each other, in whichever process they are: the
+    subjects' own rows are written first, always in the same order.
+    """
+    at = order.created_at
+    subjects = [
+        each for each in (eid_subject(order.device), terminal_subject(order.device)) if each
+    ]
+    for subject in subjects:
+        yield Run(statements.CLAIMS_LOCKED, (tenant, subject, _NOBODYS, at))
+    used = yield from counted(tenant, imsi, order, pace)
+    if reason := exceeded(pace, used):
+        raise TooOften(reason)
+    for subject in subjects:
+        yield Run(statements.CLAIMS_OVER, (tenant, subject, _NOBODYS, at - MOST_WINDOW_S))
+        claim = (tenant, subject, order.order_id, imsi.digits, order.place, at)
+        yield Run(statements.CLAIMED, claim)
+
+
+def counted(tenant: str, imsi: Imsi, order: Order, pace: Pace) -> Body[Used]:
+    """Return what was made of a pace already."""
+    since = order.created_at - pace.window_s
+    made = yield Run(statements.ORDERS_SINCE, (tenant, imsi.digits, since))
+    by_eid: Iterable[Row] = ()
+    if subject := eid_subject(order.device):
+        by_eid = yield Run(statements.CLAIMS, (tenant, subject, _NOBODYS))
+    by_terminal: Iterable[Row] = ()
+    if subject := terminal_subject(order.device):
+        by_terminal = yield Run(statements.CLAIMS, (tenant, subject, _NOBODYS))
+    others = {
+        holder
+        for _, _, holder, body in by_eid
+        if holder not in (None, imsi.digits) and _state(body) in LIVE
+    }
+    return Used(
+        made[0][0],
+        sum(row[0] > since for row in by_eid),
+        sum(row[0] > since for row in by_terminal),
+        len(others),
+    )
+
+
+class _State(msgspec.Struct):
+    state: str
+
+
+_decoder = msgspec.json.Decoder(_State)
+
+
+def _state(body: Any) -> str:
+    return _decoder.decode(body).state
