@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +28,7 @@ from simgrant.adapters.authn import local_auc
 from simgrant.adapters.idp import oidc
 from simgrant.adapters.issuers import introspection, jwks
 from simgrant.adapters.keyring import file as key_file
+from simgrant.adapters.risk.embedded import EmbeddedRisk
 from simgrant.adapters.store import sqlite
 from simgrant.config import model
 from simgrant.config import texts as shipped
@@ -36,7 +38,9 @@ from simgrant.config.model import Auth, IdentityProvider, Limits
 from simgrant.config.model import Match as MatchSettings
 from simgrant.config.model import Profile as ProfileSettings
 from simgrant.config.model import Tenant as TenantSettings
+from simgrant.domain.device_lists import read_eids, read_tacs
 from simgrant.domain.order import CompanionService, Source
+from simgrant.domain.pace import Pace
 from simgrant.domain.partner import Partner
 from simgrant.domain.plan_offer import PlanOffer
 from simgrant.domain.policy import Policy, PolicyError, default_policy, parse_policy
@@ -57,9 +61,10 @@ from simgrant.flows.by_sim import Rules as SimRules
 from simgrant.flows.by_token import ByToken
 from simgrant.flows.by_token import Rules as TokenRules
 from simgrant.flows.clients import Clients, Match, Patterns, Profile
+from simgrant.flows.device_lists import DeviceLists
 from simgrant.flows.entitle import Entitle
 from simgrant.flows.entitle import Rules as EntitleRules
-from simgrant.flows.esim_means import Esim, EsimMeans, Line
+from simgrant.flows.esim_means import Conditions, Esim, EsimMeans, Line, StepUps
 from simgrant.flows.issuers import Issuers
 from simgrant.flows.journal import Journal
 from simgrant.flows.journal import Limits as JournalLimits
@@ -97,6 +102,7 @@ from simgrant.fronts.portal.pages import Site
 from simgrant.keyring.identity import is_on_curve
 from simgrant.keyring.signing import Algorithm
 from simgrant.links.client_auth import ClientAuth, Credentials
+from simgrant.links.device_lists import read_list, watched_list
 from simgrant.links.fetched import FetchRules
 from simgrant.links.http import HttpConfig
 from simgrant.links.watched import Watched
@@ -548,7 +554,17 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             metrics=metrics,
             rules=_order_rules(settings.orders),
         )
-        esim = EsimMeans(ordering, esims(loaded), found_policies, settings.roaming.max_age_s)
+        lists = device_lists(loaded)
+        esim = EsimMeans(
+            ordering,
+            esims(loaded),
+            found_policies,
+            settings.roaming.max_age_s,
+            risk=EmbeddedRisk(store),
+            lists=lists,
+            step_ups=step_ups(loaded),
+            metrics=metrics,
+        )
         means = Means(OPERATIONS, keys, store, offers(loaded), partners(loaded), esim)
         clients = Clients(profiles(loaded))
         entitle = Entitle(
@@ -659,7 +675,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 proxy_protocol=False,
             ),
             open_es2plus(loaded, store, ordering, metrics) if settings.es2plus.listen else None,
-            (keys.watched, *_watched_settings(loaded, clients)),
+            (keys.watched, *_watched_settings(loaded, clients), *_watched_lists(loaded, lists)),
         )
         await journal.flush()
     finally:
@@ -1138,6 +1154,7 @@ def esims(loaded: Loaded) -> dict[str, Esim]:
             tuple(map(CompanionService, table.services)) if table.app == "companion" else (),
             table.most,
             by_address=table.download == "smdp_address",
+            conditions=_conditions(table),
             plans=tuple(
                 PlanOffer(name, offer.name, offer.description, offer.profile_type)
                 for name in table.plans
@@ -1151,6 +1168,60 @@ def esims(loaded: Loaded) -> dict[str, Esim]:
         tenant: Esim(of_tenant, orders.polling_s, orders.longest_polling_s, orders.most_polls)
         for tenant, of_tenant in lines.items()
     }
+
+
+def _conditions(table: model.Esim) -> Conditions:
+    return Conditions(
+        table.tac_list,
+        table.eid_list,
+        table.identifiers == "strict",
+        Pace(
+            table.window_h * 3600,
+            per_line=table.per_line,
+            per_eid=table.per_eid,
+            per_imei=table.per_imei,
+            lines_per_eid=table.lines_per_eid,
+        ),
+        table.sign_in_life_s,
+    )
+
+
+def step_ups(loaded: Loaded) -> dict[str, StepUps]:
+    """Return for what people of each tenant can sign in, where a SIM is not enough."""
+    by_otp = otp_apps(loaded)
+    found = {}
+    for tenant in loaded.tenants:
+        apps: set[str] = set()
+        for name, provider in loaded.settings.identity_providers.items():
+            if tenant in (provider.tenants or loaded.tenants):
+                apps |= _services(f"identity_providers.{name}.apps", provider.apps)
+        found[tenant] = StepUps(frozenset(apps), by_otp[tenant])
+    return found
+
+
+def device_lists(loaded: Loaded) -> DeviceLists:
+    """Return the lists of devices as their files are now; raise StartRefused."""
+    tacs, eids = loaded.settings.tac_lists, loaded.settings.eid_lists
+    return DeviceLists(
+        {
+            name: read_list(f"tac_lists.{name}", loaded.path(table.file), read_tacs)
+            for name, table in tacs.items()
+        },
+        {
+            name: read_list(f"eid_lists.{name}", loaded.path(table.file), read_eids)
+            for name, table in eids.items()
+        },
+    )
+
+
+def _watched_lists(loaded: Loaded, lists: DeviceLists) -> Iterator[Watched]:
+    """Yield who takes each list over when its file changes."""
+    for name, tacs in loaded.settings.tac_lists.items():
+        path, take_tacs = loaded.path(tacs.file), partial(lists.take_tacs, name)
+        yield watched_list(f"tac_lists.{name}", path, read_tacs, take_tacs)
+    for name, eids in loaded.settings.eid_lists.items():
+        path, take_eids = loaded.path(eids.file), partial(lists.take_eids, name)
+        yield watched_list(f"eid_lists.{name}", path, read_eids, take_eids)
 
 
 def _order_rules(settings: model.Orders) -> OrderRules:

@@ -16,8 +16,8 @@ from typing import Final
 
 from simgrant.nouns import Word, noun
 
-MOST_LETTERS: Final = 32 * 1024 * 1024
-MOST_TACS: Final = 500_000
+MOST_LETTERS: Final = 8 * 1024 * 1024
+MOST_TACS: Final = 100_000
 MOST_RANGES: Final = 20_000
 TAC_COLUMNS: Final = ("tac", "vendor", "model", "allow")
 EID_COLUMNS: Final = ("eid", "vendor", "allow")

@@ -6,14 +6,33 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 
 from simgrant.domain.order import CompanionService, Source
+from simgrant.domain.pace import Pace
 from simgrant.domain.plan_offer import PlanOffer
 from simgrant.domain.policy import Policy
+from simgrant.domain.subscription import Subscription
+from simgrant.flows.device_lists import DeviceLists
 from simgrant.flows.ordering import Ordering
 from simgrant.nouns import noun
+from simgrant.ports.risk import RiskSource
 from simgrant.spec.ids import AppId
+from simgrant.telemetry.metrics import Metrics
 
 FEATURES = {AppId.ODSA_COMPANION: "companion", AppId.ODSA_PRIMARY: "esim"}
 """What the policy calls each application."""
+
+
+@noun
+class Conditions:
+    """What a line asks of devices, beside the policy."""
+
+    tac_list: str = ""
+    """Names of lists; empty = none."""
+    eid_list: str = ""
+    strict: bool = False
+    """Whether identifiers whose check digits are wrong are refused."""
+    pace: Pace = Pace()
+    sign_in_life_s: int = 3600
+    """Seconds for which a sign-in counts where the policy asks for one."""
 
 
 @noun
@@ -27,6 +46,7 @@ class Line:
     """Devices that one subscription may have at a time."""
     by_address: bool = False
     """Whether devices are told the SM-DP+ and the ICCID, in the place of an activation code."""
+    conditions: Conditions = Conditions()
     plans: tuple[PlanOffer, ...] = ()
     """What may be chosen from, in this order; empty = nothing is chosen."""
 
@@ -56,6 +76,19 @@ class Esim:
 
 
 @noun
+class StepUps:
+    """The AppIDs for which people of a tenant can sign in, where a SIM is not enough."""
+
+    oidc: frozenset[str] = frozenset()
+    otp: frozenset[str] = frozenset()
+
+    def offered(self, app_id: str, subscription: Subscription) -> bool:
+        """Say whether the holder of a subscription can sign in at all."""
+        by_number = app_id in self.otp and subscription.msisdn is not None
+        return app_id in self.oidc or by_number
+
+
+@noun
 class EsimMeans:
     """What operations on eSIMs are done with."""
 
@@ -64,3 +97,8 @@ class EsimMeans:
     """By tenant."""
     policies: Mapping[str, Policy]
     roaming_max_age_s: int
+    risk: RiskSource
+    lists: DeviceLists
+    step_ups: Mapping[str, StepUps]
+    """By tenant."""
+    metrics: Metrics

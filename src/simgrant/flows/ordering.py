@@ -23,6 +23,7 @@ from simgrant.domain.order import (
     Cancelled,
     Confirmed,
     Delayed,
+    Device,
     Downloaded,
     Event,
     Failed,
@@ -38,8 +39,9 @@ from simgrant.domain.order import (
     Unsubscribed,
     step,
 )
+from simgrant.domain.pace import Pace, Used
 from simgrant.errors import Conflict, EcsError
-from simgrant.identities import Imsi
+from simgrant.identities import Iccid, Imsi
 from simgrant.nouns import noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.orders import Kept, Orders
@@ -110,6 +112,14 @@ class Ordering:
         """Return the orders of a subscription by their places."""
         return {order.place: order for order in await self._orders.of(tenant, imsi)}
 
+    async def used(self, tenant: str, imsi: Imsi, device: Device, pace: Pace, *, at: int) -> Used:
+        """Return what was made of a pace already."""
+        return await self._orders.used(tenant, imsi, device, pace, at=at)
+
+    async def by_iccid(self, tenant: str, iccid: Iccid) -> Kept | None:
+        """Return the order that has a profile."""
+        return await self._orders.by_iccid(tenant, iccid)
+
     async def make(
         self,
         tenant: str,
@@ -118,16 +128,17 @@ class Ordering:
         *,
         instead_of: Order | None,
         most: int | None = None,
+        pace: Pace | None = None,
     ) -> Order | None:
         """Write an order, and return how far it is after a short while.
 
-        None where another request was faster. Raise NoStock, TooMany, or what the store raises;
-        then there is no order.
+        None where another request was faster. Raise NoStock, TooMany, TooOften, or what the store
+        raises; then there is no order.
         """
         now = int(self._clock.now())
         due_at = now + (self._rules.lease_s if order.todo else self._rules.life_s)
         made = await self._orders.make(
-            tenant, imsi, order, instead_of=instead_of, due_at=due_at, most=most
+            tenant, imsi, order, instead_of=instead_of, due_at=due_at, most=most, pace=pace
         )
         if made is not None:
             self._say(tenant, made)

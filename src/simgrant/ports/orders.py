@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from simgrant.domain.order import Order
+from simgrant.domain.order import Device, Order
 from simgrant.domain.pace import Pace, Used
 from simgrant.errors import Conflict
 from simgrant.identities import Iccid, Imsi
@@ -125,8 +125,8 @@ class Orders(Protocol):
         SM-DP+ chose is noted as taken.
         """
 
-    async def used(self, tenant: str, imsi: Imsi, order: Order, pace: Pace) -> Used:
-        """Return what was made of a pace already, as `make` would find it for this order."""
+    async def used(self, tenant: str, imsi: Imsi, device: Device, pace: Pace, *, at: int) -> Used:
+        """Return what was made of a pace already, as `make` finds it for an order of that time."""
 
     async def claim(self, *, now: int, again_at: int, limit: int) -> Sequence[Kept]:
         """Return orders that something is due for; nobody else is given them until ``again_at``."""

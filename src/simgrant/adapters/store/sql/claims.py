@@ -9,7 +9,7 @@ import msgspec
 
 from simgrant.adapters.store.sql import statements
 from simgrant.adapters.store.sql.engine import Body, Row, Run
-from simgrant.domain.order import LIVE, Order
+from simgrant.domain.order import LIVE, Device, Order
 from simgrant.domain.pace import (
     MOST_WINDOW_S,
     Pace,
@@ -37,7 +37,7 @@ def claimed(tenant: str, imsi: Imsi, order: Order, pace: Pace) -> Body[None]:
     ]
     for subject in subjects:
         yield Run(statements.CLAIMS_LOCKED, (tenant, subject, _NOBODYS, at))
-    used = yield from counted(tenant, imsi, order, pace)
+    used = yield from counted(tenant, imsi, order.device, pace, at=at)
     if reason := exceeded(pace, used):
         raise TooOften(reason)
     for subject in subjects:
@@ -46,15 +46,15 @@ def claimed(tenant: str, imsi: Imsi, order: Order, pace: Pace) -> Body[None]:
         yield Run(statements.CLAIMED, claim)
 
 
-def counted(tenant: str, imsi: Imsi, order: Order, pace: Pace) -> Body[Used]:
-    """Return what was made of a pace already."""
-    since = order.created_at - pace.window_s
+def counted(tenant: str, imsi: Imsi, device: Device, pace: Pace, *, at: int) -> Body[Used]:
+    """Return what was made of a pace already at a time."""
+    since = at - pace.window_s
     made = yield Run(statements.ORDERS_SINCE, (tenant, imsi.digits, since))
     by_eid: Iterable[Row] = ()
-    if subject := eid_subject(order.device):
+    if subject := eid_subject(device):
         by_eid = yield Run(statements.CLAIMS, (tenant, subject, _NOBODYS))
     by_terminal: Iterable[Row] = ()
-    if subject := terminal_subject(order.device):
+    if subject := terminal_subject(device):
         by_terminal = yield Run(statements.CLAIMS, (tenant, subject, _NOBODYS))
     others = {
         holder

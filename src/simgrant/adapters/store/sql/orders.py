@@ -12,7 +12,7 @@ import msgspec
 from simgrant.adapters.store.sql import rows, statements
 from simgrant.adapters.store.sql.claims import claimed, counted
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Run
-from simgrant.domain.order import Order, OrderState
+from simgrant.domain.order import Device, Order, OrderState
 from simgrant.domain.pace import Pace, Used
 from simgrant.identities import Eid, Iccid, Imsi
 from simgrant.ports.orders import Kept, NoStock, Passed, Shelf, StockState, TooMany
@@ -111,9 +111,9 @@ class SqlOrders:
 
         return await self._engine.transact(changed)
 
-    async def used(self, tenant: str, imsi: Imsi, order: Order, pace: Pace) -> Used:
+    async def used(self, tenant: str, imsi: Imsi, device: Device, pace: Pace, *, at: int) -> Used:
         """Return what was made of a pace already."""
-        return await self._engine.transact(lambda: counted(tenant, imsi, order, pace))
+        return await self._engine.transact(lambda: counted(tenant, imsi, device, pace, at=at))
 
     async def claim(self, *, now: int, again_at: int, limit: int) -> Sequence[Kept]:
         """Return orders that something is due for, which nobody else is given meanwhile."""
