@@ -65,6 +65,7 @@ from simgrant.flows.device_lists import DeviceLists
 from simgrant.flows.entitle import Entitle
 from simgrant.flows.entitle import Rules as EntitleRules
 from simgrant.flows.esim_means import Conditions, Esim, EsimMeans, Line, StepUps
+from simgrant.flows.explain_esim import Sources
 from simgrant.flows.issuers import Issuers
 from simgrant.flows.journal import Journal
 from simgrant.flows.journal import Limits as JournalLimits
@@ -1197,6 +1198,12 @@ def step_ups(loaded: Loaded) -> dict[str, StepUps]:
                 apps |= _services(f"identity_providers.{name}.apps", provider.apps)
         found[tenant] = StepUps(frozenset(apps), by_otp[tenant])
     return found
+
+
+def esim_sources(loaded: Loaded, store: Store, tenant: str, app_id: str) -> Sources:
+    """Return where facts about eSIMs come from, for who explains them; raise StartRefused."""
+    line = esims(loaded)[tenant].lines.get(app_id)
+    return Sources(EmbeddedRisk(store), store.orders, device_lists(loaded), line)
 
 
 def device_lists(loaded: Loaded) -> DeviceLists:

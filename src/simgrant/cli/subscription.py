@@ -45,6 +45,7 @@ app = typer.Typer(help="Subscriptions.", no_args_is_help=True)
 
 _SHOWN_PROBLEMS: Final = 20
 _MOST_BYTES: Final = 1 << 30
+_YES_OR_NO: Final = {True: "yes", False: "no", None: ""}
 _FORGET: Final = ("unknown", "none", "")
 
 
@@ -90,6 +91,17 @@ class ProvisioningName(StrEnum):
     IN_PROGRESS = "in_progress"
 
 
+class NumberTypeName(StrEnum):
+    """What kind of number a line has."""
+
+    UNKNOWN = "unknown"
+    MOBILE = "mobile"
+    FIXED = "fixed"
+    VOIP = "voip"
+    DATA_ONLY = "data_only"
+    M2M = "m2m"
+
+
 class FormName(StrEnum):
     """How a file of rows is written."""
 
@@ -121,6 +133,25 @@ VisitedOption = Annotated[
 ]
 ProvisioningOption = Annotated[
     ProvisioningName | None, typer.Option("--provisioning", help="VoWiFi in the network.")
+]
+
+
+IccidOption = Annotated[str, typer.Option("--iccid", help="ICCID of the SIM.")]
+SimSinceOption = Annotated[
+    str,
+    typer.Option(
+        "--sim-since", metavar="TIME", help="When the line got its SIM, such as 2026-11-01."
+    ),
+]
+PortFreezeOption = Annotated[
+    bool | None,
+    typer.Option("--port-freeze/--no-port-freeze", help="Locked against being moved, or not."),
+]
+PrepaidOption = Annotated[
+    bool | None, typer.Option("--prepaid/--no-prepaid", help="Whether it is a prepaid line.")
+]
+NumberTypeOption = Annotated[
+    NumberTypeName | None, typer.Option("--number-type", help="What kind of number it has.")
 ]
 
 
@@ -163,6 +194,11 @@ def add(
     gid1: Gid1Option = "",
     provisioning: ProvisioningOption = None,
     visited_plmn: VisitedOption = None,
+    iccid: IccidOption = "",
+    sim_since: SimSinceOption = "",
+    port_freeze: PortFreezeOption = None,
+    prepaid: PrepaidOption = None,
+    number_type: NumberTypeOption = None,
     tenant: TenantOption = "default",
 ) -> None:
     """Add one subscription. On a terminal, keys that were not given are asked for."""
@@ -180,6 +216,7 @@ def add(
         "terms_version": terms_version,
         "address": address.value if address else "",
         "address_id": address_id,
+        **_line(iccid, sim_since, port_freeze, prepaid, number_type),
     }
     keys = {
         "k": ki or _key_from(ki_file),
@@ -258,6 +295,24 @@ def _asked_keys() -> dict[str, str]:
     return {"k": ki, "opc": typer.prompt("OPc", hide_input=True)}
 
 
+def _line(
+    iccid: str,
+    sim_since: str,
+    port_freeze: bool | None,
+    prepaid: bool | None,
+    number_type: NumberTypeName | None,
+) -> dict[str, str]:
+    """Return what is to be noted about the line, as columns of an import."""
+    found = {
+        "iccid": iccid,
+        "sim_since": sim_since,
+        "port_freeze": _YES_OR_NO[port_freeze],
+        "prepaid": _YES_OR_NO[prepaid],
+        "number_type": number_type.value if number_type else "",
+    }
+    return {name: value for name, value in found.items() if value}
+
+
 def _visited(text: str | None) -> str | None:
     """Return the digits, empty for a network that shall be forgotten, None for no change."""
     return "" if text is not None and text.lower() in _FORGET else text
@@ -290,11 +345,13 @@ def show(
             push = subscriptions.registered_data(held) if held else []
             pending = subscriptions.pending_data(held) if held else []
             told = await subscriptions.notices_told(here.store, found, here.keys().ring)
+            line = subscriptions.marks_data(held.marks) if held else []
         if json:
             print_json(
                 data
                 | {
                     "consents": consents,
+                    "line": line,
                     "terminals": len(terminals),
                     "push_registrations": push,
                     "pending_notices": pending,
@@ -304,6 +361,10 @@ def show(
             return
         pairs((name, _cell(value)) for name, value in data.items())
         pairs((each["kind"], f"{each['status']} since {each['at']}") for each in consents)
+        pairs(
+            (each["mark"], f"{each['value']} since {each['since'] or 'it is known'}")
+            for each in line
+        )
         pairs(
             ("terminal", f"{each.terminal_id} {each.vendor} {each.model}".rstrip())
             for each in terminals
@@ -395,6 +456,11 @@ def set_fields(
     terms_version: TermsVersionOption = "",
     address: AddressOption = None,
     address_id: AddressIdOption = "",
+    iccid: IccidOption = "",
+    sim_since: SimSinceOption = "",
+    port_freeze: PortFreezeOption = None,
+    prepaid: PrepaidOption = None,
+    number_type: NumberTypeOption = None,
     tenant: TenantOption = "default",
 ) -> None:
     """Change one subscription, at once."""
@@ -409,6 +475,7 @@ def set_fields(
         "terms_version": terms_version or None,
         "address": address,
         "address_id": address_id or None,
+        **_line(iccid, sim_since, port_freeze, prepaid, number_type),
     }
     values = {name: str(value) for name, value in given.items() if value is not None}
     if not values:
