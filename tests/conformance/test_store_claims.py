@@ -62,7 +62,9 @@ async def test_a_device_gets_so_many_profiles_in_a_while_of_whichever_line(
     with pytest.raises(TooOften) as refused:
         await make(store, last, pace, imsi_of(5))
     assert refused.value.reason == reason
-    assert await store.orders.used(T, imsi_of(5), last, pace) == Used(0, 2, 2, 2)
+    assert await store.orders.used(T, imsi_of(5), last.device, pace, at=last.created_at) == Used(
+        0, 2, 2, 2
+    )
     assert await make(store, order(5, at=START + 100), pace, imsi_of(5))
     # One that says nothing of what counts is not held against the others.
     assert await make(store, order(6, eid=None, imei="4" * 15), pace, imsi_of(6))

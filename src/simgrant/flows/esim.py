@@ -130,8 +130,8 @@ async def order_for(
     doubts = look_at(target, line, task, means)
     if there is not None and meant(there, target) is Meant.ITS_OWN:
         return await told(task, means, there)
-    known = await learn(task, means, line, device, old_iccid=old_iccid)
-    weighed = weigh(task, means, line, target, former, known)
+    known = await learn(task, means.esim, line, device, old_iccid=old_iccid)
+    weighed = weigh(task, means.esim, line, target, former, known)
     if weighed.result is not Result.ALLOWED:
         return refused(task, means, weighed)
     if there is not None and there.state is not OrderState.ENDED:

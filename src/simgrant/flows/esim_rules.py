@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field, replace
+from typing import TYPE_CHECKING
 
 from simgrant.domain.device_lists import Listing
 from simgrant.domain.facts import ACTIVATION, Fact, Facts, Question
@@ -21,14 +22,16 @@ from simgrant.domain.risk import SIGNED_IN, Way
 from simgrant.domain.subscription import Profile
 from simgrant.domain.trail import Verdict
 from simgrant.flows.device_lists import DeviceLists
-from simgrant.flows.esim_means import FEATURES, Conditions, Line
+from simgrant.flows.esim_means import FEATURES, Conditions, EsimMeans, Line
 from simgrant.flows.gather import REQUEST, View, device_of, gather, look, times_of
-from simgrant.flows.operations.operation import Means, Proof, Task
 from simgrant.identities import Iccid, Imei, InvalidIdentity
 from simgrant.nouns import Word, noun
 from simgrant.ports.risk import Risk
 from simgrant.spec.ids import AppId
 from simgrant.telemetry.record import push_verdict
+
+if TYPE_CHECKING:
+    from simgrant.flows.operations.operation import Task  # whose package imports this module
 
 TOO_MANY = "too_many_devices"
 ANOTHER = "another_device_was_faster"
@@ -89,10 +92,15 @@ class Target:
 
 
 async def learn(
-    task: Task, means: Means, line: Line, device: Device | None, *, old_iccid: Iccid | None = None
+    task: Task,
+    ours: EsimMeans,
+    line: Line,
+    device: Device | None,
+    *,
+    old_iccid: Iccid | None = None,
 ) -> Known:
     """Ask whoever has to be asked; raise what the source of risk and the store raise."""
-    ours, tenant, imsi = means.esim, task.tenant.name, task.subscription.imsi
+    tenant, imsi = task.tenant.name, task.subscription.imsi
     risk = await ours.risk.of(task.subscription, task.holder.terminal_id)
     used = await ours.ordering.used(
         tenant, imsi, device or Device("", None), line.conditions.pace, at=task.at
@@ -105,14 +113,14 @@ async def learn(
 
 def weigh(
     task: Task,
-    means: Means,
+    ours: EsimMeans,
     line: Line,
     target: Target,
     former: Mapping[str, Order],
     known: Known,
 ) -> Weighed:
     """Return whether an order may be made; ``former`` are those of the application, by place."""
-    ours, tenant = means.esim, task.tenant.name
+    tenant = task.tenant.name
     policy = ours.policies[tenant]
     match meant(former.get(target.place), target):
         case Meant.ITS_OWN:
@@ -135,7 +143,7 @@ def weigh(
     decision = decide(policy, AppId(task.app_id), facts)
     result, reason, limited = decision.result, decision.reason, False
     if result is Result.STEP_UP:
-        if task.proof is not Proof.SIM:
+        if Way(task.proof) is not Way.SIM:
             result, reason = Result.DENIED, "step_up_not_possible"
         elif not ours.step_ups[tenant].offered(task.app_id, task.subscription):
             result, reason = Result.DENIED, "step_up_not_offered"
@@ -248,7 +256,7 @@ def _limit(line: Line, target: Target, former: Mapping[str, Order], known: Known
 
 def _proof(task: Task, conditions: Conditions) -> Way:
     """Return how whoever asks was proved; a sign-in of long ago is none."""
-    if task.proof is not Proof.SIM:
+    if Way(task.proof) is not Way.SIM:
         return Way(task.proof)
     old = task.at > task.signed_in_at + conditions.sign_in_life_s
     return Way.SIM if old and task.signed_in in SIGNED_IN else task.signed_in

@@ -44,9 +44,9 @@ async def run(task: Task, means: Means) -> Done | Refused:
     except esim.BadParameter as error:
         return esim.bad_parameter(error)
     former = await esim.orders(task, means)
-    known = await learn(task, means, line, device)
+    known = await learn(task, means.esim, line, device)
     weighed = {
-        kind: weigh(task, means, line, Target(device, kind, beforehand=True), former, known)
+        kind: weigh(task, means.esim, line, Target(device, kind, beforehand=True), former, known)
         for kind in _KINDS[app_id]
     }
     best = min(weighed.values(), key=lambda each: _BEST_FIRST.index(_status(each)))
