@@ -32,6 +32,7 @@ from simgrant.domain.order import (
     Order,
     OrderState,
     OutOfOrder,
+    PlanChanged,
     Settled,
     Todo,
     Trouble,
@@ -355,7 +356,7 @@ class Ordering:
             kept.owner,
             after,
             before=before,
-            event=type(event).__name__,
+            event=_named(event),
             due_at=due_at,
             keep_due=keep,
             tell=news and after.waiting,
@@ -422,6 +423,12 @@ async def give_up(orders: Orders, tenant: str, owner: Owner, order: Order, *, at
     ):
         raise Conflict("order_busy", for_operator="something happens to it now: try again")
     return after
+
+
+def _named(event: Event) -> str:
+    """Return what a history calls an event."""
+    name = type(event).__name__
+    return f"{name}: {event.plan}" if isinstance(event, PlanChanged) else name
 
 
 def _call_id() -> str:
