@@ -266,7 +266,7 @@ async def test_what_is_out_of_stock_or_not_offered_is_said(
         eligible = await world.ask("CheckEligibility")
         assert eligible["EnterpriseAppEligibility"] == "2"
         assert await world.ask("AcquirePlan") == {"OperationResult": "1"}
-        assert await world.manage(0) == "100"
+        assert await world.manage(0) == "1/5"
         assert await world.detail() == "not_offered"
 
 

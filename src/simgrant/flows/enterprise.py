@@ -29,13 +29,13 @@ from simgrant.domain.order import (
     place_of_id,
 )
 from simgrant.domain.owner import Enterprise
-from simgrant.errors import Conflict
+from simgrant.errors import Conflict, Overloaded
 from simgrant.flows import esim
 from simgrant.flows.esim import BadParameter
 from simgrant.flows.esim_means import Line
 from simgrant.flows.operations.operation import Done, Means, Refused, RequestorTask
 from simgrant.identities import Iccid
-from simgrant.ports.orders import NoStock, TooMany
+from simgrant.ports.orders import NoStock, TooFast, TooMany
 from simgrant.spec.ids import Eligibility, OperationResult, OperationType, SubscriptionResult
 from simgrant.wire.document import Characteristic, CharacteristicList, Item, Parm
 
@@ -107,7 +107,9 @@ async def manage_subscription(task: RequestorTask, means: Means) -> Done | Refus
 
 async def _subscribe(task: RequestorTask, means: Means) -> Done | Refused:
     """Order a profile for a device, or find the order that there is."""
-    line, device = _offered(task, means), esim.device_in(task, _DEVICE)
+    line, device = esim.line_of(task, means), esim.device_in(task, _DEVICE)
+    if line is None:
+        return esim.dismissed("not_offered")
     plan = esim.plan_in(task, line)
     there = await _at(task, means, device.terminal_id)
     if there is None or there.state is OrderState.ENDED:
@@ -121,7 +123,9 @@ async def _subscribe(task: RequestorTask, means: Means) -> Done | Refused:
 
 async def _transfer(task: RequestorTask, means: Means) -> Done | Refused:
     """Give a device the subscription of another, which ends once the new profile is installed."""
-    line, device = _offered(task, means), esim.device_in(task, _DEVICE)
+    line, device = esim.line_of(task, means), esim.device_in(task, _DEVICE)
+    if line is None:
+        return esim.dismissed("not_offered")
     old = esim.iccid_in(task, "old_terminal_iccid")
     former = await _with(task, means, old)
     if former is None or old is None:
@@ -143,7 +147,9 @@ async def _transfer(task: RequestorTask, means: Means) -> Done | Refused:
 
 async def _recover(task: RequestorTask, means: Means) -> Done | Refused:
     """Give a device a profile for the one that was removed from it, wiped for instance."""
-    line, device = _offered(task, means), esim.device_in(task, _DEVICE)
+    line, device = esim.line_of(task, means), esim.device_in(task, _DEVICE)
+    if line is None:
+        return esim.dismissed("not_offered")
     removed = esim.iccid_in(task, "terminal_iccid")
     there = await _at(task, means, device.terminal_id)
     if removed is None or there is None or removed not in (there.iccid, there.old_iccid):
@@ -199,6 +205,8 @@ async def _make(
         )
     except (NoStock, TooMany) as error:
         return esim.dismissed(error.reason)
+    except TooFast as error:
+        raise Overloaded("too_many_orders", retry_after=error.retry_after) from None
     if made is None:
         # The same request was faster, or what the device had is still being given back.
         made = await _at(task, means, device.terminal_id)
@@ -249,13 +257,6 @@ _TYPES: Mapping[str, _Do] = {
         OperationType.RECOVER: _recover,
     }.items()
 }
-
-
-def _offered(task: RequestorTask, means: Means) -> Line:
-    line = esim.line_of(task, means)
-    if line is None:
-        raise Conflict("not_offered")
-    return line
 
 
 async def _meant(task: RequestorTask, means: Means) -> Order:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from simgrant.domain.order import Order
 from simgrant.domain.owner import Enterprise, Owner
-from simgrant.errors import Conflict, Overloaded
+from simgrant.errors import Conflict
 from simgrant.identities import Iccid
 from simgrant.nouns import Word, noun
 
@@ -29,10 +29,8 @@ class TooMany(Conflict):
     default_reason = "too_many_devices"
 
 
-class TooFast(Overloaded):
-    """An enterprise made as many orders in this hour as it may."""
-
-    default_reason = "too_many_orders"
+class TooFast(Conflict):
+    """An enterprise made as many orders in this hour as it may; ``retry_after`` is its rest."""
 
 
 class StockState(Word):
