@@ -1094,6 +1094,7 @@ def partners(loaded: Loaded) -> dict[str, tuple[Partner, ...]]:
                 _operations(f"partners.{name}.operations", settings.operations)
                 if settings.operations
                 else None,
+                frozenset(text.lower() for text in settings.enterprises),
                 settings.access_token,
                 _app_key(loaded, name, settings.app_key),
             ),
@@ -1156,6 +1157,7 @@ def esims(loaded: Loaded) -> dict[str, Esim]:
             table.most,
             by_address=table.download == "smdp_address",
             conditions=_conditions(table),
+            most_an_hour=table.most_an_hour,
             plans=tuple(
                 PlanOffer(name, offer.name, offer.description, offer.profile_type)
                 for name in table.plans

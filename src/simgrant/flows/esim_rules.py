@@ -108,7 +108,7 @@ async def learn(
     holder = None
     if old_iccid is not None:
         holder = await ours.ordering.by_iccid(tenant, old_iccid)
-    return Known(risk, used, is_another_s=holder is not None and holder.imsi != imsi)
+    return Known(risk, used, is_another_s=holder is not None and holder.owner != imsi)
 
 
 def weigh(

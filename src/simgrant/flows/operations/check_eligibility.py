@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from simgrant.domain.order import Kind
 from simgrant.domain.policy import Result
-from simgrant.flows import esim
+from simgrant.flows import enterprise, esim
 from simgrant.flows.esim_rules import Target, Weighed, learn, weigh
 from simgrant.flows.operations.operation import Done, Means, Refused, Task, from_table
 from simgrant.spec.ids import AppId, Eligibility
@@ -80,4 +80,6 @@ def _told(app_id: AppId, status: Eligibility, services: Iterable[str], done: Don
     return Done(tuple(items), detail=done.detail, verdict=done.verdict, times=done.times)
 
 
-OPERATION = from_table(__name__, run)
+OPERATION = from_table(
+    __name__, run, for_requestor=enterprise.operation(enterprise.check_eligibility)
+)

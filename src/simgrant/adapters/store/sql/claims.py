@@ -10,6 +10,7 @@ import msgspec
 from simgrant.adapters.store.sql import statements
 from simgrant.adapters.store.sql.engine import Body, Row, Run
 from simgrant.domain.order import LIVE, Device, Order
+from simgrant.domain.owner import Owner, push_owner
 from simgrant.domain.pace import (
     MOST_WINDOW_S,
     Pace,
@@ -18,14 +19,13 @@ from simgrant.domain.pace import (
     exceeded,
     terminal_subject,
 )
-from simgrant.identities import Imsi
 from simgrant.ports.orders import TooOften
 
 _NOBODYS = ""
 """The order_id of the row that is the subject's own."""
 
 
-def claimed(tenant: str, imsi: Imsi, order: Order, pace: Pace) -> Body[None]:
+def claimed(tenant: str, owner: Owner, order: Order, pace: Pace) -> Body[None]:
     """Note by which devices an order is made; raise `TooOften` where that is one too many.
 
     Two that are made by one device wait for each other, in whichever process they are: the
@@ -37,19 +37,22 @@ def claimed(tenant: str, imsi: Imsi, order: Order, pace: Pace) -> Body[None]:
     ]
     for subject in subjects:
         yield Run(statements.CLAIMS_LOCKED, (tenant, subject, _NOBODYS, at))
-    used = yield from counted(tenant, imsi, order.device, pace, at=at)
+    used = yield from counted(tenant, owner, order.device, pace, at=at)
     if reason := exceeded(pace, used):
         raise TooOften(reason)
     for subject in subjects:
         yield Run(statements.CLAIMS_OVER, (tenant, subject, _NOBODYS, at - MOST_WINDOW_S))
-        claim = (tenant, subject, order.order_id, imsi.digits, order.place, at)
+        claim = (tenant, subject, order.order_id, push_owner(owner), order.place, at)
         yield Run(statements.CLAIMED, claim)
 
 
-def counted(tenant: str, imsi: Imsi, device: Device, pace: Pace, *, at: int) -> Body[Used]:
+def counted(tenant: str, owner: Owner, device: Device, pace: Pace, *, at: int) -> Body[Used]:
     """Return what was made of a pace already at a time."""
     since = at - pace.window_s
-    made = yield Run(statements.ORDERS_SINCE, (tenant, imsi.digits, since))
+    line = 0
+    if pace.per_line:
+        made = yield Run(statements.ORDERS_SINCE, (tenant, push_owner(owner), since))
+        line = made[0][0]
     by_eid: Iterable[Row] = ()
     if subject := eid_subject(device):
         by_eid = yield Run(statements.CLAIMS, (tenant, subject, _NOBODYS))
@@ -59,10 +62,10 @@ def counted(tenant: str, imsi: Imsi, device: Device, pace: Pace, *, at: int) -> 
     others = {
         holder
         for _, _, holder, body in by_eid
-        if holder not in (None, imsi.digits) and _state(body) in LIVE
+        if holder not in (None, push_owner(owner)) and _state(body) in LIVE
     }
     return Used(
-        made[0][0],
+        line,
         sum(row[0] > since for row in by_eid),
         sum(row[0] > since for row in by_terminal),
         len(others),
