@@ -45,7 +45,6 @@ app = typer.Typer(help="Subscriptions.", no_args_is_help=True)
 
 _SHOWN_PROBLEMS: Final = 20
 _MOST_BYTES: Final = 1 << 30
-_YES_OR_NO: Final = {True: "yes", False: "no", None: ""}
 _FORGET: Final = ("unknown", "none", "")
 
 
@@ -89,6 +88,13 @@ class ProvisioningName(StrEnum):
     NOT_PROVISIONED = "not_provisioned"
     PROVISIONED = "provisioned"
     IN_PROGRESS = "in_progress"
+
+
+class YesNoName(StrEnum):
+    """Whether something is so."""
+
+    YES = "yes"
+    NO = "no"
 
 
 class NumberTypeName(StrEnum):
@@ -144,11 +150,11 @@ SimSinceOption = Annotated[
     ),
 ]
 PortFreezeOption = Annotated[
-    bool | None,
-    typer.Option("--port-freeze/--no-port-freeze", help="Locked against being moved, or not."),
+    YesNoName | None,
+    typer.Option("--port-freeze", help="Whether it is locked against being moved."),
 ]
 PrepaidOption = Annotated[
-    bool | None, typer.Option("--prepaid/--no-prepaid", help="Whether it is a prepaid line.")
+    YesNoName | None, typer.Option("--prepaid", help="Whether it is a prepaid line.")
 ]
 NumberTypeOption = Annotated[
     NumberTypeName | None, typer.Option("--number-type", help="What kind of number it has.")
@@ -298,19 +304,19 @@ def _asked_keys() -> dict[str, str]:
 def _line(
     iccid: str,
     sim_since: str,
-    port_freeze: bool | None,
-    prepaid: bool | None,
+    port_freeze: YesNoName | None,
+    prepaid: YesNoName | None,
     number_type: NumberTypeName | None,
 ) -> dict[str, str]:
     """Return what is to be noted about the line, as columns of an import."""
     found = {
         "iccid": iccid,
         "sim_since": sim_since,
-        "port_freeze": _YES_OR_NO[port_freeze],
-        "prepaid": _YES_OR_NO[prepaid],
-        "number_type": number_type.value if number_type else "",
+        "port_freeze": port_freeze,
+        "prepaid": prepaid,
+        "number_type": number_type,
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: str(value) for name, value in found.items() if value}
 
 
 def _visited(text: str | None) -> str | None:
