@@ -519,6 +519,13 @@ def _partner_problems(loaded: Loaded) -> list[str]:
             for each in ids:
                 if (other := claimed.setdefault((kind, each), name)) != name:
                     found.append(f"partners.{name}: {kind} {each} is also {other}'s")
+        if partner.enterprises and not (
+            partner.operations and partner.requestor_ids and partner.client_ids and settings.issuers
+        ):
+            found.append(
+                f"partners.{name}: to act for enterprises it needs operations, requestor_ids, "
+                "client_ids and one of the [issuers]"
+            )
         found.extend(_unknown_tenants(f"partners.{name}", partner.tenants, loaded))
         if partner.issuer and partner.issuer not in settings.issuers:
             found.append(f"partners.{name}: there is no [issuers.{partner.issuer}]")
