@@ -149,13 +149,16 @@ def push_disconnect(node: Node, cause: int) -> bytes:
 def pull_result(avps: Avps) -> tuple[int, int]:
     """Return vendor and code of an answer's result; BadDiameter where it has none.
 
-    What comes as Experimental-Result is 3GPP's, also where its vendor was left out.
+    What comes as Experimental-Result is 3GPP's, also where its vendor was left out; errors of the
+    protocol are nobody's own, though some peers write them there.
     """
     code = avps.get(RESULT_CODE)
     if code is not None:
         return IETF, code
     group = avps.need(EXPERIMENTAL_RESULT)
-    return group.get(VENDOR_ID) or TGPP, group.need(EXPERIMENTAL_RESULT_CODE)
+    code = group.need(EXPERIMENTAL_RESULT_CODE)
+    vendor = group.get(VENDOR_ID) or TGPP
+    return (IETF if 3000 <= code < 4000 else vendor), code
 
 
 def push_result(vendor: int, code: int) -> bytes:
