@@ -7,7 +7,6 @@ digits: some HSSs gather every digit of a longer name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from simgrant.eap.packet import Variant
@@ -23,9 +22,8 @@ from simgrant.links.diameter.connection import Handlers
 from simgrant.links.diameter.node import DiameterNode, RouteConfig
 from simgrant.nouns import named_noun
 from simgrant.ports.vectors import VectorRequest
-from simgrant.spec.diameter import IETF, TGPP, result_name
+from simgrant.spec.diameter import TGPP, result_name
 from simgrant.wire.diameter.avps import SESSION_ID
-from simgrant.wire.diameter.base import Result
 from simgrant.wire.diameter.message import Avps, BadDiameter
 from simgrant.wire.diameter.swx import (
     APPLICATION,
@@ -44,28 +42,6 @@ HANDLERS: Final[Handlers] = {
     (APPLICATION, Command.PUSH_PROFILE): lambda _: _UNKNOWN_USER,
 }
 """What an HSS may ask, and the answer: that user is not registered here."""
-
-_NOT_OURS: Final[Mapping[tuple[int, int], str]] = {
-    _UNKNOWN_USER: "hss_user_unknown",
-    (IETF, 5030): "hss_user_unknown",
-    (TGPP, 5003): "hss_not_registered",
-    (IETF, 5003): "hss_not_authorised",
-    (TGPP, 5420): "hss_no_subscription",
-    (TGPP, 5421): "hss_no_subscription",
-    (TGPP, 5450): "hss_no_subscription",
-    (TGPP, 5451): "hss_no_subscription",
-    (TGPP, 5452): "hss_no_subscription",
-}
-"""Results by which a SIM is not served (TS.43 Table 7), with the reason that is recorded."""
-_REJECTED: Final = frozenset({(IETF, 4001), (TGPP, 4001)})
-_LATER: Final[Mapping[tuple[int, int], str]] = {
-    (IETF, Result.UNABLE_TO_DELIVER): "hss_unreachable",
-    (IETF, Result.TOO_BUSY): "hss_busy",
-    (IETF, 4181): "hss_no_vector",
-    (TGPP, 4181): "hss_no_vector",
-}
-"""Results that another day may cure."""
-_SCHEME: Final = (TGPP, 5006)
 
 
 @named_noun
@@ -151,22 +127,32 @@ class Swx:
             )
 
     def _no(self, vendor: int, code: int, *, resync: bool) -> EcsError:
-        """Return the error that a result means (TS.43 Table 7)."""
-        result = (vendor, code)
+        """Return the error that a result means (TS.43 Table 7), by vendor and code."""
         said = f"{self._name}: {result_name(vendor, code)}"
-        if reason := _NOT_OURS.get(result):
-            return UnknownIdentity(reason, for_operator=said)
-        if result in _REJECTED:
-            return AuthenticationRejected("hss_rejected", for_operator=said)
-        if reason := _LATER.get(result):
-            return PeerUnavailable(reason, for_operator=said)
-        if resync and code >= 5000:
-            # There is no result for it: HSSs say 5006, 5012 or what they like.
-            return AuthenticationRejected("auts_not_verified", for_operator=said)
-        if result == _SCHEME:
-            return PeerMisbehaved("hss_scheme_unsupported", for_operator=said)
-        if vendor == IETF and code >= 5000:
-            return PeerMisbehaved("hss_refused_request", for_operator=said)
-        if 3000 <= code < 4000:
-            return PeerUnavailable("hss_not_routed", for_operator=said)
+        match vendor, code:
+            case (10415, 5001) | (0, 5030):
+                return UnknownIdentity("hss_user_unknown", for_operator=said)
+            case (10415, 5003):
+                return UnknownIdentity("hss_not_registered", for_operator=said)
+            case (0, 5003):
+                return UnknownIdentity("hss_not_authorised", for_operator=said)
+            case (10415, 5420 | 5421 | 5450 | 5451 | 5452):
+                return UnknownIdentity("hss_no_subscription", for_operator=said)
+            case (_, 4001):
+                return AuthenticationRejected("hss_rejected", for_operator=said)
+            case (_, 4181):
+                return PeerUnavailable("hss_no_vector", for_operator=said)
+            case (0, 3002):
+                return PeerUnavailable("hss_unreachable", for_operator=said)
+            case (0, 3004):
+                return PeerUnavailable("hss_busy", for_operator=said)
+            case (0, _) if 3000 <= code < 4000:
+                return PeerUnavailable("hss_not_routed", for_operator=said)
+            case _ if resync and code >= 5000:
+                # There is no result for it: HSSs say 5006, 5012 or what they like.
+                return AuthenticationRejected("auts_not_verified", for_operator=said)
+            case (10415, 5006):
+                return PeerMisbehaved("hss_scheme_unsupported", for_operator=said)
+            case (0, _) if code >= 5000:
+                return PeerMisbehaved("hss_refused_request", for_operator=said)
         return PeerUnavailable("hss_error", for_operator=said)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, cast
 
 from simgrant.nouns import Word, noun
 from simgrant.spec.diameter import IETF
@@ -165,8 +165,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - that of TCP or TLS
-        self._transport = transport
+        # uvloop's is one in all but name.
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Take what came."""

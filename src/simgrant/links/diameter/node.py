@@ -21,7 +21,7 @@ from simgrant.links.diameter.peer import Peer, PeerConfig, State, Watcher
 from simgrant.links.retry import Breaker, RetryBudget, RetryRules
 from simgrant.nouns import named_noun, noun
 from simgrant.ports.clock import Clock
-from simgrant.spec.diameter import IETF
+from simgrant.spec.diameter import IETF, dictionary
 from simgrant.wire.diameter.base import Node, Result, pull_result
 from simgrant.wire.diameter.message import (
     PROXIABLE,
@@ -34,8 +34,8 @@ from simgrant.wire.diameter.message import (
 _ELSEWHERE: Final = frozenset({(IETF, Result.TOO_BUSY), (IETF, Result.UNABLE_TO_DELIVER)})
 """Answers after which another peer may do better (RFC 6733 §7.1.3)."""
 _TIER: Final = {State.OKAY: 0, State.DOUBTFUL: 1, State.SUSPECT: 2}
-_LATE_S: Final = 0.05
-"""Whoever cancels so shortly before the deadline does it for the deadline's sake."""
+_EARLY_S: Final = 0.02
+"""So long before its deadline a request is given up, so that who asked hears from us why."""
 
 
 @named_noun
@@ -132,6 +132,7 @@ class DiameterNode:
         Errors: PeerUnavailable (nobody to ask; ``retry_after`` where it is known), PeerTimeout,
         PeerMisbehaved (what came is no answer to it). An answer that says no is an answer.
         """
+        deadline -= _EARLY_S
         await self._settled(route, deadline)
         route.budget.earn()
         end_to_end = self._next_end_to_end()
@@ -149,14 +150,9 @@ class DiameterNode:
             others = any(each not in tried and each.connection for each, _ in route.ways)
             within = min(left, route.config.patience_s) if others else left
             began = self._clock.monotonic()
-            try:
-                data = await connection.ask(
-                    command, application, avps, end_to_end=end_to_end, flags=flags, within=within
-                )
-            except asyncio.CancelledError:
-                if self._clock.monotonic() >= deadline - _LATE_S:
-                    self._failed(peer, breaker, Ended.LATE, began)
-                raise
+            data = await connection.ask(
+                command, application, avps, end_to_end=end_to_end, flags=flags, within=within
+            )
             if isinstance(data, Ended):
                 self._failed(peer, breaker, data, began)
                 flags = PROXIABLE | RETRANSMITTED
@@ -264,11 +260,18 @@ class DiameterNode:
             raise PeerMisbehaved(
                 "diameter_other_answer", for_operator=f"{peer.name}: an answer to something else"
             )
-        self._watcher.answered(peer.name, str(code) if vendor == IETF else f"e{code}", seconds)
+        self._watcher.answered(peer.name, _label(vendor, code), seconds)
         return Told((vendor, code), message.avps)
 
     def _next_end_to_end(self) -> int:
         return next(self._end_to_end) & 0xFFFFFFFF
+
+
+def _label(vendor: int, code: int) -> str:
+    """Return a result out of a closed set, whatever a peer makes up."""
+    if (vendor, code) not in dictionary().results:
+        return "other"
+    return str(code) if vendor == IETF else f"e{code}"
 
 
 def _rank(way: Way) -> tuple[int, int, float]:

@@ -85,7 +85,9 @@ class Watcher(Protocol):
         """Hear of a peer in a new state."""
 
     def answered(self, peer: str, result: str, seconds: float) -> None:
-        """Hear of a request: its result's number, or ``late``, ``lost``, ``malformed``."""
+        """Hear of a request: its result's number, with ``e`` before it where it is of 3GPP, or
+        ``other``, ``late``, ``lost``, ``malformed``.
+        """
 
 
 class Peer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable
 from typing import Final
 
@@ -66,8 +65,7 @@ class Auc:
         )
 
     def _next(self, sim: Sim) -> int:
-        by_clock = int(time.time() * 10) << _IND_BITS
-        sqn = max(self._sqn.get(sim.imsi.digits, sim.sqn) + (1 << _IND_BITS), by_clock)
+        sqn = self._sqn.get(sim.imsi.digits, sim.sqn) + (1 << _IND_BITS)
         self._sqn[sim.imsi.digits] = sqn
         return sqn
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Final, cast
 
 from simgrant.nouns import noun
 from simgrant.sim.hss.auc import Auc, Refusal
 from simgrant.sim.hss.faults import Fault, Plan
-from simgrant.spec.diameter import IETF, TGPP
+from simgrant.spec.diameter import IETF, TGPP, result_name
 from simgrant.wire.diameter.avps import (
     AUTH_SESSION_STATE,
     DESTINATION_HOST,
@@ -64,6 +65,7 @@ from simgrant.wire.diameter.swx import Command as SwxCommand
 
 PRODUCT: Final = "simgrant sim hss"
 _KEPT: Final = 10_000
+_GOOD_BYE_S: Final = 1.0
 _NO_STATE: Final = AUTH_SESSION_STATE.push(1)
 
 
@@ -81,6 +83,11 @@ class Seen:
     fault: Fault | None
     result: tuple[int, int]
     """Vendor and code."""
+
+    @property
+    def shown(self) -> str:
+        """Return the result for people."""
+        return result_name(*self.result)
 
 
 class HssServer:
@@ -135,6 +142,16 @@ class HssServer:
             link.abort()
         if server is not None:
             await server.wait_closed()
+
+    async def leave(self) -> None:
+        """Say good-bye to everybody and end, without waiting for long."""
+        self.say_good_bye()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GOOD_BYE_S):
+                while self.connections:
+                    self.changed.clear()
+                    await self.changed.wait()
+        await self.down()
 
     def say_good_bye(self, cause: int = Cause.REBOOTING) -> None:
         """Tell everybody who is connected to disconnect (RFC 6733 §5.4)."""
@@ -225,8 +242,8 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - that of TCP or TLS
-        self._transport = transport
+        # uvloop's is one in all but name.
+        self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""

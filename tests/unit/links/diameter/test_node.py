@@ -18,7 +18,7 @@ from simgrant.sim.hss.faults import Fault, Plan
 from simgrant.spec.diameter import IETF, TGPP
 from simgrant.wire.diameter import swx
 from simgrant.wire.diameter.base import Cause, pull_result
-from tests.unit.links.diameter_world import (
+from tests.unit.links.diameter.world import (
     EAGER,
     IMSI,
     NEVER_AGAIN,
