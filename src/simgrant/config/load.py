@@ -21,10 +21,13 @@ import msgspec
 
 from simgrant.config import texts
 from simgrant.config.clients import profile_problems, with_shipped
+from simgrant.config.diameter import diameter_problems
 from simgrant.config.model import (
     Apns,
+    DiameterPeer,
     Esim,
     Fcm,
+    Hss,
     IdentityProvider,
     Issuer,
     Partner,
@@ -59,6 +62,8 @@ NAMED = {
     "issuers": Issuer,
     "partners": Partner,
     "identity_providers": IdentityProvider,
+    "diameter_peers": DiameterPeer,
+    "hss": Hss,
     "smdp": Smdp,
     "esim": Esim,
     "plan_offers": PlanOffer,
@@ -337,6 +342,7 @@ def _problems(loaded: Loaded) -> list[str]:
     found.extend(_sign_in_problems(loaded))
     found.extend(_tenant_problems(loaded.tenants))
     found.extend(_channel_problems(loaded))
+    found.extend(diameter_problems(settings, loaded.tenants))
     found.extend(_smdp_problems(loaded))
     found.extend(_esim_problems(loaded))
     found.extend(_teller_problems(settings))
