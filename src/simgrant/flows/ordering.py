@@ -38,6 +38,7 @@ from simgrant.domain.order import (
     Unsubscribed,
     step,
 )
+from simgrant.domain.visit import OrderChange
 from simgrant.errors import Conflict, EcsError
 from simgrant.identities import Imsi
 from simgrant.nouns import noun
@@ -135,10 +136,13 @@ class Ordering:
             return made
         return await self.wait(Kept(tenant, imsi, made))
 
-    async def wait(self, kept: Kept) -> Order:
-        """Set an order going whose lease is ours, and return how far it is after a short while."""
+    async def wait(self, kept: Kept, *, within: float = math.inf) -> Order:
+        """Set an order going whose lease is ours, and return how far it is after a short while.
+
+        It takes no more than ``within`` seconds.
+        """
         driving = self._set_going(kept)
-        await asyncio.wait([driving], timeout=self._rules.immediate_s)
+        await asyncio.wait([driving], timeout=max(0.0, min(self._rules.immediate_s, within)))
         order = driving.result() if driving.done() else kept.order
         if order.todo is None:
             return order
@@ -161,6 +165,24 @@ class Ordering:
                 return after
             before = await self._again(kept)
         raise Conflict("order_busy")
+
+    def change(self, order: Order, event: Event) -> OrderChange:
+        """Return what an event makes of an order, for who writes it together with something else.
+
+        What is to be done next is then his: see `changed`. Raise `OutOfOrder` if it does not fit.
+        """
+        after = step(order, event, at=int(self._clock.now()), call_id=_call_id())
+        due_at, _ = self._due(after, order, event, mine=True)
+        return OrderChange(order, after, type(event).__name__, due_at)
+
+    async def changed(self, tenant: str, imsi: Imsi, change: OrderChange, *, within: float) -> None:
+        """Go on with an order after its change was written, for ``within`` seconds at most."""
+        self._say(tenant, change.after)
+        if change.after.todo is None:
+            return
+        order = await self._again(Kept(tenant, imsi, change.after))
+        if order.version == change.after.version:
+            await self.wait(Kept(tenant, imsi, order), within=within)
 
     async def installed(self, kept: Kept) -> Order:
         """Note that a device has its profile; the one that it takes the place of is over now.

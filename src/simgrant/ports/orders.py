@@ -90,6 +90,7 @@ class Orders(Protocol):
     ) -> Order | None:
         """Write a new order, with an ICCID of our stock where its source is pooled.
 
+        One that waits at the portal gets its ICCID with what is decided there (`settle_visit`).
         Raise `TooMany` where the subscription has ``most`` orders of its application that have not
         ended, and `NoStock`; then nothing is written.
 

@@ -11,7 +11,8 @@ import msgspec
 
 from simgrant.adapters.store.sql import rows, statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Run
-from simgrant.domain.order import Order, OrderState
+from simgrant.domain.order import Order, OrderState, Todo
+from simgrant.domain.visit import OrderChange
 from simgrant.identities import Eid, Iccid, Imsi
 from simgrant.ports.orders import Kept, NoStock, Passed, Shelf, StockState, TooMany
 
@@ -54,7 +55,8 @@ class SqlOrders:
             if most is not None:
                 found = yield Run(statements.ORDERS, (tenant, imsi.digits))
                 _count(map(_to_kept, found), order, most)
-            if order.source.pooled:
+            if order.source.pooled and order.state is not OrderState.AT_PORTAL:
+                # At the portal it is not said yet which kind of profile it will be.
                 new = replace(order, iccid=(yield from _reserved(tenant, imsi, order)))
             row = _row(tenant, imsi, new, due_at)
             whole = (*row, statements.shard_of(imsi.digits))
@@ -89,23 +91,10 @@ class SqlOrders:
     ) -> bool:
         """Write an order after a transition, if nobody else had one since ``before``."""
 
-        def changed() -> Body[bool]:
-            row = _row(tenant, imsi, after, due_at)
-            if not (yield Run(statements.ORDER_CHANGED, (*row, before.version, int(keep_due)))):
-                return False
-            yield _passed(tenant, imsi, after, before=before, event=event)
-            if after.iccid is not None and before.iccid is None:
-                source = (after.source.smdp, after.source.profile_type)
-                known = (tenant, after.iccid.digits, *source, *_taken(imsi, after))
-                yield Run(statements.PROFILE_KNOWN, known)
-            if after.iccid is not None and after.source.pooled and after.spared:
-                yield _goes_on(tenant, after.iccid, _taken(imsi, after), _FREE)
-            if tell:
-                change = rows.change_params(tenant, imsi.digits, after.changed_at)
-                yield Run(statements.NOTICES_OF_APP, (*change, after.app_id))
-            return True
-
-        return await self._engine.transact(changed)
+        change = OrderChange(before, after, event, due_at)
+        return await self._engine.transact(
+            lambda: _changed(tenant, imsi, change, keep_due=keep_due, tell=tell)
+        )
 
     async def claim(self, *, now: int, again_at: int, limit: int) -> Sequence[Kept]:
         """Return orders that something is due for, which nobody else is given meanwhile."""
@@ -164,6 +153,40 @@ class SqlOrders:
             some = iccids[start : start + _ADDED_AT_ONCE]
             count += await self._engine.transact(lambda some=some: added(some), slow=True)  # type: ignore[misc]
         return count
+
+
+def decided(tenant: str, imsi: Imsi, change: OrderChange) -> Body[bool]:
+    """Write what was decided on a page about an order; say whether nobody was faster.
+
+    A profile is reserved where one is to be ordered now; raise `NoStock`.
+    """
+    after = change.after
+    yield Run(statements.TOUCHED, (tenant, imsi.digits, after.changed_at))
+    if after.todo is Todo.DOWNLOAD and after.source.pooled and after.iccid is None:
+        # Before the order's row, as for one that is made.
+        iccid = yield from _reserved(tenant, imsi, after)
+        change = replace(change, after=replace(after, iccid=iccid))
+    return (yield from _changed(tenant, imsi, change))
+
+
+def _changed(
+    tenant: str, imsi: Imsi, change: OrderChange, *, keep_due: bool = False, tell: bool = False
+) -> Body[bool]:
+    before, after = change.before, change.after
+    row = _row(tenant, imsi, after, change.due_at)
+    if not (yield Run(statements.ORDER_CHANGED, (*row, before.version, int(keep_due)))):
+        return False
+    yield _passed(tenant, imsi, after, before=before, event=change.event)
+    if after.iccid is not None and before.iccid is None:
+        source = (after.source.smdp, after.source.profile_type)
+        known = (tenant, after.iccid.digits, *source, *_taken(imsi, after))
+        yield Run(statements.PROFILE_KNOWN, known)
+    if after.iccid is not None and after.source.pooled and after.spared:
+        yield _goes_on(tenant, after.iccid, _taken(imsi, after), _FREE)
+    if tell:
+        told = rows.change_params(tenant, imsi.digits, after.changed_at)
+        yield Run(statements.NOTICES_OF_APP, (*told, after.app_id))
+    return True
 
 
 def _count(there: Iterable[Kept], order: Order, most: int) -> None:
