@@ -349,6 +349,22 @@ async def test_who_does_not_want_it_ends_the_order(opens: Opens) -> None:
         assert (await browser.open(link)).title == "Not available", "not with the old page"
 
 
+async def test_what_nobody_decides_about_ends(opens: Opens) -> None:
+    async with opens(**COMPANION) as world:
+        browser, ordering = Browser(world.server), world.server.parts.ordering
+        await world.subscribe()
+        world.server.clock.advance(7199)
+        assert not await ordering._take_some()
+        link = page_of(await world.subscribe())
+        world.server.clock.advance(1)
+        assert await ordering._take_some()
+        await asyncio.wait(ordering._under_way)
+        (order,) = await orders(world)
+        assert (order.state, order.reason) == (OrderState.ENDED, "undecided")
+        assert "could not be ordered" in (await browser.open(link)).text
+        assert (await world.subscribe())["SubscriptionResult"] == "1"
+
+
 async def test_no_profile_is_left(opens: Opens) -> None:
     more = PLANS + '[plan_offers.rare]\nname = "Rare"\nprofile_type = "rare"\n'
     async with opens(watch=ASKED + 'plans = ["small", "rare"]\n', more=more) as world:

@@ -35,23 +35,25 @@ class Line:
     services: tuple[CompanionService, ...] = ()
     """Whose numbers companions may have."""
     most: int = 5
-    """Devices that one subscription may have at a time."""
+    """Devices that one subscription, or one enterprise, may have at a time."""
+    most_an_hour: int = 1_000
+    """Orders that one enterprise may make in an hour."""
     by_address: bool = False
     """Whether devices are told the SM-DP+ and the ICCID, in the place of an activation code."""
     plans: tuple[PlanOffer, ...] = ()
     """What may be chosen from, in this order; empty = nothing is chosen."""
     asking: Asking = Asking.NEVER
 
-    def asks(self, kind: Kind, *, service: bool, line: bool) -> bool:
+    def asks(self, kind: Kind, *, plan: bool, service: bool, line: bool) -> bool:
         """Say whether the subscriber is asked on a page.
 
-        ``service`` says whether the device left open whose number it gets, ``line`` whether it left
-        open which of several lines is to move.
+        ``plan``, ``service`` and ``line`` say what the device left open: its plan, whose number it
+        gets, which of several lines is to move.
         """
         if self.asking is not Asking.CHOICE:
             return self.asking is Asking.ALWAYS
         if kind is Kind.SUBSCRIBE:
-            return len(self.plans) > 1 or (service and len(self.services) > 1)
+            return (plan and len(self.plans) > 1) or (service and len(self.services) > 1)
         return kind is Kind.TRANSFER and line
 
     def offer(self, plan_id: str) -> PlanOffer | None:

@@ -42,6 +42,7 @@ def asks(
     """Say whether the subscriber is asked on a page before this is ordered."""
     return line.asks(
         kind,
+        plan=not task.ask.value("plan_id").strip(),
         service=not task.ask.value("companion_terminal_service"),
         line=old is None and bool(movable(former, device)),
     )

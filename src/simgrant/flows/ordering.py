@@ -32,15 +32,17 @@ from simgrant.domain.order import (
     Order,
     OrderState,
     OutOfOrder,
+    PlanChanged,
     Settled,
     Todo,
     Trouble,
     Unsubscribed,
     step,
 )
+from simgrant.domain.owner import Enterprise, Owner
 from simgrant.domain.visit import OrderChange
 from simgrant.errors import Conflict, EcsError
-from simgrant.identities import Imsi
+from simgrant.identities import Iccid
 from simgrant.nouns import noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.orders import Kept, Orders
@@ -62,6 +64,8 @@ _TROUBLES = {
     Cause.CONFIGURATION: Trouble.REFUSED,
     Cause.OTHER: Trouble.REFUSED,
 }
+_UNDECIDED_S = 7200
+"""Seconds after which an order ends that nobody decides about on its page: longer than any page."""
 _MOST_RACES = 20
 """How often a transition is tried anew because another was faster."""
 
@@ -107,34 +111,54 @@ class Ordering:
         """Return an SM-DP+ of a tenant."""
         return self._smdps.get(tenant, {}).get(name)
 
-    async def of(self, tenant: str, imsi: Imsi) -> dict[str, Order]:
-        """Return the orders of a subscription by their places."""
-        return {order.place: order for order in await self._orders.of(tenant, imsi)}
+    async def of(self, tenant: str, owner: Owner) -> dict[str, Order]:
+        """Return the orders of a subscription by their places; an enterprise has too many."""
+        return {order.place: order for order in await self._orders.of(tenant, owner)}
+
+    async def at(self, tenant: str, owner: Owner, place: str) -> Order | None:
+        """Return the order at one place."""
+        return await self._orders.at(tenant, owner, place)
+
+    async def with_profile(self, tenant: str, owner: Owner, iccid: Iccid) -> Order | None:
+        """Return the order of this owner that has a profile."""
+        kept = await self._orders.by_iccid(tenant, iccid)
+        return kept.order if kept is not None and kept.owner == owner else None
+
+    async def live_of(self, tenant: str, enterprise: Enterprise) -> int:
+        """Return how many orders of an enterprise have not ended."""
+        return await self._orders.live_of(tenant, enterprise)
 
     async def make(
         self,
         tenant: str,
-        imsi: Imsi,
+        owner: Owner,
         order: Order,
         *,
         instead_of: Order | None,
         most: int | None = None,
+        most_an_hour: int | None = None,
     ) -> Order | None:
         """Write an order, and return how far it is after a short while.
 
-        None where another request was faster. Raise NoStock, TooMany, or what the store raises;
-        then there is no order.
+        None where another request was faster. Raise NoStock, TooMany, TooFast, or what the store
+        raises; then there is no order.
         """
         now = int(self._clock.now())
-        due_at = now + (self._rules.lease_s if order.todo else self._rules.life_s)
+        due_at = now + self._rules.lease_s if order.todo else self._ends_at(order)
         made = await self._orders.make(
-            tenant, imsi, order, instead_of=instead_of, due_at=due_at, most=most
+            tenant,
+            owner,
+            order,
+            instead_of=instead_of,
+            due_at=due_at,
+            most=most,
+            most_an_hour=most_an_hour,
         )
         if made is not None:
             self._say(tenant, made)
         if made is None or made.todo is None:
             return made
-        return await self.wait(Kept(tenant, imsi, made))
+        return await self.wait(Kept(tenant, owner, made))
 
     async def wait(self, kept: Kept, *, within: float = math.inf) -> Order:
         """Set an order going whose lease is ours, and return how far it is after a short while.
@@ -147,7 +171,7 @@ class Ordering:
         if order.todo is None:
             return order
         try:
-            return await self.happens(Kept(kept.tenant, kept.imsi, order), Delayed())
+            return await self.happens(Kept(kept.tenant, kept.owner, order), Delayed())
         except OutOfOrder:
             # It is ready by now, or it has ended, and nobody waits for what is left to be done.
             return await self._again(kept)
@@ -175,14 +199,16 @@ class Ordering:
         due_at, _ = self._due(after, order, event, mine=True)
         return OrderChange(order, after, type(event).__name__, due_at)
 
-    async def changed(self, tenant: str, imsi: Imsi, change: OrderChange, *, within: float) -> None:
+    async def changed(
+        self, tenant: str, owner: Owner, change: OrderChange, *, within: float
+    ) -> None:
         """Go on with an order after its change was written, for ``within`` seconds at most."""
         self._say(tenant, change.after)
         if change.after.todo is None:
             return
-        order = await self._again(Kept(tenant, imsi, change.after))
+        order = await self._again(Kept(tenant, owner, change.after))
         if order.version == change.after.version:
-            await self.wait(Kept(tenant, imsi, order), within=within)
+            await self.wait(Kept(tenant, owner, order), within=within)
 
     async def installed(self, kept: Kept) -> Order:
         """Note that a device has its profile; the one that it takes the place of is over now.
@@ -190,12 +216,12 @@ class Ordering:
         Raise `OutOfOrder` if it cannot have it.
         """
         after = await self.happens(kept, Installed())
-        if after.old_iccid in (None, after.iccid):
+        if after.old_iccid is None or after.old_iccid == after.iccid:
             return after
-        for other in (await self.of(kept.tenant, kept.imsi)).values():
-            if other.iccid == after.old_iccid:
-                with contextlib.suppress(OutOfOrder):  # it is over already
-                    await self.happens(Kept(kept.tenant, kept.imsi, other), Unsubscribed())
+        former = await self.with_profile(kept.tenant, kept.owner, after.old_iccid)
+        if former is not None:
+            with contextlib.suppress(OutOfOrder):  # it is over already
+                await self.happens(Kept(kept.tenant, kept.owner, former), Unsubscribed())
         return after
 
     async def begins(self, kept: Kept, event: Event) -> Order:
@@ -203,7 +229,7 @@ class Ordering:
         after = await self.happens(kept, event, mine=True)
         if after.todo is None:
             return after
-        return await self.wait(Kept(kept.tenant, kept.imsi, after))
+        return await self.wait(Kept(kept.tenant, kept.owner, after))
 
     async def run(self) -> None:
         """Take over orders for ever; at the end, finish the calls under way."""
@@ -244,10 +270,12 @@ class Ordering:
         order = kept.order
         async with self._places:
             try:
-                if order.state in UNDER_WAY and self._is_old(order):
-                    order = await self.happens(kept, GivenUp("too_old"), mine=True)
+                if order.state in UNDER_WAY and self._clock.now() >= self._ends_at(order):
+                    at_portal = order.state is OrderState.AT_PORTAL
+                    reason = "undecided" if at_portal else "too_old"
+                    order = await self.happens(kept, GivenUp(reason), mine=True)
                 while order.todo is not None:
-                    order, going_on = await self._do(Kept(kept.tenant, kept.imsi, order))
+                    order, going_on = await self._do(Kept(kept.tenant, kept.owner, order))
                     if not going_on:
                         break
             except (EcsError, OutOfOrder) as error:
@@ -260,8 +288,12 @@ class Ordering:
                 say_fault(error)
         return order
 
-    def _is_old(self, order: Order) -> bool:
-        return self._clock.now() >= order.created_at + self._rules.life_s
+    def _ends_at(self, order: Order) -> int:
+        """Return when an order is given up that is still under way then."""
+        life_s = self._rules.life_s
+        if order.state is OrderState.AT_PORTAL:
+            life_s = min(life_s, _UNDECIDED_S)
+        return order.created_at + life_s
 
     async def _do(self, kept: Kept) -> tuple[Order, bool]:
         """Do the next thing; return the order and whether to go on with it at once."""
@@ -282,7 +314,7 @@ class Ordering:
         if not begun.begun:
             return begun, begun.todo is not None
         event = await self._call(smdp, begun)
-        order = await self._ends(Kept(kept.tenant, kept.imsi, begun), event)
+        order = await self._ends(Kept(kept.tenant, kept.owner, begun), event)
         return order, not isinstance(event, Failed) or order.tries == 0
 
     async def _ends(self, kept: Kept, event: Event) -> Order:
@@ -353,10 +385,10 @@ class Ordering:
         )
         changed = await self._orders.change(
             kept.tenant,
-            kept.imsi,
+            kept.owner,
             after,
             before=before,
-            event=type(event).__name__,
+            event=_named(event),
             due_at=due_at,
             keep_due=keep,
             tell=news and after.waiting,
@@ -381,7 +413,7 @@ class Ordering:
         now = int(self._clock.now())
         if after.todo is None:
             waits = after.state in UNDER_WAY
-            return (after.created_at + self._rules.life_s if waits else None), False
+            return (self._ends_at(after) if waits else None), False
         if isinstance(event, Failed):
             return now + self._pause(after.tries), False
         if mine:
@@ -396,13 +428,13 @@ class Ordering:
 
     async def _again(self, kept: Kept) -> Order:
         """Return the order as it is now."""
-        order = (await self.of(kept.tenant, kept.imsi)).get(kept.order.place)
+        order = await self.at(kept.tenant, kept.owner, kept.order.place)
         if order is None or order.order_id != kept.order.order_id:
             raise Conflict("order_gone")
         return order
 
 
-async def give_up(orders: Orders, tenant: str, imsi: Imsi, order: Order, *, at: int) -> Order:
+async def give_up(orders: Orders, tenant: str, owner: Owner, order: Order, *, at: int) -> Order:
     """End an order for an operator; a worker does what is left to be done. Return it.
 
     Raise `OutOfOrder` where it has ended, Conflict where something else happens to it right now.
@@ -413,7 +445,7 @@ async def give_up(orders: Orders, tenant: str, imsi: Imsi, order: Order, *, at: 
         after = step(order, GivenUp("operator"), at=at, call_id=_call_id())
     if not await orders.change(
         tenant,
-        imsi,
+        owner,
         after,
         before=order,
         event="ended by an operator",
@@ -423,6 +455,12 @@ async def give_up(orders: Orders, tenant: str, imsi: Imsi, order: Order, *, at: 
     ):
         raise Conflict("order_busy", for_operator="something happens to it now: try again")
     return after
+
+
+def _named(event: Event) -> str:
+    """Return what a history calls an event."""
+    name = type(event).__name__
+    return f"{name}: {event.plan}" if isinstance(event, PlanChanged) else name
 
 
 def _call_id() -> str:
