@@ -60,7 +60,7 @@ from simgrant.flows.by_token import Rules as TokenRules
 from simgrant.flows.clients import Clients, Match, Patterns, Profile
 from simgrant.flows.entitle import Entitle
 from simgrant.flows.entitle import Rules as EntitleRules
-from simgrant.flows.esim_means import Esim, EsimMeans, Line
+from simgrant.flows.esim_means import Asking, Esim, EsimMeans, Line
 from simgrant.flows.issuers import Issuers
 from simgrant.flows.journal import Journal
 from simgrant.flows.journal import Limits as JournalLimits
@@ -655,7 +655,19 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             metrics=metrics,
             rules=_order_rules(settings.orders),
         )
-        esim = EsimMeans(ordering, esims(loaded), found_policies, settings.roaming.max_age_s)
+        most_polls = settings.orders.most_polls
+        esim = EsimMeans(
+            ordering,
+            esims(loaded),
+            found_policies,
+            settings.roaming.max_age_s,
+            portals,
+            Throttle(
+                "too_many_polls",
+                Rate(most_polls, most_polls / settings.orders.life_s),
+                remembered=settings.limits.remembered,
+            ),
+        )
         means = Means(OPERATIONS, keys, store, offers(loaded), partners(loaded), esim)
         clients = Clients(profiles(loaded))
         entitle = Entitle(
@@ -711,7 +723,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         proxies = Proxies(settings.device.trusted_proxies)
         signs = signer(loaded, keys)
         if settings.portal.listen:
-            portal = open_portal(loaded, reception, found_policies, journal)
+            portal = open_portal(loaded, reception, found_policies, journal, esim)
         device = DeviceFront(
             entitle,
             journal=journal,
@@ -814,7 +826,11 @@ def house(
 
 
 def open_portal(
-    loaded: Loaded, reception: Reception, policies: Mapping[str, Policy], journal: Journal
+    loaded: Loaded,
+    reception: Reception,
+    policies: Mapping[str, Policy],
+    journal: Journal,
+    esim: EsimMeans,
 ) -> PortalFront:
     """Return the portal; raise StartRefused where a tenant's file of it is no use."""
     settings, server = loaded.settings.portal, loaded.settings.server
@@ -834,6 +850,7 @@ def open_portal(
                 for name, policy in policies.items()
             },
             validator=validator,
+            esim=esim,
             rules=VisitRules(
                 settings.resume_s,
                 settings.page_life_s,
@@ -1253,6 +1270,7 @@ def esims(loaded: Loaded) -> dict[str, Esim]:
                 for name in table.plans
                 if (offer := loaded.settings.plan_offers.get(name)) is not None
             ),
+            asking=Asking(table.portal),
         )
         app_id = _ESIM_APPS[table.app]
         for tenant in table.tenants or lines:

@@ -411,6 +411,14 @@ def _esim_problems(loaded: Loaded) -> list[str]:
                 for tenant in tenants
                 if smdp.tenants and tenant not in smdp.tenants
             ]
+        if esim.app == "enterprise" and esim.portal != "never":
+            found.append(f"{where}.portal: a system is shown no page")
+        found += [
+            f"{where}.portal: tenant {tenant} has no pages"
+            for tenant in tenants
+            if esim.portal != "never" and tenant in loaded.tenants
+            if not (loaded.tenants[tenant].portal_url or loaded.portal_url)
+        ]
         for tenant in tenants:
             if claimed.setdefault((tenant, esim.app), where) != where:
                 found.append(f"{where}: tenant {tenant} has one for {esim.app} already")

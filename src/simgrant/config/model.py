@@ -794,6 +794,10 @@ class Esim(Section, frozen=True):
     device's EID."""
     plans: tuple[str, ...] = ()
     """The `[plan_offers.NAME]` that may be chosen from, in this order; empty = no choice."""
+    portal: Literal["never", "choice", "always"] = "never"
+    """Whether subscribers are asked on a page of the [portal](../portal.md) before a profile is
+    ordered: `choice` = where there is something to choose (a plan, whose number, which line);
+    `always` = they confirm each order. Then pages also say why an eSIM cannot be had."""
 
 
 class PlanOffer(Section, frozen=True):
