@@ -303,7 +303,6 @@ async def test_a_line_orders_so_often_in_a_while(
         assert (await world.subscribe())["SubscriptionResult"] == "2"
 
 
-@pytest.mark.conforms("ap2009.PrimaryAppEligibility=0")
 async def test_one_device_for_many_lines_is_noticed(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,7 +69,9 @@ BOTH = [
     pytest.param(
         "too-many",
         [_SUBSCRIBE, _ANOTHER, _ASK_FOR_A_THIRD],
-        marks=pytest.mark.conforms("ap2006.CompanionAppEligibility=0"),
+        marks=pytest.mark.conforms(
+            "ap2006.CompanionAppEligibility=0", "ap2009.PrimaryAppEligibility=0"
+        ),
     ),
     pytest.param(
         "download",

@@ -22,13 +22,15 @@ class Way(Word):
     """By a one-time password, not long ago."""
     TEMPORARY_TOKEN = "temporary_token"  # noqa: S105 - a name
     OPERATOR_TOKEN = "operator_token"  # noqa: S105 - a name
+    PAGE = "page"
+    """By the page of an order that was let before: what proof that took, was asked then."""
     REQUESTOR = "requestor"
     """It is a system, which proved nobody's line."""
     UNKNOWN = "unknown"
 
 
-SIGNED_IN: Final = frozenset({Way.OIDC, Way.OTP})
-"""The ways by which a person, and not only a SIM, was asked."""
+SIGNED_IN: Final = frozenset({Way.OIDC, Way.OTP, Way.PAGE})
+"""The ways by which a person, and not only a SIM, was asked, where that was wanted."""
 
 
 class NumberType(Word):

@@ -26,6 +26,7 @@ from simgrant.domain.order import (
     place_of,
 )
 from simgrant.domain.policy import Result
+from simgrant.flows import esim_pages
 from simgrant.flows.esim_means import Line
 from simgrant.flows.esim_rules import (
     ANOTHER,
@@ -163,16 +164,17 @@ async def order_for(
     known = await learn(task, means.esim, line, device, old_iccid=old_iccid)
     weighed = weigh(task, means.esim, line, target, former, known)
     if weighed.result is not Result.ALLOWED:
-        return refused(task, means, weighed)
+        return await _refused(task, means, weighed, target)
     if there is not None and there.state is not OrderState.ENDED:
         there = await means.esim.ordering.begins(kept(task, there), Unsubscribed())
+    asked = esim_pages.asks(task, line, kind, device=device, old=old_iccid, former=former)
     order = begin(
         Order(
             order_id=os.urandom(_ORDER_ID_BYTES).hex(),
             app_id=task.app_id,
             kind=kind,
             place=place,
-            state=OrderState.ORDERED,
+            state=OrderState.AT_PORTAL if asked else OrderState.ORDERED,
             device=device,
             source=line.source_of(plan),
             matching_id=new_matching_id(),
@@ -196,7 +198,8 @@ async def order_for(
     except (NoStock, TooMany) as error:
         return dismissed(error.reason)
     except TooOften as error:
-        return refused(task, means, replace(weighed, result=Result.DENIED, reason=error.reason))
+        over = replace(weighed, result=Result.DENIED, reason=error.reason, limited=True)
+        return await _refused(task, means, over, target)
     if made is None:
         # Somebody was faster; where it was the same request, its order is ours.
         made = (await orders(task, means)).get(place)
@@ -207,8 +210,13 @@ async def order_for(
     return replace(done, detail=detail, verdict=weighed.verdict, times=weighed.times)
 
 
-def refused(task: Task, means: Means, weighed: Weighed) -> Done | Refused:
+async def _refused(task: Task, means: Means, weighed: Weighed, target: Target) -> Done | Refused:
     """Return what is told of what may not be, and count it: of rules and limits nothing is told."""
+    if weighed.limited:
+        # The limit may have been reached by the same request, a moment ago.
+        own = (await orders(task, means)).get(target.place)
+        if own is not None and meant(own, target) is Meant.ITS_OWN:
+            return await told(task, means, own)
     means.esim.metrics.count_esim_refusal(task.tenant.name, task.app_id, weighed.reason)
     if weighed.reason in (TOO_MANY, ANOTHER):
         return replace(dismissed(weighed.reason), verdict=weighed.verdict, times=weighed.times)
@@ -242,6 +250,9 @@ async def told(task: AnyTask, means: Means, order: Order) -> Done | Refused:
             return result(SubscriptionResult.DOWNLOAD_PROFILE, download_info(task, means, order))
         case OrderState.DELETING:
             return result(SubscriptionResult.DELETE_PROFILE_IN_USE)
+        case OrderState.AT_PORTAL if isinstance(task, Task):
+            page = esim_pages.order_page(task, means, order)
+            return result(SubscriptionResult.CONTINUE_TO_WEBSHEET, *page)
         case state if state in UNDER_WAY:
             return result(SubscriptionResult.DELAYED_DOWNLOAD)
     return dismissed(order.reason)
@@ -250,11 +261,7 @@ async def told(task: AnyTask, means: Means, order: Order) -> Done | Refused:
 def download_info(task: AnyTask, means: Means, order: Order) -> Characteristic:
     """Return where a profile is downloaded from (TS.43 §6.5.3)."""
     line, items = line_of(task, means), list[Item]()
-    address = order.smdp_address
-    smdp = means.esim.ordering.smdp(task.tenant.name, order.source.smdp)
-    if not address and smdp is not None:
-        # The answer that told it was lost.
-        address = smdp.terms.address
+    address = means.esim.address(task.tenant.name, order)
     if order.iccid is not None:
         items.append(Parm("ProfileIccid", order.iccid.digits))
     if line is not None and line.by_address:

@@ -5,20 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field, replace
 
-from simgrant.domain.order import CompanionService, Source
+from simgrant.domain.order import CompanionService, Kind, Order, Source
 from simgrant.domain.pace import Pace
 from simgrant.domain.plan_offer import PlanOffer
 from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import Subscription
+from simgrant.flows.answer import Portal
 from simgrant.flows.device_lists import DeviceLists
+from simgrant.flows.limits import Throttle
 from simgrant.flows.ordering import Ordering
-from simgrant.nouns import noun
+from simgrant.nouns import Word, noun
 from simgrant.ports.risk import RiskSource
 from simgrant.spec.ids import AppId
 from simgrant.telemetry.metrics import Metrics
 
 FEATURES = {AppId.ODSA_COMPANION: "companion", AppId.ODSA_PRIMARY: "esim"}
 """What the policy calls each application."""
+
+
+class Asking(Word):
+    """Whether subscribers are asked on a page before a profile is ordered."""
+
+    NEVER = "never"
+    CHOICE = "choice"
+    """Where there is something to choose."""
+    ALWAYS = "always"
 
 
 @noun
@@ -51,6 +62,19 @@ class Line:
     conditions: Conditions = Conditions()
     plans: tuple[PlanOffer, ...] = ()
     """What may be chosen from, in this order; empty = nothing is chosen."""
+    asking: Asking = Asking.NEVER
+
+    def asks(self, kind: Kind, *, plan: bool, service: bool, line: bool) -> bool:
+        """Say whether the subscriber is asked on a page.
+
+        ``plan``, ``service`` and ``line`` say what the device left open: its plan, whose number it
+        gets, which of several lines is to move.
+        """
+        if self.asking is not Asking.CHOICE:
+            return self.asking is Asking.ALWAYS
+        if kind is Kind.SUBSCRIBE:
+            return (plan and len(self.plans) > 1) or (service and len(self.services) > 1)
+        return kind is Kind.TRANSFER and line
 
     def offer(self, plan_id: str) -> PlanOffer | None:
         """Return a plan that may be chosen."""
@@ -99,8 +123,17 @@ class EsimMeans:
     """By tenant."""
     policies: Mapping[str, Policy]
     roaming_max_age_s: int
+    portals: Mapping[str, Portal]
+    polls: Throttle
+    """How often a device may ask whether it is eligible by now (MaxRefreshRequest)."""
+
     risk: RiskSource
     lists: DeviceLists
     step_ups: Mapping[str, StepUps]
     """By tenant."""
     metrics: Metrics
+
+    def address(self, tenant: str, order: Order) -> str:
+        """Return where a profile is downloaded, though the answer that told it may be lost."""
+        smdp = self.ordering.smdp(tenant, order.source.smdp)
+        return order.smdp_address or (smdp.terms.address if smdp is not None else "")

@@ -110,6 +110,7 @@ class Orders(Protocol):
     ) -> Order | None:
         """Write a new order, with an ICCID of our stock where its source is pooled.
 
+        One that waits at the portal gets its ICCID with what is decided there (`settle_visit`).
         Raise `TooMany` where the owner has ``most`` orders of its application that have not ended,
         `TooFast` where an enterprise made ``most_an_hour`` in this hour, `TooOften` where it would
         go beyond ``pace``, and `NoStock`; then nothing is written.

@@ -98,10 +98,10 @@ def test_a_sign_in_is_wanted_of_whoever_has_not_signed_in(way: Way) -> None:
     rules = policy({"result": "step_up"}, {"when": {"kind": "transfer"}})
     facts = replace(FACTS, proof=Fact(way, "x"), kind=Fact(Kind.TRANSFER, "x"))
     decided = rules.decide(ASKED, facts)
-    signed_in = way in (Way.OIDC, Way.OTP)
+    signed_in = way in (Way.OIDC, Way.OTP, Way.PAGE)
     assert decided.result is (Result.DENIED if signed_in else Result.STEP_UP)
     first = rules.explain(ASKED, facts)[0]
-    assert first.when == 'proof not in "oidc", "otp"'
+    assert first.when == 'proof not in "oidc", "otp", "page"'
 
 
 def test_a_rule_behind_one_that_wants_a_sign_in_can_be_reached() -> None:

@@ -20,6 +20,7 @@ from simgrant.domain.tenant import Plmn, Tenant
 from simgrant.flows.device_lists import DeviceLists
 from simgrant.flows.esim_means import Conditions, EsimMeans, Line, StepUps
 from simgrant.flows.esim_rules import Known, Target, weigh
+from simgrant.flows.limits import Rate, Throttle
 from simgrant.flows.operations.operation import Holder, Proof, Task
 from simgrant.identities import Eid, Imsi, Msisdn
 from simgrant.ports.risk import Risk
@@ -55,6 +56,8 @@ def means_of(policy: Policy, *, step_up: bool) -> EsimMeans:
         {},
         {"red": policy},
         60,
+        {},
+        Throttle("too_many_polls", Rate(1, 1.0), remembered=1),
         risk=cast("Any", None),  # what it would say is given
         lists=DeviceLists(
             {"t": read_tacs("tac,vendor,model,allow\n35000000,,,no\n")},

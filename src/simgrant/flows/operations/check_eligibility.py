@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from simgrant.domain.order import Kind
 from simgrant.domain.policy import Result
-from simgrant.flows import enterprise, esim
+from simgrant.flows import enterprise, esim, esim_pages
 from simgrant.flows.esim_rules import Target, Weighed, learn, weigh
 from simgrant.flows.operations.operation import Done, Means, Refused, Task, from_table
 from simgrant.spec.ids import AppId, Eligibility
-from simgrant.wire.document import Parm
+from simgrant.wire.document import Item, Parm
 
 _NAME = {
     AppId.ODSA_COMPANION: "CompanionAppEligibility",
@@ -29,7 +30,7 @@ _BEST_FIRST = (Eligibility.ENABLED, Eligibility.DISABLED, Eligibility.INCOMPATIB
 async def run(task: Task, means: Means) -> Done | Refused:
     """Say whether the application may be offered; of a companion, whose numbers it may have.
 
-    It may be where anything that can come of it would be done, and is judged as that will be. What
+    It may be where the rules let anything that can come of it, and is judged as that will be. What
     a limit is against is told as "disabled", not "incompatible": that changes by itself.
     """
     app_id, line = AppId(task.app_id), esim.line_of(task, means)
@@ -49,9 +50,17 @@ async def run(task: Task, means: Means) -> Done | Refused:
         kind: weigh(task, means.esim, line, Target(device, kind, beforehand=True), former, known)
         for kind in _KINDS[app_id]
     }
-    best = min(weighed.values(), key=lambda each: _BEST_FIRST.index(_status(each)))
-    done = Done(detail=_why(best, weighed.items()), verdict=best.verdict, times=best.times)
-    return _told(app_id, _status(best), line.services, done)
+    best = weighed[Kind.SUBSCRIBE]
+    if not best.limited:
+        best = min(weighed.values(), key=lambda each: _BEST_FIRST.index(_status(each)))
+    status, detail = _status(best), _why(best, weighed.items())
+    items: tuple[Item, ...] = ()
+    if status is Eligibility.DISABLED:
+        items = esim_pages.not_enabled(task, means, line, detail)
+        if app_id is AppId.ODSA_PRIMARY:
+            items += esim_pages.polling(task, means)
+    done = Done(items, detail=detail, verdict=best.verdict, times=best.times)
+    return _told(app_id, status, line.services, done)
 
 
 def _status(weighed: Weighed) -> Eligibility:
@@ -74,10 +83,10 @@ def _why(best: Weighed, weighed: Iterable[tuple[Kind, Weighed]]) -> str:
 
 
 def _told(app_id: AppId, status: Eligibility, services: Iterable[str], done: Done) -> Done:
-    items = [Parm(_NAME[app_id], str(int(status)))]
+    items: list[Item] = [Parm(_NAME[app_id], str(int(status)))]
     if app_id is AppId.ODSA_COMPANION:
         items.append(Parm("CompanionDeviceServices", ",".join(services)))
-    return Done(tuple(items), detail=done.detail, verdict=done.verdict, times=done.times)
+    return replace(done, items=(*items, *done.items))
 
 
 OPERATION = from_table(

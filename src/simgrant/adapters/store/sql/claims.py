@@ -9,7 +9,7 @@ import msgspec
 
 from simgrant.adapters.store.sql import statements
 from simgrant.adapters.store.sql.engine import Body, Row, Run
-from simgrant.domain.order import LIVE, Device, Order
+from simgrant.domain.order import Device, Order, OrderState
 from simgrant.domain.owner import Owner, push_owner
 from simgrant.domain.pace import (
     MOST_WINDOW_S,
@@ -62,7 +62,7 @@ def counted(tenant: str, owner: Owner, device: Device, pace: Pace, *, at: int) -
     others = {
         holder
         for _, _, holder, body in by_eid
-        if holder not in (None, push_owner(owner)) and _state(body) in LIVE
+        if holder not in (None, push_owner(owner)) and _state(body) != OrderState.ENDED
     }
     return Used(
         line,
