@@ -7,11 +7,12 @@ its history.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 
 import structlog
 
-from simgrant.domain.order import OldDeleted, OrderState, OutOfOrder
+from simgrant.domain.order import Deleted, OrderState, OutOfOrder
 from simgrant.flows.ordering import Ordering
 from simgrant.identities import Iccid
 from simgrant.nouns import Word, noun
@@ -95,7 +96,8 @@ class Events:
             return await self._deleted(kept)
         if point != INSTALLATION:
             return Outcome.NOTED
-        if kept.order.state in (OrderState.ACTIVE, OrderState.INACTIVE):
+        known = kept.order.state in (OrderState.ACTIVE, OrderState.INACTIVE)
+        if known and not kept.order.gone:
             return Outcome.REPEATED
         try:
             await self._ordering.installed(kept)
@@ -104,10 +106,12 @@ class Events:
         return Outcome.INSTALLED
 
     async def _deleted(self, gone: Kept) -> Outcome:
-        """Let the order go on that waits for this profile to be gone, if there is one."""
-        orders = await self._ordering.of(gone.tenant, gone.imsi)
-        for order in orders.values():
-            if order.state is OrderState.DELETING and order.old_iccid == gone.order.iccid:
-                await self._ordering.happens(Kept(gone.tenant, gone.imsi, order), OldDeleted())
+        """Let the order go on that waits for this profile to be gone; else take note of it."""
+        for order in (await self._ordering.of(gone.tenant, gone.imsi)).values():
+            ended = order.state is OrderState.ENDED
+            if order.old_first and order.old_order_id == gone.order.order_id and not ended:
+                await self._ordering.old_is_gone(Kept(gone.tenant, gone.imsi, order))
                 return Outcome.DELETED
+        with contextlib.suppress(OutOfOrder):
+            await self._ordering.happens(gone, Deleted())
         return Outcome.NOTED

@@ -87,8 +87,11 @@ class Orders(Protocol):
         instead_of: Order | None,
         due_at: int | None,
         most: int | None = None,
+        tell: bool = False,
     ) -> Order | None:
         """Write a new order, with an ICCID of our stock where its source is pooled.
+
+        One that reuses an old profile gets that, once it is deleted. ``tell`` is as for `change`.
 
         Raise `TooMany` where the subscription has ``most`` orders of its application that have not
         ended, and `NoStock`; then nothing is written.

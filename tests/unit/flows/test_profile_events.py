@@ -70,7 +70,6 @@ async def test_an_installed_profile_is_an_active_order(world: World) -> None:
         ("main", DOWNLOAD, DONE, "noted"),
         ("main", INSTALLATION, FAILED, "noted"),
         ("main", 901, DONE, "noted"),
-        ("main", DELETION, DONE, "noted"),
         ("other", INSTALLATION, DONE, "others"),
         ("other", DELETION, DONE, "others"),
         ("elsewhere", INSTALLATION, DONE, "unknown"),
@@ -130,11 +129,14 @@ async def test_a_deleted_profile_lets_the_order_go_on_that_waits_for_it(world: W
         todo=None,
         call_id="",
         old_iccid=old.iccid,
+        old_order_id=old.order_id,
+        old_first=True,
     )
     assert await world.ordering().make(T, IMSI, waits, instead_of=None)
     assert await told(world, old.iccid, point=DELETION) == "deleted"
-    (new,) = [each for each in await world.store.orders.of(T, IMSI) if each.place == "line"]
-    assert new.state is OrderState.ORDERED
+    former, new = await world.store.orders.of(T, IMSI)
+    assert (new.place, new.state) == ("line", OrderState.ORDERED)
+    assert (former.state, former.reason) == (OrderState.ENDED, "replaced")
     assert await told(world, old.iccid, point=DELETION) == "noted"
 
 

@@ -44,6 +44,7 @@ class SqlOrders:
         instead_of: Order | None,
         due_at: int | None,
         most: int | None = None,
+        tell: bool = False,
     ) -> Order | None:
         """Write a new order, with an ICCID of our stock where its source is pooled."""
 
@@ -54,7 +55,7 @@ class SqlOrders:
             if most is not None:
                 found = yield Run(statements.ORDERS, (tenant, imsi.digits))
                 _count(map(_to_kept, found), order, most)
-            if order.source.pooled:
+            if order.source.pooled and not order.reuses:
                 new = replace(order, iccid=(yield from _reserved(tenant, imsi, order)))
             row = _row(tenant, imsi, new, due_at)
             whole = (*row, statements.shard_of(imsi.digits))
@@ -68,6 +69,8 @@ class SqlOrders:
             if not found:
                 raise _Faster
             yield _passed(tenant, imsi, new, before=None, event="made")
+            if tell:
+                yield _told(tenant, imsi, new)
             return new
 
         try:
@@ -98,11 +101,13 @@ class SqlOrders:
                 source = (after.source.smdp, after.source.profile_type)
                 known = (tenant, after.iccid.digits, *source, *_taken(imsi, after))
                 yield Run(statements.PROFILE_KNOWN, known)
+                if after.reuses:
+                    moved = (tenant, after.iccid.digits, imsi.digits, after.place)
+                    yield Run(statements.PROFILE_MOVES, moved)
             if after.iccid is not None and after.source.pooled and after.spared:
                 yield _goes_on(tenant, after.iccid, _taken(imsi, after), _FREE)
             if tell:
-                change = rows.change_params(tenant, imsi.digits, after.changed_at)
-                yield Run(statements.NOTICES_OF_APP, (*change, after.app_id))
+                yield _told(tenant, imsi, after)
             return True
 
         return await self._engine.transact(changed)
@@ -200,6 +205,11 @@ def _taken(imsi: Imsi, order: Order) -> _Where:
 
 def _goes_on(tenant: str, iccid: Iccid, before: _Where, after: _Where) -> Run:
     return Run(statements.PROFILE_GOES_ON, (tenant, iccid.digits, *after, *before))
+
+
+def _told(tenant: str, imsi: Imsi, order: Order) -> Run:
+    change = rows.change_params(tenant, imsi.digits, order.changed_at)
+    return Run(statements.NOTICES_OF_APP, (*change, order.app_id))
 
 
 def _row(tenant: str, imsi: Imsi, order: Order, due_at: int | None) -> Params:

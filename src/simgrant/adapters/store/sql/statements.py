@@ -665,6 +665,11 @@ ON CONFLICT (tenant, iccid) DO NOTHING
 RETURNING 1
 """
 
+# From one order of a subscription to another one of it.
+PROFILE_MOVES = """
+UPDATE profile_stock SET place = ?4 WHERE tenant = ?1 AND iccid = ?2 AND holder = ?3
+"""
+
 STOCK = """
 SELECT smdp, profile_type, state, count(*) FROM profile_stock WHERE tenant = ?1
 GROUP BY smdp, profile_type, state ORDER BY smdp, profile_type, state
