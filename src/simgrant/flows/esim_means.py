@@ -5,15 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field, replace
 
-from simgrant.domain.order import CompanionService, Source
+from simgrant.domain.order import CompanionService, Inquiry, Kind, Source
 from simgrant.domain.plan_offer import PlanOffer
 from simgrant.domain.policy import Policy
+from simgrant.flows.message import Speech
 from simgrant.flows.ordering import Ordering
-from simgrant.nouns import noun
+from simgrant.nouns import Word, noun
+from simgrant.ports.account_pins import AccountPins
 from simgrant.spec.ids import AppId
 
 FEATURES = {AppId.ODSA_COMPANION: "companion", AppId.ODSA_PRIMARY: "esim"}
 """What the policy calls each application."""
+
+
+class OldProfile(Word):
+    """What becomes of the profile on the old phone when a line moves (TS.43 §8.11)."""
+
+    KEPT = "kept"
+    """Until the new one is installed."""
+    DELETED = "deleted"
+    """Before the new one is ordered."""
+    REUSED = "reused"
+    """Deleted, and then ordered again for the new phone."""
 
 
 @noun
@@ -29,6 +42,9 @@ class Line:
     """Whether devices are told the SM-DP+ and the ICCID, in the place of an activation code."""
     plans: tuple[PlanOffer, ...] = ()
     """What may be chosen from, in this order; empty = nothing is chosen."""
+    old_profile: OldProfile = OldProfile.KEPT
+    asks: Mapping[Kind, Inquiry] = field(default_factory=dict)
+    """What the subscriber is asked before an order of each kind."""
 
     def offer(self, plan_id: str) -> PlanOffer | None:
         """Return a plan that may be chosen."""
@@ -64,3 +80,6 @@ class EsimMeans:
     """By tenant."""
     policies: Mapping[str, Policy]
     roaming_max_age_s: int
+    pins: AccountPins
+    speech: Mapping[str, Speech]
+    """By tenant."""

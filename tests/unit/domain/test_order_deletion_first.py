@@ -1,8 +1,8 @@
 """Orders whose old profile has to be deleted first, and perhaps is ordered again (TS.43 §8.11).
 
-Where it is, there is one profile all the time: on the old device, deleted, in stock, ordered for the
-new one. Whatever is lost on the way, the order never takes it from where it is in use, and in the
-end has it or leaves it to whoever comes next.
+Where it is, there is one profile all the time: on the old device, deleted, in stock, ordered for
+the new one. Whatever is lost on the way, the order never takes it from where it is in use, and in
+the end has it or leaves it to whoever comes next.
 """
 
 from __future__ import annotations
@@ -86,9 +86,7 @@ MEANWHILE = st.sampled_from(
 )
 
 
-@given(
-    deleted_after=st.integers(0, 3), fates=st.lists(st.tuples(FATES, MEANWHILE), max_size=30)
-)
+@given(deleted_after=st.integers(0, 3), fates=st.lists(st.tuples(FATES, MEANWHILE), max_size=30))
 def test_the_one_profile_is_where_the_books_say(
     deleted_after: int, fates: list[tuple[str, Event | None]]
 ) -> None:
