@@ -401,6 +401,7 @@ async def test_what_is_somebody_elses_is_not_found(world: World) -> None:
     assert (await world.configurations())[0]["ServiceStatus"] == "1"
 
 
+@pytest.mark.conforms("ap2006.GeneralErrorText")
 async def test_a_plan_without_companions_gets_none(world: World) -> None:
     other = world.phone.but(imsi=NO_VOWIFI)
     token = await other.token()

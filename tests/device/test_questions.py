@@ -286,7 +286,7 @@ async def test_the_subscriber_reads_it_in_his_language(
 
 
 @pytest.mark.spec("TS.43 §6.5.1")
-@pytest.mark.conforms("document.APPLICATION/GeneralErrorText")
+@pytest.mark.conforms("ap2009.GeneralErrorText")
 async def test_an_error_is_told_in_the_subscribers_language(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
