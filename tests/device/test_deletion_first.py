@@ -238,14 +238,20 @@ async def test_what_is_none_of_ours_is_neither_waited_for_nor_ordered_again(
         assert answer["DownloadInfo"]["ProfileIccid"] not in (mine, world.iccid)
 
 
+@pytest.mark.parametrize("old_profile", ["deleted", "reused"])
 async def test_one_who_waits_for_nothing_goes_on(
-    bench: Workbench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, old_profile: str
 ) -> None:
-    async with moving(bench, monkeypatch, tmp_path, "deleted") as world:
+    async with moving(bench, monkeypatch, tmp_path, old_profile) as world:
         # The profile was deleted before anybody asked.
         assert await world.deleted() == 204
-        answer = await world.transfer(NEW_PHONE)
+        answer = await world.transfer(NEW_PHONE, redownloadable_profile="1")
         assert answer["SubscriptionResult"] == "2"
+        same = answer["DownloadInfo"]["ProfileIccid"] == world.iccid
+        assert same is (old_profile == "reused")
+        found = await world.server.store.real.orders.by_iccid("default", Iccid(world.iccid))
+        assert found is not None
+        assert (found.order.state is OrderState.RELEASED) is same
 
 
 @pytest.mark.parametrize("ended", [False, True])
@@ -264,8 +270,6 @@ async def test_an_order_whose_old_profile_is_known_to_be_gone_goes_on_when_asked
                 assert await orders.change(
                     "default", ALLOWED, after, before=order, event="test", due_at=None
                 )
-        assert (await world.again())["SubscriptionResult"] == "4"
-        await world.worker()
         assert (await world.again())["SubscriptionResult"] == "2"
 
 

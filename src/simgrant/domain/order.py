@@ -383,8 +383,6 @@ def _after(order: Order, event: Event) -> Order:
             )
         case OrderState.ASKED, Answered(accepted):
             return _wanted(order) if accepted else _ended(order, "rejected")
-        case ((OrderState.AT_PORTAL | OrderState.ASKED), OldDeleted()):
-            return replace(order, old_first=False)
         case OrderState.DELETING, OldDeleted():
             return _wanted(replace(order, old_first=False))
         case state, Deleted() if state in ON_DEVICE:

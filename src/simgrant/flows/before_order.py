@@ -103,7 +103,7 @@ async def looked_after(task: Task, means: Means, order: Order) -> Order:
         if old.order_id == order.old_order_id and old.state in ON_DEVICE and not old.gone:
             return order
     try:
-        return await ordering.old_is_gone(whose)
+        return await ordering.old_is_gone(whose, wait=True)
     except OutOfOrder:
         return there.get(order.place, order)
 
@@ -153,7 +153,7 @@ def _after_deletion(task: Task, line: Line, order: Order, there: Iterable[Order]
         order,
         old_order_id=old.order_id,
         old_terminal_id=order.old_terminal_id or old.device.terminal_id,
-        old_first=not old.gone,
+        old_first=True,
         reuses=reuses,
         source=old.source if reuses else order.source,
     )

@@ -186,14 +186,14 @@ class Ordering:
                     await self.happens(Kept(kept.tenant, kept.imsi, other), Unsubscribed())
         return after
 
-    async def old_is_gone(self, kept: Kept) -> Order:
+    async def old_is_gone(self, kept: Kept, *, wait: bool = False) -> Order:
         """Let an order go on whose old profile was deleted; the order of that one is over now.
 
-        Raise `OutOfOrder` if it does not wait for that.
+        With ``wait`` return as `begins` does. Raise `OutOfOrder` if it does not wait for that.
         """
         # In this order: a profile that is used again is found by its new order after that.
         await self._end_old(kept)
-        return await self.happens(kept, OldDeleted())
+        return await (self.begins if wait else self.happens)(kept, OldDeleted())
 
     async def _end_old(self, kept: Kept) -> None:
         """End the order whose profile had to be deleted for this one, unless it is over already."""

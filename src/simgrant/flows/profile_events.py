@@ -14,7 +14,7 @@ import structlog
 
 from simgrant.domain.order import Deleted, OrderState, OutOfOrder
 from simgrant.flows.ordering import Ordering
-from simgrant.identities import Iccid
+from simgrant.identities import Eid, Iccid
 from simgrant.nouns import Word, noun
 from simgrant.ports.orders import Kept, Orders
 from simgrant.ports.profile_events import INSTALLATION
@@ -61,12 +61,19 @@ class Events:
         self._tellers = tellers
 
     async def progress(
-        self, smdp: str, iccid: Iccid, *, point: int, status: Status, at: int
+        self,
+        smdp: str,
+        iccid: Iccid,
+        *,
+        point: int,
+        status: Status,
+        at: int,
+        eid: Eid | None = None,
     ) -> None:
         """Take over that a step of a download ended; what the store raises is raised."""
         del at  # SM-DP+s' clocks differ: what counts is when it came.
         kept = await self._find(smdp, iccid)
-        outcome = await self._happens(smdp, kept, point, status)
+        outcome = await self._happens(smdp, kept, point, status, eid)
         suspect = outcome in (Outcome.OTHERS, Outcome.UNKNOWN, Outcome.OUT_OF_ORDER)
         log = structlog.get_logger()
         (log.warning if suspect else log.info)(
@@ -85,7 +92,9 @@ class Events:
                 return kept
         return None
 
-    async def _happens(self, smdp: str, kept: Kept | None, point: int, status: Status) -> Outcome:
+    async def _happens(
+        self, smdp: str, kept: Kept | None, point: int, status: Status, eid: Eid | None
+    ) -> Outcome:
         if kept is None:
             return Outcome.UNKNOWN
         if kept.order.source.smdp != smdp:
@@ -93,6 +102,9 @@ class Events:
         if not status.outcome.is_done:
             return Outcome.NOTED
         if point == self._tellers[smdp].deletion_point:
+            if eid is not None and kept.order.device.eid not in (None, eid):
+                # It was deleted from where it was before, and is another device's by now.
+                return Outcome.NOTED
             return await self._deleted(kept)
         if point != INSTALLATION:
             return Outcome.NOTED
@@ -108,8 +120,8 @@ class Events:
     async def _deleted(self, gone: Kept) -> Outcome:
         """Let the order go on that waits for this profile to be gone; else take note of it."""
         for order in (await self._ordering.of(gone.tenant, gone.imsi)).values():
-            ended = order.state is OrderState.ENDED
-            if order.old_first and order.old_order_id == gone.order.order_id and not ended:
+            waits = order.state is OrderState.DELETING
+            if waits and order.old_order_id == gone.order.order_id:
                 await self._ordering.old_is_gone(Kept(gone.tenant, gone.imsi, order))
                 return Outcome.DELETED
         with contextlib.suppress(OutOfOrder):
