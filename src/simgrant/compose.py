@@ -1091,6 +1091,7 @@ def partners(loaded: Loaded) -> dict[str, tuple[Partner, ...]]:
                 _operations(f"partners.{name}.operations", settings.operations)
                 if settings.operations
                 else None,
+                frozenset(text.lower() for text in settings.enterprises),
                 settings.access_token,
                 _app_key(loaded, name, settings.app_key),
             ),
@@ -1161,6 +1162,7 @@ def esims(loaded: Loaded) -> dict[str, Esim]:
                 )
                 if asked != "nothing"
             },
+            most_an_hour=table.most_an_hour,
             plans=tuple(
                 PlanOffer(name, offer.name, offer.description, offer.profile_type)
                 for name in table.plans

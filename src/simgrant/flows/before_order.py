@@ -20,7 +20,7 @@ from simgrant.domain.order import (
 )
 from simgrant.flows.esim_means import Line, OldProfile
 from simgrant.flows.message import Limits, message
-from simgrant.flows.operations.operation import Done, Means, Refused, Task
+from simgrant.flows.operations.operation import AnyTask, Done, Means, Refused, Task
 from simgrant.ports.account_pins import PinState
 from simgrant.ports.orders import Kept
 from simgrant.spec.ids import AppId, MsgButton, OperationResult, SubscriptionResult
@@ -76,13 +76,16 @@ async def answered(task: Task, means: Means, order: Order) -> Order | Refused:
     button = _button(task)
     if button is None or isinstance(button, Refused):
         return order if button is None else button
-    whose = Kept(task.tenant.name, task.subscription.imsi, order)
+    whose = Kept(task.tenant.name, task.owner, order)
     try:
         if button is MsgButton.REJECTED:
             return await means.esim.ordering.happens(whose, Answered(accepted=False))
         if order.inquiry is Inquiry.PIN:
             state = await means.esim.pins.judge(
-                whose.tenant, whose.imsi, task.ask.value("msg_response").strip(), at=task.at
+                task.tenant.name,
+                task.subscription.imsi,
+                task.ask.value("msg_response").strip(),
+                at=task.at,
             )
             if state is not PinState.RIGHT:
                 # Whether it was wrong or not even looked at is nobody's business.
@@ -90,15 +93,15 @@ async def answered(task: Task, means: Means, order: Order) -> Order | Refused:
         return await means.esim.ordering.begins(whose, Answered(accepted=True))
     except OutOfOrder:
         # The same answer came twice, and the other one was faster.
-        return (await means.esim.ordering.of(whose.tenant, whose.imsi)).get(order.place, order)
+        return await means.esim.ordering.at(whose.tenant, whose.owner, order.place) or order
 
 
-async def looked_after(task: Task, means: Means, order: Order) -> Order:
+async def looked_after(task: AnyTask, means: Means, order: Order) -> Order:
     """Return an order, which goes on if the profile that it waits for is known to be gone."""
     if order.state is not OrderState.DELETING:
         return order
-    ordering, whose = means.esim.ordering, Kept(task.tenant.name, task.subscription.imsi, order)
-    there = await ordering.of(whose.tenant, whose.imsi)
+    ordering, whose = means.esim.ordering, Kept(task.tenant.name, task.owner, order)
+    there = await ordering.of(whose.tenant, whose.owner)
     for old in there.values():
         if old.order_id == order.old_order_id and old.state in ON_DEVICE and not old.gone:
             return order
@@ -108,13 +111,13 @@ async def looked_after(task: Task, means: Means, order: Order) -> Order:
         return there.get(order.place, order)
 
 
-def is_asked_by_old_phone(task: Task, order: Order) -> bool:
+def is_asked_by_old_phone(task: AnyTask, order: Order) -> bool:
     """Say whether it is the old phone that asks: old_terminal_id is its own (TS.43 §8.7)."""
     asking = task.ask.terminal_id.lower()
     return asking != "" and asking == order.old_terminal_id.lower()
 
 
-def asks(task: Task, means: Means, order: Order) -> Characteristic:
+def asks(task: AnyTask, means: Means, order: Order) -> Characteristic:
     """Return the question of an order, in the subscriber's language (MSG, TS.43 Table 45)."""
     return message(
         means.esim.speech[task.tenant.name],

@@ -14,7 +14,7 @@ import structlog
 
 from simgrant.domain.order import Deleted, OrderState, OutOfOrder
 from simgrant.flows.ordering import Ordering
-from simgrant.identities import Eid, Iccid
+from simgrant.identities import Eid, Iccid, Imsi
 from simgrant.nouns import Word, noun
 from simgrant.ports.orders import Kept, Orders
 from simgrant.ports.profile_events import INSTALLATION
@@ -119,10 +119,13 @@ class Events:
 
     async def _deleted(self, gone: Kept) -> Outcome:
         """Let the order go on that waits for this profile to be gone; else take note of it."""
-        for order in (await self._ordering.of(gone.tenant, gone.imsi)).values():
+        # Enterprises move no lines, and have very many orders.
+        lines = isinstance(gone.owner, Imsi)
+        there = await self._ordering.of(gone.tenant, gone.owner) if lines else {}
+        for order in there.values():
             waits = order.state is OrderState.DELETING
             if waits and order.old_order_id == gone.order.order_id:
-                await self._ordering.old_is_gone(Kept(gone.tenant, gone.imsi, order))
+                await self._ordering.old_is_gone(Kept(gone.tenant, gone.owner, order))
                 return Outcome.DELETED
         with contextlib.suppress(OutOfOrder):
             await self._ordering.happens(gone, Deleted())
