@@ -189,6 +189,8 @@ class Order:
     """Whether it still has to be deleted before anything is ordered."""
     reuses: bool = False
     """Whether it is ordered again then, in the place of another one."""
+    redownloadable: bool = False
+    """Whether the device says that it could do with that."""
     inquiry: Inquiry | None = None
     """What the subscriber is asked, or was."""
     waiting: bool = False
@@ -210,10 +212,21 @@ class Order:
 
 @noun
 class Chosen:
-    """The subscriber has decided on the web page."""
+    """The subscriber has decided on the web page; what is empty stays as it was asked for."""
 
     plan: str = ""
     service: CompanionService | None = None
+    name: str = ""
+    """What the device is to be called."""
+    source: Source | None = None
+    """Where profiles of the plan come from."""
+    old_iccid: Iccid | None = None
+    """The profile whose place this one takes."""
+    old_terminal_id: str = field(default="", repr=False)
+    old_order_id: str = ""
+    """Its order, where the profile has to be deleted first."""
+    reuses: bool = False
+    """Whether it is ordered again then."""
 
 
 @noun
@@ -390,10 +403,8 @@ def place_of_id(terminal_id: str) -> str:
 
 def _after(order: Order, event: Event) -> Order:
     match order.state, event:
-        case OrderState.AT_PORTAL, Chosen(plan, service):
-            return _wanted(
-                replace(order, plan=plan or order.plan, service=service or order.service)
-            )
+        case OrderState.AT_PORTAL, Chosen() as chosen:
+            return _wanted(_chosen(order, chosen))
         case OrderState.ASKED, Answered(accepted):
             return _wanted(order) if accepted else _ended(order, "rejected")
         case OrderState.DELETING, OldDeleted():
@@ -429,6 +440,21 @@ def _after(order: Order, event: Event) -> Order:
     if order.todo is None:
         raise OutOfOrder(f"{type(event).__name__} in {order.state}")
     return _done(order, order.todo, event)
+
+
+def _chosen(order: Order, chosen: Chosen) -> Order:
+    return replace(
+        order,
+        plan=chosen.plan or order.plan,
+        service=chosen.service or order.service,
+        device=replace(order.device, name=chosen.name or order.device.name),
+        source=chosen.source or order.source,
+        old_iccid=chosen.old_iccid or order.old_iccid,
+        old_terminal_id=chosen.old_terminal_id or order.old_terminal_id,
+        old_order_id=chosen.old_order_id or order.old_order_id,
+        old_first=order.old_first or chosen.old_order_id != "",
+        reuses=order.reuses or chosen.reuses,
+    )
 
 
 def _done(order: Order, todo: Todo, event: Event) -> Order:

@@ -47,8 +47,9 @@ async def prepared(
     wanted = _after_deletion(task, line, order, former.values())
     if not isinstance(wanted, Order):
         return wanted
-    inquiry = _stricter(inquiry, line.asks.get(order.kind))
-    if inquiry is None:
+    inquiry = _stricter(inquiry, line.inquiries.get(order.kind))
+    if inquiry is None or (order.state is OrderState.AT_PORTAL and inquiry is not Inquiry.PIN):
+        # Who is asked on a page confirms it there. A PIN is for no page.
         return wanted
     if task.app_id != AppId.ODSA_PRIMARY:
         # TS.43 has no message for companions, whose phones have a page (Table 45).
@@ -136,6 +137,8 @@ def _after_deletion(task: Task, line: Line, order: Order, there: Iterable[Order]
     """
     if order.kind is not Kind.TRANSFER or line.old_profile is OldProfile.KEPT:
         return order
+    can = task.ask.value("redownloadable_profile") == _REDOWNLOADABLE
+    order = replace(order, redownloadable=can)
     old = next(
         (
             each
@@ -143,14 +146,14 @@ def _after_deletion(task: Task, line: Line, order: Order, there: Iterable[Order]
             if each.iccid is not None
             and each.iccid == order.old_iccid
             and each.state in ON_DEVICE
-            and each.source.smdp == order.source.smdp
+            and line.deletes(each)
         ),
         None,
     )
     if old is None:
         return order
     reuses = line.old_profile is OldProfile.REUSED
-    if reuses and task.ask.value("redownloadable_profile") != _REDOWNLOADABLE:
+    if reuses and not can:
         return Done((_RESULT[SubscriptionResult.REDOWNLOADABLE_PROFILE_IS_MANDATORY],))
     return replace(
         order,

@@ -29,6 +29,7 @@ from simgrant.domain.order import (
 )
 from simgrant.domain.policy import Decision, Result
 from simgrant.domain.subscription import Profile
+from simgrant.flows import esim_pages
 from simgrant.flows.before_order import (
     answered,
     asks,
@@ -188,6 +189,7 @@ async def order_for(
     decision = decide(task, means, device_fact(device))
     if decision.result is not Result.ALLOWED:
         return Refused(OperationResult.GENERAL_ERROR, decision.reason, texts=decision.texts or {})
+    asked = esim_pages.asks(task, line, kind, device=device, old=old_iccid, former=former)
     wanted = await prepared(
         task,
         means,
@@ -197,7 +199,7 @@ async def order_for(
             app_id=task.app_id,
             kind=kind,
             place=place,
-            state=OrderState.ORDERED,
+            state=OrderState.AT_PORTAL if asked else OrderState.ORDERED,
             device=device,
             source=line.source_of(plan),
             matching_id=new_matching_id(),
@@ -247,6 +249,9 @@ async def told(task: AnyTask, means: Means, order: Order) -> Done | Refused:
             return result(SubscriptionResult.DELETE_PROFILE_IN_USE)
         case OrderState.ASKED:
             return result(SubscriptionResult.REQUIRES_USER_INPUT, asks(task, means, order))
+        case OrderState.AT_PORTAL if isinstance(task, Task):
+            page = esim_pages.order_page(task, means, order)
+            return result(SubscriptionResult.CONTINUE_TO_WEBSHEET, *page)
         case state if state in UNDER_WAY:
             return result(SubscriptionResult.DELAYED_DOWNLOAD)
     return dismissed(order.reason)
@@ -255,11 +260,7 @@ async def told(task: AnyTask, means: Means, order: Order) -> Done | Refused:
 def download_info(task: AnyTask, means: Means, order: Order) -> Characteristic:
     """Return where a profile is downloaded from (TS.43 §6.5.3)."""
     line, items = line_of(task, means), list[Item]()
-    address = order.smdp_address
-    smdp = means.esim.ordering.smdp(task.tenant.name, order.source.smdp)
-    if not address and smdp is not None:
-        # The answer that told it was lost.
-        address = smdp.terms.address
+    address = means.esim.address(task.tenant.name, order)
     if order.iccid is not None:
         items.append(Parm("ProfileIccid", order.iccid.digits))
     if line is not None and line.by_address:

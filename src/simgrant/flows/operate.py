@@ -13,6 +13,7 @@ from simgrant.domain.subscription import Subscription, SubscriptionStatus
 from simgrant.domain.tenant import Tenant
 from simgrant.domain.trail import Trail
 from simgrant.errors import BadLentToken, BadRequest, NotAllowed, NotOffered, Unauthenticated
+from simgrant.flows import esim_pages
 from simgrant.flows.authenticate import Call, Principal, Reception
 from simgrant.flows.by_lent_token import ByLentToken
 from simgrant.flows.by_requestor import ByRequestor, ProvedRequestor
@@ -121,23 +122,22 @@ class Operate:
             refusal = self._explained(refusal, app_id, who.tenant, call)
             return _worded(app_id, refusal, trail, registered=registered)
         client_id = await self._lent.client(who.tenant, who.ask, call, trail)
-        outcome = await operation.run(
-            Task(
-                who.tenant,
-                who.profile.subscription,
-                app_id,
-                who.ask,
-                int(self._reception.clock.now()),
-                Proof.SIM,
-                Holder(who.terminal_id, who.claims.client, who.profile.terminal_epoch or 0),
-                None,
-                client_id,
-                languages=languages(call.accept_language),
-            ),
-            self._means,
+        task = Task(
+            who.tenant,
+            who.profile.subscription,
+            app_id,
+            who.ask,
+            int(self._reception.clock.now()),
+            Proof.SIM,
+            Holder(who.terminal_id, who.claims.client, who.profile.terminal_epoch or 0),
+            None,
+            client_id,
+            languages=languages(call.accept_language),
         )
+        outcome = await operation.run(task, self._means)
         if isinstance(outcome, Refused):
             outcome = self._explained(outcome, app_id, who.tenant, call)
+        outcome = esim_pages.with_error_page(task, self._means, outcome)
         return _worded(app_id, outcome, trail, registered=registered)
 
     async def for_borrower(self, ask: Ask, call: Call, trail: Trail) -> Told:

@@ -103,7 +103,8 @@ class Orders(Protocol):
     ) -> Order | None:
         """Write a new order, with an ICCID of our stock where its source is pooled.
 
-        One that reuses an old profile gets that, once it is deleted. ``tell`` is as for `change`.
+        One that waits at the portal gets its ICCID with what is decided there (`settle_visit`), one
+        that reuses an old profile that one, once it is deleted. ``tell`` is as for `change`.
 
         Raise `TooMany` where the owner has ``most`` orders of its application that have not ended,
         `TooFast` where an enterprise made ``most_an_hour`` in this hour, and `NoStock`; then

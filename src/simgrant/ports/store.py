@@ -355,8 +355,9 @@ class Store(Protocol):
     ) -> bool:
         """Write what a step ended in, and `tell` the clients; False, and nothing, if it is over.
 
-        Conflict, and nothing changed, where there is no such subscription, or where it holds
-        something else by now than what the settlement takes the place of.
+        Conflict, and nothing changed, where there is no such subscription, where it holds
+        something else by now than what the settlement takes the place of, or where its order has
+        gone on (`order_meanwhile`). NoStock, likewise, where no profile is left for that.
         """
 
     def purchases(self, tenant: str) -> AsyncIterator[tuple[Imsi, Receipt]]:

@@ -15,7 +15,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any
 
-from simgrant.adapters.store.sql import rows, statements
+from simgrant.adapters.store.sql import orders, rows, statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run, RunMany
 from simgrant.adapters.store.sql.orders import SqlOrders
 from simgrant.adapters.store.sql.pins import SqlPins
@@ -263,6 +263,10 @@ class SqlStore:
             )
             if not (yield Run(statements.VISIT_GOES_ON, params)):
                 return False
+            if settled.order is not None:
+                if not (yield from orders.decided(tenant, imsi, settled.order)):
+                    raise Conflict("order_meanwhile", for_operator=f"{imsi}: its order went on")
+                return True
             if not settled.consents and settled.holding is None:
                 return True
             # First the subscription's own row: whoever settles something else of it waits here,
