@@ -113,7 +113,11 @@ class Moving(World):
 
 @asynccontextmanager
 async def moving(
-    bench: Workbench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, old_profile: str
+    bench: Workbench,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    old_profile: str,
+    portal: str = "never",
 ) -> AsyncIterator[Moving]:
     """Open a server where the old profile has to be deleted; the old phone has one."""
     certificates = Certificates(tmp_path / "dp", now=START)
@@ -123,7 +127,7 @@ async def moving(
         f'tells_sha256 = ["{certificates.fingerprint()}"]\n',
     )
     monkeypatch.setattr("tests.device.esim.SETTINGS", settings)
-    more = f'old_profile = "{old_profile}"\n{TELLS}'
+    more = f'old_profile = "{old_profile}"\nportal = "{portal}"\n{TELLS}'
     async with opened(bench, monkeypatch, "ap2009", more) as world:
         found = x509.load_pem_x509_certificate(certificates.smdp.read_bytes())
         made = Moving(

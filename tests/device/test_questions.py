@@ -368,6 +368,19 @@ async def test_whoever_decides_may_demand_a_question(
         assert companion.books.calls == []
 
 
+async def test_a_page_confirms_and_a_pin_goes_before_it(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = 'portal = "always"\n'
+    async with asking(bench, monkeypatch, page + 'ask_new = "confirmation"') as world:
+        assert (await world.order())["SubscriptionResult"] == "1"
+    async with asking(bench, monkeypatch, page + 'ask_new = "pin"') as world:
+        await world.set_pin()
+        await world.order(**SECOND)
+        assert (await world.order(**SECOND))["SubscriptionResult"] == "8"
+        assert (await world.order(**SECOND, **RIGHT))["SubscriptionResult"] == "2"
+
+
 async def test_an_export_says_that_there_is_a_pin_and_not_which(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
