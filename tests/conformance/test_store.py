@@ -116,6 +116,7 @@ async def fill(store: SqlStore, tenant: str = T) -> None:
     await store.set_holding(tenant, IMSI, USAGE)
     await store.set_marks(tenant, IMSI, [FROZEN])
     assert await store.begin_visit(tenant, IMSI, VISIT_ID, VISIT)
+    await store.pins.set(tenant, IMSI, b"digest", at=60)
 
 
 async def held(place: Place, tenant: str = "") -> dict[str, list[tuple[Any, ...]]]:

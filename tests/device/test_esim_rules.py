@@ -91,7 +91,11 @@ def counted(world: World, name: str, **labels: str) -> float:
     return world.server.parts.metrics.registry.get_sample_value(name, labels) or 0.0
 
 
-REFUSED = {"OperationResult": "100"}
+REFUSED = {
+    "OperationResult": "100",
+    "GeneralErrorText": "This is not possible at the moment. Please contact customer care.",
+}
+"""Whatever rule or limit it was."""
 
 
 # --- lists -------------------------------------------------------------------------------------

@@ -51,6 +51,8 @@ class Weighed:
     verdict: Verdict | None
     """What rules said; None where the order is there already."""
     times: Mapping[str, int] = field(hash=False)
+    texts: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What the rule has for the subscriber, by language."""
 
 
 class Meant(Word):
@@ -157,6 +159,7 @@ def weigh(
         limited,
         Verdict((decision,), push_verdict(facts, (decision,))),
         _times(facts),
+        {} if limited else decision.texts,
     )
 
 

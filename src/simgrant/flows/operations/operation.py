@@ -80,6 +80,8 @@ class Task:
     """How the device's holder was proved, where ``proof`` is `Proof.SIM`."""
     signed_in_at: int = 0
     """Unix seconds of that."""
+    languages: tuple[str, ...] = ()
+    """Those that whoever asks reads, the best first."""
 
     @property
     def owner(self) -> Owner:
@@ -114,6 +116,8 @@ class RequestorTask:
     ask: Ask
     at: int
     """Unix seconds."""
+    languages: tuple[str, ...] = ()
+    """A system reads none."""
 
     @property
     def owner(self) -> Owner:
@@ -199,6 +203,8 @@ class Refused:
     times: Mapping[str, int] = field(default_factory=dict, hash=False)
     step_up: bool = False
     """Whether it may be done once its holder has signed in."""
+    texts: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What the subscriber is told of it, by language, where it is more than that it failed."""
 
 
 Run: TypeAlias = Callable[[Task, Means], Awaitable[Done | Refused]]
