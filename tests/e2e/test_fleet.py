@@ -56,6 +56,7 @@ class Managed:
         process = await asyncio.create_subprocess_exec(
             *self.command(*arguments),
             stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,  # it says nothing there, whatever happens
             cwd=self.world.folder,
             env=environment(),
         )
