@@ -82,6 +82,7 @@ async def managed(site: Site, *, most: int) -> AsyncIterator[Managed]:
     with issuer(site.directory) as url:
         more = {
             **PATIENT,
+            "orders.most_polls": 600,  # it asks more often than it is told to
             "issuers.login.issuer": url,
             "issuers.login.audience": AUDIENCE,
             "issuers.login.jwks": f"{url}/jwks",
