@@ -416,7 +416,7 @@ def _sms(loaded: Loaded, table: model.Sms) -> Notifier:
     return sms.open_notifier(config, clock=CLOCK)
 
 
-class _DiameterWatch:
+class DiameterWatch:
     """Counts what becomes of Diameter peers and requests, and tells of the first."""
 
     def __init__(self, metrics: Metrics) -> None:
@@ -477,7 +477,7 @@ def open_diameter(loaded: Loaded, metrics: Metrics, *, worker: int = 0) -> Diame
         applications=(SWX,),
         state_id=int(CLOCK.now()),
     )
-    watch = _DiameterWatch(metrics)
+    watch = DiameterWatch(metrics)
     return DiameterNode(node, peers, watcher=watch, clock=CLOCK, handlers=swx.HANDLERS)
 
 
