@@ -21,6 +21,7 @@ import msgspec
 
 from simgrant.config import texts
 from simgrant.config.clients import profile_problems, with_shipped
+from simgrant.config.esims import rule_problems, source_problems
 from simgrant.config.model import (
     Apns,
     Esim,
@@ -30,6 +31,7 @@ from simgrant.config.model import (
     Partner,
     PlanOffer,
     Profile,
+    ProfileSource,
     Section,
     Settings,
     Smdp,
@@ -61,6 +63,7 @@ NAMED = {
     "identity_providers": IdentityProvider,
     "smdp": Smdp,
     "esim": Esim,
+    "profile_sources": ProfileSource,
     "plan_offers": PlanOffer,
     **{kind.__name__.lower(): kind for kind in CHANNELS},
 }
@@ -374,7 +377,7 @@ def _esim_problems(loaded: Loaded) -> list[str]:
     for name, esim in loaded.settings.esim.items():
         where = f"esim.{name}"
         found += _unknown_tenants(where, esim.tenants, loaded)
-        if not esim.profile_type:
+        if not esim.profile_type and esim.order_mode == "ecs":
             found.append(f"{where}.profile_type: must be set")
         if esim.app == "companion" and not esim.services:
             found.append(f"{where}.services: a companion needs one")
@@ -386,25 +389,11 @@ def _esim_problems(loaded: Loaded) -> list[str]:
             if plan not in loaded.settings.plan_offers
         ]
         tenants = esim.tenants or tuple(loaded.tenants)
-        smdp = loaded.settings.smdp.get(esim.smdp)
-        if smdp is None:
-            found.append(f"{where}.smdp: there is no [smdp.{esim.smdp}]")
-        else:
-            offers = map(loaded.settings.plan_offers.get, esim.plans)
-            types = {esim.profile_type, *(offer.profile_type for offer in offers if offer)} - {""}
-            found += [
-                f"{where}: smdp.{esim.smdp} has no profile type {kind}"
-                for kind in sorted(types)
-                if smdp.profile_types and kind not in smdp.profile_types
-            ]
-            found += [
-                f"{where}: smdp.{esim.smdp} is not for tenant {tenant}"
-                for tenant in tenants
-                if smdp.tenants and tenant not in smdp.tenants
-            ]
+        found += source_problems(where, esim, loaded.settings, tenants)
         for tenant in tenants:
             if claimed.setdefault((tenant, esim.app), where) != where:
                 found.append(f"{where}: tenant {tenant} has one for {esim.app} already")
+    found += rule_problems(loaded.settings)
     for name, offer in loaded.settings.plan_offers.items():
         if not offer.name:
             found.append(f"plan_offers.{name}.name: must be set")

@@ -18,6 +18,7 @@ from simgrant.domain.order import (
     Device,
     Kind,
     Order,
+    OrderMode,
     OrderState,
     OutOfOrder,
     Polled,
@@ -109,7 +110,17 @@ def iccid_in(task: Task, *names: str) -> Iccid | None:
 async def orders(task: Task, means: Means) -> dict[str, Order]:
     """Return the orders of this application, by place."""
     found = await means.esim.ordering.of(task.tenant.name, task.subscription.imsi)
-    return {place: order for place, order in found.items() if order.app_id == task.app_id}
+    return {
+        place: order
+        for place, order in found.items()
+        if order.app_id == task.app_id and not order.is_aside
+    }
+
+
+def is_same(ours: Device, asking: Device) -> bool:
+    """Whether a request is about this device; who handed an order in may know its EID alone."""
+    known = ours.terminal_id in ("", asking.terminal_id)
+    return known and ours.eid == asking.eid
 
 
 def kept(task: Task, order: Order) -> Kept:
@@ -139,7 +150,7 @@ async def order_for(
     former = await orders(task, means)
     there = former.get(place)
     if there is not None and there.state is not OrderState.ENDED:
-        if there.device.terminal_id != device.terminal_id or there.device.eid != device.eid:
+        if not is_same(there.device, device):
             return _dismissed("another_device_was_faster")
         if kind is not Kind.RECOVER or there.iccid != old_iccid:
             return await told(task, means, there)
@@ -179,7 +190,7 @@ async def order_for(
     if made is None:
         # Somebody was faster; where it was the same request, its order is ours.
         made = (await orders(task, means)).get(place)
-        if made is None or made.device.terminal_id != device.terminal_id:
+        if made is None or not is_same(made.device, device):
             return _dismissed("another_device_was_faster")
     return await told(task, means, made)
 
@@ -206,10 +217,12 @@ def download_info(task: Task, means: Means, order: Order) -> Characteristic:
         address = smdp.terms.address
     if order.iccid is not None:
         items.append(Parm("ProfileIccid", order.iccid.digits))
-    if line is not None and line.by_address:
+    handed_in = order.source.mode is OrderMode.BSS
+    # What was handed in is told as it came.
+    if not order.matching_id if handed_in else line is not None and line.by_address:
         items.append(Parm("ProfileSmdpAddress", address))
     else:
-        code = ActivationCode(address, order.matching_id)
+        code = ActivationCode(address, order.matching_id, order.code_oid, order.code_confirmed)
         items.append(Parm("ProfileActivationCode", push_parameter(code)))
     return Characteristic("DownloadInfo", tuple(items))
 

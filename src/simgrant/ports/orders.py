@@ -2,7 +2,8 @@
 
 The same database as ``ports.store``, in tables of their own. Every change is one transaction:
 order, stock, what its device is told and the row of its history. Errors promised are those of
-``ports.store``; besides, `NoStock` where no profile is left to reserve.
+``ports.store``; besides, `NoStock` where no profile is left to reserve, and `IccidTaken` where a
+profile is another order's: of one profile there is one order.
 """
 
 from __future__ import annotations
@@ -26,6 +27,12 @@ class TooMany(Conflict):
     """The subscription has as many orders of this application as it may."""
 
     default_reason = "too_many_devices"
+
+
+class IccidTaken(Conflict):
+    """Another order has this profile."""
+
+    default_reason = "iccid_taken"
 
 
 class StockState(Word):
@@ -87,14 +94,18 @@ class Orders(Protocol):
         instead_of: Order | None,
         due_at: int | None,
         most: int | None = None,
+        tell: bool = False,
     ) -> Order | None:
-        """Write a new order, with an ICCID of our stock where its source is pooled.
+        """Write a new order, with an ICCID of our stock where its source is pooled and it has none.
 
         Raise `TooMany` where the subscription has ``most`` orders of its application that have not
-        ended, and `NoStock`; then nothing is written.
+        ended, `NoStock`, and `IccidTaken` where the order comes with an ICCID; then nothing is
+        written.
 
-        ``instead_of`` is the ended order that had its place; None where there was none. Return the
-        order as it was written, None if somebody else was faster. ``due_at`` is as for `change`.
+        ``instead_of`` is the ended order that had its place; None where there was none. One of
+        which something is left to be done is set aside with it (`Order.is_aside`), unless both are
+        of one profile. Return the order as it was written, None if somebody else was faster.
+        ``due_at`` and ``tell`` are as for `change`.
         """
 
     async def change(
@@ -113,8 +124,9 @@ class Orders(Protocol):
 
         What is to be done for it is due at ``due_at`` (Unix seconds), None = nothing is; with
         ``keep_due`` when it was, so that who has claimed it keeps it. With ``tell`` the clients
-        that registered for its application are told. A spared ICCID is free again, one that the
-        SM-DP+ chose is noted as taken.
+        that registered for its application are told. A spared ICCID is free again, or no longer
+        known where it was not of our stock; one that others chose is taken, or `IccidTaken` is
+        raised and nothing is written.
         """
 
     async def claim(self, *, now: int, again_at: int, limit: int) -> Sequence[Kept]:
@@ -122,6 +134,17 @@ class Orders(Protocol):
 
     async def by_iccid(self, tenant: str, iccid: Iccid) -> Kept | None:
         """Return the order that has a profile."""
+
+    async def by_id(self, tenant: str, start: str) -> Sequence[Kept]:
+        """Return the orders whose id begins so, two at most: whoever means one finds one."""
+
+    async def page(
+        self, tenant: str, *, after: tuple[str, str], limit: int, waiting: bool
+    ) -> Sequence[Kept]:
+        """Return orders by IMSI and place, those behind ``after``, all or those that wait.
+
+        One waits if it awaits something (`Order.awaits`).
+        """
 
     async def history(self, tenant: str, imsi: Imsi) -> Sequence[Passed]:
         """Return every transition of a subscription's orders, oldest first."""

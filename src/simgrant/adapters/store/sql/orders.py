@@ -11,9 +11,17 @@ import msgspec
 
 from simgrant.adapters.store.sql import rows, statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Run
-from simgrant.domain.order import Order, OrderState
+from simgrant.domain.order import ASIDE, Order, OrderState
 from simgrant.identities import Eid, Iccid, Imsi
-from simgrant.ports.orders import Kept, NoStock, Passed, Shelf, StockState, TooMany
+from simgrant.ports.orders import (
+    IccidTaken,
+    Kept,
+    NoStock,
+    Passed,
+    Shelf,
+    StockState,
+    TooMany,
+)
 
 _CANDIDATES = 64
 """Free profiles to choose one of: the more there are, the less two who order at once collide."""
@@ -44,6 +52,7 @@ class SqlOrders:
         instead_of: Order | None,
         due_at: int | None,
         most: int | None = None,
+        tell: bool = False,
     ) -> Order | None:
         """Write a new order, with an ICCID of our stock where its source is pooled."""
 
@@ -54,20 +63,28 @@ class SqlOrders:
             if most is not None:
                 found = yield Run(statements.ORDERS, (tenant, imsi.digits))
                 _count(map(_to_kept, found), order, most)
-            if order.source.pooled:
+            if order.source.pooled and order.iccid is None:
                 new = replace(order, iccid=(yield from _reserved(tenant, imsi, order)))
+            former = instead_of
+            if former is not None and _is_unfinished(former) and not _is_of_same(former, new):
+                yield from _set_aside(tenant, imsi, former)
+                former = None
             row = _row(tenant, imsi, new, due_at)
             whole = (*row, statements.shard_of(imsi.digits))
-            if instead_of is None:
+            if former is None:
                 found = yield Run(statements.ORDER_MADE, whole)
             else:
-                former = (instead_of.order_id, instead_of.version)
-                found = yield Run(statements.ORDER_MADE_INSTEAD, (*whole, *former))
-                if instead_of.iccid not in (None, new.iccid):
-                    yield _goes_on(tenant, instead_of.iccid, _taken(imsi, new), _FORGOTTEN)
+                same = (former.order_id, former.version)
+                found = yield Run(statements.ORDER_MADE_INSTEAD, (*whole, *same))
+                if former.iccid not in (None, new.iccid):
+                    yield _goes_on(tenant, former.iccid, _taken(imsi, new), _FORGOTTEN)
             if not found:
                 raise _Faster
+            if order.iccid is not None and (former is None or former.iccid != order.iccid):
+                yield from _taken_over(tenant, imsi, new, order.iccid)
             yield _passed(tenant, imsi, new, before=None, event="made")
+            if tell:
+                yield _told(tenant, imsi, new)
             return new
 
         try:
@@ -95,14 +112,21 @@ class SqlOrders:
                 return False
             yield _passed(tenant, imsi, after, before=before, event=event)
             if after.iccid is not None and before.iccid is None:
-                source = (after.source.smdp, after.source.profile_type)
-                known = (tenant, after.iccid.digits, *source, *_taken(imsi, after))
-                yield Run(statements.PROFILE_KNOWN, known)
-            if after.iccid is not None and after.source.pooled and after.spared:
-                yield _goes_on(tenant, after.iccid, _taken(imsi, after), _FREE)
+                yield from _taken_over(tenant, imsi, after, after.iccid)
+            if after.iccid is not None and after.spared:
+                if after.source.pooled:
+                    yield _goes_on(tenant, after.iccid, _taken(imsi, after), _FREE)
+                else:
+                    gone = (tenant, after.iccid.digits, *_taken(imsi, after))
+                    yield Run(statements.PROFILE_NO_LONGER_KNOWN, gone)
+            if after.is_aside and not _is_unfinished(after):
+                # Nothing is left of it but its history.
+                done = (tenant, imsi.digits, after.place, after.order_id)
+                yield Run(statements.ORDER_DONE_WITH, done)
+                if after.iccid is not None:
+                    yield _goes_on(tenant, after.iccid, _taken(imsi, after), _FORGOTTEN)
             if tell:
-                change = rows.change_params(tenant, imsi.digits, after.changed_at)
-                yield Run(statements.NOTICES_OF_APP, (*change, after.app_id))
+                yield _told(tenant, imsi, after)
             return True
 
         return await self._engine.transact(changed)
@@ -122,6 +146,20 @@ class SqlOrders:
         found = await self._engine.read(statements.ORDER_OF_PROFILE, (tenant, iccid.digits))
         kept = _to_kept(found[0]) if found else None
         return kept if kept is not None and kept.order.iccid == iccid else None
+
+    async def by_id(self, tenant: str, start: str) -> Sequence[Kept]:
+        """Return the orders whose id begins so, two at most."""
+        # Ids are hexadecimal: what begins so comes before what goes on with a g.
+        found = await self._engine.read(statements.ORDERS_BY_ID, (tenant, start, f"{start}g"))
+        return [_to_kept(row) for row in found]
+
+    async def page(
+        self, tenant: str, *, after: tuple[str, str], limit: int, waiting: bool
+    ) -> Sequence[Kept]:
+        """Return orders by IMSI and place, those behind ``after``."""
+        sql = statements.ORDER_PAGE_WAITING if waiting else statements.ORDER_PAGE
+        found = await self._engine.read(sql, (tenant, *after, limit), slow=True)
+        return [_to_kept(row) for row in found]
 
     async def history(self, tenant: str, imsi: Imsi) -> Sequence[Passed]:
         """Return every transition of a subscription's orders, oldest first."""
@@ -177,6 +215,43 @@ def _count(there: Iterable[Kept], order: Order, most: int) -> None:
         raise TooMany(for_operator=f"{live} devices are the most")
 
 
+def _is_unfinished(order: Order) -> bool:
+    """Whether something is left to be done for an order that has ended."""
+    return order.todo is not None or order.awaits is not None or order.orphan
+
+
+def _is_of_same(former: Order, new: Order) -> bool:
+    """Whether both are of one profile, which has one order at a time."""
+    return former.iccid is not None and former.iccid == new.iccid
+
+
+def _set_aside(tenant: str, imsi: Imsi, order: Order) -> Body[None]:
+    """Let an unfinished order have a place of its own."""
+    aside = replace(order, place=f"{ASIDE}{order.order_id}")
+    key = (tenant, imsi.digits, order.place)
+    same = (order.order_id, order.version)
+    if not (yield Run(statements.ORDER_SET_ASIDE, (*key, aside.place, _body(aside), *same))):
+        raise _Faster
+    if order.iccid is not None:
+        yield _goes_on(tenant, order.iccid, _taken(imsi, order), _taken(imsi, aside))
+
+
+def _taken_over(tenant: str, imsi: Imsi, order: Order, iccid: Iccid) -> Body[None]:
+    """Note that an order has a profile that others chose; raise `IccidTaken`."""
+    holder = _taken(imsi, order)
+    known = (tenant, iccid.digits, order.source.smdp, order.source.profile_type, *holder)
+    if (yield Run(statements.PROFILE_KNOWN, known)):
+        return
+    # It may be one of our own stock that somebody else hands out.
+    if not (yield _goes_on(tenant, iccid, _FREE, holder)):
+        raise IccidTaken(for_operator="another order has a profile with this ICCID")
+
+
+def _told(tenant: str, imsi: Imsi, order: Order) -> Run:
+    change = rows.change_params(tenant, imsi.digits, order.changed_at)
+    return Run(statements.NOTICES_OF_APP, (*change, order.app_id))
+
+
 def _reserved(tenant: str, imsi: Imsi, order: Order) -> Body[Iccid]:
     source = order.source
     shelf = (tenant, source.smdp, source.profile_type, StockState.FREE.value, _CANDIDATES)
@@ -203,7 +278,7 @@ def _goes_on(tenant: str, iccid: Iccid, before: _Where, after: _Where) -> Run:
 
 
 def _row(tenant: str, imsi: Imsi, order: Order, due_at: int | None) -> Params:
-    """Return an order as the first nine parameters of its statements."""
+    """Return an order as the first ten parameters of its statements."""
     return (
         tenant,
         imsi.digits,
@@ -214,6 +289,7 @@ def _row(tenant: str, imsi: Imsi, order: Order, due_at: int | None) -> Params:
         int(order.orphan),
         _body(order),
         due_at,
+        order.awaits.value if order.awaits else None,
     )
 
 
