@@ -22,6 +22,7 @@ import msgspec
 import pytest
 
 from simgrant.domain.order import Awaited, Order, OrderState
+from simgrant.domain.owner import push_owner
 from simgrant.identities import Iccid, Imsi
 from simgrant.ports.store import Store
 from tests.e2e.nodes import Site, environment
@@ -124,14 +125,14 @@ class World:
             assert not case.pooled
             assert held <= given
             assert (given - held).total() == 1
-            suspected = [kept.imsi.digits for kept in await self.store.orders.orphans(T)]
+            suspected = [push_owner(kept.owner) for kept in await self.store.orders.orphans(T)]
             assert case.imsi in suspected
         shelves = await self.store.orders.stock(T)
         taken = sum(shelf.taken for shelf in shelves if shelf.profile_type == case.profile_type)
         if case.pooled and not case.bss:
             assert taken == held.total()
         waiting = await self.store.orders.page(T, after=("", ""), limit=1_000, waiting=True)
-        assert {kept.order.order_id for kept in waiting if kept.imsi.digits == case.imsi} == {
+        assert {kept.order.order_id for kept in waiting if push_owner(kept.owner) == case.imsi} == {
             order.order_id for order in orders if order.awaits
         }
         return orders

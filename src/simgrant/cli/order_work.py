@@ -95,6 +95,7 @@ def list_orders(
     """
 
     async def work() -> None:
+        from simgrant.domain.owner import push_owner
         from simgrant.flows.order_data import order_data
 
         shown: list[Kept] = []
@@ -102,11 +103,13 @@ def list_orders(
             after, orders = ("", ""), here.store.orders
             while page := await orders.page(tenant, after=after, limit=_AT_ONCE, waiting=waiting):
                 shown += page
-                after = (page[-1].imsi.digits, page[-1].order.place)
+                after = (push_owner(page[-1].owner), page[-1].order.place)
         if json:
-            print_json([{"imsi": kept.imsi.digits, **order_data(kept.order)} for kept in shown])
+            print_json(
+                [{"whose": push_owner(kept.owner), **order_data(kept.order)} for kept in shown]
+            )
         elif shown:
-            order_table([kept.order for kept in shown], [kept.imsi.digits for kept in shown])
+            order_table([kept.order for kept in shown], [push_owner(kept.owner) for kept in shown])
         else:
             note("no order waits for anybody" if waiting else "there are no orders")
 
@@ -222,7 +225,7 @@ def add(
     run(work())
 
 
-def order_table(orders: Iterable[Order], imsis: Iterable[str] | None = None) -> None:
+def order_table(orders: Iterable[Order], whose: Iterable[str] | None = None) -> None:
     """Print orders, and whose they are where that is not plain."""
     from simgrant.flows.moments import moment
 
@@ -241,10 +244,10 @@ def order_table(orders: Iterable[Order], imsis: Iterable[str] | None = None) -> 
         for each in orders
     ]
     head = ("ORDER", "APP", "STATE", "TO DO", "AWAITS", "ICCID", "EID", "SINCE", "REASON")
-    if imsis is None:
+    if whose is None:
         table(head, rows)
     else:
-        table(("IMSI", *head), [(imsi, *row) for imsi, row in zip(imsis, rows, strict=True)])
+        table(("WHOSE", *head), [(one, *row) for one, row in zip(whose, rows, strict=True)])
 
 
 def _profile(iccid: str, activation_code: str, smdp_address: str) -> Delivered:

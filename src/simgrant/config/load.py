@@ -21,11 +21,14 @@ import msgspec
 
 from simgrant.config import texts
 from simgrant.config.clients import profile_problems, with_shipped
+from simgrant.config.diameter import diameter_problems
 from simgrant.config.esims import rule_problems, source_problems
 from simgrant.config.model import (
     Apns,
+    DiameterPeer,
     Esim,
     Fcm,
+    Hss,
     IdentityProvider,
     Issuer,
     Partner,
@@ -61,6 +64,8 @@ NAMED = {
     "issuers": Issuer,
     "partners": Partner,
     "identity_providers": IdentityProvider,
+    "diameter_peers": DiameterPeer,
+    "hss": Hss,
     "smdp": Smdp,
     "esim": Esim,
     "profile_sources": ProfileSource,
@@ -340,6 +345,7 @@ def _problems(loaded: Loaded) -> list[str]:
     found.extend(_sign_in_problems(loaded))
     found.extend(_tenant_problems(loaded.tenants))
     found.extend(_channel_problems(loaded))
+    found.extend(diameter_problems(settings, loaded.tenants))
     found.extend(_smdp_problems(loaded))
     found.extend(_esim_problems(loaded))
     found.extend(_teller_problems(settings))
@@ -381,8 +387,11 @@ def _esim_problems(loaded: Loaded) -> list[str]:
             found.append(f"{where}.profile_type: must be set")
         if esim.app == "companion" and not esim.services:
             found.append(f"{where}.services: a companion needs one")
-        if not 1 <= esim.most <= 1_000:
-            found.append(f"{where}.most: {esim.most} is not within 1 to 1000")
+        highest = 1_000_000 if esim.app == "enterprise" else 1_000
+        if not 1 <= esim.most <= highest:
+            found.append(f"{where}.most: {esim.most} is not within 1 to {highest}")
+        if not 1 <= esim.most_an_hour <= 1_000_000:
+            found.append(f"{where}.most_an_hour: {esim.most_an_hour} is not within 1 to 1000000")
         found += [
             f"{where}.plans: there is no [plan_offers.{plan}]"
             for plan in esim.plans

@@ -368,6 +368,13 @@ class Deactivated:
 
 
 @noun
+class PlanChanged:
+    """The plan is to be another; the profile stays."""
+
+    plan: str
+
+
+@noun
 class Unsubscribed:
     """The subscriber wants no more of it."""
 
@@ -405,6 +412,7 @@ Event: TypeAlias = (
     | Installed
     | Activated
     | Deactivated
+    | PlanChanged
     | Unsubscribed
     | GivenUp
     | Found
@@ -433,9 +441,19 @@ def begin(order: Order, *, call_id: str) -> Order:
     return replace(_ordered(order), call_id=call_id)
 
 
+def aside_of(order_id: str) -> str:
+    """Return the place of an order that was set aside."""
+    return f"{ASIDE}{order_id}"
+
+
 def place_of(device: Device) -> str:
     """Return the place of an order for a device that gets a line of its own, or shares one."""
-    return f"eid {device.eid.digits}" if device.eid else f"id {device.terminal_id}"
+    return f"eid {device.eid.digits}" if device.eid else place_of_id(device.terminal_id)
+
+
+def place_of_id(terminal_id: str) -> str:
+    """Return the place of an order for a device that is known by its identity alone."""
+    return f"id {terminal_id}"
 
 
 def _after(order: Order, event: Event) -> Order:
@@ -459,6 +477,8 @@ def _after(order: Order, event: Event) -> Order:
             return _used(order, OrderState.ACTIVE)
         case ((OrderState.RELEASED | OrderState.ACTIVE | OrderState.INACTIVE), Deactivated()):
             return _used(order, OrderState.INACTIVE)
+        case state, PlanChanged(plan) if state in LIVE:
+            return replace(order, plan=plan)
         case OrderState.ENDED, Downloaded(iccid, remembered) if order.orphan and not order.iccid:
             # It was given up while the call was under way: now it has a name to be cancelled by.
             known = replace(order, iccid=iccid, orphan=order.doubtful and not remembered)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 async def call_bss(bss: BssOrders, kept: Kept, *, deadline: float) -> Event:
     """Ask the BSS for what is to be done for an order; never raise."""
     order = kept.order
-    wanted = Wanted(tenant=kept.tenant, imsi=kept.imsi, order=order)
+    wanted = Wanted(tenant=kept.tenant, owner=kept.owner, order=order)
     try:
         match order.todo:
             case Todo.ASK_BSS:

@@ -174,7 +174,7 @@ class OrderDesk:
             try:
                 if await self.orders.change(
                     kept.tenant,
-                    kept.imsi,
+                    kept.owner,
                     after,
                     before=before,
                     event=said,

@@ -34,16 +34,19 @@ from simgrant.domain.order import (
     OrderMode,
     OrderState,
     OutOfOrder,
+    PlanChanged,
     Settled,
     Source,
     Todo,
     Trouble,
     Unsubscribed,
+    aside_of,
     step,
 )
+from simgrant.domain.owner import Enterprise, Owner
 from simgrant.errors import Conflict, EcsError
 from simgrant.flows.bss_calls import call_bss
-from simgrant.identities import Imsi
+from simgrant.identities import Iccid
 from simgrant.nouns import noun
 from simgrant.ports.bss_orders import BssOrders
 from simgrant.ports.clock import Clock
@@ -125,36 +128,56 @@ class Ordering:
         """Return an SM-DP+ of a tenant."""
         return self._smdps.get(tenant, {}).get(name)
 
-    async def of(self, tenant: str, imsi: Imsi) -> dict[str, Order]:
-        """Return the orders of a subscription by their places."""
-        return {order.place: order for order in await self._orders.of(tenant, imsi)}
+    async def of(self, tenant: str, owner: Owner) -> dict[str, Order]:
+        """Return the orders of a subscription by their places; an enterprise has too many."""
+        return {order.place: order for order in await self._orders.of(tenant, owner)}
+
+    async def at(self, tenant: str, owner: Owner, place: str) -> Order | None:
+        """Return the order at one place."""
+        return await self._orders.at(tenant, owner, place)
+
+    async def with_profile(self, tenant: str, owner: Owner, iccid: Iccid) -> Order | None:
+        """Return the order of this owner that has a profile."""
+        kept = await self._orders.by_iccid(tenant, iccid)
+        return kept.order if kept is not None and kept.owner == owner else None
+
+    async def live_of(self, tenant: str, enterprise: Enterprise) -> int:
+        """Return how many orders of an enterprise have not ended."""
+        return await self._orders.live_of(tenant, enterprise)
 
     async def make(
         self,
         tenant: str,
-        imsi: Imsi,
+        owner: Owner,
         order: Order,
         *,
         instead_of: Order | None,
         most: int | None = None,
+        most_an_hour: int | None = None,
     ) -> Order | None:
         """Write an order, and return how far it is after a short while.
 
-        None where another request was faster. Raise NoStock, TooMany, or what the store raises;
-        then there is no order.
+        None where another request was faster. Raise NoStock, TooMany, TooFast, or what the store
+        raises; then there is no order.
         """
         now = int(self._clock.now())
         if self._choose is not None:
             order = replace(order, source=self._choose(tenant, order))
         due_at = now + (self._rules.lease_s if order.todo else self._rules.life_s)
         made = await self._orders.make(
-            tenant, imsi, order, instead_of=instead_of, due_at=due_at, most=most
+            tenant,
+            owner,
+            order,
+            instead_of=instead_of,
+            due_at=due_at,
+            most=most,
+            most_an_hour=most_an_hour,
         )
         if made is not None:
             self._say(tenant, made)
         if made is None or made.todo is None:
             return made
-        return await self.wait(Kept(tenant, imsi, made))
+        return await self.wait(Kept(tenant, owner, made))
 
     async def wait(self, kept: Kept) -> Order:
         """Set an order going whose lease is ours, and return how far it is after a short while."""
@@ -164,7 +187,7 @@ class Ordering:
         if order.todo is None and order.state is not OrderState.ORDERED:
             return order
         try:
-            return await self.happens(Kept(kept.tenant, kept.imsi, order), Delayed())
+            return await self.happens(Kept(kept.tenant, kept.owner, order), Delayed())
         except OutOfOrder:
             # It is ready by now, or it has ended, and nobody waits for what is left to be done.
             return await self._again(kept)
@@ -189,12 +212,12 @@ class Ordering:
         Raise `OutOfOrder` if it cannot have it.
         """
         after = await self.happens(kept, Installed())
-        if after.old_iccid in (None, after.iccid):
+        if after.old_iccid is None or after.old_iccid == after.iccid:
             return after
-        for other in (await self.of(kept.tenant, kept.imsi)).values():
-            if other.iccid == after.old_iccid:
-                with contextlib.suppress(OutOfOrder):  # it is over already
-                    await self.happens(Kept(kept.tenant, kept.imsi, other), Unsubscribed())
+        former = await self.with_profile(kept.tenant, kept.owner, after.old_iccid)
+        if former is not None:
+            with contextlib.suppress(OutOfOrder):  # it is over already
+                await self.happens(Kept(kept.tenant, kept.owner, former), Unsubscribed())
         return after
 
     async def begins(self, kept: Kept, event: Event) -> Order:
@@ -202,7 +225,7 @@ class Ordering:
         after = await self.happens(kept, event, mine=True)
         if after.todo is None:
             return after
-        return await self.wait(Kept(kept.tenant, kept.imsi, after))
+        return await self.wait(Kept(kept.tenant, kept.owner, after))
 
     async def run(self) -> None:
         """Take over orders for ever; at the end, finish the calls under way."""
@@ -246,7 +269,7 @@ class Ordering:
                 if order.state in UNDER_WAY and self._is_old(order):
                     order = await self.happens(kept, GivenUp("too_old"), mine=True)
                 while order.todo is not None:
-                    order, going_on = await self._do(Kept(kept.tenant, kept.imsi, order))
+                    order, going_on = await self._do(Kept(kept.tenant, kept.owner, order))
                     if not going_on:
                         break
             except (EcsError, OutOfOrder) as error:
@@ -295,7 +318,7 @@ class Ordering:
             return await self._again(kept), False
         if not begun.begun:
             return begun, begun.todo is not None
-        now = Kept(kept.tenant, kept.imsi, begun)
+        now = Kept(kept.tenant, kept.owner, begun)
         event = await call(now)
         order = await self._ends(now, event)
         return order, not isinstance(event, Failed) or order.tries == 0
@@ -378,10 +401,10 @@ class Ordering:
         )
         changed = await self._orders.change(
             kept.tenant,
-            kept.imsi,
+            kept.owner,
             after,
             before=before,
-            event=type(event).__name__,
+            event=_named(event),
             due_at=due_at,
             keep_due=keep,
             tell=news and after.waiting,
@@ -423,11 +446,17 @@ class Ordering:
 
     async def _again(self, kept: Kept) -> Order:
         """Return the order as it is now."""
-        for order in (await self.of(kept.tenant, kept.imsi)).values():
-            if order.order_id == kept.order.order_id:
-                # Perhaps in another place: it may have been set aside.
+        for place in (kept.order.place, aside_of(kept.order.order_id)):
+            order = await self.at(kept.tenant, kept.owner, place)
+            if order is not None and order.order_id == kept.order.order_id:
                 return order
         raise Conflict("order_gone")
+
+
+def _named(event: Event) -> str:
+    """Return what a history calls an event."""
+    name = type(event).__name__
+    return f"{name}: {event.plan}" if isinstance(event, PlanChanged) else name
 
 
 def _call_id() -> str:

@@ -22,8 +22,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from simgrant.domain.order import Delivered, Order
+from simgrant.domain.owner import Owner
 from simgrant.errors import PeerUnavailable
-from simgrant.identities import Imsi
 from simgrant.nouns import named_noun
 
 __all__ = ["BssOrders", "Declined", "Delivered", "NotReached", "UnknownOutcome", "Wanted"]
@@ -52,8 +52,8 @@ class Wanted:
     """What a call is about."""
 
     tenant: str
-    imsi: Imsi
-    """Of the subscription that asks."""
+    owner: Owner
+    """Whose it is: the subscription that asks, or an enterprise."""
     order: Order
     """As it is now: device, plan, profile type, state and version are the order's."""
 

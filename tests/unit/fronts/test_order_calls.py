@@ -112,7 +112,7 @@ async def ordered(client: Client, number: int = 1) -> str:
 async def test_a_profile_is_handed_in(client: Client) -> None:
     order_id = await ordered(client)
     (waiting,) = await client.waiting()
-    assert (waiting["imsi"], waiting["order"], waiting["awaits"]) == (
+    assert (waiting["whose"], waiting["order"], waiting["awaits"]) == (
         IMSI.digits,
         order_id,
         "profile",
@@ -209,7 +209,7 @@ async def test_pages_follow_one_another(client: Client) -> None:
         ("GET", f"/orders?tenant={T}&limit=1001", {}, 400),
         ("GET", f"/orders?tenant={T}&limit=x", {}, 400),
         ("GET", f"/orders?tenant={T}&after=x", {}, 400),
-        ("GET", f"/orders?tenant={T}&after=MDAxIAA=", {}, 400),
+        ("GET", f"/orders?tenant={T}&after=WyIwMDEiLCJcdTAwMDAiXQ==", {}, 400),
         ("GET", "/orders?" + "&".join("a=1" for _ in range(9)), {}, 400),
     ],
 )

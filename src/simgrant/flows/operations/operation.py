@@ -14,6 +14,7 @@ from dataclasses import field
 from importlib import resources
 from typing import Final, TypeAlias
 
+from simgrant.domain.owner import Enterprise, Owner
 from simgrant.domain.partner import Partner
 from simgrant.domain.subscription import Subscription
 from simgrant.domain.tenant import Tenant
@@ -74,6 +75,11 @@ class Task:
     client_id: str
     """The OAuth client that an access_token proves; empty without one."""
 
+    @property
+    def owner(self) -> Owner:
+        """Whose orders of eSIMs it is about."""
+        return self.subscription.imsi
+
 
 @noun
 class Requestor:
@@ -85,7 +91,7 @@ class Requestor:
     requestor_id: str
     """In lower case, as is the next."""
     enterprise_id: str
-    """The company it acts for; empty where it named none."""
+    """The company it acts for, one that the partner may act for; empty where it named none."""
 
 
 @noun
@@ -102,6 +108,14 @@ class RequestorTask:
     ask: Ask
     at: int
     """Unix seconds."""
+
+    @property
+    def owner(self) -> Owner:
+        """Whose orders of eSIMs it is about."""
+        return Enterprise(self.requestor.enterprise_id)
+
+
+AnyTask: TypeAlias = Task | RequestorTask
 
 
 @noun

@@ -25,6 +25,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from simgrant.domain.owner import push_owner
 from simgrant.errors import Conflict, EcsError
 from simgrant.flows import subscriptions
 from simgrant.flows.order_data import order_data
@@ -146,7 +147,7 @@ class OrderCalls:
         if act is None:
             raise _Refused(404, "there is no such call")
         kept = await desk.find(order_id)
-        return _shown(Kept(kept.tenant, kept.imsi, await act(desk, kept, body)))
+        return _shown(Kept(kept.tenant, kept.owner, await act(desk, kept, body)))
 
     async def _page(self, desk: OrderDesk, asked: dict[str, str]) -> dict[str, Any]:
         limit = asked.get("limit", "100")
@@ -210,7 +211,7 @@ def _profile(given: _Profile) -> Any:
 
 
 def _shown(kept: Kept) -> dict[str, Any]:
-    return {"imsi": kept.imsi.digits, **order_data(kept.order)}
+    return {"whose": push_owner(kept.owner), **order_data(kept.order)}
 
 
 def _error(text: str) -> bytes:
@@ -226,19 +227,20 @@ def _query(text: bytes) -> dict[str, str]:
 
 
 def _push_cursor(kept: Kept) -> str:
-    return base64.urlsafe_b64encode(f"{kept.imsi.digits} {kept.order.place}".encode()).decode()
+    where = msgspec.json.encode((push_owner(kept.owner), kept.order.place))
+    return base64.urlsafe_b64encode(where).decode()
 
 
 def _pull_cursor(text: str) -> tuple[str, str]:
     if not text:
         return "", ""
     try:
-        imsi, _, place = base64.urlsafe_b64decode(text).decode().partition(" ")
+        where = msgspec.json.decode(base64.urlsafe_b64decode(text), type=tuple[str, str])
     except (binascii.Error, ValueError):
-        imsi, place = "", ""
-    if not (imsi.isdigit() and place.isprintable()):
+        where = ("", "")
+    if not all(part and part.isprintable() for part in where):
         raise _Refused(400, "after: not the next of a page")
-    return imsi, place
+    return where
 
 
 def _pull(body: bytes, kind: type[S]) -> S:

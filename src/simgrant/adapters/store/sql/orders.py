@@ -11,7 +11,8 @@ import msgspec
 
 from simgrant.adapters.store.sql import rows, statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Run
-from simgrant.domain.order import ASIDE, Order, OrderState
+from simgrant.domain.order import Order, OrderState, aside_of
+from simgrant.domain.owner import Enterprise, Owner, pull_owner, push_owner
 from simgrant.identities import Eid, Iccid, Imsi
 from simgrant.ports.orders import (
     IccidTaken,
@@ -20,12 +21,15 @@ from simgrant.ports.orders import (
     Passed,
     Shelf,
     StockState,
+    TooFast,
     TooMany,
 )
 
 _CANDIDATES = 64
 """Free profiles to choose one of: the more there are, the less two who order at once collide."""
 _ADDED_AT_ONCE = 500
+_HOUR_S = 3_600
+_BOUNDLESS = 2**62
 
 
 class _Faster(Exception):
@@ -38,53 +42,67 @@ class SqlOrders:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def of(self, tenant: str, imsi: Imsi) -> Sequence[Order]:
-        """Return every order of a subscription, by place."""
-        found = await self._engine.read(statements.ORDERS, (tenant, imsi.digits))
+    async def of(self, tenant: str, owner: Owner) -> Sequence[Order]:
+        """Return every order of an owner, by place."""
+        found = await self._engine.read(statements.ORDERS, (tenant, push_owner(owner)))
         return [_to_kept(row).order for row in found]
+
+    async def at(self, tenant: str, owner: Owner, place: str) -> Order | None:
+        """Return the order at one place."""
+        found = await self._engine.read(statements.ORDER_AT, (tenant, push_owner(owner), place))
+        return _to_kept(found[0]).order if found else None
+
+    async def live_of(self, tenant: str, enterprise: Enterprise) -> int:
+        """Return how many orders of an enterprise have not ended."""
+        key = (tenant, enterprise.enterprise_id)
+        found = await self._engine.read(statements.ENTERPRISE_LIVE, key)
+        return int(found[0][0]) if found else 0
 
     async def make(
         self,
         tenant: str,
-        imsi: Imsi,
+        owner: Owner,
         order: Order,
         *,
         instead_of: Order | None,
         due_at: int | None,
         most: int | None = None,
+        most_an_hour: int | None = None,
         tell: bool = False,
     ) -> Order | None:
         """Write a new order, with an ICCID of our stock where its source is pooled."""
 
         def made() -> Body[Order]:
             new = order
-            # Who makes another order of this subscription waits here, and then counts this one.
-            yield Run(statements.TOUCHED, (tenant, imsi.digits, order.changed_at))
-            if most is not None:
-                found = yield Run(statements.ORDERS, (tenant, imsi.digits))
-                _count(map(_to_kept, found), order, most)
+            # Who makes another order of this owner waits here, and then counts this one.
+            if isinstance(owner, Imsi):
+                spread = owner.digits
+                yield from _counted(tenant, owner, order, most)
+            else:
+                spread = order.place  # a whole fleet would be too much for one shard
+                yield from _admitted(tenant, owner, order, most, most_an_hour)
             if order.source.pooled and order.iccid is None:
-                new = replace(order, iccid=(yield from _reserved(tenant, imsi, order)))
+                new = replace(order, iccid=(yield from _reserved(tenant, owner, order)))
             former = instead_of
             if former is not None and _is_unfinished(former) and not _is_of_same(former, new):
-                yield from _set_aside(tenant, imsi, former)
+                yield from _set_aside(tenant, owner, former)
                 former = None
-            row = _row(tenant, imsi, new, due_at)
-            whole = (*row, statements.shard_of(imsi.digits))
+            row = _row(tenant, owner, new, due_at)
+            whole = (*row, statements.shard_of(spread))
             if former is None:
                 found = yield Run(statements.ORDER_MADE, whole)
             else:
                 same = (former.order_id, former.version)
                 found = yield Run(statements.ORDER_MADE_INSTEAD, (*whole, *same))
                 if former.iccid not in (None, new.iccid):
-                    yield _goes_on(tenant, former.iccid, _taken(imsi, new), _FORGOTTEN)
+                    yield _goes_on(tenant, former.iccid, _taken(owner, new), _FORGOTTEN)
             if not found:
                 raise _Faster
             if order.iccid is not None and (former is None or former.iccid != order.iccid):
-                yield from _taken_over(tenant, imsi, new, order.iccid)
-            yield _passed(tenant, imsi, new, before=None, event="made")
+                yield from _taken_over(tenant, owner, new, order.iccid)
+            yield _passed(tenant, owner, new, before=None, event="made")
             if tell:
-                yield _told(tenant, imsi, new)
+                yield _told(tenant, owner, new)
             return new
 
         try:
@@ -95,7 +113,7 @@ class SqlOrders:
     async def change(
         self,
         tenant: str,
-        imsi: Imsi,
+        owner: Owner,
         after: Order,
         *,
         before: Order,
@@ -107,26 +125,29 @@ class SqlOrders:
         """Write an order after a transition, if nobody else had one since ``before``."""
 
         def changed() -> Body[bool]:
-            row = _row(tenant, imsi, after, due_at)
+            row = _row(tenant, owner, after, due_at)
             if not (yield Run(statements.ORDER_CHANGED, (*row, before.version, int(keep_due)))):
                 return False
-            yield _passed(tenant, imsi, after, before=before, event=event)
+            yield _passed(tenant, owner, after, before=before, event=event)
             if after.iccid is not None and before.iccid is None:
-                yield from _taken_over(tenant, imsi, after, after.iccid)
+                yield from _taken_over(tenant, owner, after, after.iccid)
             if after.iccid is not None and after.spared:
                 if after.source.pooled:
-                    yield _goes_on(tenant, after.iccid, _taken(imsi, after), _FREE)
+                    yield _goes_on(tenant, after.iccid, _taken(owner, after), _FREE)
                 else:
-                    gone = (tenant, after.iccid.digits, *_taken(imsi, after))
+                    gone = (tenant, after.iccid.digits, *_taken(owner, after))
                     yield Run(statements.PROFILE_NO_LONGER_KNOWN, gone)
             if after.is_aside and not _is_unfinished(after):
                 # Nothing is left of it but its history.
-                done = (tenant, imsi.digits, after.place, after.order_id)
+                done = (tenant, push_owner(owner), after.place, after.order_id)
                 yield Run(statements.ORDER_DONE_WITH, done)
                 if after.iccid is not None:
-                    yield _goes_on(tenant, after.iccid, _taken(imsi, after), _FORGOTTEN)
+                    yield _goes_on(tenant, after.iccid, _taken(owner, after), _FORGOTTEN)
+            has_ended = after.state is OrderState.ENDED and before.state is not OrderState.ENDED
+            if isinstance(owner, Enterprise) and has_ended:
+                yield Run(statements.ENTERPRISE_HAS_LESS, (tenant, owner.enterprise_id))
             if tell:
-                yield _told(tenant, imsi, after)
+                yield _told(tenant, owner, after)
             return True
 
         return await self._engine.transact(changed)
@@ -156,18 +177,32 @@ class SqlOrders:
     async def page(
         self, tenant: str, *, after: tuple[str, str], limit: int, waiting: bool
     ) -> Sequence[Kept]:
-        """Return orders by IMSI and place, those behind ``after``."""
+        """Return orders by owner and place, those behind ``after``."""
         sql = statements.ORDER_PAGE_WAITING if waiting else statements.ORDER_PAGE
         found = await self._engine.read(sql, (tenant, *after, limit), slow=True)
         return [_to_kept(row) for row in found]
 
-    async def history(self, tenant: str, imsi: Imsi) -> Sequence[Passed]:
-        """Return every transition of a subscription's orders, oldest first."""
-        found = await self._engine.read(statements.ORDER_HISTORY, (tenant, imsi.digits), slow=True)
+    async def history(self, tenant: str, owner: Owner) -> Sequence[Passed]:
+        """Return every transition of an owner's orders, oldest first."""
+        key = (tenant, push_owner(owner))
+        found = await self._engine.read(statements.ORDER_HISTORY, key, slow=True)
         return [
             Passed(at, place, order_id, version, *msgspec.json.decode(body))
             for at, place, order_id, version, body in found
         ]
+
+    async def forget(self, tenant: str, enterprise: Enterprise) -> int:
+        """Delete every order of an enterprise and their history; return how many orders."""
+        key = (tenant, push_owner(enterprise))
+
+        def forgotten() -> Body[int]:
+            yield Run(statements.PROFILES_FORGOTTEN, (*key, ""))
+            found = yield Run(statements.ORDERS_FORGOTTEN, key)
+            yield Run(statements.ORDER_HISTORY_FORGOTTEN, key)
+            yield Run(statements.ENTERPRISE_FORGOTTEN, (tenant, enterprise.enterprise_id))
+            return len(found)
+
+        return await self._engine.transact(forgotten, slow=True)
 
     async def orphans(self, tenant: str) -> Sequence[Kept]:
         """Return orders of which the SM-DP+ may have a profile that nobody knows."""
@@ -204,6 +239,28 @@ class SqlOrders:
         return count
 
 
+def _counted(tenant: str, imsi: Imsi, order: Order, most: int | None) -> Body[None]:
+    """Wait for whoever makes an order of this subscription, and count what it has."""
+    yield Run(statements.TOUCHED, (tenant, imsi.digits, order.changed_at))
+    if most is not None:
+        found = yield Run(statements.ORDERS, (tenant, imsi.digits))
+        _count(map(_to_kept, found), order, most)
+
+
+def _admitted(
+    tenant: str, enterprise: Enterprise, order: Order, most: int | None, most_an_hour: int | None
+) -> Body[None]:
+    """Count one order more of an enterprise, in its row; its orders are too many to be read."""
+    key = (tenant, enterprise.enterprise_id)
+    bounds = (_BOUNDLESS if bound is None else bound for bound in (most, most_an_hour))
+    if (yield Run(statements.ENTERPRISE_MAY, (*key, order.changed_at // _HOUR_S, *bounds))):
+        return
+    ((live,),) = yield Run(statements.ENTERPRISE_LIVE, key)
+    if most is not None and live >= most:
+        raise TooMany(for_operator=f"{live} devices are the most")
+    raise TooFast(retry_after=_HOUR_S - order.changed_at % _HOUR_S)
+
+
 def _count(there: Iterable[Kept], order: Order, most: int) -> None:
     live = sum(
         kept.order.app_id == order.app_id
@@ -225,20 +282,20 @@ def _is_of_same(former: Order, new: Order) -> bool:
     return former.iccid is not None and former.iccid == new.iccid
 
 
-def _set_aside(tenant: str, imsi: Imsi, order: Order) -> Body[None]:
+def _set_aside(tenant: str, owner: Owner, order: Order) -> Body[None]:
     """Let an unfinished order have a place of its own."""
-    aside = replace(order, place=f"{ASIDE}{order.order_id}")
-    key = (tenant, imsi.digits, order.place)
+    aside = replace(order, place=aside_of(order.order_id))
+    key = (tenant, push_owner(owner), order.place)
     same = (order.order_id, order.version)
     if not (yield Run(statements.ORDER_SET_ASIDE, (*key, aside.place, _body(aside), *same))):
         raise _Faster
     if order.iccid is not None:
-        yield _goes_on(tenant, order.iccid, _taken(imsi, order), _taken(imsi, aside))
+        yield _goes_on(tenant, order.iccid, _taken(owner, order), _taken(owner, aside))
 
 
-def _taken_over(tenant: str, imsi: Imsi, order: Order, iccid: Iccid) -> Body[None]:
+def _taken_over(tenant: str, owner: Owner, order: Order, iccid: Iccid) -> Body[None]:
     """Note that an order has a profile that others chose; raise `IccidTaken`."""
-    holder = _taken(imsi, order)
+    holder = _taken(owner, order)
     known = (tenant, iccid.digits, order.source.smdp, order.source.profile_type, *holder)
     if (yield Run(statements.PROFILE_KNOWN, known)):
         return
@@ -247,17 +304,17 @@ def _taken_over(tenant: str, imsi: Imsi, order: Order, iccid: Iccid) -> Body[Non
         raise IccidTaken(for_operator="another order has a profile with this ICCID")
 
 
-def _told(tenant: str, imsi: Imsi, order: Order) -> Run:
-    change = rows.change_params(tenant, imsi.digits, order.changed_at)
+def _told(tenant: str, owner: Owner, order: Order) -> Run:
+    change = rows.change_params(tenant, push_owner(owner), order.changed_at)
     return Run(statements.NOTICES_OF_APP, (*change, order.app_id))
 
 
-def _reserved(tenant: str, imsi: Imsi, order: Order) -> Body[Iccid]:
+def _reserved(tenant: str, owner: Owner, order: Order) -> Body[Iccid]:
     source = order.source
     shelf = (tenant, source.smdp, source.profile_type, StockState.FREE.value, _CANDIDATES)
     while free := (yield Run(statements.PROFILES_FREE, shelf)):
         iccid = Iccid(random.choice(free)[0])  # noqa: S311 - to keep out of each other's way
-        if (yield _goes_on(tenant, iccid, _FREE, _taken(imsi, order))):
+        if (yield _goes_on(tenant, iccid, _FREE, _taken(owner, order))):
             return iccid
     raise NoStock(for_operator=f"no profile of type {source.profile_type} is left")
 
@@ -269,19 +326,19 @@ _FORGOTTEN: _Where = (StockState.TAKEN.value, "", "")
 """Of an order that is no more."""
 
 
-def _taken(imsi: Imsi, order: Order) -> _Where:
-    return (StockState.TAKEN.value, imsi.digits, order.place)
+def _taken(owner: Owner, order: Order) -> _Where:
+    return (StockState.TAKEN.value, push_owner(owner), order.place)
 
 
 def _goes_on(tenant: str, iccid: Iccid, before: _Where, after: _Where) -> Run:
     return Run(statements.PROFILE_GOES_ON, (tenant, iccid.digits, *after, *before))
 
 
-def _row(tenant: str, imsi: Imsi, order: Order, due_at: int | None) -> Params:
+def _row(tenant: str, owner: Owner, order: Order, due_at: int | None) -> Params:
     """Return an order as the first ten parameters of its statements."""
     return (
         tenant,
-        imsi.digits,
+        push_owner(owner),
         order.place,
         order.order_id,
         order.version,
@@ -293,13 +350,13 @@ def _row(tenant: str, imsi: Imsi, order: Order, due_at: int | None) -> Params:
     )
 
 
-def _passed(tenant: str, imsi: Imsi, after: Order, *, before: Order | None, event: str) -> Run:
+def _passed(tenant: str, owner: Owner, after: Order, *, before: Order | None, event: str) -> Run:
     told = (event, before.state if before else "", after.state, after.todo or "", after.reason)
     return Run(
         statements.ORDER_PASSED,
         (
             tenant,
-            imsi.digits,
+            push_owner(owner),
             after.place,
             after.order_id,
             after.version,
@@ -323,5 +380,5 @@ _decoder = msgspec.json.Decoder(Order, dec_hook=_identity)
 
 
 def _to_kept(row: Row) -> Kept:
-    tenant, imsi, body = row
-    return Kept(tenant, Imsi(imsi), _decoder.decode(body))
+    tenant, owner, body = row
+    return Kept(tenant, pull_owner(owner), _decoder.decode(body))
