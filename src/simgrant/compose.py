@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from prometheus_client import CollectorRegistry
 
+from simgrant.adapters.account_pins import embedded as embedded_pins
+from simgrant.adapters.account_pins.embedded import EmbeddedPins
 from simgrant.adapters.address import embedded
 from simgrant.adapters.authn import local_auc, swx
 from simgrant.adapters.bss import embedded as embedded_bss
@@ -39,7 +41,7 @@ from simgrant.config.model import Auth, IdentityProvider, Limits
 from simgrant.config.model import Match as MatchSettings
 from simgrant.config.model import Profile as ProfileSettings
 from simgrant.config.model import Tenant as TenantSettings
-from simgrant.domain.order import CompanionService, OrderMode, Source
+from simgrant.domain.order import CompanionService, Inquiry, Kind, OrderMode, Source
 from simgrant.domain.partner import Partner
 from simgrant.domain.plan_offer import PlanOffer
 from simgrant.domain.policy import Policy, PolicyError, default_policy, parse_policy
@@ -63,11 +65,12 @@ from simgrant.flows.by_token import Rules as TokenRules
 from simgrant.flows.clients import Clients, Match, Patterns, Profile
 from simgrant.flows.entitle import Entitle
 from simgrant.flows.entitle import Rules as EntitleRules
-from simgrant.flows.esim_means import Esim, EsimMeans, Line
+from simgrant.flows.esim_means import Asking, Esim, EsimMeans, Line, OldProfile
 from simgrant.flows.issuers import Issuers
 from simgrant.flows.journal import Journal
 from simgrant.flows.journal import Limits as JournalLimits
 from simgrant.flows.limits import LentLimits, Rate, StartLimits, Throttle
+from simgrant.flows.message import Speech
 from simgrant.flows.notices import Notices
 from simgrant.flows.notices import Rules as NoticeRules
 from simgrant.flows.operate import Operate
@@ -112,6 +115,7 @@ from simgrant.links.http import HttpConfig
 from simgrant.links.secret_file import SecretFile
 from simgrant.links.watched import Watched
 from simgrant.ports.issuers import Issuer
+from simgrant.ports.keys import Keys
 from simgrant.ports.notifier import Notifier
 from simgrant.ports.smdp import Smdp, Terms
 from simgrant.ports.store import Store
@@ -148,6 +152,8 @@ _CLAIMED_AT_ONCE = 250
 """Notices; one who claims many holds the others up."""
 PORTAL_WORDS = "portal"
 """Where a tenant's words for the portal are in its file."""
+ESIM_WORDS = "esim"
+"""And for what phones show of eSIM orders."""
 _LOGOS = {".png": "image/png", ".svg": "image/svg+xml", ".webp": "image/webp"}
 _MOST_LOGO = 256 * 1024
 _MOST_TERMS = 65_536
@@ -238,6 +244,7 @@ def policy_of(loaded: Loaded, tenant: str) -> Policy:
     if settings.texts:
         texts = {
             PORTAL_WORDS: shipped.portal()[0],
+            ESIM_WORDS: shipped.esim(),
             **{app_id: service.texts for app_id, service in SERVICES.items()},
         }
         words = _read(
@@ -665,7 +672,21 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             bss=dict.fromkeys(loaded.tenants, embedded_bss.open_bss()),
             choose=ProfileSources(source_rules(loaded), keys).of,
         )
-        esim = EsimMeans(ordering, esims(loaded), found_policies, settings.roaming.max_age_s)
+        most_polls = settings.orders.most_polls
+        esim = EsimMeans(
+            ordering,
+            esims(loaded),
+            found_policies,
+            settings.roaming.max_age_s,
+            portals,
+            Throttle(
+                "too_many_polls",
+                Rate(most_polls, most_polls / settings.orders.life_s),
+                remembered=settings.limits.remembered,
+            ),
+            open_account_pins(loaded, store, keys),
+            {name: speech(policy) for name, policy in found_policies.items()},
+        )
         means = Means(OPERATIONS, keys, store, offers(loaded), partners(loaded), esim)
         clients = Clients(profiles(loaded))
         entitle = Entitle(
@@ -721,7 +742,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         proxies = Proxies(settings.device.trusted_proxies)
         signs = signer(loaded, keys)
         if settings.portal.listen:
-            portal = open_portal(loaded, reception, found_policies, journal)
+            portal = open_portal(loaded, reception, found_policies, journal, esim)
         device = DeviceFront(
             entitle,
             journal=journal,
@@ -824,7 +845,11 @@ def house(
 
 
 def open_portal(
-    loaded: Loaded, reception: Reception, policies: Mapping[str, Policy], journal: Journal
+    loaded: Loaded,
+    reception: Reception,
+    policies: Mapping[str, Policy],
+    journal: Journal,
+    esim: EsimMeans,
 ) -> PortalFront:
     """Return the portal; raise StartRefused where a tenant's file of it is no use."""
     settings, server = loaded.settings.portal, loaded.settings.server
@@ -844,6 +869,7 @@ def open_portal(
                 for name, policy in policies.items()
             },
             validator=validator,
+            esim=esim,
             rules=VisitRules(
                 settings.resume_s,
                 settings.page_life_s,
@@ -1257,12 +1283,23 @@ def esims(loaded: Loaded) -> dict[str, Esim]:
             tuple(map(CompanionService, table.services)) if table.app == "companion" else (),
             table.most,
             by_address=table.download == "smdp_address",
+            further=tuple(loaded.settings.profile_sources[name].smdp for name in table.sources),
+            old_profile=OldProfile(table.old_profile),
+            inquiries={
+                kind: Inquiry(asked)
+                for kind, asked in (
+                    (Kind.SUBSCRIBE, table.ask_new),
+                    (Kind.TRANSFER, table.ask_transfer),
+                )
+                if asked != "nothing"
+            },
             most_an_hour=table.most_an_hour,
             plans=tuple(
                 PlanOffer(name, offer.name, offer.description, offer.profile_type)
                 for name in table.plans
                 if (offer := loaded.settings.plan_offers.get(name)) is not None
             ),
+            asking=Asking(table.portal),
         )
         app_id = _ESIM_APPS[table.app]
         for tenant in table.tenants or lines:
@@ -1311,6 +1348,22 @@ def order_calls(loaded: Loaded, store: Store) -> OrderCalls | None:
     return OrderCalls(
         store, token=SecretFile(path, read_token).value, tenants=loaded.tenants, clock=CLOCK
     )
+
+
+def speech(policy: Policy) -> Speech:
+    """Return what phones of a tenant show of eSIM orders."""
+    words = policy.words
+    texts = shipped.esim()
+    return Speech(
+        {name: words.of(ESIM_WORDS, name, said) for name, said in texts.items()}, words.language
+    )
+
+
+def open_account_pins(loaded: Loaded, store: Store, keys: Keys) -> EmbeddedPins:
+    """Return whoever knows the PINs of accounts."""
+    settings = loaded.settings.account_pins
+    config = embedded_pins.Config(settings.tries, settings.lock_s)
+    return embedded_pins.open_pins(config, rows=store.pins, keys=keys)
 
 
 def _order_rules(settings: model.Orders) -> OrderRules:

@@ -25,10 +25,16 @@ def source_problems(
 ) -> Iterator[str]:
     """Name what is wrong with where an eSIM's profiles come from."""
     if esim.order_mode == "bss":
-        for key, usual in (("smdp", ""), ("sources", ()), ("release", "at_once")):
+        for key, usual in (
+            ("smdp", ""),
+            ("sources", ()),
+            ("release", "at_once"),
+            ("old_profile", "kept"),
+        ):
             if getattr(esim, key) != usual:
                 yield f"{where}.{key}: this is the BSS's to decide, where that orders the profiles"
         return
+    yield from _deletion_problems(where, esim, settings)
     offers = map(settings.plan_offers.get, esim.plans)
     types = {esim.profile_type, *(offer.profile_type for offer in offers if offer)} - {""}
     yield from _smdp_problems(where, esim.smdp, settings, types, tenants)
@@ -42,6 +48,19 @@ def source_problems(
             yield f"{where}.sources: nothing of it is of a type that profile_sources.{name} is for"
         of_rule = {rule.profile_type} if rule.profile_type else asked
         yield from _smdp_problems(f"profile_sources.{name}", rule.smdp, settings, of_rule, tenants)
+
+
+def _deletion_problems(where: str, esim: Esim, settings: Settings) -> Iterator[str]:
+    if esim.old_profile == "kept":
+        return
+    rules = map(settings.profile_sources.get, esim.sources)
+    for name in dict.fromkeys((esim.smdp, *(rule.smdp for rule in rules if rule))):
+        smdp = settings.smdp.get(name)
+        if smdp is not None and not (smdp.deletion_point and settings.es2plus.listen):
+            yield (
+                f"{where}.old_profile: nobody tells us of deletions without es2plus.listen and "
+                f"smdp.{name}.deletion_point"
+            )
 
 
 def rule_problems(settings: Settings) -> Iterator[str]:

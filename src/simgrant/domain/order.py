@@ -14,8 +14,10 @@ others have to do is what it `awaits`.
                                                                           Activated  inactive
     any of these --GivenUp, Unsubscribed, Polled too often--> ended
 
-    ordered, by the BSS: --Delivered--> released, perhaps long after it said Later; or --Declined--
-    ordered, on hold: --Confirmed, and once Cleared: Opened--> released
+Where the old profile has to be gone first, what was chosen or answered leads to ``deleting``. Where
+that profile is used again, it is given back to the SM-DP+ before it is ordered anew. A profile that
+the BSS orders is `Delivered`, perhaps long after it said `Later`, or `Declined`; one on hold is
+released by `Opened`, once it was `Cleared`.
 
 An order that ends after a profile was ordered for it still has that to be cancelled.
 """
@@ -65,6 +67,8 @@ LIVE: Final = frozenset(
     {OrderState.ORDERED, OrderState.RELEASED, OrderState.ACTIVE, OrderState.INACTIVE}
 )
 """The states of orders that have, or will have, a profile: what a limit of devices counts."""
+ON_DEVICE: Final = frozenset({OrderState.RELEASED, OrderState.ACTIVE, OrderState.INACTIVE})
+"""The states of orders whose profile is on the device, or may be."""
 
 
 class OrderMode(Word):
@@ -79,6 +83,8 @@ class OrderMode(Word):
 class Todo(Word):
     """What is to be done at the SM-DP+ (SGP.22 §5.3), or at the BSS in its place."""
 
+    RETURN = "return_profile"
+    """Give the deleted profile back (cancelOrder), so that it can be ordered for another eUICC."""
     DOWNLOAD = "download_order"
     CONFIRM = "confirm_order"
     RELEASE = "release_profile"
@@ -115,6 +121,15 @@ class Kind(Word):
     SUBSCRIBE = "subscribe"
     TRANSFER = "transfer"
     RECOVER = "recover"
+
+
+class Inquiry(Word):
+    """What the subscriber is asked by a message on the device (MSG)."""
+
+    CONFIRMATION = "confirmation"
+    """Whether it is wanted."""
+    PIN = "pin"
+    """The PIN of the account, too."""
 
 
 class CompanionService(Word):
@@ -206,7 +221,18 @@ class Order:
     service: CompanionService | None = None
     old_iccid: Iccid | None = None
     """The profile that this one takes the place of."""
+    old_order_id: str = ""
+    """The order that has that profile; empty where it is none of ours."""
     old_terminal_id: str = field(default="", repr=False)
+    """The device that has it, as far as we know."""
+    old_first: bool = False
+    """Whether it still has to be deleted before anything is ordered."""
+    reuses: bool = False
+    """Whether it is ordered again then, in the place of another one."""
+    redownloadable: bool = False
+    """Whether the device says that it could do with that."""
+    inquiry: Inquiry | None = None
+    """What the subscriber is asked, or was."""
     waiting: bool = False
     """Whether the device was told to wait: it is told when there is something new."""
     polls: int = 0
@@ -215,6 +241,8 @@ class Order:
     """Why it ended, or why its last step failed; a word for the operator."""
     orphan: bool = False
     """Whether the SM-DP+ may have given a profile that nobody knows the ICCID of."""
+    gone: bool = False
+    """Whether the device deleted the profile; what it stood for may be had anew."""
     spared: bool = False
     """Whether it ended without its ICCID being used: that may be given to another order."""
     awaits: Awaited | None = None
@@ -236,10 +264,21 @@ class Order:
 
 @noun
 class Chosen:
-    """The subscriber has decided on the web page."""
+    """The subscriber has decided on the web page; what is empty stays as it was asked for."""
 
     plan: str = ""
     service: CompanionService | None = None
+    name: str = ""
+    """What the device is to be called."""
+    source: Source | None = None
+    """Where profiles of the plan come from."""
+    old_iccid: Iccid | None = None
+    """The profile whose place this one takes."""
+    old_terminal_id: str = field(default="", repr=False)
+    old_order_id: str = ""
+    """Its order, where the profile has to be deleted first."""
+    reuses: bool = False
+    """Whether it is ordered again then."""
 
 
 @noun
@@ -252,6 +291,16 @@ class Answered:
 @noun
 class OldDeleted:
     """The profile on the old device is gone."""
+
+
+@noun
+class Deleted:
+    """The device deleted the profile, says the SM-DP+."""
+
+
+@noun
+class Replaced:
+    """Another order has taken its place, and its profile was deleted."""
 
 
 @noun
@@ -395,6 +444,8 @@ Event: TypeAlias = (
     Chosen
     | Answered
     | OldDeleted
+    | Deleted
+    | Replaced
     | Begun
     | Downloaded
     | Confirmed
@@ -438,7 +489,8 @@ def begin(order: Order, *, call_id: str) -> Order:
     """Return a new order with what is to be done first, if it need not wait for anybody."""
     if order.state is not OrderState.ORDERED:
         return order
-    return replace(_ordered(order), call_id=call_id)
+    begun = _wanted(order)
+    return begun if begun.todo is None else replace(begun, call_id=call_id)
 
 
 def aside_of(order_id: str) -> str:
@@ -458,21 +510,23 @@ def place_of_id(terminal_id: str) -> str:
 
 def _after(order: Order, event: Event) -> Order:
     match order.state, event:
-        case OrderState.AT_PORTAL, Chosen(plan, service):
-            return _ordered(
-                replace(order, plan=plan or order.plan, service=service or order.service)
-            )
+        case OrderState.AT_PORTAL, Chosen() as chosen:
+            return _wanted(_chosen(order, chosen))
         case OrderState.ASKED, Answered(accepted):
-            return _ordered(order) if accepted else _ended(order, "rejected")
+            return _wanted(order) if accepted else _ended(order, "rejected")
         case OrderState.DELETING, OldDeleted():
-            return _ordered(order)
+            return _wanted(replace(order, old_first=False))
+        case state, Deleted() if state in ON_DEVICE:
+            return replace(order, gone=True)
+        case state, Replaced() if state in ON_DEVICE:
+            return _used(replace(order, reason="replaced"), OrderState.ENDED)
         case ((OrderState.ORDERED | OrderState.DELETING), Delayed()):
             return replace(order, waiting=True)
         case ((OrderState.ORDERED | OrderState.DELETING), Polled(most)):
             polled = replace(order, polls=order.polls + 1)
             return _ended(polled, "polled_too_often") if polled.polls >= most else polled
         case ((OrderState.RELEASED | OrderState.ACTIVE), Installed()):
-            return _used(order, OrderState.ACTIVE)
+            return _used(replace(order, gone=False), OrderState.ACTIVE)
         case ((OrderState.RELEASED | OrderState.ACTIVE | OrderState.INACTIVE), Activated()):
             return _used(order, OrderState.ACTIVE)
         case ((OrderState.RELEASED | OrderState.ACTIVE | OrderState.INACTIVE), Deactivated()):
@@ -503,6 +557,21 @@ def _after(order: Order, event: Event) -> Order:
     if order.todo is None:
         raise OutOfOrder(f"{type(event).__name__} in {order.state}")
     return _done(order, order.todo, event)
+
+
+def _chosen(order: Order, chosen: Chosen) -> Order:
+    return replace(
+        order,
+        plan=chosen.plan or order.plan,
+        service=chosen.service or order.service,
+        device=replace(order.device, name=chosen.name or order.device.name),
+        source=chosen.source or order.source,
+        old_iccid=chosen.old_iccid or order.old_iccid,
+        old_terminal_id=chosen.old_terminal_id or order.old_terminal_id,
+        old_order_id=chosen.old_order_id or order.old_order_id,
+        old_first=order.old_first or chosen.old_order_id != "",
+        reuses=order.reuses or chosen.reuses,
+    )
 
 
 def _done(order: Order, todo: Todo, event: Event) -> Order:
@@ -538,6 +607,8 @@ def _done(order: Order, todo: Todo, event: Event) -> Order:
             return replace(_next(order, None), awaits=Awaited.RETURN)
         case Todo.TELL_BSS, Told():
             return _next(order, None)
+        case Todo.RETURN, Cancelled():
+            return _returned(order, spared=True)
         case _, Failed(trouble, reason):
             return _failed(order, todo, trouble, reason or trouble)
     raise OutOfOrder(f"{type(event).__name__} where {todo} is to be done")
@@ -551,6 +622,12 @@ def _failed(order: Order, todo: Todo, trouble: Trouble, reason: str) -> Order:
         return _unknown(replace(again, doubtful=True), todo)
     if order.source.mode is OrderMode.BSS:
         return _refused_by_bss(order, todo, reason)
+    if todo is Todo.RETURN and trouble is Trouble.DONE_ALREADY:
+        # It needs no giving back, or was given back by a call whose answer was lost. If it is in
+        # use all the same, the order of it will be refused.
+        return _returned(again, spared=order.doubtful)
+    if todo is Todo.RETURN:
+        return replace(_next(again, None), state=OrderState.ENDED)
     if todo is Todo.CANCEL:
         # Given back already, by a call whose answer was lost, or not ours to give back.
         given_back = order.doubtful and trouble in (Trouble.DONE_ALREADY, Trouble.IN_USE)
@@ -596,6 +673,24 @@ def _heard(order: Order, todo: Todo) -> Order:
         case Todo.CONFIRM:
             return _confirmed(order)
     return _ended(order, "in_use")
+
+
+def _returned(order: Order, *, spared: bool) -> Order:
+    """Return the order after the old profile was given back, or need not be."""
+    if order.state is OrderState.ENDED:
+        return replace(_next(order, None), spared=spared)
+    return _ordered(order)
+
+
+def _wanted(order: Order) -> Order:
+    """Return the order that nobody has to be asked about any more."""
+    if order.old_first:
+        # Whoever asked for it waits, whatever he is told: he learns of it once it is ready.
+        return replace(order, state=OrderState.DELETING, waiting=True)
+    if order.reuses and order.source.mode is OrderMode.ECS:
+        back = replace(order, state=OrderState.ORDERED, iccid=order.old_iccid)
+        return _next(back, Todo.RETURN)
+    return _ordered(order)
 
 
 def _ordered(order: Order) -> Order:
@@ -648,6 +743,9 @@ def _ended(order: Order, reason: str) -> Order:
     ended = replace(order, state=OrderState.ENDED, reason=reason)
     if order.state in (OrderState.ACTIVE, OrderState.INACTIVE):
         return _next(ended, Todo.TELL_BSS) if by_bss else ended
+    if order.todo is Todo.RETURN:
+        # A profile that is being given back still is.
+        return ended
     if not heard:
         return replace(_next(ended, None), spared=True)
     if by_bss:

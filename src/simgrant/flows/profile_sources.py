@@ -23,7 +23,8 @@ class ProfileSources:
     def of(self, tenant: str, order: Order) -> Source:
         """Return where a new order gets its profile."""
         rules = self._rules.get(tenant, {}).get(order.app_id, ())
-        if not rules or order.source.mode is not OrderMode.ECS:
+        if not rules or order.source.mode is not OrderMode.ECS or order.reuses:
+            # A profile that is used again is where it was.
             return order.source
         device = order.device
         name = device.eid.digits if device.eid else device.terminal_id

@@ -101,6 +101,8 @@ class Smdp:
                 assert order.iccid is not None
                 gone = self.ordered.pop(order.iccid.digits, None)
                 return Cancelled() if gone is not None else Failed(Trouble.DONE_ALREADY)
+            case Todo.RETURN:
+                return Failed(Trouble.DONE_ALREADY)
         raise AssertionError(f"{order.todo} is nothing of an SM-DP+'s")
 
     def _download(self, order: Order) -> Event:

@@ -11,8 +11,9 @@ import msgspec
 
 from simgrant.adapters.store.sql import rows, statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Run
-from simgrant.domain.order import Order, OrderState, aside_of
+from simgrant.domain.order import Order, OrderState, Todo, aside_of
 from simgrant.domain.owner import Enterprise, Owner, pull_owner, push_owner
+from simgrant.domain.visit import OrderChange
 from simgrant.identities import Eid, Iccid, Imsi
 from simgrant.ports.orders import (
     IccidTaken,
@@ -67,8 +68,8 @@ class SqlOrders:
         instead_of: Order | None,
         due_at: int | None,
         most: int | None = None,
-        most_an_hour: int | None = None,
         tell: bool = False,
+        most_an_hour: int | None = None,
     ) -> Order | None:
         """Write a new order, with an ICCID of our stock where its source is pooled."""
 
@@ -81,7 +82,9 @@ class SqlOrders:
             else:
                 spread = order.place  # a whole fleet would be too much for one shard
                 yield from _admitted(tenant, owner, order, most, most_an_hour)
-            if order.source.pooled and order.iccid is None:
+            chosen = order.state is not OrderState.AT_PORTAL and not order.reuses
+            if order.source.pooled and order.iccid is None and chosen:
+                # At the portal it is not said yet which kind of profile it will be.
                 new = replace(order, iccid=(yield from _reserved(tenant, owner, order)))
             former = instead_of
             if former is not None and _is_unfinished(former) and not _is_of_same(former, new):
@@ -124,33 +127,10 @@ class SqlOrders:
     ) -> bool:
         """Write an order after a transition, if nobody else had one since ``before``."""
 
-        def changed() -> Body[bool]:
-            row = _row(tenant, owner, after, due_at)
-            if not (yield Run(statements.ORDER_CHANGED, (*row, before.version, int(keep_due)))):
-                return False
-            yield _passed(tenant, owner, after, before=before, event=event)
-            if after.iccid is not None and before.iccid is None:
-                yield from _taken_over(tenant, owner, after, after.iccid)
-            if after.iccid is not None and after.spared:
-                if after.source.pooled:
-                    yield _goes_on(tenant, after.iccid, _taken(owner, after), _FREE)
-                else:
-                    gone = (tenant, after.iccid.digits, *_taken(owner, after))
-                    yield Run(statements.PROFILE_NO_LONGER_KNOWN, gone)
-            if after.is_aside and not _is_unfinished(after):
-                # Nothing is left of it but its history.
-                done = (tenant, push_owner(owner), after.place, after.order_id)
-                yield Run(statements.ORDER_DONE_WITH, done)
-                if after.iccid is not None:
-                    yield _goes_on(tenant, after.iccid, _taken(owner, after), _FORGOTTEN)
-            has_ended = after.state is OrderState.ENDED and before.state is not OrderState.ENDED
-            if isinstance(owner, Enterprise) and has_ended:
-                yield Run(statements.ENTERPRISE_HAS_LESS, (tenant, owner.enterprise_id))
-            if tell:
-                yield _told(tenant, owner, after)
-            return True
-
-        return await self._engine.transact(changed)
+        change = OrderChange(before, after, event, due_at)
+        return await self._engine.transact(
+            lambda: _changed(tenant, owner, change, keep_due=keep_due, tell=tell)
+        )
 
     async def claim(self, *, now: int, again_at: int, limit: int) -> Sequence[Kept]:
         """Return orders that something is due for, which nobody else is given meanwhile."""
@@ -261,6 +241,51 @@ def _admitted(
     raise TooFast(retry_after=_HOUR_S - order.changed_at % _HOUR_S)
 
 
+def decided(tenant: str, owner: Imsi, change: OrderChange) -> Body[bool]:
+    """Write what was decided on a page about an order; say whether nobody was faster.
+
+    A profile is reserved where one is to be ordered now; raise `NoStock`.
+    """
+    after = change.after
+    yield Run(statements.TOUCHED, (tenant, owner.digits, after.changed_at))
+    wanted = after.todo is Todo.DOWNLOAD or after.state is OrderState.DELETING
+    if wanted and after.source.pooled and after.iccid is None and not after.reuses:
+        # Before the order's row, as for one that is made.
+        iccid = yield from _reserved(tenant, owner, after)
+        change = replace(change, after=replace(after, iccid=iccid))
+    return (yield from _changed(tenant, owner, change))
+
+
+def _changed(
+    tenant: str, owner: Owner, change: OrderChange, *, keep_due: bool = False, tell: bool = False
+) -> Body[bool]:
+    before, after = change.before, change.after
+    row = _row(tenant, owner, after, change.due_at)
+    if not (yield Run(statements.ORDER_CHANGED, (*row, before.version, int(keep_due)))):
+        return False
+    yield _passed(tenant, owner, after, before=before, event=change.event)
+    if after.iccid is not None and before.iccid is None:
+        yield from _taken_over(tenant, owner, after, after.iccid)
+    if after.iccid is not None and after.spared:
+        if after.source.pooled:
+            yield _goes_on(tenant, after.iccid, _taken(owner, after), _FREE)
+        else:
+            gone = (tenant, after.iccid.digits, *_taken(owner, after))
+            yield Run(statements.PROFILE_NO_LONGER_KNOWN, gone)
+    if after.is_aside and not _is_unfinished(after):
+        # Nothing is left of it but its history.
+        done = (tenant, push_owner(owner), after.place, after.order_id)
+        yield Run(statements.ORDER_DONE_WITH, done)
+        if after.iccid is not None:
+            yield _goes_on(tenant, after.iccid, _taken(owner, after), _FORGOTTEN)
+    has_ended = after.state is OrderState.ENDED and before.state is not OrderState.ENDED
+    if isinstance(owner, Enterprise) and has_ended:
+        yield Run(statements.ENTERPRISE_HAS_LESS, (tenant, owner.enterprise_id))
+    if tell:
+        yield _told(tenant, owner, after)
+    return True
+
+
 def _count(there: Iterable[Kept], order: Order, most: int) -> None:
     live = sum(
         kept.order.app_id == order.app_id
@@ -299,14 +324,12 @@ def _taken_over(tenant: str, owner: Owner, order: Order, iccid: Iccid) -> Body[N
     known = (tenant, iccid.digits, order.source.smdp, order.source.profile_type, *holder)
     if (yield Run(statements.PROFILE_KNOWN, known)):
         return
+    moved = (tenant, iccid.digits, push_owner(owner), order.place)
+    if order.reuses and (yield Run(statements.PROFILE_MOVES, moved)):
+        return
     # It may be one of our own stock that somebody else hands out.
     if not (yield _goes_on(tenant, iccid, _FREE, holder)):
         raise IccidTaken(for_operator="another order has a profile with this ICCID")
-
-
-def _told(tenant: str, owner: Owner, order: Order) -> Run:
-    change = rows.change_params(tenant, push_owner(owner), order.changed_at)
-    return Run(statements.NOTICES_OF_APP, (*change, order.app_id))
 
 
 def _reserved(tenant: str, owner: Owner, order: Order) -> Body[Iccid]:
@@ -332,6 +355,11 @@ def _taken(owner: Owner, order: Order) -> _Where:
 
 def _goes_on(tenant: str, iccid: Iccid, before: _Where, after: _Where) -> Run:
     return Run(statements.PROFILE_GOES_ON, (tenant, iccid.digits, *after, *before))
+
+
+def _told(tenant: str, owner: Owner, order: Order) -> Run:
+    change = rows.change_params(tenant, push_owner(owner), order.changed_at)
+    return Run(statements.NOTICES_OF_APP, (*change, order.app_id))
 
 
 def _row(tenant: str, owner: Owner, order: Order, due_at: int | None) -> Params:
