@@ -58,7 +58,7 @@ def means_of(policy: Policy, *, step_up: bool) -> EsimMeans:
         60,
         {},
         Throttle("too_many_polls", Rate(1, 1.0), remembered=1),
-        cast(Any, None),
+        cast("Any", None),
         {},
         risk=cast("Any", None),  # what it would say is given
         lists=DeviceLists(
