@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,6 +30,7 @@ from simgrant.adapters.authn import local_auc, swx
 from simgrant.adapters.idp import oidc
 from simgrant.adapters.issuers import introspection, jwks
 from simgrant.adapters.keyring import file as key_file
+from simgrant.adapters.risk.embedded import EmbeddedRisk
 from simgrant.adapters.store import sqlite
 from simgrant.config import diameter as diameter_settings
 from simgrant.config import model
@@ -39,7 +41,9 @@ from simgrant.config.model import Auth, IdentityProvider, Limits
 from simgrant.config.model import Match as MatchSettings
 from simgrant.config.model import Profile as ProfileSettings
 from simgrant.config.model import Tenant as TenantSettings
+from simgrant.domain.device_lists import read_eids, read_tacs
 from simgrant.domain.order import CompanionService, Inquiry, Kind, Source
+from simgrant.domain.pace import Pace
 from simgrant.domain.partner import Partner
 from simgrant.domain.plan_offer import PlanOffer
 from simgrant.domain.policy import Policy, PolicyError, default_policy, parse_policy
@@ -60,9 +64,19 @@ from simgrant.flows.by_sim import Rules as SimRules
 from simgrant.flows.by_token import ByToken
 from simgrant.flows.by_token import Rules as TokenRules
 from simgrant.flows.clients import Clients, Match, Patterns, Profile
+from simgrant.flows.device_lists import DeviceLists
 from simgrant.flows.entitle import Entitle
 from simgrant.flows.entitle import Rules as EntitleRules
-from simgrant.flows.esim_means import Asking, Esim, EsimMeans, Line, OldProfile
+from simgrant.flows.esim_means import (
+    Asking,
+    Conditions,
+    Esim,
+    EsimMeans,
+    Line,
+    OldProfile,
+    StepUps,
+)
+from simgrant.flows.explain_esim import Sources
 from simgrant.flows.issuers import Issuers
 from simgrant.flows.journal import Journal
 from simgrant.flows.journal import Limits as JournalLimits
@@ -102,6 +116,7 @@ from simgrant.fronts.portal.pages import Site
 from simgrant.keyring.identity import is_on_curve
 from simgrant.keyring.signing import Algorithm
 from simgrant.links.client_auth import ClientAuth, Credentials
+from simgrant.links.device_lists import read_list, watched_list
 from simgrant.links.diameter.node import DiameterNode, RouteConfig
 from simgrant.links.diameter.peer import PeerConfig, State, TlsFiles
 from simgrant.links.diameter.watchdog import WatchdogRules
@@ -662,6 +677,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             metrics=metrics,
             rules=_order_rules(settings.orders),
         )
+        lists = device_lists(loaded)
         most_polls = settings.orders.most_polls
         esim = EsimMeans(
             ordering,
@@ -676,6 +692,10 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             ),
             open_account_pins(loaded, store, keys),
             {name: speech(policy) for name, policy in found_policies.items()},
+            risk=EmbeddedRisk(store),
+            lists=lists,
+            step_ups=step_ups(loaded),
+            metrics=metrics,
         )
         means = Means(OPERATIONS, keys, store, offers(loaded), partners(loaded), esim)
         clients = Clients(profiles(loaded))
@@ -788,7 +808,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 proxy_protocol=False,
             ),
             open_es2plus(loaded, store, ordering, metrics) if settings.es2plus.listen else None,
-            (keys.watched, *_watched_settings(loaded, clients)),
+            (keys.watched, *_watched_settings(loaded, clients), *_watched_lists(loaded, lists)),
         )
         await journal.flush()
     finally:
@@ -1273,6 +1293,7 @@ def esims(loaded: Loaded) -> dict[str, Esim]:
             tuple(map(CompanionService, table.services)) if table.app == "companion" else (),
             table.most,
             by_address=table.download == "smdp_address",
+            conditions=_conditions(table),
             old_profile=OldProfile(table.old_profile),
             inquiries={
                 kind: Inquiry(asked)
@@ -1297,6 +1318,66 @@ def esims(loaded: Loaded) -> dict[str, Esim]:
         tenant: Esim(of_tenant, orders.polling_s, orders.longest_polling_s, orders.most_polls)
         for tenant, of_tenant in lines.items()
     }
+
+
+def _conditions(table: model.Esim) -> Conditions:
+    return Conditions(
+        table.tac_list,
+        table.eid_list,
+        table.identifiers == "strict",
+        Pace(
+            table.window_h * 3600,
+            per_line=table.per_line,
+            per_eid=table.per_eid,
+            per_imei=table.per_imei,
+            lines_per_eid=table.lines_per_eid,
+        ),
+        table.sign_in_life_s,
+    )
+
+
+def step_ups(loaded: Loaded) -> dict[str, StepUps]:
+    """Return for what people of each tenant can sign in, where a SIM is not enough."""
+    by_otp = otp_apps(loaded)
+    found = {}
+    for tenant in loaded.tenants:
+        apps: set[str] = set()
+        for name, provider in loaded.settings.identity_providers.items():
+            if tenant in (provider.tenants or loaded.tenants):
+                apps |= _services(f"identity_providers.{name}.apps", provider.apps)
+        found[tenant] = StepUps(frozenset(apps), by_otp[tenant])
+    return found
+
+
+def esim_sources(loaded: Loaded, store: Store, tenant: str, app_id: str) -> Sources:
+    """Return where facts about eSIMs come from, for who explains them; raise StartRefused."""
+    line = esims(loaded)[tenant].lines.get(app_id)
+    return Sources(EmbeddedRisk(store), store.orders, device_lists(loaded), line)
+
+
+def device_lists(loaded: Loaded) -> DeviceLists:
+    """Return the lists of devices as their files are now; raise StartRefused."""
+    tacs, eids = loaded.settings.tac_lists, loaded.settings.eid_lists
+    return DeviceLists(
+        {
+            name: read_list(f"tac_lists.{name}", loaded.path(table.file), read_tacs)
+            for name, table in tacs.items()
+        },
+        {
+            name: read_list(f"eid_lists.{name}", loaded.path(table.file), read_eids)
+            for name, table in eids.items()
+        },
+    )
+
+
+def _watched_lists(loaded: Loaded, lists: DeviceLists) -> Iterator[Watched]:
+    """Yield who takes each list over when its file changes."""
+    for name, tacs in loaded.settings.tac_lists.items():
+        path, take_tacs = loaded.path(tacs.file), partial(lists.take_tacs, name)
+        yield watched_list(f"tac_lists.{name}", path, read_tacs, take_tacs)
+    for name, eids in loaded.settings.eid_lists.items():
+        path, take_eids = loaded.path(eids.file), partial(lists.take_eids, name)
+        yield watched_list(f"eid_lists.{name}", path, read_eids, take_eids)
 
 
 def speech(policy: Policy) -> Speech:

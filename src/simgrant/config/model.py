@@ -792,6 +792,27 @@ class Esim(Section, frozen=True):
     download: Literal["activation_code", "smdp_address"] = "activation_code"
     """What devices are told: an activation code, or the SM-DP+, which knows the profile by the
     device's EID."""
+    tac_list: str = ""
+    """The `[tac_lists.NAME]` of devices for these profiles; empty = none. The policy says what
+    follows from it (see [Who may have an eSIM](../esim-rules.md))."""
+    eid_list: str = ""
+    """The `[eid_lists.NAME]` of eUICCs, likewise."""
+    identifiers: Literal["warn", "strict"] = "warn"
+    """What becomes of an IMEI, EID or ICCID whose check digits are wrong: `warn` = it is taken,
+    noted in the record and counted; `strict` = OperationResult 102."""
+    window_h: int = 24
+    """Hours in which orders are counted, for the three limits that follow. At most 744."""
+    per_line: int = 10
+    """Orders of one subscription in that time; 0 = no limit."""
+    per_eid: int = 10
+    """Orders for one eUICC in that time, of all subscriptions; 0 = no limit."""
+    per_imei: int = 10
+    """Orders for one device in that time, of all subscriptions; 0 = no limit."""
+    lines_per_eid: int = 1
+    """Subscriptions that may have profiles on one eUICC at a time. Phones with two lines of yours
+    need 2; 0 = no limit."""
+    sign_in_life_s: int = 3600
+    """Seconds for which a sign-in counts, where the policy asks for one (`step_up`)."""
     plans: tuple[str, ...] = ()
     """The `[plan_offers.NAME]` that may be chosen from, in this order; empty = no choice."""
     old_profile: Literal["kept", "deleted", "reused"] = "kept"
@@ -808,6 +829,20 @@ class Esim(Section, frozen=True):
     """Whether subscribers are asked on a page of the [portal](../portal.md) before a profile is
     ordered: `choice` = where there is something to choose (a plan, whose number, which line);
     `always` = they confirm each order. Then pages also say why an eSIM cannot be had."""
+
+
+class TacList(Section, frozen=True):
+    """Devices by TAC, for [eSIM](../esim-rules.md)."""
+
+    file: str = ""
+    """CSV with the columns `tac,vendor,model,allow`. Read again when it changes. Must be set."""
+
+
+class EidList(Section, frozen=True):
+    """eUICCs by EID, for [eSIM](../esim-rules.md)."""
+
+    file: str = ""
+    """CSV with the columns `eid,vendor,allow`. Read again when it changes. Must be set."""
 
 
 class AccountPins(Section, frozen=True):
@@ -944,5 +979,9 @@ class Settings(Section, frozen=True):
     esim: dict[str, Esim] = {}
     plan_offers: dict[str, PlanOffer] = {}
     """eSIMs that devices may have."""
+    tac_lists: dict[str, TacList] = {}
+    """Lists of devices by name."""
+    eid_lists: dict[str, EidList] = {}
+    """Lists of eUICCs by name."""
     tenants: dict[str, Tenant] = {}
     """Tenants by name (lower case letters, digits, hyphen)."""

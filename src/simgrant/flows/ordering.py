@@ -23,6 +23,7 @@ from simgrant.domain.order import (
     Cancelled,
     Confirmed,
     Delayed,
+    Device,
     Downloaded,
     Event,
     Failed,
@@ -42,6 +43,7 @@ from simgrant.domain.order import (
     step,
 )
 from simgrant.domain.owner import Enterprise, Owner
+from simgrant.domain.pace import Pace, Used
 from simgrant.domain.visit import OrderChange
 from simgrant.errors import Conflict, EcsError
 from simgrant.identities import Iccid
@@ -130,6 +132,14 @@ class Ordering:
         """Return how many orders of an enterprise have not ended."""
         return await self._orders.live_of(tenant, enterprise)
 
+    async def used(self, tenant: str, owner: Owner, device: Device, pace: Pace, *, at: int) -> Used:
+        """Return what was made of a pace already."""
+        return await self._orders.used(tenant, owner, device, pace, at=at)
+
+    async def by_iccid(self, tenant: str, iccid: Iccid) -> Kept | None:
+        """Return the order that has a profile."""
+        return await self._orders.by_iccid(tenant, iccid)
+
     async def make(
         self,
         tenant: str,
@@ -139,11 +149,12 @@ class Ordering:
         instead_of: Order | None,
         most: int | None = None,
         most_an_hour: int | None = None,
+        pace: Pace | None = None,
     ) -> Order | None:
         """Write an order, and return how far it is after a short while.
 
-        None where another request was faster. Raise NoStock, TooMany, TooFast, or what the store
-        raises; then there is no order.
+        None where another request was faster. Raise NoStock, TooMany, TooFast, TooOften, or what
+        the store raises; then there is no order.
         """
         now = int(self._clock.now())
         due_at = now + self._rules.lease_s if order.todo else self._ends_at(order)
@@ -156,6 +167,7 @@ class Ordering:
             most=most,
             tell=order.state is OrderState.DELETING,
             most_an_hour=most_an_hour,
+            pace=pace,
         )
         if made is not None:
             self._say(tenant, made)

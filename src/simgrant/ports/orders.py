@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from simgrant.domain.order import Order
+from simgrant.domain.order import Device, Order
 from simgrant.domain.owner import Enterprise, Owner
+from simgrant.domain.pace import Pace, Used
 from simgrant.errors import Conflict
 from simgrant.identities import Iccid
 from simgrant.nouns import Word, noun
@@ -27,6 +28,12 @@ class TooMany(Conflict):
     """The owner has as many orders of this application as it may."""
 
     default_reason = "too_many_devices"
+
+
+class TooOften(Conflict):
+    """There were as many orders as there may be in a while, or for one eUICC."""
+
+    default_reason = "too_often"
 
 
 class TooFast(Conflict):
@@ -100,6 +107,7 @@ class Orders(Protocol):
         most: int | None = None,
         tell: bool = False,
         most_an_hour: int | None = None,
+        pace: Pace | None = None,
     ) -> Order | None:
         """Write a new order, with an ICCID of our stock where its source is pooled.
 
@@ -107,8 +115,8 @@ class Orders(Protocol):
         that reuses an old profile that one, once it is deleted. ``tell`` is as for `change`.
 
         Raise `TooMany` where the owner has ``most`` orders of its application that have not ended,
-        `TooFast` where an enterprise made ``most_an_hour`` in this hour, and `NoStock`; then
-        nothing is written.
+        `TooFast` where an enterprise made ``most_an_hour`` in this hour, `TooOften` where it would
+        go beyond ``pace``, and `NoStock`; then nothing is written.
 
         ``instead_of`` is the ended order that had its place; None where there was none. Return the
         order as it was written, None if somebody else was faster. ``due_at`` is as for `change`.
@@ -133,6 +141,9 @@ class Orders(Protocol):
         that registered for its application are told. A spared ICCID is free again, one that the
         SM-DP+ chose is noted as taken.
         """
+
+    async def used(self, tenant: str, owner: Owner, device: Device, pace: Pace, *, at: int) -> Used:
+        """Return what was made of a pace already, as `make` finds it for an order of that time."""
 
     async def claim(self, *, now: int, again_at: int, limit: int) -> Sequence[Kept]:
         """Return orders that something is due for; nobody else is given them until ``again_at``."""

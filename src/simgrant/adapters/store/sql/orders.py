@@ -10,9 +10,11 @@ from typing import Any
 import msgspec
 
 from simgrant.adapters.store.sql import rows, statements
+from simgrant.adapters.store.sql.claims import claimed, counted
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Run
-from simgrant.domain.order import Order, OrderState, Todo
+from simgrant.domain.order import Device, Order, OrderState, Todo
 from simgrant.domain.owner import Enterprise, Owner, pull_owner, push_owner
+from simgrant.domain.pace import Pace, Used
 from simgrant.domain.visit import OrderChange
 from simgrant.identities import Eid, Iccid, Imsi
 from simgrant.ports.orders import Kept, NoStock, Passed, Shelf, StockState, TooFast, TooMany
@@ -61,6 +63,7 @@ class SqlOrders:
         most: int | None = None,
         tell: bool = False,
         most_an_hour: int | None = None,
+        pace: Pace | None = None,
     ) -> Order | None:
         """Write a new order, with an ICCID of our stock where its source is pooled."""
 
@@ -73,6 +76,7 @@ class SqlOrders:
             else:
                 spread = order.place  # a whole fleet would be too much for one shard
                 yield from _admitted(tenant, owner, order, most, most_an_hour)
+            yield from claimed(tenant, owner, order, pace or Pace())
             if order.source.pooled and order.state is not OrderState.AT_PORTAL and not order.reuses:
                 # At the portal it is not said yet which kind of profile it will be.
                 new = replace(order, iccid=(yield from _reserved(tenant, owner, order)))
@@ -116,6 +120,10 @@ class SqlOrders:
             lambda: _changed(tenant, owner, change, keep_due=keep_due, tell=tell)
         )
 
+    async def used(self, tenant: str, owner: Owner, device: Device, pace: Pace, *, at: int) -> Used:
+        """Return what was made of a pace already."""
+        return await self._engine.transact(lambda: counted(tenant, owner, device, pace, at=at))
+
     async def claim(self, *, now: int, again_at: int, limit: int) -> Sequence[Kept]:
         """Return orders that something is due for, which nobody else is given meanwhile."""
         shards = [s for (s,) in await self._engine.read(statements.ORDER_SHARDS_DUE, (now,))]
@@ -147,6 +155,8 @@ class SqlOrders:
 
         def forgotten() -> Body[int]:
             yield Run(statements.PROFILES_FORGOTTEN, (*key, ""))
+            yield Run(statements.CLAIMS_UNLOCKED, (*key, ""))
+            yield Run(statements.CLAIMS_FORGOTTEN, key)
             found = yield Run(statements.ORDERS_FORGOTTEN, key)
             yield Run(statements.ORDER_HISTORY_FORGOTTEN, key)
             yield Run(statements.ENTERPRISE_FORGOTTEN, (tenant, enterprise.enterprise_id))

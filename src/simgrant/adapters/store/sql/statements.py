@@ -17,7 +17,7 @@ from zlib import crc32
 
 from simgrant.nouns import noun
 
-REVISION = "0013"
+REVISION = "0008"
 """The schema that these statements are for; a test holds it against the migrations."""
 
 TABLES = (
@@ -37,6 +37,8 @@ TABLES = (
     "order_event",
     "profile_stock",
     "enterprise",
+    "line_mark",
+    "esim_claim",
 )
 """Those of every engine."""
 
@@ -155,7 +157,7 @@ CONSENT_COLUMNS = (
     "terms_status, terms_version, terms_at, terms_expires_at,"
     " address_status, address_version, address_at, address_expires_at"
 )
-TERMINAL_COLUMNS = "terminal_id, vendor, model, sw_version, seen_at"
+TERMINAL_COLUMNS = "terminal_id, vendor, model, sw_version, seen_at, COALESCE(first_at, seen_at)"
 SIM_KEY_COLUMNS = "algorithm, wrapped_k, wrapped_op, amf, sqn_offset, res_length"
 
 # --- the device path -----------------------------------------------------------------------
@@ -191,11 +193,11 @@ RETURNING 1
 """
 
 _TERMINAL_SEEN = """
-INSERT INTO terminal (tenant, imsi, terminal_id, vendor, model, sw_version, seen_at)
-SELECT ?1, ?2, ?9, ?10, ?11, ?12, ?13 WHERE true
+INSERT INTO terminal (tenant, imsi, terminal_id, vendor, model, sw_version, seen_at, first_at)
+SELECT ?1, ?2, ?9, ?10, ?11, ?12, ?13, ?13 WHERE true
 ON CONFLICT (tenant, imsi, terminal_id) DO UPDATE SET
     vendor = excluded.vendor, model = excluded.model, sw_version = excluded.sw_version,
-    seen_at = excluded.seen_at
+    seen_at = excluded.seen_at, first_at = COALESCE(terminal.first_at, terminal.seen_at)
 """
 
 # A client's first grant may begin at 0 though the terminal was revoked before: there is no older
@@ -377,6 +379,11 @@ CONSENTS = f"SELECT {CONSENT_COLUMNS} FROM subscription WHERE tenant = ?1 AND im
 
 TERMINALS = f"""
 SELECT {TERMINAL_COLUMNS} FROM terminal WHERE tenant = ?1 AND imsi = ?2 ORDER BY terminal_id
+"""
+
+TERMINAL_SINCE = """
+SELECT COALESCE(first_at, seen_at) FROM terminal
+WHERE tenant = ?1 AND imsi = ?2 AND terminal_id = ?3
 """
 
 PUSHES = """
@@ -719,3 +726,65 @@ STOCK = """
 SELECT smdp, profile_type, state, count(*) FROM profile_stock WHERE tenant = ?1
 GROUP BY smdp, profile_type, state ORDER BY smdp, profile_type, state
 """
+
+# How many orders were made of a subscription: the first transition of each has version 0.
+ORDERS_SINCE = """
+SELECT count(*) FROM order_event WHERE tenant = ?1 AND imsi = ?2 AND version = 0 AND at > ?3
+"""
+
+# --- by which devices orders are counted -----------------------------------------------------
+
+# Of two who order for the same device at once, the second waits here, and then counts the first.
+CLAIMS_LOCKED = """
+INSERT INTO esim_claim (tenant, subject, order_id, holder, place, at)
+VALUES (?1, ?2, ?3, ?3, ?3, ?4)
+ON CONFLICT (tenant, subject, order_id) DO UPDATE SET at = excluded.at
+"""
+
+CLAIMED = """
+INSERT INTO esim_claim (tenant, subject, order_id, holder, place, at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT (tenant, subject, order_id) DO NOTHING
+"""
+
+# With the order behind it, if that is still there.
+CLAIMS = """
+SELECT c.at, o.tenant, o.imsi, o.body FROM esim_claim c
+LEFT JOIN esim_order o ON o.tenant = c.tenant AND o.imsi = c.holder AND o.place = c.place
+    AND o.order_id = c.order_id
+WHERE c.tenant = ?1 AND c.subject = ?2 AND c.order_id <> ?3
+"""
+
+CLAIMS_OVER = """
+DELETE FROM esim_claim
+WHERE tenant = ?1 AND subject = ?2 AND order_id <> ?3 AND at < ?4 AND NOT EXISTS (
+    SELECT 1 FROM esim_order o
+    WHERE o.tenant = esim_claim.tenant AND o.imsi = esim_claim.holder
+        AND o.place = esim_claim.place AND o.order_id = esim_claim.order_id
+)
+"""
+
+# First those of the devices themselves: an EID is not to be left where nobody is known by it.
+CLAIMS_UNLOCKED = """
+DELETE FROM esim_claim
+WHERE tenant = ?1 AND order_id = ?3 AND subject IN (
+    SELECT subject FROM esim_claim WHERE tenant = ?1 AND holder = ?2
+)
+"""
+CLAIMS_FORGOTTEN = "DELETE FROM esim_claim WHERE tenant = ?1 AND holder = ?2"
+
+# --- what is noted about a line ----------------------------------------------------------------
+
+MARKS = "SELECT mark, value, at FROM line_mark WHERE tenant = ?1 AND imsi = ?2 ORDER BY mark"
+
+# A mark's time is when it became what it is: told once more, it is as old as before.
+MARK_KEPT = """
+INSERT INTO line_mark (tenant, imsi, mark, value, at)
+SELECT tenant, imsi, ?3, ?4, ?5 FROM subscription
+WHERE tenant = ?1 AND imsi = ?2 AND status <> 'removed'
+ON CONFLICT (tenant, imsi, mark) DO UPDATE SET value = excluded.value,
+    at = CASE WHEN line_mark.value = excluded.value THEN line_mark.at ELSE ?6 END
+RETURNING 1
+"""
+
+MARKS_FORGOTTEN = "DELETE FROM line_mark WHERE tenant = ?1 AND imsi = ?2"
