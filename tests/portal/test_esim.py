@@ -8,17 +8,21 @@ from typing import Any
 
 import pytest
 
+from simgrant import compose
 from simgrant.config.load import DEFAULT_TENANT
 from simgrant.domain.order import CompanionService, OrderState
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.errors import PeerTimeout, StartRefused
 from simgrant.flows import subscriptions
 from simgrant.flows.handles import Handle, push_handle
+from simgrant.identities import Iccid
 from simgrant.ports.smdp import Cause, Refused
 from simgrant.ports.store import Change
 from simgrant.wire.activation_code import pull_activation_code
-from tests.device.esim import EID, SECOND, WATCH, World, opened
-from tests.device.harness import ALLOWED, START, Workbench
+from tests.books import Books
+from tests.device import signing_in as signing
+from tests.device.esim import EID, SECOND, SETTINGS, WATCH, World, opened
+from tests.device.harness import ALLOWED, JSON, START, Workbench
 from tests.portal.browser import Browser, Link, Shown
 from tests.portal.esim import (
     ASKED,
@@ -221,6 +225,39 @@ async def test_a_further_line_is_confirmed(opens: Opens) -> None:
         shown = await browser.press(confirm)
         assert (shown.title, shown.call) == ("Your eSIM is installed", "finish")
         looks_right(shown)
+
+
+@pytest.mark.spec("TS.43 §8.1")
+@pytest.mark.conforms("primary.first-line")
+async def test_a_first_line_of_who_signs_in(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no SIM yet: the device is known by its eSIM, the person by the provider."""
+    books = Books(stock=9)
+    monkeypatch.setattr(
+        compose, "open_smdps", lambda loaded: {name: {"main": books} for name in loaded.tenants}
+    )
+    apps = signing.SETTINGS.replace('apps = ["ap2014", "ap2004"]', 'apps = ["ap2009"]')
+    monkeypatch.setattr(signing, "SETTINGS", apps)
+    async with signing.signing_in(bench, SETTINGS.replace("{more}", ASKED)) as ways:
+        server = ways.server
+        await server.store.real.orders.add_stock(
+            "default", "main", "phone", [Iccid("8944500000000000017")]
+        )
+        phone = ways.phone(apps=("ap2009",), wanted=JSON, entitlement_version="12.0")
+        begun = await ways.begin(phone)
+        back = await ways.visit(begun.header("location"))
+        token = (await ways.come_back(back, accept=JSON)).object["Token"]["token"]
+        world = World(server, books, phone, token)
+        assert (await world.ask("CheckEligibility"))["PrimaryAppEligibility"] == "1"
+        told = await world.ask("ManageSubscription", operation_type="0", **PHONE)
+        browser = Browser(server)
+        ready = await browser.press(await browser.open(page_of(told)))
+        assert said(ready)["call"] == "ready"
+        done = await world.ask("ManageSubscription", operation_type="4", **PHONE)
+        assert done["SubscriptionResult"] == "3"
+        found = await world.ask("AcquireConfiguration", **PHONE)
+        assert found["PrimaryConfiguration"]["ServiceStatus"] == "1"
 
 
 @pytest.mark.spec("TS.43 §6.7.2", "TS.43 §8.12.1")
