@@ -428,6 +428,8 @@ def metric_rows() -> list[tuple[str, str, str, str]]:
     made.count_notices("default", "fcm", "delivered", 1, 0.5)
     made.count_order("default", "ap2006", "released")
     made.count_smdp_call("main", 204)
+    made.count_diameter("hss", "2001", 0.001)
+    made.show_diameter_peer("hss", "okay", ("okay",))
     rows = []
     for family in made.registry.collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name

@@ -23,11 +23,12 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from prometheus_client import CollectorRegistry
 
 from simgrant.adapters.address import embedded
-from simgrant.adapters.authn import local_auc
+from simgrant.adapters.authn import local_auc, swx
 from simgrant.adapters.idp import oidc
 from simgrant.adapters.issuers import introspection, jwks
 from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.store import sqlite
+from simgrant.config import diameter as diameter_settings
 from simgrant.config import model
 from simgrant.config import texts as shipped
 from simgrant.config.clients import tac_range, version_of
@@ -75,6 +76,7 @@ from simgrant.flows.private_identity import GatewayKey, PrivateIdentities
 from simgrant.flows.profile_events import Events, Teller
 from simgrant.flows.shape import Shape
 from simgrant.flows.signing import Signer
+from simgrant.flows.vector_sources import VectorSources
 from simgrant.flows.visits import House, Visits
 from simgrant.flows.visits import Rules as VisitRules
 from simgrant.flows.web_views import WEB_VIEWS
@@ -97,6 +99,9 @@ from simgrant.fronts.portal.pages import Site
 from simgrant.keyring.identity import is_on_curve
 from simgrant.keyring.signing import Algorithm
 from simgrant.links.client_auth import ClientAuth, Credentials
+from simgrant.links.diameter.node import DiameterNode, RouteConfig
+from simgrant.links.diameter.peer import PeerConfig, State, TlsFiles
+from simgrant.links.diameter.watchdog import WatchdogRules
 from simgrant.links.fetched import FetchRules
 from simgrant.links.http import HttpConfig
 from simgrant.links.watched import Watched
@@ -104,12 +109,15 @@ from simgrant.ports.issuers import Issuer
 from simgrant.ports.notifier import Notifier
 from simgrant.ports.smdp import Smdp, Terms
 from simgrant.ports.store import Store
+from simgrant.ports.vectors import Vectors
 from simgrant.services import SERVICES
 from simgrant.services.own import refuse_taken
 from simgrant.spec.ids import AppId, SimIdType
 from simgrant.spec.version import FIRST, NEWEST
 from simgrant.telemetry.log import LineWriter, console_line
 from simgrant.telemetry.metrics import Metrics
+from simgrant.wire.diameter.base import Node
+from simgrant.wire.diameter.swx import APPLICATION as SWX
 from simgrant.wire.es2plus import Function
 from simgrant.wire.jwt import pull_keys
 from simgrant.wire.negotiate import Format
@@ -153,6 +161,8 @@ class Parts:
     lines: LineWriter
     journal: Journal
     notices: Notices
+    diameter: DiameterNode | None
+    """Connections to HSSs, to be run; None where there are none."""
     smdps: dict[str, dict[str, Smdp]]
     """Each tenant's SM-DP+s by name."""
     ordering: Ordering
@@ -384,6 +394,99 @@ def _sms(loaded: Loaded, table: model.Sms) -> Notifier:
     return sms.open_notifier(config, clock=CLOCK)
 
 
+class _DiameterWatch:
+    """Counts what becomes of Diameter peers and requests, and tells of the first."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def changed(self, peer: str, state: State, reason: str) -> None:
+        self._metrics.show_diameter_peer(peer, state, State)
+        log = structlog.get_logger()
+        told = log.info if state is State.OKAY else log.warning
+        told("diameter_peer", peer=peer, state=state.value, reason=reason)
+
+    def answered(self, peer: str, result: str, seconds: float) -> None:
+        self._metrics.count_diameter(peer, result, seconds)
+
+
+def open_diameter(loaded: Loaded, metrics: Metrics, *, worker: int = 0) -> DiameterNode | None:
+    """Return our Diameter node, None where there is no HSS; it connects once it is run.
+
+    Raise StartRefused where a file of TLS is no use, or another worker has our name.
+    """
+    settings = loaded.settings.diameter
+    if not loaded.settings.hss:
+        return None
+    if worker:
+        refuse_one_name(loaded)
+    tls = TlsFiles(
+        ca=loaded.path(settings.ca_file) if settings.ca_file else None,
+        certificate=loaded.path(settings.certificate) if settings.certificate else None,
+        key=loaded.path(settings.key) if settings.key else None,
+    )
+    tables = loaded.settings.diameter_peers
+    if any(table.tls for table in tables.values()):
+        try:
+            tls.context()
+        except OSError as error:
+            raise StartRefused(f"diameter: {error.strerror or error}") from None
+    peers = []
+    for name, table in tables.items():
+        address, port = diameter_settings.place(table)
+        peers.append(
+            PeerConfig(
+                name=name,
+                host=table.host,
+                address=address,
+                port=port,
+                priority=table.priority,
+                weight=table.weight,
+                tls=tls if table.tls else None,
+                window=table.window,
+                connect_timeout_s=table.connect_timeout_s,
+                watchdog=WatchdogRules(tw_s=settings.watchdog_s),
+            )
+        )
+    node = Node(
+        host=diameter_settings.origin_host(settings, worker),
+        realm=diameter_settings.origin_realm(settings),
+        product="simgrant",
+        applications=(SWX,),
+        state_id=int(CLOCK.now()),
+    )
+    watch = _DiameterWatch(metrics)
+    return DiameterNode(node, peers, watcher=watch, clock=CLOCK, handlers=swx.HANDLERS)
+
+
+def refuse_one_name(loaded: Loaded) -> None:
+    """Raise StartRefused where several workers would have one name to their Diameter peers."""
+    settings = loaded.settings
+    if settings.hss and not diameter_settings.names_workers(settings.diameter):
+        raise StartRefused("diameter.origin_host: with several workers it needs %d")
+
+
+def hsss(loaded: Loaded, node: DiameterNode | None) -> dict[str, Vectors]:
+    """Return the HSS of each tenant that has one."""
+    if node is None:
+        return {}
+    network = loaded.settings.auth.aka_prime_network
+    made = {
+        name: swx.open_vectors(
+            swx.Config(
+                route=RouteConfig(name=name, peers=table.peers, patience_s=table.patience_s),
+                realm=table.realm,
+                host=table.host,
+                network=network,
+            ),
+            node=node,
+        )
+        for name, table in loaded.settings.hss.items()
+    }
+    of_tenant = diameter_settings.hss_of(loaded.settings.hss, loaded.tenants)
+    return {tenant: made[name] for tenant, name in of_tenant.items()}
+
+
 def open_smdps(loaded: Loaded) -> dict[str, dict[str, Smdp]]:
     """Return each tenant's SM-DP+s by name; raise StartRefused where a file of one is no use."""
     found: dict[str, dict[str, Smdp]] = {name: {} for name in loaded.tenants}
@@ -531,11 +634,15 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             known_apps=frozenset(SERVICES),
             token_life_s=settings.tokens.life_s,
         )
-        vectors = local_auc.open_vectors(
-            local_auc.Config(ind=(settings.local_auc.ind + worker) % 32),
-            store=store,
-            keys=keys,
-            clock=CLOCK,
+        diameter = open_diameter(loaded, metrics, worker=worker)
+        vectors = VectorSources(
+            hsss(loaded, diameter),
+            local_auc.open_vectors(
+                local_auc.Config(ind=(settings.local_auc.ind + worker) % 32),
+                store=store,
+                keys=keys,
+                clock=CLOCK,
+            ),
         )
         returns = _returns(settings.limits)
         by_otp = _by_otp(loaded, reception, returns)
@@ -644,6 +751,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             lines,
             journal,
             notices,
+            diameter,
             smdps,
             ordering,
             entitle,

@@ -21,10 +21,13 @@ import msgspec
 
 from simgrant.config import texts
 from simgrant.config.clients import profile_problems, with_shipped
+from simgrant.config.diameter import diameter_problems
 from simgrant.config.model import (
     Apns,
+    DiameterPeer,
     Esim,
     Fcm,
+    Hss,
     IdentityProvider,
     Issuer,
     Partner,
@@ -59,6 +62,8 @@ NAMED = {
     "issuers": Issuer,
     "partners": Partner,
     "identity_providers": IdentityProvider,
+    "diameter_peers": DiameterPeer,
+    "hss": Hss,
     "smdp": Smdp,
     "esim": Esim,
     "plan_offers": PlanOffer,
@@ -337,6 +342,7 @@ def _problems(loaded: Loaded) -> list[str]:
     found.extend(_sign_in_problems(loaded))
     found.extend(_tenant_problems(loaded.tenants))
     found.extend(_channel_problems(loaded))
+    found.extend(diameter_problems(settings, loaded.tenants))
     found.extend(_smdp_problems(loaded))
     found.extend(_esim_problems(loaded))
     found.extend(_teller_problems(settings))
@@ -527,6 +533,13 @@ def _partner_problems(loaded: Loaded) -> list[str]:
             for each in ids:
                 if (other := claimed.setdefault((kind, each), name)) != name:
                     found.append(f"partners.{name}: {kind} {each} is also {other}'s")
+        if partner.enterprises and not (
+            partner.operations and partner.requestor_ids and partner.client_ids and settings.issuers
+        ):
+            found.append(
+                f"partners.{name}: to act for enterprises it needs operations, requestor_ids, "
+                "client_ids and one of the [issuers]"
+            )
         found.extend(_unknown_tenants(f"partners.{name}", partner.tenants, loaded))
         if partner.issuer and partner.issuer not in settings.issuers:
             found.append(f"partners.{name}: there is no [issuers.{partner.issuer}]")
