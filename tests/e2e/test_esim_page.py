@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import urllib.request
 
 import pytest
 
@@ -35,6 +36,11 @@ async def test_a_companion_s_page_is_played_on_the_command_line(sqlite_site: Sit
         assert sim.imsi.digits not in done.stdout
         (order,) = await world.settled(sims)
         assert (order.state, order.device.name) == (OrderState.ACTIVE, "Running")
+        # Whoever helps the subscriber may look at the page.
+        made = (sim.imsi.digits, "ap2006", "--order", order.order_id[:6])
+        link = await asyncio.to_thread(world.site.command, "page", *made)
+        with await asyncio.to_thread(urllib.request.urlopen, link.stdout.strip()) as answer:
+            assert "Your eSIM is installed" in answer.read().decode()
         # Neither the handle nor the code is in what the server writes down.
         text = node.out.read_text()
         assert order.matching_id not in text

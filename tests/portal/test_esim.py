@@ -7,11 +7,14 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from simgrant import compose
 from simgrant.config.load import DEFAULT_TENANT
 from simgrant.domain.order import CompanionService, OrderState
 from simgrant.domain.subscription import SubscriptionStatus
+from simgrant.domain.words import LANGUAGES
 from simgrant.errors import PeerTimeout, StartRefused
 from simgrant.flows import subscriptions
 from simgrant.flows.handles import Handle, push_handle
@@ -653,3 +656,79 @@ async def test_a_handle_about_nothing_we_know(opens: Opens) -> None:
             text = push_handle(handle, world.server.ring, "default", now=START)
             shown = await Browser(world.server).open(Link("/odsa-companion", f"flow={text}"))
             assert shown.title == "Not available", about
+
+
+# --- in every language, and whatever is sent ----------------------------------------------
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_every_page_is_in_the_language_that_was_asked_for(
+    opens: Opens, language: str
+) -> None:
+    async with opens(**COMPANION) as world:
+        browser = Browser(world.server, language=f"{language}-XX")
+        choose = await browser.open(page_of(await world.subscribe()))
+        confirm = await browser.press(choose)
+        unnamable = await browser.press(choose, {"name": "x" * 65})
+        ready = await browser.press(confirm)
+        await world.ask("ManageSubscription", operation_type="4", **WATCH)
+        installed = await browser.press(confirm)
+        await world.ask("ManageSubscription", operation_type="1", **WATCH)
+        ended = await browser.press(confirm)
+        for shown in (choose, confirm, unnamable, ready, installed, ended):
+            looks_right(shown)
+            assert shown.language == language
+            assert "{" not in shown.text, "everything is filled in"
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 9),
+            st.sampled_from(["go", "close", "edit", "what"]),
+            st.dictionaries(
+                st.sampled_from(["plan", "service", "line", "name", "sure", "more"]),
+                st.sampled_from(["large", "small", "DiffNumber", "sim", "yes", "", "\u0000"])
+                | st.text(max_size=80),
+                max_size=4,
+            ),
+        ),
+        max_size=8,
+    )
+)
+@settings(
+    max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+def test_whatever_is_sent_in_whatever_order_one_decision_holds(
+    template: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+    presses: list[tuple[int, str, dict[str, str]]],
+) -> None:
+    async def walk(world: World) -> None:
+        browser = Browser(world.server)
+        pages = [await browser.open(page_of(await world.subscribe()))]
+        decided: tuple[OrderState, str, str] | None = None
+        for number, button, changes in presses:
+            page = pages[number % len(pages)]
+            if not page.forms:
+                continue
+            shown = await browser.press(page, changes, button=button)
+            (order,) = await orders(world)
+            if decided is not None:
+                assert (order.state, order.plan, order.device.name) == decided
+            elif order.state is not OrderState.AT_PORTAL:
+                assert button == "close" or (button == "go" and "sure" in page.fields() | changes)
+                decided = (order.state, order.plan, order.device.name)
+            assert order.plan in ("small", "large", "standard")
+            assert (shown.call == "") == (decided is None)
+            pages.append(shown)
+        assert len(world.books.ordered) <= 1
+
+    with pytest.MonkeyPatch.context() as patched:
+        bench = Workbench.copy_of(template, tmp_path_factory.mktemp("walk"), patched)
+
+        async def run() -> None:
+            async with opened(bench, patched, more=PLANS, watch=COMPANION["watch"]) as world:
+                await walk(world)
+
+        asyncio.run(run())
