@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from prometheus_client import CollectorRegistry
 
+from simgrant.adapters.account_pins import embedded as embedded_pins
+from simgrant.adapters.account_pins.embedded import EmbeddedPins
 from simgrant.adapters.address import embedded
 from simgrant.adapters.authn import local_auc, swx
 from simgrant.adapters.idp import oidc
@@ -37,7 +39,7 @@ from simgrant.config.model import Auth, IdentityProvider, Limits
 from simgrant.config.model import Match as MatchSettings
 from simgrant.config.model import Profile as ProfileSettings
 from simgrant.config.model import Tenant as TenantSettings
-from simgrant.domain.order import CompanionService, Source
+from simgrant.domain.order import CompanionService, Inquiry, Kind, Source
 from simgrant.domain.partner import Partner
 from simgrant.domain.plan_offer import PlanOffer
 from simgrant.domain.policy import Policy, PolicyError, default_policy, parse_policy
@@ -60,11 +62,12 @@ from simgrant.flows.by_token import Rules as TokenRules
 from simgrant.flows.clients import Clients, Match, Patterns, Profile
 from simgrant.flows.entitle import Entitle
 from simgrant.flows.entitle import Rules as EntitleRules
-from simgrant.flows.esim_means import Asking, Esim, EsimMeans, Line
+from simgrant.flows.esim_means import Asking, Esim, EsimMeans, Line, OldProfile
 from simgrant.flows.issuers import Issuers
 from simgrant.flows.journal import Journal
 from simgrant.flows.journal import Limits as JournalLimits
 from simgrant.flows.limits import LentLimits, Rate, StartLimits, Throttle
+from simgrant.flows.message import Speech
 from simgrant.flows.notices import Notices
 from simgrant.flows.notices import Rules as NoticeRules
 from simgrant.flows.operate import Operate
@@ -106,6 +109,7 @@ from simgrant.links.fetched import FetchRules
 from simgrant.links.http import HttpConfig
 from simgrant.links.watched import Watched
 from simgrant.ports.issuers import Issuer
+from simgrant.ports.keys import Keys
 from simgrant.ports.notifier import Notifier
 from simgrant.ports.smdp import Smdp, Terms
 from simgrant.ports.store import Store
@@ -142,6 +146,8 @@ _CLAIMED_AT_ONCE = 250
 """Notices; one who claims many holds the others up."""
 PORTAL_WORDS = "portal"
 """Where a tenant's words for the portal are in its file."""
+ESIM_WORDS = "esim"
+"""And for what phones show of eSIM orders."""
 _LOGOS = {".png": "image/png", ".svg": "image/svg+xml", ".webp": "image/webp"}
 _MOST_LOGO = 256 * 1024
 _MOST_TERMS = 65_536
@@ -232,6 +238,7 @@ def policy_of(loaded: Loaded, tenant: str) -> Policy:
     if settings.texts:
         texts = {
             PORTAL_WORDS: shipped.portal()[0],
+            ESIM_WORDS: shipped.esim(),
             **{app_id: service.texts for app_id, service in SERVICES.items()},
         }
         words = _read(
@@ -394,7 +401,7 @@ def _sms(loaded: Loaded, table: model.Sms) -> Notifier:
     return sms.open_notifier(config, clock=CLOCK)
 
 
-class _DiameterWatch:
+class DiameterWatch:
     """Counts what becomes of Diameter peers and requests, and tells of the first."""
 
     def __init__(self, metrics: Metrics) -> None:
@@ -455,7 +462,7 @@ def open_diameter(loaded: Loaded, metrics: Metrics, *, worker: int = 0) -> Diame
         applications=(SWX,),
         state_id=int(CLOCK.now()),
     )
-    watch = _DiameterWatch(metrics)
+    watch = DiameterWatch(metrics)
     return DiameterNode(node, peers, watcher=watch, clock=CLOCK, handlers=swx.HANDLERS)
 
 
@@ -667,6 +674,8 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 Rate(most_polls, most_polls / settings.orders.life_s),
                 remembered=settings.limits.remembered,
             ),
+            open_account_pins(loaded, store, keys),
+            {name: speech(policy) for name, policy in found_policies.items()},
         )
         means = Means(OPERATIONS, keys, store, offers(loaded), partners(loaded), esim)
         clients = Clients(profiles(loaded))
@@ -1264,6 +1273,15 @@ def esims(loaded: Loaded) -> dict[str, Esim]:
             tuple(map(CompanionService, table.services)) if table.app == "companion" else (),
             table.most,
             by_address=table.download == "smdp_address",
+            old_profile=OldProfile(table.old_profile),
+            inquiries={
+                kind: Inquiry(asked)
+                for kind, asked in (
+                    (Kind.SUBSCRIBE, table.ask_new),
+                    (Kind.TRANSFER, table.ask_transfer),
+                )
+                if asked != "nothing"
+            },
             most_an_hour=table.most_an_hour,
             plans=tuple(
                 PlanOffer(name, offer.name, offer.description, offer.profile_type)
@@ -1279,6 +1297,22 @@ def esims(loaded: Loaded) -> dict[str, Esim]:
         tenant: Esim(of_tenant, orders.polling_s, orders.longest_polling_s, orders.most_polls)
         for tenant, of_tenant in lines.items()
     }
+
+
+def speech(policy: Policy) -> Speech:
+    """Return what phones of a tenant show of eSIM orders."""
+    words = policy.words
+    texts = shipped.esim()
+    return Speech(
+        {name: words.of(ESIM_WORDS, name, said) for name, said in texts.items()}, words.language
+    )
+
+
+def open_account_pins(loaded: Loaded, store: Store, keys: Keys) -> EmbeddedPins:
+    """Return whoever knows the PINs of accounts."""
+    settings = loaded.settings.account_pins
+    config = embedded_pins.Config(settings.tries, settings.lock_s)
+    return embedded_pins.open_pins(config, rows=store.pins, keys=keys)
 
 
 def _order_rules(settings: model.Orders) -> OrderRules:

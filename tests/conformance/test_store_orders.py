@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -301,7 +302,7 @@ ACME, GLOBEX = Enterprise("acme"), Enterprise("globex")
 
 
 async def fleet(
-    store: SqlStore, count: int, owner: Owner = ACME, *, first: int = 0, **bounds: int
+    store: SqlStore, count: int, owner: Owner = ACME, *, first: int = 0, **bounds: Any
 ) -> list[Order]:
     """Let as many devices at once have an order of an enterprise, and return those that do."""
     outcomes = await asyncio.gather(

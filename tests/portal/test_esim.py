@@ -640,7 +640,8 @@ async def test_without_a_page_nothing_names_one(opens: Opens) -> None:
     async with opens(more="most = 1\n") as world:
         change = Change(plan="no-such-plan")
         await world.server.store.real.change(DEFAULT_TENANT, ALLOWED, change, now=START)
-        assert await world.subscribe() == {"OperationResult": "100"}
+        answer = await world.subscribe()
+        assert set(answer) == {"OperationResult", "GeneralErrorText"}
     with pytest.raises(StartRefused, match=r"esim.watch.portal: tenant default has no pages"):
         async with opens(watch=ASKED, more='[portal]\nlisten = ""\n'):
             pass

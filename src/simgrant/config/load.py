@@ -331,6 +331,8 @@ def _problems(loaded: Loaded) -> list[str]:
         ("orders.polling_s", settings.orders.polling_s, 1, 3_600),
         ("orders.longest_polling_s", settings.orders.longest_polling_s, 1, 86_400),
         ("orders.most_polls", settings.orders.most_polls, 2, 100_000),
+        ("account_pins.tries", settings.account_pins.tries, 1, 100),
+        ("account_pins.lock_s", settings.account_pins.lock_s, 60, 366 * 86_400),
         ("es2plus.in_flight", settings.es2plus.in_flight, 1, 100_000),
         ("text_messages.window", settings.text_messages.window, 1, 1_000),
         ("limits.remembered", settings.limits.remembered, 100, 10_000_000),
@@ -390,6 +392,15 @@ def _esim_problems(loaded: Loaded) -> list[str]:
         if not 1 <= esim.most_an_hour <= 1_000_000:
             found.append(f"{where}.most_an_hour: {esim.most_an_hour} is not within 1 to 1000000")
         found += [
+            f'{where}.{key}: is for app = "primary" alone'
+            for key, unset in (
+                ("old_profile", "kept"),
+                ("ask_new", "nothing"),
+                ("ask_transfer", "nothing"),
+            )
+            if esim.app != "primary" and getattr(esim, key) != unset
+        ]
+        found += [
             f"{where}.plans: there is no [plan_offers.{plan}]"
             for plan in esim.plans
             if plan not in loaded.settings.plan_offers
@@ -406,6 +417,13 @@ def _esim_problems(loaded: Loaded) -> list[str]:
                 for kind in sorted(types)
                 if smdp.profile_types and kind not in smdp.profile_types
             ]
+            if esim.old_profile != "kept" and not (
+                smdp.deletion_point and loaded.settings.es2plus.listen
+            ):
+                found.append(
+                    f"{where}.old_profile: nobody tells us of deletions without es2plus.listen and "
+                    f"smdp.{esim.smdp}.deletion_point"
+                )
             found += [
                 f"{where}: smdp.{esim.smdp} is not for tenant {tenant}"
                 for tenant in tenants

@@ -794,10 +794,29 @@ class Esim(Section, frozen=True):
     device's EID."""
     plans: tuple[str, ...] = ()
     """The `[plan_offers.NAME]` that may be chosen from, in this order; empty = no choice."""
+    old_profile: Literal["kept", "deleted", "reused"] = "kept"
+    """What becomes of the profile on the old phone when a line moves: it is `kept` until the new
+    one is installed; it has to be `deleted` before the new one is ordered; or it is `reused`,
+    deleted there and the same one ordered for the new phone. The SM-DP+ has to tell of deletions
+    then (`deletion_point`)."""
+    ask_new: Literal["nothing", "confirmation", "pin"] = "nothing"
+    """What the subscriber is asked on the phone before an eSIM is ordered: nothing, whether it is
+    wanted, or the PIN of the account (`simgrant subscription set --pin-file`) too."""
+    ask_transfer: Literal["nothing", "confirmation", "pin"] = "nothing"
+    """The same, before a line moves to another phone."""
     portal: Literal["never", "choice", "always"] = "never"
     """Whether subscribers are asked on a page of the [portal](../portal.md) before a profile is
     ordered: `choice` = where there is something to choose (a plan, whose number, which line);
     `always` = they confirm each order. Then pages also say why an eSIM cannot be had."""
+
+
+class AccountPins(Section, frozen=True):
+    """PINs by which subscribers confirm [eSIM](../esim.md) orders."""
+
+    tries: int = 5
+    """Wrong tries after which a subscription's PIN is locked."""
+    lock_s: int = 86400
+    """Seconds from the last try until it may be tried again."""
 
 
 class PlanOffer(Section, frozen=True):
@@ -921,6 +940,7 @@ class Settings(Section, frozen=True):
     text_messages: TextMessages = TextMessages()
     identity_providers: dict[str, IdentityProvider] = {}
     """OpenID providers by name."""
+    account_pins: AccountPins = AccountPins()
     esim: dict[str, Esim] = {}
     plan_offers: dict[str, PlanOffer] = {}
     """eSIMs that devices may have."""

@@ -5,17 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field, replace
 
-from simgrant.domain.order import CompanionService, Kind, Order, Source
+from simgrant.domain.order import CompanionService, Inquiry, Kind, Order, Source
 from simgrant.domain.plan_offer import PlanOffer
 from simgrant.domain.policy import Policy
 from simgrant.flows.answer import Portal
 from simgrant.flows.limits import Throttle
+from simgrant.flows.message import Speech
 from simgrant.flows.ordering import Ordering
 from simgrant.nouns import Word, noun
+from simgrant.ports.account_pins import AccountPins
 from simgrant.spec.ids import AppId
 
 FEATURES = {AppId.ODSA_COMPANION: "companion", AppId.ODSA_PRIMARY: "esim"}
 """What the policy calls each application."""
+
+
+class OldProfile(Word):
+    """What becomes of the profile on the old phone when a line moves (TS.43 §8.11)."""
+
+    KEPT = "kept"
+    """Until the new one is installed."""
+    DELETED = "deleted"
+    """Before the new one is ordered."""
+    REUSED = "reused"
+    """Deleted, and then ordered again for the new phone."""
 
 
 class Asking(Word):
@@ -42,7 +55,14 @@ class Line:
     """Whether devices are told the SM-DP+ and the ICCID, in the place of an activation code."""
     plans: tuple[PlanOffer, ...] = ()
     """What may be chosen from, in this order; empty = nothing is chosen."""
+    old_profile: OldProfile = OldProfile.KEPT
+    inquiries: Mapping[Kind, Inquiry] = field(default_factory=dict)
+    """What the subscriber is asked on the device before an order of each kind."""
     asking: Asking = Asking.NEVER
+
+    def deletes(self, old: Order) -> bool:
+        """Say whether an old profile has to be deleted before a line moves away from it."""
+        return self.old_profile is not OldProfile.KEPT and old.source.smdp == self.source.smdp
 
     def asks(self, kind: Kind, *, plan: bool, service: bool, line: bool) -> bool:
         """Say whether the subscriber is asked on a page.
@@ -93,6 +113,9 @@ class EsimMeans:
     portals: Mapping[str, Portal]
     polls: Throttle
     """How often a device may ask whether it is eligible by now (MaxRefreshRequest)."""
+    pins: AccountPins
+    speech: Mapping[str, Speech]
+    """By tenant."""
 
     def address(self, tenant: str, order: Order) -> str:
         """Return where a profile is downloaded, though the answer that told it may be lost."""

@@ -29,10 +29,12 @@ from simgrant.domain.order import (
     Found,
     GivenUp,
     Installed,
+    OldDeleted,
     Order,
     OrderState,
     OutOfOrder,
     PlanChanged,
+    Replaced,
     Settled,
     Todo,
     Trouble,
@@ -152,6 +154,7 @@ class Ordering:
             instead_of=instead_of,
             due_at=due_at,
             most=most,
+            tell=order.state is OrderState.DELETING,
             most_an_hour=most_an_hour,
         )
         if made is not None:
@@ -216,6 +219,8 @@ class Ordering:
         Raise `OutOfOrder` if it cannot have it.
         """
         after = await self.happens(kept, Installed())
+        if after.old_order_id:
+            await self._end_old(Kept(kept.tenant, kept.owner, after))
         if after.old_iccid is None or after.old_iccid == after.iccid:
             return after
         former = await self.with_profile(kept.tenant, kept.owner, after.old_iccid)
@@ -223,6 +228,22 @@ class Ordering:
             with contextlib.suppress(OutOfOrder):  # it is over already
                 await self.happens(Kept(kept.tenant, kept.owner, former), Unsubscribed())
         return after
+
+    async def old_is_gone(self, kept: Kept, *, wait: bool = False) -> Order:
+        """Let an order go on whose old profile was deleted; the order of that one is over now.
+
+        With ``wait`` return as `begins` does. Raise `OutOfOrder` if it does not wait for that.
+        """
+        # In this order: a profile that is used again is found by its new order after that.
+        await self._end_old(kept)
+        return await (self.begins if wait else self.happens)(kept, OldDeleted())
+
+    async def _end_old(self, kept: Kept) -> None:
+        """End the order whose profile had to be deleted for this one, unless it is over already."""
+        for other in (await self.of(kept.tenant, kept.owner)).values():
+            if other.order_id == kept.order.old_order_id:
+                with contextlib.suppress(OutOfOrder):
+                    await self.happens(Kept(kept.tenant, kept.owner, other), Replaced())
 
     async def begins(self, kept: Kept, event: Event) -> Order:
         """Let something happen that the SM-DP+ has to hear of, and return as `make` does."""
@@ -346,6 +367,10 @@ class Ordering:
                 return Downloaded(found)
             if iccid is None:
                 return Failed(Trouble.REFUSED, "no_iccid")
+            if order.todo is Todo.RETURN:
+                # It is known there by the eUICC that it was deleted from.
+                await smdp.cancel_order(order.call_id, iccid=iccid, deadline=deadline)
+                return Cancelled()
             if order.todo is Todo.CONFIRM:
                 confirmed = await smdp.confirm_order(
                     order.call_id,
@@ -380,6 +405,7 @@ class Ordering:
     ) -> bool:
         due_at, keep = self._due(after, before, event, mine=mine)
         news = after.state is not before.state and after.state in (
+            OrderState.DELETING,
             OrderState.RELEASED,
             OrderState.ENDED,
         )

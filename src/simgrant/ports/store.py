@@ -32,6 +32,7 @@ from simgrant.domain.visit import Receipt, Settlement, Visit
 from simgrant.errors import Conflict
 from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import Word, noun
+from simgrant.ports.account_pins import PinRows
 from simgrant.ports.orders import Orders
 from simgrant.spec.ids import ProvStatus
 
@@ -229,6 +230,10 @@ class Store(Protocol):
     @property
     def orders(self) -> Orders:
         """Return the same database's tables of eSIM orders."""
+
+    @property
+    def pins(self) -> PinRows:
+        """Return the same database's table of PINs."""
 
     # --- the device path -------------------------------------------------
 

@@ -74,6 +74,8 @@ class Task:
     """The token that was lent; None where the SIM was proved."""
     client_id: str
     """The OAuth client that an access_token proves; empty without one."""
+    languages: tuple[str, ...] = ()
+    """Those that whoever asks reads, the best first."""
 
     @property
     def owner(self) -> Owner:
@@ -108,6 +110,8 @@ class RequestorTask:
     ask: Ask
     at: int
     """Unix seconds."""
+    languages: tuple[str, ...] = ()
+    """A system reads none."""
 
     @property
     def owner(self) -> Owner:
@@ -185,6 +189,8 @@ class Refused:
     detail: str
     """Why, for the operator; no identity, no secret."""
     items: tuple[Item, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What the subscriber is told of it, by language, where it is more than that it failed."""
 
 
 Run: TypeAlias = Callable[[Task, Means], Awaitable[Done | Refused]]

@@ -12,6 +12,7 @@ from simgrant.domain.order import GivenUp, Kind, Order, OrderState
 from simgrant.domain.policy import Result
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.domain.visit import Settlement, Step
+from simgrant.flows.esim_means import OldProfile
 from simgrant.flows.esim_pages import ERROR, NOT_ENABLED, SELECTS
 from simgrant.flows.web_views.web_view import (
     DO,
@@ -96,13 +97,19 @@ async def act(case: Case, step: Step, form: Form, means: Means) -> Turn:
     if choices.any and form.get(SURE) != "yes":
         return Confirm(choices, chosen)
     former = next((each for each in matter.movable if each.order_id == chosen.line), None)
+    first = former is not None and matter.line.deletes(former)
+    # A device that did not say that it can load the same profile again gets another.
+    reused = matter.line.old_profile is OldProfile.REUSED and matter.order.redownloadable
+    source = matter.line.source_of(chosen.plan) if chosen.plan else None
     event = OrderChosen(
         plan=chosen.plan,
         service=chosen.service,
         name=chosen.name if choices.named else "",
-        source=matter.line.source_of(chosen.plan) if chosen.plan else None,
+        source=former.source if former is not None and first and reused else source,
         old_iccid=None if former is None else former.iccid,
         old_terminal_id="" if former is None else former.device.terminal_id,
+        old_order_id=former.order_id if former is not None and first else "",
+        reuses=first and reused,
     )
     return Settlement(step, Step.DONE, case.now, order=means.change(matter.order, event))
 

@@ -154,19 +154,22 @@ class DiameterNode:
                 command, application, avps, end_to_end=end_to_end, flags=flags, within=within
             )
             if isinstance(data, Ended):
-                self._failed(peer, breaker, data, began)
                 flags = PROXIABLE | RETRANSMITTED
-                if data is Ended.LATE:
-                    failed = PeerTimeout(
-                        "diameter_timeout", for_operator=f"{peer.name}: no answer in time"
-                    )
-                    if not others or not route.budget.spend():
-                        break
-                else:
+                now = self._clock.monotonic()
+                self._watcher.answered(peer.name, data.value, now - began)
+                if data is Ended.LOST:
+                    # That it is not connected says enough: the breaker is for who is, and fails.
                     failed = PeerUnavailable(
                         "diameter_lost",
                         for_operator=f"{peer.name}: the connection was lost before the answer",
                     )
+                    continue
+                breaker.failed(now)
+                failed = PeerTimeout(
+                    "diameter_timeout", for_operator=f"{peer.name}: no answer in time"
+                )
+                if not others or not route.budget.spend():
+                    break
                 continue
             told = self._read(peer, data, command, end_to_end, began)
             if told.result not in _ELSEWHERE:
@@ -238,11 +241,6 @@ class DiameterNode:
         return PeerUnavailable("diameter_no_peer", for_operator=f"{name}: no peer is connected")
 
     # --- what came of it ---------------------------------------------------------------
-
-    def _failed(self, peer: Peer, breaker: Breaker, ended: Ended, began: float) -> None:
-        now = self._clock.monotonic()
-        breaker.failed(now)
-        self._watcher.answered(peer.name, ended.value, now - began)
 
     def _read(self, peer: Peer, data: bytes, command: int, end_to_end: int, began: float) -> Told:
         seconds = self._clock.monotonic() - began

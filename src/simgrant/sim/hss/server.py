@@ -158,16 +158,21 @@ class HssServer:
         for link in self.connections:
             link.ask(Command.DISCONNECT_PEER, COMMON, push_disconnect(self.node, cause))
 
-    def push(self, command: int, user_name: str, application: int = APPLICATION) -> None:
-        """Ask everybody who is connected something about a user, such as Push-Profile."""
-        for link in self.connections:
+    def push(
+        self, command: int, user_name: str, application: int = APPLICATION, *, to: str = ""
+    ) -> None:
+        """Ask something about a user, such as Push-Profile: everybody who is connected.
+
+        ``to`` is who is meant, by way of the first connection, where that is a relay.
+        """
+        for link in self.connections[:1] if to else self.connections:
             avps = b"".join(
                 (
                     SESSION_ID.push(f"{self.node.host};1;{len(self.told)}"),
                     push_application(application),
                     _NO_STATE,
                     self.node.push_origin(),
-                    DESTINATION_HOST.push(link.peer),
+                    DESTINATION_HOST.push(to or link.peer),
                     DESTINATION_REALM.push(self.node.realm),
                     USER_NAME.push(user_name),
                 )

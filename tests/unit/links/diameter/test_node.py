@@ -60,6 +60,16 @@ async def test_a_no_is_an_answer() -> None:
         assert made.diary.results == [("hss0", "e5001")]
 
 
+@pytest.mark.parametrize(("vendor", "code"), [(9, 5001), (0, 1234), (10415, 4_000_000_000)])
+async def test_a_result_that_a_peer_makes_up_is_counted_as_one_of_those(
+    vendor: int, code: int
+) -> None:
+    async with world() as made:
+        made.hss.plan = Plan(fault=Fault.RESULT, vendor=vendor, code=code)
+        assert (await made.ask()).result == (vendor, code)
+        assert made.diary.results == [("hss0", "other")]
+
+
 async def test_who_asks_before_anybody_is_connected_waits_for_it() -> None:
     async with world(wait=False) as made:
         assert (await made.ask()).result == SUCCESS
@@ -275,6 +285,8 @@ async def test_we_say_good_bye_when_we_stop() -> None:
     async with world() as made:
         await made.stop()
         assert made.hss.left == [US.host]
+        # That we left is no news of the peer.
+        assert made.diary.states == [("hss0", State.OKAY, "")]
         await made.until(lambda: not made.hss.connections)
         with pytest.raises(PeerUnavailable) as raised:
             await made.ask()

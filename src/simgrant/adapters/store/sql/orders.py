@@ -59,6 +59,7 @@ class SqlOrders:
         instead_of: Order | None,
         due_at: int | None,
         most: int | None = None,
+        tell: bool = False,
         most_an_hour: int | None = None,
     ) -> Order | None:
         """Write a new order, with an ICCID of our stock where its source is pooled."""
@@ -72,7 +73,7 @@ class SqlOrders:
             else:
                 spread = order.place  # a whole fleet would be too much for one shard
                 yield from _admitted(tenant, owner, order, most, most_an_hour)
-            if order.source.pooled and order.state is not OrderState.AT_PORTAL:
+            if order.source.pooled and order.state is not OrderState.AT_PORTAL and not order.reuses:
                 # At the portal it is not said yet which kind of profile it will be.
                 new = replace(order, iccid=(yield from _reserved(tenant, owner, order)))
             row = _row(tenant, owner, new, due_at)
@@ -87,6 +88,8 @@ class SqlOrders:
             if not found:
                 raise _Faster
             yield _passed(tenant, owner, new, before=None, event="made")
+            if tell:
+                yield _told(tenant, owner, new)
             return new
 
         try:
@@ -215,7 +218,8 @@ def decided(tenant: str, owner: Imsi, change: OrderChange) -> Body[bool]:
     """
     after = change.after
     yield Run(statements.TOUCHED, (tenant, owner.digits, after.changed_at))
-    if after.todo is Todo.DOWNLOAD and after.source.pooled and after.iccid is None:
+    wanted = after.todo is Todo.DOWNLOAD or after.state is OrderState.DELETING
+    if wanted and after.source.pooled and after.iccid is None and not after.reuses:
         # Before the order's row, as for one that is made.
         iccid = yield from _reserved(tenant, owner, after)
         change = replace(change, after=replace(after, iccid=iccid))
@@ -234,14 +238,16 @@ def _changed(
         source = (after.source.smdp, after.source.profile_type)
         known = (tenant, after.iccid.digits, *source, *_taken(owner, after))
         yield Run(statements.PROFILE_KNOWN, known)
+        if after.reuses:
+            moved = (tenant, after.iccid.digits, push_owner(owner), after.place)
+            yield Run(statements.PROFILE_MOVES, moved)
     if after.iccid is not None and after.source.pooled and after.spared:
         yield _goes_on(tenant, after.iccid, _taken(owner, after), _FREE)
     has_ended = after.state is OrderState.ENDED and before.state is not OrderState.ENDED
     if isinstance(owner, Enterprise) and has_ended:
         yield Run(statements.ENTERPRISE_HAS_LESS, (tenant, owner.enterprise_id))
     if tell:
-        told = rows.change_params(tenant, push_owner(owner), after.changed_at)
-        yield Run(statements.NOTICES_OF_APP, (*told, after.app_id))
+        yield _told(tenant, owner, after)
     return True
 
 
@@ -279,6 +285,11 @@ def _taken(owner: Owner, order: Order) -> _Where:
 
 def _goes_on(tenant: str, iccid: Iccid, before: _Where, after: _Where) -> Run:
     return Run(statements.PROFILE_GOES_ON, (tenant, iccid.digits, *after, *before))
+
+
+def _told(tenant: str, owner: Owner, order: Order) -> Run:
+    change = rows.change_params(tenant, push_owner(owner), order.changed_at)
+    return Run(statements.NOTICES_OF_APP, (*change, order.app_id))
 
 
 def _row(tenant: str, owner: Owner, order: Order, due_at: int | None) -> Params:

@@ -18,6 +18,7 @@ from typing import Any
 from simgrant.adapters.store.sql import orders, rows, statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run, RunMany
 from simgrant.adapters.store.sql.orders import SqlOrders
+from simgrant.adapters.store.sql.pins import SqlPins
 from simgrant.adapters.store.sql.records import Records
 from simgrant.domain.holdings import Holding, Holdings
 from simgrant.domain.subscription import (
@@ -85,6 +86,7 @@ class SqlStore:
         self._engine = engine
         self._records = records
         self.orders = SqlOrders(engine)
+        self.pins = SqlPins(engine)
 
     # --- the device path -------------------------------------------------
 
@@ -437,6 +439,7 @@ class SqlStore:
             yield Run(statements.PUSHES_FORGOTTEN, key)
             yield Run(statements.NOTICES_FORGOTTEN, key)
             yield Run(statements.HOLDINGS_FORGOTTEN, key)
+            yield Run(statements.PIN_FORGOTTEN, key)
 
         await self._engine.transact(body)
 
@@ -528,6 +531,7 @@ class SqlStore:
             yield Run(statements.PUSHES_FORGOTTEN, key)
             yield Run(statements.NOTICES_FORGOTTEN, key)
             yield Run(statements.HOLDINGS_FORGOTTEN, key)
+            yield Run(statements.PIN_FORGOTTEN, key)
             yield Run(statements.VISITS_FORGOTTEN, key)
             yield Run(statements.GRANTS_FORGOTTEN, key)
             yield Run(statements.USES_FORGOTTEN, key)
