@@ -624,16 +624,19 @@ async def test_a_phone_asks_again_until_it_has_asked_too_often(opens: Opens) -> 
 )
 async def test_what_went_wrong_has_a_page(opens: Opens, app: str) -> None:
     async with opens(app, ASKED, watch=ASKED) as world:
-        change = Change(plan="no-such-plan")
-        await world.server.store.real.change(DEFAULT_TENANT, ALLOWED, change, now=START)
-        told = await world.ask("ManageSubscription", operation_type="0", **WATCH, **PHONE)
-        assert told["OperationResult"] == "100"
-        link = page_of(told, "GeneralError")
-        browser = Browser(world.server)
-        shown = await browser.page("GET", link.path, query=link.user_data.encode())
-        assert "did not work with your eSIM" in shown.text
-        assert shown.tree.xpath("//button/@data-bridge") == ["dismiss"]
-        looks_right(shown)
+        for change in (
+            Change(status=SubscriptionStatus.SUSPENDED),
+            Change(status=SubscriptionStatus.ACTIVE, plan="no-such-plan"),
+        ):
+            await world.server.store.real.change(DEFAULT_TENANT, ALLOWED, change, now=START)
+            told = await world.ask("ManageSubscription", operation_type="0", **WATCH, **PHONE)
+            assert told["OperationResult"] == "100"
+            link = page_of(told, "GeneralError")
+            browser = Browser(world.server)
+            shown = await browser.page("GET", link.path, query=link.user_data.encode())
+            assert "did not work with your eSIM" in shown.text
+            assert shown.tree.xpath("//button/@data-bridge") == ["dismiss"]
+            looks_right(shown)
 
 
 async def test_without_a_page_nothing_names_one(opens: Opens) -> None:
