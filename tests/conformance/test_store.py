@@ -15,6 +15,7 @@ import pytest
 from simgrant.adapters.store.sql.statements import TABLES
 from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.domain.holdings import NOTHING, HeldUsage
+from simgrant.domain.line_marks import LineMark, MarkName
 from simgrant.domain.subscription import (
     Consent,
     ConsentKind,
@@ -56,7 +57,7 @@ CLIENT = "client-1"
 TERMS = Consent(ConsentKind.TERMS, ConsentStatus.GIVEN, "2026-01", 5, 99)
 ADDRESS = Consent(ConsentKind.ADDRESS, ConsentStatus.IN_PROGRESS, "", 6)
 SIM = SimKey("milenage", b"wrapped-k", b"wrapped-op", b"\x80\x00", 7, 8)
-TERMINAL = Terminal(IMEI, "Vendor", "Model", "1.0", 30)
+TERMINAL = Terminal(IMEI, "Vendor", "Model", "1.0", 30, 30)
 PUSH = PushRegistration(IMEI, "ap2004", "app", 2, "push-token", 40)
 STARTED = SessionRow(Outcome.STARTED, 10, b"first")
 RESYNC = SessionRow(Outcome.RESYNC, 11, b"second")
@@ -64,6 +65,7 @@ ACCEPTED = SessionRow(Outcome.ACCEPTED, 12, b"third", b"h" * 32)
 TOKEN = bytes(range(16, 32))
 USAGE = HeldUsage("month", 1, at=61)
 VISIT_ID, VISIT = bytes(range(32, 48)), Visit(Step.TERMS, 62, 3662)
+FROZEN = LineMark(MarkName.PORT_FREEZE, "yes", 63)
 NOTICE = DueNotice(T, IMSI, IMEI, "app", "ap2004", 99, 0, 1, PUSH, NUMBER)
 REDEEMED = TokenUse(TokenState.REDEEMED, 50, 300, b"h" * 32)
 CONSUMED = replace(REDEEMED, state=TokenState.CONSUMED, at=51)
@@ -112,6 +114,7 @@ async def fill(store: SqlStore, tenant: str = T) -> None:
     assert await store.use_token(tenant, IMSI, TOKEN, REDEEMED, expected=None)
     assert await store.tell(tenant, IMSI, at=60) == 1
     await store.set_holding(tenant, IMSI, USAGE)
+    await store.set_marks(tenant, IMSI, [FROZEN])
     assert await store.begin_visit(tenant, IMSI, VISIT_ID, VISIT)
     await store.pins.set(tenant, IMSI, b"digest", at=60)
 
@@ -773,6 +776,9 @@ CALLS: dict[str, Callable[[SqlStore], Awaitable[Any]]] = {
         T, IMSI, VISIT_ID, Settlement(Step.TERMS, Step.DONE, 63)
     ),
     "purchases": lambda s: _bought(s),
+    "marks": lambda s: s.marks(T, IMSI),
+    "set_marks": lambda s: s.set_marks(T, IMSI, [replace(FROZEN, value="no")]),
+    "terminal_since": lambda s: s.terminal_since(T, IMSI, IMEI),
     "holdings": lambda s: s.holdings(T, IMSI),
     "set_holding": lambda s: s.set_holding(T, IMSI, replace(USAGE, used=2)),
     "tell": lambda s: s.tell(T, IMSI, at=99, sms_apps=["ap2003"]),
@@ -802,6 +808,8 @@ READS = {
     "visit",
     "purchases",
     "holdings",
+    "marks",
+    "terminal_since",
     "sim_key",
     "ping",
     "find",

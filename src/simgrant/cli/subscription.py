@@ -90,6 +90,24 @@ class ProvisioningName(StrEnum):
     IN_PROGRESS = "in_progress"
 
 
+class YesNoName(StrEnum):
+    """Whether something is so."""
+
+    YES = "yes"
+    NO = "no"
+
+
+class NumberTypeName(StrEnum):
+    """What kind of number a line has."""
+
+    UNKNOWN = "unknown"
+    MOBILE = "mobile"
+    FIXED = "fixed"
+    VOIP = "voip"
+    DATA_ONLY = "data_only"
+    M2M = "m2m"
+
+
 class FormName(StrEnum):
     """How a file of rows is written."""
 
@@ -121,6 +139,25 @@ VisitedOption = Annotated[
 ]
 ProvisioningOption = Annotated[
     ProvisioningName | None, typer.Option("--provisioning", help="VoWiFi in the network.")
+]
+
+
+IccidOption = Annotated[str, typer.Option("--iccid", help="ICCID of the SIM.")]
+SimSinceOption = Annotated[
+    str,
+    typer.Option(
+        "--sim-since", metavar="TIME", help="When the line got its SIM, such as 2026-11-01."
+    ),
+]
+PortFreezeOption = Annotated[
+    YesNoName | None,
+    typer.Option("--port-freeze", help="Whether it is locked against being moved."),
+]
+PrepaidOption = Annotated[
+    YesNoName | None, typer.Option("--prepaid", help="Whether it is a prepaid line.")
+]
+NumberTypeOption = Annotated[
+    NumberTypeName | None, typer.Option("--number-type", help="What kind of number it has.")
 ]
 
 
@@ -163,6 +200,11 @@ def add(
     gid1: Gid1Option = "",
     provisioning: ProvisioningOption = None,
     visited_plmn: VisitedOption = None,
+    iccid: IccidOption = "",
+    sim_since: SimSinceOption = "",
+    port_freeze: PortFreezeOption = None,
+    prepaid: PrepaidOption = None,
+    number_type: NumberTypeOption = None,
     tenant: TenantOption = "default",
 ) -> None:
     """Add one subscription. On a terminal, keys that were not given are asked for."""
@@ -180,6 +222,7 @@ def add(
         "terms_version": terms_version,
         "address": address.value if address else "",
         "address_id": address_id,
+        **_line(iccid, sim_since, port_freeze, prepaid, number_type),
     }
     keys = {
         "k": ki or _key_from(ki_file),
@@ -258,6 +301,24 @@ def _asked_keys() -> dict[str, str]:
     return {"k": ki, "opc": typer.prompt("OPc", hide_input=True)}
 
 
+def _line(
+    iccid: str,
+    sim_since: str,
+    port_freeze: YesNoName | None,
+    prepaid: YesNoName | None,
+    number_type: NumberTypeName | None,
+) -> dict[str, str]:
+    """Return what is to be noted about the line, as columns of an import."""
+    found = {
+        "iccid": iccid,
+        "sim_since": sim_since,
+        "port_freeze": port_freeze,
+        "prepaid": prepaid,
+        "number_type": number_type,
+    }
+    return {name: str(value) for name, value in found.items() if value}
+
+
 def _visited(text: str | None) -> str | None:
     """Return the digits, empty for a network that shall be forgotten, None for no change."""
     return "" if text is not None and text.lower() in _FORGET else text
@@ -291,11 +352,13 @@ def show(
             push = subscriptions.registered_data(held) if held else []
             pending = subscriptions.pending_data(held) if held else []
             told = await subscriptions.notices_told(here.store, found, here.keys().ring)
+            line = subscriptions.marks_data(held.marks) if held else []
         if json:
             print_json(
                 data
                 | {
                     "consents": consents,
+                    "line": line,
                     "terminals": len(terminals),
                     "push_registrations": push,
                     "pending_notices": pending,
@@ -305,6 +368,10 @@ def show(
             return
         pairs((name, _cell(value)) for name, value in data.items())
         pairs((each["kind"], f"{each['status']} since {each['at']}") for each in consents)
+        pairs(
+            (each["mark"], f"{each['value']} since {each['since'] or 'it is known'}")
+            for each in line
+        )
         pairs(
             ("terminal", f"{each.terminal_id} {each.vendor} {each.model}".rstrip())
             for each in terminals
@@ -396,6 +463,11 @@ def set_fields(
     terms_version: TermsVersionOption = "",
     address: AddressOption = None,
     address_id: AddressIdOption = "",
+    iccid: IccidOption = "",
+    sim_since: SimSinceOption = "",
+    port_freeze: PortFreezeOption = None,
+    prepaid: PrepaidOption = None,
+    number_type: NumberTypeOption = None,
     pin_file: Annotated[
         Path | None,
         typer.Option(
@@ -417,6 +489,7 @@ def set_fields(
         "terms_version": terms_version or None,
         "address": address,
         "address_id": address_id or None,
+        **_line(iccid, sim_since, port_freeze, prepaid, number_type),
     }
     values = {name: str(value) for name, value in given.items() if value is not None}
     if not values and pin_file is None and not no_pin:

@@ -90,6 +90,8 @@ class Terminal:
     sw_version: str = ""
     seen_at: int = 0
     """Unix seconds of its last full authentication."""
+    first_at: int = 0
+    """Unix seconds of its first one with this SIM, as far as it is known."""
 
 
 @noun

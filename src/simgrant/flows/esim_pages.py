@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from simgrant.domain.order import Device, Kind, Order, OrderState
@@ -106,7 +107,7 @@ def with_error_page(task: Task, means: Means, outcome: Done | Refused) -> Done |
         return outcome
     url, handle = _page(task, means, (ERROR, ""))
     page = (Parm("GeneralErrorURL", url), Parm("GeneralErrorUserData", f"flow={handle}"))
-    return Refused(outcome.result, outcome.detail, (*outcome.items, *page))
+    return replace(outcome, items=(*outcome.items, *page))
 
 
 def _posted(name: str, task: Task, means: Means, about: tuple[str, ...]) -> tuple[Item, ...]:

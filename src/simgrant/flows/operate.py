@@ -57,6 +57,14 @@ class Told:
     """The TOKEN of a system; nobody else gets one."""
 
 
+@noun
+class StepUp:
+    """It is done once a person has signed in, for whom the SIM is not proof enough."""
+
+    otherwise: Application
+    """What is told where nobody can."""
+
+
 class Operate:
     """Does operations: for devices, for whom they lent a token to, for systems by themselves."""
 
@@ -109,7 +117,7 @@ class Operate:
         call: Call,
         trail: Trail,
         registrations: tuple[RegisterNotifStatus, ...] | None,
-    ) -> Application:
+    ) -> Application | StepUp:
         """Do what a device asks for whose SIM is proved, and return what it is told."""
         (app_id,) = who.apps
         registered = registrations[0] if registrations else None
@@ -128,6 +136,8 @@ class Operate:
             Holder(who.terminal_id, who.claims.client, who.profile.terminal_epoch or 0),
             None,
             client_id="",
+            signed_in=who.claims.way,
+            signed_in_at=who.claims.issued,
             languages=languages(call.accept_language),
         )
         outcome: Done | Refused | None
@@ -138,7 +148,10 @@ class Operate:
         if isinstance(outcome, Refused):
             outcome = self._explained(outcome, app_id, who.tenant, call)
         outcome = esim_pages.with_error_page(task, self._means, outcome)
-        return _worded(app_id, outcome, trail, registered=registered)
+        worded = _worded(app_id, outcome, trail, registered=registered)
+        if isinstance(outcome, Refused) and outcome.step_up:
+            return StepUp(worded)
+        return worded
 
     async def for_borrower(self, ask: Ask, call: Call, trail: Trail) -> Told:
         """Do what is asked for with a lent token, and return what its holder is told.
@@ -315,6 +328,8 @@ def _worded(
     if outcome.detail:
         trail.detail = outcome.detail
     trail.operation_result = int(result)
+    if outcome.verdict is not None:
+        trail.verdict, trail.times = outcome.verdict, dict(outcome.times)
     items = outcome.items
     if not (bare and result is OperationResult.SUCCESS):
         items = (Parm("OperationResult", str(int(result))), *items)

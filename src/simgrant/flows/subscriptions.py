@@ -19,12 +19,15 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import field
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from simgrant.domain.address import AddressField
 from simgrant.domain.holdings import Holdings
+from simgrant.domain.line_marks import NO, YES, LineMark, MarkName
+from simgrant.domain.risk import NumberType
 from simgrant.domain.subscription import (
     Consent,
     ConsentKind,
@@ -40,7 +43,7 @@ from simgrant.eap.tuak import topc_from_top
 from simgrant.errors import Conflict
 from simgrant.flows.moments import moment
 from simgrant.flows.order_data import order_data, passed_data
-from simgrant.identities import Imsi, InvalidIdentity, Msisdn
+from simgrant.identities import Iccid, Imsi, InvalidIdentity, Msisdn
 from simgrant.keyring.ring import KeyRing
 from simgrant.nouns import noun
 from simgrant.ports.store import (
@@ -76,6 +79,11 @@ COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
         "terms_version": "which text was agreed to",
         "address": "emergency address: missing (default), given, not_required or in_progress",
         "address_id": "identifier of the address on file",
+        "iccid": "ICCID of the SIM; another one than before is a SIM swap",
+        "sim_since": "when the line got its SIM, such as 2026-11-01; the day of the last SIM swap",
+        "port_freeze": "yes where the subscriber has the line locked against being moved, or no",
+        "prepaid": "yes or no",
+        "number_type": f"one of {', '.join(NumberType)}",
         "mnc_digits": "for the simulator, which reads the same files; not kept",
     }
 )
@@ -142,13 +150,14 @@ class Draft:
 
     subscription: Subscription
     consents: tuple[Consent, ...] = ()
+    marks: tuple[LineMark, ...] = ()
     secrets: SimSecrets | None = field(default=None, repr=False)
 
     def wrapped(self, wrap: Wrap) -> NewSubscription:
         """Return the rows to write."""
         imsi = self.subscription.imsi
         sim = None if self.secrets is None else wrap(imsi, self.secrets)
-        return NewSubscription(self.subscription, sim, self.consents)
+        return NewSubscription(self.subscription, sim, self.consents, self.marks)
 
 
 @noun
@@ -168,6 +177,7 @@ class Edit:
 
     change: Change
     consents: tuple[Consent, ...]
+    marks: tuple[LineMark, ...] = ()
 
 
 # --- rows ----------------------------------------------------------------------------------
@@ -209,7 +219,7 @@ def draft(row: Mapping[str, str], context: Context) -> Draft:
         created_at=now,
         changed_at=now,
     )
-    return Draft(subscription, _consents(values, now), _secrets(values))
+    return Draft(subscription, _consents(values, now), _marks(values, now), _secrets(values))
 
 
 def check(rows: Iterable[tuple[int, Mapping[str, str] | BadRow]], context: Context) -> Checked:
@@ -255,7 +265,7 @@ def edit(values: Mapping[str, str], context: Context) -> Edit:
         provisioning=None if provisioning is None else _provisioning(provisioning),
         visited_plmn=None if visited is None else visited_plmn(visited),
     )
-    return Edit(change, _consents(values, context.now))
+    return Edit(change, _consents(values, context.now), _marks(values, context.now))
 
 
 def visited_plmn(text: str) -> str:
@@ -333,6 +343,58 @@ def _consents(values: Mapping[str, str], now: int) -> tuple[Consent, ...]:
             raise BadRow(f"{kind} must be one of {', '.join(ConsentStatus)}") from None
         found.append(Consent(kind, status, values.get(detail, "")[:128], now))
     return tuple(found)
+
+
+def _marks(values: Mapping[str, str], now: int) -> tuple[LineMark, ...]:
+    """Return what the row notes about the line."""
+    found = []
+    for name, read in _MARKS.items():
+        text = values.get(name)
+        if text is not None:
+            found.append(LineMark(name, read(name, text, now), now))
+    return tuple(found)
+
+
+def _iccid(name: str, text: str, _now: int) -> str:
+    try:
+        return Iccid(text.strip().upper().removesuffix("F")).digits
+    except InvalidIdentity as error:
+        raise BadRow(f"{name}: {error}") from None
+
+
+def _since(name: str, text: str, now: int) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadRow(f"{name} must be a time such as 2026-11-01 or 2026-11-01T08:30Z") from None
+    at = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    if not 0 <= at <= now:
+        raise BadRow(f"{name} must be in the past")
+    return str(at)
+
+
+def _yes_or_no(name: str, text: str, _now: int) -> str:
+    if text not in (YES, NO):
+        raise BadRow(f"{name} must be {YES} or {NO}")
+    return text
+
+
+def _number_type(name: str, text: str, _now: int) -> str:
+    if text not in tuple(NumberType):
+        raise BadRow(f"{name} must be one of {', '.join(NumberType)}")
+    return text
+
+
+_MARKS: Final[Mapping[MarkName, Callable[[str, str, int], str]]] = MappingProxyType(
+    {
+        MarkName.ICCID: _iccid,
+        MarkName.SIM_SINCE: _since,
+        MarkName.PORT_FREEZE: _yes_or_no,
+        MarkName.PREPAID: _yes_or_no,
+        MarkName.NUMBER_TYPE: _number_type,
+    }
+)
+"""How what a row says becomes what is noted; columns and marks have the same names."""
 
 
 def _secrets(values: Mapping[str, str]) -> SimSecrets | None:
@@ -461,14 +523,16 @@ async def apply(
 
     The clients that registered are told; where none did, ``sms_apps`` are told by SMS.
     """
-    if not changes.consents and changes.change == Change():
-        return subscription
     tenant, imsi = subscription.tenant, subscription.imsi
+    if not changes.consents and changes.change == Change():
+        await store.set_marks(tenant, imsi, changes.marks)
+        return subscription
     # First what can be refused. A consent alone changes the document too, and its version is
     # the time of the subscription's last change.
     new = await store.change(tenant, imsi, changes.change, now=now, sms_apps=sms_apps)
     for consent in changes.consents:
         await store.set_consent(tenant, imsi, consent, sms_apps=sms_apps)
+    await store.set_marks(tenant, imsi, changes.marks)
     return new
 
 
@@ -516,6 +580,7 @@ async def export(store: Store, subscription: Subscription, ring: KeyRing) -> dic
                 "model": terminal.model,
                 "sw_version": terminal.sw_version,
                 "seen_at": moment(terminal.seen_at),
+                "first_at": moment(terminal.first_at),
             }
             for terminal in held.terminals
         ],
@@ -531,6 +596,7 @@ async def export(store: Store, subscription: Subscription, ring: KeyRing) -> dic
             for push in held.push
         ],
         "holdings": holdings_data(held.held),
+        "line": marks_data(held.marks),
         "pending_notices": pending_data(held),
         "purchases": [receipt_data(each) for each in held.purchases],
         "account_pin": None if pin is None else {"set_at": moment(pin.set_at), "tries": pin.tries},
@@ -610,6 +676,18 @@ def holdings_data(held: Holdings) -> list[dict[str, Any]]:
         if each
     )
     return [*boosts, *usage, *satellite, *billing, *address]
+
+
+def marks_data(marks: Sequence[LineMark]) -> list[dict[str, Any]]:
+    """Return what is noted about a line as plain data."""
+    return [
+        {
+            "mark": mark.name.value,
+            "value": moment(int(mark.value)) if mark.name is MarkName.SIM_SINCE else mark.value,
+            "since": moment(mark.at) if mark.at else None,
+        }
+        for mark in marks
+    ]
 
 
 def receipt_data(receipt: Receipt) -> dict[str, Any]:

@@ -203,3 +203,34 @@ def test_demonstration_subscriptions_tell_five_stories() -> None:
 
 def test_demonstration_subscriptions_stay_in_the_test_network() -> None:
     assert demo_data.drafts(Tenant("real", plmns=(Plmn("262", "01"),)), now=NOW) == []
+
+
+def test_what_a_row_notes_about_the_line() -> None:
+    row = {
+        "iccid": "8944110000000000013F",
+        "sim_since": "2026-11-01T10:00+02:00",
+        "port_freeze": "yes",
+        "prepaid": "no",
+        "number_type": "data_only",
+    }
+    marks = {mark.name.value: mark.value for mark in made(**row).marks}
+    assert marks == row | {"iccid": "8944110000000000013", "sim_since": "1793520000"}
+    assert edit(row, CONTEXT).marks == made(**row).marks
+    assert edit({"plan": "basic"}, CONTEXT).marks == ()
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"iccid": "89441100000000000"}, "iccid: Iccid must have 18 to 20 digits"),
+        ({"sim_since": "yesterday"}, "sim_since must be a time such as"),
+        ({"sim_since": "2999-01-01"}, "sim_since must be in the past"),
+        ({"port_freeze": "true"}, "port_freeze must be yes or no"),
+        ({"prepaid": "1"}, "prepaid must be yes or no"),
+        ({"number_type": "pager"}, "number_type must be one of unknown, mobile"),
+    ],
+)
+def test_mistakes_about_the_line_are_named(row: dict[str, str], said: str) -> None:
+    with pytest.raises(BadRow) as refused:
+        made(**row)
+    assert said in str(refused.value)

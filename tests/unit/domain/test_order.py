@@ -22,6 +22,7 @@ from simgrant.domain.order import (
     Begun,
     Cancelled,
     Chosen,
+    Cleared,
     CompanionService,
     Confirmed,
     Deactivated,
@@ -33,6 +34,7 @@ from simgrant.domain.order import (
     Installed,
     Kind,
     OldDeleted,
+    Opened,
     Order,
     OrderState,
     OutOfOrder,
@@ -94,12 +96,15 @@ class Smdp:
                 return Confirmed("smdp.example.net", delay=order.polls % 2 == 1)
             case Todo.SETTLE:
                 return Settled()
+            case Todo.RELEASE:
+                return Opened()
             case Todo.CANCEL:
                 assert order.iccid is not None
                 gone = self.ordered.pop(order.iccid.digits, None)
                 return Cancelled() if gone is not None else Failed(Trouble.DONE_ALREADY)
             case Todo.RETURN:
                 return Failed(Trouble.DONE_ALREADY)
+        raise AssertionError(f"{order.todo} is nothing of an SM-DP+'s")
 
     def _download(self, order: Order) -> Event:
         if order.iccid is None:
@@ -123,7 +128,7 @@ FATES = st.one_of(
 MEANWHILE = st.sampled_from(
     [
         *(None, None, None, Polled(3), Unsubscribed(), GivenUp("too_old")),
-        *(Installed(), Deactivated(), PlanChanged("large")),
+        *(Installed(), Deactivated(), PlanChanged("large"), Cleared()),
     ]
 )
 
@@ -159,13 +164,15 @@ def call(order: Order, smdp: Smdp, fate: str, meanwhile: Event | None, ids: coun
 
 @given(
     pooled=st.booleans(),
+    hold=st.booleans(),
     fates=st.lists(st.tuples(FATES, MEANWHILE), max_size=30),
 )
 def test_the_books_agree_whatever_happens(
-    pooled: bool, fates: list[tuple[str, Event | None]]
+    pooled: bool, hold: bool, fates: list[tuple[str, Event | None]]
 ) -> None:
     smdp, ids = Smdp(chooses=not pooled), count(1)
     order = an_order(pooled=pooled)
+    order = replace(order, source=replace(order.source, hold=hold))
     for fate, meanwhile in fates:
         order = call(order, smdp, fate, meanwhile, ids)
     for _ in range(50):

@@ -23,6 +23,7 @@ from simgrant.domain.holdings import (
     Money,
     Purchase,
 )
+from simgrant.domain.line_marks import LineMark, MarkName
 from simgrant.domain.subscription import (
     Consent,
     ConsentKind,
@@ -200,6 +201,21 @@ def from_terminal(value: Terminal) -> Params:
         value.sw_version,
         value.seen_at,
     )
+
+
+def to_mark(row: Row) -> LineMark:
+    """Build a mark from the row of ``MARKS``."""
+    name, value, at = row
+    return LineMark(MarkName(name), value, at)
+
+
+def from_mark(tenant: str, imsi: str, mark: LineMark) -> Params:
+    """Return a mark as the parameters of ``MARK_KEPT``.
+
+    A first ICCID is no sign of a swap: it was not known before.
+    """
+    new_at = 0 if mark.name is MarkName.ICCID else mark.at
+    return (tenant, imsi, mark.name.value, mark.value, new_at, mark.at)
 
 
 def to_session(row: Row) -> SessionRow:
