@@ -186,8 +186,6 @@ async def order_for(
     weighed = weigh(task, means.esim, line, target, former, known)
     if weighed.result is not Result.ALLOWED:
         return await _refused(task, means, weighed, target)
-    if there is not None and there.state is not OrderState.ENDED:
-        there = await means.esim.ordering.begins(kept(task, there), Unsubscribed())
     asked = esim_pages.asks(task, line, kind, device=device, old=old_iccid, former=former)
     wanted = await prepared(
         task,
@@ -213,6 +211,8 @@ async def order_for(
     )
     if not isinstance(wanted, Order):
         return wanted
+    if there is not None and there.state is not OrderState.ENDED:
+        there = await means.esim.ordering.begins(kept(task, there), Unsubscribed())
     order = begin(wanted, call_id=secrets.token_hex(_ORDER_ID_BYTES))
     try:
         made = await means.esim.ordering.make(

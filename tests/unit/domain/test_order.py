@@ -23,6 +23,7 @@ from simgrant.domain.order import (
     Cancelled,
     Chosen,
     Cleared,
+    CompanionService,
     Confirmed,
     Deactivated,
     Device,
@@ -208,6 +209,19 @@ def released() -> Order:
     for event in (Begun(), Downloaded(RESERVED), Begun(), Confirmed("smdp.example.net")):
         order = domain.step(order, event, at=5, call_id="c1")
     return order
+
+
+def test_what_is_chosen_on_the_page_is_ordered_and_the_rest_is_as_it_was_asked_for() -> None:
+    order = an_order(OrderState.AT_PORTAL)
+    assert domain.step(order, Chosen(), at=5, call_id="c1") == domain.begin(
+        replace(order, state=OrderState.ORDERED, version=1, changed_at=5), call_id="c1"
+    )
+    source, old = Source("other", "phone"), Iccid("8944500000000000991")
+    chosen = Chosen("big", CompanionService.FAMILY, "Mine", source, old, "350000000000033")
+    found = domain.step(order, chosen, at=5, call_id="c1")
+    assert (found.plan, found.service, found.source) == ("big", CompanionService.FAMILY, source)
+    assert found.device == replace(order.device, name="Mine")
+    assert (found.old_iccid, found.old_terminal_id) == (old, "350000000000033")
 
 
 def test_an_order_goes_its_way() -> None:

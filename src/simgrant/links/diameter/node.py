@@ -146,10 +146,16 @@ class DiameterNode:
                 break
             peer, breaker, connection = found
             tried.append(peer)
-            left = deadline - self._clock.monotonic()
-            others = any(each not in tried and each.connection for each, _ in route.ways)
-            within = min(left, route.config.patience_s) if others else left
             began = self._clock.monotonic()
+            left = deadline - began
+            if left <= 0:
+                # That its time is over is not the peer's doing.
+                failed = failed or PeerTimeout(
+                    "diameter_timeout", for_operator=f"{route.config.name}: no time left to ask"
+                )
+                break
+            others = self._has_others(route, tried)
+            within = min(left, route.config.patience_s) if others else left
             data = await connection.ask(
                 command, application, avps, end_to_end=end_to_end, flags=flags, within=within
             )
@@ -218,6 +224,14 @@ class DiameterNode:
             if connection is not None and breaker.wait(now) == 0.0:
                 return peer, breaker, connection
         return None
+
+    def _has_others(self, route: Route, tried: list[Peer]) -> bool:
+        """Say whether it is worth while to lose patience: another peer may be asked."""
+        now = self._clock.monotonic()
+        return route.budget.holds and any(
+            peer not in tried and peer.connection is not None and not breaker.pause_left(now)
+            for peer, breaker in route.ways
+        )
 
     def _nobody(self, route: Route) -> PeerUnavailable:
         """Return why there is nobody to ask."""

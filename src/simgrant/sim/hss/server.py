@@ -8,7 +8,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from simgrant.nouns import noun
 from simgrant.sim.hss.auc import Auc, Refusal
@@ -89,6 +89,17 @@ class Seen:
         """Return the result for people."""
         return result_name(*self.result)
 
+    def as_json(self) -> dict[str, Any]:
+        """Return what JSON can have of it."""
+        return {
+            "peer": self.peer,
+            "scheme": self.scheme,
+            "resync": self.resync,
+            "repeated": self.repeated,
+            "result": self.shown,
+            "fault": self.fault,
+        }
+
 
 class HssServer:
     """One HSS; it listens once it is `up`."""
@@ -138,10 +149,14 @@ class HssServer:
         server, self._server = self._server, None
         if server is not None:
             server.close()
-        for link in tuple(self.connections):
-            link.abort()
+        self.drop()
         if server is not None:
             await server.wait_closed()
+
+    def drop(self) -> None:
+        """Break every connection."""
+        for link in tuple(self.connections):
+            link.abort()
 
     async def leave(self) -> None:
         """Say good-bye to everybody and end, without waiting for long."""
