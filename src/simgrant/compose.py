@@ -27,6 +27,7 @@ from simgrant.adapters.account_pins import embedded as embedded_pins
 from simgrant.adapters.account_pins.embedded import EmbeddedPins
 from simgrant.adapters.address import embedded
 from simgrant.adapters.authn import local_auc, swx
+from simgrant.adapters.bss import embedded as embedded_bss
 from simgrant.adapters.idp import oidc
 from simgrant.adapters.issuers import introspection, jwks
 from simgrant.adapters.keyring import file as key_file
@@ -36,17 +37,19 @@ from simgrant.config import diameter as diameter_settings
 from simgrant.config import model
 from simgrant.config import texts as shipped
 from simgrant.config.clients import tac_range, version_of
+from simgrant.config.esims import eid_range
 from simgrant.config.load import DEFAULT_TENANT, Loaded
 from simgrant.config.model import Auth, IdentityProvider, Limits
 from simgrant.config.model import Match as MatchSettings
 from simgrant.config.model import Profile as ProfileSettings
 from simgrant.config.model import Tenant as TenantSettings
 from simgrant.domain.device_lists import read_eids, read_tacs
-from simgrant.domain.order import CompanionService, Inquiry, Kind, Source
+from simgrant.domain.order import CompanionService, Inquiry, Kind, OrderMode, Source
 from simgrant.domain.pace import Pace
 from simgrant.domain.partner import Partner
 from simgrant.domain.plan_offer import PlanOffer
 from simgrant.domain.policy import Policy, PolicyError, default_policy, parse_policy
+from simgrant.domain.profile_source import SourceRule
 from simgrant.domain.tenant import Plmn, Tenancy, Tenant
 from simgrant.domain.words import Words
 from simgrant.domain.words_file import read_words
@@ -91,6 +94,7 @@ from simgrant.flows.ordering import Ordering
 from simgrant.flows.ordering import Rules as OrderRules
 from simgrant.flows.private_identity import GatewayKey, PrivateIdentities
 from simgrant.flows.profile_events import Events, Teller
+from simgrant.flows.profile_sources import ProfileSources
 from simgrant.flows.shape import Shape
 from simgrant.flows.signing import Signer
 from simgrant.flows.vector_sources import VectorSources
@@ -108,6 +112,7 @@ from simgrant.fronts.device.source import Proxies
 from simgrant.fronts.es2plus.app import Call, Es2plusFront
 from simgrant.fronts.es2plus.app import Limits as CallLimits
 from simgrant.fronts.es2plus.callers import Caller, Callers
+from simgrant.fronts.management.orders import OrderCalls, read_token
 from simgrant.fronts.portal import app as portal_app
 from simgrant.fronts.portal.app import PortalFront
 from simgrant.fronts.portal.brand import Brand, Logo
@@ -122,6 +127,7 @@ from simgrant.links.diameter.peer import PeerConfig, State, TlsFiles
 from simgrant.links.diameter.watchdog import WatchdogRules
 from simgrant.links.fetched import FetchRules
 from simgrant.links.http import HttpConfig
+from simgrant.links.secret_file import SecretFile
 from simgrant.links.watched import Watched
 from simgrant.ports.issuers import Issuer
 from simgrant.ports.keys import Keys
@@ -523,6 +529,7 @@ def open_smdps(loaded: Loaded) -> dict[str, dict[str, Smdp]]:
                 name=name,
                 address=table.address,
                 profile_types=table.profile_types,
+                remembers_calls=table.remembers_calls,
                 post_confirm_delay_s=table.post_confirm_delay_s,
             ),
             url=table.url,
@@ -678,6 +685,9 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             clock=CLOCK,
             metrics=metrics,
             rules=_order_rules(settings.orders),
+            # Operators' own adapters go here; until there is one, the waiting list is everybody's.
+            bss=dict.fromkeys(loaded.tenants, embedded_bss.open_bss()),
+            choose=ProfileSources(source_rules(loaded), keys).of,
         )
         lists = device_lists(loaded)
         most_polls = settings.orders.most_polls
@@ -1291,10 +1301,11 @@ def esims(loaded: Loaded) -> dict[str, Esim]:
     lines: dict[str, dict[str, Line]] = {tenant: {} for tenant in loaded.tenants}
     for table in loaded.settings.esim.values():
         line = Line(
-            Source(table.smdp, table.profile_type, table.allocation == "pool"),
+            _source(table),
             tuple(map(CompanionService, table.services)) if table.app == "companion" else (),
             table.most,
             by_address=table.download == "smdp_address",
+            further=tuple(loaded.settings.profile_sources[name].smdp for name in table.sources),
             conditions=_conditions(table),
             old_profile=OldProfile(table.old_profile),
             inquiries={
@@ -1320,6 +1331,46 @@ def esims(loaded: Loaded) -> dict[str, Esim]:
         tenant: Esim(of_tenant, orders.polling_s, orders.longest_polling_s, orders.most_polls)
         for tenant, of_tenant in lines.items()
     }
+
+
+def _source(table: model.Esim) -> Source:
+    if table.order_mode == "bss":
+        return Source("", table.profile_type, pooled=False, mode=OrderMode.BSS)
+    pooled, hold = table.allocation == "pool", table.release == "on_word"
+    return Source(table.smdp, table.profile_type, pooled, hold=hold)
+
+
+def source_rules(loaded: Loaded) -> dict[str, dict[str, tuple[SourceRule, ...]]]:
+    """Return by which rules each tenant's orders for each application find their SM-DP+."""
+    rules: dict[str, dict[str, tuple[SourceRule, ...]]] = {tenant: {} for tenant in loaded.tenants}
+    for table in loaded.settings.esim.values():
+        found = tuple(_source_rule(loaded.settings.profile_sources[name]) for name in table.sources)
+        for tenant in table.tenants or rules:
+            rules[tenant][_ESIM_APPS[table.app]] = found
+    return rules
+
+
+def _source_rule(table: model.ProfileSource) -> SourceRule:
+    return SourceRule(
+        smdp=table.smdp,
+        profile_type=table.profile_type,
+        pooled=table.allocation == "pool" if table.allocation else None,
+        eid_prefixes=table.eid_prefixes,
+        eid_ranges=tuple(eid_range(text) for text in table.eid_ranges),
+        profile_types=table.profile_types,
+        vendors=tuple(vendor.strip().lower() for vendor in table.vendors),
+        share=table.share,
+    )
+
+
+def order_calls(loaded: Loaded, store: Store) -> OrderCalls | None:
+    """Return who answers /orders; None where there is no token. Raise StartRefused."""
+    if not loaded.settings.management.token_file:
+        return None
+    path = loaded.path(loaded.settings.management.token_file)
+    return OrderCalls(
+        store, token=SecretFile(path, read_token).value, tenants=loaded.tenants, clock=CLOCK
+    )
 
 
 def _conditions(table: model.Esim) -> Conditions:

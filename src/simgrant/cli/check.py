@@ -89,6 +89,7 @@ def _look(said: Globals) -> Iterator[Finding]:
     yield from _sign_ins(loaded)
     yield from _hsss(loaded)
     yield from _smdps(loaded)
+    yield from _order_calls(loaded)
     yield from _device_lists(loaded)
     yield from _keys(loaded)
     yield from _certificates(loaded)
@@ -227,6 +228,23 @@ def _smdps(loaded: Loaded) -> Iterator[Finding]:
         if table.certificate:
             yield _expiry(loaded.path(table.certificate))
             yield from _exposed(loaded.path(table.key))
+
+
+def _order_calls(loaded: Loaded) -> Iterator[Finding]:
+    """Look at the token of the calls on orders."""
+    from simgrant.fronts.management.orders import read_token
+    from simgrant.links.secret_file import SecretFile
+
+    if not loaded.settings.management.token_file:
+        return
+    path = loaded.path(loaded.settings.management.token_file)
+    found = _tried("orders", lambda: SecretFile(path, read_token))
+    if isinstance(found, Finding):
+        yield found
+        return
+    listen = loaded.settings.management.listen
+    yield Finding(Level.OK, "orders", f"/orders at {listen}, with the token in {path.name}")
+    yield from _exposed(path)
 
 
 def _device_lists(loaded: Loaded) -> Iterator[Finding]:

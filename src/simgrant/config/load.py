@@ -22,6 +22,7 @@ import msgspec
 from simgrant.config import texts
 from simgrant.config.clients import profile_problems, with_shipped
 from simgrant.config.diameter import diameter_problems
+from simgrant.config.esims import rule_problems, source_problems
 from simgrant.config.model import (
     Apns,
     DiameterPeer,
@@ -34,6 +35,7 @@ from simgrant.config.model import (
     Partner,
     PlanOffer,
     Profile,
+    ProfileSource,
     Section,
     Settings,
     Smdp,
@@ -69,6 +71,7 @@ NAMED = {
     "hss": Hss,
     "smdp": Smdp,
     "esim": Esim,
+    "profile_sources": ProfileSource,
     "plan_offers": PlanOffer,
     "tac_lists": TacList,
     "eid_lists": EidList,
@@ -387,7 +390,7 @@ def _esim_problems(loaded: Loaded) -> list[str]:
     for name, esim in loaded.settings.esim.items():
         where = f"esim.{name}"
         found += _unknown_tenants(where, esim.tenants, loaded)
-        if not esim.profile_type:
+        if not esim.profile_type and esim.order_mode == "ecs":
             found.append(f"{where}.profile_type: must be set")
         if esim.app == "companion" and not esim.services:
             found.append(f"{where}.services: a companion needs one")
@@ -412,29 +415,7 @@ def _esim_problems(loaded: Loaded) -> list[str]:
             if plan not in loaded.settings.plan_offers
         ]
         tenants = esim.tenants or tuple(loaded.tenants)
-        smdp = loaded.settings.smdp.get(esim.smdp)
-        if smdp is None:
-            found.append(f"{where}.smdp: there is no [smdp.{esim.smdp}]")
-        else:
-            offers = map(loaded.settings.plan_offers.get, esim.plans)
-            types = {esim.profile_type, *(offer.profile_type for offer in offers if offer)} - {""}
-            found += [
-                f"{where}: smdp.{esim.smdp} has no profile type {kind}"
-                for kind in sorted(types)
-                if smdp.profile_types and kind not in smdp.profile_types
-            ]
-            if esim.old_profile != "kept" and not (
-                smdp.deletion_point and loaded.settings.es2plus.listen
-            ):
-                found.append(
-                    f"{where}.old_profile: nobody tells us of deletions without es2plus.listen and "
-                    f"smdp.{esim.smdp}.deletion_point"
-                )
-            found += [
-                f"{where}: smdp.{esim.smdp} is not for tenant {tenant}"
-                for tenant in tenants
-                if smdp.tenants and tenant not in smdp.tenants
-            ]
+        found += source_problems(where, esim, loaded.settings, tenants)
         if esim.app == "enterprise" and esim.portal != "never":
             found.append(f"{where}.portal: a system is shown no page")
         found += [
@@ -446,6 +427,7 @@ def _esim_problems(loaded: Loaded) -> list[str]:
         for tenant in tenants:
             if claimed.setdefault((tenant, esim.app), where) != where:
                 found.append(f"{where}: tenant {tenant} has one for {esim.app} already")
+    found += rule_problems(loaded.settings)
     for key, lists in (
         ("tac_lists", loaded.settings.tac_lists),
         ("eid_lists", loaded.settings.eid_lists),

@@ -18,6 +18,7 @@ from simgrant.domain.order import (
     Inquiry,
     Kind,
     Order,
+    OrderMode,
     OrderState,
     OutOfOrder,
     PlanChanged,
@@ -135,7 +136,17 @@ def new_matching_id() -> str:
 async def orders(task: Task, means: Means) -> dict[str, Order]:
     """Return the orders of this application, by place."""
     found = await means.esim.ordering.of(task.tenant.name, task.subscription.imsi)
-    return {place: order for place, order in found.items() if order.app_id == task.app_id}
+    return {
+        place: order
+        for place, order in found.items()
+        if order.app_id == task.app_id and not order.is_aside
+    }
+
+
+def is_same(ours: Device, asking: Device) -> bool:
+    """Whether a request is about this device; who handed an order in may know its EID alone."""
+    known = ours.terminal_id in ("", asking.terminal_id)
+    return known and ours.eid == asking.eid
 
 
 def kept(task: AnyTask, order: Order) -> Kept:
@@ -175,8 +186,6 @@ async def order_for(
     weighed = weigh(task, means.esim, line, target, former, known)
     if weighed.result is not Result.ALLOWED:
         return await _refused(task, means, weighed, target)
-    if there is not None and there.state is not OrderState.ENDED:
-        there = await means.esim.ordering.begins(kept(task, there), Unsubscribed())
     asked = esim_pages.asks(task, line, kind, device=device, old=old_iccid, former=former)
     wanted = await prepared(
         task,
@@ -202,6 +211,8 @@ async def order_for(
     )
     if not isinstance(wanted, Order):
         return wanted
+    if there is not None and there.state is not OrderState.ENDED:
+        there = await means.esim.ordering.begins(kept(task, there), Unsubscribed())
     order = begin(wanted, call_id=secrets.token_hex(_ORDER_ID_BYTES))
     try:
         made = await means.esim.ordering.make(
@@ -220,7 +231,7 @@ async def order_for(
     if made is None:
         # Somebody was faster; where it was the same request, its order is ours.
         made = (await orders(task, means)).get(place)
-        if made is None or made.device.terminal_id != device.terminal_id:
+        if made is None or not is_same(made.device, device):
             return dismissed(ANOTHER)
     done = await told(task, means, made)
     detail = done.detail or doubts
@@ -291,10 +302,12 @@ def download_info(task: AnyTask, means: Means, order: Order) -> Characteristic:
     address = means.esim.address(task.tenant.name, order)
     if order.iccid is not None:
         items.append(Parm("ProfileIccid", order.iccid.digits))
-    if line is not None and line.by_address:
+    handed_in = order.source.mode is OrderMode.BSS
+    # What was handed in is told as it came.
+    if not order.matching_id if handed_in else line is not None and line.by_address:
         items.append(Parm("ProfileSmdpAddress", address))
     else:
-        code = ActivationCode(address, order.matching_id)
+        code = ActivationCode(address, order.matching_id, order.code_oid, order.code_confirmed)
         items.append(Parm("ProfileActivationCode", push_parameter(code)))
     return Characteristic("DownloadInfo", tuple(items))
 

@@ -79,10 +79,13 @@ class Line:
     inquiries: Mapping[Kind, Inquiry] = field(default_factory=dict)
     """What the subscriber is asked on the device before an order of each kind."""
     asking: Asking = Asking.NEVER
+    further: tuple[str, ...] = ()
+    """SM-DP+s that rules lead some of its devices to, by their names."""
 
     def deletes(self, old: Order) -> bool:
         """Say whether an old profile has to be deleted before a line moves away from it."""
-        return self.old_profile is not OldProfile.KEPT and old.source.smdp == self.source.smdp
+        ours = (self.source.smdp, *self.further)
+        return self.old_profile is not OldProfile.KEPT and old.source.smdp in ours
 
     def asks(self, kind: Kind, *, plan: bool, service: bool, line: bool) -> bool:
         """Say whether the subscriber is asked on a page.

@@ -62,9 +62,13 @@ def movable(orders: Mapping[str, Order], device: Device) -> tuple[Order, ...]:
 
 def order_page(task: Task, means: Means, order: Order) -> tuple[Item, ...]:
     """Return where the subscriber goes on (TS.43 Table 40)."""
+    return _posted("SubscriptionService", task, means, order_about(order))
+
+
+def order_about(order: Order) -> tuple[str, ...]:
+    """Return what the handle of an order's page says."""
     selects = order.kind is Kind.TRANSFER and order.old_iccid is None
-    about = (ORDER, order.order_id, *((SELECTS,) if selects else ()))
-    return _posted("SubscriptionService", task, means, about)
+    return (ORDER, order.order_id, *((SELECTS,) if selects else ()))
 
 
 def not_enabled(task: Task, means: Means, line: Line, reason: str) -> tuple[Item, ...]:

@@ -168,7 +168,8 @@ def meant(there: Order | None, target: Target) -> Meant:
     device = target.device
     if there is None or there.state is OrderState.ENDED or device is None:
         return Meant.NOTHING
-    if there.device.terminal_id != device.terminal_id or (
+    # Who handed an order in may know its device by the EID alone.
+    if there.device.terminal_id not in ("", device.terminal_id) or (
         there.device.eid != device.eid and not (target.beforehand and device.eid is None)
     ):
         return Meant.ANOTHERS

@@ -126,10 +126,6 @@ class Operate:
             return _worded(app_id, _unknown(), trail, registered=registered)
         if Proof.SIM not in operation.proofs[app_id]:
             raise NotAllowed("operation_not_by_device")
-        if refusal := self._refusal(operation, who.tenant, who.profile.subscription, who.ask):
-            refusal = self._explained(refusal, app_id, who.tenant, call)
-            return _worded(app_id, refusal, trail, registered=registered)
-        client_id = await self._lent.client(who.tenant, who.ask, call, trail)
         task = Task(
             who.tenant,
             who.profile.subscription,
@@ -139,12 +135,16 @@ class Operate:
             Proof.SIM,
             Holder(who.terminal_id, who.claims.client, who.profile.terminal_epoch or 0),
             None,
-            client_id,
-            who.claims.way,
-            who.claims.issued,
+            client_id="",
+            signed_in=who.claims.way,
+            signed_in_at=who.claims.issued,
             languages=languages(call.accept_language),
         )
-        outcome = await operation.run(task, self._means)
+        outcome: Done | Refused | None
+        outcome = self._refusal(operation, task.tenant, task.subscription, task.ask)
+        if outcome is None:
+            client_id = await self._lent.client(who.tenant, who.ask, call, trail)
+            outcome = await operation.run(replace(task, client_id=client_id), self._means)
         if isinstance(outcome, Refused):
             outcome = self._explained(outcome, app_id, who.tenant, call)
         outcome = esim_pages.with_error_page(task, self._means, outcome)

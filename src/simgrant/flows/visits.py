@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
+from functools import partial
 from typing import Final
 
 from simgrant.domain.facts import Question, Wish
@@ -386,7 +387,7 @@ class Visits:
             self._validator,
             self._houses[tenant.name].countries,
             guest.deadline,
-            self._esim.ordering.change,
+            partial(self._esim.ordering.change, tenant.name),
         )
 
     def _token(

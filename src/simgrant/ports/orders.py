@@ -2,7 +2,8 @@
 
 The same database as ``ports.store``, in tables of their own. Every change is one transaction:
 order, stock, what its device is told and the row of its history. Errors promised are those of
-``ports.store``; besides, `NoStock` where no profile is left to reserve.
+``ports.store``; besides, `NoStock` where no profile is left to reserve, and `IccidTaken` where a
+profile is another order's: of one profile there is one order.
 """
 
 from __future__ import annotations
@@ -34,6 +35,12 @@ class TooOften(Conflict):
     """There were as many orders as there may be in a while, or for one eUICC."""
 
     default_reason = "too_often"
+
+
+class IccidTaken(Conflict):
+    """Another order has this profile."""
+
+    default_reason = "iccid_taken"
 
 
 class TooFast(Conflict):
@@ -109,17 +116,20 @@ class Orders(Protocol):
         most_an_hour: int | None = None,
         pace: Pace | None = None,
     ) -> Order | None:
-        """Write a new order, with an ICCID of our stock where its source is pooled.
+        """Write a new order, with an ICCID of our stock where its source is pooled and it has none.
 
         One that waits at the portal gets its ICCID with what is decided there (`settle_visit`), one
         that reuses an old profile that one, once it is deleted. ``tell`` is as for `change`.
 
         Raise `TooMany` where the owner has ``most`` orders of its application that have not ended,
         `TooFast` where an enterprise made ``most_an_hour`` in this hour, `TooOften` where it would
-        go beyond ``pace``, and `NoStock`; then nothing is written.
+        go beyond ``pace``, `NoStock`, and `IccidTaken` where the order comes with an ICCID; then
+        nothing is written.
 
-        ``instead_of`` is the ended order that had its place; None where there was none. Return the
-        order as it was written, None if somebody else was faster. ``due_at`` is as for `change`.
+        ``instead_of`` is the ended order that had its place; None where there was none. One of
+        which something is left to be done is set aside with it (`Order.is_aside`), unless both are
+        of one profile. Return the order as it was written, None if somebody else was faster.
+        ``due_at`` and ``tell`` are as for `change`.
         """
 
     async def change(
@@ -138,8 +148,9 @@ class Orders(Protocol):
 
         What is to be done for it is due at ``due_at`` (Unix seconds), None = nothing is; with
         ``keep_due`` when it was, so that who has claimed it keeps it. With ``tell`` the clients
-        that registered for its application are told. A spared ICCID is free again, one that the
-        SM-DP+ chose is noted as taken.
+        that registered for its application are told. A spared ICCID is free again, or no longer
+        known where it was not of our stock; one that others chose is taken, or `IccidTaken` is
+        raised and nothing is written.
         """
 
     async def used(self, tenant: str, owner: Owner, device: Device, pace: Pace, *, at: int) -> Used:
@@ -150,6 +161,17 @@ class Orders(Protocol):
 
     async def by_iccid(self, tenant: str, iccid: Iccid) -> Kept | None:
         """Return the order that has a profile."""
+
+    async def by_id(self, tenant: str, start: str) -> Sequence[Kept]:
+        """Return the orders whose id begins so, two at most: whoever means one finds one."""
+
+    async def page(
+        self, tenant: str, *, after: tuple[str, str], limit: int, waiting: bool
+    ) -> Sequence[Kept]:
+        """Return orders by owner and place, those behind ``after``, all or those that wait.
+
+        One waits if it awaits something (`Order.awaits`).
+        """
 
     async def history(self, tenant: str, owner: Owner) -> Sequence[Passed]:
         """Return every transition of an owner's orders, oldest first."""

@@ -261,11 +261,22 @@ esim_order = _table(
     _bytes("body"),
     _big("due_at", nullable=True),
     _small("shard"),
+    _text("awaits", nullable=True),
 )
 """One order for each place of an owner (ADR 0028); what is searched for has columns, the rest is
 JSON. ``imsi`` says whose it is, as `domain.owner` writes it: an enterprise has no IMSI. ``due_at``
-is when something is to be done for it, without one nothing is."""
+is when something is to be done for it, without one nothing is; ``awaits`` is what somebody else is
+to do."""
 Index("ix_esim_order_due", esim_order.c.shard, esim_order.c.due_at)
+Index("ix_esim_order_id", esim_order.c.tenant, esim_order.c.order_id)
+Index(
+    "ix_esim_order_awaits",
+    esim_order.c.tenant,
+    esim_order.c.imsi,
+    esim_order.c.place,
+    sqlite_where=esim_order.c.awaits.is_not(None),
+    postgresql_where=esim_order.c.awaits.is_not(None),
+)
 
 order_event = _table(
     "order_event",

@@ -634,25 +634,33 @@ ENTERPRISE_FORGOTTEN = "DELETE FROM enterprise WHERE tenant = ?1 AND enterprise_
 
 ORDER_MADE = """
 INSERT INTO esim_order
-    (tenant, imsi, place, order_id, version, iccid, orphan, body, due_at, shard)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+    (tenant, imsi, place, order_id, version, iccid, orphan, body, due_at, awaits, shard)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
 ON CONFLICT (tenant, imsi, place) DO NOTHING
+RETURNING 1
+"""
+
+# Whoever drives it finds it gone, and finds it again here once something is due for it.
+ORDER_SET_ASIDE = """
+UPDATE esim_order SET place = ?4, body = ?5
+WHERE tenant = ?1 AND imsi = ?2 AND place = ?3 AND order_id = ?6 AND version = ?7
 RETURNING 1
 """
 
 # The order whose place it takes has ended, and nothing is to be done for it.
 ORDER_MADE_INSTEAD = """
 UPDATE esim_order
-SET order_id = ?4, version = ?5, iccid = ?6, orphan = ?7, body = ?8, due_at = ?9, shard = ?10
-WHERE tenant = ?1 AND imsi = ?2 AND place = ?3 AND order_id = ?11 AND version = ?12
+SET order_id = ?4, version = ?5, iccid = ?6, orphan = ?7, body = ?8, due_at = ?9, awaits = ?10,
+    shard = ?11
+WHERE tenant = ?1 AND imsi = ?2 AND place = ?3 AND order_id = ?12 AND version = ?13
     AND due_at IS NULL
 RETURNING 1
 """
 
 ORDER_CHANGED = """
-UPDATE esim_order SET version = ?5, iccid = ?6, orphan = ?7, body = ?8,
-    due_at = CASE WHEN ?11 = 1 THEN due_at ELSE ?9 END
-WHERE tenant = ?1 AND imsi = ?2 AND place = ?3 AND order_id = ?4 AND version = ?10
+UPDATE esim_order SET version = ?5, iccid = ?6, orphan = ?7, body = ?8, awaits = ?10,
+    due_at = CASE WHEN ?12 = 1 THEN due_at ELSE ?9 END
+WHERE tenant = ?1 AND imsi = ?2 AND place = ?3 AND order_id = ?4 AND version = ?11
 RETURNING 1
 """
 
@@ -675,6 +683,22 @@ SELECT o.tenant, o.imsi, o.body FROM profile_stock p
 JOIN esim_order o ON o.tenant = p.tenant AND o.imsi = p.holder AND o.place = p.place
 WHERE p.tenant = ?1 AND p.iccid = ?2
 """
+
+ORDER_DONE_WITH = """
+DELETE FROM esim_order WHERE tenant = ?1 AND imsi = ?2 AND place = ?3 AND order_id = ?4
+"""
+
+ORDERS_BY_ID = f"""
+SELECT {_ORDER} FROM esim_order
+WHERE tenant = ?1 AND order_id >= ?2 AND order_id < ?3 ORDER BY order_id LIMIT 2
+"""
+
+_ORDER_PAGE = f"""
+SELECT {_ORDER} FROM esim_order WHERE tenant = ?1 AND (imsi, place) > (?2, ?3) {{}}
+ORDER BY imsi, place LIMIT ?4
+"""
+ORDER_PAGE = _ORDER_PAGE.format("")
+ORDER_PAGE_WAITING = _ORDER_PAGE.format("AND awaits IS NOT NULL")
 
 ORPHANS = f"SELECT {_ORDER} FROM esim_order WHERE tenant = ?1 AND orphan = 1 ORDER BY imsi, place"
 
@@ -717,9 +741,16 @@ ON CONFLICT (tenant, iccid) DO NOTHING
 RETURNING 1
 """
 
+# One that an SM-DP+ or a BSS chose, and has again.
+PROFILE_NO_LONGER_KNOWN = """
+DELETE FROM profile_stock
+WHERE tenant = ?1 AND iccid = ?2 AND state = ?3 AND holder = ?4 AND place = ?5
+"""
+
 # From one order of a subscription to another one of it.
 PROFILE_MOVES = """
 UPDATE profile_stock SET place = ?4 WHERE tenant = ?1 AND iccid = ?2 AND holder = ?3
+RETURNING 1
 """
 
 STOCK = """
