@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simgrant.domain.facts import Facts
-from simgrant.domain.policy import FEATURES, Result
+from simgrant.domain.policy import FEATURES, OF_SERVICES, Result
 from simgrant.flows.operations import OPERATED, OPERATIONS
 from simgrant.flows.operations.operation import REQUESTORS_APPS, Operation
 from simgrant.fronts.device.answers import STATUS
@@ -136,7 +136,7 @@ def test_a_service_agrees_with_the_tables(service: Service) -> None:
 @given(
     facts=all_facts,
     version=st.sampled_from(sorted(TABLES.versions)),
-    results=st.lists(st.sampled_from(Result), min_size=10, max_size=10),
+    results=st.lists(st.sampled_from(OF_SERVICES), min_size=10, max_size=10),
     flow=st.sampled_from([None, FLOW]),
 )
 def test_a_service_emits_what_its_table_says(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from importlib import resources
+from typing import Final
 
 from simgrant.domain.conditions import (
     DEVICE_SUBJECTS,
@@ -89,6 +90,10 @@ class Result(Word):
     """Allowed, but still being set up in the network."""
     STEP_UP = "step_up"
     """Not by the SIM alone: a person has to sign in. Who did is asked the rules after it."""
+
+
+OF_SERVICES: Final = (Result.ALLOWED, Result.DENIED, Result.PENDING)
+"""What rules say of features that are no eSIMs: who asks for those is not sent to sign in."""
 
 
 @noun

@@ -52,7 +52,7 @@ async def prepared(
         # Who is asked on a page confirms it there. A PIN is for no page.
         return wanted
     if task.app_id != AppId.ODSA_PRIMARY:
-        # TS.43 has no message for companions, whose phones have a page (Table 45).
+        # TS.43 has no message for companions, whose phones have a page.
         return Refused(OperationResult.GENERAL_ERROR, "nobody_to_ask")
     button = _button(task)
     if isinstance(button, Refused):
@@ -119,7 +119,7 @@ def is_asked_by_old_phone(task: AnyTask, order: Order) -> bool:
 
 
 def asks(task: AnyTask, means: Means, order: Order) -> Characteristic:
-    """Return the question of an order, in the subscriber's language (MSG, TS.43 Table 45)."""
+    """Return the question of an order, in the subscriber's language (MSG, TS.43 §6.5.5)."""
     return message(
         means.esim.speech[task.tenant.name],
         task.languages,

@@ -61,7 +61,7 @@ def movable(orders: Mapping[str, Order], device: Device) -> tuple[Order, ...]:
 
 
 def order_page(task: Task, means: Means, order: Order) -> tuple[Item, ...]:
-    """Return where the subscriber goes on (TS.43 Table 40)."""
+    """Return where the subscriber goes on (TS.43 §6.5.3)."""
     return _posted("SubscriptionService", task, means, order_about(order))
 
 
@@ -72,7 +72,7 @@ def order_about(order: Order) -> tuple[str, ...]:
 
 
 def not_enabled(task: Task, means: Means, line: Line, reason: str) -> tuple[Item, ...]:
-    """Return where the subscriber reads why it is not to be had now (TS.43 Table 39)."""
+    """Return where the subscriber reads why it is not to be had now (TS.43 §6.5.2)."""
     if line.asking is Asking.NEVER:
         return ()
     return _posted("NotEnabled", task, means, (NOT_ENABLED, reason))
@@ -93,7 +93,7 @@ def polling(task: Task, means: Means) -> tuple[Item, ...]:
 
 
 def with_error_page(task: Task, means: Means, outcome: Done | Refused) -> Done | Refused:
-    """Return an outcome with the page that says what went wrong (TS.43 Table 38).
+    """Return an outcome with the page that says what went wrong (TS.43 §6.5.1).
 
     It has no ContentsType, so the handle goes into an address: such a handle can do nothing.
     """

@@ -1,6 +1,6 @@
 """What a phone shows of an eSIM order without a page: questions (MSG) and errors, in words.
 
-TS.43 §6.5.3, Tables 40 and 45. Android takes a question for none that lacks its text, a button or
+TS.43 §6.5.3, 6.5.5. Android takes a question for none that lacks its text, a button or
 what says whether something is to be typed (AOSP service_entitlement); so all of these are there.
 """
 

@@ -1,4 +1,4 @@
-"""A question that a server has a phone ask, and what its owner says to it (MSG, TS.43 Table 45).
+"""A question that a server has a phone ask, and what its owner says to it (MSG, TS.43 §6.5.5).
 
 As Android's library reads it: without a text, both buttons and a word on whether something is to
 be typed there is no question. What is typed is checked by the phone before it is sent.

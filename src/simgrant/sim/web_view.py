@@ -1,6 +1,6 @@
 """The web view of a handset: opens the page that an answer names, as its family does.
 
-TS.43 §3.4, §6.7, §9.6, §11.6, §15.4, Table 50. No script is run here: what is said of a page's
+TS.43 §3.4, §6.7, §9.6, §11.6, §15.4, 6.5.9. No script is run here: what is said of a page's
 call-backs is which of them it, or a script of its own site, has the names of.
 """
 

@@ -21,7 +21,7 @@ from simgrant.domain.plans import (
     Satellite,
     SatelliteNetwork,
 )
-from simgrant.domain.policy import Result
+from simgrant.domain.policy import OF_SERVICES
 from simgrant.domain.subscription import ConsentStatus
 from simgrant.services import SERVICES, PrivateIdentity
 from simgrant.spec.ids import (
@@ -97,7 +97,7 @@ def sent(app_id: str) -> Iterator[tuple[str, str]]:
     identities = IDENTITIES if app_id == "ap2013" else IDENTITIES[:1]
     for version, given, flow in product((V2, V12), circumstances, (FLOW, None)):
         questions = service.questions(version, given)
-        for results, identity in product(product(Result, repeat=len(questions)), identities):
+        for results, identity in product(product(OF_SERVICES, repeat=len(questions)), identities):
             decisions = ruled(app_id, given, *results, version=version)
             asked = replace(enquiry(version, flow), identity=identity)
             application = service.answer(given, decisions, asked)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from simgrant.domain.facts import Area, BoostState, Facts, Question, UsageShape, Wish
 from simgrant.domain.holdings import Purchase
 from simgrant.domain.plans import Plan, PlanBoost, Sale
-from simgrant.domain.policy import Result
+from simgrant.domain.policy import OF_SERVICES, Result
 from simgrant.services import SERVICES, ServiceFlow
 from simgrant.spec.ids import DataAccessType, DataPlanType
 from simgrant.spec.version import SpecVersion
@@ -253,7 +253,7 @@ DEFINED = {"00", "20", "10", "11", "12", "33", "41", "42"}
 @given(
     given=all_facts,
     boost_type=st.sampled_from([1, 77, 161, 166, 255]),
-    result=st.sampled_from(Result),
+    result=st.sampled_from(OF_SERVICES),
     flow=st.sampled_from([None, FLOW]),
     version=st.sampled_from([V2, V11, V12]),
 )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from simgrant.domain.facts import Area, Facts, Question
 from simgrant.domain.plans import Plan, Satellite, SatelliteNetwork
-from simgrant.domain.policy import Result
+from simgrant.domain.policy import OF_SERVICES, Result
 from simgrant.domain.subscription import ConsentStatus
 from simgrant.services import SERVICES, ServiceFlow
 from simgrant.spec.ids import DataPlanType, ServicePolicy, ServiceType
@@ -144,7 +144,7 @@ def test_a_plan_without_networks_has_nothing_to_enable() -> None:
 
 
 @pytest.mark.conforms("satmode.allowed-when-enabled")
-@given(given=all_facts, result=st.sampled_from(Result), flow=st.sampled_from([None, FLOW]))
+@given(given=all_facts, result=st.sampled_from(OF_SERVICES), flow=st.sampled_from([None, FLOW]))
 def test_every_answer_is_whole(given: Facts, result: Result, flow: ServiceFlow | None) -> None:
     found = told(given, result, flow)
     status = found["EntitlementStatus"]
