@@ -26,7 +26,7 @@ from simgrant.domain.subscription import (
 )
 from simgrant.domain.visit import Settlement, Step, Visit
 from simgrant.errors import BadRequest, Conflict, PeerUnavailable
-from simgrant.identities import Imsi, Msisdn
+from simgrant.identities import Iccid, Imsi, Msisdn
 from simgrant.ports.store import (
     Change,
     DueNotice,
@@ -151,6 +151,7 @@ async def test_one_read_gives_all_that_a_request_needs(store: SqlStore) -> None:
         provisioning=ProvStatus.IN_PROGRESS,
         visited_plmn="26201",
         visited_at=2**40,
+        iccid=Iccid("8944500000000000991"),
     )
     await store.add(NewSubscription(full, SIM, (TERMS, ADDRESS)))
     profile = await store.profile(T, IMSI, IMEI, CLIENT)
@@ -495,13 +496,16 @@ async def test_a_change_sets_what_it_names(store: SqlStore) -> None:
         (Change(plan="silver"), {"plan": "silver"}),
         (Change(gid1="ff"), {"gid1": "ff"}),
         (Change(gid1=""), {"gid1": ""}),
+        (Change(iccid="8944500000000000991"), {"iccid": Iccid("8944500000000000991")}),
+        (Change(plan="gold"), {"plan": "gold"}),
+        (Change(iccid=""), {"iccid": None}),
         (
             Change(provisioning=ProvStatus.NOT_PROVISIONED),
             {"provisioning": ProvStatus.NOT_PROVISIONED},
         ),
         (Change(msisdn=NUMBER), {}),
-        (Change(visited_plmn="20801"), {"visited_plmn": "20801", "visited_at": 16}),
-        (Change(visited_plmn=""), {"visited_plmn": "", "visited_at": 17}),
+        (Change(visited_plmn="20801"), {"visited_plmn": "20801", "visited_at": 19}),
+        (Change(visited_plmn=""), {"visited_plmn": "", "visited_at": 20}),
     ]
     for now, (change, changes) in enumerate(steps, start=9):
         state = replace(state, **changes, changed_at=now)

@@ -101,6 +101,9 @@ class FormName(StrEnum):
 MsisdnOption = Annotated[str, typer.Option("--msisdn", help="Telephone number, E.164.")]
 PlanOption = Annotated[str, typer.Option("--plan", help="Plan of the tenant's policy.")]
 Gid1Option = Annotated[str, typer.Option("--gid1", help="GID1 of the SIM, hexadecimal.")]
+IccidOption = Annotated[
+    str | None, typer.Option("--iccid", metavar="DIGITS", help="ICCID of the SIM; or: unknown.")
+]
 TermsOption = Annotated[
     ConsentName | None, typer.Option("--terms", help="Terms and conditions (TC_Status).")
 ]
@@ -161,6 +164,7 @@ def add(
     address: AddressOption = None,
     address_id: AddressIdOption = "",
     gid1: Gid1Option = "",
+    iccid: IccidOption = None,
     provisioning: ProvisioningOption = None,
     visited_plmn: VisitedOption = None,
     tenant: TenantOption = "default",
@@ -174,8 +178,9 @@ def add(
         "plan": plan,
         "status": status.value,
         "gid1": gid1,
+        "iccid": _known(iccid) or "",
         "provisioning": provisioning.value if provisioning else "",
-        "visited_plmn": _visited(visited_plmn) or "",
+        "visited_plmn": _known(visited_plmn) or "",
         "terms": terms.value if terms else "",
         "terms_version": terms_version,
         "address": address.value if address else "",
@@ -258,8 +263,8 @@ def _asked_keys() -> dict[str, str]:
     return {"k": ki, "opc": typer.prompt("OPc", hide_input=True)}
 
 
-def _visited(text: str | None) -> str | None:
-    """Return the digits, empty for a network that shall be forgotten, None for no change."""
+def _known(text: str | None) -> str | None:
+    """Return the digits, empty for what shall be forgotten, None for no change."""
     return "" if text is not None and text.lower() in _FORGET else text
 
 
@@ -389,6 +394,7 @@ def set_fields(
     msisdn: MsisdnOption = "",
     visited_plmn: VisitedOption = None,
     gid1: Annotated[str | None, typer.Option("--gid1", help="GID1, hexadecimal.")] = None,
+    iccid: IccidOption = None,
     status: Annotated[StatusName | None, typer.Option("--status")] = None,
     provisioning: ProvisioningOption = None,
     terms: TermsOption = None,
@@ -401,8 +407,9 @@ def set_fields(
     given = {
         "plan": plan or None,
         "msisdn": msisdn or None,
-        "visited_plmn": _visited(visited_plmn),
+        "visited_plmn": _known(visited_plmn),
         "gid1": gid1,
+        "iccid": _known(iccid),
         "status": status,
         "provisioning": provisioning,
         "terms": terms,

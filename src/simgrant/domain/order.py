@@ -25,7 +25,8 @@ from simgrant.identities import Eid, Iccid
 from simgrant.nouns import Word, noun
 
 LINE: Final = "line"
-"""The place of an order that moves the line itself; every other is of the device that gets it."""
+"""The place of an order that moves the line itself; every other is of the device that gets it. A
+line that moves again has the place that follows (`line_after`)."""
 MOST_REPEATS: Final = 8
 """How often a step whose outcome is unknown is repeated before it is given up."""
 
@@ -139,7 +140,7 @@ class Order:
     app_id: str
     kind: Kind
     place: str
-    """`LINE`, or the device: unique within the subscription."""
+    """What begins with `LINE`, or the device: unique within the subscription."""
     state: OrderState
     device: Device
     source: Source
@@ -166,6 +167,13 @@ class Order:
     old_iccid: Iccid | None = None
     """The profile that this one takes the place of."""
     old_terminal_id: str = field(default="", repr=False)
+    """The phone that the line leaves, where that is known."""
+    asked_by: str = field(default="", repr=False)
+    """The terminal that asked for a transfer, where it is not the phone that the line leaves: its
+    tokens outlive that."""
+    lent: str = ""
+    """The id, in hex, of the temporary token that it was asked for with: what becomes of the order
+    becomes of that."""
     waiting: bool = False
     """Whether the device was told to wait: it is told when there is something new."""
     polls: int = 0
@@ -333,6 +341,29 @@ def begin(order: Order, *, call_id: str) -> Order:
 def place_of(device: Device) -> str:
     """Return the place of an order for a device that gets a line of its own, or shares one."""
     return f"eid {device.eid.digits}" if device.eid else f"id {device.terminal_id}"
+
+
+def line_after(order: Order) -> str:
+    """Return the place of the order that moves a line on from where this one brought it.
+
+    There is one such place, so of two phones that want the line, one gets it.
+    """
+    return f"{LINE} after {order.order_id}"
+
+
+def is_of_line(order: Order) -> bool:
+    """Say whether an order moves the line itself."""
+    return order.place.startswith(LINE)
+
+
+def has_moved(before: Order, after: Order) -> bool:
+    """Say whether a line left its old phone by this transition, and not before (TS.43 §8.7)."""
+    return (
+        after.kind is Kind.TRANSFER
+        and is_of_line(after)
+        and before.state is OrderState.RELEASED
+        and after.state is OrderState.ACTIVE
+    )
 
 
 def _after(order: Order, event: Event) -> Order:

@@ -23,15 +23,17 @@ from simgrant.domain.order import (
     Polled,
     Unsubscribed,
     begin,
+    is_of_line,
     place_of,
 )
 from simgrant.domain.policy import Decision, Result
 from simgrant.domain.subscription import Profile
+from simgrant.errors import BadLentToken
 from simgrant.flows.esim_means import FEATURES, Line
 from simgrant.flows.gather import gather, look
 from simgrant.flows.operations.operation import Done, Means, Refused, Task
 from simgrant.identities import Eid, Iccid, Imei, InvalidIdentity
-from simgrant.ports.orders import Kept, NoStock, TooMany
+from simgrant.ports.orders import Kept, NoStock, TokenOver, TooMany
 from simgrant.spec.ids import AppId, OperationResult, ServiceStatus, SubscriptionResult
 from simgrant.wire.activation_code import ActivationCode, push_parameter
 from simgrant.wire.document import Characteristic, Item, Parm
@@ -125,6 +127,9 @@ async def order_for(
     kind: Kind,
     service: CompanionService | None = None,
     old_iccid: Iccid | None = None,
+    place: str = "",
+    old_terminal_id: str = "",
+    asked_by: str = "",
 ) -> Done | Refused:
     """Order a profile for a device, or find the order that there is; return what is told.
 
@@ -135,7 +140,7 @@ async def order_for(
         return _dismissed("not_offered")
     if line.by_address and device.eid is None:
         raise BadParameter("an EID is needed")
-    place = LINE if kind is not Kind.SUBSCRIBE else place_of(device)
+    place = place or (LINE if kind is not Kind.SUBSCRIBE else place_of(device))
     former = await orders(task, means)
     there = former.get(place)
     if there is not None and there.state is not OrderState.ENDED:
@@ -163,6 +168,9 @@ async def order_for(
             plan=task.subscription.plan,
             service=service,
             old_iccid=old_iccid,
+            old_terminal_id=old_terminal_id,
+            asked_by=asked_by,
+            lent=task.lent.token_id.hex() if task.lent is not None else "",
         ),
         call_id=secrets.token_hex(_ORDER_ID_BYTES),
     )
@@ -172,10 +180,12 @@ async def order_for(
             task.subscription.imsi,
             order,
             instead_of=there,
-            most=None if place == LINE else line.most,
+            most=None if is_of_line(order) else line.most,
         )
     except (NoStock, TooMany) as error:
         return _dismissed(error.reason)
+    except TokenOver as error:
+        raise BadLentToken(error.reason) from None
     if made is None:
         # Somebody was faster; where it was the same request, its order is ours.
         made = (await orders(task, means)).get(place)

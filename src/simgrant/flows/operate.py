@@ -177,6 +177,7 @@ class Operate:
                     holder,
                     lent,
                     who.client_id,
+                    who.held_for,
                 ),
                 self._means,
             )

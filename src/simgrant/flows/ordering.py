@@ -39,7 +39,7 @@ from simgrant.domain.order import (
     step,
 )
 from simgrant.errors import Conflict, EcsError
-from simgrant.identities import Imsi
+from simgrant.identities import Iccid, Imsi
 from simgrant.nouns import noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.orders import Kept, Orders
@@ -110,6 +110,11 @@ class Ordering:
         """Return the orders of a subscription by their places."""
         return {order.place: order for order in await self._orders.of(tenant, imsi)}
 
+    async def holder(self, tenant: str, iccid: Iccid) -> Imsi | None:
+        """Return the subscription that has, or had, a profile of an order."""
+        kept = await self._orders.by_iccid(tenant, iccid)
+        return kept.imsi if kept is not None else None
+
     async def make(
         self,
         tenant: str,
@@ -121,8 +126,8 @@ class Ordering:
     ) -> Order | None:
         """Write an order, and return how far it is after a short while.
 
-        None where another request was faster. Raise NoStock, TooMany, or what the store raises;
-        then there is no order.
+        None where another request was faster. Raise NoStock, TooMany, TokenOver, or what the store
+        raises; then there is no order.
         """
         now = int(self._clock.now())
         due_at = now + (self._rules.lease_s if order.todo else self._rules.life_s)
@@ -168,13 +173,22 @@ class Ordering:
         Raise `OutOfOrder` if it cannot have it.
         """
         after = await self.happens(kept, Installed())
+        await self.replaces(Kept(kept.tenant, kept.imsi, after))
+        return after
+
+    async def replaces(self, kept: Kept) -> None:
+        """End the order whose profile an installed one takes the place of; again, it is no error.
+
+        It comes after the installation and not with it: where a process ends in between, whoever
+        says once more that it is installed makes up for it.
+        """
+        after = kept.order
         if after.old_iccid in (None, after.iccid):
-            return after
+            return
         for other in (await self.of(kept.tenant, kept.imsi)).values():
             if other.iccid == after.old_iccid:
                 with contextlib.suppress(OutOfOrder):  # it is over already
                     await self.happens(Kept(kept.tenant, kept.imsi, other), Unsubscribed())
-        return after
 
     async def begins(self, kept: Kept, event: Event) -> Order:
         """Let something happen that the SM-DP+ has to hear of, and return as `make` does."""

@@ -96,6 +96,7 @@ class Events:
         if point != INSTALLATION:
             return Outcome.NOTED
         if kept.order.state in (OrderState.ACTIVE, OrderState.INACTIVE):
+            await self._ordering.replaces(kept)
             return Outcome.REPEATED
         try:
             await self._ordering.installed(kept)

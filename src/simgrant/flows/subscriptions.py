@@ -40,7 +40,7 @@ from simgrant.eap.tuak import topc_from_top
 from simgrant.errors import Conflict
 from simgrant.flows.moments import moment
 from simgrant.flows.order_data import order_data, passed_data
-from simgrant.identities import Imsi, InvalidIdentity, Msisdn
+from simgrant.identities import Iccid, Imsi, InvalidIdentity, Msisdn
 from simgrant.keyring.ring import KeyRing
 from simgrant.nouns import noun
 from simgrant.ports.store import (
@@ -62,6 +62,7 @@ COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
         "plan": "name of a plan in the tenant's policy",
         "status": "active (default), suspended or barred",
         "gid1": "GID1 of the SIM, hexadecimal",
+        "iccid": "ICCID of the SIM, 18 to 20 digits; transfers are held against it",
         "provisioning": "VoWiFi in the network: not_required (default), not_provisioned, "
         "provisioned or in_progress",
         "visited_plmn": "network it was last seen in: digits of MCC and MNC",
@@ -208,6 +209,7 @@ def draft(row: Mapping[str, str], context: Context) -> Draft:
         token_epoch=now,
         created_at=now,
         changed_at=now,
+        iccid=_iccid(values.get("iccid", "")),
     )
     return Draft(subscription, _consents(values, now), _secrets(values))
 
@@ -241,12 +243,12 @@ def check(rows: Iterable[tuple[int, Mapping[str, str] | BadRow]], context: Conte
 def edit(values: Mapping[str, str], context: Context) -> Edit:
     """Return the checked changes; only what is in ``values`` is changed. Raise BadRow.
 
-    ``visited_plmn`` may be empty: the network is then not known any more.
+    ``visited_plmn`` and ``iccid`` may be empty: they are then not known any more.
     """
     check_columns(values)
     plan, status = values.get("plan"), values.get("status")
     visited, provisioning = values.get("visited_plmn"), values.get("provisioning")
-    gid1 = values.get("gid1")
+    gid1, iccid = values.get("gid1"), values.get("iccid")
     change = Change(
         msisdn=_msisdn(values),
         status=None if status is None else _status(status),
@@ -254,6 +256,7 @@ def edit(values: Mapping[str, str], context: Context) -> Edit:
         gid1=None if gid1 is None else _gid1(gid1),
         provisioning=None if provisioning is None else _provisioning(provisioning),
         visited_plmn=None if visited is None else visited_plmn(visited),
+        iccid=None if iccid is None else _digits(_iccid(iccid)),
     )
     return Edit(change, _consents(values, context.now))
 
@@ -264,6 +267,19 @@ def visited_plmn(text: str) -> str:
     if digits and not _PLMN.fullmatch(digits):
         raise BadRow("visited_plmn must be the digits of MCC and MNC, such as 26201")
     return digits
+
+
+def _iccid(text: str) -> Iccid | None:
+    """Return an ICCID, with or without the F that fills its last octet; raise BadRow."""
+    digits = text.upper().removesuffix("F")
+    try:
+        return Iccid(digits) if digits else None
+    except InvalidIdentity as error:
+        raise BadRow(f"iccid: {error}") from None
+
+
+def _digits(iccid: Iccid | None) -> str:
+    return iccid.digits if iccid else ""
 
 
 def _imsi(values: Mapping[str, str], tenant: Tenant) -> Imsi:
@@ -631,6 +647,7 @@ def pending_data(held: Export) -> list[dict[str, Any]]:
             "since": moment(each.at),
             "attempts": each.attempts,
             "last_failure": each.reason or None,
+            "cause": each.cause or None,
             "next_attempt": moment(each.due_at),
         }
         for each in held.notices
@@ -676,6 +693,7 @@ def as_data(subscription: Subscription) -> dict[str, Any]:
         "status": subscription.status.value,
         "plan": subscription.plan,
         "gid1": subscription.gid1,
+        "iccid": subscription.iccid.digits if subscription.iccid else None,
         "provisioning": subscription.provisioning.name.lower(),
         "visited_plmn": subscription.visited_plmn or None,
         "visited_at": moment(subscription.visited_at),

@@ -28,6 +28,12 @@ class TooMany(Conflict):
     default_reason = "too_many_devices"
 
 
+class TokenOver(Conflict):
+    """The temporary token that an order is asked for with is over."""
+
+    default_reason = "lent_token_spent"
+
+
 class StockState(Word):
     """What a profile of our stock is."""
 
@@ -91,7 +97,8 @@ class Orders(Protocol):
         """Write a new order, with an ICCID of our stock where its source is pooled.
 
         Raise `TooMany` where the subscription has ``most`` orders of its application that have not
-        ended, and `NoStock`; then nothing is written.
+        ended, `NoStock`, and `TokenOver` where the token that it is asked for with is not BOUND;
+        then nothing is written.
 
         ``instead_of`` is the ended order that had its place; None where there was none. Return the
         order as it was written, None if somebody else was faster. ``due_at`` is as for `change`.
@@ -115,6 +122,10 @@ class Orders(Protocol):
         ``keep_due`` when it was, so that who has claimed it keeps it. With ``tell`` the clients
         that registered for its application are told. A spared ICCID is free again, one that the
         SM-DP+ chose is noted as taken.
+
+        Where the line has moved by it (`has_moved`), the tokens of every terminal but those that it
+        moved to are over, and their clients that registered for its application are told. A
+        temporary token that it was asked for with is MOVED by then, and CONSUMED where it ends.
         """
 
     async def claim(self, *, now: int, again_at: int, limit: int) -> Sequence[Kept]:

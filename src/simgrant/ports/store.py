@@ -65,6 +65,10 @@ class TokenState(Word):
     REDEEMED = "redeemed"
     """It was given in exchange for something that is good once: only its holder may go on."""
     CONSUMED = "consumed"
+    BOUND = "bound"
+    """It moves a line, and belongs to the first device that was shown with it, its ``holder``."""
+    MOVED = "moved"
+    """The line has moved to that device: it may still ask about it, and nothing more."""
 
 
 @noun
@@ -101,6 +105,8 @@ class DueNotice:
     msisdn: Msisdn | None
     reason: str = ""
     """Why the try before this one did not deliver it."""
+    cause: str = ""
+    """A word for what changed, where it is told why."""
 
 
 @noun
@@ -119,6 +125,8 @@ class PendingNotice:
     """How often it was claimed."""
     reason: str
     """Why the last try did not deliver it; empty before there was one."""
+    cause: str = ""
+    """As in `DueNotice`."""
 
 
 @noun
@@ -173,6 +181,8 @@ class Change:
     provisioning: ProvStatus | None = None
     visited_plmn: str | None = None
     """Digits, or empty for "not known"; sets ``visited_at`` to the time of the change."""
+    iccid: str | None = None
+    """Digits, or empty for "not known"."""
 
 
 @noun

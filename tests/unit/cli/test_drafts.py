@@ -17,6 +17,7 @@ from simgrant.flows.subscriptions import (
     edit,
     visited_plmn,
 )
+from simgrant.identities import Iccid
 from simgrant.spec.ids import ProvStatus
 
 NOW = 1_800_000_000
@@ -53,6 +54,7 @@ def test_a_whole_row() -> None:
         msisdn="447700900001",
         status="suspended",
         gid1="ab",
+        iccid="8944500000000000991f",
         provisioning="in_progress",
         visited_plmn="262-01",
         terms="given",
@@ -68,6 +70,7 @@ def test_a_whole_row() -> None:
     assert subscription.status is SubscriptionStatus.SUSPENDED
     assert (subscription.gid1, subscription.provisioning) == ("AB", ProvStatus.IN_PROGRESS)
     assert (subscription.visited_plmn, subscription.visited_at) == ("26201", NOW)
+    assert subscription.iccid == Iccid("8944500000000000991")
     terms, address = whole.consents
     assert (terms.status, terms.version, terms.at) == (ConsentStatus.GIVEN, "2026-01", NOW)
     assert (address.status, address.version) == (ConsentStatus.IN_PROGRESS, "A1")
@@ -110,6 +113,7 @@ def test_tuak_keys() -> None:
         ({**ROW, "status": "removed"}, "status must be one of active, suspended, barred"),
         ({**ROW, "provisioning": "2"}, "provisioning must be one of"),
         ({**ROW, "gid1": "xy"}, "gid1 must be hexadecimal"),
+        ({**ROW, "iccid": "894450"}, "iccid: Iccid must have 18 to 20 digits"),
         ({**ROW, "visited_plmn": "de"}, "visited_plmn must be"),
         ({**ROW, "terms": "yes"}, "terms must be one of"),
         ({**ROW, "terms_version": "1"}, "terms_version needs terms"),
@@ -174,6 +178,7 @@ def test_an_edit_changes_only_what_is_given() -> None:
     )
     assert edit({"visited_plmn": ""}, CONTEXT).change.visited_plmn == ""
     assert edit({"gid1": ""}, CONTEXT).change.gid1 == ""
+    assert edit({"iccid": ""}, CONTEXT).change.iccid == ""
 
 
 def test_an_edit_is_checked_too() -> None:

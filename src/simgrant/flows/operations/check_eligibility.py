@@ -37,7 +37,7 @@ async def run(task: Task, means: Means) -> Done | Refused:
             status, detail = Eligibility.INCOMPATIBLE, decision.reason
         elif decision.result is Result.PENDING:
             status, detail = Eligibility.DISABLED, decision.reason
-        else:
+        elif task.lent is None:  # What moves the line is no further device.
             live = (await esim.orders(task, means)).values()
             if sum(order.state is not OrderState.ENDED for order in live) >= line.most:
                 status, detail = Eligibility.DISABLED, "too_many_devices"

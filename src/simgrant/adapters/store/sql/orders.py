@@ -11,13 +11,16 @@ import msgspec
 
 from simgrant.adapters.store.sql import rows, statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Run
-from simgrant.domain.order import Order, OrderState
+from simgrant.domain.order import Order, OrderState, has_moved
 from simgrant.identities import Eid, Iccid, Imsi
-from simgrant.ports.orders import Kept, NoStock, Passed, Shelf, StockState, TooMany
+from simgrant.ports.orders import Kept, NoStock, Passed, Shelf, StockState, TokenOver, TooMany
+from simgrant.ports.store import TokenState
 
 _CANDIDATES = 64
 """Free profiles to choose one of: the more there are, the less two who order at once collide."""
 _ADDED_AT_ONCE = 500
+_LINE_MOVED = "line_moved"
+"""Why phones are told that a line has left."""
 
 
 class _Faster(Exception):
@@ -54,6 +57,10 @@ class SqlOrders:
             if most is not None:
                 found = yield Run(statements.ORDERS, (tenant, imsi.digits))
                 _count(map(_to_kept, found), order, most)
+            if order.lent:
+                use = _use(tenant, imsi, order, TokenState.BOUND)
+                if not (yield Run(statements.USE_BY_ORDER, use)):
+                    raise TokenOver
             if order.source.pooled:
                 new = replace(order, iccid=(yield from _reserved(tenant, imsi, order)))
             row = _row(tenant, imsi, new, due_at)
@@ -103,6 +110,11 @@ class SqlOrders:
             if tell:
                 change = rows.change_params(tenant, imsi.digits, after.changed_at)
                 yield Run(statements.NOTICES_OF_APP, (*change, after.app_id))
+            if has_moved(before, after):
+                yield from _left(tenant, imsi, after)
+            elif after.lent and after.state is OrderState.ENDED is not before.state:
+                use = _use(tenant, imsi, after, TokenState.CONSUMED)
+                yield Run(statements.USE_FOLLOWS, use)
             return True
 
         return await self._engine.transact(changed)
@@ -175,6 +187,20 @@ def _count(there: Iterable[Kept], order: Order, most: int) -> None:
     )
     if live >= most:
         raise TooMany(for_operator=f"{live} devices are the most")
+
+
+def _left(tenant: str, imsi: Imsi, after: Order) -> Body[None]:
+    """End what phones hold that the line has left, and tell them."""
+    to = (after.device.terminal_id, after.asked_by)
+    yield Run(statements.TERMINALS_LEFT, (tenant, imsi.digits, *to))
+    change = rows.change_params(tenant, imsi.digits, after.changed_at)
+    yield Run(statements.NOTICES_TO_OTHERS, (*change, after.app_id, *to, _LINE_MOVED))
+    if after.lent:
+        yield Run(statements.USE_FOLLOWS, _use(tenant, imsi, after, TokenState.MOVED))
+
+
+def _use(tenant: str, imsi: Imsi, order: Order, state: TokenState) -> Params:
+    return (tenant, imsi.digits, bytes.fromhex(order.lent), state.value, order.changed_at)
 
 
 def _reserved(tenant: str, imsi: Imsi, order: Order) -> Body[Iccid]:

@@ -34,7 +34,7 @@ from simgrant.domain.subscription import (
     Terminal,
 )
 from simgrant.domain.visit import Receipt, Step, Visit
-from simgrant.identities import Imsi, Msisdn
+from simgrant.identities import Iccid, Imsi, Msisdn
 from simgrant.ports.store import (
     DueNotice,
     Outcome,
@@ -61,7 +61,21 @@ _PROVISIONING = {int(status): status for status in ProvStatus}
 
 def to_subscription(row: Row) -> Subscription:
     """Build a subscription from ``SUBSCRIPTION_COLUMNS``."""
-    tenant, imsi, msisdn, status, plan, gid1, prov, plmn, plmn_at, epoch, created, changed = row
+    (
+        tenant,
+        imsi,
+        msisdn,
+        status,
+        plan,
+        gid1,
+        prov,
+        plmn,
+        plmn_at,
+        epoch,
+        created,
+        changed,
+        iccid,
+    ) = row
     return Subscription(
         tenant,
         Imsi(imsi),
@@ -75,6 +89,7 @@ def to_subscription(row: Row) -> Subscription:
         epoch,
         created,
         changed,
+        None if iccid is None else Iccid(iccid),
     )
 
 
@@ -93,6 +108,7 @@ def from_subscription(value: Subscription) -> Params:
         value.token_epoch,
         value.created_at,
         value.changed_at,
+        None if value.iccid is None else value.iccid.digits,
     )
 
 
@@ -109,6 +125,7 @@ def to_profile(tenant: str, imsi: Imsi, row: Row) -> Profile:
         epoch,
         created_at,
         changed_at,
+        iccid,
         terms,
         terms_version,
         terms_at,
@@ -134,6 +151,7 @@ def to_profile(tenant: str, imsi: Imsi, row: Row) -> Profile:
             epoch,
             created_at,
             changed_at,
+            None if iccid is None else Iccid(iccid),
         ),
         None
         if terms is None
@@ -312,6 +330,7 @@ def to_notice(row: Row) -> DueNotice:
         mark,
         attempts,
         reason,
+        cause,
         action,
         token,
         since,
@@ -331,13 +350,16 @@ def to_notice(row: Row) -> DueNotice:
         else PushRegistration(terminal_id, app_id, app_name, action, token, since),
         None if number is None else Msisdn(number),
         reason or "",
+        cause or "",
     )
 
 
 def to_pending(row: Row) -> PendingNotice:
     """Build a notice that waits from the row of ``NOTICES``."""
-    terminal_id, app_name, app_id, at, due_at, attempts, reason = row
-    return PendingNotice(terminal_id, app_name, app_id, at, due_at, attempts, reason or "")
+    terminal_id, app_name, app_id, at, due_at, attempts, reason, cause = row
+    return PendingNotice(
+        terminal_id, app_name, app_id, at, due_at, attempts, reason or "", cause or ""
+    )
 
 
 def notice_key(notice: DueNotice) -> Params:

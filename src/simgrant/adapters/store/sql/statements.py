@@ -17,7 +17,7 @@ from zlib import crc32
 
 from simgrant.nouns import noun
 
-REVISION = "0007"
+REVISION = "0010"
 """The schema that these statements are for; a test holds it against the migrations."""
 
 TABLES = (
@@ -146,7 +146,7 @@ def _columns(text: str, alias: str) -> str:
 
 SUBSCRIPTION_COLUMNS = (
     "tenant, imsi, msisdn, status, plan, gid1, provisioning, visited_plmn, visited_at,"
-    " token_epoch, created_at, changed_at"
+    " token_epoch, created_at, changed_at, iccid"
 )
 # Of the same table; a status that is NULL is of a consent that was never given.
 CONSENT_COLUMNS = (
@@ -161,7 +161,7 @@ SIM_KEY_COLUMNS = "algorithm, wrapped_k, wrapped_op, amf, sqn_offset, res_length
 # Read for every request, so it gives nothing back that the asker has.
 PROFILE = f"""
 SELECT s.msisdn, s.status, s.plan, s.gid1, s.provisioning, s.visited_plmn, s.visited_at,
-    s.token_epoch, s.created_at, s.changed_at,
+    s.token_epoch, s.created_at, s.changed_at, s.iccid,
     {_columns(CONSENT_COLUMNS, "s")},
     g.token_epoch, g.issued_at
 FROM subscription s
@@ -259,12 +259,24 @@ WHERE tenant = ?1 AND imsi = ?2 AND token_id = ?3 AND holder = ?5 AND state = ?9
 RETURNING 1
 """
 
+# An order is made with a token: one that is bound to this device, and whose order has not ended.
+USE_BY_ORDER = """
+UPDATE token_use SET at = ?5
+WHERE tenant = ?1 AND imsi = ?2 AND token_id = ?3 AND state = ?4
+RETURNING 1
+"""
+
+# What becomes of an order becomes of the token that it was asked for with.
+USE_FOLLOWS = """
+UPDATE token_use SET state = ?4, at = ?5 WHERE tenant = ?1 AND imsi = ?2 AND token_id = ?3
+"""
+
 # --- the management plane ------------------------------------------------------------------
 
 NEW_SUBSCRIPTION = f"""
 INSERT INTO subscription ({SUBSCRIPTION_COLUMNS}, {CONSENT_COLUMNS})
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
-    ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
+    ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
 """
 
 
@@ -285,6 +297,7 @@ ON CONFLICT (tenant, imsi) DO UPDATE SET
     msisdn = excluded.msisdn, status = excluded.status, plan = excluded.plan,
     gid1 = excluded.gid1, provisioning = excluded.provisioning,
     visited_plmn = excluded.visited_plmn, visited_at = excluded.visited_at,
+    iccid = COALESCE(excluded.iccid, subscription.iccid),
     created_at = CASE WHEN subscription.status = 'removed'
         THEN excluded.created_at ELSE subscription.created_at END,
     changed_at = excluded.changed_at,{_kept("terms")},{_kept("address")}
@@ -329,7 +342,8 @@ CHANGED = f"""
 UPDATE subscription SET
     status = COALESCE(?4, status), plan = COALESCE(?5, plan), gid1 = COALESCE(?6, gid1),
     provisioning = COALESCE(?7, provisioning), visited_plmn = COALESCE(?8, visited_plmn),
-    visited_at = CASE WHEN ?8 IS NULL THEN visited_at ELSE ?3 END, changed_at = ?3
+    visited_at = CASE WHEN ?8 IS NULL THEN visited_at ELSE ?3 END, changed_at = ?3,
+    iccid = NULLIF(COALESCE(?9, iccid), '')
 WHERE tenant = ?1 AND imsi = ?2 AND status <> 'removed'
 RETURNING {SUBSCRIPTION_COLUMNS}
 """
@@ -338,7 +352,7 @@ MSISDN_MOVED = "UPDATE subscription SET msisdn = ?3 WHERE tenant = ?1 AND imsi =
 
 REMOVED = """
 UPDATE subscription
-SET status = 'removed', token_epoch = token_epoch + 1, changed_at = ?3,
+SET status = 'removed', token_epoch = token_epoch + 1, changed_at = ?3, iccid = NULL,
     terms_status = NULL, terms_version = NULL, terms_at = NULL, terms_expires_at = NULL,
     address_status = NULL, address_version = NULL, address_at = NULL, address_expires_at = NULL
 WHERE tenant = ?1 AND imsi = ?2
@@ -351,6 +365,11 @@ RETURNING token_epoch
 """
 
 # Every client of the terminal has a grant, and a token is good for its own grant's epoch only.
+TERMINALS_LEFT = """
+UPDATE token_grant SET token_epoch = token_epoch + 1
+WHERE tenant = ?1 AND imsi = ?2 AND terminal_id NOT IN (?3, ?4)
+"""
+
 TERMINAL_REVOKED = """
 UPDATE token_grant SET token_epoch = token_epoch + 1
 WHERE tenant = ?1 AND imsi = ?2 AND terminal_id = ?3
@@ -500,7 +519,7 @@ tenant = ?1 AND imsi = ?2 AND terminal_id = ?3 AND app_name = ?4 AND app_id = ?5
 _NOTICE_IS_NEWER = f"""
 ON CONFLICT ({_NOTICE_KEY}) DO UPDATE SET
     at = excluded.at, mark = excluded.mark, due_at = excluded.due_at, attempts = 0,
-    reason = NULL
+    reason = NULL, cause = excluded.cause
 RETURNING 1
 """
 
@@ -514,6 +533,12 @@ NOTICES_OF_APP = f"""
 INSERT INTO notice ({_NOTICE_KEY}, at, mark, due_at, attempts, shard)
 SELECT {_NOTICE_KEY}, ?3, ?4, ?3, 0, ?5 FROM push_registration
 WHERE tenant = ?1 AND imsi = ?2 AND app_id = ?6
+{_NOTICE_IS_NEWER}"""
+
+NOTICES_TO_OTHERS = f"""
+INSERT INTO notice ({_NOTICE_KEY}, at, mark, due_at, attempts, shard, cause)
+SELECT {_NOTICE_KEY}, ?3, ?4, ?3, 0, ?5, ?9 FROM push_registration
+WHERE tenant = ?1 AND imsi = ?2 AND app_id = ?6 AND terminal_id NOT IN (?7, ?8)
 {_NOTICE_IS_NEWER}"""
 
 NOTICE_BY_SMS = f"""
@@ -545,7 +570,7 @@ WHERE due_at <= ?2 AND ({_NOTICE_KEY}) IN (
     SELECT {_NOTICE_KEY} FROM notice
     WHERE shard = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT ?4
 )
-RETURNING {_NOTICE_KEY}, at, mark, attempts, reason,
+RETURNING {_NOTICE_KEY}, at, mark, attempts, reason, cause,
     {_of_registration("action")}, {_of_registration("token")}, {_of_registration("at")},
     (SELECT s.msisdn FROM subscription s WHERE s.tenant = notice.tenant AND s.imsi = notice.imsi)
 """
@@ -561,7 +586,7 @@ WHERE tenant = ?1 AND imsi = ?2 AND terminal_id = ?3 AND app_name = ?4 AND app_i
 """
 
 NOTICES = """
-SELECT terminal_id, app_name, app_id, at, due_at, attempts, reason FROM notice
+SELECT terminal_id, app_name, app_id, at, due_at, attempts, reason, cause FROM notice
 WHERE tenant = ?1 AND imsi = ?2 ORDER BY terminal_id, app_name, app_id
 """
 

@@ -384,6 +384,7 @@ class SqlStore:
             change.gid1,
             None if change.provisioning is None else int(change.provisioning),
             change.visited_plmn,
+            change.iccid,
         )
 
         def body() -> Body[Subscription]:

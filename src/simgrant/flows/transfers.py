@@ -1,0 +1,183 @@
+"""A line moves from phone to phone: who asks, which profile, to which place (TS.43 §8.3 to 8.9).
+
+Either phone may ask. The old one, whose SIM is proved, says so by naming itself; the new one proves
+the line by a sign-in, or brings a temporary token that the old one acquired (`by_lent_token`). What
+is told of the old SIM is held against what is known of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import field
+from typing import Final
+
+from simgrant.domain.order import LINE, Device, Order, OrderState, is_of_line, line_after
+from simgrant.flows import esim
+from simgrant.flows.esim import BadParameter
+from simgrant.flows.operations.operation import Done, Means, Refused, Task
+from simgrant.identities import Iccid, Imei
+from simgrant.nouns import noun
+from simgrant.wire.request import Ask
+
+MARK_BYTES: Final = 16
+_INSTALLED: Final = frozenset({OrderState.ACTIVE, OrderState.INACTIVE})
+_DOWNLOADED: Final = _INSTALLED | {OrderState.RELEASED}
+_ID_LETTERS: Final = 64
+
+
+@noun
+class Move:
+    """One move of a line, before there is an order for it."""
+
+    place: str
+    """Where its order is: the same for every phone that wants this line now."""
+    old_iccid: Iccid | None
+    old_terminal_id: str = field(repr=False)
+    """The phone that the line leaves; empty where nobody said."""
+    asked_by: str = field(repr=False)
+    """As in `Order`."""
+    note: str
+    """For the record: who asked, and what could not be held against anything."""
+
+
+async def move(task: Task, means: Means, device: Device) -> Move:
+    """Return what a request wants moved; raise `BadParameter` if it is not this line's."""
+    there = await esim.orders(task, means)
+    old = esim.iccid_in(task, "old_terminal_iccid")
+    source = _source(there.values(), old)
+    compared = await is_ours(task, means, old, there)
+    by_old = _by_old_phone(task, device, old)
+    named = task.ask.value("old_terminal_id").strip()[:_ID_LETTERS]
+    left = task.holder.terminal_id if by_old or task.lent is not None else named
+    return Move(
+        place=_place(source, device),
+        old_iccid=old or (source.iccid if source is not None else None),
+        old_terminal_id=left,
+        asked_by="" if by_old or task.lent is not None else task.holder.terminal_id,
+        note=("transfer_by_old_phone" if by_old else "transfer_by_new_phone")
+        + ("" if compared else ", old_iccid_not_compared"),
+    )
+
+
+async def is_ours(
+    task: Task, means: Means, iccid: Iccid | None, there: Mapping[str, Order]
+) -> bool:
+    """Say whether an ICCID was found to be this line's; raise `BadParameter` if it is not.
+
+    It is a SIM's that the operator told us of, or a profile's that we ordered. Where the SIM's is
+    not known, only what is known to be another's can be refused.
+    """
+    if iccid is None or any(order.iccid == iccid for order in there.values()):
+        return True
+    own = task.subscription.iccid
+    if own is not None:
+        if own != iccid:
+            raise BadParameter("an ICCID is not of this line")
+        return True
+    holder = await means.esim.ordering.holder(task.tenant.name, iccid)
+    if holder not in (None, task.subscription.imsi):
+        raise BadParameter("an ICCID is of another line")
+    return False
+
+
+def with_note(outcome: Done | Refused, note: str) -> Done | Refused:
+    """Return what became of a move, with what the record is to say of it."""
+    if isinstance(outcome, Refused) or outcome.detail:
+        return outcome
+    return Done(outcome.items, outcome.wrong_guess, note)
+
+
+# --- the device that a temporary token belongs to -----------------------------------------
+
+
+def mark(token_id: bytes, terminal_id: str, eid: str) -> bytes:
+    """Return what a row keeps of the device that a token belongs to: a half for each identity."""
+    return _half(token_id, b"id", terminal_id.lower()) + _half(token_id, b"eid", eid)
+
+
+def named_mark(token_id: bytes, ask: Ask) -> bytes | None:
+    """Return the mark of the device that a request names; None where it does not name all of it."""
+    terminal_id, eid = _named(ask)
+    return mark(token_id, terminal_id, eid) if terminal_id and eid else None
+
+
+def is_other(token_id: bytes, ask: Ask, held_for: bytes) -> bool:
+    """Say whether a request names another device than that of a mark, in whole or in part."""
+    terminal_id, eid = _named(ask)
+    asked = mark(token_id, terminal_id, eid)
+    return any(
+        given and not hmac.compare_digest(asked[part], held_for[part])
+        for given, part in (
+            (terminal_id, slice(0, MARK_BYTES)),
+            (eid, slice(MARK_BYTES, 2 * MARK_BYTES)),
+        )
+    )
+
+
+def of_holder(task: Task, orders: Iterable[Order]) -> list[Order]:
+    """Return the orders that whoever asks may know of: with a lent token, its device's alone."""
+    if task.lent is None:
+        return list(orders)
+    token_id = task.lent.token_id
+    return [
+        order
+        for order in orders
+        if order.device.eid is not None
+        and hmac.compare_digest(
+            mark(token_id, order.device.terminal_id, order.device.eid.digits), task.held_for
+        )
+    ]
+
+
+def _named(ask: Ask) -> tuple[str, str]:
+    return (
+        ask.value("target_terminal_id").strip()[:_ID_LETTERS],
+        ask.value("target_terminal_eid").strip(),
+    )
+
+
+def _half(token_id: bytes, kind: bytes, text: str) -> bytes:
+    return hashlib.sha256(token_id + kind + text.encode()).digest()[:MARK_BYTES]
+
+
+# --- which order, and who asks ------------------------------------------------------------
+
+
+def _source(orders: Iterable[Order], old: Iccid | None) -> Order | None:
+    """Return the order whose profile moves; None where it is the SIM that the line began with.
+
+    Whoever names a profile that was released for him has it, even if nobody said that it was
+    installed.
+    """
+    live = [order for order in orders if order.state in _DOWNLOADED]
+    for order in live:
+        if old is not None and order.iccid == old:
+            return order
+    line = [order for order in live if is_of_line(order) and order.state in _INSTALLED]
+    return max(line, key=lambda order: order.created_at, default=None)
+
+
+def _place(source: Order | None, device: Device) -> str:
+    if source is None:
+        return LINE
+    if source.device.terminal_id == device.terminal_id and source.device.eid == device.eid:
+        return source.place  # It is there already.
+    return line_after(source)
+
+
+def _by_old_phone(task: Task, device: Device, old: Iccid | None) -> bool:
+    """Say whether it is the phone that the line leaves that asks.
+
+    TS.43 has two signs of it: it names itself as the old terminal (§8.7), or its SIM is the old
+    one. The second holds only for a phone with an IMEI of its own: what has no SIM says the new
+    eSIM's, or is an application with a UUID (§6.3).
+    """
+    if task.lent is not None:
+        return False
+    asks = task.holder.terminal_id.lower()
+    if named := task.ask.value("old_terminal_id").strip().lower():
+        return named == asks
+    has_old_sim = old is not None and old == task.subscription.iccid
+    return has_old_sim and bool(Imei.tac_of(asks)) and asks != device.terminal_id.lower()
