@@ -191,6 +191,7 @@ async def test_a_line_moves_by_a_temporary_token_after_a_while(
 
 
 @pytest.mark.spec("TS.43 §8.9")
+@pytest.mark.conforms("divergence.transfer-token-one-device")
 async def test_a_token_is_the_first_phones_that_is_shown_with_it(world: World) -> None:
     token = await acquired(world)
     first = await asked(new_phone(world), token, "ManageSubscription", **TRANSFER, **NEW)

@@ -210,7 +210,8 @@ class ByLentToken:
         """Return the mark of the device that a token belongs to; raise NotAllowed for another.
 
         It is written before anything is done with the token, so that whatever comes of this
-        request, the next one with another device is refused.
+        request, the next one with another device is refused (divergence
+        "transfer-token-one-device").
         """
         named = named_mark(lent.token_id, ask)
         if use is None and named is not None:
