@@ -1077,6 +1077,7 @@ def partners(loaded: Loaded) -> dict[str, tuple[Partner, ...]]:
                 _operations(f"partners.{name}.operations", settings.operations)
                 if settings.operations
                 else None,
+                frozenset(text.lower() for text in settings.enterprises),
                 settings.access_token,
                 _app_key(loaded, name, settings.app_key),
             ),
@@ -1139,6 +1140,7 @@ def esims(loaded: Loaded) -> dict[str, Esim]:
             tuple(map(CompanionService, table.services)) if table.app == "companion" else (),
             table.most,
             by_address=table.download == "smdp_address",
+            most_an_hour=table.most_an_hour,
             plans=tuple(
                 PlanOffer(name, offer.name, offer.description, offer.profile_type)
                 for name in table.plans

@@ -27,8 +27,9 @@ from simgrant.domain.order import (
     Trouble,
     Unsubscribed,
 )
+from simgrant.domain.owner import Enterprise, Owner
 from simgrant.identities import Eid, Iccid, Imsi
-from simgrant.ports.orders import NoStock, Shelf, TokenOver
+from simgrant.ports.orders import NoStock, Shelf, TokenOver, TooFast, TooMany
 from simgrant.ports.store import TokenState, TokenUse
 from tests.conformance.test_store import IMEI, IMSI, OTHER, PUSH, TERMINAL, T, accept, new
 
@@ -92,7 +93,7 @@ async def test_an_order_is_kept_as_it_is_with_a_profile_of_ours(store: SqlStore)
     assert order.iccid is not None
     found = await store.orders.by_iccid(T, order.iccid)
     assert found is not None
-    assert (found.imsi, found.order) == (IMSI, order)
+    assert (found.owner, found.order) == (IMSI, order)
     assert await store.orders.by_iccid("blue", order.iccid) is None
 
 
@@ -239,7 +240,7 @@ async def test_who_claims_an_order_has_it_for_a_while(store: SqlStore) -> None:
         *(store.orders.claim(now=20, again_at=60, limit=9) for _ in range(3))
     )
     claimed = [kept for some in claims for kept in some]
-    assert {(kept.tenant, kept.imsi, kept.order.place) for kept in claimed} == {
+    assert {(kept.tenant, kept.owner, kept.order.place) for kept in claimed} == {
         (T, IMSI, "eid 1"),
         (T, IMSI, "eid 2"),
     }
@@ -377,3 +378,107 @@ async def test_who_is_erased_has_no_orders_and_no_profiles(store: SqlStore) -> N
     assert await store.orders.by_iccid(T, order.iccid) is None
     # The SM-DP+ has it as ordered, so it is nobody else's either.
     assert await store.orders.stock(T) == [Shelf("main", "watch", 1, 1)]
+
+
+ACME, GLOBEX = Enterprise("acme"), Enterprise("globex")
+
+
+async def fleet(store: SqlStore, count: int, owner: Owner = ACME, **bounds: int) -> list[Order]:
+    """Let as many devices at once have an order of an enterprise, and return those that do."""
+    outcomes = await asyncio.gather(
+        *(
+            store.orders.make(
+                T, owner, an_order(f"id {n}", number=n), instead_of=None, due_at=20, **bounds
+            )
+            for n in range(count)
+        ),
+        return_exceptions=True,
+    )
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException) and not isinstance(outcome, TooMany | TooFast):
+            raise outcome
+    return [outcome for outcome in outcomes if isinstance(outcome, Order)]
+
+
+async def test_an_enterprise_has_orders_as_a_subscription_has(store: SqlStore) -> None:
+    await stocked(store, 9)
+    orders = await fleet(store, 3)
+    other = await store.orders.make(
+        T, GLOBEX, an_order("id 0", number=9), instead_of=None, due_at=20
+    )
+    assert other is not None
+    assert list(await store.orders.of(T, ACME)) == orders
+    assert await store.orders.at(T, ACME, "id 1") == orders[1]
+    assert await store.orders.at(T, GLOBEX, "id 1") is None
+    assert await store.orders.at("blue", ACME, "id 1") is None
+    assert other.iccid is not None
+    found = await store.orders.by_iccid(T, other.iccid)
+    assert found is not None
+    assert (found.owner, found.order) == (GLOBEX, other)
+    claimed = []
+    while some := await store.orders.claim(now=20, again_at=90, limit=9):
+        claimed += [(kept.owner, kept.order.place) for kept in some]
+    assert sorted(claimed, key=str) == sorted(
+        [(ACME, "id 0"), (ACME, "id 1"), (ACME, "id 2"), (GLOBEX, "id 0")], key=str
+    )
+    assert [each.event for each in await store.orders.history(T, GLOBEX)] == ["made"]
+
+
+async def test_an_enterprise_has_no_more_than_it_may(store: SqlStore) -> None:
+    await stocked(store, 20)
+    assert len(await fleet(store, 9, most=4)) == 4
+    assert await store.orders.live_of(T, ACME) == 4
+    assert await store.orders.live_of(T, GLOBEX) == 0
+    assert await store.orders.stock(T) == [Shelf("main", "watch", 16, 4)]
+    one = (await store.orders.of(T, ACME))[0]
+    after = domain.step(one, Unsubscribed(), at=20, call_id="c")
+    for _ in range(2):  # the second is of who saw it live, and changes nothing
+        await store.orders.change(T, ACME, after, before=one, event="over", due_at=None)
+    assert await store.orders.live_of(T, ACME) == 3
+    again = an_order("id 77", number=77)
+    for made_it in (True, False):
+        try:
+            assert await store.orders.make(T, ACME, again, instead_of=None, due_at=20, most=4)
+        except TooMany:
+            assert not made_it
+        again = replace(again, place="id 78")
+    assert await store.orders.live_of(T, ACME) == 4
+
+
+async def test_an_enterprise_makes_no_more_in_an_hour_than_it_may(store: SqlStore) -> None:
+    await stocked(store, 20)
+    assert len(await fleet(store, 6, most_an_hour=4)) == 4
+    order = replace(an_order("id 9", number=9), created_at=3_590, changed_at=3_590)
+    with pytest.raises(TooFast) as caught:
+        await store.orders.make(T, ACME, order, instead_of=None, due_at=20, most_an_hour=4)
+    assert caught.value.retry_after == 10
+    assert await store.orders.make(T, GLOBEX, order, instead_of=None, due_at=20, most_an_hour=4)
+    order = replace(order, changed_at=3_600)
+    assert await store.orders.make(T, ACME, order, instead_of=None, due_at=20, most_an_hour=4)
+    assert await store.orders.live_of(T, ACME) == 5
+
+
+async def test_what_is_not_made_is_not_counted(store: SqlStore) -> None:
+    await stocked(store, 2)
+    (order,) = await fleet(store, 1, most_an_hour=2)
+    assert await store.orders.make(T, ACME, order, instead_of=None, due_at=20) is None
+    await made(store, an_order(number=7))
+    with pytest.raises(NoStock):
+        await store.orders.make(
+            T, ACME, an_order("id 5", number=5), instead_of=None, due_at=20, most_an_hour=2
+        )
+    assert await store.orders.live_of(T, ACME) == 1
+
+
+async def test_the_orders_of_an_enterprise_are_forgotten(store: SqlStore) -> None:
+    await stocked(store, 5)
+    await fleet(store, 2)
+    theirs = await fleet(store, 1, GLOBEX)
+    ours = await made(store, an_order(number=7))
+    assert await store.orders.forget(T, ACME) == 2
+    assert await store.orders.of(T, ACME) == []
+    assert await store.orders.history(T, ACME) == []
+    assert await store.orders.live_of(T, ACME) == 0
+    assert await store.orders.of(T, GLOBEX) == theirs
+    assert await store.orders.of(T, IMSI) == [ours]
+    assert await store.orders.stock(T) == [Shelf("main", "watch", 1, 4)]

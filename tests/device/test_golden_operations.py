@@ -104,7 +104,7 @@ BY_PARTNER = [
         marks=pytest.mark.conforms("app-tokens.answered", "ap2015.IMSI"),
     ),
 ]
-_SEALED = re.compile(rb'(?<=")[\w-]{100,}(?=")')
+_SEALED = re.compile(rb'(?<=")[\w-]{80,}(?=")')
 _APP_NAME = re.compile(rb'(3PAppNameAnon"(?: value=|:)")[\w-]+')
 
 

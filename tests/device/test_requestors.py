@@ -1,6 +1,6 @@
 """Systems that ask by themselves: by access_token, then by TOKEN (TS.43 §2.8.3, §10).
 
-What they may ask for comes with the operations of ap2011; one of the test's own stands for them.
+An operation of the test's own stands for those of ap2011, which have tests of their own.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ jwks = "login.json"
 requestor_ids = ["Fleet-1", "fleet-2"]
 client_ids = ["fleet"]
 operations = ["CountDevices"]
+enterprises = ["ACME"]
 [partners.bank]
 requestor_ids = ["bank-1"]
 client_ids = ["bank"]
@@ -136,6 +137,7 @@ async def test_a_system_gets_a_token_and_goes_on_with_that(world: World) -> None
     assert later.object["Token"] == {"token": token["token"], "validity": "100"}
     record = (await world.server.records())[-1]
     assert (record["leg"], record["operation"]) == ("requestor_token", "CountDevices")
+    assert record["requestor"] == "fleet/acme"
     assert world.server.store.asked == [], "nobody's subscription was looked at"
 
 
@@ -190,6 +192,14 @@ async def test_a_phones_token_is_no_systems_and_the_other_way_round(world: World
         ("fleet", {}, {"requestor_id": "nobody"}, 403, "requestor_unknown"),
         ("bank", {}, {}, 403, "requestor_unknown"),
         ("nobody", {}, {}, 403, "requestor_unknown"),
+        ("fleet", {}, {"enterprise_id": "globex"}, 403, "enterprise_not_of_requestor"),
+        (
+            "bank",
+            {},
+            {"requestor_id": "bank-1", "enterprise_id": "acme"},
+            403,
+            "enterprise_not_of_requestor",
+        ),
         ("fleet", {}, {"requestor_id": ""}, 400, "no_requestor"),
         ("fleet", {}, {"requestor_id": "x" * 129}, 400, "parameter_too_long"),
         ("fleet", {}, {"enterprise_id": "x" * 129}, 400, "parameter_too_long"),
@@ -241,9 +251,14 @@ async def test_whoever_is_taken_out_of_the_settings_is_out(bench: Workbench) -> 
     async with opened(bench, SETTINGS.replace('operations = ["CountDevices"]', "")) as world:
         token = await world.token()
         assert (await world.ask(token=token)).status == 200
+        of_acme = await world.token(enterprise_id="acme")
     without = SETTINGS.replace('operations = ["CountDevices"]', "").replace("Fleet-1", "fleet-3")
     async with opened(bench, without) as world:
         assert (await world.ask(token=token)).status == 403
+    without = SETTINGS.replace('operations = ["CountDevices"]', "").replace("ACME", "globex")
+    async with opened(bench, without) as world:
+        assert (await world.ask(token=token)).status == 200
+        assert (await world.ask(token=of_acme)).status == 403
 
 
 async def test_without_an_issuer_nobody_is_believed(bench: Workbench) -> None:

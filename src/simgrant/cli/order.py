@@ -13,10 +13,10 @@ import typer
 
 from simgrant.cli.common import (
     BadUsage,
-    ImsiArgument,
     JsonOption,
     Refused,
     TenantOption,
+    YesOption,
     desk,
     note,
     print_json,
@@ -28,9 +28,15 @@ from simgrant.cli.common import table as show_table
 
 if TYPE_CHECKING:
     from simgrant.domain.order import Order
+    from simgrant.domain.owner import Owner
     from simgrant.identities import Iccid
+    from simgrant.ports.store import Store
 
 app = typer.Typer(help="eSIM orders.", no_args_is_help=True)
+WhoseArgument = Annotated[
+    str,
+    typer.Argument(metavar="WHOSE", help="IMSI, MSISDN with +, or enterprise:ID."),
+]
 _AT_ONCE = 5_000
 
 
@@ -42,21 +48,20 @@ def order() -> None:
 @app.command()
 def show(
     ctx: typer.Context,
-    imsi: ImsiArgument,
+    whose: WhoseArgument,
     *,
     tenant: TenantOption = "default",
     json: JsonOption = False,
 ) -> None:
-    """Show the orders of a subscription and everything that happened to them."""
+    """Show the orders of a subscription, or an enterprise, and everything that happened to them."""
 
     async def work() -> None:
-        from simgrant.flows import subscriptions
         from simgrant.flows.order_data import order_data, passed_data
 
         async with desk(ctx, tenant) as here:
-            found = await subscriptions.find(here.store, tenant, imsi)
-            orders = await here.store.orders.of(tenant, found.imsi)
-            history = await here.store.orders.history(tenant, found.imsi)
+            owner = await _owner(here.store, tenant, whose)
+            orders = await here.store.orders.of(tenant, owner)
+            history = await here.store.orders.history(tenant, owner)
         passed = [passed_data(one) for one in history]
         if json:
             print_json({"orders": [order_data(each) for each in orders], "history": passed})
@@ -94,12 +99,15 @@ def orphans(
     """
 
     async def work() -> None:
+        from simgrant.domain.owner import push_owner
         from simgrant.flows.order_data import order_data
 
         async with desk(ctx, tenant) as here:
             found = await here.store.orders.orphans(tenant)
         if json:
-            print_json([{"imsi": kept.imsi.digits, **order_data(kept.order)} for kept in found])
+            print_json(
+                [{"whose": push_owner(kept.owner), **order_data(kept.order)} for kept in found]
+            )
         elif found:
             _table([kept.order for kept in found])
         else:
@@ -111,7 +119,7 @@ def orphans(
 @app.command()
 def end(
     ctx: typer.Context,
-    imsi: ImsiArgument,
+    whose: WhoseArgument,
     order_id: Annotated[
         str, typer.Argument(metavar="ORDER", help="The order's id, or its first letters.")
     ],
@@ -122,24 +130,57 @@ def end(
 
     async def work() -> None:
         from simgrant.domain.order import OutOfOrder
-        from simgrant.flows import subscriptions
         from simgrant.flows.ordering import give_up
 
         async with desk(ctx, tenant) as here:
-            found = await subscriptions.find(here.store, tenant, imsi)
+            owner = await _owner(here.store, tenant, whose)
             meant = [
                 each
-                for each in await here.store.orders.of(tenant, found.imsi)
+                for each in await here.store.orders.of(tenant, owner)
                 if each.order_id.startswith(order_id.lower())
             ]
             if len(meant) != 1:
-                raise Refused(f"{len(meant)} orders of this subscription begin with {order_id}")
+                raise Refused(f"{len(meant)} orders of {whose} begin with {order_id}")
             try:
-                after = await give_up(here.store.orders, tenant, found.imsi, meant[0], at=here.now)
+                after = await give_up(here.store.orders, tenant, owner, meant[0], at=here.now)
             except OutOfOrder:
                 raise Refused("it has ended already") from None
         what = "its profile is given back" if after.todo else "there was nothing to give back"
         note(f"order {after.order_id[:8]} has ended; {what}")
+
+    run(work())
+
+
+@app.command()
+def forget(
+    ctx: typer.Context,
+    enterprise: Annotated[
+        str, typer.Argument(metavar="ENTERPRISE", help="Whose: the enterprise_id.")
+    ],
+    *,
+    tenant: TenantOption = "default",
+    yes: YesOption = False,
+) -> None:
+    """Delete the orders of an enterprise and their history; `subscription erase` is for the others.
+
+    What its devices have installed stays there, and their ICCIDs are never used again.
+    """
+
+    async def work() -> None:
+        from simgrant.domain.order import OrderState
+        from simgrant.domain.owner import Enterprise
+
+        owner = Enterprise(enterprise.lower())
+        async with desk(ctx, tenant) as here:
+            orders = await here.store.orders.of(tenant, owner)
+            if any(each.todo for each in orders):
+                raise Refused("something is still to be done at an SM-DP+: try again later")
+            live = sum(each.state is not OrderState.ENDED for each in orders)
+            if not yes:
+                note(f"would delete {len(orders)} orders, {live} of them live; do it with --yes")
+                return
+            count = await here.store.orders.forget(tenant, owner)
+        note(f"{count} orders deleted")
 
     run(work())
 
@@ -201,6 +242,16 @@ def stock(
         )
 
     run(work())
+
+
+async def _owner(store: Store, tenant: str, whose: str) -> Owner:
+    """Return whose orders are meant; raise BadRow or Conflict for nobody."""
+    from simgrant.domain.owner import is_enterprise, pull_owner
+    from simgrant.flows import subscriptions
+
+    if is_enterprise(whose):
+        return pull_owner(whose)
+    return (await subscriptions.find(store, tenant, whose)).imsi
 
 
 def _iccids(path: Path) -> Iterator[Iccid]:

@@ -379,8 +379,11 @@ def _esim_problems(loaded: Loaded) -> list[str]:
             found.append(f"{where}.profile_type: must be set")
         if esim.app == "companion" and not esim.services:
             found.append(f"{where}.services: a companion needs one")
-        if not 1 <= esim.most <= 1_000:
-            found.append(f"{where}.most: {esim.most} is not within 1 to 1000")
+        highest = 1_000_000 if esim.app == "enterprise" else 1_000
+        if not 1 <= esim.most <= highest:
+            found.append(f"{where}.most: {esim.most} is not within 1 to {highest}")
+        if not 1 <= esim.most_an_hour <= 1_000_000:
+            found.append(f"{where}.most_an_hour: {esim.most_an_hour} is not within 1 to 1000000")
         found += [
             f"{where}.plans: there is no [plan_offers.{plan}]"
             for plan in esim.plans

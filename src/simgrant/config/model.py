@@ -591,6 +591,9 @@ class Partner(Section, frozen=True):
     operations: tuple[str, ...] = ()
     """Operations that it may ask for; empty = every one that a subscriber's token allows. What a
     system asks for by itself (`ap2011`) has to be named."""
+    enterprises: tuple[str, ...] = ()
+    """Enterprises (`enterprise_id`, in any letter case) that it may act for when it asks by itself
+    (`ap2011`, see [Enterprises](../enterprises.md)); empty = none."""
     access_token: bool = True
     """Whether it has to prove itself with an `access_token` too, of one of the `[issuers]`."""
     app_key: str = ""
@@ -730,7 +733,9 @@ class Esim(Section, frozen=True):
     services: tuple[Literal["SharedNumber", "DiffNumber", "FamilyNumber"], ...] = ("SharedNumber",)
     """Whose numbers companions may have, the usual one first."""
     most: int = 5
-    """Devices that one subscription may have at a time."""
+    """Devices that one subscription, or one enterprise, may have at a time."""
+    most_an_hour: int = 1000
+    """Orders that one enterprise may make in an hour; without effect on the others."""
     download: Literal["activation_code", "smdp_address"] = "activation_code"
     """What devices are told: an activation code, or the SM-DP+, which knows the profile by the
     device's EID."""

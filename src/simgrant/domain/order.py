@@ -279,6 +279,13 @@ class Deactivated:
 
 
 @noun
+class PlanChanged:
+    """The plan is to be another; the profile stays."""
+
+    plan: str
+
+
+@noun
 class Unsubscribed:
     """The subscriber wants no more of it."""
 
@@ -310,6 +317,7 @@ Event: TypeAlias = (
     | Installed
     | Activated
     | Deactivated
+    | PlanChanged
     | Unsubscribed
     | GivenUp
     | Found
@@ -340,7 +348,12 @@ def begin(order: Order, *, call_id: str) -> Order:
 
 def place_of(device: Device) -> str:
     """Return the place of an order for a device that gets a line of its own, or shares one."""
-    return f"eid {device.eid.digits}" if device.eid else f"id {device.terminal_id}"
+    return f"eid {device.eid.digits}" if device.eid else place_of_id(device.terminal_id)
+
+
+def place_of_id(terminal_id: str) -> str:
+    """Return the place of an order for a device that is known by its identity alone."""
+    return f"id {terminal_id}"
 
 
 def line_after(order: Order) -> str:
@@ -387,6 +400,8 @@ def _after(order: Order, event: Event) -> Order:
             return replace(order, state=OrderState.ACTIVE)
         case ((OrderState.RELEASED | OrderState.ACTIVE | OrderState.INACTIVE), Deactivated()):
             return replace(order, state=OrderState.INACTIVE)
+        case state, PlanChanged(plan) if state in LIVE:
+            return replace(order, plan=plan)
         case OrderState.ENDED, Downloaded(iccid) if order.orphan:
             # It was given up while the call was under way: now it has a name to be cancelled by.
             return _next(replace(order, iccid=iccid, orphan=False), Todo.CANCEL)

@@ -18,6 +18,8 @@ class Partner:
     """Its OAuth clients."""
     operations: frozenset[str] | None = None
     """Names of the operations it may ask for; None = every one that a token allows."""
+    enterprises: frozenset[str] = frozenset()
+    """Whom it may act for when it asks without any subscriber's token: ids in lower case."""
     needs_access_token: bool = True
     """Whether a token of a subscriber is not enough, and it has to prove itself too."""
     app_key: str = field(default="", repr=False)

@@ -55,6 +55,8 @@ class Trail:
     """The operation asked for, as TS.43 spells it; ``unknown`` for any other word."""
     operation_result: int = 0
     """Its OperationResult; 0 while there is none."""
+    requestor: str = ""
+    """Of a system that asks by itself: the partner, and behind a slash whom it acts for."""
     device: Device | None = None
     times: dict[str, int] = field(default_factory=dict)
     """Unix seconds at which the sources of the facts told them, by source."""

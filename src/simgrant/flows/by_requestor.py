@@ -2,7 +2,8 @@
 
 By an access_token of an issuer that the tenant trusts, and from then on by the TOKEN it got for
 that. What is wrong with either is 511, upon which the system gets a new access token. A partner
-whose client or requestor_id is taken out of the settings is out at once, whatever it holds.
+whose client or requestor_id is taken out of the settings is out at once, whatever it holds, and so
+it is from an enterprise that it may no longer act for.
 """
 
 from __future__ import annotations
@@ -77,6 +78,9 @@ class ByRequestor:
         partner = self._means.partner(tenant.name, claims.client_id)
         if partner is None or requestor_id not in partner.requestor_ids:
             raise NotAllowed("requestor_unknown")
+        if claims.enterprise_id and claims.enterprise_id not in partner.enterprises:
+            raise NotAllowed("enterprise_not_of_requestor")
+        trail.requestor = f"{partner.name}/{claims.enterprise_id}"
         requestor = Requestor(partner, claims.client_id, requestor_id, claims.enterprise_id)
         token = Token(ask.token or self._pushed(claims, tenant), max(1, claims.expires - now))
         return ProvedRequestor(tenant, requestor, claims.app_id, token, now)

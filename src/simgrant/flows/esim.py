@@ -20,6 +20,7 @@ from simgrant.domain.order import (
     Order,
     OrderState,
     OutOfOrder,
+    PlanChanged,
     Polled,
     Unsubscribed,
     begin,
@@ -31,7 +32,7 @@ from simgrant.domain.subscription import Profile
 from simgrant.errors import BadLentToken
 from simgrant.flows.esim_means import FEATURES, Line
 from simgrant.flows.gather import gather, look
-from simgrant.flows.operations.operation import Done, Means, Refused, Task
+from simgrant.flows.operations.operation import AnyTask, Done, Means, Refused, Task
 from simgrant.identities import Eid, Iccid, Imei, InvalidIdentity
 from simgrant.ports.orders import Kept, NoStock, TokenOver, TooMany
 from simgrant.spec.ids import AppId, OperationResult, ServiceStatus, SubscriptionResult
@@ -50,7 +51,7 @@ class BadParameter(ValueError):
     """A parameter is missing, malformed or about something else; the text names it."""
 
 
-def line_of(task: Task, means: Means) -> Line | None:
+def line_of(task: AnyTask, means: Means) -> Line | None:
     """Return what the tenant offers to this application; None where nothing."""
     return means.esim.esims[task.tenant.name].lines.get(task.app_id)
 
@@ -75,19 +76,21 @@ def device_fact(device: Device) -> DeviceFact:
     return DeviceFact(tac, device.vendor, device.model, device.sw_version)
 
 
-def device_in(task: Task, prefix: str) -> Device:
+def device_in(task: AnyTask, prefix: str) -> Device:
     """Return the device that the parameters with this prefix describe; raise `BadParameter`."""
     value = task.ask.value
     terminal_id = value(f"{prefix}_id").strip()
     if not terminal_id:
         raise BadParameter(f"{prefix}_id is missing")
+    if len(terminal_id) > _NAME_LETTERS:
+        raise BadParameter(f"{prefix}_id is too long")
     eid = value(f"{prefix}_eid").strip()
     try:
         checked = Eid(eid) if eid else None
     except InvalidIdentity:
         raise BadParameter(f"{prefix}_eid is no EID") from None
     return Device(
-        terminal_id[:_NAME_LETTERS],
+        terminal_id,
         checked,
         value(f"{prefix}_vendor")[:_NAME_LETTERS],
         value(f"{prefix}_model")[:_NAME_LETTERS],
@@ -96,7 +99,7 @@ def device_in(task: Task, prefix: str) -> Device:
     )
 
 
-def iccid_in(task: Task, *names: str) -> Iccid | None:
+def iccid_in(task: AnyTask, *names: str) -> Iccid | None:
     """Return the first ICCID of these parameters; raise `BadParameter` for what is none."""
     for name in names:
         text = task.ask.value(name).strip().upper().removesuffix("F")
@@ -108,15 +111,41 @@ def iccid_in(task: Task, *names: str) -> Iccid | None:
     return None
 
 
+def plan_in(task: AnyTask, line: Line) -> str:
+    """Return the plan that was chosen, empty for none; raise `BadParameter` for what is none."""
+    plan = task.ask.value("plan_id").strip()
+    if plan and line.offer(plan) is None:
+        raise BadParameter("plan_id is no plan that may be chosen")
+    return plan
+
+
+async def change_plan(task: AnyTask, means: Means, order: Order) -> Done:
+    """Let an order have the plan that the request names; raise `BadParameter`, `OutOfOrder`."""
+    line = line_of(task, means)
+    plan = plan_in(task, line) if line is not None else ""
+    if line is None or not plan:
+        raise BadParameter("plan_id is missing")
+    if line.source_of(plan).profile_type != order.source.profile_type:
+        raise BadParameter("this plan is for profiles of another type")
+    if plan != order.plan or order.state is OrderState.ENDED:
+        await means.esim.ordering.happens(kept(task, order), PlanChanged(plan))
+    return result(SubscriptionResult.DONE)
+
+
+def new_matching_id() -> str:
+    """Return a matching id that nobody can guess."""
+    return "".join(secrets.choice(_MATCHING_ID) for _ in range(_MATCHING_ID_LETTERS))
+
+
 async def orders(task: Task, means: Means) -> dict[str, Order]:
     """Return the orders of this application, by place."""
     found = await means.esim.ordering.of(task.tenant.name, task.subscription.imsi)
     return {place: order for place, order in found.items() if order.app_id == task.app_id}
 
 
-def kept(task: Task, order: Order) -> Kept:
+def kept(task: AnyTask, order: Order) -> Kept:
     """Return an order with whose it is."""
-    return Kept(task.tenant.name, task.subscription.imsi, order)
+    return Kept(task.tenant.name, task.owner, order)
 
 
 async def order_for(
@@ -137,15 +166,16 @@ async def order_for(
     """
     line = line_of(task, means)
     if line is None:
-        return _dismissed("not_offered")
+        return dismissed("not_offered")
     if line.by_address and device.eid is None:
         raise BadParameter("an EID is needed")
+    plan = plan_in(task, line)
     place = place or (LINE if kind is not Kind.SUBSCRIBE else place_of(device))
     former = await orders(task, means)
     there = former.get(place)
     if there is not None and there.state is not OrderState.ENDED:
         if there.device.terminal_id != device.terminal_id or there.device.eid != device.eid:
-            return _dismissed("another_device_was_faster")
+            return dismissed("another_device_was_faster")
         if kind is not Kind.RECOVER or there.iccid != old_iccid:
             return await told(task, means, there)
         # Its profile is gone from the device: what it stood for is over.
@@ -161,11 +191,11 @@ async def order_for(
             place=place,
             state=OrderState.ORDERED,
             device=device,
-            source=line.source,
-            matching_id="".join(secrets.choice(_MATCHING_ID) for _ in range(_MATCHING_ID_LETTERS)),
+            source=line.source_of(plan),
+            matching_id=new_matching_id(),
             created_at=task.at,
             changed_at=task.at,
-            plan=task.subscription.plan,
+            plan=plan or task.subscription.plan,
             service=service,
             old_iccid=old_iccid,
             old_terminal_id=old_terminal_id,
@@ -183,18 +213,18 @@ async def order_for(
             most=None if is_of_line(order) else line.most,
         )
     except (NoStock, TooMany) as error:
-        return _dismissed(error.reason)
+        return dismissed(error.reason)
     except TokenOver as error:
         raise BadLentToken(error.reason) from None
     if made is None:
         # Somebody was faster; where it was the same request, its order is ours.
         made = (await orders(task, means)).get(place)
         if made is None or made.device.terminal_id != device.terminal_id:
-            return _dismissed("another_device_was_faster")
+            return dismissed("another_device_was_faster")
     return await told(task, means, made)
 
 
-async def told(task: Task, means: Means, order: Order) -> Done | Refused:
+async def told(task: AnyTask, means: Means, order: Order) -> Done | Refused:
     """Return what a device is told that asked for this order."""
     match order.state:
         case OrderState.RELEASED | OrderState.ACTIVE | OrderState.INACTIVE:
@@ -203,10 +233,10 @@ async def told(task: Task, means: Means, order: Order) -> Done | Refused:
             return result(SubscriptionResult.DELETE_PROFILE_IN_USE)
         case state if state in UNDER_WAY:
             return result(SubscriptionResult.DELAYED_DOWNLOAD)
-    return _dismissed(order.reason)
+    return dismissed(order.reason)
 
 
-def download_info(task: Task, means: Means, order: Order) -> Characteristic:
+def download_info(task: AnyTask, means: Means, order: Order) -> Characteristic:
     """Return where a profile is downloaded from (TS.43 §6.5.3)."""
     line, items = line_of(task, means), list[Item]()
     address = order.smdp_address
@@ -224,14 +254,15 @@ def download_info(task: Task, means: Means, order: Order) -> Characteristic:
     return Characteristic("DownloadInfo", tuple(items))
 
 
-async def configuration(task: Task, means: Means, order: Order) -> tuple[Item, ...]:
+async def configuration(task: AnyTask, means: Means, order: Order) -> tuple[Item, ...]:
     """Return the members of a configuration (TS.43 §6.5.5); a device that waits has polled."""
     esim = means.esim.esims[task.tenant.name]
     if order.state in UNDER_WAY:
         try:
             order = await means.esim.ordering.happens(kept(task, order), Polled(esim.most_polls))
         except OutOfOrder:
-            order = (await orders(task, means)).get(order.place, order)
+            ordering = means.esim.ordering
+            order = await ordering.at(task.tenant.name, task.owner, order.place) or order
     items: list[Item] = []
     if order.iccid is not None:
         items.append(Parm("ICCID", order.iccid.digits))
@@ -273,7 +304,8 @@ def bad_parameter(error: BadParameter) -> Refused:
     return Refused(OperationResult.INVALID_PARAMETER, str(error))
 
 
-def _dismissed(reason: str) -> Done:
+def dismissed(reason: str) -> Done:
+    """Return that the device gets no profile, with the reason for the operator."""
     return Done((_RESULT[SubscriptionResult.DISMISS],), detail=reason)
 
 

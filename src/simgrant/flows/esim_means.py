@@ -24,7 +24,9 @@ class Line:
     services: tuple[CompanionService, ...] = ()
     """Whose numbers companions may have."""
     most: int = 5
-    """Devices that one subscription may have at a time."""
+    """Devices that one subscription, or one enterprise, may have at a time."""
+    most_an_hour: int = 1_000
+    """Orders that one enterprise may make in an hour."""
     by_address: bool = False
     """Whether devices are told the SM-DP+ and the ICCID, in the place of an activation code."""
     plans: tuple[PlanOffer, ...] = ()

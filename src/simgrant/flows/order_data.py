@@ -26,6 +26,7 @@ def order_data(order: Order) -> dict[str, Any]:
         "eid": order.device.eid.digits if order.device.eid else None,
         "terminal_id": order.device.terminal_id,
         "name": order.device.name,
+        "plan": order.plan,
         "service": order.service.value if order.service else None,
         "smdp": order.source.smdp,
         "created_at": moment(order.created_at),

@@ -32,14 +32,16 @@ from simgrant.domain.order import (
     Order,
     OrderState,
     OutOfOrder,
+    PlanChanged,
     Settled,
     Todo,
     Trouble,
     Unsubscribed,
     step,
 )
+from simgrant.domain.owner import Enterprise, Owner
 from simgrant.errors import Conflict, EcsError
-from simgrant.identities import Iccid, Imsi
+from simgrant.identities import Iccid
 from simgrant.nouns import noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.orders import Kept, Orders
@@ -106,39 +108,59 @@ class Ordering:
         """Return an SM-DP+ of a tenant."""
         return self._smdps.get(tenant, {}).get(name)
 
-    async def of(self, tenant: str, imsi: Imsi) -> dict[str, Order]:
-        """Return the orders of a subscription by their places."""
-        return {order.place: order for order in await self._orders.of(tenant, imsi)}
+    async def of(self, tenant: str, owner: Owner) -> dict[str, Order]:
+        """Return the orders of a subscription by their places; an enterprise has too many."""
+        return {order.place: order for order in await self._orders.of(tenant, owner)}
 
-    async def holder(self, tenant: str, iccid: Iccid) -> Imsi | None:
-        """Return the subscription that has, or had, a profile of an order."""
+    async def at(self, tenant: str, owner: Owner, place: str) -> Order | None:
+        """Return the order at one place."""
+        return await self._orders.at(tenant, owner, place)
+
+    async def with_profile(self, tenant: str, owner: Owner, iccid: Iccid) -> Order | None:
+        """Return the order of this owner that has a profile."""
         kept = await self._orders.by_iccid(tenant, iccid)
-        return kept.imsi if kept is not None else None
+        return kept.order if kept is not None and kept.owner == owner else None
+
+    async def live_of(self, tenant: str, enterprise: Enterprise) -> int:
+        """Return how many orders of an enterprise have not ended."""
+        return await self._orders.live_of(tenant, enterprise)
+
+    async def holder(self, tenant: str, iccid: Iccid) -> Owner | None:
+        """Return whose order has a profile, or had it."""
+        kept = await self._orders.by_iccid(tenant, iccid)
+        return kept.owner if kept is not None else None
 
     async def make(
         self,
         tenant: str,
-        imsi: Imsi,
+        owner: Owner,
         order: Order,
         *,
         instead_of: Order | None,
         most: int | None = None,
+        most_an_hour: int | None = None,
     ) -> Order | None:
         """Write an order, and return how far it is after a short while.
 
-        None where another request was faster. Raise NoStock, TooMany, TokenOver, or what the store
-        raises; then there is no order.
+        None where another request was faster. Raise NoStock, TooMany, TooFast, TokenOver, or what
+        the store raises; then there is no order.
         """
         now = int(self._clock.now())
         due_at = now + (self._rules.lease_s if order.todo else self._rules.life_s)
         made = await self._orders.make(
-            tenant, imsi, order, instead_of=instead_of, due_at=due_at, most=most
+            tenant,
+            owner,
+            order,
+            instead_of=instead_of,
+            due_at=due_at,
+            most=most,
+            most_an_hour=most_an_hour,
         )
         if made is not None:
             self._say(tenant, made)
         if made is None or made.todo is None:
             return made
-        return await self.wait(Kept(tenant, imsi, made))
+        return await self.wait(Kept(tenant, owner, made))
 
     async def wait(self, kept: Kept) -> Order:
         """Set an order going whose lease is ours, and return how far it is after a short while."""
@@ -148,7 +170,7 @@ class Ordering:
         if order.todo is None:
             return order
         try:
-            return await self.happens(Kept(kept.tenant, kept.imsi, order), Delayed())
+            return await self.happens(Kept(kept.tenant, kept.owner, order), Delayed())
         except OutOfOrder:
             # It is ready by now, or it has ended, and nobody waits for what is left to be done.
             return await self._again(kept)
@@ -173,7 +195,7 @@ class Ordering:
         Raise `OutOfOrder` if it cannot have it.
         """
         after = await self.happens(kept, Installed())
-        await self.replaces(Kept(kept.tenant, kept.imsi, after))
+        await self.replaces(Kept(kept.tenant, kept.owner, after))
         return after
 
     async def replaces(self, kept: Kept) -> None:
@@ -183,19 +205,19 @@ class Ordering:
         says once more that it is installed makes up for it.
         """
         after = kept.order
-        if after.old_iccid in (None, after.iccid):
+        if after.old_iccid is None or after.old_iccid == after.iccid:
             return
-        for other in (await self.of(kept.tenant, kept.imsi)).values():
-            if other.iccid == after.old_iccid:
-                with contextlib.suppress(OutOfOrder):  # it is over already
-                    await self.happens(Kept(kept.tenant, kept.imsi, other), Unsubscribed())
+        former = await self.with_profile(kept.tenant, kept.owner, after.old_iccid)
+        if former is not None:
+            with contextlib.suppress(OutOfOrder):  # it is over already
+                await self.happens(Kept(kept.tenant, kept.owner, former), Unsubscribed())
 
     async def begins(self, kept: Kept, event: Event) -> Order:
         """Let something happen that the SM-DP+ has to hear of, and return as `make` does."""
         after = await self.happens(kept, event, mine=True)
         if after.todo is None:
             return after
-        return await self.wait(Kept(kept.tenant, kept.imsi, after))
+        return await self.wait(Kept(kept.tenant, kept.owner, after))
 
     async def run(self) -> None:
         """Take over orders for ever; at the end, finish the calls under way."""
@@ -239,7 +261,7 @@ class Ordering:
                 if order.state in UNDER_WAY and self._is_old(order):
                     order = await self.happens(kept, GivenUp("too_old"), mine=True)
                 while order.todo is not None:
-                    order, going_on = await self._do(Kept(kept.tenant, kept.imsi, order))
+                    order, going_on = await self._do(Kept(kept.tenant, kept.owner, order))
                     if not going_on:
                         break
             except (EcsError, OutOfOrder) as error:
@@ -274,7 +296,7 @@ class Ordering:
         if not begun.begun:
             return begun, begun.todo is not None
         event = await self._call(smdp, begun)
-        order = await self._ends(Kept(kept.tenant, kept.imsi, begun), event)
+        order = await self._ends(Kept(kept.tenant, kept.owner, begun), event)
         return order, not isinstance(event, Failed) or order.tries == 0
 
     async def _ends(self, kept: Kept, event: Event) -> Order:
@@ -345,10 +367,10 @@ class Ordering:
         )
         changed = await self._orders.change(
             kept.tenant,
-            kept.imsi,
+            kept.owner,
             after,
             before=before,
-            event=type(event).__name__,
+            event=_named(event),
             due_at=due_at,
             keep_due=keep,
             tell=news and after.waiting,
@@ -388,13 +410,13 @@ class Ordering:
 
     async def _again(self, kept: Kept) -> Order:
         """Return the order as it is now."""
-        order = (await self.of(kept.tenant, kept.imsi)).get(kept.order.place)
+        order = await self.at(kept.tenant, kept.owner, kept.order.place)
         if order is None or order.order_id != kept.order.order_id:
             raise Conflict("order_gone")
         return order
 
 
-async def give_up(orders: Orders, tenant: str, imsi: Imsi, order: Order, *, at: int) -> Order:
+async def give_up(orders: Orders, tenant: str, owner: Owner, order: Order, *, at: int) -> Order:
     """End an order for an operator; a worker does what is left to be done. Return it.
 
     Raise `OutOfOrder` where it has ended, Conflict where something else happens to it right now.
@@ -405,7 +427,7 @@ async def give_up(orders: Orders, tenant: str, imsi: Imsi, order: Order, *, at: 
         after = step(order, GivenUp("operator"), at=at, call_id=_call_id())
     if not await orders.change(
         tenant,
-        imsi,
+        owner,
         after,
         before=order,
         event="ended by an operator",
@@ -415,6 +437,12 @@ async def give_up(orders: Orders, tenant: str, imsi: Imsi, order: Order, *, at: 
     ):
         raise Conflict("order_busy", for_operator="something happens to it now: try again")
     return after
+
+
+def _named(event: Event) -> str:
+    """Return what a history calls an event."""
+    name = type(event).__name__
+    return f"{name}: {event.plan}" if isinstance(event, PlanChanged) else name
 
 
 def _call_id() -> str:

@@ -106,9 +106,9 @@ class Events:
 
     async def _deleted(self, gone: Kept) -> Outcome:
         """Let the order go on that waits for this profile to be gone, if there is one."""
-        orders = await self._ordering.of(gone.tenant, gone.imsi)
+        orders = await self._ordering.of(gone.tenant, gone.owner)
         for order in orders.values():
             if order.state is OrderState.DELETING and order.old_iccid == gone.order.iccid:
-                await self._ordering.happens(Kept(gone.tenant, gone.imsi, order), OldDeleted())
+                await self._ordering.happens(Kept(gone.tenant, gone.owner, order), OldDeleted())
                 return Outcome.DELETED
         return Outcome.NOTED

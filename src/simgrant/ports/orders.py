@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from simgrant.domain.order import Order
+from simgrant.domain.owner import Enterprise, Owner
 from simgrant.errors import Conflict
-from simgrant.identities import Iccid, Imsi
+from simgrant.identities import Iccid
 from simgrant.nouns import Word, noun
 
 
@@ -23,7 +24,7 @@ class NoStock(Conflict):
 
 
 class TooMany(Conflict):
-    """The subscription has as many orders of this application as it may."""
+    """The owner has as many orders of this application as it may."""
 
     default_reason = "too_many_devices"
 
@@ -32,6 +33,10 @@ class TokenOver(Conflict):
     """The temporary token that an order is asked for with is over."""
 
     default_reason = "lent_token_spent"
+
+
+class TooFast(Conflict):
+    """An enterprise made as many orders in this hour as it may; ``retry_after`` is its rest."""
 
 
 class StockState(Word):
@@ -57,7 +62,7 @@ class Kept:
     """An order and whose it is."""
 
     tenant: str
-    imsi: Imsi
+    owner: Owner
     order: Order
 
 
@@ -81,24 +86,31 @@ class Passed:
 class Orders(Protocol):
     """The port; see the module's docstring for what every method promises."""
 
-    async def of(self, tenant: str, imsi: Imsi) -> Sequence[Order]:
-        """Return every order of a subscription, the ended ones too, by place."""
+    async def of(self, tenant: str, owner: Owner) -> Sequence[Order]:
+        """Return every order of an owner, the ended ones too, by place."""
+
+    async def at(self, tenant: str, owner: Owner, place: str) -> Order | None:
+        """Return the order at one place; an enterprise has too many to read them all."""
+
+    async def live_of(self, tenant: str, enterprise: Enterprise) -> int:
+        """Return how many orders of an enterprise have not ended."""
 
     async def make(
         self,
         tenant: str,
-        imsi: Imsi,
+        owner: Owner,
         order: Order,
         *,
         instead_of: Order | None,
         due_at: int | None,
         most: int | None = None,
+        most_an_hour: int | None = None,
     ) -> Order | None:
         """Write a new order, with an ICCID of our stock where its source is pooled.
 
-        Raise `TooMany` where the subscription has ``most`` orders of its application that have not
-        ended, `NoStock`, and `TokenOver` where the token that it is asked for with is not BOUND;
-        then nothing is written.
+        Raise `TooMany` where the owner has ``most`` orders of its application that have not ended,
+        `TooFast` where an enterprise made ``most_an_hour`` in this hour, `NoStock`, and `TokenOver`
+        where the token that it is asked for with is not BOUND; then nothing is written.
 
         ``instead_of`` is the ended order that had its place; None where there was none. Return the
         order as it was written, None if somebody else was faster. ``due_at`` is as for `change`.
@@ -107,7 +119,7 @@ class Orders(Protocol):
     async def change(
         self,
         tenant: str,
-        imsi: Imsi,
+        owner: Owner,
         after: Order,
         *,
         before: Order,
@@ -134,8 +146,14 @@ class Orders(Protocol):
     async def by_iccid(self, tenant: str, iccid: Iccid) -> Kept | None:
         """Return the order that has a profile."""
 
-    async def history(self, tenant: str, imsi: Imsi) -> Sequence[Passed]:
-        """Return every transition of a subscription's orders, oldest first."""
+    async def history(self, tenant: str, owner: Owner) -> Sequence[Passed]:
+        """Return every transition of an owner's orders, oldest first."""
+
+    async def forget(self, tenant: str, enterprise: Enterprise) -> int:
+        """Delete every order of an enterprise and their history; return how many orders.
+
+        Profiles that were ordered for it are never given to anybody else.
+        """
 
     async def orphans(self, tenant: str) -> Sequence[Kept]:
         """Return orders of which the SM-DP+ may have a profile that nobody knows."""

@@ -54,6 +54,7 @@ class Record(msgspec.Struct, omit_defaults=True):
     device: Device | None = None
     ages: dict[str, int] | None = None
     profile: str = ""
+    requestor: str = ""
 
 
 def push_trail(trail: Trail, *, now: float, seconds: float) -> bytes:
@@ -85,6 +86,7 @@ def push_trail(trail: Trail, *, now: float, seconds: float) -> bytes:
             trail.device,
             {source: second - at for source, at in trail.times.items()} if verdict else None,
             trail.profile,
+            trail.requestor,
         )
     )
     return record if verdict is None else b"%b,%b}" % (record[:-1], verdict.record)

@@ -35,6 +35,7 @@ from simgrant.domain.order import (
     Order,
     OrderState,
     OutOfOrder,
+    PlanChanged,
     Polled,
     Settled,
     Source,
@@ -117,7 +118,10 @@ FATES = st.one_of(
     st.sampled_from([Trouble.NOT_REACHED, Trouble.OUT_OF_STOCK, Trouble.REFUSED]),
 )
 MEANWHILE = st.sampled_from(
-    [None, None, None, Polled(3), Unsubscribed(), GivenUp("too_old"), Installed(), Deactivated()]
+    [
+        *(None, None, None, Polled(3), Unsubscribed(), GivenUp("too_old")),
+        *(Installed(), Deactivated(), PlanChanged("large")),
+    ]
 )
 
 
@@ -239,6 +243,8 @@ def test_who_waits_for_somebody_goes_on(state: OrderState, event: Event, then: O
         (OrderState.ORDERED, Chosen()),
         (OrderState.AT_PORTAL, Installed()),
         (OrderState.ASKED, Polled(5)),
+        (OrderState.ASKED, PlanChanged("large")),
+        (OrderState.ENDED, PlanChanged("large")),
         (OrderState.ENDED, Activated()),
         (OrderState.ENDED, Unsubscribed()),
         (OrderState.ORDERED, Cancelled()),
@@ -251,6 +257,13 @@ def test_what_does_not_fit_changes_nothing(state: OrderState, event: Event) -> N
     with pytest.raises(OutOfOrder):
         domain.step(order, event, at=1, call_id="c")
     assert order == before
+
+
+@pytest.mark.parametrize("state", sorted(domain.LIVE))
+def test_a_plan_that_changes_changes_nothing_else(state: OrderState) -> None:
+    order = replace(an_order(), state=state)
+    after = domain.step(order, PlanChanged("large"), at=1, call_id="another")
+    assert after == replace(order, plan="large", version=1, changed_at=1)
 
 
 def test_a_profile_that_was_released_and_is_not_wanted_is_given_back() -> None:

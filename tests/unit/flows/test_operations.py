@@ -40,6 +40,7 @@ def test_all_of_this_folder_are_found() -> None:
     assert {operation.name for operation in OPERATIONS.values()} == {
         "AcquireConfiguration",
         "AcquireOperatorToken",
+        "AcquirePlan",
         "AcquireTemporaryToken",
         "CheckEligibility",
         "Get3PAppInfo",
@@ -52,7 +53,7 @@ def test_all_of_this_folder_are_found() -> None:
         "VerifyPhoneNumber",
     }
     assert OPERATIONS["validateoperationtoken"] is OPERATIONS["validateoperatortoken"]
-    assert {"ap2006", "ap2009", "ap2014", "ap2015"} == OPERATED
+    assert {"ap2006", "ap2009", "ap2011", "ap2014", "ap2015"} == OPERATED
 
 
 def test_a_name_is_taken_once() -> None:

@@ -251,8 +251,9 @@ esim_order = _table(
     _big("due_at", nullable=True),
     _small("shard"),
 )
-"""One order for each place of a subscription (ADR 0028); what is searched for has columns, the
-rest is JSON. ``due_at`` is when something is to be done for it, without one nothing is."""
+"""One order for each place of an owner (ADR 0028); what is searched for has columns, the rest is
+JSON. ``imsi`` says whose it is, as `domain.owner` writes it: an enterprise has no IMSI. ``due_at``
+is when something is to be done for it, without one nothing is."""
 Index("ix_esim_order_due", esim_order.c.shard, esim_order.c.due_at)
 
 order_event = _table(
@@ -279,7 +280,7 @@ profile_stock = _table(
     _text("holder"),
     _text("place"),
 )
-"""Every profile that is ours to order, or that an SM-DP+ chose for us; holder is the IMSI of the
+"""Every profile that is ours to order, or that an SM-DP+ chose for us; holder is the owner of the
 order that has it, or empty."""
 Index(
     "ix_profile_stock_free",
@@ -289,3 +290,15 @@ Index(
     profile_stock.c.state,
     profile_stock.c.iccid,
 )
+
+enterprise = _table(
+    "enterprise",
+    "tenant enterprise_id",
+    _text("tenant"),
+    _text("enterprise_id"),
+    _big("live"),
+    _big("hour"),
+    _big("made"),
+)
+"""How many orders an enterprise has that have not ended, and how many it ``made`` in an ``hour``
+(hours since 1970); without a row, none (ADR 0028)."""

@@ -6,7 +6,7 @@ A device that waits for its profile asks by this again and again, and is told ho
 from __future__ import annotations
 
 from simgrant.domain.order import Order, OrderState
-from simgrant.flows import esim, transfers
+from simgrant.flows import enterprise, esim, transfers
 from simgrant.flows.operations.operation import Done, Means, Refused, Task, from_table
 from simgrant.spec.ids import AppId
 from simgrant.wire.document import Characteristic, CharacteristicList, Item, Parm
@@ -72,4 +72,6 @@ def _device(order: Order) -> Characteristic:
     return Characteristic("CompanionDeviceInfo", tuple(items))
 
 
-OPERATION = from_table(__name__, run)
+OPERATION = from_table(
+    __name__, run, for_requestor=enterprise.operation(enterprise.acquire_configuration)
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simgrant.domain.order import OrderState
 from simgrant.domain.policy import Result
-from simgrant.flows import esim
+from simgrant.flows import enterprise, esim
 from simgrant.flows.gather import device_of
 from simgrant.flows.operations.operation import Done, Means, Refused, Task, from_table
 from simgrant.spec.ids import AppId, Eligibility
@@ -48,4 +48,6 @@ async def run(task: Task, means: Means) -> Done | Refused:
     return Done(tuple(items), detail=detail)
 
 
-OPERATION = from_table(__name__, run)
+OPERATION = from_table(
+    __name__, run, for_requestor=enterprise.operation(enterprise.check_eligibility)
+)

@@ -21,7 +21,7 @@ from simgrant.domain.order import (
     place_of,
 )
 from simgrant.errors import Conflict, NotAllowed
-from simgrant.flows import esim, transfers
+from simgrant.flows import enterprise, esim, transfers
 from simgrant.flows.esim import BadParameter
 from simgrant.flows.operations.operation import Done, Means, Refused, Task, from_table
 from simgrant.spec.ids import AppId, OperationResult, OperationType, SubscriptionResult
@@ -120,8 +120,11 @@ async def _unsubscribe(task: Task, means: Means) -> Done | Refused:
     return esim.result(SubscriptionResult.DONE)
 
 
-async def _change(_task: Task, _means: Means) -> Done | Refused:
-    return Refused(OperationResult.NOT_SUPPORTED, "plans are changed elsewhere")
+async def _change(task: Task, means: Means) -> Done | Refused:
+    """Change the plan to the one that is named; where none is, a subscriber has to choose one."""
+    if not task.ask.value("plan_id"):
+        return Refused(OperationResult.NOT_SUPPORTED, "plans are changed elsewhere")
+    return await esim.change_plan(task, means, await _meant(task, means))
 
 
 async def _meant(task: Task, means: Means) -> Order:
@@ -183,4 +186,6 @@ _TYPES: Mapping[int, Callable[[Task, Means], Awaitable[Done | Refused]]] = {
     OperationType.RECOVER: _recover,
 }
 
-OPERATION = from_table(__name__, run)
+OPERATION = from_table(
+    __name__, run, for_requestor=enterprise.operation(enterprise.manage_subscription)
+)

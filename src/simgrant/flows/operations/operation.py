@@ -14,6 +14,7 @@ from dataclasses import field
 from importlib import resources
 from typing import Final, TypeAlias
 
+from simgrant.domain.owner import Enterprise, Owner
 from simgrant.domain.partner import Partner
 from simgrant.domain.subscription import Subscription
 from simgrant.domain.tenant import Tenant
@@ -76,6 +77,11 @@ class Task:
     held_for: bytes = b""
     """The mark of the device that the token belongs to (`flows.transfers`); empty = of none yet."""
 
+    @property
+    def owner(self) -> Owner:
+        """Whose orders of eSIMs it is about."""
+        return self.subscription.imsi
+
 
 @noun
 class Requestor:
@@ -87,7 +93,7 @@ class Requestor:
     requestor_id: str
     """In lower case, as is the next."""
     enterprise_id: str
-    """The company it acts for; empty where it named none."""
+    """The company it acts for, one that the partner may act for; empty where it named none."""
 
 
 @noun
@@ -104,6 +110,14 @@ class RequestorTask:
     ask: Ask
     at: int
     """Unix seconds."""
+
+    @property
+    def owner(self) -> Owner:
+        """Whose orders of eSIMs it is about."""
+        return Enterprise(self.requestor.enterprise_id)
+
+
+AnyTask: TypeAlias = Task | RequestorTask
 
 
 @noun

@@ -12,8 +12,18 @@ import msgspec
 from simgrant.adapters.store.sql import rows, statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Run
 from simgrant.domain.order import Order, OrderState, has_moved
+from simgrant.domain.owner import Enterprise, Owner, pull_owner, push_owner
 from simgrant.identities import Eid, Iccid, Imsi
-from simgrant.ports.orders import Kept, NoStock, Passed, Shelf, StockState, TokenOver, TooMany
+from simgrant.ports.orders import (
+    Kept,
+    NoStock,
+    Passed,
+    Shelf,
+    StockState,
+    TokenOver,
+    TooFast,
+    TooMany,
+)
 from simgrant.ports.store import TokenState
 
 _CANDIDATES = 64
@@ -21,6 +31,8 @@ _CANDIDATES = 64
 _ADDED_AT_ONCE = 500
 _LINE_MOVED = "line_moved"
 """Why phones are told that a line has left."""
+_HOUR_S = 3_600
+_BOUNDLESS = 2**62
 
 
 class _Faster(Exception):
@@ -33,48 +45,62 @@ class SqlOrders:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def of(self, tenant: str, imsi: Imsi) -> Sequence[Order]:
-        """Return every order of a subscription, by place."""
-        found = await self._engine.read(statements.ORDERS, (tenant, imsi.digits))
+    async def of(self, tenant: str, owner: Owner) -> Sequence[Order]:
+        """Return every order of an owner, by place."""
+        found = await self._engine.read(statements.ORDERS, (tenant, push_owner(owner)))
         return [_to_kept(row).order for row in found]
+
+    async def at(self, tenant: str, owner: Owner, place: str) -> Order | None:
+        """Return the order at one place."""
+        found = await self._engine.read(statements.ORDER_AT, (tenant, push_owner(owner), place))
+        return _to_kept(found[0]).order if found else None
+
+    async def live_of(self, tenant: str, enterprise: Enterprise) -> int:
+        """Return how many orders of an enterprise have not ended."""
+        key = (tenant, enterprise.enterprise_id)
+        found = await self._engine.read(statements.ENTERPRISE_LIVE, key)
+        return int(found[0][0]) if found else 0
 
     async def make(
         self,
         tenant: str,
-        imsi: Imsi,
+        owner: Owner,
         order: Order,
         *,
         instead_of: Order | None,
         due_at: int | None,
         most: int | None = None,
+        most_an_hour: int | None = None,
     ) -> Order | None:
         """Write a new order, with an ICCID of our stock where its source is pooled."""
 
         def made() -> Body[Order]:
             new = order
-            # Who makes another order of this subscription waits here, and then counts this one.
-            yield Run(statements.TOUCHED, (tenant, imsi.digits, order.changed_at))
-            if most is not None:
-                found = yield Run(statements.ORDERS, (tenant, imsi.digits))
-                _count(map(_to_kept, found), order, most)
+            # Who makes another order of this owner waits here, and then counts this one.
+            if isinstance(owner, Imsi):
+                spread = owner.digits
+                yield from _counted(tenant, owner, order, most)
+            else:
+                spread = order.place  # a whole fleet would be too much for one shard
+                yield from _admitted(tenant, owner, order, most, most_an_hour)
             if order.lent:
-                use = _use(tenant, imsi, order, TokenState.BOUND)
+                use = _use(tenant, owner, order, TokenState.BOUND)
                 if not (yield Run(statements.USE_BY_ORDER, use)):
                     raise TokenOver
             if order.source.pooled:
-                new = replace(order, iccid=(yield from _reserved(tenant, imsi, order)))
-            row = _row(tenant, imsi, new, due_at)
-            whole = (*row, statements.shard_of(imsi.digits))
+                new = replace(order, iccid=(yield from _reserved(tenant, owner, order)))
+            row = _row(tenant, owner, new, due_at)
+            whole = (*row, statements.shard_of(spread))
             if instead_of is None:
                 found = yield Run(statements.ORDER_MADE, whole)
             else:
                 former = (instead_of.order_id, instead_of.version)
                 found = yield Run(statements.ORDER_MADE_INSTEAD, (*whole, *former))
                 if instead_of.iccid not in (None, new.iccid):
-                    yield _goes_on(tenant, instead_of.iccid, _taken(imsi, new), _FORGOTTEN)
+                    yield _goes_on(tenant, instead_of.iccid, _taken(owner, new), _FORGOTTEN)
             if not found:
                 raise _Faster
-            yield _passed(tenant, imsi, new, before=None, event="made")
+            yield _passed(tenant, owner, new, before=None, event="made")
             return new
 
         try:
@@ -85,7 +111,7 @@ class SqlOrders:
     async def change(
         self,
         tenant: str,
-        imsi: Imsi,
+        owner: Owner,
         after: Order,
         *,
         before: Order,
@@ -97,23 +123,26 @@ class SqlOrders:
         """Write an order after a transition, if nobody else had one since ``before``."""
 
         def changed() -> Body[bool]:
-            row = _row(tenant, imsi, after, due_at)
+            row = _row(tenant, owner, after, due_at)
             if not (yield Run(statements.ORDER_CHANGED, (*row, before.version, int(keep_due)))):
                 return False
-            yield _passed(tenant, imsi, after, before=before, event=event)
+            yield _passed(tenant, owner, after, before=before, event=event)
             if after.iccid is not None and before.iccid is None:
                 source = (after.source.smdp, after.source.profile_type)
-                known = (tenant, after.iccid.digits, *source, *_taken(imsi, after))
+                known = (tenant, after.iccid.digits, *source, *_taken(owner, after))
                 yield Run(statements.PROFILE_KNOWN, known)
             if after.iccid is not None and after.source.pooled and after.spared:
-                yield _goes_on(tenant, after.iccid, _taken(imsi, after), _FREE)
+                yield _goes_on(tenant, after.iccid, _taken(owner, after), _FREE)
+            has_ended = after.state is OrderState.ENDED and before.state is not OrderState.ENDED
+            if isinstance(owner, Enterprise) and has_ended:
+                yield Run(statements.ENTERPRISE_HAS_LESS, (tenant, owner.enterprise_id))
             if tell:
-                change = rows.change_params(tenant, imsi.digits, after.changed_at)
+                change = rows.change_params(tenant, push_owner(owner), after.changed_at)
                 yield Run(statements.NOTICES_OF_APP, (*change, after.app_id))
             if has_moved(before, after):
-                yield from _left(tenant, imsi, after)
-            elif after.lent and after.state is OrderState.ENDED is not before.state:
-                use = _use(tenant, imsi, after, TokenState.CONSUMED)
+                yield from _left(tenant, owner, after)
+            elif after.lent and has_ended:
+                use = _use(tenant, owner, after, TokenState.CONSUMED)
                 yield Run(statements.USE_FOLLOWS, use)
             return True
 
@@ -135,13 +164,27 @@ class SqlOrders:
         kept = _to_kept(found[0]) if found else None
         return kept if kept is not None and kept.order.iccid == iccid else None
 
-    async def history(self, tenant: str, imsi: Imsi) -> Sequence[Passed]:
-        """Return every transition of a subscription's orders, oldest first."""
-        found = await self._engine.read(statements.ORDER_HISTORY, (tenant, imsi.digits), slow=True)
+    async def history(self, tenant: str, owner: Owner) -> Sequence[Passed]:
+        """Return every transition of an owner's orders, oldest first."""
+        key = (tenant, push_owner(owner))
+        found = await self._engine.read(statements.ORDER_HISTORY, key, slow=True)
         return [
             Passed(at, place, order_id, version, *msgspec.json.decode(body))
             for at, place, order_id, version, body in found
         ]
+
+    async def forget(self, tenant: str, enterprise: Enterprise) -> int:
+        """Delete every order of an enterprise and their history; return how many orders."""
+        key = (tenant, push_owner(enterprise))
+
+        def forgotten() -> Body[int]:
+            yield Run(statements.PROFILES_FORGOTTEN, (*key, ""))
+            found = yield Run(statements.ORDERS_FORGOTTEN, key)
+            yield Run(statements.ORDER_HISTORY_FORGOTTEN, key)
+            yield Run(statements.ENTERPRISE_FORGOTTEN, (tenant, enterprise.enterprise_id))
+            return len(found)
+
+        return await self._engine.transact(forgotten, slow=True)
 
     async def orphans(self, tenant: str) -> Sequence[Kept]:
         """Return orders of which the SM-DP+ may have a profile that nobody knows."""
@@ -178,6 +221,28 @@ class SqlOrders:
         return count
 
 
+def _counted(tenant: str, imsi: Imsi, order: Order, most: int | None) -> Body[None]:
+    """Wait for whoever makes an order of this subscription, and count what it has."""
+    yield Run(statements.TOUCHED, (tenant, imsi.digits, order.changed_at))
+    if most is not None:
+        found = yield Run(statements.ORDERS, (tenant, imsi.digits))
+        _count(map(_to_kept, found), order, most)
+
+
+def _admitted(
+    tenant: str, enterprise: Enterprise, order: Order, most: int | None, most_an_hour: int | None
+) -> Body[None]:
+    """Count one order more of an enterprise, in its row; its orders are too many to be read."""
+    key = (tenant, enterprise.enterprise_id)
+    bounds = (_BOUNDLESS if bound is None else bound for bound in (most, most_an_hour))
+    if (yield Run(statements.ENTERPRISE_MAY, (*key, order.changed_at // _HOUR_S, *bounds))):
+        return
+    ((live,),) = yield Run(statements.ENTERPRISE_LIVE, key)
+    if most is not None and live >= most:
+        raise TooMany(for_operator=f"{live} devices are the most")
+    raise TooFast(retry_after=_HOUR_S - order.changed_at % _HOUR_S)
+
+
 def _count(there: Iterable[Kept], order: Order, most: int) -> None:
     live = sum(
         kept.order.app_id == order.app_id
@@ -189,26 +254,26 @@ def _count(there: Iterable[Kept], order: Order, most: int) -> None:
         raise TooMany(for_operator=f"{live} devices are the most")
 
 
-def _left(tenant: str, imsi: Imsi, after: Order) -> Body[None]:
+def _left(tenant: str, owner: Owner, after: Order) -> Body[None]:
     """End what phones hold that the line has left, and tell them."""
     to = (after.device.terminal_id, after.asked_by)
-    yield Run(statements.TERMINALS_LEFT, (tenant, imsi.digits, *to))
-    change = rows.change_params(tenant, imsi.digits, after.changed_at)
+    yield Run(statements.TERMINALS_LEFT, (tenant, push_owner(owner), *to))
+    change = rows.change_params(tenant, push_owner(owner), after.changed_at)
     yield Run(statements.NOTICES_TO_OTHERS, (*change, after.app_id, *to, _LINE_MOVED))
     if after.lent:
-        yield Run(statements.USE_FOLLOWS, _use(tenant, imsi, after, TokenState.MOVED))
+        yield Run(statements.USE_FOLLOWS, _use(tenant, owner, after, TokenState.MOVED))
 
 
-def _use(tenant: str, imsi: Imsi, order: Order, state: TokenState) -> Params:
-    return (tenant, imsi.digits, bytes.fromhex(order.lent), state.value, order.changed_at)
+def _use(tenant: str, owner: Owner, order: Order, state: TokenState) -> Params:
+    return (tenant, push_owner(owner), bytes.fromhex(order.lent), state.value, order.changed_at)
 
 
-def _reserved(tenant: str, imsi: Imsi, order: Order) -> Body[Iccid]:
+def _reserved(tenant: str, owner: Owner, order: Order) -> Body[Iccid]:
     source = order.source
     shelf = (tenant, source.smdp, source.profile_type, StockState.FREE.value, _CANDIDATES)
     while free := (yield Run(statements.PROFILES_FREE, shelf)):
         iccid = Iccid(random.choice(free)[0])  # noqa: S311 - to keep out of each other's way
-        if (yield _goes_on(tenant, iccid, _FREE, _taken(imsi, order))):
+        if (yield _goes_on(tenant, iccid, _FREE, _taken(owner, order))):
             return iccid
     raise NoStock(for_operator=f"no profile of type {source.profile_type} is left")
 
@@ -220,19 +285,19 @@ _FORGOTTEN: _Where = (StockState.TAKEN.value, "", "")
 """Of an order that is no more."""
 
 
-def _taken(imsi: Imsi, order: Order) -> _Where:
-    return (StockState.TAKEN.value, imsi.digits, order.place)
+def _taken(owner: Owner, order: Order) -> _Where:
+    return (StockState.TAKEN.value, push_owner(owner), order.place)
 
 
 def _goes_on(tenant: str, iccid: Iccid, before: _Where, after: _Where) -> Run:
     return Run(statements.PROFILE_GOES_ON, (tenant, iccid.digits, *after, *before))
 
 
-def _row(tenant: str, imsi: Imsi, order: Order, due_at: int | None) -> Params:
+def _row(tenant: str, owner: Owner, order: Order, due_at: int | None) -> Params:
     """Return an order as the first nine parameters of its statements."""
     return (
         tenant,
-        imsi.digits,
+        push_owner(owner),
         order.place,
         order.order_id,
         order.version,
@@ -243,13 +308,13 @@ def _row(tenant: str, imsi: Imsi, order: Order, due_at: int | None) -> Params:
     )
 
 
-def _passed(tenant: str, imsi: Imsi, after: Order, *, before: Order | None, event: str) -> Run:
+def _passed(tenant: str, owner: Owner, after: Order, *, before: Order | None, event: str) -> Run:
     told = (event, before.state if before else "", after.state, after.todo or "", after.reason)
     return Run(
         statements.ORDER_PASSED,
         (
             tenant,
-            imsi.digits,
+            push_owner(owner),
             after.place,
             after.order_id,
             after.version,
@@ -273,5 +338,5 @@ _decoder = msgspec.json.Decoder(Order, dec_hook=_identity)
 
 
 def _to_kept(row: Row) -> Kept:
-    tenant, imsi, body = row
-    return Kept(tenant, Imsi(imsi), _decoder.decode(body))
+    tenant, owner, body = row
+    return Kept(tenant, pull_owner(owner), _decoder.decode(body))

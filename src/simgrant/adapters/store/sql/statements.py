@@ -35,6 +35,7 @@ TABLES = (
     "esim_order",
     "order_event",
     "profile_stock",
+    "enterprise",
 )
 """Those of every engine."""
 
@@ -604,6 +605,23 @@ DELETE FROM token_use WHERE (tenant, imsi, token_id) IN (
 _ORDER = "tenant, imsi, body"
 
 ORDERS = f"SELECT {_ORDER} FROM esim_order WHERE tenant = ?1 AND imsi = ?2 ORDER BY place"
+ORDER_AT = f"SELECT {_ORDER} FROM esim_order WHERE tenant = ?1 AND imsi = ?2 AND place = ?3"
+
+# One row judges how many orders an enterprise has, and how many it makes in an hour.
+ENTERPRISE_MAY = """
+INSERT INTO enterprise (tenant, enterprise_id, live, hour, made) VALUES (?1, ?2, 1, ?3, 1)
+ON CONFLICT (tenant, enterprise_id) DO UPDATE SET
+    live = enterprise.live + 1,
+    made = CASE WHEN enterprise.hour = excluded.hour THEN enterprise.made + 1 ELSE 1 END,
+    hour = excluded.hour
+WHERE enterprise.live < ?4 AND (enterprise.hour <> excluded.hour OR enterprise.made < ?5)
+RETURNING 1
+"""
+ENTERPRISE_HAS_LESS = """
+UPDATE enterprise SET live = live - 1 WHERE tenant = ?1 AND enterprise_id = ?2
+"""
+ENTERPRISE_LIVE = "SELECT live FROM enterprise WHERE tenant = ?1 AND enterprise_id = ?2"
+ENTERPRISE_FORGOTTEN = "DELETE FROM enterprise WHERE tenant = ?1 AND enterprise_id = ?2"
 
 ORDER_MADE = """
 INSERT INTO esim_order
@@ -661,7 +679,7 @@ SELECT at, place, order_id, version, body FROM order_event
 WHERE tenant = ?1 AND imsi = ?2 ORDER BY at, place, order_id, version
 """
 
-ORDERS_FORGOTTEN = "DELETE FROM esim_order WHERE tenant = ?1 AND imsi = ?2"
+ORDERS_FORGOTTEN = "DELETE FROM esim_order WHERE tenant = ?1 AND imsi = ?2 RETURNING 1"
 ORDER_HISTORY_FORGOTTEN = "DELETE FROM order_event WHERE tenant = ?1 AND imsi = ?2"
 # The SM-DP+ has these profiles as ordered, so they are not free: only whose they were is forgotten.
 PROFILES_FORGOTTEN = """
