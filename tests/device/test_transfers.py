@@ -530,7 +530,8 @@ async def test_a_sims_line_moves_into_the_esim_of_the_same_phone(world: World) -
 
 
 @pytest.mark.spec("TS.43 §8.5")
-async def test_a_line_moves_on_from_phone_to_phone(world: World) -> None:
+@pytest.mark.parametrize("named", ["profile", "first SIM", "nothing"])
+async def test_a_line_moves_on_from_phone_to_phone(world: World, named: str) -> None:
     """What moved once can move again; the profile that it leaves is over, and no other."""
     previous, token, phone = SIM, world.token, world.phone
     for imei, eid in ((NEW_IMEI, EID), (THIRD_IMEI, OTHER_EID), (IMEI, EID[:-2] + "99")):
@@ -541,7 +542,7 @@ async def test_a_line_moves_on_from_phone_to_phone(world: World) -> None:
                 token,
                 "ManageSubscription",
                 operation_type="3",
-                old_terminal_iccid=previous,
+                old_terminal_iccid={"profile": previous, "first SIM": SIM}.get(named, ""),
                 old_terminal_id=phone.terminal_id,
                 **device,
             ),

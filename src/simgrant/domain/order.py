@@ -26,7 +26,7 @@ from simgrant.nouns import Word, noun
 
 LINE: Final = "line"
 """The place of an order that moves the line itself; every other is of the device that gets it. A
-line that moves again has the place that follows (`line_after`)."""
+line that moves again has the place that follows (`domain.line`)."""
 MOST_REPEATS: Final = 8
 """How often a step whose outcome is unknown is repeated before it is given up."""
 
@@ -354,29 +354,6 @@ def place_of(device: Device) -> str:
 def place_of_id(terminal_id: str) -> str:
     """Return the place of an order for a device that is known by its identity alone."""
     return f"id {terminal_id}"
-
-
-def line_after(order: Order) -> str:
-    """Return the place of the order that moves a line on from where this one brought it.
-
-    There is one such place, so of two phones that want the line, one gets it.
-    """
-    return f"{LINE} after {order.order_id}"
-
-
-def is_of_line(order: Order) -> bool:
-    """Say whether an order moves the line itself."""
-    return order.place.startswith(LINE)
-
-
-def has_moved(before: Order, after: Order) -> bool:
-    """Say whether a line left its old phone by this transition, and not before (TS.43 §8.7)."""
-    return (
-        after.kind is Kind.TRANSFER
-        and is_of_line(after)
-        and before.state is OrderState.RELEASED
-        and after.state is OrderState.ACTIVE
-    )
 
 
 def _after(order: Order, event: Event) -> Order:

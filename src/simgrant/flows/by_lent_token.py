@@ -20,8 +20,8 @@ from simgrant.errors import BadLentToken, BadRequest, NotAllowed, Unauthenticate
 from simgrant.flows.authenticate import Call, Reception
 from simgrant.flows.issuers import Issuers
 from simgrant.flows.lent_tokens import Lent, pull_lent
+from simgrant.flows.marks import is_other, named_mark
 from simgrant.flows.operations.operation import Means, Operation, Proof
-from simgrant.flows.transfers import is_other, named_mark
 from simgrant.keyring.ring import Purpose
 from simgrant.nouns import noun
 from simgrant.ports.store import TokenState, TokenUse

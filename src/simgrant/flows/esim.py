@@ -11,6 +11,7 @@ import secrets
 
 from simgrant.domain.facts import Device as DeviceFact
 from simgrant.domain.facts import Question
+from simgrant.domain.line import is_of_line
 from simgrant.domain.order import (
     LINE,
     UNDER_WAY,
@@ -24,7 +25,6 @@ from simgrant.domain.order import (
     Polled,
     Unsubscribed,
     begin,
-    is_of_line,
     place_of,
 )
 from simgrant.domain.policy import Decision, Result

@@ -7,23 +7,20 @@ is told of the old SIM is held against what is known of it.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 from typing import Final
 
-from simgrant.domain.order import LINE, Device, Order, OrderState, is_of_line, line_after
+from simgrant.domain.line import place_of_move, source_of_move
+from simgrant.domain.order import Device, Order
 from simgrant.flows import esim
 from simgrant.flows.esim import BadParameter
+from simgrant.flows.marks import mark
 from simgrant.flows.operations.operation import Done, Means, Refused, Task
 from simgrant.identities import Iccid, Imei
 from simgrant.nouns import noun
-from simgrant.wire.request import Ask
 
-MARK_BYTES: Final = 16
-_INSTALLED: Final = frozenset({OrderState.ACTIVE, OrderState.INACTIVE})
-_DOWNLOADED: Final = _INSTALLED | {OrderState.RELEASED}
 _ID_LETTERS: Final = 64
 
 
@@ -46,14 +43,14 @@ async def move(task: Task, means: Means, device: Device) -> Move:
     """Return what a request wants moved; raise `BadParameter` if it is not this line's."""
     there = await esim.orders(task, means)
     old = esim.iccid_in(task, "old_terminal_iccid")
-    source = _source(there.values(), old)
+    source = source_of_move(there.values(), old)
     compared = await is_ours(task, means, old, there)
     by_old = _by_old_phone(task, device, old)
     named = task.ask.value("old_terminal_id").strip()[:_ID_LETTERS]
     left = task.holder.terminal_id if by_old or task.lent is not None else named
     return Move(
-        place=_place(source, device),
-        old_iccid=old or (source.iccid if source is not None else None),
+        place=place_of_move(source, device),
+        old_iccid=source.iccid if source is not None else old,
         old_terminal_id=left,
         asked_by="" if by_old or task.lent is not None else task.holder.terminal_id,
         note=("transfer_by_old_phone" if by_old else "transfer_by_new_phone")
@@ -89,33 +86,6 @@ def with_note(outcome: Done | Refused, note: str) -> Done | Refused:
     return Done(outcome.items, outcome.wrong_guess, note)
 
 
-# --- the device that a temporary token belongs to -----------------------------------------
-
-
-def mark(token_id: bytes, terminal_id: str, eid: str) -> bytes:
-    """Return what a row keeps of the device that a token belongs to: a half for each identity."""
-    return _half(token_id, b"id", terminal_id.lower()) + _half(token_id, b"eid", eid)
-
-
-def named_mark(token_id: bytes, ask: Ask) -> bytes | None:
-    """Return the mark of the device that a request names; None where it does not name all of it."""
-    terminal_id, eid = _named(ask)
-    return mark(token_id, terminal_id, eid) if terminal_id and eid else None
-
-
-def is_other(token_id: bytes, ask: Ask, held_for: bytes) -> bool:
-    """Say whether a request names another device than that of a mark, in whole or in part."""
-    terminal_id, eid = _named(ask)
-    asked = mark(token_id, terminal_id, eid)
-    return any(
-        given and not hmac.compare_digest(asked[part], held_for[part])
-        for given, part in (
-            (terminal_id, slice(0, MARK_BYTES)),
-            (eid, slice(MARK_BYTES, 2 * MARK_BYTES)),
-        )
-    )
-
-
 def of_holder(task: Task, orders: Iterable[Order]) -> list[Order]:
     """Return the orders that whoever asks may know of: with a lent token, its device's alone."""
     if task.lent is None:
@@ -129,42 +99,6 @@ def of_holder(task: Task, orders: Iterable[Order]) -> list[Order]:
             mark(token_id, order.device.terminal_id, order.device.eid.digits), task.held_for
         )
     ]
-
-
-def _named(ask: Ask) -> tuple[str, str]:
-    return (
-        ask.value("target_terminal_id").strip()[:_ID_LETTERS],
-        ask.value("target_terminal_eid").strip(),
-    )
-
-
-def _half(token_id: bytes, kind: bytes, text: str) -> bytes:
-    return hashlib.sha256(token_id + kind + text.encode()).digest()[:MARK_BYTES]
-
-
-# --- which order, and who asks ------------------------------------------------------------
-
-
-def _source(orders: Iterable[Order], old: Iccid | None) -> Order | None:
-    """Return the order whose profile moves; None where it is the SIM that the line began with.
-
-    Whoever names a profile that was released for him has it, even if nobody said that it was
-    installed.
-    """
-    live = [order for order in orders if order.state in _DOWNLOADED]
-    for order in live:
-        if old is not None and order.iccid == old:
-            return order
-    line = [order for order in live if is_of_line(order) and order.state in _INSTALLED]
-    return max(line, key=lambda order: order.created_at, default=None)
-
-
-def _place(source: Order | None, device: Device) -> str:
-    if source is None:
-        return LINE
-    if source.device.terminal_id == device.terminal_id and source.device.eid == device.eid:
-        return source.place  # It is there already.
-    return line_after(source)
 
 
 def _by_old_phone(task: Task, device: Device, old: Iccid | None) -> bool:

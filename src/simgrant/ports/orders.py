@@ -135,9 +135,10 @@ class Orders(Protocol):
         that registered for its application are told. A spared ICCID is free again, one that the
         SM-DP+ chose is noted as taken.
 
-        Where the line has moved by it (`has_moved`), the tokens of every terminal but those that it
-        moved to are over, and their clients that registered for its application are told. A
-        temporary token that it was asked for with is MOVED by then, and CONSUMED where it ends.
+        Where the line has moved by it (`domain.line.has_moved`), the tokens of every terminal but
+        those that it moved to are over, and their clients that registered for its application are
+        told. A temporary token that it was asked for with is MOVED by then, and CONSUMED where it
+        ends.
         """
 
     async def claim(self, *, now: int, again_at: int, limit: int) -> Sequence[Kept]:

@@ -75,7 +75,7 @@ class Task:
     client_id: str
     """The OAuth client that an access_token proves; empty without one."""
     held_for: bytes = b""
-    """The mark of the device that the token belongs to (`flows.transfers`); empty = of none yet."""
+    """The mark of the device that the token belongs to (`flows.marks`); empty = of none yet."""
 
     @property
     def owner(self) -> Owner:

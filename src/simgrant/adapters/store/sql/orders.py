@@ -11,7 +11,8 @@ import msgspec
 
 from simgrant.adapters.store.sql import rows, statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Run
-from simgrant.domain.order import Order, OrderState, has_moved
+from simgrant.domain.line import has_moved
+from simgrant.domain.order import Order, OrderState
 from simgrant.domain.owner import Enterprise, Owner, pull_owner, push_owner
 from simgrant.identities import Eid, Iccid, Imsi
 from simgrant.ports.orders import (
