@@ -629,6 +629,25 @@ async def test_a_moved_lines_profile_is_recovered(world: World) -> None:
     assert app_of(found, APP)["PrimaryConfiguration"]["ServiceStatus"] == "1"
 
 
+@pytest.mark.spec("TS.43 §8.13")
+async def test_each_line_of_a_phone_is_recovered_by_itself(world: World) -> None:
+    """A further line has its own place, whatever the first one does."""
+    await world.ask("ManageSubscription", **TRANSFER, **NEW)
+    further = await world.ask("ManageSubscription", operation_type="0", **THIRD)
+    removed = further["DownloadInfo"]["ProfileIccid"]
+    for _ in range(2):
+        answer = await world.ask(
+            "ManageSubscription", operation_type="7", terminal_iccid=removed, **THIRD
+        )
+        assert answer["SubscriptionResult"] == "2"
+    places = {order.place: order.kind for order in await orders(world)}
+    assert sorted(places.values()) == ["recover", "transfer"]
+    foreign = await world.ask(
+        "ManageSubscription", operation_type="7", terminal_iccid=FOREIGN, **NEW
+    )
+    assert foreign == {"OperationResult": "102"}
+
+
 # --- from the new phone, by a sign-in ------------------------------------------------------
 
 

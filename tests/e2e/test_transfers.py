@@ -5,16 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from simgrant.domain.order import Kind, OrderState
-from simgrant.sim.profiles import DEMO_IMEI
+from simgrant.identities import Iccid
+from simgrant.sim.companion import parms
+from simgrant.sim.handset import Handset
+from simgrant.sim.http import Url
+from simgrant.sim.phones import PhoneClient, Target
+from simgrant.sim.profiles import DEMO_IMEI, PROFILES, ProfileName
 from tests.e2e.nodes import Site
 from tests.e2e.pushing import services
 from tests.e2e.test_esim import World, listening, opened, sims_of_watches
+from tests.e2e.test_esim import _let_leases_end as let_leases_end
 from tests.e2e.test_sign_in import BACK, provider
 from tests.interop.our_server import SIMGRANT
 
@@ -76,6 +84,39 @@ async def test_a_line_moves_later(sqlite_site: Site) -> None:
         assert order.state is OrderState.ACTIVE
 
 
+async def test_a_server_killed_in_a_move_goes_on_with_it(sqlite_site: Site) -> None:
+    """The SM-DP+ did what it was asked, and the server ends before it hears of it."""
+    (sim,) = sims = sims_of_watches(1)
+    kind = replace(PROFILES[ProfileName.ANDROID_NUMBER], apps=("ap2009",), app_name="")
+    target = Target(imei=NEW_IMEI, eid="89049032123451234512345678901235")
+    more = PHONE | {"orders.immediate_s": 0.3}
+    async with opened(sqlite_site, sims, "pool", more=more) as world, AsyncExitStack() as stack:
+        node = world.site.node(settings={"orders.call_timeout_s": 10})
+        handsets = [
+            Handset(sim, Url.parse(node.url), kind, terminal_id=imei)
+            for imei in (DEMO_IMEI, NEW_IMEI)
+        ]
+        for handset in handsets:
+            await stack.enter_async_context(handset)
+        old, new = (PhoneClient(handset, target) for handset in handsets)
+        new.lent = parms(await old.acquire_token())["TemporaryToken"]
+        await world.smdp.ask("PUT", "/fault", fault="silent", function="confirmOrder")
+        assert parms(await new.transfer())["SubscriptionResult"] == "4"
+        assert (await world.called("confirmOrder"))["result"] == "done"
+        node.kill()
+        await world.smdp.ask("DELETE", "/fault")
+        let_leases_end(world.site)
+        node.start()
+        (order,) = await world.agree(sims)
+        assert order.state is OrderState.RELEASED
+        # The same phone gets the same profile for the same token, and nobody else anything.
+        assert parms(await new.transfer())["DownloadInfo/ProfileIccid"] == new.iccid
+        assert order.iccid == Iccid(new.iccid)
+        new.target = Target(imei="350000000000041", eid="89049032123451234512345678901243")
+        assert (await new.transfer()).last.status == 403
+        assert len(await world.agree(sims)) == 1
+
+
 async def test_a_line_moves_by_password_and_by_sign_in(sqlite_site: Site, tmp_path: Path) -> None:
     (sim,) = sims = sims_of_watches(1)
     assert sim.msisdn is not None
@@ -126,6 +167,7 @@ def test_the_story_of_the_new_phone_has_no_surprises(tmp_path: Path) -> None:
         "SM-DP+: downloadOrder, confirmOrder",
         "← 403  forbidden",
         "← 511  network authentication required",
+        "line_moved",
     ):
         assert shown in done.stdout
     assert list(tmp_path.iterdir()) == []

@@ -12,7 +12,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import field
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from simgrant.nouns import noun
 
@@ -68,6 +68,20 @@ class House:
         told = await self.control.install(iccid)
         if told != [204, 204]:
             raise RuntimeError(f"the server answered {told}")
+
+    async def notice(self) -> Mapping[str, Any]:
+        """Return the record of the newest notice to a phone, once there is one."""
+        from simgrant.config.load import DEFAULT_TENANT
+        from simgrant.flows import subscriptions
+
+        parts = self.server.parts
+        async with asyncio.timeout(_WITHIN_S):
+            while True:
+                await parts.journal.flush()
+                line = await subscriptions.find(parts.store, DEFAULT_TENANT, self.imsi.digits)
+                if told := await subscriptions.notices_told(parts.store, line, parts.keys.ring):
+                    return told[0]
+                await asyncio.sleep(0.05)
 
     async def books(self, *, used: int) -> list[str]:
         """Return where the books of the SM-DP+ and of the server differ."""

@@ -53,6 +53,9 @@ async def _hear(stage: Stage) -> Outcome:
     notice = await stage.receiver.listen(within=_WITHIN_S)
     if notice is None or notice.apps != ("ap2009",):
         raise RuntimeError("the old phone was not told")
+    record = await stage.house.notice()
+    if record["cause"] != "line_moved":
+        raise RuntimeError(f"the record says {record}")
     return await stage.old.configuration()
 
 
@@ -101,8 +104,8 @@ SCENES: Final[tuple[Scene[Stage], ...]] = (
         states=("active",),
     ),
     Scene(
-        "The old phone is told by push, and asks. Its token is over (511); with its SIM it learns\n"
-        "   that the line is in another eSIM",
+        "The old phone is told by push, of which the record says: line_moved. It asks. Its token\n"
+        "   is over (511); with its SIM it learns that the line is in another eSIM",
         _hear,
         {"PrimaryConfiguration/ServiceStatus": "1", "PrimaryConfiguration/ICCID": "*"},
     ),

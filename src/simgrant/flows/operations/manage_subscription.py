@@ -94,7 +94,17 @@ async def _recover(task: Task, means: Means) -> Done | Refused:
         raise BadParameter("terminal_iccid is missing")
     prefix = _prefix(task) if task.ask.value(f"{_prefix(task)}_id") else "terminal"
     device = esim.device_in(task, prefix)
-    return await esim.order_for(task, means, device, kind=Kind.RECOVER, old_iccid=removed)
+    there = await esim.orders(task, means)
+    await transfers.is_ours(task, means, removed, there)
+    former = next((order for order in there.values() if order.iccid == removed), None)
+    return await esim.order_for(
+        task,
+        means,
+        device,
+        kind=Kind.RECOVER,
+        old_iccid=removed,
+        place=former.place if former is not None else "",
+    )
 
 
 async def _update(task: Task, means: Means) -> Done | Refused:
