@@ -9,7 +9,7 @@ PYTHON_OK := import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 11))
 
 BIN   := .venv/bin
 # Foreign implementations for the interop tests: requirements/tools-NAME.txt into .venv-tools/NAME.
-TOOLS := ts43 oidcmock idpyoidc
+TOOLS := ts43 oidcmock idpyoidc diameter
 TESTS ?= tests
 ARGS  ?=
 # Tests run in so many processes; 0 = in this one, which a debugger needs.
@@ -95,12 +95,19 @@ docs: .venv/.test ## rewrite the generated pages of the documentation
 golden: .venv/.test ## rewrite tests/golden; review the difference before committing it
 	$(BIN)/pytest $(TESTS) --rewrite-golden $(ARGS)
 
+.PHONY: screenshots
+screenshots: .venv/.test tools ## take the pictures of the portal's pages anew, for the documentation
+	$(BIN)/pytest tests/portal/test_gallery.py -k for_everybody --rewrite-screenshots $(ARGS)
+
 .PHONY: hooks
 hooks: .venv/.test ## run the checks before every commit
 	$(BIN)/pre-commit install
 
 .PHONY: tools
-tools: $(TOOLS:%=.venv-tools/%/.done) ## the foreign implementations, each in its own venv
+tools: $(TOOLS:%=.venv-tools/%/.done) $(if $(shell command -v npm),.venv-tools/axe/.done) ## the foreign implementations, each in a place of its own
+
+# What is in it is run by a browser, and nothing of it here.
+NPM := npm_config_cache=$(CURDIR)/.cache/npm npm --silent --no-audit --no-fund --ignore-scripts
 
 COMPILE := env -u UV_FIND_LINKS -u UV_INDEX -u UV_EXTRA_INDEX_URL \
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv --quiet pip compile --generate-hashes \
@@ -114,6 +121,8 @@ lock: .venv/.uv ## lock the dependencies anew; ARGS=--upgrade moves them all
 		-c requirements/run.txt -o requirements/test.txt
 	@for tool in $(TOOLS); do \
 		$(COMPILE) requirements/tools-$$tool.in -o requirements/tools-$$tool.txt || exit; done
+	@if command -v npm >/dev/null; then cd requirements/axe && rm -f package-lock.json && \
+		$(NPM) install --package-lock-only --omit-lockfile-registry-resolved; fi
 
 .PHONY: clean
 clean: ## remove everything that make made
@@ -154,4 +163,10 @@ help: ## this list
 	@echo "Installing $*, which is foreign"
 	@$(UV) venv --allow-existing --python $(BIN)/python .venv-tools/$*
 	@$(UV) pip install --python .venv-tools/$* --require-hashes -r requirements/tools-$*.txt
+	@touch $@
+
+.venv-tools/axe/.done: requirements/axe/package.json requirements/axe/package-lock.json
+	@echo "Installing axe, which is foreign"
+	@mkdir -p $(@D) && cp $^ $(@D)
+	@cd $(@D) && $(NPM) ci
 	@touch $@

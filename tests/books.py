@@ -96,8 +96,14 @@ class Books:
         await self._fated("cancel", call_id, lambda: self._cancel(iccid))
 
     def _cancel(self, iccid: Iccid) -> None:
-        if self.ordered.pop(iccid.digits, None) is None:
+        if self.ordered.get(iccid.digits) not in ("allocated", "released", "deleted"):
             raise Refused(Cause.WRONG_STATE, subject="8.2.1", reason_code="3.5", for_operator="")
+        del self.ordered[iccid.digits]
+
+    def on_euicc(self, iccid: Iccid, state: str) -> None:
+        """Let a profile be ``installed`` or ``deleted``, as an eUICC does."""
+        assert self.ordered[iccid.digits] in ("released", "installed")
+        self.ordered[iccid.digits] = state
 
     async def release_profile(self, call_id: str, *, iccid: Iccid, deadline: float) -> None:
         raise NotImplementedError

@@ -37,6 +37,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--rewrite-golden", action="store_true", help="write tests/golden anew (make golden)"
     )
+    parser.addoption(
+        "--rewrite-screenshots",
+        action="store_true",
+        help="take the pictures of pages in the documentation anew (make screenshots)",
+    )
 
 
 @pytest.hookimpl(wrapper=True)

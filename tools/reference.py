@@ -276,9 +276,10 @@ def error_page() -> str:
             table(("outcome", "status", "meaning and what to do"), reasons),
             "## Outcomes of pages\n",
             "A request to the [portal](../portal.md) has `web_view` as its `leg`. It ends with\n"
-            "what was shown (`agree`, `address`, `suggestions`, `offers`, `done`, `not_offered`,\n"
-            "`closed`), with `no_page` (404), with one of these, or with one of those above that\n"
-            "have to do with the subscription, the connection or the store.\n",
+            "what was shown (`agree`, `address`, `suggestions`, `offers`, `choose`, `confirm`,\n"
+            "`ready`, `selected`, `delete_first`, `later`, `done`, `not_offered`, `closed`),\n"
+            "with `no_page` (404), with one of these, or with one of those above that have to do\n"
+            "with the subscription, the connection or the store.\n",
             table(
                 ("outcome", "status", "meaning and what to do"),
                 (
@@ -427,6 +428,8 @@ def metric_rows() -> list[tuple[str, str, str, str]]:
     made.count_notices("default", "fcm", "delivered", 1, 0.5)
     made.count_order("default", "ap2006", "released")
     made.count_smdp_call("main", 204)
+    made.count_diameter("hss", "2001", 0.001)
+    made.show_diameter_peer("hss", "okay", ("okay",))
     rows = []
     for family in made.registry.collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name

@@ -22,12 +22,15 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from prometheus_client import CollectorRegistry
 
+from simgrant.adapters.account_pins import embedded as embedded_pins
+from simgrant.adapters.account_pins.embedded import EmbeddedPins
 from simgrant.adapters.address import embedded
-from simgrant.adapters.authn import local_auc
+from simgrant.adapters.authn import local_auc, swx
 from simgrant.adapters.idp import oidc
 from simgrant.adapters.issuers import introspection, jwks
 from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.store import sqlite
+from simgrant.config import diameter as diameter_settings
 from simgrant.config import model
 from simgrant.config import texts as shipped
 from simgrant.config.clients import tac_range, version_of
@@ -36,7 +39,7 @@ from simgrant.config.model import Auth, IdentityProvider, Limits
 from simgrant.config.model import Match as MatchSettings
 from simgrant.config.model import Profile as ProfileSettings
 from simgrant.config.model import Tenant as TenantSettings
-from simgrant.domain.order import CompanionService, Source
+from simgrant.domain.order import CompanionService, Inquiry, Kind, Source
 from simgrant.domain.partner import Partner
 from simgrant.domain.plan_offer import PlanOffer
 from simgrant.domain.policy import Policy, PolicyError, default_policy, parse_policy
@@ -59,11 +62,12 @@ from simgrant.flows.by_token import Rules as TokenRules
 from simgrant.flows.clients import Clients, Match, Patterns, Profile
 from simgrant.flows.entitle import Entitle
 from simgrant.flows.entitle import Rules as EntitleRules
-from simgrant.flows.esim_means import Esim, EsimMeans, Line
+from simgrant.flows.esim_means import Asking, Esim, EsimMeans, Line, OldProfile
 from simgrant.flows.issuers import Issuers
 from simgrant.flows.journal import Journal
 from simgrant.flows.journal import Limits as JournalLimits
 from simgrant.flows.limits import LentLimits, Rate, StartLimits, Throttle
+from simgrant.flows.message import Speech
 from simgrant.flows.notices import Notices
 from simgrant.flows.notices import Rules as NoticeRules
 from simgrant.flows.operate import Operate
@@ -75,6 +79,7 @@ from simgrant.flows.private_identity import GatewayKey, PrivateIdentities
 from simgrant.flows.profile_events import Events, Teller
 from simgrant.flows.shape import Shape
 from simgrant.flows.signing import Signer
+from simgrant.flows.vector_sources import VectorSources
 from simgrant.flows.visits import House, Visits
 from simgrant.flows.visits import Rules as VisitRules
 from simgrant.flows.web_views import WEB_VIEWS
@@ -97,19 +102,26 @@ from simgrant.fronts.portal.pages import Site
 from simgrant.keyring.identity import is_on_curve
 from simgrant.keyring.signing import Algorithm
 from simgrant.links.client_auth import ClientAuth, Credentials
+from simgrant.links.diameter.node import DiameterNode, RouteConfig
+from simgrant.links.diameter.peer import PeerConfig, State, TlsFiles
+from simgrant.links.diameter.watchdog import WatchdogRules
 from simgrant.links.fetched import FetchRules
 from simgrant.links.http import HttpConfig
 from simgrant.links.watched import Watched
 from simgrant.ports.issuers import Issuer
+from simgrant.ports.keys import Keys
 from simgrant.ports.notifier import Notifier
 from simgrant.ports.smdp import Smdp, Terms
 from simgrant.ports.store import Store
+from simgrant.ports.vectors import Vectors
 from simgrant.services import SERVICES
 from simgrant.services.own import refuse_taken
 from simgrant.spec.ids import AppId, SimIdType
 from simgrant.spec.version import FIRST, NEWEST
 from simgrant.telemetry.log import LineWriter, console_line
 from simgrant.telemetry.metrics import Metrics
+from simgrant.wire.diameter.base import Node
+from simgrant.wire.diameter.swx import APPLICATION as SWX
 from simgrant.wire.es2plus import Function
 from simgrant.wire.jwt import pull_keys
 from simgrant.wire.negotiate import Format
@@ -134,6 +146,8 @@ _CLAIMED_AT_ONCE = 250
 """Notices; one who claims many holds the others up."""
 PORTAL_WORDS = "portal"
 """Where a tenant's words for the portal are in its file."""
+ESIM_WORDS = "esim"
+"""And for what phones show of eSIM orders."""
 _LOGOS = {".png": "image/png", ".svg": "image/svg+xml", ".webp": "image/webp"}
 _MOST_LOGO = 256 * 1024
 _MOST_TERMS = 65_536
@@ -153,6 +167,8 @@ class Parts:
     lines: LineWriter
     journal: Journal
     notices: Notices
+    diameter: DiameterNode | None
+    """Connections to HSSs, to be run; None where there are none."""
     smdps: dict[str, dict[str, Smdp]]
     """Each tenant's SM-DP+s by name."""
     ordering: Ordering
@@ -222,6 +238,7 @@ def policy_of(loaded: Loaded, tenant: str) -> Policy:
     if settings.texts:
         texts = {
             PORTAL_WORDS: shipped.portal()[0],
+            ESIM_WORDS: shipped.esim(),
             **{app_id: service.texts for app_id, service in SERVICES.items()},
         }
         words = _read(
@@ -384,6 +401,99 @@ def _sms(loaded: Loaded, table: model.Sms) -> Notifier:
     return sms.open_notifier(config, clock=CLOCK)
 
 
+class _DiameterWatch:
+    """Counts what becomes of Diameter peers and requests, and tells of the first."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def changed(self, peer: str, state: State, reason: str) -> None:
+        self._metrics.show_diameter_peer(peer, state, State)
+        log = structlog.get_logger()
+        told = log.info if state is State.OKAY else log.warning
+        told("diameter_peer", peer=peer, state=state.value, reason=reason)
+
+    def answered(self, peer: str, result: str, seconds: float) -> None:
+        self._metrics.count_diameter(peer, result, seconds)
+
+
+def open_diameter(loaded: Loaded, metrics: Metrics, *, worker: int = 0) -> DiameterNode | None:
+    """Return our Diameter node, None where there is no HSS; it connects once it is run.
+
+    Raise StartRefused where a file of TLS is no use, or another worker has our name.
+    """
+    settings = loaded.settings.diameter
+    if not loaded.settings.hss:
+        return None
+    if worker:
+        refuse_one_name(loaded)
+    tls = TlsFiles(
+        ca=loaded.path(settings.ca_file) if settings.ca_file else None,
+        certificate=loaded.path(settings.certificate) if settings.certificate else None,
+        key=loaded.path(settings.key) if settings.key else None,
+    )
+    tables = loaded.settings.diameter_peers
+    if any(table.tls for table in tables.values()):
+        try:
+            tls.context()
+        except OSError as error:
+            raise StartRefused(f"diameter: {error.strerror or error}") from None
+    peers = []
+    for name, table in tables.items():
+        address, port = diameter_settings.place(table)
+        peers.append(
+            PeerConfig(
+                name=name,
+                host=table.host,
+                address=address,
+                port=port,
+                priority=table.priority,
+                weight=table.weight,
+                tls=tls if table.tls else None,
+                window=table.window,
+                connect_timeout_s=table.connect_timeout_s,
+                watchdog=WatchdogRules(tw_s=settings.watchdog_s),
+            )
+        )
+    node = Node(
+        host=diameter_settings.origin_host(settings, worker),
+        realm=diameter_settings.origin_realm(settings),
+        product="simgrant",
+        applications=(SWX,),
+        state_id=int(CLOCK.now()),
+    )
+    watch = _DiameterWatch(metrics)
+    return DiameterNode(node, peers, watcher=watch, clock=CLOCK, handlers=swx.HANDLERS)
+
+
+def refuse_one_name(loaded: Loaded) -> None:
+    """Raise StartRefused where several workers would have one name to their Diameter peers."""
+    settings = loaded.settings
+    if settings.hss and not diameter_settings.names_workers(settings.diameter):
+        raise StartRefused("diameter.origin_host: with several workers it needs %d")
+
+
+def hsss(loaded: Loaded, node: DiameterNode | None) -> dict[str, Vectors]:
+    """Return the HSS of each tenant that has one."""
+    if node is None:
+        return {}
+    network = loaded.settings.auth.aka_prime_network
+    made = {
+        name: swx.open_vectors(
+            swx.Config(
+                route=RouteConfig(name=name, peers=table.peers, patience_s=table.patience_s),
+                realm=table.realm,
+                host=table.host,
+                network=network,
+            ),
+            node=node,
+        )
+        for name, table in loaded.settings.hss.items()
+    }
+    of_tenant = diameter_settings.hss_of(loaded.settings.hss, loaded.tenants)
+    return {tenant: made[name] for tenant, name in of_tenant.items()}
+
+
 def open_smdps(loaded: Loaded) -> dict[str, dict[str, Smdp]]:
     """Return each tenant's SM-DP+s by name; raise StartRefused where a file of one is no use."""
     found: dict[str, dict[str, Smdp]] = {name: {} for name in loaded.tenants}
@@ -531,11 +641,15 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             known_apps=frozenset(SERVICES),
             token_life_s=settings.tokens.life_s,
         )
-        vectors = local_auc.open_vectors(
-            local_auc.Config(ind=(settings.local_auc.ind + worker) % 32),
-            store=store,
-            keys=keys,
-            clock=CLOCK,
+        diameter = open_diameter(loaded, metrics, worker=worker)
+        vectors = VectorSources(
+            hsss(loaded, diameter),
+            local_auc.open_vectors(
+                local_auc.Config(ind=(settings.local_auc.ind + worker) % 32),
+                store=store,
+                keys=keys,
+                clock=CLOCK,
+            ),
         )
         returns = _returns(settings.limits)
         by_otp = _by_otp(loaded, reception, returns)
@@ -548,7 +662,21 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             metrics=metrics,
             rules=_order_rules(settings.orders),
         )
-        esim = EsimMeans(ordering, esims(loaded), found_policies, settings.roaming.max_age_s)
+        most_polls = settings.orders.most_polls
+        esim = EsimMeans(
+            ordering,
+            esims(loaded),
+            found_policies,
+            settings.roaming.max_age_s,
+            portals,
+            Throttle(
+                "too_many_polls",
+                Rate(most_polls, most_polls / settings.orders.life_s),
+                remembered=settings.limits.remembered,
+            ),
+            open_account_pins(loaded, store, keys),
+            {name: speech(policy) for name, policy in found_policies.items()},
+        )
         means = Means(OPERATIONS, keys, store, offers(loaded), partners(loaded), esim)
         clients = Clients(profiles(loaded))
         entitle = Entitle(
@@ -604,7 +732,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         proxies = Proxies(settings.device.trusted_proxies)
         signs = signer(loaded, keys)
         if settings.portal.listen:
-            portal = open_portal(loaded, reception, found_policies, journal)
+            portal = open_portal(loaded, reception, found_policies, journal, esim)
         device = DeviceFront(
             entitle,
             journal=journal,
@@ -632,6 +760,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             lines,
             journal,
             notices,
+            diameter,
             smdps,
             ordering,
             entitle,
@@ -706,7 +835,11 @@ def house(
 
 
 def open_portal(
-    loaded: Loaded, reception: Reception, policies: Mapping[str, Policy], journal: Journal
+    loaded: Loaded,
+    reception: Reception,
+    policies: Mapping[str, Policy],
+    journal: Journal,
+    esim: EsimMeans,
 ) -> PortalFront:
     """Return the portal; raise StartRefused where a tenant's file of it is no use."""
     settings, server = loaded.settings.portal, loaded.settings.server
@@ -726,6 +859,7 @@ def open_portal(
                 for name, policy in policies.items()
             },
             validator=validator,
+            esim=esim,
             rules=VisitRules(
                 settings.resume_s,
                 settings.page_life_s,
@@ -1140,12 +1274,22 @@ def esims(loaded: Loaded) -> dict[str, Esim]:
             tuple(map(CompanionService, table.services)) if table.app == "companion" else (),
             table.most,
             by_address=table.download == "smdp_address",
+            old_profile=OldProfile(table.old_profile),
+            inquiries={
+                kind: Inquiry(asked)
+                for kind, asked in (
+                    (Kind.SUBSCRIBE, table.ask_new),
+                    (Kind.TRANSFER, table.ask_transfer),
+                )
+                if asked != "nothing"
+            },
             most_an_hour=table.most_an_hour,
             plans=tuple(
                 PlanOffer(name, offer.name, offer.description, offer.profile_type)
                 for name in table.plans
                 if (offer := loaded.settings.plan_offers.get(name)) is not None
             ),
+            asking=Asking(table.portal),
         )
         app_id = _ESIM_APPS[table.app]
         for tenant in table.tenants or lines:
@@ -1154,6 +1298,22 @@ def esims(loaded: Loaded) -> dict[str, Esim]:
         tenant: Esim(of_tenant, orders.polling_s, orders.longest_polling_s, orders.most_polls)
         for tenant, of_tenant in lines.items()
     }
+
+
+def speech(policy: Policy) -> Speech:
+    """Return what phones of a tenant show of eSIM orders."""
+    words = policy.words
+    texts = shipped.esim()
+    return Speech(
+        {name: words.of(ESIM_WORDS, name, said) for name, said in texts.items()}, words.language
+    )
+
+
+def open_account_pins(loaded: Loaded, store: Store, keys: Keys) -> EmbeddedPins:
+    """Return whoever knows the PINs of accounts."""
+    settings = loaded.settings.account_pins
+    config = embedded_pins.Config(settings.tries, settings.lock_s)
+    return embedded_pins.open_pins(config, rows=store.pins, keys=keys)
 
 
 def _order_rules(settings: model.Orders) -> OrderRules:

@@ -72,6 +72,9 @@ def serve(loaded: Loaded, *, workers: int, announce: Announce) -> int:
     ``announce`` is given the addresses for devices and for operations once they are taken.
     """
     log.configure(loaded.settings.server.log_format)
+    if workers > 1:
+        # Known before there are any: each would refuse to start, again and again.
+        compose.refuse_one_name(loaded)
     main = _single(loaded, announce) if workers == 1 else _supervise(loaded, workers, announce)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(main)
@@ -290,6 +293,8 @@ async def _upkeep(
         asyncio.create_task(parts.notices.run()),
         asyncio.create_task(_renew(parts, tuple(certificates), reload or asyncio.Event())),
     ]
+    if parts.diameter is not None:
+        tasks.append(asyncio.create_task(parts.diameter.run()))
     if parts.loaded.settings.esim:
         tasks.append(asyncio.create_task(parts.ordering.run()))
     if index == 0:

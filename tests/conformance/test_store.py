@@ -113,6 +113,7 @@ async def fill(store: SqlStore, tenant: str = T) -> None:
     assert await store.tell(tenant, IMSI, at=60) == 1
     await store.set_holding(tenant, IMSI, USAGE)
     assert await store.begin_visit(tenant, IMSI, VISIT_ID, VISIT)
+    await store.pins.set(tenant, IMSI, b"digest", at=60)
 
 
 async def held(place: Place, tenant: str = "") -> dict[str, list[tuple[Any, ...]]]:

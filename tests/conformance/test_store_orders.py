@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -383,14 +384,16 @@ async def test_who_is_erased_has_no_orders_and_no_profiles(store: SqlStore) -> N
 ACME, GLOBEX = Enterprise("acme"), Enterprise("globex")
 
 
-async def fleet(store: SqlStore, count: int, owner: Owner = ACME, **bounds: int) -> list[Order]:
+async def fleet(
+    store: SqlStore, count: int, owner: Owner = ACME, *, first: int = 0, **bounds: Any
+) -> list[Order]:
     """Let as many devices at once have an order of an enterprise, and return those that do."""
     outcomes = await asyncio.gather(
         *(
             store.orders.make(
                 T, owner, an_order(f"id {n}", number=n), instead_of=None, due_at=20, **bounds
             )
-            for n in range(count)
+            for n in range(first, first + count)
         ),
         return_exceptions=True,
     )
@@ -435,6 +438,13 @@ async def test_an_enterprise_has_no_more_than_it_may(store: SqlStore) -> None:
     for _ in range(2):  # the second is of who saw it live, and changes nothing
         await store.orders.change(T, ACME, after, before=one, event="over", due_at=None)
     assert await store.orders.live_of(T, ACME) == 3
+    other, *_ = (each for each in await store.orders.of(T, ACME) if each.place != one.place)
+    for event in (Begun(), Unsubscribed(), Begun(), Cancelled()):
+        after = domain.step(other, event, at=20, call_id="c")
+        assert await store.orders.change(T, ACME, after, before=other, event="", due_at=None)
+        other = after
+    assert await store.orders.live_of(T, ACME) == 2, "it ended once"
+    assert await fleet(store, 1, most=4, first=50)
     again = an_order("id 77", number=77)
     for made_it in (True, False):
         try:

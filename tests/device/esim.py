@@ -82,14 +82,23 @@ class World:
 
 @asynccontextmanager
 async def opened(
-    bench: Workbench, monkeypatch: pytest.MonkeyPatch, app: str = "ap2006", more: str = ""
+    bench: Workbench,
+    monkeypatch: pytest.MonkeyPatch,
+    app: str = "ap2006",
+    more: str = "",
+    *,
+    watch: str = "",
 ) -> AsyncIterator[World]:
-    """Open a server with an SM-DP+ and stock for both; ``more`` goes to the end of the settings."""
+    """Open a server with an SM-DP+ and stock for both; ``more`` goes to the end of the settings.
+
+    ``watch`` goes to the end of the companions' table.
+    """
     books = Books(stock=9)
+    settings = SETTINGS.replace("{more}", more).replace("most = 2\n", f"most = 2\n{watch}\n")
     monkeypatch.setattr(
         compose, "open_smdps", lambda loaded: {name: {"main": books} for name in loaded.tenants}
     )
-    async with bench.opened(SETTINGS.replace("{more}", more)) as server:
+    async with bench.opened(settings) as server:
         for kind, first in (("watch", 0), ("phone", 50)):
             await server.store.real.orders.add_stock(
                 "default",

@@ -116,9 +116,10 @@ def ought_to_work(issued: Issued, use: Use) -> bool:
     if use.app != issued.app:
         return False
     if use.app == "ap2011":
-        # There is no operation for systems yet: whoever asks for one is told so by a result.
+        # No operation is named for the partner, and what is none is answered by a result.
         if issued.kind == "requestor_token":
-            return use.requestor == issued.requestor
+            named = operation is not None and use.app in operation.proofs
+            return use.requestor == issued.requestor and not named
         return use.requestor in BANK and not use.operation
     if use.place == "token":
         if use.app == "ap2004" or operation is None:

@@ -248,14 +248,14 @@ async def test_an_operation_for_systems_is_for_nobody_else(world: World) -> None
 
 
 async def test_whoever_is_taken_out_of_the_settings_is_out(bench: Workbench) -> None:
-    async with opened(bench, SETTINGS.replace('operations = ["CountDevices"]', "")) as world:
+    async with opened(bench, SETTINGS.replace("CountDevices", "AcquirePlan")) as world:
         token = await world.token()
         assert (await world.ask(token=token)).status == 200
         of_acme = await world.token(enterprise_id="acme")
-    without = SETTINGS.replace('operations = ["CountDevices"]', "").replace("Fleet-1", "fleet-3")
+    without = SETTINGS.replace("CountDevices", "AcquirePlan").replace("Fleet-1", "fleet-3")
     async with opened(bench, without) as world:
         assert (await world.ask(token=token)).status == 403
-    without = SETTINGS.replace('operations = ["CountDevices"]', "").replace("ACME", "globex")
+    without = SETTINGS.replace("CountDevices", "AcquirePlan").replace("ACME", "globex")
     async with opened(bench, without) as world:
         assert (await world.ask(token=token)).status == 200
         assert (await world.ask(token=of_acme)).status == 403
@@ -270,7 +270,7 @@ async def test_without_an_issuer_nobody_is_believed(bench: Workbench) -> None:
 
 async def test_who_is_refused_time_and_again_has_to_wait(bench: Workbench) -> None:
     more = "[limits]\nrefusals_burst = 2\nrefusals_per_minute = 1\n"
-    settings = SETTINGS.replace('operations = ["CountDevices"]', "") + more
+    settings = SETTINGS.replace("CountDevices", "AcquirePlan") + more
     async with opened(bench, settings) as world:
         bad = world.access(aud="x")
         statuses = [(await world.ask(access_token=bad)).status for _ in range(4)]

@@ -636,6 +636,34 @@ def test_set_changes_what_is_named_and_nothing_else(one: Simgrant) -> None:
     assert one.json("subscription", "show", IMSI, "--json")["visited_plmn"] is None
 
 
+def test_the_pin_of_an_account_is_set_from_a_file_and_never_shown(
+    one: Simgrant, tmp_path: Path
+) -> None:
+    def has_pin() -> bool:
+        return bool(one.json("subscription", "show", IMSI, "--json")["has_account_pin"])
+
+    file = tmp_path / "pin"
+    file.write_text("271828\n")
+    said = one("subscription", "set", IMSI, "--pin-file", str(file), code=2).stderr
+    assert "must be 0600" in said
+    file.chmod(0o600)
+    done = one("subscription", "set", IMSI, "--pin-file", str(file), "--terms", "missing")
+    assert "has a PIN now" in done.stderr
+    assert has_pin()
+    shown = one("subscription", "show", IMSI).stdout + one("subscription", "export", IMSI).stdout
+    assert "271828" not in shown + done.stderr + done.stdout
+    one("subscription", "set", IMSI, "--no-pin")
+    assert not has_pin()
+    file.write_text("27")
+    assert (
+        "4 to 12 digits" in one("subscription", "set", IMSI, "--pin-file", str(file), code=2).stderr
+    )
+    assert (
+        "which of them"
+        in one("subscription", "set", IMSI, "--pin-file", str(file), "--no-pin", code=2).stderr
+    )
+
+
 def test_set_of_nothing_or_of_nonsense_is_a_usage_error(one: Simgrant) -> None:
     assert "nothing to set" in one("subscription", "set", IMSI, code=2).stderr
     assert "gold" in one("subscription", "set", IMSI, "--plan", "gold", code=2).stderr

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from playwright.async_api import Browser as Chromium
 
 from tests.device.conftest import bench, template
 from tests.device.harness import Server, Workbench
 from tests.portal.browser import Browser
+from tests.portal.chromium import open_chromium
 
 __all__ = ["bench", "template"]
 
@@ -24,3 +26,10 @@ async def server(bench: Workbench) -> AsyncIterator[Server]:
 def browser(server: Server) -> Browser:
     """The web view of a phone."""
     return Browser(server)
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator[Chromium]:
+    """A real browser."""
+    async with open_chromium() as browser:
+        yield browser

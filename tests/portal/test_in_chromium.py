@@ -6,8 +6,6 @@ with the same engine as the web views of phones.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,33 +13,20 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from simgrant.identities import Imsi
 from tests.device.harness import NO_CONSENT, Server, Workbench, new_subscription
 from tests.portal.browser import BERLIN, Link, consents, held, link
+from tests.portal.chromium import WIDTH, fits
 from tests.portal.test_listener import running
 
 PREMIUM = Imsi("001010000000011")
-WIDTH = 320
 METHODS = ("entitlementChanged", "dismissFlow", "notifyPurchaseSuccessful", "notifyPurchaseFailed")
 OBJECT = """
 window.NAME = Object.fromEntries(METHODS.map(method =>
     [method, (...values) => { window.called(method, values); }]));
 """
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("chromium is not installed")
-    # A sandbox cannot be had by who is root already.
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=arguments)
-        yield browser
-        await browser.close()
 
 
 @dataclass
@@ -85,12 +70,6 @@ async def open_as_android_does(page: Page, opened: Link) -> None:
     )
     async with page.expect_navigation():
         await page.evaluate("document.forms[0].submit()")
-
-
-async def fits(page: Page) -> None:
-    """Assert that nobody has to scroll sideways."""
-    wide = await page.evaluate("document.documentElement.scrollWidth")
-    assert wide <= WIDTH
 
 
 @pytest.fixture

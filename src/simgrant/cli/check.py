@@ -45,8 +45,8 @@ _STYLES: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "re
 def check_config(ctx: typer.Context, *, json: JsonOption = False) -> None:
     """Read everything a start would read, and say what is wrong with it. Exit code 2 if any.
 
-    Settings, tenants, policies, profiles of clients, SM-DP+s, key rings, certificates, and the
-    store with its revision.
+    Settings, tenants, policies, profiles of clients, HSSs, SM-DP+s, key rings, certificates, and
+    the store with its revision.
     """
     said = ctx.find_object(Globals) or Globals(None)
     findings = list(_look(said))
@@ -87,6 +87,7 @@ def _look(said: Globals) -> Iterator[Finding]:
     yield _profiles(loaded)
     yield from _partners(loaded)
     yield from _sign_ins(loaded)
+    yield from _hsss(loaded)
     yield from _smdps(loaded)
     yield from _keys(loaded)
     yield from _certificates(loaded)
@@ -175,6 +176,40 @@ def _sign_ins(loaded: Loaded) -> Iterator[Finding]:
         if found:
             apps = ", ".join(sorted(found))
             yield Finding(Level.OK, "sign_in", f"tenant {tenant}: {apps} by a one-time password")
+
+
+def _hsss(loaded: Loaded) -> Iterator[Finding]:
+    """Look at the HSSs and at who we are to them; nobody is connected to."""
+    from prometheus_client import CollectorRegistry
+
+    from simgrant import compose
+    from simgrant.config.diameter import hss_of, origin_host, place
+    from simgrant.telemetry.metrics import Metrics
+
+    settings = loaded.settings
+    if not settings.hss:
+        return
+    found = _tried("hss", lambda: compose.open_diameter(loaded, Metrics(CollectorRegistry())))
+    if isinstance(found, Finding):
+        yield found
+        return
+    yield Finding(Level.OK, "hss", f"we are {origin_host(settings.diameter, 0)}")
+    served = hss_of(settings.hss, loaded.tenants)
+    for name, hss in settings.hss.items():
+        peers = [settings.diameter_peers[peer] for peer in hss.peers]
+        places = ", ".join("{}:{}".format(*place(peer)) for peer in peers)
+        tenants = ", ".join(tenant for tenant, of in served.items() if of == name) or "nobody"
+        yield Finding(Level.OK, "hss", f"{name}: {hss.realm} by {places}, for {tenants}")
+        if not all(peer.tls for peer in peers):
+            text = f"{name}: vectors travel in clear; keep them in a network of your own"
+            yield Finding(Level.WARNING, "hss", text)
+    used = {peer for hss in settings.hss.values() for peer in hss.peers}
+    for peer in settings.diameter_peers.keys() - used:
+        text = f"diameter_peers.{peer} leads to no HSS and is connected to for nothing"
+        yield Finding(Level.WARNING, "hss", text)
+    if settings.diameter.certificate:
+        yield _expiry(loaded.path(settings.diameter.certificate))
+        yield from _exposed(loaded.path(settings.diameter.key))
 
 
 def _smdps(loaded: Loaded) -> Iterator[Finding]:

@@ -250,7 +250,7 @@ def _key_from(file: Path | None) -> str:
     except OSError as error:
         raise BadUsage(f"{file}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise BadUsage(f"{file}: must hold hexadecimal digits") from None
+        raise BadUsage(f"{file}: must hold digits alone") from None
 
 
 def _asked_keys() -> dict[str, str]:
@@ -292,6 +292,7 @@ def show(
             consents = [subscriptions.consent_data(each) for each in held.consents] if held else []
             terminals = held.terminals if held else ()
             data["has_sim_key"] = held.has_sim_key if held else False
+            data["has_account_pin"] = await here.store.pins.find(tenant, found.imsi) is not None
             push = subscriptions.registered_data(held) if held else []
             pending = subscriptions.pending_data(held) if held else []
             told = await subscriptions.notices_told(here.store, found, here.keys().ring)
@@ -401,9 +402,16 @@ def set_fields(
     terms_version: TermsVersionOption = "",
     address: AddressOption = None,
     address_id: AddressIdOption = "",
+    pin_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--pin-file", metavar="FILE", help="File with the PIN of the account, mode 0600."
+        ),
+    ] = None,
+    no_pin: Annotated[bool, typer.Option("--no-pin", help="The account has no PIN.")] = False,
     tenant: TenantOption = "default",
 ) -> None:
-    """Change one subscription, at once."""
+    """Change one subscription, at once. A PIN that is set anew may be tried again."""
     given = {
         "plan": plan or None,
         "msisdn": msisdn or None,
@@ -418,9 +426,35 @@ def set_fields(
         "address_id": address_id or None,
     }
     values = {name: str(value) for name, value in given.items() if value is not None}
-    if not values:
+    if not values and pin_file is None and not no_pin:
         raise BadUsage("nothing to set; see: simgrant subscription set --help")
-    _change(ctx, imsi, values, tenant)
+    if pin_file is not None and no_pin:
+        raise BadUsage("--pin-file and --no-pin: which of them?")
+    pin = None if no_pin else _key_from(pin_file)
+    if values:
+        _change(ctx, imsi, values, tenant)
+    if pin_file is not None or no_pin:
+        _set_pin(ctx, imsi, pin, tenant)
+
+
+def _set_pin(ctx: typer.Context, imsi: str, pin: str | None, tenant: str) -> None:
+    async def work() -> None:
+        from simgrant import compose
+        from simgrant.adapters.account_pins.embedded import NoPin
+        from simgrant.errors import Conflict
+
+        async with desk(ctx, tenant) as here:
+            found = await _find(here, imsi, live=True)
+            pins = compose.open_account_pins(here.loaded, here.store, here.keys())
+            try:
+                await pins.set(tenant, found.imsi, pin, at=here.now)
+            except NoPin as problem:
+                raise BadUsage(str(problem)) from None
+            except Conflict as conflict:
+                raise Refused(f"{found.imsi.digits}: {conflict.for_operator}") from None
+        note(f"{found.imsi.digits}: the account has {'no' if pin is None else 'a'} PIN now")
+
+    run(work())
 
 
 @app.command()

@@ -21,10 +21,13 @@ import msgspec
 
 from simgrant.config import texts
 from simgrant.config.clients import profile_problems, with_shipped
+from simgrant.config.diameter import diameter_problems
 from simgrant.config.model import (
     Apns,
+    DiameterPeer,
     Esim,
     Fcm,
+    Hss,
     IdentityProvider,
     Issuer,
     Partner,
@@ -59,6 +62,8 @@ NAMED = {
     "issuers": Issuer,
     "partners": Partner,
     "identity_providers": IdentityProvider,
+    "diameter_peers": DiameterPeer,
+    "hss": Hss,
     "smdp": Smdp,
     "esim": Esim,
     "plan_offers": PlanOffer,
@@ -327,6 +332,8 @@ def _problems(loaded: Loaded) -> list[str]:
         ("orders.polling_s", settings.orders.polling_s, 1, 3_600),
         ("orders.longest_polling_s", settings.orders.longest_polling_s, 1, 86_400),
         ("orders.most_polls", settings.orders.most_polls, 2, 100_000),
+        ("account_pins.tries", settings.account_pins.tries, 1, 100),
+        ("account_pins.lock_s", settings.account_pins.lock_s, 60, 366 * 86_400),
         ("es2plus.in_flight", settings.es2plus.in_flight, 1, 100_000),
         ("text_messages.window", settings.text_messages.window, 1, 1_000),
         ("limits.remembered", settings.limits.remembered, 100, 10_000_000),
@@ -338,6 +345,7 @@ def _problems(loaded: Loaded) -> list[str]:
     found.extend(_sign_in_problems(loaded))
     found.extend(_tenant_problems(loaded.tenants))
     found.extend(_channel_problems(loaded))
+    found.extend(diameter_problems(settings, loaded.tenants))
     found.extend(_smdp_problems(loaded))
     found.extend(_esim_problems(loaded))
     found.extend(_teller_problems(settings))
@@ -385,6 +393,15 @@ def _esim_problems(loaded: Loaded) -> list[str]:
         if not 1 <= esim.most_an_hour <= 1_000_000:
             found.append(f"{where}.most_an_hour: {esim.most_an_hour} is not within 1 to 1000000")
         found += [
+            f'{where}.{key}: is for app = "primary" alone'
+            for key, unset in (
+                ("old_profile", "kept"),
+                ("ask_new", "nothing"),
+                ("ask_transfer", "nothing"),
+            )
+            if esim.app != "primary" and getattr(esim, key) != unset
+        ]
+        found += [
             f"{where}.plans: there is no [plan_offers.{plan}]"
             for plan in esim.plans
             if plan not in loaded.settings.plan_offers
@@ -401,11 +418,26 @@ def _esim_problems(loaded: Loaded) -> list[str]:
                 for kind in sorted(types)
                 if smdp.profile_types and kind not in smdp.profile_types
             ]
+            if esim.old_profile != "kept" and not (
+                smdp.deletion_point and loaded.settings.es2plus.listen
+            ):
+                found.append(
+                    f"{where}.old_profile: nobody tells us of deletions without es2plus.listen and "
+                    f"smdp.{esim.smdp}.deletion_point"
+                )
             found += [
                 f"{where}: smdp.{esim.smdp} is not for tenant {tenant}"
                 for tenant in tenants
                 if smdp.tenants and tenant not in smdp.tenants
             ]
+        if esim.app == "enterprise" and esim.portal != "never":
+            found.append(f"{where}.portal: a system is shown no page")
+        found += [
+            f"{where}.portal: tenant {tenant} has no pages"
+            for tenant in tenants
+            if esim.portal != "never" and tenant in loaded.tenants
+            if not (loaded.tenants[tenant].portal_url or loaded.portal_url)
+        ]
         for tenant in tenants:
             if claimed.setdefault((tenant, esim.app), where) != where:
                 found.append(f"{where}: tenant {tenant} has one for {esim.app} already")
@@ -520,6 +552,13 @@ def _partner_problems(loaded: Loaded) -> list[str]:
             for each in ids:
                 if (other := claimed.setdefault((kind, each), name)) != name:
                     found.append(f"partners.{name}: {kind} {each} is also {other}'s")
+        if partner.enterprises and not (
+            partner.operations and partner.requestor_ids and partner.client_ids and settings.issuers
+        ):
+            found.append(
+                f"partners.{name}: to act for enterprises it needs operations, requestor_ids, "
+                "client_ids and one of the [issuers]"
+            )
         found.extend(_unknown_tenants(f"partners.{name}", partner.tenants, loaded))
         if partner.issuer and partner.issuer not in settings.issuers:
             found.append(f"partners.{name}: there is no [issuers.{partner.issuer}]")

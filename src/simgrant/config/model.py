@@ -145,7 +145,7 @@ class Auth(Section, frozen=True):
     """How SIMs are authenticated."""
 
     vectors: Literal["local_auc"] = "local_auc"
-    """Source of authentication vectors."""
+    """Source of authentication vectors for tenants that no `[hss.NAME]` serves."""
     session_life_s: int = 60
     """Seconds from the first challenge to the last answer of an EAP session, and for which a
     repeated answer gets the same document."""
@@ -171,6 +171,62 @@ class LocalAuc(Section, frozen=True):
     """IND part of the sequence numbers made here, 0 to 31 (TS 33.102 §C.1.1.1). Give each source
     of vectors for the same SIMs its own, or phones keep asking for resynchronisation. Worker n
     uses `ind` + n."""
+
+
+class Diameter(Section, frozen=True):
+    """Who we are to Diameter peers (see [HSS](../hss.md))."""
+
+    origin_host: str = ""
+    """Our name, as agreed with who runs the peers, such as `ecs-%d.example.com`. `%d` becomes the
+    worker's number from 0 on: a peer takes one connection from each name. Must be set where there
+    is an `[hss.NAME]`."""
+    origin_realm: str = ""
+    """Our realm; empty = what follows the first dot of `origin_host`."""
+    watchdog_s: float = 30.0
+    """Seconds without a word after which a peer is asked whether it is there (Tw of RFC 3539); more
+    or less by two."""
+    ca_file: str = ""
+    """PEM file of the authorities that certificates of peers are from; empty = the system's."""
+    certificate: str = ""
+    """PEM file of our certificate and its chain, for peers with `tls`. Like its key it is read
+    again for each connection."""
+    key: str = ""
+    """PEM file of its private key, without a password."""
+
+
+class DiameterPeer(Section, frozen=True):
+    """A Diameter peer that we connect to: an HSS, or a relay (DRA) before it."""
+
+    host: str = ""
+    """Its name, Origin-Host; with `tls` also the name in its certificate. Must be set."""
+    address: str = ""
+    """Where it listens, such as `10.0.0.1:3868`; empty = at `host`, port 3868, with `tls` 5658."""
+    tls: bool = False
+    """Whether the connection is TLS 1.3, from its first byte on."""
+    priority: int = 1
+    """Those with the lowest number are asked while one of them is there."""
+    weight: int = 1
+    """Share of the requests among peers of one priority."""
+    window: int = 500
+    """Requests that one worker has under way with it at a time."""
+    connect_timeout_s: float = 5.0
+    """Seconds for TCP, TLS and the exchange of capabilities together."""
+
+
+class Hss(Section, frozen=True):
+    """An HSS that vectors come from, over SWx (see [HSS](../hss.md))."""
+
+    tenants: tuple[str, ...] = ()
+    """Tenants whose SIMs it knows; empty = all that no other table names."""
+    peers: tuple[str, ...] = ()
+    """The `[diameter_peers.NAME]` that lead to it. Must be set."""
+    realm: str = ""
+    """Its realm. Must be set."""
+    host: str = ""
+    """Its name; empty = whoever serves the realm."""
+    patience_s: float = 1.0
+    """Seconds without an answer after which the request is sent to another peer, if there is
+    one."""
 
 
 class Tokens(Section, frozen=True):
@@ -741,6 +797,29 @@ class Esim(Section, frozen=True):
     device's EID."""
     plans: tuple[str, ...] = ()
     """The `[plan_offers.NAME]` that may be chosen from, in this order; empty = no choice."""
+    old_profile: Literal["kept", "deleted", "reused"] = "kept"
+    """What becomes of the profile on the old phone when a line moves: it is `kept` until the new
+    one is installed; it has to be `deleted` before the new one is ordered; or it is `reused`,
+    deleted there and the same one ordered for the new phone. The SM-DP+ has to tell of deletions
+    then (`deletion_point`)."""
+    ask_new: Literal["nothing", "confirmation", "pin"] = "nothing"
+    """What the subscriber is asked on the phone before an eSIM is ordered: nothing, whether it is
+    wanted, or the PIN of the account (`simgrant subscription set --pin-file`) too."""
+    ask_transfer: Literal["nothing", "confirmation", "pin"] = "nothing"
+    """The same, before a line moves to another phone."""
+    portal: Literal["never", "choice", "always"] = "never"
+    """Whether subscribers are asked on a page of the [portal](../portal.md) before a profile is
+    ordered: `choice` = where there is something to choose (a plan, whose number, which line);
+    `always` = they confirm each order. Then pages also say why an eSIM cannot be had."""
+
+
+class AccountPins(Section, frozen=True):
+    """PINs by which subscribers confirm [eSIM](../esim.md) orders."""
+
+    tries: int = 5
+    """Wrong tries after which a subscription's PIN is locked."""
+    lock_s: int = 86400
+    """Seconds from the last try until it may be tried again."""
 
 
 class PlanOffer(Section, frozen=True):
@@ -827,6 +906,11 @@ class Settings(Section, frozen=True):
     keys: KeysSection = KeysSection()
     auth: Auth = Auth()
     local_auc: LocalAuc = LocalAuc()
+    diameter: Diameter = Diameter()
+    diameter_peers: dict[str, DiameterPeer] = {}
+    """Diameter peers by name."""
+    hss: dict[str, Hss] = {}
+    """HSSs by name."""
     tokens: Tokens = Tokens()
     temporary_tokens: TemporaryTokens = TemporaryTokens()
     operator_tokens: OperatorTokens = OperatorTokens()
@@ -859,6 +943,7 @@ class Settings(Section, frozen=True):
     text_messages: TextMessages = TextMessages()
     identity_providers: dict[str, IdentityProvider] = {}
     """OpenID providers by name."""
+    account_pins: AccountPins = AccountPins()
     esim: dict[str, Esim] = {}
     plan_offers: dict[str, PlanOffer] = {}
     """eSIMs that devices may have."""

@@ -1,7 +1,8 @@
 """What a person reads of signing in and on the portal, in the languages that come with simgrant.
 
 Settings replace a language or add one. A one-time password is one short message, in seventy letters
-where it has others than English does. The portal's texts are in ``portal_texts.toml``.
+where it has others than English does. The portal's texts are in ``portal_texts.toml``, those of
+eSIM orders in ``esim_texts.toml``.
 """
 
 from __future__ import annotations
@@ -28,6 +29,12 @@ SIGN_IN_FAILED: Final = {
     "fr": "La connexion a échoué. Veuillez réessayer.",
     "it": "L'accesso non è riuscito. Riprovi.",
 }
+
+
+def esim() -> Texts:
+    """Return what phones show of eSIM orders."""
+    text = resources.files(__package__).joinpath("esim_texts.toml").read_text("utf-8")
+    return tomllib.loads(text)
 
 
 def portal() -> tuple[Texts, Texts]:

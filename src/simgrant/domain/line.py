@@ -1,4 +1,4 @@
-"""Where a line is, and where it moves to: what orders of `LINE` have in common (ADR 0030).
+"""Where a line is, and where it moves to: what orders of `LINE` have in common (ADR 0034).
 
 Each move has an order in a place of its own, which follows from where the line is: so the profile
 in use keeps its order until the new one is installed, and phones that want the line meet there.
@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from simgrant.domain.order import LINE, Device, Kind, Order, OrderState
+from simgrant.domain.order import LINE, ON_DEVICE, Device, Kind, Order, OrderState
 from simgrant.identities import Iccid
 
 _INSTALLED: Final = frozenset({OrderState.ACTIVE, OrderState.INACTIVE})
-_TO_BE_HAD: Final = _INSTALLED | {OrderState.RELEASED}
 
 
 def is_of_line(order: Order) -> bool:
@@ -37,7 +36,7 @@ def source_of_move(orders: Iterable[Order], old: Iccid | None) -> Order | None:
     Whoever names a profile that was released for him has it, even if nobody said that it was
     installed.
     """
-    live = [order for order in orders if order.state in _TO_BE_HAD]
+    live = [order for order in orders if order.state in ON_DEVICE]
     for order in live:
         if old is not None and order.iccid == old:
             return order

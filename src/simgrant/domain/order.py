@@ -13,6 +13,9 @@ it and comes back with what became of it.
                                                                           Activated  inactive
     any of these --GivenUp, Unsubscribed, Polled too often--> ended
 
+Where the old profile has to be gone first, what was chosen or answered leads to ``deleting``. Where
+that profile is used again, it is given back to the SM-DP+ before it is ordered anew.
+
 An order that ends after a profile was ordered for it still has that to be cancelled.
 """
 
@@ -60,11 +63,15 @@ LIVE: Final = frozenset(
     {OrderState.ORDERED, OrderState.RELEASED, OrderState.ACTIVE, OrderState.INACTIVE}
 )
 """The states of orders that have, or will have, a profile: what a limit of devices counts."""
+ON_DEVICE: Final = frozenset({OrderState.RELEASED, OrderState.ACTIVE, OrderState.INACTIVE})
+"""The states of orders whose profile is on the device, or may be."""
 
 
 class Todo(Word):
     """What is to be done at the SM-DP+ (SGP.22 §5.3)."""
 
+    RETURN = "return_profile"
+    """Give the deleted profile back (cancelOrder), so that it can be ordered for another eUICC."""
     DOWNLOAD = "download_order"
     CONFIRM = "confirm_order"
     SETTLE = "settle"
@@ -78,6 +85,15 @@ class Kind(Word):
     SUBSCRIBE = "subscribe"
     TRANSFER = "transfer"
     RECOVER = "recover"
+
+
+class Inquiry(Word):
+    """What the subscriber is asked by a message on the device (MSG)."""
+
+    CONFIRMATION = "confirmation"
+    """Whether it is wanted."""
+    PIN = "pin"
+    """The PIN of the account, too."""
 
 
 class CompanionService(Word):
@@ -166,6 +182,8 @@ class Order:
     service: CompanionService | None = None
     old_iccid: Iccid | None = None
     """The profile that this one takes the place of."""
+    old_order_id: str = ""
+    """The order that has that profile; empty where it is none of ours."""
     old_terminal_id: str = field(default="", repr=False)
     """The phone that the line leaves, where that is known."""
     asked_by: str = field(default="", repr=False)
@@ -174,6 +192,14 @@ class Order:
     lent: str = ""
     """The id, in hex, of the temporary token that it was asked for with: what becomes of the order
     becomes of that."""
+    old_first: bool = False
+    """Whether it still has to be deleted before anything is ordered."""
+    reuses: bool = False
+    """Whether it is ordered again then, in the place of another one."""
+    redownloadable: bool = False
+    """Whether the device says that it could do with that."""
+    inquiry: Inquiry | None = None
+    """What the subscriber is asked, or was."""
     waiting: bool = False
     """Whether the device was told to wait: it is told when there is something new."""
     polls: int = 0
@@ -182,6 +208,8 @@ class Order:
     """Why it ended, or why its last step failed; a word for the operator."""
     orphan: bool = False
     """Whether the SM-DP+ may have given a profile that nobody knows the ICCID of."""
+    gone: bool = False
+    """Whether the device deleted the profile; what it stood for may be had anew."""
     spared: bool = False
     """Whether it ended without its ICCID being used: that may be given to another order."""
 
@@ -191,10 +219,21 @@ class Order:
 
 @noun
 class Chosen:
-    """The subscriber has decided on the web page."""
+    """The subscriber has decided on the web page; what is empty stays as it was asked for."""
 
     plan: str = ""
     service: CompanionService | None = None
+    name: str = ""
+    """What the device is to be called."""
+    source: Source | None = None
+    """Where profiles of the plan come from."""
+    old_iccid: Iccid | None = None
+    """The profile whose place this one takes."""
+    old_terminal_id: str = field(default="", repr=False)
+    old_order_id: str = ""
+    """Its order, where the profile has to be deleted first."""
+    reuses: bool = False
+    """Whether it is ordered again then."""
 
 
 @noun
@@ -207,6 +246,16 @@ class Answered:
 @noun
 class OldDeleted:
     """The profile on the old device is gone."""
+
+
+@noun
+class Deleted:
+    """The device deleted the profile, says the SM-DP+."""
+
+
+@noun
+class Replaced:
+    """Another order has taken its place, and its profile was deleted."""
 
 
 @noun
@@ -306,6 +355,8 @@ Event: TypeAlias = (
     Chosen
     | Answered
     | OldDeleted
+    | Deleted
+    | Replaced
     | Begun
     | Downloaded
     | Confirmed
@@ -343,7 +394,8 @@ def begin(order: Order, *, call_id: str) -> Order:
     """Return a new order with what is to be done first, if it need not wait for anybody."""
     if order.state is not OrderState.ORDERED:
         return order
-    return replace(_ordered(order), call_id=call_id)
+    begun = _wanted(order)
+    return begun if begun.todo is None else replace(begun, call_id=call_id)
 
 
 def place_of(device: Device) -> str:
@@ -358,21 +410,23 @@ def place_of_id(terminal_id: str) -> str:
 
 def _after(order: Order, event: Event) -> Order:
     match order.state, event:
-        case OrderState.AT_PORTAL, Chosen(plan, service):
-            return _ordered(
-                replace(order, plan=plan or order.plan, service=service or order.service)
-            )
+        case OrderState.AT_PORTAL, Chosen() as chosen:
+            return _wanted(_chosen(order, chosen))
         case OrderState.ASKED, Answered(accepted):
-            return _ordered(order) if accepted else _ended(order, "rejected")
+            return _wanted(order) if accepted else _ended(order, "rejected")
         case OrderState.DELETING, OldDeleted():
-            return _ordered(order)
+            return _wanted(replace(order, old_first=False))
+        case state, Deleted() if state in ON_DEVICE:
+            return replace(order, gone=True)
+        case state, Replaced() if state in ON_DEVICE:
+            return replace(order, state=OrderState.ENDED, reason="replaced")
         case ((OrderState.ORDERED | OrderState.DELETING), Delayed()):
             return replace(order, waiting=True)
         case ((OrderState.ORDERED | OrderState.DELETING), Polled(most)):
             polled = replace(order, polls=order.polls + 1)
             return _ended(polled, "polled_too_often") if polled.polls >= most else polled
         case ((OrderState.RELEASED | OrderState.ACTIVE), Installed()):
-            return replace(order, state=OrderState.ACTIVE)
+            return replace(order, state=OrderState.ACTIVE, gone=False)
         case ((OrderState.RELEASED | OrderState.ACTIVE | OrderState.INACTIVE), Activated()):
             return replace(order, state=OrderState.ACTIVE)
         case ((OrderState.RELEASED | OrderState.ACTIVE | OrderState.INACTIVE), Deactivated()):
@@ -393,6 +447,21 @@ def _after(order: Order, event: Event) -> Order:
     if order.todo is None:
         raise OutOfOrder(f"{type(event).__name__} in {order.state}")
     return _done(order, order.todo, event)
+
+
+def _chosen(order: Order, chosen: Chosen) -> Order:
+    return replace(
+        order,
+        plan=chosen.plan or order.plan,
+        service=chosen.service or order.service,
+        device=replace(order.device, name=chosen.name or order.device.name),
+        source=chosen.source or order.source,
+        old_iccid=chosen.old_iccid or order.old_iccid,
+        old_terminal_id=chosen.old_terminal_id or order.old_terminal_id,
+        old_order_id=chosen.old_order_id or order.old_order_id,
+        old_first=order.old_first or chosen.old_order_id != "",
+        reuses=order.reuses or chosen.reuses,
+    )
 
 
 def _done(order: Order, todo: Todo, event: Event) -> Order:
@@ -417,6 +486,8 @@ def _done(order: Order, todo: Todo, event: Event) -> Order:
             return _released(order)
         case Todo.CANCEL, Cancelled():
             return replace(_next(order, None), spared=True)
+        case Todo.RETURN, Cancelled():
+            return _returned(order, spared=True)
         case _, Failed(trouble, reason):
             return _failed(order, todo, trouble, reason or trouble)
     raise OutOfOrder(f"{type(event).__name__} where {todo} is to be done")
@@ -428,6 +499,12 @@ def _failed(order: Order, todo: Todo, trouble: Trouble, reason: str) -> Order:
         return again
     if trouble is Trouble.UNKNOWN:
         return _unknown(replace(again, doubtful=True), todo)
+    if todo is Todo.RETURN and trouble is Trouble.DONE_ALREADY:
+        # It needs no giving back, or was given back by a call whose answer was lost. If it is in
+        # use all the same, the order of it will be refused.
+        return _returned(again, spared=order.doubtful)
+    if todo is Todo.RETURN:
+        return replace(_next(again, None), state=OrderState.ENDED)
     if todo is Todo.CANCEL:
         # Given back already, by a call whose answer was lost, or not ours to give back.
         given_back = order.doubtful and trouble in (Trouble.DONE_ALREADY, Trouble.IN_USE)
@@ -465,6 +542,24 @@ def _heard(order: Order, todo: Todo) -> Order:
     return _ended(order, "in_use")
 
 
+def _returned(order: Order, *, spared: bool) -> Order:
+    """Return the order after the old profile was given back, or need not be."""
+    if order.state is OrderState.ENDED:
+        return replace(_next(order, None), spared=spared)
+    return _ordered(order)
+
+
+def _wanted(order: Order) -> Order:
+    """Return the order that nobody has to be asked about any more."""
+    if order.old_first:
+        # Whoever asked for it waits, whatever he is told: he learns of it once it is ready.
+        return replace(order, state=OrderState.DELETING, waiting=True)
+    if order.reuses:
+        back = replace(order, state=OrderState.ORDERED, iccid=order.old_iccid)
+        return _next(back, Todo.RETURN)
+    return _ordered(order)
+
+
 def _ordered(order: Order) -> Order:
     return _next(replace(order, state=OrderState.ORDERED), Todo.DOWNLOAD)
 
@@ -481,7 +576,8 @@ def _ended(order: Order, reason: str) -> Order:
         or (order.todo is Todo.DOWNLOAD and (order.begun or order.doubtful))
     )
     ended = replace(order, state=OrderState.ENDED, reason=reason)
-    if order.state in (OrderState.ACTIVE, OrderState.INACTIVE):
+    if order.state in (OrderState.ACTIVE, OrderState.INACTIVE) or order.todo is Todo.RETURN:
+        # A profile that is being given back still is.
         return ended
     if not heard:
         return replace(_next(ended, None), spared=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from simgrant.domain.holdings import Holding, Money
+from simgrant.domain.order import Order
 from simgrant.domain.subscription import Consent
 from simgrant.nouns import Word, noun
 
@@ -14,6 +15,8 @@ class Step(Word):
     ADDRESS = "address"
     OFFER = "offer"
     ACTIVATION = "activation"
+    CHOICE = "choice"
+    """What is ordered is chosen, and that it is."""
     DONE = "done"
     """All is settled, and the phone was or is being told."""
 
@@ -46,6 +49,18 @@ class Receipt:
 
 
 @noun
+class OrderChange:
+    """What a step makes of an eSIM order: one transition of its machine."""
+
+    before: Order
+    after: Order
+    event: str
+    """What happened, as its history calls it."""
+    due_at: int | None
+    """As for `Orders.change`."""
+
+
+@noun
 class Settlement:
     """What a step ends in: written in one transaction, or not at all."""
 
@@ -61,3 +76,5 @@ class Settlement:
     receipt: Receipt | None = None
     keep_until: int | None = None
     """Unix seconds until which the receipt is kept, and the visit with it."""
+    order: OrderChange | None = None
+    """Where something else happened to the order meanwhile, somebody else was faster."""

@@ -121,13 +121,13 @@ class BySim:
         aka = Aka.new(first_id=os.urandom(1)[0])
         given = machine.IdentityGiven(ask.eap_id.encode())
         aka, action = machine.step(aka, given, self._rules.eap)
-        hidden = False
+        unknown: UnknownIdentity | None = None
         if isinstance(action, FetchVector):
             try:
                 vector = await self._vector(tenant, imsi, action, call, trail)
-            except UnknownIdentity:
+            except UnknownIdentity as error:
                 # Refused below, but only after the same work as for a known SIM.
-                hidden, vector = True, self._made_up(tenant, imsi)
+                unknown, vector = error, self._made_up(tenant, imsi)
             aka, action = machine.step(aka, machine.VectorFetched(vector), self._rules.eap)
         if not isinstance(action, SendPacket):
             raise _judged(action)
@@ -137,11 +137,11 @@ class BySim:
             imsi,
             state.push_state(aka),
             push_parameters(ask.parameters),
-            hidden=hidden,
+            hidden=unknown is not None,
         )
         cookie = await self._cookie(started, tenant, now)
-        if hidden and not self._rules.hide_unknown:
-            raise UnknownIdentity("sim_unknown")
+        if unknown is not None and not self._rules.hide_unknown:
+            raise unknown
         return Challenge(action.data, cookie)
 
     async def _cookie(self, started: Started, tenant: Tenant, now: float) -> str:

@@ -130,8 +130,6 @@ async def _transfer(task: RequestorTask, means: Means) -> Done | Refused:
     former = await _with(task, means, old)
     if former is None or old is None:
         raise BadParameter("old_terminal_iccid is no profile of this enterprise")
-    if former.device.terminal_id == device.terminal_id:
-        raise BadParameter("the profile is that device's already")
     there = await _at(task, means, device.terminal_id)
     if there is not None and there.state is not OrderState.ENDED:
         if there.old_iccid != old:

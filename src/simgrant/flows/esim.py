@@ -17,6 +17,7 @@ from simgrant.domain.order import (
     UNDER_WAY,
     CompanionService,
     Device,
+    Inquiry,
     Kind,
     Order,
     OrderState,
@@ -30,6 +31,14 @@ from simgrant.domain.order import (
 from simgrant.domain.policy import Decision, Result
 from simgrant.domain.subscription import Profile
 from simgrant.errors import BadLentToken
+from simgrant.flows import esim_pages
+from simgrant.flows.before_order import (
+    answered,
+    asks,
+    is_asked_by_old_phone,
+    looked_after,
+    prepared,
+)
 from simgrant.flows.esim_means import FEATURES, Line
 from simgrant.flows.gather import gather, look
 from simgrant.flows.operations.operation import AnyTask, Done, Means, Refused, Task
@@ -159,10 +168,12 @@ async def order_for(
     place: str = "",
     old_terminal_id: str = "",
     asked_by: str = "",
+    inquiry: Inquiry | None = None,
 ) -> Done | Refused:
     """Order a profile for a device, or find the order that there is; return what is told.
 
-    The same request finds the same order, however often it comes.
+    The same request finds the same order, however often it comes. ``inquiry`` is what the
+    subscriber has to be asked before, whatever the tenant's settings say.
     """
     line = line_of(task, means)
     if line is None:
@@ -177,19 +188,23 @@ async def order_for(
         if there.device.terminal_id != device.terminal_id or there.device.eid != device.eid:
             return dismissed("another_device_was_faster")
         if kind is not Kind.RECOVER or there.iccid != old_iccid:
-            return await told(task, means, there)
+            return await answer(task, means, there)
         # Its profile is gone from the device: what it stood for is over.
         there = await means.esim.ordering.begins(kept(task, there), Unsubscribed())
     decision = decide(task, means, device_fact(device))
     if decision.result is not Result.ALLOWED:
-        return Refused(OperationResult.GENERAL_ERROR, decision.reason)
-    order = begin(
+        return Refused(OperationResult.GENERAL_ERROR, decision.reason, texts=decision.texts or {})
+    asked = esim_pages.asks(task, line, kind, device=device, old=old_iccid, former=former)
+    wanted = await prepared(
+        task,
+        means,
+        line,
         Order(
             order_id=os.urandom(_ORDER_ID_BYTES).hex(),
             app_id=task.app_id,
             kind=kind,
             place=place,
-            state=OrderState.ORDERED,
+            state=OrderState.AT_PORTAL if asked else OrderState.ORDERED,
             device=device,
             source=line.source_of(plan),
             matching_id=new_matching_id(),
@@ -202,8 +217,12 @@ async def order_for(
             asked_by=asked_by,
             lent=task.lent.token_id.hex() if task.lent is not None else "",
         ),
-        call_id=secrets.token_hex(_ORDER_ID_BYTES),
+        former=former,
+        inquiry=inquiry,
     )
+    if not isinstance(wanted, Order):
+        return wanted
+    order = begin(wanted, call_id=secrets.token_hex(_ORDER_ID_BYTES))
     try:
         made = await means.esim.ordering.make(
             task.tenant.name,
@@ -224,13 +243,25 @@ async def order_for(
     return await told(task, means, made)
 
 
+async def answer(task: Task, means: Means, order: Order) -> Done | Refused:
+    """Return what a device is told that asks for this order again, perhaps with an answer."""
+    now = await answered(task, means, order)
+    return await told(task, means, now) if isinstance(now, Order) else now
+
+
 async def told(task: AnyTask, means: Means, order: Order) -> Done | Refused:
     """Return what a device is told that asked for this order."""
+    order = await looked_after(task, means, order)
     match order.state:
         case OrderState.RELEASED | OrderState.ACTIVE | OrderState.INACTIVE:
             return result(SubscriptionResult.DOWNLOAD_PROFILE, download_info(task, means, order))
-        case OrderState.DELETING:
+        case OrderState.DELETING if is_asked_by_old_phone(task, order):
             return result(SubscriptionResult.DELETE_PROFILE_IN_USE)
+        case OrderState.ASKED:
+            return result(SubscriptionResult.REQUIRES_USER_INPUT, asks(task, means, order))
+        case OrderState.AT_PORTAL if isinstance(task, Task):
+            page = esim_pages.order_page(task, means, order)
+            return result(SubscriptionResult.CONTINUE_TO_WEBSHEET, *page)
         case state if state in UNDER_WAY:
             return result(SubscriptionResult.DELAYED_DOWNLOAD)
     return dismissed(order.reason)
@@ -239,11 +270,7 @@ async def told(task: AnyTask, means: Means, order: Order) -> Done | Refused:
 def download_info(task: AnyTask, means: Means, order: Order) -> Characteristic:
     """Return where a profile is downloaded from (TS.43 §6.5.3)."""
     line, items = line_of(task, means), list[Item]()
-    address = order.smdp_address
-    smdp = means.esim.ordering.smdp(task.tenant.name, order.source.smdp)
-    if not address and smdp is not None:
-        # The answer that told it was lost.
-        address = smdp.terms.address
+    address = means.esim.address(task.tenant.name, order)
     if order.iccid is not None:
         items.append(Parm("ProfileIccid", order.iccid.digits))
     if line is not None and line.by_address:
@@ -257,7 +284,9 @@ def download_info(task: AnyTask, means: Means, order: Order) -> Characteristic:
 async def configuration(task: AnyTask, means: Means, order: Order) -> tuple[Item, ...]:
     """Return the members of a configuration (TS.43 §6.5.5); a device that waits has polled."""
     esim = means.esim.esims[task.tenant.name]
-    if order.state in UNDER_WAY:
+    order = await looked_after(task, means, order)
+    waits = order.state in UNDER_WAY and order.state is not OrderState.ASKED
+    if waits:
         try:
             order = await means.esim.ordering.happens(kept(task, order), Polled(esim.most_polls))
         except OutOfOrder:
@@ -269,7 +298,10 @@ async def configuration(task: AnyTask, means: Means, order: Order) -> tuple[Item
     if order.service is not None:
         items.append(Parm("CompanionDeviceService", order.service.value))
     items.append(_STATUS[status_of(order)])
-    if order.state in UNDER_WAY:
+    if order.state is OrderState.ASKED:
+        # A profile that the subscriber has to say yes to before it is there (TS.43 §8.12).
+        items.append(asks(task, means, order))
+    if waits and order.state in UNDER_WAY:
         interval = min(esim.longest_polling_s, esim.polling_s * 2 ** (order.polls // 4))
         items += [Parm("PollingInterval", str(interval)), Parm("PollingIntervalUnit", _SECONDS)]
     if order.state is OrderState.RELEASED:
@@ -282,7 +314,7 @@ def status_of(order: Order) -> ServiceStatus:
     match order.state:
         case OrderState.RELEASED | OrderState.ACTIVE:
             return ServiceStatus.ACTIVATED
-        case OrderState.INACTIVE:
+        case OrderState.INACTIVE | OrderState.ASKED:
             return ServiceStatus.DEACTIVATED
         case OrderState.ENDED:
             return ServiceStatus.DEACTIVATED_NO_REUSE

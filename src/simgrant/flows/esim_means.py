@@ -5,15 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field, replace
 
-from simgrant.domain.order import CompanionService, Source
+from simgrant.domain.order import CompanionService, Inquiry, Kind, Order, Source
 from simgrant.domain.plan_offer import PlanOffer
 from simgrant.domain.policy import Policy
+from simgrant.flows.answer import Portal
+from simgrant.flows.limits import Throttle
+from simgrant.flows.message import Speech
 from simgrant.flows.ordering import Ordering
-from simgrant.nouns import noun
+from simgrant.nouns import Word, noun
+from simgrant.ports.account_pins import AccountPins
 from simgrant.spec.ids import AppId
 
 FEATURES = {AppId.ODSA_COMPANION: "companion", AppId.ODSA_PRIMARY: "esim"}
 """What the policy calls each application."""
+
+
+class OldProfile(Word):
+    """What becomes of the profile on the old phone when a line moves (TS.43 §8.11)."""
+
+    KEPT = "kept"
+    """Until the new one is installed."""
+    DELETED = "deleted"
+    """Before the new one is ordered."""
+    REUSED = "reused"
+    """Deleted, and then ordered again for the new phone."""
+
+
+class Asking(Word):
+    """Whether subscribers are asked on a page before a profile is ordered."""
+
+    NEVER = "never"
+    CHOICE = "choice"
+    """Where there is something to choose."""
+    ALWAYS = "always"
 
 
 @noun
@@ -31,6 +55,26 @@ class Line:
     """Whether devices are told the SM-DP+ and the ICCID, in the place of an activation code."""
     plans: tuple[PlanOffer, ...] = ()
     """What may be chosen from, in this order; empty = nothing is chosen."""
+    old_profile: OldProfile = OldProfile.KEPT
+    inquiries: Mapping[Kind, Inquiry] = field(default_factory=dict)
+    """What the subscriber is asked on the device before an order of each kind."""
+    asking: Asking = Asking.NEVER
+
+    def deletes(self, old: Order) -> bool:
+        """Say whether an old profile has to be deleted before a line moves away from it."""
+        return self.old_profile is not OldProfile.KEPT and old.source.smdp == self.source.smdp
+
+    def asks(self, kind: Kind, *, plan: bool, service: bool, line: bool) -> bool:
+        """Say whether the subscriber is asked on a page.
+
+        ``plan``, ``service`` and ``line`` say what the device left open: its plan, whose number it
+        gets, which of several lines is to move.
+        """
+        if self.asking is not Asking.CHOICE:
+            return self.asking is Asking.ALWAYS
+        if kind is Kind.SUBSCRIBE:
+            return (plan and len(self.plans) > 1) or (service and len(self.services) > 1)
+        return kind is Kind.TRANSFER and line
 
     def offer(self, plan_id: str) -> PlanOffer | None:
         """Return a plan that may be chosen."""
@@ -66,3 +110,14 @@ class EsimMeans:
     """By tenant."""
     policies: Mapping[str, Policy]
     roaming_max_age_s: int
+    portals: Mapping[str, Portal]
+    polls: Throttle
+    """How often a device may ask whether it is eligible by now (MaxRefreshRequest)."""
+    pins: AccountPins
+    speech: Mapping[str, Speech]
+    """By tenant."""
+
+    def address(self, tenant: str, order: Order) -> str:
+        """Return where a profile is downloaded, though the answer that told it may be lost."""
+        smdp = self.ordering.smdp(tenant, order.source.smdp)
+        return order.smdp_address or (smdp.terms.address if smdp is not None else "")

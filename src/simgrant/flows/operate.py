@@ -7,13 +7,17 @@ a temporary token is told of a bad parameter by 400, as Table 8 has it, all othe
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from simgrant.domain.subscription import Subscription, SubscriptionStatus
 from simgrant.domain.tenant import Tenant
 from simgrant.domain.trail import Trail
 from simgrant.errors import BadLentToken, BadRequest, NotAllowed, NotOffered, Unauthenticated
+from simgrant.flows import esim_pages
 from simgrant.flows.authenticate import Call, Principal, Reception
 from simgrant.flows.by_lent_token import ByLentToken
 from simgrant.flows.by_requestor import ByRequestor, ProvedRequestor
+from simgrant.flows.esim_means import FEATURES
 from simgrant.flows.limits import LentLimits
 from simgrant.flows.operations import OPERATED
 from simgrant.flows.operations.operation import (
@@ -31,6 +35,7 @@ from simgrant.flows.operations.validate_operator_token import INVALID
 from simgrant.nouns import noun
 from simgrant.spec.ids import OperationResult, RegisterNotifStatus
 from simgrant.wire.document import Application, Parm, Token
+from simgrant.wire.negotiate import best_text, languages
 from simgrant.wire.request import Ask
 
 UNKNOWN = "unknown"
@@ -114,22 +119,25 @@ class Operate:
         if Proof.SIM not in operation.proofs[app_id]:
             raise NotAllowed("operation_not_by_device")
         if refusal := self._refusal(operation, who.tenant, who.profile.subscription, who.ask):
+            refusal = self._explained(refusal, app_id, who.tenant, call)
             return _worded(app_id, refusal, trail, registered=registered)
         client_id = await self._lent.client(who.tenant, who.ask, call, trail)
-        outcome = await operation.run(
-            Task(
-                who.tenant,
-                who.profile.subscription,
-                app_id,
-                who.ask,
-                int(self._reception.clock.now()),
-                Proof.SIM,
-                Holder(who.terminal_id, who.claims.client, who.profile.terminal_epoch or 0),
-                None,
-                client_id,
-            ),
-            self._means,
+        task = Task(
+            who.tenant,
+            who.profile.subscription,
+            app_id,
+            who.ask,
+            int(self._reception.clock.now()),
+            Proof.SIM,
+            Holder(who.terminal_id, who.claims.client, who.profile.terminal_epoch or 0),
+            None,
+            client_id,
+            languages=languages(call.accept_language),
         )
+        outcome = await operation.run(task, self._means)
+        if isinstance(outcome, Refused):
+            outcome = self._explained(outcome, app_id, who.tenant, call)
+        outcome = esim_pages.with_error_page(task, self._means, outcome)
         return _worded(app_id, outcome, trail, registered=registered)
 
     async def for_borrower(self, ask: Ask, call: Call, trail: Trail) -> Told:
@@ -178,6 +186,7 @@ class Operate:
                     lent,
                     who.client_id,
                     who.held_for,
+                    languages=languages(call.accept_language),
                 ),
                 self._means,
             )
@@ -185,6 +194,7 @@ class Operate:
             bad = outcome.result is OperationResult.INVALID_PARAMETER
             if bad and who.proof is Proof.TEMPORARY_TOKEN:
                 raise BadRequest("operation_parameter", for_operator=outcome.detail)
+            outcome = self._explained(outcome, app_id, who.tenant, call)
         else:
             await self._lent.consume(who, ask, trail)
             if outcome.wrong_guess:
@@ -224,6 +234,14 @@ class Operate:
             return refusal
         task = RequestorTask(who.tenant, who.requestor, who.app_id, ask, who.at)
         return await operation.run_for_requestor(task, self._means)
+
+    def _explained(self, refusal: Refused, app_id: str, tenant: Tenant, call: Call) -> Refused:
+        """Return what ended in a general error with a text to show (TS.43 §6.5.1)."""
+        if app_id not in FEATURES or refusal.result is not OperationResult.GENERAL_ERROR:
+            return refusal
+        speech, spoken = self._means.esim.speech[tenant.name], languages(call.accept_language)
+        text = best_text(refusal.texts, (*spoken, speech.language)) or speech.say("error", spoken)
+        return replace(refusal, items=(*refusal.items, Parm("GeneralErrorText", text)))
 
     def _named(self, ask: Ask, app_id: str, trail: Trail) -> Operation | None:
         """Return the operation that is asked for, None if this application has none such."""

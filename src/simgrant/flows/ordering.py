@@ -29,10 +29,12 @@ from simgrant.domain.order import (
     Found,
     GivenUp,
     Installed,
+    OldDeleted,
     Order,
     OrderState,
     OutOfOrder,
     PlanChanged,
+    Replaced,
     Settled,
     Todo,
     Trouble,
@@ -40,6 +42,7 @@ from simgrant.domain.order import (
     step,
 )
 from simgrant.domain.owner import Enterprise, Owner
+from simgrant.domain.visit import OrderChange
 from simgrant.errors import Conflict, EcsError
 from simgrant.identities import Iccid
 from simgrant.nouns import noun
@@ -63,6 +66,8 @@ _TROUBLES = {
     Cause.CONFIGURATION: Trouble.REFUSED,
     Cause.OTHER: Trouble.REFUSED,
 }
+_UNDECIDED_S = 7200
+"""Seconds after which an order ends that nobody decides about on its page: longer than any page."""
 _MOST_RACES = 20
 """How often a transition is tried anew because another was faster."""
 
@@ -146,7 +151,7 @@ class Ordering:
         the store raises; then there is no order.
         """
         now = int(self._clock.now())
-        due_at = now + (self._rules.lease_s if order.todo else self._rules.life_s)
+        due_at = now + self._rules.lease_s if order.todo else self._ends_at(order)
         made = await self._orders.make(
             tenant,
             owner,
@@ -154,6 +159,7 @@ class Ordering:
             instead_of=instead_of,
             due_at=due_at,
             most=most,
+            tell=order.state is OrderState.DELETING,
             most_an_hour=most_an_hour,
         )
         if made is not None:
@@ -162,10 +168,13 @@ class Ordering:
             return made
         return await self.wait(Kept(tenant, owner, made))
 
-    async def wait(self, kept: Kept) -> Order:
-        """Set an order going whose lease is ours, and return how far it is after a short while."""
+    async def wait(self, kept: Kept, *, within: float = math.inf) -> Order:
+        """Set an order going whose lease is ours, and return how far it is after a short while.
+
+        It takes no more than ``within`` seconds.
+        """
         driving = self._set_going(kept)
-        await asyncio.wait([driving], timeout=self._rules.immediate_s)
+        await asyncio.wait([driving], timeout=max(0.0, min(self._rules.immediate_s, within)))
         order = driving.result() if driving.done() else kept.order
         if order.todo is None:
             return order
@@ -189,6 +198,26 @@ class Ordering:
             before = await self._again(kept)
         raise Conflict("order_busy")
 
+    def change(self, order: Order, event: Event) -> OrderChange:
+        """Return what an event makes of an order, for who writes it together with something else.
+
+        What is to be done next is then his: see `changed`. Raise `OutOfOrder` if it does not fit.
+        """
+        after = step(order, event, at=int(self._clock.now()), call_id=_call_id())
+        due_at, _ = self._due(after, order, event, mine=True)
+        return OrderChange(order, after, type(event).__name__, due_at)
+
+    async def changed(
+        self, tenant: str, owner: Owner, change: OrderChange, *, within: float
+    ) -> None:
+        """Go on with an order after its change was written, for ``within`` seconds at most."""
+        self._say(tenant, change.after)
+        if change.after.todo is None:
+            return
+        order = await self._again(Kept(tenant, owner, change.after))
+        if order.version == change.after.version:
+            await self.wait(Kept(tenant, owner, order), within=within)
+
     async def installed(self, kept: Kept) -> Order:
         """Note that a device has its profile; the one that it takes the place of is over now.
 
@@ -205,12 +234,30 @@ class Ordering:
         says once more that it is installed makes up for it.
         """
         after = kept.order
+        if after.old_order_id:
+            await self._end_old(kept)
         if after.old_iccid is None or after.old_iccid == after.iccid:
             return
         former = await self.with_profile(kept.tenant, kept.owner, after.old_iccid)
         if former is not None:
             with contextlib.suppress(OutOfOrder):  # it is over already
                 await self.happens(Kept(kept.tenant, kept.owner, former), Unsubscribed())
+
+    async def old_is_gone(self, kept: Kept, *, wait: bool = False) -> Order:
+        """Let an order go on whose old profile was deleted; the order of that one is over now.
+
+        With ``wait`` return as `begins` does. Raise `OutOfOrder` if it does not wait for that.
+        """
+        # In this order: a profile that is used again is found by its new order after that.
+        await self._end_old(kept)
+        return await (self.begins if wait else self.happens)(kept, OldDeleted())
+
+    async def _end_old(self, kept: Kept) -> None:
+        """End the order whose profile had to be deleted for this one, unless it is over already."""
+        for other in (await self.of(kept.tenant, kept.owner)).values():
+            if other.order_id == kept.order.old_order_id:
+                with contextlib.suppress(OutOfOrder):
+                    await self.happens(Kept(kept.tenant, kept.owner, other), Replaced())
 
     async def begins(self, kept: Kept, event: Event) -> Order:
         """Let something happen that the SM-DP+ has to hear of, and return as `make` does."""
@@ -258,8 +305,10 @@ class Ordering:
         order = kept.order
         async with self._places:
             try:
-                if order.state in UNDER_WAY and self._is_old(order):
-                    order = await self.happens(kept, GivenUp("too_old"), mine=True)
+                if order.state in UNDER_WAY and self._clock.now() >= self._ends_at(order):
+                    at_portal = order.state is OrderState.AT_PORTAL
+                    reason = "undecided" if at_portal else "too_old"
+                    order = await self.happens(kept, GivenUp(reason), mine=True)
                 while order.todo is not None:
                     order, going_on = await self._do(Kept(kept.tenant, kept.owner, order))
                     if not going_on:
@@ -274,8 +323,12 @@ class Ordering:
                 say_fault(error)
         return order
 
-    def _is_old(self, order: Order) -> bool:
-        return self._clock.now() >= order.created_at + self._rules.life_s
+    def _ends_at(self, order: Order) -> int:
+        """Return when an order is given up that is still under way then."""
+        life_s = self._rules.life_s
+        if order.state is OrderState.AT_PORTAL:
+            life_s = min(life_s, _UNDECIDED_S)
+        return order.created_at + life_s
 
     async def _do(self, kept: Kept) -> tuple[Order, bool]:
         """Do the next thing; return the order and whether to go on with it at once."""
@@ -328,6 +381,10 @@ class Ordering:
                 return Downloaded(found)
             if iccid is None:
                 return Failed(Trouble.REFUSED, "no_iccid")
+            if order.todo is Todo.RETURN:
+                # It is known there by the eUICC that it was deleted from.
+                await smdp.cancel_order(order.call_id, iccid=iccid, deadline=deadline)
+                return Cancelled()
             if order.todo is Todo.CONFIRM:
                 confirmed = await smdp.confirm_order(
                     order.call_id,
@@ -362,6 +419,7 @@ class Ordering:
     ) -> bool:
         due_at, keep = self._due(after, before, event, mine=mine)
         news = after.state is not before.state and after.state in (
+            OrderState.DELETING,
             OrderState.RELEASED,
             OrderState.ENDED,
         )
@@ -395,7 +453,7 @@ class Ordering:
         now = int(self._clock.now())
         if after.todo is None:
             waits = after.state in UNDER_WAY
-            return (after.created_at + self._rules.life_s if waits else None), False
+            return (self._ends_at(after) if waits else None), False
         if isinstance(event, Failed):
             return now + self._pause(after.tries), False
         if mine:

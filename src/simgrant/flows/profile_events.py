@@ -7,13 +7,14 @@ its history.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 
 import structlog
 
-from simgrant.domain.order import OldDeleted, OrderState, OutOfOrder
+from simgrant.domain.order import Deleted, OrderState, OutOfOrder
 from simgrant.flows.ordering import Ordering
-from simgrant.identities import Iccid
+from simgrant.identities import Eid, Iccid, Imsi
 from simgrant.nouns import Word, noun
 from simgrant.ports.orders import Kept, Orders
 from simgrant.ports.profile_events import INSTALLATION
@@ -60,12 +61,19 @@ class Events:
         self._tellers = tellers
 
     async def progress(
-        self, smdp: str, iccid: Iccid, *, point: int, status: Status, at: int
+        self,
+        smdp: str,
+        iccid: Iccid,
+        *,
+        point: int,
+        status: Status,
+        at: int,
+        eid: Eid | None = None,
     ) -> None:
         """Take over that a step of a download ended; what the store raises is raised."""
         del at  # SM-DP+s' clocks differ: what counts is when it came.
         kept = await self._find(smdp, iccid)
-        outcome = await self._happens(smdp, kept, point, status)
+        outcome = await self._happens(smdp, kept, point, status, eid)
         suspect = outcome in (Outcome.OTHERS, Outcome.UNKNOWN, Outcome.OUT_OF_ORDER)
         log = structlog.get_logger()
         (log.warning if suspect else log.info)(
@@ -84,7 +92,9 @@ class Events:
                 return kept
         return None
 
-    async def _happens(self, smdp: str, kept: Kept | None, point: int, status: Status) -> Outcome:
+    async def _happens(
+        self, smdp: str, kept: Kept | None, point: int, status: Status, eid: Eid | None
+    ) -> Outcome:
         if kept is None:
             return Outcome.UNKNOWN
         if kept.order.source.smdp != smdp:
@@ -92,10 +102,14 @@ class Events:
         if not status.outcome.is_done:
             return Outcome.NOTED
         if point == self._tellers[smdp].deletion_point:
+            if eid is not None and kept.order.device.eid not in (None, eid):
+                # It was deleted from where it was before, and is another device's by now.
+                return Outcome.NOTED
             return await self._deleted(kept)
         if point != INSTALLATION:
             return Outcome.NOTED
-        if kept.order.state in (OrderState.ACTIVE, OrderState.INACTIVE):
+        known = kept.order.state in (OrderState.ACTIVE, OrderState.INACTIVE)
+        if known and not kept.order.gone:
             await self._ordering.replaces(kept)
             return Outcome.REPEATED
         try:
@@ -105,10 +119,15 @@ class Events:
         return Outcome.INSTALLED
 
     async def _deleted(self, gone: Kept) -> Outcome:
-        """Let the order go on that waits for this profile to be gone, if there is one."""
-        orders = await self._ordering.of(gone.tenant, gone.owner)
-        for order in orders.values():
-            if order.state is OrderState.DELETING and order.old_iccid == gone.order.iccid:
-                await self._ordering.happens(Kept(gone.tenant, gone.owner, order), OldDeleted())
+        """Let the order go on that waits for this profile to be gone; else take note of it."""
+        # Enterprises move no lines, and have very many orders.
+        lines = isinstance(gone.owner, Imsi)
+        there = await self._ordering.of(gone.tenant, gone.owner) if lines else {}
+        for order in there.values():
+            waits = order.state is OrderState.DELETING
+            if waits and order.old_order_id == gone.order.order_id:
+                await self._ordering.old_is_gone(Kept(gone.tenant, gone.owner, order))
                 return Outcome.DELETED
+        with contextlib.suppress(OutOfOrder):
+            await self._ordering.happens(gone, Deleted())
         return Outcome.NOTED

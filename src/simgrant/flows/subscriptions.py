@@ -520,6 +520,7 @@ async def export(store: Store, subscription: Subscription, ring: KeyRing) -> dic
     references = ring.references(tenant, "imsi", imsi.digits)
     records = await store.records(tenant, references, limit=_ALL_RECORDS)
     orders = await store.orders.of(tenant, imsi)
+    pin = await store.pins.find(tenant, imsi)
     return {
         "subscription": as_data(held.subscription),
         "has_sim_key": held.has_sim_key,
@@ -548,6 +549,7 @@ async def export(store: Store, subscription: Subscription, ring: KeyRing) -> dic
         "holdings": holdings_data(held.held),
         "pending_notices": pending_data(held),
         "purchases": [receipt_data(each) for each in held.purchases],
+        "account_pin": None if pin is None else {"set_at": moment(pin.set_at), "tries": pin.tries},
         "orders": [order_data(order) for order in orders],
         "order_history": [passed_data(each) for each in await store.orders.history(tenant, imsi)],
         "records": [json.loads(record.body) for record in records],

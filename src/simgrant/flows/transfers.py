@@ -66,7 +66,7 @@ async def is_ours(
     It is a SIM's that the operator told us of, or a profile's that we ordered. Where the SIM's is
     not known, only what is known to be another's can be refused.
     """
-    if iccid is None or any(order.iccid == iccid for order in there.values()):
+    if iccid is None or order_about(iccid, there) is not None:
         return True
     own = task.subscription.iccid
     if own is not None:
@@ -77,6 +77,14 @@ async def is_ours(
     if holder not in (None, task.subscription.imsi):
         raise BadParameter("an ICCID is of another line")
     return False
+
+
+def order_about(iccid: Iccid, there: Mapping[str, Order]) -> Order | None:
+    """Return the order that has a profile, else the one that took its place; None for neither."""
+    for order in there.values():
+        if order.iccid == iccid:
+            return order
+    return next((order for order in there.values() if order.old_iccid == iccid), None)
 
 
 def with_note(outcome: Done | Refused, note: str) -> Done | Refused:

@@ -6,11 +6,13 @@ which page is due. What is settled is written before the page that says so is ma
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from typing import Final
 
-from simgrant.domain.facts import Wish
+from simgrant.domain.facts import Device, Question, Wish
+from simgrant.domain.order import GivenUp, OutOfOrder
 from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import SERVED
 from simgrant.domain.tenant import Tenant
@@ -18,6 +20,9 @@ from simgrant.domain.trail import Trail
 from simgrant.domain.visit import Settlement, Step, Visit
 from simgrant.errors import Conflict, Unauthenticated, UnknownIdentity
 from simgrant.flows.authenticate import Reception
+from simgrant.flows.esim import device_fact
+from simgrant.flows.esim_means import FEATURES, EsimMeans
+from simgrant.flows.esim_pages import ORDER, movable
 from simgrant.flows.gather import device_of, gather, held, look, times_of
 from simgrant.flows.handles import Handle, pull_handle, pull_page, push_page
 from simgrant.flows.limits import Rate, Throttle
@@ -26,20 +31,26 @@ from simgrant.flows.web_views.web_view import (
     DO,
     Agree,
     Case,
+    Choose,
     Closed,
+    Confirm,
     Form,
+    Matter,
     Means,
     NotOffered,
     Offers,
     Screen,
     Subject,
     Texts,
+    Turn,
     WebView,
     fingerprint,
 )
 from simgrant.nouns import noun
 from simgrant.ports.address_validator import AddressValidator
+from simgrant.ports.orders import Kept, NoStock
 from simgrant.services import SERVICES
+from simgrant.spec.ids import AppId
 from simgrant.spec.version import NEWEST
 from simgrant.wire.negotiate import best_text
 from simgrant.wire.request import StoreClaim, TerminalClaim
@@ -51,6 +62,10 @@ CLOSE: Final = "close"
 """The button that settles a step, and the one that leaves without."""
 _VISIT_S = 3600
 """Seconds that a visit may last in all."""
+_SPARE_S = 1.0
+"""Of the time for an answer, what is left to make the page after an order was waited for."""
+_FASTER = frozenset({"held_meanwhile", "order_meanwhile"})
+"""Why a step did not settle that somebody else had settled."""
 
 
 @noun
@@ -117,11 +132,13 @@ class Visits:
         *,
         houses: Mapping[str, House],
         validator: AddressValidator,
+        esim: EsimMeans,
         rules: Rules,
     ) -> None:
         self._reception = reception
         self._houses = houses
         self._validator = validator
+        self._esim = esim
         remembered = rules.remembered
         self._by_source = Throttle("too_many_pages", rules.by_source, remembered=remembered)
         self._by_visit = Throttle("too_many_pages", rules.by_visit, remembered=remembered)
@@ -179,26 +196,26 @@ class Visits:
         visit = await self._visit(tenant, handle, visit_id, trail)
         if visit is None or now >= visit.expires_at:
             raise Unauthenticated("web_view_expired")
+        step, means = _due(view, case, visit), self._means(tenant, guest)
+        turn: Turn
         if form.get(DO) == CLOSE:
-            trail.detail = f"{token.step}: closed"
-            return self._page(tenant, view, Closed(), guest)
-        step = _due(view, case, visit)
-        if step is not token.step:
+            turn = Closed() if isinstance(step, NotOffered) else view.leave(case, step, means)
+            if not isinstance(turn, Settlement):
+                trail.detail = f"{token.step}: closed"
+                return self._page(tenant, view, turn, guest)
+        elif step is not token.step or token.shown != _mark(view.screen(case, step, means)):
             return self._shown(tenant, case, handle, visit_id, visit, guest)
-        means = self._means(tenant, guest)
-        if token.shown != _mark(view.screen(case, step, means)):
-            return self._shown(tenant, case, handle, visit_id, visit, guest)
-        turn = await view.act(case, step, form, means)
-        if isinstance(turn, Settlement) and form.get(DO) != GO:
-            turn = view.screen(case, step, means)
+        else:
+            turn = await view.act(case, step, form, means)
+            if isinstance(turn, Settlement) and form.get(DO) != GO:
+                turn = view.screen(case, step, means)
         if not isinstance(turn, Settlement):
-            return self._page(
-                tenant, view, turn, guest, token=self._token(tenant, handle, visit_id, step, turn)
-            )
+            following = self._token(tenant, handle, visit_id, token.step, turn)
+            return self._page(tenant, view, turn, guest, token=following)
         turn = replace(turn, of=visit.step)
         if turn.receipt is not None:
             turn = replace(turn, keep_until=turn.at + self._rules.receipts_s)
-        await self._settle(tenant, handle, visit_id, turn, trail)
+        await self._settle(tenant, handle, visit_id, turn, guest, trail)
         case = await self._case(tenant, handle, guest, trail)
         visit = await self._visit(tenant, handle, visit_id, trail) or visit
         return self._shown(tenant, case, handle, visit_id, visit, guest)
@@ -230,10 +247,12 @@ class Visits:
             raise UnknownIdentity("subscription_not_served")
         if handle.epoch != profile.subscription.token_epoch:
             raise Unauthenticated("web_view_revoked")
-        holdings = store.holdings(tenant.name, handle.imsi)
-        profile = replace(profile, held=await self._reception.timed("store", holdings, trail))
+        matter = await self._matter(tenant, handle, trail)
+        if matter is None:
+            holdings = store.holdings(tenant.name, handle.imsi)
+            profile = replace(profile, held=await self._reception.timed("store", holdings, trail))
         boost_type, claim = _about(handle)
-        device = device_of(TerminalClaim(handle.terminal_id, "", "", ""))
+        device = _device(handle, matter)
         facts = gather(
             look(
                 profile,
@@ -248,7 +267,10 @@ class Visits:
             times=times_of(profile, now=now),
         )
         plan = policy.plan(profile.subscription.plan)
-        question = SERVICES[app_id].questions(NEWEST, facts)[0]
+        if matter is None:
+            question = SERVICES[app_id].questions(NEWEST, facts)[0]
+        else:
+            question = Question(FEATURES[AppId(app_id)], facts.area.value)
         subject = WEB_VIEWS[app_id].subject
         terms = house.terms.get(subject, {})
         if not terms and plan.billing is not None:
@@ -262,7 +284,29 @@ class Visits:
             claim,
             best_text(terms, (*guest.languages, house.language)),
             int(now),
+            matter,
         )
+
+    async def _matter(self, tenant: Tenant, handle: Handle, trail: Trail) -> Matter | None:
+        """Return what a page about eSIMs is about; None where it is of another service."""
+        if handle.app_id not in FEATURES:
+            return None
+        line = self._esim.esims[tenant.name].lines.get(handle.app_id)
+        if handle.about[:1] != (ORDER,):
+            return Matter(handle.about, line)
+        reading = self._esim.ordering.of(tenant.name, handle.imsi)
+        there = {
+            place: order
+            for place, order in (await self._reception.timed("store", reading, trail)).items()
+            if order.app_id == handle.app_id
+        }
+        order = next(
+            (each for each in there.values() if handle.about[1:2] == (each.order_id,)), None
+        )
+        if order is None:
+            return Matter(handle.about, line)
+        address = self._esim.address(tenant.name, order)
+        return Matter(handle.about, line, order, address, movable(there, order.device))
 
     async def _visit(
         self, tenant: Tenant, handle: Handle, visit_id: bytes, trail: Trail
@@ -271,17 +315,34 @@ class Visits:
         return await self._reception.timed("store", reading, trail)
 
     async def _settle(
-        self, tenant: Tenant, handle: Handle, visit_id: bytes, settled: Settlement, trail: Trail
+        self,
+        tenant: Tenant,
+        handle: Handle,
+        visit_id: bytes,
+        settled: Settlement,
+        guest: Guest,
+        trail: Trail,
     ) -> None:
-        """Write what a step ended in, unless somebody else was faster."""
-        store = self._reception.store
+        """Write what a step ended in, unless somebody else was faster; an order goes on then."""
+        store, change, ordering = self._reception.store, settled.order, self._esim.ordering
         writing = store.settle_visit(tenant.name, handle.imsi, visit_id, settled)
         try:
             won = await self._reception.timed("store", writing, trail)
+        except NoStock as error:
+            if change is not None:
+                with contextlib.suppress(OutOfOrder):  # somebody else has ended it
+                    kept = Kept(tenant.name, handle.imsi, change.before)
+                    await ordering.happens(kept, GivenUp(error.reason))
+            trail.detail = f"{settled.of}: {error.reason}"
+            return
         except Conflict as conflict:
-            if conflict.reason != "held_meanwhile":
+            if conflict.reason not in _FASTER:
                 raise
             won = False
+        if won and change is not None:
+            left = guest.deadline - self._reception.clock.monotonic() - _SPARE_S
+            going_on = ordering.changed(tenant.name, handle.imsi, change, within=left)
+            await self._reception.timed("smdp", going_on, trail)
         ends = f"{settled.to}: {settled.receipt}" if settled.receipt else settled.to
         trail.detail = f"{settled.of} to {ends}" if won else f"{settled.of}: too late"
 
@@ -306,7 +367,12 @@ class Visits:
         return self._page(tenant, view, screen, guest, token=token)
 
     def _means(self, tenant: Tenant, guest: Guest) -> Means:
-        return Means(self._validator, self._houses[tenant.name].countries, guest.deadline)
+        return Means(
+            self._validator,
+            self._houses[tenant.name].countries,
+            guest.deadline,
+            self._esim.ordering.change,
+        )
 
     def _token(
         self, tenant: Tenant, handle: Handle, visit_id: bytes, step: Step, screen: Screen
@@ -334,11 +400,20 @@ def _due(view: WebView, case: Case, visit: Visit) -> Step | NotOffered:
 
 
 def _mark(screen: Screen) -> str:
-    return fingerprint(screen) if isinstance(screen, Agree | Offers) else ""
+    return fingerprint(screen) if isinstance(screen, Agree | Offers | Choose | Confirm) else ""
+
+
+def _device(handle: Handle, matter: Matter | None) -> Device:
+    """Return the device that rules look at: the one that gets an eSIM, else the phone."""
+    if matter is not None and matter.order is not None:
+        return device_fact(matter.order.device)
+    return device_of(TerminalClaim(handle.terminal_id, "", "", ""))
 
 
 def _about(handle: Handle) -> tuple[int | None, StoreClaim]:
     """Return the boost and the store that a handle is about."""
+    if handle.app_id in FEATURES:
+        return None, StoreClaim("", "")
     match handle.about:
         case (boost_type,):
             return int(boost_type), StoreClaim("", "")

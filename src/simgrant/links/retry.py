@@ -89,6 +89,10 @@ class Breaker:
         self._until = now + self._pause()
         return 0.0
 
+    def pause_left(self, now: float) -> float:
+        """Return seconds for which nothing may be sent yet, without taking the turn."""
+        return max(0.0, self._until - now) if self.is_open else 0.0
+
     def succeeded(self) -> None:
         """Count an answer, good or bad, of a peer that works."""
         self._failures = 0

@@ -104,9 +104,13 @@ class Orders(Protocol):
         instead_of: Order | None,
         due_at: int | None,
         most: int | None = None,
+        tell: bool = False,
         most_an_hour: int | None = None,
     ) -> Order | None:
         """Write a new order, with an ICCID of our stock where its source is pooled.
+
+        One that waits at the portal gets its ICCID with what is decided there (`settle_visit`), one
+        that reuses an old profile that one, once it is deleted. ``tell`` is as for `change`.
 
         Raise `TooMany` where the owner has ``most`` orders of its application that have not ended,
         `TooFast` where an enterprise made ``most_an_hour`` in this hour, `NoStock`, and `TokenOver`

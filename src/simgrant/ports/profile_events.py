@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-from simgrant.identities import Iccid
+from simgrant.identities import Eid, Iccid
 from simgrant.wire.es2plus import Status
 
 ELIGIBILITY: Final = 1
@@ -24,10 +24,18 @@ class ProfileEvents(Protocol):
     """Takes over what an SM-DP+ tells of its profiles."""
 
     async def progress(
-        self, smdp: str, iccid: Iccid, *, point: int, status: Status, at: int
+        self,
+        smdp: str,
+        iccid: Iccid,
+        *,
+        point: int,
+        status: Status,
+        at: int,
+        eid: Eid | None = None,
     ) -> None:
         """Take over that a step of a download ended.
 
         ``smdp`` is a name of the settings, proved by the certificate of who told it; ``point`` is
-        one of the numbers above or a peer's own; ``at`` is in Unix seconds.
+        one of the numbers above or a peer's own; ``at`` is in Unix seconds; ``eid`` is of the
+        eUICC, where it says which.
         """

@@ -32,6 +32,7 @@ from simgrant.domain.visit import Receipt, Settlement, Visit
 from simgrant.errors import Conflict
 from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import Word, noun
+from simgrant.ports.account_pins import PinRows
 from simgrant.ports.orders import Orders
 from simgrant.spec.ids import ProvStatus
 
@@ -240,6 +241,10 @@ class Store(Protocol):
     def orders(self) -> Orders:
         """Return the same database's tables of eSIM orders."""
 
+    @property
+    def pins(self) -> PinRows:
+        """Return the same database's table of PINs."""
+
     # --- the device path -------------------------------------------------
 
     async def profile(
@@ -360,8 +365,9 @@ class Store(Protocol):
     ) -> bool:
         """Write what a step ended in, and `tell` the clients; False, and nothing, if it is over.
 
-        Conflict, and nothing changed, where there is no such subscription, or where it holds
-        something else by now than what the settlement takes the place of.
+        Conflict, and nothing changed, where there is no such subscription, where it holds
+        something else by now than what the settlement takes the place of, or where its order has
+        gone on (`order_meanwhile`). NoStock, likewise, where no profile is left for that.
         """
 
     def purchases(self, tenant: str) -> AsyncIterator[tuple[Imsi, Receipt]]:

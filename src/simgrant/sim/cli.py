@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import replace
 from enum import IntEnum, StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import typer
@@ -30,16 +30,13 @@ from simgrant.sim.exchange import Exchange, Outcome, Result
 from simgrant.sim.faults import Fault
 from simgrant.sim.follow_up import Event, Failed, Trouble, WebEnd, await_notice, open_pages
 from simgrant.sim.handset import Handset
-from simgrant.sim.http import (
-    BadAnswer,
-    HttpClient,
-    HttpError,
-    Limits,
-    Unreachable,
-    Url,
-    tls_context,
-)
+from simgrant.sim.hss.command import hss
+from simgrant.sim.http import BadAnswer, HttpClient, HttpError, Limits, Unreachable, Url
 from simgrant.sim.lies import Lie, TokenLie
+from simgrant.sim.mdm_command import mdm
+from simgrant.sim.options import applicant_of as _applicant
+from simgrant.sim.options import stop as _stop
+from simgrant.sim.options import tls_of as _tls
 from simgrant.sim.partner import DEMO_REQUESTOR, Errand, PartnerServer
 from simgrant.sim.phones import APP as PHONE_APP
 from simgrant.sim.phones import Cast, PhoneClient, Target, Way, has_line, moves
@@ -71,7 +68,6 @@ from simgrant.wire.document import Document
 from simgrant.wire.push_token import CHANNELS, Channel
 
 if TYPE_CHECKING:
-    from simgrant.sim.applicant import Applicant
     from simgrant.sim.idp import OpenIdProvider
     from simgrant.sim.issuer import AuthorizationServer
 
@@ -703,26 +699,6 @@ def issuer(
     _play(server, port)
 
 
-def _applicant(
-    token_url: str, client_id: str, key: Path | None, key_id: str, audience: str, scope: str
-) -> Applicant | None:
-    """Return what a server signs for its proof; None where it does not."""
-    if not token_url or key is None:
-        return None
-    from simgrant.sim.applicant import Applicant
-
-    applicant = Applicant(
-        token_url=Url.parse(token_url),
-        client_id=client_id,
-        key=key.read_bytes(),
-        key_id=key_id,
-        audience=audience,
-        scope=scope,
-    )
-    applicant.assertion(now=0)  # Whether it can sign at all.
-    return applicant
-
-
 def _secret(file: Path) -> str:
     """Return the secret in a file, which is made where there is none."""
     try:
@@ -756,6 +732,8 @@ def _play(server: OpenIdProvider | AuthorizationServer, port: int) -> None:
 
 app.command("push")(push_services)
 app.command()(smdp)
+app.command()(mdm)
+app.command()(hss)
 
 
 # ------------------------------------------------------------------------------- running
@@ -1039,15 +1017,3 @@ def _pairs(texts: Iterable[str], separator: str, form: str) -> tuple[tuple[str, 
             raise ValueError(f"{text!r} is not of the form {form}")
         pairs.append((name.strip(), value.strip()))
     return tuple(pairs)
-
-
-def _tls(ca: Path | None, *, insecure: bool) -> ssl.SSLContext:
-    try:
-        return tls_context(ca=str(ca) if ca else None, insecure=insecure)
-    except OSError as error:
-        raise ValueError(f"--ca {ca}: {error.strerror or error}") from None
-
-
-def _stop(message: str) -> NoReturn:
-    console(stderr=True).print(f"Error: {message}", style="red", markup=False)
-    raise typer.Exit(Exit.USAGE)

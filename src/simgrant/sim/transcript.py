@@ -93,7 +93,8 @@ _GOOD: Final = frozenset(
 _BAD: Final = frozenset({"INCOMPATIBLE", "INVALID_TOKEN"})
 
 _SECRET = re.compile(
-    r"token(?!expiry|validity|validatedparams|authurl)|assertion$|otp$|userdata$|user_data$|activationcode$|^code$|^state$",
+    r"token(?!expiry|validity|validatedparams|authurl)|assertion$|otp$|userdata$|user_data$|activationcode$|^code$|^state$"
+    r"|^msg_response$",
     re.IGNORECASE,
 )
 _IDENTITY = re.compile(

@@ -134,14 +134,14 @@ def tables() -> Tables:
     sections_file = _read("sections")
     sections: Mapping[str, str] = sections_file["title"]
     found = Tables(
-        applications=_rows("applications", "application", ApplicationRow, lambda row: row.id),
-        params=_rows("request_params", "param", ParamRow, lambda row: row.name),
-        answer_parms=_rows(
+        applications=rows("applications", "application", ApplicationRow, lambda row: row.id),
+        params=rows("request_params", "param", ParamRow, lambda row: row.name),
+        answer_parms=rows(
             "answer_parms", "parm", AnswerParmRow, lambda row: (row.characteristic, row.name)
         ),
-        http_answers=_rows("http_answers", "answer", HttpAnswerRow, lambda row: row.status),
-        versions=_rows("versions", "version", VersionRow, lambda row: row.number),
-        divergences=_rows("divergences", "divergence", DivergenceRow, lambda row: row.id),
+        http_answers=rows("http_answers", "answer", HttpAnswerRow, lambda row: row.status),
+        versions=rows("versions", "version", VersionRow, lambda row: row.number),
+        divergences=rows("divergences", "divergence", DivergenceRow, lambda row: row.id),
         sections=sections,
         spec_tables=_by_key("sections", sections_file["table"], TableRow, lambda row: row.number),
     )
@@ -154,7 +154,8 @@ def _read(name: str) -> dict[str, Any]:
     return tomllib.loads(file.read_text("utf-8"))
 
 
-def _rows(name: str, array: str, kind: type[R], key: Callable[[R], Any]) -> dict[Any, R]:
+def rows(name: str, array: str, kind: type[R], key: Callable[[R], Any]) -> dict[Any, R]:
+    """Return the rows of a table's array by their key; raise BadSpecTable."""
     return _by_key(name, _read(name)[array], kind, key)
 
 

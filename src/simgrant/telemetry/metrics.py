@@ -8,7 +8,7 @@ from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.metrics_core import Metric
@@ -126,6 +126,33 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._diameter = _Children(
+            Counter(
+                "simgrant_diameter_requests_total",
+                "Diameter requests by peer and result: the code, with e before it where it is of "
+                "3GPP; or other, late, lost, malformed.",
+                ("peer", "result"),
+                registry=registry,
+            )
+        )
+        self._diameter_seconds = _Children(
+            Timings(
+                "simgrant_diameter_seconds",
+                "Seconds from a Diameter request to its answer, or to when it was given up.",
+                ("peer",),
+                buckets=_SECONDS,
+                registry=registry,
+            )
+        )
+        self._diameter_peers = _Children(
+            Gauge(
+                "simgrant_diameter_peers",
+                "Workers to which a Diameter peer is in a state: closed, okay, suspect, doubtful.",
+                ("peer", "state"),
+                multiprocess_mode="livesum",
+                registry=registry,
+            )
+        )
         self._operations = _Children(
             Counter(
                 "simgrant_operations_total",
@@ -160,6 +187,16 @@ class Metrics:
     def count_smdp_call(self, smdp: str, status: int) -> None:
         """Count a call of an SM-DP+; ``smdp`` is empty where it is nobody we know."""
         self._smdp_calls[smdp, status].inc()
+
+    def count_diameter(self, peer: str, result: str, seconds: float) -> None:
+        """Count a Diameter request and what became of it."""
+        self._diameter[peer, result].inc()
+        self._diameter_seconds[peer,].observe(seconds)
+
+    def show_diameter_peer(self, peer: str, state: str, states: Iterable[str]) -> None:
+        """Show the state that a Diameter peer is in, out of all there are."""
+        for each in states:
+            self._diameter_peers[peer, each].set(each == state)
 
     def watch_in_flight(self, number: Callable[[], int]) -> None:
         """Report how many requests are being handled, asked for when metrics are read."""

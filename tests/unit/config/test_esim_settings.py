@@ -32,6 +32,14 @@ profile_type = "data"
 """
 
 
+def test_an_enterprise_may_have_many_devices(tmp_path: Path) -> None:
+    (tmp_path / "simgrant.toml").write_text(SMDP + ESIM + "most = 50000\n" + OFFERS)
+    line = compose.esims(load(tmp_path / "simgrant.toml", {}))["default"].lines[
+        AppId.ODSA_SERVER_INITIATED
+    ]
+    assert (line.most, line.most_an_hour) == (50_000, 1_000)
+
+
 def test_a_plan_says_what_profiles_it_needs(tmp_path: Path) -> None:
     (tmp_path / "simgrant.toml").write_text(SMDP + ESIM + OFFERS)
     line = compose.esims(load(tmp_path / "simgrant.toml", {}))["default"].lines[
@@ -54,6 +62,12 @@ def test_a_plan_says_what_profiles_it_needs(tmp_path: Path) -> None:
             "esim.fleet: smdp.north has no profile type data",
         ),
         (SMDP + ESIM + OFFERS.replace('name = "Data"', ""), "plan_offers.p-200.name: must be set"),
+        (SMDP + ESIM + "most = 1000001\n" + OFFERS, "most: 1000001 is not within 1 to 1000000"),
+        (SMDP + ESIM + "most_an_hour = 0\n" + OFFERS, "most_an_hour: 0 is not within"),
+        (
+            SMDP + ESIM.replace("enterprise", "primary") + "most = 1001\n" + OFFERS,
+            "most: 1001 is not within 1 to 1000",
+        ),
         (SMDP + ESIM + OFFERS + f'[plan_offers.{"p" * 65}]\nname = "P"', "more than 64 letters"),
     ],
 )

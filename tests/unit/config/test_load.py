@@ -79,6 +79,7 @@ def test_every_unknown_key_is_named_with_what_was_meant(tmp_path: Path) -> None:
         ("[tenants.a]\npolicy = 'p.toml'\n", "needs hosts, plmns or imsi_ranges"),
         ("[tenants.a]\nimsi_ranges = ['001019-001011']\n", "must be first-last"),
         ("[partners.a]\n", "needs requestor_ids or client_ids"),
+        ('[partners.a]\nrequestor_ids = ["a"]\nenterprises = ["b"]\n', "to act for enterprises"),
         ("[partners.a]\nclient_ids = ['a']\n", "and one of the [issuers]"),
         (
             "[partners.a]\nclient_ids = ['a']\naccess_token = false\n"

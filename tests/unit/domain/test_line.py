@@ -1,4 +1,4 @@
-"""Where a line is, and where it moves to (ADR 0030)."""
+"""Where a line is, and where it moves to (ADR 0034)."""
 
 from __future__ import annotations
 

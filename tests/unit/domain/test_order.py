@@ -97,6 +97,8 @@ class Smdp:
                 assert order.iccid is not None
                 gone = self.ordered.pop(order.iccid.digits, None)
                 return Cancelled() if gone is not None else Failed(Trouble.DONE_ALREADY)
+            case Todo.RETURN:
+                return Failed(Trouble.DONE_ALREADY)
 
     def _download(self, order: Order) -> Event:
         if order.iccid is None:

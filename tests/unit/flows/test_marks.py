@@ -1,4 +1,4 @@
-"""Which device a temporary token belongs to (TS.43 §8.9, ADR 0030)."""
+"""Which device a temporary token belongs to (TS.43 §8.9, ADR 0034)."""
 
 from __future__ import annotations
 

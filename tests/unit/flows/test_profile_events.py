@@ -17,7 +17,7 @@ from simgrant.domain.order import (
 )
 from simgrant.errors import PeerUnavailable
 from simgrant.flows.profile_events import Events, Teller
-from simgrant.identities import Iccid
+from simgrant.identities import Eid, Iccid
 from simgrant.ports.orders import Kept
 from simgrant.ports.profile_events import DOWNLOAD, INSTALLATION
 from simgrant.wire.es2plus import DONE, Outcome, Status
@@ -39,7 +39,9 @@ async def told(
     assert iccid is not None
     status = more.get("status", DONE)
     with capture_logs() as lines:
-        await events(world).progress(smdp, iccid, point=point, status=status, at=0)
+        await events(world).progress(
+            smdp, iccid, point=point, status=status, at=0, eid=more.get("eid")
+        )
     (line,) = [line for line in lines if line["event"] == "smdp_told"]
     # The ICCID is nobody's business.
     assert iccid.digits not in str(lines)
@@ -70,7 +72,6 @@ async def test_an_installed_profile_is_an_active_order(world: World) -> None:
         ("main", DOWNLOAD, DONE, "noted"),
         ("main", INSTALLATION, FAILED, "noted"),
         ("main", 901, DONE, "noted"),
-        ("main", DELETION, DONE, "noted"),
         ("other", INSTALLATION, DONE, "others"),
         ("other", DELETION, DONE, "others"),
         ("elsewhere", INSTALLATION, DONE, "unknown"),
@@ -130,12 +131,33 @@ async def test_a_deleted_profile_lets_the_order_go_on_that_waits_for_it(world: W
         todo=None,
         call_id="",
         old_iccid=old.iccid,
+        old_order_id=old.order_id,
+        old_first=True,
     )
     assert await world.ordering().make(T, IMSI, waits, instead_of=None)
     assert await told(world, old.iccid, point=DELETION) == "deleted"
-    (new,) = [each for each in await world.store.orders.of(T, IMSI) if each.place == "line"]
-    assert new.state is OrderState.ORDERED
+    former, new = await world.store.orders.of(T, IMSI)
+    assert (new.place, new.state) == ("line", OrderState.ORDERED)
+    assert (former.state, former.reason) == (OrderState.ENDED, "replaced")
     assert await told(world, old.iccid, point=DELETION) == "noted"
+
+
+async def test_a_deletion_is_noted_where_nobody_waits_for_it(world: World) -> None:
+    order = await released(world)
+    assert await told(world, order.iccid, point=DELETION) == "noted"
+    assert (await world.order()).gone
+    assert (await world.order()).state is OrderState.RELEASED
+    assert await told(world, order.iccid) == "installed"
+    assert not (await world.order()).gone
+
+
+async def test_a_late_word_about_the_device_before_is_not_about_this_one(world: World) -> None:
+    order = await released(world)
+    before = Eid("89049032123451234512345678901243")
+    assert await told(world, order.iccid, point=DELETION, eid=before) == "noted"
+    assert await world.order() == order
+    assert await told(world, order.iccid, point=DELETION, eid=order.device.eid) == "noted"
+    assert (await world.order()).gone
 
 
 async def test_what_cannot_be_kept_is_to_be_told_again(world: World) -> None:

@@ -24,7 +24,7 @@ from simgrant.fronts.es2plus.app import Call, Es2plusFront, Limits
 from simgrant.fronts.es2plus.callers import Caller as Known
 from simgrant.fronts.es2plus.callers import Callers, require_certificate
 from simgrant.fronts.es2plus.protocol import CERTIFICATE, CertifiedProtocol
-from simgrant.identities import Iccid
+from simgrant.identities import Eid, Iccid
 from simgrant.ports.profile_events import INSTALLATION
 from simgrant.sim.http import Answer, HttpClient, Unreachable, Url
 from simgrant.sim.smdp.caller import Caller
@@ -48,14 +48,23 @@ class Events:
     """Keeps what it is told, or does what a test says in place of it."""
 
     told: list[tuple[str, Iccid, int, Status, int]] = field(default_factory=list)
+    eids: list[Eid | None] = field(default_factory=list)
     instead: Callable[[], Any] | None = None
 
     async def progress(
-        self, smdp: str, iccid: Iccid, *, point: int, status: Status, at: int
+        self,
+        smdp: str,
+        iccid: Iccid,
+        *,
+        point: int,
+        status: Status,
+        at: int,
+        eid: Eid | None = None,
     ) -> None:
         if self.instead is not None:
             await self.instead()
         self.told.append((smdp, iccid, point, status, at))
+        self.eids.append(eid)
 
 
 @dataclass
@@ -178,6 +187,7 @@ async def test_what_an_smdp_tells_is_taken_over_and_answered_with_204(
     (first, second) = world.events.told
     assert first[:4] == ("north", Iccid(ICCID), 2, failed)
     assert second[:4] == ("north", Iccid(ICCID), 4, DONE)
+    assert [eid and eid.digits for eid in world.events.eids] == [PROFILE.eid] * 2
     record = await world.record(2)
     assert (record.smdp, record.function, record.answer) == ("north", function.value, 204)
     assert (record.point, record.status, record.iccid) == (4, "Executed-Success", Iccid(ICCID))

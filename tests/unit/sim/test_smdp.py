@@ -18,7 +18,7 @@ from simgrant.sim.push.web import Request as WebRequest
 from simgrant.sim.push.web import WebServer
 from simgrant.sim.smdp.caller import Caller
 from simgrant.sim.smdp.certificates import Certificates
-from simgrant.sim.smdp.control import Control
+from simgrant.sim.smdp.control import DELETION, Control
 from simgrant.sim.smdp.faults import Fault
 from simgrant.sim.smdp.pool import Pool, Refusal, State
 from simgrant.sim.smdp.server import SmdpServer
@@ -321,6 +321,24 @@ async def test_an_installation_is_told_to_the_operator(levers: Levers) -> None:
     assert levers.operator.told[2].function is Function.HANDLE_NOTIFICATION
 
 
+async def test_a_deletion_is_told_and_the_profile_may_go_to_another(levers: Levers) -> None:
+    ours = levers.server.pool
+    iccid = next(iter(ours.profiles))
+    ours.execute(Function.DOWNLOAD_ORDER, "1", DownloadOrder(iccid=Iccid(iccid), eid=EID))
+    ours.execute(Function.CONFIRM_ORDER, "2", ConfirmOrder(iccid=Iccid(iccid), release=True))
+    await levers.pull("POST", "/install", iccid=iccid)
+    given_back = CancelOrder(iccid=Iccid(iccid), final=FinalStatus.AVAILABLE)
+    with pytest.raises(Refusal):
+        ours.execute(Function.CANCEL_ORDER, "3", given_back)
+    assert await levers.pull("POST", "/delete", iccid=iccid) == [204]
+    told = levers.operator.told[-1]
+    assert (told.iccid, told.point) == (Iccid(iccid), DELETION)
+    assert told.function is Function.HANDLE_NOTIFICATION
+    ours.execute(Function.CANCEL_ORDER, "4", given_back)
+    order = DownloadOrder(iccid=Iccid(iccid), eid=Eid(f"{EID.digits[:-2]}43"))
+    assert ours.execute(Function.DOWNLOAD_ORDER, "5", order).iccid == Iccid(iccid)
+
+
 async def test_an_operator_that_is_away_is_said_to_be(levers: Levers) -> None:
     await levers.operator.web.down()
     iccid = next(iter(levers.server.pool.profiles))
@@ -342,6 +360,7 @@ async def test_an_operator_that_is_away_is_said_to_be(levers: Levers) -> None:
         ("POST", "/profiles", b'{"profile_type":"a","count":0}', 400),
         ("POST", "/state", b'{"iccid":"1","state":"Enabled"}', 400),
         ("POST", "/install", b'{"iccid":"1"}', 400),
+        ("POST", "/delete", b'{"iccid":"1"}', 400),
         ("POST", "/progress", b'{"iccid":"1"}', 400),
         ("POST", "/progress", b"[" * 60_000, 400),
     ],

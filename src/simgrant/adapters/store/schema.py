@@ -237,6 +237,18 @@ holding = _table(
 """What a subscription holds besides its plan (`domain.holdings`), a row for each thing. They are
 read together and never searched for, so what is particular to a kind is JSON."""
 
+account_pin = _table(
+    "account_pin",
+    "tenant imsi",
+    _text("tenant"),
+    _text("imsi"),
+    _bytes("digest"),
+    _big("set_at"),
+    _small("tries"),
+    _big("tried_at"),
+)
+"""What is kept of the PIN of a subscriber's account; without a row, there is none."""
+
 esim_order = _table(
     "esim_order",
     "tenant imsi place",

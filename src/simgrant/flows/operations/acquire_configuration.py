@@ -11,7 +11,7 @@ from simgrant.flows.operations.operation import Done, Means, Refused, Task, from
 from simgrant.spec.ids import AppId
 from simgrant.wire.document import Characteristic, CharacteristicList, Item, Parm
 
-_HIDDEN = frozenset({OrderState.AT_PORTAL, OrderState.ASKED})
+_HIDDEN = frozenset({OrderState.AT_PORTAL})
 """Nobody knows yet what they will be."""
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from simgrant.domain.order import OrderState
 from simgrant.domain.policy import Result
-from simgrant.flows import enterprise, esim
+from simgrant.flows import enterprise, esim, esim_pages
 from simgrant.flows.gather import device_of
 from simgrant.flows.operations.operation import Done, Means, Refused, Task, from_table
 from simgrant.spec.ids import AppId, Eligibility
-from simgrant.wire.document import Parm
+from simgrant.wire.document import Item, Parm
 
 _NAME = {
     AppId.ODSA_COMPANION: "CompanionAppEligibility",
@@ -41,10 +41,14 @@ async def run(task: Task, means: Means) -> Done | Refused:
             live = (await esim.orders(task, means)).values()
             if sum(order.state is not OrderState.ENDED for order in live) >= line.most:
                 status, detail = Eligibility.DISABLED, "too_many_devices"
-    items = [Parm(_NAME[app_id], str(int(status)))]
+    items: list[Item] = [Parm(_NAME[app_id], str(int(status)))]
     if app_id is AppId.ODSA_COMPANION:
         services = line.services if line is not None else ()
         items.append(Parm("CompanionDeviceServices", ",".join(services)))
+    if status is Eligibility.DISABLED and line is not None:
+        items += esim_pages.not_enabled(task, means, line, detail)
+        if app_id is AppId.ODSA_PRIMARY:
+            items += esim_pages.polling(task, means)
     return Done(tuple(items), detail=detail)
 
 

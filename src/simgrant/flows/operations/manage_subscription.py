@@ -53,6 +53,11 @@ async def run(task: Task, means: Means) -> Done | Refused:
 
 
 async def _subscribe(task: Task, means: Means) -> Done | Refused:
+    asked = esim.iccid_in(task, "terminal_iccid")
+    for order in (await esim.orders(task, means)).values() if asked else ():
+        if order.iccid == asked and order.inquiry is not None:
+            # It answers a configuration that is deactivated until it does (TS.43 §8.12).
+            return await esim.answer(task, means, order)
     device = esim.device_in(task, _prefix(task))
     return await esim.order_for(
         task, means, device, kind=Kind.SUBSCRIBE, service=_service(task, means)
@@ -96,7 +101,7 @@ async def _recover(task: Task, means: Means) -> Done | Refused:
     device = esim.device_in(task, prefix)
     there = await esim.orders(task, means)
     await transfers.is_ours(task, means, removed, there)
-    former = next((order for order in there.values() if order.iccid == removed), None)
+    former = transfers.order_about(removed, there)
     return await esim.order_for(
         task,
         means,

@@ -76,6 +76,8 @@ class Task:
     """The OAuth client that an access_token proves; empty without one."""
     held_for: bytes = b""
     """The mark of the device that the token belongs to (`flows.marks`); empty = of none yet."""
+    languages: tuple[str, ...] = ()
+    """Those that whoever asks reads, the best first."""
 
     @property
     def owner(self) -> Owner:
@@ -110,6 +112,8 @@ class RequestorTask:
     ask: Ask
     at: int
     """Unix seconds."""
+    languages: tuple[str, ...] = ()
+    """A system reads none."""
 
     @property
     def owner(self) -> Owner:
@@ -189,6 +193,8 @@ class Refused:
     detail: str
     """Why, for the operator; no identity, no secret."""
     items: tuple[Item, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What the subscriber is told of it, by language, where it is more than that it failed."""
 
 
 Run: TypeAlias = Callable[[Task, Means], Awaitable[Done | Refused]]

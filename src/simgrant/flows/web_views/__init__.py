@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from simgrant.flows.web_views import carrier_billing, data_plan, satmode, vowifi
+from simgrant.flows.web_views import carrier_billing, data_plan, esim, satmode, vowifi
 from simgrant.flows.web_views.web_view import WebView
 
 WEB_VIEWS: Final[Mapping[str, WebView]] = MappingProxyType(
@@ -22,6 +22,7 @@ WEB_VIEWS: Final[Mapping[str, WebView]] = MappingProxyType(
             data_plan.WEB_VIEW,
             carrier_billing.WEB_VIEW,
             satmode.WEB_VIEW,
+            *esim.WEB_VIEWS,
         )
     }
 )

@@ -9,10 +9,13 @@ from typing import Final, TypeAlias
 
 from simgrant.domain.address import AddressField, CivicAddress
 from simgrant.domain.facts import Facts
+from simgrant.domain.order import CompanionService, Event, Order
+from simgrant.domain.plan_offer import PlanOffer
 from simgrant.domain.plans import BoostOffer, Plan
 from simgrant.domain.policy import Decision
 from simgrant.domain.subscription import Profile
-from simgrant.domain.visit import Settlement, Step
+from simgrant.domain.visit import OrderChange, Settlement, Step
+from simgrant.flows.esim_means import Line
 from simgrant.nouns import Word, noun
 from simgrant.ports.address_validator import AddressProblem, AddressValidator
 from simgrant.wire.request import StoreClaim
@@ -32,6 +35,23 @@ class Subject(Word):
     BOOST = "boost"
     BILLING = "billing"
     SATELLITE = "satellite"
+    ESIM = "esim"
+
+
+@noun
+class Matter:
+    """What a page about an eSIM is about, as things stand."""
+
+    about: tuple[str, ...]
+    """What the handle says: see `flows.esim_pages`."""
+    line: Line | None
+    """What the tenant offers."""
+    order: Order | None = None
+    """The order that is meant; None where there is none any more, or none was meant."""
+    address: str = ""
+    """Where its profile is downloaded."""
+    movable: tuple[Order, ...] = ()
+    """Those whose lines may move to its device."""
 
 
 @noun
@@ -49,6 +69,8 @@ class Case:
     """The text to agree to, in the language of who reads it."""
     now: int
     """Unix seconds."""
+    matter: Matter | None = None
+    """Of pages about eSIMs."""
 
 
 # --- what is shown -----------------------------------------------------------------------------
@@ -105,10 +127,105 @@ class Done:
 
 
 @noun
+class Movable:
+    """A line that may move to the device that gets the eSIM."""
+
+    name: str
+    """What a form calls it."""
+    device: str = ""
+    """What has it now, in words of that device: text of a stranger's; empty = the SIM in use."""
+    end: str = ""
+    """Of its ICCID."""
+
+
+@noun
+class Choices:
+    """What there is to choose before an eSIM is ordered; empty = nothing of that kind."""
+
+    plans: Sequence[PlanOffer] = ()
+    services: Sequence[CompanionService] = ()
+    """Whose number a companion may have."""
+    lines: Sequence[Movable] = ()
+    """Of which one moves."""
+    named: bool = False
+    """Whether the device gets a name."""
+
+    @property
+    def any(self) -> bool:
+        """Whether there is something to choose, or to name."""
+        return bool(self.plans or self.services or self.lines or self.named)
+
+
+@noun
+class Chosen:
+    """What was chosen, or is before anybody did."""
+
+    plan: str = ""
+    service: CompanionService | None = None
+    line: str = ""
+    name: str = ""
+    """Text of a stranger's."""
+
+
+@noun
+class Choose:
+    """An eSIM to be ordered, and what to choose for it."""
+
+    choices: Choices
+    chosen: Chosen
+    unnamable: bool = False
+    """Whether the name that was written cannot be one."""
+
+
+@noun
+class Confirm:
+    """What is about to be ordered."""
+
+    choices: Choices
+    chosen: Chosen
+
+
+@noun
+class Ready:
+    """An eSIM is ready, and the phone is to be told where it is: by a code, else by the SM-DP+."""
+
+    code: str = field(default="", repr=False)
+    """The activation code, plain."""
+    address: str = ""
+    iccid: str = field(default="", repr=False)
+
+
+@noun
+class Selected:
+    """The line that moves was selected, and the phone is to be told which."""
+
+    iccid: str = field(repr=False)
+    imei: str = field(repr=False)
+
+
+@noun
+class DeleteFirst:
+    """A profile in use has to be deleted before, and the phone is to be told which."""
+
+    iccid: str = field(repr=False)
+    msisdn: str = field(repr=False)
+
+
+@noun
+class Later:
+    """Nothing is left to do here: the phone asks by itself, or is told."""
+
+    installed: bool = False
+    """Whether that is so because the eSIM is in use already."""
+
+
+@noun
 class NotOffered:
     """It cannot be had, with what the phone is told about that."""
 
     texts: Texts
+    name: str = "not_offered"
+    """The text in place of none."""
 
 
 @noun
@@ -116,16 +233,36 @@ class Closed:
     """The subscriber does not want to, at present."""
 
 
-def fingerprint(screen: Agree | Offers) -> str:
+def fingerprint(screen: Agree | Offers | Choose | Confirm) -> str:
     """Return what names a text that is agreed to, or the offers that are chosen from.
 
     A form counts for what was shown with it: where that is another by now, it is shown anew.
     """
-    told = screen.text if isinstance(screen, Agree) else repr(screen.offers)
+    match screen:
+        case Agree(text):
+            told = text
+        case Offers():
+            told = repr(screen.offers)
+        case _:
+            told = repr(screen.choices)
     return sha256(told.encode()).hexdigest()[:16]
 
 
-Screen: TypeAlias = Agree | AddressForm | Suggestions | Offers | Done | NotOffered | Closed
+Screen: TypeAlias = (
+    Agree
+    | AddressForm
+    | Suggestions
+    | Offers
+    | Choose
+    | Confirm
+    | Ready
+    | Selected
+    | DeleteFirst
+    | Later
+    | Done
+    | NotOffered
+    | Closed
+)
 
 
 # --- a page ------------------------------------------------------------------------------------
@@ -140,6 +277,8 @@ class Means:
     """Of the tenant, as in `AddressForm`."""
     deadline: float
     """Seconds of the monotonic clock by which the answer must be made."""
+    change: Callable[[Order, Event], OrderChange]
+    """Return what an event makes of an order, to be written with the step."""
 
 
 Turn: TypeAlias = Screen | Settlement
@@ -158,3 +297,5 @@ class WebView:
     """Return what is shown at a step."""
     act: Callable[[Case, Step, Form, Means], Awaitable[Turn]]
     """Return what becomes of a form of a step; the settlement's step is filled in by the caller."""
+    leave: Callable[[Case, Step, Means], Turn] = lambda _case, _step, _means: Closed()
+    """Return what becomes of a page that somebody wants no more of."""

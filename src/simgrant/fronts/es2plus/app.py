@@ -113,7 +113,12 @@ class Es2plusFront:
                 told, call_id = request, header.call_id
                 at = int(self._clock.now()) if told.at is None else told.at
                 await self._events.progress(
-                    name, told.iccid, point=told.point, status=told.status, at=at
+                    name,
+                    told.iccid,
+                    point=told.point,
+                    status=told.status,
+                    at=at,
+                    eid=told.eid,
                 )
         except _Refused as refused:
             answer, reason = refused.answer, refused.reason

@@ -12,6 +12,7 @@ JSON over plain HTTP, on loopback only. What cannot be done is 400 or 404 with a
 | POST /state | brings ``iccid`` to ``state``, as an eUICC does |
 | POST /progress | tells the operator ``point`` and ``status`` of ``iccid`` |
 | POST /install | downloads and installs ``iccid``, and tells the operator both |
+| POST /delete | deletes ``iccid`` from its eUICC, and tells the operator by ``point`` |
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ S = TypeVar("S", bound=msgspec.Struct)
 _JSON: Final = (("content-type", "application/json"),)
 _DOWNLOAD: Final = 3
 _INSTALLATION: Final = 4
+DELETION: Final = 100
+"""By which point it tells that a profile was deleted, unless it is asked for another: the
+specification has none, and each SM-DP+ its own."""
 _MOST_AT_ONCE: Final = 100_000
 
 
@@ -70,6 +74,12 @@ class _Tell(msgspec.Struct, forbid_unknown_fields=True):
 class _Install(msgspec.Struct, forbid_unknown_fields=True):
     iccid: str
     function: Function = Function.HANDLE_PROGRESS
+
+
+class _Delete(msgspec.Struct, forbid_unknown_fields=True):
+    iccid: str
+    point: int = DELETION
+    function: Function = Function.HANDLE_NOTIFICATION
 
 
 class Control:
@@ -117,6 +127,16 @@ class Control:
                 told.append(await self.tell(iccid, point, function=function))
         return told
 
+    async def delete(
+        self,
+        iccid: str,
+        point: int = DELETION,
+        function: Function = Function.HANDLE_NOTIFICATION,
+    ) -> list[int]:
+        """Do what an eUICC does whose owner deletes a profile; return as `install` does."""
+        self._server.pool.advance(iccid, State.DELETED)
+        return [await self.tell(iccid, point, function=function)] if self._caller else []
+
     def _profile(self, iccid: str) -> Profile:
         profile = self._server.pool.profiles.get(iccid)
         if profile is None:
@@ -162,6 +182,9 @@ class Control:
                 case "POST", "/install":
                     install = _read(request, _Install)
                     return _awaited(self.install, install.iccid, install.function)
+                case "POST", "/delete":
+                    delete = _read(request, _Delete)
+                    return _awaited(self.delete, delete.iccid, delete.point, delete.function)
         except ValueError as error:
             return _bad(error)
         return Answer(404)

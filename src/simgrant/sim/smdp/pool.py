@@ -243,7 +243,8 @@ class Pool:
 
     def _cancel(self, order: CancelOrder) -> tuple[Profile, Answer]:
         profile = self._known(order.iccid)
-        if profile.state not in _CANCELLABLE:
+        # One that its eUICC deleted may be given back, and then ordered for another.
+        if profile.state not in _CANCELLABLE | {State.DELETED}:
             raise Refusal("8.2.1", "3.5", f"the profile is {profile.state}")
         if order.eid is not None and profile.eid not in ("", order.eid.digits):
             raise Refusal("8.1.1", "3.10", "the profile is of another eUICC")

@@ -12,8 +12,9 @@ import msgspec
 from simgrant.adapters.store.sql import rows, statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Run
 from simgrant.domain.line import has_moved
-from simgrant.domain.order import Order, OrderState
+from simgrant.domain.order import Order, OrderState, Todo
 from simgrant.domain.owner import Enterprise, Owner, pull_owner, push_owner
+from simgrant.domain.visit import OrderChange
 from simgrant.identities import Eid, Iccid, Imsi
 from simgrant.ports.orders import (
     Kept,
@@ -71,6 +72,7 @@ class SqlOrders:
         instead_of: Order | None,
         due_at: int | None,
         most: int | None = None,
+        tell: bool = False,
         most_an_hour: int | None = None,
     ) -> Order | None:
         """Write a new order, with an ICCID of our stock where its source is pooled."""
@@ -88,7 +90,8 @@ class SqlOrders:
                 use = _use(tenant, owner, order, TokenState.BOUND)
                 if not (yield Run(statements.USE_BY_ORDER, use)):
                     raise TokenOver
-            if order.source.pooled:
+            if order.source.pooled and order.state is not OrderState.AT_PORTAL and not order.reuses:
+                # At the portal it is not said yet which kind of profile it will be.
                 new = replace(order, iccid=(yield from _reserved(tenant, owner, order)))
             row = _row(tenant, owner, new, due_at)
             whole = (*row, statements.shard_of(spread))
@@ -102,6 +105,8 @@ class SqlOrders:
             if not found:
                 raise _Faster
             yield _passed(tenant, owner, new, before=None, event="made")
+            if tell:
+                yield _told(tenant, owner, new)
             return new
 
         try:
@@ -123,31 +128,10 @@ class SqlOrders:
     ) -> bool:
         """Write an order after a transition, if nobody else had one since ``before``."""
 
-        def changed() -> Body[bool]:
-            row = _row(tenant, owner, after, due_at)
-            if not (yield Run(statements.ORDER_CHANGED, (*row, before.version, int(keep_due)))):
-                return False
-            yield _passed(tenant, owner, after, before=before, event=event)
-            if after.iccid is not None and before.iccid is None:
-                source = (after.source.smdp, after.source.profile_type)
-                known = (tenant, after.iccid.digits, *source, *_taken(owner, after))
-                yield Run(statements.PROFILE_KNOWN, known)
-            if after.iccid is not None and after.source.pooled and after.spared:
-                yield _goes_on(tenant, after.iccid, _taken(owner, after), _FREE)
-            has_ended = after.state is OrderState.ENDED and before.state is not OrderState.ENDED
-            if isinstance(owner, Enterprise) and has_ended:
-                yield Run(statements.ENTERPRISE_HAS_LESS, (tenant, owner.enterprise_id))
-            if tell:
-                change = rows.change_params(tenant, push_owner(owner), after.changed_at)
-                yield Run(statements.NOTICES_OF_APP, (*change, after.app_id))
-            if has_moved(before, after):
-                yield from _left(tenant, owner, after)
-            elif after.lent and has_ended:
-                use = _use(tenant, owner, after, TokenState.CONSUMED)
-                yield Run(statements.USE_FOLLOWS, use)
-            return True
-
-        return await self._engine.transact(changed)
+        change = OrderChange(before, after, event, due_at)
+        return await self._engine.transact(
+            lambda: _changed(tenant, owner, change, keep_due=keep_due, tell=tell)
+        )
 
     async def claim(self, *, now: int, again_at: int, limit: int) -> Sequence[Kept]:
         """Return orders that something is due for, which nobody else is given meanwhile."""
@@ -244,6 +228,50 @@ def _admitted(
     raise TooFast(retry_after=_HOUR_S - order.changed_at % _HOUR_S)
 
 
+def decided(tenant: str, owner: Imsi, change: OrderChange) -> Body[bool]:
+    """Write what was decided on a page about an order; say whether nobody was faster.
+
+    A profile is reserved where one is to be ordered now; raise `NoStock`.
+    """
+    after = change.after
+    yield Run(statements.TOUCHED, (tenant, owner.digits, after.changed_at))
+    wanted = after.todo is Todo.DOWNLOAD or after.state is OrderState.DELETING
+    if wanted and after.source.pooled and after.iccid is None and not after.reuses:
+        # Before the order's row, as for one that is made.
+        iccid = yield from _reserved(tenant, owner, after)
+        change = replace(change, after=replace(after, iccid=iccid))
+    return (yield from _changed(tenant, owner, change))
+
+
+def _changed(
+    tenant: str, owner: Owner, change: OrderChange, *, keep_due: bool = False, tell: bool = False
+) -> Body[bool]:
+    before, after = change.before, change.after
+    row = _row(tenant, owner, after, change.due_at)
+    if not (yield Run(statements.ORDER_CHANGED, (*row, before.version, int(keep_due)))):
+        return False
+    yield _passed(tenant, owner, after, before=before, event=change.event)
+    if after.iccid is not None and before.iccid is None:
+        source = (after.source.smdp, after.source.profile_type)
+        known = (tenant, after.iccid.digits, *source, *_taken(owner, after))
+        yield Run(statements.PROFILE_KNOWN, known)
+        if after.reuses:
+            moved = (tenant, after.iccid.digits, push_owner(owner), after.place)
+            yield Run(statements.PROFILE_MOVES, moved)
+    if after.iccid is not None and after.source.pooled and after.spared:
+        yield _goes_on(tenant, after.iccid, _taken(owner, after), _FREE)
+    has_ended = after.state is OrderState.ENDED and before.state is not OrderState.ENDED
+    if isinstance(owner, Enterprise) and has_ended:
+        yield Run(statements.ENTERPRISE_HAS_LESS, (tenant, owner.enterprise_id))
+    if tell:
+        yield _told(tenant, owner, after)
+    if has_moved(before, after):
+        yield from _left(tenant, owner, after)
+    elif after.lent and has_ended:
+        yield Run(statements.USE_FOLLOWS, _use(tenant, owner, after, TokenState.CONSUMED))
+    return True
+
+
 def _count(there: Iterable[Kept], order: Order, most: int) -> None:
     live = sum(
         kept.order.app_id == order.app_id
@@ -292,6 +320,11 @@ def _taken(owner: Owner, order: Order) -> _Where:
 
 def _goes_on(tenant: str, iccid: Iccid, before: _Where, after: _Where) -> Run:
     return Run(statements.PROFILE_GOES_ON, (tenant, iccid.digits, *after, *before))
+
+
+def _told(tenant: str, owner: Owner, order: Order) -> Run:
+    change = rows.change_params(tenant, push_owner(owner), order.changed_at)
+    return Run(statements.NOTICES_OF_APP, (*change, order.app_id))
 
 
 def _row(tenant: str, owner: Owner, order: Order, due_at: int | None) -> Params:

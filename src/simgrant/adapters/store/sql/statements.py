@@ -32,6 +32,7 @@ TABLES = (
     "notice",
     "holding",
     "web_view",
+    "account_pin",
     "esim_order",
     "order_event",
     "profile_stock",
@@ -511,6 +512,32 @@ DELETE FROM web_view WHERE (tenant, imsi, visit_id) IN (
 ) RETURNING 1
 """
 
+# --- PINs of accounts --------------------------------------------------------------------------
+
+PIN = "SELECT digest, set_at, tries, tried_at FROM account_pin WHERE tenant = ?1 AND imsi = ?2"
+
+PIN_SET = """
+INSERT INTO account_pin (tenant, imsi, digest, set_at, tries, tried_at)
+SELECT tenant, imsi, ?3, ?4, 0, 0 FROM subscription
+WHERE tenant = ?1 AND imsi = ?2 AND status <> 'removed'
+ON CONFLICT (tenant, imsi) DO UPDATE SET
+    digest = excluded.digest, set_at = excluded.set_at, tries = 0, tried_at = 0
+RETURNING 1
+"""
+
+PIN_TRIED = """
+UPDATE account_pin
+SET tries = CASE WHEN tried_at <= ?5 THEN 1 ELSE tries + 1 END, tried_at = ?3
+WHERE tenant = ?1 AND imsi = ?2 AND (tries < ?4 OR tried_at <= ?5)
+RETURNING digest
+"""
+
+PIN_RIGHT = """
+UPDATE account_pin SET tries = 0 WHERE tenant = ?1 AND imsi = ?2 AND digest = ?3 RETURNING 1
+"""
+
+PIN_FORGOTTEN = "DELETE FROM account_pin WHERE tenant = ?1 AND imsi = ?2"
+
 # --- the outbox of notices -------------------------------------------------------------------
 
 _NOTICE_KEY = "tenant, imsi, terminal_id, app_name, app_id"
@@ -706,6 +733,11 @@ INSERT INTO profile_stock (tenant, iccid, smdp, profile_type, state, holder, pla
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
 ON CONFLICT (tenant, iccid) DO NOTHING
 RETURNING 1
+"""
+
+# From one order of a subscription to another one of it.
+PROFILE_MOVES = """
+UPDATE profile_stock SET place = ?4 WHERE tenant = ?1 AND iccid = ?2 AND holder = ?3
 """
 
 STOCK = """

@@ -15,9 +15,10 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any
 
-from simgrant.adapters.store.sql import rows, statements
+from simgrant.adapters.store.sql import orders, rows, statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run, RunMany
 from simgrant.adapters.store.sql.orders import SqlOrders
+from simgrant.adapters.store.sql.pins import SqlPins
 from simgrant.adapters.store.sql.records import Records
 from simgrant.domain.holdings import Holding, Holdings
 from simgrant.domain.subscription import (
@@ -85,6 +86,7 @@ class SqlStore:
         self._engine = engine
         self._records = records
         self.orders = SqlOrders(engine)
+        self.pins = SqlPins(engine)
 
     # --- the device path -------------------------------------------------
 
@@ -261,6 +263,10 @@ class SqlStore:
             )
             if not (yield Run(statements.VISIT_GOES_ON, params)):
                 return False
+            if settled.order is not None:
+                if not (yield from orders.decided(tenant, imsi, settled.order)):
+                    raise Conflict("order_meanwhile", for_operator=f"{imsi}: its order went on")
+                return True
             if not settled.consents and settled.holding is None:
                 return True
             # First the subscription's own row: whoever settles something else of it waits here,
@@ -434,6 +440,7 @@ class SqlStore:
             yield Run(statements.PUSHES_FORGOTTEN, key)
             yield Run(statements.NOTICES_FORGOTTEN, key)
             yield Run(statements.HOLDINGS_FORGOTTEN, key)
+            yield Run(statements.PIN_FORGOTTEN, key)
 
         await self._engine.transact(body)
 
@@ -525,6 +532,7 @@ class SqlStore:
             yield Run(statements.PUSHES_FORGOTTEN, key)
             yield Run(statements.NOTICES_FORGOTTEN, key)
             yield Run(statements.HOLDINGS_FORGOTTEN, key)
+            yield Run(statements.PIN_FORGOTTEN, key)
             yield Run(statements.VISITS_FORGOTTEN, key)
             yield Run(statements.GRANTS_FORGOTTEN, key)
             yield Run(statements.USES_FORGOTTEN, key)

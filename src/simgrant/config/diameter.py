@@ -1,0 +1,127 @@
+"""What the settings of Diameter mean, and what would keep an HSS from being asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from simgrant.config.model import Diameter, DiameterPeer, Hss, Settings
+from simgrant.wire.diameter.avps import is_identity
+
+_WORKER: Final = "%d"
+_PORT, _TLS_PORT = 3868, 5658
+"""RFC 6733 §11.4."""
+
+
+def origin_host(diameter: Diameter, worker: int) -> str:
+    """Return our name in one worker."""
+    return diameter.origin_host.replace(_WORKER, str(worker))
+
+
+def origin_realm(diameter: Diameter) -> str:
+    """Return our realm."""
+    return diameter.origin_realm or diameter.origin_host.partition(".")[2]
+
+
+def names_workers(diameter: Diameter) -> bool:
+    """Whether each worker has a name of its own."""
+    return _WORKER in diameter.origin_host
+
+
+def place(peer: DiameterPeer) -> tuple[str, int]:
+    """Return where a peer listens; ValueError where the setting is no place."""
+    usual = _TLS_PORT if peer.tls else _PORT
+    if not peer.address:
+        return peer.host, usual
+    host, colon, port = peer.address.rpartition(":")
+    if not colon or (":" in host and not host.startswith("[")):
+        host, port = peer.address, str(usual)
+    host = host.strip("[]")
+    if not (port.isascii() and port.isdecimal() and 0 < int(port) < 1 << 16 and host):
+        raise ValueError(f"{peer.address!r} is not address:port")
+    return host, int(port)
+
+
+def hss_of(tables: Mapping[str, Hss], tenants: Iterable[str]) -> dict[str, str]:
+    """Return the name of each tenant's HSS; tenants without one are left out."""
+    named = {tenant: name for name, hss in tables.items() for tenant in hss.tenants}
+    rest = next((name for name, hss in tables.items() if not hss.tenants), "")
+    found = {tenant: named.get(tenant, rest) for tenant in tenants}
+    return {tenant: name for tenant, name in found.items() if name}
+
+
+def diameter_problems(settings: Settings, tenants: Iterable[str]) -> Iterator[str]:
+    """Name what is missing, malformed or claimed twice."""
+    known = tuple(tenants)
+    if settings.hss:
+        yield from _our_problems(settings.diameter, settings.server.workers)
+    hosts: dict[str, str] = {}
+    for name, peer in settings.diameter_peers.items():
+        where = f"diameter_peers.{name}"
+        yield from _peer_problems(where, peer)
+        if (other := hosts.setdefault(peer.host.lower(), name)) != name:
+            yield f"{where}: {peer.host} is also {other}'s; a peer takes one connection of ours"
+    claimed: dict[str, str] = {}
+    for name, hss in settings.hss.items():
+        where = f"hss.{name}"
+        yield from _hss_problems(where, hss, settings.diameter_peers)
+        for tenant in hss.tenants or ("",):
+            if tenant and tenant not in known:
+                yield f"{where}: there is no tenant {tenant}"
+            if (other := claimed.setdefault(tenant, name)) != name:
+                whom = f"tenant {tenant}" if tenant else "tenants that no table names"
+                yield f"{where}: hss.{other} has {whom} already"
+
+
+def _our_problems(diameter: Diameter, workers: int) -> Iterator[str]:
+    host, realm = origin_host(diameter, 0), origin_realm(diameter)
+    if not diameter.origin_host:
+        yield "diameter.origin_host: must be set: an HSS takes no connection from nobody"
+    elif not is_identity(host) or "." not in host:
+        yield f"diameter.origin_host: {host!r} is no name; one such as ecs-%d.example.com is meant"
+    elif not is_identity(realm):
+        yield f"diameter.origin_realm: {realm!r} is no name of a realm"
+    if workers > 1 and not names_workers(diameter):
+        yield "diameter.origin_host: with several workers it needs %d, for the worker's number"
+    if bool(diameter.certificate) != bool(diameter.key):
+        yield "diameter: certificate and key go together"
+    # RFC 3539 §3.4.1 allows no less than six.
+    if not 6 <= diameter.watchdog_s <= 600:
+        yield f"diameter.watchdog_s: {diameter.watchdog_s} is not within 6 to 600"
+
+
+def _peer_problems(where: str, peer: DiameterPeer) -> Iterator[str]:
+    if not peer.host:
+        yield f"{where}.host: must be set"
+    elif not is_identity(peer.host):
+        yield f"{where}.host: {peer.host!r} is no name of a node"
+    try:
+        place(peer)
+    except ValueError as error:
+        yield f"{where}.address: {error}"
+    for key, number, least, most in (
+        ("priority", peer.priority, 0, 65_535),
+        ("weight", peer.weight, 1, 65_535),
+        ("window", peer.window, 1, 100_000),
+        ("connect_timeout_s", peer.connect_timeout_s, 0.1, 60),
+    ):
+        if not least <= number <= most:
+            yield f"{where}.{key}: {number} is not within {least} to {most}"
+
+
+def _hss_problems(where: str, hss: Hss, peers: Mapping[str, DiameterPeer]) -> Iterator[str]:
+    if not hss.realm:
+        yield f"{where}.realm: must be set"
+    elif not is_identity(hss.realm):
+        yield f"{where}.realm: {hss.realm!r} is no name of a realm"
+    if hss.host and not is_identity(hss.host):
+        yield f"{where}.host: {hss.host!r} is no name of a node"
+    if not hss.peers:
+        yield f"{where}.peers: must be set"
+    yield from (
+        f"{where}.peers: there is no [diameter_peers.{peer}]"
+        for peer in hss.peers
+        if peer not in peers
+    )
+    if not 0.05 <= hss.patience_s <= 29:
+        yield f"{where}.patience_s: {hss.patience_s} is not within 0.05 to 29"

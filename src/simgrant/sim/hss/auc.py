@@ -1,0 +1,77 @@
+"""The authentication centre of a simulated HSS: vectors for SIMs that it knows (TS 33.102 §6.3)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Final
+
+from simgrant.eap.algorithm import open_auts
+from simgrant.eap.keys import bind_to_network
+from simgrant.eap.milenage import Milenage
+from simgrant.nouns import noun
+from simgrant.sim.sims import Sim
+from simgrant.spec.diameter import TGPP
+from simgrant.wire.diameter.swx import RESYNC_BYTES, AuthItem, AuthRequest, Scheme
+
+_IND_BITS: Final = 5
+_AMF: Final = {Scheme.AKA: b"\x00\x00", Scheme.AKA_PRIME: b"\x80\x00"}
+_RAND_BYTES: Final = 16
+UNKNOWN_USER: Final = (TGPP, 5001)
+NO_SUCH_SCHEME: Final = (TGPP, 5006)
+BAD_AUTS: Final = (TGPP, 5012)
+
+
+@noun
+class Refusal(Exception):
+    """There is no vector: vendor and code of the result that says why."""
+
+    vendor: int
+    code: int
+
+
+class Auc:
+    """SIMs with their keys and the last sequence number that each was given."""
+
+    def __init__(self, sims: Iterable[Sim], *, knows_prime: bool = True) -> None:
+        self._sims = {sim.imsi.digits: sim for sim in sims}
+        self._keys: dict[str, Milenage] = {}
+        self._sqn: dict[str, int] = {}
+        self._knows_prime = knows_prime
+
+    def item(self, wanted: AuthRequest, *, wrong: bool = False) -> AuthItem:
+        """Return a vector as an answer has it, of a wrong key if told so; Refusal."""
+        digits = wanted.user_name.partition("@")[0]
+        sim = self._sims.get(digits)
+        if sim is None:
+            raise Refusal(*UNKNOWN_USER)
+        prime = wanted.scheme == Scheme.AKA_PRIME
+        if wanted.scheme not in _AMF or (prime and not (self._knows_prime and wanted.network)):
+            raise Refusal(*NO_SUCH_SCHEME)
+        keys = self._keys.setdefault(digits, Milenage(sim.k, sim.opc))
+        if wanted.resync:
+            self._take_over(digits, keys, wanted.resync)
+        if wrong:
+            keys = Milenage(bytes(len(sim.k)), sim.opc)
+        vector = keys.generate(
+            os.urandom(_RAND_BYTES), sqn=self._next(sim), amf=_AMF[Scheme(wanted.scheme)]
+        )
+        ck, ik = vector.ck, vector.ik
+        if prime:
+            name = wanted.network.encode()
+            ck, ik = bind_to_network(ck, ik, autn=vector.autn, network_name=name)
+        return AuthItem(
+            wanted.user_name, wanted.scheme, vector.rand + vector.autn, vector.xres, ck, ik
+        )
+
+    def _next(self, sim: Sim) -> int:
+        sqn = self._sqn.get(sim.imsi.digits, sim.sqn) + (1 << _IND_BITS)
+        self._sqn[sim.imsi.digits] = sqn
+        return sqn
+
+    def _take_over(self, digits: str, keys: Milenage, resync: bytes) -> None:
+        rand, auts = resync[:_RAND_BYTES], resync[_RAND_BYTES:]
+        sqn = open_auts(keys, rand, auts) if len(resync) == RESYNC_BYTES else None
+        if sqn is None:
+            raise Refusal(*BAD_AUTS)
+        self._sqn[digits] = sqn

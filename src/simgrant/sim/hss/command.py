@@ -1,0 +1,183 @@
+"""``simgrant sim hss``: an HSS on the command line, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import ssl
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+
+import typer
+
+from simgrant.nouns import named_noun
+from simgrant.sim.hss.faults import Fault, Plan
+from simgrant.sim.sims import Sim, demo_sims, following, load_sims
+from simgrant.sim.transcript import console
+
+if TYPE_CHECKING:
+    from simgrant.sim.hss.server import Seen
+
+_USAGE: Final = 2
+_REALM: Final = "epc.mnc001.mcc001.3gppnetwork.org"
+_MOST_SIMS: Final = 1_000_000
+
+
+@named_noun
+class _Wanted:
+    """What the options say."""
+
+    sims: tuple[Sim, ...]
+    port: int
+    host: str
+    realm: str
+    peers: frozenset[str] | None
+    tls: ssl.SSLContext | None
+    plan: Plan | None
+    knows_prime: bool
+    as_lines: bool
+
+
+def hss(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1.")] = 3868,
+    host: Annotated[str, typer.Option(help="Its Origin-Host.")] = f"hss.{_REALM}",
+    realm: Annotated[str, typer.Option(help="Its realm.")] = _REALM,
+    sim: Annotated[
+        Path | None, typer.Option(help="SIM file (TOML, JSON or CSV) of who it knows.")
+    ] = None,
+    count: Annotated[
+        int, typer.Option(min=1, max=_MOST_SIMS, help="How many demonstration SIMs it knows.")
+    ] = 1000,
+    peer: Annotated[
+        list[str] | None, typer.Option(help="Origin-Host that is let in; repeat it. Else anybody.")
+    ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(help="PEM file of its certificate: TLS 1.3 from the first byte.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="PEM file of the private key.")] = None,
+    client_ca: Annotated[
+        Path | None, typer.Option(help="Let in who has a certificate of this CA (PEM) only.")
+    ] = None,
+    fault: Annotated[Fault | None, typer.Option(help="What to do wrong.")] = None,
+    times: Annotated[int, typer.Option(help="To so many requests; -1 = to all.")] = -1,
+    delay: Annotated[float, typer.Option(min=0, help="Seconds, for --fault slow.")] = 1.0,
+    result: Annotated[
+        str, typer.Option(metavar="VENDOR:CODE", help="For --fault result: 0:5012, 10415:5004.")
+    ] = "0:5012",
+    no_prime: Annotated[bool, typer.Option("--no-prime", help="Know nothing of EAP-AKA'.")] = False,
+    as_lines: Annotated[bool, typer.Option("--json", help="One JSON object a request.")] = False,
+) -> None:
+    """Play an HSS that gives vectors over SWx, until Ctrl-C; its SIMs are those of `sim handset`.
+
+    It says what to put into the settings. Nothing is kept: SIMs that are ahead resynchronise.
+    """
+    try:
+        vendor, found, code = result.partition(":")
+        if not (found and vendor.isdecimal() and code.isdecimal()):
+            raise ValueError("--result must look like 0:5012")
+        plan = None
+        if fault is not None:
+            plan = Plan(fault=fault, times=times, delay_s=delay, vendor=int(vendor), code=int(code))
+        wanted = _Wanted(
+            sims=load_sims(sim) if sim else following(demo_sims()[0], count),
+            port=port,
+            host=host,
+            realm=realm,
+            peers=frozenset(peer) if peer else None,
+            tls=_tls(certificate, key, client_ca),
+            plan=plan,
+            knows_prime=not no_prime,
+            as_lines=as_lines,
+        )
+        asyncio.run(_serve(wanted))
+    except (ValueError, OSError) as error:
+        _stop(str(error))
+
+
+async def _serve(wanted: _Wanted) -> None:
+    # The dictionary is read by who plays an HSS, not by every command.
+    from simgrant.sim.hss.auc import Auc
+    from simgrant.sim.hss.server import HssServer
+
+    server = HssServer(
+        Auc(wanted.sims, knows_prime=wanted.knows_prime),
+        host=wanted.host,
+        realm=wanted.realm,
+        port=wanted.port,
+        peers=wanted.peers,
+        tls=wanted.tls,
+        tell=_line if wanted.as_lines else _show,
+    )
+    server.plan = wanted.plan
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    await server.up()
+    try:
+        address = f"{server.address}:{server.port}"
+        if wanted.as_lines:
+            up = {"event": "up", "address": address, "host": wanted.host, "realm": wanted.realm}
+            _write(up)
+        else:
+            out = console()
+            out.print(_settings(wanted, address), markup=False, soft_wrap=True)
+            out.print(f"# an HSS that knows {len(wanted.sims)} SIMs", markup=False)
+        await ended.wait()
+    finally:
+        await server.leave()
+
+
+def _settings(wanted: _Wanted, address: str) -> str:
+    tls = "\ntls = true" if wanted.tls else ""
+    return (
+        f'[diameter]\norigin_host = "ecs-%d.{wanted.realm}"\n\n'
+        f'[diameter_peers.sim]\nhost = "{wanted.host}"\naddress = "{address}"{tls}\n\n'
+        f'[hss.sim]\nrealm = "{wanted.realm}"\npeers = ["sim"]\n'
+    )
+
+
+def _tls(
+    certificate: Path | None, key: Path | None, client_ca: Path | None
+) -> ssl.SSLContext | None:
+    if certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_cert_chain(certificate, key)
+    if client_ca is not None:
+        context.load_verify_locations(client_ca)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def _show(seen: Seen) -> None:
+    resync = ", resynchronisation" if seen.resync else ""
+    again = ", sent again" if seen.repeated else ""
+    fault = f" ({seen.fault})" if seen.fault else ""
+    console().print(f"{seen.peer}: {seen.scheme}{resync}{again}: {seen.shown}{fault}", markup=False)
+
+
+def _line(seen: Seen) -> None:
+    _write(
+        {
+            "event": "request",
+            "peer": seen.peer,
+            "scheme": seen.scheme,
+            "resync": seen.resync,
+            "repeated": seen.repeated,
+            "result": seen.shown,
+            "fault": seen.fault,
+        }
+    )
+
+
+def _write(content: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(content) + "\n")
+    sys.stdout.flush()
+
+
+def _stop(message: str) -> NoReturn:
+    console(stderr=True).print(f"Error: {message}", style="red", markup=False)
+    raise typer.Exit(_USAGE)

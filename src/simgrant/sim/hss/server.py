@@ -1,0 +1,403 @@
+"""An HSS over Diameter: connections, Multimedia-Auth, faults, and a list of who asked what."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, cast
+
+from simgrant.nouns import noun
+from simgrant.sim.hss.auc import Auc, Refusal
+from simgrant.sim.hss.faults import Fault, Plan
+from simgrant.spec.diameter import IETF, TGPP, result_name
+from simgrant.wire.diameter.avps import (
+    AUTH_SESSION_STATE,
+    DESTINATION_HOST,
+    DESTINATION_REALM,
+    RESULT_CODE,
+    SESSION_ID,
+    SIP_AUTH_DATA_ITEM,
+    SIP_AUTHENTICATE,
+    SIP_AUTHENTICATION_SCHEME,
+    SIP_AUTHORIZATION,
+    USER_NAME,
+)
+from simgrant.wire.diameter.base import (
+    COMMON,
+    Cause,
+    Command,
+    Node,
+    Result,
+    answer_fault,
+    answer_with,
+    pull_capabilities,
+    push_application,
+    push_capabilities,
+    push_disconnect,
+    push_watchdog,
+)
+from simgrant.wire.diameter.message import (
+    ERROR,
+    HEADER_BYTES,
+    RETRANSMITTED,
+    Avps,
+    BadDiameter,
+    Header,
+    Message,
+    answer,
+    pull_header,
+    pull_message,
+    push_message,
+    request,
+)
+from simgrant.wire.diameter.stream import Splitter
+from simgrant.wire.diameter.swx import (
+    APPLICATION,
+    AuthItem,
+    pull_request,
+    push_item,
+)
+from simgrant.wire.diameter.swx import Command as SwxCommand
+
+PRODUCT: Final = "simgrant sim hss"
+_KEPT: Final = 10_000
+_GOOD_BYE_S: Final = 1.0
+_NO_STATE: Final = AUTH_SESSION_STATE.push(1)
+
+
+@noun
+class Seen:
+    """A Multimedia-Auth that came."""
+
+    peer: str
+    """Origin-Host of who is connected: the last relay, if there is one."""
+    end_to_end: int
+    repeated: bool
+    """Whether it had the T flag."""
+    scheme: str
+    resync: bool
+    fault: Fault | None
+    result: tuple[int, int]
+    """Vendor and code."""
+
+    @property
+    def shown(self) -> str:
+        """Return the result for people."""
+        return result_name(*self.result)
+
+
+class HssServer:
+    """One HSS; it listens once it is `up`."""
+
+    def __init__(
+        self,
+        auc: Auc,
+        *,
+        host: str = "hss.epc.mnc001.mcc001.3gppnetwork.org",
+        realm: str = "epc.mnc001.mcc001.3gppnetwork.org",
+        address: str = "127.0.0.1",
+        port: int = 0,
+        peers: frozenset[str] | None = None,
+        tls: ssl.SSLContext | None = None,
+        tell: Callable[[Seen], None] = lambda _: None,
+    ) -> None:
+        """Take ``peers``, the Origin-Hosts that are let in; None = anybody."""
+        self.node = Node(host, realm, PRODUCT, (APPLICATION,), 1)
+        self.auc = auc
+        self.address = address
+        self.port = port
+        self.plan: Plan | None = None
+        self.seen: deque[Seen] = deque(maxlen=_KEPT)
+        self.connections: list[Link] = []
+        self.left: list[str] = []
+        """Origin-Hosts of those who said good-bye."""
+        self.watchdogs = 0
+        """Questions of watchdogs that came."""
+        self.told: deque[Message] = deque(maxlen=_KEPT)
+        """Answers to what it asked."""
+        self.changed = asyncio.Event()
+        """Set whenever something came; for tests, which clear it."""
+        self._peers = peers
+        self._tls = tls
+        self._tell = tell
+        self._server: asyncio.Server | None = None
+
+    async def up(self) -> None:
+        """Listen; the port is known afterwards."""
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: Link(self), self.address, self.port, ssl=self._tls
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def down(self) -> None:
+        """Break every connection and listen no more."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+        for link in tuple(self.connections):
+            link.abort()
+        if server is not None:
+            await server.wait_closed()
+
+    async def leave(self) -> None:
+        """Say good-bye to everybody and end, without waiting for long."""
+        self.say_good_bye()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GOOD_BYE_S):
+                while self.connections:
+                    self.changed.clear()
+                    await self.changed.wait()
+        await self.down()
+
+    def say_good_bye(self, cause: int = Cause.REBOOTING) -> None:
+        """Tell everybody who is connected to disconnect (RFC 6733 §5.4)."""
+        for link in self.connections:
+            link.ask(Command.DISCONNECT_PEER, COMMON, push_disconnect(self.node, cause))
+
+    def push(self, command: int, user_name: str, application: int = APPLICATION) -> None:
+        """Ask everybody who is connected something about a user, such as Push-Profile."""
+        for link in self.connections:
+            avps = b"".join(
+                (
+                    SESSION_ID.push(f"{self.node.host};1;{len(self.told)}"),
+                    push_application(application),
+                    _NO_STATE,
+                    self.node.push_origin(),
+                    DESTINATION_HOST.push(link.peer),
+                    DESTINATION_REALM.push(self.node.realm),
+                    USER_NAME.push(user_name),
+                )
+            )
+            link.ask(command, application, avps)
+
+    # --- used by connections ---------------------------------------------------------
+
+    def capabilities(self, asked: Message, address: str) -> tuple[str, bytes]:
+        """Return who asks, empty where it is not let in, and the CEA."""
+        found = pull_capabilities(asked.avps)
+        result = Result.SUCCESS
+        if self._peers is not None and found.host not in self._peers:
+            result = Result.UNKNOWN_PEER
+        elif not found.shares(self.node.applications):
+            result = Result.NO_COMMON_APPLICATION
+        avps = RESULT_CODE.push(result) + push_capabilities(self.node, address)
+        told = answer(asked.header, avps, error=result == Result.UNKNOWN_PEER)
+        return found.host if result == Result.SUCCESS else "", told
+
+    def fault(self) -> Plan | None:
+        """Return what is to be done wrong to a request, and count it."""
+        plan = self.plan
+        if plan is not None and plan.times > 0:
+            self.plan = replace(plan, times=plan.times - 1) if plan.times > 1 else None
+        return plan
+
+    def answer(self, asked: Message, plan: Plan | None) -> tuple[bytes, tuple[int, int]]:
+        """Return the answer to a Multimedia-Auth, and its result."""
+        match plan.fault if plan else None:
+            case Fault.UNKNOWN_USER:
+                return self._refused(asked, TGPP, 5001)
+            case Fault.BUSY:
+                return self._refused(asked, IETF, Result.TOO_BUSY)
+            case Fault.UNDELIVERABLE:
+                return self._refused(asked, IETF, Result.UNABLE_TO_DELIVER)
+            case Fault.RESULT:
+                assert plan is not None  # noqa: S101 - it said so
+                return self._refused(asked, plan.vendor, plan.code)
+        fault = plan.fault if plan else None
+        try:
+            item = self.auc.item(pull_request(asked.avps), wrong=fault is Fault.WRONG_VECTOR)
+        except BadDiameter as error:
+            told = answer_fault(self.node, asked, error.fault, str(error))
+            return told, (IETF, error.fault)
+        except Refusal as refusal:
+            return self._refused(asked, refusal.vendor, refusal.code)
+        avps = _NO_STATE + _written(item, fault)
+        told = answer_with(self.node, asked, IETF, Result.SUCCESS, avps)
+        return _spoilt(told, fault), (IETF, Result.SUCCESS)
+
+    def saw(self, seen: Seen) -> None:
+        """Take note of a request."""
+        self.seen.append(seen)
+        self.changed.set()
+        self._tell(seen)
+
+    def _refused(self, asked: Message, vendor: int, code: int) -> tuple[bytes, tuple[int, int]]:
+        return answer_with(self.node, asked, vendor, code, _NO_STATE), (vendor, code)
+
+
+class Link(asyncio.Protocol):
+    """One connection of the HSS."""
+
+    def __init__(self, hss: HssServer) -> None:
+        self.peer = ""
+        """Origin-Host, once capabilities were exchanged."""
+        self._hss = hss
+        self._splitter = Splitter()
+        self._transport: asyncio.Transport | None = None
+        self._asked = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        # uvloop's is one in all but name.
+        self._transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        del exc
+        if self in self._hss.connections:
+            self._hss.connections.remove(self)
+        self._hss.changed.set()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; who sends anything else than Diameter is disconnected."""
+        try:
+            for each in self._splitter.feed(data):
+                self._received(each)
+        except BadDiameter:
+            self.abort()
+
+    def ask(self, command: int, application: int, avps: bytes) -> None:
+        """Send a request; its answer goes to `told`."""
+        self._asked += 1
+        self._send(
+            request(command, application, avps, hop_by_hop=self._asked, end_to_end=self._asked)
+        )
+
+    def abort(self) -> None:
+        """Break the connection."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _send(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _received(self, data: bytes) -> None:
+        hss = self._hss
+        header = pull_header(data)
+        if hss.plan is not None and hss.plan.fault is Fault.DEAF and self.peer:
+            return
+        try:
+            asked = pull_message(data)
+        except BadDiameter as error:
+            if header.is_request:
+                empty = Message(header, Avps([]))
+                self._send(answer_fault(hss.node, empty, error.fault, str(error)))
+            return
+        if not header.is_request:
+            hss.told.append(asked)
+            hss.changed.set()
+            if header.command == Command.DISCONNECT_PEER and self._transport is not None:
+                self._transport.close()
+            return
+        match header.command:
+            case Command.CAPABILITIES_EXCHANGE:
+                self._capabilities(asked)
+            case _ if not self.peer:
+                self.abort()  # Capabilities come first.
+            case Command.DEVICE_WATCHDOG:
+                hss.watchdogs += 1
+                hss.changed.set()
+                avps = RESULT_CODE.push(Result.SUCCESS) + push_watchdog(hss.node)
+                self._send(answer(header, avps))
+            case Command.DISCONNECT_PEER:
+                hss.left.append(self.peer)
+                avps = RESULT_CODE.push(Result.SUCCESS) + hss.node.push_origin()
+                self._send(answer(header, avps))
+                hss.changed.set()
+            case SwxCommand.MULTIMEDIA_AUTH if header.application == APPLICATION:
+                self._multimedia_auth(asked)
+            case _:
+                known = header.application == APPLICATION
+                refusal = Result.COMMAND_UNSUPPORTED if known else Result.APPLICATION_UNSUPPORTED
+                self._send(answer_with(hss.node, asked, IETF, refusal))
+
+    def _capabilities(self, asked: Message) -> None:
+        assert self._transport is not None  # noqa: S101 - something came over it
+        address = self._transport.get_extra_info("sockname")[0]
+        self.peer, told = self._hss.capabilities(asked, address)
+        self._send(told)
+        if self.peer:
+            self._hss.connections.append(self)
+        else:
+            self._transport.close()
+        self._hss.changed.set()
+
+    def _multimedia_auth(self, asked: Message) -> None:
+        hss, plan = self._hss, self._hss.fault()
+        fault = plan.fault if plan else None
+        told, result = hss.answer(asked, plan)
+        hss.saw(
+            Seen(
+                self.peer,
+                asked.header.end_to_end,
+                bool(asked.header.flags & RETRANSMITTED),
+                *_wanted(asked),
+                fault,
+                result,
+            )
+        )
+        match fault:
+            case Fault.SILENT:
+                return
+            case Fault.CLOSE:
+                self.abort()
+            case Fault.NONSENSE:
+                self._send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            case Fault.SLOW:
+                assert plan is not None  # noqa: S101 - it said so
+                asyncio.get_running_loop().call_later(plan.delay_s, self._send, told)
+            case Fault.GOOD_BYE:
+                self._send(told)
+                avps = push_disconnect(hss.node, Cause.REBOOTING)
+                self.ask(Command.DISCONNECT_PEER, COMMON, avps)
+            case _:
+                self._send(told)
+
+
+def _wanted(asked: Message) -> tuple[str, bool]:
+    """Return the scheme that is asked for, and whether it is a resynchronisation."""
+    try:
+        wanted = pull_request(asked.avps)
+    except BadDiameter:
+        return "", False
+    return wanted.scheme, bool(wanted.resync)
+
+
+def _written(item: AuthItem, fault: Fault | None) -> bytes:
+    """Return a vector's AVPs, with what is to be wrong in them."""
+    match fault:
+        case Fault.SHORT_AUTN:
+            return push_item(replace(item, authenticate=item.authenticate[:-1]))
+        case Fault.OTHER_SCHEME:
+            return push_item(replace(item, scheme="Digest-AKAv1-MD5"))
+        case Fault.OTHER_USER:
+            return push_item(replace(item, user_name="999990000000000"))
+        case Fault.NO_KEYS:
+            return SIP_AUTH_DATA_ITEM.wrap(
+                SIP_AUTHENTICATION_SCHEME.push(item.scheme)
+                + SIP_AUTHENTICATE.push(item.authenticate)
+                + SIP_AUTHORIZATION.push(item.authorization)
+            )
+    return push_item(item)
+
+
+def _spoilt(told: bytes, fault: Fault | None) -> bytes:
+    """Return a message, with what is to be wrong in its header or its end."""
+    header = pull_header(told)
+    match fault:
+        case Fault.OTHER_ID:
+            return _with(told, replace(header, hop_by_hop=header.hop_by_hop ^ 0x80000000))
+        case Fault.OTHER_END:
+            return _with(told, replace(header, end_to_end=header.end_to_end ^ 1))
+        case Fault.MALFORMED:
+            return _with(told + bytes.fromhex("00000119 000000ff"), header)
+    return told
+
+
+def _with(told: bytes, header: Header) -> bytes:
+    return push_message(replace(header, flags=header.flags & ~ERROR), told[HEADER_BYTES:])

@@ -1,0 +1,140 @@
+"""The AVPs by name, each with the type that the dictionary gives it (RFC 6733 §4.2, §4.3).
+
+A name that the dictionary lacks, or has with another type, fails when this is loaded.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import struct
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from simgrant.spec.diameter import dictionary
+from simgrant.wire.diameter.message import AvpKind, Avps, pull_avps
+
+T = TypeVar("T")
+
+MOST_NAME: Final = 255
+"""Bytes of a DiameterIdentity."""
+_U32: Final = struct.Struct(">I")
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?", re.ASCII)
+_IPV4, _IPV6 = 1, 2
+"""Address families (RFC 6733 §4.3.1)."""
+
+
+def is_identity(text: str) -> bool:
+    """Say whether a text may be the name of a node or of a realm."""
+    return len(text) <= MOST_NAME and _NAME.fullmatch(text) is not None
+
+
+def _bytes(data: bytes) -> bytes:
+    return data
+
+
+def _pull_u32(data: bytes) -> int:
+    value: int
+    (value,) = _U32.unpack(data)
+    return value
+
+
+def _push_text(text: str) -> bytes:
+    return text.encode()
+
+
+def _pull_text(data: bytes) -> str:
+    return data.decode()
+
+
+def _push_identity(text: str) -> bytes:
+    if not is_identity(text):
+        raise ValueError("that is no name of a node")
+    return text.encode("ascii")
+
+
+def _pull_identity(data: bytes) -> str:
+    # A few peers end what they think of as a C string.
+    text = data.rstrip(b"\0").decode("ascii")
+    if not is_identity(text):
+        raise ValueError("that is no name of a node")
+    return text
+
+
+def _push_address(text: str) -> bytes:
+    address = ipaddress.ip_address(text)
+    return (_IPV4 if address.version == 4 else _IPV6).to_bytes(2, "big") + address.packed
+
+
+def _pull_address(data: bytes) -> str:
+    family, packed = int.from_bytes(data[:2], "big"), data[2:]
+    if (family, len(packed)) not in ((_IPV4, 4), (_IPV6, 16)):
+        raise ValueError("that is no address")
+    return str(ipaddress.ip_address(packed))
+
+
+def _kind(
+    name: str, types: tuple[str, ...], push: Callable[[T], bytes], pull: Callable[[bytes], T]
+) -> AvpKind[T]:
+    row = dictionary().avps[name]
+    if row.type not in types:
+        raise TypeError(f"{name} is {row.type}")
+    return AvpKind(
+        name, code=row.code, vendor=row.vendor, mandatory=row.mandatory, push=push, pull=pull
+    )
+
+
+def _number(name: str) -> AvpKind[int]:
+    return _kind(name, ("Unsigned32", "Enumerated", "Time"), _U32.pack, _pull_u32)
+
+
+def _octets(name: str) -> AvpKind[bytes]:
+    return _kind(name, ("OctetString",), _bytes, _bytes)
+
+
+def _text(name: str) -> AvpKind[str]:
+    return _kind(name, ("UTF8String", "DiameterURI"), _push_text, _pull_text)
+
+
+def _identity(name: str) -> AvpKind[str]:
+    return _kind(name, ("DiameterIdentity",), _push_identity, _pull_identity)
+
+
+def _group(name: str) -> AvpKind[Avps]:
+    return _kind(name, ("Grouped",), Avps.push, pull_avps)
+
+
+# RFC 6733
+USER_NAME = _text("User-Name")
+HOST_IP_ADDRESS = _kind("Host-IP-Address", ("Address",), _push_address, _pull_address)
+AUTH_APPLICATION_ID = _number("Auth-Application-Id")
+ACCT_APPLICATION_ID = _number("Acct-Application-Id")
+VENDOR_SPECIFIC_APPLICATION_ID = _group("Vendor-Specific-Application-Id")
+SESSION_ID = _text("Session-Id")
+ORIGIN_HOST = _identity("Origin-Host")
+SUPPORTED_VENDOR_ID = _number("Supported-Vendor-Id")
+VENDOR_ID = _number("Vendor-Id")
+RESULT_CODE = _number("Result-Code")
+PRODUCT_NAME = _text("Product-Name")
+DISCONNECT_CAUSE = _number("Disconnect-Cause")
+AUTH_SESSION_STATE = _number("Auth-Session-State")
+ORIGIN_STATE_ID = _number("Origin-State-Id")
+ERROR_MESSAGE = _text("Error-Message")
+ROUTE_RECORD = _identity("Route-Record")
+DESTINATION_REALM = _identity("Destination-Realm")
+PROXY_INFO = _group("Proxy-Info")
+DESTINATION_HOST = _identity("Destination-Host")
+ORIGIN_REALM = _identity("Origin-Realm")
+EXPERIMENTAL_RESULT = _group("Experimental-Result")
+EXPERIMENTAL_RESULT_CODE = _number("Experimental-Result-Code")
+# TS 29.229 and TS 29.273
+SIP_NUMBER_AUTH_ITEMS = _number("SIP-Number-Auth-Items")
+SIP_AUTHENTICATION_SCHEME = _text("SIP-Authentication-Scheme")
+SIP_AUTHENTICATE = _octets("SIP-Authenticate")
+SIP_AUTHORIZATION = _octets("SIP-Authorization")
+SIP_AUTH_DATA_ITEM = _group("SIP-Auth-Data-Item")
+SIP_ITEM_NUMBER = _number("SIP-Item-Number")
+CONFIDENTIALITY_KEY = _octets("Confidentiality-Key")
+INTEGRITY_KEY = _octets("Integrity-Key")
+RAT_TYPE = _number("RAT-Type")
+ANID = _text("ANID")

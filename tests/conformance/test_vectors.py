@@ -1,0 +1,359 @@
+"""What ports/vectors.py promises, kept by every module in adapters/authn.
+
+Each has its own AuC behind it: a store with wrapped keys, or an HSS over Diameter on loopback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import pkgutil
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simgrant import compose
+from simgrant.adapters import authn
+from simgrant.adapters.authn import local_auc, swx
+from simgrant.adapters.keyring import file as key_file
+from simgrant.adapters.store import migrate
+from simgrant.config.load import load
+from simgrant.domain.subscription import Subscription, SubscriptionStatus
+from simgrant.eap.algorithm import make_auts
+from simgrant.eap.keys import bind_to_network
+from simgrant.eap.milenage import Milenage
+from simgrant.eap.packet import Variant
+from simgrant.eap.usim import SoftUsim, UsimReject, UsimSuccess, UsimSyncFailure
+from simgrant.eap.vector import AuthVector, Resync
+from simgrant.errors import (
+    AuthenticationRejected,
+    EcsError,
+    PeerMisbehaved,
+    PeerTimeout,
+    PeerUnavailable,
+    UnknownIdentity,
+)
+from simgrant.identities import Imsi, Msisdn
+from simgrant.ports.store import NewSubscription
+from simgrant.ports.vectors import VectorRequest, Vectors
+from simgrant.sim.hss.faults import Fault, Plan
+from simgrant.sim.sims import DEMO_K, DEMO_OPC
+from tests.unit.links.diameter.world import REALM
+from tests.unit.links.diameter.world import World as Diameter
+from tests.unit.links.diameter.world import world as diameter_world
+
+MODULES = sorted(module.name for module in pkgutil.iter_modules(authn.__path__))
+TENANT = "default"
+IMSI = Imsi("001010000000001")
+STRANGER = Imsi("001010099999999")
+KEYS = Milenage(DEMO_K, DEMO_OPC)
+AHEAD = 1 << 46
+BOTH = pytest.mark.parametrize("variant", list(Variant))
+
+
+@dataclass
+class World:
+    """A source of vectors, and a card that its AuC knows."""
+
+    vectors: Vectors
+    diameter: Diameter | None = None
+    card: SoftUsim = field(default_factory=lambda: SoftUsim(KEYS))
+
+    async def fetch(
+        self,
+        variant: Variant = Variant.AKA,
+        *,
+        imsi: Imsi = IMSI,
+        resync: Resync | None = None,
+        within: float = 10.0,
+    ) -> AuthVector:
+        request = VectorRequest(TENANT, imsi, variant, resync)
+        deadline = compose.CLOCK.monotonic() + within
+        return await self.vectors.fetch(request, deadline=deadline)
+
+
+@asynccontextmanager
+async def _local(directory: Path) -> AsyncIterator[World]:
+    file = directory / "simgrant.toml"
+    file.write_text("")
+    loaded = load(file, {})
+    now = int(compose.CLOCK.now())
+    key_file.write_keys(loaded.key_file, key_file.initial_keys(now=now - 1000))
+    await asyncio.to_thread(migrate.upgrade, loaded.store_url)
+    keys, store = compose.open_keys(loaded), await compose.open_store(loaded)
+    wrapped = local_auc.wrap(
+        "milenage",
+        DEMO_K,
+        DEMO_OPC,
+        ring=keys.ring,
+        tenant=TENANT,
+        imsi=IMSI,
+        amf=b"\x80\x00",
+        sqn=0,
+        now=now,
+    )
+    subscription = Subscription(
+        tenant=TENANT,
+        imsi=IMSI,
+        msisdn=Msisdn("447700900001"),
+        status=SubscriptionStatus.ACTIVE,
+        plan="standard",
+        token_epoch=now,
+        created_at=now,
+        changed_at=now,
+    )
+    await store.add_many([NewSubscription(subscription, wrapped, ())])
+    try:
+        config = local_auc.Config(ind=5)
+        yield World(local_auc.open_vectors(config, store=store, keys=keys, clock=compose.CLOCK))
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def _swx(_: Path) -> AsyncIterator[World]:
+    async with diameter_world() as made:
+        config = swx.Config(route=made.route.config, realm=REALM)
+        yield World(swx.open_vectors(config, node=made.node), made)
+
+
+WORLDS: dict[str, Any] = {"local_auc": _local, "swx": _swx}
+
+
+@pytest.fixture(params=MODULES)
+async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    opened: AbstractAsyncContextManager[World] = WORLDS[request.param](tmp_path)
+    async with opened as made:
+        yield made
+
+
+@pytest.fixture
+async def hss(tmp_path: Path) -> AsyncIterator[World]:
+    async with _swx(tmp_path) as made:
+        yield made
+
+
+def test_every_module_is_tried_and_has_its_two_names() -> None:
+    assert sorted(WORLDS) == MODULES
+    for name in MODULES:
+        module = import_module(f"simgrant.adapters.authn.{name}")
+        assert hasattr(module, "Config")
+        assert callable(module.open_vectors)
+
+
+# --- every source ------------------------------------------------------------------------------
+
+
+@BOTH
+async def test_a_vector_is_one_that_the_sim_believes_and_answers(
+    world: World, variant: Variant
+) -> None:
+    card = SoftUsim(KEYS, needs_separation=variant is Variant.AKA_PRIME)
+    vector = await world.fetch(variant)
+    answer = card.authenticate(vector.rand, vector.autn)
+    assert isinstance(answer, UsimSuccess)
+    assert answer.res == vector.xres
+    keys = (answer.ck, answer.ik)
+    if vector.derived:
+        keys = bind_to_network(answer.ck, answer.ik, autn=vector.autn, network_name=b"WLAN")
+    assert keys == (vector.ck, vector.ik)
+    assert not (vector.derived and variant is Variant.AKA)
+
+
+async def test_no_vector_comes_twice(world: World) -> None:
+    vectors = await asyncio.gather(*(world.fetch() for _ in range(30)))
+    assert len({vector.rand for vector in vectors}) == 30
+    assert len({vector.autn for vector in vectors}) == 30
+    for _ in range(5):
+        vector = await world.fetch()
+        assert isinstance(world.card.authenticate(vector.rand, vector.autn), UsimSuccess)
+
+
+@BOTH
+async def test_a_sim_that_is_ahead_is_caught_up_with(world: World, variant: Variant) -> None:
+    card = SoftUsim(KEYS, taken=[AHEAD | ind for ind in range(32)])
+    vector = await world.fetch(variant)
+    refused = card.authenticate(vector.rand, vector.autn)
+    assert isinstance(refused, UsimSyncFailure)
+    again = await world.fetch(variant, resync=Resync(vector.rand, refused.auts))
+    assert isinstance(card.authenticate(again.rand, again.autn), UsimSuccess)
+    later = await world.fetch(variant)
+    assert isinstance(card.authenticate(later.rand, later.autn), UsimSuccess)
+
+
+async def test_an_auts_of_another_sim_is_refused(world: World) -> None:
+    other = Milenage(bytes(16), DEMO_OPC)
+    auts = make_auts(other, bytes(16), sqn=AHEAD)
+    with pytest.raises(AuthenticationRejected) as raised:
+        await world.fetch(resync=Resync(bytes(16), auts))
+    assert raised.value.reason == "auts_not_verified"
+
+
+async def test_a_sim_that_nobody_knows_is_unknown(world: World) -> None:
+    with pytest.raises(UnknownIdentity):
+        await world.fetch(imsi=STRANGER)
+
+
+async def test_nothing_secret_is_shown(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    vector = await world.fetch()
+    with pytest.raises(EcsError) as raised:
+        await world.fetch(imsi=STRANGER)
+    said = f"{vector!r} {world.vectors!r} {raised.value!r} {raised.value.for_operator}"
+    said += caplog.text
+    for secret in (vector.rand, vector.autn, vector.xres, vector.ck, vector.ik, DEMO_K):
+        assert secret.hex() not in said
+        assert repr(secret) not in said
+    assert IMSI.digits not in said
+    assert STRANGER.digits not in said
+
+
+# --- an HSS ------------------------------------------------------------------------------------
+
+NOT_ITS_USER = [
+    (10415, 5001, "hss_user_unknown"),
+    (0, 5030, "hss_user_unknown"),
+    (10415, 5003, "hss_not_registered"),
+    (0, 5003, "hss_not_authorised"),
+    (10415, 5420, "hss_no_subscription"),
+    (10415, 5421, "hss_no_subscription"),
+    (10415, 5450, "hss_no_subscription"),
+    (10415, 5451, "hss_no_subscription"),
+    (10415, 5452, "hss_no_subscription"),
+]
+LATER = [
+    (0, 3002, "hss_unreachable"),
+    (0, 3003, "hss_not_routed"),
+    (0, 3004, "hss_busy"),
+    (0, 3005, "hss_not_routed"),
+    (0, 3006, "hss_not_routed"),
+    (0, 3007, "hss_not_routed"),
+    (10415, 3004, "hss_busy"),
+    (10415, 4181, "hss_no_vector"),
+    (0, 4002, "hss_error"),
+    (10415, 5002, "hss_error"),
+    (10415, 5004, "hss_error"),
+    (10415, 5005, "hss_error"),
+    (10415, 5012, "hss_error"),
+    (9, 5001, "hss_error"),
+    (0, 1001, "hss_error"),
+]
+WRONG = [
+    (0, 5001, "hss_refused_request"),
+    (0, 5004, "hss_refused_request"),
+    (0, 5005, "hss_refused_request"),
+    (0, 5012, "hss_refused_request"),
+    (10415, 5006, "hss_scheme_unsupported"),
+]
+RESULTS = [
+    *((UnknownIdentity, *row) for row in NOT_ITS_USER),
+    *((PeerUnavailable, *row) for row in LATER),
+    *((PeerMisbehaved, *row) for row in WRONG),
+    (AuthenticationRejected, 0, 4001, "hss_rejected"),
+]
+
+
+def _diameter(hss: World) -> Diameter:
+    assert hss.diameter is not None
+    return hss.diameter
+
+
+@pytest.mark.spec("TS.43 Table 7")
+@pytest.mark.parametrize(("kind", "vendor", "code", "reason"), RESULTS)
+async def test_each_result_is_the_error_that_it_means(
+    hss: World, kind: type[EcsError], vendor: int, code: int, reason: str
+) -> None:
+    _diameter(hss).hss.plan = Plan(fault=Fault.RESULT, vendor=vendor, code=code)
+    with pytest.raises(EcsError) as raised:
+        await hss.fetch()
+    assert type(raised.value) is kind
+    assert raised.value.reason == reason
+    # The operator reads which HSS, and the number that its people know.
+    assert raised.value.for_operator.startswith("home: ")
+    assert str(code) in raised.value.for_operator
+
+
+@pytest.mark.parametrize(
+    ("vendor", "code"), [(10415, 5006), (0, 5012), (10415, 5012), (10415, 5004)]
+)
+async def test_whatever_an_hss_says_of_an_auts_it_does_not_like_is_a_refusal(
+    hss: World, vendor: int, code: int
+) -> None:
+    _diameter(hss).hss.plan = Plan(fault=Fault.RESULT, vendor=vendor, code=code)
+    with pytest.raises(AuthenticationRejected) as raised:
+        await hss.fetch(resync=Resync(bytes(16), bytes(14)))
+    assert raised.value.reason == "auts_not_verified"
+
+
+@pytest.mark.parametrize("code", [3002, 3004])
+async def test_an_hss_that_is_away_in_a_resynchronisation_is_no_refusal(
+    hss: World, code: int
+) -> None:
+    _diameter(hss).hss.plan = Plan(fault=Fault.RESULT, code=code)
+    with pytest.raises(PeerUnavailable):
+        await hss.fetch(resync=Resync(bytes(16), bytes(14)))
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "reason"),
+    [
+        (Fault.SILENT, PeerTimeout, "diameter_timeout"),
+        (Fault.SLOW, PeerTimeout, "diameter_timeout"),
+        (Fault.DEAF, PeerTimeout, "diameter_timeout"),
+        (Fault.OTHER_ID, PeerTimeout, "diameter_timeout"),
+        (Fault.CLOSE, PeerUnavailable, "diameter_lost"),
+        (Fault.NONSENSE, PeerUnavailable, "diameter_lost"),
+        (Fault.UNKNOWN_USER, UnknownIdentity, "hss_user_unknown"),
+        (Fault.BUSY, PeerUnavailable, "hss_busy"),
+        (Fault.UNDELIVERABLE, PeerUnavailable, "hss_unreachable"),
+        (Fault.NO_KEYS, PeerMisbehaved, "hss_vector_malformed"),
+        (Fault.SHORT_AUTN, PeerMisbehaved, "hss_vector_malformed"),
+        (Fault.OTHER_SCHEME, PeerMisbehaved, "hss_other_scheme"),
+        (Fault.OTHER_USER, PeerMisbehaved, "hss_other_user"),
+        (Fault.OTHER_END, PeerMisbehaved, "diameter_other_answer"),
+        (Fault.MALFORMED, PeerMisbehaved, "diameter_malformed"),
+    ],
+)
+async def test_each_fault_is_the_error_that_it_means(
+    hss: World, fault: Fault, kind: type[EcsError], reason: str
+) -> None:
+    _diameter(hss).hss.plan = Plan(fault=fault, delay_s=60)
+    began = compose.CLOCK.monotonic()
+    with pytest.raises(EcsError) as raised:
+        await hss.fetch(within=0.2)
+    assert type(raised.value) is kind
+    assert raised.value.reason == reason
+    assert compose.CLOCK.monotonic() - began < 5
+    assert IMSI.digits not in raised.value.for_operator
+
+
+async def test_a_vector_of_another_key_is_for_the_sim_to_refuse(hss: World) -> None:
+    _diameter(hss).hss.plan = Plan(fault=Fault.WRONG_VECTOR)
+    vector = await hss.fetch()
+    assert isinstance(hss.card.authenticate(vector.rand, vector.autn), UsimReject)
+
+
+async def test_an_hss_that_comes_back_serves_again(hss: World) -> None:
+    diameter = _diameter(hss)
+    await diameter.hss.down()
+    await diameter.until(lambda: "closed" in diameter.node.states().values())
+    with pytest.raises(PeerUnavailable) as raised:
+        await hss.fetch()
+    assert raised.value.reason == "diameter_no_peer"
+    await diameter.hss.up()
+    await diameter.until(lambda: "closed" not in diameter.node.states().values())
+    await hss.fetch()
+
+
+async def test_the_hss_is_told_the_imsi_the_network_and_the_auts(hss: World) -> None:
+    await hss.fetch(Variant.AKA_PRIME)
+    with pytest.raises(AuthenticationRejected):
+        await hss.fetch(resync=Resync(bytes(16), bytes(14)))
+    first, second = _diameter(hss).hss.seen
+    assert (first.scheme, first.resync) == ("EAP-AKA'", False)
+    assert (second.scheme, second.resync) == ("EAP-AKA", True)

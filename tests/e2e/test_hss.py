@@ -1,0 +1,212 @@
+"""Vectors from an HSS over Diameter, with processes: a server, an HSS, and phones.
+
+The subscriptions' own keys are in the database too, and are not the HSS's: what a SIM accepts came
+from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simgrant.sim.hss.auc import Auc
+from simgrant.sim.hss.faults import Fault, Plan
+from simgrant.sim.hss.server import HssServer
+from simgrant.sim.sims import Sim
+from tests.e2e.nodes import SIMS, Node, Site, ended, until
+from tests.e2e.phones import ENABLED, Phone, vowifi_of
+from tests.servers.process import free_port
+
+pytestmark = pytest.mark.e2e
+
+REALM = "epc.mnc001.mcc001.3gppnetwork.org"
+HSS = f"hss.{REALM}"
+KEY = bytes(range(16))
+_READY_S = 60
+THEIRS = tuple(replace(sim, k=KEY) for sim in SIMS)
+"""The SIMs as they really are: the database has other keys."""
+
+
+def settings(port: int, **more: object) -> dict[str, object]:
+    return {
+        "diameter.origin_host": f"ecs-%d.{REALM}",
+        "diameter_peers.sim.host": HSS,
+        "diameter_peers.sim.address": f"127.0.0.1:{port}",
+        "hss.sim.realm": REALM,
+        "hss.sim.peers": ["sim"],
+        "auth.vector_timeout_s": 1.0,
+        **more,
+    }
+
+
+def sim_file(folder: Path) -> Path:
+    file = folder / "sims.json"
+    rows = [{"imsi": sim.imsi.digits, "k": sim.k.hex(), "opc": sim.opc.hex()} for sim in THEIRS]
+    file.write_text(json.dumps(rows))
+    return file
+
+
+@dataclass
+class Played:
+    """A running `simgrant sim hss`."""
+
+    process: Process
+
+    async def line(self) -> dict[str, Any]:
+        """Return the next thing that it prints."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(_READY_S):
+            found: dict[str, Any] = json.loads(await self.process.stdout.readline())
+        return found
+
+
+@asynccontextmanager
+async def played(folder: Path, port: int, *options: str) -> AsyncIterator[Played]:
+    command = ("setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "simgrant", "sim", "hss")
+    own = ("--port", str(port), "--sim", str(sim_file(folder)), "--json", *options)
+    process = await asyncio.create_subprocess_exec(
+        *command, *own, stdin=DEVNULL, stdout=PIPE, cwd=folder
+    )
+    made = Played(process)
+    try:
+        assert (await made.line())["event"] == "up"
+        yield made
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    site = Site(tmp_path)
+    site.fill()
+    with ended(site):
+        yield site
+
+
+async def start(site: Site, port: int, *arguments: str, **more: object) -> Node:
+    return await asyncio.to_thread(site.node, *arguments, settings=settings(port, **more))
+
+
+def _outcomes(node: Node) -> list[str]:
+    return [line["outcome"] for line in node.requests()]
+
+
+def phone(number: int = 0, *, ahead: bool = False) -> Phone:
+    sim: Sim = THEIRS[number]
+    return Phone(sim, ahead=ahead)
+
+
+async def test_a_phone_gets_its_document_with_a_vector_of_the_hss(site: Site) -> None:
+    port = free_port()
+    async with played(site.directory, port) as hss, phone() as ours, phone(1, ahead=True) as late:
+        node = await start(site, port)
+        assert vowifi_of(await ours.full(node)) == ENABLED
+        seen = await hss.line()
+        assert seen["peer"] == f"ecs-0.{REALM}"
+        assert (seen["scheme"], seen["result"]) == ("EAP-AKA", "2001 SUCCESS")
+        assert vowifi_of(await late.full(node)) == ENABLED
+        assert [(await hss.line())["resync"] for _ in range(2)] == [False, True]
+        assert node.metric("simgrant_diameter_requests_total", peer="sim", result="2001") == 3
+        assert node.metric("simgrant_diameter_peers", peer="sim", state="okay") == 1
+        assert node.stop() == 0
+        # No identity and no key is in the log.
+        text = node.out.read_text()
+        for sim in (ours.sim, late.sim):
+            assert sim.imsi.digits not in text
+        assert KEY.hex() not in text
+
+
+async def test_each_worker_is_a_peer_of_its_own(site: Site) -> None:
+    port = free_port()
+    async with played(site.directory, port) as hss:
+        node = await start(site, port, "--workers", "2")
+        peers = set()
+        for number in range(40):
+            async with phone(number) as ours:
+                assert vowifi_of(await ours.full(node)) == ENABLED
+            peers.add((await hss.line())["peer"])
+            if len(peers) == 2:
+                break
+        assert peers == {f"ecs-{worker}.{REALM}" for worker in range(2)}
+        assert node.metric("simgrant_diameter_peers", peer="sim", state="okay") == 2
+
+
+async def test_an_hss_that_is_gone_is_503_and_whoever_has_a_token_does_not_notice(
+    site: Site,
+) -> None:
+    port = free_port()
+    async with phone() as ours, phone(1) as other:
+        async with played(site.directory, port):
+            node = await start(site, port)
+            assert vowifi_of(await ours.full(node)) == ENABLED
+        await until(
+            lambda: node.metric("simgrant_diameter_peers", peer="sim", state="closed") == 1,
+            what="the connection lost",
+        )
+        refused = await other.full(node)
+        assert refused.status == 503
+        assert int(refused.first("retry-after")) > 0
+        await until(lambda: _outcomes(node)[-1:] == ["diameter_no_peer"], what="the record")
+        assert vowifi_of(await ours.fast(node)) == ENABLED
+        assert node.readiness() == 200
+        async with played(site.directory, port) as hss:
+            await until(
+                lambda: node.metric("simgrant_diameter_peers", peer="sim", state="closed") == 0,
+                what="the connection back",
+            )
+            assert vowifi_of(await other.full(node)) == ENABLED
+            assert (await hss.line())["result"] == "2001 SUCCESS"
+
+
+NOS = [
+    (Plan(fault=Fault.UNKNOWN_USER), 403, "hss_user_unknown"),
+    (Plan(fault=Fault.RESULT, vendor=10415, code=5450), 403, "hss_no_subscription"),
+    (Plan(fault=Fault.BUSY), 503, "hss_busy"),
+    (Plan(fault=Fault.NO_KEYS), 503, "hss_vector_malformed"),
+    (Plan(fault=Fault.SILENT), 503, "diameter_timeout"),
+    (Plan(fault=Fault.CLOSE), 503, "diameter_lost"),
+]
+
+
+async def test_what_a_phone_is_told_of_an_hss_that_says_no(site: Site) -> None:
+    hss = HssServer(Auc(THEIRS), host=HSS, realm=REALM)
+    await hss.up()
+    node = await start(site, hss.port)
+    for number, (plan, status, outcome) in enumerate(NOS):
+        hss.plan = plan
+        async with phone(number) as ours:
+            assert (await ours.full(node)).status == status, plan
+        await until(lambda: len(node.requests()) > number, what="the record")  # noqa: B023
+        assert node.requests()[-1]["outcome"] == outcome
+    hss.plan = None
+    await until(
+        lambda: node.metric("simgrant_diameter_peers", peer="sim", state="closed") == 0,
+        what="the connection back",
+    )
+    async with phone(len(NOS)) as ours:
+        assert vowifi_of(await ours.full(node)) == ENABLED
+    assert await asyncio.to_thread(node.stop) == 0
+    assert hss.left == [f"ecs-0.{REALM}"]
+    await hss.down()
+
+
+async def test_several_workers_with_one_name_do_not_start(site: Site) -> None:
+    node = site.prepared(
+        "--workers",
+        "2",
+        settings=settings(free_port(), **{"diameter.origin_host": f"ecs.{REALM}"}),
+    )
+    node.launch()
+    assert await node.ended(within=60) != 0
+    assert "with several workers it needs %d" in node.err.read_text()

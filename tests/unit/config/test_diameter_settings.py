@@ -1,0 +1,152 @@
+"""Settings of Diameter peers and HSSs: what they mean, and what check-config says of mistakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from typer.testing import CliRunner
+
+from simgrant import compose
+from simgrant.cli.app import app
+from simgrant.config.diameter import hss_of, origin_host, origin_realm, place
+from simgrant.config.load import Loaded, load
+from simgrant.config.model import Diameter, DiameterPeer
+from simgrant.errors import StartRefused
+from simgrant.telemetry.metrics import Metrics
+
+US = '[diameter]\norigin_host = "ecs-%d.example.com"\n'
+PEER = '[diameter_peers.dra]\nhost = "dra.example.com"\n'
+HSS = '[hss.home]\nrealm = "example.com"\npeers = ["dra"]\n'
+WHOLE = US + PEER + HSS
+TENANTS = '[tenants.red]\nplmns = ["001-02"]\n[tenants.blue]\nplmns = ["001-03"]\n'
+
+
+def read(folder: Path, text: str) -> Loaded:
+    file = folder / "simgrant.toml"
+    file.write_text(text)
+    return load(file, {})
+
+
+def metrics() -> Metrics:
+    return Metrics(CollectorRegistry())
+
+
+async def test_an_hss_serves_every_tenant_that_no_other_names(tmp_path: Path) -> None:
+    other = HSS.replace("home", "red").replace("[hss.red]", '[hss.red]\ntenants = ["red"]')
+    loaded = read(tmp_path, WHOLE + other + TENANTS)
+    tables = loaded.settings.hss
+    assert hss_of(tables, loaded.tenants) == {"red": "red", "blue": "home", "default": "home"}
+    assert hss_of({"red": tables["red"]}, loaded.tenants) == {"red": "red"}
+    node = compose.open_diameter(loaded, metrics())
+    assert node is not None
+    found = compose.hsss(loaded, node)
+    assert found.keys() == {"red", "blue", "default"}
+    assert found["blue"] is found["default"] is not found["red"]
+
+
+async def test_without_an_hss_there_is_no_diameter(tmp_path: Path) -> None:
+    loaded = read(tmp_path, US + PEER)
+    assert compose.open_diameter(loaded, metrics()) is None
+    assert compose.hsss(loaded, None) == {}
+
+
+async def test_each_worker_has_a_name_of_its_own(tmp_path: Path) -> None:
+    loaded = read(tmp_path, WHOLE)
+    node = compose.open_diameter(loaded, metrics(), worker=3)
+    assert node is not None
+    assert (node.node.host, node.node.realm) == ("ecs-3.example.com", "example.com")
+    one = read(tmp_path, WHOLE.replace("-%d", ""))
+    assert compose.open_diameter(one, metrics()) is not None
+    with pytest.raises(StartRefused, match="several workers"):
+        compose.open_diameter(one, metrics(), worker=1)
+    with pytest.raises(StartRefused, match="several workers"):
+        compose.refuse_one_name(one)
+    compose.refuse_one_name(loaded)
+
+
+def test_the_realm_is_what_follows_the_first_dot_unless_it_is_said() -> None:
+    ours = Diameter(origin_host="ecs.epc.example.com")
+    assert origin_realm(ours) == "epc.example.com"
+    assert origin_host(ours, 7) == "ecs.epc.example.com"
+    assert origin_realm(Diameter(origin_host="a.b", origin_realm="c.d")) == "c.d"
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        ({}, ("dra.example.com", 3868)),
+        ({"tls": True}, ("dra.example.com", 5658)),
+        ({"address": "10.0.0.1:3869"}, ("10.0.0.1", 3869)),
+        ({"address": "10.0.0.1"}, ("10.0.0.1", 3868)),
+        ({"address": "[2001:db8::1]:3869"}, ("2001:db8::1", 3869)),
+        ({"address": "2001:db8::1"}, ("2001:db8::1", 3868)),
+    ],
+)
+def test_a_peer_is_where_its_address_says(settings: dict[str, Any], found: tuple[str, int]) -> None:
+    assert place(DiameterPeer(host="dra.example.com", **settings)) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (PEER + HSS, "diameter.origin_host: must be set"),
+        (WHOLE.replace("ecs-%d.", "ecs %d."), "diameter.origin_host: 'ecs 0.example.com' is no"),
+        (WHOLE.replace("ecs-%d.example.com", "ecs"), "diameter.origin_host: 'ecs' is no name"),
+        ("[server]\nworkers = 2\n" + WHOLE.replace("-%d", ""), "origin_host: with several workers"),
+        (US + "watchdog_s = 5\n" + PEER + HSS, "diameter.watchdog_s: 5.0 is not within 6 to 600"),
+        (US + 'key = "k.pem"\n' + PEER + HSS, "diameter: certificate and key go together"),
+        (US + 'origin_realm = "a b"\n' + PEER + HSS, "diameter.origin_realm: 'a b' is no name"),
+        (US + HSS, "hss.home.peers: there is no [diameter_peers.dra]"),
+        (US + PEER + '[hss.home]\nrealm = "r"\n', "hss.home.peers: must be set"),
+        (US + PEER + '[hss.home]\npeers = ["dra"]\n', "hss.home.realm: must be set"),
+        (WHOLE + 'host = "a b"\n', "hss.home.host: 'a b' is no name"),
+        (WHOLE + "patience_s = 0\n", "hss.home.patience_s: 0.0 is not within"),
+        (WHOLE + 'tenants = ["red"]\n', "hss.home: there is no tenant red"),
+        (WHOLE + HSS.replace("home", "other"), "hss.other: hss.home has tenants that no table"),
+        (
+            TENANTS
+            + WHOLE
+            + 'tenants = ["red"]\n'
+            + HSS.replace("home", "x")
+            + 'tenants = ["red"]',
+            "hss.x: hss.home has tenant red already",
+        ),
+        (US + "[diameter_peers.dra]\n" + HSS, "diameter_peers.dra.host: must be set"),
+        (US + PEER + 'address = "a:b"\n' + HSS, "diameter_peers.dra.address: 'a:b' is not"),
+        (US + PEER + "weight = 0\n" + HSS, "diameter_peers.dra.weight: 0 is not within"),
+        (US + PEER + "window = 0\n" + HSS, "diameter_peers.dra.window: 0 is not within"),
+        (
+            US + PEER + PEER.replace(".dra]", ".two]") + HSS,
+            "diameter_peers.two: dra.example.com is also dra's",
+        ),
+        (WHOLE + "relm = 1\n", "unknown key hss.home.relm (did you mean realm?)"),
+    ],
+)
+def test_a_mistake_is_named(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(StartRefused) as raised:
+        read(tmp_path, text)
+    assert problem in str(raised.value)
+
+
+def test_check_config_tells_of_hsss_and_asks_nobody(tmp_path: Path) -> None:
+    file = tmp_path / "simgrant.toml"
+    spare = '[diameter_peers.spare]\nhost = "spare.example.com"\n'
+    file.write_text(WHOLE + spare)
+    said = CliRunner().invoke(app, ["--config", str(file), "check-config"]).output
+    words = " ".join(said.split())
+    assert "we are ecs-0.example.com" in words
+    assert "home: example.com by dra.example.com:3868, for default" in words
+    assert "vectors travel in clear" in words
+    assert "diameter_peers.spare leads to no HSS" in words
+
+
+def test_check_config_tells_of_a_certificate_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "bad.pem").write_text("none")
+    file = tmp_path / "simgrant.toml"
+    file.write_text(US + 'certificate = "bad.pem"\nkey = "bad.pem"\n' + PEER + "tls = true\n" + HSS)
+    ran = CliRunner().invoke(app, ["--config", str(file), "check-config"])
+    assert ran.exit_code == 2
+    assert "diameter: " in ran.output
