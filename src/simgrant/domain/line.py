@@ -1,7 +1,7 @@
 """Where a line is, and where it moves to: what orders of `LINE` have in common (ADR 0034).
 
-Each move has an order in a place of its own, which follows from where the line is: so the profile
-in use keeps its order until the new one is installed, and phones that want the line meet there.
+Each move has an order in a place of its own, which follows from the last move: so the profile in
+use keeps its order until the new one is installed, and phones that want the line meet in one place.
 """
 
 from __future__ import annotations
@@ -44,10 +44,18 @@ def source_of_move(orders: Iterable[Order], old: Iccid | None) -> Order | None:
     return max(line, key=lambda order: order.created_at, default=None)
 
 
-def place_of_move(source: Order | None, device: Device) -> str:
-    """Return the place of the order that moves a line from there to a device."""
-    if source is None:
-        return LINE
-    if source.device.terminal_id == device.terminal_id and source.device.eid == device.eid:
-        return source.place  # It is there already.
-    return f"{LINE} after {source.order_id}"
+def place_of_move(orders: Iterable[Order], source: Order | None, device: Device) -> str:
+    """Return the place of the order that moves a line to a device, from where ``source`` is.
+
+    A move that is under way is in the way of every other: which line is meant may be said last.
+    """
+    line = [order for order in orders if is_of_line(order) and order.state is not OrderState.ENDED]
+    line.sort(key=lambda order: order.created_at)
+    there = [order for order in line if order.state in _INSTALLED or order is source]
+    for order in there:
+        if (order.device.terminal_id, order.device.eid) == (device.terminal_id, device.eid):
+            return order.place  # It is there already.
+    for order in line:
+        if order not in there:
+            return order.place
+    return f"{LINE} after {there[-1].order_id}" if there else LINE

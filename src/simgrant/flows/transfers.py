@@ -31,6 +31,9 @@ class Move:
     place: str
     """Where its order is: the same for every phone that wants this line now."""
     old_iccid: Iccid | None
+    """The profile or SIM that it leaves, as the request says it."""
+    leaves: Iccid | None
+    """The profile that it leaves where neither the request nor a page says another."""
     old_terminal_id: str = field(repr=False)
     """The phone that the line leaves; empty where nobody said."""
     asked_by: str = field(repr=False)
@@ -49,8 +52,9 @@ async def move(task: Task, means: Means, device: Device) -> Move:
     named = task.ask.value("old_terminal_id").strip()[:_ID_LETTERS]
     left = task.holder.terminal_id if by_old or task.lent is not None else named
     return Move(
-        place=place_of_move(source, device),
-        old_iccid=source.iccid if source is not None else old,
+        place=place_of_move(there.values(), source, device),
+        old_iccid=source.iccid if old is not None and source is not None else old,
+        leaves=source.iccid if source is not None else None,
         old_terminal_id=left,
         asked_by="" if by_old or task.lent is not None else task.holder.terminal_id,
         note=("transfer_by_old_phone" if by_old else "transfer_by_new_phone")

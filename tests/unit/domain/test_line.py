@@ -31,11 +31,15 @@ def an_order(state: OrderState, place: str = LINE, *, at: int = 0, **changes: ob
     return replace(order, **changes)  # type: ignore[arg-type]
 
 
-def test_a_line_that_has_not_moved_has_the_firstplace_of_move() -> None:
-    device = Device("350000000000041", None)
-    for state in (OrderState.ENDED, OrderState.ORDERED, OrderState.DELETING):
+def place(*orders: Order, source: Order | None = None, device: Device | None = None) -> str:
+    return place_of_move(orders, source, device or Device("350000000000041", None))
+
+
+def test_a_line_that_has_not_moved_has_the_first_place() -> None:
+    assert place() == LINE
+    for state in (OrderState.ENDED, OrderState.ORDERED, OrderState.DELETING, OrderState.AT_PORTAL):
         assert source_of_move([an_order(state)], None) is None
-    assert place_of_move(None, device) == LINE
+        assert place(an_order(state)) == LINE
 
 
 def test_a_line_moves_on_from_the_newest_profile_or_the_one_that_is_named() -> None:
@@ -44,24 +48,38 @@ def test_a_line_moves_on_from_the_newest_profile_or_the_one_that_is_named() -> N
         OrderState.INACTIVE, f"{LINE} after {first.order_id}", at=2, iccid=OTHER_ICCID
     )
     extra = an_order(OrderState.ACTIVE, "eid 1", at=3, iccid=Iccid("8944500000000000555"))
-    assert source_of_move([second, first, extra], None) == second
-    assert source_of_move([second, first, extra], ICCID) == first
-    assert source_of_move([second, first, extra], extra.iccid) == extra
-    places = {place_of_move(order, Device("x", None)) for order in (first, second, extra)}
-    assert len(places) == 3
-    assert all(place.startswith(LINE) for place in places)
+    there = [second, first, extra]
+    assert source_of_move(there, None) == second
+    assert source_of_move(there, ICCID) == first
+    assert source_of_move(there, extra.iccid) == extra
+    # Whichever profile it is that moves, there is one place for it.
+    for source in (None, *there):
+        assert place(*there, source=source) == f"{LINE} after {second.order_id}"
 
 
-def test_a_line_that_is_there_already_stays_in_itsplace_of_move() -> None:
+def test_a_move_under_way_is_in_the_way_of_every_other() -> None:
+    first = an_order(OrderState.ACTIVE, at=1)
+    for state in (OrderState.AT_PORTAL, OrderState.ASKED, OrderState.ORDERED, OrderState.RELEASED):
+        second = an_order(state, f"{LINE} after {first.order_id}", at=2, iccid=OTHER_ICCID)
+        for source in (None, first):
+            assert place(first, second, source=source) == second.place
+        # Where it came from is over meanwhile.
+        assert place(replace(first, state=OrderState.ENDED), second) == second.place
+
+
+def test_a_line_that_is_there_already_stays_in_its_place() -> None:
     order = an_order(OrderState.ACTIVE)
-    assert place_of_move(order, order.device) == order.place
-    assert place_of_move(order, replace(order.device, eid=None)) == f"{LINE} after {order.order_id}"
+    assert place(order, source=order, device=order.device) == order.place
+    other = replace(order.device, eid=None)
+    assert place(order, source=order, device=other) == f"{LINE} after {order.order_id}"
 
 
 def test_who_names_a_released_profile_has_it() -> None:
     released = an_order(OrderState.RELEASED)
     assert source_of_move([released], ICCID) == released
     assert source_of_move([released], OTHER_ICCID) is None
+    assert place(released, source=released) == f"{LINE} after {released.order_id}"
+    assert place(released) == released.place
 
 
 @pytest.mark.parametrize("before", list(OrderState))

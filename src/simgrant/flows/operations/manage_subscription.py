@@ -85,6 +85,7 @@ async def _transfer(task: Task, means: Means) -> Done | Refused:
         device,
         kind=Kind.TRANSFER,
         old_iccid=moved.old_iccid,
+        leaves=moved.leaves,
         place=moved.place,
         old_terminal_id=moved.old_terminal_id,
         asked_by=moved.asked_by,
