@@ -20,6 +20,8 @@ class Books:
     stock: int = 5
     delay_s: float = 0.0
     fates: list[Exception | None] = field(default_factory=list)
+    forgets: bool = False
+    """Whether a call that comes again is one more call."""
     lost: bool = False
     """Whether a fate befalls a call after it was executed."""
     ordered: dict[str, str] = field(default_factory=dict)
@@ -31,7 +33,12 @@ class Books:
 
     @property
     def terms(self) -> Terms:
-        return Terms(name="main", address="smdp.example.net", post_confirm_delay_s=self.delay_s)
+        return Terms(
+            name="main",
+            address="smdp.example.net",
+            remembers_calls=not self.forgets,
+            post_confirm_delay_s=self.delay_s,
+        )
 
     async def download_order(
         self,
@@ -46,13 +53,13 @@ class Books:
         return await self._fated("download", call_id, lambda: self._download(call_id, iccid))
 
     def _download(self, call_id: str, iccid: Iccid | None) -> Iccid:
-        if call_id in self.heard:
+        if call_id in self.heard and not self.forgets:
             return self.heard[call_id]
         if iccid is not None and iccid.digits in self.ordered:
             raise Refused(Cause.IN_USE, subject="8.2.1", reason_code="3.3", for_operator="")
         if len(self.ordered) >= self.stock:
             raise Refused(Cause.OUT_OF_STOCK, subject="8.2.5", reason_code="3.7", for_operator="")
-        given = iccid or Iccid(f"89449{len(self.heard):014d}")
+        given = iccid or Iccid(f"89449{len(self.ordered):014d}")
         if iccid is None:
             self.heard[call_id] = given
         self.ordered[given.digits] = "allocated"
@@ -70,16 +77,15 @@ class Books:
         smds_address: str = "",
         deadline: float,
     ) -> Confirmed:
-        assert release
         del eid, confirmation_code, smds_address, deadline
         return await self._fated(
-            "confirm", call_id, lambda: self._confirm(iccid, matching_id or "chosen")
+            "confirm", call_id, lambda: self._confirm(iccid, matching_id or "chosen", release)
         )
 
-    def _confirm(self, iccid: Iccid, matching_id: str) -> Confirmed:
+    def _confirm(self, iccid: Iccid, matching_id: str, release: bool) -> Confirmed:
         if self.ordered[iccid.digits] != "allocated":
             raise Refused(Cause.WRONG_STATE, subject="8.2.1", reason_code="3.5", for_operator="")
-        self.ordered[iccid.digits] = "released"
+        self.ordered[iccid.digits] = "released" if release else "confirmed"
         return Confirmed(matching_id=matching_id, smdp_address="smdp.example.net")
 
     async def cancel_order(
@@ -96,7 +102,7 @@ class Books:
         await self._fated("cancel", call_id, lambda: self._cancel(iccid))
 
     def _cancel(self, iccid: Iccid) -> None:
-        if self.ordered.get(iccid.digits) not in ("allocated", "released", "deleted"):
+        if self.ordered.get(iccid.digits) not in ("allocated", "confirmed", "released", "deleted"):
             raise Refused(Cause.WRONG_STATE, subject="8.2.1", reason_code="3.5", for_operator="")
         del self.ordered[iccid.digits]
 
@@ -106,7 +112,14 @@ class Books:
         self.ordered[iccid.digits] = state
 
     async def release_profile(self, call_id: str, *, iccid: Iccid, deadline: float) -> None:
-        raise NotImplementedError
+        del deadline
+        await self._fated("release", call_id, lambda: self._release(iccid))
+
+    def _release(self, iccid: Iccid) -> None:
+        if self.ordered.get(iccid.digits) != "confirmed":
+            cause = Cause.ALREADY_RELEASED
+            raise Refused(cause, subject="8.2.1", reason_code="3.5", for_operator="")
+        self.ordered[iccid.digits] = "released"
 
     async def close(self) -> None:
         pass

@@ -283,6 +283,7 @@ def test_packaged_tables_are_all_read() -> None:
     assert names == {
         "answer_parms",
         "applications",
+        "diameter",
         "divergences",
         "http_answers",
         "request_params",

@@ -22,8 +22,11 @@ from prometheus_client import CollectorRegistry
 from simgrant import errors
 from simgrant.cli.app import app
 from simgrant.domain.conditions import Names, Subject, subjects
+from simgrant.domain.device_lists import Listing
 from simgrant.domain.facts import Area, Device, Fact, Facts, Purchases, Question
+from simgrant.domain.order import Kind
 from simgrant.domain.policy import FEATURES, Decision, Result, default_policy
+from simgrant.domain.risk import NumberType, Way
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
 from simgrant.domain.trail import Trail, Verdict
 from simgrant.eap.conversation import RejectReason
@@ -629,6 +632,17 @@ _MEANINGS: Mapping[str, str] = {
     "model": "terminal_model, likewise",
     "store": 'store_vendor of a request for ap2012, without regard to case; `""` for others',
     "purchases": "at that store: " + ", ".join(f"`{each}`" for each in Purchases),
+    "kind": "of an eSIM: what is to be done: " + ", ".join(f"`{each}`" for each in Kind),
+    "proof": "of an eSIM: how who asks has proved himself: "
+    + ", ".join(f"`{each}`" for each in Way),
+    "sim_age_h": "of an eSIM: hours for which the line has had its SIM; what nobody knows is new",
+    "imei_age_h": "of an eSIM: hours for which the asking phone has been known with this SIM",
+    "port_freeze": "of an eSIM: `true` where the line is locked against being moved",
+    "prepaid": "of an eSIM: `true` where the line was marked as prepaid",
+    "number_type": "of an eSIM: of the line: " + ", ".join(f"`{each}`" for each in NumberType),
+    "tac_list": "of an eSIM: what the list of TACs says of the device that gets it: "
+    + ", ".join(f"`{each}`" for each in Listing),
+    "eid_list": "of an eSIM: what the list of EIDs says of its eUICC: the same words",
     "feature": "the feature in question, for rules about several",
 }
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,23 +27,29 @@ from simgrant.adapters.account_pins import embedded as embedded_pins
 from simgrant.adapters.account_pins.embedded import EmbeddedPins
 from simgrant.adapters.address import embedded
 from simgrant.adapters.authn import local_auc, swx
+from simgrant.adapters.bss import embedded as embedded_bss
 from simgrant.adapters.idp import oidc
 from simgrant.adapters.issuers import introspection, jwks
 from simgrant.adapters.keyring import file as key_file
+from simgrant.adapters.risk.embedded import EmbeddedRisk
 from simgrant.adapters.store import sqlite
 from simgrant.config import diameter as diameter_settings
 from simgrant.config import model
 from simgrant.config import texts as shipped
 from simgrant.config.clients import tac_range, version_of
+from simgrant.config.esims import eid_range
 from simgrant.config.load import DEFAULT_TENANT, Loaded
 from simgrant.config.model import Auth, IdentityProvider, Limits
 from simgrant.config.model import Match as MatchSettings
 from simgrant.config.model import Profile as ProfileSettings
 from simgrant.config.model import Tenant as TenantSettings
-from simgrant.domain.order import CompanionService, Inquiry, Kind, Source
+from simgrant.domain.device_lists import read_eids, read_tacs
+from simgrant.domain.order import CompanionService, Inquiry, Kind, OrderMode, Source
+from simgrant.domain.pace import Pace
 from simgrant.domain.partner import Partner
 from simgrant.domain.plan_offer import PlanOffer
 from simgrant.domain.policy import Policy, PolicyError, default_policy, parse_policy
+from simgrant.domain.profile_source import SourceRule
 from simgrant.domain.tenant import Plmn, Tenancy, Tenant
 from simgrant.domain.words import Words
 from simgrant.domain.words_file import read_words
@@ -60,9 +67,19 @@ from simgrant.flows.by_sim import Rules as SimRules
 from simgrant.flows.by_token import ByToken
 from simgrant.flows.by_token import Rules as TokenRules
 from simgrant.flows.clients import Clients, Match, Patterns, Profile
+from simgrant.flows.device_lists import DeviceLists
 from simgrant.flows.entitle import Entitle
 from simgrant.flows.entitle import Rules as EntitleRules
-from simgrant.flows.esim_means import Asking, Esim, EsimMeans, Line, OldProfile
+from simgrant.flows.esim_means import (
+    Asking,
+    Conditions,
+    Esim,
+    EsimMeans,
+    Line,
+    OldProfile,
+    StepUps,
+)
+from simgrant.flows.explain_esim import Sources
 from simgrant.flows.issuers import Issuers
 from simgrant.flows.journal import Journal
 from simgrant.flows.journal import Limits as JournalLimits
@@ -77,6 +94,7 @@ from simgrant.flows.ordering import Ordering
 from simgrant.flows.ordering import Rules as OrderRules
 from simgrant.flows.private_identity import GatewayKey, PrivateIdentities
 from simgrant.flows.profile_events import Events, Teller
+from simgrant.flows.profile_sources import ProfileSources
 from simgrant.flows.shape import Shape
 from simgrant.flows.signing import Signer
 from simgrant.flows.vector_sources import VectorSources
@@ -94,6 +112,7 @@ from simgrant.fronts.device.source import Proxies
 from simgrant.fronts.es2plus.app import Call, Es2plusFront
 from simgrant.fronts.es2plus.app import Limits as CallLimits
 from simgrant.fronts.es2plus.callers import Caller, Callers
+from simgrant.fronts.management.orders import OrderCalls, read_token
 from simgrant.fronts.portal import app as portal_app
 from simgrant.fronts.portal.app import PortalFront
 from simgrant.fronts.portal.brand import Brand, Logo
@@ -102,11 +121,13 @@ from simgrant.fronts.portal.pages import Site
 from simgrant.keyring.identity import is_on_curve
 from simgrant.keyring.signing import Algorithm
 from simgrant.links.client_auth import ClientAuth, Credentials
+from simgrant.links.device_lists import read_list, watched_list
 from simgrant.links.diameter.node import DiameterNode, RouteConfig
 from simgrant.links.diameter.peer import PeerConfig, State, TlsFiles
 from simgrant.links.diameter.watchdog import WatchdogRules
 from simgrant.links.fetched import FetchRules
 from simgrant.links.http import HttpConfig
+from simgrant.links.secret_file import SecretFile
 from simgrant.links.watched import Watched
 from simgrant.ports.issuers import Issuer
 from simgrant.ports.keys import Keys
@@ -401,7 +422,7 @@ def _sms(loaded: Loaded, table: model.Sms) -> Notifier:
     return sms.open_notifier(config, clock=CLOCK)
 
 
-class _DiameterWatch:
+class DiameterWatch:
     """Counts what becomes of Diameter peers and requests, and tells of the first."""
 
     def __init__(self, metrics: Metrics) -> None:
@@ -462,7 +483,7 @@ def open_diameter(loaded: Loaded, metrics: Metrics, *, worker: int = 0) -> Diame
         applications=(SWX,),
         state_id=int(CLOCK.now()),
     )
-    watch = _DiameterWatch(metrics)
+    watch = DiameterWatch(metrics)
     return DiameterNode(node, peers, watcher=watch, clock=CLOCK, handlers=swx.HANDLERS)
 
 
@@ -506,6 +527,7 @@ def open_smdps(loaded: Loaded) -> dict[str, dict[str, Smdp]]:
                 name=name,
                 address=table.address,
                 profile_types=table.profile_types,
+                remembers_calls=table.remembers_calls,
                 post_confirm_delay_s=table.post_confirm_delay_s,
             ),
             url=table.url,
@@ -661,7 +683,11 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             clock=CLOCK,
             metrics=metrics,
             rules=_order_rules(settings.orders),
+            # Operators' own adapters go here; until there is one, the waiting list is everybody's.
+            bss=dict.fromkeys(loaded.tenants, embedded_bss.open_bss()),
+            choose=ProfileSources(source_rules(loaded), keys).of,
         )
+        lists = device_lists(loaded)
         most_polls = settings.orders.most_polls
         esim = EsimMeans(
             ordering,
@@ -676,6 +702,10 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             ),
             open_account_pins(loaded, store, keys),
             {name: speech(policy) for name, policy in found_policies.items()},
+            risk=EmbeddedRisk(store),
+            lists=lists,
+            step_ups=step_ups(loaded),
+            metrics=metrics,
         )
         means = Means(OPERATIONS, keys, store, offers(loaded), partners(loaded), esim)
         clients = Clients(profiles(loaded))
@@ -788,7 +818,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 proxy_protocol=False,
             ),
             open_es2plus(loaded, store, ordering, metrics) if settings.es2plus.listen else None,
-            (keys.watched, *_watched_settings(loaded, clients)),
+            (keys.watched, *_watched_settings(loaded, clients), *_watched_lists(loaded, lists)),
         )
         await journal.flush()
     finally:
@@ -1270,10 +1300,12 @@ def esims(loaded: Loaded) -> dict[str, Esim]:
     lines: dict[str, dict[str, Line]] = {tenant: {} for tenant in loaded.tenants}
     for table in loaded.settings.esim.values():
         line = Line(
-            Source(table.smdp, table.profile_type, table.allocation == "pool"),
+            _source(table),
             tuple(map(CompanionService, table.services)) if table.app == "companion" else (),
             table.most,
             by_address=table.download == "smdp_address",
+            further=tuple(loaded.settings.profile_sources[name].smdp for name in table.sources),
+            conditions=_conditions(table),
             old_profile=OldProfile(table.old_profile),
             inquiries={
                 kind: Inquiry(asked)
@@ -1298,6 +1330,106 @@ def esims(loaded: Loaded) -> dict[str, Esim]:
         tenant: Esim(of_tenant, orders.polling_s, orders.longest_polling_s, orders.most_polls)
         for tenant, of_tenant in lines.items()
     }
+
+
+def _source(table: model.Esim) -> Source:
+    if table.order_mode == "bss":
+        return Source("", table.profile_type, pooled=False, mode=OrderMode.BSS)
+    pooled, hold = table.allocation == "pool", table.release == "on_word"
+    return Source(table.smdp, table.profile_type, pooled, hold=hold)
+
+
+def source_rules(loaded: Loaded) -> dict[str, dict[str, tuple[SourceRule, ...]]]:
+    """Return by which rules each tenant's orders for each application find their SM-DP+."""
+    rules: dict[str, dict[str, tuple[SourceRule, ...]]] = {tenant: {} for tenant in loaded.tenants}
+    for table in loaded.settings.esim.values():
+        found = tuple(_source_rule(loaded.settings.profile_sources[name]) for name in table.sources)
+        for tenant in table.tenants or rules:
+            rules[tenant][_ESIM_APPS[table.app]] = found
+    return rules
+
+
+def _source_rule(table: model.ProfileSource) -> SourceRule:
+    return SourceRule(
+        smdp=table.smdp,
+        profile_type=table.profile_type,
+        pooled=table.allocation == "pool" if table.allocation else None,
+        eid_prefixes=table.eid_prefixes,
+        eid_ranges=tuple(eid_range(text) for text in table.eid_ranges),
+        profile_types=table.profile_types,
+        vendors=tuple(vendor.strip().lower() for vendor in table.vendors),
+        share=table.share,
+    )
+
+
+def order_calls(loaded: Loaded, store: Store) -> OrderCalls | None:
+    """Return who answers /orders; None where there is no token. Raise StartRefused."""
+    if not loaded.settings.management.token_file:
+        return None
+    path = loaded.path(loaded.settings.management.token_file)
+    return OrderCalls(
+        store, token=SecretFile(path, read_token).value, tenants=loaded.tenants, clock=CLOCK
+    )
+
+
+def _conditions(table: model.Esim) -> Conditions:
+    return Conditions(
+        table.tac_list,
+        table.eid_list,
+        table.identifiers == "strict",
+        Pace(
+            table.window_h * 3600,
+            per_line=table.per_line,
+            per_eid=table.per_eid,
+            per_imei=table.per_imei,
+            lines_per_eid=table.lines_per_eid,
+        ),
+        table.sign_in_life_s,
+    )
+
+
+def step_ups(loaded: Loaded) -> dict[str, StepUps]:
+    """Return for what people of each tenant can sign in, where a SIM is not enough."""
+    by_otp = otp_apps(loaded)
+    found = {}
+    for tenant in loaded.tenants:
+        apps: set[str] = set()
+        for name, provider in loaded.settings.identity_providers.items():
+            if tenant in (provider.tenants or loaded.tenants):
+                apps |= _services(f"identity_providers.{name}.apps", provider.apps)
+        found[tenant] = StepUps(frozenset(apps), by_otp[tenant])
+    return found
+
+
+def esim_sources(loaded: Loaded, store: Store, tenant: str, app_id: str) -> Sources:
+    """Return where facts about eSIMs come from, for who explains them; raise StartRefused."""
+    line = esims(loaded)[tenant].lines.get(app_id)
+    return Sources(EmbeddedRisk(store), store.orders, device_lists(loaded), line)
+
+
+def device_lists(loaded: Loaded) -> DeviceLists:
+    """Return the lists of devices as their files are now; raise StartRefused."""
+    tacs, eids = loaded.settings.tac_lists, loaded.settings.eid_lists
+    return DeviceLists(
+        {
+            name: read_list(f"tac_lists.{name}", loaded.path(table.file), read_tacs)
+            for name, table in tacs.items()
+        },
+        {
+            name: read_list(f"eid_lists.{name}", loaded.path(table.file), read_eids)
+            for name, table in eids.items()
+        },
+    )
+
+
+def _watched_lists(loaded: Loaded, lists: DeviceLists) -> Iterator[Watched]:
+    """Yield who takes each list over when its file changes."""
+    for name, tacs in loaded.settings.tac_lists.items():
+        path, take_tacs = loaded.path(tacs.file), partial(lists.take_tacs, name)
+        yield watched_list(f"tac_lists.{name}", path, read_tacs, take_tacs)
+    for name, eids in loaded.settings.eid_lists.items():
+        path, take_eids = loaded.path(eids.file), partial(lists.take_eids, name)
+        yield watched_list(f"eid_lists.{name}", path, read_eids, take_eids)
 
 
 def speech(policy: Policy) -> Speech:

@@ -10,6 +10,15 @@ from __future__ import annotations
 from typing import ClassVar
 
 
+def luhn(digits: str) -> bool:
+    """Return whether the last of these digits is the check digit of the others (ISO/IEC 7812-1)."""
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        doubled = int(digit) * (1 + place % 2)
+        total += doubled - 9 if doubled > 9 else doubled
+    return total % 10 == 0
+
+
 class InvalidIdentity(ValueError):
     """The text is no such identity; the message never repeats the text."""
 
@@ -85,6 +94,14 @@ class Imei(_Digits):
         """The type allocation code: the first 8 digits, which name the model."""
         return self.digits[:8]
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether the check digit fits, where there is one: an IMEI of 15 digits has it.
+
+        Devices may send 0 in its place (TS 23.003 §6.2.1).
+        """
+        return len(self.digits) != 15 or self.digits[-1] == "0" or luhn(self.digits)
+
     @classmethod
     def tac_of(cls, terminal_id: str) -> str:
         """Return the TAC of a terminal_id; empty where it is a UUID or nonsense."""
@@ -99,9 +116,19 @@ class Iccid(_Digits):
     __slots__ = ()
     _least, _most = 18, 20
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether the check digit fits; cards that operators sell fail this now and then."""
+        return luhn(self.digits)
+
 
 class Eid(_Digits):
     """eUICC identity, 32 digits (SGP.29)."""
 
     __slots__ = ()
     _least, _most = 32, 32
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the check digits fit (SGP.29; ISO/IEC 7064, MOD 97-10)."""
+        return int(self.digits) % 97 == 1

@@ -103,6 +103,7 @@ async def running(loaded: Loaded, *, reload: asyncio.Event | None = None) -> Asy
                 metrics=partial(_metrics_of, parts),
                 services=SERVICES,
                 version=__version__,
+                orders=compose.order_calls(loaded, parts.store),
             )
             # The management listener outlives the other, to say that this node is going.
             async with (
@@ -516,7 +517,11 @@ async def _oversee(loaded: Loaded, workers: int, announce: Announce, store: Stor
             return generate_latest(registry)
 
         front = ManagementFront(
-            not_ready=supervisor.not_ready, metrics=metrics, services=SERVICES, version=__version__
+            not_ready=supervisor.not_ready,
+            metrics=metrics,
+            services=SERVICES,
+            version=__version__,
+            orders=compose.order_calls(loaded, store),
         )
         async with _serving(front, sockets.management, shutdown_s=1.0):
             device_url = _device_url(loaded, sockets.shared.device)

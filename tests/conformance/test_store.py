@@ -15,6 +15,7 @@ import pytest
 from simgrant.adapters.store.sql.statements import TABLES
 from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.domain.holdings import NOTHING, HeldUsage
+from simgrant.domain.line_marks import LineMark, MarkName
 from simgrant.domain.subscription import (
     Consent,
     ConsentKind,
@@ -26,7 +27,7 @@ from simgrant.domain.subscription import (
 )
 from simgrant.domain.visit import Settlement, Step, Visit
 from simgrant.errors import BadRequest, Conflict, PeerUnavailable
-from simgrant.identities import Iccid, Imsi, Msisdn
+from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.store import (
     Change,
     DueNotice,
@@ -56,7 +57,7 @@ CLIENT = "client-1"
 TERMS = Consent(ConsentKind.TERMS, ConsentStatus.GIVEN, "2026-01", 5, 99)
 ADDRESS = Consent(ConsentKind.ADDRESS, ConsentStatus.IN_PROGRESS, "", 6)
 SIM = SimKey("milenage", b"wrapped-k", b"wrapped-op", b"\x80\x00", 7, 8)
-TERMINAL = Terminal(IMEI, "Vendor", "Model", "1.0", 30)
+TERMINAL = Terminal(IMEI, "Vendor", "Model", "1.0", 30, 30)
 PUSH = PushRegistration(IMEI, "ap2004", "app", 2, "push-token", 40)
 STARTED = SessionRow(Outcome.STARTED, 10, b"first")
 RESYNC = SessionRow(Outcome.RESYNC, 11, b"second")
@@ -64,6 +65,7 @@ ACCEPTED = SessionRow(Outcome.ACCEPTED, 12, b"third", b"h" * 32)
 TOKEN = bytes(range(16, 32))
 USAGE = HeldUsage("month", 1, at=61)
 VISIT_ID, VISIT = bytes(range(32, 48)), Visit(Step.TERMS, 62, 3662)
+FROZEN = LineMark(MarkName.PORT_FREEZE, "yes", 63)
 NOTICE = DueNotice(T, IMSI, IMEI, "app", "ap2004", 99, 0, 1, PUSH, NUMBER)
 REDEEMED = TokenUse(TokenState.REDEEMED, 50, 300, b"h" * 32)
 CONSUMED = replace(REDEEMED, state=TokenState.CONSUMED, at=51)
@@ -112,6 +114,7 @@ async def fill(store: SqlStore, tenant: str = T) -> None:
     assert await store.use_token(tenant, IMSI, TOKEN, REDEEMED, expected=None)
     assert await store.tell(tenant, IMSI, at=60) == 1
     await store.set_holding(tenant, IMSI, USAGE)
+    await store.set_marks(tenant, IMSI, [FROZEN])
     assert await store.begin_visit(tenant, IMSI, VISIT_ID, VISIT)
     await store.pins.set(tenant, IMSI, b"digest", at=60)
 
@@ -152,7 +155,6 @@ async def test_one_read_gives_all_that_a_request_needs(store: SqlStore) -> None:
         provisioning=ProvStatus.IN_PROGRESS,
         visited_plmn="26201",
         visited_at=2**40,
-        iccid=Iccid("8944500000000000991"),
     )
     await store.add(NewSubscription(full, SIM, (TERMS, ADDRESS)))
     profile = await store.profile(T, IMSI, IMEI, CLIENT)
@@ -497,16 +499,13 @@ async def test_a_change_sets_what_it_names(store: SqlStore) -> None:
         (Change(plan="silver"), {"plan": "silver"}),
         (Change(gid1="ff"), {"gid1": "ff"}),
         (Change(gid1=""), {"gid1": ""}),
-        (Change(iccid="8944500000000000991"), {"iccid": Iccid("8944500000000000991")}),
-        (Change(plan="gold"), {"plan": "gold"}),
-        (Change(iccid=""), {"iccid": None}),
         (
             Change(provisioning=ProvStatus.NOT_PROVISIONED),
             {"provisioning": ProvStatus.NOT_PROVISIONED},
         ),
         (Change(msisdn=NUMBER), {}),
-        (Change(visited_plmn="20801"), {"visited_plmn": "20801", "visited_at": 19}),
-        (Change(visited_plmn=""), {"visited_plmn": "", "visited_at": 20}),
+        (Change(visited_plmn="20801"), {"visited_plmn": "20801", "visited_at": 16}),
+        (Change(visited_plmn=""), {"visited_plmn": "", "visited_at": 17}),
     ]
     for now, (change, changes) in enumerate(steps, start=9):
         state = replace(state, **changes, changed_at=now)
@@ -777,6 +776,9 @@ CALLS: dict[str, Callable[[SqlStore], Awaitable[Any]]] = {
         T, IMSI, VISIT_ID, Settlement(Step.TERMS, Step.DONE, 63)
     ),
     "purchases": lambda s: _bought(s),
+    "marks": lambda s: s.marks(T, IMSI),
+    "set_marks": lambda s: s.set_marks(T, IMSI, [replace(FROZEN, value="no")]),
+    "terminal_since": lambda s: s.terminal_since(T, IMSI, IMEI),
     "holdings": lambda s: s.holdings(T, IMSI),
     "set_holding": lambda s: s.set_holding(T, IMSI, replace(USAGE, used=2)),
     "tell": lambda s: s.tell(T, IMSI, at=99, sms_apps=["ap2003"]),
@@ -806,6 +808,8 @@ READS = {
     "visit",
     "purchases",
     "holdings",
+    "marks",
+    "terminal_since",
     "sim_key",
     "ping",
     "find",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from simgrant.domain.order import Device
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.errors import StartRefused
 from simgrant.flows import subscriptions
@@ -126,7 +128,8 @@ async def test_a_line_has_no_more_devices_than_it_may(world: World) -> None:
     assert results == ["2", "2", "5"]
     assert (await world.ask("CheckEligibility", **third))["CompanionAppEligibility"] == "0"
     records = await world.server.records()
-    assert [each["detail"] for each in records if "detail" in each] == ["too_many_devices"] * 2
+    details = [each.get("detail", "") for each in records]
+    assert details.count("too_many_devices") == 2
 
 
 @pytest.mark.spec("TS.43 §7.3")
@@ -446,6 +449,7 @@ async def test_without_stock_a_device_is_dismissed(world: World) -> None:
         from tests.conformance.test_store_orders import an_order
 
         order = an_order(f"eid {len(await orders.of('default', NO_VOWIFI))}")
+        order = replace(order, device=Device("x", None))
         await orders.make("default", NO_VOWIFI, order, instead_of=None, due_at=None)
     assert await world.subscribe() == {"OperationResult": "1", "SubscriptionResult": "5"}
     assert (await world.server.records())[-1]["detail"] == "no_stock"

@@ -28,6 +28,8 @@ _DEVICES = {
     ("ap2006", "first"): WATCH,
     ("ap2006", "second"): WATCH
     | {"companion_terminal_id": "350000000000025", "companion_terminal_eid": OTHER_EID},
+    ("ap2006", "third"): {"companion_terminal_id": "350000000000058"},
+    ("ap2009", "third"): {"target_terminal_id": "350000000000066"},
     ("ap2009", "first"): {"target_terminal_id": "350000000000033", "target_terminal_eid": EID},
     ("ap2009", "second"): {
         "target_terminal_id": "350000000000041",
@@ -46,6 +48,7 @@ _ON: Step = ("ManageService", {"operation_type": "10", "iccid": "{iccid}"})
 _ALL: Step = ("AcquireConfiguration", {})
 _OF_DEVICE: Step = ("AcquireConfiguration", DEVICE)
 _ASK: Step = ("CheckEligibility", DEVICE)
+_ASK_FOR_A_THIRD: Step = ("CheckEligibility", {"device": "third"})
 _ANOTHER: Step = ("ManageSubscription", {"operation_type": "0"} | SECOND)
 
 BOTH = [
@@ -65,7 +68,7 @@ BOTH = [
     ),
     pytest.param(
         "too-many",
-        [_SUBSCRIBE, _ANOTHER, _ASK],
+        [_SUBSCRIBE, _ANOTHER, _ASK_FOR_A_THIRD],
         marks=pytest.mark.conforms(
             "ap2006.CompanionAppEligibility=0", "ap2009.PrimaryAppEligibility=0"
         ),
@@ -366,12 +369,14 @@ async def test_a_device_that_gets_none(
 async def _take_all(world: World, kind: str) -> None:
     from dataclasses import replace
 
-    from simgrant.domain.order import Source
+    from simgrant.domain.order import Device, Source
     from tests.conformance.test_store_orders import an_order
 
     orders = world.server.store.real.orders
     for number in range(4):
-        order = replace(an_order(f"eid {kind} {number}"), source=Source("main", kind))
+        order = replace(
+            an_order(f"eid {kind} {number}"), source=Source("main", kind), device=Device("x", None)
+        )
         assert await orders.make("default", NO_VOWIFI, order, instead_of=None, due_at=None)
 
 

@@ -219,6 +219,9 @@ async def test_who_proves_himself_badly_gets_nothing(
         access_token=world.access(client, **claims), **(operation | parameters)
     )
     assert (answer.status, await world.outcome()) == (status, reason)
+    known = {"enterprise_not_of_requestor", "operation_not_of_requestor"} & {reason}
+    record = (await world.server.records())[-1]
+    assert record.get("requestor", "") == (client if known else "")
     assert b"token" not in answer.content.lower()
 
 

@@ -1373,3 +1373,71 @@ def listens(port: int) -> bool:
     """Say whether somebody takes connections there."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+# --- who may have an eSIM ----------------------------------------------------------------------
+
+EID = "89049032123451234512345678901235"
+ESIM_RULES = """
+[tac_lists.watches]
+file = "watches.csv"
+
+[smdp.north]
+url = "http://127.0.0.1:9"
+requester = "ECS1"
+address = "smdp.example.net"
+
+[esim.watch]
+smdp = "north"
+profile_type = "watch"
+tac_list = "watches"
+per_eid = 1
+"""
+
+
+@pytest.fixture
+def ruled(one: Simgrant) -> Simgrant:
+    """The same with a list of watches."""
+    one.file("watches.csv", "tac,vendor,model,allow\n35000000,ACME,W1,yes\n35000001,ACME,W0,no\n")
+    one.file("simgrant.toml", ESIM_RULES)
+    return one
+
+
+def test_a_line_is_noted_and_shown(one: Simgrant) -> None:
+    one("subscription", "set", IMSI, "--iccid", "8944110000000000013", "--port-freeze", "yes")
+    one("subscription", "set", IMSI, "--sim-since", "2026-01-01", "--number-type", "mobile")
+    line = {each["mark"]: each for each in one.json("subscription", "show", IMSI, "--json")["line"]}
+    assert line["port_freeze"]["value"] == "yes"
+    assert line["sim_since"]["value"] == "2026-01-01T00:00:00Z"
+    assert line["iccid"]["since"] is None
+    assert "port_freeze" in one("subscription", "show", IMSI).stdout
+    assert one.json("subscription", "export", IMSI)["line"] == list(line.values())
+    one("subscription", "set", IMSI, "--port-freeze", "no", "--plan", "basic")
+    shown = one.json("subscription", "show", IMSI, "--json")
+    assert shown["plan"] == "basic"
+    assert [each["value"] for each in shown["line"] if each["mark"] == "port_freeze"] == ["no"]
+
+
+def test_explain_says_who_may_have_an_esim(ruled: Simgrant) -> None:
+    watch = ("explain", IMSI, "ap2006", "--device-id", "350000000000014", "--eid", EID)
+    found = ruled.json(*watch, "--json")
+    assert found["decisions"][0]["reason"] == "in_plan"
+    assert found["limit"] is None
+    assert found["facts"]["tac_list"] == {"value": "allowed", "source": "list watches"}
+    assert found["facts"]["proof"]["value"] == "sim"
+    shown = ruled("explain", IMSI, "ap2006", "--device-id", "350000010000014").stdout
+    assert "denied: device_not_allowed" in shown
+    assert "sim_age_h" in shown
+    ruled("subscription", "set", IMSI, "--port-freeze", "yes")
+    moved = ruled.json("explain", IMSI, "ap2009", "--kind", "transfer", "--json")
+    assert moved["decisions"][0]["reason"] == "port_freeze"
+    assert moved["limit"] == "not_offered"
+    # Of no other service anything is said of it.
+    assert "sim_age_h" not in ruled.json("explain", IMSI, "vowifi", "--json")["facts"]
+    ruled("explain", IMSI, "ap2006", "--eid", "1", code=2)
+
+
+def test_check_config_reads_the_lists(ruled: Simgrant) -> None:
+    assert "watches (2 rows)" in ruled("check-config").stdout
+    ruled.file("watches.csv", "tac,vendor,model,allow\n35000000,ACME,W1,yes\nx,ACME,W0,no\n")
+    assert "line 3: tac must be 8 digits" in ruled("check-config", code=2).stdout

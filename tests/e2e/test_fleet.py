@@ -56,6 +56,7 @@ class Managed:
         process = await asyncio.create_subprocess_exec(
             *self.command(*arguments),
             stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,  # it says nothing there, whatever happens
             cwd=self.world.folder,
             env=environment(),
         )
@@ -81,6 +82,7 @@ async def managed(site: Site, *, most: int) -> AsyncIterator[Managed]:
     with issuer(site.directory) as url:
         more = {
             **PATIENT,
+            "orders.most_polls": 600,  # it asks more often than it is told to
             "issuers.login.issuer": url,
             "issuers.login.audience": AUDIENCE,
             "issuers.login.jwks": f"{url}/jwks",

@@ -71,6 +71,8 @@ def test_a_link_for_what_has_no_page(sqlite_site: Site) -> None:
         (("page", imsi, "smsoip"), "has no page"),
         (("page", imsi, "ap2010"), "say which boost"),
         (("page", imsi, "ap2012"), "say which store"),
+        (("page", imsi, "ap2009"), "say which order"),
+        (("page", imsi, "ap2006", "--order", "3f"), "0 orders of"),
         (("page", "001019999999999", "vowifi"), "no such subscription"),
     ):
         with pytest.raises(AssertionError, match=said):

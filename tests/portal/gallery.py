@@ -94,8 +94,10 @@ class _Knows:
 
 
 @asynccontextmanager
-async def open_place(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
-    """Open a server with everything that has a page."""
+async def open_place(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, more: str = ""
+) -> AsyncIterator[Place]:
+    """Open a server with everything that has a page; ``more`` goes to the end of its settings."""
     books = Books(stock=30)
     monkeypatch.setattr(
         compose, "open_smdps", lambda loaded: {name: {"main": books} for name in loaded.tenants}
@@ -105,7 +107,9 @@ async def open_place(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> Async
     esim = SETTINGS.replace("most = 2\n", f"most = 9\n{asked}").replace(
         "{more}", f'portal = "always"\n{PLANS}'
     )
-    settings = f'{HERE}[portal]\nlisten = "127.0.0.1:0"\n{_BRAND}{esim}[orders]\nimmediate_s = 1\n'
+    settings = (
+        f'{HERE}[portal]\nlisten = "127.0.0.1:0"\n{_BRAND}{esim}[orders]\nimmediate_s = 1\n{more}'
+    )
     loaded = bench.loaded(settings.replace("<b>5 GB</b>", "5 GB"))
     with bench.watched() as (stores, out):
         async with serving.running(loaded) as running:

@@ -7,18 +7,25 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from simgrant import compose
 from simgrant.config.load import DEFAULT_TENANT
 from simgrant.domain.order import CompanionService, OrderState
 from simgrant.domain.subscription import SubscriptionStatus
+from simgrant.domain.words import LANGUAGES
 from simgrant.errors import PeerTimeout, StartRefused
 from simgrant.flows import subscriptions
 from simgrant.flows.handles import Handle, push_handle
+from simgrant.identities import Iccid
 from simgrant.ports.smdp import Cause, Refused
 from simgrant.ports.store import Change
 from simgrant.wire.activation_code import pull_activation_code
-from tests.device.esim import EID, SECOND, WATCH, World, opened
-from tests.device.harness import ALLOWED, START, Workbench
+from tests.books import Books
+from tests.device import signing_in as signing
+from tests.device.esim import EID, SECOND, SETTINGS, WATCH, World, opened
+from tests.device.harness import ALLOWED, JSON, START, Workbench
 from tests.portal.browser import Browser, Link, Shown
 from tests.portal.esim import (
     ASKED,
@@ -223,6 +230,39 @@ async def test_a_further_line_is_confirmed(opens: Opens) -> None:
         looks_right(shown)
 
 
+@pytest.mark.spec("TS.43 §8.1")
+@pytest.mark.conforms("primary.first-line")
+async def test_a_first_line_of_who_signs_in(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no SIM yet: the device is known by its eSIM, the person by the provider."""
+    books = Books(stock=9)
+    monkeypatch.setattr(
+        compose, "open_smdps", lambda loaded: {name: {"main": books} for name in loaded.tenants}
+    )
+    apps = signing.SETTINGS.replace('apps = ["ap2014", "ap2004"]', 'apps = ["ap2009"]')
+    monkeypatch.setattr(signing, "SETTINGS", apps)
+    async with signing.signing_in(bench, SETTINGS.replace("{more}", ASKED)) as ways:
+        server = ways.server
+        await server.store.real.orders.add_stock(
+            "default", "main", "phone", [Iccid("8944500000000000017")]
+        )
+        phone = ways.phone(apps=("ap2009",), wanted=JSON, entitlement_version="12.0")
+        begun = await ways.begin(phone)
+        back = await ways.visit(begun.header("location"))
+        token = (await ways.come_back(back, accept=JSON)).object["Token"]["token"]
+        world = World(server, books, phone, token)
+        assert (await world.ask("CheckEligibility"))["PrimaryAppEligibility"] == "1"
+        told = await world.ask("ManageSubscription", operation_type="0", **PHONE)
+        browser = Browser(server)
+        ready = await browser.press(await browser.open(page_of(told)))
+        assert said(ready)["call"] == "ready"
+        done = await world.ask("ManageSubscription", operation_type="4", **PHONE)
+        assert done["SubscriptionResult"] == "3"
+        found = await world.ask("AcquireConfiguration", **PHONE)
+        assert found["PrimaryConfiguration"]["ServiceStatus"] == "1"
+
+
 @pytest.mark.spec("TS.43 §6.7.2", "TS.43 §8.12.1")
 @pytest.mark.conforms("portal.default-smdp")
 async def test_where_devices_are_told_the_sm_dp(opens: Opens) -> None:
@@ -376,9 +416,8 @@ async def test_no_profile_is_left(opens: Opens) -> None:
         looks_right(shown)
         (order,) = await orders(world)
         assert (order.state, order.reason) == (OrderState.ENDED, "no_stock")
-        assert [each["detail"] for each in await world.server.records() if "detail" in each] == [
-            "choice: no_stock"
-        ]
+        details = [each.get("detail", "") for each in await world.server.records()]
+        assert details.count("choice: no_stock") == 1
 
 
 async def test_the_sm_dp_will_not(opens: Opens) -> None:
@@ -584,16 +623,19 @@ async def test_a_phone_asks_again_until_it_has_asked_too_often(opens: Opens) -> 
 )
 async def test_what_went_wrong_has_a_page(opens: Opens, app: str) -> None:
     async with opens(app, ASKED, watch=ASKED) as world:
-        change = Change(plan="no-such-plan")
-        await world.server.store.real.change(DEFAULT_TENANT, ALLOWED, change, now=START)
-        told = await world.ask("ManageSubscription", operation_type="0", **WATCH, **PHONE)
-        assert told["OperationResult"] == "100"
-        link = page_of(told, "GeneralError")
-        browser = Browser(world.server)
-        shown = await browser.page("GET", link.path, query=link.user_data.encode())
-        assert "did not work with your eSIM" in shown.text
-        assert shown.tree.xpath("//button/@data-bridge") == ["dismiss"]
-        looks_right(shown)
+        for change in (
+            Change(status=SubscriptionStatus.SUSPENDED),
+            Change(status=SubscriptionStatus.ACTIVE, plan="no-such-plan"),
+        ):
+            await world.server.store.real.change(DEFAULT_TENANT, ALLOWED, change, now=START)
+            told = await world.ask("ManageSubscription", operation_type="0", **WATCH, **PHONE)
+            assert told["OperationResult"] == "100"
+            link = page_of(told, "GeneralError")
+            browser = Browser(world.server)
+            shown = await browser.page("GET", link.path, query=link.user_data.encode())
+            assert "did not work with your eSIM" in shown.text
+            assert shown.tree.xpath("//button/@data-bridge") == ["dismiss"]
+            looks_right(shown)
 
 
 async def test_without_a_page_nothing_names_one(opens: Opens) -> None:
@@ -617,3 +659,79 @@ async def test_a_handle_about_nothing_we_know(opens: Opens) -> None:
             text = push_handle(handle, world.server.ring, "default", now=START)
             shown = await Browser(world.server).open(Link("/odsa-companion", f"flow={text}"))
             assert shown.title == "Not available", about
+
+
+# --- in every language, and whatever is sent ----------------------------------------------
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_every_page_is_in_the_language_that_was_asked_for(
+    opens: Opens, language: str
+) -> None:
+    async with opens(**COMPANION) as world:
+        browser = Browser(world.server, language=f"{language}-XX")
+        choose = await browser.open(page_of(await world.subscribe()))
+        confirm = await browser.press(choose)
+        unnamable = await browser.press(choose, {"name": "x" * 65})
+        ready = await browser.press(confirm)
+        await world.ask("ManageSubscription", operation_type="4", **WATCH)
+        installed = await browser.press(confirm)
+        await world.ask("ManageSubscription", operation_type="1", **WATCH)
+        ended = await browser.press(confirm)
+        for shown in (choose, confirm, unnamable, ready, installed, ended):
+            looks_right(shown)
+            assert shown.language == language
+            assert "{" not in shown.text, "everything is filled in"
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 9),
+            st.sampled_from(["go", "close", "edit", "what"]),
+            st.dictionaries(
+                st.sampled_from(["plan", "service", "line", "name", "sure", "more"]),
+                st.sampled_from(["large", "small", "DiffNumber", "sim", "yes", "", "\u0000"])
+                | st.text(max_size=80),
+                max_size=4,
+            ),
+        ),
+        max_size=8,
+    )
+)
+@settings(
+    max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+def test_whatever_is_sent_in_whatever_order_one_decision_holds(
+    template: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+    presses: list[tuple[int, str, dict[str, str]]],
+) -> None:
+    async def walk(world: World) -> None:
+        browser = Browser(world.server)
+        pages = [await browser.open(page_of(await world.subscribe()))]
+        decided: tuple[OrderState, str, str] | None = None
+        for number, button, changes in presses:
+            page = pages[number % len(pages)]
+            if not page.forms:
+                continue
+            shown = await browser.press(page, changes, button=button)
+            (order,) = await orders(world)
+            if decided is not None:
+                assert (order.state, order.plan, order.device.name) == decided
+            elif order.state is not OrderState.AT_PORTAL:
+                assert button == "close" or (button == "go" and "sure" in page.fields() | changes)
+                decided = (order.state, order.plan, order.device.name)
+            assert order.plan in ("small", "large", "standard")
+            assert (shown.call == "") == (decided is None)
+            pages.append(shown)
+        assert len(world.books.ordered) <= 1
+
+    with pytest.MonkeyPatch.context() as patched:
+        bench = Workbench.copy_of(template, tmp_path_factory.mktemp("walk"), patched)
+
+        async def run() -> None:
+            async with opened(bench, patched, more=PLANS, watch=COMPANION["watch"]) as world:
+                await walk(world)
+
+        asyncio.run(run())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from simgrant.identities import Eid, Iccid, Imei, Imsi, InvalidIdentity, Msisdn
 
@@ -53,3 +55,37 @@ def test_a_terminal_id_that_is_no_imei_is_none() -> None:
     assert Imei.tac_of("49015420323751²") == ""
     assert Imei.tac_of("490154203237518") == "49015420"
     assert Imei("490154203237518").tac == "49015420"
+
+
+@pytest.mark.parametrize(
+    ("identity", "sound"),
+    [
+        (Imei("490154203237518"), True),
+        (Imei("490154203237517"), False),
+        (Imei("490154203237510"), True),  # 0 in the check digit's place
+        (Imei("49015420323751"), True),  # without one
+        (Imei("4901542032375101"), True),  # an IMEISV has none
+        (Iccid("8944500000000000008"), False),
+        (Eid("89049032123451234512345678901235"), True),
+        (Eid("89049032123451234512345678901236"), False),
+    ],
+)
+def test_check_digits_are_looked_at(identity: Imei | Iccid | Eid, *, sound: bool) -> None:
+    assert identity.is_sound is sound
+
+
+@given(st.text("0123456789", min_size=17, max_size=19))
+def test_one_check_digit_of_ten_fits_an_iccid(digits: str) -> None:
+    fitting = [each for each in "0123456789" if Iccid(digits + each).is_sound]
+    assert len(fitting) == 1
+    # No single digit can be wrong without being noticed.
+    good = digits + fitting[0]
+    other = good[:3] + str((int(good[3]) + 1) % 10) + good[4:]
+    assert not Iccid(other).is_sound
+
+
+@given(st.text("0123456789", min_size=30, max_size=30))
+def test_one_pair_of_check_digits_fits_an_eid(digits: str) -> None:
+    check = 98 - int(digits + "00") % 97
+    assert Eid(f"{digits}{check:02}").is_sound
+    assert not Eid(f"{digits}{(check + 1) % 100:02}").is_sound

@@ -45,8 +45,8 @@ _STYLES: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "re
 def check_config(ctx: typer.Context, *, json: JsonOption = False) -> None:
     """Read everything a start would read, and say what is wrong with it. Exit code 2 if any.
 
-    Settings, tenants, policies, profiles of clients, HSSs, SM-DP+s, key rings, certificates, and
-    the store with its revision.
+    Settings, tenants, policies, profiles of clients, HSSs, SM-DP+s, lists of devices, key rings,
+    certificates, and the store with its revision.
     """
     said = ctx.find_object(Globals) or Globals(None)
     findings = list(_look(said))
@@ -89,6 +89,8 @@ def _look(said: Globals) -> Iterator[Finding]:
     yield from _sign_ins(loaded)
     yield from _hsss(loaded)
     yield from _smdps(loaded)
+    yield from _order_calls(loaded)
+    yield from _device_lists(loaded)
     yield from _keys(loaded)
     yield from _certificates(loaded)
     yield from _portal(loaded)
@@ -226,6 +228,35 @@ def _smdps(loaded: Loaded) -> Iterator[Finding]:
         if table.certificate:
             yield _expiry(loaded.path(table.certificate))
             yield from _exposed(loaded.path(table.key))
+
+
+def _order_calls(loaded: Loaded) -> Iterator[Finding]:
+    """Look at the token of the calls on orders."""
+    from simgrant.fronts.management.orders import read_token
+    from simgrant.links.secret_file import SecretFile
+
+    if not loaded.settings.management.token_file:
+        return
+    path = loaded.path(loaded.settings.management.token_file)
+    found = _tried("orders", lambda: SecretFile(path, read_token))
+    if isinstance(found, Finding):
+        yield found
+        return
+    listen = loaded.settings.management.listen
+    yield Finding(Level.OK, "orders", f"/orders at {listen}, with the token in {path.name}")
+    yield from _exposed(path)
+
+
+def _device_lists(loaded: Loaded) -> Iterator[Finding]:
+    from simgrant import compose
+
+    settings = loaded.settings
+    found = _tried("lists", lambda: compose.device_lists(loaded))
+    if isinstance(found, Finding):
+        yield found
+    elif settings.tac_lists or settings.eid_lists:
+        names = ", ".join(f"{name} ({rows} rows)" for name, rows in found.sizes())
+        yield Finding(Level.OK, "lists", names)
 
 
 def _policies(loaded: Loaded) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from json import dumps
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,10 +29,28 @@ if TYPE_CHECKING:
     from simgrant.domain.facts import Facts
     from simgrant.domain.policy import RuleTrace
     from simgrant.flows.explain import Explained, Explanation, Fitted, Inquiry
+    from simgrant.flows.explain_esim import Supposed
     from simgrant.wire.document import Characteristic, Item
 
 _SIGNS = {"+": "green", "-": "red"}
 _COLORS = {"allowed": "green", "denied": "red", "pending": "yellow"}
+
+
+class KindName(StrEnum):
+    """What is to be done with an eSIM."""
+
+    SUBSCRIBE = "subscribe"
+    TRANSFER = "transfer"
+    RECOVER = "recover"
+
+
+class ProofName(StrEnum):
+    """How somebody has proved whose line it is."""
+
+    SIM = "sim"
+    OIDC = "oidc"
+    OTP = "otp"
+    TEMPORARY_TOKEN = "temporary_token"  # noqa: S105 - a name
 
 
 def explain(
@@ -79,6 +98,16 @@ def explain(
         str, typer.Option("--terminal-vendor", help="The device's maker.")
     ] = "",
     terminal_model: Annotated[str, typer.Option("--terminal-model", help="And its model.")] = "",
+    kind: Annotated[
+        KindName, typer.Option("--kind", help="What is to be done with an eSIM, of ap2006, ap2009.")
+    ] = KindName.SUBSCRIBE,
+    device_id: Annotated[
+        str, typer.Option("--device-id", help="IMEI or UUID of the device that gets the eSIM.")
+    ] = "",
+    eid: Annotated[str, typer.Option("--eid", help="Its EID.")] = "",
+    proof: Annotated[
+        ProofName, typer.Option("--proof", help="How who asks for an eSIM has proved himself.")
+    ] = ProofName.SIM,
     bare: Annotated[
         bool, typer.Option("--bare", help="It names neither terminal nor version, as microG.")
     ] = False,
@@ -149,12 +178,28 @@ def explain(
         StoreClaim(store_vendor.lower(), user_id),
         told if says_something else None,
         like,
+        _supposed(kind, device_id, eid, proof),
     )
     found, settings, at = run(_ask(ctx, tenant, imsi, inquiry))
     if json:
         print_json(_data(found, settings, at))
     else:
         _print(found, settings, at)
+
+
+def _supposed(kind: KindName, device_id: str, eid: str, proof: ProofName) -> Supposed:
+    """Return the request for an eSIM that is supposed."""
+    from simgrant.domain.order import Device, Kind
+    from simgrant.domain.risk import Way
+    from simgrant.flows.explain_esim import Supposed
+    from simgrant.identities import Eid, InvalidIdentity
+
+    try:
+        of = Eid(eid) if eid else None
+    except InvalidIdentity as error:
+        raise BadUsage(f"--eid: {error}") from None
+    device = Device(device_id, of) if device_id or of else None
+    return Supposed(device, Kind(kind), Way(proof))
 
 
 async def _ask(
@@ -166,6 +211,7 @@ async def _ask(
     from simgrant.flows import subscriptions
     from simgrant.flows.answer import Portal
     from simgrant.flows.clients import Clients
+    from simgrant.flows.explain_esim import ESIM_APPS
     from simgrant.spec.ids import PrivateUserIdType
 
     try:
@@ -192,6 +238,9 @@ async def _ask(
                 identities=PrivateUserIdType.OTHER
                 if here.loaded.tenants[tenant].identity_key
                 else PrivateUserIdType.PSEUDONYM,
+                esim=compose.esim_sources(here.loaded, here.store, tenant, inquiry.app_id)
+                if inquiry.app_id in ESIM_APPS
+                else None,
             )
             return found, settings, here.now
     except subscriptions.BadRow as problem:
@@ -213,12 +262,14 @@ def _print(found: Explanation, settings: Settings, at: int) -> None:
         typer.echo(paint(f"Refused: {found.refusal}", "red", bold=True))
         typer.echo("What follows is what it would get otherwise.")
     _head("Facts")
-    facts = list(_facts(found.facts, at))
+    facts = [each for each in _facts(found.facts, at) if _is_told(found, each[0])]
     width = max(len(value) for _, value, *_ in facts)
     for name, value, source, age in facts:
         typer.echo(f"  {name:<14}{value:<{width}}  {paint(source + age, dim=True)}")
     for explained in found.explained:
         _print_decision(explained)
+    if found.limit:
+        typer.echo(paint(f"  A limit is in the way: {found.limit}", "red", bold=True))
     if found.fitted is not None:
         _print_client(found.fitted, settings)
     _head("The phone gets")
@@ -237,6 +288,13 @@ def _head(text: str) -> None:
     typer.echo(f"\n{paint(text, 'cyan', bold=True)}")
 
 
+def _is_told(found: Explanation, name: str) -> bool:
+    """Say whether a fact is about what was asked: those of eSIMs are gathered for them alone."""
+    from simgrant.domain.facts import ACTIVATION
+
+    return name not in ACTIVATION or found.facts.kind.value is not None
+
+
 def _facts(facts: Facts, at: int) -> Iterable[tuple[str, str, str, str]]:
     from simgrant.telemetry.record import facts_record
 
@@ -253,6 +311,10 @@ def _fact_text(value: Any) -> str:
 
     if isinstance(value, IntEnum):
         return value.name.lower()
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "not known"
     if isinstance(value, frozenset):
         return ", ".join(sorted(value)) or "nothing"
     if type(value) is tuple:
@@ -385,7 +447,8 @@ def _data(found: Explanation, settings: Settings, at: int) -> dict[str, Any]:
     from simgrant.flows.subscriptions import as_data
     from simgrant.telemetry.record import decision_record, facts_record
 
-    facts = facts_record(found.facts, now=at)
+    told = facts_record(found.facts, now=at)
+    facts = {name: entry for name, entry in told.items() if _is_told(found, name)}
     for name, entry in facts.items():
         value = getattr(found.facts, name).value
         if isinstance(value, frozenset):
@@ -401,6 +464,7 @@ def _data(found: Explanation, settings: Settings, at: int) -> dict[str, Any]:
     return {
         "subscription": as_data(found.subscription),
         "refusal": found.refusal or None,
+        "limit": found.limit or None,
         "facts": facts,
         "decisions": [
             decision_record(each.decision)

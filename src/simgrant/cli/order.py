@@ -5,7 +5,7 @@ ICCIDs, EIDs and IMSIs are shown in clear here, on the management plane, and are
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,9 +25,9 @@ from simgrant.cli.common import (
     settings,
 )
 from simgrant.cli.common import table as show_table
+from simgrant.cli.order_work import commands, order_table
 
 if TYPE_CHECKING:
-    from simgrant.domain.order import Order
     from simgrant.domain.owner import Owner
     from simgrant.identities import Iccid
     from simgrant.ports.store import Store
@@ -42,7 +42,7 @@ _AT_ONCE = 5_000
 
 @app.callback()
 def order() -> None:
-    """Look at orders, end one, and keep the stock of profiles."""
+    """Look at orders, do what they wait for, and keep the stock of profiles."""
 
 
 @app.command()
@@ -69,7 +69,7 @@ def show(
         if not orders:
             note("there are no orders")
             return
-        _table(orders)
+        order_table(orders)
         note("")
         show_table(
             ("AT", "ORDER", "WHAT HAPPENED", "STATE", "TO DO", "REASON"),
@@ -95,7 +95,8 @@ def orphans(
 ) -> None:
     """Show orders of which an SM-DP+ may have a profile that nobody knows of.
 
-    Look for them at the SM-DP+ by the EID and the time; `order end` settles one.
+    Look for them at the SM-DP+ by the EID and the time, give them back there, and settle each with
+    `order found`. The order itself may be in use.
     """
 
     async def work() -> None:
@@ -109,44 +110,9 @@ def orphans(
                 [{"whose": push_owner(kept.owner), **order_data(kept.order)} for kept in found]
             )
         elif found:
-            _table([kept.order for kept in found])
+            order_table([kept.order for kept in found])
         else:
             note("no orphan is suspected")
-
-    run(work())
-
-
-@app.command()
-def end(
-    ctx: typer.Context,
-    whose: WhoseArgument,
-    order_id: Annotated[
-        str, typer.Argument(metavar="ORDER", help="The order's id, or its first letters.")
-    ],
-    *,
-    tenant: TenantOption = "default",
-) -> None:
-    """End an order: what it has at the SM-DP+ and nobody uses is given back."""
-
-    async def work() -> None:
-        from simgrant.domain.order import OutOfOrder
-        from simgrant.flows.ordering import give_up
-
-        async with desk(ctx, tenant) as here:
-            owner = await _owner(here.store, tenant, whose)
-            meant = [
-                each
-                for each in await here.store.orders.of(tenant, owner)
-                if each.order_id.startswith(order_id.lower())
-            ]
-            if len(meant) != 1:
-                raise Refused(f"{len(meant)} orders of {whose} begin with {order_id}")
-            try:
-                after = await give_up(here.store.orders, tenant, owner, meant[0], at=here.now)
-            except OutOfOrder:
-                raise Refused("it has ended already") from None
-        what = "its profile is given back" if after.todo else "there was nothing to give back"
-        note(f"order {after.order_id[:8]} has ended; {what}")
 
     run(work())
 
@@ -173,8 +139,8 @@ def forget(
         owner = Enterprise(enterprise.lower())
         async with desk(ctx, tenant) as here:
             orders = await here.store.orders.of(tenant, owner)
-            if any(each.todo for each in orders):
-                raise Refused("something is still to be done at an SM-DP+: try again later")
+            if any(each.todo or each.awaits for each in orders):
+                raise Refused("something is still to be done for one: see `order show`")
             live = sum(each.state is not OrderState.ENDED for each in orders)
             if not yes:
                 note(f"would delete {len(orders)} orders, {live} of them live; do it with --yes")
@@ -270,22 +236,5 @@ def _iccids(path: Path) -> Iterator[Iccid]:
                 raise BadUsage(f"--add {path}, line {number}: {error}") from None
 
 
-def _table(orders: Iterable[Order]) -> None:
-    from simgrant.flows.moments import moment
-
-    show_table(
-        ("ORDER", "APP", "STATE", "TO DO", "ICCID", "EID", "SINCE", "REASON"),
-        (
-            (
-                each.order_id[:8],
-                each.app_id,
-                each.state.value,
-                each.todo.value if each.todo else "-",
-                each.iccid.digits if each.iccid else "-",
-                each.device.eid.digits if each.device.eid else "-",
-                str(moment(each.created_at)),
-                each.reason or "-",
-            )
-            for each in orders
-        ),
-    )
+for _name, _command in commands():
+    app.command(_name)(_command)

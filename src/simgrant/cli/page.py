@@ -27,6 +27,9 @@ def page(
     store: Annotated[
         str, typer.Option("--store", metavar="VENDOR[:USER]", help="Which app store, of ap2012.")
     ] = "",
+    order: Annotated[
+        str, typer.Option("--order", help="Which eSIM order, of ap2006 and ap2009: how it begins.")
+    ] = "",
     tenant: TenantOption = "default",
 ) -> None:
     """Print a link to the web view of a subscription's service, good for some minutes."""
@@ -37,6 +40,8 @@ def page(
         from simgrant.errors import Conflict
         from simgrant.flows import subscriptions
         from simgrant.flows.answer import Portal, handle_of, page_of
+        from simgrant.flows.esim_means import FEATURES
+        from simgrant.flows.esim_pages import order_about
         from simgrant.flows.web_views import WEB_VIEWS
 
         app_id = app_id_of(app)
@@ -52,6 +57,8 @@ def page(
             if not vendor:
                 raise BadUsage("say which store, with --store")
             about = (vendor.lower(), user_id)
+        if app_id in FEATURES and not order:
+            raise BadUsage("say which order, with --order; `simgrant order show` has them")
         async with desk(ctx, tenant) as here:
             settings = here.loaded.settings.portal
             own = here.loaded.tenants[tenant].portal_url
@@ -64,6 +71,12 @@ def page(
                 raise BadUsage(str(problem)) from None
             except Conflict as conflict:
                 raise Refused(f"{imsi}: {conflict.for_operator}") from None
+            if app_id in FEATURES:
+                there = await here.store.orders.of(tenant, found.imsi)
+                meant = [each for each in there if each.order_id.startswith(order.lower())]
+                if len(meant) != 1 or meant[0].app_id != app_id:
+                    raise Refused(f"{len(meant)} orders of {imsi} begin with {order}")
+                about = order_about(meant[0])
             ring = here.keys().ring
             handle = handle_of(portal, app_id, found, "", ring=ring, now=here.now, about=about)
             return f"{page_of(portal, app_id)}?flow={handle}"

@@ -90,6 +90,24 @@ class ProvisioningName(StrEnum):
     IN_PROGRESS = "in_progress"
 
 
+class YesNoName(StrEnum):
+    """Whether something is so."""
+
+    YES = "yes"
+    NO = "no"
+
+
+class NumberTypeName(StrEnum):
+    """What kind of number a line has."""
+
+    UNKNOWN = "unknown"
+    MOBILE = "mobile"
+    FIXED = "fixed"
+    VOIP = "voip"
+    DATA_ONLY = "data_only"
+    M2M = "m2m"
+
+
 class FormName(StrEnum):
     """How a file of rows is written."""
 
@@ -101,9 +119,6 @@ class FormName(StrEnum):
 MsisdnOption = Annotated[str, typer.Option("--msisdn", help="Telephone number, E.164.")]
 PlanOption = Annotated[str, typer.Option("--plan", help="Plan of the tenant's policy.")]
 Gid1Option = Annotated[str, typer.Option("--gid1", help="GID1 of the SIM, hexadecimal.")]
-IccidOption = Annotated[
-    str | None, typer.Option("--iccid", metavar="DIGITS", help="ICCID of the SIM; or: unknown.")
-]
 TermsOption = Annotated[
     ConsentName | None, typer.Option("--terms", help="Terms and conditions (TC_Status).")
 ]
@@ -124,6 +139,25 @@ VisitedOption = Annotated[
 ]
 ProvisioningOption = Annotated[
     ProvisioningName | None, typer.Option("--provisioning", help="VoWiFi in the network.")
+]
+
+
+IccidOption = Annotated[str, typer.Option("--iccid", help="ICCID of the SIM.")]
+SimSinceOption = Annotated[
+    str,
+    typer.Option(
+        "--sim-since", metavar="TIME", help="When the line got its SIM, such as 2026-11-01."
+    ),
+]
+PortFreezeOption = Annotated[
+    YesNoName | None,
+    typer.Option("--port-freeze", help="Whether it is locked against being moved."),
+]
+PrepaidOption = Annotated[
+    YesNoName | None, typer.Option("--prepaid", help="Whether it is a prepaid line.")
+]
+NumberTypeOption = Annotated[
+    NumberTypeName | None, typer.Option("--number-type", help="What kind of number it has.")
 ]
 
 
@@ -164,9 +198,13 @@ def add(
     address: AddressOption = None,
     address_id: AddressIdOption = "",
     gid1: Gid1Option = "",
-    iccid: IccidOption = None,
     provisioning: ProvisioningOption = None,
     visited_plmn: VisitedOption = None,
+    iccid: IccidOption = "",
+    sim_since: SimSinceOption = "",
+    port_freeze: PortFreezeOption = None,
+    prepaid: PrepaidOption = None,
+    number_type: NumberTypeOption = None,
     tenant: TenantOption = "default",
 ) -> None:
     """Add one subscription. On a terminal, keys that were not given are asked for."""
@@ -178,13 +216,13 @@ def add(
         "plan": plan,
         "status": status.value,
         "gid1": gid1,
-        "iccid": _known(iccid) or "",
         "provisioning": provisioning.value if provisioning else "",
-        "visited_plmn": _known(visited_plmn) or "",
+        "visited_plmn": _visited(visited_plmn) or "",
         "terms": terms.value if terms else "",
         "terms_version": terms_version,
         "address": address.value if address else "",
         "address_id": address_id,
+        **_line(iccid, sim_since, port_freeze, prepaid, number_type),
     }
     keys = {
         "k": ki or _key_from(ki_file),
@@ -263,8 +301,26 @@ def _asked_keys() -> dict[str, str]:
     return {"k": ki, "opc": typer.prompt("OPc", hide_input=True)}
 
 
-def _known(text: str | None) -> str | None:
-    """Return the digits, empty for what shall be forgotten, None for no change."""
+def _line(
+    iccid: str,
+    sim_since: str,
+    port_freeze: YesNoName | None,
+    prepaid: YesNoName | None,
+    number_type: NumberTypeName | None,
+) -> dict[str, str]:
+    """Return what is to be noted about the line, as columns of an import."""
+    found = {
+        "iccid": iccid,
+        "sim_since": sim_since,
+        "port_freeze": port_freeze,
+        "prepaid": prepaid,
+        "number_type": number_type,
+    }
+    return {name: str(value) for name, value in found.items() if value}
+
+
+def _visited(text: str | None) -> str | None:
+    """Return the digits, empty for a network that shall be forgotten, None for no change."""
     return "" if text is not None and text.lower() in _FORGET else text
 
 
@@ -296,11 +352,13 @@ def show(
             push = subscriptions.registered_data(held) if held else []
             pending = subscriptions.pending_data(held) if held else []
             told = await subscriptions.notices_told(here.store, found, here.keys().ring)
+            line = subscriptions.marks_data(held.marks) if held else []
         if json:
             print_json(
                 data
                 | {
                     "consents": consents,
+                    "line": line,
                     "terminals": len(terminals),
                     "push_registrations": push,
                     "pending_notices": pending,
@@ -310,6 +368,10 @@ def show(
             return
         pairs((name, _cell(value)) for name, value in data.items())
         pairs((each["kind"], f"{each['status']} since {each['at']}") for each in consents)
+        pairs(
+            (each["mark"], f"{each['value']} since {each['since'] or 'it is known'}")
+            for each in line
+        )
         pairs(
             ("terminal", f"{each.terminal_id} {each.vendor} {each.model}".rstrip())
             for each in terminals
@@ -395,13 +457,17 @@ def set_fields(
     msisdn: MsisdnOption = "",
     visited_plmn: VisitedOption = None,
     gid1: Annotated[str | None, typer.Option("--gid1", help="GID1, hexadecimal.")] = None,
-    iccid: IccidOption = None,
     status: Annotated[StatusName | None, typer.Option("--status")] = None,
     provisioning: ProvisioningOption = None,
     terms: TermsOption = None,
     terms_version: TermsVersionOption = "",
     address: AddressOption = None,
     address_id: AddressIdOption = "",
+    iccid: IccidOption = "",
+    sim_since: SimSinceOption = "",
+    port_freeze: PortFreezeOption = None,
+    prepaid: PrepaidOption = None,
+    number_type: NumberTypeOption = None,
     pin_file: Annotated[
         Path | None,
         typer.Option(
@@ -415,15 +481,15 @@ def set_fields(
     given = {
         "plan": plan or None,
         "msisdn": msisdn or None,
-        "visited_plmn": _known(visited_plmn),
+        "visited_plmn": _visited(visited_plmn),
         "gid1": gid1,
-        "iccid": _known(iccid),
         "status": status,
         "provisioning": provisioning,
         "terms": terms,
         "terms_version": terms_version or None,
         "address": address,
         "address_id": address_id or None,
+        **_line(iccid, sim_since, port_freeze, prepaid, number_type),
     }
     values = {name: str(value) for name, value in given.items() if value is not None}
     if not values and pin_file is None and not no_pin:

@@ -22,9 +22,11 @@ import msgspec
 from simgrant.config import texts
 from simgrant.config.clients import profile_problems, with_shipped
 from simgrant.config.diameter import diameter_problems
+from simgrant.config.esims import rule_problems, source_problems
 from simgrant.config.model import (
     Apns,
     DiameterPeer,
+    EidList,
     Esim,
     Fcm,
     Hss,
@@ -33,13 +35,16 @@ from simgrant.config.model import (
     Partner,
     PlanOffer,
     Profile,
+    ProfileSource,
     Section,
     Settings,
     Smdp,
     Sms,
+    TacList,
     Tenant,
     Wns,
 )
+from simgrant.domain.pace import MOST_WINDOW_S
 from simgrant.domain.plan_offer import MOST_PLAN_ID
 from simgrant.errors import StartRefused
 from simgrant.nouns import noun
@@ -66,7 +71,10 @@ NAMED = {
     "hss": Hss,
     "smdp": Smdp,
     "esim": Esim,
+    "profile_sources": ProfileSource,
     "plan_offers": PlanOffer,
+    "tac_lists": TacList,
+    "eid_lists": EidList,
     **{kind.__name__.lower(): kind for kind in CHANNELS},
 }
 """Sections that hold one table per name."""
@@ -383,7 +391,7 @@ def _esim_problems(loaded: Loaded) -> list[str]:
     for name, esim in loaded.settings.esim.items():
         where = f"esim.{name}"
         found += _unknown_tenants(where, esim.tenants, loaded)
-        if not esim.profile_type:
+        if not esim.profile_type and esim.order_mode == "ecs":
             found.append(f"{where}.profile_type: must be set")
         if esim.app == "companion" and not esim.services:
             found.append(f"{where}.services: a companion needs one")
@@ -392,6 +400,7 @@ def _esim_problems(loaded: Loaded) -> list[str]:
             found.append(f"{where}.most: {esim.most} is not within 1 to {highest}")
         if not 1 <= esim.most_an_hour <= 1_000_000:
             found.append(f"{where}.most_an_hour: {esim.most_an_hour} is not within 1 to 1000000")
+        found += _condition_problems(where, esim, loaded.settings)
         found += [
             f'{where}.{key}: is for app = "primary" alone'
             for key, unset in (
@@ -407,29 +416,7 @@ def _esim_problems(loaded: Loaded) -> list[str]:
             if plan not in loaded.settings.plan_offers
         ]
         tenants = esim.tenants or tuple(loaded.tenants)
-        smdp = loaded.settings.smdp.get(esim.smdp)
-        if smdp is None:
-            found.append(f"{where}.smdp: there is no [smdp.{esim.smdp}]")
-        else:
-            offers = map(loaded.settings.plan_offers.get, esim.plans)
-            types = {esim.profile_type, *(offer.profile_type for offer in offers if offer)} - {""}
-            found += [
-                f"{where}: smdp.{esim.smdp} has no profile type {kind}"
-                for kind in sorted(types)
-                if smdp.profile_types and kind not in smdp.profile_types
-            ]
-            if esim.old_profile != "kept" and not (
-                smdp.deletion_point and loaded.settings.es2plus.listen
-            ):
-                found.append(
-                    f"{where}.old_profile: nobody tells us of deletions without es2plus.listen and "
-                    f"smdp.{esim.smdp}.deletion_point"
-                )
-            found += [
-                f"{where}: smdp.{esim.smdp} is not for tenant {tenant}"
-                for tenant in tenants
-                if smdp.tenants and tenant not in smdp.tenants
-            ]
+        found += source_problems(where, esim, loaded.settings, tenants)
         if esim.app == "enterprise" and esim.portal != "never":
             found.append(f"{where}.portal: a system is shown no page")
         found += [
@@ -441,12 +428,40 @@ def _esim_problems(loaded: Loaded) -> list[str]:
         for tenant in tenants:
             if claimed.setdefault((tenant, esim.app), where) != where:
                 found.append(f"{where}: tenant {tenant} has one for {esim.app} already")
+    found += rule_problems(loaded.settings)
+    for key, lists in (
+        ("tac_lists", loaded.settings.tac_lists),
+        ("eid_lists", loaded.settings.eid_lists),
+    ):
+        found += [
+            f"{key}.{name}.file: must be set" for name, each in lists.items() if not each.file
+        ]
     for name, offer in loaded.settings.plan_offers.items():
         if not offer.name:
             found.append(f"plan_offers.{name}.name: must be set")
         if len(name) > MOST_PLAN_ID:
             found.append(f"plan_offers.{name}: more than {MOST_PLAN_ID} letters")
     return found
+
+
+def _condition_problems(where: str, esim: Esim, settings: Settings) -> Iterator[str]:
+    """Name what is wrong with what a table of eSIMs asks of devices."""
+    for key, name, lists in (
+        ("tac_list", esim.tac_list, settings.tac_lists),
+        ("eid_list", esim.eid_list, settings.eid_lists),
+    ):
+        if name and name not in lists:
+            yield f"{where}.{key}: there is no [{key}s.{name}]"
+    for key, number, least, most in (
+        ("window_h", esim.window_h, 1, MOST_WINDOW_S // 3600),
+        ("per_line", esim.per_line, 0, 1_000_000),
+        ("per_eid", esim.per_eid, 0, 1_000_000),
+        ("per_imei", esim.per_imei, 0, 1_000_000),
+        ("lines_per_eid", esim.lines_per_eid, 0, 1_000),
+        ("sign_in_life_s", esim.sign_in_life_s, 60, 86_400),
+    ):
+        if not least <= number <= most:
+            yield f"{where}.{key}: {number} is not within {least} to {most}"
 
 
 def _teller_problems(settings: Settings) -> Iterator[str]:

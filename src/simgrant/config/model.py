@@ -68,10 +68,14 @@ class Device(Section, frozen=True):
 
 
 class Management(Section, frozen=True):
-    """The listener for operations: /healthz, /readyz, /metrics, /services.json."""
+    """The listener for operations: /healthz, /readyz, /metrics, /services.json, and with a token
+    /orders (see [eSIM](../esim.md))."""
 
     listen: str = "127.0.0.1:8081"
-    """Address and port. Never expose it to devices; it has no authentication of its own."""
+    """Address and port. Never expose it to devices; all but /orders is for whoever reaches it."""
+    token_file: str = ""
+    """File with the token that whoever calls /orders has to bring (`Authorization: Bearer …`), of
+    32 characters or more. Read again when it changes. Empty = there is no /orders."""
 
 
 class Portal(Section, frozen=True):
@@ -485,6 +489,10 @@ class Smdp(Section, frozen=True):
     """Whether ICCIDs of fewer than 20 digits are sent with `F` up to 20."""
     profile_types: tuple[str, ...] = ()
     """What may be ordered of it; empty = anything."""
+    remembers_calls: bool = False
+    """Whether it knows a downloadOrder that comes again by its call identifier, and reserves
+    nothing more for it. Without that, `allocation = "peer"` suspects an orphan after each lost
+    answer."""
     post_confirm_delay_s: float = 0.0
     """Seconds from a confirmed order until its profile can really be downloaded."""
     connect_timeout_s: float = 3.0
@@ -779,13 +787,22 @@ class Esim(Section, frozen=True):
     `enterprise` what a company's device management orders (ap2011)."""
     tenants: tuple[str, ...] = ()
     """Tenants that offer it; empty = all. A tenant has one of each."""
+    order_mode: Literal["ecs", "bss"] = "ecs"
+    """Who orders profiles: `ecs` = simgrant, of an SM-DP+; `bss` = your BSS, which simgrant asks,
+    and which hands them in (`simgrant order list --waiting`, `order deliver`)."""
     smdp: str = ""
-    """The `[smdp.NAME]` that its profiles are ordered of. Must be set."""
+    """The `[smdp.NAME]` that its profiles are ordered of. Must be set, unless the BSS orders."""
+    sources: tuple[str, ...] = ()
+    """The `[profile_sources.NAME]` that are tried in this order before `smdp`; the first that fits
+    a new order is where its profile comes from, for good."""
     profile_type: str = ""
-    """What the SM-DP+ calls these profiles. Must be set."""
+    """What the SM-DP+ calls these profiles. Must be set, unless the BSS orders: then it is told."""
     allocation: Literal["pool", "peer"] = "pool"
     """Who chooses the ICCID: `pool` = simgrant, of its own stock (`simgrant order stock`); `peer` =
     the SM-DP+, and then a lost answer may leave a profile that nobody knows of."""
+    release: Literal["at_once", "on_word"] = "at_once"
+    """When a profile that was ordered of an SM-DP+ may be downloaded: `on_word` = once somebody
+    says so (`simgrant order release`), since it was paid for, say; until then its device waits."""
     services: tuple[Literal["SharedNumber", "DiffNumber", "FamilyNumber"], ...] = ("SharedNumber",)
     """Whose numbers companions may have, the usual one first."""
     most: int = 5
@@ -795,6 +812,27 @@ class Esim(Section, frozen=True):
     download: Literal["activation_code", "smdp_address"] = "activation_code"
     """What devices are told: an activation code, or the SM-DP+, which knows the profile by the
     device's EID."""
+    tac_list: str = ""
+    """The `[tac_lists.NAME]` of devices for these profiles; empty = none. The policy says what
+    follows from it (see [Who may have an eSIM](../esim-rules.md))."""
+    eid_list: str = ""
+    """The `[eid_lists.NAME]` of eUICCs, likewise."""
+    identifiers: Literal["warn", "strict"] = "warn"
+    """What becomes of an IMEI, EID or ICCID whose check digits are wrong: `warn` = it is taken,
+    noted in the record and counted; `strict` = OperationResult 102."""
+    window_h: int = 24
+    """Hours in which orders are counted, for the three limits that follow. At most 744."""
+    per_line: int = 10
+    """Orders of one subscription in that time; 0 = no limit."""
+    per_eid: int = 10
+    """Orders for one eUICC in that time, of all subscriptions; 0 = no limit."""
+    per_imei: int = 10
+    """Orders for one device in that time, of all subscriptions; 0 = no limit."""
+    lines_per_eid: int = 1
+    """Subscriptions that may have profiles on one eUICC at a time. Phones with two lines of yours
+    need 2; 0 = no limit."""
+    sign_in_life_s: int = 3600
+    """Seconds for which a sign-in counts, where the policy asks for one (`step_up`)."""
     plans: tuple[str, ...] = ()
     """The `[plan_offers.NAME]` that may be chosen from, in this order; empty = no choice."""
     old_profile: Literal["kept", "deleted", "reused"] = "kept"
@@ -813,6 +851,20 @@ class Esim(Section, frozen=True):
     `always` = they confirm each order. Then pages also say why an eSIM cannot be had."""
 
 
+class TacList(Section, frozen=True):
+    """Devices by TAC, for [eSIM](../esim-rules.md)."""
+
+    file: str = ""
+    """CSV with the columns `tac,vendor,model,allow`. Read again when it changes. Must be set."""
+
+
+class EidList(Section, frozen=True):
+    """eUICCs by EID, for [eSIM](../esim-rules.md)."""
+
+    file: str = ""
+    """CSV with the columns `eid,vendor,allow`. Read again when it changes. Must be set."""
+
+
 class AccountPins(Section, frozen=True):
     """PINs by which subscribers confirm [eSIM](../esim.md) orders."""
 
@@ -820,6 +872,28 @@ class AccountPins(Section, frozen=True):
     """Wrong tries after which a subscription's PIN is locked."""
     lock_s: int = 86400
     """Seconds from the last try until it may be tried again."""
+
+
+class ProfileSource(Section, frozen=True):
+    """An SM-DP+ for some of an [eSIM](../esim.md)'s orders: for those that fit every condition."""
+
+    smdp: str = ""
+    """The `[smdp.NAME]`. Must be set."""
+    profile_type: str = ""
+    """What it calls these profiles; empty = as the order says, by its plan or the eSIM's table."""
+    allocation: Literal["", "pool", "peer"] = ""
+    """Who chooses the ICCID; empty = as the eSIM's table says."""
+    eid_prefixes: tuple[str, ...] = ()
+    """EIDs that begin so. A device without an EID fits no condition about EIDs."""
+    eid_ranges: tuple[str, ...] = ()
+    """Or EIDs in one of these ranges, `first-last`, of 32 digits each."""
+    profile_types: tuple[str, ...] = ()
+    """Orders for one of these types."""
+    vendors: tuple[str, ...] = ()
+    """Devices of one of these makers, in any letter case, as they say themselves."""
+    share: float = 1.0
+    """How much of what fits comes from here, 0 to 1; which devices these are follows from a keyed
+    hash of each one's EID, or identity. The others are tried further down."""
 
 
 class PlanOffer(Section, frozen=True):
@@ -945,7 +1019,14 @@ class Settings(Section, frozen=True):
     """OpenID providers by name."""
     account_pins: AccountPins = AccountPins()
     esim: dict[str, Esim] = {}
-    plan_offers: dict[str, PlanOffer] = {}
     """eSIMs that devices may have."""
+    profile_sources: dict[str, ProfileSource] = {}
+    """SM-DP+s for some of their orders."""
+    plan_offers: dict[str, PlanOffer] = {}
+    """Plans that may be chosen with them."""
+    tac_lists: dict[str, TacList] = {}
+    """Lists of devices by name."""
+    eid_lists: dict[str, EidList] = {}
+    """Lists of eUICCs by name."""
     tenants: dict[str, Tenant] = {}
     """Tenants by name (lower case letters, digits, hyphen)."""

@@ -13,8 +13,11 @@ from dataclasses import field
 from enum import Enum
 from typing import Any, TypeAlias
 
+from simgrant.domain.device_lists import Listing
 from simgrant.domain.facts import Area, Fact, Facts, Purchases, Question
+from simgrant.domain.order import Kind
 from simgrant.domain.problems import Problems, did_you_mean, shown
+from simgrant.domain.risk import SIGNED_IN, NumberType, Way
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
 from simgrant.nouns import noun
 from simgrant.spec.ids import ProvStatus
@@ -26,6 +29,7 @@ MOST_VALUES = 10_000
 MOST_DEPTH = 4
 """Groups inside groups."""
 MOST_TEXT = 64
+MOST_HOURS = 20 * 8_784
 DEVICE_SUBJECTS = frozenset({"tac", "vendor", "model"})
 """The subjects that say what the device is."""
 
@@ -97,6 +101,13 @@ class Failure:
     """Name, value, source of the fact and its Unix seconds, for each fact looked at."""
 
 
+def nobody_signed_in(known: Mapping[str, Subject]) -> Comparison:
+    """Return the condition that nobody signed in, which every rule with ``step_up`` has."""
+    ways = sorted(SIGNED_IN)
+    text = f"proof not in {_listed(list(ways))}"
+    return Comparison(text, _test(_proof, "not_in", list(ways)), known["proof"])
+
+
 def subjects(names: Names) -> Mapping[str, Subject]:
     """Return everything a condition may be about, by name."""
     known = (
@@ -133,6 +144,15 @@ def subjects(names: Names) -> Mapping[str, Subject]:
         Subject("model", _model, _folded, _TEXT, lambda f: f.device),
         Subject("store", _store, _folded, _TEXT, lambda f: f.wish),
         Subject("purchases", _purchases, _one_of(Purchases), _CHOICE, lambda f: f.store),
+        Subject("kind", _kind, _one_of(Kind), _CHOICE, lambda f: f.kind),
+        Subject("proof", _proof, _one_of(Way), _CHOICE, lambda f: f.proof),
+        Subject("sim_age_h", _sim_age_h, _hours, _AGE, lambda f: f.sim_age_h),
+        Subject("imei_age_h", _imei_age_h, _hours, _AGE, lambda f: f.imei_age_h),
+        Subject("port_freeze", _port_freeze, _boolean, ("is",), lambda f: f.port_freeze),
+        Subject("prepaid", _prepaid, _boolean, ("is",), lambda f: f.prepaid),
+        Subject("number_type", _number_type, _one_of(NumberType), _CHOICE, lambda f: f.number_type),
+        Subject("tac_list", _tac_list, _one_of(Listing), _CHOICE, lambda f: f.tac_list),
+        Subject("eid_list", _eid_list, _one_of(Listing), _CHOICE, lambda f: f.eid_list),
         Subject("feature", _feature, _named(names.features), _CHOICE),
     )
     return {subject.name: subject for subject in known}
@@ -281,6 +301,7 @@ class _Compiler:
 _CHOICE = ("is", "not", "in", "not_in")
 _TEXT = (*_CHOICE, "starts_with")
 _SET = ("has", "lacks")
+_AGE = ("under", "at_least")
 _NEEDS_LIST = ("in", "not_in")
 _TAKES_LIST = (*_NEEDS_LIST, "starts_with")
 _SIGNS = {
@@ -291,6 +312,8 @@ _SIGNS = {
     "has": "has",
     "lacks": "lacks",
     "starts_with": "starts with",
+    "under": "<",
+    "at_least": "≥",
 }
 
 
@@ -323,6 +346,10 @@ def _test(read: Read, operator: str, operands: list[Any]) -> Test:
             return lambda facts, question: one in read(facts, question)
         case "lacks":
             return lambda facts, question: one not in read(facts, question)
+        case "under":
+            return lambda facts, question: (read(facts, question) or 0) < one
+        case "at_least":
+            return lambda facts, question: (read(facts, question) or 0) >= one
         case _:
             return lambda facts, question: read(facts, question).startswith(prefixes)
 
@@ -357,6 +384,8 @@ def _value(subject: Subject, facts: Facts, question: Question) -> tuple[str, str
         text = _spelling(value)
     elif isinstance(value, bool):
         text = "true" if value else "false"
+    elif isinstance(value, int):
+        text = str(value)
     else:
         text = shown(value) if value else "unknown"
     if subject.fact is None or (subject.name == "area" and value != facts.area.value):
@@ -433,6 +462,42 @@ def _purchases(facts: Facts, _question: Question) -> Purchases:
     return facts.store.value.purchases
 
 
+def _kind(facts: Facts, _question: Question) -> Kind | None:
+    return facts.kind.value
+
+
+def _proof(facts: Facts, _question: Question) -> Way:
+    return facts.proof.value
+
+
+def _sim_age_h(facts: Facts, _question: Question) -> int | None:
+    return facts.sim_age_h.value
+
+
+def _imei_age_h(facts: Facts, _question: Question) -> int | None:
+    return facts.imei_age_h.value
+
+
+def _port_freeze(facts: Facts, _question: Question) -> bool:
+    return facts.port_freeze.value
+
+
+def _prepaid(facts: Facts, _question: Question) -> bool:
+    return facts.prepaid.value
+
+
+def _number_type(facts: Facts, _question: Question) -> NumberType:
+    return facts.number_type.value
+
+
+def _tac_list(facts: Facts, _question: Question) -> Listing:
+    return facts.tac_list.value
+
+
+def _eid_list(facts: Facts, _question: Question) -> Listing:
+    return facts.eid_list.value
+
+
 def _feature(_facts: Facts, question: Question) -> str:
     return question.feature
 
@@ -495,6 +560,13 @@ def _prefix(given: object, *, numeric: bool) -> object:
     if numeric and not (isinstance(text, str) and text.isascii() and text.isdigit()):
         raise _Wrong(f"must be digits, not {shown(given)}")
     return text
+
+
+def _hours(given: object) -> object:
+    """What nobody knows the age of counts as new: 0."""
+    if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= MOST_HOURS:
+        raise _Wrong(f"must be hours, 1 to {MOST_HOURS}, not {shown(given)}")
+    return given
 
 
 def _boolean(given: object) -> object:

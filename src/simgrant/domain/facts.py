@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from typing import Generic, NamedTuple, TypeVar
 
+from simgrant.domain.device_lists import Listing
 from simgrant.domain.holdings import Purchase
+from simgrant.domain.order import Kind
 from simgrant.domain.plans import NO_PLAN, Plan
+from simgrant.domain.risk import NumberType, Way
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
 from simgrant.nouns import Word, noun
 from simgrant.spec.ids import ProvStatus
@@ -141,11 +144,43 @@ class Facts:
     satellite: Fact[ConsentStatus] = Fact(ConsentStatus.NOT_REQUIRED, NOBODY)
     """Whether the subscriber has switched it on."""
     store: Fact[StoreState] = Fact(NO_STORE, NOBODY)
+    kind: Fact[Kind | None] = Fact(None, NOBODY)
+    """What is to be done with an eSIM."""
+    proof: Fact[Way] = Fact(Way.UNKNOWN, NOBODY)
+    """How whoever asks for it proved whose line it is."""
+    sim_age_h: Fact[int | None] = Fact(None, NOBODY)
+    """Hours for which the line has had its SIM."""
+    imei_age_h: Fact[int | None] = Fact(None, NOBODY)
+    """Hours for which the asking device has been known with this SIM."""
+    port_freeze: Fact[bool] = Fact(value=False, source=NOBODY)
+    """Whether the subscriber has the line locked against being moved."""
+    prepaid: Fact[bool] = Fact(value=False, source=NOBODY)
+    number_type: Fact[NumberType] = Fact(NumberType.UNKNOWN, NOBODY)
+    tac_list: Fact[Listing] = Fact(Listing.UNLISTED, NOBODY)
+    """What the list of TACs says of the device that gets the eSIM."""
+    eid_list: Fact[Listing] = Fact(Listing.UNLISTED, NOBODY)
+    """What the list of EIDs says of its eUICC."""
 
 
 HELD = frozenset({"boosts", "usage", "satellite", "store"})
 """The facts that are made of what a subscription holds. They are looked at only for services that
 need them; for all others they are as above."""
+
+ACTIVATION = frozenset(
+    {
+        "kind",
+        "proof",
+        "sim_age_h",
+        "imei_age_h",
+        "port_freeze",
+        "prepaid",
+        "number_type",
+        "tac_list",
+        "eid_list",
+    }
+)
+"""The facts about who gets an eSIM. They are gathered for such requests alone, and rules about
+nothing else may look at them."""
 
 
 @noun

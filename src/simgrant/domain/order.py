@@ -2,8 +2,9 @@
 
 ``step`` takes an order and something that happened, and returns the order as it is then. It is
 pure and total: an event that does not fit where the order is raises `OutOfOrder` and nothing
-changes. What has to be done at the SM-DP+ is the order's `todo`; whoever wrote the order down does
-it and comes back with what became of it.
+changes. What has to be done at the SM-DP+, or at the BSS where that orders the profiles, is the
+order's `todo`; whoever wrote the order down does it and comes back with what became of it. What
+others have to do is what it `awaits`.
 
 ::
 
@@ -14,7 +15,9 @@ it and comes back with what became of it.
     any of these --GivenUp, Unsubscribed, Polled too often--> ended
 
 Where the old profile has to be gone first, what was chosen or answered leads to ``deleting``. Where
-that profile is used again, it is given back to the SM-DP+ before it is ordered anew.
+that profile is used again, it is given back to the SM-DP+ before it is ordered anew. A profile that
+the BSS orders is `Delivered`, perhaps long after it said `Later`, or `Declined`; one on hold is
+released by `Opened`, once it was `Cleared`.
 
 An order that ends after a profile was ordered for it still has that to be cancelled.
 """
@@ -30,6 +33,8 @@ from simgrant.nouns import Word, noun
 LINE: Final = "line"
 """The place of an order that moves the line itself; every other is of the device that gets it. A
 line that moves again has the place that follows (`domain.line`)."""
+ASIDE: Final = "aside "
+"""How places begin of orders whose own place another has, while something is left to do."""
 MOST_REPEATS: Final = 8
 """How often a step whose outcome is unknown is repeated before it is given up."""
 
@@ -67,16 +72,48 @@ ON_DEVICE: Final = frozenset({OrderState.RELEASED, OrderState.ACTIVE, OrderState
 """The states of orders whose profile is on the device, or may be."""
 
 
+class OrderMode(Word):
+    """Who orders the profile."""
+
+    ECS = "ecs"
+    """We, of an SM-DP+."""
+    BSS = "bss"
+    """The operator's business support system, which we ask and which hands the profile in."""
+
+
 class Todo(Word):
-    """What is to be done at the SM-DP+ (SGP.22 §5.3)."""
+    """What is to be done at the SM-DP+ (SGP.22 §5.3), or at the BSS in its place."""
 
     RETURN = "return_profile"
     """Give the deleted profile back (cancelOrder), so that it can be ordered for another eUICC."""
     DOWNLOAD = "download_order"
     CONFIRM = "confirm_order"
+    RELEASE = "release_profile"
+    """Somebody has said that the device may have what was confirmed without being released."""
     SETTLE = "settle"
     """Wait: this SM-DP+ has a profile ready only some time after it said so."""
     CANCEL = "cancel_order"
+    ASK_BSS = "ask_bss"
+    """The BSS is to order a profile."""
+    TAKE_BACK = "take_back"
+    """The BSS is to take back what it ordered or handed in, and nobody uses."""
+    TELL_BSS = "tell_bss"
+    """The BSS is to know the state of what it handed in."""
+
+
+_REPEATED: Final = frozenset({Todo.CANCEL, Todo.TAKE_BACK, Todo.TELL_BSS})
+"""What is repeated until it was heard: no order ends for want of an answer to it."""
+
+
+class Awaited(Word):
+    """What somebody else has to do before an order goes on, or before it can be forgotten."""
+
+    PROFILE = "profile"
+    """The BSS is to hand the profile in."""
+    RELEASE = "release"
+    """Somebody is to say that the device may have its profile."""
+    RETURN = "return"
+    """The BSS is to say that it has taken back what nobody uses."""
 
 
 class Kind(Word):
@@ -105,7 +142,7 @@ class CompanionService(Word):
 
 
 class Trouble(Word):
-    """Why the SM-DP+ did not do what it was asked to (odsa: SGP.22 §5.2.6)."""
+    """Why the SM-DP+, or the BSS, did not do what it was asked to (SGP.22 §5.2.6)."""
 
     NOT_REACHED = "not_reached"
     """It surely never heard of it."""
@@ -138,13 +175,16 @@ class Device:
 
 @noun
 class Source:
-    """Which SM-DP+ a profile comes from, and who chooses its ICCID."""
+    """Where a profile comes from, who chooses its ICCID, and when it may be downloaded."""
 
     smdp: str
-    """Its name in the settings."""
+    """The SM-DP+'s name in the settings; empty where the BSS orders."""
     profile_type: str
     pooled: bool = True
     """Whether the ICCID is reserved from our own stock; else the SM-DP+ chooses one."""
+    mode: OrderMode = OrderMode.ECS
+    hold: bool = False
+    """Whether it is released only once somebody says so (pay, then release)."""
 
 
 @noun
@@ -212,6 +252,18 @@ class Order:
     """Whether the device deleted the profile; what it stood for may be had anew."""
     spared: bool = False
     """Whether it ended without its ICCID being used: that may be given to another order."""
+    awaits: Awaited | None = None
+    cleared: bool = False
+    """Whether somebody has said that a profile on hold may be released."""
+    code_oid: str = ""
+    """What an activation code that was handed in has besides (SGP.22 §4.1)."""
+    code_confirmed: bool = False
+    """Whether such a code wants a confirmation code to be typed."""
+
+    @property
+    def is_aside(self) -> bool:
+        """Whether it has ended and another has its place: something is left to be done for it."""
+        return self.place.startswith(ASIDE)
 
 
 # --- what happens to it -------------------------------------------------------------------
@@ -268,6 +320,8 @@ class Downloaded:
     """downloadOrder was executed; this is the profile."""
 
     iccid: Iccid
+    remembered: bool = True
+    """Whether the SM-DP+ knows a call that comes again, and then gives nothing twice."""
 
 
 @noun
@@ -287,13 +341,55 @@ class Settled:
 
 
 @noun
+class Cleared:
+    """Somebody says that a profile on hold may be released."""
+
+
+@noun
+class Opened:
+    """releaseProfile was executed."""
+
+    delay: bool = False
+    """As for `Confirmed`."""
+
+
+@noun
 class Cancelled:
     """cancelOrder was executed."""
 
 
 @noun
+class Later:
+    """The BSS has taken over what it was asked for, and comes back by itself."""
+
+
+@noun
+class Delivered:
+    """The BSS hands a profile in."""
+
+    iccid: Iccid
+    smdp_address: str
+    matching_id: str = field(default="", repr=False)
+    """Empty = the device is told the address, and the SM-DP+ knows it by its EID."""
+    oid: str = ""
+    needs_confirmation: bool = False
+
+
+@noun
+class Declined:
+    """The BSS will give no profile."""
+
+    reason: str
+
+
+@noun
+class Told:
+    """The BSS knows the state."""
+
+
+@noun
 class Failed:
-    """What was to be done at the SM-DP+ was not, or nobody knows."""
+    """What was to be done at the SM-DP+ or the BSS was not, or nobody knows."""
 
     trouble: Trouble
     reason: str = ""
@@ -361,7 +457,13 @@ Event: TypeAlias = (
     | Downloaded
     | Confirmed
     | Settled
+    | Cleared
+    | Opened
     | Cancelled
+    | Later
+    | Delivered
+    | Declined
+    | Told
     | Failed
     | Delayed
     | Polled
@@ -398,6 +500,11 @@ def begin(order: Order, *, call_id: str) -> Order:
     return begun if begun.todo is None else replace(begun, call_id=call_id)
 
 
+def aside_of(order_id: str) -> str:
+    """Return the place of an order that was set aside."""
+    return f"{ASIDE}{order_id}"
+
+
 def place_of(device: Device) -> str:
     """Return the place of an order for a device that gets a line of its own, or shares one."""
     return f"eid {device.eid.digits}" if device.eid else place_of_id(device.terminal_id)
@@ -419,25 +526,35 @@ def _after(order: Order, event: Event) -> Order:
         case state, Deleted() if state in ON_DEVICE:
             return replace(order, gone=True)
         case state, Replaced() if state in ON_DEVICE:
-            return replace(order, state=OrderState.ENDED, reason="replaced")
+            return _used(replace(order, reason="replaced"), OrderState.ENDED)
         case ((OrderState.ORDERED | OrderState.DELETING), Delayed()):
             return replace(order, waiting=True)
         case ((OrderState.ORDERED | OrderState.DELETING), Polled(most)):
             polled = replace(order, polls=order.polls + 1)
             return _ended(polled, "polled_too_often") if polled.polls >= most else polled
         case ((OrderState.RELEASED | OrderState.ACTIVE), Installed()):
-            return replace(order, state=OrderState.ACTIVE, gone=False)
+            return _used(replace(order, gone=False), OrderState.ACTIVE)
         case ((OrderState.RELEASED | OrderState.ACTIVE | OrderState.INACTIVE), Activated()):
-            return replace(order, state=OrderState.ACTIVE)
+            return _used(order, OrderState.ACTIVE)
         case ((OrderState.RELEASED | OrderState.ACTIVE | OrderState.INACTIVE), Deactivated()):
-            return replace(order, state=OrderState.INACTIVE)
+            return _used(order, OrderState.INACTIVE)
         case state, PlanChanged(plan) if state in LIVE:
             return replace(order, plan=plan)
-        case OrderState.ENDED, Downloaded(iccid) if order.orphan:
+        case OrderState.ENDED, Downloaded(iccid, remembered) if order.orphan and not order.iccid:
             # It was given up while the call was under way: now it has a name to be cancelled by.
-            return _next(replace(order, iccid=iccid, orphan=False), Todo.CANCEL)
-        case OrderState.ENDED, Found() if order.orphan:
+            known = replace(order, iccid=iccid, orphan=order.doubtful and not remembered)
+            return _next(known, Todo.CANCEL)
+        case _, Found() if order.orphan:
             return replace(order, orphan=False)
+        case OrderState.ORDERED, Cleared() if order.source.hold and not order.cleared:
+            cleared = replace(order, cleared=True)
+            return _confirmed(cleared) if order.awaits is Awaited.RELEASE else cleared
+        case OrderState.ORDERED, Delivered() if order.source.mode is OrderMode.BSS:
+            return _released(_with_profile(order, event))
+        case OrderState.ORDERED, Declined(reason) if order.source.mode is OrderMode.BSS:
+            return replace(_next(order, None), state=OrderState.ENDED, reason=reason)
+        case OrderState.ENDED, Cancelled() if order.awaits is Awaited.RETURN:
+            return replace(_next(order, None), spared=True)
         case OrderState.ENDED, (Unsubscribed() | GivenUp()):
             raise OutOfOrder("it has ended")
         case _, Unsubscribed():
@@ -473,19 +590,30 @@ def _done(order: Order, todo: Todo, event: Event) -> Order:
                 doubtful = replace(order, tries=order.tries + 1, doubtful=True)
                 order = _unknown(doubtful, todo)
             return order if order.todo is not todo else replace(order, begun=True)
-        case Todo.DOWNLOAD, Downloaded(iccid):
+        case Todo.DOWNLOAD, Downloaded(iccid, remembered):
             if order.iccid not in (None, iccid):
                 raise OutOfOrder("another ICCID than the one that was reserved")
-            return _next(replace(order, iccid=iccid), Todo.CONFIRM)
+            # A former try may have been given another profile, of which this call knows nothing.
+            lost = order.iccid is None and order.doubtful and not remembered
+            known = replace(order, iccid=iccid, orphan=order.orphan or lost)
+            return _next(known, Todo.CONFIRM)
         case Todo.CONFIRM, Confirmed(address, matching_id, delay):
             confirmed = replace(
                 order, smdp_address=address, matching_id=matching_id or order.matching_id
             )
-            return _next(confirmed, Todo.SETTLE) if delay else _released(confirmed)
+            return _confirmed(confirmed, delay=delay)
+        case Todo.RELEASE, Opened(delay):
+            return _next(order, Todo.SETTLE) if delay else _released(order)
         case Todo.SETTLE, Settled():
             return _released(order)
-        case Todo.CANCEL, Cancelled():
+        case ((Todo.CANCEL | Todo.TAKE_BACK), Cancelled()):
             return replace(_next(order, None), spared=True)
+        case Todo.ASK_BSS, Later():
+            return replace(_next(order, None), awaits=Awaited.PROFILE)
+        case Todo.TAKE_BACK, Later():
+            return replace(_next(order, None), awaits=Awaited.RETURN)
+        case Todo.TELL_BSS, Told():
+            return _next(order, None)
         case Todo.RETURN, Cancelled():
             return _returned(order, spared=True)
         case _, Failed(trouble, reason):
@@ -499,6 +627,8 @@ def _failed(order: Order, todo: Todo, trouble: Trouble, reason: str) -> Order:
         return again
     if trouble is Trouble.UNKNOWN:
         return _unknown(replace(again, doubtful=True), todo)
+    if order.source.mode is OrderMode.BSS:
+        return _refused_by_bss(order, todo, reason)
     if todo is Todo.RETURN and trouble is Trouble.DONE_ALREADY:
         # It needs no giving back, or was given back by a call whose answer was lost. If it is in
         # use all the same, the order of it will be refused.
@@ -509,6 +639,8 @@ def _failed(order: Order, todo: Todo, trouble: Trouble, reason: str) -> Order:
         # Given back already, by a call whose answer was lost, or not ours to give back.
         given_back = order.doubtful and trouble in (Trouble.DONE_ALREADY, Trouble.IN_USE)
         return replace(_next(order, None), reason=reason, spared=given_back)
+    if todo is Todo.RELEASE and trouble is Trouble.DONE_ALREADY:
+        return _released(order)
     if trouble in (Trouble.IN_USE, Trouble.DONE_ALREADY) and order.doubtful:
         # Our own call was heard, and its answer lost on the way: we chose what names it.
         return _heard(order, todo)
@@ -527,9 +659,17 @@ def _unknown(order: Order, todo: Todo) -> Order:
         # Each repetition might be one profile more; of none we would know the name.
         ended = replace(_next(order, None), state=OrderState.ENDED, reason="orphan_suspected")
         return replace(ended, orphan=True)
-    if order.tries >= MOST_REPEATS and todo is not Todo.CANCEL:
+    if order.tries >= MOST_REPEATS and todo not in _REPEATED:
         return _ended(order, order.reason)
     return order
+
+
+def _refused_by_bss(order: Order, todo: Todo, reason: str) -> Order:
+    refused = replace(_next(order, None), reason=reason)
+    if todo is Todo.TAKE_BACK:
+        # Somebody has to look at it: the profile may still be bound to the device.
+        return replace(refused, awaits=Awaited.RETURN)
+    return refused if todo is Todo.TELL_BSS else replace(refused, state=OrderState.ENDED)
 
 
 def _heard(order: Order, todo: Todo) -> Order:
@@ -538,7 +678,7 @@ def _heard(order: Order, todo: Todo) -> Order:
         case Todo.DOWNLOAD if order.iccid is not None:
             return _next(order, Todo.CONFIRM)
         case Todo.CONFIRM:
-            return _released(order)
+            return _confirmed(order)
     return _ended(order, "in_use")
 
 
@@ -554,14 +694,44 @@ def _wanted(order: Order) -> Order:
     if order.old_first:
         # Whoever asked for it waits, whatever he is told: he learns of it once it is ready.
         return replace(order, state=OrderState.DELETING, waiting=True)
-    if order.reuses:
+    if order.reuses and order.source.mode is OrderMode.ECS:
         back = replace(order, state=OrderState.ORDERED, iccid=order.old_iccid)
         return _next(back, Todo.RETURN)
     return _ordered(order)
 
 
 def _ordered(order: Order) -> Order:
-    return _next(replace(order, state=OrderState.ORDERED), Todo.DOWNLOAD)
+    by_bss = order.source.mode is OrderMode.BSS
+    first = Todo.ASK_BSS if by_bss else Todo.DOWNLOAD
+    return _next(replace(order, state=OrderState.ORDERED), first)
+
+
+def _confirmed(order: Order, *, delay: bool = False) -> Order:
+    """Return the order whose profile is confirmed: released by that, or on hold."""
+    if not order.source.hold:
+        return _next(order, Todo.SETTLE) if delay else _released(order)
+    if order.cleared:
+        return _next(order, Todo.RELEASE)
+    return replace(_next(order, None), awaits=Awaited.RELEASE)
+
+
+def _with_profile(order: Order, handed: Delivered) -> Order:
+    return replace(
+        order,
+        iccid=handed.iccid,
+        smdp_address=handed.smdp_address,
+        matching_id=handed.matching_id,
+        code_oid=handed.oid,
+        code_confirmed=handed.needs_confirmation,
+    )
+
+
+def _used(order: Order, state: OrderState) -> Order:
+    """Return the order whose profile is used, or not, from now on; the BSS knows of its own."""
+    after = replace(order, state=state)
+    if order.source.mode is OrderMode.BSS and state is not order.state:
+        return _next(after, Todo.TELL_BSS)
+    return after
 
 
 def _released(order: Order) -> Order:
@@ -570,21 +740,27 @@ def _released(order: Order) -> Order:
 
 def _ended(order: Order, reason: str) -> Order:
     """Return the order with no future, and its profile given back where it may have one."""
+    by_bss = order.source.mode is OrderMode.BSS
     heard = (
         order.state is OrderState.RELEASED
-        or order.todo in (Todo.CONFIRM, Todo.SETTLE)
-        or (order.todo is Todo.DOWNLOAD and (order.begun or order.doubtful))
+        or order.awaits is not None
+        or order.todo in (Todo.CONFIRM, Todo.RELEASE, Todo.SETTLE)
+        or (order.todo in (Todo.DOWNLOAD, Todo.ASK_BSS) and (order.begun or order.doubtful))
     )
     ended = replace(order, state=OrderState.ENDED, reason=reason)
-    if order.state in (OrderState.ACTIVE, OrderState.INACTIVE) or order.todo is Todo.RETURN:
+    if order.state in (OrderState.ACTIVE, OrderState.INACTIVE):
+        return _next(ended, Todo.TELL_BSS) if by_bss else ended
+    if order.todo is Todo.RETURN:
         # A profile that is being given back still is.
         return ended
     if not heard:
         return replace(_next(ended, None), spared=True)
+    if by_bss:
+        return _next(ended, Todo.TAKE_BACK)
     if order.iccid is None:
-        return replace(_next(ended, None), orphan=True)
+        return replace(_next(ended, None), orphan=True, doubtful=order.doubtful)
     return _next(ended, Todo.CANCEL)
 
 
 def _next(order: Order, todo: Todo | None) -> Order:
-    return replace(order, todo=todo, call_id="", begun=False, tries=0, doubtful=False)
+    return replace(order, todo=todo, call_id="", begun=False, tries=0, doubtful=False, awaits=None)

@@ -23,10 +23,11 @@ from simgrant.domain.conditions import (
     compile_when,
     conjunction,
     first_failure,
+    nobody_signed_in,
     subjects,
     subjects_of,
 )
-from simgrant.domain.facts import Area, Facts, Question
+from simgrant.domain.facts import ACTIVATION, Area, Facts, Question
 from simgrant.domain.own import OwnItem, read_own
 from simgrant.domain.plans import (
     CATALOGUE_KEYS,
@@ -64,6 +65,9 @@ FEATURES: Mapping[str, str] = {
 }
 """What plans may contain without the policy declaring it under ``[features]``."""
 
+ESIM_FEATURES = frozenset({"companion", "esim"})
+"""The features that are about who gets an eSIM."""
+
 NO_RULE = "no_rule"
 """The reason when not one rule held: what nobody allowed is denied."""
 
@@ -83,6 +87,8 @@ class Result(Word):
     DENIED = "denied"
     PENDING = "pending"
     """Allowed, but still being set up in the network."""
+    STEP_UP = "step_up"
+    """Not by the SIM alone: a person has to sign in. Who did is asked the rules after it."""
 
 
 @noun
@@ -406,13 +412,18 @@ class _Reader:
             if any(rule.id == rule_id for rule in found):
                 self._say(where, "id", "is used by an earlier rule too")
             conditions = compile_when(body.get("when", {}), known, self._problems, where=where)
+            features = None
+            if "features" in body:
+                features = self._names(body["features"], where, "features", least=1)
+            result = self._result(body.get("result"), where)
+            if result is Result.STEP_UP:
+                conditions = (*conditions, nobody_signed_in(known))
+            self._refuse_elsewhere(features, conditions, where)
             rule = Rule(
                 rule_id,
-                self._names(body["features"], where, "features", least=1)
-                if "features" in body
-                else None,
+                features,
                 conditions,
-                self._result(body.get("result"), where),
+                result,
                 self._reason(body.get("reason", rule_id.replace("-", "_")), where),
                 self._read.said(body.get("text", {}), where, "text", self._texts),
                 conjunction(conditions),
@@ -423,12 +434,25 @@ class _Reader:
             self._refuse_unreachable(found, whens)
         return tuple(found)
 
+    def _refuse_elsewhere(
+        self, features: frozenset[str] | None, conditions: tuple[Condition, ...], where: str
+    ) -> None:
+        """Note facts that nobody gathers for what the rule is about."""
+        if features is not None and features <= ESIM_FEATURES:
+            return
+        asked = {subject.name for part in conditions for subject in subjects_of(part)}
+        for name in sorted(asked & ACTIVATION):
+            listed = ", ".join(f'"{each}"' for each in sorted(ESIM_FEATURES))
+            self._say(where, "when", f"only rules with features = [{listed}] may ask for {name}")
+
     def _refuse_unreachable(self, rules: list[Rule], whens: list[object]) -> None:
         """Note the rules that can never decide because an earlier one always does."""
         every = frozenset(self._features)
         for number, rule in enumerate(rules):
             left = every if rule.features is None else rule.features
             for earlier, when in zip(rules[:number], whens, strict=False):
+                if earlier.result is Result.STEP_UP and rule.result is not Result.STEP_UP:
+                    continue
                 if not earlier.conditions or when == whens[number]:
                     left -= every if earlier.features is None else earlier.features
                 if not left:

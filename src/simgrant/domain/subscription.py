@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 
 from simgrant.domain.holdings import NOTHING, Holdings
-from simgrant.identities import Iccid, Imsi, Msisdn
+from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import Word, noun
 from simgrant.spec.ids import ProvStatus
 
@@ -77,8 +77,6 @@ class Subscription:
     """Raised to revoke every token of the subscription at once."""
     created_at: int = 0
     changed_at: int = 0
-    iccid: Iccid | None = None
-    """Of its SIM, where the operator has told it."""
 
 
 @noun
@@ -92,6 +90,8 @@ class Terminal:
     sw_version: str = ""
     seen_at: int = 0
     """Unix seconds of its last full authentication."""
+    first_at: int = 0
+    """Unix seconds of its first one with this SIM, as far as it is known."""
 
 
 @noun

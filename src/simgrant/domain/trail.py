@@ -56,7 +56,8 @@ class Trail:
     operation_result: int = 0
     """Its OperationResult; 0 while there is none."""
     requestor: str = ""
-    """Of a system that asks by itself: the partner, and behind a slash whom it acts for."""
+    """Of a system that asks by itself: the partner, and behind a slash the enterprise that it may
+    act for, if it named one."""
     device: Device | None = None
     times: dict[str, int] = field(default_factory=dict)
     """Unix seconds at which the sources of the facts told them, by source."""

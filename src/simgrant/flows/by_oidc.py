@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from hashlib import sha256
 
+from simgrant.domain.risk import Way
 from simgrant.domain.subscription import SERVED, Subscription
 from simgrant.domain.tenant import Tenant
 from simgrant.domain.trail import Trail
@@ -115,15 +116,20 @@ class ByOidc:
         self._returns = returns
         self._by_otp = by_otp
 
-    async def start(self, ask: Ask, tenant: Tenant, call: Call, trail: Trail) -> Redirect | None:
-        """Return where the person signs in; None where the application has no such way."""
+    async def start(
+        self, ask: Ask, tenant: Tenant, call: Call, trail: Trail, *, imsi: Imsi | None = None
+    ) -> Redirect | None:
+        """Return where the person signs in; None where the application has no such way.
+
+        With ``imsi`` nobody but that subscription's holder is let back in.
+        """
         sign_in = self._sign_in(tenant, self._reception.known(ask))
         if sign_in is None:
             return None
         trail.leg, trail.tenant = "oidc", tenant.name
         self._reception.name_source(trail, tenant, call.source)
         self._reception.asked(ask, trail)
-        begun = begin(ask, now=self._reception.clock.now())
+        begun = begin(ask, now=self._reception.clock.now(), imsi=imsi)
         state = seal(self._reception, Purpose.SIGN_IN, tenant, begun)
         url = sign_in.provider.authorization_url(
             _attempt(begun, state),
@@ -171,13 +177,16 @@ class ByOidc:
         person = await reception.timed("idp", identified, trail)
         subscription = await self._subscription(tenant, sign_in, person)
         reception.name(trail, tenant, subscription.imsi, first.terminal_id)
+        if begun.imsi not in (None, subscription.imsi):
+            # The SIM that was proved before is another's: nobody lends it his sign-in.
+            raise UnknownIdentity("signed_in_as_another")
         if sign_in.second_factor_url:
             if self._by_otp is None:
                 raise Unauthenticated("sign_in_not_offered")
             handle = await self._by_otp.second_factor(first, tenant, subscription, call)
             joint = "&" if "?" in sign_in.second_factor_url else "?"
             return Redirect(f"{sign_in.second_factor_url}{joint}state={handle}")
-        return await admit(reception, tenant, subscription.imsi, begun, first, trail)
+        return await admit(reception, tenant, subscription.imsi, begun, first, trail, way=Way.OIDC)
 
     async def close(self) -> None:
         """Let go of every provider."""

@@ -16,6 +16,7 @@ from dataclasses import field
 
 import structlog
 
+from simgrant.domain.risk import Way
 from simgrant.domain.subscription import SERVED, Subscription
 from simgrant.domain.tenant import Tenant
 from simgrant.domain.trail import Trail
@@ -154,7 +155,7 @@ class ByOtp:
             raise Unauthenticated("otp_wrong")
         if not await claim(reception, tenant, (row_id(begun, "used"),), expires_at=over):
             raise Unauthenticated("otp_used")
-        return await admit(reception, tenant, begun.imsi, begun, ask, trail)
+        return await admit(reception, tenant, begun.imsi, begun, ask, trail, way=Way.OTP)
 
     async def close(self) -> None:
         """Let what is on its way arrive, or not."""

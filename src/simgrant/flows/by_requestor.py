@@ -78,9 +78,11 @@ class ByRequestor:
         partner = self._means.partner(tenant.name, claims.client_id)
         if partner is None or requestor_id not in partner.requestor_ids:
             raise NotAllowed("requestor_unknown")
+        trail.requestor = partner.name
         if claims.enterprise_id and claims.enterprise_id not in partner.enterprises:
             raise NotAllowed("enterprise_not_of_requestor")
-        trail.requestor = f"{partner.name}/{claims.enterprise_id}"
+        if claims.enterprise_id:
+            trail.requestor = f"{partner.name}/{claims.enterprise_id}"
         requestor = Requestor(partner, claims.client_id, requestor_id, claims.enterprise_id)
         token = Token(ask.token or self._pushed(claims, tenant), max(1, claims.expires - now))
         return ProvedRequestor(tenant, requestor, claims.app_id, token, now)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from simgrant.domain.risk import Way
 from simgrant.domain.subscription import SERVED, Profile
 from simgrant.domain.tenant import Tenant
 from simgrant.domain.trail import Trail
@@ -92,7 +93,8 @@ class ByToken:
                 _, issued = self._current(profile, claims, now)
         else:
             issued = newest  # Another request was faster: this is the token that it got.
-        return replace(claims, issued=issued, expires=issued + reception.token_life_s)
+        # A sign-in is not renewed with it: that was then.
+        return replace(claims, issued=issued, expires=issued + reception.token_life_s, way=Way.SIM)
 
 
 def _refuse_strangers(ask: Ask, claims: Claims) -> None:

@@ -38,12 +38,12 @@ from simgrant.flows.gather import (
     times_of,
     wanted,
 )
-from simgrant.flows.operate import Operate, Told
+from simgrant.flows.operate import Operate, StepUp, Told
 from simgrant.flows.operations import OPERATED
 from simgrant.flows.private_identity import PrivateIdentities
 from simgrant.flows.sessions import COOKIE
 from simgrant.flows.shape import shaped
-from simgrant.flows.sign_in import CodeSent, Redirect
+from simgrant.flows.sign_in import CodeSent, Redirect, signing_in
 from simgrant.flows.verdicts import IDENTITY, IDENTITY_EXPIRY, Asked, Verdicts
 from simgrant.nouns import noun
 from simgrant.ports.clock import Clock
@@ -159,7 +159,9 @@ class Entitle:
             return await self._by_sim.start(ask, call, trail)
         return await self._without_proof(ask, call, trail)
 
-    async def _called_back(self, ask: Ask, call: Call, trail: Trail) -> Granted | Redirect | None:
+    async def _called_back(
+        self, ask: Ask, call: Call, trail: Trail
+    ) -> CodeSent | Granted | Redirect | None:
         """Answer who comes back from a page or with a password; None for what is not ours."""
         state, code = ask.value("state"), ask.value("otp")
         if code and self._by_otp is not None:
@@ -190,7 +192,9 @@ class Entitle:
                 return page
         raise Unauthenticated("no_credentials")
 
-    async def _grant_first(self, who: Principal, call: Call, trail: Trail) -> Granted:
+    async def _grant_first(
+        self, who: Principal, call: Call, trail: Trail
+    ) -> CodeSent | Granted | Redirect:
         """Return the document of the request that a sign-in began with."""
         trail.spec_version = str(who.ask.spec_version)
         trail.app_name = who.ask.app_name[:64]
@@ -224,16 +228,40 @@ class Entitle:
 
     async def answer(
         self, packet: bytes, cookies: tuple[str, ...], call: Call, trail: Trail
-    ) -> Challenge | Granted:
+    ) -> Challenge | CodeSent | Granted | Redirect:
         """Answer a request that carries an EAP packet and nothing but a cookie."""
         result = await self._by_sim.answer(packet, cookies, call, trail)
         if isinstance(result, Challenge):
             return result
         return await self._grant_first(result, call, trail)
 
+    async def _step_up(
+        self, who: Principal, call: Call, trail: Trail
+    ) -> CodeSent | Redirect | None:
+        """Send the holder of a proved SIM to sign in, too; None where he cannot.
+
+        What he asked goes along, and is done once he is back; the SIM's token does not.
+        """
+        ask, leg = signing_in(who), trail.leg
+        imsi = who.profile.subscription.imsi
+        try:
+            if self._by_oidc is not None:
+                page = await self._by_oidc.start(ask, who.tenant, call, trail, imsi=imsi)
+                if page is not None:
+                    return page
+            by_otp = self._by_otp
+            if by_otp is None or not by_otp.offers(who.tenant, ask):
+                return None
+            if who.profile.subscription.msisdn is None:
+                return None
+            handle = await by_otp.second_factor(ask, who.tenant, who.profile.subscription, call)
+            return CodeSent(handle)
+        finally:
+            trail.leg = leg
+
     async def _grant(
         self, who: Principal, want: Wanted, client: Client, call: Call, trail: Trail
-    ) -> Granted:
+    ) -> CodeSent | Granted | Redirect:
         """Return the document for a proved SIM."""
         now, ring, rules = self._clock.now(), self._keys.ring, self._rules
         name, profile, ask, family = who.tenant.name, who.profile, who.ask, client.profile
@@ -248,6 +276,11 @@ class Entitle:
         trail.device = device_of(ask.terminal)
         if ask.value("operation") and self._operate.wanted(who.apps, ask):
             application = await self._operate.for_device(who, call, trail, registered)
+            if isinstance(application, StepUp):
+                away = await self._step_up(who, call, trail)
+                if away is not None:
+                    return away
+                application = application.otherwise
             return self._document(
                 application,
                 trail,

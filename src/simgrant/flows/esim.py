@@ -8,28 +8,25 @@ from __future__ import annotations
 
 import os
 import secrets
+from dataclasses import replace
 
-from simgrant.domain.facts import Device as DeviceFact
-from simgrant.domain.facts import Question
 from simgrant.domain.line import is_of_line
 from simgrant.domain.order import (
-    LINE,
     UNDER_WAY,
     CompanionService,
     Device,
     Inquiry,
     Kind,
     Order,
+    OrderMode,
     OrderState,
     OutOfOrder,
     PlanChanged,
     Polled,
     Unsubscribed,
     begin,
-    place_of,
 )
-from simgrant.domain.policy import Decision, Result
-from simgrant.domain.subscription import Profile
+from simgrant.domain.policy import Result
 from simgrant.errors import BadLentToken
 from simgrant.flows import esim_pages
 from simgrant.flows.before_order import (
@@ -39,12 +36,22 @@ from simgrant.flows.before_order import (
     looked_after,
     prepared,
 )
-from simgrant.flows.esim_means import FEATURES, Line
-from simgrant.flows.gather import gather, look
+from simgrant.flows.esim_means import Line
+from simgrant.flows.esim_rules import (
+    ANOTHER,
+    TOO_MANY,
+    Meant,
+    Target,
+    Weighed,
+    doubts_about,
+    learn,
+    meant,
+    weigh,
+)
 from simgrant.flows.operations.operation import AnyTask, Done, Means, Refused, Task
-from simgrant.identities import Eid, Iccid, Imei, InvalidIdentity
-from simgrant.ports.orders import Kept, NoStock, TokenOver, TooMany
-from simgrant.spec.ids import AppId, OperationResult, ServiceStatus, SubscriptionResult
+from simgrant.identities import Eid, Iccid, InvalidIdentity
+from simgrant.ports.orders import Kept, NoStock, TokenOver, TooMany, TooOften
+from simgrant.spec.ids import OperationResult, ServiceStatus, SubscriptionResult
 from simgrant.wire.activation_code import ActivationCode, push_parameter
 from simgrant.wire.document import Characteristic, Item, Parm
 
@@ -63,26 +70,6 @@ class BadParameter(ValueError):
 def line_of(task: AnyTask, means: Means) -> Line | None:
     """Return what the tenant offers to this application; None where nothing."""
     return means.esim.esims[task.tenant.name].lines.get(task.app_id)
-
-
-def decide(task: Task, means: Means, device: DeviceFact) -> Decision:
-    """Return what the policy says of the device in question."""
-    ours = means.esim
-    policy = ours.policies[task.tenant.name]
-    view = look(
-        Profile(task.subscription, None, None, None),
-        tenant=task.tenant,
-        now=task.at,
-        roaming_max_age=ours.roaming_max_age_s,
-    )
-    facts = gather(view, device, policy=policy)
-    return policy.decide(Question(FEATURES[AppId(task.app_id)], facts.area.value), facts)
-
-
-def device_fact(device: Device) -> DeviceFact:
-    """Return a device as rules look at it."""
-    tac = Imei.tac_of(device.terminal_id)
-    return DeviceFact(tac, device.vendor, device.model, device.sw_version)
 
 
 def device_in(task: AnyTask, prefix: str) -> Device:
@@ -149,7 +136,17 @@ def new_matching_id() -> str:
 async def orders(task: Task, means: Means) -> dict[str, Order]:
     """Return the orders of this application, by place."""
     found = await means.esim.ordering.of(task.tenant.name, task.subscription.imsi)
-    return {place: order for place, order in found.items() if order.app_id == task.app_id}
+    return {
+        place: order
+        for place, order in found.items()
+        if order.app_id == task.app_id and not order.is_aside
+    }
+
+
+def is_same(ours: Device, asking: Device) -> bool:
+    """Whether a request is about this device; who handed an order in may know its EID alone."""
+    known = ours.terminal_id in ("", asking.terminal_id)
+    return known and ours.eid == asking.eid
 
 
 def kept(task: AnyTask, order: Order) -> Kept:
@@ -182,19 +179,17 @@ async def order_for(
     if line.by_address and device.eid is None:
         raise BadParameter("an EID is needed")
     plan = plan_in(task, line)
-    place = place or (LINE if kind is not Kind.SUBSCRIBE else place_of(device))
+    target = Target(device, kind, old_iccid, at=place)
+    place = target.place
     former = await orders(task, means)
     there = former.get(place)
-    if there is not None and there.state is not OrderState.ENDED:
-        if there.device.terminal_id != device.terminal_id or there.device.eid != device.eid:
-            return dismissed("another_device_was_faster")
-        if kind is not Kind.RECOVER or there.iccid != old_iccid:
-            return await answer(task, means, there)
-        # Its profile is gone from the device: what it stood for is over.
-        there = await means.esim.ordering.begins(kept(task, there), Unsubscribed())
-    decision = decide(task, means, device_fact(device))
-    if decision.result is not Result.ALLOWED:
-        return Refused(OperationResult.GENERAL_ERROR, decision.reason, texts=decision.texts or {})
+    doubts = look_at(target, line, task, means)
+    if there is not None and meant(there, target) is Meant.ITS_OWN:
+        return await answer(task, means, there)
+    known = await learn(task, means.esim, line, device, old_iccid=old_iccid)
+    weighed = weigh(task, means.esim, line, target, former, known)
+    if weighed.result is not Result.ALLOWED:
+        return await _refused(task, means, weighed, target)
     asked = esim_pages.asks(task, line, kind, device=device, old=old_iccid, former=former)
     wanted = await prepared(
         task,
@@ -223,6 +218,8 @@ async def order_for(
     )
     if not isinstance(wanted, Order):
         return wanted
+    if there is not None and there.state is not OrderState.ENDED:
+        there = await means.esim.ordering.begins(kept(task, there), Unsubscribed())
     order = begin(wanted, call_id=secrets.token_hex(_ORDER_ID_BYTES))
     try:
         made = await means.esim.ordering.make(
@@ -231,17 +228,57 @@ async def order_for(
             order,
             instead_of=there,
             most=None if is_of_line(order) else line.most,
+            pace=line.conditions.pace,
         )
     except (NoStock, TooMany) as error:
         return dismissed(error.reason)
     except TokenOver as error:
         raise BadLentToken(error.reason) from None
+    except TooOften as error:
+        over = replace(weighed, result=Result.DENIED, reason=error.reason, limited=True)
+        return await _refused(task, means, over, target)
     if made is None:
         # Somebody was faster; where it was the same request, its order is ours.
         made = (await orders(task, means)).get(place)
-        if made is None or made.device.terminal_id != device.terminal_id:
-            return dismissed("another_device_was_faster")
-    return await told(task, means, made)
+        if made is None or not is_same(made.device, device):
+            return dismissed(ANOTHER)
+    done = await told(task, means, made)
+    detail = done.detail or doubts
+    return replace(done, detail=detail, verdict=weighed.verdict, times=weighed.times)
+
+
+async def _refused(task: Task, means: Means, weighed: Weighed, target: Target) -> Done | Refused:
+    """Return what is told of what may not be, and count it: of rules and limits nothing is told."""
+    if weighed.limited:
+        # The limit may have been reached by the same request, a moment ago.
+        own = (await orders(task, means)).get(target.place)
+        if own is not None and meant(own, target) is Meant.ITS_OWN:
+            return await told(task, means, own)
+    means.esim.metrics.count_esim_refusal(task.tenant.name, task.app_id, weighed.reason)
+    if weighed.reason in (TOO_MANY, ANOTHER):
+        return replace(dismissed(weighed.reason), verdict=weighed.verdict, times=weighed.times)
+    return Refused(
+        OperationResult.GENERAL_ERROR,
+        weighed.reason,
+        verdict=weighed.verdict,
+        times=weighed.times,
+        step_up=weighed.result is Result.STEP_UP,
+        texts=weighed.texts,
+    )
+
+
+def look_at(target: Target, line: Line, task: Task, means: Means) -> str:
+    """Return for the record which check digits are wrong; count them.
+
+    Raise `BadParameter` where such identifiers are refused.
+    """
+    doubts = doubts_about(target)
+    for doubt in doubts:
+        means.esim.metrics.count_doubt(task.tenant.name, doubt)
+    said = f"check digits are wrong: {', '.join(doubts)}" if doubts else ""
+    if said and line.conditions.strict:
+        raise BadParameter(said)
+    return said
 
 
 async def answer(task: Task, means: Means, order: Order) -> Done | Refused:
@@ -274,10 +311,12 @@ def download_info(task: AnyTask, means: Means, order: Order) -> Characteristic:
     address = means.esim.address(task.tenant.name, order)
     if order.iccid is not None:
         items.append(Parm("ProfileIccid", order.iccid.digits))
-    if line is not None and line.by_address:
+    handed_in = order.source.mode is OrderMode.BSS
+    # What was handed in is told as it came.
+    if not order.matching_id if handed_in else line is not None and line.by_address:
         items.append(Parm("ProfileSmdpAddress", address))
     else:
-        code = ActivationCode(address, order.matching_id)
+        code = ActivationCode(address, order.matching_id, order.code_oid, order.code_confirmed)
         items.append(Parm("ProfileActivationCode", push_parameter(code)))
     return Characteristic("DownloadInfo", tuple(items))
 

@@ -6,15 +6,20 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 
 from simgrant.domain.order import CompanionService, Inquiry, Kind, Order, Source
+from simgrant.domain.pace import Pace
 from simgrant.domain.plan_offer import PlanOffer
 from simgrant.domain.policy import Policy
+from simgrant.domain.subscription import Subscription
 from simgrant.flows.answer import Portal
+from simgrant.flows.device_lists import DeviceLists
 from simgrant.flows.limits import Throttle
 from simgrant.flows.message import Speech
 from simgrant.flows.ordering import Ordering
 from simgrant.nouns import Word, noun
 from simgrant.ports.account_pins import AccountPins
+from simgrant.ports.risk import RiskSource
 from simgrant.spec.ids import AppId
+from simgrant.telemetry.metrics import Metrics
 
 FEATURES = {AppId.ODSA_COMPANION: "companion", AppId.ODSA_PRIMARY: "esim"}
 """What the policy calls each application."""
@@ -41,6 +46,20 @@ class Asking(Word):
 
 
 @noun
+class Conditions:
+    """What a line asks of devices, beside the policy."""
+
+    tac_list: str = ""
+    """Names of lists; empty = none."""
+    eid_list: str = ""
+    strict: bool = False
+    """Whether identifiers whose check digits are wrong are refused."""
+    pace: Pace = Pace()
+    sign_in_life_s: int = 3600
+    """Seconds for which a sign-in counts where the policy asks for one."""
+
+
+@noun
 class Line:
     """What a tenant offers to devices of one application."""
 
@@ -53,16 +72,20 @@ class Line:
     """Orders that one enterprise may make in an hour."""
     by_address: bool = False
     """Whether devices are told the SM-DP+ and the ICCID, in the place of an activation code."""
+    conditions: Conditions = Conditions()
     plans: tuple[PlanOffer, ...] = ()
     """What may be chosen from, in this order; empty = nothing is chosen."""
     old_profile: OldProfile = OldProfile.KEPT
     inquiries: Mapping[Kind, Inquiry] = field(default_factory=dict)
     """What the subscriber is asked on the device before an order of each kind."""
     asking: Asking = Asking.NEVER
+    further: tuple[str, ...] = ()
+    """SM-DP+s that rules lead some of its devices to, by their names."""
 
     def deletes(self, old: Order) -> bool:
         """Say whether an old profile has to be deleted before a line moves away from it."""
-        return self.old_profile is not OldProfile.KEPT and old.source.smdp == self.source.smdp
+        ours = (self.source.smdp, *self.further)
+        return self.old_profile is not OldProfile.KEPT and old.source.smdp in ours
 
     def asks(self, kind: Kind, *, plan: bool, service: bool, line: bool) -> bool:
         """Say whether the subscriber is asked on a page.
@@ -102,6 +125,19 @@ class Esim:
 
 
 @noun
+class StepUps:
+    """The AppIDs for which people of a tenant can sign in, where a SIM is not enough."""
+
+    oidc: frozenset[str] = frozenset()
+    otp: frozenset[str] = frozenset()
+
+    def offered(self, app_id: str, subscription: Subscription) -> bool:
+        """Say whether the holder of a subscription can sign in at all."""
+        by_number = app_id in self.otp and subscription.msisdn is not None
+        return app_id in self.oidc or by_number
+
+
+@noun
 class EsimMeans:
     """What operations on eSIMs are done with."""
 
@@ -116,6 +152,12 @@ class EsimMeans:
     pins: AccountPins
     speech: Mapping[str, Speech]
     """By tenant."""
+
+    risk: RiskSource
+    lists: DeviceLists
+    step_ups: Mapping[str, StepUps]
+    """By tenant."""
+    metrics: Metrics
 
     def address(self, tenant: str, order: Order) -> str:
         """Return where a profile is downloaded, though the answer that told it may be lost."""

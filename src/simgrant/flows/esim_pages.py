@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from simgrant.domain.order import Device, Kind, Order, OrderState
@@ -61,9 +62,13 @@ def movable(orders: Mapping[str, Order], device: Device) -> tuple[Order, ...]:
 
 def order_page(task: Task, means: Means, order: Order) -> tuple[Item, ...]:
     """Return where the subscriber goes on (TS.43 Table 40)."""
+    return _posted("SubscriptionService", task, means, order_about(order))
+
+
+def order_about(order: Order) -> tuple[str, ...]:
+    """Return what the handle of an order's page says."""
     selects = order.kind is Kind.TRANSFER and order.old_iccid is None
-    about = (ORDER, order.order_id, *((SELECTS,) if selects else ()))
-    return _posted("SubscriptionService", task, means, about)
+    return (ORDER, order.order_id, *((SELECTS,) if selects else ()))
 
 
 def not_enabled(task: Task, means: Means, line: Line, reason: str) -> tuple[Item, ...]:
@@ -102,7 +107,7 @@ def with_error_page(task: Task, means: Means, outcome: Done | Refused) -> Done |
         return outcome
     url, handle = _page(task, means, (ERROR, ""))
     page = (Parm("GeneralErrorURL", url), Parm("GeneralErrorUserData", f"flow={handle}"))
-    return Refused(outcome.result, outcome.detail, (*outcome.items, *page))
+    return replace(outcome, items=(*outcome.items, *page))
 
 
 def _posted(name: str, task: Task, means: Means, about: tuple[str, ...]) -> tuple[Item, ...]:

@@ -19,6 +19,7 @@ from simgrant.domain.tenant import Tenant
 from simgrant.errors import Conflict
 from simgrant.flows.answer import Portal, answer, filled, page_of, usage_value
 from simgrant.flows.clients import Client, Clients, Condition, Told, client_of
+from simgrant.flows.explain_esim import ESIM_APPS, Sources, Supposed, explain_esim
 from simgrant.flows.gather import device_of, gather, held, look, times_of
 from simgrant.flows.shape import PLAIN, Shape, shaped
 from simgrant.keyring.ring import KeyRing
@@ -54,6 +55,8 @@ class Inquiry:
     """What the client says of itself; None = it is told by nothing, and no profile fits it."""
     like: str = ""
     """The profile to suppose, whatever the client says."""
+    esim: Supposed = Supposed()
+    """The request for an eSIM, for ap2006 and ap2009."""
 
 
 @noun
@@ -98,6 +101,8 @@ class Explanation:
     """Of the client that was supposed, if one was."""
     records: tuple[Mapping[str, Any], ...] = field(repr=False)
     """The newest request records, the newest first."""
+    limit: str = ""
+    """Which limit is in the way of one more eSIM; empty = none."""
 
 
 async def explain(
@@ -113,6 +118,7 @@ async def explain(
     now: float,
     clients: Clients | None = None,
     identities: PrivateUserIdType = PrivateUserIdType.PSEUDONYM,
+    esim: Sources | None = None,
 ) -> Explanation:
     """Return what a phone with this SIM would get for one service now, and why.
 
@@ -125,19 +131,16 @@ async def explain(
         raise Conflict("no_subscription", for_operator="it is gone")
     profile = replace(profile, held=await store.holdings(tenant.name, imsi))
     supposed = _supposed(profile, inquiry, now)
-    facts = gather(
-        look(
-            supposed,
-            tenant=tenant,
-            now=now,
-            roaming_max_age=rules.roaming_max_age_s,
-            held=held(supposed, (inquiry.app_id,), inquiry.store, policy=policy, now=now),
-        ),
-        device_of(_terminal(inquiry)),
-        policy=policy,
-        wish=Wish(inquiry.boost_type, inquiry.store.vendor),
-        times=times_of(supposed, now=now),
+    view = look(
+        supposed,
+        tenant=tenant,
+        now=now,
+        roaming_max_age=rules.roaming_max_age_s,
+        held=held(supposed, (inquiry.app_id,), inquiry.store, policy=policy, now=now),
     )
+    device, times = device_of(_terminal(inquiry)), times_of(supposed, now=now)
+    wish = Wish(inquiry.boost_type, inquiry.store.vendor)
+    facts = gather(view, device, policy=policy, wish=wish, times=times)
 
     def flow(app_id: str) -> ServiceFlow | None:
         url = page_of(portal, app_id)
@@ -162,6 +165,21 @@ async def explain(
     application = plain
     if client is not None:
         application, decisions = answered(client.version, client.profile.shape)
+    limit = ""
+    if esim is not None and inquiry.app_id in ESIM_APPS:
+        facts, decision, limit = await explain_esim(
+            inquiry.esim,
+            esim,
+            profile.subscription,
+            view,
+            app_id=inquiry.app_id,
+            asking=device,
+            terminal_id=inquiry.terminal_id,
+            policy=policy,
+            times=times,
+            now=now,
+        )
+        decisions = (decision,)
     found = await store.records(
         tenant.name, ring.references(tenant.name, "imsi", imsi.digits), limit=inquiry.records
     )
@@ -175,6 +193,7 @@ async def explain(
         application=application,
         fitted=None if client is None else Fitted(client, tried, plain),
         records=record_data(found),
+        limit=limit,
     )
 
 

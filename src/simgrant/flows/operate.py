@@ -57,6 +57,14 @@ class Told:
     """The TOKEN of a system; nobody else gets one."""
 
 
+@noun
+class StepUp:
+    """It is done once a person has signed in, for whom the SIM is not proof enough."""
+
+    otherwise: Application
+    """What is told where nobody can."""
+
+
 class Operate:
     """Does operations: for devices, for whom they lent a token to, for systems by themselves."""
 
@@ -109,7 +117,7 @@ class Operate:
         call: Call,
         trail: Trail,
         registrations: tuple[RegisterNotifStatus, ...] | None,
-    ) -> Application:
+    ) -> Application | StepUp:
         """Do what a device asks for whose SIM is proved, and return what it is told."""
         (app_id,) = who.apps
         registered = registrations[0] if registrations else None
@@ -118,10 +126,6 @@ class Operate:
             return _worded(app_id, _unknown(), trail, registered=registered)
         if Proof.SIM not in operation.proofs[app_id]:
             raise NotAllowed("operation_not_by_device")
-        if refusal := self._refusal(operation, who.tenant, who.profile.subscription, who.ask):
-            refusal = self._explained(refusal, app_id, who.tenant, call)
-            return _worded(app_id, refusal, trail, registered=registered)
-        client_id = await self._lent.client(who.tenant, who.ask, call, trail)
         task = Task(
             who.tenant,
             who.profile.subscription,
@@ -131,14 +135,23 @@ class Operate:
             Proof.SIM,
             Holder(who.terminal_id, who.claims.client, who.profile.terminal_epoch or 0),
             None,
-            client_id,
+            client_id="",
+            signed_in=who.claims.way,
+            signed_in_at=who.claims.issued,
             languages=languages(call.accept_language),
         )
-        outcome = await operation.run(task, self._means)
+        outcome: Done | Refused | None
+        outcome = self._refusal(operation, task.tenant, task.subscription, task.ask)
+        if outcome is None:
+            client_id = await self._lent.client(who.tenant, who.ask, call, trail)
+            outcome = await operation.run(replace(task, client_id=client_id), self._means)
         if isinstance(outcome, Refused):
             outcome = self._explained(outcome, app_id, who.tenant, call)
         outcome = esim_pages.with_error_page(task, self._means, outcome)
-        return _worded(app_id, outcome, trail, registered=registered)
+        worded = _worded(app_id, outcome, trail, registered=registered)
+        if isinstance(outcome, Refused) and outcome.step_up:
+            return StepUp(worded)
+        return worded
 
     async def for_borrower(self, ask: Ask, call: Call, trail: Trail) -> Told:
         """Do what is asked for with a lent token, and return what its holder is told.
@@ -185,7 +198,7 @@ class Operate:
                     holder,
                     lent,
                     who.client_id,
-                    who.held_for,
+                    held_for=who.held_for,
                     languages=languages(call.accept_language),
                 ),
                 self._means,
@@ -316,6 +329,8 @@ def _worded(
     if outcome.detail:
         trail.detail = outcome.detail
     trail.operation_result = int(result)
+    if outcome.verdict is not None:
+        trail.verdict, trail.times = outcome.verdict, dict(outcome.times)
     items = outcome.items
     if not (bare and result is OperationResult.SUCCESS):
         items = (Parm("OperationResult", str(int(result))), *items)

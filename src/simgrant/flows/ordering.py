@@ -12,7 +12,8 @@ import asyncio
 import contextlib
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import TypeAlias
 
 import structlog
@@ -23,37 +24,46 @@ from simgrant.domain.order import (
     Cancelled,
     Confirmed,
     Delayed,
+    Device,
     Downloaded,
     Event,
     Failed,
-    Found,
     GivenUp,
     Installed,
     OldDeleted,
+    Opened,
     Order,
+    OrderMode,
     OrderState,
     OutOfOrder,
     PlanChanged,
     Replaced,
     Settled,
+    Source,
     Todo,
     Trouble,
     Unsubscribed,
+    aside_of,
     step,
 )
 from simgrant.domain.owner import Enterprise, Owner
+from simgrant.domain.pace import Pace, Used
 from simgrant.domain.visit import OrderChange
 from simgrant.errors import Conflict, EcsError
+from simgrant.flows.bss_calls import call_bss
 from simgrant.identities import Iccid
 from simgrant.nouns import noun
+from simgrant.ports.bss_orders import BssOrders
 from simgrant.ports.clock import Clock
-from simgrant.ports.orders import Kept, Orders
+from simgrant.ports.orders import IccidTaken, Kept, Orders
 from simgrant.ports.smdp import Cause, NotReached, Refused, Smdp
 from simgrant.telemetry.log import say_fault
 from simgrant.telemetry.metrics import Metrics
 
 Smdps: TypeAlias = Mapping[str, Mapping[str, Smdp]]
 """The SM-DP+s of each tenant, by their names."""
+Choose: TypeAlias = Callable[[str, Order], Source]
+"""Says where a new order of a tenant gets its profile."""
 
 _TROUBLES = {
     Cause.OUT_OF_STOCK: Trouble.OUT_OF_STOCK,
@@ -99,9 +109,21 @@ class Ordering:
     """Makes orders and drives them; ``run`` takes over what others left, until it is cancelled."""
 
     def __init__(
-        self, orders: Orders, *, smdps: Smdps, clock: Clock, metrics: Metrics, rules: Rules
+        self,
+        orders: Orders,
+        *,
+        smdps: Smdps,
+        clock: Clock,
+        metrics: Metrics,
+        rules: Rules,
+        bss: Mapping[str, BssOrders] | None = None,
+        choose: Choose | None = None,
     ) -> None:
+        """Take ``bss``, the BSS of each tenant that has one; without ``choose`` the source of an
+        order is where it gets its profile."""
         self._orders = orders
+        self._bss = bss or {}
+        self._choose = choose
         self._metrics = metrics
         self._smdps = smdps
         self._clock = clock
@@ -130,10 +152,13 @@ class Ordering:
         """Return how many orders of an enterprise have not ended."""
         return await self._orders.live_of(tenant, enterprise)
 
-    async def holder(self, tenant: str, iccid: Iccid) -> Owner | None:
-        """Return whose order has a profile, or had it."""
-        kept = await self._orders.by_iccid(tenant, iccid)
-        return kept.owner if kept is not None else None
+    async def used(self, tenant: str, owner: Owner, device: Device, pace: Pace, *, at: int) -> Used:
+        """Return what was made of a pace already."""
+        return await self._orders.used(tenant, owner, device, pace, at=at)
+
+    async def by_iccid(self, tenant: str, iccid: Iccid) -> Kept | None:
+        """Return the order that has a profile."""
+        return await self._orders.by_iccid(tenant, iccid)
 
     async def make(
         self,
@@ -144,13 +169,16 @@ class Ordering:
         instead_of: Order | None,
         most: int | None = None,
         most_an_hour: int | None = None,
+        pace: Pace | None = None,
     ) -> Order | None:
         """Write an order, and return how far it is after a short while.
 
-        None where another request was faster. Raise NoStock, TooMany, TooFast, TokenOver, or what
+        None where another request was faster. Raise NoStock, TooMany, TooFast, TooOften,
+        TokenOver, or what
         the store raises; then there is no order.
         """
         now = int(self._clock.now())
+        order = self._sourced(tenant, order)
         due_at = now + self._rules.lease_s if order.todo else self._ends_at(order)
         made = await self._orders.make(
             tenant,
@@ -161,6 +189,7 @@ class Ordering:
             most=most,
             tell=order.state is OrderState.DELETING,
             most_an_hour=most_an_hour,
+            pace=pace,
         )
         if made is not None:
             self._say(tenant, made)
@@ -176,7 +205,7 @@ class Ordering:
         driving = self._set_going(kept)
         await asyncio.wait([driving], timeout=max(0.0, min(self._rules.immediate_s, within)))
         order = driving.result() if driving.done() else kept.order
-        if order.todo is None:
+        if order.todo is None and order.state is not OrderState.ORDERED:
             return order
         try:
             return await self.happens(Kept(kept.tenant, kept.owner, order), Delayed())
@@ -198,14 +227,22 @@ class Ordering:
             before = await self._again(kept)
         raise Conflict("order_busy")
 
-    def change(self, order: Order, event: Event) -> OrderChange:
+    def change(self, tenant: str, order: Order, event: Event) -> OrderChange:
         """Return what an event makes of an order, for who writes it together with something else.
 
         What is to be done next is then his: see `changed`. Raise `OutOfOrder` if it does not fit.
         """
         after = step(order, event, at=int(self._clock.now()), call_id=_call_id())
+        if order.state is OrderState.AT_PORTAL:
+            after = self._sourced(tenant, after)
         due_at, _ = self._due(after, order, event, mine=True)
         return OrderChange(order, after, type(event).__name__, due_at)
+
+    def _sourced(self, tenant: str, order: Order) -> Order:
+        """Return an order with where it gets its profile, once it is said what it will be."""
+        if self._choose is None or order.state is OrderState.AT_PORTAL:
+            return order
+        return replace(order, source=self._choose(tenant, order))
 
     async def changed(
         self, tenant: str, owner: Owner, change: OrderChange, *, within: float
@@ -332,6 +369,8 @@ class Ordering:
 
     async def _do(self, kept: Kept) -> tuple[Order, bool]:
         """Do the next thing; return the order and whether to go on with it at once."""
+        if kept.order.source.mode is OrderMode.BSS:
+            return await self._do_at_bss(kept)
         smdp = self.smdp(kept.tenant, kept.order.source.smdp)
         if smdp is None:
             return await self._ends(kept, Failed(Trouble.NOT_REACHED, "smdp_not_configured")), False
@@ -342,14 +381,28 @@ class Ordering:
                 if left > self._rules.lease_s / 2:
                     return kept.order, False
             return await self.happens(kept, Settled(), mine=True), True
+        return await self._calls(kept, lambda begun: self._call(smdp, begun.order))
+
+    async def _do_at_bss(self, kept: Kept) -> tuple[Order, bool]:
+        bss = self._bss.get(kept.tenant)
+        if bss is None:
+            return await self._ends(kept, Failed(Trouble.NOT_REACHED, "bss_not_configured")), False
+        deadline = self._clock.monotonic() + self._rules.call_timeout_s
+        return await self._calls(kept, lambda begun: call_bss(bss, begun, deadline=deadline))
+
+    async def _calls(
+        self, kept: Kept, call: Callable[[Kept], Awaitable[Event]]
+    ) -> tuple[Order, bool]:
+        """Make a call once it is written that it is made, and write what became of it."""
         begun = step(kept.order, Begun(), at=int(self._clock.now()), call_id=_call_id())
         if not await self._change(kept, begun, kept.order, Begun(), mine=True):
             # Somebody else has it, or it is about something else by now.
             return await self._again(kept), False
         if not begun.begun:
             return begun, begun.todo is not None
-        event = await self._call(smdp, begun)
-        order = await self._ends(Kept(kept.tenant, kept.owner, begun), event)
+        now = Kept(kept.tenant, kept.owner, begun)
+        event = await call(now)
+        order = await self._ends(now, event)
         return order, not isinstance(event, Failed) or order.tries == 0
 
     async def _ends(self, kept: Kept, event: Event) -> Order:
@@ -357,8 +410,15 @@ class Ordering:
         calling, before = kept.order, kept.order
         for _ in range(_MOST_RACES):
             after = step(before, event, at=int(self._clock.now()), call_id=_call_id())
-            if await self._change(kept, after, before, event, mine=True):
-                return after
+            try:
+                if await self._change(kept, after, before, event, mine=True):
+                    return after
+            except IccidTaken as error:
+                # Somebody else's profile: nothing of it is ours to use, or to cancel.
+                if isinstance(event, Failed):
+                    raise
+                event = Failed(Trouble.IN_USE, error.reason)
+                continue
             before = await self._again(kept)
             late = before.orphan and isinstance(event, Downloaded)
             if before.call_id != calling.call_id and not late:
@@ -378,7 +438,7 @@ class Ordering:
                     eid=eid,
                     deadline=deadline,
                 )
-                return Downloaded(found)
+                return Downloaded(found, smdp.terms.remembers_calls)
             if iccid is None:
                 return Failed(Trouble.REFUSED, "no_iccid")
             if order.todo is Todo.RETURN:
@@ -389,13 +449,16 @@ class Ordering:
                 confirmed = await smdp.confirm_order(
                     order.call_id,
                     iccid=iccid,
-                    release=True,
+                    release=not source.hold,
                     eid=eid,
                     matching_id=order.matching_id,
                     deadline=deadline,
                 )
                 delay = smdp.terms.post_confirm_delay_s > 0
                 return Confirmed(confirmed.smdp_address, confirmed.matching_id, delay)
+            if order.todo is Todo.RELEASE:
+                await smdp.release_profile(order.call_id, iccid=iccid, deadline=deadline)
+                return Opened(smdp.terms.post_confirm_delay_s > 0)
             await smdp.cancel_order(
                 order.call_id,
                 iccid=iccid,
@@ -433,16 +496,18 @@ class Ordering:
             keep_due=keep,
             tell=news and after.waiting,
         )
-        if changed and (after.state is not before.state or after.orphan is not before.orphan):
+        if changed and after.state is not before.state:
             self._say(kept.tenant, after)
+        if changed and after.orphan and not before.orphan:
+            self._say(kept.tenant, after, orphan=True)
         return changed
 
-    def _say(self, tenant: str, order: Order) -> None:
+    def _say(self, tenant: str, order: Order, *, orphan: bool = False) -> None:
         """Count an order that is somewhere else now, and log it; an orphan is for the operator."""
-        state = "orphan_suspected" if order.orphan else order.state.value
+        state = "orphan_suspected" if orphan else order.state.value
         self._metrics.count_order(tenant, order.app_id, state)
         log = structlog.get_logger()
-        (log.warning if order.orphan else log.info)(
+        (log.warning if orphan else log.info)(
             "order", tenant=tenant, order=order.order_id, state=state, reason=order.reason
         )
 
@@ -468,33 +533,11 @@ class Ordering:
 
     async def _again(self, kept: Kept) -> Order:
         """Return the order as it is now."""
-        order = await self.at(kept.tenant, kept.owner, kept.order.place)
-        if order is None or order.order_id != kept.order.order_id:
-            raise Conflict("order_gone")
-        return order
-
-
-async def give_up(orders: Orders, tenant: str, owner: Owner, order: Order, *, at: int) -> Order:
-    """End an order for an operator; a worker does what is left to be done. Return it.
-
-    Raise `OutOfOrder` where it has ended, Conflict where something else happens to it right now.
-    """
-    if order.orphan:
-        after = step(order, Found(), at=at, call_id=_call_id())
-    else:
-        after = step(order, GivenUp("operator"), at=at, call_id=_call_id())
-    if not await orders.change(
-        tenant,
-        owner,
-        after,
-        before=order,
-        event="ended by an operator",
-        due_at=at if after.todo else None,
-        keep_due=order.begun and after.todo is not None,
-        tell=after.waiting,
-    ):
-        raise Conflict("order_busy", for_operator="something happens to it now: try again")
-    return after
+        for place in (kept.order.place, aside_of(kept.order.order_id)):
+            order = await self.at(kept.tenant, kept.owner, place)
+            if order is not None and order.order_id == kept.order.order_id:
+                return order
+        raise Conflict("order_gone")
 
 
 def _named(event: Event) -> str:

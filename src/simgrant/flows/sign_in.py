@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import field, replace
 from hashlib import sha256
 
+from simgrant.domain.risk import Way
 from simgrant.domain.subscription import SERVED, Terminal
 from simgrant.domain.tenant import Tenant
 from simgrant.domain.trail import Trail
@@ -34,6 +35,7 @@ _HEAD = struct.Struct(">B16sI")
 _SKEW = 5
 """Seconds by which the clock of the node that began may be ahead of ours."""
 _IMSI_ROOM = 15
+_PROOFS = frozenset({"eap_id", "imsi", "token", "msisdn", "otp", "state", "code"})
 
 
 @noun
@@ -69,6 +71,18 @@ class Begun:
 def begin(ask: Ask, *, now: float, imsi: Imsi | None = None, code: str = "") -> Begun:
     """Return a new sign-in of a request."""
     return Begun(os.urandom(ID_BYTES), int(now), imsi, code, push_parameters(ask.parameters))
+
+
+def signing_in(who: Principal) -> Ask:
+    """Return what a proved SIM's holder asked, as his sign-in brings it back: without the proof."""
+    named = (
+        ("terminal_id", who.terminal_id),
+        ("app_name", who.claims.app_name),
+        *(("app", app) for app in who.apps),
+    )
+    dropped = _PROOFS.union(name for name, _ in named)
+    kept = [pair for pair in who.ask.parameters if pair[0] not in dropped]
+    return to_ask((*kept, *named))
 
 
 def seal(reception: Reception, purpose: Purpose, tenant: Tenant, begun: Begun) -> str:
@@ -127,7 +141,14 @@ async def claim(
 
 
 async def admit(
-    reception: Reception, tenant: Tenant, imsi: Imsi, begun: Begun, ask: Ask, trail: Trail
+    reception: Reception,
+    tenant: Tenant,
+    imsi: Imsi,
+    begun: Begun,
+    ask: Ask,
+    trail: Trail,
+    *,
+    way: Way,
 ) -> Principal:
     """Write that a subscription's holder was proved, and return the principal with its token."""
     now = int(reception.clock.now())
@@ -140,6 +161,7 @@ async def admit(
         now + reception.token_life_s,
         epoch=0,
         terminal_epoch=0,
+        way=way,
     )
     reception.name(trail, tenant, imsi, ask.terminal_id)
     profile = await reception.profile(tenant, claims, trail)

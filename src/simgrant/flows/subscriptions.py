@@ -19,12 +19,15 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import field
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from simgrant.domain.address import AddressField
 from simgrant.domain.holdings import Holdings
+from simgrant.domain.line_marks import NO, YES, LineMark, MarkName
+from simgrant.domain.risk import NumberType
 from simgrant.domain.subscription import (
     Consent,
     ConsentKind,
@@ -62,7 +65,6 @@ COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
         "plan": "name of a plan in the tenant's policy",
         "status": "active (default), suspended or barred",
         "gid1": "GID1 of the SIM, hexadecimal",
-        "iccid": "ICCID of the SIM, 18 to 20 digits; transfers are held against it",
         "provisioning": "VoWiFi in the network: not_required (default), not_provisioned, "
         "provisioned or in_progress",
         "visited_plmn": "network it was last seen in: digits of MCC and MNC",
@@ -77,6 +79,11 @@ COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
         "terms_version": "which text was agreed to",
         "address": "emergency address: missing (default), given, not_required or in_progress",
         "address_id": "identifier of the address on file",
+        "iccid": "ICCID of the SIM; another one than before is a SIM swap",
+        "sim_since": "when the line got its SIM, such as 2026-11-01; the day of the last SIM swap",
+        "port_freeze": "yes where the subscriber has the line locked against being moved, or no",
+        "prepaid": "yes or no",
+        "number_type": f"one of {', '.join(NumberType)}",
         "mnc_digits": "for the simulator, which reads the same files; not kept",
     }
 )
@@ -143,13 +150,14 @@ class Draft:
 
     subscription: Subscription
     consents: tuple[Consent, ...] = ()
+    marks: tuple[LineMark, ...] = ()
     secrets: SimSecrets | None = field(default=None, repr=False)
 
     def wrapped(self, wrap: Wrap) -> NewSubscription:
         """Return the rows to write."""
         imsi = self.subscription.imsi
         sim = None if self.secrets is None else wrap(imsi, self.secrets)
-        return NewSubscription(self.subscription, sim, self.consents)
+        return NewSubscription(self.subscription, sim, self.consents, self.marks)
 
 
 @noun
@@ -169,6 +177,7 @@ class Edit:
 
     change: Change
     consents: tuple[Consent, ...]
+    marks: tuple[LineMark, ...] = ()
 
 
 # --- rows ----------------------------------------------------------------------------------
@@ -209,9 +218,8 @@ def draft(row: Mapping[str, str], context: Context) -> Draft:
         token_epoch=now,
         created_at=now,
         changed_at=now,
-        iccid=_iccid(values.get("iccid", "")),
     )
-    return Draft(subscription, _consents(values, now), _secrets(values))
+    return Draft(subscription, _consents(values, now), _marks(values, now), _secrets(values))
 
 
 def check(rows: Iterable[tuple[int, Mapping[str, str] | BadRow]], context: Context) -> Checked:
@@ -243,12 +251,12 @@ def check(rows: Iterable[tuple[int, Mapping[str, str] | BadRow]], context: Conte
 def edit(values: Mapping[str, str], context: Context) -> Edit:
     """Return the checked changes; only what is in ``values`` is changed. Raise BadRow.
 
-    ``visited_plmn`` and ``iccid`` may be empty: they are then not known any more.
+    ``visited_plmn`` may be empty: the network is then not known any more.
     """
     check_columns(values)
     plan, status = values.get("plan"), values.get("status")
     visited, provisioning = values.get("visited_plmn"), values.get("provisioning")
-    gid1, iccid = values.get("gid1"), values.get("iccid")
+    gid1 = values.get("gid1")
     change = Change(
         msisdn=_msisdn(values),
         status=None if status is None else _status(status),
@@ -256,9 +264,8 @@ def edit(values: Mapping[str, str], context: Context) -> Edit:
         gid1=None if gid1 is None else _gid1(gid1),
         provisioning=None if provisioning is None else _provisioning(provisioning),
         visited_plmn=None if visited is None else visited_plmn(visited),
-        iccid=None if iccid is None else _digits(_iccid(iccid)),
     )
-    return Edit(change, _consents(values, context.now))
+    return Edit(change, _consents(values, context.now), _marks(values, context.now))
 
 
 def visited_plmn(text: str) -> str:
@@ -267,19 +274,6 @@ def visited_plmn(text: str) -> str:
     if digits and not _PLMN.fullmatch(digits):
         raise BadRow("visited_plmn must be the digits of MCC and MNC, such as 26201")
     return digits
-
-
-def _iccid(text: str) -> Iccid | None:
-    """Return an ICCID, with or without the F that fills its last octet; raise BadRow."""
-    digits = text.upper().removesuffix("F")
-    try:
-        return Iccid(digits) if digits else None
-    except InvalidIdentity as error:
-        raise BadRow(f"iccid: {error}") from None
-
-
-def _digits(iccid: Iccid | None) -> str:
-    return iccid.digits if iccid else ""
 
 
 def _imsi(values: Mapping[str, str], tenant: Tenant) -> Imsi:
@@ -349,6 +343,58 @@ def _consents(values: Mapping[str, str], now: int) -> tuple[Consent, ...]:
             raise BadRow(f"{kind} must be one of {', '.join(ConsentStatus)}") from None
         found.append(Consent(kind, status, values.get(detail, "")[:128], now))
     return tuple(found)
+
+
+def _marks(values: Mapping[str, str], now: int) -> tuple[LineMark, ...]:
+    """Return what the row notes about the line."""
+    found = []
+    for name, read in _MARKS.items():
+        text = values.get(name)
+        if text is not None:
+            found.append(LineMark(name, read(name, text, now), now))
+    return tuple(found)
+
+
+def _iccid(name: str, text: str, _now: int) -> str:
+    try:
+        return Iccid(text.strip().upper().removesuffix("F")).digits
+    except InvalidIdentity as error:
+        raise BadRow(f"{name}: {error}") from None
+
+
+def _since(name: str, text: str, now: int) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadRow(f"{name} must be a time such as 2026-11-01 or 2026-11-01T08:30Z") from None
+    at = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    if not 0 <= at <= now:
+        raise BadRow(f"{name} must be in the past")
+    return str(at)
+
+
+def _yes_or_no(name: str, text: str, _now: int) -> str:
+    if text not in (YES, NO):
+        raise BadRow(f"{name} must be {YES} or {NO}")
+    return text
+
+
+def _number_type(name: str, text: str, _now: int) -> str:
+    if text not in tuple(NumberType):
+        raise BadRow(f"{name} must be one of {', '.join(NumberType)}")
+    return text
+
+
+_MARKS: Final[Mapping[MarkName, Callable[[str, str, int], str]]] = MappingProxyType(
+    {
+        MarkName.ICCID: _iccid,
+        MarkName.SIM_SINCE: _since,
+        MarkName.PORT_FREEZE: _yes_or_no,
+        MarkName.PREPAID: _yes_or_no,
+        MarkName.NUMBER_TYPE: _number_type,
+    }
+)
+"""How what a row says becomes what is noted; columns and marks have the same names."""
 
 
 def _secrets(values: Mapping[str, str]) -> SimSecrets | None:
@@ -477,14 +523,16 @@ async def apply(
 
     The clients that registered are told; where none did, ``sms_apps`` are told by SMS.
     """
-    if not changes.consents and changes.change == Change():
-        return subscription
     tenant, imsi = subscription.tenant, subscription.imsi
+    if not changes.consents and changes.change == Change():
+        await store.set_marks(tenant, imsi, changes.marks)
+        return subscription
     # First what can be refused. A consent alone changes the document too, and its version is
     # the time of the subscription's last change.
     new = await store.change(tenant, imsi, changes.change, now=now, sms_apps=sms_apps)
     for consent in changes.consents:
         await store.set_consent(tenant, imsi, consent, sms_apps=sms_apps)
+    await store.set_marks(tenant, imsi, changes.marks)
     return new
 
 
@@ -532,6 +580,7 @@ async def export(store: Store, subscription: Subscription, ring: KeyRing) -> dic
                 "model": terminal.model,
                 "sw_version": terminal.sw_version,
                 "seen_at": moment(terminal.seen_at),
+                "first_at": moment(terminal.first_at),
             }
             for terminal in held.terminals
         ],
@@ -547,6 +596,7 @@ async def export(store: Store, subscription: Subscription, ring: KeyRing) -> dic
             for push in held.push
         ],
         "holdings": holdings_data(held.held),
+        "line": marks_data(held.marks),
         "pending_notices": pending_data(held),
         "purchases": [receipt_data(each) for each in held.purchases],
         "account_pin": None if pin is None else {"set_at": moment(pin.set_at), "tries": pin.tries},
@@ -628,6 +678,18 @@ def holdings_data(held: Holdings) -> list[dict[str, Any]]:
     return [*boosts, *usage, *satellite, *billing, *address]
 
 
+def marks_data(marks: Sequence[LineMark]) -> list[dict[str, Any]]:
+    """Return what is noted about a line as plain data."""
+    return [
+        {
+            "mark": mark.name.value,
+            "value": moment(int(mark.value)) if mark.name is MarkName.SIM_SINCE else mark.value,
+            "since": moment(mark.at) if mark.at else None,
+        }
+        for mark in marks
+    ]
+
+
 def receipt_data(receipt: Receipt) -> dict[str, Any]:
     """Return what was bought on a page as plain data."""
     return {
@@ -695,7 +757,6 @@ def as_data(subscription: Subscription) -> dict[str, Any]:
         "status": subscription.status.value,
         "plan": subscription.plan,
         "gid1": subscription.gid1,
-        "iccid": subscription.iccid.digits if subscription.iccid else None,
         "provisioning": subscription.provisioning.name.lower(),
         "visited_plmn": subscription.visited_plmn or None,
         "visited_at": moment(subscription.visited_at),

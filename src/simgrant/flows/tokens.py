@@ -11,13 +11,16 @@ import binascii
 import struct
 from dataclasses import field
 
+from simgrant.domain.risk import Way
 from simgrant.errors import Unauthenticated
 from simgrant.identities import Imsi
 from simgrant.keyring.ring import OVERHEAD, KeyRing, Purpose, SealBroken, UnknownKey
 from simgrant.nouns import noun
 from simgrant.ports.keys import Keys
 
-_FORMAT = 1
+_FORMATS = {1: Way.SIM, 2: Way.OIDC, 3: Way.OTP}
+"""The first byte says how the holder was proved; a server that knows fewer ways refuses others."""
+_FORMAT_OF = {way: number for number, way in _FORMATS.items()}
 _HEAD = struct.Struct(">BIIQQ")
 _PADDING = ("", "===", "==", "=")
 MAX_TEXT = 4096
@@ -38,6 +41,8 @@ class Claims:
     epoch: int
     """Token epoch of the subscription at issue."""
     terminal_epoch: int
+    way: Way = Way.SIM
+    """How its holder was proved when it was issued; a renewed token is one of the SIM alone."""
 
     @property
     def client(self) -> str:
@@ -53,7 +58,13 @@ def push_token(claims: Claims, ring: KeyRing, tenant: str, *, nonce: bytes, now:
     """Return the sealed token: base64url without padding, about 150 characters."""
     texts = (claims.imsi.digits, claims.terminal_id, ",".join(claims.apps), claims.app_name)
     plain = (
-        _HEAD.pack(_FORMAT, claims.issued, claims.expires, claims.epoch, claims.terminal_epoch)
+        _HEAD.pack(
+            _FORMAT_OF[claims.way],
+            claims.issued,
+            claims.expires,
+            claims.epoch,
+            claims.terminal_epoch,
+        )
         + "\0".join(texts).encode()
     )
     return encode(ring.seal(Purpose.TOKEN, tenant, plain, nonce=nonce, now=now))
@@ -67,7 +78,8 @@ def pull_token(text: str, keys: Keys, *, now: float) -> tuple[str, Claims]:
     """
     sealed = decode(text)
     tenant, plain = open_seal(keys, Purpose.TOKEN, sealed, now=now)
-    if plain[0] != _FORMAT:
+    way = _FORMATS.get(plain[0])
+    if way is None:
         raise Unauthenticated("token_format")
     _, issued, expires, epoch, terminal_epoch = _HEAD.unpack_from(plain)
     imsi, terminal_id, apps, app_name = plain[_HEAD.size :].decode().split("\0")
@@ -82,6 +94,7 @@ def pull_token(text: str, keys: Keys, *, now: float) -> tuple[str, Claims]:
         expires,
         epoch,
         terminal_epoch,
+        way,
     )
 
 

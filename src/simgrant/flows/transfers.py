@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Final
 
 from simgrant.domain.line import place_of_move, source_of_move
+from simgrant.domain.line_marks import MarkName, mark_of
 from simgrant.domain.order import Device, Order
 from simgrant.flows import esim
 from simgrant.flows.esim import BadParameter
@@ -48,7 +49,7 @@ async def move(task: Task, means: Means, device: Device) -> Move:
     old = esim.iccid_in(task, "old_terminal_iccid")
     source = source_of_move(there.values(), old)
     compared = await is_ours(task, means, old, there)
-    by_old = _by_old_phone(task, device, old)
+    by_old = await _by_old_phone(task, means, device, old)
     named = task.ask.value("old_terminal_id").strip()[:_ID_LETTERS]
     left = task.holder.terminal_id if by_old or task.lent is not None else named
     return Move(
@@ -72,13 +73,13 @@ async def is_ours(
     """
     if iccid is None or order_about(iccid, there) is not None:
         return True
-    own = task.subscription.iccid
+    own = await _sim(task, means)
     if own is not None:
         if own != iccid:
             raise BadParameter("an ICCID is not of this line")
         return True
-    holder = await means.esim.ordering.holder(task.tenant.name, iccid)
-    if holder not in (None, task.subscription.imsi):
+    kept = await means.esim.ordering.by_iccid(task.tenant.name, iccid)
+    if kept is not None and kept.owner != task.subscription.imsi:
         raise BadParameter("an ICCID is of another line")
     return False
 
@@ -93,9 +94,9 @@ def order_about(iccid: Iccid, there: Mapping[str, Order]) -> Order | None:
 
 def with_note(outcome: Done | Refused, note: str) -> Done | Refused:
     """Return what became of a move, with what the record is to say of it."""
-    if isinstance(outcome, Refused) or outcome.detail:
+    if isinstance(outcome, Refused):
         return outcome
-    return Done(outcome.items, outcome.wrong_guess, note)
+    return replace(outcome, detail=", ".join(filter(None, (outcome.detail, note))))
 
 
 def of_holder(task: Task, orders: Iterable[Order]) -> list[Order]:
@@ -113,7 +114,14 @@ def of_holder(task: Task, orders: Iterable[Order]) -> list[Order]:
     ]
 
 
-def _by_old_phone(task: Task, device: Device, old: Iccid | None) -> bool:
+async def _sim(task: Task, means: Means) -> Iccid | None:
+    """Return the ICCID of the subscription's SIM, None where nobody told it."""
+    marks = await means.store.marks(task.tenant.name, task.subscription.imsi)
+    noted = mark_of(marks, MarkName.ICCID)
+    return Iccid(noted.value) if noted is not None else None
+
+
+async def _by_old_phone(task: Task, means: Means, device: Device, old: Iccid | None) -> bool:
     """Say whether it is the phone that the line leaves that asks.
 
     TS.43 has two signs of it: it names itself as the old terminal (§8.7), or its SIM is the old
@@ -125,5 +133,6 @@ def _by_old_phone(task: Task, device: Device, old: Iccid | None) -> bool:
     asks = task.holder.terminal_id.lower()
     if named := task.ask.value("old_terminal_id").strip().lower():
         return named == asks
-    has_old_sim = old is not None and old == task.subscription.iccid
-    return has_old_sim and bool(Imei.tac_of(asks)) and asks != device.terminal_id.lower()
+    if old is None or not Imei.tac_of(asks) or asks == device.terminal_id.lower():
+        return False
+    return old == await _sim(task, means)

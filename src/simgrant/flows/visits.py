@@ -9,20 +9,22 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
+from functools import partial
 from typing import Final
 
-from simgrant.domain.facts import Device, Question, Wish
-from simgrant.domain.order import GivenUp, OutOfOrder
+from simgrant.domain.facts import Question, Wish
+from simgrant.domain.order import GivenUp, Kind, OutOfOrder
 from simgrant.domain.policy import Policy
+from simgrant.domain.risk import Way
 from simgrant.domain.subscription import SERVED
 from simgrant.domain.tenant import Tenant
 from simgrant.domain.trail import Trail
 from simgrant.domain.visit import Settlement, Step, Visit
 from simgrant.errors import Conflict, Unauthenticated, UnknownIdentity
 from simgrant.flows.authenticate import Reception
-from simgrant.flows.esim import device_fact
-from simgrant.flows.esim_means import FEATURES, EsimMeans
+from simgrant.flows.esim_means import FEATURES, Conditions, EsimMeans
 from simgrant.flows.esim_pages import ORDER, movable
+from simgrant.flows.esim_rules import Target, activation_facts
 from simgrant.flows.gather import device_of, gather, held, look, times_of
 from simgrant.flows.handles import Handle, pull_handle, pull_page, push_page
 from simgrant.flows.limits import Rate, Throttle
@@ -252,20 +254,34 @@ class Visits:
             holdings = store.holdings(tenant.name, handle.imsi)
             profile = replace(profile, held=await self._reception.timed("store", holdings, trail))
         boost_type, claim = _about(handle)
-        device = _device(handle, matter)
-        facts = gather(
-            look(
-                profile,
-                tenant=tenant,
-                now=now,
-                roaming_max_age=self._rules.roaming_max_age_s,
-                held=held(profile, (app_id,), claim, policy=policy, now=now),
-            ),
-            device,
-            policy=policy,
-            wish=Wish(boost_type, claim.vendor),
-            times=times_of(profile, now=now),
+        view = look(
+            profile,
+            tenant=tenant,
+            now=now,
+            roaming_max_age=self._rules.roaming_max_age_s,
+            held=held(profile, (app_id,), claim, policy=policy, now=now),
         )
+        device, times = (
+            device_of(TerminalClaim(handle.terminal_id, "", "", "")),
+            times_of(profile, now=now),
+        )
+        if matter is None:
+            wish = Wish(boost_type, claim.vendor)
+            facts = gather(view, device, policy=policy, wish=wish, times=times)
+        else:
+            asking = self._esim.risk.of(profile.subscription, handle.terminal_id)
+            facts = activation_facts(
+                view,
+                _target(matter),
+                matter.line.conditions if matter.line is not None else Conditions(),
+                asking=device,
+                proof=Way.PAGE,
+                risk=await self._reception.timed("store", asking, trail),
+                policy=policy,
+                lists=self._esim.lists,
+                times=times,
+                at=int(now),
+            )
         plan = policy.plan(profile.subscription.plan)
         if matter is None:
             question = SERVICES[app_id].questions(NEWEST, facts)[0]
@@ -371,7 +387,7 @@ class Visits:
             self._validator,
             self._houses[tenant.name].countries,
             guest.deadline,
-            self._esim.ordering.change,
+            partial(self._esim.ordering.change, tenant.name),
         )
 
     def _token(
@@ -403,11 +419,12 @@ def _mark(screen: Screen) -> str:
     return fingerprint(screen) if isinstance(screen, Agree | Offers | Choose | Confirm) else ""
 
 
-def _device(handle: Handle, matter: Matter | None) -> Device:
-    """Return the device that rules look at: the one that gets an eSIM, else the phone."""
-    if matter is not None and matter.order is not None:
-        return device_fact(matter.order.device)
-    return device_of(TerminalClaim(handle.terminal_id, "", "", ""))
+def _target(matter: Matter) -> Target:
+    """Return what a page about eSIMs is about, as rules look at it."""
+    if matter.order is None:
+        return Target(None, Kind.SUBSCRIBE, beforehand=True)
+    order = matter.order
+    return Target(order.device, order.kind, order.old_iccid, at=order.place)
 
 
 def _about(handle: Handle) -> tuple[int | None, StoreClaim]:

@@ -53,9 +53,14 @@ class RetryBudget:
         """Count a request that was sent for the first time."""
         self._held = min(self._held + self._rules.share, float(self._rules.reserve))
 
+    @property
+    def holds(self) -> bool:
+        """Whether there is a repetition left."""
+        return self._held >= 1.0
+
     def spend(self) -> bool:
         """Take one repetition; False if there is none left."""
-        if self._held < 1.0:
+        if not self.holds:
             return False
         self._held -= 1.0
         return True

@@ -2,7 +2,8 @@
 
 The same database as ``ports.store``, in tables of their own. Every change is one transaction:
 order, stock, what its device is told and the row of its history. Errors promised are those of
-``ports.store``; besides, `NoStock` where no profile is left to reserve.
+``ports.store``; besides, `NoStock` where no profile is left to reserve, and `IccidTaken` where a
+profile is another order's: of one profile there is one order.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from simgrant.domain.order import Order
+from simgrant.domain.order import Device, Order
 from simgrant.domain.owner import Enterprise, Owner
+from simgrant.domain.pace import Pace, Used
 from simgrant.errors import Conflict
 from simgrant.identities import Iccid
 from simgrant.nouns import Word, noun
@@ -33,6 +35,18 @@ class TokenOver(Conflict):
     """The temporary token that an order is asked for with is over."""
 
     default_reason = "lent_token_spent"
+
+
+class TooOften(Conflict):
+    """There were as many orders as there may be in a while, or for one eUICC."""
+
+    default_reason = "too_often"
+
+
+class IccidTaken(Conflict):
+    """Another order has this profile."""
+
+    default_reason = "iccid_taken"
 
 
 class TooFast(Conflict):
@@ -106,18 +120,23 @@ class Orders(Protocol):
         most: int | None = None,
         tell: bool = False,
         most_an_hour: int | None = None,
+        pace: Pace | None = None,
     ) -> Order | None:
-        """Write a new order, with an ICCID of our stock where its source is pooled.
+        """Write a new order, with an ICCID of our stock where its source is pooled and it has none.
 
         One that waits at the portal gets its ICCID with what is decided there (`settle_visit`), one
         that reuses an old profile that one, once it is deleted. ``tell`` is as for `change`.
 
         Raise `TooMany` where the owner has ``most`` orders of its application that have not ended,
-        `TooFast` where an enterprise made ``most_an_hour`` in this hour, `NoStock`, and `TokenOver`
-        where the token that it is asked for with is not BOUND; then nothing is written.
+        `TooFast` where an enterprise made ``most_an_hour`` in this hour, `TooOften` where it would
+        go beyond ``pace``, `NoStock`, `IccidTaken` where the order comes with an ICCID, and
+        `TokenOver` where the token that it is asked for with is not BOUND; then nothing is
+        written.
 
-        ``instead_of`` is the ended order that had its place; None where there was none. Return the
-        order as it was written, None if somebody else was faster. ``due_at`` is as for `change`.
+        ``instead_of`` is the ended order that had its place; None where there was none. One of
+        which something is left to be done is set aside with it (`Order.is_aside`), unless both are
+        of one profile. Return the order as it was written, None if somebody else was faster.
+        ``due_at`` and ``tell`` are as for `change`.
         """
 
     async def change(
@@ -136,8 +155,9 @@ class Orders(Protocol):
 
         What is to be done for it is due at ``due_at`` (Unix seconds), None = nothing is; with
         ``keep_due`` when it was, so that who has claimed it keeps it. With ``tell`` the clients
-        that registered for its application are told. A spared ICCID is free again, one that the
-        SM-DP+ chose is noted as taken.
+        that registered for its application are told. A spared ICCID is free again, or no longer
+        known where it was not of our stock; one that others chose is taken, or `IccidTaken` is
+        raised and nothing is written.
 
         Where the line has moved by it (`domain.line.has_moved`), the tokens of every terminal but
         those that it moved to are over, and their clients that registered for its application are
@@ -145,11 +165,25 @@ class Orders(Protocol):
         ends.
         """
 
+    async def used(self, tenant: str, owner: Owner, device: Device, pace: Pace, *, at: int) -> Used:
+        """Return what was made of a pace already, as `make` finds it for an order of that time."""
+
     async def claim(self, *, now: int, again_at: int, limit: int) -> Sequence[Kept]:
         """Return orders that something is due for; nobody else is given them until ``again_at``."""
 
     async def by_iccid(self, tenant: str, iccid: Iccid) -> Kept | None:
         """Return the order that has a profile."""
+
+    async def by_id(self, tenant: str, start: str) -> Sequence[Kept]:
+        """Return the orders whose id begins so, two at most: whoever means one finds one."""
+
+    async def page(
+        self, tenant: str, *, after: tuple[str, str], limit: int, waiting: bool
+    ) -> Sequence[Kept]:
+        """Return orders by owner and place, those behind ``after``, all or those that wait.
+
+        One waits if it awaits something (`Order.awaits`).
+        """
 
     async def history(self, tenant: str, owner: Owner) -> Sequence[Passed]:
         """Return every transition of an owner's orders, oldest first."""

@@ -89,6 +89,9 @@ class Terms:
     """The name by which eUICCs reach it, as activation codes have it."""
     profile_types: tuple[str, ...] = ()
     """What may be ordered of it; empty = anything."""
+    remembers_calls: bool = False
+    """Whether it knows a call that comes again by its identifier, so that a repetition of
+    downloadOrder reserves nothing more."""
     post_confirm_delay_s: float = 0.0
     """Seconds from a confirmed order until its profile can really be downloaded."""
 

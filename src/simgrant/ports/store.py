@@ -19,6 +19,7 @@ from dataclasses import field
 from typing import Protocol
 
 from simgrant.domain.holdings import NOTHING, Holding, Holdings
+from simgrant.domain.line_marks import LineMark
 from simgrant.domain.subscription import (
     Consent,
     ConsentKind,
@@ -169,6 +170,7 @@ class NewSubscription:
     subscription: Subscription
     sim: SimKey | None = None
     consents: tuple[Consent, ...] = ()
+    marks: tuple[LineMark, ...] = ()
 
 
 @noun
@@ -182,8 +184,6 @@ class Change:
     provisioning: ProvStatus | None = None
     visited_plmn: str | None = None
     """Digits, or empty for "not known"; sets ``visited_at`` to the time of the change."""
-    iccid: str | None = None
-    """Digits, or empty for "not known"."""
 
 
 @noun
@@ -214,6 +214,7 @@ class Export:
     """What its clients are still to be told."""
     purchases: tuple[Receipt, ...] = ()
     """What was bought on pages, the oldest first."""
+    marks: tuple[LineMark, ...] = ()
 
 
 @noun
@@ -348,6 +349,20 @@ class Store(Protocol):
         But for counters it is a change of the subscription, which the clients are told (`tell`).
         Conflict if there is no such subscription, or nothing to end.
         """
+
+    # --- what is noted about a line ----------------------------------------
+
+    async def marks(self, tenant: str, imsi: Imsi) -> Sequence[LineMark]:
+        """Return what is noted about a line, by name."""
+
+    async def set_marks(self, tenant: str, imsi: Imsi, marks: Sequence[LineMark]) -> None:
+        """Note something about a line, in one transaction.
+
+        What is as it was keeps its time. Conflict if there is no such subscription.
+        """
+
+    async def terminal_since(self, tenant: str, imsi: Imsi, terminal_id: str) -> int | None:
+        """Return the Unix seconds at which a terminal was first seen with this SIM."""
 
     # --- web views ---------------------------------------------------------
 

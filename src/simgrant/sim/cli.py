@@ -63,7 +63,7 @@ from simgrant.sim.sims import (
 )
 from simgrant.sim.smdp.command import smdp
 from simgrant.sim.transcript import Mask, as_json, console, render, render_line, write
-from simgrant.sim.web_view import WebView
+from simgrant.sim.web_view import WebView, pages_of
 from simgrant.wire.document import Document
 from simgrant.wire.push_token import CHANNELS, Channel
 
@@ -367,6 +367,14 @@ def companion(
     service: Annotated[
         str, typer.Option(help="SharedNumber, DiffNumber or FamilyNumber.")
     ] = "SharedNumber",
+    web_view: Annotated[
+        WebEnd | None,
+        typer.Option(help="Open the page that an answer names: look, finish its forms, dismiss."),
+    ] = None,
+    fill: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="What to write or choose on the page."),
+    ] = None,
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Do not check the server's certificate.")
     ] = False,
@@ -391,6 +399,7 @@ def companion(
         where = Url.parse(url)
         tls = _tls(ca, insecure=insecure) if url.startswith("https:") else None
         told = Companion(terminal_id=terminal_id, eid=eid, name=name, service=service)
+        filled = dict(_pairs(fill or (), "=", "--fill NAME=VALUE"))
     except ValueError as error:
         _stop(str(error))
     show = _Show(console(), Mask(reveal=reveal), as_lines=as_lines, many=False)
@@ -400,8 +409,21 @@ def companion(
         limits = Limits(connect_s=timeout, read_s=timeout)
         async with Handset(card, where, phone, tls=tls, limits=limits) as handset:
             client = CompanionClient(handset, told)
+            view = WebView(phone, tls=tls, limits=limits)
             for step in steps:
-                show.outcome(None, await client.take(step))
+                outcome = await client.take(step)
+                show.outcome(None, outcome)
+                if web_view is None or outcome.document is None or not pages_of(outcome.document):
+                    continue
+                async for event in open_pages(
+                    handset,
+                    outcome.document,
+                    view,
+                    end=web_view,
+                    fill=filled,
+                    again=client.configuration,
+                ):
+                    show.event(card, event)
 
     asyncio.run(run())
     raise typer.Exit(show.exit_code())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -185,8 +185,12 @@ async def open_pages(
     end: WebEnd,
     fill: Mapping[str, str],
     recheck_s: float = RECHECK_S,
+    again: Callable[[], Awaitable[Outcome]] | None = None,
 ) -> AsyncIterator[Event]:
-    """Open every page that an answer names, and do with it what the person does."""
+    """Open every page that an answer names, and do with it what the person does.
+
+    When one is finished the phone asks as ``again`` says, by default for its application.
+    """
     pages = pages_of(document)
     if not pages:
         yield Failed("there is no page to open in this answer")
@@ -195,7 +199,9 @@ async def open_pages(
         async for event in _with_page(phone, page, view, end=end, fill=fill):
             finished = isinstance(event, Called) and end is WebEnd.FINISH
             yield event
-        if finished:
+        if finished and again is not None:
+            yield await again()
+        elif finished:
             async for event in _after_page(phone, page, recheck_s=recheck_s):
                 yield event
 

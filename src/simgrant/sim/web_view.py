@@ -1,7 +1,7 @@
 """The web view of a handset: opens the page that an answer names, as its family does.
 
-TS.43 §3.4, §9.6, §11.6, §15.4, Table 50. No script is run here: what is said of a page's call-backs
-is which of them it, or a script of its own site, has the names of.
+TS.43 §3.4, §6.7, §9.6, §11.6, §15.4, Table 50. No script is run here: what is said of a page's
+call-backs is which of them it, or a script of its own site, has the names of.
 """
 
 from __future__ import annotations
@@ -31,11 +31,25 @@ BRIDGES: Final = MappingProxyType(
         AppId.DATA_PLAN: "DataBoostWebServiceFlow",
         AppId.CARRIER_BILLING: "DCBWebServiceFlow",
         AppId.SATMODE: "SatModeWebServiceFlow",
+        AppId.ODSA_COMPANION: "ODSAServiceFlow",
+        AppId.ODSA_PRIMARY: "ODSAServiceFlow",
     }
 )
 """The object by which a page of each application talks to the handset."""
 _CALL_BACKS: Final = ("entitlementChanged", "dismissFlow")
 _BOOST_CALL_BACKS: Final = ("notifyPurchaseSuccessful", "notifyPurchaseFailed", "dismissFlow")
+_ESIM_CALL_BACKS: Final = (
+    "finishFlow",
+    "profileReadyWithActivationCode",
+    "profileReadyWithDefaultSmdp",
+    "SelectionCompleted",
+    "deleteProfileInUse",
+    "dismissFlow",
+)
+_ESIMS: Final = frozenset({AppId.ODSA_COMPANION, AppId.ODSA_PRIMARY})
+_NAMES_OF_PAGES: Final = ("ServiceFlow_", "SubscriptionService", "NotEnabled", "GeneralError")
+"""What parameters that name a page begin with."""
+_SAYS_WHY: Final = frozenset({"NotEnabled", "GeneralError"})
 _ENCODED: Final = "encodedValue="
 _FORM: Final = "application/x-www-form-urlencoded"
 _CONTENT_TYPES: Final[Mapping[WebRule, Mapping[str, str]]] = {
@@ -56,10 +70,14 @@ class Page:
     url: str
     user_data: str = field(repr=False)
     contents_type: str
+    only_says_why: bool = False
+    """Whether it may do nothing but be closed (TS.43 §6.5.9)."""
 
     @property
     def call_backs(self) -> tuple[str, ...]:
-        """What a page of this application can call."""
+        """What a page of this application can call; first what ends it well, last a dismissal."""
+        if self.app in _ESIMS:
+            return ("dismissFlow",) if self.only_says_why else _ESIM_CALL_BACKS
         return _BOOST_CALL_BACKS if self.app == AppId.DATA_PLAN else _CALL_BACKS
 
     @property
@@ -128,10 +146,11 @@ def pages_of(document: Document) -> tuple[Page, ...]:
     found = []
     for application in document.applications:
         parms = {item.name: item.value for item in application.items if isinstance(item, Parm)}
-        if url := parms.get("ServiceFlow_URL"):
-            user_data = parms.get("ServiceFlow_UserData", "")
-            kind = parms.get("ServiceFlow_ContentsType", "")
-            found.append(Page(application.app_id, url, user_data, kind))
+        for name in _NAMES_OF_PAGES:
+            if url := parms.get(f"{name}URL"):
+                user_data = parms.get(f"{name}UserData", "")
+                kind = parms.get(f"{name}ContentsType", "")
+                found.append(Page(application.app_id, url, user_data, kind, name in _SAYS_WHY))
     return tuple(found)
 
 
@@ -268,7 +287,11 @@ class _Head(HTMLParser):
 
 _NAMES: Final = re.compile(
     r"\b(?:"
-    + "|".join(sorted({*BRIDGES.values(), *_CALL_BACKS, *_BOOST_CALL_BACKS}, reverse=True))
+    + "|".join(
+        sorted(
+            {*BRIDGES.values(), *_CALL_BACKS, *_BOOST_CALL_BACKS, *_ESIM_CALL_BACKS}, reverse=True
+        )
+    )
     + r")\b"
 )
 

@@ -118,6 +118,22 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._esim_refusals = _Children(
+            Counter(
+                "simgrant_esim_refused_total",
+                "Requests for eSIMs that rules or limits refused, or that had to sign in first.",
+                ("tenant", "app", "reason"),
+                registry=registry,
+            )
+        )
+        self._doubts = _Children(
+            Counter(
+                "simgrant_identifier_doubts_total",
+                "Identifiers in requests for eSIMs whose check digits are wrong.",
+                ("tenant", "identifier"),
+                registry=registry,
+            )
+        )
         self._smdp_calls = _Children(
             Counter(
                 "simgrant_smdp_told_total",
@@ -183,6 +199,14 @@ class Metrics:
     def count_order(self, tenant: str, app: str, state: str) -> None:
         """Count an order that came to a state."""
         self._orders[tenant, app, state].inc()
+
+    def count_esim_refusal(self, tenant: str, app: str, reason: str) -> None:
+        """Count a request for an eSIM that was refused."""
+        self._esim_refusals[tenant, app, reason].inc()
+
+    def count_doubt(self, tenant: str, identifier: str) -> None:
+        """Count an identifier whose check digits are wrong."""
+        self._doubts[tenant, identifier].inc()
 
     def count_smdp_call(self, smdp: str, status: int) -> None:
         """Count a call of an SM-DP+; ``smdp`` is empty where it is nobody we know."""

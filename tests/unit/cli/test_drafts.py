@@ -17,7 +17,6 @@ from simgrant.flows.subscriptions import (
     edit,
     visited_plmn,
 )
-from simgrant.identities import Iccid
 from simgrant.spec.ids import ProvStatus
 
 NOW = 1_800_000_000
@@ -54,7 +53,6 @@ def test_a_whole_row() -> None:
         msisdn="447700900001",
         status="suspended",
         gid1="ab",
-        iccid="8944500000000000991f",
         provisioning="in_progress",
         visited_plmn="262-01",
         terms="given",
@@ -70,7 +68,6 @@ def test_a_whole_row() -> None:
     assert subscription.status is SubscriptionStatus.SUSPENDED
     assert (subscription.gid1, subscription.provisioning) == ("AB", ProvStatus.IN_PROGRESS)
     assert (subscription.visited_plmn, subscription.visited_at) == ("26201", NOW)
-    assert subscription.iccid == Iccid("8944500000000000991")
     terms, address = whole.consents
     assert (terms.status, terms.version, terms.at) == (ConsentStatus.GIVEN, "2026-01", NOW)
     assert (address.status, address.version) == (ConsentStatus.IN_PROGRESS, "A1")
@@ -113,7 +110,6 @@ def test_tuak_keys() -> None:
         ({**ROW, "status": "removed"}, "status must be one of active, suspended, barred"),
         ({**ROW, "provisioning": "2"}, "provisioning must be one of"),
         ({**ROW, "gid1": "xy"}, "gid1 must be hexadecimal"),
-        ({**ROW, "iccid": "894450"}, "iccid: Iccid must have 18 to 20 digits"),
         ({**ROW, "visited_plmn": "de"}, "visited_plmn must be"),
         ({**ROW, "terms": "yes"}, "terms must be one of"),
         ({**ROW, "terms_version": "1"}, "terms_version needs terms"),
@@ -178,7 +174,6 @@ def test_an_edit_changes_only_what_is_given() -> None:
     )
     assert edit({"visited_plmn": ""}, CONTEXT).change.visited_plmn == ""
     assert edit({"gid1": ""}, CONTEXT).change.gid1 == ""
-    assert edit({"iccid": ""}, CONTEXT).change.iccid == ""
 
 
 def test_an_edit_is_checked_too() -> None:
@@ -208,3 +203,34 @@ def test_demonstration_subscriptions_tell_five_stories() -> None:
 
 def test_demonstration_subscriptions_stay_in_the_test_network() -> None:
     assert demo_data.drafts(Tenant("real", plmns=(Plmn("262", "01"),)), now=NOW) == []
+
+
+def test_what_a_row_notes_about_the_line() -> None:
+    row = {
+        "iccid": "8944110000000000013F",
+        "sim_since": "2026-11-01T10:00+02:00",
+        "port_freeze": "yes",
+        "prepaid": "no",
+        "number_type": "data_only",
+    }
+    marks = {mark.name.value: mark.value for mark in made(**row).marks}
+    assert marks == row | {"iccid": "8944110000000000013", "sim_since": "1793520000"}
+    assert edit(row, CONTEXT).marks == made(**row).marks
+    assert edit({"plan": "basic"}, CONTEXT).marks == ()
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"iccid": "89441100000000000"}, "iccid: Iccid must have 18 to 20 digits"),
+        ({"sim_since": "yesterday"}, "sim_since must be a time such as"),
+        ({"sim_since": "2999-01-01"}, "sim_since must be in the past"),
+        ({"port_freeze": "true"}, "port_freeze must be yes or no"),
+        ({"prepaid": "1"}, "prepaid must be yes or no"),
+        ({"number_type": "pager"}, "number_type must be one of unknown, mobile"),
+    ],
+)
+def test_mistakes_about_the_line_are_named(row: dict[str, str], said: str) -> None:
+    with pytest.raises(BadRow) as refused:
+        made(**row)
+    assert said in str(refused.value)

@@ -22,6 +22,8 @@ from simgrant.domain.order import (
     Begun,
     Cancelled,
     Chosen,
+    Cleared,
+    CompanionService,
     Confirmed,
     Deactivated,
     Device,
@@ -32,6 +34,7 @@ from simgrant.domain.order import (
     Installed,
     Kind,
     OldDeleted,
+    Opened,
     Order,
     OrderState,
     OutOfOrder,
@@ -93,12 +96,15 @@ class Smdp:
                 return Confirmed("smdp.example.net", delay=order.polls % 2 == 1)
             case Todo.SETTLE:
                 return Settled()
+            case Todo.RELEASE:
+                return Opened()
             case Todo.CANCEL:
                 assert order.iccid is not None
                 gone = self.ordered.pop(order.iccid.digits, None)
                 return Cancelled() if gone is not None else Failed(Trouble.DONE_ALREADY)
             case Todo.RETURN:
                 return Failed(Trouble.DONE_ALREADY)
+        raise AssertionError(f"{order.todo} is nothing of an SM-DP+'s")
 
     def _download(self, order: Order) -> Event:
         if order.iccid is None:
@@ -122,7 +128,7 @@ FATES = st.one_of(
 MEANWHILE = st.sampled_from(
     [
         *(None, None, None, Polled(3), Unsubscribed(), GivenUp("too_old")),
-        *(Installed(), Deactivated(), PlanChanged("large")),
+        *(Installed(), Deactivated(), PlanChanged("large"), Cleared()),
     ]
 )
 
@@ -158,13 +164,15 @@ def call(order: Order, smdp: Smdp, fate: str, meanwhile: Event | None, ids: coun
 
 @given(
     pooled=st.booleans(),
+    hold=st.booleans(),
     fates=st.lists(st.tuples(FATES, MEANWHILE), max_size=30),
 )
 def test_the_books_agree_whatever_happens(
-    pooled: bool, fates: list[tuple[str, Event | None]]
+    pooled: bool, hold: bool, fates: list[tuple[str, Event | None]]
 ) -> None:
     smdp, ids = Smdp(chooses=not pooled), count(1)
     order = an_order(pooled=pooled)
+    order = replace(order, source=replace(order.source, hold=hold))
     for fate, meanwhile in fates:
         order = call(order, smdp, fate, meanwhile, ids)
     for _ in range(50):
@@ -201,6 +209,19 @@ def released() -> Order:
     for event in (Begun(), Downloaded(RESERVED), Begun(), Confirmed("smdp.example.net")):
         order = domain.step(order, event, at=5, call_id="c1")
     return order
+
+
+def test_what_is_chosen_on_the_page_is_ordered_and_the_rest_is_as_it_was_asked_for() -> None:
+    order = an_order(OrderState.AT_PORTAL)
+    assert domain.step(order, Chosen(), at=5, call_id="c1") == domain.begin(
+        replace(order, state=OrderState.ORDERED, version=1, changed_at=5), call_id="c1"
+    )
+    source, old = Source("other", "phone"), Iccid("8944500000000000991")
+    chosen = Chosen("big", CompanionService.FAMILY, "Mine", source, old, "350000000000033")
+    found = domain.step(order, chosen, at=5, call_id="c1")
+    assert (found.plan, found.service, found.source) == ("big", CompanionService.FAMILY, source)
+    assert found.device == replace(order.device, name="Mine")
+    assert (found.old_iccid, found.old_terminal_id) == (old, "350000000000033")
 
 
 def test_an_order_goes_its_way() -> None:

@@ -10,12 +10,14 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from simgrant.adapters.bss.embedded import open_bss
 from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.adapters.store.sqlite import SqliteConfig, open_store
 from simgrant.domain.order import Device, Kind, Order, OrderState, Source, begin
 from simgrant.domain.subscription import Subscription, SubscriptionStatus
 from simgrant.flows.ordering import Ordering, Rules
 from simgrant.identities import Eid, Iccid, Imsi, Msisdn
+from simgrant.ports.bss_orders import BssOrders
 from simgrant.ports.orders import Orders
 from simgrant.ports.smdp import Smdp
 from simgrant.ports.store import NewSubscription
@@ -57,6 +59,7 @@ class World:
     books: Books
     clock: Clock
     rules: Rules = RULES
+    bss: BssOrders = field(default_factory=open_bss)
     metrics: Metrics = field(default_factory=lambda: Metrics(CollectorRegistry()))
 
     def ordering(
@@ -67,6 +70,7 @@ class World:
             smdps={T: {"main": smdp or self.books}},
             clock=self.clock,
             metrics=self.metrics,
+            bss={T: self.bss},
             rules=replace(self.rules, **rules),
         )
 
@@ -133,5 +137,5 @@ def an_order(
             created_at=1_000,
             changed_at=1_000,
         ),
-        call_id="call-1",
+        call_id=f"call-{number}",
     )

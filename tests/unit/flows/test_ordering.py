@@ -219,7 +219,7 @@ async def test_who_waits_at_the_portal_is_given_up_in_time(world: World) -> None
     assert not await claim(now=1_000 + RULES.life_s - 1, again_at=9_999, limit=9)
     world.clock.time += RULES.life_s
     (kept,) = await claim(now=int(world.clock.time), again_at=9_999, limit=9)
-    assert (await ordering.wait(kept)).reason == "too_old"
+    assert (await ordering.wait(kept)).reason == "undecided"
 
 
 async def test_who_decides_at_the_portal_gets_his_profile(world: World) -> None:

@@ -14,7 +14,17 @@ from typing import cast
 import pytest
 import structlog
 
-from simgrant.domain.order import LINE, ON_DEVICE, Kind, Order, OrderState, Unsubscribed, begin
+from simgrant.domain.order import (
+    LINE,
+    ON_DEVICE,
+    Answered,
+    Inquiry,
+    Kind,
+    Order,
+    OrderState,
+    Unsubscribed,
+    begin,
+)
 from simgrant.domain.subscription import PushRegistration
 from simgrant.flows.profile_events import Events, Teller
 from simgrant.identities import Eid, Iccid
@@ -145,6 +155,7 @@ async def test_what_was_deleted_before_anybody_asked_is_known(world: World) -> N
         ("deleted, answers lost", True, True),
         ("deleted, answers lost", False, True),
         ("deleted, then unsubscribed", True, True),
+        ("asked, deleted", True, True),
         ("deleted", True, False),
     ],
 )
@@ -158,8 +169,11 @@ async def test_a_process_may_end_at_any_point(
             async with opened(path) as world:
                 old = await installed(world, pooled=pooled)
                 assert old.iccid is not None
-                await live(world, fuse, old, way, reuses=reuses)
-                await afterwards(world, old, reuses=reuses)
+                new = follows(old, reuses=reuses)
+                if "asked" in way:
+                    new = replace(new, state=OrderState.ASKED, inquiry=Inquiry.PIN, waiting=False)
+                await live(world, fuse, old, new, way)
+                await afterwards(world, old, new)
                 found = await states(world)
                 await judge(world, old, found, way, reuses=reuses)
             if not fuse.blown:
@@ -167,7 +181,7 @@ async def test_a_process_may_end_at_any_point(
                 return
 
 
-async def live(world: World, fuse: Fuse, old: Order, way: str, *, reuses: bool) -> None:
+async def live(world: World, fuse: Fuse, old: Order, wanted: Order, way: str) -> None:
     """Do all of it in one process, which ends somewhere."""
     orders = cast("Orders", Mortal(world.store.orders, fuse))
     smdp = cast("Smdp", Mortal(world.books, fuse))
@@ -175,7 +189,9 @@ async def live(world: World, fuse: Fuse, old: Order, way: str, *, reuses: bool) 
     if "answers lost" in way:
         world.books.fates, world.books.lost = [UnknownOutcome()] * 3, True
     try:
-        new = await ordering.make(T, IMSI, follows(old, reuses=reuses), instead_of=None)
+        new = await ordering.make(T, IMSI, wanted, instead_of=None)
+        if new is not None and new.state is OrderState.ASKED:
+            await ordering.begins(Kept(T, IMSI, new), Answered(accepted=True))
         assert old.iccid is not None
         world.books.on_euicc(old.iccid, "deleted")
         await tell(world, old.iccid, orders, smdp)
@@ -187,11 +203,13 @@ async def live(world: World, fuse: Fuse, old: Order, way: str, *, reuses: bool) 
         pass
 
 
-async def afterwards(world: World, old: Order, *, reuses: bool) -> None:
+async def afterwards(world: World, old: Order, wanted: Order) -> None:
     """Let everybody else do what they do: the phone asks again, the SM-DP+ tells again."""
     assert old.iccid is not None
     if LINE not in await states(world):
-        await world.ordering().make(T, IMSI, follows(old, reuses=reuses), instead_of=None)
+        await world.ordering().make(T, IMSI, wanted, instead_of=None)
+    if (asked := (await states(world))[LINE]).state is OrderState.ASKED:
+        await world.ordering().begins(Kept(T, IMSI, asked), Answered(accepted=True))
     if world.books.ordered.get(old.iccid.digits) == "installed":
         world.books.on_euicc(old.iccid, "deleted")
     await tell(world, old.iccid, world.store.orders, world.books)

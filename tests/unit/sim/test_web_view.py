@@ -97,6 +97,31 @@ def test_pages_are_those_with_an_address() -> None:
     assert pages_of(document) == (Page("ap2012", URL, "d", "json"), Page("ap2016", URL, "", ""))
 
 
+def test_pages_of_esims_go_by_names_of_their_own() -> None:
+    def told(app: str, name: str, *kind: str) -> Application:
+        parms = [Parm(f"{name}URL", URL), Parm(f"{name}UserData", "d")]
+        return Application(app, (*parms, *(Parm(f"{name}ContentsType", each) for each in kind)))
+
+    document = Document(
+        Vers(1, 60),
+        None,
+        (
+            told("ap2006", "SubscriptionService", "json"),
+            told("ap2009", "NotEnabled", "xml"),
+            told("ap2009", "GeneralError"),
+        ),
+    )
+    found = pages_of(document)
+    assert found == (
+        Page("ap2006", URL, "d", "json"),
+        Page("ap2009", URL, "d", "xml", only_says_why=True),
+        Page("ap2009", URL, "d", "", only_says_why=True),
+    )
+    assert {page.bridge for page in found} == {"ODSAServiceFlow"}
+    assert (found[0].call_backs[0], found[0].call_backs[-1]) == ("finishFlow", "dismissFlow")
+    assert found[1].call_backs == found[2].call_backs == ("dismissFlow",)
+
+
 async def visit(*script: Says, always: Says | None = None) -> tuple[Visit, list[Seen]]:
     async with ScriptedServer(*script, always=always) as server:
         first = opening(replace(FLOW, url=str(server.url("/flow"))), IMS)

@@ -82,7 +82,6 @@ subscription = _table(
     _text("address_version", nullable=True),
     _big("address_at", nullable=True),
     _big("address_expires_at", nullable=True),
-    _text("iccid", nullable=True),
 )
 """With its consents, so that one look-up finds both; without a status none was given."""
 
@@ -118,6 +117,7 @@ terminal = _table(
     _text("model"),
     _text("sw_version"),
     _big("seen_at"),
+    _big("first_at", nullable=True),
 )
 
 token_grant = _table(
@@ -262,11 +262,22 @@ esim_order = _table(
     _bytes("body"),
     _big("due_at", nullable=True),
     _small("shard"),
+    _text("awaits", nullable=True),
 )
 """One order for each place of an owner (ADR 0028); what is searched for has columns, the rest is
 JSON. ``imsi`` says whose it is, as `domain.owner` writes it: an enterprise has no IMSI. ``due_at``
-is when something is to be done for it, without one nothing is."""
+is when something is to be done for it, without one nothing is; ``awaits`` is what somebody else is
+to do."""
 Index("ix_esim_order_due", esim_order.c.shard, esim_order.c.due_at)
+Index("ix_esim_order_id", esim_order.c.tenant, esim_order.c.order_id)
+Index(
+    "ix_esim_order_awaits",
+    esim_order.c.tenant,
+    esim_order.c.imsi,
+    esim_order.c.place,
+    sqlite_where=esim_order.c.awaits.is_not(None),
+    postgresql_where=esim_order.c.awaits.is_not(None),
+)
 
 order_event = _table(
     "order_event",
@@ -314,3 +325,28 @@ enterprise = _table(
 )
 """How many orders an enterprise has that have not ended, and how many it ``made`` in an ``hour``
 (hours since 1970); without a row, none (ADR 0028)."""
+
+line_mark = _table(
+    "line_mark",
+    "tenant imsi mark",
+    _text("tenant"),
+    _text("imsi"),
+    _text("mark"),
+    _text("value"),
+    _big("at"),
+)
+"""What is noted about a line (`domain.line_marks`), a row for each thing, with its own age."""
+
+esim_claim = _table(
+    "esim_claim",
+    "tenant subject order_id",
+    _text("tenant"),
+    _text("subject"),
+    _text("order_id"),
+    _text("holder"),
+    _text("place"),
+    _big("at"),
+)
+"""By which eUICC and which device (``subject``) each order was made; holder is the IMSI of the
+order. The row with an empty order_id is the subject's own, which two who order at once wait for."""
+Index("ix_esim_claim_holder", esim_claim.c.tenant, esim_claim.c.holder)

@@ -52,9 +52,13 @@ async def _wanted(task: Task, means: Means) -> list[Order]:
     iccid = esim.iccid_in(task, f"{prefix}_iccid", "terminal_iccid")
     if iccid is not None:
         return [order for order in there if order.iccid == iccid]
-    terminal_id = task.ask.value(f"{prefix}_id").strip()
-    if terminal_id:
-        return [order for order in there if order.device.terminal_id == terminal_id]
+    if task.ask.value(f"{prefix}_id").strip():
+        device = esim.device_in(task, prefix)
+        return [
+            order
+            for order in there
+            if order.device.terminal_id == device.terminal_id or esim.is_same(order.device, device)
+        ]
     return [order for order in there if order.state is not OrderState.ENDED]
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from simgrant.domain.order import OrderState
+from collections.abc import Iterable
+from dataclasses import replace
+
+from simgrant.domain.order import Kind
 from simgrant.domain.policy import Result
 from simgrant.flows import enterprise, esim, esim_pages
-from simgrant.flows.gather import device_of
+from simgrant.flows.esim_rules import Target, Weighed, learn, weigh
 from simgrant.flows.operations.operation import Done, Means, Refused, Task, from_table
 from simgrant.spec.ids import AppId, Eligibility
 from simgrant.wire.document import Item, Parm
@@ -14,42 +17,76 @@ _NAME = {
     AppId.ODSA_COMPANION: "CompanionAppEligibility",
     AppId.ODSA_PRIMARY: "PrimaryAppEligibility",
 }
+_PREFIX = {AppId.ODSA_COMPANION: "companion_terminal", AppId.ODSA_PRIMARY: "target_terminal"}
+_KINDS = {
+    AppId.ODSA_COMPANION: (Kind.SUBSCRIBE,),
+    AppId.ODSA_PRIMARY: (Kind.SUBSCRIBE, Kind.TRANSFER),
+}
+"""What may come of it; the request does not say. Companions are transferred as they are got, and
+who recovers a profile has been told that he may have one."""
+_BEST_FIRST = (Eligibility.ENABLED, Eligibility.DISABLED, Eligibility.INCOMPATIBLE)
 
 
 async def run(task: Task, means: Means) -> Done | Refused:
     """Say whether the application may be offered; of a companion, whose numbers it may have.
 
-    Who has as many devices as he may is told "disabled", not "incompatible": that changes when he
-    gives one up.
+    It may be where the rules let anything that can come of it, and is judged as that will be. What
+    a limit is against is told as "disabled", not "incompatible": that changes by itself.
     """
     app_id, line = AppId(task.app_id), esim.line_of(task, means)
-    status, detail = Eligibility.ENABLED, ""
     if line is None:
-        status, detail = Eligibility.INCOMPATIBLE, "not_offered"
-    else:
-        try:
-            device = esim.device_fact(esim.device_in(task, "companion_terminal"))
-        except esim.BadParameter:
-            # Figures ask before they know the companion; then the phone is looked at.
-            device = device_of(task.ask.terminal)
-        decision = esim.decide(task, means, device)
-        if decision.result is Result.DENIED:
-            status, detail = Eligibility.INCOMPATIBLE, decision.reason
-        elif decision.result is Result.PENDING:
-            status, detail = Eligibility.DISABLED, decision.reason
-        elif task.lent is None:  # What moves the line is no further device.
-            live = (await esim.orders(task, means)).values()
-            if sum(order.state is not OrderState.ENDED for order in live) >= line.most:
-                status, detail = Eligibility.DISABLED, "too_many_devices"
-    items: list[Item] = [Parm(_NAME[app_id], str(int(status)))]
-    if app_id is AppId.ODSA_COMPANION:
-        services = line.services if line is not None else ()
-        items.append(Parm("CompanionDeviceServices", ",".join(services)))
-    if status is Eligibility.DISABLED and line is not None:
-        items += esim_pages.not_enabled(task, means, line, detail)
+        return _told(app_id, Eligibility.INCOMPATIBLE, (), Done(detail="not_offered"))
+    try:
+        # Figures ask before they know the companion; then the phone is looked at.
+        prefix = _PREFIX[app_id]
+        device = esim.device_in(task, prefix) if task.ask.value(f"{prefix}_id").strip() else None
+        if device is not None:
+            esim.look_at(Target(device, Kind.SUBSCRIBE), line, task, means)
+    except esim.BadParameter as error:
+        return esim.bad_parameter(error)
+    former = await esim.orders(task, means)
+    known = await learn(task, means.esim, line, device)
+    weighed = {
+        kind: weigh(task, means.esim, line, Target(device, kind, beforehand=True), former, known)
+        for kind in _KINDS[app_id]
+    }
+    best = weighed[Kind.SUBSCRIBE]
+    if not best.limited:
+        best = min(weighed.values(), key=lambda each: _BEST_FIRST.index(_status(each)))
+    status, detail = _status(best), _why(best, weighed.items())
+    items: tuple[Item, ...] = ()
+    if status is Eligibility.DISABLED:
+        items = esim_pages.not_enabled(task, means, line, detail)
         if app_id is AppId.ODSA_PRIMARY:
             items += esim_pages.polling(task, means)
-    return Done(tuple(items), detail=detail)
+    done = Done(items, detail=detail, verdict=best.verdict, times=best.times)
+    return _told(app_id, status, line.services, done)
+
+
+def _status(weighed: Weighed) -> Eligibility:
+    match weighed.result:
+        case Result.ALLOWED | Result.STEP_UP:
+            return Eligibility.ENABLED
+        case Result.PENDING:
+            return Eligibility.DISABLED
+    return Eligibility.DISABLED if weighed.limited else Eligibility.INCOMPATIBLE
+
+
+def _why(best: Weighed, weighed: Iterable[tuple[Kind, Weighed]]) -> str:
+    """Return for the record why not, or what else would not be done."""
+    if _status(best) is not Eligibility.ENABLED:
+        return best.reason
+    others = (
+        f"{kind}: {each.reason}" for kind, each in weighed if each.result is not Result.ALLOWED
+    )
+    return ", ".join(others)
+
+
+def _told(app_id: AppId, status: Eligibility, services: Iterable[str], done: Done) -> Done:
+    items: list[Item] = [Parm(_NAME[app_id], str(int(status)))]
+    if app_id is AppId.ODSA_COMPANION:
+        items.append(Parm("CompanionDeviceServices", ",".join(services)))
+    return replace(done, items=(*items, *done.items))
 
 
 OPERATION = from_table(

@@ -16,8 +16,10 @@ from typing import Final, TypeAlias
 
 from simgrant.domain.owner import Enterprise, Owner
 from simgrant.domain.partner import Partner
+from simgrant.domain.risk import Way
 from simgrant.domain.subscription import Subscription
 from simgrant.domain.tenant import Tenant
+from simgrant.domain.trail import Verdict
 from simgrant.errors import NotThere
 from simgrant.flows.esim_means import EsimMeans
 from simgrant.flows.lent_tokens import Lent
@@ -74,6 +76,10 @@ class Task:
     """The token that was lent; None where the SIM was proved."""
     client_id: str
     """The OAuth client that an access_token proves; empty without one."""
+    signed_in: Way = Way.SIM
+    """How the device's holder was proved, where ``proof`` is `Proof.SIM`."""
+    signed_in_at: int = 0
+    """Unix seconds of that."""
     held_for: bytes = b""
     """The mark of the device that the token belongs to (`flows.marks`); empty = of none yet."""
     languages: tuple[str, ...] = ()
@@ -183,6 +189,10 @@ class Done:
     are refused."""
     detail: str = ""
     """What the operator should know of it; no identity, no secret."""
+    verdict: Verdict | None = None
+    """What rules were asked for it, for the record."""
+    times: Mapping[str, int] = field(default_factory=dict, hash=False)
+    """Unix seconds of the sources of its facts."""
 
 
 @noun
@@ -193,6 +203,10 @@ class Refused:
     detail: str
     """Why, for the operator; no identity, no secret."""
     items: tuple[Item, ...] = ()
+    verdict: Verdict | None = None
+    times: Mapping[str, int] = field(default_factory=dict, hash=False)
+    step_up: bool = False
+    """Whether it may be done once its holder has signed in."""
     texts: Mapping[str, str] = field(default_factory=dict, hash=False)
     """What the subscriber is told of it, by language, where it is more than that it failed."""
 

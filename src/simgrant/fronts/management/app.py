@@ -1,4 +1,4 @@
-"""The management listener as an ASGI application: four pages, GET only."""
+"""The management listener as an ASGI application: four pages, GET only, and calls on orders."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from simgrant.fronts.management.orders import PATH, OrderCalls
 from simgrant.services.service import Service
 
 Scope = dict[str, Any]
@@ -27,8 +28,10 @@ class ManagementFront:
         metrics: Callable[[], bytes],
         services: Mapping[str, Service],
         version: str,
+        orders: OrderCalls | None = None,
     ) -> None:
         """Take ``not_ready``, which says why no traffic should come; empty = ready."""
+        self._orders = orders
         self._not_ready = not_ready
         self._metrics = metrics
         self._services = msgspec.json.encode(
@@ -55,8 +58,12 @@ class ManagementFront:
         send: Callable[[Message], Awaitable[None]],
     ) -> None:
         """Answer one request."""
-        del receive
-        status, kind, body = await self._page(scope["method"], scope["path"])
+        path = scope["path"]
+        if self._orders is not None and (path == PATH or path.startswith(f"{PATH}/")):
+            status, body = await self._orders.answer(scope, receive)
+            kind = _JSON
+        else:
+            status, kind, body = await self._page(scope["method"], path)
         await send(
             {
                 "type": "http.response.start",

@@ -146,27 +146,36 @@ class DiameterNode:
                 break
             peer, breaker, connection = found
             tried.append(peer)
-            left = deadline - self._clock.monotonic()
-            others = any(each not in tried and each.connection for each, _ in route.ways)
-            within = min(left, route.config.patience_s) if others else left
             began = self._clock.monotonic()
+            left = deadline - began
+            if left <= 0:
+                # That its time is over is not the peer's doing.
+                failed = failed or PeerTimeout(
+                    "diameter_timeout", for_operator=f"{route.config.name}: no time left to ask"
+                )
+                break
+            others = self._has_others(route, tried)
+            within = min(left, route.config.patience_s) if others else left
             data = await connection.ask(
                 command, application, avps, end_to_end=end_to_end, flags=flags, within=within
             )
             if isinstance(data, Ended):
-                self._failed(peer, breaker, data, began)
                 flags = PROXIABLE | RETRANSMITTED
-                if data is Ended.LATE:
-                    failed = PeerTimeout(
-                        "diameter_timeout", for_operator=f"{peer.name}: no answer in time"
-                    )
-                    if not others or not route.budget.spend():
-                        break
-                else:
+                now = self._clock.monotonic()
+                self._watcher.answered(peer.name, data.value, now - began)
+                if data is Ended.LOST:
+                    # That it is not connected says enough: the breaker is for who is, and fails.
                     failed = PeerUnavailable(
                         "diameter_lost",
                         for_operator=f"{peer.name}: the connection was lost before the answer",
                     )
+                    continue
+                breaker.failed(now)
+                failed = PeerTimeout(
+                    "diameter_timeout", for_operator=f"{peer.name}: no answer in time"
+                )
+                if not others or not route.budget.spend():
+                    break
                 continue
             told = self._read(peer, data, command, end_to_end, began)
             if told.result not in _ELSEWHERE:
@@ -216,6 +225,14 @@ class DiameterNode:
                 return peer, breaker, connection
         return None
 
+    def _has_others(self, route: Route, tried: list[Peer]) -> bool:
+        """Say whether it is worth while to lose patience: another peer may be asked."""
+        now = self._clock.monotonic()
+        return route.budget.holds and any(
+            peer not in tried and peer.connection is not None and not breaker.pause_left(now)
+            for peer, breaker in route.ways
+        )
+
     def _nobody(self, route: Route) -> PeerUnavailable:
         """Return why there is nobody to ask."""
         name = route.config.name
@@ -238,11 +255,6 @@ class DiameterNode:
         return PeerUnavailable("diameter_no_peer", for_operator=f"{name}: no peer is connected")
 
     # --- what came of it ---------------------------------------------------------------
-
-    def _failed(self, peer: Peer, breaker: Breaker, ended: Ended, began: float) -> None:
-        now = self._clock.monotonic()
-        breaker.failed(now)
-        self._watcher.answered(peer.name, ended.value, now - began)
 
     def _read(self, peer: Peer, data: bytes, command: int, end_to_end: int, began: float) -> Told:
         seconds = self._clock.monotonic() - began

@@ -115,6 +115,7 @@ class Peer:
         self._timer: asyncio.TimerHandle | None = None
         self._over = asyncio.Event()
         self._told = (State.CLOSED, "")
+        self._is_leaving = False
         self._lost = False
         """Whether the last connection ended without a good-bye."""
         self.tried = asyncio.Event()
@@ -223,7 +224,8 @@ class Peer:
             if isinstance(error, ssl.SSLError):
                 raise _Refused(f"TLS: {error.reason or 'refused'}") from None
             if isinstance(error, OSError):
-                raise _Refused(error.strerror or "no connection") from None
+                where = f"{error.filename}: " if error.filename else ""
+                raise _Refused(f"{where}{error.strerror or 'no connection'}") from None
             if isinstance(error, UnicodeError):
                 raise _Refused("its address is no name") from None
             raise
@@ -297,6 +299,7 @@ class Peer:
         self._over.set()
 
     async def _leave(self) -> None:
+        self._is_leaving = True
         connection = self._connection
         if connection is not None and not connection.is_over:
             with contextlib.suppress(asyncio.CancelledError):
@@ -305,8 +308,11 @@ class Peer:
             self._timer.cancel()
 
     def _tell(self, state: State, reason: str) -> None:
-        """Say what became of the peer; the same thing again and again is said once."""
-        if (state, reason) != self._told:
+        """Say what became of the peer; the same thing again and again is said once.
+
+        Of our own leaving nobody needs to hear.
+        """
+        if (state, reason) != self._told and not self._is_leaving:
             self._told = (state, reason)
             self._watcher.changed(self.name, state, reason)
 

@@ -36,6 +36,7 @@ class _Wanted:
     peers: frozenset[str] | None
     tls: ssl.SSLContext | None
     plan: Plan | None
+    control_port: int | None
     knows_prime: bool
     as_lines: bool
 
@@ -66,6 +67,10 @@ def hss(
     result: Annotated[
         str, typer.Option(metavar="VENDOR:CODE", help="For --fault result: 0:5012, 10415:5004.")
     ] = "0:5012",
+    control_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Port on 127.0.0.1 to switch faults on and off by."),
+    ] = None,
     no_prime: Annotated[bool, typer.Option("--no-prime", help="Know nothing of EAP-AKA'.")] = False,
     as_lines: Annotated[bool, typer.Option("--json", help="One JSON object a request.")] = False,
 ) -> None:
@@ -73,7 +78,12 @@ def hss(
 
     It says what to put into the settings. Nothing is kept: SIMs that are ahead resynchronise.
     """
+    from simgrant.wire.diameter.avps import is_identity
+
     try:
+        for option, name in (("--host", host), ("--realm", realm)):
+            if not is_identity(name):
+                raise ValueError(f"{option}: {name!r} is no name of a node")
         vendor, found, code = result.partition(":")
         if not (found and vendor.isdecimal() and code.isdecimal()):
             raise ValueError("--result must look like 0:5012")
@@ -88,6 +98,7 @@ def hss(
             peers=frozenset(peer) if peer else None,
             tls=_tls(certificate, key, client_ca),
             plan=plan,
+            control_port=control_port,
             knows_prime=not no_prime,
             as_lines=as_lines,
         )
@@ -111,22 +122,35 @@ async def _serve(wanted: _Wanted) -> None:
         tell=_line if wanted.as_lines else _show,
     )
     server.plan = wanted.plan
+    control = None
+    if wanted.control_port is not None:
+        # What it takes beside the server's own dependencies is the extra `sim`.
+        from simgrant.sim.hss.control import Control
+
+        control = Control(server, port=wanted.control_port)
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     await server.up()
     try:
+        if control is not None:
+            await control.web.up()
+        levers = control.web.url if control else ""
         address = f"{server.address}:{server.port}"
         if wanted.as_lines:
             up = {"event": "up", "address": address, "host": wanted.host, "realm": wanted.realm}
-            _write(up)
+            _write({**up, "control": levers})
         else:
             out = console()
             out.print(_settings(wanted, address), markup=False, soft_wrap=True)
             out.print(f"# an HSS that knows {len(wanted.sims)} SIMs", markup=False)
+            if levers:
+                out.print(f"# requests and faults: {levers}", markup=False)
         await ended.wait()
     finally:
         await server.leave()
+        if control is not None:
+            await control.web.down()
 
 
 def _settings(wanted: _Wanted, address: str) -> str:
@@ -160,17 +184,7 @@ def _show(seen: Seen) -> None:
 
 
 def _line(seen: Seen) -> None:
-    _write(
-        {
-            "event": "request",
-            "peer": seen.peer,
-            "scheme": seen.scheme,
-            "resync": seen.resync,
-            "repeated": seen.repeated,
-            "result": seen.shown,
-            "fault": seen.fault,
-        }
-    )
+    _write({"event": "request", **seen.as_json()})
 
 
 def _write(content: dict[str, Any]) -> None:

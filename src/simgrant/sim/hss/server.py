@@ -8,7 +8,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from simgrant.nouns import noun
 from simgrant.sim.hss.auc import Auc, Refusal
@@ -89,6 +89,17 @@ class Seen:
         """Return the result for people."""
         return result_name(*self.result)
 
+    def as_json(self) -> dict[str, Any]:
+        """Return what JSON can have of it."""
+        return {
+            "peer": self.peer,
+            "scheme": self.scheme,
+            "resync": self.resync,
+            "repeated": self.repeated,
+            "result": self.shown,
+            "fault": self.fault,
+        }
+
 
 class HssServer:
     """One HSS; it listens once it is `up`."""
@@ -138,10 +149,14 @@ class HssServer:
         server, self._server = self._server, None
         if server is not None:
             server.close()
-        for link in tuple(self.connections):
-            link.abort()
+        self.drop()
         if server is not None:
             await server.wait_closed()
+
+    def drop(self) -> None:
+        """Break every connection."""
+        for link in tuple(self.connections):
+            link.abort()
 
     async def leave(self) -> None:
         """Say good-bye to everybody and end, without waiting for long."""
@@ -158,16 +173,21 @@ class HssServer:
         for link in self.connections:
             link.ask(Command.DISCONNECT_PEER, COMMON, push_disconnect(self.node, cause))
 
-    def push(self, command: int, user_name: str, application: int = APPLICATION) -> None:
-        """Ask everybody who is connected something about a user, such as Push-Profile."""
-        for link in self.connections:
+    def push(
+        self, command: int, user_name: str, application: int = APPLICATION, *, to: str = ""
+    ) -> None:
+        """Ask something about a user, such as Push-Profile: everybody who is connected.
+
+        ``to`` is who is meant, by way of the first connection, where that is a relay.
+        """
+        for link in self.connections[:1] if to else self.connections:
             avps = b"".join(
                 (
                     SESSION_ID.push(f"{self.node.host};1;{len(self.told)}"),
                     push_application(application),
                     _NO_STATE,
                     self.node.push_origin(),
-                    DESTINATION_HOST.push(link.peer),
+                    DESTINATION_HOST.push(to or link.peer),
                     DESTINATION_REALM.push(self.node.realm),
                     USER_NAME.push(user_name),
                 )

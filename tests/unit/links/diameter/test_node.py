@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,6 +59,16 @@ async def test_a_no_is_an_answer() -> None:
         told = await made.ask(imsi="001019999999999")
         assert told.result == (TGPP, 5001)
         assert made.diary.results == [("hss0", "e5001")]
+
+
+@pytest.mark.parametrize(("vendor", "code"), [(9, 5001), (0, 1234), (10415, 4_000_000_000)])
+async def test_a_result_that_a_peer_makes_up_is_counted_as_one_of_those(
+    vendor: int, code: int
+) -> None:
+    async with world() as made:
+        made.hss.plan = Plan(fault=Fault.RESULT, vendor=vendor, code=code)
+        assert (await made.ask()).result == (vendor, code)
+        assert made.diary.results == [("hss0", "other")]
 
 
 async def test_who_asks_before_anybody_is_connected_waits_for_it() -> None:
@@ -126,7 +137,7 @@ async def test_a_peer_that_only_ever_fails_is_left_alone_and_tried_again() -> No
         made.hss.plan = Plan(fault=Fault.SILENT, times=3)
         for _ in range(3):
             with pytest.raises(PeerTimeout):
-                await made.ask(within=0.01)
+                await made.ask(within=0.05)
         with pytest.raises(PeerUnavailable) as raised:
             await made.ask()
         assert raised.value.reason == "circuit_open"
@@ -190,6 +201,38 @@ async def test_repetitions_are_a_small_share_where_everybody_is_slow() -> None:
         await asyncio.gather(*asking, return_exceptions=True)
         # One in ten more may be repeated than was held in reserve.
         assert 3 <= len(both[0].seen) + len(both[1].seen) - 20 <= 5
+
+
+async def test_who_has_nobody_else_to_ask_waits_until_the_deadline() -> None:
+    both = hss_server(0), hss_server(1)
+    rules = RetryRules(failures=1, pause_s=600)
+    peers: tuple[dict[str, Any], ...] = ({}, {"priority": 2})
+    async with world(*both, peers=peers, patience_s=0.02, route_retry=rules) as made:
+        both[0].plan = Plan(fault=Fault.SILENT)
+        both[1].plan = Plan(fault=Fault.SLOW, delay_s=0.2)
+        for _ in range(2):
+            # The second time the first peer is left alone, and is no reason for impatience.
+            assert (await made.ask()).result == SUCCESS
+        assert [len(hss.seen) for hss in both] == [1, 2]
+
+
+async def test_patience_is_not_lost_where_no_repetition_is_left() -> None:
+    both = hss_server(0), hss_server(1)
+    rules = RetryRules(reserve=0, share=0.0)
+    async with world(*both, patience_s=0.02, route_retry=rules) as made:
+        for hss in both:
+            hss.plan = Plan(fault=Fault.SLOW, delay_s=0.2)
+        assert (await made.ask()).result == SUCCESS
+        assert len(both[0].seen) + len(both[1].seen) == 1
+
+
+async def test_who_has_no_time_left_asks_nobody() -> None:
+    async with world() as made:
+        with pytest.raises(PeerTimeout) as raised:
+            await made.ask(within=0.0)
+        assert raised.value.reason == "diameter_timeout"
+        assert len(made.hss.seen) == 0
+        assert made.diary.results == []
 
 
 async def test_the_lowest_priority_number_is_asked_while_it_is_there() -> None:
@@ -275,6 +318,8 @@ async def test_we_say_good_bye_when_we_stop() -> None:
     async with world() as made:
         await made.stop()
         assert made.hss.left == [US.host]
+        # That we left is no news of the peer.
+        assert made.diary.states == [("hss0", State.OKAY, "")]
         await made.until(lambda: not made.hss.connections)
         with pytest.raises(PeerUnavailable) as raised:
             await made.ask()

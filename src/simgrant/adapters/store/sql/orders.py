@@ -10,13 +10,16 @@ from typing import Any
 import msgspec
 
 from simgrant.adapters.store.sql import rows, statements
+from simgrant.adapters.store.sql.claims import claimed, counted
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Run
 from simgrant.domain.line import has_moved
-from simgrant.domain.order import Order, OrderState, Todo
+from simgrant.domain.order import Device, Order, OrderState, Todo, aside_of
 from simgrant.domain.owner import Enterprise, Owner, pull_owner, push_owner
+from simgrant.domain.pace import Pace, Used
 from simgrant.domain.visit import OrderChange
 from simgrant.identities import Eid, Iccid, Imsi
 from simgrant.ports.orders import (
+    IccidTaken,
     Kept,
     NoStock,
     Passed,
@@ -74,6 +77,7 @@ class SqlOrders:
         most: int | None = None,
         tell: bool = False,
         most_an_hour: int | None = None,
+        pace: Pace | None = None,
     ) -> Order | None:
         """Write a new order, with an ICCID of our stock where its source is pooled."""
 
@@ -90,20 +94,28 @@ class SqlOrders:
                 use = _use(tenant, owner, order, TokenState.BOUND)
                 if not (yield Run(statements.USE_BY_ORDER, use)):
                     raise TokenOver
-            if order.source.pooled and order.state is not OrderState.AT_PORTAL and not order.reuses:
+            yield from claimed(tenant, owner, order, pace or Pace())
+            chosen = order.state is not OrderState.AT_PORTAL and not order.reuses
+            if order.source.pooled and order.iccid is None and chosen:
                 # At the portal it is not said yet which kind of profile it will be.
                 new = replace(order, iccid=(yield from _reserved(tenant, owner, order)))
+            former = instead_of
+            if former is not None and _is_unfinished(former) and not _is_of_same(former, new):
+                yield from _set_aside(tenant, owner, former)
+                former = None
             row = _row(tenant, owner, new, due_at)
             whole = (*row, statements.shard_of(spread))
-            if instead_of is None:
+            if former is None:
                 found = yield Run(statements.ORDER_MADE, whole)
             else:
-                former = (instead_of.order_id, instead_of.version)
-                found = yield Run(statements.ORDER_MADE_INSTEAD, (*whole, *former))
-                if instead_of.iccid not in (None, new.iccid):
-                    yield _goes_on(tenant, instead_of.iccid, _taken(owner, new), _FORGOTTEN)
+                same = (former.order_id, former.version)
+                found = yield Run(statements.ORDER_MADE_INSTEAD, (*whole, *same))
+                if former.iccid not in (None, new.iccid):
+                    yield _goes_on(tenant, former.iccid, _taken(owner, new), _FORGOTTEN)
             if not found:
                 raise _Faster
+            if order.iccid is not None and (former is None or former.iccid != order.iccid):
+                yield from _taken_over(tenant, owner, new, order.iccid)
             yield _passed(tenant, owner, new, before=None, event="made")
             if tell:
                 yield _told(tenant, owner, new)
@@ -133,6 +145,10 @@ class SqlOrders:
             lambda: _changed(tenant, owner, change, keep_due=keep_due, tell=tell)
         )
 
+    async def used(self, tenant: str, owner: Owner, device: Device, pace: Pace, *, at: int) -> Used:
+        """Return what was made of a pace already."""
+        return await self._engine.transact(lambda: counted(tenant, owner, device, pace, at=at))
+
     async def claim(self, *, now: int, again_at: int, limit: int) -> Sequence[Kept]:
         """Return orders that something is due for, which nobody else is given meanwhile."""
         shards = [s for (s,) in await self._engine.read(statements.ORDER_SHARDS_DUE, (now,))]
@@ -149,6 +165,20 @@ class SqlOrders:
         kept = _to_kept(found[0]) if found else None
         return kept if kept is not None and kept.order.iccid == iccid else None
 
+    async def by_id(self, tenant: str, start: str) -> Sequence[Kept]:
+        """Return the orders whose id begins so, two at most."""
+        # Ids are hexadecimal: what begins so comes before what goes on with a g.
+        found = await self._engine.read(statements.ORDERS_BY_ID, (tenant, start, f"{start}g"))
+        return [_to_kept(row) for row in found]
+
+    async def page(
+        self, tenant: str, *, after: tuple[str, str], limit: int, waiting: bool
+    ) -> Sequence[Kept]:
+        """Return orders by owner and place, those behind ``after``."""
+        sql = statements.ORDER_PAGE_WAITING if waiting else statements.ORDER_PAGE
+        found = await self._engine.read(sql, (tenant, *after, limit), slow=True)
+        return [_to_kept(row) for row in found]
+
     async def history(self, tenant: str, owner: Owner) -> Sequence[Passed]:
         """Return every transition of an owner's orders, oldest first."""
         key = (tenant, push_owner(owner))
@@ -164,6 +194,8 @@ class SqlOrders:
 
         def forgotten() -> Body[int]:
             yield Run(statements.PROFILES_FORGOTTEN, (*key, ""))
+            yield Run(statements.CLAIMS_UNLOCKED, (*key, ""))
+            yield Run(statements.CLAIMS_FORGOTTEN, key)
             found = yield Run(statements.ORDERS_FORGOTTEN, key)
             yield Run(statements.ORDER_HISTORY_FORGOTTEN, key)
             yield Run(statements.ENTERPRISE_FORGOTTEN, (tenant, enterprise.enterprise_id))
@@ -252,14 +284,19 @@ def _changed(
         return False
     yield _passed(tenant, owner, after, before=before, event=change.event)
     if after.iccid is not None and before.iccid is None:
-        source = (after.source.smdp, after.source.profile_type)
-        known = (tenant, after.iccid.digits, *source, *_taken(owner, after))
-        yield Run(statements.PROFILE_KNOWN, known)
-        if after.reuses:
-            moved = (tenant, after.iccid.digits, push_owner(owner), after.place)
-            yield Run(statements.PROFILE_MOVES, moved)
-    if after.iccid is not None and after.source.pooled and after.spared:
-        yield _goes_on(tenant, after.iccid, _taken(owner, after), _FREE)
+        yield from _taken_over(tenant, owner, after, after.iccid)
+    if after.iccid is not None and after.spared:
+        if after.source.pooled:
+            yield _goes_on(tenant, after.iccid, _taken(owner, after), _FREE)
+        else:
+            gone = (tenant, after.iccid.digits, *_taken(owner, after))
+            yield Run(statements.PROFILE_NO_LONGER_KNOWN, gone)
+    if after.is_aside and not _is_unfinished(after):
+        # Nothing is left of it but its history.
+        done = (tenant, push_owner(owner), after.place, after.order_id)
+        yield Run(statements.ORDER_DONE_WITH, done)
+        if after.iccid is not None:
+            yield _goes_on(tenant, after.iccid, _taken(owner, after), _FORGOTTEN)
     has_ended = after.state is OrderState.ENDED and before.state is not OrderState.ENDED
     if isinstance(owner, Enterprise) and has_ended:
         yield Run(statements.ENTERPRISE_HAS_LESS, (tenant, owner.enterprise_id))
@@ -297,6 +334,41 @@ def _use(tenant: str, owner: Owner, order: Order, state: TokenState) -> Params:
     return (tenant, push_owner(owner), bytes.fromhex(order.lent), state.value, order.changed_at)
 
 
+def _is_unfinished(order: Order) -> bool:
+    """Whether something is left to be done for an order that has ended."""
+    return order.todo is not None or order.awaits is not None or order.orphan
+
+
+def _is_of_same(former: Order, new: Order) -> bool:
+    """Whether both are of one profile, which has one order at a time."""
+    return former.iccid is not None and former.iccid == new.iccid
+
+
+def _set_aside(tenant: str, owner: Owner, order: Order) -> Body[None]:
+    """Let an unfinished order have a place of its own."""
+    aside = replace(order, place=aside_of(order.order_id))
+    key = (tenant, push_owner(owner), order.place)
+    same = (order.order_id, order.version)
+    if not (yield Run(statements.ORDER_SET_ASIDE, (*key, aside.place, _body(aside), *same))):
+        raise _Faster
+    if order.iccid is not None:
+        yield _goes_on(tenant, order.iccid, _taken(owner, order), _taken(owner, aside))
+
+
+def _taken_over(tenant: str, owner: Owner, order: Order, iccid: Iccid) -> Body[None]:
+    """Note that an order has a profile that others chose; raise `IccidTaken`."""
+    holder = _taken(owner, order)
+    known = (tenant, iccid.digits, order.source.smdp, order.source.profile_type, *holder)
+    if (yield Run(statements.PROFILE_KNOWN, known)):
+        return
+    moved = (tenant, iccid.digits, push_owner(owner), order.place)
+    if order.reuses and (yield Run(statements.PROFILE_MOVES, moved)):
+        return
+    # It may be one of our own stock that somebody else hands out.
+    if not (yield _goes_on(tenant, iccid, _FREE, holder)):
+        raise IccidTaken(for_operator="another order has a profile with this ICCID")
+
+
 def _reserved(tenant: str, owner: Owner, order: Order) -> Body[Iccid]:
     source = order.source
     shelf = (tenant, source.smdp, source.profile_type, StockState.FREE.value, _CANDIDATES)
@@ -328,7 +400,7 @@ def _told(tenant: str, owner: Owner, order: Order) -> Run:
 
 
 def _row(tenant: str, owner: Owner, order: Order, due_at: int | None) -> Params:
-    """Return an order as the first nine parameters of its statements."""
+    """Return an order as the first ten parameters of its statements."""
     return (
         tenant,
         push_owner(owner),
@@ -339,6 +411,7 @@ def _row(tenant: str, owner: Owner, order: Order, due_at: int | None) -> Params:
         int(order.orphan),
         _body(order),
         due_at,
+        order.awaits.value if order.awaits else None,
     )
 
 

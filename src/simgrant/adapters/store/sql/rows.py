@@ -23,6 +23,7 @@ from simgrant.domain.holdings import (
     Money,
     Purchase,
 )
+from simgrant.domain.line_marks import LineMark, MarkName
 from simgrant.domain.subscription import (
     Consent,
     ConsentKind,
@@ -34,7 +35,7 @@ from simgrant.domain.subscription import (
     Terminal,
 )
 from simgrant.domain.visit import Receipt, Step, Visit
-from simgrant.identities import Iccid, Imsi, Msisdn
+from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.store import (
     DueNotice,
     Outcome,
@@ -74,7 +75,6 @@ def to_subscription(row: Row) -> Subscription:
         epoch,
         created,
         changed,
-        iccid,
     ) = row
     return Subscription(
         tenant,
@@ -89,7 +89,6 @@ def to_subscription(row: Row) -> Subscription:
         epoch,
         created,
         changed,
-        None if iccid is None else Iccid(iccid),
     )
 
 
@@ -108,7 +107,6 @@ def from_subscription(value: Subscription) -> Params:
         value.token_epoch,
         value.created_at,
         value.changed_at,
-        None if value.iccid is None else value.iccid.digits,
     )
 
 
@@ -125,7 +123,6 @@ def to_profile(tenant: str, imsi: Imsi, row: Row) -> Profile:
         epoch,
         created_at,
         changed_at,
-        iccid,
         terms,
         terms_version,
         terms_at,
@@ -151,7 +148,6 @@ def to_profile(tenant: str, imsi: Imsi, row: Row) -> Profile:
             epoch,
             created_at,
             changed_at,
-            None if iccid is None else Iccid(iccid),
         ),
         None
         if terms is None
@@ -218,6 +214,21 @@ def from_terminal(value: Terminal) -> Params:
         value.sw_version,
         value.seen_at,
     )
+
+
+def to_mark(row: Row) -> LineMark:
+    """Build a mark from the row of ``MARKS``."""
+    name, value, at = row
+    return LineMark(MarkName(name), value, at)
+
+
+def from_mark(tenant: str, imsi: str, mark: LineMark) -> Params:
+    """Return a mark as the parameters of ``MARK_KEPT``.
+
+    A first ICCID is no sign of a swap: it was not known before.
+    """
+    new_at = 0 if mark.name is MarkName.ICCID else mark.at
+    return (tenant, imsi, mark.name.value, mark.value, new_at, mark.at)
 
 
 def to_session(row: Row) -> SessionRow:

@@ -37,6 +37,8 @@ TABLES = (
     "order_event",
     "profile_stock",
     "enterprise",
+    "line_mark",
+    "esim_claim",
 )
 """Those of every engine."""
 
@@ -148,14 +150,14 @@ def _columns(text: str, alias: str) -> str:
 
 SUBSCRIPTION_COLUMNS = (
     "tenant, imsi, msisdn, status, plan, gid1, provisioning, visited_plmn, visited_at,"
-    " token_epoch, created_at, changed_at, iccid"
+    " token_epoch, created_at, changed_at"
 )
 # Of the same table; a status that is NULL is of a consent that was never given.
 CONSENT_COLUMNS = (
     "terms_status, terms_version, terms_at, terms_expires_at,"
     " address_status, address_version, address_at, address_expires_at"
 )
-TERMINAL_COLUMNS = "terminal_id, vendor, model, sw_version, seen_at"
+TERMINAL_COLUMNS = "terminal_id, vendor, model, sw_version, seen_at, COALESCE(first_at, seen_at)"
 SIM_KEY_COLUMNS = "algorithm, wrapped_k, wrapped_op, amf, sqn_offset, res_length"
 
 # --- the device path -----------------------------------------------------------------------
@@ -163,7 +165,7 @@ SIM_KEY_COLUMNS = "algorithm, wrapped_k, wrapped_op, amf, sqn_offset, res_length
 # Read for every request, so it gives nothing back that the asker has.
 PROFILE = f"""
 SELECT s.msisdn, s.status, s.plan, s.gid1, s.provisioning, s.visited_plmn, s.visited_at,
-    s.token_epoch, s.created_at, s.changed_at, s.iccid,
+    s.token_epoch, s.created_at, s.changed_at,
     {_columns(CONSENT_COLUMNS, "s")},
     g.token_epoch, g.issued_at
 FROM subscription s
@@ -191,11 +193,11 @@ RETURNING 1
 """
 
 _TERMINAL_SEEN = """
-INSERT INTO terminal (tenant, imsi, terminal_id, vendor, model, sw_version, seen_at)
-SELECT ?1, ?2, ?9, ?10, ?11, ?12, ?13 WHERE true
+INSERT INTO terminal (tenant, imsi, terminal_id, vendor, model, sw_version, seen_at, first_at)
+SELECT ?1, ?2, ?9, ?10, ?11, ?12, ?13, ?13 WHERE true
 ON CONFLICT (tenant, imsi, terminal_id) DO UPDATE SET
     vendor = excluded.vendor, model = excluded.model, sw_version = excluded.sw_version,
-    seen_at = excluded.seen_at
+    seen_at = excluded.seen_at, first_at = COALESCE(terminal.first_at, terminal.seen_at)
 """
 
 # A client's first grant may begin at 0 though the terminal was revoked before: there is no older
@@ -278,7 +280,7 @@ UPDATE token_use SET state = ?4, at = ?5 WHERE tenant = ?1 AND imsi = ?2 AND tok
 NEW_SUBSCRIPTION = f"""
 INSERT INTO subscription ({SUBSCRIPTION_COLUMNS}, {CONSENT_COLUMNS})
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
-    ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
+    ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
 """
 
 
@@ -299,7 +301,6 @@ ON CONFLICT (tenant, imsi) DO UPDATE SET
     msisdn = excluded.msisdn, status = excluded.status, plan = excluded.plan,
     gid1 = excluded.gid1, provisioning = excluded.provisioning,
     visited_plmn = excluded.visited_plmn, visited_at = excluded.visited_at,
-    iccid = COALESCE(excluded.iccid, subscription.iccid),
     created_at = CASE WHEN subscription.status = 'removed'
         THEN excluded.created_at ELSE subscription.created_at END,
     changed_at = excluded.changed_at,{_kept("terms")},{_kept("address")}
@@ -344,8 +345,7 @@ CHANGED = f"""
 UPDATE subscription SET
     status = COALESCE(?4, status), plan = COALESCE(?5, plan), gid1 = COALESCE(?6, gid1),
     provisioning = COALESCE(?7, provisioning), visited_plmn = COALESCE(?8, visited_plmn),
-    visited_at = CASE WHEN ?8 IS NULL THEN visited_at ELSE ?3 END, changed_at = ?3,
-    iccid = NULLIF(COALESCE(?9, iccid), '')
+    visited_at = CASE WHEN ?8 IS NULL THEN visited_at ELSE ?3 END, changed_at = ?3
 WHERE tenant = ?1 AND imsi = ?2 AND status <> 'removed'
 RETURNING {SUBSCRIPTION_COLUMNS}
 """
@@ -354,7 +354,7 @@ MSISDN_MOVED = "UPDATE subscription SET msisdn = ?3 WHERE tenant = ?1 AND imsi =
 
 REMOVED = """
 UPDATE subscription
-SET status = 'removed', token_epoch = token_epoch + 1, changed_at = ?3, iccid = NULL,
+SET status = 'removed', token_epoch = token_epoch + 1, changed_at = ?3,
     terms_status = NULL, terms_version = NULL, terms_at = NULL, terms_expires_at = NULL,
     address_status = NULL, address_version = NULL, address_at = NULL, address_expires_at = NULL
 WHERE tenant = ?1 AND imsi = ?2
@@ -396,6 +396,11 @@ CONSENTS = f"SELECT {CONSENT_COLUMNS} FROM subscription WHERE tenant = ?1 AND im
 
 TERMINALS = f"""
 SELECT {TERMINAL_COLUMNS} FROM terminal WHERE tenant = ?1 AND imsi = ?2 ORDER BY terminal_id
+"""
+
+TERMINAL_SINCE = """
+SELECT COALESCE(first_at, seen_at) FROM terminal
+WHERE tenant = ?1 AND imsi = ?2 AND terminal_id = ?3
 """
 
 PUSHES = """
@@ -652,25 +657,33 @@ ENTERPRISE_FORGOTTEN = "DELETE FROM enterprise WHERE tenant = ?1 AND enterprise_
 
 ORDER_MADE = """
 INSERT INTO esim_order
-    (tenant, imsi, place, order_id, version, iccid, orphan, body, due_at, shard)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+    (tenant, imsi, place, order_id, version, iccid, orphan, body, due_at, awaits, shard)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
 ON CONFLICT (tenant, imsi, place) DO NOTHING
+RETURNING 1
+"""
+
+# Whoever drives it finds it gone, and finds it again here once something is due for it.
+ORDER_SET_ASIDE = """
+UPDATE esim_order SET place = ?4, body = ?5
+WHERE tenant = ?1 AND imsi = ?2 AND place = ?3 AND order_id = ?6 AND version = ?7
 RETURNING 1
 """
 
 # The order whose place it takes has ended, and nothing is to be done for it.
 ORDER_MADE_INSTEAD = """
 UPDATE esim_order
-SET order_id = ?4, version = ?5, iccid = ?6, orphan = ?7, body = ?8, due_at = ?9, shard = ?10
-WHERE tenant = ?1 AND imsi = ?2 AND place = ?3 AND order_id = ?11 AND version = ?12
+SET order_id = ?4, version = ?5, iccid = ?6, orphan = ?7, body = ?8, due_at = ?9, awaits = ?10,
+    shard = ?11
+WHERE tenant = ?1 AND imsi = ?2 AND place = ?3 AND order_id = ?12 AND version = ?13
     AND due_at IS NULL
 RETURNING 1
 """
 
 ORDER_CHANGED = """
-UPDATE esim_order SET version = ?5, iccid = ?6, orphan = ?7, body = ?8,
-    due_at = CASE WHEN ?11 = 1 THEN due_at ELSE ?9 END
-WHERE tenant = ?1 AND imsi = ?2 AND place = ?3 AND order_id = ?4 AND version = ?10
+UPDATE esim_order SET version = ?5, iccid = ?6, orphan = ?7, body = ?8, awaits = ?10,
+    due_at = CASE WHEN ?12 = 1 THEN due_at ELSE ?9 END
+WHERE tenant = ?1 AND imsi = ?2 AND place = ?3 AND order_id = ?4 AND version = ?11
 RETURNING 1
 """
 
@@ -693,6 +706,22 @@ SELECT o.tenant, o.imsi, o.body FROM profile_stock p
 JOIN esim_order o ON o.tenant = p.tenant AND o.imsi = p.holder AND o.place = p.place
 WHERE p.tenant = ?1 AND p.iccid = ?2
 """
+
+ORDER_DONE_WITH = """
+DELETE FROM esim_order WHERE tenant = ?1 AND imsi = ?2 AND place = ?3 AND order_id = ?4
+"""
+
+ORDERS_BY_ID = f"""
+SELECT {_ORDER} FROM esim_order
+WHERE tenant = ?1 AND order_id >= ?2 AND order_id < ?3 ORDER BY order_id LIMIT 2
+"""
+
+_ORDER_PAGE = f"""
+SELECT {_ORDER} FROM esim_order WHERE tenant = ?1 AND (imsi, place) > (?2, ?3) {{}}
+ORDER BY imsi, place LIMIT ?4
+"""
+ORDER_PAGE = _ORDER_PAGE.format("")
+ORDER_PAGE_WAITING = _ORDER_PAGE.format("AND awaits IS NOT NULL")
 
 ORPHANS = f"SELECT {_ORDER} FROM esim_order WHERE tenant = ?1 AND orphan = 1 ORDER BY imsi, place"
 
@@ -735,12 +764,81 @@ ON CONFLICT (tenant, iccid) DO NOTHING
 RETURNING 1
 """
 
+# One that an SM-DP+ or a BSS chose, and has again.
+PROFILE_NO_LONGER_KNOWN = """
+DELETE FROM profile_stock
+WHERE tenant = ?1 AND iccid = ?2 AND state = ?3 AND holder = ?4 AND place = ?5
+"""
+
 # From one order of a subscription to another one of it.
 PROFILE_MOVES = """
 UPDATE profile_stock SET place = ?4 WHERE tenant = ?1 AND iccid = ?2 AND holder = ?3
+RETURNING 1
 """
 
 STOCK = """
 SELECT smdp, profile_type, state, count(*) FROM profile_stock WHERE tenant = ?1
 GROUP BY smdp, profile_type, state ORDER BY smdp, profile_type, state
 """
+
+# How many orders were made of a subscription: the first transition of each has version 0.
+ORDERS_SINCE = """
+SELECT count(*) FROM order_event WHERE tenant = ?1 AND imsi = ?2 AND version = 0 AND at > ?3
+"""
+
+# --- by which devices orders are counted -----------------------------------------------------
+
+# Of two who order for the same device at once, the second waits here, and then counts the first.
+CLAIMS_LOCKED = """
+INSERT INTO esim_claim (tenant, subject, order_id, holder, place, at)
+VALUES (?1, ?2, ?3, ?3, ?3, ?4)
+ON CONFLICT (tenant, subject, order_id) DO UPDATE SET at = excluded.at
+"""
+
+CLAIMED = """
+INSERT INTO esim_claim (tenant, subject, order_id, holder, place, at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT (tenant, subject, order_id) DO NOTHING
+"""
+
+# With the order behind it, if that is still there.
+CLAIMS = """
+SELECT c.at, o.tenant, o.imsi, o.body FROM esim_claim c
+LEFT JOIN esim_order o ON o.tenant = c.tenant AND o.imsi = c.holder AND o.place = c.place
+    AND o.order_id = c.order_id
+WHERE c.tenant = ?1 AND c.subject = ?2 AND c.order_id <> ?3
+"""
+
+CLAIMS_OVER = """
+DELETE FROM esim_claim
+WHERE tenant = ?1 AND subject = ?2 AND order_id <> ?3 AND at < ?4 AND NOT EXISTS (
+    SELECT 1 FROM esim_order o
+    WHERE o.tenant = esim_claim.tenant AND o.imsi = esim_claim.holder
+        AND o.place = esim_claim.place AND o.order_id = esim_claim.order_id
+)
+"""
+
+# First those of the devices themselves: an EID is not to be left where nobody is known by it.
+CLAIMS_UNLOCKED = """
+DELETE FROM esim_claim
+WHERE tenant = ?1 AND order_id = ?3 AND subject IN (
+    SELECT subject FROM esim_claim WHERE tenant = ?1 AND holder = ?2
+)
+"""
+CLAIMS_FORGOTTEN = "DELETE FROM esim_claim WHERE tenant = ?1 AND holder = ?2"
+
+# --- what is noted about a line ----------------------------------------------------------------
+
+MARKS = "SELECT mark, value, at FROM line_mark WHERE tenant = ?1 AND imsi = ?2 ORDER BY mark"
+
+# A mark's time is when it became what it is: told once more, it is as old as before.
+MARK_KEPT = """
+INSERT INTO line_mark (tenant, imsi, mark, value, at)
+SELECT tenant, imsi, ?3, ?4, ?5 FROM subscription
+WHERE tenant = ?1 AND imsi = ?2 AND status <> 'removed'
+ON CONFLICT (tenant, imsi, mark) DO UPDATE SET value = excluded.value,
+    at = CASE WHEN line_mark.value = excluded.value THEN line_mark.at ELSE ?6 END
+RETURNING 1
+"""
+
+MARKS_FORGOTTEN = "DELETE FROM line_mark WHERE tenant = ?1 AND imsi = ?2"

@@ -21,6 +21,7 @@ from simgrant.adapters.store.sql.orders import SqlOrders
 from simgrant.adapters.store.sql.pins import SqlPins
 from simgrant.adapters.store.sql.records import Records
 from simgrant.domain.holdings import Holding, Holdings
+from simgrant.domain.line_marks import LineMark, MarkName
 from simgrant.domain.subscription import (
     Consent,
     ConsentKind,
@@ -69,6 +70,8 @@ class _Prepared:
     subscriptions: list[Params]
     """Parameters of ``NEW_SUBSCRIPTION``."""
     sim_keys: list[Params]
+    marks: list[Params]
+    """Parameters of ``MARK_KEPT``."""
 
     def numbers(self) -> list[Params]:
         """Return the rows of the table ``msisdn``; a removed subscription has none."""
@@ -234,6 +237,31 @@ class SqlStore:
 
         await self._engine.transact(told)
 
+    # --- what is noted about a line --------------------------------------------
+
+    async def marks(self, tenant: str, imsi: Imsi) -> Sequence[LineMark]:
+        """Return what is noted about a line, by name."""
+        found = await self._engine.read(statements.MARKS, (tenant, imsi.digits))
+        return list(map(rows.to_mark, found))
+
+    async def set_marks(self, tenant: str, imsi: Imsi, marks: Sequence[LineMark]) -> None:
+        """Note something about a line; what is as it was keeps its time."""
+
+        def body() -> Body[None]:
+            for mark in marks:
+                params = rows.from_mark(tenant, imsi.digits, mark)
+                if not (yield Run(statements.MARK_KEPT, params)):
+                    raise _no_subscription(imsi)
+
+        if marks:
+            await self._engine.transact(body)
+
+    async def terminal_since(self, tenant: str, imsi: Imsi, terminal_id: str) -> int | None:
+        """Return when a terminal was first seen with this SIM."""
+        params = (tenant, imsi.digits, terminal_id)
+        found = await self._engine.read(statements.TERMINAL_SINCE, params)
+        return found[0][0] if found else None
+
     # --- web views -----------------------------------------------------------
 
     async def visit(self, tenant: str, imsi: Imsi, visit_id: bytes) -> Visit | None:
@@ -390,7 +418,6 @@ class SqlStore:
             change.gid1,
             None if change.provisioning is None else int(change.provisioning),
             change.visited_plmn,
-            change.iccid,
         )
 
         def body() -> Body[Subscription]:
@@ -409,6 +436,7 @@ class SqlStore:
                 old = (tenant, state.msisdn.digits, imsi.digits)
                 yield Run(statements.MSISDN_FREED, old)
             yield Run(statements.MSISDN_MOVED, (tenant, imsi.digits, number))
+            yield Run(statements.MARK_KEPT, _sim_changed(tenant, imsi.digits, now))
             return replace(state, msisdn=change.msisdn)
 
         return await self._engine.transact(body)
@@ -440,6 +468,7 @@ class SqlStore:
             yield Run(statements.PUSHES_FORGOTTEN, key)
             yield Run(statements.NOTICES_FORGOTTEN, key)
             yield Run(statements.HOLDINGS_FORGOTTEN, key)
+            yield Run(statements.MARKS_FORGOTTEN, key)
             yield Run(statements.PIN_FORGOTTEN, key)
 
         await self._engine.transact(body)
@@ -510,6 +539,7 @@ class SqlStore:
             await self.holdings(tenant, imsi),
             tuple(map(rows.to_pending, notices)),
             tuple(rows.to_receipt(receipt) for (receipt,) in bought),
+            tuple(await self.marks(tenant, imsi)),
         )
 
     async def erase(self, tenant: str, imsi: Imsi, subscriber_refs: Sequence[str]) -> Erased:
@@ -532,11 +562,14 @@ class SqlStore:
             yield Run(statements.PUSHES_FORGOTTEN, key)
             yield Run(statements.NOTICES_FORGOTTEN, key)
             yield Run(statements.HOLDINGS_FORGOTTEN, key)
+            yield Run(statements.MARKS_FORGOTTEN, key)
             yield Run(statements.PIN_FORGOTTEN, key)
             yield Run(statements.VISITS_FORGOTTEN, key)
             yield Run(statements.GRANTS_FORGOTTEN, key)
             yield Run(statements.USES_FORGOTTEN, key)
             yield Run(statements.PROFILES_FORGOTTEN, (*key, ""))
+            yield Run(statements.CLAIMS_UNLOCKED, (*key, ""))
+            yield Run(statements.CLAIMS_FORGOTTEN, key)
             yield Run(statements.ORDERS_FORGOTTEN, key)
             yield Run(statements.ORDER_HISTORY_FORGOTTEN, key)
             terminals = yield Run(statements.TERMINALS_FORGOTTEN, key)
@@ -655,12 +688,13 @@ def _prepare(some: Sequence[NewSubscription], first: int) -> list[_Prepared]:
     for number, new in enumerate(some, start=first):
         tenant, imsi = new.subscription.tenant, new.subscription.imsi.digits
         if not pieces or pieces[-1].tenant != tenant:
-            pieces.append(_Prepared(tenant, number, [], []))
+            pieces.append(_Prepared(tenant, number, [], [], []))
         pieces[-1].subscriptions.append(
             (*rows.from_subscription(new.subscription), *rows.from_consents(new.consents))
         )
         if new.sim is not None:
             pieces[-1].sim_keys.append((tenant, imsi, *rows.from_sim_key(new.sim)))
+        pieces[-1].marks.extend(rows.from_mark(tenant, imsi, mark) for mark in new.marks)
     return pieces
 
 
@@ -674,12 +708,19 @@ def _add(prepared: Sequence[_Prepared], *, replace: bool) -> Body[None]:
         yield from _check_msisdns(piece)
         known = [row for row in piece.subscriptions if row[:2] in there]
         fresh = [row for row in piece.subscriptions if row[:2] not in there]
-        changed = [row for row in known if _seen_by_device(row) != there[row[:2]]]
+        changed = [row for row in known if _seen_by_device(row) != there[row[:2]][:3]]
+        moved = [
+            _sim_changed(row[0], row[1], row[11])
+            for row in known
+            if row[2] not in (None, there[row[:2]][3])
+        ]
         for sql, params in (
             (statements.SUBSCRIPTION_REPLACED, known),
             (statements.NEW_SUBSCRIPTION, fresh),
             (statements.NEW_MSISDN, piece.numbers()),
             (statements.SIM_KEY_SET, piece.sim_keys),
+            (statements.MARK_KEPT, moved),
+            (statements.MARK_KEPT, piece.marks),
             (
                 statements.NOTICES_OF_ALL,
                 [rows.change_params(row[0], row[1], row[11]) for row in changed],
@@ -702,7 +743,7 @@ def _check_imsis(
         (piece.tenant, *(row[1] for row in piece.subscriptions)),
     )
     status = {imsi: state for imsi, state, *_ in found}
-    before = {imsi: (state, plan, prov) for imsi, state, _, plan, prov in found}
+    before = {imsi: (state, plan, prov, number) for imsi, state, number, plan, prov in found}
     for number, row in enumerate(piece.subscriptions, start=piece.first):
         tenant, imsi = key = row[:2]
         if key in seen:
@@ -715,6 +756,7 @@ def _check_imsis(
         if status.get(imsi) == SubscriptionStatus.REMOVED:
             # Another's SIM perhaps: what was the former one's is not to be found by it.
             yield Run(statements.PROFILES_FORGOTTEN, (tenant, imsi, ""))
+            yield Run(statements.CLAIMS_UNLOCKED, (tenant, imsi, ""))
             for sql in (
                 statements.GRANTS_FORGOTTEN,
                 statements.TERMINALS_FORGOTTEN,
@@ -723,6 +765,8 @@ def _check_imsis(
                 statements.NOTICES_FORGOTTEN,
                 statements.HOLDINGS_FORGOTTEN,
                 statements.VISITS_FORGOTTEN,
+                statements.CLAIMS_FORGOTTEN,
+                statements.MARKS_FORGOTTEN,
                 statements.ORDERS_FORGOTTEN,
                 statements.ORDER_HISTORY_FORGOTTEN,
             ):
@@ -730,6 +774,11 @@ def _check_imsis(
     numbers = [(piece.tenant, row[2], row[0]) for row in found if row[2] is not None]
     if numbers:
         yield RunMany(statements.MSISDN_FREED, numbers)
+
+
+def _sim_changed(tenant: str, imsi: str, at: int) -> Params:
+    """Return as parameters of ``MARK_KEPT`` that a number came to this SIM."""
+    return rows.from_mark(tenant, imsi, LineMark(MarkName.SIM_SINCE, str(at), at))
 
 
 def _seen_by_device(row: Params) -> tuple[Any, ...]:

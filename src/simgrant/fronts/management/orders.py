@@ -1,0 +1,272 @@
+"""Calls on eSIM orders for an operator's own systems: the twin in JSON of `simgrant order`.
+
+| call | does |
+| --- | --- |
+| GET /orders | lists orders, by ``waiting``, ``limit``, ``after`` (``next`` of a page) |
+| POST /orders | writes down one that another system made, with its profile (TS.43 §7.5) |
+| GET /orders/ORDER | shows one |
+| POST /orders/ORDER/deliver | hands in ``iccid`` and ``activation_code`` or ``smdp_address`` |
+| POST /orders/ORDER/fail | says that there will be none: ``reason`` |
+| POST /orders/ORDER/release, returned, found, end | as the commands |
+
+``tenant`` in the query says whose, if not ``default``. Whoever calls has the token, and nobody is
+told anything without it. An answer is an object; where it is an error, with ``error``, a sentence.
+A browser cannot be made to call: it does not have the token, and sends none by itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from collections.abc import Awaitable, Callable, Collection
+from typing import Annotated, Any, Final, Literal, TypeVar
+from urllib.parse import parse_qs
+
+import msgspec
+
+from simgrant.domain.owner import push_owner
+from simgrant.errors import Conflict, EcsError
+from simgrant.flows import subscriptions
+from simgrant.flows.order_data import order_data
+from simgrant.flows.order_desk import (
+    BadProfile,
+    NoSuchOrder,
+    NotPossible,
+    OrderDesk,
+    device_of,
+    make_up,
+    profile_of,
+)
+from simgrant.flows.subscriptions import BadRow
+from simgrant.ports.clock import Clock
+from simgrant.ports.orders import Kept
+from simgrant.ports.store import Store
+from simgrant.telemetry.log import say_fault
+
+PATH: Final = "/orders"
+_MOST_BYTES: Final = 16 * 1024
+_MOST_AT_ONCE: Final = 1_000
+_LEAST_TOKEN: Final = 32
+_SHORT: Final = msgspec.Meta(max_length=64)
+_CODE: Final = msgspec.Meta(max_length=1024)
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class _Profile(msgspec.Struct, forbid_unknown_fields=True):
+    iccid: Annotated[str, _SHORT]
+    activation_code: Annotated[str, _CODE] = ""
+    smdp_address: Annotated[str, msgspec.Meta(max_length=255)] = ""
+
+
+class _Fail(msgspec.Struct, forbid_unknown_fields=True):
+    reason: Annotated[str, _SHORT] = "declined"
+
+
+class _Add(_Profile, forbid_unknown_fields=True, kw_only=True):
+    subscription: Annotated[str, _SHORT]
+    """IMSI, or an MSISDN with ``+``."""
+    app: Literal["companion", "primary"]
+    eid: Annotated[str, _SHORT] = ""
+    terminal_id: Annotated[str, _SHORT] = ""
+    name: Annotated[str, _SHORT] = ""
+    vendor: Annotated[str, _SHORT] = ""
+    model: Annotated[str, _SHORT] = ""
+    service: Literal["SharedNumber", "DiffNumber", "FamilyNumber"] = "SharedNumber"
+    plan: Annotated[str, _SHORT] = ""
+
+
+class _Refused(Exception):
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class OrderCalls:
+    """Answers the calls."""
+
+    def __init__(
+        self, store: Store, *, token: Callable[[], str], tenants: Collection[str], clock: Clock
+    ) -> None:
+        """``token`` returns the one that is good now; what it raises is answered with 503."""
+        self._store = store
+        self._token = token
+        self._tenants = tenants
+        self._clock = clock
+
+    async def answer(
+        self, scope: dict[str, Any], receive: Callable[[], Awaitable[dict[str, Any]]]
+    ) -> tuple[int, bytes]:
+        """Return the status and the document of one call."""
+        try:
+            self._admit(scope)
+            asked = _query(scope["query_string"])
+            tenant = asked.get("tenant", "default")
+            if tenant not in self._tenants:
+                raise _Refused(404, "there is no such tenant")
+            desk = OrderDesk(self._store.orders, tenant, int(self._clock.now()))
+            body = await _body(scope, receive)
+            path = scope["path"].removeprefix(PATH).strip("/")
+            done = await self._do(desk, scope["method"], path, asked, body)
+        except _Refused as refused:
+            return refused.status, _error(str(refused))
+        except (BadProfile, BadRow) as error:
+            return 400, _error(str(error))
+        except NoSuchOrder as error:
+            return 404, _error(str(error))
+        except NotPossible as error:
+            return 409, _error(str(error))
+        except Conflict as error:
+            return 409, _error(error.for_operator or error.reason)
+        except EcsError as error:
+            return 503, _error(error.reason)
+        except Exception as error:
+            say_fault(error)
+            return 500, _error("internal error")
+        return 200, msgspec.json.encode(done)
+
+    def _admit(self, scope: dict[str, Any]) -> None:
+        kind, _, given = _header(scope, b"authorization").partition(" ")
+        known = hmac.compare_digest(given.strip().encode(), self._token().encode())
+        if kind.lower() != "bearer" or not known:
+            raise _Refused(401, "the token is missing or wrong")
+
+    async def _do(
+        self, desk: OrderDesk, method: str, path: str, asked: dict[str, str], body: bytes
+    ) -> dict[str, Any]:
+        order_id, _, verb = path.partition("/")
+        if method == "GET" and not verb:
+            if order_id:
+                return _shown(await desk.find(order_id))
+            return await self._page(desk, asked)
+        if method != "POST":
+            raise _Refused(405, "not a method of this address")
+        if not order_id:
+            return await self._add(desk, _pull(body, _Add))
+        act = _ACTS.get(verb)
+        if act is None:
+            raise _Refused(404, "there is no such call")
+        kept = await desk.find(order_id)
+        return _shown(Kept(kept.tenant, kept.owner, await act(desk, kept, body)))
+
+    async def _page(self, desk: OrderDesk, asked: dict[str, str]) -> dict[str, Any]:
+        limit = asked.get("limit", "100")
+        if not (limit.isascii() and limit.isdigit() and 0 < int(limit[:6]) <= _MOST_AT_ONCE):
+            raise _Refused(400, f"limit: not within 1 to {_MOST_AT_ONCE}")
+        waiting = asked.get("waiting", "0") in ("1", "true")
+        after = _pull_cursor(asked.get("after", ""))
+        found = await desk.orders.page(
+            desk.tenant, after=after, limit=int(limit[:6]), waiting=waiting
+        )
+        full = len(found) == int(limit[:6])
+        return {
+            "orders": [_shown(kept) for kept in found],
+            "next": _push_cursor(found[-1]) if full else None,
+        }
+
+    async def _add(self, desk: OrderDesk, add: _Add) -> dict[str, Any]:
+        device = device_of(
+            terminal_id=add.terminal_id,
+            eid=add.eid,
+            name=add.name,
+            vendor=add.vendor,
+            model=add.model,
+        )
+        profile = _profile(add)
+        line = await subscriptions.find_live(self._store, desk.tenant, add.subscription)
+        made = await make_up(
+            desk,
+            line,
+            app=add.app,
+            device=device,
+            profile=profile,
+            service=add.service,
+            plan=add.plan,
+        )
+        return _shown(Kept(desk.tenant, line.imsi, made))
+
+
+_ACTS: Final[dict[str, Callable[[OrderDesk, Kept, bytes], Awaitable[Any]]]] = {
+    "deliver": lambda desk, kept, body: desk.deliver(kept, _profile(_pull(body, _Profile))),
+    "fail": lambda desk, kept, body: desk.fail(kept, _pull(body or b"{}", _Fail).reason),
+    "release": lambda desk, kept, _: desk.release(kept),
+    "returned": lambda desk, kept, _: desk.taken_back(kept),
+    "found": lambda desk, kept, _: desk.found(kept),
+    "end": lambda desk, kept, _: desk.end(kept),
+}
+
+
+def read_token(data: bytes) -> str:
+    """Return the token in a file; raise ValueError where it is none."""
+    token = data.decode("ascii").strip()
+    if len(token) < _LEAST_TOKEN or not token.isprintable() or " " in token:
+        raise ValueError(f"a token has {_LEAST_TOKEN} characters or more, and no space")
+    return token
+
+
+def _profile(given: _Profile) -> Any:
+    return profile_of(
+        given.iccid, activation_code=given.activation_code, smdp_address=given.smdp_address
+    )
+
+
+def _shown(kept: Kept) -> dict[str, Any]:
+    return {"whose": push_owner(kept.owner), **order_data(kept.order)}
+
+
+def _error(text: str) -> bytes:
+    return msgspec.json.encode({"error": text})
+
+
+def _query(text: bytes) -> dict[str, str]:
+    try:
+        found = parse_qs(text.decode("latin-1"), max_num_fields=8)
+    except ValueError:
+        raise _Refused(400, "more than 8 parameters") from None
+    return {key: values[-1] for key, values in found.items()}
+
+
+def _push_cursor(kept: Kept) -> str:
+    where = msgspec.json.encode((push_owner(kept.owner), kept.order.place))
+    return base64.urlsafe_b64encode(where).decode()
+
+
+def _pull_cursor(text: str) -> tuple[str, str]:
+    if not text:
+        return "", ""
+    try:
+        where = msgspec.json.decode(base64.urlsafe_b64decode(text), type=tuple[str, str])
+    except (binascii.Error, ValueError):
+        where = ("", "")
+    if not all(part and part.isprintable() for part in where):
+        raise _Refused(400, "after: not the next of a page")
+    return where
+
+
+def _pull(body: bytes, kind: type[S]) -> S:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise _Refused(400, str(error)) from None
+    except msgspec.DecodeError:
+        raise _Refused(400, "not JSON") from None
+
+
+async def _body(scope: dict[str, Any], receive: Callable[[], Awaitable[dict[str, Any]]]) -> bytes:
+    if scope["method"] != "POST":
+        return b""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Refused(400, "disconnected")
+        body += message.get("body", b"")
+        if len(body) > _MOST_BYTES:
+            raise _Refused(413, f"more than {_MOST_BYTES} bytes")
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _header(scope: dict[str, Any], name: bytes) -> str:
+    found = next((value for key, value in scope["headers"] if key == name), b"")
+    return found.decode("latin-1")

@@ -1,0 +1,373 @@
+"""A process that lives through an order and ends at one of its fault points, by SIGKILL.
+
+What runs here is the server's own: `Ordering`, its store, its ES2+ client. Each case, a line of
+JSON on standard input, is run by a fork, so that hundreds of processes are born and killed in the
+time that one takes to import all this; a line of JSON says how each ended.
+
+A fault point is before and after each call to the store and the SM-DP+, and with ``statements``
+before each statement of a transaction and before its end, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import structlog
+from prometheus_client import CollectorRegistry
+
+from simgrant import compose
+from simgrant.adapters.bss.embedded import open_bss
+from simgrant.config.load import load
+from simgrant.domain.order import (
+    Activated,
+    Deactivated,
+    Device,
+    Kind,
+    Order,
+    OrderMode,
+    OrderState,
+    OutOfOrder,
+    Source,
+    Unsubscribed,
+    begin,
+)
+from simgrant.flows.order_desk import NotPossible, OrderDesk, profile_of
+from simgrant.flows.ordering import Ordering, Rules
+from simgrant.identities import Eid, Imsi
+from simgrant.ports.orders import Kept, Orders
+from simgrant.ports.smdp import Smdp
+from simgrant.telemetry.metrics import Metrics
+
+T = "default"
+START = 1_000_000
+RULES = Rules(
+    immediate_s=30,
+    life_s=10 * 86_400,
+    call_timeout_s=10,
+    lease_s=60,
+    first_pause_s=1,
+    longest_pause_s=60,
+    batch=20,
+    in_flight=4,
+    poll_s=0.005,
+)
+
+
+class Case(msgspec.Struct):
+    """One life of an order."""
+
+    settings: str
+    """The configuration file: the store, and the SM-DP+ ``sim``."""
+    imsi: str
+    number: int
+    profile_type: str
+    steps: list[str]
+    pooled: bool = True
+    bss: bool = False
+    hold: bool = False
+    point: int = -1
+    """The fault point at which it ends; -1 = it does not."""
+    statements: bool = False
+    drive: bool = False
+    """Whether it is the process after that: whatever is due is done, as time goes by."""
+
+
+class Result(msgspec.Struct):
+    """How a process ended."""
+
+    killed: bool = False
+    code: int = 0
+
+
+# --- fault points ---------------------------------------------------------------------------
+
+
+class Fuse:
+    """Ends the process at one of the points that it comes by."""
+
+    def __init__(self, at: int) -> None:
+        self._left = at
+
+    def point(self) -> None:
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(60)  # It comes at once, but not within this instruction.
+        self._left -= 1
+
+
+class Mortal:
+    """A port with a fault point before and after each call."""
+
+    def __init__(self, port: Any, fuse: Fuse) -> None:
+        self._port, self._fuse = port, fuse
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._port, name)
+        if not callable(found):
+            return found
+
+        async def called(*args: Any, **options: Any) -> Any:
+            self._fuse.point()
+            answer = await cast("Callable[..., Awaitable[Any]]", found)(*args, **options)
+            self._fuse.point()
+            return answer
+
+        return called
+
+
+class MortalEngine:
+    """A database with a fault point before each statement of a transaction, and before its end."""
+
+    def __init__(self, engine: Any, fuse: Fuse) -> None:
+        self._engine, self._fuse = engine, fuse
+
+    async def transact(self, body: Callable[[], Any], *, slow: bool = False) -> Any:
+        def mortal() -> Any:
+            statements, rows = body(), None
+            while True:
+                try:
+                    statement = statements.send(rows)
+                except StopIteration as end:
+                    self._fuse.point()
+                    return end.value
+                self._fuse.point()
+                rows = yield statement
+
+        return await self._engine.transact(mortal, slow=slow)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+
+# --- a life -----------------------------------------------------------------------------------
+
+
+class Clock:
+    """Time that goes by as it is told to; deadlines are real."""
+
+    def __init__(self) -> None:
+        self.at = float(START)
+
+    def now(self) -> float:
+        return self.at
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class Life:
+    """An order, and what its device, its operator and the workers do."""
+
+    def __init__(self, case: Case, orders: Orders, smdps: Mapping[str, Smdp]) -> None:
+        self.case, self.orders, self.clock = case, orders, Clock()
+        self.imsi = Imsi(case.imsi)
+        self.ordering = Ordering(
+            orders,
+            smdps={T: smdps},
+            clock=self.clock,
+            metrics=Metrics(CollectorRegistry()),
+            rules=RULES,
+            bss={T: open_bss()},
+        )
+
+    async def take(self, step: str) -> None:
+        """Take a step, unless it was taken already, or does not fit any more."""
+        with suppress(OutOfOrder, NotPossible):
+            await STEPS[step](self)
+
+    async def order(self) -> Order | None:
+        there = await self.orders.of(T, self.imsi)
+        return next((each for each in there if each.order_id == self.order_id), None)
+
+    async def kept(self) -> Kept:
+        order = await self.order()
+        if order is None:
+            raise OutOfOrder("there is none")
+        return Kept(T, self.imsi, order)
+
+    @property
+    def order_id(self) -> str:
+        return f"{self.case.number:032x}"
+
+    def desk(self) -> OrderDesk:
+        return OrderDesk(self.orders, T, int(self.clock.at))
+
+    async def make(self) -> None:
+        if await self.order() is None:
+            await self.ordering.make(T, self.imsi, self.new(), instead_of=None)
+
+    def new(self) -> Order:
+        case = self.case
+        source = Source("sim", case.profile_type, case.pooled, hold=case.hold)
+        if case.bss:
+            source = Source("", case.profile_type, pooled=False, mode=OrderMode.BSS)
+        order = Order(
+            order_id=self.order_id,
+            app_id="ap2006",
+            kind=Kind.SUBSCRIBE,
+            place="eid 1",
+            state=OrderState.ORDERED,
+            device=Device("350000000000017", Eid(f"8904903212345123451234{case.number:010d}")),
+            source=source,
+            matching_id=f"CODE-{case.number}",
+            created_at=START,
+            changed_at=START,
+        )
+        return begin(order, call_id=f"{case.number:032x}")
+
+    async def again(self) -> None:
+        """Order anew for the same device, whose first order has ended."""
+        first = (await self.kept()).order
+        if first.state is OrderState.ENDED and not first.is_aside:
+            name = f"f{self.case.number:031x}"
+            new = replace(
+                self.new(), order_id=name, call_id=name, matching_id=f"AGAIN-{self.case.number}"
+            )
+            await self.ordering.make(T, self.imsi, new, instead_of=first)
+
+    async def work(self) -> None:
+        """Take over what is due, as a worker does."""
+        claimed = await self.orders.claim(
+            now=int(self.clock.at), again_at=int(self.clock.at) + RULES.lease_s, limit=20
+        )
+        for kept in claimed:
+            await self.ordering.wait(kept)
+
+    async def until_nothing_is_due(self) -> None:
+        for _ in range(60):
+            if all(order.todo is None for order in await self.orders.of(T, self.imsi)):
+                return
+            self.clock.at += 120
+            await self.work()
+        raise AssertionError("something is due for ever")
+
+    async def deliver(self) -> None:
+        profile = profile_of(
+            f"89446{self.case.number:014d}", activation_code="LPA:1$bss.example.net$CODE-9"
+        )
+        await self.desk().deliver(await self.kept(), profile)
+
+
+def _happens(event: Any) -> Callable[[Life], Awaitable[Any]]:
+    async def happens(life: Life) -> None:
+        await life.ordering.happens(await life.kept(), event())
+
+    return happens
+
+
+async def _unsubscribed(life: Life) -> None:
+    await life.ordering.begins(await life.kept(), Unsubscribed())
+
+
+async def _installed(life: Life) -> None:
+    await life.ordering.installed(await life.kept())
+
+
+async def _released(life: Life) -> None:
+    await life.desk().release(await life.kept())
+
+
+async def _failed(life: Life) -> None:
+    await life.desk().fail(await life.kept(), "no_credit")
+
+
+async def _ended(life: Life) -> None:
+    await life.desk().end(await life.kept())
+
+
+async def _returned(life: Life) -> None:
+    await life.desk().taken_back(await life.kept())
+
+
+STEPS: Mapping[str, Callable[[Life], Awaitable[Any]]] = {
+    "make": Life.make,
+    "again": Life.again,
+    "work": Life.work,
+    "deliver": Life.deliver,
+    "unsubscribe": _unsubscribed,
+    "installed": _installed,
+    "on": _happens(Activated),
+    "off": _happens(Deactivated),
+    "release": _released,
+    "fail": _failed,
+    "end": _ended,
+    "returned": _returned,
+}
+"""What can happen to an order; whoever adds something to its machine adds it here."""
+
+
+@asynccontextmanager
+async def _opened(case: Case) -> AsyncIterator[Life]:
+    loaded = load(Path(case.settings), {})
+    fuse = Fuse(case.point)
+    store = await compose.open_store(loaded)
+    smdps = {} if case.bss else compose.open_smdps(loaded)[T]
+    if case.statements:
+        inner = cast("Any", store.orders)
+        inner._engine = MortalEngine(inner._engine, fuse)
+    mortal = {name: cast("Smdp", Mortal(smdp, fuse)) for name, smdp in smdps.items()}
+    try:
+        yield Life(case, cast("Orders", Mortal(store.orders, fuse)), mortal)
+    finally:
+        for smdp in smdps.values():
+            await smdp.close()
+        await store.close()
+
+
+async def _live(case: Case) -> None:
+    async with _opened(case) as life:
+        if case.drive:
+            await life.until_nothing_is_due()
+        for step in case.steps:
+            await life.take(step)
+        if case.drive:
+            await life.until_nothing_is_due()
+
+
+def _run(case: Case) -> Result:
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+            asyncio.run(_live(case))
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        return Result(killed=os.WTERMSIG(status) == signal.SIGKILL)
+    return Result(code=os.WEXITSTATUS(status))
+
+
+def main() -> None:
+    """Run the cases that come."""
+    # What a fork would have to import or to make, or its collector to touch, costs each of them.
+    for name in ("smdp.es2plus", "store.postgres"):
+        importlib.import_module(f"simgrant.adapters.{name}")
+    load(Path(sys.argv[1]), {})
+    gc.collect()
+    gc.freeze()
+    for line in sys.stdin.buffer:
+        result = _run(msgspec.json.decode(line, type=Case))
+        sys.stdout.buffer.write(msgspec.json.encode(result) + b"\n")
+        sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,266 @@
+"""An order's process is killed (SIGKILL) at every fault point there is, and the books agree.
+
+For each way an order may go, fault points are counted off until there is none left: a process runs
+up to the point and is killed there; another comes after it and does what is due; then whoever asked
+asks again, as devices and operators do. After each of the two, what the simulated SM-DP+ gave away
+is what orders have, and at the end the order is where it would be had nobody been killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from simgrant.domain.order import Awaited, Order, OrderState
+from simgrant.domain.owner import push_owner
+from simgrant.identities import Iccid, Imsi
+from simgrant.ports.store import Store
+from tests.e2e.nodes import Site, environment
+from tests.e2e.order_process import Case, Result
+from tests.e2e.test_sim_smdp import Played, played
+from tests.servers.process import free_port
+
+pytestmark = pytest.mark.e2e
+
+T = "default"
+_numbers = itertools.count(1)
+_ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Way:
+    """What happens to an order, and where that leads."""
+
+    steps: tuple[str, ...]
+    state: OrderState
+    awaits: Awaited | None = None
+    hold: bool = False
+    bss: bool = False
+    fault: str = ""
+    """What befalls the first call at the SM-DP+ of ``function``."""
+    function: str = ""
+    least: int = 8
+    """Fault points that there are at least."""
+
+    def is_over(self, orders: Sequence[Order]) -> bool:
+        """Whether nothing of it is left to happen."""
+        ends = [(order.state, order.awaits) for order in orders]
+        return ends == [(self.state, self.awaits)]
+
+    @property
+    def name(self) -> str:
+        return " then ".join((*self.steps, *filter(None, (self.fault, self.function))))
+
+
+S, A = OrderState, Awaited
+OF_THE_SMDP = (
+    Way(("make", "installed", "off", "on"), S.ACTIVE, least=20),
+    Way(("make", "unsubscribe"), S.ENDED, least=22),
+    Way(("make", "unsubscribe", "again"), S.RELEASED, least=30),
+    Way(("make", "end", "work"), S.ENDED, fault="lost", function="confirmOrder", least=18),
+    Way(("make", "work"), S.RELEASED, fault="lost", function="downloadOrder"),
+    Way(("make", "release", "work"), S.RELEASED, hold=True, least=20),
+    Way(("make", "end", "work"), S.ENDED, hold=True, least=20),
+)
+OF_THE_BSS = (
+    Way(("make", "deliver", "installed", "work", "off", "work"), S.INACTIVE, bss=True),
+    Way(("make", "fail"), S.ENDED, bss=True),
+    Way(("make", "unsubscribe"), S.ENDED, bss=True),
+    Way(("make", "deliver", "end", "work"), S.ENDED, A.RETURN, bss=True),
+    Way(("make", "deliver", "end", "work", "returned"), S.ENDED, bss=True),
+)
+IN_A_TRANSACTION = Way(("make", "work"), S.RELEASED, least=20)
+WHERE_THE_SMDP_CHOOSES = (OF_THE_SMDP[1], OF_THE_SMDP[2], OF_THE_SMDP[4])
+
+
+@dataclass
+class World:
+    """A store, an SM-DP+, and a process whose forks live and die."""
+
+    store: Store
+    smdp: Played
+    zygote: Process
+    settings: str
+    remembers: bool
+
+    async def lives(self, case: Case) -> Result:
+        """Run one process to its end, which may be a violent one."""
+        assert self.zygote.stdin is not None
+        assert self.zygote.stdout is not None
+        self.zygote.stdin.write(msgspec.json.encode(case) + b"\n")
+        async with asyncio.timeout(60):
+            line = await self.zygote.stdout.readline()
+        result = msgspec.json.decode(line, type=Result)
+        assert result.code == 0, f"{case}: see the standard error"
+        return result
+
+    async def agree(self, case: Case) -> list[Order]:
+        """Check the SM-DP+'s books, and our stock, against the orders."""
+        orders = list(await self.store.orders.of(T, Imsi(case.imsi)))
+        assert all(order.todo is None for order in orders), orders
+        given = Counter(
+            each["iccid"]
+            for each in await self.smdp.ask("GET", "/profiles")
+            if each["profile_type"] == case.profile_type and each["state"] != "Available"
+        )
+        held = Counter(
+            order.iccid.digits
+            for order in orders
+            if order.iccid is not None and order.state is not OrderState.ENDED and not case.bss
+        )
+        assert len(held) <= 1
+        if given != held:
+            # What nobody names, an operator is told to look for.
+            assert not self.remembers
+            assert not case.pooled
+            assert held <= given
+            assert (given - held).total() == 1
+            suspected = [push_owner(kept.owner) for kept in await self.store.orders.orphans(T)]
+            assert case.imsi in suspected
+        shelves = await self.store.orders.stock(T)
+        taken = sum(shelf.taken for shelf in shelves if shelf.profile_type == case.profile_type)
+        if case.pooled and not case.bss:
+            assert taken == held.total()
+        waiting = await self.store.orders.page(T, after=("", ""), limit=1_000, waiting=True)
+        assert {kept.order.order_id for kept in waiting if push_owner(kept.owner) == case.imsi} == {
+            order.order_id for order in orders if order.awaits
+        }
+        return orders
+
+    async def enumerate(self, way: Way, *, pooled: bool = True, statements: bool = False) -> int:
+        """Kill a process at each fault point of a way; return how many there were."""
+        for point in itertools.count():
+            number = next(_numbers)
+            case = Case(
+                settings=self.settings,
+                imsi=f"00101{number:010d}",
+                number=number,
+                profile_type=f"watch-{number}",
+                steps=list(way.steps),
+                pooled=pooled,
+                bss=way.bss,
+                hold=way.hold,
+                point=point,
+                statements=statements,
+            )
+            if not way.bss:
+                await self._stock(case)
+            if way.fault:
+                await self.smdp.ask(
+                    "PUT", "/fault", fault=way.fault, function=way.function, times=1
+                )
+            result = await self.lives(case)
+            if way.fault:
+                await self.smdp.ask("DELETE", "/fault")
+            case.point, case.drive = -1, True
+            steps, case.steps = case.steps, []
+            await self.lives(case)
+            orders = await self.agree(case)
+            if not way.is_over(orders):
+                case.steps = steps
+                await self.lives(case)
+                orders = await self.agree(case)
+            assert way.is_over(orders), (point, orders)
+            if not result.killed:
+                assert point >= way.least
+                return point
+        raise AssertionError
+
+    async def _stock(self, case: Case) -> None:
+        await self.smdp.ask("POST", "/profiles", profile_type=case.profile_type, count=3)
+        if case.pooled:
+            profiles = await self.smdp.ask("GET", "/profiles")
+            iccids = [
+                Iccid(each["iccid"])
+                for each in profiles
+                if each["profile_type"] == case.profile_type
+            ]
+            await self.store.orders.add_stock(T, "sim", case.profile_type, iccids)
+
+
+@asynccontextmanager
+async def opened(site: Site, *habits: str) -> AsyncIterator[World]:
+    """Play an SM-DP+, and start the process that forks."""
+    options = ("--port", str(free_port()), "--control-port", str(free_port()), "--stock", "x=1")
+    async with played(site.directory, *options, *habits) as smdp:
+        remembers = "--forgets-calls" not in habits
+        tls = {f"smdp.sim.{key}": value for key, value in smdp.up["settings"].items()}
+        tls["smdp.sim.profile_types"] = []
+        site.settings = {**site.settings, **tls, "smdp.sim.remembers_calls": remembers}
+        settings = str(site.config())
+        program = (sys.executable, "-m", "tests.e2e.order_process", settings)
+        zygote = await asyncio.create_subprocess_exec(
+            *("setpriv", "--pdeathsig", "KILL", *program),
+            stdin=PIPE,
+            stdout=PIPE,
+            cwd=_ROOT,
+            # A client reads every authority that it trusts; one is enough.
+            env=environment() | {"SSL_CERT_FILE": smdp.up["settings"]["ca_file"]},
+        )
+        heard = asyncio.create_task(_hear(smdp))
+        try:
+            async with site.store() as store:
+                yield World(store, smdp, zygote, settings, remembers)
+        finally:
+            heard.cancel()
+            zygote.kill()
+            await zygote.wait()
+
+
+async def _hear(smdp: Played) -> None:
+    """Take what it prints, so that it is never held up."""
+    assert smdp.process.stdout is not None
+    while await smdp.process.stdout.read(65_536):
+        pass
+
+
+@pytest.fixture
+def empty_site(tmp_path: Path) -> Site:
+    """A site on SQLite without subscriptions: orders need none."""
+    site = Site(tmp_path)
+    site.make()
+    return site
+
+
+async def test_whoever_is_killed_while_ordering(empty_site: Site) -> None:
+    async with opened(empty_site) as world:
+        for way in OF_THE_SMDP:
+            await world.enumerate(way)
+
+
+async def test_whoever_is_killed_where_the_smdp_chooses(empty_site: Site) -> None:
+    async with opened(empty_site) as world:
+        for way in WHERE_THE_SMDP_CHOOSES:
+            await world.enumerate(way, pooled=False)
+
+
+async def test_whoever_is_killed_while_the_bss_orders(empty_site: Site) -> None:
+    async with opened(empty_site) as world:
+        for way in OF_THE_BSS:
+            await world.enumerate(way)
+
+
+async def test_an_smdp_that_forgets_calls_leaves_no_orphan_unsuspected(empty_site: Site) -> None:
+    async with opened(empty_site, "--forgets-calls") as world:
+        await world.enumerate(OF_THE_SMDP[4], pooled=False)
+
+
+async def test_whoever_is_killed_in_a_transaction(empty_site: Site) -> None:
+    async with opened(empty_site) as world:
+        await world.enumerate(IN_A_TRANSACTION, statements=True)
+
+
+async def test_whoever_is_killed_over_postgresql(site: Site) -> None:
+    async with opened(site) as world:
+        await world.enumerate(OF_THE_SMDP[1])
+        await world.enumerate(IN_A_TRANSACTION, pooled=False, statements=True)
