@@ -1277,6 +1277,7 @@ def offers(loaded: Loaded) -> dict[str, Offer]:
             withheld=_operations(f"tenants.{name}.withheld", tenant.withheld),
             temporary_life_s=settings.temporary_tokens.life_s,
             single_use=settings.temporary_tokens.single_use,
+            transfer_life_s=settings.temporary_tokens.transfer_life_s,
             operator_life_s=settings.operator_tokens.life_s,
             auth_url=settings.operator_tokens.auth_url,
             sim_id_type=kinds[tenant.sim_id],

@@ -20,6 +20,7 @@ from simgrant.domain.order import (
     Downloaded,
     Event,
     Failed,
+    Installed,
     Kind,
     Order,
     OrderState,
@@ -30,8 +31,9 @@ from simgrant.domain.order import (
 from simgrant.domain.owner import Enterprise, Owner
 from simgrant.domain.pace import Pace
 from simgrant.identities import Eid, Iccid, Imsi
-from simgrant.ports.orders import NoStock, Shelf, TooFast, TooMany
-from tests.conformance.test_store import IMSI, OTHER, PUSH, T, new
+from simgrant.ports.orders import NoStock, Shelf, TokenOver, TooFast, TooMany
+from simgrant.ports.store import TokenState, TokenUse
+from tests.conformance.test_store import IMEI, IMSI, OTHER, PUSH, TERMINAL, T, accept, new
 
 EID = Eid("89049032123451234512345678901235")
 
@@ -284,6 +286,87 @@ async def test_clients_are_told_of_a_transition_that_they_wait_for(store: SqlSto
     assert await store.orders.change(T, IMSI, after, before=begun, event="x", due_at=1, tell=True)
     (notice,) = await store.claim_notices(now=100, again_at=200, limit=9)
     assert (notice.app_id, notice.at) == ("ap2004", 12)
+
+
+NEW_IMEI, OTHER_IMEI = "350000000000033", "350000000000041"
+LENT = b"t" * 16
+
+
+def a_move() -> Order:
+    order = replace(an_order(domain.LINE), kind=Kind.TRANSFER, lent=LENT.hex(), asked_by=OTHER_IMEI)
+    return replace(order, device=replace(order.device, terminal_id=NEW_IMEI))
+
+
+async def token_state(store: SqlStore) -> TokenState:
+    use = await store.token_use(T, IMSI, LENT)
+    assert use is not None
+    return use.state
+
+
+async def bind(store: SqlStore) -> None:
+    use = TokenUse(TokenState.BOUND, 5, 300, b"h" * 32)
+    assert await store.use_token(T, IMSI, LENT, use, expected=None)
+
+
+async def test_when_a_line_has_moved_what_it_left_is_over_and_told(store: SqlStore) -> None:
+    await store.add(new())
+    await stocked(store, 1)
+    for number, imei in enumerate((IMEI, NEW_IMEI, OTHER_IMEI)):
+        terminal = replace(TERMINAL, terminal_id=imei)
+        assert await accept(store, session=bytes([number]) * 16, terminal=terminal)
+        await store.register_push(T, IMSI, [replace(PUSH, terminal_id=imei)])
+    await bind(store)
+
+    async def epochs() -> list[int | None]:
+        found = [
+            await store.profile(T, IMSI, imei, "client-1") for imei in (IMEI, NEW_IMEI, OTHER_IMEI)
+        ]
+        return [None if profile is None else profile.terminal_epoch for profile in found]
+
+    released = await passed(
+        store,
+        await made(store, a_move()),
+        [Begun(), Downloaded(iccids(1)[0]), Begun(), Confirmed("smdp.example.net")],
+    )
+    assert (await epochs(), await token_state(store)) == ([0, 0, 0], TokenState.BOUND)
+    assert not await store.claim_notices(now=100, again_at=200, limit=9)
+    active = await passed(store, released, [Installed()])
+    assert (await epochs(), await token_state(store)) == ([1, 0, 0], TokenState.MOVED)
+    (notice,) = await store.claim_notices(now=100, again_at=200, limit=9)
+    assert (notice.terminal_id, notice.app_id, notice.cause) == (IMEI, "ap2004", "line_moved")
+    # It is told once.
+    again = await passed(store, active, [Installed()])
+    assert await epochs() == [1, 0, 0]
+    assert not await store.claim_notices(now=100, again_at=200, limit=9)
+    await passed(store, again, [Unsubscribed()])
+    assert await token_state(store) is TokenState.CONSUMED
+
+
+@pytest.mark.parametrize("state", [None, TokenState.REDEEMED, TokenState.MOVED])
+async def test_with_a_token_that_is_over_nothing_is_ordered(
+    store: SqlStore, state: TokenState | None
+) -> None:
+    await store.add(new())
+    await stocked(store, 1)
+    if state is not None:
+        use = TokenUse(state, 5, 300, b"h" * 32)
+        assert await store.use_token(T, IMSI, LENT, use, expected=None)
+    with pytest.raises(TokenOver):
+        await store.orders.make(T, IMSI, a_move(), instead_of=None, due_at=20)
+    assert await store.orders.of(T, IMSI) == []
+    assert await store.orders.stock(T) == [Shelf("main", "watch", 1, 0)]
+
+
+async def test_a_token_is_over_with_its_order(store: SqlStore) -> None:
+    await store.add(new())
+    await stocked(store, 2)
+    await bind(store)
+    order = await made(store, a_move())
+    ended = await passed(store, order, [Unsubscribed()])
+    assert await token_state(store) is TokenState.CONSUMED
+    with pytest.raises(TokenOver):
+        await store.orders.make(T, IMSI, a_move(), instead_of=ended, due_at=20)
+    assert await store.orders.of(T, IMSI) == [ended]
 
 
 async def test_who_is_erased_has_no_orders_and_no_profiles(store: SqlStore) -> None:

@@ -175,6 +175,8 @@ async def test_the_old_phone_deletes_its_profile_and_hands_the_code_over(
         assert world.books.ordered == {world.iccid: "released"}
         done = await world.ask("ManageSubscription", operation_type="4", **NEW)
         assert done["SubscriptionResult"] == "3"
+        # The line has left the old phone, and with it what that held.
+        world.token = await world.phone.token()
         found = await world.ask("AcquireConfiguration")
         assert found["PrimaryConfiguration"] == {"ICCID": world.iccid, "ServiceStatus": "1"}
 

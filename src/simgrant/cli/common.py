@@ -267,9 +267,10 @@ def notice_line(record: Mapping[str, Any]) -> str:
     """Return the record of a notice in a line."""
     apps, channel, tries = ",".join(record["apps"]), record["channel"], record["attempts"]
     why = record.get("reason") or record.get("reference")
+    cause = f" ({record['cause']})" if record.get("cause") else ""
     return (
         f"{record['at']}  {record['outcome']}  {apps}{f' by {channel}' if channel else ''}, "
-        f"changed {record['changed_at']}, {tries} {'try' if tries == 1 else 'tries'}"
+        f"changed {record['changed_at']}{cause}, {tries} {'try' if tries == 1 else 'tries'}"
         f"{f': {why}' if why else ''}"
     )
 

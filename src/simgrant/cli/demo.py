@@ -138,6 +138,8 @@ class Story(Word):
     """A phone lends a token, and a partner's server learns its number with it, once."""
     WATCH = "watch"
     """A watch gets an eSIM of an SM-DP+, and gives it back."""
+    NEW_PHONE = "new-phone"
+    """A line moves to a new phone, and the old one is told."""
 
 
 def demo(
@@ -152,9 +154,14 @@ def demo(
 
     import uvloop
 
-    from simgrant.cli import silent_auth, watch
+    from simgrant.cli import new_phone, silent_auth, watch
 
-    plays = {Story.SILENT_AUTH: silent_auth.play, Story.WATCH: watch.play, Story.SERVICES: _play}
+    plays = {
+        Story.SERVICES: _play,
+        Story.SILENT_AUTH: silent_auth.play,
+        Story.WATCH: watch.play,
+        Story.NEW_PHONE: new_phone.play,
+    }
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         failures = runner.run(plays[story]())
     if failures:

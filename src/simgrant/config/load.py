@@ -314,6 +314,7 @@ def _problems(loaded: Loaded) -> list[str]:
         ("tokens.overlap_s", settings.tokens.overlap_s, 0, 3_600),
         ("tokens.requestor_life_s", settings.tokens.requestor_life_s, 60, 30 * 86_400),
         ("temporary_tokens.life_s", settings.temporary_tokens.life_s, 10, 86_400),
+        ("temporary_tokens.transfer_life_s", settings.temporary_tokens.transfer_life_s, 60, 86_400),
         ("private_identity.life_s", settings.private_identity.life_s, 60, 400 * 86_400),
         ("operator_tokens.life_s", settings.operator_tokens.life_s, 10, 30 * 86_400),
         ("documents.validity_s", settings.documents.validity_s, 60, 400 * 86_400),

@@ -254,6 +254,9 @@ class TemporaryTokens(Section, frozen=True):
     """Seconds that a temporary token of `ap2014` or `ap2015` lives."""
     single_use: bool = True
     """Whether it is good once only. Contracts for number verification ask for it."""
+    transfer_life_s: int = 86_400
+    """Seconds that one of `ap2009` lives at most, with which a line moves to another phone: it is
+    over when that has ended, and belongs to the first phone that is shown with it."""
 
 
 class OperatorTokens(Section, frozen=True):

@@ -31,7 +31,8 @@ from simgrant.identities import Eid, Iccid
 from simgrant.nouns import Word, noun
 
 LINE: Final = "line"
-"""The place of an order that moves the line itself; every other is of the device that gets it."""
+"""The place of an order that moves the line itself; every other is of the device that gets it. A
+line that moves again has the place that follows (`domain.line`)."""
 ASIDE: Final = "aside "
 """How places begin of orders whose own place another has, while something is left to do."""
 MOST_REPEATS: Final = 8
@@ -195,7 +196,7 @@ class Order:
     app_id: str
     kind: Kind
     place: str
-    """`LINE`, or the device: unique within the subscription."""
+    """What begins with `LINE`, or the device: unique within the subscription."""
     state: OrderState
     device: Device
     source: Source
@@ -224,7 +225,13 @@ class Order:
     old_order_id: str = ""
     """The order that has that profile; empty where it is none of ours."""
     old_terminal_id: str = field(default="", repr=False)
-    """The device that has it, as far as we know."""
+    """The phone that the line leaves, where that is known."""
+    asked_by: str = field(default="", repr=False)
+    """The terminal that asked for a transfer, where it is not the phone that the line leaves: its
+    tokens outlive that."""
+    lent: str = ""
+    """The id, in hex, of the temporary token that it was asked for with: what becomes of the order
+    becomes of that."""
     old_first: bool = False
     """Whether it still has to be deleted before anything is ordered."""
     reuses: bool = False

@@ -3,7 +3,8 @@
 What is wrong with the token itself is 401, what it is not good for is 403, and both say no more
 (divergence "lent-token-statuses").
 Whether a token for single use was used is judged by one row, which begins with its first use:
-of two who come at once one wins, and a refusal on the way burns nothing.
+of two who come at once one wins, and a refusal on the way burns nothing. One that moves a line is
+good until it has, and belongs to the first device that is shown with it: of two, one wins.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import hashlib
 from typing import NamedTuple
 
 from simgrant.domain.partner import Partner
-from simgrant.domain.subscription import SERVED, Subscription
+from simgrant.domain.subscription import SERVED, Profile, Subscription
 from simgrant.domain.tenant import Tenant
 from simgrant.domain.trail import Trail
 from simgrant.errors import BadLentToken, BadRequest, NotAllowed, Unauthenticated
 from simgrant.flows.authenticate import Call, Reception
 from simgrant.flows.issuers import Issuers
 from simgrant.flows.lent_tokens import Lent, pull_lent
+from simgrant.flows.marks import is_other, named_mark
 from simgrant.flows.operations.operation import Means, Operation, Proof
 from simgrant.keyring.ring import Purpose
 from simgrant.nouns import noun
@@ -51,6 +53,8 @@ class Borrower:
     """The OAuth client that his access_token proves; empty without one."""
     at: int
     """Unix seconds."""
+    held_for: bytes = b""
+    """The mark of the device that the token belongs to; empty = of none yet."""
 
 
 class ByLentToken:
@@ -93,7 +97,8 @@ class ByLentToken:
             raise NotAllowed("lent_token_of_another_app")
         if proof not in operation.proofs.get(app_id, ()):
             raise NotAllowed("operation_not_by_this_token")
-        if operation.name not in lent.operations and not operation.asks_validity:
+        good_for = {operation.name, *operation.implied_by}
+        if good_for.isdisjoint(lent.operations) and not operation.asks_validity:
             raise NotAllowed("operation_not_of_token")
         requestor = ask.value("requestor_id").lower()
         if not (requestor or ask.terminal_id):
@@ -101,7 +106,11 @@ class ByLentToken:
         if lent.requestor and requestor != lent.requestor:
             raise NotAllowed("lent_token_of_another_requestor")
         client_id = await self.client(tenant, ask, call, trail)
-        self._let_in(tenant, lent, requestor, operation, client_id)
+        if not lent.moves_line:  # Another phone asks then, and no partner.
+            self._let_in(tenant, lent, requestor, operation, client_id)
+        use = None
+        if proof is Proof.TEMPORARY_TOKEN and not lent.single_use:
+            use = await self._unspent(tenant, lent, trail)
         profile = await self._reception.timed(
             "store",
             self._store.profile(tenant.name, lent.imsi, lent.terminal_id, lent.client),
@@ -111,14 +120,14 @@ class ByLentToken:
             profile is None
             or profile.subscription.status not in SERVED
             or profile.subscription.token_epoch != lent.epoch
-            or profile.granted_at is None
-            or (profile.terminal_epoch or 0) != lent.terminal_epoch
+            or not (_has_moved(use) or _is_current(profile, lent))
         ):
             raise BadLentToken("lent_token_revoked")
         now = int(self._reception.clock.now())
-        if proof is Proof.TEMPORARY_TOKEN and not lent.single_use:
-            await self._refuse_spent(tenant, lent, trail)
-        return Borrower(proof, tenant, lent, profile.subscription, client_id, now)
+        held_for = b""
+        if lent.moves_line:
+            held_for = await self._hold(tenant, lent, use, ask, now, trail)
+        return Borrower(proof, tenant, lent, profile.subscription, client_id, now, held_for)
 
     async def client(self, tenant: Tenant, ask: Ask, call: Call, trail: Trail) -> str:
         """Return the OAuth client that an access_token proves, empty where none came.
@@ -182,11 +191,52 @@ class ByLentToken:
             tenant.name, lent.imsi, lent.token_id, use, expected=None
         )
 
-    async def _refuse_spent(self, tenant: Tenant, lent: Lent, trail: Trail) -> None:
+    async def _unspent(self, tenant: Tenant, lent: Lent, trail: Trail) -> TokenUse | None:
         read = self._store.token_use(tenant.name, lent.imsi, lent.token_id)
         use = await self._reception.timed("store", read, trail)
         if use is not None and use.state is TokenState.CONSUMED:
             raise BadLentToken("lent_token_spent")
+        return use
+
+    async def _hold(
+        self,
+        tenant: Tenant,
+        lent: Lent,
+        use: TokenUse | None,
+        ask: Ask,
+        now: int,
+        trail: Trail,
+    ) -> bytes:
+        """Return the mark of the device that a token belongs to; raise NotAllowed for another.
+
+        It is written before anything is done with the token, so that whatever comes of this
+        request, the next one with another device is refused (divergence
+        "transfer-token-one-device").
+        """
+        named = named_mark(lent.token_id, ask)
+        if use is None and named is not None:
+            use = TokenUse(TokenState.BOUND, now, lent.expires, named)
+            written = self._store.use_token(
+                tenant.name, lent.imsi, lent.token_id, use, expected=None
+            )
+            if not await self._reception.timed("store", written, trail):
+                use = await self._unspent(tenant, lent, trail)
+        if use is None:
+            return b""
+        if is_other(lent.token_id, ask, use.holder):
+            raise NotAllowed("lent_token_of_another_device")
+        return use.holder
+
+
+def _has_moved(use: TokenUse | None) -> bool:
+    """Say whether the phone that lent a token has lost its own to what was done with that."""
+    return use is not None and use.state is TokenState.MOVED
+
+
+def _is_current(profile: Profile, lent: Lent) -> bool:
+    """Say whether the phone that lent a token still has what it lent it on."""
+    known = profile.granted_at is not None
+    return known and (profile.terminal_epoch or 0) == lent.terminal_epoch
 
 
 def holder_of(access_token: str) -> bytes:

@@ -10,8 +10,8 @@ import os
 import secrets
 from dataclasses import replace
 
+from simgrant.domain.line import is_of_line
 from simgrant.domain.order import (
-    LINE,
     UNDER_WAY,
     CompanionService,
     Device,
@@ -25,9 +25,9 @@ from simgrant.domain.order import (
     Polled,
     Unsubscribed,
     begin,
-    place_of,
 )
 from simgrant.domain.policy import Result
+from simgrant.errors import BadLentToken
 from simgrant.flows import esim_pages
 from simgrant.flows.before_order import (
     answered,
@@ -50,7 +50,7 @@ from simgrant.flows.esim_rules import (
 )
 from simgrant.flows.operations.operation import AnyTask, Done, Means, Refused, Task
 from simgrant.identities import Eid, Iccid, InvalidIdentity
-from simgrant.ports.orders import Kept, NoStock, TooMany, TooOften
+from simgrant.ports.orders import Kept, NoStock, TokenOver, TooMany, TooOften
 from simgrant.spec.ids import OperationResult, ServiceStatus, SubscriptionResult
 from simgrant.wire.activation_code import ActivationCode, push_parameter
 from simgrant.wire.document import Characteristic, Item, Parm
@@ -162,6 +162,10 @@ async def order_for(
     kind: Kind,
     service: CompanionService | None = None,
     old_iccid: Iccid | None = None,
+    leaves: Iccid | None = None,
+    place: str = "",
+    old_terminal_id: str = "",
+    asked_by: str = "",
     inquiry: Inquiry | None = None,
 ) -> Done | Refused:
     """Order a profile for a device, or find the order that there is; return what is told.
@@ -175,10 +179,10 @@ async def order_for(
     if line.by_address and device.eid is None:
         raise BadParameter("an EID is needed")
     plan = plan_in(task, line)
-    place = LINE if kind is not Kind.SUBSCRIBE else place_of(device)
+    target = Target(device, kind, old_iccid, at=place)
+    place = target.place
     former = await orders(task, means)
     there = former.get(place)
-    target = Target(device, kind, old_iccid)
     doubts = look_at(target, line, task, means)
     if there is not None and meant(there, target) is Meant.ITS_OWN:
         return await answer(task, means, there)
@@ -204,7 +208,10 @@ async def order_for(
             changed_at=task.at,
             plan=plan or task.subscription.plan,
             service=service,
-            old_iccid=old_iccid,
+            old_iccid=old_iccid if asked else old_iccid or leaves,
+            old_terminal_id=old_terminal_id,
+            asked_by=asked_by,
+            lent=task.lent.token_id.hex() if task.lent is not None else "",
         ),
         former=former,
         inquiry=inquiry,
@@ -220,11 +227,13 @@ async def order_for(
             task.subscription.imsi,
             order,
             instead_of=there,
-            most=None if place == LINE else line.most,
+            most=None if is_of_line(order) else line.most,
             pace=line.conditions.pace,
         )
     except (NoStock, TooMany) as error:
         return dismissed(error.reason)
+    except TokenOver as error:
+        raise BadLentToken(error.reason) from None
     except TooOften as error:
         over = replace(weighed, result=Result.DENIED, reason=error.reason, limited=True)
         return await _refused(task, means, over, target)

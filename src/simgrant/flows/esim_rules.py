@@ -84,10 +84,14 @@ class Target:
     old_iccid: Iccid | None = None
     beforehand: bool = False
     """Whether it is only asked if it may be: then what is not named yet is no reason."""
+    at: str = ""
+    """The place of its order, where that is another than the usual one (`domain.line`)."""
 
     @property
     def place(self) -> str:
         """The place of its order; empty where that is not known."""
+        if self.at:
+            return self.at
         if self.kind is not Kind.SUBSCRIBE:
             return LINE
         return place_of(self.device) if self.device is not None else ""

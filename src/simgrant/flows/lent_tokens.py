@@ -16,6 +16,7 @@ from simgrant.identities import Imsi
 from simgrant.keyring.ring import KeyRing, Purpose, SealBroken, UnknownKey
 from simgrant.nouns import noun
 from simgrant.ports.keys import Keys
+from simgrant.spec.ids import AppId
 
 TOKEN_ID_BYTES = 16
 _FORMAT = 1
@@ -49,6 +50,11 @@ class Lent:
     epoch: int
     """Token epoch of the subscription at issue."""
     terminal_epoch: int
+
+    @property
+    def moves_line(self) -> bool:
+        """Whether it is for the phone that the line moves to (TS.43 §8.9)."""
+        return self.app_id == AppId.ODSA_PRIMARY
 
 
 def push_lent(

@@ -218,6 +218,7 @@ class Notices:
             app_name=first.app_name,
             reason=reason,
             reference=reference[:_MOST_LETTERS],
+            cause=next((notice.cause for notice in letter.notices if notice.cause), ""),
         )
         return RequestRecord(
             tenant, record.subscriber_ref, int(now * 1e6), record.request_id, push_notice(record)

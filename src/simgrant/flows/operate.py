@@ -198,6 +198,7 @@ class Operate:
                     holder,
                     lent,
                     who.client_id,
+                    held_for=who.held_for,
                     languages=languages(call.accept_language),
                 ),
                 self._means,

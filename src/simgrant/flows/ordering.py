@@ -173,7 +173,8 @@ class Ordering:
     ) -> Order | None:
         """Write an order, and return how far it is after a short while.
 
-        None where another request was faster. Raise NoStock, TooMany, TooFast, TooOften, or what
+        None where another request was faster. Raise NoStock, TooMany, TooFast, TooOften,
+        TokenOver, or what
         the store raises; then there is no order.
         """
         now = int(self._clock.now())
@@ -260,15 +261,24 @@ class Ordering:
         Raise `OutOfOrder` if it cannot have it.
         """
         after = await self.happens(kept, Installed())
+        await self.replaces(Kept(kept.tenant, kept.owner, after))
+        return after
+
+    async def replaces(self, kept: Kept) -> None:
+        """End the order whose profile an installed one takes the place of; again, it is no error.
+
+        It comes after the installation and not with it: where a process ends in between, whoever
+        says once more that it is installed makes up for it.
+        """
+        after = kept.order
         if after.old_order_id:
-            await self._end_old(Kept(kept.tenant, kept.owner, after))
+            await self._end_old(kept)
         if after.old_iccid is None or after.old_iccid == after.iccid:
-            return after
+            return
         former = await self.with_profile(kept.tenant, kept.owner, after.old_iccid)
         if former is not None:
             with contextlib.suppress(OutOfOrder):  # it is over already
                 await self.happens(Kept(kept.tenant, kept.owner, former), Unsubscribed())
-        return after
 
     async def old_is_gone(self, kept: Kept, *, wait: bool = False) -> Order:
         """Let an order go on whose old profile was deleted; the order of that one is over now.

@@ -110,6 +110,7 @@ class Events:
             return Outcome.NOTED
         known = kept.order.state in (OrderState.ACTIVE, OrderState.INACTIVE)
         if known and not kept.order.gone:
+            await self._ordering.replaces(kept)
             return Outcome.REPEATED
         try:
             await self._ordering.installed(kept)

@@ -711,6 +711,7 @@ def pending_data(held: Export) -> list[dict[str, Any]]:
             "since": moment(each.at),
             "attempts": each.attempts,
             "last_failure": each.reason or None,
+            "cause": each.cause or None,
             "next_attempt": moment(each.due_at),
         }
         for each in held.notices

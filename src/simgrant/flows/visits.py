@@ -423,7 +423,8 @@ def _target(matter: Matter) -> Target:
     """Return what a page about eSIMs is about, as rules look at it."""
     if matter.order is None:
         return Target(None, Kind.SUBSCRIBE, beforehand=True)
-    return Target(matter.order.device, matter.order.kind, matter.order.old_iccid)
+    order = matter.order
+    return Target(order.device, order.kind, order.old_iccid, at=order.place)
 
 
 def _about(handle: Handle) -> tuple[int | None, StoreClaim]:

@@ -31,6 +31,12 @@ class TooMany(Conflict):
     default_reason = "too_many_devices"
 
 
+class TokenOver(Conflict):
+    """The temporary token that an order is asked for with is over."""
+
+    default_reason = "lent_token_spent"
+
+
 class TooOften(Conflict):
     """There were as many orders as there may be in a while, or for one eUICC."""
 
@@ -123,8 +129,9 @@ class Orders(Protocol):
 
         Raise `TooMany` where the owner has ``most`` orders of its application that have not ended,
         `TooFast` where an enterprise made ``most_an_hour`` in this hour, `TooOften` where it would
-        go beyond ``pace``, `NoStock`, and `IccidTaken` where the order comes with an ICCID; then
-        nothing is written.
+        go beyond ``pace``, `NoStock`, `IccidTaken` where the order comes with an ICCID, and
+        `TokenOver` where the token that it is asked for with is not BOUND; then nothing is
+        written.
 
         ``instead_of`` is the ended order that had its place; None where there was none. One of
         which something is left to be done is set aside with it (`Order.is_aside`), unless both are
@@ -151,6 +158,11 @@ class Orders(Protocol):
         that registered for its application are told. A spared ICCID is free again, or no longer
         known where it was not of our stock; one that others chose is taken, or `IccidTaken` is
         raised and nothing is written.
+
+        Where the line has moved by it (`domain.line.has_moved`), the tokens of every terminal but
+        those that it moved to are over, and their clients that registered for its application are
+        told. A temporary token that it was asked for with is MOVED by then, and CONSUMED where it
+        ends.
         """
 
     async def used(self, tenant: str, owner: Owner, device: Device, pace: Pace, *, at: int) -> Used:

@@ -67,6 +67,10 @@ class TokenState(Word):
     REDEEMED = "redeemed"
     """It was given in exchange for something that is good once: only its holder may go on."""
     CONSUMED = "consumed"
+    BOUND = "bound"
+    """It moves a line, and belongs to the first device that was shown with it, its ``holder``."""
+    MOVED = "moved"
+    """The line has moved to that device: it may still ask about it, and nothing more."""
 
 
 @noun
@@ -103,6 +107,8 @@ class DueNotice:
     msisdn: Msisdn | None
     reason: str = ""
     """Why the try before this one did not deliver it."""
+    cause: str = ""
+    """A word for what changed, where it is told why."""
 
 
 @noun
@@ -121,6 +127,8 @@ class PendingNotice:
     """How often it was claimed."""
     reason: str
     """Why the last try did not deliver it; empty before there was one."""
+    cause: str = ""
+    """As in `DueNotice`."""
 
 
 @noun

@@ -31,13 +31,15 @@ from simgrant.sim.faults import Fault
 from simgrant.sim.follow_up import Event, Failed, Trouble, WebEnd, await_notice, open_pages
 from simgrant.sim.handset import Handset
 from simgrant.sim.hss.command import hss
-from simgrant.sim.http import HttpError, Limits, Unreachable, Url
+from simgrant.sim.http import BadAnswer, HttpClient, HttpError, Limits, Unreachable, Url
 from simgrant.sim.lies import Lie, TokenLie
 from simgrant.sim.mdm_command import mdm
 from simgrant.sim.options import applicant_of as _applicant
 from simgrant.sim.options import stop as _stop
 from simgrant.sim.options import tls_of as _tls
 from simgrant.sim.partner import DEMO_REQUESTOR, Errand, PartnerServer
+from simgrant.sim.phones import APP as PHONE_APP
+from simgrant.sim.phones import Cast, PhoneClient, Target, Way, has_line, moves
 from simgrant.sim.profiles import (
     DEMO_IMEI,
     PROFILES,
@@ -159,6 +161,19 @@ class _Plan:
     limits: Limits
     parallel: int
     sqn: SqnFile | None
+
+
+@named_noun
+class _Proof:
+    """How a phone without a SIM of the line proves it; its fields are those of `_Plan`."""
+
+    auth: Auth
+    url: Url
+    msisdn: str
+    texts: Url | None
+    wait_s: float
+    tls: ssl.SSLContext | None
+    limits: Limits
 
 
 @app.command()
@@ -412,6 +427,129 @@ def companion(
 
     asyncio.run(run())
     raise typer.Exit(show.exit_code())
+
+
+@app.command()
+def phone(
+    url: Annotated[
+        str, typer.Argument(help="The server's address, such as http://127.0.0.1:8080/")
+    ],
+    way: Annotated[Way, typer.Argument(help="How the line is moved.")],
+    imsi: Annotated[
+        str, typer.Option(help="The line's SIM: a demonstration one, or that of --k and --opc.")
+    ] = "",
+    k: Annotated[str, typer.Option("--k", help="The SIM's key, 32 hexadecimal digits.")] = "",
+    opc: Annotated[str, typer.Option(help="The SIM's OPc, 32 hexadecimal digits.")] = "",
+    old_imei: Annotated[str, typer.Option(help="IMEI of the phone with the SIM.")] = DEMO_IMEI,
+    old_iccid: Annotated[
+        str, typer.Option(help="ICCID of its SIM, or of the profile that it removed.")
+    ] = "",
+    imei: Annotated[str, typer.Option(help="IMEI of the new phone.")] = "350000000000033",
+    eid: Annotated[
+        str, typer.Option(help="Its eSIM's EID, 32 digits.")
+    ] = "89049032123451234512345678901235",
+    msisdn: Annotated[str, typer.Option(help="Number of the line, for otp.")] = "",
+    push_service: Annotated[
+        str,
+        typer.Option(help="The phones' port of `simgrant sim push`: read the password there."),
+    ] = "",
+    smdp_books: Annotated[
+        str,
+        typer.Option(help="Second port of `simgrant sim smdp`: the profile is installed there."),
+    ] = "",
+    wait: Annotated[
+        float, typer.Option(min=0.1, max=86_400, help="Seconds to wait for profile or password.")
+    ] = 60.0,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Do not check the server's certificate.")
+    ] = False,
+    ca: Annotated[Path | None, typer.Option(help="CA certificates to trust (PEM).")] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, max=300, help="Seconds to wait.")] = 30.0,
+    any_plmn: Annotated[
+        bool, typer.Option("--any-plmn", help="Take SIMs of real networks too.")
+    ] = False,
+    reveal: Annotated[
+        bool, typer.Option("--reveal", help="Show identities, tokens and codes in clear.")
+    ] = False,
+    as_lines: Annotated[bool, typer.Option("--json", help="One JSON object an exchange.")] = False,
+) -> None:
+    """Move a line to a new phone as both phones do (ap2009), and show what was said.
+
+    Exit code: as of `handset`, of the worst answer; 1 too where the line has not moved.
+    """
+    try:
+        if way is Way.OTP and not msisdn:
+            raise ValueError("otp needs an --msisdn")
+        (card,) = sims = _sims(imsi=imsi, file=None, k=k, opc=opc, mnc_digits=2, count=1)
+        _only_test_networks(sims, any_plmn=any_plmn)
+        where = Url.parse(url)
+        tls = _tls(ca, insecure=insecure) if url.startswith("https:") else None
+        limits = Limits(connect_s=timeout, read_s=timeout)
+        target = Target(imei=imei, eid=eid)
+        target.scanned(target.code)  # Whether a phone could have them.
+        proof = _Proof(
+            auth=Auth(way) if way in (Way.OTP, Way.OIDC) else Auth.SIM,
+            url=where,
+            msisdn=msisdn,
+            texts=Url.parse(push_service) if push_service else None,
+            wait_s=wait,
+            tls=tls,
+            limits=limits,
+        )
+        books = Url.parse(smdp_books) if smdp_books else None
+    except ValueError as error:
+        _stop(str(error))
+    show = _Show(console(), Mask(reveal=reveal), as_lines=as_lines, many=False)
+    kind = replace(PROFILES[ProfileName.ANDROID_NUMBER], apps=(PHONE_APP,), app_name="")
+
+    async def install(iccid: str) -> None:
+        if books is not None:
+            await _install(books, iccid, limits)
+
+    async def run() -> bool:
+        has_sim = way is not Way.RECOVER
+        async with (
+            Handset(card, where, kind, terminal_id=old_imei, tls=tls, limits=limits) as first,
+            Handset(card, where, kind, terminal_id=imei, tls=tls, limits=limits) as second,
+        ):
+            cast = Cast(
+                old=PhoneClient(
+                    first if has_sim else second,
+                    target,
+                    old_imei=old_imei if has_sim else "",
+                    old_iccid=old_iccid,
+                ),
+                new=PhoneClient(second, target, old_iccid=old_iccid),
+                sign_in=lambda handset: _signed_in(proof, handset, msisdn),
+                install=install,
+                wait_s=wait,
+            )
+            last = None
+            async for last in moves(way, cast):
+                show.outcome(None, last)
+        return last is not None and has_line(last)
+
+    try:
+        moved = asyncio.run(run())
+    except HttpError as error:
+        console(stderr=True).print(f"Error: {error}", style="red", markup=False)
+        raise typer.Exit(Exit.UNREACHABLE) from None
+    raise typer.Exit(show.exit_code() or (Exit.DOCUMENT if moved else Exit.REFUSED))
+
+
+async def _install(books: Url, iccid: str, limits: Limits) -> None:
+    """Let a simulated SM-DP+ say that a profile was downloaded and installed; raise HttpError."""
+    http = HttpClient(books, limits=limits)
+    try:
+        body = json.dumps({"iccid": iccid}).encode()
+        kind = (("content-type", "application/json"),)
+        answer = await http.exchange("POST", "/install", kind, body=body)
+    finally:
+        await http.aclose()
+    if answer.status != 200:
+        raise BadAnswer(
+            f"the SM-DP+ says {answer.status} {answer.body[:80].decode('ascii', 'replace')}"
+        )
 
 
 @app.command()
@@ -756,7 +894,7 @@ async def _after(
             yield event
 
 
-async def _signed_in(plan: _Plan, phone: Handset, number: str) -> Outcome:
+async def _signed_in(plan: _Plan | _Proof, phone: Handset, number: str) -> Outcome:
     """Prove by a page, or by a password; what only a person can do, the terminal is asked for."""
     read = _asked("One-time password")
     if plan.texts is not None and number:

@@ -118,15 +118,21 @@ class CompanionClient:
         return await self.handset.operate(operation, extra=extra)
 
     def _kept(self, outcome: Outcome) -> Outcome:
-        told = parms(outcome)
-        for path, value in told.items():
-            name = path.rpartition("/")[2]
-            if name in ("ProfileIccid", "ICCID"):
-                self.iccid = value
-            elif name == "ProfileActivationCode":
-                text = base64.b64decode(value, validate=True).decode()
-                self.code = pull_activation_code(text)
+        iccid, code = profile_told(outcome)
+        self.iccid, self.code = iccid or self.iccid, code or self.code
         return outcome
+
+
+def profile_told(outcome: Outcome) -> tuple[str, ActivationCode | None]:
+    """Return the ICCID and the activation code in an answer; empty and None where it has none."""
+    iccid, code = "", None
+    for path, value in parms(outcome).items():
+        name = path.rpartition("/")[2]
+        if name in ("ProfileIccid", "ICCID"):
+            iccid = value
+        elif name == "ProfileActivationCode":
+            code = pull_activation_code(base64.b64decode(value, validate=True).decode())
+    return iccid, code
 
 
 def parms(outcome: Outcome) -> dict[str, str]:

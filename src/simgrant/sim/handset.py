@@ -164,6 +164,21 @@ class Handset:
         except _Ended as end:
             return end.outcome(log)
 
+    async def borrow(self, token: str, operation: str, *, extra: Parameters = ()) -> Outcome:
+        """Ask for an operation with a temporary token, which says nothing of this handset's SIM.
+
+        TS.43 §8.9. The token is not this handset's: no document changes what it holds.
+        """
+        log: list[Exchange] = []
+        proof: Parameters = (("temporary_token", token),)
+        wanted: Parameters = (("operation", operation), *extra)
+        try:
+            seen = await self._ask_with(log, Leg.LENT, proof, self.profile.accept.wanted, wanted)
+            _require_ok(seen, self._wall())
+            return self._done(log, _document_of(seen))
+        except _Ended as end:
+            return end.outcome(log)
+
     async def sign_in(self, browse: Callable[[str], Awaitable[str]]) -> Outcome:
         """Ask without any proof, sign in on the page that the server names, and come back.
 

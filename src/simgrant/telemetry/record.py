@@ -113,6 +113,8 @@ class NoticeRecord(msgspec.Struct, omit_defaults=True):
     """The channel's word, or ours."""
     reference: str = ""
     """The channel's own name for what it took over."""
+    cause: str = ""
+    """Why the device was told, where there is a word for it: ``line_moved``."""
 
 
 def push_notice(record: NoticeRecord) -> bytes:

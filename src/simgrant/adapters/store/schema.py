@@ -201,6 +201,7 @@ notice = _table(
     _small("attempts"),
     _small("shard"),
     _text("reason", nullable=True),
+    _text("cause", nullable=True),
 )
 """What a client on a terminal is to be told of an application, until it was told or is too old;
 without a terminal, the subscription's SIM by SMS. There is one row at a time: a change that comes

@@ -6,7 +6,7 @@ A device that waits for its profile asks by this again and again, and is told ho
 from __future__ import annotations
 
 from simgrant.domain.order import Order, OrderState
-from simgrant.flows import enterprise, esim
+from simgrant.flows import enterprise, esim, transfers
 from simgrant.flows.operations.operation import Done, Means, Refused, Task, from_table
 from simgrant.spec.ids import AppId
 from simgrant.wire.document import Characteristic, CharacteristicList, Item, Parm
@@ -47,9 +47,8 @@ async def run(task: Task, means: Means) -> Done | Refused:
 
 async def _wanted(task: Task, means: Means) -> list[Order]:
     prefix = "companion_terminal" if task.app_id == AppId.ODSA_COMPANION else "target_terminal"
-    there = [
-        order for order in (await esim.orders(task, means)).values() if order.state not in _HIDDEN
-    ]
+    known = transfers.of_holder(task, (await esim.orders(task, means)).values())
+    there = [order for order in known if order.state not in _HIDDEN]
     iccid = esim.iccid_in(task, f"{prefix}_iccid", "terminal_iccid")
     if iccid is not None:
         return [order for order in there if order.iccid == iccid]

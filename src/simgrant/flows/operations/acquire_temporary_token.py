@@ -2,18 +2,19 @@
 
 Nothing is written: the token says all that it is bound to, and a row about it begins with its
 first use (``flows.by_lent_token``). So a device may acquire as many as it likes at no cost to
-the store.
+the store. That of ``ap2009`` is for the phone that the line is to move to (TS.43 §8.9).
 """
 
 from __future__ import annotations
 
 import os
 
+from simgrant.flows import esim, transfers
 from simgrant.flows.lent_tokens import TOKEN_ID_BYTES, Lent, push_lent
 from simgrant.flows.operations.operation import Done, Means, Proof, Refused, Task, from_table
 from simgrant.flows.tokens import MAX_TEXT
 from simgrant.keyring.ring import NONCE_BYTES, Purpose
-from simgrant.spec.ids import OperationResult
+from simgrant.spec.ids import AppId, OperationResult
 from simgrant.wire.document import Item, Parm
 from simgrant.wire.instant import utc
 
@@ -39,8 +40,11 @@ async def run(task: Task, means: Means) -> Done | Refused:
             granted[operation.name] = None
     if not granted:
         return Refused(OperationResult.GENERAL_ERROR, "no target may be lent here", (now,))
+    moves_line = task.app_id == AppId.ODSA_PRIMARY
+    if moves_line and (refusal := await _not_to_be_moved(task, means)):
+        return Refused(refusal.result, refusal.detail, (now,))
     requestor = task.ask.value("requestor_id").lower()
-    expires = task.at + offer.temporary_life_s
+    expires = task.at + (offer.transfer_life_s if moves_line else offer.temporary_life_s)
     lent = Lent(
         token_id=os.urandom(TOKEN_ID_BYTES),
         imsi=task.subscription.imsi,
@@ -51,7 +55,7 @@ async def run(task: Task, means: Means) -> Done | Refused:
         requestor=requestor,
         client_id=task.client_id,
         scope="",
-        single_use=offer.single_use,
+        single_use=offer.single_use and not moves_line,
         issued=task.at,
         expires=expires,
         epoch=task.subscription.token_epoch,
@@ -70,6 +74,18 @@ async def run(task: Task, means: Means) -> Done | Refused:
             Parm("OperationTargets", ",".join(granted)),
         )
     )
+
+
+async def _not_to_be_moved(task: Task, means: Means) -> Refused | None:
+    """Return why a line is not to be moved, None where it may be (TS.43 §8.9)."""
+    if esim.line_of(task, means) is None:
+        return Refused(OperationResult.GENERAL_ERROR, "not_offered")
+    try:
+        iccid = esim.iccid_in(task, "terminal_iccid")
+        await transfers.is_ours(task, means, iccid, await esim.orders(task, means))
+    except esim.BadParameter as error:
+        return esim.bad_parameter(error)
+    return None
 
 
 def _targets(task: Task) -> list[str]:

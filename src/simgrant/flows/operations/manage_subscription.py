@@ -20,12 +20,14 @@ from simgrant.domain.order import (
     Unsubscribed,
     place_of,
 )
-from simgrant.errors import Conflict
-from simgrant.flows import enterprise, esim
+from simgrant.errors import Conflict, NotAllowed
+from simgrant.flows import enterprise, esim, transfers
 from simgrant.flows.esim import BadParameter
 from simgrant.flows.operations.operation import Done, Means, Refused, Task, from_table
 from simgrant.spec.ids import AppId, OperationResult, OperationType, SubscriptionResult
 
+_LENT = frozenset({OperationType.TRANSFER, OperationType.UPDATE})
+"""What a temporary token is good for: the line moves, and the new phone says that it has it."""
 _TARGET = {AppId.ODSA_COMPANION: "companion_terminal", AppId.ODSA_PRIMARY: "target_terminal"}
 
 
@@ -36,7 +38,11 @@ async def run(task: Task, means: Means) -> Done | Refused:
     do = _TYPES.get(number)
     if do is None:
         return Refused(OperationResult.INVALID_OPERATION, "operation_type")
+    if task.lent is not None and number not in _LENT:
+        raise NotAllowed("operation_type_not_of_token")
     try:
+        if task.lent is not None:
+            _require_device(task)
         return await do(task, means)
     except BadParameter as error:
         return esim.bad_parameter(error)
@@ -61,8 +67,8 @@ async def _subscribe(task: Task, means: Means) -> Done | Refused:
 async def _transfer(task: Task, means: Means) -> Done | Refused:
     """Give the line, or a companion's, to another device (TS.43 §8.3 to 8.7, §7.6)."""
     device = esim.device_in(task, _prefix(task))
-    old = esim.iccid_in(task, "old_companion_terminal_iccid", "old_terminal_iccid")
     if task.app_id == AppId.ODSA_COMPANION:
+        old = esim.iccid_in(task, "old_companion_terminal_iccid", "old_terminal_iccid")
         if old is None:
             raise BadParameter("old_companion_terminal_iccid is missing")
         there = (await esim.orders(task, means)).values()
@@ -72,7 +78,19 @@ async def _transfer(task: Task, means: Means) -> Done | Refused:
         return await esim.order_for(
             task, means, device, kind=Kind.SUBSCRIBE, service=former.service, old_iccid=old
         )
-    return await esim.order_for(task, means, device, kind=Kind.TRANSFER, old_iccid=old)
+    moved = await transfers.move(task, means, device)
+    outcome = await esim.order_for(
+        task,
+        means,
+        device,
+        kind=Kind.TRANSFER,
+        old_iccid=moved.old_iccid,
+        leaves=moved.leaves,
+        place=moved.place,
+        old_terminal_id=moved.old_terminal_id,
+        asked_by=moved.asked_by,
+    )
+    return transfers.with_note(outcome, moved.note)
 
 
 async def _recover(task: Task, means: Means) -> Done | Refused:
@@ -82,7 +100,17 @@ async def _recover(task: Task, means: Means) -> Done | Refused:
         raise BadParameter("terminal_iccid is missing")
     prefix = _prefix(task) if task.ask.value(f"{_prefix(task)}_id") else "terminal"
     device = esim.device_in(task, prefix)
-    return await esim.order_for(task, means, device, kind=Kind.RECOVER, old_iccid=removed)
+    there = await esim.orders(task, means)
+    await transfers.is_ours(task, means, removed, there)
+    former = transfers.order_about(removed, there)
+    return await esim.order_for(
+        task,
+        means,
+        device,
+        kind=Kind.RECOVER,
+        old_iccid=removed,
+        place=former.place if former is not None else "",
+    )
 
 
 async def _update(task: Task, means: Means) -> Done | Refused:
@@ -117,7 +145,10 @@ async def _change(task: Task, means: Means) -> Done | Refused:
 
 async def _meant(task: Task, means: Means) -> Order:
     """Return the order that a request means: by ICCID, else by its device."""
-    there = await esim.orders(task, means)
+    there = {
+        order.place: order
+        for order in transfers.of_holder(task, (await esim.orders(task, means)).values())
+    }
     prefix = _prefix(task)
     iccid = esim.iccid_in(task, f"{prefix}_iccid", "terminal_iccid")
     if iccid is not None:
@@ -132,6 +163,13 @@ async def _meant(task: Task, means: Means) -> Order:
         if order.device.terminal_id == device.terminal_id:
             return order
     raise BadParameter("this device has no profile of this line")
+
+
+def _require_device(task: Task) -> None:
+    """Raise `BadParameter` unless all of the target is named, as with a token it must (§8.9)."""
+    for name in ("target_terminal_id", "target_terminal_eid"):
+        if not task.ask.value(name).strip():
+            raise BadParameter(f"{name} is missing")
 
 
 def _prefix(task: Task) -> str:

@@ -80,6 +80,8 @@ class Task:
     """How the device's holder was proved, where ``proof`` is `Proof.SIM`."""
     signed_in_at: int = 0
     """Unix seconds of that."""
+    held_for: bytes = b""
+    """The mark of the device that the token belongs to (`flows.marks`); empty = of none yet."""
     languages: tuple[str, ...] = ()
     """Those that whoever asks reads, the best first."""
 
@@ -136,7 +138,9 @@ class Offer:
     """Names of operations that it does not offer."""
     temporary_life_s: int = 300
     single_use: bool = True
-    """Whether a temporary token is good once."""
+    """Whether a temporary token is good once; one that moves a line is good until it has."""
+    transfer_life_s: int = 86_400
+    """The most that one lives that moves a line."""
     operator_life_s: int = 3600
     auth_url: str = ""
     """Told with an operator token: where its holder turns to (OperatorTokenAuthURL)."""
@@ -234,6 +238,8 @@ class Operation:
     asks_validity: bool
     """Whether it asks if a lent token is good at all: it may be asked of every token, whatever that
     was lent for, and that one is not good is an answer."""
+    implied_by: frozenset[str]
+    """Operations, by their names: a lent token that is good for one of them is for this one too."""
     spellings: tuple[str, ...]
     """What figures and prose of TS.43 call it besides, in lower case."""
     scopes: frozenset[str]
@@ -282,6 +288,7 @@ def read_table(
             required=tuple(data.pop("required")),
             optional=data.pop("optional", False),
             asks_validity=data.pop("asks_validity", False),
+            implied_by=frozenset(data.pop("implied_by", ())),
             spellings=tuple(data.pop("spellings", ())),
             scopes=frozenset(data.pop("scopes", ())),
             parms=parm_rows(data.pop("parm", {})),

@@ -12,6 +12,7 @@ import msgspec
 from simgrant.adapters.store.sql import rows, statements
 from simgrant.adapters.store.sql.claims import claimed, counted
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Run
+from simgrant.domain.line import has_moved
 from simgrant.domain.order import Device, Order, OrderState, Todo, aside_of
 from simgrant.domain.owner import Enterprise, Owner, pull_owner, push_owner
 from simgrant.domain.pace import Pace, Used
@@ -24,13 +25,17 @@ from simgrant.ports.orders import (
     Passed,
     Shelf,
     StockState,
+    TokenOver,
     TooFast,
     TooMany,
 )
+from simgrant.ports.store import TokenState
 
 _CANDIDATES = 64
 """Free profiles to choose one of: the more there are, the less two who order at once collide."""
 _ADDED_AT_ONCE = 500
+_LINE_MOVED = "line_moved"
+"""Why phones are told that a line has left."""
 _HOUR_S = 3_600
 _BOUNDLESS = 2**62
 
@@ -85,6 +90,10 @@ class SqlOrders:
             else:
                 spread = order.place  # a whole fleet would be too much for one shard
                 yield from _admitted(tenant, owner, order, most, most_an_hour)
+            if order.lent:
+                use = _use(tenant, owner, order, TokenState.BOUND)
+                if not (yield Run(statements.USE_BY_ORDER, use)):
+                    raise TokenOver
             yield from claimed(tenant, owner, order, pace or Pace())
             chosen = order.state is not OrderState.AT_PORTAL and not order.reuses
             if order.source.pooled and order.iccid is None and chosen:
@@ -293,6 +302,10 @@ def _changed(
         yield Run(statements.ENTERPRISE_HAS_LESS, (tenant, owner.enterprise_id))
     if tell:
         yield _told(tenant, owner, after)
+    if has_moved(before, after):
+        yield from _left(tenant, owner, after)
+    elif after.lent and has_ended:
+        yield Run(statements.USE_FOLLOWS, _use(tenant, owner, after, TokenState.CONSUMED))
     return True
 
 
@@ -305,6 +318,20 @@ def _count(there: Iterable[Kept], order: Order, most: int) -> None:
     )
     if live >= most:
         raise TooMany(for_operator=f"{live} devices are the most")
+
+
+def _left(tenant: str, owner: Owner, after: Order) -> Body[None]:
+    """End what phones hold that the line has left, and tell them."""
+    to = (after.device.terminal_id, after.asked_by)
+    yield Run(statements.TERMINALS_LEFT, (tenant, push_owner(owner), *to))
+    change = rows.change_params(tenant, push_owner(owner), after.changed_at)
+    yield Run(statements.NOTICES_TO_OTHERS, (*change, after.app_id, *to, _LINE_MOVED))
+    if after.lent:
+        yield Run(statements.USE_FOLLOWS, _use(tenant, owner, after, TokenState.MOVED))
+
+
+def _use(tenant: str, owner: Owner, order: Order, state: TokenState) -> Params:
+    return (tenant, push_owner(owner), bytes.fromhex(order.lent), state.value, order.changed_at)
 
 
 def _is_unfinished(order: Order) -> bool:

@@ -62,7 +62,20 @@ _PROVISIONING = {int(status): status for status in ProvStatus}
 
 def to_subscription(row: Row) -> Subscription:
     """Build a subscription from ``SUBSCRIPTION_COLUMNS``."""
-    tenant, imsi, msisdn, status, plan, gid1, prov, plmn, plmn_at, epoch, created, changed = row
+    (
+        tenant,
+        imsi,
+        msisdn,
+        status,
+        plan,
+        gid1,
+        prov,
+        plmn,
+        plmn_at,
+        epoch,
+        created,
+        changed,
+    ) = row
     return Subscription(
         tenant,
         Imsi(imsi),
@@ -328,6 +341,7 @@ def to_notice(row: Row) -> DueNotice:
         mark,
         attempts,
         reason,
+        cause,
         action,
         token,
         since,
@@ -347,13 +361,16 @@ def to_notice(row: Row) -> DueNotice:
         else PushRegistration(terminal_id, app_id, app_name, action, token, since),
         None if number is None else Msisdn(number),
         reason or "",
+        cause or "",
     )
 
 
 def to_pending(row: Row) -> PendingNotice:
     """Build a notice that waits from the row of ``NOTICES``."""
-    terminal_id, app_name, app_id, at, due_at, attempts, reason = row
-    return PendingNotice(terminal_id, app_name, app_id, at, due_at, attempts, reason or "")
+    terminal_id, app_name, app_id, at, due_at, attempts, reason, cause = row
+    return PendingNotice(
+        terminal_id, app_name, app_id, at, due_at, attempts, reason or "", cause or ""
+    )
 
 
 def notice_key(notice: DueNotice) -> Params:

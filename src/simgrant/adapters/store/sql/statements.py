@@ -17,7 +17,7 @@ from zlib import crc32
 
 from simgrant.nouns import noun
 
-REVISION = "0008"
+REVISION = "0010"
 """The schema that these statements are for; a test holds it against the migrations."""
 
 TABLES = (
@@ -263,6 +263,18 @@ WHERE tenant = ?1 AND imsi = ?2 AND token_id = ?3 AND holder = ?5 AND state = ?9
 RETURNING 1
 """
 
+# An order is made with a token: one that is bound to this device, and whose order has not ended.
+USE_BY_ORDER = """
+UPDATE token_use SET at = ?5
+WHERE tenant = ?1 AND imsi = ?2 AND token_id = ?3 AND state = ?4
+RETURNING 1
+"""
+
+# What becomes of an order becomes of the token that it was asked for with.
+USE_FOLLOWS = """
+UPDATE token_use SET state = ?4, at = ?5 WHERE tenant = ?1 AND imsi = ?2 AND token_id = ?3
+"""
+
 # --- the management plane ------------------------------------------------------------------
 
 NEW_SUBSCRIPTION = f"""
@@ -355,6 +367,11 @@ RETURNING token_epoch
 """
 
 # Every client of the terminal has a grant, and a token is good for its own grant's epoch only.
+TERMINALS_LEFT = """
+UPDATE token_grant SET token_epoch = token_epoch + 1
+WHERE tenant = ?1 AND imsi = ?2 AND terminal_id NOT IN (?3, ?4)
+"""
+
 TERMINAL_REVOKED = """
 UPDATE token_grant SET token_epoch = token_epoch + 1
 WHERE tenant = ?1 AND imsi = ?2 AND terminal_id = ?3
@@ -535,7 +552,7 @@ tenant = ?1 AND imsi = ?2 AND terminal_id = ?3 AND app_name = ?4 AND app_id = ?5
 _NOTICE_IS_NEWER = f"""
 ON CONFLICT ({_NOTICE_KEY}) DO UPDATE SET
     at = excluded.at, mark = excluded.mark, due_at = excluded.due_at, attempts = 0,
-    reason = NULL
+    reason = NULL, cause = excluded.cause
 RETURNING 1
 """
 
@@ -549,6 +566,12 @@ NOTICES_OF_APP = f"""
 INSERT INTO notice ({_NOTICE_KEY}, at, mark, due_at, attempts, shard)
 SELECT {_NOTICE_KEY}, ?3, ?4, ?3, 0, ?5 FROM push_registration
 WHERE tenant = ?1 AND imsi = ?2 AND app_id = ?6
+{_NOTICE_IS_NEWER}"""
+
+NOTICES_TO_OTHERS = f"""
+INSERT INTO notice ({_NOTICE_KEY}, at, mark, due_at, attempts, shard, cause)
+SELECT {_NOTICE_KEY}, ?3, ?4, ?3, 0, ?5, ?9 FROM push_registration
+WHERE tenant = ?1 AND imsi = ?2 AND app_id = ?6 AND terminal_id NOT IN (?7, ?8)
 {_NOTICE_IS_NEWER}"""
 
 NOTICE_BY_SMS = f"""
@@ -580,7 +603,7 @@ WHERE due_at <= ?2 AND ({_NOTICE_KEY}) IN (
     SELECT {_NOTICE_KEY} FROM notice
     WHERE shard = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT ?4
 )
-RETURNING {_NOTICE_KEY}, at, mark, attempts, reason,
+RETURNING {_NOTICE_KEY}, at, mark, attempts, reason, cause,
     {_of_registration("action")}, {_of_registration("token")}, {_of_registration("at")},
     (SELECT s.msisdn FROM subscription s WHERE s.tenant = notice.tenant AND s.imsi = notice.imsi)
 """
@@ -596,7 +619,7 @@ WHERE tenant = ?1 AND imsi = ?2 AND terminal_id = ?3 AND app_name = ?4 AND app_i
 """
 
 NOTICES = """
-SELECT terminal_id, app_name, app_id, at, due_at, attempts, reason FROM notice
+SELECT terminal_id, app_name, app_id, at, due_at, attempts, reason, cause FROM notice
 WHERE tenant = ?1 AND imsi = ?2 ORDER BY terminal_id, app_name, app_id
 """
 

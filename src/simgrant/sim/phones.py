@@ -1,0 +1,247 @@
+"""Two phones, and a line that moves from the one to the other (TS.43 §8.3 to 8.9, §8.13).
+
+Both ask by operations of ap2009. What the new phone's eUICC does, downloading and installing, is
+not here: who plays it is handed in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import field
+from enum import StrEnum
+from typing import Final
+
+from simgrant.identities import Eid, Imei
+from simgrant.nouns import named_noun
+from simgrant.sim.companion import parms, profile_told
+from simgrant.sim.exchange import Outcome, Result
+from simgrant.sim.handset import Handset
+from simgrant.spec.ids import OperationResult, SubscriptionResult
+from simgrant.wire.activation_code import ActivationCode
+from simgrant.wire.transfer_code import TransferCode, pull_transfer_code, push_transfer_code
+
+APP: Final = "ap2009"
+TARGETS: Final = "ManageSubscription,AcquireConfiguration"
+_TRANSFER, _UPDATE, _RECOVER = "3", "4", "7"
+_CONFIGURATION: Final = "PrimaryConfiguration"
+
+
+class Way(StrEnum):
+    """How a line is moved."""
+
+    TEMPORARY_TOKEN = "temporary-token"  # noqa: S105 - a name
+    """The old phone acquires a token, and the new one asks with it (§8.9)."""
+    SCAN = "scan"
+    """The old phone scans a code that the new one shows, and asks for it (§8.7, §6.8)."""
+    OTP = "otp"
+    """The new phone asks, once it has read the password that was sent to the number (§8.3)."""
+    OIDC = "oidc"
+    """The new phone asks, after a sign-in (§8.4)."""
+    SAME_PHONE = "same-phone"
+    """A SIM's line moves into the eSIM of the phone that it is in."""
+    RECOVER = "recover"
+    """A phone has removed a profile, and gets another for it (§8.13)."""
+
+
+@named_noun
+class Target:
+    """The eSIM that the line is to be in."""
+
+    imei: str = field(repr=False)
+    eid: str = field(repr=False)
+
+    @property
+    def code(self) -> str:
+        """What its phone shows to be scanned."""
+        return push_transfer_code(TransferCode(Eid(self.eid), Imei(self.imei)))
+
+    @classmethod
+    def scanned(cls, text: str) -> Target:
+        """Return what another phone shows; raise ValueError where it is not all there."""
+        code = pull_transfer_code(text)
+        if code.eid is None or code.imei is None:
+            raise ValueError("the code does not name both the eSIM and the phone")
+        return cls(imei=code.imei.digits, eid=code.eid.digits)
+
+
+class PhoneClient:
+    """The application on a phone that gets a line into an eSIM, its own or another's."""
+
+    def __init__(
+        self, handset: Handset, target: Target, *, old_imei: str = "", old_iccid: str = ""
+    ) -> None:
+        """Take a handset whose profile asks for ap2009.
+
+        ``old_imei`` is said by the old phone, or by one that was told; so is ``old_iccid``.
+        """
+        self.handset = handset
+        self.target = target
+        self.old_imei = old_imei
+        self.old_iccid = old_iccid
+        self.lent = ""
+        """The temporary token that it asks with; empty = with its own."""
+        self.iccid = ""
+        """Of the profile that was told last."""
+        self.code: ActivationCode | None = None
+        """What it is downloaded by."""
+
+    async def check(self) -> Outcome:
+        """Ask whether the line may be in an eSIM."""
+        return await self._ask("CheckEligibility")
+
+    async def acquire_token(self) -> Outcome:
+        """Acquire what the new phone is to ask with."""
+        return await self._ask("AcquireTemporaryToken", operation_targets=TARGETS)
+
+    async def transfer(self) -> Outcome:
+        """Order the line's profile for the target, or ask for the one that was ordered."""
+        return await self._order(
+            _TRANSFER, old_terminal_id=self.old_imei, old_terminal_iccid=self.old_iccid
+        )
+
+    async def recover(self) -> Outcome:
+        """Order a profile for the one that was removed."""
+        return await self._order(_RECOVER, terminal_iccid=self.iccid or self.old_iccid)
+
+    async def configuration(self) -> Outcome:
+        """Ask how far it is; a profile that is ready comes with where it is."""
+        return self._kept(await self._ask("AcquireConfiguration", **self._named()))
+
+    async def installed(self) -> Outcome:
+        """Say that the profile is installed."""
+        return await self._ask("ManageSubscription", operation_type=_UPDATE, **self._named())
+
+    async def _order(self, kind: str, **more: str) -> Outcome:
+        return self._kept(
+            await self._ask("ManageSubscription", operation_type=kind, **self._named(), **more)
+        )
+
+    def _named(self) -> dict[str, str]:
+        return {
+            "target_terminal_id": self.target.imei,
+            "target_terminal_eid": self.target.eid,
+        }
+
+    async def _ask(self, operation: str, **parameters: str) -> Outcome:
+        extra = tuple((name, value) for name, value in parameters.items() if value)
+        if self.lent:
+            return await self.handset.borrow(self.lent, operation, extra=extra)
+        return await self.handset.operate(operation, extra=extra)
+
+    def _kept(self, outcome: Outcome) -> Outcome:
+        iccid, code = profile_told(outcome)
+        self.iccid, self.code = iccid or self.iccid, code or self.code
+        return outcome
+
+
+SignIn = Callable[[Handset], Awaitable[Outcome]]
+"""Proves the line on a phone that has no SIM of it."""
+Install = Callable[[str], Awaitable[None]]
+"""Does what the new phone's eUICC does with the profile of this ICCID."""
+
+
+@named_noun
+class Cast:
+    """Who plays."""
+
+    old: PhoneClient
+    new: PhoneClient
+    sign_in: SignIn
+    install: Install
+    wait_s: float = 60.0
+    """How long the phone that waits for the profile asks again."""
+
+
+async def moves(way: Way, cast: Cast) -> AsyncIterator[Outcome]:
+    """Play a whole move, answer by answer, as far as it goes."""
+    async with aclosing(_steps(way, cast)) as steps:
+        async for outcome in steps:
+            yield outcome
+            if not _is_good(outcome):
+                return
+
+
+async def _steps(way: Way, cast: Cast) -> AsyncGenerator[Outcome]:
+    old, new = cast.old, cast.new
+    asks = new
+    match way:
+        case Way.TEMPORARY_TOKEN:
+            yield await old.check()
+            lent = await old.acquire_token()
+            yield lent
+            # By Bluetooth, say, or a code on the screen: TS.43 leaves it open.
+            new.lent = parms(lent).get("TemporaryToken", "")
+        case Way.SCAN:
+            old.target = Target.scanned(new.target.code)
+            asks = old
+        case Way.OTP | Way.OIDC:
+            yield await cast.sign_in(new.handset)
+        case Way.SAME_PHONE | Way.RECOVER:
+            asks = old
+    if way is Way.RECOVER:
+        yield await asks.configuration()
+        outcome = await asks.recover()
+    else:
+        yield await asks.check()
+        outcome = await asks.transfer()
+    yield outcome
+    async for later in _until_ready(asks, outcome, cast.wait_s):
+        outcome = later
+        yield outcome
+    if not any("DownloadInfo/" in path for path in parms(outcome)):
+        return
+    await cast.install(asks.iccid)
+    if way is not Way.SCAN:  # There the SM-DP+ says so: the new phone has nothing to say it with.
+        yield await asks.installed()
+    yield await asks.configuration()
+
+
+async def _until_ready(
+    asks: PhoneClient, outcome: Outcome, wait_s: float
+) -> AsyncIterator[Outcome]:
+    """Ask again as long as the server says that it takes a while."""
+    until = time.monotonic() + wait_s
+    delayed = str(int(SubscriptionResult.DELAYED_DOWNLOAD))
+    waiting = parms(outcome).get("SubscriptionResult") == delayed
+    while waiting and time.monotonic() < until:
+        outcome = await asks.configuration()
+        yield outcome
+        told = parms(outcome)
+        interval = told.get(f"{_CONFIGURATION}/PollingInterval", "")
+        waiting = interval.isdecimal()
+        if waiting:
+            await asyncio.sleep(min(float(interval), max(0.0, until - time.monotonic())))
+
+
+def has_line(outcome: Outcome) -> bool:
+    """Say whether the last answer of a move is that the line is where it was to be."""
+    return parms(outcome).get(f"{_CONFIGURATION}/ServiceStatus") == "1"
+
+
+def _is_good(outcome: Outcome) -> bool:
+    """Say whether a client goes on after this answer."""
+    if outcome.result is not Result.DOCUMENT:
+        return False
+    told = parms(outcome)
+    success = str(int(OperationResult.SUCCESS))
+    return (
+        told.get("OperationResult", success) == success
+        and told.get("SubscriptionResult", "") not in _OVER
+        and told.get(f"{_CONFIGURATION}/ServiceStatus", "") != "4"
+    )
+
+
+_OVER: Final = frozenset(
+    str(int(result))
+    for result in SubscriptionResult
+    if result
+    not in (
+        SubscriptionResult.DOWNLOAD_PROFILE,
+        SubscriptionResult.DONE,
+        SubscriptionResult.DELAYED_DOWNLOAD,
+    )
+)
+"""What a move does not go on after: a page, a question, a refusal."""

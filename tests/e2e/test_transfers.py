@@ -1,0 +1,173 @@
+"""`simgrant sim phone`: a line moves between two phones, with a server, an SM-DP+ and push."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simgrant.domain.order import Kind, OrderState
+from simgrant.identities import Iccid
+from simgrant.sim.companion import parms
+from simgrant.sim.handset import Handset
+from simgrant.sim.http import Url
+from simgrant.sim.phones import PhoneClient, Target
+from simgrant.sim.profiles import DEMO_IMEI, PROFILES, ProfileName
+from tests.e2e.nodes import Site
+from tests.e2e.pushing import services
+from tests.e2e.test_esim import World, listening, opened, sims_of_watches
+from tests.e2e.test_esim import _let_leases_end as let_leases_end
+from tests.e2e.test_sign_in import BACK, provider
+from tests.interop.our_server import SIMGRANT
+
+pytestmark = pytest.mark.e2e
+
+PHONE = {
+    "esim.phone.app": "primary",
+    "esim.phone.smdp": "sim",
+    "esim.phone.profile_type": "watch",
+    "orders.immediate_s": 10,
+}
+NEW_IMEI = "350000000000033"
+
+
+async def run(world: World, url: str, way: str, *more: str) -> list[dict[str, Any]]:
+    """Move the line, and return what the phones saw."""
+    (sim,) = sims_of_watches(1)
+    keys = ("--k", sim.k.hex(), "--opc", sim.opc.hex(), "--imsi", sim.imsi.digits)
+    books = ("--smdp-books", world.smdp.up["control"])
+    done = await asyncio.to_thread(
+        world.site.command, "sim", "phone", url, way, *keys, *books, *more, "--json"
+    )
+    for secret in (sim.imsi.digits, NEW_IMEI, DEMO_IMEI, "89049032123451234512345678901235"):
+        assert secret not in done.stdout
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def operations(lines: list[dict[str, Any]]) -> list[str]:
+    asked = (dict(line["parameters"]) for line in lines)
+    return [parameters["operation"] for parameters in asked if "operation" in parameters]
+
+
+@pytest.mark.parametrize("way", ["temporary-token", "scan", "same-phone"])
+async def test_a_line_moves_to_another_phone(sqlite_site: Site, way: str) -> None:
+    sims = sims_of_watches(1)
+    async with opened(sqlite_site, sims, "pool", more=PHONE) as world:
+        node = world.site.node(settings=listening(world))
+        lines = await run(world, node.url, way, "--old-iccid", "8944500000000000991")
+        assert operations(lines)[-1] == "AcquireConfiguration"
+        (order,) = await world.orders(sims)
+        assert (order.state, order.kind) == (OrderState.ACTIVE, Kind.TRANSFER)
+        assert order.old_terminal_id == DEMO_IMEI
+        # The phone removed it, and has another for it.
+        await run(world, node.url, "recover")
+        (order,) = await world.orders(sims)
+        assert (order.state, order.kind) == (OrderState.ACTIVE, Kind.RECOVER)
+
+
+async def test_a_line_moves_later(sqlite_site: Site) -> None:
+    """The SM-DP+ is slow, so the new phone asks again, with the token that it was lent."""
+    sims = sims_of_watches(1)
+    more = PHONE | {"orders.immediate_s": 0.01, "orders.polling_s": 1}
+    async with opened(sqlite_site, sims, "pool", more=more) as world:
+        node = world.site.node(settings=listening(world))
+        await world.smdp.ask("PUT", "/fault", fault="slow", delay_s=0.5)
+        lines = await run(world, node.url, "temporary-token")
+        assert operations(lines).count("AcquireConfiguration") > 1
+        (order,) = await world.orders(sims)
+        assert order.state is OrderState.ACTIVE
+
+
+async def test_a_server_killed_in_a_move_goes_on_with_it(sqlite_site: Site) -> None:
+    """The SM-DP+ did what it was asked, and the server ends before it hears of it."""
+    (sim,) = sims = sims_of_watches(1)
+    kind = replace(PROFILES[ProfileName.ANDROID_NUMBER], apps=("ap2009",), app_name="")
+    target = Target(imei=NEW_IMEI, eid="89049032123451234512345678901235")
+    more = PHONE | {"orders.immediate_s": 0.3}
+    async with opened(sqlite_site, sims, "pool", more=more) as world, AsyncExitStack() as stack:
+        node = world.site.node(settings={"orders.call_timeout_s": 10})
+        handsets = [
+            Handset(sim, Url.parse(node.url), kind, terminal_id=imei)
+            for imei in (DEMO_IMEI, NEW_IMEI)
+        ]
+        for handset in handsets:
+            await stack.enter_async_context(handset)
+        old, new = (PhoneClient(handset, target) for handset in handsets)
+        new.lent = parms(await old.acquire_token())["TemporaryToken"]
+        await world.smdp.ask("PUT", "/fault", fault="silent", function="confirmOrder")
+        assert parms(await new.transfer())["SubscriptionResult"] == "4"
+        assert (await world.called("confirmOrder"))["result"] == "done"
+        node.kill()
+        await world.smdp.ask("DELETE", "/fault")
+        let_leases_end(world.site)
+        node.start()
+        (order,) = await world.agree(sims)
+        assert order.state is OrderState.RELEASED
+        # The same phone gets the same profile for the same token, and nobody else anything.
+        assert parms(await new.transfer())["DownloadInfo/ProfileIccid"] == new.iccid
+        assert order.iccid == Iccid(new.iccid)
+        new.target = Target(imei="350000000000041", eid="89049032123451234512345678901243")
+        assert (await new.transfer()).last.status == 403
+        assert len(await world.agree(sims)) == 1
+
+
+async def test_a_line_moves_by_password_and_by_sign_in(sqlite_site: Site, tmp_path: Path) -> None:
+    (sim,) = sims = sims_of_watches(1)
+    assert sim.msisdn is not None
+    number = sim.msisdn.e164
+    with services(tmp_path) as push, provider(tmp_path, "--phone-number", number) as issuer:
+        idp = "identity_providers.home"
+        more = {
+            **PHONE,
+            **push.settings(),
+            "tenants.default.otp_apps": ["ap2009"],
+            f"{idp}.issuer": issuer,
+            f"{idp}.client_id": "simgrant",
+            f"{idp}.secret_file": str(tmp_path / "secret"),
+            f"{idp}.redirect_uri": BACK,
+            f"{idp}.apps": ["ap2009"],
+        }
+        async with opened(sqlite_site, sims, "pool", more=more) as world:
+            node = world.site.node(settings=listening(world))
+            texts = ("--push-service", push.phones, "--msisdn", number)
+            lines = await run(world, node.url, "otp", *texts)
+            assert [line["leg"] for line in lines][:2] == ["sign-in", "password"]
+            (order,) = await world.orders(sims)
+            assert (order.state, order.asked_by) == (OrderState.ACTIVE, NEW_IMEI)
+            # And on to the next phone, which signs in at the provider.
+            third = ("--imei", "350000000000041", "--eid", "89049032123451234512345678901243")
+            lines = await run(world, node.url, "oidc", *third)
+            assert [line["leg"] for line in lines][:2] == ["sign-in", "callback"]
+            states = {order.device.terminal_id: order.state for order in await world.orders(sims)}
+            assert states == {
+                NEW_IMEI: OrderState.ENDED,
+                "350000000000041": OrderState.ACTIVE,
+            }
+
+
+def test_the_story_of_the_new_phone_has_no_surprises(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [SIMGRANT, "demo", "--story", "new-phone"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert "9 scenes, 13 requests, 0 surprises; the books of both sides agree" in done.stdout
+    for shown in (
+        "ManageSubscription with a temporary_token",
+        "SM-DP+: downloadOrder, confirmOrder",
+        "← 403  forbidden",
+        "← 511  network authentication required",
+        "line_moved",
+    ):
+        assert shown in done.stdout
+    assert list(tmp_path.iterdir()) == []
