@@ -338,8 +338,11 @@ def _taken_over(tenant: str, owner: Owner, order: Order, iccid: Iccid) -> Body[N
     moved = (tenant, iccid.digits, push_owner(owner), order.place)
     if order.reuses and (yield Run(statements.PROFILE_MOVES, moved)):
         return
-    # It may be one of our own stock that somebody else hands out.
-    if not (yield _goes_on(tenant, iccid, _FREE, holder)):
+    # It may be one of our own stock that somebody else hands out, or was reserved for it before.
+    if not (
+        (yield _goes_on(tenant, iccid, _FREE, holder))
+        or (yield _goes_on(tenant, iccid, holder, holder))
+    ):
         raise IccidTaken(for_operator="another order has a profile with this ICCID")
 
 
