@@ -269,9 +269,10 @@ def decided(tenant: str, owner: Imsi, change: OrderChange) -> Body[bool]:
     yield Run(statements.TOUCHED, (tenant, owner.digits, after.changed_at))
     wanted = after.todo is Todo.DOWNLOAD or after.state is OrderState.DELETING
     if wanted and after.source.pooled and after.iccid is None and not after.reuses:
-        # Before the order's row, as for one that is made.
+        # Before the order's row, as for one that is made; from then on it is this order's.
         iccid = yield from _reserved(tenant, owner, after)
-        change = replace(change, after=replace(after, iccid=iccid))
+        before, after = (replace(each, iccid=iccid) for each in (change.before, after))
+        change = replace(change, before=before, after=after)
     return (yield from _changed(tenant, owner, change))
 
 
