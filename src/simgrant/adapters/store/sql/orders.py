@@ -337,9 +337,11 @@ def _taken_over(tenant: str, owner: Owner, order: Order, iccid: Iccid) -> Body[N
     moved = (tenant, iccid.digits, push_owner(owner), order.place)
     if order.reuses and (yield Run(statements.PROFILE_MOVES, moved)):
         return
-    # It may be one of our own stock that somebody else hands out.
-    if not (yield _goes_on(tenant, iccid, _FREE, holder)):
-        raise IccidTaken(for_operator="another order has a profile with this ICCID")
+    # It was reserved for this order, or is one of our own stock that somebody else hands out.
+    for before in (holder, _FREE):
+        if (yield _goes_on(tenant, iccid, before, holder)):
+            return
+    raise IccidTaken(for_operator="another order has a profile with this ICCID")
 
 
 def _reserved(tenant: str, owner: Owner, order: Order) -> Body[Iccid]:
