@@ -104,7 +104,7 @@ hooks: .venv/.test ## run the checks before every commit
 	$(BIN)/pre-commit install
 
 .PHONY: tools
-tools: $(TOOLS:%=.venv-tools/%/.done) $(if $(shell command -v npm),.venv-tools/axe/.done) ## the foreign implementations, each in a place of its own
+tools: $(TOOLS:%=.venv-tools/%/.done) $(if $(shell sh -c "command -v npm"),.venv-tools/axe/.done) ## the foreign implementations, each in a place of its own
 
 # What is in it is run by a browser, and nothing of it here.
 NPM := npm_config_cache=$(CURDIR)/.cache/npm npm --silent --no-audit --no-fund --ignore-scripts
@@ -121,8 +121,9 @@ lock: .venv/.uv ## lock the dependencies anew; ARGS=--upgrade moves them all
 		-c requirements/run.txt -o requirements/test.txt
 	@for tool in $(TOOLS); do \
 		$(COMPILE) requirements/tools-$$tool.in -o requirements/tools-$$tool.txt || exit; done
-	@if command -v npm >/dev/null; then cd requirements/axe && rm -f package-lock.json && \
-		$(NPM) install --package-lock-only --omit-lockfile-registry-resolved; fi
+	@if command -v npm >/dev/null; then cd requirements/axe && \
+		$(NPM) $(if $(filter --upgrade,$(ARGS)),update,install) \
+		--package-lock-only --omit-lockfile-registry-resolved; fi
 
 .PHONY: clean
 clean: ## remove everything that make made

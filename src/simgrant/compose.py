@@ -429,12 +429,14 @@ class DiameterWatch:
         self._metrics = metrics
 
     def changed(self, peer: str, state: State, reason: str) -> None:
+        """Show the peer's new state, and log it."""
         self._metrics.show_diameter_peer(peer, state, State)
         log = structlog.get_logger()
         told = log.info if state is State.OKAY else log.warning
         told("diameter_peer", peer=peer, state=state.value, reason=reason)
 
     def answered(self, peer: str, result: str, seconds: float) -> None:
+        """Count a request."""
         self._metrics.count_diameter(peer, result, seconds)
 
 

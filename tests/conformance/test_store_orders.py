@@ -28,6 +28,7 @@ from simgrant.domain.order import (
     Unsubscribed,
 )
 from simgrant.domain.owner import Enterprise, Owner
+from simgrant.domain.pace import Pace
 from simgrant.identities import Eid, Iccid, Imsi
 from simgrant.ports.orders import NoStock, Shelf, TooFast, TooMany
 from tests.conformance.test_store import IMSI, OTHER, PUSH, T, new
@@ -402,7 +403,10 @@ async def test_the_orders_of_an_enterprise_are_forgotten(store: SqlStore) -> Non
     await fleet(store, 2)
     theirs = await fleet(store, 1, GLOBEX)
     ours = await made(store, an_order(number=7))
+    device, pace = ours.device, Pace(86_400, per_eid=9)
+    assert (await store.orders.used(T, ACME, device, pace, at=10)).eid == 4
     assert await store.orders.forget(T, ACME) == 2
+    assert (await store.orders.used(T, ACME, device, pace, at=10)).eid == 2
     assert await store.orders.of(T, ACME) == []
     assert await store.orders.history(T, ACME) == []
     assert await store.orders.live_of(T, ACME) == 0

@@ -58,6 +58,7 @@ app = "enterprise"
 smdp = "main"
 profile_type = "tablet"
 most = 3
+per_imei = 0
 plans = ["office", "travel", "meter"]
 """
 

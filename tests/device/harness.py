@@ -83,6 +83,7 @@ WRITES = frozenset(
         "use_token",
         "tell",
         "set_holding",
+        "set_marks",
         "begin_visit",
         "settle_visit",
         "settle_notices",

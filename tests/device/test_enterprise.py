@@ -147,7 +147,10 @@ async def test_an_enterprise_sees_and_moves_its_own_devices_only(world: World) -
                 assert await stranger.manage(kind, new | {old: info["ProfileIccid"]}) == "102"
         assert await stranger.orders(stranger.enterprise) == []
     assert await world.orders() == [before]
-    # The same device may be another's by now: it gets an order of that one's own.
+    # The same device may be another's by now, but it cannot be that of two.
+    assert await world.of("globex").manage(0) == "100"
+    assert await world.detail() == "eid_of_another"
+    await world.manage(1)
     assert (await world.of("globex").subscribe())["ProfileIccid"] != info["ProfileIccid"]
 
 
@@ -277,6 +280,34 @@ async def test_what_is_out_of_stock_or_not_offered_is_said(
         assert await world.ask("AcquirePlan") == {"OperationResult": "1"}
         assert await world.manage(0) == "1/5"
         assert await world.detail() == "not_offered"
+
+
+async def test_what_holds_for_every_device_holds_for_an_enterprise_s(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bench.directory / "tacs.csv").write_text("tac,vendor,model,allow\n35000001,a,b,no\n")
+    (bench.directory / "eids.csv").write_text("eid,vendor,allow\n89033,x,yes\n8903,x,no\n")
+    lists = '[tac_lists.t]\nfile = "tacs.csv"\n[eid_lists.e]\nfile = "eids.csv"\n'
+    named = 'most = 3\ntac_list = "t"\neid_list = "e"\nidentifiers = "strict"\nper_eid = 2'
+    async with opened(bench, monkeypatch, lists, SETTINGS.replace("most = 3", named)) as world:
+        for eid, said in (("8904" + "0" * 28, "102"), (_sound("8903" + "1" * 26), "100")):
+            device = {"enterprise_terminal_id": "tablet", "enterprise_terminal_eid": eid}
+            assert await world.manage(0, device) == said
+        assert await world.detail() == "device_denied"
+        assert await world.manage(0, {"enterprise_terminal_id": "350000010000009"}) == "102"
+        assert await world.manage(0, {"enterprise_terminal_id": "350000010000004"}) == "100"
+        assert await world.orders() == []
+        device["enterprise_terminal_eid"] = _sound("89033" + "1" * 25)
+        for _ in range(2):
+            for kind, said in ((0, "1/2"), (4, "1/3"), (1, "1/3")):
+                assert await world.manage(kind, device) == said
+        assert await world.manage(0, device) == "100"
+        assert await world.detail() == "too_often_for_eid"
+
+
+def _sound(digits: str) -> str:
+    """Return an EID with its check digits."""
+    return f"{digits}{98 - int(digits) * 100 % 97:02d}"
 
 
 async def test_a_tablet_has_to_say_its_eid_where_the_smdp_is_told(

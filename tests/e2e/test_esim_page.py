@@ -39,7 +39,8 @@ async def test_a_companion_s_page_is_played_on_the_command_line(sqlite_site: Sit
         # Whoever helps the subscriber may look at the page.
         made = (sim.imsi.digits, "ap2006", "--order", order.order_id[:6])
         link = await asyncio.to_thread(world.site.command, "page", *made)
-        with await asyncio.to_thread(urllib.request.urlopen, link.stdout.strip()) as answer:
+        url = link.stdout.strip()
+        with await asyncio.to_thread(urllib.request.urlopen, url, timeout=20) as answer:
             assert "Your eSIM is installed" in answer.read().decode()
         # Neither the handle nor the code is in what the server writes down.
         text = node.out.read_text()

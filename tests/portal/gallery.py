@@ -20,6 +20,8 @@ from simgrant import compose, serving
 from simgrant.adapters.address import embedded
 from simgrant.domain.address import CivicAddress
 from simgrant.domain.order import OrderState
+from simgrant.flows.answer import handle_of
+from simgrant.flows.answer import page_of as address_of
 from simgrant.identities import Iccid, Imsi
 from simgrant.ports.address_validator import AddressState, Checked
 from simgrant.ports.smdp import Cause, Refused
@@ -264,9 +266,6 @@ async def _deleting(server: Server) -> None:
 
 async def _told(world: World, about: str) -> Link:
     """Return the page that says why not."""
-    from simgrant.flows.answer import handle_of
-    from simgrant.flows.answer import page_of as address_of
-
     server = world.server
     subscription = await server.store.real.find("default", imsi=ALLOWED)
     assert subscription is not None

@@ -6,6 +6,7 @@ pictures of the documentation are taken on the same walk, by ``make screenshots`
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -107,6 +108,13 @@ async def test_what_axe_is_for(chromium: Browser) -> None:
     for rule in ("label", "color-contrast", "html-has-lang"):
         assert f"{rule}: " in found
     await context.close()
+
+
+def test_its_lock_says_what_it_is_and_not_where_it_comes_from() -> None:
+    packages = json.loads((ROOT / "requirements/axe/package-lock.json").read_text())["packages"]
+    (package,) = (each for name, each in packages.items() if name)
+    assert package["integrity"].startswith("sha512-")
+    assert "resolved" not in package
 
 
 # --- what the documentation shows ----------------------------------------------------------

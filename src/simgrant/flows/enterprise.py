@@ -2,9 +2,10 @@
 
 An enterprise has a contract and no SIM. So no policy of a subscriber is asked, no page is shown
 and nobody is told by push; which of its devices may have a profile, its own management says. What
-bounds it are the settings: how many devices, how many orders in an hour, which plans. Its devices
-are known by `enterprise_terminal_id`; all of an enterprise's orders are never read at once, since
-there may be very many.
+bounds it are the settings: how many devices, how many orders in an hour, which plans, and what
+holds for every device (lists, check digits, orders for one eUICC). Its devices are known by
+`enterprise_terminal_id`; all of an enterprise's orders are never read at once, since there may be
+very many.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import wraps
 from typing import Final, TypeAlias
 
+from simgrant.domain.device_lists import Listing
 from simgrant.domain.order import (
     Activated,
     Deactivated,
@@ -33,9 +36,10 @@ from simgrant.errors import Conflict, Overloaded
 from simgrant.flows import esim
 from simgrant.flows.esim import BadParameter
 from simgrant.flows.esim_means import Line
+from simgrant.flows.esim_rules import Target, device_fact
 from simgrant.flows.operations.operation import Done, Means, Refused, RequestorTask
 from simgrant.identities import Iccid
-from simgrant.ports.orders import NoStock, TooFast, TooMany
+from simgrant.ports.orders import NoStock, TooFast, TooMany, TooOften
 from simgrant.spec.ids import Eligibility, OperationResult, OperationType, SubscriptionResult
 from simgrant.wire.document import Characteristic, CharacteristicList, Item, Parm
 
@@ -175,6 +179,9 @@ async def _make(
     """Write an order and return what is told of it; raise what the limit of an hour raises."""
     if line.by_address and device.eid is None:
         raise BadParameter("an EID is needed")
+    doubts = esim.look_at(Target(device, kind, old_iccid), line, task, means)
+    if _is_denied(device, line, means):
+        return _refused(task, means, "device_denied")
     order = begin(
         Order(
             order_id=os.urandom(_ID_BYTES).hex(),
@@ -200,9 +207,12 @@ async def _make(
             instead_of=instead_of,
             most=line.most,
             most_an_hour=line.most_an_hour,
+            pace=replace(line.conditions.pace, per_line=0),
         )
     except (NoStock, TooMany) as error:
         return esim.dismissed(error.reason)
+    except TooOften as error:
+        return _refused(task, means, error.reason)
     except TooFast as error:
         raise Overloaded("too_many_orders", retry_after=error.retry_after) from None
     if made is None:
@@ -210,7 +220,25 @@ async def _make(
         made = await _at(task, means, device.terminal_id)
         if made is None or made.kind is not kind or made.state is OrderState.ENDED:
             raise Conflict("order_busy")
-    return await esim.told(task, means, made)
+    done = await esim.told(task, means, made)
+    return replace(done, detail=done.detail or doubts)
+
+
+def _is_denied(device: Device, line: Line, means: Means) -> bool:
+    """Say whether a list denies the device; there is no policy that would have a say."""
+    lists, conditions = means.esim.lists, line.conditions
+    eid = device.eid.digits if device.eid is not None else ""
+    said = (
+        lists.of_tac(conditions.tac_list, device_fact(device).tac),
+        lists.of_eid(conditions.eid_list, eid),
+    )
+    return any(each.value is Listing.DENIED for each in said)
+
+
+def _refused(task: RequestorTask, means: Means, reason: str) -> Refused:
+    """Return what is told of a device that may not have one, and count it."""
+    means.esim.metrics.count_esim_refusal(task.tenant.name, task.app_id, reason)
+    return Refused(OperationResult.GENERAL_ERROR, reason)
 
 
 async def _update(task: RequestorTask, means: Means) -> Done:

@@ -258,7 +258,7 @@ async def _refused(task: Task, means: Means, weighed: Weighed, target: Target) -
     )
 
 
-def look_at(target: Target, line: Line, task: Task, means: Means) -> str:
+def look_at(target: Target, line: Line, task: AnyTask, means: Means) -> str:
     """Return for the record which check digits are wrong; count them.
 
     Raise `BadParameter` where such identifiers are refused.

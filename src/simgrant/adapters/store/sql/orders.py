@@ -337,11 +337,12 @@ def _taken_over(tenant: str, owner: Owner, order: Order, iccid: Iccid) -> Body[N
     moved = (tenant, iccid.digits, push_owner(owner), order.place)
     if order.reuses and (yield Run(statements.PROFILE_MOVES, moved)):
         return
-    # It was reserved for this order, or is one of our own stock that somebody else hands out.
-    for before in (holder, _FREE):
-        if (yield _goes_on(tenant, iccid, before, holder)):
-            return
-    raise IccidTaken(for_operator="another order has a profile with this ICCID")
+    # It may be one of our own stock that somebody else hands out, or was reserved for it before.
+    if not (
+        (yield _goes_on(tenant, iccid, _FREE, holder))
+        or (yield _goes_on(tenant, iccid, holder, holder))
+    ):
+        raise IccidTaken(for_operator="another order has a profile with this ICCID")
 
 
 def _reserved(tenant: str, owner: Owner, order: Order) -> Body[Iccid]:
