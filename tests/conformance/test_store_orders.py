@@ -484,7 +484,7 @@ async def test_what_is_not_made_is_not_counted(store: SqlStore) -> None:
 async def test_the_orders_of_an_enterprise_are_forgotten(store: SqlStore) -> None:
     await stocked(store, 5)
     await fleet(store, 2)
-    theirs = await fleet(store, 1, GLOBEX)
+    theirs = await fleet(store, 1, GLOBEX, first=5)
     ours = await made(store, an_order(number=7))
     device, pace = ours.device, Pace(86_400, per_eid=9)
     assert (await store.orders.used(T, ACME, device, pace, at=10)).eid == 4

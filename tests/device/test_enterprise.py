@@ -256,13 +256,11 @@ async def test_a_wiped_tablet_gets_a_profile_again(world: World) -> None:
     assert await world.server.store.real.orders.live_of("default", _owner(world)) == 1
 
 
-async def test_while_a_profile_is_given_back_there_is_no_other(world: World) -> None:
-    await world.subscribe()
-    world.books.gate = asyncio.Event()
+async def test_a_profile_is_given_back_while_the_device_gets_another(world: World) -> None:
+    info = await world.subscribe()
     assert await world.manage(1) == "1/3"
-    assert await world.manage(0) == "100"
-    assert await world.detail() == "order_busy"
-    world.books.gate.set()
+    assert (await world.subscribe())["ProfileIccid"] != info["ProfileIccid"]
+    assert await world.server.store.real.orders.live_of("default", _owner(world)) == 1
 
 
 async def test_what_is_out_of_stock_or_not_offered_is_said(

@@ -209,14 +209,13 @@ async def _make(
             most_an_hour=line.most_an_hour,
             pace=replace(line.conditions.pace, per_line=0),
         )
-    except (NoStock, TooMany) as error:
-        return esim.dismissed(error.reason)
-    except TooOften as error:
-        return _refused(task, means, error.reason)
-    except TooFast as error:
-        raise Overloaded("too_many_orders", retry_after=error.retry_after) from None
+    except (NoStock, TooMany, TooOften, TooFast) as error:
+        # Perhaps the same request was faster, and took the last.
+        made = await _at(task, means, device.terminal_id)
+        if made is None or made.kind is not kind or made.state is OrderState.ENDED:
+            return _limited(task, means, error)
     if made is None:
-        # The same request was faster, or what the device had is still being given back.
+        # Likewise, or what the device had is still being given back.
         made = await _at(task, means, device.terminal_id)
         if made is None or made.kind is not kind or made.state is OrderState.ENDED:
             raise Conflict("order_busy")
@@ -233,6 +232,15 @@ def _is_denied(device: Device, line: Line, means: Means) -> bool:
         lists.of_eid(conditions.eid_list, eid),
     )
     return any(each.value is Listing.DENIED for each in said)
+
+
+def _limited(task: RequestorTask, means: Means, error: Conflict) -> Done | Refused:
+    """Return what is told where a limit is reached; raise Overloaded for that of an hour."""
+    if isinstance(error, TooFast):
+        raise Overloaded("too_many_orders", retry_after=error.retry_after) from None
+    if isinstance(error, TooOften):
+        return _refused(task, means, error.reason)
+    return esim.dismissed(error.reason)
 
 
 def _refused(task: RequestorTask, means: Means, reason: str) -> Refused:
