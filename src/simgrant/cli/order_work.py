@@ -1,4 +1,4 @@
-"""What `simgrant order` does with single orders: see what they wait for, and do it (ADR 0036).
+"""What `simgrant order` does with single orders: see what they wait for, and do it (ADR 0033).
 
 Each has a twin in JSON on the management listener (`fronts/management/orders.py`).
 """

@@ -1,4 +1,4 @@
-"""Where a line is, and where it moves to: what orders of `LINE` have in common (ADR 0034).
+"""Where a line is, and where it moves to: what orders of `LINE` have in common (ADR 0031).
 
 Each move has an order in a place of its own, which follows from the last move: so the profile in
 use keeps its order until the new one is installed, and phones that want the line meet in one place.

@@ -1,4 +1,4 @@
-"""What an order asks of the BSS, and what came of it as an event of the order (ADR 0036)."""
+"""What an order asks of the BSS, and what came of it as an event of the order (ADR 0033)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a line is, and where it moves to (ADR 0034)."""
+"""Where a line is, and where it moves to (ADR 0031)."""
 
 from __future__ import annotations
 

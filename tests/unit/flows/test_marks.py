@@ -1,4 +1,4 @@
-"""Which device a temporary token belongs to (TS.43 §8.9, ADR 0034)."""
+"""Which device a temporary token belongs to (TS.43 §8.9, ADR 0031)."""
 
 from __future__ import annotations
 

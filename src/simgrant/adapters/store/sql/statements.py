@@ -17,7 +17,7 @@ from zlib import crc32
 
 from simgrant.nouns import noun
 
-REVISION = "0010"
+REVISION = "0012"
 """The schema that these statements are for; a test holds it against the migrations."""
 
 TABLES = (
