@@ -168,7 +168,14 @@ async def _serve(wanted: _Wanted) -> None:
             _write({**up, "control": levers})
         else:
             out = console()
-            out.print(_settings(wanted, address), markup=False, soft_wrap=True)
+            settings = settings_for(
+                wanted.interface,
+                host=wanted.host,
+                realm=wanted.realm,
+                address=address,
+                tls=wanted.tls is not None,
+            )
+            out.print(settings, markup=False, soft_wrap=True)
             out.print(f"# an HSS that knows {len(wanted.sims)} SIMs", markup=False)
             if levers:
                 out.print(f"# requests and faults: {levers}", markup=False)
@@ -179,12 +186,13 @@ async def _serve(wanted: _Wanted) -> None:
             await control.web.down()
 
 
-def _settings(wanted: _Wanted, address: str) -> str:
-    tls = "\ntls = true" if wanted.tls else ""
+def settings_for(interface: Interface, *, host: str, realm: str, address: str, tls: bool) -> str:
+    """Return the settings of a server that takes its vectors from such an HSS."""
+    own = "\ntls = true" if tls else ""
     return (
-        f'[diameter]\norigin_host = "ecs-%d.{wanted.realm}"\n\n'
-        f'[diameter_peers.sim]\nhost = "{wanted.host}"\naddress = "{address}"{tls}\n\n'
-        f'[hss.sim]\nrealm = "{wanted.realm}"\npeers = ["sim"]\n{_OF_INTERFACE[wanted.interface]}'
+        f'[diameter]\norigin_host = "ecs-%d.{realm}"\n\n'
+        f'[diameter_peers.sim]\nhost = "{host}"\naddress = "{address}"{own}\n\n'
+        f'[hss.sim]\nrealm = "{realm}"\npeers = ["sim"]\n{_OF_INTERFACE[interface]}'
     )
 
 
