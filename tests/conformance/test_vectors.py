@@ -19,7 +19,7 @@ import pytest
 
 from simgrant import compose
 from simgrant.adapters import authn
-from simgrant.adapters.authn import local_auc, swx
+from simgrant.adapters.authn import gsup, local_auc, swx
 from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.store import migrate
 from simgrant.config.load import load
@@ -41,11 +41,14 @@ from simgrant.errors import (
 from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.store import NewSubscription
 from simgrant.ports.vectors import VectorRequest, Vectors
+from simgrant.sim.hlr import faults as hlr_faults
 from simgrant.sim.hss.faults import Fault, Plan
 from simgrant.sim.sims import DEMO_K, DEMO_OPC
 from tests.unit.links.diameter.world import REALM
 from tests.unit.links.diameter.world import World as Diameter
 from tests.unit.links.diameter.world import world as diameter_world
+from tests.unit.links.hlr_world import World as HlrWorld
+from tests.unit.links.hlr_world import world as hlr_world
 
 MODULES = sorted(module.name for module in pkgutil.iter_modules(authn.__path__))
 TENANT = "default"
@@ -62,6 +65,7 @@ class World:
 
     vectors: Vectors
     diameter: Diameter | None = None
+    gsup: HlrWorld | None = None
     card: SoftUsim = field(default_factory=lambda: SoftUsim(KEYS))
 
     async def fetch(
@@ -122,7 +126,13 @@ async def _swx(_: Path) -> AsyncIterator[World]:
         yield World(swx.open_vectors(config, node=made.node), made)
 
 
-WORLDS: dict[str, Any] = {"local_auc": _local, "swx": _swx}
+@asynccontextmanager
+async def _gsup(_: Path) -> AsyncIterator[World]:
+    async with hlr_world() as made:
+        yield World(gsup.open_vectors(gsup.Config(name="home"), hlr=made.hlr), gsup=made)
+
+
+WORLDS: dict[str, Any] = {"gsup": _gsup, "local_auc": _local, "swx": _swx}
 
 
 @pytest.fixture(params=MODULES)
@@ -135,6 +145,12 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 @pytest.fixture
 async def hss(tmp_path: Path) -> AsyncIterator[World]:
     async with _swx(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def hlr(tmp_path: Path) -> AsyncIterator[World]:
+    async with _gsup(tmp_path) as made:
         yield made
 
 
@@ -357,3 +373,91 @@ async def test_the_hss_is_told_the_imsi_the_network_and_the_auts(hss: World) -> 
     first, second = _diameter(hss).hss.seen
     assert (first.scheme, first.resync) == ("EAP-AKA'", False)
     assert (second.scheme, second.resync) == ("EAP-AKA", True)
+
+
+# --- an HLR ------------------------------------------------------------------------------------
+
+
+def _played(hlr: World) -> HlrWorld:
+    assert hlr.gsup is not None
+    return hlr.gsup
+
+
+CAUSES: list[tuple[type[EcsError], int, str]] = [
+    (UnknownIdentity, 2, "hlr_user_unknown"),
+    *((UnknownIdentity, cause, "hlr_not_served") for cause in (3, 6, 7, 8, 11)),
+    (PeerUnavailable, 22, "hlr_busy"),
+    *((PeerUnavailable, cause, "hlr_error") for cause in (0, 17, 94, 112, 255)),
+    *((PeerMisbehaved, cause, "hlr_refused_request") for cause in (95, 96, 97, 99, 111)),
+]
+
+
+@pytest.mark.spec("TS.43 Table 7")
+@pytest.mark.parametrize(("kind", "cause", "reason"), CAUSES)
+async def test_each_cause_is_the_error_that_it_means(
+    hlr: World, kind: type[EcsError], cause: int, reason: str
+) -> None:
+    _played(hlr).server.plan = hlr_faults.Plan(fault=hlr_faults.Fault.CAUSE, cause=cause)
+    with pytest.raises(EcsError) as raised:
+        await hlr.fetch()
+    assert type(raised.value) is kind
+    assert raised.value.reason == reason
+    # The operator reads which HLR, and the number that its people know.
+    assert raised.value.for_operator == f"home: cause {cause}"
+
+
+@pytest.mark.parametrize("cause", [17, 22])
+async def test_an_hlr_that_fails_in_a_resynchronisation_is_no_refusal(
+    hlr: World, cause: int
+) -> None:
+    _played(hlr).server.plan = hlr_faults.Plan(fault=hlr_faults.Fault.CAUSE, cause=cause)
+    with pytest.raises(PeerUnavailable):
+        await hlr.fetch(resync=Resync(bytes(16), bytes(14)))
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "reason"),
+    [
+        (hlr_faults.Fault.SILENT, PeerTimeout, "hlr_timeout"),
+        (hlr_faults.Fault.SLOW, PeerTimeout, "hlr_timeout"),
+        (hlr_faults.Fault.DEAF, PeerTimeout, "hlr_timeout"),
+        (hlr_faults.Fault.OTHER_SESSION, PeerTimeout, "hlr_timeout"),
+        (hlr_faults.Fault.CLOSE, PeerUnavailable, "hlr_lost"),
+        (hlr_faults.Fault.TOO_LONG, PeerUnavailable, "hlr_lost"),
+        (hlr_faults.Fault.GSM_ONLY, PeerMisbehaved, "hlr_vector_malformed"),
+        (hlr_faults.Fault.SHORT_AUTN, PeerMisbehaved, "hlr_vector_malformed"),
+        (hlr_faults.Fault.NO_VECTORS, PeerMisbehaved, "hlr_vector_malformed"),
+        (hlr_faults.Fault.OTHER_USER, PeerMisbehaved, "hlr_other_user"),
+        (hlr_faults.Fault.MALFORMED, PeerMisbehaved, "hlr_malformed"),
+    ],
+)
+async def test_each_fault_of_an_hlr_is_the_error_that_it_means(
+    hlr: World, fault: hlr_faults.Fault, kind: type[EcsError], reason: str
+) -> None:
+    _played(hlr).server.plan = hlr_faults.Plan(fault=fault, delay_s=60)
+    with pytest.raises(EcsError) as raised:
+        await hlr.fetch(within=0.2)
+    assert type(raised.value) is kind
+    assert raised.value.reason == reason
+    assert IMSI.digits not in raised.value.for_operator
+
+
+async def test_an_hlr_that_repeats_no_session_is_believed_by_imsi(hlr: World) -> None:
+    _played(hlr).server.plan = hlr_faults.Plan(fault=hlr_faults.Fault.NO_SESSION)
+    vectors = await asyncio.gather(*(hlr.fetch() for _ in range(20)))
+    assert len({vector.rand for vector in vectors}) == 20
+
+
+@pytest.mark.spec("TS 33.402 §6.2")
+async def test_an_hlr_that_sets_no_separation_bit_is_of_no_use_for_aka_prime(hlr: World) -> None:
+    _played(hlr).server.plan = hlr_faults.Plan(fault=hlr_faults.Fault.NO_SEPARATION)
+    with pytest.raises(PeerMisbehaved) as raised:
+        await hlr.fetch(Variant.AKA_PRIME)
+    assert raised.value.reason == "amf_without_separation_bit"
+    await hlr.fetch(Variant.AKA)
+
+
+async def test_a_vector_of_another_key_of_an_hlr_is_for_the_sim_to_refuse(hlr: World) -> None:
+    _played(hlr).server.plan = hlr_faults.Plan(fault=hlr_faults.Fault.WRONG_VECTOR)
+    vector = await hlr.fetch()
+    assert isinstance(hlr.card.authenticate(vector.rand, vector.autn), UsimReject)
