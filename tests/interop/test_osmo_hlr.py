@@ -24,6 +24,7 @@ from simgrant.errors import AuthenticationRejected, EcsError, PeerMisbehaved, Un
 from simgrant.identities import Imsi
 from simgrant.links.gsup import Hlr, HlrConfig, HlrState
 from simgrant.ports.vectors import VectorRequest
+from simgrant.wire.gsup import PORT
 from tests.e2e.nodes import SIMS, Site, ended, until
 from tests.e2e.phones import ENABLED, Phone, vowifi_of
 from tests.unit.links.hlr_world import QUICK, Diary
@@ -36,8 +37,6 @@ THEIRS = tuple(replace(sim, k=KEY, opc=OPC) for sim in SIMS[:4])
 KEYLESS, GSM = Imsi("001010000000901"), Imsi("001010000000902")
 STRANGER = Imsi("001010099999999")
 _VTY = 4258
-_CTRL_IS_FREE_S = 60
-"""OsmoHLR listens at one address for its control interface, whatever it is told."""
 
 pytestmark = [
     pytest.mark.interop,
@@ -59,32 +58,31 @@ class Osmo:
     async def start(self) -> None:
         """Start it, and return once it takes connections."""
         config = self.folder / "hlr.cfg"
-        lines = ("line vty", f" bind {self.address}", "hlr", " gsup", f"  bind ip {self.address}")
+        bind = f" bind {self.address}"
+        lines = ("line vty", bind, "ctrl", bind, "hlr", " gsup", f"  bind ip {self.address}")
         config.write_text("\n".join(lines) + "\n")
-        async with asyncio.timeout(_CTRL_IS_FREE_S):
-            while self.process is None or self.process.returncode is not None:
-                with (self.folder / "log").open("ab") as log:
-                    self.process = await asyncio.create_subprocess_exec(
-                        *("setpriv", "--pdeathsig", "KILL", "osmo-hlr", "-s"),
-                        *("-c", str(config), "-l", str(self.folder / "hlr.db")),
-                        stdin=DEVNULL,
-                        stdout=log,
-                        stderr=STDOUT,
-                        cwd=self.folder,
-                    )
-                await self._settled()
-
-    async def _settled(self) -> None:
-        """Return once it takes connections or has ended."""
-        assert self.process is not None
-        while self.process.returncode is None:
-            try:
-                _, writer = await asyncio.open_connection(self.address, _VTY)
-            except OSError:
+        with (self.folder / "log").open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *("setpriv", "--pdeathsig", "KILL", "osmo-hlr", "-s"),
+                *("-c", str(config), "-l", str(self.folder / "hlr.db")),
+                stdin=DEVNULL,
+                stdout=log,
+                stderr=STDOUT,
+                cwd=self.folder,
+            )
+        async with asyncio.timeout(30):
+            while not await self._is_up():
+                assert self.process.returncode is None, (self.folder / "log").read_text()
                 await asyncio.sleep(0.05)
-            else:
-                writer.close()
-                return
+
+    async def _is_up(self) -> bool:
+        """Say whether it takes connections of elements; its operator's come before."""
+        try:
+            _, writer = await asyncio.open_connection(self.address, PORT)
+        except OSError:
+            return False
+        writer.close()
+        return True
 
     async def kill(self) -> None:
         if self.process is not None and self.process.returncode is None:
