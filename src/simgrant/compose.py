@@ -26,7 +26,7 @@ from prometheus_client import CollectorRegistry
 from simgrant.adapters.account_pins import embedded as embedded_pins
 from simgrant.adapters.account_pins.embedded import EmbeddedPins
 from simgrant.adapters.address import embedded
-from simgrant.adapters.authn import cx, local_auc, s6a, swx
+from simgrant.adapters.authn import cx, gsup, local_auc, s6a, swx
 from simgrant.adapters.bss import embedded as embedded_bss
 from simgrant.adapters.idp import oidc
 from simgrant.adapters.issuers import introspection, jwks
@@ -34,6 +34,7 @@ from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.risk.embedded import EmbeddedRisk
 from simgrant.adapters.store import sqlite
 from simgrant.config import diameter as diameter_settings
+from simgrant.config import hlr as hlr_settings
 from simgrant.config import model
 from simgrant.config import texts as shipped
 from simgrant.config.clients import tac_range, version_of
@@ -126,6 +127,7 @@ from simgrant.links.diameter.node import DiameterNode, RouteConfig
 from simgrant.links.diameter.peer import PeerConfig, State, TlsFiles
 from simgrant.links.diameter.watchdog import WatchdogRules
 from simgrant.links.fetched import FetchRules
+from simgrant.links.gsup import Hlr, HlrConfig, HlrState
 from simgrant.links.http import HttpConfig
 from simgrant.links.secret_file import SecretFile
 from simgrant.links.watched import Watched
@@ -189,6 +191,8 @@ class Parts:
     notices: Notices
     diameter: DiameterNode | None
     """Connections to HSSs, to be run; None where there are none."""
+    hlrs: tuple[Hlr, ...]
+    """Connections to HLRs, to be run."""
     smdps: dict[str, dict[str, Smdp]]
     """Each tenant's SM-DP+s by name."""
     ordering: Ordering
@@ -496,8 +500,10 @@ def open_diameter(loaded: Loaded, metrics: Metrics, *, worker: int = 0) -> Diame
 
 
 def refuse_one_name(loaded: Loaded) -> None:
-    """Raise StartRefused where several workers would have one name to their Diameter peers."""
+    """Raise StartRefused where several workers would have one name to an HSS or HLR."""
     settings = loaded.settings
+    if setting := hlr_settings.shares_a_name(settings):
+        raise StartRefused(f"{setting}: with several workers it needs %d")
     if settings.hss and not diameter_settings.names_workers(settings.diameter):
         raise StartRefused("diameter.origin_host: with several workers it needs %d")
 
@@ -532,6 +538,55 @@ def _hss(name: str, table: model.Hss, node: DiameterNode, network: str) -> Vecto
                 server_name=table.server_name,
             )
             return cx.open_vectors(cscf, node=node)
+
+
+class HlrWatch:
+    """Counts what becomes of HLRs and requests, and tells of the first."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def changed(self, hlr: str, state: HlrState, reason: str) -> None:
+        """Show the HLR's new state, and log it."""
+        self._metrics.show_hlr(hlr, state, HlrState)
+        log = structlog.get_logger()
+        told = log.info if state is HlrState.OKAY else log.warning
+        told("hlr", hlr=hlr, state=state.value, reason=reason)
+
+    def answered(self, hlr: str, result: str, seconds: float) -> None:
+        """Count a request."""
+        self._metrics.count_gsup(hlr, result, seconds)
+
+
+def open_hlrs(loaded: Loaded, metrics: Metrics, *, worker: int = 0) -> dict[str, Hlr]:
+    """Return the HLRs by name; each connects once it is run.
+
+    Raise StartRefused where another worker has our name.
+    """
+    if worker:
+        refuse_one_name(loaded)
+    watch = HlrWatch(metrics)
+    found = {}
+    for name, table in loaded.settings.hlr.items():
+        address, port = hlr_settings.place(table)
+        config = HlrConfig(
+            name=name,
+            address=address,
+            port=port,
+            unit_name=hlr_settings.unit_name(table, worker),
+            window=table.window,
+            connect_timeout_s=table.connect_timeout_s,
+            ping_s=table.ping_s,
+        )
+        found[name] = Hlr(config, watcher=watch, clock=CLOCK)
+    return found
+
+
+def of_hlrs(loaded: Loaded, hlrs: Mapping[str, Hlr]) -> dict[str, Vectors]:
+    """Return the HLR of each tenant that has one."""
+    made = {name: gsup.open_vectors(gsup.Config(name=name), hlr=hlr) for name, hlr in hlrs.items()}
+    of_tenant = hlr_settings.hlr_of(loaded.settings, loaded.tenants)
+    return {tenant: made[name] for tenant, name in of_tenant.items()}
 
 
 def open_smdps(loaded: Loaded) -> dict[str, dict[str, Smdp]]:
@@ -683,8 +738,9 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             token_life_s=settings.tokens.life_s,
         )
         diameter = open_diameter(loaded, metrics, worker=worker)
+        hlrs = open_hlrs(loaded, metrics, worker=worker)
         vectors = VectorSources(
-            hsss(loaded, diameter),
+            {**hsss(loaded, diameter), **of_hlrs(loaded, hlrs)},
             local_auc.open_vectors(
                 local_auc.Config(ind=(settings.local_auc.ind + worker) % 32),
                 store=store,
@@ -810,6 +866,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             journal,
             notices,
             diameter,
+            tuple(hlrs.values()),
             smdps,
             ordering,
             entitle,

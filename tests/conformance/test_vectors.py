@@ -19,7 +19,7 @@ import pytest
 
 from simgrant import compose
 from simgrant.adapters import authn
-from simgrant.adapters.authn import cx, local_auc, s6a, swx
+from simgrant.adapters.authn import cx, gsup, local_auc, s6a, swx
 from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.store import migrate
 from simgrant.config.load import load
@@ -41,12 +41,15 @@ from simgrant.errors import (
 from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.store import NewSubscription
 from simgrant.ports.vectors import VectorRequest, Vectors
+from simgrant.sim.hlr import faults as hlr_faults
 from simgrant.sim.hss.faults import Fault, Plan
 from simgrant.sim.sims import DEMO_K, DEMO_OPC
 from simgrant.wire.diameter.base import pull_result
 from tests.unit.links.diameter.world import REALM
 from tests.unit.links.diameter.world import World as Diameter
 from tests.unit.links.diameter.world import world as diameter_world
+from tests.unit.links.hlr_world import World as HlrWorld
+from tests.unit.links.hlr_world import world as hlr_world
 
 MODULES = sorted(module.name for module in pkgutil.iter_modules(authn.__path__))
 TENANT = "default"
@@ -64,6 +67,7 @@ class World:
     diameter: Diameter | None = None
     scheme: str = ""
     """As an HSS calls what EAP-AKA is done with."""
+    gsup: HlrWorld | None = None
     card: SoftUsim = field(default_factory=lambda: SoftUsim(KEYS))
 
     async def fetch(
@@ -143,9 +147,21 @@ async def _s6a(_: Path) -> AsyncIterator[World]:
         yield World(s6a.open_vectors(config, node=made.node), made, "UTRAN")
 
 
-WORLDS: dict[str, Any] = {"local_auc": _local, "swx": _swx, "cx": _cx, "s6a": _s6a}
+@asynccontextmanager
+async def _gsup(_: Path) -> AsyncIterator[World]:
+    async with hlr_world() as made:
+        yield World(gsup.open_vectors(gsup.Config(name="home"), hlr=made.hlr), gsup=made)
+
+
+WORLDS: dict[str, Any] = {
+    "gsup": _gsup,
+    "local_auc": _local,
+    "swx": _swx,
+    "cx": _cx,
+    "s6a": _s6a,
+}
 HSSS = {name: WORLDS[name] for name in ("swx", "cx", "s6a")}
-PRIMES = ("local_auc", "swx")
+PRIMES = ("gsup", "local_auc", "swx")
 """Those that have vectors for EAP-AKA'."""
 EACH_VARIANT = pytest.mark.parametrize(
     ("world", "variant"),
@@ -170,6 +186,12 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 async def hss(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     opened: AbstractAsyncContextManager[World] = HSSS[request.param](tmp_path)
     async with opened as made:
+        yield made
+
+
+@pytest.fixture
+async def hlr(tmp_path: Path) -> AsyncIterator[World]:
+    async with _gsup(tmp_path) as made:
         yield made
 
 
@@ -444,3 +466,91 @@ async def test_what_an_hss_tells_is_answered_as_by_who_has_no_such_user(
         made.hss.push(command, IMSI.digits, application)
         await made.until(lambda: made.hss.told)
         assert pull_result(made.hss.told[0].avps) == result
+
+
+# --- an HLR ------------------------------------------------------------------------------------
+
+
+def _played(hlr: World) -> HlrWorld:
+    assert hlr.gsup is not None
+    return hlr.gsup
+
+
+CAUSES: list[tuple[type[EcsError], int, str]] = [
+    (UnknownIdentity, 2, "hlr_user_unknown"),
+    *((UnknownIdentity, cause, "hlr_not_served") for cause in (3, 6, 7, 8, 11)),
+    (PeerUnavailable, 22, "hlr_busy"),
+    *((PeerUnavailable, cause, "hlr_error") for cause in (0, 17, 94, 112, 255)),
+    *((PeerMisbehaved, cause, "hlr_refused_request") for cause in (95, 96, 97, 99, 111)),
+]
+
+
+@pytest.mark.spec("TS.43 Table 7")
+@pytest.mark.parametrize(("kind", "cause", "reason"), CAUSES)
+async def test_each_cause_is_the_error_that_it_means(
+    hlr: World, kind: type[EcsError], cause: int, reason: str
+) -> None:
+    _played(hlr).server.plan = hlr_faults.Plan(fault=hlr_faults.Fault.CAUSE, cause=cause)
+    with pytest.raises(EcsError) as raised:
+        await hlr.fetch()
+    assert type(raised.value) is kind
+    assert raised.value.reason == reason
+    # The operator reads which HLR, and the number that its people know.
+    assert raised.value.for_operator == f"home: cause {cause}"
+
+
+@pytest.mark.parametrize("cause", [17, 22])
+async def test_an_hlr_that_fails_in_a_resynchronisation_is_no_refusal(
+    hlr: World, cause: int
+) -> None:
+    _played(hlr).server.plan = hlr_faults.Plan(fault=hlr_faults.Fault.CAUSE, cause=cause)
+    with pytest.raises(PeerUnavailable):
+        await hlr.fetch(resync=Resync(bytes(16), bytes(14)))
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "reason"),
+    [
+        (hlr_faults.Fault.SILENT, PeerTimeout, "hlr_timeout"),
+        (hlr_faults.Fault.SLOW, PeerTimeout, "hlr_timeout"),
+        (hlr_faults.Fault.DEAF, PeerTimeout, "hlr_timeout"),
+        (hlr_faults.Fault.OTHER_SESSION, PeerTimeout, "hlr_timeout"),
+        (hlr_faults.Fault.CLOSE, PeerUnavailable, "hlr_lost"),
+        (hlr_faults.Fault.TOO_LONG, PeerUnavailable, "hlr_lost"),
+        (hlr_faults.Fault.GSM_ONLY, PeerMisbehaved, "hlr_vector_malformed"),
+        (hlr_faults.Fault.SHORT_AUTN, PeerMisbehaved, "hlr_vector_malformed"),
+        (hlr_faults.Fault.NO_VECTORS, PeerMisbehaved, "hlr_vector_malformed"),
+        (hlr_faults.Fault.OTHER_USER, PeerMisbehaved, "hlr_other_user"),
+        (hlr_faults.Fault.MALFORMED, PeerMisbehaved, "hlr_malformed"),
+    ],
+)
+async def test_each_fault_of_an_hlr_is_the_error_that_it_means(
+    hlr: World, fault: hlr_faults.Fault, kind: type[EcsError], reason: str
+) -> None:
+    _played(hlr).server.plan = hlr_faults.Plan(fault=fault, delay_s=60)
+    with pytest.raises(EcsError) as raised:
+        await hlr.fetch(within=0.2)
+    assert type(raised.value) is kind
+    assert raised.value.reason == reason
+    assert IMSI.digits not in raised.value.for_operator
+
+
+async def test_an_hlr_that_repeats_no_session_is_believed_by_imsi(hlr: World) -> None:
+    _played(hlr).server.plan = hlr_faults.Plan(fault=hlr_faults.Fault.NO_SESSION)
+    vectors = await asyncio.gather(*(hlr.fetch() for _ in range(20)))
+    assert len({vector.rand for vector in vectors}) == 20
+
+
+@pytest.mark.spec("TS 33.402 §6.2")
+async def test_an_hlr_that_sets_no_separation_bit_is_of_no_use_for_aka_prime(hlr: World) -> None:
+    _played(hlr).server.plan = hlr_faults.Plan(fault=hlr_faults.Fault.NO_SEPARATION)
+    with pytest.raises(PeerMisbehaved) as raised:
+        await hlr.fetch(Variant.AKA_PRIME)
+    assert raised.value.reason == "amf_without_separation_bit"
+    await hlr.fetch(Variant.AKA)
+
+
+async def test_a_vector_of_another_key_of_an_hlr_is_for_the_sim_to_refuse(hlr: World) -> None:
+    _played(hlr).server.plan = hlr_faults.Plan(fault=hlr_faults.Fault.WRONG_VECTOR)
+    vector = await hlr.fetch()
+    assert isinstance(hlr.card.authenticate(vector.rand, vector.autn), UsimReject)

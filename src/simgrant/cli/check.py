@@ -45,8 +45,8 @@ _STYLES: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "re
 def check_config(ctx: typer.Context, *, json: JsonOption = False) -> None:
     """Read everything a start would read, and say what is wrong with it. Exit code 2 if any.
 
-    Settings, tenants, policies, profiles of clients, HSSs, SM-DP+s, lists of devices, key rings,
-    certificates, and the store with its revision.
+    Settings, tenants, policies, profiles of clients, HSSs, HLRs, SM-DP+s, lists of devices, key
+    rings, certificates, and the store with its revision.
     """
     said = ctx.find_object(Globals) or Globals(None)
     findings = list(_look(said))
@@ -88,6 +88,7 @@ def _look(said: Globals) -> Iterator[Finding]:
     yield from _partners(loaded)
     yield from _sign_ins(loaded)
     yield from _hsss(loaded)
+    yield from _hlrs(loaded)
     yield from _smdps(loaded)
     yield from _order_calls(loaded)
     yield from _device_lists(loaded)
@@ -186,6 +187,7 @@ def _hsss(loaded: Loaded) -> Iterator[Finding]:
 
     from simgrant import compose
     from simgrant.config.diameter import hss_of, origin_host, place
+    from simgrant.config.hlr import hlr_of
     from simgrant.telemetry.metrics import Metrics
 
     settings = loaded.settings
@@ -196,7 +198,8 @@ def _hsss(loaded: Loaded) -> Iterator[Finding]:
         yield found
         return
     yield Finding(Level.OK, "hss", f"we are {origin_host(settings.diameter, 0)}")
-    served = hss_of(settings.hss, loaded.tenants)
+    of_hlrs = hlr_of(settings, loaded.tenants)
+    served = hss_of(settings.hss, (name for name in loaded.tenants if name not in of_hlrs))
     for name, hss in settings.hss.items():
         peers = [settings.diameter_peers[peer] for peer in hss.peers]
         places = ", ".join("{}:{}".format(*place(peer)) for peer in peers)
@@ -214,6 +217,22 @@ def _hsss(loaded: Loaded) -> Iterator[Finding]:
     if settings.diameter.certificate:
         yield _expiry(loaded.path(settings.diameter.certificate))
         yield from _exposed(loaded.path(settings.diameter.key))
+
+
+def _hlrs(loaded: Loaded) -> Iterator[Finding]:
+    """Look at the HLRs and at who we are to them; nobody is connected to."""
+    from simgrant.config.hlr import hlr_of, place, unit_name
+
+    served = hlr_of(loaded.settings, loaded.tenants)
+    for name, hlr in loaded.settings.hlr.items():
+        address = "{}:{}".format(*place(hlr))
+        tenants = ", ".join(tenant for tenant, of in served.items() if of == name) or "nobody"
+        text = f"{name}: at {address} we are {unit_name(hlr, 0)}, for {tenants}"
+        yield Finding(Level.OK, "hlr", text)
+        text = (
+            f"{name}: GSUP has no TLS, vectors travel in clear; keep them in a network of your own"
+        )
+        yield Finding(Level.WARNING, "hlr", text)
 
 
 def _smdps(loaded: Loaded) -> Iterator[Finding]:

@@ -23,12 +23,14 @@ from simgrant.config import texts
 from simgrant.config.clients import profile_problems, with_shipped
 from simgrant.config.diameter import diameter_problems
 from simgrant.config.esims import rule_problems, source_problems
+from simgrant.config.hlr import hlr_problems
 from simgrant.config.model import (
     Apns,
     DiameterPeer,
     EidList,
     Esim,
     Fcm,
+    Hlr,
     Hss,
     IdentityProvider,
     Issuer,
@@ -69,6 +71,7 @@ NAMED = {
     "identity_providers": IdentityProvider,
     "diameter_peers": DiameterPeer,
     "hss": Hss,
+    "hlr": Hlr,
     "smdp": Smdp,
     "esim": Esim,
     "profile_sources": ProfileSource,
@@ -354,6 +357,7 @@ def _problems(loaded: Loaded) -> list[str]:
     found.extend(_tenant_problems(loaded.tenants))
     found.extend(_channel_problems(loaded))
     found.extend(diameter_problems(settings, loaded.tenants))
+    found.extend(hlr_problems(settings, loaded.tenants))
     found.extend(_smdp_problems(loaded))
     found.extend(_esim_problems(loaded))
     found.extend(_teller_problems(settings))

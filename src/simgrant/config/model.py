@@ -149,7 +149,7 @@ class Auth(Section, frozen=True):
     """How SIMs are authenticated."""
 
     vectors: Literal["local_auc"] = "local_auc"
-    """Source of authentication vectors for tenants that no `[hss.NAME]` serves."""
+    """Source of authentication vectors for tenants that no `[hss.NAME]` or `[hlr.NAME]` serves."""
     session_life_s: int = 60
     """Seconds from the first challenge to the last answer of an EAP session, and for which a
     repeated answer gets the same document."""
@@ -242,6 +242,26 @@ class Hss(Section, frozen=True):
     patience_s: float = 1.0
     """Seconds without an answer after which the request is sent to another peer, if there is
     one."""
+
+
+class Hlr(Section, frozen=True):
+    """An HLR that vectors come from, over GSUP (see [HLR](../hlr.md))."""
+
+    tenants: tuple[str, ...] = ()
+    """Tenants whose SIMs it knows; empty = all that no other table of an HSS or HLR names."""
+    address: str = ""
+    """Where it listens, such as `10.0.0.1:4222`; without a port it is 4222. Must be set."""
+    unit_name: str = ""
+    """Our name there, such as `ecs-a-%d`. `%d` becomes the worker's number from 0 on: the HLR sends
+    its answers to a name, so no other connection may have it, of another node neither. Must be
+    set."""
+    window: int = 500
+    """Requests that one worker has under way with it at a time."""
+    connect_timeout_s: float = 5.0
+    """Seconds for TCP and the exchange of identities together."""
+    ping_s: float = 20.0
+    """Seconds between two questions whether it is there; one that is not answered by the next ends
+    the connection."""
 
 
 class Tokens(Section, frozen=True):
@@ -996,6 +1016,8 @@ class Settings(Section, frozen=True):
     """Diameter peers by name."""
     hss: dict[str, Hss] = {}
     """HSSs by name."""
+    hlr: dict[str, Hlr] = {}
+    """HLRs by name."""
     tokens: Tokens = Tokens()
     temporary_tokens: TemporaryTokens = TemporaryTokens()
     operator_tokens: OperatorTokens = OperatorTokens()

@@ -30,6 +30,7 @@ from simgrant.sim.exchange import Exchange, Outcome, Result
 from simgrant.sim.faults import Fault
 from simgrant.sim.follow_up import Event, Failed, Trouble, WebEnd, await_notice, open_pages
 from simgrant.sim.handset import Handset
+from simgrant.sim.hlr.command import hlr
 from simgrant.sim.hss.command import hss
 from simgrant.sim.http import BadAnswer, HttpClient, HttpError, Limits, Unreachable, Url
 from simgrant.sim.lies import Lie, TokenLie
@@ -742,6 +743,7 @@ app.command("push")(push_services)
 app.command()(smdp)
 app.command()(mdm)
 app.command()(hss)
+app.command()(hlr)
 
 
 # ------------------------------------------------------------------------------- running

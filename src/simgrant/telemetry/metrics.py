@@ -169,6 +169,33 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._gsup = _Children(
+            Counter(
+                "simgrant_gsup_requests_total",
+                "Requests for vectors to an HLR by result: vectors, the number of a cause; or "
+                "other, late, lost, malformed.",
+                ("hlr", "result"),
+                registry=registry,
+            )
+        )
+        self._gsup_seconds = _Children(
+            Timings(
+                "simgrant_gsup_seconds",
+                "Seconds from a request to an HLR to its answer, or to when it was given up.",
+                ("hlr",),
+                buckets=_SECONDS,
+                registry=registry,
+            )
+        )
+        self._hlrs = _Children(
+            Gauge(
+                "simgrant_hlrs",
+                "Workers to which an HLR is in a state: closed, okay.",
+                ("hlr", "state"),
+                multiprocess_mode="livesum",
+                registry=registry,
+            )
+        )
         self._operations = _Children(
             Counter(
                 "simgrant_operations_total",
@@ -221,6 +248,16 @@ class Metrics:
         """Show the state that a Diameter peer is in, out of all there are."""
         for each in states:
             self._diameter_peers[peer, each].set(each == state)
+
+    def count_gsup(self, hlr: str, result: str, seconds: float) -> None:
+        """Count a request to an HLR and what became of it."""
+        self._gsup[hlr, result].inc()
+        self._gsup_seconds[hlr,].observe(seconds)
+
+    def show_hlr(self, hlr: str, state: str, states: Iterable[str]) -> None:
+        """Show the state that an HLR is in, out of all there are."""
+        for each in states:
+            self._hlrs[hlr, each].set(each == state)
 
     def watch_in_flight(self, number: Callable[[], int]) -> None:
         """Report how many requests are being handled, asked for when metrics are read."""

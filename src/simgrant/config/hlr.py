@@ -1,0 +1,92 @@
+"""What the settings of HLRs mean, and what would keep one from being asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from simgrant.config.diameter import hss_of
+from simgrant.config.model import Hlr, Settings
+from simgrant.wire.gsup import PORT, is_name
+
+_WORKER: Final = "%d"
+
+
+def unit_name(hlr: Hlr, worker: int) -> str:
+    """Return our name there in one worker."""
+    return hlr.unit_name.replace(_WORKER, str(worker))
+
+
+def place(hlr: Hlr) -> tuple[str, int]:
+    """Return where an HLR listens; ValueError where the setting is no place."""
+    host, colon, port = hlr.address.rpartition(":")
+    if not colon or (":" in host and not host.startswith("[")):
+        host, port = hlr.address, str(PORT)
+    host = host.strip("[]")
+    if not (port.isascii() and port.isdecimal() and 0 < int(port) < 1 << 16 and host):
+        raise ValueError(f"{hlr.address!r} is not address:port")
+    return host, int(port)
+
+
+def hlr_of(settings: Settings, tenants: Iterable[str]) -> dict[str, str]:
+    """Return the name of each tenant's HLR; those that have an HSS, or neither, are left out."""
+    found = {}
+    rest = next((name for name, hlr in settings.hlr.items() if not hlr.tenants), "")
+    named = {tenant: name for name, hlr in settings.hlr.items() for tenant in hlr.tenants}
+    with_hss = hss_of(settings.hss, tenants := tuple(tenants))
+    for tenant in tenants:
+        if name := named.get(tenant, "" if tenant in with_hss else rest):
+            found[tenant] = name
+    return found
+
+
+def hlr_problems(settings: Settings, tenants: Iterable[str]) -> Iterator[str]:
+    """Name what is missing, malformed or claimed twice."""
+    known = tuple(tenants)
+    claimed = {
+        tenant: f"hss.{name}"
+        for name, hss in settings.hss.items()
+        for tenant in hss.tenants or ("",)
+    }
+    units: dict[tuple[str, str], str] = {}
+    for name, hlr in settings.hlr.items():
+        where = f"hlr.{name}"
+        yield from _problems(where, hlr, settings.server.workers)
+        unit = (hlr.address, hlr.unit_name)
+        if (other := units.setdefault(unit, name)) != name:
+            yield f"{where}: hlr.{other} has the same address and unit_name: one table is enough"
+        for tenant in hlr.tenants or ("",):
+            if tenant and tenant not in known:
+                yield f"{where}: there is no tenant {tenant}"
+            if (other := claimed.setdefault(tenant, where)) != where:
+                whom = f"tenant {tenant}" if tenant else "tenants that no table names"
+                yield f"{where}: {other} has {whom} already"
+
+
+def _problems(where: str, hlr: Hlr, workers: int) -> Iterator[str]:
+    if not hlr.address:
+        yield f"{where}.address: must be set"
+    else:
+        try:
+            place(hlr)
+        except ValueError as error:
+            yield f"{where}.address: {error}"
+    if not hlr.unit_name:
+        yield f"{where}.unit_name: must be set: the HLR sends its answers to a name"
+    elif not is_name(unit_name(hlr, 0)):
+        yield f"{where}.unit_name: {hlr.unit_name!r} is no name; letters, digits and - are meant"
+    elif workers > 1 and _WORKER not in hlr.unit_name:
+        yield f"{where}.unit_name: with several workers it needs %d, for the worker's number"
+    for key, number, least, most in (
+        ("window", hlr.window, 1, 100_000),
+        ("connect_timeout_s", hlr.connect_timeout_s, 0.1, 60),
+        ("ping_s", hlr.ping_s, 0.5, 600),
+    ):
+        if not least <= number <= most:
+            yield f"{where}.{key}: {number} is not within {least} to {most}"
+
+
+def shares_a_name(settings: Settings) -> str:
+    """Return the setting by which all workers would have one name at an HLR; empty = none."""
+    bad = (name for name, hlr in settings.hlr.items() if _WORKER not in hlr.unit_name)
+    return next((f"hlr.{name}.unit_name" for name in bad), "")
