@@ -17,6 +17,7 @@ from simgrant.wire.diameter.base import pull_result
 from simgrant.wire.diameter.message import (
     MOST_BYTES,
     Header,
+    pull_header,
     pull_message,
     push_message,
     request,
@@ -121,8 +122,9 @@ def test_a_request_with_a_broken_avp_is_told_what_is_wrong() -> None:
 
 
 def test_answers_that_nobody_waits_for_are_counted_and_dropped() -> None:
-    made = play(*MESSAGES[2:] * 100)
-    assert made.connection.strays == 200
+    answers = [each for each in MESSAGES if not pull_header(each).is_request]
+    made = play(*answers * 100)
+    assert made.connection.strays == 100 * len(answers) > 0
     assert made.wire.sent == b""
 
 
