@@ -1,9 +1,10 @@
 """An order's process is killed (SIGKILL) at every fault point there is, and the books agree.
 
 For each way an order may go, fault points are counted off until there is none left: a process runs
-up to the point and is killed there; another comes after it and does what is due; then whoever asked
-asks again, as devices and operators do. After each of the two, what the simulated SM-DP+ gave away
-is what orders have, and at the end the order is where it would be had nobody been killed.
+up to the point and is killed there; another, this one, comes after it and does what is due; then
+whoever asked asks again, as devices and operators do. After each of the two, what the simulated
+SM-DP+ gave away is what orders have, and at the end the order is where it would be had nobody been
+killed.
 """
 
 from __future__ import annotations
@@ -13,21 +14,24 @@ import itertools
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from simgrant.domain.order import Awaited, Order, OrderState
+from simgrant import compose
+from simgrant.domain.order import LINE, Awaited, Order, OrderState
 from simgrant.domain.owner import push_owner
 from simgrant.identities import Iccid, Imsi
+from simgrant.ports.smdp import Smdp
 from simgrant.ports.store import Store
 from tests.e2e.nodes import Site, environment
-from tests.e2e.order_process import Case, Result
+from tests.e2e.order_process import Case, Life, Result
 from tests.e2e.test_sim_smdp import Played, played
+from tests.folders import in_memory
 from tests.servers.process import free_port
 
 pytestmark = pytest.mark.e2e
@@ -51,11 +55,15 @@ class Way:
     function: str = ""
     least: int = 8
     """Fault points that there are at least."""
+    before: tuple[str, ...] = ()
+    """What happened before, which nobody was killed at."""
+    reuses: bool = False
 
     def is_over(self, orders: Sequence[Order]) -> bool:
         """Whether nothing of it is left to happen."""
-        ends = [(order.state, order.awaits) for order in orders]
-        return ends == [(self.state, self.awaits)]
+        ends = sorted((order.place == LINE, order.state, order.awaits) for order in orders)
+        replaced = [(False, S.ENDED, None)] if "follow" in self.steps else []
+        return ends == [*replaced, ("follow" in self.steps, self.state, self.awaits)]
 
 
 S = OrderState
@@ -66,6 +74,17 @@ OF_THE_SMDP = (
     Way(("make", "work"), S.RELEASED, fault="lost", function="downloadOrder"),
     Way(("make", "release", "work"), S.RELEASED, hold=True, least=20),
     Way(("make", "end", "work"), S.ENDED, hold=True, least=20),
+)
+INSTALLED = ("make", "on device")
+FOLLOWS = ("follow", "deleted", "work")
+DELETION_FIRST = (
+    Way(FOLLOWS, S.RELEASED, before=INSTALLED, least=30),
+    Way(FOLLOWS, S.RELEASED, before=INSTALLED, reuses=True, least=36),
+    Way((*FOLLOWS, "leave", "work"), S.ENDED, before=INSTALLED, reuses=True, least=48),
+)
+ANSWERS_LOST = tuple(
+    replace(DELETION_FIRST[1], fault="lost", function=function, least=25)
+    for function in ("cancelOrder", "downloadOrder")
 )
 OF_THE_BSS = (
     Way(("make", "deliver", "installed", "work", "off", "work"), S.INACTIVE, bss=True),
@@ -82,6 +101,7 @@ class World:
     """A store, an SM-DP+, and a process whose forks live and die."""
 
     store: Store
+    smdps: Mapping[str, Smdp]
     smdp: Played
     zygote: Process
     settings: str
@@ -98,20 +118,34 @@ class World:
         assert result.code == 0, f"{case}: see the standard error"
         return result
 
+    async def after(self, case: Case, *steps: str) -> list[Order]:
+        """Do what is due, take steps, and see that the books agree; return the orders."""
+        life = Life(case, self.store.orders, {} if case.bss else self.smdps)
+        await life.goes_on(steps)
+        return await self.agree(case)
+
     async def agree(self, case: Case) -> list[Order]:
         """Check the SM-DP+'s books, and our stock, against the orders."""
         orders = list(await self.store.orders.of(T, Imsi(case.imsi)))
         assert all(order.todo is None for order in orders), orders
-        given = Counter(
-            each["iccid"]
+        states = {
+            each["iccid"]: each["state"]
             for each in await self.smdp.ask("GET", "/profiles")
-            if each["profile_type"] == case.profile_type and each["state"] != "Available"
+            if each["profile_type"] == case.profile_type
+        }
+        given = Counter(
+            iccid for iccid, state in states.items() if state not in ("Available", "Deleted")
         )
-        held = Counter(
-            order.iccid.digits
-            for order in orders
-            if order.iccid is not None and order.state is not OrderState.ENDED and not case.bss
-        )
+        held: Counter[str] = Counter()
+        reserved = {iccid for iccid, state in states.items() if state == "Deleted"}
+        for order in orders:
+            if order.iccid is None or order.state is S.ENDED or case.bss:
+                continue
+            if order.state is S.DELETING:
+                reserved.add(order.iccid.digits)
+            elif order.state is not S.ACTIVE or order.iccid.digits not in reserved:
+                # One that is installed may have been deleted without our having been told.
+                held[order.iccid.digits] += 1
         assert len(held) <= 1
         if given != held:
             # What nobody names, an operator is told to look for.
@@ -124,7 +158,7 @@ class World:
         shelves = await self.store.orders.stock(T)
         taken = sum(shelf.taken for shelf in shelves if shelf.profile_type == case.profile_type)
         if case.pooled and not case.bss:
-            assert taken == held.total()
+            assert taken == len({*held, *reserved})
         waiting = await self.store.orders.page(T, after=("", ""), limit=1_000, waiting=True)
         assert {kept.order.order_id for kept in waiting if push_owner(kept.owner) == case.imsi} == {
             order.order_id for order in orders if order.awaits
@@ -137,6 +171,7 @@ class World:
             number = next(_numbers)
             case = Case(
                 settings=self.settings,
+                control=self.smdp.up["control"],
                 imsi=f"00101{number:010d}",
                 number=number,
                 profile_type=f"watch-{number}",
@@ -144,11 +179,14 @@ class World:
                 pooled=pooled,
                 bss=way.bss,
                 hold=way.hold,
+                reuses=way.reuses,
                 point=point,
                 statements=statements,
             )
             if not way.bss:
                 await self._stock(case)
+            if way.before:
+                await self.after(case, *way.before)
             if way.fault:
                 await self.smdp.ask(
                     "PUT", "/fault", fault=way.fault, function=way.function, times=1
@@ -156,14 +194,9 @@ class World:
             result = await self.lives(case)
             if way.fault:
                 await self.smdp.ask("DELETE", "/fault")
-            case.point, case.drive = -1, True
-            steps, case.steps = case.steps, []
-            await self.lives(case)
-            orders = await self.agree(case)
+            orders = await self.after(case)
             if not way.is_over(orders):
-                case.steps = steps
-                await self.lives(case)
-                orders = await self.agree(case)
+                orders = await self.after(case, *way.steps)
             assert way.is_over(orders), (way, point, orders)
             if not result.killed:
                 assert point >= way.least
@@ -171,14 +204,9 @@ class World:
         raise AssertionError
 
     async def _stock(self, case: Case) -> None:
-        await self.smdp.ask("POST", "/profiles", profile_type=case.profile_type, count=3)
+        new = {"profile_type": case.profile_type, "count": 3}
+        iccids = [Iccid(each) for each in await self.smdp.ask("POST", "/profiles", **new)]
         if case.pooled:
-            profiles = await self.smdp.ask("GET", "/profiles")
-            iccids = [
-                Iccid(each["iccid"])
-                for each in profiles
-                if each["profile_type"] == case.profile_type
-            ]
             await self.store.orders.add_stock(T, "sim", case.profile_type, iccids)
 
 
@@ -202,10 +230,13 @@ async def opened(site: Site, *habits: str) -> AsyncIterator[World]:
             env=environment() | {"SSL_CERT_FILE": smdp.up["settings"]["ca_file"]},
         )
         heard = asyncio.create_task(_hear(smdp))
+        smdps = compose.open_smdps(site.loaded())[T]
         try:
             async with site.store() as store:
-                yield World(store, smdp, zygote, settings, remembers)
+                yield World(store, smdps, smdp, zygote, settings, remembers)
         finally:
+            for each in smdps.values():
+                await each.close()
             heard.cancel()
             zygote.kill()
             await zygote.wait()
@@ -219,17 +250,28 @@ async def _hear(smdp: Played) -> None:
 
 
 @pytest.fixture
-def empty_site(tmp_path: Path) -> Site:
-    """A site on SQLite without subscriptions: orders need none."""
-    site = Site(tmp_path)
-    site.make()
-    return site
+def empty_site() -> Iterator[Site]:
+    """A site on SQLite without subscriptions: orders need none.
+
+    Who is killed by SIGKILL leaves to the kernel what he wrote: no disk has to be waited for.
+    """
+    with in_memory() as directory:
+        site = Site(directory)
+        site.make()
+        yield site
 
 
 async def test_whoever_is_killed_while_ordering(empty_site: Site) -> None:
     async with opened(empty_site) as world:
         for way in OF_THE_SMDP:
             await world.enumerate(way)
+
+
+async def test_whoever_is_killed_while_an_old_profile_goes(empty_site: Site) -> None:
+    async with opened(empty_site) as world:
+        for way in (*DELETION_FIRST, *ANSWERS_LOST):
+            await world.enumerate(way)
+        await world.enumerate(DELETION_FIRST[1], pooled=False)
 
 
 async def test_whoever_is_killed_where_the_smdp_chooses(empty_site: Site) -> None:
