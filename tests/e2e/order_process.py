@@ -60,6 +60,7 @@ from simgrant.wire.es2plus import DONE
 from tests.e2e.test_sim_smdp import ask
 
 T = "default"
+METRICS = Metrics(CollectorRegistry())
 START = 1_000_000
 RULES = Rules(
     immediate_s=30,
@@ -188,7 +189,7 @@ class Life:
             orders,
             smdps={T: smdps},
             clock=self.clock,
-            metrics=Metrics(CollectorRegistry()),
+            metrics=METRICS,
             rules=RULES,
             bss={T: open_bss()},
         )

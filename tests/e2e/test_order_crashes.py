@@ -15,12 +15,13 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 import pytest
+import pytest_asyncio
 
 from simgrant import compose
 from simgrant.domain.order import LINE, Awaited, Order, OrderState
@@ -34,7 +35,7 @@ from tests.e2e.test_sim_smdp import Played, played
 from tests.folders import in_memory
 from tests.servers.process import free_port
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
 T = "default"
 _numbers = itertools.count(1)
@@ -128,11 +129,8 @@ class World:
         """Check the SM-DP+'s books, and our stock, against the orders."""
         orders = list(await self.store.orders.of(T, Imsi(case.imsi)))
         assert all(order.todo is None for order in orders), orders
-        states = {
-            each["iccid"]: each["state"]
-            for each in await self.smdp.ask("GET", "/profiles")
-            if each["profile_type"] == case.profile_type
-        }
+        of_type = f"/profiles?profile_type={case.profile_type}"
+        states = {each["iccid"]: each["state"] for each in await self.smdp.ask("GET", of_type)}
         given = Counter(
             iccid for iccid, state in states.items() if state not in ("Available", "Deleted")
         )
@@ -249,9 +247,9 @@ async def _hear(smdp: Played) -> None:
         pass
 
 
-@pytest.fixture
+@contextmanager
 def empty_site() -> Iterator[Site]:
-    """A site on SQLite without subscriptions: orders need none.
+    """Make a site on SQLite without subscriptions: orders need none.
 
     Who is killed by SIGKILL leaves to the kernel what he wrote: no disk has to be waited for.
     """
@@ -261,39 +259,43 @@ def empty_site() -> Iterator[Site]:
         yield site
 
 
-async def test_whoever_is_killed_while_ordering(empty_site: Site) -> None:
-    async with opened(empty_site) as world:
-        for way in OF_THE_SMDP:
-            await world.enumerate(way)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world() -> AsyncIterator[World]:
+    """The world of most ways here; each case has a line and a type of profiles of its own."""
+    with empty_site() as site:
+        async with opened(site) as made:
+            yield made
 
 
-async def test_whoever_is_killed_while_an_old_profile_goes(empty_site: Site) -> None:
-    async with opened(empty_site) as world:
-        for way in (*DELETION_FIRST, *ANSWERS_LOST):
-            await world.enumerate(way)
-        await world.enumerate(DELETION_FIRST[1], pooled=False)
+async def test_whoever_is_killed_while_ordering(world: World) -> None:
+    for way in OF_THE_SMDP:
+        await world.enumerate(way)
 
 
-async def test_whoever_is_killed_where_the_smdp_chooses(empty_site: Site) -> None:
-    async with opened(empty_site) as world:
-        for way in WHERE_THE_SMDP_CHOOSES:
-            await world.enumerate(way, pooled=False)
+async def test_whoever_is_killed_while_an_old_profile_goes(world: World) -> None:
+    for way in (*DELETION_FIRST, *ANSWERS_LOST):
+        await world.enumerate(way)
+    await world.enumerate(DELETION_FIRST[1], pooled=False)
 
 
-async def test_whoever_is_killed_while_the_bss_orders(empty_site: Site) -> None:
-    async with opened(empty_site) as world:
-        for way in OF_THE_BSS:
-            await world.enumerate(way)
+async def test_whoever_is_killed_where_the_smdp_chooses(world: World) -> None:
+    for way in WHERE_THE_SMDP_CHOOSES:
+        await world.enumerate(way, pooled=False)
 
 
-async def test_an_smdp_that_forgets_calls_leaves_no_orphan_unsuspected(empty_site: Site) -> None:
-    async with opened(empty_site, "--forgets-calls") as world:
-        await world.enumerate(OF_THE_SMDP[3], pooled=False)
+async def test_whoever_is_killed_while_the_bss_orders(world: World) -> None:
+    for way in OF_THE_BSS:
+        await world.enumerate(way)
 
 
-async def test_whoever_is_killed_in_a_transaction(empty_site: Site) -> None:
-    async with opened(empty_site) as world:
-        await world.enumerate(IN_A_TRANSACTION, statements=True)
+async def test_an_smdp_that_forgets_calls_leaves_no_orphan_unsuspected() -> None:
+    with empty_site() as site:
+        async with opened(site, "--forgets-calls") as world:
+            await world.enumerate(OF_THE_SMDP[3], pooled=False)
+
+
+async def test_whoever_is_killed_in_a_transaction(world: World) -> None:
+    await world.enumerate(IN_A_TRANSACTION, statements=True)
 
 
 async def test_whoever_is_killed_over_postgresql(site: Site) -> None:
