@@ -295,7 +295,8 @@ async def test_an_smdp_that_forgets_calls_leaves_no_orphan_unsuspected() -> None
 
 
 async def test_whoever_is_killed_in_a_transaction(world: World) -> None:
-    await world.enumerate(IN_A_TRANSACTION, statements=True)
+    for way in (IN_A_TRANSACTION, DELETION_FIRST[1]):
+        await world.enumerate(way, statements=True)
 
 
 async def test_whoever_is_killed_over_postgresql(site: Site) -> None:

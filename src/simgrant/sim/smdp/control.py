@@ -146,7 +146,7 @@ class Control:
 
     def _profiles(self, query: str) -> list[Profile]:
         found = list(self._server.pool.profiles.values())
-        wanted = dict(parse_qsl(query)).get("profile_type")
+        wanted = dict(parse_qsl(query, keep_blank_values=True)).get("profile_type")
         return [each for each in found if wanted in (None, each.profile_type)]
 
     def _answer(self, request: Request) -> Answer | Awaitable[Answer]:
