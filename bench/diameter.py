@@ -38,6 +38,7 @@ from simgrant.telemetry.metrics import Metrics
 from simgrant.wire.diameter import base, swx
 from simgrant.wire.diameter.avps import SESSION_ID
 from simgrant.wire.diameter.message import pull_message, request
+from simgrant.wire.diameter.vectors import Brought, Scheme, Wanted
 
 CPU_US, BUILD_US, READ_US = 110, 15, 10
 """To stay below: of a fetch, of building a MAR, of reading an MAA."""
@@ -112,18 +113,18 @@ def _codec() -> tuple[float, float]:
     """Return microseconds to build a MAR and to read an MAA."""
     node = base.Node(f"ecs-0.{_REALM}", _REALM, "simgrant", (swx.APPLICATION,))
     fixed = swx.push_fixed(_REALM, "") + node.push_origin()
-    wanted = swx.AuthRequest(_IMSI, swx.Scheme.AKA)
+    wanted = Wanted(_IMSI, Scheme.AKA)
 
     def build() -> bytes:
         avps = SESSION_ID.push(f"{node.host};1;2") + fixed + swx.push_request(wanted)
         command = swx.Command.MULTIMEDIA_AUTH
         return request(command, swx.APPLICATION, avps, hop_by_hop=1, end_to_end=2)
 
-    item = swx.AuthItem(_IMSI, swx.Scheme.AKA, bytes(32), bytes(8), bytes(16), bytes(16))
+    item = Brought(_IMSI, Scheme.AKA, bytes(16), bytes(16), bytes(8), bytes(16), bytes(16))
     asked = pull_message(build())
     told = base.answer_with(node, asked, 0, base.Result.SUCCESS, swx.push_item(item))
 
-    def read() -> swx.AuthItem:
+    def read() -> Brought:
         avps = pull_message(told).avps
         base.pull_result(avps)
         return swx.pull_item(avps)

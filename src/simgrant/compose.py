@@ -26,7 +26,7 @@ from prometheus_client import CollectorRegistry
 from simgrant.adapters.account_pins import embedded as embedded_pins
 from simgrant.adapters.account_pins.embedded import EmbeddedPins
 from simgrant.adapters.address import embedded
-from simgrant.adapters.authn import local_auc, swx
+from simgrant.adapters.authn import cx, local_auc, s6a, swx
 from simgrant.adapters.bss import embedded as embedded_bss
 from simgrant.adapters.idp import oidc
 from simgrant.adapters.issuers import introspection, jwks
@@ -142,7 +142,6 @@ from simgrant.spec.version import FIRST, NEWEST
 from simgrant.telemetry.log import LineWriter, console_line
 from simgrant.telemetry.metrics import Metrics
 from simgrant.wire.diameter.base import Node
-from simgrant.wire.diameter.swx import APPLICATION as SWX
 from simgrant.wire.es2plus import Function
 from simgrant.wire.jwt import pull_keys
 from simgrant.wire.negotiate import Format
@@ -440,6 +439,9 @@ class DiameterWatch:
         self._metrics.count_diameter(peer, result, seconds)
 
 
+_INTERFACES = {"swx": swx, "s6a": s6a, "cx": cx}
+
+
 def open_diameter(loaded: Loaded, metrics: Metrics, *, worker: int = 0) -> DiameterNode | None:
     """Return our Diameter node, None where there is no HSS; it connects once it is run.
 
@@ -478,15 +480,19 @@ def open_diameter(loaded: Loaded, metrics: Metrics, *, worker: int = 0) -> Diame
                 watchdog=WatchdogRules(tw_s=settings.watchdog_s),
             )
         )
+    used = {table.interface for table in loaded.settings.hss.values()}
+    handlers = {
+        asked: handler for name in used for asked, handler in _INTERFACES[name].HANDLERS.items()
+    }
     node = Node(
         host=diameter_settings.origin_host(settings, worker),
         realm=diameter_settings.origin_realm(settings),
         product="simgrant",
-        applications=(SWX,),
+        applications=tuple(sorted({application for application, _ in handlers})),
         state_id=int(CLOCK.now()),
     )
     watch = DiameterWatch(metrics)
-    return DiameterNode(node, peers, watcher=watch, clock=CLOCK, handlers=swx.HANDLERS)
+    return DiameterNode(node, peers, watcher=watch, clock=CLOCK, handlers=handlers)
 
 
 def refuse_one_name(loaded: Loaded) -> None:
@@ -501,20 +507,31 @@ def hsss(loaded: Loaded, node: DiameterNode | None) -> dict[str, Vectors]:
     if node is None:
         return {}
     network = loaded.settings.auth.aka_prime_network
-    made = {
-        name: swx.open_vectors(
-            swx.Config(
-                route=RouteConfig(name=name, peers=table.peers, patience_s=table.patience_s),
-                realm=table.realm,
-                host=table.host,
-                network=network,
-            ),
-            node=node,
-        )
-        for name, table in loaded.settings.hss.items()
-    }
+    made = {name: _hss(name, table, node, network) for name, table in loaded.settings.hss.items()}
     of_tenant = diameter_settings.hss_of(loaded.settings.hss, loaded.tenants)
     return {tenant: made[name] for tenant, name in of_tenant.items()}
+
+
+def _hss(name: str, table: model.Hss, node: DiameterNode, network: str) -> Vectors:
+    route = RouteConfig(name=name, peers=table.peers, patience_s=table.patience_s)
+    realm, host = table.realm, table.host
+    match table.interface:
+        case "swx":
+            own = swx.Config(route=route, realm=realm, host=host, network=network)
+            return swx.open_vectors(own, node=node)
+        case "s6a":
+            plmn = table.visited_plmn
+            sgsn = s6a.Config(route=route, realm=realm, host=host, visited_plmn=plmn)
+            return s6a.open_vectors(sgsn, node=node)
+        case "cx":
+            cscf = cx.Config(
+                route=route,
+                realm=realm,
+                host=host,
+                domain=table.ims_domain,
+                server_name=table.server_name,
+            )
+            return cx.open_vectors(cscf, node=node)
 
 
 def open_smdps(loaded: Loaded) -> dict[str, dict[str, Smdp]]:

@@ -19,7 +19,7 @@ import pytest
 
 from simgrant import compose
 from simgrant.adapters import authn
-from simgrant.adapters.authn import local_auc, swx
+from simgrant.adapters.authn import cx, local_auc, s6a, swx
 from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.store import migrate
 from simgrant.config.load import load
@@ -43,6 +43,7 @@ from simgrant.ports.store import NewSubscription
 from simgrant.ports.vectors import VectorRequest, Vectors
 from simgrant.sim.hss.faults import Fault, Plan
 from simgrant.sim.sims import DEMO_K, DEMO_OPC
+from simgrant.wire.diameter.base import pull_result
 from tests.unit.links.diameter.world import REALM
 from tests.unit.links.diameter.world import World as Diameter
 from tests.unit.links.diameter.world import world as diameter_world
@@ -53,7 +54,6 @@ IMSI = Imsi("001010000000001")
 STRANGER = Imsi("001010099999999")
 KEYS = Milenage(DEMO_K, DEMO_OPC)
 AHEAD = 1 << 46
-BOTH = pytest.mark.parametrize("variant", list(Variant))
 
 
 @dataclass
@@ -62,6 +62,8 @@ class World:
 
     vectors: Vectors
     diameter: Diameter | None = None
+    scheme: str = ""
+    """As an HSS calls what EAP-AKA is done with."""
     card: SoftUsim = field(default_factory=lambda: SoftUsim(KEYS))
 
     async def fetch(
@@ -119,10 +121,42 @@ async def _local(directory: Path) -> AsyncIterator[World]:
 async def _swx(_: Path) -> AsyncIterator[World]:
     async with diameter_world() as made:
         config = swx.Config(route=made.route.config, realm=REALM)
-        yield World(swx.open_vectors(config, node=made.node), made)
+        yield World(swx.open_vectors(config, node=made.node), made, "EAP-AKA")
 
 
-WORLDS: dict[str, Any] = {"local_auc": _local, "swx": _swx}
+@asynccontextmanager
+async def _cx(_: Path) -> AsyncIterator[World]:
+    async with diameter_world() as made:
+        config = cx.Config(
+            route=made.route.config,
+            realm=REALM,
+            domain="ims.mnc001.mcc001.3gppnetwork.org",
+            server_name="sip:ecs.example.com",
+        )
+        yield World(cx.open_vectors(config, node=made.node), made, "Digest-AKAv1-MD5")
+
+
+@asynccontextmanager
+async def _s6a(_: Path) -> AsyncIterator[World]:
+    async with diameter_world() as made:
+        config = s6a.Config(route=made.route.config, realm=REALM, visited_plmn="001-01")
+        yield World(s6a.open_vectors(config, node=made.node), made, "UTRAN")
+
+
+WORLDS: dict[str, Any] = {"local_auc": _local, "swx": _swx, "cx": _cx, "s6a": _s6a}
+HSSS = {name: WORLDS[name] for name in ("swx", "cx", "s6a")}
+PRIMES = ("local_auc", "swx")
+"""Those that have vectors for EAP-AKA'."""
+EACH_VARIANT = pytest.mark.parametrize(
+    ("world", "variant"),
+    [
+        (name, variant)
+        for name in MODULES
+        for variant in Variant
+        if variant is Variant.AKA or name in PRIMES
+    ],
+    indirect=["world"],
+)
 
 
 @pytest.fixture(params=MODULES)
@@ -132,9 +166,10 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         yield made
 
 
-@pytest.fixture
-async def hss(tmp_path: Path) -> AsyncIterator[World]:
-    async with _swx(tmp_path) as made:
+@pytest.fixture(params=HSSS)
+async def hss(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    opened: AbstractAsyncContextManager[World] = HSSS[request.param](tmp_path)
+    async with opened as made:
         yield made
 
 
@@ -149,7 +184,7 @@ def test_every_module_is_tried_and_has_its_two_names() -> None:
 # --- every source ------------------------------------------------------------------------------
 
 
-@BOTH
+@EACH_VARIANT
 async def test_a_vector_is_one_that_the_sim_believes_and_answers(
     world: World, variant: Variant
 ) -> None:
@@ -174,7 +209,7 @@ async def test_no_vector_comes_twice(world: World) -> None:
         assert isinstance(world.card.authenticate(vector.rand, vector.autn), UsimSuccess)
 
 
-@BOTH
+@EACH_VARIANT
 async def test_a_sim_that_is_ahead_is_caught_up_with(world: World, variant: Variant) -> None:
     card = SoftUsim(KEYS, taken=[AHEAD | ind for ind in range(32)])
     vector = await world.fetch(variant)
@@ -350,10 +385,62 @@ async def test_an_hss_that_comes_back_serves_again(hss: World) -> None:
     await hss.fetch()
 
 
-async def test_the_hss_is_told_the_imsi_the_network_and_the_auts(hss: World) -> None:
-    await hss.fetch(Variant.AKA_PRIME)
+async def test_the_hss_is_told_the_imsi_the_scheme_and_the_auts(hss: World) -> None:
+    await hss.fetch()
     with pytest.raises(AuthenticationRejected):
         await hss.fetch(resync=Resync(bytes(16), bytes(14)))
     first, second = _diameter(hss).hss.seen
-    assert (first.scheme, first.resync) == ("EAP-AKA'", False)
-    assert (second.scheme, second.resync) == ("EAP-AKA", True)
+    assert (first.scheme, first.resync) == (hss.scheme, False)
+    assert (second.scheme, second.resync) == (hss.scheme, True)
+
+
+async def test_for_aka_prime_swx_is_told_the_network(tmp_path: Path) -> None:
+    async with _swx(tmp_path) as hss:
+        await hss.fetch(Variant.AKA_PRIME)
+        (seen,) = _diameter(hss).hss.seen
+    assert (seen.scheme, seen.result) == ("EAP-AKA'", (0, 2001))
+
+
+@pytest.mark.parametrize("name", sorted(HSSS.keys() - PRIMES))
+async def test_where_there_are_no_vectors_for_aka_prime_nobody_is_asked(
+    name: str, tmp_path: Path
+) -> None:
+    async with HSSS[name](tmp_path) as hss:
+        with pytest.raises(PeerMisbehaved) as raised:
+            await hss.fetch(Variant.AKA_PRIME)
+        assert raised.value.reason == "hss_scheme_unsupported"
+        assert not _diameter(hss).hss.seen
+
+
+@pytest.mark.spec("TS 29.272 §7.2.6")
+async def test_a_vector_of_eutran_is_none(tmp_path: Path) -> None:
+    async with _s6a(tmp_path) as hss:
+        _diameter(hss).hss.plan = Plan(fault=Fault.OTHER_SCHEME)
+        with pytest.raises(PeerMisbehaved) as raised:
+            await hss.fetch()
+    assert raised.value.reason == "hss_other_scheme"
+    assert raised.value.for_operator == "home: its vector is of E-UTRAN, not UTRAN"
+
+
+PUSHED = [
+    ("swx", 16777265, 305, (10415, 5001)),
+    ("swx", 16777265, 304, (10415, 5001)),
+    ("cx", 16777216, 305, (10415, 5001)),
+    ("cx", 16777216, 304, (10415, 5001)),
+    ("s6a", 16777251, 317, (0, 2001)),
+    ("s6a", 16777251, 319, (10415, 5001)),
+    ("s6a", 16777251, 320, (10415, 5001)),
+    ("s6a", 16777251, 322, (0, 2001)),
+    ("s6a", 16777251, 316, (0, 3001)),
+]
+
+
+@pytest.mark.parametrize(("name", "application", "command", "result"), PUSHED)
+async def test_what_an_hss_tells_is_answered_as_by_who_has_no_such_user(
+    name: str, application: int, command: int, result: tuple[int, int], tmp_path: Path
+) -> None:
+    async with HSSS[name](tmp_path) as world:
+        made = _diameter(world)
+        made.hss.push(command, IMSI.digits, application)
+        await made.until(lambda: made.hss.told)
+        assert pull_result(made.hss.told[0].avps) == result

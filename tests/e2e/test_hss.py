@@ -127,6 +127,35 @@ async def test_a_phone_gets_its_document_with_a_vector_of_the_hss(site: Site) ->
         assert KEY.hex() not in text
 
 
+OVER = [
+    (
+        {
+            "hss.sim.interface": "cx",
+            "hss.sim.ims_domain": "ims.mnc001.mcc001.3gppnetwork.org",
+            "hss.sim.server_name": "sip:ecs.ims.mnc001.mcc001.3gppnetwork.org",
+        },
+        "Digest-AKAv1-MD5",
+    ),
+    ({"hss.sim.interface": "s6a", "hss.sim.visited_plmn": "001-01"}, "UTRAN"),
+]
+
+
+@pytest.mark.parametrize(("own", "scheme"), OVER, ids=["cx", "s6a"])
+async def test_a_phone_gets_its_document_over_each_interface(
+    site: Site, own: dict[str, str], scheme: str
+) -> None:
+    port = free_port()
+    async with played(site.directory, port) as hss, phone() as ours, phone(1, ahead=True) as late:
+        node = await start(site, port, **own)
+        assert vowifi_of(await ours.full(node)) == ENABLED
+        seen = await hss.line()
+        assert (seen["interface"], seen["scheme"]) == (own["hss.sim.interface"], scheme)
+        assert vowifi_of(await late.full(node)) == ENABLED
+        assert [(await hss.line())["resync"] for _ in range(2)] == [False, True]
+        assert vowifi_of(await ours.fast(node)) == ENABLED
+        assert node.stop() == 0
+
+
 async def test_each_worker_is_a_peer_of_its_own(site: Site) -> None:
     port = free_port()
     async with played(site.directory, port) as hss:

@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from simgrant.adapters.authn import swx
+from simgrant.adapters.authn import cx, s6a, swx
 from simgrant.eap.milenage import Milenage
 from simgrant.eap.packet import Variant
 from simgrant.eap.usim import SoftUsim, UsimSuccess, UsimSyncFailure
@@ -37,13 +37,15 @@ from simgrant.sim.hss.faults import Fault, Plan
 from simgrant.sim.hss.server import HssServer
 from simgrant.sim.sims import DEMO_K, DEMO_OPC, demo_sims
 from simgrant.wire.diameter.base import Node, pull_result
-from simgrant.wire.diameter.swx import APPLICATION, Command
+from simgrant.wire.diameter.swx import Command
 
 REALM = "epc.mnc001.mcc001.3gppnetwork.org"
 HSS, HSS_ADDRESS = f"hss.{REALM}", "10.99.0.9"
 RELAYS = {"dra1": "10.99.0.1", "dra2": "10.99.0.2"}
 IMSI = Imsi("001010000000001")
 KEYS = Milenage(DEMO_K, DEMO_OPC)
+HANDLERS = {**swx.HANDLERS, **s6a.HANDLERS, **cx.HANDLERS}
+APPLICATIONS = tuple(sorted({application for application, _ in HANDLERS}))
 _WAIT_S = 60.0
 
 
@@ -129,12 +131,21 @@ class World:
         self.node = node
         self.diary = diary
         self.hss = hss
-        config = swx.Config(
-            route=RouteConfig(name="home", peers=tuple(RELAYS), patience_s=2.0),
+        route = RouteConfig(name="home", peers=tuple(RELAYS), patience_s=2.0)
+        config = swx.Config(route=route, realm=REALM, host=HSS)
+        self.vectors = swx.open_vectors(config, node=node)
+        sgsn = s6a.Config(route=route, realm=REALM, host=HSS, visited_plmn="001-01")
+        cscf = cx.Config(
+            route=route,
             realm=REALM,
             host=HSS,
+            domain="ims.mnc001.mcc001.3gppnetwork.org",
+            server_name="sip:ecs.example.com",
         )
-        self.vectors = swx.open_vectors(config, node=node)
+        self.others = {
+            "s6a": s6a.open_vectors(sgsn, node=node),
+            "cx": cx.open_vectors(cscf, node=node),
+        }
 
     async def until(self, condition: Any) -> None:
         async with asyncio.timeout(_WAIT_S):
@@ -166,6 +177,12 @@ async def scenes(world: World, relays: dict[str, subprocess.Popen[bytes]]) -> di
     found["through"] = hss.seen[-1].peer
     vector = await world.fetch(Variant.AKA_PRIME)
     found["prime"] = isinstance(card.authenticate(vector.rand, vector.autn), UsimSuccess)
+
+    for name, vectors in world.others.items():
+        asked = VectorRequest("default", IMSI, Variant.AKA)
+        vector = await vectors.fetch(asked, deadline=time.monotonic() + 10)
+        found[name] = isinstance(card.authenticate(vector.rand, vector.autn), UsimSuccess)
+    found["interfaces"] = [each.interface for each in list(hss.seen)[-2:]]
 
     ahead = SoftUsim(KEYS, taken=[1 << 46 | ind for ind in range(32)])
     refused = ahead.authenticate(vector.rand, vector.autn)
@@ -230,8 +247,8 @@ async def main(folder: Path) -> dict[str, Any]:
         )
         for number, (name, address) in enumerate(RELAYS.items())
     ]
-    us = Node(f"ecs-0.{REALM}", REALM, "simgrant", (APPLICATION,), int(time.time()))
-    node = DiameterNode(us, peers, watcher=diary, clock=Clock(), handlers=swx.HANDLERS)
+    us = Node(f"ecs-0.{REALM}", REALM, "simgrant", APPLICATIONS, int(time.time()))
+    node = DiameterNode(us, peers, watcher=diary, clock=Clock(), handlers=HANDLERS)
     running = asyncio.create_task(node.run())
     world = World(node, diary, hss)
     try:

@@ -20,6 +20,7 @@ from simgrant.eap.packet import Variant
 from simgrant.eap.vector import Resync
 from simgrant.errors import UnknownIdentity
 from simgrant.identities import Imsi
+from simgrant.links.diameter.hss import HssVectors
 from simgrant.links.diameter.node import DiameterNode, RouteConfig
 from simgrant.links.diameter.peer import PeerConfig, State
 from simgrant.links.diameter.watchdog import WatchdogRules
@@ -46,7 +47,7 @@ class Foreign:
     process: Process
     node: DiameterNode
     diary: Diary
-    vectors: swx.Swx
+    vectors: HssVectors
 
     async def line(self) -> dict[str, Any]:
         """Return the next thing that it says."""

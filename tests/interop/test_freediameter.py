@@ -70,6 +70,12 @@ def test_a_vector_comes_through_and_is_good(seen: dict[str, Any]) -> None:
     assert seen["through"] == f"dra1.{REALM}"
 
 
+def test_vectors_of_s6a_and_cx_come_through(seen: dict[str, Any]) -> None:
+    assert seen["s6a"]
+    assert seen["cx"]
+    assert seen["interfaces"] == ["s6a", "cx"]
+
+
 def test_a_resynchronisation_comes_through(seen: dict[str, Any]) -> None:
     assert seen["resync"]
 

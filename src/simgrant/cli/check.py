@@ -201,7 +201,9 @@ def _hsss(loaded: Loaded) -> Iterator[Finding]:
         peers = [settings.diameter_peers[peer] for peer in hss.peers]
         places = ", ".join("{}:{}".format(*place(peer)) for peer in peers)
         tenants = ", ".join(tenant for tenant, of in served.items() if of == name) or "nobody"
-        yield Finding(Level.OK, "hss", f"{name}: {hss.realm} by {places}, for {tenants}")
+        yield Finding(
+            Level.OK, "hss", f"{name}: {hss.realm} over {hss.interface} by {places}, for {tenants}"
+        )
         if not all(peer.tls for peer in peers):
             text = f"{name}: vectors travel in clear; keep them in a network of your own"
             yield Finding(Level.WARNING, "hss", text)

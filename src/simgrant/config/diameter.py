@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from simgrant.config.model import Diameter, DiameterPeer, Hss, Settings
 from simgrant.wire.diameter.avps import is_identity
+from simgrant.wire.diameter.s6a import push_plmn
 
 _WORKER: Final = "%d"
 _PORT, _TLS_PORT = 3868, 5658
 """RFC 6733 §11.4."""
+_SIP_URI: Final = re.compile(r"sips?:[!-~]{1,250}", re.ASCII)
 
 
 def origin_host(diameter: Diameter, worker: int) -> str:
@@ -65,6 +68,12 @@ def diameter_problems(settings: Settings, tenants: Iterable[str]) -> Iterator[st
     for name, hss in settings.hss.items():
         where = f"hss.{name}"
         yield from _hss_problems(where, hss, settings.diameter_peers)
+        yield from _interface_problems(where, hss)
+        if settings.auth.aka_prime and hss.interface != "swx":
+            yield (
+                f"auth.aka_prime: {where} has no vectors for EAP-AKA' over {hss.interface}, "
+                "only swx has them"
+            )
         for tenant in hss.tenants or ("",):
             if tenant and tenant not in known:
                 yield f"{where}: there is no tenant {tenant}"
@@ -125,3 +134,36 @@ def _hss_problems(where: str, hss: Hss, peers: Mapping[str, DiameterPeer]) -> It
     )
     if not 0.05 <= hss.patience_s <= 29:
         yield f"{where}.patience_s: {hss.patience_s} is not within 0.05 to 29"
+
+
+def _interface_problems(where: str, hss: Hss) -> Iterator[str]:
+    """Name what the interface needs and has not, and what is set for another one."""
+    for key, value, interface, problem in (
+        ("visited_plmn", hss.visited_plmn, "s6a", _plmn_problem),
+        ("ims_domain", hss.ims_domain, "cx", _domain_problem),
+        ("server_name", hss.server_name, "cx", _uri_problem),
+    ):
+        if value and hss.interface != interface:
+            yield f"{where}.{key}: is for {interface}, and the interface is {hss.interface}"
+        elif not value and hss.interface == interface:
+            yield f"{where}.{key}: must be set for {interface}"
+        elif value and (text := problem(value)):
+            yield f"{where}.{key}: {text}"
+
+
+def _plmn_problem(value: str) -> str:
+    try:
+        push_plmn(value)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _domain_problem(value: str) -> str:
+    return "" if is_identity(value) else f"{value!r} is no name of a domain"
+
+
+def _uri_problem(value: str) -> str:
+    if _SIP_URI.fullmatch(value):
+        return ""
+    return f"{value!r} is no SIP URI; one such as sip:ecs.example.com is meant"

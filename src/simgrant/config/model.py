@@ -218,8 +218,11 @@ class DiameterPeer(Section, frozen=True):
 
 
 class Hss(Section, frozen=True):
-    """An HSS that vectors come from, over SWx (see [HSS](../hss.md))."""
+    """An HSS that vectors come from, by Diameter (see [HSS](../hss.md))."""
 
+    interface: Literal["swx", "s6a", "cx"] = "swx"
+    """What it is asked over: as an AAA server does (`swx`), as an SGSN (`s6a`) or as an S-CSCF
+    (`cx`). Only `swx` has vectors for EAP-AKA'."""
     tenants: tuple[str, ...] = ()
     """Tenants whose SIMs it knows; empty = all that no other table names."""
     peers: tuple[str, ...] = ()
@@ -228,6 +231,14 @@ class Hss(Section, frozen=True):
     """Its realm. Must be set."""
     host: str = ""
     """Its name; empty = whoever serves the realm."""
+    visited_plmn: str = ""
+    """Over `s6a`: the network that we say we ask from, such as `001-01`. Must be set there."""
+    ims_domain: str = ""
+    """Over `cx`: what follows the IMSI in a private identity, such as
+    `ims.mnc001.mcc001.3gppnetwork.org`. Must be set there."""
+    server_name: str = ""
+    """Over `cx`: the SIP URI that we say we are, such as `sip:ecs.example.com`. An HSS may note it
+    for the subscriber as his S-CSCF. Must be set there."""
     patience_s: float = 1.0
     """Seconds without an answer after which the request is sent to another peer, if there is
     one."""

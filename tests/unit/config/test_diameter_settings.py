@@ -21,6 +21,12 @@ US = '[diameter]\norigin_host = "ecs-%d.example.com"\n'
 PEER = '[diameter_peers.dra]\nhost = "dra.example.com"\n'
 HSS = '[hss.home]\nrealm = "example.com"\npeers = ["dra"]\n'
 WHOLE = US + PEER + HSS
+S6A = 'interface = "s6a"\n'
+CX = 'interface = "cx"\n'
+PLMN = 'visited_plmn = "310-410"\n'
+DOMAIN = 'ims_domain = "ims.example.com"\n'
+SERVER = 'server_name = "sip:ecs.example.com"\n'
+SWX_ID, CX_ID, S6A_ID = 16777265, 16777216, 16777251
 TENANTS = '[tenants.red]\nplmns = ["001-02"]\n[tenants.blue]\nplmns = ["001-03"]\n'
 
 
@@ -45,6 +51,28 @@ async def test_an_hss_serves_every_tenant_that_no_other_names(tmp_path: Path) ->
     found = compose.hsss(loaded, node)
     assert found.keys() == {"red", "blue", "default"}
     assert found["blue"] is found["default"] is not found["red"]
+
+
+@pytest.mark.parametrize(
+    ("own", "applications"),
+    [
+        ("", (SWX_ID,)),
+        (S6A + PLMN, (S6A_ID,)),
+        (CX + DOMAIN + SERVER, (CX_ID,)),
+        (
+            CX + DOMAIN + SERVER + HSS.replace("home", "red") + 'tenants = ["red"]\n',
+            (CX_ID, SWX_ID),
+        ),
+    ],
+)
+async def test_an_hss_is_asked_over_its_interface_and_we_say_that_we_know_no_other(
+    tmp_path: Path, own: str, applications: tuple[int, ...]
+) -> None:
+    loaded = read(tmp_path, WHOLE + own + TENANTS)
+    node = compose.open_diameter(loaded, metrics())
+    assert node is not None
+    assert node.node.applications == applications
+    assert "default" in compose.hsss(loaded, node)
 
 
 async def test_without_an_hss_there_is_no_diameter(tmp_path: Path) -> None:
@@ -122,6 +150,25 @@ def test_a_peer_is_where_its_address_says(settings: dict[str, Any], found: tuple
             US + PEER + PEER.replace(".dra]", ".two]") + HSS,
             "diameter_peers.two: dra.example.com is also dra's",
         ),
+        (WHOLE + 'interface = "s6b"\n', "Invalid enum value 's6b'"),
+        (WHOLE + S6A, "hss.home.visited_plmn: must be set for s6a"),
+        (WHOLE + S6A + 'visited_plmn = "00101"\n', "hss.home.visited_plmn: '00101' is no network"),
+        (WHOLE + PLMN, "hss.home.visited_plmn: is for s6a, and the interface is swx"),
+        (WHOLE + CX + SERVER, "hss.home.ims_domain: must be set for cx"),
+        (WHOLE + CX + DOMAIN, "hss.home.server_name: must be set for cx"),
+        (WHOLE + CX + SERVER + 'ims_domain = "a b"\n', "hss.home.ims_domain: 'a b' is no name"),
+        (
+            WHOLE + CX + DOMAIN + 'server_name = "ecs"\n',
+            "hss.home.server_name: 'ecs' is no SIP URI",
+        ),
+        (
+            "[auth]\naka_prime = true\n" + WHOLE + S6A + PLMN,
+            "auth.aka_prime: hss.home has no vectors for EAP-AKA' over s6a",
+        ),
+        (
+            "[auth]\naka_prime = true\n" + WHOLE + CX + DOMAIN + SERVER,
+            "auth.aka_prime: hss.home has no vectors for EAP-AKA' over cx",
+        ),
         (WHOLE + "relm = 1\n", "unknown key hss.home.relm (did you mean realm?)"),
     ],
 )
@@ -138,7 +185,7 @@ def test_check_config_tells_of_hsss_and_asks_nobody(tmp_path: Path) -> None:
     said = CliRunner().invoke(app, ["--config", str(file), "check-config"]).output
     words = " ".join(said.split())
     assert "we are ecs-0.example.com" in words
-    assert "home: example.com by dra.example.com:3868, for default" in words
+    assert "home: example.com over swx by dra.example.com:3868, for default" in words
     assert "vectors travel in clear" in words
     assert "diameter_peers.spare leads to no HSS" in words
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from simgrant.cli.app import app
+from simgrant.config.load import load
 from simgrant.links.diameter.peer import State
+from simgrant.sim.hss.command import Interface, settings_for
 from simgrant.sim.hss.control import Control
 from simgrant.sim.hss.faults import Fault, Plan
 from simgrant.sim.http import HttpClient, Url
@@ -103,3 +106,17 @@ def test_what_makes_no_sense_is_refused(options: tuple[str, ...], problem: str) 
     ran = CliRunner().invoke(app, ["sim", "hss", "--port", "0", *options])
     assert ran.exit_code == 2
     assert problem in " ".join(ran.output.split())
+
+
+@pytest.mark.parametrize("interface", list(Interface))
+def test_the_settings_that_it_prints_are_those_of_a_server(
+    interface: Interface, tmp_path: Path
+) -> None:
+    file = tmp_path / "simgrant.toml"
+    file.write_text(
+        settings_for(
+            interface, host="hss.example.com", realm="example.com", address="127.0.0.1:1", tls=False
+        )
+    )
+    (hss,) = load(file, {}).settings.hss.values()
+    assert hss.interface == interface

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from simgrant.spec.diameter import IETF, TGPP, dictionary, result_name
-from simgrant.wire.diameter import base, message, swx
+from simgrant.wire.diameter import base, cx, message, s6a, swx
 
 ROWS = dictionary()
 
 
 def test_commands_are_those_of_the_table() -> None:
     codes = {row.code for row in ROWS.commands.values()}
-    assert {*base.Command, *swx.Command} <= codes
+    assert {*base.Command, *swx.Command, *cx.Command, *s6a.Command} <= codes
+    for row in ROWS.commands.values():
+        if row.application == "3GPP S6a":
+            assert s6a.Command(row.code).name == row.name.upper().replace("-", "_")
     assert ROWS.commands["Multimedia-Auth"].code == swx.Command.MULTIMEDIA_AUTH
 
 
@@ -21,6 +24,8 @@ def test_results_are_those_of_the_table() -> None:
 
 def test_applications_are_those_of_3gpp() -> None:
     assert swx.APPLICATION == 16777265
+    assert cx.APPLICATION == 16777216
+    assert s6a.APPLICATION == 16777251
     assert base.RELAY == 0xFFFFFFFF
 
 

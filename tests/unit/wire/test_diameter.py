@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from simgrant.spec.diameter import IETF, TGPP, dictionary, result_name
 from simgrant.wire.diameter import avps as every
-from simgrant.wire.diameter import base, swx
+from simgrant.wire.diameter import base, cx, s6a, swx
 from simgrant.wire.diameter.avps import (
     HOST_IP_ADDRESS,
     ORIGIN_HOST,
@@ -37,14 +37,21 @@ from simgrant.wire.diameter.message import (
     request,
 )
 from simgrant.wire.diameter.stream import Splitter
+from simgrant.wire.diameter.vectors import Brought, Scheme, Wanted
 from tests.vectors import load
 
 FOREIGN = {case["name"]: bytes.fromhex(case["message"]) for case in load("diameter")}
 NODE = base.Node("ecs-0.example.net", "example.net", "simgrant", (swx.APPLICATION,), 1_700_000_000)
 HSS = base.Node("hss.example.net", "example.net", "hss", (swx.APPLICATION,))
 IMSI = "001010000000001"
-ITEM = swx.AuthItem(
-    IMSI, "EAP-AKA", bytes(range(32)), bytes(range(0x40, 0x48)), b"\xcc" * 16, b"\xdd" * 16
+ITEM = Brought(
+    IMSI,
+    "EAP-AKA",
+    bytes(range(16)),
+    bytes(range(16, 32)),
+    bytes(range(0x40, 0x48)),
+    b"\xcc" * 16,
+    b"\xdd" * 16,
 )
 KINDS = {name: kind for name, kind in vars(every).items() if isinstance(kind, AvpKind)}
 HEADERS = st.builds(
@@ -64,7 +71,7 @@ ANY_AVPS = st.lists(
 
 
 def mar(**wanted: str | bytes) -> bytes:
-    asked = swx.AuthRequest(IMSI, **{"scheme": swx.Scheme.AKA, **wanted})  # type: ignore[arg-type]
+    asked = Wanted(IMSI, **{"scheme": Scheme.AKA, **wanted})  # type: ignore[arg-type]
     return request(
         swx.Command.MULTIMEDIA_AUTH,
         swx.APPLICATION,
@@ -107,6 +114,39 @@ def test_our_mar_has_the_avps_that_theirs_has() -> None:
     assert ours[:4] == theirs[:4]
     assert pull_header(ours) == pull_header(theirs)
     assert _set(ours) == _set(theirs)
+
+
+def _asked(application: int, command: int, avps: bytes) -> bytes:
+    session = SESSION_ID.push("ecs-0.example.net;1;2") + NODE.push_origin()
+    return request(
+        command, application, session + avps, hop_by_hop=0x01020304, end_to_end=0x0A0B0C0D
+    )
+
+
+def test_our_air_has_the_avps_that_theirs_has() -> None:
+    fixed = s6a.push_fixed("example.net", "hss.example.net", visited_plmn="001-01")
+    own = s6a.push_request(Wanted(IMSI, Scheme.UTRAN, bytes(range(30))))
+    ours = _asked(s6a.APPLICATION, s6a.Command.AUTHENTICATION_INFORMATION, fixed + own)
+    theirs = FOREIGN["air_resync"]
+    assert pull_header(ours) == pull_header(theirs)
+    assert _set(ours) == _set(theirs)
+
+
+def test_our_mar_of_cx_has_the_avps_that_theirs_has() -> None:
+    server = "sip:ecs.example.net"
+    fixed = cx.push_fixed("example.net", "hss.example.net", server_name=server)
+    own = cx.push_request(Wanted(f"{IMSI}@ims.example.net", Scheme.IMS_AKA, bytes(range(30))))
+    ours = _asked(cx.APPLICATION, cx.Command.MULTIMEDIA_AUTH, fixed + own)
+    theirs = FOREIGN["cx_mar_resync"]
+    assert pull_header(ours) == pull_header(theirs)
+    assert _set(ours) == _set(theirs)
+
+
+def test_their_aia_is_read() -> None:
+    found = s6a.pull_item(pull_message(FOREIGN["aia"]).avps)
+    assert found == replace(ITEM, user_name="", scheme=Scheme.UTRAN)
+    found = s6a.pull_item(pull_message(FOREIGN["aia_eutran"]).avps)
+    assert found == replace(ITEM, user_name="", scheme=Scheme.E_UTRAN, ck=b"", ik=b"")
 
 
 def test_our_cer_has_the_avps_that_theirs_has() -> None:
@@ -170,8 +210,78 @@ def test_every_avp_is_read_as_it_was_written(name: str, data: st.DataObject) -> 
 def test_a_mar_is_read_as_it_was_written(
     user: str, scheme: str, resync: bytes, network: str
 ) -> None:
-    wanted = swx.AuthRequest(user, scheme, resync, network)
+    wanted = Wanted(user, scheme, resync, network)
     assert swx.pull_request(pull_avps(swx.push_request(wanted))) == wanted
+
+
+@given(st.text(max_size=20), st.text(max_size=20), st.binary(max_size=40))
+def test_a_mar_of_cx_is_read_as_it_was_written(user: str, scheme: str, resync: bytes) -> None:
+    wanted = Wanted(user, scheme, resync)
+    avps = cx.push_fixed("example.net", "", server_name="sip:ecs") + cx.push_request(wanted)
+    assert cx.pull_request(pull_avps(avps)) == wanted
+    # It lacks Server-Name, or it is another application's.
+    for other in (cx.push_request(wanted), swx.push_request(wanted)):
+        with pytest.raises(BadDiameter) as raised:
+            cx.pull_request(pull_avps(other))
+        assert raised.value.fault is Fault.MISSING_AVP
+
+
+@given(st.text(max_size=20), st.binary(max_size=40))
+def test_an_air_is_read_as_it_was_written(user: str, resync: bytes) -> None:
+    wanted = Wanted(user, Scheme.UTRAN, resync)
+    avps = s6a.push_fixed("example.net", "", visited_plmn="001-01") + s6a.push_request(wanted)
+    assert s6a.pull_request(pull_avps(avps)) == wanted
+
+
+_PART = st.binary(max_size=40)
+_BROUGHT = st.builds(
+    Brought,
+    user_name=st.text(max_size=20),
+    scheme=st.just(Scheme.UTRAN),
+    rand=st.binary(min_size=16, max_size=16),
+    autn=_PART,
+    xres=_PART,
+    ck=st.binary(min_size=1, max_size=40),
+    ik=st.binary(min_size=1, max_size=40),
+)
+
+
+@given(_BROUGHT)
+def test_an_answer_is_read_as_it_was_written(item: Brought) -> None:
+    for each in (swx, cx):
+        assert each.pull_item(pull_avps(each.push_item(item))) == item
+    assert s6a.pull_item(pull_avps(s6a.push_item(item))) == replace(item, user_name="")
+
+
+@given(_BROUGHT, st.binary(min_size=32, max_size=32))
+def test_of_a_vector_of_eutran_no_keys_are_had(item: Brought, kasme: bytes) -> None:
+    found = s6a.pull_item(pull_avps(s6a.push_eutran_item(item, kasme)))
+    assert found == replace(item, user_name="", scheme=Scheme.E_UTRAN, ck=b"", ik=b"")
+
+
+@given(_BROUGHT, _BROUGHT, st.booleans())
+def test_where_both_come_that_of_utran_is_taken(item: Brought, other: Brought, first: bool) -> None:
+    utran = pull_avps(s6a.push_item(item)).need(every.AUTHENTICATION_INFO).push()
+    eutran = pull_avps(s6a.push_eutran_item(other, bytes(32))).need(every.AUTHENTICATION_INFO)
+    parts = (utran, eutran.push()) if first else (eutran.push(), utran)
+    found = s6a.pull_item(pull_avps(every.AUTHENTICATION_INFO.wrap(b"".join(parts))))
+    assert found == replace(item, user_name="")
+
+
+@pytest.mark.spec("TS 29.272 §7.3.9")
+@pytest.mark.parametrize(
+    ("plmn", "data"), [("001-01", "00f110"), ("310-410", "130014"), ("262-01", "62f210")]
+)
+def test_a_network_is_three_bytes(plmn: str, data: str) -> None:
+    assert s6a.push_plmn(plmn).hex() == data
+
+
+@pytest.mark.parametrize(
+    "plmn", ["", "00101", "001-1", "001-0101", "01-001", "a01-01", "\u0660\u0660\u0661-01"]
+)
+def test_what_is_no_network_is_refused(plmn: str) -> None:
+    with pytest.raises(ValueError, match="is no network"):
+        s6a.push_plmn(plmn)
 
 
 def test_an_answer_repeats_what_leads_back() -> None:
@@ -291,7 +401,11 @@ def _read_all(data: bytes) -> None:
     for kind in KINDS.values():
         with contextlib.suppress(BadDiameter):
             message.avps.get(kind)
-    for pull in (base.pull_capabilities, base.pull_result, swx.pull_request, swx.pull_item):
+    for pull in (
+        *(base.pull_capabilities, base.pull_result),
+        *(swx.pull_request, swx.pull_item, cx.pull_request, cx.pull_item),
+        *(s6a.pull_request, s6a.pull_item),
+    ):
         with contextlib.suppress(BadDiameter):
             pull(message.avps)
 
@@ -304,7 +418,7 @@ def test_any_bytes_are_a_message_or_bad_diameter(data: bytes) -> None:
         _read_all(push_message(Header(0, 0, 303, 0, 0, 0), data + b"\0" * (-len(data) % 4)))
 
 
-@given(st.sampled_from(["cer", "mar_resync", "maa", "maa_user_unknown"]), st.data())
+@given(st.sampled_from(sorted(FOREIGN)), st.data())
 def test_a_message_with_changed_bytes_is_one_or_bad_diameter(
     name: str, data: st.DataObject
 ) -> None:

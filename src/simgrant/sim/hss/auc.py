@@ -12,11 +12,16 @@ from simgrant.eap.milenage import Milenage
 from simgrant.nouns import noun
 from simgrant.sim.sims import Sim
 from simgrant.spec.diameter import TGPP
-from simgrant.wire.diameter.swx import RESYNC_BYTES, AuthItem, AuthRequest, Scheme
+from simgrant.wire.diameter.vectors import RAND_BYTES, RESYNC_BYTES, Brought, Scheme, Wanted
 
 _IND_BITS: Final = 5
-_AMF: Final = {Scheme.AKA: b"\x00\x00", Scheme.AKA_PRIME: b"\x80\x00"}
-_RAND_BYTES: Final = 16
+_AMF: Final = {
+    Scheme.AKA: b"\x00\x00",
+    Scheme.AKA_PRIME: b"\x80\x00",
+    Scheme.IMS_AKA: b"\x00\x00",
+    Scheme.UTRAN: b"\x00\x00",
+    Scheme.E_UTRAN: b"\x80\x00",
+}
 UNKNOWN_USER: Final = (TGPP, 5001)
 NO_SUCH_SCHEME: Final = (TGPP, 5006)
 BAD_AUTS: Final = (TGPP, 5012)
@@ -39,8 +44,11 @@ class Auc:
         self._sqn: dict[str, int] = {}
         self._knows_prime = knows_prime
 
-    def item(self, wanted: AuthRequest, *, wrong: bool = False) -> AuthItem:
-        """Return a vector as an answer has it, of a wrong key if told so; Refusal."""
+    def item(self, wanted: Wanted, *, wrong: bool = False) -> Brought:
+        """Return a vector as an answer has it, of a wrong key if told so; Refusal.
+
+        That of E-UTRAN has CK and IK too, of which KASME is made.
+        """
         digits = wanted.user_name.partition("@")[0]
         sim = self._sims.get(digits)
         if sim is None:
@@ -54,14 +62,14 @@ class Auc:
         if wrong:
             keys = Milenage(bytes(len(sim.k)), sim.opc)
         vector = keys.generate(
-            os.urandom(_RAND_BYTES), sqn=self._next(sim), amf=_AMF[Scheme(wanted.scheme)]
+            os.urandom(RAND_BYTES), sqn=self._next(sim), amf=_AMF[Scheme(wanted.scheme)]
         )
         ck, ik = vector.ck, vector.ik
         if prime:
             name = wanted.network.encode()
             ck, ik = bind_to_network(ck, ik, autn=vector.autn, network_name=name)
-        return AuthItem(
-            wanted.user_name, wanted.scheme, vector.rand + vector.autn, vector.xres, ck, ik
+        return Brought(
+            wanted.user_name, wanted.scheme, vector.rand, vector.autn, vector.xres, ck, ik
         )
 
     def _next(self, sim: Sim) -> int:
@@ -70,7 +78,7 @@ class Auc:
         return sqn
 
     def _take_over(self, digits: str, keys: Milenage, resync: bytes) -> None:
-        rand, auts = resync[:_RAND_BYTES], resync[_RAND_BYTES:]
+        rand, auts = resync[:RAND_BYTES], resync[RAND_BYTES:]
         sqn = open_auts(keys, rand, auts) if len(resync) == RESYNC_BYTES else None
         if sqn is None:
             raise Refusal(*BAD_AUTS)

@@ -7,6 +7,7 @@ import json
 import signal
 import ssl
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
@@ -25,6 +26,25 @@ _REALM: Final = "epc.mnc001.mcc001.3gppnetwork.org"
 _MOST_SIMS: Final = 1_000_000
 
 
+class Interface(StrEnum):
+    """What vectors are asked for over."""
+
+    SWX = "swx"
+    CX = "cx"
+    S6A = "s6a"
+
+
+_OF_INTERFACE: Final = {
+    Interface.SWX: "",
+    Interface.CX: (
+        'interface = "cx"\nims_domain = "ims.mnc001.mcc001.3gppnetwork.org"\n'
+        'server_name = "sip:ecs.ims.mnc001.mcc001.3gppnetwork.org"\n'
+    ),
+    Interface.S6A: 'interface = "s6a"\nvisited_plmn = "001-01"\n',
+}
+"""What the settings of the server have to say of it."""
+
+
 @named_noun
 class _Wanted:
     """What the options say."""
@@ -37,6 +57,7 @@ class _Wanted:
     tls: ssl.SSLContext | None
     plan: Plan | None
     control_port: int | None
+    interface: Interface
     knows_prime: bool
     as_lines: bool
 
@@ -71,12 +92,16 @@ def hss(
         int | None,
         typer.Option(min=0, max=65535, help="Port on 127.0.0.1 to switch faults on and off by."),
     ] = None,
+    interface: Annotated[
+        Interface, typer.Option(help="Which one the settings that it prints are for.")
+    ] = Interface.SWX,
     no_prime: Annotated[bool, typer.Option("--no-prime", help="Know nothing of EAP-AKA'.")] = False,
     as_lines: Annotated[bool, typer.Option("--json", help="One JSON object a request.")] = False,
 ) -> None:
-    """Play an HSS that gives vectors over SWx, until Ctrl-C; its SIMs are those of `sim handset`.
+    """Play an HSS that gives vectors over SWx, Cx and S6a, until Ctrl-C.
 
-    It says what to put into the settings. Nothing is kept: SIMs that are ahead resynchronise.
+    Its SIMs are those of `sim handset`. It says what to put into the settings, for one interface.
+    Nothing is kept: SIMs that are ahead resynchronise.
     """
     from simgrant.wire.diameter.avps import is_identity
 
@@ -99,6 +124,7 @@ def hss(
             tls=_tls(certificate, key, client_ca),
             plan=plan,
             control_port=control_port,
+            interface=interface,
             knows_prime=not no_prime,
             as_lines=as_lines,
         )
@@ -142,7 +168,14 @@ async def _serve(wanted: _Wanted) -> None:
             _write({**up, "control": levers})
         else:
             out = console()
-            out.print(_settings(wanted, address), markup=False, soft_wrap=True)
+            settings = settings_for(
+                wanted.interface,
+                host=wanted.host,
+                realm=wanted.realm,
+                address=address,
+                tls=wanted.tls is not None,
+            )
+            out.print(settings, markup=False, soft_wrap=True)
             out.print(f"# an HSS that knows {len(wanted.sims)} SIMs", markup=False)
             if levers:
                 out.print(f"# requests and faults: {levers}", markup=False)
@@ -153,12 +186,13 @@ async def _serve(wanted: _Wanted) -> None:
             await control.web.down()
 
 
-def _settings(wanted: _Wanted, address: str) -> str:
-    tls = "\ntls = true" if wanted.tls else ""
+def settings_for(interface: Interface, *, host: str, realm: str, address: str, tls: bool) -> str:
+    """Return the settings of a server that takes its vectors from such an HSS."""
+    own = "\ntls = true" if tls else ""
     return (
-        f'[diameter]\norigin_host = "ecs-%d.{wanted.realm}"\n\n'
-        f'[diameter_peers.sim]\nhost = "{wanted.host}"\naddress = "{address}"{tls}\n\n'
-        f'[hss.sim]\nrealm = "{wanted.realm}"\npeers = ["sim"]\n'
+        f'[diameter]\norigin_host = "ecs-%d.{realm}"\n\n'
+        f'[diameter_peers.sim]\nhost = "{host}"\naddress = "{address}"{own}\n\n'
+        f'[hss.sim]\nrealm = "{realm}"\npeers = ["sim"]\n{_OF_INTERFACE[interface]}'
     )
 
 
@@ -180,7 +214,8 @@ def _show(seen: Seen) -> None:
     resync = ", resynchronisation" if seen.resync else ""
     again = ", sent again" if seen.repeated else ""
     fault = f" ({seen.fault})" if seen.fault else ""
-    console().print(f"{seen.peer}: {seen.scheme}{resync}{again}: {seen.shown}{fault}", markup=False)
+    what = f"{seen.interface}, {seen.scheme}{resync}{again}"
+    console().print(f"{seen.peer}: {what}: {seen.shown}{fault}", markup=False)
 
 
 def _line(seen: Seen) -> None:

@@ -1,4 +1,4 @@
-"""An HSS over Diameter: connections, Multimedia-Auth, faults, and a list of who asked what."""
+"""An HSS over Diameter: connections, requests for vectors, faults, and a list of who asked what."""
 
 from __future__ import annotations
 
@@ -11,23 +11,20 @@ from dataclasses import replace
 from typing import Any, Final, cast
 
 from simgrant.nouns import noun
-from simgrant.sim.hss.auc import Auc, Refusal
+from simgrant.sim.hss.auc import NO_SUCH_SCHEME, Auc, Refusal
 from simgrant.sim.hss.faults import Fault, Plan
+from simgrant.sim.hss.interfaces import APPLICATIONS, INTERFACES, Interface, written
 from simgrant.spec.diameter import IETF, TGPP, result_name
 from simgrant.wire.diameter.avps import (
-    AUTH_SESSION_STATE,
     DESTINATION_HOST,
     DESTINATION_REALM,
     RESULT_CODE,
     SESSION_ID,
-    SIP_AUTH_DATA_ITEM,
-    SIP_AUTHENTICATE,
-    SIP_AUTHENTICATION_SCHEME,
-    SIP_AUTHORIZATION,
     USER_NAME,
 )
 from simgrant.wire.diameter.base import (
     COMMON,
+    NO_STATE,
     Cause,
     Command,
     Node,
@@ -55,29 +52,24 @@ from simgrant.wire.diameter.message import (
     request,
 )
 from simgrant.wire.diameter.stream import Splitter
-from simgrant.wire.diameter.swx import (
-    APPLICATION,
-    AuthItem,
-    pull_request,
-    push_item,
-)
-from simgrant.wire.diameter.swx import Command as SwxCommand
+from simgrant.wire.diameter.swx import APPLICATION
 
 PRODUCT: Final = "simgrant sim hss"
 _KEPT: Final = 10_000
 _GOOD_BYE_S: Final = 1.0
-_NO_STATE: Final = AUTH_SESSION_STATE.push(1)
 
 
 @noun
 class Seen:
-    """A Multimedia-Auth that came."""
+    """A request for a vector that came."""
 
     peer: str
     """Origin-Host of who is connected: the last relay, if there is one."""
     end_to_end: int
     repeated: bool
     """Whether it had the T flag."""
+    interface: str
+    """`swx`, `cx` or `s6a`."""
     scheme: str
     resync: bool
     fault: Fault | None
@@ -93,6 +85,7 @@ class Seen:
         """Return what JSON can have of it."""
         return {
             "peer": self.peer,
+            "interface": self.interface,
             "scheme": self.scheme,
             "resync": self.resync,
             "repeated": self.repeated,
@@ -117,7 +110,7 @@ class HssServer:
         tell: Callable[[Seen], None] = lambda _: None,
     ) -> None:
         """Take ``peers``, the Origin-Hosts that are let in; None = anybody."""
-        self.node = Node(host, realm, PRODUCT, (APPLICATION,), 1)
+        self.node = Node(host, realm, PRODUCT, APPLICATIONS, 1)
         self.auc = auc
         self.address = address
         self.port = port
@@ -185,7 +178,7 @@ class HssServer:
                 (
                     SESSION_ID.push(f"{self.node.host};1;{len(self.told)}"),
                     push_application(application),
-                    _NO_STATE,
+                    NO_STATE,
                     self.node.push_origin(),
                     DESTINATION_HOST.push(to or link.peer),
                     DESTINATION_REALM.push(self.node.realm),
@@ -215,8 +208,10 @@ class HssServer:
             self.plan = replace(plan, times=plan.times - 1) if plan.times > 1 else None
         return plan
 
-    def answer(self, asked: Message, plan: Plan | None) -> tuple[bytes, tuple[int, int]]:
-        """Return the answer to a Multimedia-Auth, and its result."""
+    def answer(
+        self, interface: Interface, asked: Message, plan: Plan | None
+    ) -> tuple[bytes, tuple[int, int]]:
+        """Return the answer to a request for a vector, and its result."""
         match plan.fault if plan else None:
             case Fault.UNKNOWN_USER:
                 return self._refused(asked, TGPP, 5001)
@@ -229,13 +224,16 @@ class HssServer:
                 return self._refused(asked, plan.vendor, plan.code)
         fault = plan.fault if plan else None
         try:
-            item = self.auc.item(pull_request(asked.avps), wrong=fault is Fault.WRONG_VECTOR)
+            wanted = interface.pull(asked.avps)
+            if wanted.scheme not in interface.schemes:
+                raise Refusal(*NO_SUCH_SCHEME)
+            item = self.auc.item(wanted, wrong=fault is Fault.WRONG_VECTOR)
         except BadDiameter as error:
             told = answer_fault(self.node, asked, error.fault, str(error))
             return told, (IETF, error.fault)
         except Refusal as refusal:
             return self._refused(asked, refusal.vendor, refusal.code)
-        avps = _NO_STATE + _written(item, fault)
+        avps = NO_STATE + written(interface, item, asked.avps, fault)
         told = answer_with(self.node, asked, IETF, Result.SUCCESS, avps)
         return _spoilt(told, fault), (IETF, Result.SUCCESS)
 
@@ -246,7 +244,7 @@ class HssServer:
         self._tell(seen)
 
     def _refused(self, asked: Message, vendor: int, code: int) -> tuple[bytes, tuple[int, int]]:
-        return answer_with(self.node, asked, vendor, code, _NO_STATE), (vendor, code)
+        return answer_with(self.node, asked, vendor, code, NO_STATE), (vendor, code)
 
 
 class Link(asyncio.Protocol):
@@ -329,10 +327,10 @@ class Link(asyncio.Protocol):
                 avps = RESULT_CODE.push(Result.SUCCESS) + hss.node.push_origin()
                 self._send(answer(header, avps))
                 hss.changed.set()
-            case SwxCommand.MULTIMEDIA_AUTH if header.application == APPLICATION:
-                self._multimedia_auth(asked)
+            case _ if interface := INTERFACES.get((header.application, header.command)):
+                self._vector(interface, asked)
             case _:
-                known = header.application == APPLICATION
+                known = header.application in APPLICATIONS
                 refusal = Result.COMMAND_UNSUPPORTED if known else Result.APPLICATION_UNSUPPORTED
                 self._send(answer_with(hss.node, asked, IETF, refusal))
 
@@ -347,16 +345,17 @@ class Link(asyncio.Protocol):
             self._transport.close()
         self._hss.changed.set()
 
-    def _multimedia_auth(self, asked: Message) -> None:
+    def _vector(self, interface: Interface, asked: Message) -> None:
         hss, plan = self._hss, self._hss.fault()
         fault = plan.fault if plan else None
-        told, result = hss.answer(asked, plan)
+        told, result = hss.answer(interface, asked, plan)
         hss.saw(
             Seen(
                 self.peer,
                 asked.header.end_to_end,
                 bool(asked.header.flags & RETRANSMITTED),
-                *_wanted(asked),
+                interface.name,
+                *_wanted(interface, asked),
                 fault,
                 result,
             )
@@ -379,31 +378,13 @@ class Link(asyncio.Protocol):
                 self._send(told)
 
 
-def _wanted(asked: Message) -> tuple[str, bool]:
+def _wanted(interface: Interface, asked: Message) -> tuple[str, bool]:
     """Return the scheme that is asked for, and whether it is a resynchronisation."""
     try:
-        wanted = pull_request(asked.avps)
+        wanted = interface.pull(asked.avps)
     except BadDiameter:
         return "", False
     return wanted.scheme, bool(wanted.resync)
-
-
-def _written(item: AuthItem, fault: Fault | None) -> bytes:
-    """Return a vector's AVPs, with what is to be wrong in them."""
-    match fault:
-        case Fault.SHORT_AUTN:
-            return push_item(replace(item, authenticate=item.authenticate[:-1]))
-        case Fault.OTHER_SCHEME:
-            return push_item(replace(item, scheme="Digest-AKAv1-MD5"))
-        case Fault.OTHER_USER:
-            return push_item(replace(item, user_name="999990000000000"))
-        case Fault.NO_KEYS:
-            return SIP_AUTH_DATA_ITEM.wrap(
-                SIP_AUTHENTICATION_SCHEME.push(item.scheme)
-                + SIP_AUTHENTICATE.push(item.authenticate)
-                + SIP_AUTHORIZATION.push(item.authorization)
-            )
-    return push_item(item)
 
 
 def _spoilt(told: bytes, fault: Fault | None) -> bytes:

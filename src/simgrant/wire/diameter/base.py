@@ -9,6 +9,9 @@ from simgrant.spec.diameter import IETF, TGPP, dictionary
 from simgrant.wire.diameter.avps import (
     ACCT_APPLICATION_ID,
     AUTH_APPLICATION_ID,
+    AUTH_SESSION_STATE,
+    DESTINATION_HOST,
+    DESTINATION_REALM,
     DISCONNECT_CAUSE,
     ERROR_MESSAGE,
     EXPERIMENTAL_RESULT,
@@ -31,6 +34,9 @@ COMMON: Final = 0
 """The application of these messages."""
 RELAY: Final = dictionary().applications["Relay"].id
 """What a relay says it can do: everything."""
+
+NO_STATE: Final = AUTH_SESSION_STATE.push(1)
+"""Nobody keeps a session: what 3GPP's applications say in each message."""
 
 
 class Command(Number):
@@ -117,6 +123,12 @@ def push_application(application: int) -> bytes:
     return VENDOR_SPECIFIC_APPLICATION_ID.wrap(
         VENDOR_ID.push(TGPP) + AUTH_APPLICATION_ID.push(application)
     )
+
+
+def push_destination(application: int, realm: str, host: str) -> bytes:
+    """Return whom a request of an application is for; ``host`` empty = any of the realm."""
+    meant = DESTINATION_HOST.push(host) if host else b""
+    return push_application(application) + NO_STATE + DESTINATION_REALM.push(realm) + meant
 
 
 def pull_capabilities(avps: Avps) -> Capabilities:

@@ -19,6 +19,7 @@ from simgrant.sim.hss.faults import Fault, Plan
 from simgrant.spec.diameter import IETF, TGPP
 from simgrant.wire.diameter import swx
 from simgrant.wire.diameter.base import Cause, pull_result
+from simgrant.wire.diameter.vectors import Scheme
 from tests.unit.links.diameter.world import (
     EAGER,
     IMSI,
@@ -39,7 +40,7 @@ async def test_a_request_is_answered() -> None:
     async with world() as made:
         told = await made.ask()
         assert told.result == SUCCESS
-        assert swx.pull_item(told.avps).scheme == swx.Scheme.AKA
+        assert swx.pull_item(told.avps).scheme == Scheme.AKA
         assert made.diary.results == [("hss0", "2001")]
         assert [seen.peer for seen in made.hss.seen] == [US.host]
 
@@ -375,7 +376,7 @@ async def test_what_is_told_about_registrations_is_answered_by_who_has_none(comm
 
 @pytest.mark.parametrize(
     ("command", "application", "code"),
-    [(999, swx.APPLICATION, 3001), (swx.Command.PUSH_PROFILE, 16777216, 3007), (258, 0, 3007)],
+    [(999, swx.APPLICATION, 3001), (swx.Command.PUSH_PROFILE, 16777217, 3007), (258, 0, 3007)],
 )
 async def test_what_nobody_here_knows_is_refused(command: int, application: int, code: int) -> None:
     async with world() as made:

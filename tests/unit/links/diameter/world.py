@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from simgrant.adapters.authn import cx, s6a
 from simgrant.adapters.authn import swx as adapter
 from simgrant.links.diameter.node import DiameterNode, Route, RouteConfig, Told
 from simgrant.links.diameter.peer import PeerConfig, State
@@ -21,9 +22,11 @@ from simgrant.sim.sims import demo_sims
 from simgrant.wire.diameter import swx
 from simgrant.wire.diameter.avps import SESSION_ID
 from simgrant.wire.diameter.base import Node
+from simgrant.wire.diameter.vectors import Scheme, Wanted
 
 REALM = "epc.mnc001.mcc001.3gppnetwork.org"
-US = Node(f"ecs-0.{REALM}", REALM, "simgrant", (swx.APPLICATION,), 1)
+HANDLERS = {**adapter.HANDLERS, **cx.HANDLERS, **s6a.HANDLERS}
+US = Node(f"ecs-0.{REALM}", REALM, "simgrant", tuple(sorted({each for each, _ in HANDLERS})), 1)
 IMSI = "001010000000001"
 QUICK = RetryRules(first_wait_s=0.002, longest_wait_s=0.01)
 NEVER_AGAIN = RetryRules(first_wait_s=3600, longest_wait_s=3600)
@@ -86,7 +89,7 @@ class World:
             SESSION_ID.push(self.node.session_id())
             + swx.push_fixed(REALM, "")
             + US.push_origin()
-            + swx.push_request(swx.AuthRequest(imsi, swx.Scheme.AKA))
+            + swx.push_request(Wanted(imsi, Scheme.AKA))
         )
         return await self.node.request(
             self.route,
@@ -148,7 +151,7 @@ async def world(
         peer_config(hss, number, **{**of_all, **(peers[number] if peers else {})})
         for number, hss in enumerate(found)
     ]
-    node = DiameterNode(US, configs, watcher=diary, clock=clock, handlers=adapter.HANDLERS)
+    node = DiameterNode(US, configs, watcher=diary, clock=clock, handlers=HANDLERS)
     route = RouteConfig(
         name="home",
         peers=tuple(each.name for each in configs),
