@@ -6,11 +6,14 @@ time that one takes to import all this; a line of JSON says how each ended.
 
 A fault point is before and after each call to the store and the SM-DP+, and with ``statements``
 before each statement of a transaction and before its end, too.
+
+What comes after a process that was killed is a `Life` in another, which knows what the rows say.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import importlib
 import os
@@ -18,7 +21,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -30,8 +33,9 @@ from prometheus_client import CollectorRegistry
 
 from simgrant import compose
 from simgrant.adapters.bss.embedded import open_bss
-from simgrant.config.load import load
+from simgrant.config.load import Loaded, load
 from simgrant.domain.order import (
+    LINE,
     Activated,
     Deactivated,
     Device,
@@ -46,12 +50,17 @@ from simgrant.domain.order import (
 )
 from simgrant.flows.order_desk import NotPossible, OrderDesk, profile_of
 from simgrant.flows.ordering import Ordering, Rules
+from simgrant.flows.profile_events import Events, Teller
 from simgrant.identities import Eid, Imsi
 from simgrant.ports.orders import Kept, Orders
 from simgrant.ports.smdp import Smdp
+from simgrant.sim.smdp.control import DELETION
 from simgrant.telemetry.metrics import Metrics
+from simgrant.wire.es2plus import DONE
+from tests.e2e.test_sim_smdp import ask
 
 T = "default"
+METRICS = Metrics(CollectorRegistry())
 START = 1_000_000
 RULES = Rules(
     immediate_s=30,
@@ -71,6 +80,8 @@ class Case(msgspec.Struct):
 
     settings: str
     """The configuration file: the store, and the SM-DP+ ``sim``."""
+    control: str
+    """Where that does what eUICCs do."""
     imsi: str
     number: int
     profile_type: str
@@ -78,11 +89,11 @@ class Case(msgspec.Struct):
     pooled: bool = True
     bss: bool = False
     hold: bool = False
+    reuses: bool = False
+    """Whether an order that follows has the old profile, once that was deleted."""
     point: int = -1
     """The fault point at which it ends; -1 = it does not."""
     statements: bool = False
-    drive: bool = False
-    """Whether it is the process after that: whatever is due is done, as time goes by."""
 
 
 class Result(msgspec.Struct):
@@ -178,7 +189,7 @@ class Life:
             orders,
             smdps={T: smdps},
             clock=self.clock,
-            metrics=Metrics(CollectorRegistry()),
+            metrics=METRICS,
             rules=RULES,
             bss={T: open_bss()},
         )
@@ -188,12 +199,19 @@ class Life:
         with suppress(OutOfOrder, NotPossible):
             await STEPS[step](self)
 
-    async def order(self) -> Order | None:
-        there = await self.orders.of(T, self.imsi)
-        return next((each for each in there if each.order_id == self.order_id), None)
+    async def goes_on(self, steps: Sequence[str] = ()) -> None:
+        """Do what is due, as time goes by, then take steps that fit, and do what is due then."""
+        await self.until_nothing_is_due()
+        for step in steps:
+            await self.take(step)
+        await self.until_nothing_is_due()
 
-    async def kept(self) -> Kept:
-        order = await self.order()
+    async def order(self, order_id: str = "") -> Order | None:
+        there = await self.orders.of(T, self.imsi)
+        return next((each for each in there if each.order_id == (order_id or self.order_id)), None)
+
+    async def kept(self, order_id: str = "") -> Kept:
+        order = await self.order(order_id)
         if order is None:
             raise OutOfOrder("there is none")
         return Kept(T, self.imsi, order)
@@ -201,6 +219,11 @@ class Life:
     @property
     def order_id(self) -> str:
         return f"{self.case.number:032x}"
+
+    @property
+    def next_id(self) -> str:
+        """What an order is called that comes after the first."""
+        return f"f{self.case.number:031x}"
 
     def desk(self) -> OrderDesk:
         return OrderDesk(self.orders, T, int(self.clock.at))
@@ -210,11 +233,14 @@ class Life:
             await self.ordering.make(T, self.imsi, self.new(), instead_of=None)
 
     def new(self) -> Order:
+        return begin(self.wanted(), call_id=self.order_id)
+
+    def wanted(self) -> Order:
         case = self.case
         source = Source("sim", case.profile_type, case.pooled, hold=case.hold)
         if case.bss:
             source = Source("", case.profile_type, pooled=False, mode=OrderMode.BSS)
-        order = Order(
+        return Order(
             order_id=self.order_id,
             app_id="ap2006",
             kind=Kind.SUBSCRIBE,
@@ -226,17 +252,56 @@ class Life:
             created_at=START,
             changed_at=START,
         )
-        return begin(order, call_id=f"{case.number:032x}")
 
     async def again(self) -> None:
         """Order anew for the same device, whose first order has ended."""
         first = (await self.kept()).order
         if first.state is OrderState.ENDED and not first.is_aside:
-            name = f"f{self.case.number:031x}"
-            new = replace(
-                self.new(), order_id=name, call_id=name, matching_id=f"AGAIN-{self.case.number}"
-            )
+            again = f"AGAIN-{self.case.number}"
+            new = replace(self.wanted(), order_id=self.next_id, matching_id=again)
+            new = begin(new, call_id=self.next_id)
             await self.ordering.make(T, self.imsi, new, instead_of=first)
+
+    async def on_device(self) -> None:
+        """Download the profile and install it, as an eUICC does."""
+        kept = await self.kept()
+        assert kept.order.iccid is not None
+        await ask(self.case.control, "POST", "/install", iccid=kept.order.iccid.digits)
+        await self.ordering.installed(kept)
+
+    async def follow(self) -> None:
+        """Order for another device, once the first has deleted its profile."""
+        old = (await self.kept()).order
+        if await self.order(self.next_id) is not None:
+            return
+        number = self.case.number
+        new = replace(
+            self.wanted(),
+            order_id=self.next_id,
+            kind=Kind.TRANSFER,
+            place=LINE,
+            device=Device("350000000000033", Eid(f"8904903212345123451235{number:010d}")),
+            matching_id=f"NEXT-{number}",
+            old_iccid=old.iccid,
+            old_order_id=old.order_id,
+            old_first=True,
+            reuses=self.case.reuses,
+        )
+        new = begin(new, call_id=self.next_id)
+        await self.ordering.make(T, self.imsi, new, instead_of=None)
+
+    async def deleted(self) -> None:
+        """Delete the first profile, as its eUICC does, and tell so, as the SM-DP+ does."""
+        old = (await self.kept()).order
+        assert old.iccid is not None
+        there = await ask(self.case.control, "GET", f"/profiles/{old.iccid.digits}")
+        if there["state"] == "Installed":
+            await ask(self.case.control, "POST", "/delete", iccid=old.iccid.digits)
+        events = Events(
+            self.orders, ordering=self.ordering, tellers={"sim": Teller((T,), DELETION)}
+        )
+        eid = old.device.eid
+        await events.progress("sim", old.iccid, point=DELETION, status=DONE, at=0, eid=eid)
 
     async def work(self) -> None:
         """Take over what is due, as a worker does."""
@@ -288,6 +353,10 @@ async def _ended(life: Life) -> None:
     await life.desk().end(await life.kept())
 
 
+async def _left(life: Life) -> None:
+    await life.ordering.begins(await life.kept(life.next_id), Unsubscribed())
+
+
 async def _returned(life: Life) -> None:
     await life.desk().taken_back(await life.kept())
 
@@ -295,6 +364,10 @@ async def _returned(life: Life) -> None:
 STEPS: Mapping[str, Callable[[Life], Awaitable[Any]]] = {
     "make": Life.make,
     "again": Life.again,
+    "on device": Life.on_device,
+    "follow": Life.follow,
+    "deleted": Life.deleted,
+    "leave": _left,
     "work": Life.work,
     "deliver": Life.deliver,
     "unsubscribe": _unsubscribed,
@@ -309,9 +382,14 @@ STEPS: Mapping[str, Callable[[Life], Awaitable[Any]]] = {
 """What can happen to an order; whoever adds something to its machine adds it here."""
 
 
+@functools.cache
+def _loaded(settings: str) -> Loaded:
+    return load(Path(settings), {})
+
+
 @asynccontextmanager
 async def _opened(case: Case) -> AsyncIterator[Life]:
-    loaded = load(Path(case.settings), {})
+    loaded = _loaded(case.settings)
     fuse = Fuse(case.point)
     store = await compose.open_store(loaded)
     smdps = {} if case.bss else compose.open_smdps(loaded)[T]
@@ -329,12 +407,8 @@ async def _opened(case: Case) -> AsyncIterator[Life]:
 
 async def _live(case: Case) -> None:
     async with _opened(case) as life:
-        if case.drive:
-            await life.until_nothing_is_due()
         for step in case.steps:
             await life.take(step)
-        if case.drive:
-            await life.until_nothing_is_due()
 
 
 def _run(case: Case) -> Result:
@@ -360,7 +434,7 @@ def main() -> None:
     # What a fork would have to import or to make, or its collector to touch, costs each of them.
     for name in ("smdp.es2plus", "store.postgres"):
         importlib.import_module(f"simgrant.adapters.{name}")
-    load(Path(sys.argv[1]), {})
+    _loaded(sys.argv[1])
     gc.collect()
     gc.freeze()
     for line in sys.stdin.buffer:

@@ -36,6 +36,16 @@ async def run(*arguments: str, folder: Path) -> Process:
     )
 
 
+async def ask(control: str, method: str, path: str, **content: Any) -> Any:
+    """Ask a running one, by the address of its management interface."""
+    client = HttpClient(Url.parse(control))
+    headers = (("Content-Type", "application/json"),)
+    answer = await client.exchange(method, path, headers, body=json.dumps(content).encode())
+    await client.aclose()
+    assert answer.status == 200, answer.body
+    return json.loads(answer.body)
+
+
 @dataclass
 class Played:
     """A running one, by what it printed of itself."""
@@ -44,12 +54,7 @@ class Played:
     up: dict[str, Any]
 
     async def ask(self, method: str, path: str, **content: Any) -> Any:
-        client = HttpClient(Url.parse(self.up["control"]))
-        headers = (("Content-Type", "application/json"),)
-        answer = await client.exchange(method, path, headers, body=json.dumps(content).encode())
-        await client.aclose()
-        assert answer.status == 200, answer.body
-        return json.loads(answer.body)
+        return await ask(self.up["control"], method, path, **content)
 
     async def line(self) -> dict[str, Any]:
         """Return the next call that it prints."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -21,6 +20,6 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def world(tmp_path: Path, template: Path) -> AsyncIterator[World]:
-    async with opened(shutil.copy(template, tmp_path / "store.sqlite3")) as made:
+async def world(template: Path) -> AsyncIterator[World]:
+    async with opened(template) as made:
         yield made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,7 @@ from simgrant.ports.smdp import Smdp
 from simgrant.ports.store import NewSubscription
 from simgrant.telemetry.metrics import Metrics
 from tests.books import Books
+from tests.folders import in_memory
 
 T = "blue"
 IMSI = Imsi("001010000000001")
@@ -105,20 +107,23 @@ class World:
 
 
 @asynccontextmanager
-async def opened(path: Path | str) -> AsyncIterator[World]:
-    store = await open_store(SqliteConfig(Path(path)))
-    try:
-        await store.add(
-            NewSubscription(
-                Subscription(T, IMSI, Msisdn("447700900001"), SubscriptionStatus.ACTIVE, "gold")
+async def opened(template: Path) -> AsyncIterator[World]:
+    """Open a copy of a migrated store, and put a subscription and some profiles into it."""
+    with in_memory() as folder:
+        path = Path(shutil.copy(template, folder / "store.sqlite3"))
+        store = await open_store(SqliteConfig(path))
+        try:
+            await store.add(
+                NewSubscription(
+                    Subscription(T, IMSI, Msisdn("447700900001"), SubscriptionStatus.ACTIVE, "gold")
+                )
             )
-        )
-        await store.orders.add_stock(
-            T, "main", "watch", [Iccid(f"89445{number:014d}") for number in range(5)]
-        )
-        yield World(store, Books(), Clock())
-    finally:
-        await store.close()
+            await store.orders.add_stock(
+                T, "main", "watch", [Iccid(f"89445{number:014d}") for number in range(5)]
+            )
+            yield World(store, Books(), Clock())
+        finally:
+            await store.close()
 
 
 def an_order(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import shutil
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -322,13 +321,12 @@ def ways() -> Iterator[Sequence[str]]:
 @POOLED
 @pytest.mark.parametrize("way", list(ways()), ids=" then ".join)
 async def test_a_process_may_end_at_any_point(
-    tmp_path: Path, template: Path, way: Sequence[str], pooled: bool
+    template: Path, way: Sequence[str], pooled: bool
 ) -> None:
     with structlog.testing.capture_logs():
         for point in itertools.count():
             fuse = Fuse(point)
-            path = shutil.copy(template, tmp_path / f"{point}.sqlite3")
-            async with opened(path) as world:
+            async with opened(template) as world:
                 if "make with trouble" in way:
                     world.books.fates, world.books.lost = [None, UnknownOutcome()], True
                 await live(world, fuse, way, pooled=pooled)

@@ -6,7 +6,6 @@ Wherever a process ends, the old profile is given back once and ordered once, or
 from __future__ import annotations
 
 import itertools
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -160,13 +159,12 @@ async def test_what_was_deleted_before_anybody_asked_is_known(world: World) -> N
     ],
 )
 async def test_a_process_may_end_at_any_point(
-    tmp_path: Path, template: Path, way: str, pooled: bool, reuses: bool
+    template: Path, way: str, pooled: bool, reuses: bool
 ) -> None:
     with structlog.testing.capture_logs():
         for point in itertools.count():
             fuse = Fuse(point)
-            path = shutil.copy(template, tmp_path / f"{point}.sqlite3")
-            async with opened(path) as world:
+            async with opened(template) as world:
                 old = await installed(world, pooled=pooled)
                 assert old.iccid is not None
                 new = follows(old, reuses=reuses)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -93,8 +92,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def client(tmp_path: Path, template: Path) -> AsyncIterator[Client]:
-    async with opened(shutil.copy(template, tmp_path / "store.sqlite3")) as world:
+async def client(template: Path) -> AsyncIterator[Client]:
+    async with opened(template) as world:
         yield Client(world, front(world))
 
 

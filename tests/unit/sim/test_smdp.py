@@ -285,6 +285,9 @@ async def test_the_books_can_be_read(levers: Levers) -> None:
     added = await levers.pull("POST", "/profiles", profile_type="watch", count=2)
     assert len(added) == 2
     assert (await levers.pull("GET", "/stock"))["watch"] == {"Available": 2}
+    watches = await levers.pull("GET", "/profiles?profile_type=watch")
+    assert [each["iccid"] for each in watches] == added
+    assert await levers.pull("GET", "/profiles?profile_type=") == []
     assert await levers.pull("GET", "/calls") == []
 
 

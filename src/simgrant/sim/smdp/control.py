@@ -5,7 +5,7 @@ JSON over plain HTTP, on loopback only. What cannot be done is 400 or 404 with a
 | call | does |
 | --- | --- |
 | GET /stock | counts profiles by type and state |
-| GET /profiles, /profiles/ICCID | shows them |
+| GET /profiles, /profiles/ICCID | shows them; with ``profile_type`` in the query, of one type |
 | GET /calls | lists the calls that came, the newest last |
 | GET, PUT, DELETE /fault | shows, sets, ends what is done wrong |
 | POST /profiles | adds profiles: ``profile_type``, ``count`` |
@@ -21,6 +21,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Annotated, Any, Final, TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -143,14 +144,19 @@ class Control:
             raise ValueError("no such profile")
         return profile
 
+    def _profiles(self, query: str) -> list[Profile]:
+        found = list(self._server.pool.profiles.values())
+        wanted = dict(parse_qsl(query, keep_blank_values=True)).get("profile_type")
+        return [each for each in found if wanted in (None, each.profile_type)]
+
     def _answer(self, request: Request) -> Answer | Awaitable[Answer]:
-        path = request.target.partition("?")[0]
+        path, _, query = request.target.partition("?")
         try:
             match request.method, path:
                 case "GET", "/stock":
                     return _json(self._server.pool.stock())
                 case "GET", "/profiles":
-                    return _json([asdict(each) for each in self._server.pool.profiles.values()])
+                    return _json([asdict(each) for each in self._profiles(query)])
                 case "GET", _ if path.startswith("/profiles/"):
                     return _json(asdict(self._profile(path.removeprefix("/profiles/"))))
                 case "GET", "/calls":
