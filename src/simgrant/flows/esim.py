@@ -248,12 +248,17 @@ async def order_for(
 
 
 async def _refused(task: Task, means: Means, weighed: Weighed, target: Target) -> Done | Refused:
-    """Return what is told of what may not be, and count it: of rules and limits nothing is told."""
+    """Return what is told of what may not be: of rules and limits nothing is told."""
     if weighed.limited:
         # The limit may have been reached by the same request, a moment ago.
         own = (await orders(task, means)).get(target.place)
         if own is not None and meant(own, target) is Meant.ITS_OWN:
             return await told(task, means, own)
+    return refused(task, means, weighed)
+
+
+def refused(task: Task, means: Means, weighed: Weighed) -> Done | Refused:
+    """Return what is told where rules or limits say no, or want a sign-in, and count it."""
     means.esim.metrics.count_esim_refusal(task.tenant.name, task.app_id, weighed.reason)
     if weighed.reason in (TOO_MANY, ANOTHER):
         return replace(dismissed(weighed.reason), verdict=weighed.verdict, times=weighed.times)

@@ -276,6 +276,7 @@ class Visits:
                 matter.line.conditions if matter.line is not None else Conditions(),
                 asking=device,
                 proof=Way.PAGE,
+                holder_proof=Way.PAGE,
                 risk=await self._reception.timed("store", asking, trail),
                 policy=policy,
                 lists=self._esim.lists,
