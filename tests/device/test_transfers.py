@@ -485,7 +485,6 @@ async def test_partners_are_no_matter_of_a_transfer(
 
 
 @pytest.mark.spec("TS.43 §8.9", "TS.43 §8.12.2")
-@pytest.mark.conforms("needed.response-with-accept")
 async def test_the_new_phone_is_asked_and_its_token_is_good_for_the_answer(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -596,7 +595,8 @@ async def test_the_phone_with_the_old_sim_is_the_old_phone(world: World) -> None
     assert (order.old_terminal_id, order.asked_by) == (IMEI, "")
 
 
-@pytest.mark.spec("TS.43 §6.2")
+@pytest.mark.spec("TS.43 §6.2", "TS.43 §6.3")
+@pytest.mark.conforms("identities.sim-there")
 async def test_a_sims_line_moves_into_the_esim_of_the_same_phone(world: World) -> None:
     own = {"target_terminal_id": IMEI, "target_terminal_eid": EID, "terminal_iccid": SIM}
     answer = await world.ask("ManageSubscription", old_terminal_id=IMEI, **TRANSFER, **own)

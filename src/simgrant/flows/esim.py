@@ -51,7 +51,7 @@ from simgrant.flows.esim_rules import (
 from simgrant.flows.operations.operation import AnyTask, Done, Means, Refused, Task
 from simgrant.identities import Eid, Iccid, InvalidIdentity
 from simgrant.ports.orders import Kept, NoStock, TokenOver, TooMany, TooOften
-from simgrant.spec.ids import OperationResult, ServiceStatus, SubscriptionResult
+from simgrant.spec.ids import AppId, OperationResult, ServiceStatus, SubscriptionResult
 from simgrant.wire.activation_code import ActivationCode, push_parameter
 from simgrant.wire.document import Characteristic, Item, Parm
 
@@ -70,6 +70,18 @@ class BadParameter(ValueError):
 def line_of(task: AnyTask, means: Means) -> Line | None:
     """Return what the tenant offers to this application; None where nothing."""
     return means.esim.esims[task.tenant.name].lines.get(task.app_id)
+
+
+def prefix_of(task: Task) -> str:
+    """Return what the parameters of the device that gets an eSIM begin with (TS.43 §6.3).
+
+    A phone that has no SIM yet asks for itself: its eSIM is in terminal_eid.
+    """
+    if task.app_id == AppId.ODSA_COMPANION:
+        return "companion_terminal"
+    value = task.ask.value
+    asks_for_itself = value("terminal_eid").strip() and not value("target_terminal_id").strip()
+    return "terminal" if asks_for_itself else "target_terminal"
 
 
 def device_in(task: AnyTask, prefix: str) -> Device:
