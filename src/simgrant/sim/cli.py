@@ -34,6 +34,24 @@ from simgrant.sim.hss.command import hss
 from simgrant.sim.http import BadAnswer, HttpClient, HttpError, Limits, Unreachable, Url
 from simgrant.sim.lies import Lie, TokenLie
 from simgrant.sim.mdm_command import mdm
+from simgrant.sim.options import (
+    AnyPlmnOption,
+    AudienceOption,
+    CaOption,
+    ClientIdOption,
+    ClientKeyOption,
+    EidOption,
+    InsecureOption,
+    KeyIdOption,
+    KOption,
+    LinesOption,
+    OpcOption,
+    RequestorOption,
+    ScopeOption,
+    TimeoutOption,
+    TokenUrlOption,
+    UrlArgument,
+)
 from simgrant.sim.options import applicant_of as _applicant
 from simgrant.sim.options import stop as _stop
 from simgrant.sim.options import tls_of as _tls
@@ -178,17 +196,15 @@ class _Proof:
 
 @app.command()
 def handset(
-    url: Annotated[
-        str, typer.Argument(help="The server's address, such as http://127.0.0.1:8080/")
-    ],
+    url: UrlArgument,
     imsi: Annotated[
         str, typer.Option(help="A demonstration SIM, one of --sim, or that of --k and --opc.")
     ] = "",
     sim: Annotated[
         Path | None, typer.Option(help="SIM file (TOML, JSON or CSV): imsi, k, opc or op.")
     ] = None,
-    k: Annotated[str, typer.Option("--k", help="The SIM's key, 32 hexadecimal digits.")] = "",
-    opc: Annotated[str, typer.Option(help="The SIM's OPc, 32 hexadecimal digits.")] = "",
+    k: KOption = "",
+    opc: OpcOption = "",
     mnc_digits: Annotated[int, typer.Option(min=2, max=3, help="Digits of the MNC in --imsi.")] = 2,
     profile: Annotated[
         ProfileName, typer.Option("--like", "--profile", help="The kind of handset.")
@@ -265,18 +281,14 @@ def handset(
     sqn_file: Annotated[
         Path | None, typer.Option(help="Keep the SIMs' sequence numbers in this file.")
     ] = None,
-    insecure: Annotated[
-        bool, typer.Option("--insecure", help="Do not check the server's certificate.")
-    ] = False,
-    ca: Annotated[Path | None, typer.Option(help="CA certificates to trust (PEM).")] = None,
-    timeout: Annotated[float, typer.Option(min=0.1, max=300, help="Seconds to wait.")] = 30.0,
-    any_plmn: Annotated[
-        bool, typer.Option("--any-plmn", help="Take SIMs of real networks too.")
-    ] = False,
+    insecure: InsecureOption = False,
+    ca: CaOption = None,
+    timeout: TimeoutOption = 30.0,
+    any_plmn: AnyPlmnOption = False,
     reveal: Annotated[
         bool, typer.Option("--reveal", help="Show identities, tokens and cookies in clear.")
     ] = False,
-    as_lines: Annotated[bool, typer.Option("--json", help="One JSON object an exchange.")] = False,
+    as_lines: LinesOption = False,
 ) -> None:
     """Ask a server for entitlements, as a handset does, and show what was said.
 
@@ -348,21 +360,17 @@ def handset(
 
 @app.command()
 def companion(
-    url: Annotated[
-        str, typer.Argument(help="The server's address, such as http://127.0.0.1:8080/")
-    ],
+    url: UrlArgument,
     steps: Annotated[list[Step], typer.Argument(help="What its phone asks for, one by one.")],
     imsi: Annotated[
         str, typer.Option(help="The phone's SIM: a demonstration one, or that of --k and --opc.")
     ] = "",
-    k: Annotated[str, typer.Option("--k", help="The SIM's key, 32 hexadecimal digits.")] = "",
-    opc: Annotated[str, typer.Option(help="The SIM's OPc, 32 hexadecimal digits.")] = "",
+    k: KOption = "",
+    opc: OpcOption = "",
     terminal_id: Annotated[
         str, typer.Option(help="IMEI or UUID of the companion.")
     ] = "350000000000017",
-    eid: Annotated[
-        str, typer.Option(help="Its eSIM's EID, 32 digits.")
-    ] = "89049032123451234512345678901235",
+    eid: EidOption = "89049032123451234512345678901235",
     name: Annotated[str, typer.Option(help="What its owner calls it.")] = "My watch",
     service: Annotated[
         str, typer.Option(help="SharedNumber, DiffNumber or FamilyNumber.")
@@ -375,18 +383,14 @@ def companion(
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="What to write or choose on the page."),
     ] = None,
-    insecure: Annotated[
-        bool, typer.Option("--insecure", help="Do not check the server's certificate.")
-    ] = False,
-    ca: Annotated[Path | None, typer.Option(help="CA certificates to trust (PEM).")] = None,
-    timeout: Annotated[float, typer.Option(min=0.1, max=300, help="Seconds to wait.")] = 30.0,
-    any_plmn: Annotated[
-        bool, typer.Option("--any-plmn", help="Take SIMs of real networks too.")
-    ] = False,
+    insecure: InsecureOption = False,
+    ca: CaOption = None,
+    timeout: TimeoutOption = 30.0,
+    any_plmn: AnyPlmnOption = False,
     reveal: Annotated[
         bool, typer.Option("--reveal", help="Show identities, tokens and codes in clear.")
     ] = False,
-    as_lines: Annotated[bool, typer.Option("--json", help="One JSON object an exchange.")] = False,
+    as_lines: LinesOption = False,
 ) -> None:
     """Manage a companion's eSIM as its phone does (ap2006), and show what was said.
 
@@ -431,23 +435,19 @@ def companion(
 
 @app.command()
 def phone(
-    url: Annotated[
-        str, typer.Argument(help="The server's address, such as http://127.0.0.1:8080/")
-    ],
+    url: UrlArgument,
     way: Annotated[Way, typer.Argument(help="How the line is moved.")],
     imsi: Annotated[
         str, typer.Option(help="The line's SIM: a demonstration one, or that of --k and --opc.")
     ] = "",
-    k: Annotated[str, typer.Option("--k", help="The SIM's key, 32 hexadecimal digits.")] = "",
-    opc: Annotated[str, typer.Option(help="The SIM's OPc, 32 hexadecimal digits.")] = "",
+    k: KOption = "",
+    opc: OpcOption = "",
     old_imei: Annotated[str, typer.Option(help="IMEI of the phone with the SIM.")] = DEMO_IMEI,
     old_iccid: Annotated[
         str, typer.Option(help="ICCID of its SIM, or of the profile that it removed.")
     ] = "",
     imei: Annotated[str, typer.Option(help="IMEI of the new phone.")] = "350000000000033",
-    eid: Annotated[
-        str, typer.Option(help="Its eSIM's EID, 32 digits.")
-    ] = "89049032123451234512345678901235",
+    eid: EidOption = "89049032123451234512345678901235",
     msisdn: Annotated[str, typer.Option(help="Number of the line, for otp.")] = "",
     push_service: Annotated[
         str,
@@ -464,18 +464,14 @@ def phone(
     wait: Annotated[
         float, typer.Option(min=0.1, max=86_400, help="Seconds to wait for profile or password.")
     ] = 60.0,
-    insecure: Annotated[
-        bool, typer.Option("--insecure", help="Do not check the server's certificate.")
-    ] = False,
-    ca: Annotated[Path | None, typer.Option(help="CA certificates to trust (PEM).")] = None,
-    timeout: Annotated[float, typer.Option(min=0.1, max=300, help="Seconds to wait.")] = 30.0,
-    any_plmn: Annotated[
-        bool, typer.Option("--any-plmn", help="Take SIMs of real networks too.")
-    ] = False,
+    insecure: InsecureOption = False,
+    ca: CaOption = None,
+    timeout: TimeoutOption = 30.0,
+    any_plmn: AnyPlmnOption = False,
     reveal: Annotated[
         bool, typer.Option("--reveal", help="Show identities, tokens and codes in clear.")
     ] = False,
-    as_lines: Annotated[bool, typer.Option("--json", help="One JSON object an exchange.")] = False,
+    as_lines: LinesOption = False,
 ) -> None:
     """Move a line to a new phone as both phones do (ap2009), and show what was said.
 
@@ -559,9 +555,7 @@ async def _install(books: Url, iccid: str, limits: Limits) -> None:
 
 @app.command()
 def partner(
-    url: Annotated[
-        str, typer.Argument(help="The server's address, such as http://127.0.0.1:8080/")
-    ],
+    url: UrlArgument,
     operation: Annotated[
         str, typer.Option(help="What to ask for; empty = to be known, and no more.")
     ] = "GetPhoneNumber",
@@ -571,32 +565,24 @@ def partner(
     token: Annotated[
         str, typer.Option(help="The TOKEN that this server got for such a proof.")
     ] = "",
-    token_url: Annotated[
-        str, typer.Option(help="Where it is granted such a proof, for an assertion that it signs.")
-    ] = "",
-    client_id: Annotated[str, typer.Option(help="Which client it is there.")] = "",
-    client_key: Annotated[
-        Path | None, typer.Option(help="Its private key (PEM; P-256 or RSA), or its secret.")
-    ] = None,
-    key_id: Annotated[str, typer.Option(help="kid of the assertion.")] = "",
-    token_audience: Annotated[
-        str, typer.Option(help="aud of the assertion, in place of --token-url.")
-    ] = "",
-    scope: Annotated[str, typer.Option(help="Scope to be granted.")] = "",
+    token_url: TokenUrlOption = "",
+    client_id: ClientIdOption = "",
+    client_key: ClientKeyOption = None,
+    key_id: KeyIdOption = "",
+    token_audience: AudienceOption = "",
+    scope: ScopeOption = "",
     app_id: Annotated[str, typer.Option("--app", help="AppID to ask for.")] = "ap2014",
-    requestor_id: Annotated[str, typer.Option(help="Who asks.")] = DEMO_REQUESTOR,
+    requestor_id: RequestorOption = DEMO_REQUESTOR,
     parameter: Annotated[
         list[str] | None, typer.Option("--param", help="A further NAME=VALUE, such as msisdn=…")
     ] = None,
-    insecure: Annotated[
-        bool, typer.Option("--insecure", help="Do not check the server's certificate.")
-    ] = False,
-    ca: Annotated[Path | None, typer.Option(help="CA certificates to trust (PEM).")] = None,
-    timeout: Annotated[float, typer.Option(min=0.1, max=300, help="Seconds to wait.")] = 30.0,
+    insecure: InsecureOption = False,
+    ca: CaOption = None,
+    timeout: TimeoutOption = 30.0,
     reveal: Annotated[
         bool, typer.Option("--reveal", help="Show numbers and tokens in clear.")
     ] = False,
-    as_lines: Annotated[bool, typer.Option("--json", help="One JSON object an exchange.")] = False,
+    as_lines: LinesOption = False,
 ) -> None:
     """Ask a server about a subscriber, as a partner's server with a lent token does, or as a system
     of ap2011 by itself.

@@ -8,7 +8,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -18,7 +17,22 @@ from simgrant.sim.companion import parms
 from simgrant.sim.exchange import Outcome, Result
 from simgrant.sim.http import Limits, Url
 from simgrant.sim.mdm import Contract, Device, DeviceManagement, End, Step, Told, fleet
-from simgrant.sim.options import applicant_of, stop, tls_of
+from simgrant.sim.options import (
+    AudienceOption,
+    CaOption,
+    ClientIdOption,
+    ClientKeyOption,
+    InsecureOption,
+    KeyIdOption,
+    RequestorOption,
+    ScopeOption,
+    TimeoutOption,
+    TokenUrlOption,
+    UrlArgument,
+    applicant_of,
+    stop,
+    tls_of,
+)
 from simgrant.sim.transcript import Mask, as_json, console, render, write
 
 MOST_DEVICES: Final = 10_000
@@ -38,14 +52,12 @@ class _Wanted:
 
 
 def mdm(
-    url: Annotated[
-        str, typer.Argument(help="The server's address, such as http://127.0.0.1:8080/")
-    ],
+    url: UrlArgument,
     steps: Annotated[
         list[Step] | None, typer.Argument(help="What to do with each; subscribe installed.")
     ] = None,
     enterprise_id: Annotated[str, typer.Option(help="Whose devices they are.")] = "demo",
-    requestor_id: Annotated[str, typer.Option(help="Who asks.")] = "demo-mdm",
+    requestor_id: RequestorOption = "demo-mdm",
     count: Annotated[int, typer.Option(min=1, max=MOST_DEVICES, help="Devices.")] = 1,
     first: Annotated[int, typer.Option(min=1, max=900_000, help="Number of the first.")] = 1,
     plan: Annotated[str, typer.Option(help="The plan to choose, or to change to.")] = "",
@@ -57,23 +69,15 @@ def mdm(
         float, typer.Option(min=0.2, max=3_600, help="Seconds between polls, at most.")
     ] = 60.0,
     access_token: Annotated[str, typer.Option(help="Proof of this system.")] = "",
-    token_url: Annotated[
-        str, typer.Option(help="Where it is granted such a proof, for an assertion that it signs.")
-    ] = "",
-    client_id: Annotated[str, typer.Option(help="Which client it is there.")] = "",
-    client_key: Annotated[
-        Path | None, typer.Option(help="Its private key (PEM; P-256 or RSA), or its secret.")
-    ] = None,
-    key_id: Annotated[str, typer.Option(help="kid of the assertion.")] = "",
-    token_audience: Annotated[
-        str, typer.Option(help="aud of the assertion, in place of --token-url.")
-    ] = "",
-    scope: Annotated[str, typer.Option(help="Scope to be granted.")] = "",
-    insecure: Annotated[
-        bool, typer.Option("--insecure", help="Do not check the server's certificate.")
-    ] = False,
-    ca: Annotated[Path | None, typer.Option(help="CA certificates to trust (PEM).")] = None,
-    timeout: Annotated[float, typer.Option(min=0.1, max=300, help="Seconds to wait.")] = 30.0,
+    token_url: TokenUrlOption = "",
+    client_id: ClientIdOption = "",
+    client_key: ClientKeyOption = None,
+    key_id: KeyIdOption = "",
+    token_audience: AudienceOption = "",
+    scope: ScopeOption = "",
+    insecure: InsecureOption = False,
+    ca: CaOption = None,
+    timeout: TimeoutOption = 30.0,
     reveal: Annotated[
         bool, typer.Option("--reveal", help="Show devices, profiles and codes in clear.")
     ] = False,

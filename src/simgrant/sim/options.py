@@ -1,10 +1,10 @@
-"""What several commands of the simulator make of their options."""
+"""Options that several commands of the simulator have, and what they make of them."""
 
 from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
@@ -15,6 +15,31 @@ if TYPE_CHECKING:
     from simgrant.sim.applicant import Applicant
 
 _USAGE: Final = 2
+
+UrlArgument = Annotated[
+    str, typer.Argument(help="The server's address, such as http://127.0.0.1:8080/")
+]
+KOption = Annotated[str, typer.Option("--k", help="The SIM's key, 32 hexadecimal digits.")]
+OpcOption = Annotated[str, typer.Option(help="The SIM's OPc, 32 hexadecimal digits.")]
+EidOption = Annotated[str, typer.Option(help="Its eSIM's EID, 32 digits.")]
+TokenUrlOption = Annotated[
+    str, typer.Option(help="Where it is granted such a proof, for an assertion that it signs.")
+]
+ClientIdOption = Annotated[str, typer.Option(help="Which client it is there.")]
+ClientKeyOption = Annotated[
+    Path | None, typer.Option(help="Its private key (PEM; P-256 or RSA), or its secret.")
+]
+KeyIdOption = Annotated[str, typer.Option(help="kid of the assertion.")]
+AudienceOption = Annotated[str, typer.Option(help="aud of the assertion, in place of --token-url.")]
+ScopeOption = Annotated[str, typer.Option(help="Scope to be granted.")]
+RequestorOption = Annotated[str, typer.Option(help="Who asks.")]
+InsecureOption = Annotated[
+    bool, typer.Option("--insecure", help="Do not check the server's certificate.")
+]
+CaOption = Annotated[Path | None, typer.Option(help="CA certificates to trust (PEM).")]
+TimeoutOption = Annotated[float, typer.Option(min=0.1, max=300, help="Seconds to wait.")]
+AnyPlmnOption = Annotated[bool, typer.Option("--any-plmn", help="Take SIMs of real networks too.")]
+LinesOption = Annotated[bool, typer.Option("--json", help="One JSON object an exchange.")]
 
 
 def applicant_of(
