@@ -637,6 +637,8 @@ _MEANINGS: Mapping[str, str] = {
     "kind": "of an eSIM: what is to be done: " + ", ".join(f"`{each}`" for each in Kind),
     "proof": "of an eSIM: how who asks has proved himself: "
     + ", ".join(f"`{each}`" for each in Way),
+    "holder_proof": "the same words: as `proof`, and with a temporary token how the holder of the "
+    "phone that lent it had proved himself",
     "sim_age_h": "of an eSIM: hours for which the line has had its SIM; what nobody knows is new",
     "imei_age_h": "of an eSIM: hours for which the asking phone has been known with this SIM",
     "port_freeze": "of an eSIM: `true` where the line is locked against being moved",

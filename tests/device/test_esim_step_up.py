@@ -22,8 +22,12 @@ from tests.device.signing_in import NUMBER, REDIRECT_URI
 from tests.device.signing_in import SETTINGS as PROVIDER
 from tests.device.test_esim_rules import REFUSED, last, rule, ruled
 from tests.device.test_otp import TEXTS
+from tests.device.test_transfers import NEW, asked, new_phone
 
 YOUNG = rule("sim_age_h = { under = 72 }", "step_up", name="sign-in")
+PHONES = "ap2009"
+LEND = {"operation_targets": "ManageSubscription,AcquireConfiguration"}
+MOVE = {"operation_type": "3", **NEW}
 ORDER = {"operation": "ManageSubscription", "operation_type": "0", **WATCH}
 
 
@@ -256,6 +260,77 @@ async def test_rules_may_want_more_than_a_password(
         answer = await ups.come_back(f"OTP={await code_of(ups.centre)}", ("cookie", begun.cookie))
         assert app_of(answer, "ap2006") == REFUSED
         assert (await last(ups.world))["detail"] == "otp"
+
+
+# --- by whoever lends a token ------------------------------------------------------------------
+
+
+@pytest.mark.spec("TS.43 §8.9", "TS.43 §2.8.2")
+async def test_who_lends_a_token_has_signed_in_for_the_phone_that_asks_with_it(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = rule('kind = "transfer"', "step_up", name="sign-in")
+    async with stepping_up(bench, monkeypatch, rules, oidc=True, app=PHONES) as ups:
+        world = ups.world
+        away = await operate(world.phone, world.token, "AcquireTemporaryToken", **LEND)
+        assert away.status == 302
+        record = await last(world)
+        assert (record["outcome"], record["detail"]) == ("redirect", "sign_in")
+        answer = await ups.come_back(await ups.visit(away.header("location")))
+        lent = app_of(answer, PHONES)["TemporaryToken"]
+        moved = await asked(new_phone(world), lent, "ManageSubscription", **MOVE)
+        assert moved["SubscriptionResult"] == "2"
+        facts = (await last(world))["facts"]
+        assert facts["proof"] == ["temporary_token", "request"]
+        assert facts["holder_proof"] == ["oidc", "request"]
+
+
+async def test_a_sign_in_counts_no_longer_with_a_token_than_without(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = rule('kind = "transfer"', "step_up", name="sign-in")
+    async with stepping_up(bench, monkeypatch, rules, oidc=True, app=PHONES) as ups:
+        world = ups.world
+        away = await operate(world.phone, world.token, "AcquireTemporaryToken", **LEND)
+        answer = await ups.come_back(await ups.visit(away.header("location")))
+        lent, token = app_of(answer, PHONES)["TemporaryToken"], answer.object["Token"]["token"]
+        world.server.clock.advance(3600)
+        late = app_of(await operate(world.phone, token, "AcquireTemporaryToken", **LEND), PHONES)
+        world.server.clock.advance(1)
+        # To lend it anew does not make the sign-in younger.
+        for old in (lent, late["TemporaryToken"]):
+            assert await asked(new_phone(world), old, "ManageSubscription", **MOVE) == REFUSED
+            assert (await last(world))["detail"] == "step_up_not_possible"
+        assert await ups.orders() == []
+
+
+async def test_a_token_that_the_sim_alone_has_lent_is_not_enough_where_more_is_wanted(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The rule looks at the new phone, which nobody knows yet where the token is lent.
+    rules = rule('kind = "transfer", tac = "35000000"', "step_up", name="sign-in")
+    async with stepping_up(bench, monkeypatch, rules, oidc=True, app=PHONES) as ups:
+        world = ups.world
+        answer = await operate(world.phone, world.token, "AcquireTemporaryToken", **LEND)
+        lent = app_of(answer, PHONES)["TemporaryToken"]
+        assert await asked(new_phone(world), lent, "ManageSubscription", **MOVE) == REFUSED
+        assert (await last(world))["detail"] == "step_up_not_possible"
+
+
+async def test_rules_look_at_how_a_token_s_lender_was_proved(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = rule('holder_proof = "otp"', name="otp") + rule(
+        'kind = "transfer"', "step_up", name="sign-in"
+    )
+    async with stepping_up(bench, monkeypatch, rules, otp=True, app=PHONES) as ups:
+        world = ups.world
+        begun = await operate(world.phone, world.token, "AcquireTemporaryToken", **LEND)
+        cookie = ("cookie", begun.cookie)
+        answer = await ups.come_back(f"OTP={await code_of(ups.centre)}", cookie)
+        lent = app_of(answer, PHONES)["TemporaryToken"]
+        assert await asked(new_phone(world), lent, "ManageSubscription", **MOVE) == REFUSED
+        assert (await last(world))["detail"] == "otp"
 
 
 # --- by nothing --------------------------------------------------------------------------------

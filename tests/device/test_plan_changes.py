@@ -64,6 +64,36 @@ async def test_a_plan_is_changed_by_a_phone_that_names_one(
         assert await manage(2, plan_id="large") == "101"
 
 
+@pytest.mark.spec("TS.43 §6.1")
+@pytest.mark.conforms("operations.optional-103")
+async def test_what_a_tenant_withholds_is_not_supported(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    withheld = '[tenants.default]\nwithheld = ["ManageService"]\n'
+    async with opened(bench, monkeypatch, more=withheld) as world:
+        await world.subscribe()
+        told = await world.ask("ManageService", operation_type="11", **WATCH)
+        assert told == {"OperationResult": "103"}
+
+
+@pytest.mark.spec("TS.43 §6.2")
+@pytest.mark.conforms("needed.of-android", "request.companion_terminal_sw_version")
+async def test_what_phones_send_beside_is_passed_over_and_the_software_kept(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = {
+        "target_terminal_imeis": "350000000000041",
+        "target_terminal_sn": "x" * 300,
+        "target_terminal_model": "another",
+        "target_terminal_entitlement_protocol": "1",
+        "old_terminal_entitlement_protocol": "0",
+    }
+    async with opened(bench, monkeypatch) as world:
+        assert (await world.subscribe(WATCH | beside))["SubscriptionResult"] == "2"
+        (order,) = await world.server.store.real.orders.of("default", ALLOWED)
+        assert (order.device.model, order.device.sw_version) == ("W1", "1.0")
+
+
 async def test_where_no_plan_is_offered_none_is_changed(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pyreqwest.client import ClientBuilder
 
+from simgrant import compose
 from simgrant.domain.line_marks import LineMark, MarkName
 from simgrant.domain.order import Order
 from simgrant.errors import PeerUnavailable
@@ -34,6 +35,8 @@ from tests.device.partner import app_of, number_phone, operate, temporary
 from tests.device.signing_in import NUMBER, REDIRECT_URI, SignIns
 from tests.device.signing_in import SETTINGS as PROVIDER
 from tests.device.test_otp import TEXTS, Passwords
+from tests.portal.browser import Browser
+from tests.portal.esim import page_of
 
 APP = "ap2009"
 NEW_IMEI, THIRD_IMEI = "350000000000033", "350000000000041"
@@ -478,6 +481,85 @@ async def test_partners_are_no_matter_of_a_transfer(
         assert answer["SubscriptionResult"] == "2"
 
 
+# --- questions, and pages ------------------------------------------------------------------
+
+
+@pytest.mark.spec("TS.43 §8.9", "TS.43 §8.12.2")
+async def test_the_new_phone_is_asked_and_its_token_is_good_for_the_answer(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(bench, monkeypatch, APP, 'ask_transfer = "pin"') as world:
+        await knows_sim(world)
+        server = world.server
+        pins = compose.open_account_pins(server.loaded, server.store.real, server.parts.keys)
+        await pins.set("default", ALLOWED, "271828", at=START)
+        token, new = await acquired(world), new_phone(world)
+
+        async def order(**said: str) -> dict[str, Any]:
+            return await asked(new, token, "ManageSubscription", **TRANSFER, **NEW, **said)
+
+        question = await order()
+        assert question["SubscriptionResult"] == "8"
+        assert question["MSG"]["Accept_freetext"] == "1"
+        # He is asked again, and by the configuration too, whatever he has said wrongly.
+        assert await order(msg_btn="1", msg_response="0000") == {"OperationResult": "104"}
+        found = await asked(new, token, "AcquireConfiguration", **NEW)
+        assert found["PrimaryConfiguration"]["ServiceStatus"] == "3"
+        assert found["PrimaryConfiguration"]["MSG"] == question["MSG"]
+        wrong = await ask(new, token, "ManageSubscription", **TRANSFER, **NEW, msg_btn="2")
+        assert wrong.status == 400
+        assert await order() == question
+        assert world.books.calls == []
+        # Nobody else answers for him, not even with his PIN.
+        other = await ask(
+            new_phone(world, THIRD_IMEI),
+            token,
+            "ManageSubscription",
+            **TRANSFER,
+            **THIRD,
+            msg_btn="1",
+            msg_response="271828",
+        )
+        assert other.status == 403
+        answer = await order(msg_btn="1", msg_response="271828")
+        assert answer["SubscriptionResult"] == "2"
+        assert await order() == answer
+        assert len(world.books.ordered) == 1
+        done = await asked(new, token, "ManageSubscription", operation_type="4", **NEW)
+        assert done["SubscriptionResult"] == "3"
+        assert await is_signed_out(world.phone, world.token)
+
+
+@pytest.mark.spec("TS.43 §8.9", "TS.43 §8.12.2")
+async def test_who_says_no_on_the_new_phone_has_ended_his_token(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(bench, monkeypatch, APP, 'ask_transfer = "confirmation"') as world:
+        token, new = await acquired(world), new_phone(world)
+        await asked(new, token, "ManageSubscription", **TRANSFER, **NEW)
+        answer = await asked(new, token, "ManageSubscription", **TRANSFER, **NEW, msg_btn="0")
+        assert answer == {"OperationResult": "1", "SubscriptionResult": "5"}
+        assert world.books.calls == []
+        assert (await ask(new, token, "ManageSubscription", **TRANSFER, **NEW)).status == 401
+        assert not await is_signed_out(world.phone, world.token)
+
+
+@pytest.mark.spec("TS.43 §6.5.1")
+async def test_a_general_error_has_a_page_for_the_new_phone_too(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(bench, monkeypatch, APP, 'portal = "always"') as world:
+        token = await acquired(world)
+        mark = LineMark(MarkName.PORT_FREEZE, "yes", START)
+        await world.server.store.real.set_marks("default", ALLOWED, [mark])
+        answer = await asked(new_phone(world), token, "ManageSubscription", **TRANSFER, **NEW)
+        assert answer["OperationResult"] == "100"
+        link = page_of(answer, "GeneralError")
+        shown = await Browser(world.server).page("GET", link.path, query=link.user_data.encode())
+        assert "did not work with your eSIM" in shown.text
+        assert shown.tree.xpath("//button/@data-bridge") == ["dismiss"]
+
+
 # --- from the old phone, and on one phone --------------------------------------------------
 
 
@@ -513,7 +595,8 @@ async def test_the_phone_with_the_old_sim_is_the_old_phone(world: World) -> None
     assert (order.old_terminal_id, order.asked_by) == (IMEI, "")
 
 
-@pytest.mark.spec("TS.43 §6.2")
+@pytest.mark.spec("TS.43 §6.2", "TS.43 §6.3")
+@pytest.mark.conforms("identities.sim-there")
 async def test_a_sims_line_moves_into_the_esim_of_the_same_phone(world: World) -> None:
     own = {"target_terminal_id": IMEI, "target_terminal_eid": EID, "terminal_iccid": SIM}
     answer = await world.ask("ManageSubscription", old_terminal_id=IMEI, **TRANSFER, **own)

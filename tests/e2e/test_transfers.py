@@ -84,6 +84,24 @@ async def test_a_line_moves_later(sqlite_site: Site) -> None:
         assert order.state is OrderState.ACTIVE
 
 
+async def test_the_owner_is_asked_on_the_new_phone(sqlite_site: Site, tmp_path: Path) -> None:
+    """He is asked with the token that was lent, and it is good for his answer (§8.9, §8.12)."""
+    (sim,) = sims = sims_of_watches(1)
+    (tmp_path / "pin").write_text("271828\n")
+    (tmp_path / "pin").chmod(0o600)
+    more = PHONE | {"esim.phone.ask_transfer": "pin"}
+    async with opened(sqlite_site, sims, "pool", more=more) as world:
+        pin = ("--pin-file", str(tmp_path / "pin"))
+        world.site.command("subscription", "set", sim.imsi.digits, *pin)
+        node = world.site.node(settings=listening(world))
+        lines = await run(world, node.url, "temporary-token", "--answer", "271828")
+        ordering = [line for line in lines if "msg_btn" in str(line["parameters"]).lower()]
+        assert operations(ordering) == ["ManageSubscription"]
+        assert "271828" not in str(lines)
+        (order,) = await world.orders(sims)
+        assert order.state is OrderState.ACTIVE
+
+
 async def test_a_server_killed_in_a_move_goes_on_with_it(sqlite_site: Site) -> None:
     """The SM-DP+ did what it was asked, and the server ends before it hears of it."""
     (sim,) = sims = sims_of_watches(1)

@@ -18,7 +18,7 @@ from simgrant.domain.words import LANGUAGES
 from simgrant.errors import PeerTimeout, StartRefused
 from simgrant.flows import subscriptions
 from simgrant.flows.handles import Handle, push_handle
-from simgrant.identities import Iccid
+from simgrant.identities import Eid, Iccid
 from simgrant.ports.smdp import Cause, Refused
 from simgrant.ports.store import Change
 from simgrant.wire.activation_code import pull_activation_code
@@ -231,9 +231,10 @@ async def test_a_further_line_is_confirmed(opens: Opens) -> None:
 
 
 @pytest.mark.spec("TS.43 §8.1")
-@pytest.mark.conforms("primary.first-line")
+@pytest.mark.conforms("primary.first-line", "identities.sim-missing", "request.terminal_eid")
+@pytest.mark.parametrize("named", [PHONE, {"terminal_eid": EID}])
 async def test_a_first_line_of_who_signs_in(
-    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, named: dict[str, str]
 ) -> None:
     """There is no SIM yet: the device is known by its eSIM, the person by the provider."""
     books = Books(stock=9)
@@ -253,14 +254,17 @@ async def test_a_first_line_of_who_signs_in(
         token = (await ways.come_back(back, accept=JSON)).object["Token"]["token"]
         world = World(server, books, phone, token)
         assert (await world.ask("CheckEligibility"))["PrimaryAppEligibility"] == "1"
-        told = await world.ask("ManageSubscription", operation_type="0", **PHONE)
+        told = await world.ask("ManageSubscription", operation_type="0", **named)
         browser = Browser(server)
         ready = await browser.press(await browser.open(page_of(told)))
         assert said(ready)["call"] == "ready"
-        done = await world.ask("ManageSubscription", operation_type="4", **PHONE)
+        done = await world.ask("ManageSubscription", operation_type="4", **named)
         assert done["SubscriptionResult"] == "3"
-        found = await world.ask("AcquireConfiguration", **PHONE)
+        found = await world.ask("AcquireConfiguration", **named)
         assert found["PrimaryConfiguration"]["ServiceStatus"] == "1"
+        (order,) = await orders(world)
+        assert order.device.eid == Eid(EID)
+        assert order.device.terminal_id == named.get("target_terminal_id", phone.terminal_id)
 
 
 @pytest.mark.spec("TS.43 §6.7.2", "TS.43 §8.12.1")
@@ -342,6 +346,199 @@ async def test_the_line_of_the_sim_itself_may_move(opens: Opens) -> None:
         choose = await browser.open(page_of(await transfer(world, NEW_PHONE)))
         ready = await browser.press(await browser.press(choose, {"line": "sim"}))
         assert said(ready)["call"] == "ready"
+
+
+# --- a companion that takes the place of another ------------------------------------------
+
+
+async def _worn(world: World) -> str:
+    """Get a profile to a watch past the portal, and return its ICCID."""
+    browser = Browser(world.server)
+    choose = await browser.open(page_of(await world.subscribe()))
+    chosen = {"service": "DiffNumber"}
+    await browser.press(await browser.press(choose, chosen))
+    await world.ask("ManageSubscription", operation_type="4", **WATCH)
+    (order,) = await orders(world)
+    assert order.iccid is not None
+    return order.iccid.digits
+
+
+@pytest.mark.spec("TS.43 §7.6", "TS.43 §6.5.3")
+async def test_which_companion_gives_its_line_is_chosen(opens: Opens) -> None:
+    async with opens(**COMPANION) as world:
+        old = await _worn(world)
+        told = await transfer(world, SECOND)
+        assert told["SubscriptionResult"] == "1"
+        browser = Browser(world.server)
+        choose = await browser.open(page_of(told))
+        looks_right(choose)
+        # Neither the SIM's line nor a plan is to be had by this.
+        choices = choose.tree.xpath("//input[@name='line']/@value")
+        assert len(choices) == 1
+        assert not choose.tree.xpath("//input[@name='plan' or @name='service']")
+        assert f"ending in {old[-4:]}" in choose.text
+        confirm = await browser.press(choose, {"name": "Second"})
+        looks_right(confirm)
+        ready = await browser.press(confirm)
+        assert ready.call == "ready"
+        (new,) = (each for each in await orders(world) if each.device.name == "Second")
+        assert (new.old_iccid, new.service) == (Iccid(old), CompanionService.DIFFERENT)
+        # The phone asks again, and finds it; once it is installed, the old one is over.
+        assert (await transfer(world, SECOND))["SubscriptionResult"] == "2"
+        await world.ask("ManageSubscription", operation_type="4", **SECOND)
+        states = {each.device.terminal_id: each.state for each in await orders(world)}
+        assert states == {
+            WATCH["companion_terminal_id"]: OrderState.ENDED,
+            SECOND["companion_terminal_id"]: OrderState.ACTIVE,
+        }
+        assert len(world.books.ordered) == 2
+        assert (await transfer(world, SECOND))["SubscriptionResult"] == "2"
+
+
+@pytest.mark.spec("TS.43 §7.6")
+async def test_a_companion_whose_line_was_given_up_meanwhile_gives_none(opens: Opens) -> None:
+    async with opens(**COMPANION) as world:
+        assert await transfer(world, SECOND) == {"OperationResult": "102"}, "there is none to move"
+        await _worn(world)
+        choose = await Browser(world.server).open(page_of(await transfer(world, SECOND)))
+        await world.ask("ManageSubscription", operation_type="1", **WATCH)
+        over = await Browser(world.server).press(choose)
+        assert over.call == ""
+        assert over.tree.xpath("//button/@data-bridge") == ["dismiss"]
+        assert len(world.books.ordered) == 1
+
+
+@pytest.mark.spec("TS.43 §7.6")
+async def test_without_a_page_the_old_companion_has_to_be_named(opens: Opens) -> None:
+    async with opens() as world:
+        await world.subscribe()
+        await world.ask("ManageSubscription", operation_type="4", **WATCH)
+        assert await transfer(world, SECOND) == {"OperationResult": "102"}
+        told = await transfer(world, SECOND, old_companion_terminal_id="350000000000099")
+        assert told == {"OperationResult": "102"}
+
+
+@pytest.mark.spec("TS.43 §7.6", "TS.43 §6.2")
+@pytest.mark.conforms("request.old_companion_terminal_id")
+async def test_the_old_companion_is_named_by_its_id(opens: Opens) -> None:
+    async with opens() as world:
+        await world.subscribe()
+        await world.ask("ManageSubscription", operation_type="4", **WATCH)
+        named = {"old_companion_terminal_id": WATCH["companion_terminal_id"]}
+        told = await transfer(world, SECOND, **named)
+        assert told["SubscriptionResult"] == "2"
+        await world.ask("ManageSubscription", operation_type="4", **SECOND)
+        assert [each.state for each in await orders(world)].count(OrderState.ACTIVE) == 1
+
+
+# --- another plan -------------------------------------------------------------------------
+
+SAME = """
+[plan_offers.small]
+name = "Small"
+[plan_offers.large]
+name = "Large <i>"
+[plan_offers.other]
+name = "Other"
+profile_type = "other"
+"""
+OFFERED = 'plans = ["small", "large", "other"]\n'
+
+
+@pytest.mark.spec("TS.43 §6.2", "TS.43 §6.5.3", "TS.43 §6.7.5")
+@pytest.mark.parametrize(("app", "device"), [("ap2006", WATCH), ("ap2009", PHONE)])
+async def test_another_plan_is_chosen(opens: Opens, app: str, device: dict[str, str]) -> None:
+    asked = CHOICE + OFFERED
+    async with opens(app, f"{asked}{SAME}", watch=asked) as world:
+        service = {"companion_terminal_service": "SharedNumber"}
+
+        async def manage(kind: str, **more: str) -> dict[str, Any]:
+            return await world.ask("ManageSubscription", operation_type=kind, **device, **more)
+
+        assert await manage("2") == {"OperationResult": "102"}, "there is nothing to change yet"
+        assert (await manage("0", plan_id="small", **service))["SubscriptionResult"] == "2"
+        told = await manage("2")
+        assert told["SubscriptionResult"] == "1"
+        browser = Browser(world.server)
+        choose = await browser.open(page_of(told))
+        assert choose.title == "Your plan"
+        assert choose.fields()["plan"] == "small"
+        assert "Other" not in choose.text, "that needs another profile"
+        looks_right(choose)
+        # Who leaves has changed nothing, and ended nothing.
+        assert (await browser.press(choose, button="close")).call == "dismiss"
+        confirm = await browser.press(choose, {"plan": "large"})
+        looks_right(confirm)
+        assert "Large <i>" in confirm.text
+        (order,) = await orders(world)
+        assert (order.plan, order.state) == ("small", OrderState.RELEASED)
+        done = await browser.press(confirm)
+        looks_right(done)
+        assert done.call == "finish"
+        assert "Large <i>" in done.text
+        (after,) = await orders(world)
+        assert (after.plan, after.state, after.iccid) == ("large", order.state, order.iccid)
+        assert after.version == order.version + 1
+        # Whoever sends it again changes nothing more, nor does the plan that it has.
+        assert (await browser.press(confirm)).call == "finish"
+        choose = await browser.open(page_of(await manage("2")))
+        done = await browser.press(await browser.press(choose))
+        assert done.call == "finish"
+        assert (await orders(world))[0] == after
+        history = await world.server.store.real.orders.history(DEFAULT_TENANT, ALLOWED)
+        assert [each.event for each in history].count("PlanChanged: large") == 1
+        assert len(world.books.ordered) == 1
+        await manage("1")
+        assert await manage("2") == {"OperationResult": "101"}
+
+
+async def test_of_two_who_change_a_plan_one_does(opens: Opens) -> None:
+    async with opens(more=SAME, watch=CHOICE + OFFERED) as world:
+        await world.subscribe(plan_id="small", companion_terminal_service="SharedNumber")
+        told = await world.ask("ManageSubscription", operation_type="2", **WATCH)
+        browser = Browser(world.server)
+        confirm = await browser.press(await browser.open(page_of(told)), {"plan": "large"})
+        named = {"plan_id": "large", **WATCH}
+        both = browser.press(confirm), world.ask("ManageSubscription", operation_type="2", **named)
+        shown, said_to_phone = await asyncio.gather(*both)
+        assert shown.call == "finish"
+        assert said_to_phone["OperationResult"] in ("1", "101")
+        (order,) = await orders(world)
+        assert order.plan == "large"
+        # An eSIM that is over has no plan.
+        told = await world.ask("ManageSubscription", operation_type="2", **WATCH)
+        await world.ask("ManageSubscription", operation_type="1", **WATCH)
+        over = await browser.open(page_of(told))
+        assert over.tree.xpath("//button/@data-bridge") == ["dismiss"]
+
+
+async def test_a_plan_changes_while_the_profile_is_being_ordered(opens: Opens) -> None:
+    """Whoever asks the SM-DP+ goes on as if nothing had happened."""
+    async with opens(more=f"{SAME}[orders]\nimmediate_s = 0.01\n", watch=CHOICE + OFFERED) as world:
+        world.books.gate = asyncio.Event()
+        asked = WATCH | {"plan_id": "small", "companion_terminal_service": "SharedNumber"}
+        assert (await world.subscribe(asked))["SubscriptionResult"] == "4"
+        told = await world.ask("ManageSubscription", operation_type="2", **WATCH)
+        browser = Browser(world.server)
+        confirm = await browser.press(await browser.open(page_of(told)), {"plan": "large"})
+        assert (await browser.press(confirm)).call == "finish"
+        (order,) = await orders(world)
+        assert (order.plan, order.state) == ("large", OrderState.ORDERED)
+        world.books.gate.set()
+        await asyncio.wait(world.server.parts.ordering._under_way)
+        (order,) = await orders(world)
+        assert (order.plan, order.state) == ("large", OrderState.RELEASED)
+        assert len(world.books.calls) == 2
+        assert len(world.books.ordered) == 1
+
+
+async def test_where_there_is_no_other_plan_there_is_no_page(opens: Opens) -> None:
+    async with opens(more=SAME, watch=ASKED + 'plans = ["other", "small"]\n') as world:
+        browser = Browser(world.server)
+        choose = await browser.open(page_of(await world.subscribe()))
+        await browser.press(await browser.press(choose, {"plan": "small"}))
+        told = await world.ask("ManageSubscription", operation_type="2", **WATCH)
+        assert told == {"OperationResult": "103"}
 
 
 # --- later, or not at all -----------------------------------------------------------------

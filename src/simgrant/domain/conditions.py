@@ -104,8 +104,8 @@ class Failure:
 def nobody_signed_in(known: Mapping[str, Subject]) -> Comparison:
     """Return the condition that nobody signed in, which every rule with ``step_up`` has."""
     ways = sorted(SIGNED_IN)
-    text = f"proof not in {_listed(list(ways))}"
-    return Comparison(text, _test(_proof, "not_in", list(ways)), known["proof"])
+    text = f"holder_proof not in {_listed(list(ways))}"
+    return Comparison(text, _test(_holder_proof, "not_in", list(ways)), known["holder_proof"])
 
 
 def subjects(names: Names) -> Mapping[str, Subject]:
@@ -146,6 +146,7 @@ def subjects(names: Names) -> Mapping[str, Subject]:
         Subject("purchases", _purchases, _one_of(Purchases), _CHOICE, lambda f: f.store),
         Subject("kind", _kind, _one_of(Kind), _CHOICE, lambda f: f.kind),
         Subject("proof", _proof, _one_of(Way), _CHOICE, lambda f: f.proof),
+        Subject("holder_proof", _holder_proof, _one_of(Way), _CHOICE, lambda f: f.holder_proof),
         Subject("sim_age_h", _sim_age_h, _hours, _AGE, lambda f: f.sim_age_h),
         Subject("imei_age_h", _imei_age_h, _hours, _AGE, lambda f: f.imei_age_h),
         Subject("port_freeze", _port_freeze, _boolean, ("is",), lambda f: f.port_freeze),
@@ -468,6 +469,10 @@ def _kind(facts: Facts, _question: Question) -> Kind | None:
 
 def _proof(facts: Facts, _question: Question) -> Way:
     return facts.proof.value
+
+
+def _holder_proof(facts: Facts, _question: Question) -> Way:
+    return facts.holder_proof.value
 
 
 def _sim_age_h(facts: Facts, _question: Question) -> int | None:

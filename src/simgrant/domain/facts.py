@@ -148,6 +148,8 @@ class Facts:
     """What is to be done with an eSIM."""
     proof: Fact[Way] = Fact(Way.UNKNOWN, NOBODY)
     """How whoever asks for it proved whose line it is."""
+    holder_proof: Fact[Way] = Fact(Way.UNKNOWN, NOBODY)
+    """The same; of whoever asks with a temporary token, how the holder proved it who lent that."""
     sim_age_h: Fact[int | None] = Fact(None, NOBODY)
     """Hours for which the line has had its SIM."""
     imei_age_h: Fact[int | None] = Fact(None, NOBODY)
@@ -170,6 +172,7 @@ ACTIVATION = frozenset(
     {
         "kind",
         "proof",
+        "holder_proof",
         "sim_age_h",
         "imei_age_h",
         "port_freeze",

@@ -58,6 +58,8 @@ class OrderChange:
     """What happened, as its history calls it."""
     due_at: int | None
     """As for `Orders.change`."""
+    keep_due: bool = False
+    """Likewise: whoever has something to do for the order goes on with it."""
 
 
 @noun

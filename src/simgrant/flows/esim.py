@@ -51,7 +51,7 @@ from simgrant.flows.esim_rules import (
 from simgrant.flows.operations.operation import AnyTask, Done, Means, Refused, Task
 from simgrant.identities import Eid, Iccid, InvalidIdentity
 from simgrant.ports.orders import Kept, NoStock, TokenOver, TooMany, TooOften
-from simgrant.spec.ids import OperationResult, ServiceStatus, SubscriptionResult
+from simgrant.spec.ids import AppId, OperationResult, ServiceStatus, SubscriptionResult
 from simgrant.wire.activation_code import ActivationCode, push_parameter
 from simgrant.wire.document import Characteristic, Item, Parm
 
@@ -70,6 +70,18 @@ class BadParameter(ValueError):
 def line_of(task: AnyTask, means: Means) -> Line | None:
     """Return what the tenant offers to this application; None where nothing."""
     return means.esim.esims[task.tenant.name].lines.get(task.app_id)
+
+
+def prefix_of(task: Task) -> str:
+    """Return what the parameters of the device that gets an eSIM begin with (TS.43 §6.3).
+
+    A phone that has no SIM yet asks for itself: its eSIM is in terminal_eid.
+    """
+    if task.app_id == AppId.ODSA_COMPANION:
+        return "companion_terminal"
+    value = task.ask.value
+    asks_for_itself = value("terminal_eid").strip() and not value("target_terminal_id").strip()
+    return "terminal" if asks_for_itself else "target_terminal"
 
 
 def device_in(task: AnyTask, prefix: str) -> Device:
@@ -248,12 +260,17 @@ async def order_for(
 
 
 async def _refused(task: Task, means: Means, weighed: Weighed, target: Target) -> Done | Refused:
-    """Return what is told of what may not be, and count it: of rules and limits nothing is told."""
+    """Return what is told of what may not be: of rules and limits nothing is told."""
     if weighed.limited:
         # The limit may have been reached by the same request, a moment ago.
         own = (await orders(task, means)).get(target.place)
         if own is not None and meant(own, target) is Meant.ITS_OWN:
             return await told(task, means, own)
+    return refused(task, means, weighed)
+
+
+def refused(task: Task, means: Means, weighed: Weighed) -> Done | Refused:
+    """Return what is told where rules or limits say no, or want a sign-in, and count it."""
     means.esim.metrics.count_esim_refusal(task.tenant.name, task.app_id, weighed.reason)
     if weighed.reason in (TOO_MANY, ANOTHER):
         return replace(dismissed(weighed.reason), verdict=weighed.verdict, times=weighed.times)

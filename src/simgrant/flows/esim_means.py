@@ -103,6 +103,14 @@ class Line:
         """Return a plan that may be chosen."""
         return next((offer for offer in self.plans if offer.plan_id == plan_id), None)
 
+    def plans_instead(self, order: Order) -> tuple[PlanOffer, ...]:
+        """Return the plans that an order may change to, its own with them: the profile stays."""
+        ours = order.source.profile_type
+        fit = tuple(
+            offer for offer in self.plans if self.source_of(offer.plan_id).profile_type == ours
+        )
+        return fit if any(offer.plan_id != order.plan for offer in fit) else ()
+
     def source_of(self, plan_id: str) -> Source:
         """Return where the profiles of a plan come from."""
         offer = self.offer(plan_id)

@@ -18,15 +18,24 @@ from simgrant.flows.answer import handle_of, page_of
 from simgrant.flows.esim_means import Asking, Line
 from simgrant.flows.operations.operation import Done, Means, Refused, Task
 from simgrant.identities import Iccid
-from simgrant.spec.ids import OperationResult
+from simgrant.spec.ids import AppId, OperationResult, OperationType
 from simgrant.wire.document import Item, Parm
 
 ORDER: Final = "order"
+PLAN: Final = "plan"
 NOT_ENABLED: Final = "not_enabled"
 ERROR: Final = "error"
-"""What a handle may be about; the order's identifier, or a reason, comes after it."""
+"""What a handle may be about; the order's identifier, or a reason, comes after it, and after the
+order's whose plan is to be changed the plan that it has."""
 SELECTS: Final = "selects"
 """After the order's: the device left open which line it is to get."""
+_TRANSFER: Final = str(int(OperationType.TRANSFER))
+OLD_COMPANION: Final = (
+    "old_companion_terminal_iccid",
+    "old_terminal_iccid",
+    "old_companion_terminal_id",
+)
+"""What says which companion another takes the place of."""
 _IN_USE: Final = frozenset({OrderState.RELEASED, OrderState.ACTIVE, OrderState.INACTIVE})
 _SECONDS: Final = "1"
 
@@ -41,6 +50,8 @@ def asks(
     former: Mapping[str, Order],
 ) -> bool:
     """Say whether the subscriber is asked on a page before this is ordered."""
+    if _selects_companion(task):
+        return line.asking is not Asking.NEVER
     return line.asks(
         kind,
         plan=not task.ask.value("plan_id").strip(),
@@ -62,13 +73,23 @@ def movable(orders: Mapping[str, Order], device: Device) -> tuple[Order, ...]:
 
 def order_page(task: Task, means: Means, order: Order) -> tuple[Item, ...]:
     """Return where the subscriber goes on (TS.43 §6.5.3)."""
-    return _posted("SubscriptionService", task, means, order_about(order))
+    about = order_about(order)
+    if SELECTS not in about and order.old_iccid is None and _selects_companion(task):
+        about = (*about, SELECTS)
+    return _posted("SubscriptionService", task, means, about)
 
 
 def order_about(order: Order) -> tuple[str, ...]:
     """Return what the handle of an order's page says."""
     selects = order.kind is Kind.TRANSFER and order.old_iccid is None
     return (ORDER, order.order_id, *((SELECTS,) if selects else ()))
+
+
+def plan_page(task: Task, means: Means, line: Line, order: Order) -> tuple[Item, ...]:
+    """Return where the subscriber chooses another plan; nothing where there is none."""
+    if not line.plans_instead(order):
+        return ()
+    return _posted("SubscriptionService", task, means, (PLAN, order.order_id, order.plan))
 
 
 def not_enabled(task: Task, means: Means, line: Line, reason: str) -> tuple[Item, ...]:
@@ -108,6 +129,16 @@ def with_error_page(task: Task, means: Means, outcome: Done | Refused) -> Done |
     url, handle = _page(task, means, (ERROR, ""))
     page = (Parm("GeneralErrorURL", url), Parm("GeneralErrorUserData", f"flow={handle}"))
     return replace(outcome, items=(*outcome.items, *page))
+
+
+def _selects_companion(task: Task) -> bool:
+    """Say whether a line is to come from another companion, and it is not said which (§7.6)."""
+    value = task.ask.value
+    return (
+        task.app_id == AppId.ODSA_COMPANION
+        and value("operation_type") == _TRANSFER
+        and not any(map(value, OLD_COMPANION))
+    )
 
 
 def _posted(name: str, task: Task, means: Means, about: tuple[str, ...]) -> tuple[Item, ...]:

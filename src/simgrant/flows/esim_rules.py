@@ -140,6 +140,7 @@ def weigh(
         line.conditions,
         asking=device_of(task.ask.terminal),
         proof=_proof(task, line.conditions),
+        holder_proof=_holder_proof(task, line.conditions),
         risk=known.risk,
         policy=policy,
         lists=ours.lists,
@@ -195,6 +196,7 @@ def activation_facts(
     *,
     asking: DeviceFact,
     proof: Way,
+    holder_proof: Way,
     risk: Risk,
     policy: Policy,
     lists: DeviceLists,
@@ -214,6 +216,7 @@ def activation_facts(
         gather(view, seen, policy=policy, times=times),
         kind=Fact(target.kind, REQUEST),
         proof=Fact(proof, REQUEST),
+        holder_proof=Fact(holder_proof, REQUEST),
         sim_age_h=_hours(risk.sim_since, at),
         imei_age_h=_hours(risk.imei_since, at),
         port_freeze=risk.port_freeze,
@@ -263,9 +266,13 @@ def _limit(line: Line, target: Target, former: Mapping[str, Order], known: Known
 
 
 def _proof(task: Task, conditions: Conditions) -> Way:
-    """Return how whoever asks was proved; a sign-in of long ago is none."""
-    if Way(task.proof) is not Way.SIM:
-        return Way(task.proof)
+    """Return how whoever asks was proved."""
+    way = Way(task.proof)
+    return _holder_proof(task, conditions) if way is Way.SIM else way
+
+
+def _holder_proof(task: Task, conditions: Conditions) -> Way:
+    """Return how the holder was proved who asks, or lent a token; a sign-in of long ago is none."""
     old = task.at > task.signed_in_at + conditions.sign_in_life_s
     return Way.SIM if old and task.signed_in in SIGNED_IN else task.signed_in
 

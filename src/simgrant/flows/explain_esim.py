@@ -68,6 +68,7 @@ async def explain_esim(
         conditions,
         asking=asking,
         proof=supposed.proof,
+        holder_proof=Way.SIM if supposed.proof is Way.TEMPORARY_TOKEN else supposed.proof,
         risk=await sources.risk.of(subscription, terminal_id),
         policy=policy,
         lists=sources.lists,

@@ -10,8 +10,9 @@ from __future__ import annotations
 import struct
 from dataclasses import field
 
+from simgrant.domain.risk import Way
 from simgrant.errors import BadLentToken, Unauthenticated
-from simgrant.flows.tokens import decode, encode
+from simgrant.flows.tokens import FORMAT_OF, FORMATS, decode, encode
 from simgrant.identities import Imsi
 from simgrant.keyring.ring import KeyRing, Purpose, SealBroken, UnknownKey
 from simgrant.nouns import noun
@@ -19,7 +20,6 @@ from simgrant.ports.keys import Keys
 from simgrant.spec.ids import AppId
 
 TOKEN_ID_BYTES = 16
-_FORMAT = 1
 _ONCE = 1
 """Flag: it is good once."""
 _HEAD = struct.Struct(">BB16sIIQQ")
@@ -50,6 +50,10 @@ class Lent:
     epoch: int
     """Token epoch of the subscription at issue."""
     terminal_epoch: int
+    signed_in: Way = Way.SIM
+    """How the holder of that device was proved; of a token that moves no line nobody asks."""
+    signed_in_at: int = 0
+    """When, where that was more than the SIM."""
 
     @property
     def moves_line(self) -> bool:
@@ -70,9 +74,11 @@ def push_lent(
         lent.requestor,
         lent.client_id,
         lent.scope,
+        # A server of the release before takes no such token, and none is made of the SIM alone.
+        *((str(lent.signed_in_at),) if lent.signed_in is not Way.SIM else ()),
     )
     head = _HEAD.pack(
-        _FORMAT,
+        FORMAT_OF[lent.signed_in],
         _ONCE if lent.single_use else 0,
         lent.token_id,
         lent.issued,
@@ -105,12 +111,13 @@ def pull_lent(purpose: Purpose, text: str, keys: Keys, *, now: float) -> tuple[s
         return None
     except SealBroken:
         raise BadLentToken("lent_token_broken") from None
-    if plain[0] != _FORMAT:
+    signed_in = FORMATS.get(plain[0])
+    if signed_in is None:
         raise BadLentToken("lent_token_format")
     _, flags, token_id, issued, expires, epoch, terminal_epoch = _HEAD.unpack_from(plain)
     if now >= expires:
         raise BadLentToken("lent_token_expired")
-    imsi, terminal_id, client, app_id, operations, requestor, client_id, scope = (
+    imsi, terminal_id, client, app_id, operations, requestor, client_id, scope, *at = (
         plain[_HEAD.size :].decode().split("\0")
     )
     return tenant, Lent(
@@ -128,4 +135,6 @@ def pull_lent(purpose: Purpose, text: str, keys: Keys, *, now: float) -> tuple[s
         expires,
         epoch,
         terminal_epoch,
+        signed_in,
+        int(at[0]) if at else 0,
     )

@@ -184,30 +184,30 @@ class Operate:
         subscription, lent = who.subscription, who.lent
         whose, now = (who.tenant.name, lent.imsi.digits), self._reception.clock.monotonic()
         self._limits.let_guess(*whose, now=now)
+        task = Task(
+            who.tenant,
+            subscription,
+            app_id,
+            ask,
+            who.at,
+            who.proof,
+            Holder(lent.terminal_id, lent.client, lent.terminal_epoch),
+            lent,
+            who.client_id,
+            signed_in=lent.signed_in,
+            signed_in_at=lent.signed_in_at,
+            held_for=who.held_for,
+            languages=languages(call.accept_language),
+        )
         outcome: Done | Refused | None = self._refusal(operation, who.tenant, subscription, ask)
         if outcome is None:
-            holder = Holder(lent.terminal_id, lent.client, lent.terminal_epoch)
-            outcome = await operation.run(
-                Task(
-                    who.tenant,
-                    subscription,
-                    app_id,
-                    ask,
-                    who.at,
-                    who.proof,
-                    holder,
-                    lent,
-                    who.client_id,
-                    held_for=who.held_for,
-                    languages=languages(call.accept_language),
-                ),
-                self._means,
-            )
+            outcome = await operation.run(task, self._means)
         if isinstance(outcome, Refused):
             bad = outcome.result is OperationResult.INVALID_PARAMETER
             if bad and who.proof is Proof.TEMPORARY_TOKEN:
                 raise BadRequest("operation_parameter", for_operator=outcome.detail)
             outcome = self._explained(outcome, app_id, who.tenant, call)
+            outcome = esim_pages.with_error_page(task, self._means, outcome)
         else:
             await self._lent.consume(who, ask, trail)
             if outcome.wrong_guess:

@@ -235,8 +235,8 @@ class Ordering:
         after = step(order, event, at=int(self._clock.now()), call_id=_call_id())
         if order.state is OrderState.AT_PORTAL:
             after = self._sourced(tenant, after)
-        due_at, _ = self._due(after, order, event, mine=True)
-        return OrderChange(order, after, type(event).__name__, due_at)
+        due_at, keep = self._due(after, order, event, mine=after.todo is not order.todo)
+        return OrderChange(order, after, _named(event), due_at, keep_due=keep)
 
     def _sourced(self, tenant: str, order: Order) -> Order:
         """Return an order with where it gets its profile, once it is said what it will be."""
@@ -249,7 +249,7 @@ class Ordering:
     ) -> None:
         """Go on with an order after its change was written, for ``within`` seconds at most."""
         self._say(tenant, change.after)
-        if change.after.todo is None:
+        if change.after.todo is None or change.keep_due:
             return
         order = await self._again(Kept(tenant, owner, change.after))
         if order.version == change.after.version:

@@ -18,9 +18,9 @@ from simgrant.keyring.ring import OVERHEAD, KeyRing, Purpose, SealBroken, Unknow
 from simgrant.nouns import noun
 from simgrant.ports.keys import Keys
 
-_FORMATS = {1: Way.SIM, 2: Way.OIDC, 3: Way.OTP}
+FORMATS = {1: Way.SIM, 2: Way.OIDC, 3: Way.OTP}
 """The first byte says how the holder was proved; a server that knows fewer ways refuses others."""
-_FORMAT_OF = {way: number for number, way in _FORMATS.items()}
+FORMAT_OF = {way: number for number, way in FORMATS.items()}
 _HEAD = struct.Struct(">BIIQQ")
 _PADDING = ("", "===", "==", "=")
 MAX_TEXT = 4096
@@ -59,7 +59,7 @@ def push_token(claims: Claims, ring: KeyRing, tenant: str, *, nonce: bytes, now:
     texts = (claims.imsi.digits, claims.terminal_id, ",".join(claims.apps), claims.app_name)
     plain = (
         _HEAD.pack(
-            _FORMAT_OF[claims.way],
+            FORMAT_OF[claims.way],
             claims.issued,
             claims.expires,
             claims.epoch,
@@ -78,7 +78,7 @@ def pull_token(text: str, keys: Keys, *, now: float) -> tuple[str, Claims]:
     """
     sealed = decode(text)
     tenant, plain = open_seal(keys, Purpose.TOKEN, sealed, now=now)
-    way = _FORMATS.get(plain[0])
+    way = FORMATS.get(plain[0])
     if way is None:
         raise Unauthenticated("token_format")
     _, issued, expires, epoch, terminal_epoch = _HEAD.unpack_from(plain)

@@ -23,7 +23,7 @@ from simgrant.domain.visit import Settlement, Step, Visit
 from simgrant.errors import Conflict, Unauthenticated, UnknownIdentity
 from simgrant.flows.authenticate import Reception
 from simgrant.flows.esim_means import FEATURES, Conditions, EsimMeans
-from simgrant.flows.esim_pages import ORDER, movable
+from simgrant.flows.esim_pages import ORDER, PLAN, movable
 from simgrant.flows.esim_rules import Target, activation_facts
 from simgrant.flows.gather import device_of, gather, held, look, times_of
 from simgrant.flows.handles import Handle, pull_handle, pull_page, push_page
@@ -276,6 +276,7 @@ class Visits:
                 matter.line.conditions if matter.line is not None else Conditions(),
                 asking=device,
                 proof=Way.PAGE,
+                holder_proof=Way.PAGE,
                 risk=await self._reception.timed("store", asking, trail),
                 policy=policy,
                 lists=self._esim.lists,
@@ -308,7 +309,7 @@ class Visits:
         if handle.app_id not in FEATURES:
             return None
         line = self._esim.esims[tenant.name].lines.get(handle.app_id)
-        if handle.about[:1] != (ORDER,):
+        if handle.about[:1] not in ((ORDER,), (PLAN,)):
             return Matter(handle.about, line)
         reading = self._esim.ordering.of(tenant.name, handle.imsi)
         there = {

@@ -458,6 +458,10 @@ def phone(
         str,
         typer.Option(help="Second port of `simgrant sim smdp`: the profile is installed there."),
     ] = "",
+    answer: Annotated[
+        str,
+        typer.Option(help="What is said where the phone asks: yes, no, or the account's PIN."),
+    ] = "yes",
     wait: Annotated[
         float, typer.Option(min=0.1, max=86_400, help="Seconds to wait for profile or password.")
     ] = 60.0,
@@ -520,6 +524,7 @@ def phone(
                 sign_in=lambda handset: _signed_in(proof, handset, msisdn),
                 install=install,
                 wait_s=wait,
+                reply=answer,
             )
             last = None
             async for last in moves(way, cast):

@@ -17,6 +17,7 @@ from typing import Final
 from simgrant.identities import Eid, Imei
 from simgrant.nouns import named_noun
 from simgrant.sim.companion import parms, profile_told
+from simgrant.sim.dialogue import Dialogue, NotTyped
 from simgrant.sim.exchange import Outcome, Result
 from simgrant.sim.handset import Handset
 from simgrant.spec.ids import OperationResult, SubscriptionResult
@@ -27,6 +28,8 @@ APP: Final = "ap2009"
 TARGETS: Final = "ManageSubscription,AcquireConfiguration"
 _TRANSFER, _UPDATE, _RECOVER = "3", "4", "7"
 _CONFIGURATION: Final = "PrimaryConfiguration"
+NO: Final = "no"
+"""What a subscriber says who does not want to."""
 
 
 class Way(StrEnum):
@@ -87,6 +90,8 @@ class PhoneClient:
         """Of the profile that was told last."""
         self.code: ActivationCode | None = None
         """What it is downloaded by."""
+        self._last: dict[str, str] = {}
+        """What was ordered last, to be asked for once more with an answer."""
 
     async def check(self) -> Outcome:
         """Ask whether the line may be in an eSIM."""
@@ -106,6 +111,14 @@ class PhoneClient:
         """Order a profile for the one that was removed."""
         return await self._order(_RECOVER, terminal_iccid=self.iccid or self.old_iccid)
 
+    async def answer(self, question: Dialogue, reply: str) -> Outcome:
+        """Ask for the same again, with what the subscriber says; raise `NotTyped`.
+
+        That is ``no``, or else yes, with what is typed where something has to be.
+        """
+        said = question.rejected() if reply == NO else question.accepted(reply)
+        return self._kept(await self._ask("ManageSubscription", **self._last, **said))
+
     async def configuration(self) -> Outcome:
         """Ask how far it is; a profile that is ready comes with where it is."""
         return self._kept(await self._ask("AcquireConfiguration", **self._named()))
@@ -115,9 +128,8 @@ class PhoneClient:
         return await self._ask("ManageSubscription", operation_type=_UPDATE, **self._named())
 
     async def _order(self, kind: str, **more: str) -> Outcome:
-        return self._kept(
-            await self._ask("ManageSubscription", operation_type=kind, **self._named(), **more)
-        )
+        self._last = {"operation_type": kind, **self._named(), **more}
+        return self._kept(await self._ask("ManageSubscription", **self._last))
 
     def _named(self) -> dict[str, str]:
         return {
@@ -153,6 +165,8 @@ class Cast:
     install: Install
     wait_s: float = 60.0
     """How long the phone that waits for the profile asks again."""
+    reply: str = field(default="yes", repr=False)
+    """What is said where somebody is asked: as for `PhoneClient.answer`."""
 
 
 async def moves(way: Way, cast: Cast) -> AsyncIterator[Outcome]:
@@ -188,6 +202,12 @@ async def _steps(way: Way, cast: Cast) -> AsyncGenerator[Outcome]:
         yield await asks.check()
         outcome = await asks.transfer()
     yield outcome
+    if (question := Dialogue.pull(outcome)) is not None:
+        try:
+            outcome = await asks.answer(question, cast.reply)
+        except NotTyped:
+            return
+        yield outcome
     async for later in _until_ready(asks, outcome, cast.wait_s):
         outcome = later
         yield outcome
@@ -242,6 +262,7 @@ _OVER: Final = frozenset(
         SubscriptionResult.DOWNLOAD_PROFILE,
         SubscriptionResult.DONE,
         SubscriptionResult.DELAYED_DOWNLOAD,
+        SubscriptionResult.REQUIRES_USER_INPUT,
     )
 )
-"""What a move does not go on after: a page, a question, a refusal."""
+"""What a move does not go on after: a page, a refusal."""

@@ -30,6 +30,7 @@ FACTS = Facts(
     device=Fact(Device("", "", "", ""), "x"),
     kind=Fact(Kind.SUBSCRIBE, "x"),
     proof=Fact(Way.SIM, "x"),
+    holder_proof=Fact(Way.SIM, "x"),
 )
 ASKED = Question("esim", Area.HOME)
 LAST = {"id": "last", "result": "allowed"}
@@ -96,12 +97,12 @@ def test_what_is_gathered_for_esims_alone_is_asked_by_their_rules_alone(
 @pytest.mark.parametrize("way", list(Way))
 def test_a_sign_in_is_wanted_of_whoever_has_not_signed_in(way: Way) -> None:
     rules = policy({"result": "step_up"}, {"when": {"kind": "transfer"}})
-    facts = replace(FACTS, proof=Fact(way, "x"), kind=Fact(Kind.TRANSFER, "x"))
+    facts = replace(FACTS, holder_proof=Fact(way, "x"), kind=Fact(Kind.TRANSFER, "x"))
     decided = rules.decide(ASKED, facts)
     signed_in = way in (Way.OIDC, Way.OTP, Way.PAGE)
     assert decided.result is (Result.DENIED if signed_in else Result.STEP_UP)
     first = rules.explain(ASKED, facts)[0]
-    assert first.when == 'proof not in "oidc", "otp", "page"'
+    assert first.when == 'holder_proof not in "oidc", "otp", "page"'
 
 
 def test_a_rule_behind_one_that_wants_a_sign_in_can_be_reached() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simgrant.domain.risk import Way
 from simgrant.errors import BadLentToken
 from simgrant.flows.lent_tokens import Lent, pull_lent, push_lent
 from simgrant.identities import Imsi
@@ -57,14 +58,17 @@ lents = st.builds(
     epoch=st.integers(0, 2**63),
     terminal_epoch=st.integers(0, 2**63),
 )
+signed_in = st.tuples(st.sampled_from([Way.OIDC, Way.OTP]), times) | st.just((Way.SIM, 0))
 ONE = Lent(
     bytes(16), Imsi("001010000000001"), "t", "c", "ap2014", ("A",), "", "", "", True, 0, 9, 0, 0
 )
 
 
-@given(lents, st.sampled_from(LENT), st.sampled_from(["red", "blue"]))
-def test_what_went_in_comes_out(lent: Lent, purpose: Purpose, tenant: str) -> None:
-    lent = replace(lent, expires=max(lent.expires, 1))
+@given(lents, signed_in, st.sampled_from(LENT), st.sampled_from(["red", "blue"]))
+def test_what_went_in_comes_out(
+    lent: Lent, by: tuple[Way, int], purpose: Purpose, tenant: str
+) -> None:
+    lent = replace(lent, expires=max(lent.expires, 1), signed_in=by[0], signed_in_at=by[1])
     text = push_lent(purpose, lent, ring(), tenant, nonce=NONCE, now=0)
     assert pull_lent(purpose, text, Keys(ring()), now=0) == (tenant, lent)
     with pytest.raises(BadLentToken) as caught:

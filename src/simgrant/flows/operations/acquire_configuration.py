@@ -46,7 +46,7 @@ async def run(task: Task, means: Means) -> Done | Refused:
 
 
 async def _wanted(task: Task, means: Means) -> list[Order]:
-    prefix = "companion_terminal" if task.app_id == AppId.ODSA_COMPANION else "target_terminal"
+    prefix = esim.prefix_of(task)
     known = transfers.of_holder(task, (await esim.orders(task, means)).values())
     there = [order for order in known if order.state not in _HIDDEN]
     iccid = esim.iccid_in(task, f"{prefix}_iccid", "terminal_iccid")

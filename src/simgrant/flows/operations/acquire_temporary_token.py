@@ -8,8 +8,13 @@ the store. That of ``ap2009`` is for the phone that the line is to move to (TS.4
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
+from simgrant.domain.order import Kind
+from simgrant.domain.policy import Result
+from simgrant.domain.risk import Way
 from simgrant.flows import esim, transfers
+from simgrant.flows.esim_rules import Target, learn, weigh
 from simgrant.flows.lent_tokens import TOKEN_ID_BYTES, Lent, push_lent
 from simgrant.flows.operations.operation import Done, Means, Proof, Refused, Task, from_table
 from simgrant.flows.tokens import MAX_TEXT
@@ -42,7 +47,7 @@ async def run(task: Task, means: Means) -> Done | Refused:
         return Refused(OperationResult.GENERAL_ERROR, "no target may be lent here", (now,))
     moves_line = task.app_id == AppId.ODSA_PRIMARY
     if moves_line and (refusal := await _not_to_be_moved(task, means)):
-        return Refused(refusal.result, refusal.detail, (now,))
+        return replace(refusal, items=(now,))
     requestor = task.ask.value("requestor_id").lower()
     expires = task.at + (offer.transfer_life_s if moves_line else offer.temporary_life_s)
     lent = Lent(
@@ -60,6 +65,8 @@ async def run(task: Task, means: Means) -> Done | Refused:
         expires=expires,
         epoch=task.subscription.token_epoch,
         terminal_epoch=task.holder.terminal_epoch,
+        signed_in=task.signed_in if moves_line else Way.SIM,
+        signed_in_at=task.signed_in_at if moves_line and task.signed_in is not Way.SIM else 0,
     )
     nonce = os.urandom(NONCE_BYTES)
     token = push_lent(
@@ -76,16 +83,25 @@ async def run(task: Task, means: Means) -> Done | Refused:
     )
 
 
-async def _not_to_be_moved(task: Task, means: Means) -> Refused | None:
-    """Return why a line is not to be moved, None where it may be (TS.43 §8.9)."""
-    if esim.line_of(task, means) is None:
+async def _not_to_be_moved(task: Task, means: Means) -> Done | Refused | None:
+    """Return why a line is not to be moved, None where it may be (TS.43 §8.9).
+
+    Where its holder has to sign in for that, it is here: with the token nobody can. All else is
+    judged once the new phone is known.
+    """
+    line = esim.line_of(task, means)
+    if line is None:
         return Refused(OperationResult.GENERAL_ERROR, "not_offered")
     try:
         iccid = esim.iccid_in(task, "terminal_iccid")
-        await transfers.is_ours(task, means, iccid, await esim.orders(task, means))
+        there = await esim.orders(task, means)
+        await transfers.is_ours(task, means, iccid, there)
     except esim.BadParameter as error:
         return esim.bad_parameter(error)
-    return None
+    known = await learn(task, means.esim, line, None, old_iccid=iccid)
+    target = Target(None, Kind.TRANSFER, iccid, beforehand=True)
+    weighed = weigh(task, means.esim, line, target, there, known)
+    return esim.refused(task, means, weighed) if weighed.result is Result.STEP_UP else None
 
 
 def _targets(task: Task) -> list[str]:

@@ -17,7 +17,6 @@ _NAME = {
     AppId.ODSA_COMPANION: "CompanionAppEligibility",
     AppId.ODSA_PRIMARY: "PrimaryAppEligibility",
 }
-_PREFIX = {AppId.ODSA_COMPANION: "companion_terminal", AppId.ODSA_PRIMARY: "target_terminal"}
 _KINDS = {
     AppId.ODSA_COMPANION: (Kind.SUBSCRIBE,),
     AppId.ODSA_PRIMARY: (Kind.SUBSCRIBE, Kind.TRANSFER),
@@ -38,7 +37,7 @@ async def run(task: Task, means: Means) -> Done | Refused:
         return _told(app_id, Eligibility.INCOMPATIBLE, (), Done(detail="not_offered"))
     try:
         # Figures ask before they know the companion; then the phone is looked at.
-        prefix = _PREFIX[app_id]
+        prefix = esim.prefix_of(task)
         device = esim.device_in(task, prefix) if task.ask.value(f"{prefix}_id").strip() else None
         if device is not None:
             esim.look_at(Target(device, Kind.SUBSCRIBE), line, task, means)

@@ -6,12 +6,15 @@ other parameters. The order behind it is found by these again, so a request may 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from simgrant.domain.order import (
+    LIVE,
+    ON_DEVICE,
     Activated,
     CompanionService,
     Deactivated,
+    Device,
     Event,
     Kind,
     Order,
@@ -21,14 +24,15 @@ from simgrant.domain.order import (
     place_of,
 )
 from simgrant.errors import Conflict, NotAllowed
-from simgrant.flows import enterprise, esim, transfers
+from simgrant.flows import enterprise, esim, esim_pages, transfers
 from simgrant.flows.esim import BadParameter
+from simgrant.flows.esim_means import Asking
 from simgrant.flows.operations.operation import Done, Means, Refused, Task, from_table
+from simgrant.identities import Iccid
 from simgrant.spec.ids import AppId, OperationResult, OperationType, SubscriptionResult
 
 _LENT = frozenset({OperationType.TRANSFER, OperationType.UPDATE})
 """What a temporary token is good for: the line moves, and the new phone says that it has it."""
-_TARGET = {AppId.ODSA_COMPANION: "companion_terminal", AppId.ODSA_PRIMARY: "target_terminal"}
 
 
 async def run(task: Task, means: Means) -> Done | Refused:
@@ -58,7 +62,7 @@ async def _subscribe(task: Task, means: Means) -> Done | Refused:
         if order.iccid == asked and order.inquiry is not None:
             # It answers a configuration that is deactivated until it does (TS.43 §8.12).
             return await esim.answer(task, means, order)
-    device = esim.device_in(task, _prefix(task))
+    device = esim.device_in(task, esim.prefix_of(task))
     return await esim.order_for(
         task, means, device, kind=Kind.SUBSCRIBE, service=_service(task, means)
     )
@@ -66,18 +70,9 @@ async def _subscribe(task: Task, means: Means) -> Done | Refused:
 
 async def _transfer(task: Task, means: Means) -> Done | Refused:
     """Give the line, or a companion's, to another device (TS.43 §8.3 to 8.7, §7.6)."""
-    device = esim.device_in(task, _prefix(task))
+    device = esim.device_in(task, esim.prefix_of(task))
     if task.app_id == AppId.ODSA_COMPANION:
-        old = esim.iccid_in(task, "old_companion_terminal_iccid", "old_terminal_iccid")
-        if old is None:
-            raise BadParameter("old_companion_terminal_iccid is missing")
-        there = (await esim.orders(task, means)).values()
-        former = next((order for order in there if order.iccid == old), None)
-        if former is None:
-            raise BadParameter("old_companion_terminal_iccid is no companion's of this line")
-        return await esim.order_for(
-            task, means, device, kind=Kind.SUBSCRIBE, service=former.service, old_iccid=old
-        )
+        return await _transfer_of_companion(task, means, device)
     moved = await transfers.move(task, means, device)
     outcome = await esim.order_for(
         task,
@@ -93,12 +88,48 @@ async def _transfer(task: Task, means: Means) -> Done | Refused:
     return transfers.with_note(outcome, moved.note)
 
 
+async def _transfer_of_companion(task: Task, means: Means, device: Device) -> Done | Refused:
+    """Let a companion take the place of another; which, is chosen on a page if it is not said."""
+    there = await esim.orders(task, means)
+    old = esim.iccid_in(task, "old_companion_terminal_iccid", "old_terminal_iccid")
+    former = _former_companion(task, there.values(), old)
+    if former is not None:
+        service, old = former.service, former.iccid
+    elif any(task.ask.value(name) for name in esim_pages.OLD_COMPANION):
+        raise BadParameter("the old companion is none of this line")
+    else:
+        service, own = _service(task, means), there.get(place_of(device))
+        line = esim.line_of(task, means)
+        by_page = line is not None and line.asking is not Asking.NEVER
+        ordered = own is not None and own.state is not OrderState.ENDED
+        if not ordered and not (by_page and esim_pages.movable(there, device)):
+            raise BadParameter("old_companion_terminal_iccid is missing")
+    return await esim.order_for(
+        task, means, device, kind=Kind.SUBSCRIBE, service=service, old_iccid=old
+    )
+
+
+def _former_companion(task: Task, there: Iterable[Order], old: Iccid | None) -> Order | None:
+    """Return the order of the companion that gives its line, by its ICCID, else by its id."""
+    if old is not None:
+        return next((order for order in there if order.iccid == old), None)
+    named = task.ask.value("old_companion_terminal_id").strip().lower()
+    return next(
+        (
+            order
+            for order in there
+            if order.state in ON_DEVICE and order.device.terminal_id.lower() == named
+        ),
+        None,
+    )
+
+
 async def _recover(task: Task, means: Means) -> Done | Refused:
     """Give a profile for the one that was removed from the device (TS.43 §8.13)."""
     removed = esim.iccid_in(task, "terminal_iccid", "target_terminal_iccid")
     if removed is None:
         raise BadParameter("terminal_iccid is missing")
-    prefix = _prefix(task) if task.ask.value(f"{_prefix(task)}_id") else "terminal"
+    prefix = esim.prefix_of(task) if task.ask.value(f"{esim.prefix_of(task)}_id") else "terminal"
     device = esim.device_in(task, prefix)
     there = await esim.orders(task, means)
     await transfers.is_ours(task, means, removed, there)
@@ -137,10 +168,18 @@ async def _unsubscribe(task: Task, means: Means) -> Done | Refused:
 
 
 async def _change(task: Task, means: Means) -> Done | Refused:
-    """Change the plan to the one that is named; where none is, a subscriber has to choose one."""
-    if not task.ask.value("plan_id"):
-        return Refused(OperationResult.NOT_SUPPORTED, "plans are changed elsewhere")
-    return await esim.change_plan(task, means, await _meant(task, means))
+    """Change the plan to the one that is named; where none is, it is chosen on a page."""
+    if task.ask.value("plan_id"):
+        return await esim.change_plan(task, means, await _meant(task, means))
+    line = esim.line_of(task, means)
+    elsewhere = Refused(OperationResult.NOT_SUPPORTED, "plans are changed elsewhere")
+    if line is None or line.asking is Asking.NEVER:
+        return elsewhere
+    order = await _meant(task, means)
+    if order.state not in LIVE:
+        raise OutOfOrder(f"plan in {order.state}")
+    page = esim_pages.plan_page(task, means, line, order)
+    return esim.result(SubscriptionResult.CONTINUE_TO_WEBSHEET, *page) if page else elsewhere
 
 
 async def _meant(task: Task, means: Means) -> Order:
@@ -149,7 +188,7 @@ async def _meant(task: Task, means: Means) -> Order:
         order.place: order
         for order in transfers.of_holder(task, (await esim.orders(task, means)).values())
     }
-    prefix = _prefix(task)
+    prefix = esim.prefix_of(task)
     iccid = esim.iccid_in(task, f"{prefix}_iccid", "terminal_iccid")
     if iccid is not None:
         for order in there.values():
@@ -170,10 +209,6 @@ def _require_device(task: Task) -> None:
     for name in ("target_terminal_id", "target_terminal_eid"):
         if not task.ask.value(name).strip():
             raise BadParameter(f"{name} is missing")
-
-
-def _prefix(task: Task) -> str:
-    return _TARGET[AppId(task.app_id)]
 
 
 def _service(task: Task, means: Means) -> CompanionService | None:

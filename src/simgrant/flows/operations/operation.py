@@ -77,7 +77,7 @@ class Task:
     client_id: str
     """The OAuth client that an access_token proves; empty without one."""
     signed_in: Way = Way.SIM
-    """How the device's holder was proved, where ``proof`` is `Proof.SIM`."""
+    """How the device's holder was proved; with a lent token, that of the device that lent it."""
     signed_in_at: int = 0
     """Unix seconds of that."""
     held_for: bytes = b""

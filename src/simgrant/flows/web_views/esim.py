@@ -7,13 +7,13 @@ another browser, a worker, an operator.
 
 from __future__ import annotations
 
+from simgrant.domain.order import LIVE, GivenUp, Kind, Order, OrderState, PlanChanged
 from simgrant.domain.order import Chosen as OrderChosen
-from simgrant.domain.order import GivenUp, Kind, Order, OrderState
 from simgrant.domain.policy import Result
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.domain.visit import Settlement, Step
 from simgrant.flows.esim_means import OldProfile
-from simgrant.flows.esim_pages import ERROR, NOT_ENABLED, SELECTS
+from simgrant.flows.esim_pages import ERROR, NOT_ENABLED, PLAN, SELECTS
 from simgrant.flows.web_views.web_view import (
     DO,
     Case,
@@ -61,10 +61,17 @@ def at(case: Case) -> Step | NotOffered:
         return NotOffered(texts, _WHY_NOT.get(reason, "esim_not_enabled"))
     if matter.order is None:
         return NotOffered({}, "esim_over")
-    if matter.order.state is not OrderState.AT_PORTAL:
+    if matter.about[:1] == (PLAN,) and matter.order.state not in LIVE:
+        return NotOffered({}, "esim_over")
+    if _is_decided(matter, matter.order):
         return Step.DONE
     if matter.line is None or case.profile.subscription.status is not SubscriptionStatus.ACTIVE:
         return NotOffered({}, "esim_not_enabled")
+    if matter.about[:1] == (PLAN,):
+        offered = matter.line.plans_instead(matter.order)
+        return Step.CHOICE if offered else NotOffered({}, "esim_not_enabled")
+    if SELECTS in matter.about and _is_companion(matter.order) and not matter.movable:
+        return NotOffered({}, "esim_over")
     if case.decision.result is not Result.ALLOWED:
         return NotOffered(case.decision.texts, "esim_not_enabled")
     return Step.CHOICE
@@ -96,14 +103,20 @@ async def act(case: Case, step: Step, form: Form, means: Means) -> Turn:
         return Choose(choices, chosen)
     if choices.any and form.get(SURE) != "yes":
         return Confirm(choices, chosen)
+    if choices.instead:
+        if chosen.plan == matter.order.plan:
+            return Settlement(step, Step.DONE, case.now)
+        changed = means.change(matter.order, PlanChanged(chosen.plan))
+        return Settlement(step, Step.DONE, case.now, order=changed)
     former = next((each for each in matter.movable if each.order_id == chosen.line), None)
-    first = former is not None and matter.line.deletes(former)
+    moves = matter.order.kind is Kind.TRANSFER
+    first = former is not None and moves and matter.line.deletes(former)
     # A device that did not say that it can load the same profile again gets another.
     reused = matter.line.old_profile is OldProfile.REUSED and matter.order.redownloadable
     source = matter.line.source_of(chosen.plan) if chosen.plan else None
     event = OrderChosen(
         plan=chosen.plan,
-        service=chosen.service,
+        service=chosen.service if former is None or moves else former.service,
         name=chosen.name if choices.named else "",
         source=former.source if former is not None and first and reused else source,
         old_iccid=None if former is None else former.iccid,
@@ -119,21 +132,25 @@ def leave(case: Case, step: Step, means: Means) -> Turn:
     matter = case.matter
     if matter is None or matter.order is None or step is not Step.CHOICE:
         return screen(case, step, means)
+    if matter.about[:1] == (PLAN,):
+        return Closed()
     change = means.change(matter.order, GivenUp(DISMISSED))
     return Settlement(step, Step.DONE, case.now, order=change)
 
 
 def _choices(matter: Matter, order: Order) -> Choices:
-    line, companion = matter.line, order.app_id == AppId.ODSA_COMPANION
+    line, companion = matter.line, _is_companion(order)
     if line is None:
         return Choices()
-    new = order.kind is Kind.SUBSCRIBE and order.old_iccid is None
-    lines = tuple(map(_movable, matter.movable))
-    selects = SELECTS in matter.about and bool(lines)
+    if matter.about[:1] == (PLAN,):
+        return Choices(plans=line.plans_instead(order), instead=True)
+    selects = SELECTS in matter.about and bool(matter.movable)
+    new = order.kind is Kind.SUBSCRIBE and order.old_iccid is None and not selects
+    lines = () if companion else (Movable(_SIM),)
     return Choices(
         plans=line.plans if new and len(line.plans) > 1 else (),
         services=line.services if new and companion and len(line.services) > 1 else (),
-        lines=(Movable(_SIM), *lines) if selects else (),
+        lines=(*lines, *map(_movable, matter.movable)) if selects else (),
         named=companion,
     )
 
@@ -168,9 +185,13 @@ def _is_name(text: str) -> bool:
 
 def _end(case: Case, matter: Matter, order: Order) -> Screen:
     """Return what is shown of an order that was decided."""
+    if matter.about[:1] == (PLAN,):
+        offer = matter.line.offer(order.plan) if matter.line is not None else None
+        return Later(plan=offer.name if offer is not None else order.plan)
+    selected = SELECTS in matter.about and not _is_companion(order)
     match order.state:
         case OrderState.RELEASED if order.iccid is not None:
-            if SELECTS in matter.about and order.old_iccid is not None:
+            if selected and order.old_iccid is not None:
                 return Selected(order.old_iccid.digits, order.old_terminal_id)
             if matter.line is not None and matter.line.by_address:
                 return Ready(address=matter.address, iccid=order.iccid.digits)
@@ -184,10 +205,21 @@ def _end(case: Case, matter: Matter, order: Order) -> Screen:
             return Closed()
         case OrderState.ENDED:
             return NotOffered({}, "esim_failed")
-    if SELECTS in matter.about and order.old_iccid is not None:
+    if selected and order.old_iccid is not None:
         # It goes on when the phone asks for that line, or is ready by then.
         return Selected(order.old_iccid.digits, order.old_terminal_id)
     return Later()
+
+
+def _is_decided(matter: Matter, order: Order) -> bool:
+    """Say whether nothing is left to choose, whoever did."""
+    if matter.about[:1] == (PLAN,):
+        return matter.about[2:] != (order.plan,)
+    return order.state is not OrderState.AT_PORTAL
+
+
+def _is_companion(order: Order) -> bool:
+    return order.app_id == AppId.ODSA_COMPANION
 
 
 def _movable(order: Order) -> Movable:

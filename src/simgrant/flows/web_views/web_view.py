@@ -149,6 +149,8 @@ class Choices:
     """Of which one moves."""
     named: bool = False
     """Whether the device gets a name."""
+    instead: bool = False
+    """Whether it is about the plan of an eSIM that there is, and nothing is ordered."""
 
     @property
     def any(self) -> bool:
@@ -217,6 +219,8 @@ class Later:
 
     installed: bool = False
     """Whether that is so because the eSIM is in use already."""
+    plan: str = ""
+    """The name of the plan that it has now, where it was about that."""
 
 
 @noun

@@ -140,10 +140,8 @@ class SqlOrders:
     ) -> bool:
         """Write an order after a transition, if nobody else had one since ``before``."""
 
-        change = OrderChange(before, after, event, due_at)
-        return await self._engine.transact(
-            lambda: _changed(tenant, owner, change, keep_due=keep_due, tell=tell)
-        )
+        change = OrderChange(before, after, event, due_at, keep_due)
+        return await self._engine.transact(lambda: _changed(tenant, owner, change, tell=tell))
 
     async def used(self, tenant: str, owner: Owner, device: Device, pace: Pace, *, at: int) -> Used:
         """Return what was made of a pace already."""
@@ -276,12 +274,10 @@ def decided(tenant: str, owner: Imsi, change: OrderChange) -> Body[bool]:
     return (yield from _changed(tenant, owner, change))
 
 
-def _changed(
-    tenant: str, owner: Owner, change: OrderChange, *, keep_due: bool = False, tell: bool = False
-) -> Body[bool]:
+def _changed(tenant: str, owner: Owner, change: OrderChange, *, tell: bool = False) -> Body[bool]:
     before, after = change.before, change.after
     row = _row(tenant, owner, after, change.due_at)
-    if not (yield Run(statements.ORDER_CHANGED, (*row, before.version, int(keep_due)))):
+    if not (yield Run(statements.ORDER_CHANGED, (*row, before.version, int(change.keep_due)))):
         return False
     yield _passed(tenant, owner, after, before=before, event=change.event)
     if after.iccid is not None and before.iccid is None:
