@@ -365,8 +365,8 @@ async def test_nobody_takes_the_place_of_somebody_else_s_profile(
             answer = await thief.ask(
                 "ManageSubscription", operation_type=kind, **{name: iccid}, **fresh
             )
-            assert answer == REFUSED
-            assert (await last(world))["detail"] == "iccid_of_another"
+            assert answer == {"OperationResult": "102"}
+            assert (await last(world))["detail"] == "an ICCID is of another line"
         (order,) = await world.server.store.real.orders.of("default", ALLOWED)
         assert order.state is OrderState.RELEASED
 

@@ -152,7 +152,7 @@ async def test_a_fleet_is_changed_and_given_up_and_its_orders_are_forgotten(
         assert Counter(each["plan"] for each in shown["orders"]) == {"office": 2, "travel": 1}
         assert [each["event"] for each in shown["history"]].count("PlanChanged: travel") == 1
         (other,) = [each for each in shown["orders"] if each["state"] == "active"][:1]
-        site.command("order", "end", "enterprise:acme", other["order"])
+        site.command("order", "end", other["order"])
         assert await fleet.live() == 1
         assert "would delete 3 orders, 1 of them live" in _said(site, "order", "forget", "acme")
         assert len(await fleet.orders()) == 3

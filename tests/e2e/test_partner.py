@@ -63,6 +63,8 @@ def server(place: Path, url: str, **settings: str) -> Iterator[OurServer]:
         ISSUERS__LOGIN__AUDIENCE=AUDIENCE,
         PARTNERS__BANK__REQUESTOR_IDS='["bank-1"]',
         PARTNERS__BANK__CLIENT_IDS='["bank"]',
+        PARTNERS__BANK__ENTERPRISES='["acme", "other"]',
+        PARTNERS__BANK__OPERATIONS='["GetPhoneNumber", "CheckEligibility"]',
         **named,
     ) as ours:
         yield ours
