@@ -151,8 +151,17 @@ class _Connection(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         if self._raw.is_closing():
             return
+        begun = loop.create_task(loop.start_tls(self._raw, self, tls, server_side=True))
+        await asyncio.sleep(0)  # It has the connection now,
+        await asyncio.sleep(0)  # and the protocol that it gave it knows of it.
+        if self._early:
+            # uvloop reads on though it was told not to: what came this early is the handshake's.
+            early, self._early = self._early, b""
+            handshake = cast("asyncio.BufferedProtocol", self._raw.get_protocol())
+            memoryview(handshake.get_buffer(len(early)))[: len(early)] = early
+            handshake.buffer_updated(len(early))
         try:
-            transport = await loop.start_tls(self._raw, self, tls, server_side=True)
+            transport = await begun
         except (OSError, ssl.SSLError):
             transport = None
         if transport is None:
