@@ -18,6 +18,7 @@ import gc
 import importlib
 import os
 import signal
+import ssl
 import sys
 import time
 import traceback
@@ -25,11 +26,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
 import structlog
+import uvicorn
 from prometheus_client import CollectorRegistry
+from uvicorn.server import ServerState
 
 from simgrant import compose
 from simgrant.adapters.bss.embedded import open_bss
@@ -50,13 +54,17 @@ from simgrant.domain.order import (
 )
 from simgrant.flows.order_desk import NotPossible, OrderDesk, profile_of
 from simgrant.flows.ordering import Ordering, Rules
-from simgrant.flows.profile_events import Events, Teller
+from simgrant.fronts.es2plus.protocol import CertifiedProtocol
 from simgrant.identities import Eid, Imsi
 from simgrant.ports.orders import Kept, Orders
+from simgrant.ports.profile_events import INSTALLATION
 from simgrant.ports.smdp import Smdp
+from simgrant.ports.store import Store
+from simgrant.serving import Certificate
 from simgrant.sim.smdp.control import DELETION
+from simgrant.sim.smdp.pool import State
 from simgrant.telemetry.metrics import Metrics
-from simgrant.wire.es2plus import DONE
+from simgrant.wire.es2plus import Function
 from tests.e2e.test_sim_smdp import ask
 
 T = "default"
@@ -262,12 +270,20 @@ class Life:
             new = begin(new, call_id=self.next_id)
             await self.ordering.make(T, self.imsi, new, instead_of=first)
 
-    async def on_device(self) -> None:
-        """Download the profile and install it, as an eUICC does."""
+    async def in_use(self) -> None:
+        """Install the profile, as an eUICC does; the device tells so."""
         kept = await self.kept()
-        assert kept.order.iccid is not None
-        await ask(self.case.control, "POST", "/install", iccid=kept.order.iccid.digits)
+        await self._is(State.DOWNLOADED, kept.order, after=State.RELEASED)
+        await self._is(State.INSTALLED, kept.order, after=State.DOWNLOADED)
         await self.ordering.installed(kept)
+
+    async def on_device(self, function: Function) -> None:
+        """Install the profile, as an eUICC does; the SM-DP+ tells so, unless it was heard."""
+        order = (await self.kept()).order
+        if order.state is OrderState.RELEASED:
+            await self._is(State.DOWNLOADED, order, after=State.RELEASED)
+            await self._is(State.INSTALLED, order, after=State.DOWNLOADED)
+            await self._tells(order, INSTALLATION, function)
 
     async def follow(self) -> None:
         """Order for another device, once the first has deleted its profile."""
@@ -290,18 +306,58 @@ class Life:
         new = begin(new, call_id=self.next_id)
         await self.ordering.make(T, self.imsi, new, instead_of=None)
 
-    async def deleted(self) -> None:
-        """Delete the first profile, as its eUICC does, and tell so, as the SM-DP+ does."""
+    async def deleted(self, function: Function) -> None:
+        """Delete the first profile, as its eUICC does; the SM-DP+ tells so, heard or not."""
         old = (await self.kept()).order
-        assert old.iccid is not None
-        there = await ask(self.case.control, "GET", f"/profiles/{old.iccid.digits}")
-        if there["state"] == "Installed":
-            await ask(self.case.control, "POST", "/delete", iccid=old.iccid.digits)
-        events = Events(
-            self.orders, ordering=self.ordering, tellers={"sim": Teller((T,), DELETION)}
+        await self._is(State.DELETED, old, after=State.INSTALLED)
+        await self._tells(old, DELETION, function)
+
+    async def _is(self, state: State, order: Order, *, after: State) -> None:
+        """Have an eUICC bring a profile to ``state``, unless it has been there."""
+        assert order.iccid is not None
+        iccid = order.iccid.digits
+        there = await ask(self.case.control, "GET", f"/profiles/{iccid}")
+        if there["state"] == after:
+            await ask(self.case.control, "POST", "/state", iccid=iccid, state=state)
+
+    async def _tells(self, order: Order, point: int, function: Function) -> None:
+        """Have the SM-DP+ tell, over the wire, what happened on the order's device."""
+        assert order.iccid is not None
+        assert order.device.eid is not None
+        said = {"iccid": order.iccid.digits, "eid": order.device.eid.digits}
+        async with self._listens():
+            answer = await ask(
+                self.case.control, "POST", "/progress", point=point, function=function, **said
+            )
+        assert answer == 204
+
+    @asynccontextmanager
+    async def _listens(self) -> AsyncIterator[None]:
+        """Listen for what SM-DP+s tell."""
+        loaded = _loaded(self.case.settings)
+        store = cast("Store", SimpleNamespace(orders=self.orders))
+        config = uvicorn.Config(
+            compose.open_es2plus(loaded, store, self.ordering, METRICS),
+            http=CertifiedProtocol,
+            lifespan="off",
+            access_log=False,
+            log_config=None,
         )
-        eid = old.device.eid
-        await events.progress("sim", old.iccid, point=DELETION, status=DONE, at=0, eid=eid)
+        config.load()
+        server = ServerState()
+        host, _, port = loaded.settings.es2plus.listen.rpartition(":")
+        context = _context(self.case.settings)
+        # uvicorn's own server looks ten times a second whether it is to end; hundreds do here.
+        listener = await asyncio.get_running_loop().create_server(
+            lambda: CertifiedProtocol(config, server, {}), host, int(port), ssl=context
+        )
+        try:
+            yield
+        finally:
+            listener.close()
+            for connection in list(server.connections):
+                connection.transport.abort()
+            await listener.wait_closed()
 
     async def work(self) -> None:
         """Take over what is due, as a worker does."""
@@ -324,6 +380,12 @@ class Life:
             f"89446{self.case.number:014d}", activation_code="LPA:1$bss.example.net$CODE-9"
         )
         await self.desk().deliver(await self.kept(), profile)
+
+
+def _told(
+    happens: Callable[[Life, Function], Awaitable[Any]], function: Function
+) -> Callable[[Life], Awaitable[Any]]:
+    return lambda life: happens(life, function)
 
 
 def _happens(event: Any) -> Callable[[Life], Awaitable[Any]]:
@@ -364,9 +426,12 @@ async def _returned(life: Life) -> None:
 STEPS: Mapping[str, Callable[[Life], Awaitable[Any]]] = {
     "make": Life.make,
     "again": Life.again,
-    "on device": Life.on_device,
+    "on device": _told(Life.on_device, Function.HANDLE_PROGRESS),
+    "on device, notified": _told(Life.on_device, Function.HANDLE_NOTIFICATION),
+    "in use": Life.in_use,
     "follow": Life.follow,
-    "deleted": Life.deleted,
+    "deleted": _told(Life.deleted, Function.HANDLE_PROGRESS),
+    "deleted, notified": _told(Life.deleted, Function.HANDLE_NOTIFICATION),
     "leave": _left,
     "work": Life.work,
     "deliver": Life.deliver,
@@ -385,6 +450,13 @@ STEPS: Mapping[str, Callable[[Life], Awaitable[Any]]] = {
 @functools.cache
 def _loaded(settings: str) -> Loaded:
     return load(Path(settings), {})
+
+
+@functools.cache
+def _context(settings: str) -> ssl.SSLContext:
+    table = _loaded(settings).settings.es2plus
+    files = (Path(table.tls_certificate), Path(table.tls_key))
+    return Certificate(files, Path(table.client_ca)).context
 
 
 @asynccontextmanager
@@ -434,7 +506,7 @@ def main() -> None:
     # What a fork would have to import or to make, or its collector to touch, costs each of them.
     for name in ("smdp.es2plus", "store.postgres"):
         importlib.import_module(f"simgrant.adapters.{name}")
-    _loaded(sys.argv[1])
+    _context(sys.argv[1])
     gc.collect()
     gc.freeze()
     for line in sys.stdin.buffer:

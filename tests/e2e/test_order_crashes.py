@@ -29,6 +29,7 @@ from simgrant.domain.owner import push_owner
 from simgrant.identities import Iccid, Imsi
 from simgrant.ports.smdp import Smdp
 from simgrant.ports.store import Store
+from simgrant.sim.smdp.control import DELETION
 from tests.e2e.nodes import Site, environment
 from tests.e2e.order_process import Case, Life, Result
 from tests.e2e.test_sim_smdp import Played, played
@@ -59,12 +60,17 @@ class Way:
     before: tuple[str, ...] = ()
     """What happened before, which nobody was killed at."""
     reuses: bool = False
+    gone: bool = False
+    """Whether the profile is on no device any more."""
 
     def is_over(self, orders: Sequence[Order]) -> bool:
         """Whether nothing of it is left to happen."""
-        ends = sorted((order.place == LINE, order.state, order.awaits) for order in orders)
-        replaced = [(False, S.ENDED, None)] if "follow" in self.steps else []
-        return ends == [*replaced, ("follow" in self.steps, self.state, self.awaits)]
+        ends = sorted(
+            (order.place == LINE, order.state, order.awaits, order.gone) for order in orders
+        )
+        follows = "follow" in self.steps
+        replaced = [(False, S.ENDED, None, False)] if follows else []
+        return ends == [*replaced, (follows, self.state, self.awaits, self.gone)]
 
 
 S = OrderState
@@ -76,10 +82,14 @@ OF_THE_SMDP = (
     Way(("make", "release", "work"), S.RELEASED, hold=True, least=20),
     Way(("make", "end", "work"), S.ENDED, hold=True, least=20),
 )
-INSTALLED = ("make", "on device")
-FOLLOWS = ("follow", "deleted", "work")
+TOLD_BY_THE_SMDP = (
+    Way(("make", "on device", "deleted"), S.ACTIVE, gone=True, least=20),
+    Way(("make", "on device, notified", "deleted, notified"), S.ACTIVE, gone=True, least=20),
+)
+INSTALLED = ("make", "in use")
+FOLLOWS = ("follow", "deleted, notified", "work")
 DELETION_FIRST = (
-    Way(FOLLOWS, S.RELEASED, before=INSTALLED, least=30),
+    Way(("follow", "deleted", "work"), S.RELEASED, before=INSTALLED, least=30),
     Way(FOLLOWS, S.RELEASED, before=INSTALLED, reuses=True, least=36),
     Way((*FOLLOWS, "leave", "work"), S.ENDED, before=INSTALLED, reuses=True, least=48),
 )
@@ -93,6 +103,17 @@ OF_THE_BSS = (
     Way(("make", "unsubscribe"), S.ENDED, bss=True),
     Way(("make", "deliver", "end", "work", "returned"), S.ENDED, bss=True),
 )
+ON_POSTGRESQL = (
+    OF_THE_SMDP[1],
+    OF_THE_SMDP[2],
+    OF_THE_SMDP[4],
+    Way(("make", "on device, notified", "off", "on", "deleted"), S.ACTIVE, gone=True, least=26),
+    DELETION_FIRST[2],
+    OF_THE_BSS[0],
+    OF_THE_BSS[1],
+    OF_THE_BSS[3],
+)
+"""Ways that together make every transition of the others."""
 IN_A_TRANSACTION = Way(("make", "work"), S.RELEASED, least=20)
 WHERE_THE_SMDP_CHOOSES = (OF_THE_SMDP[1], OF_THE_SMDP[3])
 
@@ -211,12 +232,24 @@ class World:
 @asynccontextmanager
 async def opened(site: Site, *habits: str) -> AsyncIterator[World]:
     """Play an SM-DP+, and start the process that forks."""
-    options = ("--port", str(free_port()), "--control-port", str(free_port()), "--stock", "x=1")
+    ports = ("--port", str(free_port()), "--control-port", str(free_port()))
+    told = f"127.0.0.1:{free_port()}"
+    options = (*ports, "--stock", "x=1", "--callback-url", f"https://{told}")
     async with played(site.directory, *options, *habits) as smdp:
         remembers = "--forgets-calls" not in habits
         tls = {f"smdp.sim.{key}": value for key, value in smdp.up["settings"].items()}
         tls["smdp.sim.profile_types"] = []
-        site.settings = {**site.settings, **tls, "smdp.sim.remembers_calls": remembers}
+        site.settings = {
+            **site.settings,
+            **tls,
+            "smdp.sim.remembers_calls": remembers,
+            "smdp.sim.deletion_point": DELETION,
+            "smdp.sim.tells_sha256": [smdp.up["fingerprint"]],
+            "es2plus.listen": told,
+            "es2plus.tls_certificate": smdp.up["settings"]["certificate"],
+            "es2plus.tls_key": smdp.up["settings"]["key"],
+            "es2plus.client_ca": smdp.up["settings"]["ca_file"],
+        }
         settings = str(site.config())
         program = (sys.executable, "-m", "tests.e2e.order_process", settings)
         zygote = await asyncio.create_subprocess_exec(
@@ -267,8 +300,22 @@ async def world() -> AsyncIterator[World]:
             yield made
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def on_postgresql(shared_site: Site) -> AsyncIterator[World]:
+    """The same on PostgreSQL."""
+    # A process has one thing to do at a time.
+    shared_site.settings = {**shared_site.settings, "store.pool_min": 1, "store.pool_max": 2}
+    async with opened(shared_site) as made:
+        yield made
+
+
 async def test_whoever_is_killed_while_ordering(world: World) -> None:
     for way in OF_THE_SMDP:
+        await world.enumerate(way)
+
+
+async def test_whoever_is_killed_while_the_smdp_tells(world: World) -> None:
+    for way in TOLD_BY_THE_SMDP:
         await world.enumerate(way)
 
 
@@ -299,7 +346,10 @@ async def test_whoever_is_killed_in_a_transaction(world: World) -> None:
         await world.enumerate(way, statements=True)
 
 
-async def test_whoever_is_killed_over_postgresql(site: Site) -> None:
-    async with opened(site) as world:
-        await world.enumerate(Way(("make", "unsubscribe"), S.ENDED, least=22))
-        await world.enumerate(IN_A_TRANSACTION, pooled=False, statements=True)
+async def test_whoever_is_killed_over_postgresql(on_postgresql: World) -> None:
+    for way in ON_POSTGRESQL:
+        await on_postgresql.enumerate(way)
+
+
+async def test_whoever_is_killed_in_a_transaction_over_postgresql(on_postgresql: World) -> None:
+    await on_postgresql.enumerate(IN_A_TRANSACTION, pooled=False, statements=True)

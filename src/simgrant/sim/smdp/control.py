@@ -10,7 +10,7 @@ JSON over plain HTTP, on loopback only. What cannot be done is 400 or 404 with a
 | GET, PUT, DELETE /fault | shows, sets, ends what is done wrong |
 | POST /profiles | adds profiles: ``profile_type``, ``count`` |
 | POST /state | brings ``iccid`` to ``state``, as an eUICC does |
-| POST /progress | tells the operator ``point`` and ``status`` of ``iccid`` |
+| POST /progress | tells the operator ``point`` and ``status`` of ``iccid``, as late as it likes |
 | POST /install | downloads and installs ``iccid``, and tells the operator both |
 | POST /delete | deletes ``iccid`` from its eUICC, and tells the operator by ``point`` |
 """
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
@@ -70,6 +70,8 @@ class _Tell(msgspec.Struct, forbid_unknown_fields=True):
     subject: str = ""
     reason: str = ""
     function: Function = Function.HANDLE_PROGRESS
+    eid: str = ""
+    """On which eUICC; empty = the one that the profile is of now."""
 
 
 class _Install(msgspec.Struct, forbid_unknown_fields=True):
@@ -107,15 +109,19 @@ class Control:
         point: int,
         status: Status = DONE,
         function: Function = Function.HANDLE_PROGRESS,
+        eid: str = "",
     ) -> int:
         """Tell the operator a step of a profile, and return the HTTP status.
 
+        ``eid`` says on which eUICC, where that is not the one which the profile is of now.
         Raises ValueError where there is no operator or profile, or it could not be told.
         """
         if self._caller is None:
             raise ValueError("there is no operator to tell: no callback URL was given")
+        profile = self._profile(iccid)
+        told = replace(profile, eid=eid or profile.eid)
         try:
-            return await self._caller.tell(self._profile(iccid), point, status, function=function)
+            return await self._caller.tell(told, point, status, function=function)
         except HttpError as error:
             raise ValueError(str(error)) from None
 
@@ -184,7 +190,8 @@ class Control:
                 case "POST", "/progress":
                     tell = _read(request, _Tell)
                     status = Status(tell.status, tell.subject, tell.reason)
-                    return _awaited(self.tell, tell.iccid, tell.point, status, tell.function)
+                    told = (tell.iccid, tell.point, status, tell.function, tell.eid)
+                    return _awaited(self.tell, *told)
                 case "POST", "/install":
                     install = _read(request, _Install)
                     return _awaited(self.install, install.iccid, install.function)
