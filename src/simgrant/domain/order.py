@@ -98,7 +98,7 @@ class Todo(Word):
     TAKE_BACK = "take_back"
     """The BSS is to take back what it ordered or handed in, and nobody uses."""
     TELL_BSS = "tell_bss"
-    """The BSS is to know the state of what it handed in."""
+    """The BSS is to know the state, or the plan, of what it handed in."""
 
 
 _REPEATED: Final = frozenset({Todo.CANCEL, Todo.TAKE_BACK, Todo.TELL_BSS})
@@ -539,7 +539,8 @@ def _after(order: Order, event: Event) -> Order:
         case ((OrderState.RELEASED | OrderState.ACTIVE | OrderState.INACTIVE), Deactivated()):
             return _used(order, OrderState.INACTIVE)
         case state, PlanChanged(plan) if state in LIVE:
-            return replace(order, plan=plan)
+            changed = replace(order, plan=plan)
+            return _retold(changed) if state in ON_DEVICE else changed
         case OrderState.ENDED, Downloaded(iccid, remembered) if order.orphan and not order.iccid:
             # It was given up while the call was under way: now it has a name to be cancelled by.
             known = replace(order, iccid=iccid, orphan=order.doubtful and not remembered)
@@ -729,9 +730,12 @@ def _with_profile(order: Order, handed: Delivered) -> Order:
 def _used(order: Order, state: OrderState) -> Order:
     """Return the order whose profile is used, or not, from now on; the BSS knows of its own."""
     after = replace(order, state=state)
-    if order.source.mode is OrderMode.BSS and state is not order.state:
-        return _next(after, Todo.TELL_BSS)
-    return after
+    return after if state is order.state else _retold(after)
+
+
+def _retold(order: Order) -> Order:
+    """Return the order of which a BSS that handed its profile in is to hear again."""
+    return _next(order, Todo.TELL_BSS) if order.source.mode is OrderMode.BSS else order
 
 
 def _released(order: Order) -> Order:
@@ -749,7 +753,7 @@ def _ended(order: Order, reason: str) -> Order:
     )
     ended = replace(order, state=OrderState.ENDED, reason=reason)
     if order.state in (OrderState.ACTIVE, OrderState.INACTIVE):
-        return _next(ended, Todo.TELL_BSS) if by_bss else ended
+        return _retold(ended)
     if order.todo is Todo.RETURN:
         # A profile that is being given back still is.
         return ended
