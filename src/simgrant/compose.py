@@ -1452,7 +1452,7 @@ def _conditions(table: model.Esim) -> Conditions:
     return Conditions(
         table.tac_list,
         table.eid_list,
-        table.identifiers == "strict",
+        table.parameters == "strict",
         Pace(
             table.window_h * 3600,
             per_line=table.per_line,

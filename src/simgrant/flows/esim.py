@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from simgrant.domain.line import is_of_line
@@ -289,13 +290,32 @@ def look_at(target: Target, line: Line, task: AnyTask, means: Means) -> str:
 
     Raise `BadParameter` where such identifiers are refused.
     """
-    doubts = doubts_about(target)
+    return _doubted("check digits are wrong", doubts_about(target), line, task, means)
+
+
+def look_for(names: Iterable[str], task: Task, means: Means) -> str:
+    """Return for the record which of these are missing, which TS.43 wants (Table 27); count them.
+
+    Raise `BadParameter` where such requests are refused.
+    """
+    line = line_of(task, means)
+    missing = tuple(name for name in names if not task.ask.value(name).strip())
+    return _doubted("missing", missing, line, task, means) if line is not None else ""
+
+
+def _doubted(what: str, doubts: Collection[str], line: Line, task: AnyTask, means: Means) -> str:
     for doubt in doubts:
         means.esim.metrics.count_doubt(task.tenant.name, doubt)
-    said = f"check digits are wrong: {', '.join(doubts)}" if doubts else ""
+    said = f"{what}: {', '.join(doubts)}" if doubts else ""
     if said and line.conditions.strict:
         raise BadParameter(said)
     return said
+
+
+def noted(outcome: Done | Refused, doubts: str) -> Done | Refused:
+    """Return an outcome with what was doubtful about its request."""
+    said = [each for each in (outcome.detail, doubts) if each]
+    return replace(outcome, detail="; ".join(said))
 
 
 async def answer(task: Task, means: Means, order: Order) -> Done | Refused:

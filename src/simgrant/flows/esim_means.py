@@ -53,7 +53,7 @@ class Conditions:
     """Names of lists; empty = none."""
     eid_list: str = ""
     strict: bool = False
-    """Whether identifiers whose check digits are wrong are refused."""
+    """Whether requests are refused in which check digits are wrong, or parameters missing."""
     pace: Pace = Pace()
     sign_in_life_s: int = 3600
     """Seconds for which a sign-in counts where the policy asks for one."""
