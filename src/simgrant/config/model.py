@@ -850,8 +850,8 @@ class Esim(Section, frozen=True):
     """The `[eid_lists.NAME]` of eUICCs, likewise."""
     parameters: Literal["warn", "strict"] = "warn"
     """What becomes of a request in which an IMEI, EID or ICCID has wrong check digits, or something
-    is missing that TS.43 wants of a companion: `warn` = it is done, noted in the record and counted;
-    `strict` = OperationResult 102."""
+    is missing that TS.43 wants of a companion: `warn` = it is done, noted in the record and
+    counted; `strict` = OperationResult 102."""
     window_h: int = 24
     """Hours in which orders are counted, for the three limits that follow. At most 744."""
     per_line: int = 10

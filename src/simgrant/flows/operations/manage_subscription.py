@@ -208,7 +208,7 @@ async def _meant(task: Task, means: Means) -> Order:
 
 
 def _wanted(task: Task, number: int) -> tuple[str, ...]:
-    """Return what TS.43 wants to be said of a companion; watches leave some of it out (Table 27)."""
+    """Return what TS.43 wants of a companion; watches leave some of it out (Table 27)."""
     if task.app_id != AppId.ODSA_COMPANION:
         return ()
     always = ("companion_terminal_vendor", "companion_terminal_eid")
