@@ -125,12 +125,14 @@ class Kind(Word):
 
 
 class Inquiry(Word):
-    """What the subscriber is asked by a message on the device (MSG)."""
+    """What the subscriber is asked before there is a profile, by a message on the device (MSG)."""
 
     CONFIRMATION = "confirmation"
     """Whether it is wanted."""
     PIN = "pin"
     """The PIN of the account, too."""
+    PAGE = "page"
+    """On a page, though its profile is there already."""
 
 
 class CompanionService(Word):
@@ -264,6 +266,11 @@ class Order:
     def is_aside(self) -> bool:
         """Whether it has ended and another has its place: something is left to be done for it."""
         return self.place.startswith(ASIDE)
+
+    @property
+    def handed_in(self) -> bool:
+        """Whether its profile was ordered by another system, and is there."""
+        return self.source.mode is OrderMode.BSS and self.iccid is not None
 
 
 # --- what happens to it -------------------------------------------------------------------
@@ -695,6 +702,8 @@ def _wanted(order: Order) -> Order:
     if order.old_first:
         # Whoever asked for it waits, whatever he is told: he learns of it once it is ready.
         return replace(order, state=OrderState.DELETING, waiting=True)
+    if order.handed_in:
+        return _released(order)
     if order.reuses and order.source.mode is OrderMode.ECS:
         back = replace(order, state=OrderState.ORDERED, iccid=order.old_iccid)
         return _next(back, Todo.RETURN)
@@ -748,6 +757,7 @@ def _ended(order: Order, reason: str) -> Order:
     heard = (
         order.state is OrderState.RELEASED
         or order.awaits is not None
+        or order.handed_in
         or order.todo in (Todo.CONFIRM, Todo.RELEASE, Todo.SETTLE)
         or (order.todo in (Todo.DOWNLOAD, Todo.ASK_BSS) and (order.begun or order.doubtful))
     )

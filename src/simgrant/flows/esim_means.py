@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field, replace
 
-from simgrant.domain.order import CompanionService, Inquiry, Kind, Order, Source
+from simgrant.domain.order import CompanionService, Inquiry, Kind, Order, OrderMode, Source
 from simgrant.domain.pace import Pace
 from simgrant.domain.plan_offer import PlanOffer
 from simgrant.domain.policy import Policy
@@ -117,6 +117,16 @@ class Line:
         if offer is None or not offer.profile_type:
             return self.source
         return replace(self.source, profile_type=offer.profile_type)
+
+
+def is_told_by_address(line: Line | None, order: Order) -> bool:
+    """Return whether a device is told the SM-DP+ and the ICCID, and no activation code.
+
+    What was handed in is told as it came.
+    """
+    if order.source.mode is OrderMode.BSS:
+        return not order.matching_id
+    return line is not None and line.by_address
 
 
 @noun
