@@ -1388,6 +1388,7 @@ def esims(loaded: Loaded) -> dict[str, Esim]:
                 for kind, asked in (
                     (Kind.SUBSCRIBE, table.ask_new),
                     (Kind.TRANSFER, table.ask_transfer),
+                    (Kind.RECOVER, table.ask_new),
                 )
                 if asked != "nothing"
             },

@@ -873,8 +873,8 @@ class Esim(Section, frozen=True):
     deleted there and the same one ordered for the new phone. The SM-DP+ has to tell of deletions
     then (`deletion_point`)."""
     ask_new: Literal["nothing", "confirmation", "pin"] = "nothing"
-    """What the subscriber is asked on the phone before an eSIM is ordered: nothing, whether it is
-    wanted, or the PIN of the account (`simgrant subscription set --pin-file`) too."""
+    """What the subscriber is asked on the phone before an eSIM is ordered, anew too: nothing,
+    whether it is wanted, or the PIN of the account (`simgrant subscription set --pin-file`) too."""
     ask_transfer: Literal["nothing", "confirmation", "pin"] = "nothing"
     """The same, before a line moves to another phone."""
     portal: Literal["never", "choice", "always"] = "never"
