@@ -69,6 +69,7 @@ from simgrant.flows.by_token import ByToken
 from simgrant.flows.by_token import Rules as TokenRules
 from simgrant.flows.clients import Clients, Match, Patterns, Profile
 from simgrant.flows.device_lists import DeviceLists
+from simgrant.flows.early_no import EarlyNo
 from simgrant.flows.entitle import Entitle
 from simgrant.flows.entitle import Rules as EntitleRules
 from simgrant.flows.esim_means import (
@@ -808,6 +809,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             ),
             by_oidc=by_oidc,
             by_otp=by_otp,
+            early_no=EarlyNo(esim.esims, lists),
             tenancy=found,
             identities=PrivateIdentities(
                 gateways(loaded), keys=keys, life_s=settings.private_identity.life_s
@@ -1382,6 +1384,7 @@ def esims(loaded: Loaded) -> dict[str, Esim]:
             by_address=table.download == "smdp_address",
             further=tuple(loaded.settings.profile_sources[name].smdp for name in table.sources),
             conditions=_conditions(table),
+            not_eligible_url=table.not_eligible_url,
             old_profile=OldProfile(table.old_profile),
             inquiries={
                 kind: Inquiry(asked)

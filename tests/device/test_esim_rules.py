@@ -17,7 +17,7 @@ from simgrant.errors import PeerUnavailable, StartRefused
 from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.store import Change
 from tests.device.esim import EID, OTHER_EID, SETTINGS, WATCH, World, opened
-from tests.device.harness import ALLOWED, NO_CONSENT, NO_VOWIFI, START, Workbench
+from tests.device.harness import ALLOWED, NO_CONSENT, NO_VOWIFI, START, Answer, Workbench
 from tests.device.partner import operate
 
 GOOD = WATCH | {"companion_terminal_id": "350000000000014"}
@@ -447,3 +447,33 @@ async def test_the_service_that_is_switched_and_its_profile_have_to_be_named(
             told = await world.ask("ManageService", **service, **own)
             assert told["OperationResult"] == "1"
             assert "detail" not in await last(world)
+
+
+# --- before anybody signs in --------------------------------------------------------------
+
+PAGE = "https://www.example.net/not-supported"
+
+
+@pytest.mark.spec("TS.43 §7.7")
+@pytest.mark.conforms("oidc.early-no")
+async def test_a_watch_that_a_list_denies_is_turned_away_before_the_sign_in(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bench.directory / "tacs.csv").write_text("tac,vendor,model,allow\n35000000,ACME,W1,no\n")
+    table = f'tac_list = "watches"\nnot_eligible_url = "{PAGE}"'
+    more = '[tac_lists.watches]\nfile = "tacs.csv"\n'
+    async with opened(bench, monkeypatch, more=more, watch=table) as world:
+        phone = world.phone
+
+        async def asked(apps: tuple[str, ...] = ("ap2006",), **more: str) -> Answer:
+            named = phone.but(apps=apps, extra=(("operation", "CheckEligibility"), *more.items()))
+            return await world.server.get(named.query(), *named.headers(phone.wanted))
+
+        answer = await asked(companion_terminal_id=WATCH["companion_terminal_id"])
+        assert (answer.status, answer.header("location")) == (302, PAGE)
+        assert (await last(world))["detail"] == "companion_not_eligible"
+        # Of others, and of those who say nothing, nobody knows yet.
+        assert (await asked(companion_terminal_id="990000862471854")).status == 511
+        assert (await asked()).status == 511
+        watch = {"companion_terminal_id": WATCH["companion_terminal_id"]}
+        assert (await asked(("ap2009",), **watch)).status == 511

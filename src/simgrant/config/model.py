@@ -848,6 +848,10 @@ class Esim(Section, frozen=True):
     follows from it (see [Who may have an eSIM](../esim-rules.md))."""
     eid_list: str = ""
     """The `[eid_lists.NAME]` of eUICCs, likewise."""
+    not_eligible_url: str = ""
+    """A page of yours that says that a companion is not supported. Who asks without any proof for
+    one that `tac_list` denies is sent there, in the place of signing in (TS.43 §7.7); empty = he
+    signs in first."""
     parameters: Literal["warn", "strict"] = "warn"
     """What becomes of a request in which an IMEI, EID or ICCID has wrong check digits, or something
     is missing that TS.43 wants of a companion: `warn` = it is done, noted in the record and

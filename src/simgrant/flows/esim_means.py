@@ -73,6 +73,8 @@ class Line:
     by_address: bool = False
     """Whether devices are told the SM-DP+ and the ICCID, in the place of an activation code."""
     conditions: Conditions = Conditions()
+    not_eligible_url: str = ""
+    """Where companions are sent that a list denies, before anybody signs in; empty = nowhere."""
     plans: tuple[PlanOffer, ...] = ()
     """What may be chosen from, in this order; empty = nothing is chosen."""
     old_profile: OldProfile = OldProfile.KEPT
