@@ -253,6 +253,19 @@ def _check_command(words: list[str], known: dict[str, object], line: str) -> Non
     assert [option for option in used if option not in spelt] == [], line
 
 
+def test_tests_named_in_pages_are_there() -> None:
+    known = {
+        found
+        for file in (ROOT / "tests").rglob("test_*.py")
+        for found in re.findall(
+            r"^ *(?:async )?def (test_\w+)", file.read_text("utf-8"), re.MULTILINE
+        )
+    }
+    named = {name for item in PAGES for name in re.findall(r"`(test_\w+)`", item.prose)}
+    assert named
+    assert named - known == set()
+
+
 # --- examples ----------------------------------------------------------------------------------
 
 
