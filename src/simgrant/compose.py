@@ -72,6 +72,7 @@ from simgrant.flows.by_token import ByToken
 from simgrant.flows.by_token import Rules as TokenRules
 from simgrant.flows.clients import Clients, Match, Patterns, Profile
 from simgrant.flows.device_lists import DeviceLists
+from simgrant.flows.early_no import EarlyNo
 from simgrant.flows.entitle import Entitle
 from simgrant.flows.entitle import Rules as EntitleRules
 from simgrant.flows.esim_means import (
@@ -891,6 +892,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             ),
             by_oidc=by_oidc,
             by_otp=by_otp,
+            early_no=EarlyNo(esim.esims, lists),
             tenancy=found,
             identities=PrivateIdentities(
                 gateways(loaded), keys=keys, life_s=settings.private_identity.life_s
@@ -1465,12 +1467,14 @@ def esims(loaded: Loaded) -> dict[str, Esim]:
             by_address=table.download == "smdp_address",
             further=tuple(loaded.settings.profile_sources[name].smdp for name in table.sources),
             conditions=_conditions(table),
+            not_eligible_url=table.not_eligible_url,
             old_profile=OldProfile(table.old_profile),
             inquiries={
                 kind: Inquiry(asked)
                 for kind, asked in (
                     (Kind.SUBSCRIBE, table.ask_new),
                     (Kind.TRANSFER, table.ask_transfer),
+                    (Kind.RECOVER, table.ask_new),
                 )
                 if asked != "nothing"
             },
@@ -1535,7 +1539,7 @@ def _conditions(table: model.Esim) -> Conditions:
     return Conditions(
         table.tac_list,
         table.eid_list,
-        table.identifiers == "strict",
+        table.parameters == "strict",
         Pace(
             table.window_h * 3600,
             per_line=table.per_line,

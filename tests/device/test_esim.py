@@ -57,6 +57,7 @@ async def test_companions_may_be_offered(world: World) -> None:
 @pytest.mark.spec("TS.43 §7.4", "TS.43 §6.5.3")
 @pytest.mark.conforms(
     "companion.without-portal",
+    "divergence.companion-info-always",
     "subscription.download-with-2-only",
     "request.companion_terminal_id",
     "request.companion_terminal_vendor",
@@ -133,7 +134,7 @@ async def test_a_line_has_no_more_devices_than_it_may(world: World) -> None:
 
 
 @pytest.mark.spec("TS.43 §7.3")
-@pytest.mark.conforms("companion.later-by-polling", "configuration.polling-ends")
+@pytest.mark.conforms("companion.later-by-polling", "configuration.polling-ends", "annex.companion")
 async def test_what_takes_longer_is_polled_for(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -392,6 +393,7 @@ async def test_what_makes_no_sense_is_refused_and_orders_nothing(
     assert await world.server.store.real.orders.of("default", ALLOWED) == []
 
 
+@pytest.mark.conforms("divergence.operations-refused-in-200")
 async def test_what_is_somebody_elses_is_not_found(world: World) -> None:
     iccid = (await world.subscribe())["DownloadInfo"]["ProfileIccid"]
     other = world.phone.but(imsi=NO_VOWIFI)

@@ -291,6 +291,35 @@ def test_settings_of_the_operations_page_load(tmp_path: Path) -> None:
         compose.profiles(load(file, {}))
 
 
+_OF_OTHER_FILES = {
+    "docs/policy.md": range(99),
+    "docs/esim-rules.md": (0,),
+    "docs/esim.md": (1,),
+    "docs/portal.md": (1, 2),
+}
+"""The blocks that are of a policy or of texts."""
+
+
+def _settings() -> Iterator[Any]:
+    for item in PAGES:
+        others = _OF_OTHER_FILES.get(item.name, ())
+        for number, text in enumerate(item.fences("toml")):
+            if number not in others:
+                yield pytest.param(text, id=f"{item.name}-{number}")
+
+
+@pytest.mark.parametrize("text", list(_settings()))
+def test_settings_in_pages_are_settings(text: str, tmp_path: Path) -> None:
+    # Parts of a configuration: what they lean on may be missing, a setting that they name may not.
+    file = tmp_path / "simgrant.toml"
+    file.write_text(text)
+    try:
+        load(file, {})
+    except errors.StartRefused as refused:
+        said = str(refused).splitlines()
+        assert [line for line in said if line.startswith(("unknown", "configuration"))] == []
+
+
 # --- decisions and the picture -------------------------------------------------------------------
 
 

@@ -462,6 +462,11 @@ def _condition_problems(where: str, esim: Esim, settings: Settings) -> Iterator[
     ):
         if name and name not in lists:
             yield f"{where}.{key}: there is no [{key}s.{name}]"
+    if esim.not_eligible_url:
+        if esim.app != "companion" or not esim.tac_list:
+            yield f"{where}.not_eligible_url: is for companions with a tac_list alone"
+        if not _is_address(esim.not_eligible_url):
+            yield f"{where}.not_eligible_url: {esim.not_eligible_url!r} is no address of a page"
     for key, number, least, most in (
         ("window_h", esim.window_h, 1, MOST_WINDOW_S // 3600),
         ("per_line", esim.per_line, 0, 1_000_000),

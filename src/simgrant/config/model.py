@@ -872,9 +872,14 @@ class Esim(Section, frozen=True):
     follows from it (see [Who may have an eSIM](../esim-rules.md))."""
     eid_list: str = ""
     """The `[eid_lists.NAME]` of eUICCs, likewise."""
-    identifiers: Literal["warn", "strict"] = "warn"
-    """What becomes of an IMEI, EID or ICCID whose check digits are wrong: `warn` = it is taken,
-    noted in the record and counted; `strict` = OperationResult 102."""
+    not_eligible_url: str = ""
+    """A page of yours that says that a companion is not supported. Who asks without any proof for
+    one that `tac_list` denies is sent there, in the place of signing in (TS.43 §7.7); empty = he
+    signs in first."""
+    parameters: Literal["warn", "strict"] = "warn"
+    """What becomes of a request in which an IMEI, EID or ICCID has wrong check digits, or something
+    is missing that TS.43 wants of a companion: `warn` = it is done, noted in the record and
+    counted; `strict` = OperationResult 102."""
     window_h: int = 24
     """Hours in which orders are counted, for the three limits that follow. At most 744."""
     per_line: int = 10
@@ -896,8 +901,8 @@ class Esim(Section, frozen=True):
     deleted there and the same one ordered for the new phone. The SM-DP+ has to tell of deletions
     then (`deletion_point`)."""
     ask_new: Literal["nothing", "confirmation", "pin"] = "nothing"
-    """What the subscriber is asked on the phone before an eSIM is ordered: nothing, whether it is
-    wanted, or the PIN of the account (`simgrant subscription set --pin-file`) too."""
+    """What the subscriber is asked on the phone before an eSIM is ordered, anew too: nothing,
+    whether it is wanted, or the PIN of the account (`simgrant subscription set --pin-file`) too."""
     ask_transfer: Literal["nothing", "confirmation", "pin"] = "nothing"
     """The same, before a line moves to another phone."""
     portal: Literal["never", "choice", "always"] = "never"

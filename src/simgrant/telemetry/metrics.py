@@ -128,9 +128,9 @@ class Metrics:
         )
         self._doubts = _Children(
             Counter(
-                "simgrant_identifier_doubts_total",
-                "Identifiers in requests for eSIMs whose check digits are wrong.",
-                ("tenant", "identifier"),
+                "simgrant_parameter_doubts_total",
+                "Parameters of requests for eSIMs that have wrong check digits, or are missing.",
+                ("tenant", "parameter"),
                 registry=registry,
             )
         )
@@ -258,9 +258,9 @@ class Metrics:
         """Count a request for an eSIM that was refused."""
         self._esim_refusals[tenant, app, reason].inc()
 
-    def count_doubt(self, tenant: str, identifier: str) -> None:
+    def count_doubt(self, tenant: str, parameter: str) -> None:
         """Count an identifier whose check digits are wrong."""
-        self._doubts[tenant, identifier].inc()
+        self._doubts[tenant, parameter].inc()
 
     def count_smdp_call(self, smdp: str, status: int) -> None:
         """Count a call of an SM-DP+; ``smdp`` is empty where it is nobody we know."""
