@@ -38,14 +38,17 @@ from simgrant.config.model import (
     PlanOffer,
     Profile,
     ProfileSource,
+    Route,
     Section,
     Settings,
     Smdp,
     Sms,
+    SourceLimits,
     TacList,
     Tenant,
     Wns,
 )
+from simgrant.config.routes import route_problems
 from simgrant.domain.pace import MOST_WINDOW_S
 from simgrant.domain.plan_offer import MOST_PLAN_ID
 from simgrant.errors import StartRefused
@@ -72,6 +75,8 @@ NAMED = {
     "diameter_peers": DiameterPeer,
     "hss": Hss,
     "hlr": Hlr,
+    "routes": Route,
+    "source_limits": SourceLimits,
     "smdp": Smdp,
     "esim": Esim,
     "profile_sources": ProfileSource,
@@ -356,8 +361,9 @@ def _problems(loaded: Loaded) -> list[str]:
     found.extend(_sign_in_problems(loaded))
     found.extend(_tenant_problems(loaded.tenants))
     found.extend(_channel_problems(loaded))
-    found.extend(diameter_problems(settings, loaded.tenants))
-    found.extend(hlr_problems(settings, loaded.tenants))
+    found.extend(diameter_problems(settings))
+    found.extend(hlr_problems(settings))
+    found.extend(route_problems(settings, loaded.tenants))
     found.extend(_smdp_problems(loaded))
     found.extend(_esim_problems(loaded))
     found.extend(_teller_problems(settings))
