@@ -216,6 +216,25 @@ async def test_a_companion_is_changed_for_another(world: World) -> None:
     assert configuration["CompanionDeviceService"] == "DiffNumber"
 
 
+@pytest.mark.spec("TS.43 §7.6")
+async def test_a_companion_that_is_changed_for_another_counts_once(world: World) -> None:
+    third = SECOND | {"companion_terminal_id": "x", "companion_terminal_eid": EID[:-2] + "99"}
+    iccids = []
+    for device in (WATCH, SECOND):
+        iccids.append((await world.subscribe(device))["DownloadInfo"]["ProfileIccid"])
+        await world.ask("ManageSubscription", operation_type="4", **device)
+    assert (await world.subscribe(third))["SubscriptionResult"] == "5", "two are the most"
+    old = {"operation_type": "3", "old_companion_terminal_iccid": iccids[0]}
+    assert (await world.ask("ManageSubscription", **old, **third))["SubscriptionResult"] == "2"
+    # Until it is installed there are three, and nobody gets in by the way.
+    fourth = third | {"companion_terminal_id": "y", "companion_terminal_eid": EID[:-2] + "88"}
+    for asked in ({"operation_type": "0"}, old):
+        told = await world.ask("ManageSubscription", **asked, **fourth)
+        assert told["SubscriptionResult"] == "5"
+    await world.ask("ManageSubscription", operation_type="4", **third)
+    assert len(await world.configurations()) == 2
+
+
 @pytest.mark.spec("TS.43 §8.3", "TS.43 §8.7")
 async def test_of_two_phones_that_want_a_line_one_gets_it(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch

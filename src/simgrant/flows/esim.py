@@ -45,6 +45,7 @@ from simgrant.flows.esim_rules import (
     Weighed,
     doubts_about,
     learn,
+    leaving,
     meant,
     weigh,
 )
@@ -192,7 +193,8 @@ async def order_for(
     if line.by_address and device.eid is None:
         raise BadParameter("an EID is needed")
     plan = plan_in(task, line)
-    target = Target(device, kind, old_iccid, at=place)
+    selects = esim_pages.selects_companion(task)
+    target = Target(device, kind, old_iccid, at=place, selects=selects)
     place = target.place
     former = await orders(task, means)
     there = former.get(place)
@@ -240,7 +242,7 @@ async def order_for(
             task.subscription.imsi,
             order,
             instead_of=there,
-            most=None if is_of_line(order) else line.most,
+            most=None if is_of_line(order) else line.most + leaving(target, former),
             pace=line.conditions.pace,
         )
     except (NoStock, TooMany) as error:
