@@ -264,6 +264,27 @@ class Hlr(Section, frozen=True):
     the connection."""
 
 
+class Aaa(Section, frozen=True):
+    """A 3GPP AAA server that authenticates SIMs by itself, by Diameter (see [AAA](../aaa.md))."""
+
+    interface: Literal["swm", "sta", "eap"] = "swm"
+    """What it is asked over: as an ePDG does (`swm`, application 16777264), as a trusted access
+    network (`sta`, 16777250) or as any authenticator (`eap`, 5 of RFC 4072)."""
+    tenants: tuple[str, ...] = ()
+    """Tenants whose SIMs it authenticates; empty = all that no other table of an AAA server, HSS or
+    HLR names."""
+    peers: tuple[str, ...] = ()
+    """The `[diameter_peers.NAME]` that lead to it. Must be set."""
+    realm: str = ""
+    """Its realm. Must be set."""
+    host: str = ""
+    """Its name, for first requests; empty = whoever serves the realm. A conversation goes on with
+    whoever answered first."""
+    patience_s: float = 1.0
+    """Seconds without an answer after which the request is sent by another peer, if there is
+    one."""
+
+
 class Tokens(Section, frozen=True):
     """Fast-authentication tokens (TS.43 §2.8.5)."""
 
@@ -1018,6 +1039,8 @@ class Settings(Section, frozen=True):
     """HSSs by name."""
     hlr: dict[str, Hlr] = {}
     """HLRs by name."""
+    aaa: dict[str, Aaa] = {}
+    """3GPP AAA servers by name."""
     tokens: Tokens = Tokens()
     temporary_tokens: TemporaryTokens = TemporaryTokens()
     operator_tokens: OperatorTokens = OperatorTokens()
