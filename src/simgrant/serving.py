@@ -296,7 +296,7 @@ async def _upkeep(
     ]
     if parts.diameter is not None:
         tasks.append(asyncio.create_task(parts.diameter.run()))
-    tasks.extend(asyncio.create_task(hlr.run()) for hlr in parts.hlrs)
+    tasks.extend(asyncio.create_task(link.run()) for link in parts.links)
     if parts.loaded.settings.esim:
         tasks.append(asyncio.create_task(parts.ordering.run()))
     if index == 0:

@@ -12,15 +12,14 @@ def aaa_of(settings: Settings, tenants: Iterable[str]) -> dict[str, str]:
     """Return the name of each tenant's AAA server; tenants without one are left out."""
     named = {tenant: name for name, aaa in settings.aaa.items() for tenant in aaa.tenants}
     rest = next((name for name, aaa in settings.aaa.items() if not aaa.tenants), "")
-    others = _claimed_by_others(settings)
-    found = {tenant: named.get(tenant, "" if tenant in others else rest) for tenant in tenants}
+    found = {tenant: named.get(tenant, rest) for tenant in tenants}
     return {tenant: name for tenant, name in found.items() if name}
 
 
 def aaa_problems(settings: Settings, tenants: Iterable[str]) -> Iterator[str]:
     """Name what is missing, malformed or claimed twice."""
     known = tuple(tenants)
-    claimed = _claimed_by_others(settings)
+    claimed: dict[str, str] = {}
     for name, aaa in settings.aaa.items():
         where = f"aaa.{name}"
         yield from way_problems(where, aaa, settings.diameter_peers)
@@ -30,12 +29,3 @@ def aaa_problems(settings: Settings, tenants: Iterable[str]) -> Iterator[str]:
             if (other := claimed.setdefault(tenant, where)) != where:
                 whom = f"tenant {tenant}" if tenant else "tenants that no table names"
                 yield f"{where}: {other} has {whom} already"
-
-
-def _claimed_by_others(settings: Settings) -> dict[str, str]:
-    """Return the table of an HSS or HLR that a tenant is named in, "" for all the rest."""
-    tables = {
-        **{f"hss.{name}": table.tenants for name, table in settings.hss.items()},
-        **{f"hlr.{name}": table.tenants for name, table in settings.hlr.items()},
-    }
-    return {tenant: where for where, named in tables.items() for tenant in named or ("",)}

@@ -18,7 +18,6 @@ US = '[diameter]\norigin_host = "ecs-%d.example.com"\n'
 PEER = '[diameter_peers.dra]\nhost = "dra.example.com"\n'
 AAA = '[aaa.home]\nrealm = "example.com"\npeers = ["dra"]\n'
 RED = '[aaa.red]\ntenants = ["red"]\nrealm = "example.com"\npeers = ["dra"]\ninterface = "sta"\n'
-HSS = '[hss.main]\nrealm = "example.com"\npeers = ["dra"]\n'
 TENANTS = '[tenants.red]\nplmns = ["001-02"]\n[tenants.blue]\nplmns = ["001-03"]\n'
 
 
@@ -32,10 +31,15 @@ def test_an_aaa_server_authenticates_for_every_tenant_that_no_other_names(tmp_pa
     loaded = read(tmp_path, US + PEER + AAA + RED + TENANTS)
     served = {"red": "red", "blue": "home", "default": "home"}
     assert aaa_of(loaded.settings, loaded.tenants) == served
-    hss = HSS + 'tenants = ["blue"]\n'
-    loaded = read(tmp_path, US + PEER + AAA + RED + hss + TENANTS)
-    served = {"red": "red", "default": "home"}
-    assert aaa_of(loaded.settings, loaded.tenants) == served
+    loaded = read(tmp_path, US + PEER + RED + TENANTS)
+    assert aaa_of(loaded.settings, loaded.tenants) == {"red": "red"}
+
+
+def test_a_tenant_with_an_aaa_server_needs_no_route(tmp_path: Path) -> None:
+    route = '[routes.all]\ntenants = ["blue", "default"]\nsources = ["local_auc"]\n'
+    with pytest.raises(StartRefused, match="there is none for 001-02 of tenant red"):
+        read(tmp_path, route + TENANTS)
+    read(tmp_path, US + PEER + RED + route + TENANTS)
 
 
 @pytest.mark.parametrize(
@@ -45,10 +49,13 @@ def test_an_aaa_server_authenticates_for_every_tenant_that_no_other_names(tmp_pa
         (US + AAA, "aaa.home.peers: there is no [diameter_peers.dra]"),
         (US + PEER + '[aaa.home]\npeers = ["dra"]\n', "aaa.home.realm: must be set"),
         (US + PEER + RED, "aaa.red: there is no tenant red"),
-        (US + PEER + AAA + HSS, "aaa.home: hss.main has tenants that no table names already"),
         (
-            US + PEER + RED + HSS + 'tenants = ["red"]\n' + TENANTS,
-            "aaa.red: hss.main has tenant red already",
+            US + PEER + AAA + AAA.replace("home", "other"),
+            "aaa.other: aaa.home has tenants that no table names already",
+        ),
+        (
+            US + PEER + RED + RED.replace("aaa.red", "aaa.pink") + TENANTS,
+            "aaa.pink: aaa.red has tenant red already",
         ),
     ],
 )
