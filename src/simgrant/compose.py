@@ -86,6 +86,7 @@ from simgrant.flows.journal import Journal
 from simgrant.flows.journal import Limits as JournalLimits
 from simgrant.flows.limits import LentLimits, Rate, StartLimits, Throttle
 from simgrant.flows.message import Speech
+from simgrant.flows.network_events import NetworkInbox
 from simgrant.flows.notices import Notices
 from simgrant.flows.notices import Rules as NoticeRules
 from simgrant.flows.operate import Operate
@@ -133,6 +134,7 @@ from simgrant.links.secret_file import SecretFile
 from simgrant.links.watched import Watched
 from simgrant.ports.issuers import Issuer
 from simgrant.ports.keys import Keys
+from simgrant.ports.network_events import NetworkEvents
 from simgrant.ports.notifier import Notifier
 from simgrant.ports.smdp import Smdp, Terms
 from simgrant.ports.store import Store
@@ -191,6 +193,8 @@ class Parts:
     notices: Notices
     diameter: DiameterNode | None
     """Connections to HSSs, to be run; None where there are none."""
+    network: NetworkInbox
+    """What HSSs tell, to be run."""
     hlrs: tuple[Hlr, ...]
     """Connections to HLRs, to be run."""
     smdps: dict[str, dict[str, Smdp]]
@@ -446,8 +450,21 @@ class DiameterWatch:
 _INTERFACES = {"swx": swx, "s6a": s6a, "cx": cx}
 
 
-def open_diameter(loaded: Loaded, metrics: Metrics, *, worker: int = 0) -> DiameterNode | None:
+def told_of(loaded: Loaded) -> dict[str, tuple[str, ...]]:
+    """Return the tenants whose subscriptions each Diameter peer may tell of: those it serves."""
+    found: dict[str, set[str]] = {name: set() for name in loaded.settings.diameter_peers}
+    for tenant, hss in diameter_settings.hss_of(loaded.settings.hss, loaded.tenants).items():
+        for peer in loaded.settings.hss[hss].peers:
+            found[peer].add(tenant)
+    return {peer: tuple(sorted(tenants)) for peer, tenants in found.items()}
+
+
+def open_diameter(
+    loaded: Loaded, metrics: Metrics, *, events: NetworkEvents | None = None, worker: int = 0
+) -> DiameterNode | None:
     """Return our Diameter node, None where there is no HSS; it connects once it is run.
+
+    ``events`` takes over what HSSs tell.
 
     Raise StartRefused where a file of TLS is no use, or another worker has our name.
     """
@@ -496,7 +513,7 @@ def open_diameter(loaded: Loaded, metrics: Metrics, *, worker: int = 0) -> Diame
         state_id=int(CLOCK.now()),
     )
     watch = DiameterWatch(metrics)
-    return DiameterNode(node, peers, watcher=watch, clock=CLOCK, handlers=handlers)
+    return DiameterNode(node, peers, watcher=watch, clock=CLOCK, handlers=handlers, events=events)
 
 
 def refuse_one_name(loaded: Loaded) -> None:
@@ -737,7 +754,15 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             known_apps=frozenset(SERVICES),
             token_life_s=settings.tokens.life_s,
         )
-        diameter = open_diameter(loaded, metrics, worker=worker)
+        network = NetworkInbox(
+            store.inbox,
+            tenants_of=told_of(loaded),
+            keys=keys,
+            clock=CLOCK,
+            metrics=metrics,
+            keep=journal.keep,
+        )
+        diameter = open_diameter(loaded, metrics, events=network, worker=worker)
         hlrs = open_hlrs(loaded, metrics, worker=worker)
         vectors = VectorSources(
             {**hsss(loaded, diameter), **of_hlrs(loaded, hlrs)},
@@ -866,6 +891,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             journal,
             notices,
             diameter,
+            network,
             tuple(hlrs.values()),
             smdps,
             ordering,
