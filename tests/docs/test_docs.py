@@ -253,6 +253,19 @@ def _check_command(words: list[str], known: dict[str, object], line: str) -> Non
     assert [option for option in used if option not in spelt] == [], line
 
 
+def test_tests_named_in_pages_are_there() -> None:
+    known = {
+        found
+        for file in (ROOT / "tests").rglob("test_*.py")
+        for found in re.findall(
+            r"^ *(?:async )?def (test_\w+)", file.read_text("utf-8"), re.MULTILINE
+        )
+    }
+    named = {name for item in PAGES for name in re.findall(r"`(test_\w+)`", item.prose)}
+    assert named
+    assert named - known == set()
+
+
 # --- examples ----------------------------------------------------------------------------------
 
 
@@ -289,6 +302,35 @@ def test_settings_of_the_operations_page_load(tmp_path: Path) -> None:
         file = tmp_path / "simgrant.toml"
         file.write_text(text)
         compose.profiles(load(file, {}))
+
+
+_OF_OTHER_FILES = {
+    "docs/policy.md": range(99),
+    "docs/esim-rules.md": (0,),
+    "docs/esim.md": (1,),
+    "docs/portal.md": (1, 2),
+}
+"""The blocks that are of a policy or of texts."""
+
+
+def _settings() -> Iterator[Any]:
+    for item in PAGES:
+        others = _OF_OTHER_FILES.get(item.name, ())
+        for number, text in enumerate(item.fences("toml")):
+            if number not in others:
+                yield pytest.param(text, id=f"{item.name}-{number}")
+
+
+@pytest.mark.parametrize("text", list(_settings()))
+def test_settings_in_pages_are_settings(text: str, tmp_path: Path) -> None:
+    # Parts of a configuration: what they lean on may be missing, a setting that they name may not.
+    file = tmp_path / "simgrant.toml"
+    file.write_text(text)
+    try:
+        load(file, {})
+    except errors.StartRefused as refused:
+        said = str(refused).splitlines()
+        assert [line for line in said if line.startswith(("unknown", "configuration"))] == []
 
 
 # --- decisions and the picture -------------------------------------------------------------------

@@ -92,6 +92,9 @@ OF_THE_BSS = (
     Way(("make", "fail"), S.ENDED, bss=True),
     Way(("make", "unsubscribe"), S.ENDED, bss=True),
     Way(("make", "deliver", "end", "work", "returned"), S.ENDED, bss=True),
+    Way(("make", "deliver", "plan", "work"), S.RELEASED, bss=True),
+    Way(("lies ready", "yes", "installed", "work"), S.ACTIVE, bss=True),
+    Way(("lies ready", "no", "work", "returned"), S.ENDED, bss=True),
 )
 IN_A_TRANSACTION = Way(("make", "work"), S.RELEASED, least=20)
 WHERE_THE_SMDP_CHOOSES = (OF_THE_SMDP[1], OF_THE_SMDP[3])
@@ -303,3 +306,4 @@ async def test_whoever_is_killed_over_postgresql(site: Site) -> None:
     async with opened(site) as world:
         await world.enumerate(Way(("make", "unsubscribe"), S.ENDED, least=22))
         await world.enumerate(IN_A_TRANSACTION, pooled=False, statements=True)
+        await world.enumerate(DELETION_FIRST[1], statements=True)

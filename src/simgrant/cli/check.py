@@ -89,6 +89,7 @@ def _look(said: Globals) -> Iterator[Finding]:
     yield from _sign_ins(loaded)
     yield from _hsss(loaded)
     yield from _hlrs(loaded)
+    yield from _routes(loaded)
     yield from _smdps(loaded)
     yield from _order_calls(loaded)
     yield from _device_lists(loaded)
@@ -181,13 +182,24 @@ def _sign_ins(loaded: Loaded) -> Iterator[Finding]:
             yield Finding(Level.OK, "sign_in", f"tenant {tenant}: {apps} by a one-time password")
 
 
+def _routes(loaded: Loaded) -> Iterator[Finding]:
+    """Say for whom each source of vectors is asked; those of the network, and who they are for."""
+    from simgrant.config.routes import asked_for, source_names
+
+    for source in source_names(loaded.settings):
+        if whom := asked_for(loaded.settings, source):
+            yield Finding(Level.OK, "routes", f"{source}: for {whom}")
+        else:
+            text = f"{source} is in no route: it is connected to and never asked"
+            yield Finding(Level.WARNING, "routes", text)
+
+
 def _hsss(loaded: Loaded) -> Iterator[Finding]:
     """Look at the HSSs and at who we are to them; nobody is connected to."""
     from prometheus_client import CollectorRegistry
 
     from simgrant import compose
-    from simgrant.config.diameter import hss_of, origin_host, place
-    from simgrant.config.hlr import hlr_of
+    from simgrant.config.diameter import origin_host, place
     from simgrant.telemetry.metrics import Metrics
 
     settings = loaded.settings
@@ -198,15 +210,11 @@ def _hsss(loaded: Loaded) -> Iterator[Finding]:
         yield found
         return
     yield Finding(Level.OK, "hss", f"we are {origin_host(settings.diameter, 0)}")
-    of_hlrs = hlr_of(settings, loaded.tenants)
-    served = hss_of(settings.hss, (name for name in loaded.tenants if name not in of_hlrs))
     for name, hss in settings.hss.items():
         peers = [settings.diameter_peers[peer] for peer in hss.peers]
         places = ", ".join("{}:{}".format(*place(peer)) for peer in peers)
-        tenants = ", ".join(tenant for tenant, of in served.items() if of == name) or "nobody"
-        yield Finding(
-            Level.OK, "hss", f"{name}: {hss.realm} over {hss.interface} by {places}, for {tenants}"
-        )
+        text = f"{name}: {hss.realm} over {hss.interface} by {places}"
+        yield Finding(Level.OK, "hss", text)
         if not all(peer.tls for peer in peers):
             text = f"{name}: vectors travel in clear; keep them in a network of your own"
             yield Finding(Level.WARNING, "hss", text)
@@ -221,13 +229,11 @@ def _hsss(loaded: Loaded) -> Iterator[Finding]:
 
 def _hlrs(loaded: Loaded) -> Iterator[Finding]:
     """Look at the HLRs and at who we are to them; nobody is connected to."""
-    from simgrant.config.hlr import hlr_of, place, unit_name
+    from simgrant.config.hlr import place, unit_name
 
-    served = hlr_of(loaded.settings, loaded.tenants)
     for name, hlr in loaded.settings.hlr.items():
         address = "{}:{}".format(*place(hlr))
-        tenants = ", ".join(tenant for tenant, of in served.items() if of == name) or "nobody"
-        text = f"{name}: at {address} we are {unit_name(hlr, 0)}, for {tenants}"
+        text = f"{name}: at {address} we are {unit_name(hlr, 0)}"
         yield Finding(Level.OK, "hlr", text)
         text = (
             f"{name}: GSUP has no TLS, vectors travel in clear; keep them in a network of your own"

@@ -38,14 +38,17 @@ from simgrant.config.model import (
     PlanOffer,
     Profile,
     ProfileSource,
+    Route,
     Section,
     Settings,
     Smdp,
     Sms,
+    SourceLimits,
     TacList,
     Tenant,
     Wns,
 )
+from simgrant.config.routes import route_problems
 from simgrant.domain.pace import MOST_WINDOW_S
 from simgrant.domain.plan_offer import MOST_PLAN_ID
 from simgrant.errors import StartRefused
@@ -72,6 +75,8 @@ NAMED = {
     "diameter_peers": DiameterPeer,
     "hss": Hss,
     "hlr": Hlr,
+    "routes": Route,
+    "source_limits": SourceLimits,
     "smdp": Smdp,
     "esim": Esim,
     "profile_sources": ProfileSource,
@@ -356,8 +361,9 @@ def _problems(loaded: Loaded) -> list[str]:
     found.extend(_sign_in_problems(loaded))
     found.extend(_tenant_problems(loaded.tenants))
     found.extend(_channel_problems(loaded))
-    found.extend(diameter_problems(settings, loaded.tenants))
-    found.extend(hlr_problems(settings, loaded.tenants))
+    found.extend(diameter_problems(settings))
+    found.extend(hlr_problems(settings))
+    found.extend(route_problems(settings, loaded.tenants))
     found.extend(_smdp_problems(loaded))
     found.extend(_esim_problems(loaded))
     found.extend(_teller_problems(settings))
@@ -456,6 +462,11 @@ def _condition_problems(where: str, esim: Esim, settings: Settings) -> Iterator[
     ):
         if name and name not in lists:
             yield f"{where}.{key}: there is no [{key}s.{name}]"
+    if esim.not_eligible_url:
+        if esim.app != "companion" or not esim.tac_list:
+            yield f"{where}.not_eligible_url: is for companions with a tac_list alone"
+        if not _is_address(esim.not_eligible_url):
+            yield f"{where}.not_eligible_url: {esim.not_eligible_url!r} is no address of a page"
     for key, number, least, most in (
         ("window_h", esim.window_h, 1, MOST_WINDOW_S // 3600),
         ("per_line", esim.per_line, 0, 1_000_000),

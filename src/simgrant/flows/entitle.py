@@ -28,6 +28,7 @@ from simgrant.flows.by_sim import BySim
 from simgrant.flows.by_token import ByToken
 from simgrant.flows.clients import Client, Clients, completed
 from simgrant.flows.clients import Profile as Family
+from simgrant.flows.early_no import EarlyNo
 from simgrant.flows.gather import (
     Kinds,
     Wanted,
@@ -92,6 +93,7 @@ class Entitle:
         by_sim: BySim,
         by_oidc: ByOidc | None,
         by_otp: ByOtp | None,
+        early_no: EarlyNo,
         tenancy: Tenancy,
         operate: Operate,
         identities: PrivateIdentities,
@@ -108,6 +110,7 @@ class Entitle:
         self._by_sim = by_sim
         self._by_oidc = by_oidc
         self._by_otp = by_otp
+        self._early_no = early_no
         self._tenancy = tenancy
         self._operate = operate
         self._identities = identities
@@ -186,6 +189,9 @@ class Entitle:
         if by_otp is not None and ask.value("msisdn") and by_otp.offers(tenant, ask):
             trail.leg = "otp"
             return await by_otp.start(ask, tenant, call, trail)
+        if away := self._early_no.page(tenant.name, ask.apps, ask):
+            trail.tenant, trail.detail = tenant.name, "companion_not_eligible"
+            return Redirect(away)
         if self._by_oidc is not None:
             page = await self._by_oidc.start(ask, tenant, call, trail)
             if page is not None:

@@ -9,11 +9,12 @@ import asyncio
 import contextlib
 import os
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from simgrant.errors import EcsError
+from simgrant.identities import Imsi
 from simgrant.nouns import named_noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
@@ -41,14 +42,14 @@ class NetworkInbox:
         self,
         inbox: Inbox,
         *,
-        tenants_of: Mapping[str, tuple[str, ...]],
+        tenants_of: Callable[[str, Imsi], Sequence[str]],
         keys: Keys,
         clock: Clock,
         metrics: Metrics,
         keep: Callable[[RequestRecord], None],
         rules: Rules | None = None,
     ) -> None:
-        """Take the tenants whose subscriptions a peer may tell of, by the peer's name."""
+        """``tenants_of`` says of which tenants' subscriptions a peer may tell, with this IMSI."""
         self._inbox = inbox
         self._tenants_of = tenants_of
         self._keys = keys
@@ -60,7 +61,7 @@ class NetworkInbox:
 
     async def tell(self, peer: str, event: NetworkEvent) -> bool:
         """Keep an event; False where none of the peer's tenants has the subscription."""
-        tenants = self._tenants_of.get(peer, ())
+        tenants = self._tenants_of(peer, event.imsi)
         try:
             kept = await self._inbox.put(tenants, event, peer=peer, at=int(self._clock.now()))
         except EcsError:
