@@ -91,6 +91,7 @@ from simgrant.flows.journal import Journal
 from simgrant.flows.journal import Limits as JournalLimits
 from simgrant.flows.limits import LentLimits, Rate, StartLimits, Throttle
 from simgrant.flows.message import Speech
+from simgrant.flows.network_events import NetworkInbox
 from simgrant.flows.notices import Notices
 from simgrant.flows.notices import Rules as NoticeRules
 from simgrant.flows.operate import Operate
@@ -125,6 +126,7 @@ from simgrant.fronts.portal.app import PortalFront
 from simgrant.fronts.portal.brand import Brand, Logo
 from simgrant.fronts.portal.message import Asked
 from simgrant.fronts.portal.pages import Site
+from simgrant.identities import Imsi
 from simgrant.keyring.identity import is_on_curve
 from simgrant.keyring.signing import Algorithm
 from simgrant.links.client_auth import ClientAuth, Credentials
@@ -143,6 +145,7 @@ from simgrant.links.watched import Watched
 from simgrant.ports.eap_servers import EapServer
 from simgrant.ports.issuers import Issuer
 from simgrant.ports.keys import Keys
+from simgrant.ports.network_events import NetworkEvents
 from simgrant.ports.notifier import Notifier
 from simgrant.ports.smdp import Smdp, Terms
 from simgrant.ports.store import Store
@@ -201,6 +204,8 @@ class Parts:
     notices: Notices
     diameter: DiameterNode | None
     """Connections to HSSs, to be run; None where there are none."""
+    network: NetworkInbox
+    """What HSSs tell, to be run."""
     links: tuple[Link, ...]
     """Other connections that sources of vectors need, to be run."""
     smdps: dict[str, dict[str, Smdp]]
@@ -456,8 +461,30 @@ class DiameterWatch:
 _INTERFACES = {"swx": swx, "s6a": s6a, "cx": cx}
 
 
-def open_diameter(loaded: Loaded, metrics: Metrics, *, worker: int = 0) -> DiameterNode | None:
+def told_of(loaded: Loaded) -> Callable[[str, Imsi], list[str]]:
+    """Return how it is found of which tenants' subscriptions a Diameter peer may tell.
+
+    Those whose routes lead, with that IMSI, to an HSS that the peer leads to.
+    """
+    settings, found = loaded.settings, Routes(route_settings.routes(loaded.settings))
+    leads_to = {
+        peer: frozenset(f"hss.{name}" for name, hss in settings.hss.items() if peer in hss.peers)
+        for peer in settings.diameter_peers
+    }
+
+    def tenants(peer: str, imsi: Imsi) -> list[str]:
+        sources = leads_to.get(peer, frozenset())
+        return [name for name in loaded.tenants if not sources.isdisjoint(found.of(name, imsi))]
+
+    return tenants
+
+
+def open_diameter(
+    loaded: Loaded, metrics: Metrics, *, events: NetworkEvents | None = None, worker: int = 0
+) -> DiameterNode | None:
     """Return our Diameter node, None where there is no HSS; it connects once it is run.
+
+    ``events`` takes over what HSSs tell.
 
     Raise StartRefused where a file of TLS is no use, or another worker has our name.
     """
@@ -508,7 +535,7 @@ def open_diameter(loaded: Loaded, metrics: Metrics, *, worker: int = 0) -> Diame
         state_id=int(CLOCK.now()),
     )
     watch = DiameterWatch(metrics)
-    return DiameterNode(node, peers, watcher=watch, clock=CLOCK, handlers=handlers)
+    return DiameterNode(node, peers, watcher=watch, clock=CLOCK, handlers=handlers, events=events)
 
 
 def refuse_one_name(loaded: Loaded) -> None:
@@ -855,7 +882,15 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             known_apps=frozenset(SERVICES),
             token_life_s=settings.tokens.life_s,
         )
-        diameter = open_diameter(loaded, metrics, worker=worker)
+        network = NetworkInbox(
+            store.inbox,
+            tenants_of=told_of(loaded),
+            keys=keys,
+            clock=CLOCK,
+            metrics=metrics,
+            keep=journal.keep,
+        )
+        diameter = open_diameter(loaded, metrics, events=network, worker=worker)
         core = Core(loaded, metrics, store, keys, diameter, worker)
         vectors = open_sources(core)
         returns = _returns(settings.limits)
@@ -979,6 +1014,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             journal,
             notices,
             diameter,
+            network,
             tuple(core.links),
             smdps,
             ordering,

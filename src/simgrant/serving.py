@@ -298,6 +298,7 @@ async def _upkeep(
     ]
     if parts.diameter is not None:
         tasks.append(asyncio.create_task(parts.diameter.run()))
+        tasks.append(asyncio.create_task(parts.network.run()))
     tasks.extend(asyncio.create_task(link.run()) for link in parts.links)
     if parts.loaded.settings.esim:
         tasks.append(asyncio.create_task(parts.ordering.run()))

@@ -19,10 +19,14 @@ from typing import Any
 
 import pytest
 
+from simgrant.ports.network_events import Effect, NetworkEvent
 from simgrant.sim.hss.auc import Auc
+from simgrant.sim.hss.control import tell_changed, tell_ended
 from simgrant.sim.hss.faults import Fault, Plan
 from simgrant.sim.hss.server import HssServer
 from simgrant.sim.sims import Sim
+from simgrant.wire.diameter.base import pull_result
+from simgrant.wire.diameter.told import DeregistrationReason
 from tests.e2e.nodes import SIMS, Node, Site, ended, until
 from tests.e2e.phones import ENABLED, Phone, vowifi_of
 from tests.servers.process import free_port
@@ -245,3 +249,54 @@ async def test_several_workers_with_one_name_do_not_start(site: Site) -> None:
     node.launch()
     assert await node.ended(within=60) != 0
     assert "with several workers it needs %d" in node.err.read_text()
+
+
+async def test_who_has_ended_at_the_hss_has_no_good_token_any_more(site: Site) -> None:
+    hss = HssServer(Auc(THEIRS), host=HSS, realm=REALM, port=free_port())
+    await hss.up()
+    try:
+        async with phone() as ours, phone(1) as other:
+            node = await start(site, hss.port)
+            for each in (ours, other):
+                assert vowifi_of(await each.full(node)) == ENABLED
+            told = "swx_registration_termination"
+            tell_changed(hss, ours.sim.imsi.digits, "swx")
+            tell_ended(hss, ours.sim.imsi.digits, "swx", DeregistrationReason.NEW_SERVER_ASSIGNED)
+            await until(lambda: _done(node, "swx_push_profile") == 1, what="the change")
+            await until(lambda: _done(node, told) == 1, what="the other server")
+            assert vowifi_of(await ours.fast(node)) == ENABLED
+            tell_ended(hss, ours.sim.imsi.digits, "swx")
+            await until(lambda: _done(node, told) == 2, what="the end")
+            assert not (await ours.fast(node)).body.count(b"VoWiFi")
+            assert vowifi_of(await other.fast(node)) == ENABLED
+            assert [pull_result(each.avps) for each in hss.told] == [(0, 2001)] * 3
+            await until(lambda: bool(_revoked(node)), what="the log line")
+            (line,) = _revoked(node)
+            assert (line["event"], line["told"], line["peer"]) == ("network", told, "sim")
+            assert ours.sim.imsi.digits not in node.out.read_text()
+            assert node.stop() == 0
+    finally:
+        await hss.down()
+
+
+async def test_what_a_killed_server_had_acknowledged_is_done_by_the_next(site: Site) -> None:
+    async with phone() as ours, played(site.directory, port := free_port()):
+        node = await start(site, port)
+        assert vowifi_of(await ours.full(node)) == ENABLED
+        node.kill()
+        # What it had written when it acknowledged, and not acted upon when it was killed.
+        told = "swx_registration_termination"
+        event = NetworkEvent(ours.sim.imsi, told, "permanent_termination", Effect.REVOKE)
+        async with site.store() as store:
+            assert await store.inbox.put(["default"], event, peer="sim", at=1) == 1
+        node = await start(site, port)
+        await until(lambda: _done(node, told) == 1, what="the end")
+        assert not (await ours.fast(node)).body.count(b"VoWiFi")
+
+
+def _revoked(node: Node) -> list[dict[str, Any]]:
+    return [each for each in node.lines() if each.get("outcome") == "revoke"]
+
+
+def _done(node: Node, event: str) -> float:
+    return node.metric("simgrant_network_events_total", event=event, result="done")

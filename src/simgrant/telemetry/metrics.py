@@ -169,6 +169,15 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._network_events = _Children(
+            Counter(
+                "simgrant_network_events_total",
+                "What core networks told of subscribers: kept, unknown (no such subscription), "
+                "not_kept (the store was away); and done, when it was acted upon.",
+                ("event", "result"),
+                registry=registry,
+            )
+        )
         self._gsup = _Children(
             Counter(
                 "simgrant_gsup_requests_total",
@@ -275,6 +284,10 @@ class Metrics:
         """Show the state that a Diameter peer is in, out of all there are."""
         for each in states:
             self._diameter_peers[peer, each].set(each == state)
+
+    def count_network_event(self, event: str, result: str) -> None:
+        """Count what a core network told, or that it was acted upon."""
+        self._network_events[event, result].inc()
 
     def count_gsup(self, hlr: str, result: str, seconds: float) -> None:
         """Count a request to an HLR and what became of it."""

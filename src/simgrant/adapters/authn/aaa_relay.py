@@ -31,7 +31,7 @@ from simgrant.errors import (
     UnknownIdentity,
 )
 from simgrant.identities import Imsi
-from simgrant.links.diameter.connection import Handlers
+from simgrant.links.diameter.events import Tell, Tells
 from simgrant.links.diameter.node import DiameterNode, RouteConfig
 from simgrant.nouns import named_noun, noun
 from simgrant.ports.eap_servers import EapServer, Relayed
@@ -60,12 +60,16 @@ _HEAD: Final = struct.Struct(">BBBBBBBH")
 _RESYNCED: Final = 1
 
 
-def handlers(interface: str) -> Handlers:
+def handlers(interface: str) -> Tells:
     """Return what an AAA server may ask, and the answer: we keep no session."""
     application = APPLICATIONS[interface]
     return {
-        (application, Command.RE_AUTH): lambda _: _UNKNOWN_SESSION,
-        (application, Command.ABORT_SESSION): lambda _: _UNKNOWN_SESSION,
+        (application, Command.RE_AUTH): Tell(
+            name="aaa_re_auth", pull=None, unknown=_UNKNOWN_SESSION
+        ),
+        (application, Command.ABORT_SESSION): Tell(
+            name="aaa_abort_session", pull=None, unknown=_UNKNOWN_SESSION
+        ),
     }
 
 
