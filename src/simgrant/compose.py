@@ -8,14 +8,15 @@ flow needs is handed to it here, once.
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import structlog
@@ -26,16 +27,18 @@ from prometheus_client import CollectorRegistry
 from simgrant.adapters.account_pins import embedded as embedded_pins
 from simgrant.adapters.account_pins.embedded import EmbeddedPins
 from simgrant.adapters.address import embedded
-from simgrant.adapters.authn import cx, gsup, local_auc, s6a, swx
+from simgrant.adapters.authn import aaa_relay, cx, gsup, local_auc, s6a, swx
 from simgrant.adapters.bss import embedded as embedded_bss
 from simgrant.adapters.idp import oidc
 from simgrant.adapters.issuers import introspection, jwks
 from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.risk.embedded import EmbeddedRisk
 from simgrant.adapters.store import sqlite
+from simgrant.config import aaa as aaa_settings
 from simgrant.config import diameter as diameter_settings
 from simgrant.config import hlr as hlr_settings
 from simgrant.config import model
+from simgrant.config import routes as route_settings
 from simgrant.config import texts as shipped
 from simgrant.config.clients import tac_range, version_of
 from simgrant.config.esims import eid_range
@@ -51,6 +54,7 @@ from simgrant.domain.partner import Partner
 from simgrant.domain.plan_offer import PlanOffer
 from simgrant.domain.policy import Policy, PolicyError, default_policy, parse_policy
 from simgrant.domain.profile_source import SourceRule
+from simgrant.domain.route import LOCAL_AUC, Routes
 from simgrant.domain.tenant import Plmn, Tenancy, Tenant
 from simgrant.domain.words import Words
 from simgrant.domain.words_file import read_words
@@ -69,6 +73,7 @@ from simgrant.flows.by_token import ByToken
 from simgrant.flows.by_token import Rules as TokenRules
 from simgrant.flows.clients import Clients, Match, Patterns, Profile
 from simgrant.flows.device_lists import DeviceLists
+from simgrant.flows.early_no import EarlyNo
 from simgrant.flows.entitle import Entitle
 from simgrant.flows.entitle import Rules as EntitleRules
 from simgrant.flows.esim_means import (
@@ -86,6 +91,7 @@ from simgrant.flows.journal import Journal
 from simgrant.flows.journal import Limits as JournalLimits
 from simgrant.flows.limits import LentLimits, Rate, StartLimits, Throttle
 from simgrant.flows.message import Speech
+from simgrant.flows.network_events import NetworkInbox
 from simgrant.flows.notices import Notices
 from simgrant.flows.notices import Rules as NoticeRules
 from simgrant.flows.operate import Operate
@@ -98,6 +104,7 @@ from simgrant.flows.profile_events import Events, Teller
 from simgrant.flows.profile_sources import ProfileSources
 from simgrant.flows.shape import Shape
 from simgrant.flows.signing import Signer
+from simgrant.flows.vector_sources import Rules as SourceRules
 from simgrant.flows.vector_sources import VectorSources
 from simgrant.flows.visits import House, Visits
 from simgrant.flows.visits import Rules as VisitRules
@@ -119,6 +126,7 @@ from simgrant.fronts.portal.app import PortalFront
 from simgrant.fronts.portal.brand import Brand, Logo
 from simgrant.fronts.portal.message import Asked
 from simgrant.fronts.portal.pages import Site
+from simgrant.identities import Imsi
 from simgrant.keyring.identity import is_on_curve
 from simgrant.keyring.signing import Algorithm
 from simgrant.links.client_auth import ClientAuth, Credentials
@@ -128,11 +136,16 @@ from simgrant.links.diameter.peer import PeerConfig, State, TlsFiles
 from simgrant.links.diameter.watchdog import WatchdogRules
 from simgrant.links.fetched import FetchRules
 from simgrant.links.gsup import Hlr, HlrConfig, HlrState
+from simgrant.links.guarded import Config as GuardConfig
+from simgrant.links.guarded import Guarded, Result, SourceState
 from simgrant.links.http import HttpConfig
+from simgrant.links.retry import RetryBudget, RetryRules
 from simgrant.links.secret_file import SecretFile
 from simgrant.links.watched import Watched
+from simgrant.ports.eap_servers import EapServer
 from simgrant.ports.issuers import Issuer
 from simgrant.ports.keys import Keys
+from simgrant.ports.network_events import NetworkEvents
 from simgrant.ports.notifier import Notifier
 from simgrant.ports.smdp import Smdp, Terms
 from simgrant.ports.store import Store
@@ -191,8 +204,10 @@ class Parts:
     notices: Notices
     diameter: DiameterNode | None
     """Connections to HSSs, to be run; None where there are none."""
-    hlrs: tuple[Hlr, ...]
-    """Connections to HLRs, to be run."""
+    network: NetworkInbox
+    """What HSSs tell, to be run."""
+    links: tuple[Link, ...]
+    """Other connections that sources of vectors need, to be run."""
     smdps: dict[str, dict[str, Smdp]]
     """Each tenant's SM-DP+s by name."""
     ordering: Ordering
@@ -446,13 +461,35 @@ class DiameterWatch:
 _INTERFACES = {"swx": swx, "s6a": s6a, "cx": cx}
 
 
-def open_diameter(loaded: Loaded, metrics: Metrics, *, worker: int = 0) -> DiameterNode | None:
+def told_of(loaded: Loaded) -> Callable[[str, Imsi], list[str]]:
+    """Return how it is found of which tenants' subscriptions a Diameter peer may tell.
+
+    Those whose routes lead, with that IMSI, to an HSS that the peer leads to.
+    """
+    settings, found = loaded.settings, Routes(route_settings.routes(loaded.settings))
+    leads_to = {
+        peer: frozenset(f"hss.{name}" for name, hss in settings.hss.items() if peer in hss.peers)
+        for peer in settings.diameter_peers
+    }
+
+    def tenants(peer: str, imsi: Imsi) -> list[str]:
+        sources = leads_to.get(peer, frozenset())
+        return [name for name in loaded.tenants if not sources.isdisjoint(found.of(name, imsi))]
+
+    return tenants
+
+
+def open_diameter(
+    loaded: Loaded, metrics: Metrics, *, events: NetworkEvents | None = None, worker: int = 0
+) -> DiameterNode | None:
     """Return our Diameter node, None where there is no HSS; it connects once it is run.
+
+    ``events`` takes over what HSSs tell.
 
     Raise StartRefused where a file of TLS is no use, or another worker has our name.
     """
     settings = loaded.settings.diameter
-    if not loaded.settings.hss:
+    if not (loaded.settings.hss or loaded.settings.aaa):
         return None
     if worker:
         refuse_one_name(loaded)
@@ -488,6 +525,8 @@ def open_diameter(loaded: Loaded, metrics: Metrics, *, worker: int = 0) -> Diame
     handlers = {
         asked: handler for name in used for asked, handler in _INTERFACES[name].HANDLERS.items()
     }
+    for aaa in loaded.settings.aaa.values():
+        handlers.update(aaa_relay.handlers(aaa.interface))
     node = Node(
         host=diameter_settings.origin_host(settings, worker),
         realm=diameter_settings.origin_realm(settings),
@@ -496,7 +535,7 @@ def open_diameter(loaded: Loaded, metrics: Metrics, *, worker: int = 0) -> Diame
         state_id=int(CLOCK.now()),
     )
     watch = DiameterWatch(metrics)
-    return DiameterNode(node, peers, watcher=watch, clock=CLOCK, handlers=handlers)
+    return DiameterNode(node, peers, watcher=watch, clock=CLOCK, handlers=handlers, events=events)
 
 
 def refuse_one_name(loaded: Loaded) -> None:
@@ -504,18 +543,9 @@ def refuse_one_name(loaded: Loaded) -> None:
     settings = loaded.settings
     if setting := hlr_settings.shares_a_name(settings):
         raise StartRefused(f"{setting}: with several workers it needs %d")
-    if settings.hss and not diameter_settings.names_workers(settings.diameter):
+    asks = settings.hss or settings.aaa
+    if asks and not diameter_settings.names_workers(settings.diameter):
         raise StartRefused("diameter.origin_host: with several workers it needs %d")
-
-
-def hsss(loaded: Loaded, node: DiameterNode | None) -> dict[str, Vectors]:
-    """Return the HSS of each tenant that has one."""
-    if node is None:
-        return {}
-    network = loaded.settings.auth.aka_prime_network
-    made = {name: _hss(name, table, node, network) for name, table in loaded.settings.hss.items()}
-    of_tenant = diameter_settings.hss_of(loaded.settings.hss, loaded.tenants)
-    return {tenant: made[name] for tenant, name in of_tenant.items()}
 
 
 def _hss(name: str, table: model.Hss, node: DiameterNode, network: str) -> Vectors:
@@ -538,6 +568,27 @@ def _hss(name: str, table: model.Hss, node: DiameterNode, network: str) -> Vecto
                 server_name=table.server_name,
             )
             return cx.open_vectors(cscf, node=node)
+
+
+def aaas(loaded: Loaded, node: DiameterNode | None) -> dict[str, EapServer]:
+    """Return the AAA server of each tenant that has one."""
+    if node is None:
+        return {}
+    made = {
+        name: aaa_relay.open_eap_server(
+            aaa_relay.Config(
+                route=RouteConfig(name=name, peers=table.peers, patience_s=table.patience_s),
+                realm=table.realm,
+                host=table.host,
+                interface=table.interface,
+                prime=loaded.settings.auth.aka_prime,
+            ),
+            node=node,
+        )
+        for name, table in loaded.settings.aaa.items()
+    }
+    of_tenant = aaa_settings.aaa_of(loaded.settings, loaded.tenants)
+    return {tenant: made[name] for tenant, name in of_tenant.items()}
 
 
 class HlrWatch:
@@ -582,11 +633,105 @@ def open_hlrs(loaded: Loaded, metrics: Metrics, *, worker: int = 0) -> dict[str,
     return found
 
 
-def of_hlrs(loaded: Loaded, hlrs: Mapping[str, Hlr]) -> dict[str, Vectors]:
-    """Return the HLR of each tenant that has one."""
-    made = {name: gsup.open_vectors(gsup.Config(name=name), hlr=hlr) for name, hlr in hlrs.items()}
-    of_tenant = hlr_settings.hlr_of(loaded.settings, loaded.tenants)
-    return {tenant: made[name] for tenant, name in of_tenant.items()}
+class SourceWatch:
+    """Counts what becomes of sources of vectors and requests, and tells of the first."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def changed(self, source: str, state: SourceState, reason: str) -> None:
+        """Show the source's new state, and log it."""
+        self._metrics.show_source(source, state, SourceState)
+        if reason:
+            log = structlog.get_logger()
+            told = log.info if state is SourceState.OKAY else log.warning
+            told("vector_source", source=source, state=state.value, reason=reason)
+
+    def answered(self, source: str, result: Result, seconds: float) -> None:
+        """Count a request."""
+        self._metrics.count_vectors(source, result, seconds)
+
+
+@dataclass
+class Core:
+    """What the sources of vectors of one worker are made of."""
+
+    loaded: Loaded
+    metrics: Metrics
+    store: Store
+    keys: key_file.FileKeys
+    diameter: DiameterNode | None
+    worker: int = 0
+    links: list[Link] = field(default_factory=list)
+    """What a source needs to have run while we serve: whoever opens one adds to it."""
+
+
+class Link(Protocol):
+    """A connection of ours that has to be kept."""
+
+    async def run(self) -> None:
+        """Keep it until cancelled."""
+
+
+def _hsss(core: Core) -> Iterator[tuple[str, Vectors]]:
+    """Yield each HSS by its table's name."""
+    settings = core.loaded.settings
+    for name, table in settings.hss.items():
+        if core.diameter is not None:
+            yield name, _hss(name, table, core.diameter, settings.auth.aka_prime_network)
+
+
+def _hlrs(core: Core) -> Iterator[tuple[str, Vectors]]:
+    """Yield each HLR by its table's name."""
+    for name, hlr in open_hlrs(core.loaded, core.metrics, worker=core.worker).items():
+        core.links.append(hlr)
+        yield name, gsup.open_vectors(gsup.Config(name=name), hlr=hlr)
+
+
+SOURCES: dict[str, Callable[[Core], Iterator[tuple[str, Vectors]]]] = {"hss": _hsss, "hlr": _hlrs}
+"""Each section whose tables are sources of vectors, and how it is opened."""
+
+
+def open_sources(core: Core) -> VectorSources:
+    """Return all sources of vectors behind their routes; what has to be run is in ``core``."""
+    settings = core.loaded.settings
+    found: dict[str, Vectors] = {
+        f"{kind}.{name}": source
+        for kind, opened in SOURCES.items()
+        for name, source in opened(core)
+    }
+    found[LOCAL_AUC] = local_auc.open_vectors(
+        local_auc.Config(ind=(settings.local_auc.ind + core.worker) % 32),
+        store=core.store,
+        keys=core.keys,
+        clock=CLOCK,
+    )
+    routes = route_settings.routes(settings)
+    asked = {name for route in routes for name in route.sources}
+    watch = SourceWatch(core.metrics)
+    return VectorSources(
+        Routes(routes),
+        {
+            name: _guarded(name, source, settings, watch)
+            for name, source in found.items()
+            if name in asked
+        },
+        clock=CLOCK,
+        budget=RetryBudget(RetryRules(share=0.5, reserve=100)),
+        rules=SourceRules(first_retry_s=max(1, settings.server.retry_after_s // 2)),
+    )
+
+
+def _guarded(name: str, source: Vectors, settings: model.Settings, watch: SourceWatch) -> Guarded:
+    limits = route_settings.limits_of(settings, name)
+    config = GuardConfig(
+        name=name,
+        timeout_s=limits.timeout_s,
+        in_flight=limits.in_flight,
+        failures=limits.failures,
+        pause_s=limits.pause_s,
+    )
+    return Guarded(config, source, watcher=watch, clock=CLOCK, chance=random.random)
 
 
 def open_smdps(loaded: Loaded) -> dict[str, dict[str, Smdp]]:
@@ -737,17 +882,17 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             known_apps=frozenset(SERVICES),
             token_life_s=settings.tokens.life_s,
         )
-        diameter = open_diameter(loaded, metrics, worker=worker)
-        hlrs = open_hlrs(loaded, metrics, worker=worker)
-        vectors = VectorSources(
-            {**hsss(loaded, diameter), **of_hlrs(loaded, hlrs)},
-            local_auc.open_vectors(
-                local_auc.Config(ind=(settings.local_auc.ind + worker) % 32),
-                store=store,
-                keys=keys,
-                clock=CLOCK,
-            ),
+        network = NetworkInbox(
+            store.inbox,
+            tenants_of=told_of(loaded),
+            keys=keys,
+            clock=CLOCK,
+            metrics=metrics,
+            keep=journal.keep,
         )
+        diameter = open_diameter(loaded, metrics, events=network, worker=worker)
+        core = Core(loaded, metrics, store, keys, diameter, worker)
+        vectors = open_sources(core)
         returns = _returns(settings.limits)
         by_otp = _by_otp(loaded, reception, returns)
         by_oidc = _by_oidc(loaded, reception, returns, by_otp)
@@ -803,11 +948,13 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             by_sim=BySim(
                 reception,
                 vectors=vectors,
+                eap_servers=aaas(loaded, diameter),
                 limits=_limits(settings.limits),
                 rules=_sim_rules(settings.auth),
             ),
             by_oidc=by_oidc,
             by_otp=by_otp,
+            early_no=EarlyNo(esim.esims, lists),
             tenancy=found,
             identities=PrivateIdentities(
                 gateways(loaded), keys=keys, life_s=settings.private_identity.life_s
@@ -822,6 +969,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 settings.documents.validity_s,
                 settings.documents.validity_spread,
                 settings.roaming.max_age_s,
+                settings.auth.fallback_on_core_failure,
             ),
             clients=clients,
         )
@@ -866,7 +1014,8 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             journal,
             notices,
             diameter,
-            tuple(hlrs.values()),
+            network,
+            tuple(core.links),
             smdps,
             ordering,
             entitle,
@@ -1382,12 +1531,14 @@ def esims(loaded: Loaded) -> dict[str, Esim]:
             by_address=table.download == "smdp_address",
             further=tuple(loaded.settings.profile_sources[name].smdp for name in table.sources),
             conditions=_conditions(table),
+            not_eligible_url=table.not_eligible_url,
             old_profile=OldProfile(table.old_profile),
             inquiries={
                 kind: Inquiry(asked)
                 for kind, asked in (
                     (Kind.SUBSCRIBE, table.ask_new),
                     (Kind.TRANSFER, table.ask_transfer),
+                    (Kind.RECOVER, table.ask_new),
                 )
                 if asked != "nothing"
             },
@@ -1452,7 +1603,7 @@ def _conditions(table: model.Esim) -> Conditions:
     return Conditions(
         table.tac_list,
         table.eid_list,
-        table.identifiers == "strict",
+        table.parameters == "strict",
         Pace(
             table.window_h * 3600,
             per_line=table.per_line,

@@ -182,7 +182,7 @@ async def test_the_old_phone_deletes_its_profile_and_hands_the_code_over(
 
 
 @pytest.mark.spec("TS.43 §8.11.2")
-@pytest.mark.conforms("primary.delete-first-new")
+@pytest.mark.conforms("primary.delete-first-new", "annex.primary")
 async def test_the_new_phone_waits_and_is_told_by_push_and_the_old_one_too(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -286,7 +286,7 @@ async def test_what_holds_for_every_device_holds_for_an_enterprise_s(
     (bench.directory / "tacs.csv").write_text("tac,vendor,model,allow\n35000001,a,b,no\n")
     (bench.directory / "eids.csv").write_text("eid,vendor,allow\n89033,x,yes\n8903,x,no\n")
     lists = '[tac_lists.t]\nfile = "tacs.csv"\n[eid_lists.e]\nfile = "eids.csv"\n'
-    named = 'most = 3\ntac_list = "t"\neid_list = "e"\nidentifiers = "strict"\nper_eid = 2'
+    named = 'most = 3\ntac_list = "t"\neid_list = "e"\nparameters = "strict"\nper_eid = 2'
     async with opened(bench, monkeypatch, lists, SETTINGS.replace("most = 3", named)) as world:
         for eid, said in (("8904" + "0" * 28, "102"), (_sound("8903" + "1" * 26), "100")):
             device = {"enterprise_terminal_id": "tablet", "enterprise_terminal_eid": eid}

@@ -57,6 +57,7 @@ async def test_companions_may_be_offered(world: World) -> None:
 @pytest.mark.spec("TS.43 §7.4", "TS.43 §6.5.3")
 @pytest.mark.conforms(
     "companion.without-portal",
+    "divergence.companion-info-always",
     "subscription.download-with-2-only",
     "request.companion_terminal_id",
     "request.companion_terminal_vendor",
@@ -133,7 +134,7 @@ async def test_a_line_has_no_more_devices_than_it_may(world: World) -> None:
 
 
 @pytest.mark.spec("TS.43 §7.3")
-@pytest.mark.conforms("companion.later-by-polling", "configuration.polling-ends")
+@pytest.mark.conforms("companion.later-by-polling", "configuration.polling-ends", "annex.companion")
 async def test_what_takes_longer_is_polled_for(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,6 +214,25 @@ async def test_a_companion_is_changed_for_another(world: World) -> None:
     (configuration,) = await world.configurations()
     assert configuration["ICCID"] == answer["DownloadInfo"]["ProfileIccid"]
     assert configuration["CompanionDeviceService"] == "DiffNumber"
+
+
+@pytest.mark.spec("TS.43 §7.6")
+async def test_a_companion_that_is_changed_for_another_counts_once(world: World) -> None:
+    third = SECOND | {"companion_terminal_id": "x", "companion_terminal_eid": EID[:-2] + "99"}
+    iccids = []
+    for device in (WATCH, SECOND):
+        iccids.append((await world.subscribe(device))["DownloadInfo"]["ProfileIccid"])
+        await world.ask("ManageSubscription", operation_type="4", **device)
+    assert (await world.subscribe(third))["SubscriptionResult"] == "5", "two are the most"
+    old = {"operation_type": "3", "old_companion_terminal_iccid": iccids[0]}
+    assert (await world.ask("ManageSubscription", **old, **third))["SubscriptionResult"] == "2"
+    # Until it is installed there are three, and nobody gets in by the way.
+    fourth = third | {"companion_terminal_id": "y", "companion_terminal_eid": EID[:-2] + "88"}
+    for asked in ({"operation_type": "0"}, old):
+        told = await world.ask("ManageSubscription", **asked, **fourth)
+        assert told["SubscriptionResult"] == "5"
+    await world.ask("ManageSubscription", operation_type="4", **third)
+    assert len(await world.configurations()) == 2
 
 
 @pytest.mark.spec("TS.43 §8.3", "TS.43 §8.7")
@@ -392,6 +412,7 @@ async def test_what_makes_no_sense_is_refused_and_orders_nothing(
     assert await world.server.store.real.orders.of("default", ALLOWED) == []
 
 
+@pytest.mark.conforms("divergence.operations-refused-in-200")
 async def test_what_is_somebody_elses_is_not_found(world: World) -> None:
     iccid = (await world.subscribe())["DownloadInfo"]["ProfileIccid"]
     other = world.phone.but(imsi=NO_VOWIFI)

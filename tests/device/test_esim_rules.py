@@ -17,7 +17,7 @@ from simgrant.errors import PeerUnavailable, StartRefused
 from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.store import Change
 from tests.device.esim import EID, OTHER_EID, SETTINGS, WATCH, World, opened
-from tests.device.harness import ALLOWED, NO_CONSENT, NO_VOWIFI, START, Workbench
+from tests.device.harness import ALLOWED, NO_CONSENT, NO_VOWIFI, START, Answer, Workbench
 from tests.device.partner import operate
 
 GOOD = WATCH | {"companion_terminal_id": "350000000000014"}
@@ -381,8 +381,8 @@ async def test_wrong_check_digits_are_noted(
         answer = await world.subscribe(GOOD | {"companion_terminal_eid": EID[:-1] + "6"})
         assert answer["SubscriptionResult"] == "2"
         assert (await last(world))["detail"] == "check digits are wrong: eid"
-        labels = {"tenant": "default", "identifier": "eid"}
-        assert counted(world, "simgrant_identifier_doubts_total", **labels) == 1
+        labels = {"tenant": "default", "parameter": "eid"}
+        assert counted(world, "simgrant_parameter_doubts_total", **labels) == 1
         await world.subscribe(GOOD | {"companion_terminal_id": "350000000000022"})
         assert "detail" not in await last(world)
 
@@ -397,9 +397,83 @@ async def test_wrong_check_digits_are_noted(
 async def test_wrong_check_digits_are_refused_where_that_is_wanted(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch, changed: dict[str, str], name: str
 ) -> None:
-    async with ruled(bench, monkeypatch, table='identifiers = "strict"') as world:
+    async with ruled(bench, monkeypatch, table='parameters = "strict"') as world:
         assert await world.subscribe(GOOD | changed) == {"OperationResult": "102"}
         assert (await last(world))["detail"] == f"check digits are wrong: {name}"
         told = await world.ask("CheckEligibility", **(GOOD | changed))
         assert told == {"OperationResult": "102"}
         assert (await world.subscribe(GOOD))["SubscriptionResult"] == "2"
+
+
+@pytest.mark.spec("TS.43 §6.2")
+@pytest.mark.conforms("needed.companion-subscription")
+@pytest.mark.parametrize("name", ["vendor", "eid", "friendly_name"])
+async def test_what_a_watch_leaves_out_is_noted_or_refused(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    missing = f"companion_terminal_{name}"
+    less = {key: value for key, value in GOOD.items() if key != missing}
+    async with ruled(bench, monkeypatch) as world:
+        assert (await world.subscribe(less))["SubscriptionResult"] == "2"
+        assert (await last(world))["detail"] == f"missing: {missing}"
+        labels = {"tenant": "default", "parameter": missing}
+        assert counted(world, "simgrant_parameter_doubts_total", **labels) == 1
+    async with ruled(bench, monkeypatch, table='parameters = "strict"') as world:
+        assert await world.subscribe(less) == {"OperationResult": "102"}
+        assert (await last(world))["detail"] == f"missing: {missing}"
+        await world.subscribe(GOOD)
+        deactivated = await world.ask("ManageSubscription", operation_type="6", **less)
+        # Its name is wanted where it is activated.
+        named = {"SubscriptionResult": "3"} if name == "friendly_name" else {}
+        assert deactivated == {"OperationResult": "1" if named else "102"} | named
+
+
+@pytest.mark.spec("TS.43 §6.2")
+@pytest.mark.conforms("needed.companion-service")
+async def test_the_service_that_is_switched_and_its_profile_have_to_be_named(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = {"companion_terminal_service": "SharedNumber", "operation_type": "11"}
+    for table, without in (("", "1"), ('parameters = "strict"', "102")):
+        async with ruled(bench, monkeypatch, table=table) as world:
+            iccid = (await world.subscribe(GOOD))["DownloadInfo"]["ProfileIccid"]
+            await world.ask("ManageSubscription", operation_type="4", **GOOD)
+            own = {"companion_terminal_iccid": iccid}
+            told = await world.ask("ManageService", operation_type="11", **own)
+            assert told["OperationResult"] == without
+            assert (await last(world))["detail"] == "missing: companion_terminal_service"
+            told = await world.ask("ManageService", **service)
+            assert told == {"OperationResult": "102"}
+            told = await world.ask("ManageService", **service, **own)
+            assert told["OperationResult"] == "1"
+            assert "detail" not in await last(world)
+
+
+# --- before anybody signs in --------------------------------------------------------------
+
+PAGE = "https://www.example.net/not-supported"
+
+
+@pytest.mark.spec("TS.43 §7.7")
+@pytest.mark.conforms("oidc.early-no")
+async def test_a_watch_that_a_list_denies_is_turned_away_before_the_sign_in(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bench.directory / "tacs.csv").write_text("tac,vendor,model,allow\n35000000,ACME,W1,no\n")
+    table = f'tac_list = "watches"\nnot_eligible_url = "{PAGE}"'
+    more = '[tac_lists.watches]\nfile = "tacs.csv"\n'
+    async with opened(bench, monkeypatch, more=more, watch=table) as world:
+        phone = world.phone
+
+        async def asked(apps: tuple[str, ...] = ("ap2006",), **more: str) -> Answer:
+            named = phone.but(apps=apps, extra=(("operation", "CheckEligibility"), *more.items()))
+            return await world.server.get(named.query(), *named.headers(phone.wanted))
+
+        answer = await asked(companion_terminal_id=WATCH["companion_terminal_id"])
+        assert (answer.status, answer.header("location")) == (302, PAGE)
+        assert (await last(world))["detail"] == "companion_not_eligible"
+        # Of others, and of those who say nothing, nobody knows yet.
+        assert (await asked(companion_terminal_id="990000862471854")).status == 511
+        assert (await asked()).status == 511
+        watch = {"companion_terminal_id": WATCH["companion_terminal_id"]}
+        assert (await asked(("ap2009",), **watch)).status == 511

@@ -240,7 +240,30 @@ async def test_the_user_is_checked_before_a_download_from_the_default_smdp(
         assert "MSG" not in found["PrimaryConfiguration"]
 
 
+@pytest.mark.spec("TS.43 §8.13.2")
+@pytest.mark.conforms("primary.recovery-second", "divergence.recovery-has-a-result")
+async def test_who_lost_his_profile_is_asked_before_he_has_it_anew(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with asking(bench, monkeypatch, 'ask_new = "confirmation"') as world:
+        await world.order(**YES)
+        await world.order(**YES)
+        await world.order("4")
+        found = (await world.ask("AcquireConfiguration"))["PrimaryConfiguration"]
+        lost = {"terminal_iccid": found["ICCID"]}
+        told = await world.order("7", **lost)
+        assert (told["SubscriptionResult"], "DownloadInfo" in told) == ("8", False)
+        assert len(world.books.ordered) == 1, "and nothing is ordered meanwhile"
+        told = await world.order("7", **lost, **YES)
+        # The figure has a PrimaryConfiguration here, the table wants the result.
+        assert told["SubscriptionResult"] == "2"
+        assert told["DownloadInfo"]["ProfileIccid"] != found["ICCID"]
+        assert await world.order("7", **lost, **YES) == told
+        assert len(world.books.ordered) == 2
+
+
 @pytest.mark.spec("TS.43 §8.8")
+@pytest.mark.conforms("annex.primary")
 async def test_what_takes_longer_after_the_answer_is_polled_for(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,7 +274,12 @@ async def test_what_takes_longer_after_the_answer_is_polled_for(
         assert (await world.order(**YES))["SubscriptionResult"] == "4"
         found = await world.ask("AcquireConfiguration")
         assert found["PrimaryConfiguration"]["ServiceStatus"] == "2"
+        assert "PollingInterval" in found["PrimaryConfiguration"]
         world.books.gate.set()
+        await asyncio.wait(world.server.parts.ordering._under_way)
+        found = (await world.ask("AcquireConfiguration"))["PrimaryConfiguration"]
+        assert found["ServiceStatus"] == "1"
+        assert code_of(found["DownloadInfo"])
 
 
 async def test_one_who_never_answers_is_given_up_in_time(

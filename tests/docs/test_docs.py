@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shlex
 import tomllib
@@ -13,8 +14,10 @@ from xml.etree import ElementTree
 
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
 from simgrant import compose, errors
+from simgrant.cli.app import app
 from simgrant.config import model, reference
 from simgrant.config.load import NAMED, load
 from simgrant.domain.policy import default_policy, parse_policy
@@ -253,12 +256,36 @@ def _check_command(words: list[str], known: dict[str, object], line: str) -> Non
     assert [option for option in used if option not in spelt] == [], line
 
 
+def test_tests_named_in_pages_are_there() -> None:
+    known = {
+        found
+        for file in (ROOT / "tests").rglob("test_*.py")
+        for found in re.findall(
+            r"^ *(?:async )?def (test_\w+)", file.read_text("utf-8"), re.MULTILINE
+        )
+    }
+    named = {name for item in PAGES for name in re.findall(r"`(test_\w+)`", item.prose)}
+    assert named
+    assert named - known == set()
+
+
 # --- examples ----------------------------------------------------------------------------------
 
 
 def test_the_example_configuration_loads() -> None:
     loaded = load(ROOT / "examples/simgrant.toml", {})
     assert str(loaded.state_dir) == "/var/lib/simgrant"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.toml")), ids=lambda p: p.stem)
+def test_the_examples_are_understood(path: Path) -> None:
+    said = CliRunner().invoke(app, ["--config", str(path), "check-config", "--json"]).stdout
+    found = json.loads(said)["findings"]
+    assert [each["level"] for each in found if each["topic"] == "settings"] == ["ok"]
+    # What an example cannot bring along: a key ring, a store, files of certificates.
+    problems = [each for each in found if each["level"] == "problem"]
+    missing = [each for each in problems if each["text"].endswith("No such file or directory")]
+    assert {each["topic"] for each in problems if each not in missing} <= {"keys", "store"}
 
 
 def test_the_unit_runs_commands_that_there_are() -> None:
@@ -289,6 +316,35 @@ def test_settings_of_the_operations_page_load(tmp_path: Path) -> None:
         file = tmp_path / "simgrant.toml"
         file.write_text(text)
         compose.profiles(load(file, {}))
+
+
+_OF_OTHER_FILES = {
+    "docs/policy.md": range(99),
+    "docs/esim-rules.md": (0,),
+    "docs/esim.md": (1,),
+    "docs/portal.md": (1, 2),
+}
+"""The blocks that are of a policy or of texts."""
+
+
+def _settings() -> Iterator[Any]:
+    for item in PAGES:
+        others = _OF_OTHER_FILES.get(item.name, ())
+        for number, text in enumerate(item.fences("toml")):
+            if number not in others:
+                yield pytest.param(text, id=f"{item.name}-{number}")
+
+
+@pytest.mark.parametrize("text", list(_settings()))
+def test_settings_in_pages_are_settings(text: str, tmp_path: Path) -> None:
+    # Parts of a configuration: what they lean on may be missing, a setting that they name may not.
+    file = tmp_path / "simgrant.toml"
+    file.write_text(text)
+    try:
+        load(file, {})
+    except errors.StartRefused as refused:
+        said = str(refused).splitlines()
+        assert [line for line in said if line.startswith(("unknown", "configuration"))] == []
 
 
 # --- decisions and the picture -------------------------------------------------------------------

@@ -41,13 +41,17 @@ from simgrant.config.load import Loaded, load
 from simgrant.domain.order import (
     LINE,
     Activated,
+    Answered,
     Deactivated,
+    Delivered,
     Device,
+    Inquiry,
     Kind,
     Order,
     OrderMode,
     OrderState,
     OutOfOrder,
+    PlanChanged,
     Source,
     Unsubscribed,
     begin,
@@ -375,11 +379,28 @@ class Life:
             await self.work()
         raise AssertionError("something is due for ever")
 
-    async def deliver(self) -> None:
-        profile = profile_of(
+    @property
+    def handed(self) -> Delivered:
+        """What a BSS hands in."""
+        return profile_of(
             f"89446{self.case.number:014d}", activation_code="LPA:1$bss.example.net$CODE-9"
         )
-        await self.desk().deliver(await self.kept(), profile)
+
+    async def deliver(self) -> None:
+        await self.desk().deliver(await self.kept(), self.handed)
+
+    async def lies_ready(self) -> None:
+        """Take a profile whose owner is asked before he may download it, as the desk does."""
+        if await self.order() is None:
+            order = replace(
+                self.wanted(),
+                state=OrderState.ASKED,
+                iccid=self.handed.iccid,
+                smdp_address=self.handed.smdp_address,
+                matching_id=self.handed.matching_id,
+                inquiry=Inquiry.CONFIRMATION,
+            )
+            await self.orders.make(T, self.imsi, order, instead_of=None, due_at=None, tell=True)
 
 
 def _told(
@@ -435,6 +456,10 @@ STEPS: Mapping[str, Callable[[Life], Awaitable[Any]]] = {
     "leave": _left,
     "work": Life.work,
     "deliver": Life.deliver,
+    "lies ready": Life.lies_ready,
+    "yes": _happens(lambda: Answered(accepted=True)),
+    "no": _happens(lambda: Answered(accepted=False)),
+    "plan": _happens(lambda: PlanChanged("large")),
     "unsubscribe": _unsubscribed,
     "installed": _installed,
     "on": _happens(Activated),

@@ -304,6 +304,30 @@ async def test_a_companion_is_played_on_the_command_line(sqlite_site: Site) -> N
         assert (order.state, order.reason) == (OrderState.ENDED, "unsubscribed")
 
 
+@pytest.mark.spec("TS.43 §7.6")
+async def test_a_line_moves_to_another_watch_on_the_command_line(sqlite_site: Site) -> None:
+    (sim,) = sims = sims_of_watches(1)
+    async with opened(sqlite_site, sims, "pool", more={"orders.immediate_s": 10}) as world:
+        node = world.site.node()
+        keys = ("--k", sim.k.hex(), "--opc", sim.opc.hex(), "--imsi", sim.imsi.digits)
+
+        async def play(*steps: str) -> None:
+            await asyncio.to_thread(
+                world.site.command, "sim", "companion", node.url, *steps, *keys, "--json"
+            )
+
+        await play("subscribe", "installed")
+        (old,) = await world.settled(sims)
+        assert old.iccid is not None
+        second = ("--terminal-id", "350000000000025", "--eid", "89049032123451234512345678901243")
+        await play("transfer", "installed", *second, "--old-iccid", old.iccid.digits)
+        states = {each.device.terminal_id: each.state for each in await world.settled(sims)}
+        assert states == {
+            old.device.terminal_id: OrderState.ENDED,
+            "350000000000025": OrderState.ACTIVE,
+        }
+
+
 async def test_two_hundred_at_once_through_an_smdp_that_fails_every_fifth_call(
     site: Site,
 ) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Iterator
@@ -18,10 +19,14 @@ from typing import Any
 
 import pytest
 
+from simgrant.ports.network_events import Effect, NetworkEvent
 from simgrant.sim.hss.auc import Auc
+from simgrant.sim.hss.control import tell_changed, tell_ended
 from simgrant.sim.hss.faults import Fault, Plan
 from simgrant.sim.hss.server import HssServer
 from simgrant.sim.sims import Sim
+from simgrant.wire.diameter.base import pull_result
+from simgrant.wire.diameter.told import DeregistrationReason
 from tests.e2e.nodes import SIMS, Node, Site, ended, until
 from tests.e2e.phones import ENABLED, Phone, vowifi_of
 from tests.servers.process import free_port
@@ -169,6 +174,7 @@ async def test_each_worker_is_a_peer_of_its_own(site: Site) -> None:
                 break
         assert peers == {f"ecs-{worker}.{REALM}" for worker in range(2)}
         assert node.metric("simgrant_diameter_peers", peer="sim", state="okay") == 2
+        assert "\nhss.sim: okay 2; " in node.get("readyz")[1]
 
 
 async def test_an_hss_that_is_gone_is_503_and_whoever_has_a_token_does_not_notice(
@@ -188,7 +194,11 @@ async def test_an_hss_that_is_gone_is_503_and_whoever_has_a_token_does_not_notic
         assert int(refused.first("retry-after")) > 0
         await until(lambda: _outcomes(node)[-1:] == ["diameter_no_peer"], what="the record")
         assert vowifi_of(await ours.fast(node)) == ENABLED
-        assert node.readiness() == 200
+        status, told = node.get("readyz")
+        assert (status, told.splitlines()[0]) == (200, "ready")
+        assert re.fullmatch(
+            r"hss\.sim: okay 1; \S+ ms; vector 1, unavailable 1", told.splitlines()[1]
+        )
         async with played(site.directory, port) as hss:
             await until(
                 lambda: node.metric("simgrant_diameter_peers", peer="sim", state="closed") == 0,
@@ -239,3 +249,54 @@ async def test_several_workers_with_one_name_do_not_start(site: Site) -> None:
     node.launch()
     assert await node.ended(within=60) != 0
     assert "with several workers it needs %d" in node.err.read_text()
+
+
+async def test_who_has_ended_at_the_hss_has_no_good_token_any_more(site: Site) -> None:
+    hss = HssServer(Auc(THEIRS), host=HSS, realm=REALM, port=free_port())
+    await hss.up()
+    try:
+        async with phone() as ours, phone(1) as other:
+            node = await start(site, hss.port)
+            for each in (ours, other):
+                assert vowifi_of(await each.full(node)) == ENABLED
+            told = "swx_registration_termination"
+            tell_changed(hss, ours.sim.imsi.digits, "swx")
+            tell_ended(hss, ours.sim.imsi.digits, "swx", DeregistrationReason.NEW_SERVER_ASSIGNED)
+            await until(lambda: _done(node, "swx_push_profile") == 1, what="the change")
+            await until(lambda: _done(node, told) == 1, what="the other server")
+            assert vowifi_of(await ours.fast(node)) == ENABLED
+            tell_ended(hss, ours.sim.imsi.digits, "swx")
+            await until(lambda: _done(node, told) == 2, what="the end")
+            assert not (await ours.fast(node)).body.count(b"VoWiFi")
+            assert vowifi_of(await other.fast(node)) == ENABLED
+            assert [pull_result(each.avps) for each in hss.told] == [(0, 2001)] * 3
+            await until(lambda: bool(_revoked(node)), what="the log line")
+            (line,) = _revoked(node)
+            assert (line["event"], line["told"], line["peer"]) == ("network", told, "sim")
+            assert ours.sim.imsi.digits not in node.out.read_text()
+            assert node.stop() == 0
+    finally:
+        await hss.down()
+
+
+async def test_what_a_killed_server_had_acknowledged_is_done_by_the_next(site: Site) -> None:
+    async with phone() as ours, played(site.directory, port := free_port()):
+        node = await start(site, port)
+        assert vowifi_of(await ours.full(node)) == ENABLED
+        node.kill()
+        # What it had written when it acknowledged, and not acted upon when it was killed.
+        told = "swx_registration_termination"
+        event = NetworkEvent(ours.sim.imsi, told, "permanent_termination", Effect.REVOKE)
+        async with site.store() as store:
+            assert await store.inbox.put(["default"], event, peer="sim", at=1) == 1
+        node = await start(site, port)
+        await until(lambda: _done(node, told) == 1, what="the end")
+        assert not (await ours.fast(node)).body.count(b"VoWiFi")
+
+
+def _revoked(node: Node) -> list[dict[str, Any]]:
+    return [each for each in node.lines() if each.get("outcome") == "revoke"]
+
+
+def _done(node: Node, event: str) -> float:
+    return node.metric("simgrant_network_events_total", event=event, result="done")

@@ -102,6 +102,9 @@ OF_THE_BSS = (
     Way(("make", "fail"), S.ENDED, bss=True),
     Way(("make", "unsubscribe"), S.ENDED, bss=True),
     Way(("make", "deliver", "end", "work", "returned"), S.ENDED, bss=True),
+    Way(("make", "deliver", "plan", "work"), S.RELEASED, bss=True),
+    Way(("lies ready", "yes", "installed", "work"), S.ACTIVE, bss=True),
+    Way(("lies ready", "no", "work", "returned"), S.ENDED, bss=True),
 )
 ON_POSTGRESQL = (
     OF_THE_SMDP[1],
@@ -109,9 +112,7 @@ ON_POSTGRESQL = (
     OF_THE_SMDP[4],
     Way(("make", "on device, notified", "off", "on", "deleted"), S.ACTIVE, gone=True, least=26),
     DELETION_FIRST[2],
-    OF_THE_BSS[0],
-    OF_THE_BSS[1],
-    OF_THE_BSS[3],
+    *OF_THE_BSS,
 )
 """Ways that together make every transition of the others."""
 IN_A_TRANSACTION = Way(("make", "work"), S.RELEASED, least=20)
@@ -353,3 +354,4 @@ async def test_whoever_is_killed_over_postgresql(on_postgresql: World) -> None:
 
 async def test_whoever_is_killed_in_a_transaction_over_postgresql(on_postgresql: World) -> None:
     await on_postgresql.enumerate(IN_A_TRANSACTION, pooled=False, statements=True)
+    await on_postgresql.enumerate(DELETION_FIRST[1], statements=True)

@@ -19,12 +19,14 @@ from simgrant.sim.handset import Handset
 from simgrant.sim.http import Url
 from simgrant.sim.phones import PhoneClient, Target
 from simgrant.sim.profiles import DEMO_IMEI, PROFILES, ProfileName
+from simgrant.sim.smdp.control import DELETION
 from tests.e2e.nodes import Site
 from tests.e2e.pushing import services
 from tests.e2e.test_esim import World, listening, opened, sims_of_watches
 from tests.e2e.test_esim import _let_leases_end as let_leases_end
 from tests.e2e.test_sign_in import BACK, provider
 from tests.interop.our_server import SIMGRANT
+from tests.servers.process import free_port
 
 pytestmark = pytest.mark.e2e
 
@@ -37,13 +39,15 @@ PHONE = {
 NEW_IMEI = "350000000000033"
 
 
-async def run(world: World, url: str, way: str, *more: str) -> list[dict[str, Any]]:
-    """Move the line, and return what the phones saw."""
+async def run(
+    world: World, url: str, way: str, *more: str, books: bool = True
+) -> list[dict[str, Any]]:
+    """Get the line into an eSIM, and return what the phones saw."""
     (sim,) = sims_of_watches(1)
     keys = ("--k", sim.k.hex(), "--opc", sim.opc.hex(), "--imsi", sim.imsi.digits)
-    books = ("--smdp-books", world.smdp.up["control"])
+    played = ("--smdp-books", world.smdp.up["control"]) if books else ()
     done = await asyncio.to_thread(
-        world.site.command, "sim", "phone", url, way, *keys, *books, *more, "--json"
+        world.site.command, "sim", "phone", url, way, *keys, *played, *more, "--json"
     )
     for secret in (sim.imsi.digits, NEW_IMEI, DEMO_IMEI, "89049032123451234512345678901235"):
         assert secret not in done.stdout
@@ -69,6 +73,83 @@ async def test_a_line_moves_to_another_phone(sqlite_site: Site, way: str) -> Non
         await run(world, node.url, "recover")
         (order,) = await world.orders(sims)
         assert (order.state, order.kind) == (OrderState.ACTIVE, Kind.RECOVER)
+
+
+@pytest.mark.spec("TS.43 §8.2")
+async def test_a_phone_gets_one_more_line(sqlite_site: Site) -> None:
+    sims = sims_of_watches(1)
+    async with opened(sqlite_site, sims, "pool", more=PHONE) as world:
+        node = world.site.node(settings=listening(world))
+        lines = await run(world, node.url, "new")
+        assert operations(lines)[0] == "CheckEligibility"
+        (order,) = await world.orders(sims)
+        assert (order.state, order.kind) == (OrderState.ACTIVE, Kind.SUBSCRIBE)
+
+
+@pytest.mark.spec("TS.43 §8.11.1")
+@pytest.mark.parametrize("way", ["scan", "temporary-token"])
+async def test_the_old_phone_deletes_its_profile_first(sqlite_site: Site, way: str) -> None:
+    sims = sims_of_watches(1)
+    more = {
+        **PHONE,
+        "esim.phone.old_profile": "reused",
+        "smdp.sim.deletion_point": DELETION,
+        "es2plus.listen": "127.0.0.1:0",
+        "orders.polling_s": 1,
+    }
+    async with opened(sqlite_site, sims, "pool", more=more) as world:
+        node = world.site.node(settings=listening(world))
+        old = ("--imei", DEMO_IMEI, "--eid", "89049032123451234512345678901243")
+        await run(world, node.url, "new", *old)
+        (order,) = await world.orders(sims)
+        assert order.iccid is not None
+        iccid = order.iccid.digits
+        await run(world, node.url, way, "--old-iccid", iccid, "--delete-old")
+        # The very same profile is on the other phone then.
+        there = {each.device.terminal_id: each for each in await world.orders(sims)}
+        assert there[DEMO_IMEI].state is OrderState.ENDED
+        assert (there[NEW_IMEI].state, there[NEW_IMEI].iccid) == (OrderState.ACTIVE, order.iccid)
+
+
+@pytest.mark.spec("TS.43 §8.12.2", "TS.43 §8.12.1")
+@pytest.mark.parametrize("ask", ["confirmation", "page"])
+async def test_the_user_is_asked_before_he_loads_what_lies_ready(
+    sqlite_site: Site, ask: str
+) -> None:
+    (sim,) = sims = sims_of_watches(1)
+    place = f"127.0.0.1:{free_port()}"
+    portal = {"portal.listen": place, "portal.public_url": f"http://{place}"}
+    async with opened(sqlite_site, sims, "pool", more=PHONE | portal) as world:
+        node = world.site.node(settings={**listening(world), **portal})
+        eid, profile = "89049032123451234512345678901235", ("--iccid", "8944600000000000017")
+        device = ("--app", "primary", "--eid", eid, "--terminal-id", NEW_IMEI)
+        ready = (*device, *profile, "--smdp-address", "rsp.example.org", "--ask", ask)
+        await asyncio.to_thread(world.site.command, "order", "add", sim.imsi.digits, *ready)
+        # Nobody here plays that SM-DP+: the phone says that it has installed it.
+        lines = await run(world, node.url, "ready", "--web-view", "finish", books=False)
+        operated = operations([line for line in lines if "parameters" in line])
+        assert operated[:2] == ["AcquireConfiguration", "ManageSubscription"]
+        events = [line["event"] for line in lines if "event" in line]
+        assert events == (["page", "form", "call_back"] if ask == "page" else [])
+        (order,) = await world.orders(sims)
+        assert order.state is OrderState.ACTIVE
+
+
+@pytest.mark.spec("TS.43 §8.6")
+async def test_which_line_moves_is_chosen_on_a_page(sqlite_site: Site) -> None:
+    sims = sims_of_watches(1)
+    place = f"127.0.0.1:{free_port()}"
+    portal = {"portal.listen": place, "portal.public_url": f"http://{place}"}
+    more = PHONE | portal | {"esim.phone.portal": "choice"}
+    async with opened(sqlite_site, sims, "pool", more=more) as world:
+        node = world.site.node(settings={**listening(world), **portal})
+        second = ("--imei", "350000000000041", "--eid", "89049032123451234512345678901243")
+        await run(world, node.url, "new", *second)
+        lines = await run(world, node.url, "same-phone", "--web-view", "finish")
+        events = [line["event"] for line in lines if "event" in line]
+        assert events == ["page", "form", "form", "call_back"]
+        (order,) = (each for each in await world.orders(sims) if each.kind is Kind.TRANSFER)
+        assert (order.state, order.device.terminal_id) == (OrderState.ACTIVE, NEW_IMEI)
 
 
 async def test_a_line_moves_later(sqlite_site: Site) -> None:
@@ -167,6 +248,12 @@ async def test_a_line_moves_by_password_and_by_sign_in(sqlite_site: Site, tmp_pa
                 NEW_IMEI: OrderState.ENDED,
                 "350000000000041": OrderState.ACTIVE,
             }
+            # Another gets a line of its own, without any SIM.
+            fourth = ("--imei", "350000000000058", "--eid", "89049032123451234512345678901251")
+            lines = await run(world, node.url, "sign-up", *fourth)
+            assert [line["leg"] for line in lines][:2] == ["sign-in", "callback"]
+            (last,) = (order for order in await world.orders(sims) if order.kind is Kind.SUBSCRIBE)
+            assert last.state is OrderState.ACTIVE
 
 
 def test_the_story_of_the_new_phone_has_no_surprises(tmp_path: Path) -> None:

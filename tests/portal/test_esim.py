@@ -396,6 +396,24 @@ async def test_which_companion_gives_its_line_is_chosen(opens: Opens) -> None:
 
 
 @pytest.mark.spec("TS.43 §7.6")
+async def test_who_has_as_many_companions_as_he_may_changes_one_on_the_page(opens: Opens) -> None:
+    third = SECOND | {"companion_terminal_id": "x", "companion_terminal_eid": EID[:-2] + "99"}
+    async with opens(**COMPANION) as world:
+        await _worn(world)
+        browser = Browser(world.server)
+        page = await browser.open(page_of(await world.subscribe(SECOND)))
+        await browser.press(await browser.press(page))
+        await world.ask("ManageSubscription", operation_type="4", **SECOND)
+        assert (await world.subscribe(third))["SubscriptionResult"] == "5", "two are the most"
+        choose = await browser.open(page_of(await transfer(world, third)))
+        assert len(choose.tree.xpath("//input[@name='line']/@value")) == 2
+        assert (await browser.press(await browser.press(choose))).call == "ready"
+        await world.ask("ManageSubscription", operation_type="4", **third)
+        states = [each.state for each in await orders(world)]
+        assert sorted(states) == [OrderState.ACTIVE, OrderState.ACTIVE, OrderState.ENDED]
+
+
+@pytest.mark.spec("TS.43 §7.6")
 async def test_a_companion_whose_line_was_given_up_meanwhile_gives_none(opens: Opens) -> None:
     async with opens(**COMPANION) as world:
         assert await transfer(world, SECOND) == {"OperationResult": "102"}, "there is none to move"

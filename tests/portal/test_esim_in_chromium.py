@@ -204,7 +204,7 @@ async def test_the_line_that_moves_is_selected(place: Place, chromium: Browser) 
 
 
 @pytest.mark.spec("TS.43 §7.3.1", "TS.43 §6.7.5")
-@pytest.mark.conforms("companion.later-by-push", "portal.finish")
+@pytest.mark.conforms("companion.later-by-push", "portal.finish", "annex.companion")
 async def test_what_takes_longer_is_told_by_push(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch, chromium: Browser, tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from simgrant.config.load import Loaded
+    from simgrant.config.model import Settings
 
 _SOON_S: Final = 14 * 86_400
 _STORE_S: Final = 10.0
@@ -89,6 +90,7 @@ def _look(said: Globals) -> Iterator[Finding]:
     yield from _sign_ins(loaded)
     yield from _hsss(loaded)
     yield from _hlrs(loaded)
+    yield from _routes(loaded)
     yield from _smdps(loaded)
     yield from _order_calls(loaded)
     yield from _device_lists(loaded)
@@ -181,53 +183,77 @@ def _sign_ins(loaded: Loaded) -> Iterator[Finding]:
             yield Finding(Level.OK, "sign_in", f"tenant {tenant}: {apps} by a one-time password")
 
 
+def _routes(loaded: Loaded) -> Iterator[Finding]:
+    """Say for whom each source of vectors is asked; those of the network, and who they are for."""
+    from simgrant.config.routes import asked_for, source_names
+
+    for source in source_names(loaded.settings):
+        if whom := asked_for(loaded.settings, source):
+            yield Finding(Level.OK, "routes", f"{source}: for {whom}")
+        else:
+            text = f"{source} is in no route: it is connected to and never asked"
+            yield Finding(Level.WARNING, "routes", text)
+
+
 def _hsss(loaded: Loaded) -> Iterator[Finding]:
     """Look at the HSSs and at who we are to them; nobody is connected to."""
     from prometheus_client import CollectorRegistry
 
     from simgrant import compose
-    from simgrant.config.diameter import hss_of, origin_host, place
-    from simgrant.config.hlr import hlr_of
+    from simgrant.config.diameter import origin_host, place
     from simgrant.telemetry.metrics import Metrics
 
     settings = loaded.settings
-    if not settings.hss:
+    if not (settings.hss or settings.aaa):
         return
     found = _tried("hss", lambda: compose.open_diameter(loaded, Metrics(CollectorRegistry())))
     if isinstance(found, Finding):
         yield found
         return
     yield Finding(Level.OK, "hss", f"we are {origin_host(settings.diameter, 0)}")
-    of_hlrs = hlr_of(settings, loaded.tenants)
-    served = hss_of(settings.hss, (name for name in loaded.tenants if name not in of_hlrs))
     for name, hss in settings.hss.items():
         peers = [settings.diameter_peers[peer] for peer in hss.peers]
         places = ", ".join("{}:{}".format(*place(peer)) for peer in peers)
-        tenants = ", ".join(tenant for tenant, of in served.items() if of == name) or "nobody"
-        yield Finding(
-            Level.OK, "hss", f"{name}: {hss.realm} over {hss.interface} by {places}, for {tenants}"
-        )
+        text = f"{name}: {hss.realm} over {hss.interface} by {places}"
+        yield Finding(Level.OK, "hss", text)
         if not all(peer.tls for peer in peers):
             text = f"{name}: vectors travel in clear; keep them in a network of your own"
             yield Finding(Level.WARNING, "hss", text)
+    yield from _aaas(settings, tuple(loaded.tenants))
     used = {peer for hss in settings.hss.values() for peer in hss.peers}
+    used |= {peer for aaa in settings.aaa.values() for peer in aaa.peers}
     for peer in settings.diameter_peers.keys() - used:
-        text = f"diameter_peers.{peer} leads to no HSS and is connected to for nothing"
+        text = (
+            f"diameter_peers.{peer} leads to no HSS or AAA server, and is connected to for nothing"
+        )
         yield Finding(Level.WARNING, "hss", text)
     if settings.diameter.certificate:
         yield _expiry(loaded.path(settings.diameter.certificate))
         yield from _exposed(loaded.path(settings.diameter.key))
 
 
+def _aaas(settings: Settings, tenants: tuple[str, ...]) -> Iterator[Finding]:
+    """Say whom the AAA servers authenticate."""
+    from simgrant.config.aaa import aaa_of
+    from simgrant.config.diameter import place
+
+    served = aaa_of(settings, tenants)
+    for name, aaa in settings.aaa.items():
+        places = ", ".join(
+            "{}:{}".format(*place(settings.diameter_peers[peer])) for peer in aaa.peers
+        )
+        whom = ", ".join(tenant for tenant, of in served.items() if of == name) or "nobody"
+        text = f"{name}: {aaa.realm} over {aaa.interface} by {places}, for {whom}"
+        yield Finding(Level.OK, "aaa", text)
+
+
 def _hlrs(loaded: Loaded) -> Iterator[Finding]:
     """Look at the HLRs and at who we are to them; nobody is connected to."""
-    from simgrant.config.hlr import hlr_of, place, unit_name
+    from simgrant.config.hlr import place, unit_name
 
-    served = hlr_of(loaded.settings, loaded.tenants)
     for name, hlr in loaded.settings.hlr.items():
         address = "{}:{}".format(*place(hlr))
-        tenants = ", ".join(tenant for tenant, of in served.items() if of == name) or "nobody"
-        text = f"{name}: at {address} we are {unit_name(hlr, 0)}, for {tenants}"
+        text = f"{name}: at {address} we are {unit_name(hlr, 0)}"
         yield Finding(Level.OK, "hlr", text)
         text = (
             f"{name}: GSUP has no TLS, vectors travel in clear; keep them in a network of your own"

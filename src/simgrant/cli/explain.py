@@ -417,7 +417,10 @@ def _meaning(parm: Any, app_id: str) -> str:
 
 
 def _record_line(record: Mapping[str, Any]) -> str:
-    """Return one request, or what became of a notice, in a line."""
+    """Return one record in a line: of a request, a notice, or of what the network told."""
+    if record.get("event") == "network":
+        cause = f" ({record['cause']})" if record.get("cause") else ""
+        return f"{record['at']}  network  {record['told']}{cause}  {record['outcome']}"
     if record.get("event") == "notice":
         return f"{record['at']}  notice  {notice_line(record).partition('  ')[2]}"
     reasons = ", ".join(

@@ -58,6 +58,15 @@ class AppName(StrEnum):
     PRIMARY = "primary"
 
 
+class AskName(StrEnum):
+    """What the subscriber is asked before he may have what is there already."""
+
+    NOTHING = "nothing"
+    CONFIRMATION = "confirmation"
+    PIN = "pin"
+    PAGE = "page"
+
+
 class ServiceName(StrEnum):
     """Whose number a companion has."""
 
@@ -194,6 +203,9 @@ def add(
         ServiceName, typer.Option("--service", help="Whose number a companion has.")
     ] = ServiceName.SHARED,
     plan: Annotated[str, typer.Option("--plan", help="Its plan; else the line's.")] = "",
+    ask: Annotated[
+        AskName, typer.Option("--ask", help="What its user is asked before he may download it.")
+    ] = AskName.NOTHING,
     tenant: TenantOption = "default",
 ) -> None:
     """Write down an order that another system made: the device finds its profile at once."""
@@ -219,8 +231,10 @@ def add(
                 profile=profile,
                 service=service.value,
                 plan=plan,
+                ask=ask.value,
             )
-        note(f"order {made.order_id[:8]} is {made.state}: its device may download the profile")
+        may = "may download the profile" if made.inquiry is None else "is asked first"
+        note(f"order {made.order_id[:8]} is {made.state}: its device {may}")
 
     run(work())
 

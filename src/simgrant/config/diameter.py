@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
-from simgrant.config.model import Diameter, DiameterPeer, Hss, Settings
+from simgrant.config.model import Aaa, Diameter, DiameterPeer, Hss, Settings
 from simgrant.wire.diameter.avps import is_identity
 from simgrant.wire.diameter.s6a import push_plmn
 
@@ -45,18 +45,9 @@ def place(peer: DiameterPeer) -> tuple[str, int]:
     return host, int(port)
 
 
-def hss_of(tables: Mapping[str, Hss], tenants: Iterable[str]) -> dict[str, str]:
-    """Return the name of each tenant's HSS; tenants without one are left out."""
-    named = {tenant: name for name, hss in tables.items() for tenant in hss.tenants}
-    rest = next((name for name, hss in tables.items() if not hss.tenants), "")
-    found = {tenant: named.get(tenant, rest) for tenant in tenants}
-    return {tenant: name for tenant, name in found.items() if name}
-
-
-def diameter_problems(settings: Settings, tenants: Iterable[str]) -> Iterator[str]:
+def diameter_problems(settings: Settings) -> Iterator[str]:
     """Name what is missing, malformed or claimed twice."""
-    known = tuple(tenants)
-    if settings.hss:
+    if settings.hss or settings.aaa:
         yield from _our_problems(settings.diameter, settings.server.workers)
     hosts: dict[str, str] = {}
     for name, peer in settings.diameter_peers.items():
@@ -64,22 +55,15 @@ def diameter_problems(settings: Settings, tenants: Iterable[str]) -> Iterator[st
         yield from _peer_problems(where, peer)
         if (other := hosts.setdefault(peer.host.lower(), name)) != name:
             yield f"{where}: {peer.host} is also {other}'s; a peer takes one connection of ours"
-    claimed: dict[str, str] = {}
     for name, hss in settings.hss.items():
         where = f"hss.{name}"
-        yield from _hss_problems(where, hss, settings.diameter_peers)
+        yield from way_problems(where, hss, settings.diameter_peers)
         yield from _interface_problems(where, hss)
         if settings.auth.aka_prime and hss.interface != "swx":
             yield (
                 f"auth.aka_prime: {where} has no vectors for EAP-AKA' over {hss.interface}, "
                 "only swx has them"
             )
-        for tenant in hss.tenants or ("",):
-            if tenant and tenant not in known:
-                yield f"{where}: there is no tenant {tenant}"
-            if (other := claimed.setdefault(tenant, name)) != name:
-                whom = f"tenant {tenant}" if tenant else "tenants that no table names"
-                yield f"{where}: hss.{other} has {whom} already"
 
 
 def _our_problems(diameter: Diameter, workers: int) -> Iterator[str]:
@@ -118,7 +102,8 @@ def _peer_problems(where: str, peer: DiameterPeer) -> Iterator[str]:
             yield f"{where}.{key}: {number} is not within {least} to {most}"
 
 
-def _hss_problems(where: str, hss: Hss, peers: Mapping[str, DiameterPeer]) -> Iterator[str]:
+def way_problems(where: str, hss: Hss | Aaa, peers: Mapping[str, DiameterPeer]) -> Iterator[str]:
+    """Name what is wrong with the way to an HSS or AAA server."""
     if not hss.realm:
         yield f"{where}.realm: must be set"
     elif not is_identity(hss.realm):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
-from simgrant.config.diameter import hss_of
 from simgrant.config.model import Hlr, Settings
 from simgrant.wire.gsup import PORT, is_name
 
@@ -28,26 +27,8 @@ def place(hlr: Hlr) -> tuple[str, int]:
     return host, int(port)
 
 
-def hlr_of(settings: Settings, tenants: Iterable[str]) -> dict[str, str]:
-    """Return the name of each tenant's HLR; those that have an HSS, or neither, are left out."""
-    found = {}
-    rest = next((name for name, hlr in settings.hlr.items() if not hlr.tenants), "")
-    named = {tenant: name for name, hlr in settings.hlr.items() for tenant in hlr.tenants}
-    with_hss = hss_of(settings.hss, tenants := tuple(tenants))
-    for tenant in tenants:
-        if name := named.get(tenant, "" if tenant in with_hss else rest):
-            found[tenant] = name
-    return found
-
-
-def hlr_problems(settings: Settings, tenants: Iterable[str]) -> Iterator[str]:
+def hlr_problems(settings: Settings) -> Iterator[str]:
     """Name what is missing, malformed or claimed twice."""
-    known = tuple(tenants)
-    claimed = {
-        tenant: f"hss.{name}"
-        for name, hss in settings.hss.items()
-        for tenant in hss.tenants or ("",)
-    }
     units: dict[tuple[str, str], str] = {}
     for name, hlr in settings.hlr.items():
         where = f"hlr.{name}"
@@ -55,12 +36,6 @@ def hlr_problems(settings: Settings, tenants: Iterable[str]) -> Iterator[str]:
         unit = (hlr.address, hlr.unit_name)
         if (other := units.setdefault(unit, name)) != name:
             yield f"{where}: hlr.{other} has the same address and unit_name: one table is enough"
-        for tenant in hlr.tenants or ("",):
-            if tenant and tenant not in known:
-                yield f"{where}: there is no tenant {tenant}"
-            if (other := claimed.setdefault(tenant, where)) != where:
-                whom = f"tenant {tenant}" if tenant else "tenants that no table names"
-                yield f"{where}: {other} has {whom} already"
 
 
 def _problems(where: str, hlr: Hlr, workers: int) -> Iterator[str]:

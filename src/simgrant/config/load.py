@@ -20,11 +20,13 @@ from urllib.parse import urlsplit
 import msgspec
 
 from simgrant.config import texts
+from simgrant.config.aaa import aaa_problems
 from simgrant.config.clients import profile_problems, with_shipped
 from simgrant.config.diameter import diameter_problems
 from simgrant.config.esims import rule_problems, source_problems
 from simgrant.config.hlr import hlr_problems
 from simgrant.config.model import (
+    Aaa,
     Apns,
     DiameterPeer,
     EidList,
@@ -38,14 +40,17 @@ from simgrant.config.model import (
     PlanOffer,
     Profile,
     ProfileSource,
+    Route,
     Section,
     Settings,
     Smdp,
     Sms,
+    SourceLimits,
     TacList,
     Tenant,
     Wns,
 )
+from simgrant.config.routes import route_problems
 from simgrant.domain.pace import MOST_WINDOW_S
 from simgrant.domain.plan_offer import MOST_PLAN_ID
 from simgrant.errors import StartRefused
@@ -72,6 +77,9 @@ NAMED = {
     "diameter_peers": DiameterPeer,
     "hss": Hss,
     "hlr": Hlr,
+    "aaa": Aaa,
+    "routes": Route,
+    "source_limits": SourceLimits,
     "smdp": Smdp,
     "esim": Esim,
     "profile_sources": ProfileSource,
@@ -356,8 +364,10 @@ def _problems(loaded: Loaded) -> list[str]:
     found.extend(_sign_in_problems(loaded))
     found.extend(_tenant_problems(loaded.tenants))
     found.extend(_channel_problems(loaded))
-    found.extend(diameter_problems(settings, loaded.tenants))
-    found.extend(hlr_problems(settings, loaded.tenants))
+    found.extend(diameter_problems(settings))
+    found.extend(hlr_problems(settings))
+    found.extend(route_problems(settings, loaded.tenants))
+    found.extend(aaa_problems(settings, loaded.tenants))
     found.extend(_smdp_problems(loaded))
     found.extend(_esim_problems(loaded))
     found.extend(_teller_problems(settings))
@@ -456,6 +466,11 @@ def _condition_problems(where: str, esim: Esim, settings: Settings) -> Iterator[
     ):
         if name and name not in lists:
             yield f"{where}.{key}: there is no [{key}s.{name}]"
+    if esim.not_eligible_url:
+        if esim.app != "companion" or not esim.tac_list:
+            yield f"{where}.not_eligible_url: is for companions with a tac_list alone"
+        if not _is_address(esim.not_eligible_url):
+            yield f"{where}.not_eligible_url: {esim.not_eligible_url!r} is no address of a page"
     for key, number, least, most in (
         ("window_h", esim.window_h, 1, MOST_WINDOW_S // 3600),
         ("per_line", esim.per_line, 0, 1_000_000),

@@ -148,13 +148,15 @@ class KeysSection(Section, frozen=True):
 class Auth(Section, frozen=True):
     """How SIMs are authenticated."""
 
-    vectors: Literal["local_auc"] = "local_auc"
-    """Source of authentication vectors for tenants that no `[hss.NAME]` or `[hlr.NAME]` serves."""
     session_life_s: int = 60
     """Seconds from the first challenge to the last answer of an EAP session, and for which a
     repeated answer gets the same document."""
     vector_timeout_s: float = 4.0
     """Seconds to wait for a vector."""
+    fallback_on_core_failure: bool = False
+    """Where no source of vectors answers, tell phones to prove themselves in another way (511), if
+    all applications they ask for have one: `identity_providers` or `otp`. Else, and for all
+    others, it is 503, come later. Android answers 511 with one more full authentication."""
     hide_unknown: bool = False
     """Answer an IMSI that is not ours with a challenge too, and with 403 only after its response,
     so that nobody can find out which IMSIs exist."""
@@ -223,8 +225,6 @@ class Hss(Section, frozen=True):
     interface: Literal["swx", "s6a", "cx"] = "swx"
     """What it is asked over: as an AAA server does (`swx`), as an SGSN (`s6a`) or as an S-CSCF
     (`cx`). Only `swx` has vectors for EAP-AKA'."""
-    tenants: tuple[str, ...] = ()
-    """Tenants whose SIMs it knows; empty = all that no other table names."""
     peers: tuple[str, ...] = ()
     """The `[diameter_peers.NAME]` that lead to it. Must be set."""
     realm: str = ""
@@ -247,8 +247,6 @@ class Hss(Section, frozen=True):
 class Hlr(Section, frozen=True):
     """An HLR that vectors come from, over GSUP (see [HLR](../hlr.md))."""
 
-    tenants: tuple[str, ...] = ()
-    """Tenants whose SIMs it knows; empty = all that no other table of an HSS or HLR names."""
     address: str = ""
     """Where it listens, such as `10.0.0.1:4222`; without a port it is 4222. Must be set."""
     unit_name: str = ""
@@ -262,6 +260,57 @@ class Hlr(Section, frozen=True):
     ping_s: float = 20.0
     """Seconds between two questions whether it is there; one that is not answered by the next ends
     the connection."""
+
+
+class Aaa(Section, frozen=True):
+    """A 3GPP AAA server that authenticates SIMs by itself, by Diameter (see [AAA](../aaa.md))."""
+
+    interface: Literal["swm", "sta", "eap"] = "swm"
+    """What it is asked over: as an ePDG does (`swm`, application 16777264), as a trusted access
+    network (`sta`, 16777250) or as any authenticator (`eap`, 5 of RFC 4072)."""
+    tenants: tuple[str, ...] = ()
+    """Tenants whose SIMs it authenticates, whatever their routes say; empty = all that no other
+    `[aaa.NAME]` names."""
+    peers: tuple[str, ...] = ()
+    """The `[diameter_peers.NAME]` that lead to it. Must be set."""
+    realm: str = ""
+    """Its realm. Must be set."""
+    host: str = ""
+    """Its name, for first requests; empty = whoever serves the realm. A conversation goes on with
+    whoever answered first."""
+    patience_s: float = 1.0
+    """Seconds without an answer after which the request is sent by another peer, if there is
+    one."""
+
+
+class Route(Section, frozen=True):
+    """Which sources of vectors are asked for some SIMs (see [routes](../routes.md))."""
+
+    sources: tuple[str, ...] = ()
+    """In the order in which they are asked, such as `["hss.home", "hlr.old", "local_auc"]`: the
+    next one where one cannot answer. Must be set."""
+    tenants: tuple[str, ...] = ()
+    """For SIMs of these tenants; empty = of every tenant."""
+    plmns: tuple[str, ...] = ()
+    """For SIMs of these networks, such as `001-01`."""
+    imsis: tuple[str, ...] = ()
+    """For these SIMs: digits that an IMSI starts with, or first-last of such, as in
+    `00101123-00101129`. Without `plmns` and these the route is for every SIM."""
+
+
+class SourceLimits(Section, frozen=True):
+    """How one worker treats a source of vectors (see [routes](../routes.md)). Its name is that in
+    the routes, in quotes: `[source_limits."hss.home"]`."""
+
+    timeout_s: float = 0.0
+    """Seconds that it is waited for at most; 0 = its share of `auth.vector_timeout_s`, which is
+    divided evenly among it and those after it in the route."""
+    in_flight: int = 1000
+    """Requests under way with it at a time; what is more goes to the next source."""
+    failures: int = 5
+    """Failures in a row after which it is left alone; 0 = never."""
+    pause_s: float = 5.0
+    """Seconds for which it is, more or less by a fifth, before one request tries it."""
 
 
 class Tokens(Section, frozen=True):
@@ -848,9 +897,14 @@ class Esim(Section, frozen=True):
     follows from it (see [Who may have an eSIM](../esim-rules.md))."""
     eid_list: str = ""
     """The `[eid_lists.NAME]` of eUICCs, likewise."""
-    identifiers: Literal["warn", "strict"] = "warn"
-    """What becomes of an IMEI, EID or ICCID whose check digits are wrong: `warn` = it is taken,
-    noted in the record and counted; `strict` = OperationResult 102."""
+    not_eligible_url: str = ""
+    """A page of yours that says that a companion is not supported. Who asks without any proof for
+    one that `tac_list` denies is sent there, in the place of signing in (TS.43 §7.7); empty = he
+    signs in first."""
+    parameters: Literal["warn", "strict"] = "warn"
+    """What becomes of a request in which an IMEI, EID or ICCID has wrong check digits, or something
+    is missing that TS.43 wants of a companion: `warn` = it is done, noted in the record and
+    counted; `strict` = OperationResult 102."""
     window_h: int = 24
     """Hours in which orders are counted, for the three limits that follow. At most 744."""
     per_line: int = 10
@@ -872,8 +926,8 @@ class Esim(Section, frozen=True):
     deleted there and the same one ordered for the new phone. The SM-DP+ has to tell of deletions
     then (`deletion_point`)."""
     ask_new: Literal["nothing", "confirmation", "pin"] = "nothing"
-    """What the subscriber is asked on the phone before an eSIM is ordered: nothing, whether it is
-    wanted, or the PIN of the account (`simgrant subscription set --pin-file`) too."""
+    """What the subscriber is asked on the phone before an eSIM is ordered, anew too: nothing,
+    whether it is wanted, or the PIN of the account (`simgrant subscription set --pin-file`) too."""
     ask_transfer: Literal["nothing", "confirmation", "pin"] = "nothing"
     """The same, before a line moves to another phone."""
     portal: Literal["never", "choice", "always"] = "never"
@@ -1018,6 +1072,12 @@ class Settings(Section, frozen=True):
     """HSSs by name."""
     hlr: dict[str, Hlr] = {}
     """HLRs by name."""
+    aaa: dict[str, Aaa] = {}
+    """3GPP AAA servers by name."""
+    routes: dict[str, Route] = {}
+    """Which sources of vectors are asked for whom."""
+    source_limits: dict[str, SourceLimits] = {}
+    """How sources of vectors are treated."""
     tokens: Tokens = Tokens()
     temporary_tokens: TemporaryTokens = TemporaryTokens()
     operator_tokens: OperatorTokens = OperatorTokens()

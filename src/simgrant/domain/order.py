@@ -98,7 +98,7 @@ class Todo(Word):
     TAKE_BACK = "take_back"
     """The BSS is to take back what it ordered or handed in, and nobody uses."""
     TELL_BSS = "tell_bss"
-    """The BSS is to know the state of what it handed in."""
+    """The BSS is to know the state, or the plan, of what it handed in."""
 
 
 _REPEATED: Final = frozenset({Todo.CANCEL, Todo.TAKE_BACK, Todo.TELL_BSS})
@@ -125,12 +125,14 @@ class Kind(Word):
 
 
 class Inquiry(Word):
-    """What the subscriber is asked by a message on the device (MSG)."""
+    """What the subscriber is asked before there is a profile, by a message on the device (MSG)."""
 
     CONFIRMATION = "confirmation"
     """Whether it is wanted."""
     PIN = "pin"
     """The PIN of the account, too."""
+    PAGE = "page"
+    """On a page, though its profile is there already."""
 
 
 class CompanionService(Word):
@@ -264,6 +266,11 @@ class Order:
     def is_aside(self) -> bool:
         """Whether it has ended and another has its place: something is left to be done for it."""
         return self.place.startswith(ASIDE)
+
+    @property
+    def handed_in(self) -> bool:
+        """Whether its profile was ordered by another system, and is there."""
+        return self.source.mode is OrderMode.BSS and self.iccid is not None
 
 
 # --- what happens to it -------------------------------------------------------------------
@@ -539,7 +546,8 @@ def _after(order: Order, event: Event) -> Order:
         case ((OrderState.RELEASED | OrderState.ACTIVE | OrderState.INACTIVE), Deactivated()):
             return _used(order, OrderState.INACTIVE)
         case state, PlanChanged(plan) if state in LIVE:
-            return replace(order, plan=plan)
+            changed = replace(order, plan=plan)
+            return _retold(changed) if state in ON_DEVICE else changed
         case OrderState.ENDED, Downloaded(iccid, remembered) if order.orphan and not order.iccid:
             # It was given up while the call was under way: now it has a name to be cancelled by.
             known = replace(order, iccid=iccid, orphan=order.doubtful and not remembered)
@@ -694,6 +702,8 @@ def _wanted(order: Order) -> Order:
     if order.old_first:
         # Whoever asked for it waits, whatever he is told: he learns of it once it is ready.
         return replace(order, state=OrderState.DELETING, waiting=True)
+    if order.handed_in:
+        return _released(order)
     if order.reuses and order.source.mode is OrderMode.ECS:
         back = replace(order, state=OrderState.ORDERED, iccid=order.old_iccid)
         return _next(back, Todo.RETURN)
@@ -729,9 +739,12 @@ def _with_profile(order: Order, handed: Delivered) -> Order:
 def _used(order: Order, state: OrderState) -> Order:
     """Return the order whose profile is used, or not, from now on; the BSS knows of its own."""
     after = replace(order, state=state)
-    if order.source.mode is OrderMode.BSS and state is not order.state:
-        return _next(after, Todo.TELL_BSS)
-    return after
+    return after if state is order.state else _retold(after)
+
+
+def _retold(order: Order) -> Order:
+    """Return the order of which a BSS that handed its profile in is to hear again."""
+    return _next(order, Todo.TELL_BSS) if order.source.mode is OrderMode.BSS else order
 
 
 def _released(order: Order) -> Order:
@@ -744,12 +757,13 @@ def _ended(order: Order, reason: str) -> Order:
     heard = (
         order.state is OrderState.RELEASED
         or order.awaits is not None
+        or order.handed_in
         or order.todo in (Todo.CONFIRM, Todo.RELEASE, Todo.SETTLE)
         or (order.todo in (Todo.DOWNLOAD, Todo.ASK_BSS) and (order.begun or order.doubtful))
     )
     ended = replace(order, state=OrderState.ENDED, reason=reason)
     if order.state in (OrderState.ACTIVE, OrderState.INACTIVE):
-        return _next(ended, Todo.TELL_BSS) if by_bss else ended
+        return _retold(ended)
     if order.todo is Todo.RETURN:
         # A profile that is being given back still is.
         return ended

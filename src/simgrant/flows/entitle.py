@@ -19,7 +19,13 @@ from simgrant.domain.subscription import (
 )
 from simgrant.domain.tenant import Tenancy
 from simgrant.domain.trail import Trail
-from simgrant.errors import BadRequest, Unauthenticated
+from simgrant.errors import (
+    BadRequest,
+    EcsError,
+    PeerMisbehaved,
+    PeerUnavailable,
+    Unauthenticated,
+)
 from simgrant.flows.answer import Portal, usage_value, user_data, vers
 from simgrant.flows.authenticate import Call, Challenge, Principal
 from simgrant.flows.by_oidc import ByOidc, Failed
@@ -28,6 +34,7 @@ from simgrant.flows.by_sim import BySim
 from simgrant.flows.by_token import ByToken
 from simgrant.flows.clients import Client, Clients, completed
 from simgrant.flows.clients import Profile as Family
+from simgrant.flows.early_no import EarlyNo
 from simgrant.flows.gather import (
     Kinds,
     Wanted,
@@ -75,11 +82,14 @@ class Granted:
 
 @noun
 class Rules:
-    """The numbers of documents."""
+    """The numbers of documents, and what is done without the core network."""
 
     validity_s: int
     validity_spread: float
     roaming_max_age_s: int
+    fallback_on_core_failure: bool = False
+    """Whether a phone that the core network fails is sent to another way to prove itself, where
+    all its applications have one."""
 
 
 class Entitle:
@@ -92,6 +102,7 @@ class Entitle:
         by_sim: BySim,
         by_oidc: ByOidc | None,
         by_otp: ByOtp | None,
+        early_no: EarlyNo,
         tenancy: Tenancy,
         operate: Operate,
         identities: PrivateIdentities,
@@ -108,6 +119,7 @@ class Entitle:
         self._by_sim = by_sim
         self._by_oidc = by_oidc
         self._by_otp = by_otp
+        self._early_no = early_no
         self._tenancy = tenancy
         self._operate = operate
         self._identities = identities
@@ -156,8 +168,26 @@ class Entitle:
                 # Whoever proves himself badly is not worth a vector (TS.43 §14.1.5).
                 tenant = self._by_sim.tenant_of(ask, call)
                 await self._operate.prove_app(ask, call, tenant, trail)
-            return await self._by_sim.start(ask, call, trail)
+            try:
+                return await self._by_sim.start(ask, call, trail)
+            except (PeerUnavailable, PeerMisbehaved) as error:
+                if not self._has_another_way(ask, call, error):
+                    raise
+                # The phone begins anew without its SIM (TS.43 §2.8.1, Table 7).
+                raise Unauthenticated(
+                    "core_unavailable", for_operator=error.for_operator or error.reason
+                ) from None
         return await self._without_proof(ask, call, trail)
+
+    def _has_another_way(self, ask: Ask, call: Call, error: EcsError) -> bool:
+        """Say whether whoever the core network keeps from proving his SIM may sign in instead."""
+        # Without the store no other way leads anywhere.
+        if not self._rules.fallback_on_core_failure or error.reason.startswith("store_"):
+            return False
+        tenant = self._by_sim.tenant_of(ask, call)
+        return (self._by_oidc is not None and self._by_oidc.offers(tenant, ask)) or (
+            self._by_otp is not None and self._by_otp.offers(tenant, ask)
+        )
 
     async def _called_back(
         self, ask: Ask, call: Call, trail: Trail
@@ -186,6 +216,9 @@ class Entitle:
         if by_otp is not None and ask.value("msisdn") and by_otp.offers(tenant, ask):
             trail.leg = "otp"
             return await by_otp.start(ask, tenant, call, trail)
+        if away := self._early_no.page(tenant.name, ask.apps, ask):
+            trail.tenant, trail.detail = tenant.name, "companion_not_eligible"
+            return Redirect(away)
         if self._by_oidc is not None:
             page = await self._by_oidc.start(ask, tenant, call, trail)
             if page is not None:

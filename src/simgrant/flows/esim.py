@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from simgrant.domain.line import is_of_line
@@ -18,7 +19,6 @@ from simgrant.domain.order import (
     Inquiry,
     Kind,
     Order,
-    OrderMode,
     OrderState,
     OutOfOrder,
     PlanChanged,
@@ -36,7 +36,7 @@ from simgrant.flows.before_order import (
     looked_after,
     prepared,
 )
-from simgrant.flows.esim_means import Line
+from simgrant.flows.esim_means import Line, is_told_by_address
 from simgrant.flows.esim_rules import (
     ANOTHER,
     TOO_MANY,
@@ -45,6 +45,7 @@ from simgrant.flows.esim_rules import (
     Weighed,
     doubts_about,
     learn,
+    leaving,
     meant,
     weigh,
 )
@@ -59,6 +60,7 @@ _ORDER_ID_BYTES = 16
 _MATCHING_ID = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 """Letters of matching ids: what SGP.22 allows, less what people mistake for one another."""
 _MATCHING_ID_LETTERS = 26
+_UNDECIDED = (OrderState.ASKED, OrderState.AT_PORTAL)
 _NAME_LETTERS = 64
 _SECONDS = "1"
 
@@ -191,7 +193,8 @@ async def order_for(
     if line.by_address and device.eid is None:
         raise BadParameter("an EID is needed")
     plan = plan_in(task, line)
-    target = Target(device, kind, old_iccid, at=place)
+    selects = esim_pages.selects_companion(task)
+    target = Target(device, kind, old_iccid, at=place, selects=selects)
     place = target.place
     former = await orders(task, means)
     there = former.get(place)
@@ -239,7 +242,7 @@ async def order_for(
             task.subscription.imsi,
             order,
             instead_of=there,
-            most=None if is_of_line(order) else line.most,
+            most=None if is_of_line(order) else line.most + leaving(target, former),
             pace=line.conditions.pace,
         )
     except (NoStock, TooMany) as error:
@@ -289,13 +292,32 @@ def look_at(target: Target, line: Line, task: AnyTask, means: Means) -> str:
 
     Raise `BadParameter` where such identifiers are refused.
     """
-    doubts = doubts_about(target)
+    return _doubted("check digits are wrong", doubts_about(target), line, task, means)
+
+
+def look_for(names: Iterable[str], task: Task, means: Means) -> str:
+    """Return for the record which of these are missing, which TS.43 wants (Table 27); count them.
+
+    Raise `BadParameter` where such requests are refused.
+    """
+    line = line_of(task, means)
+    missing = tuple(name for name in names if not task.ask.value(name).strip())
+    return _doubted("missing", missing, line, task, means) if line is not None else ""
+
+
+def _doubted(what: str, doubts: Collection[str], line: Line, task: AnyTask, means: Means) -> str:
     for doubt in doubts:
         means.esim.metrics.count_doubt(task.tenant.name, doubt)
-    said = f"check digits are wrong: {', '.join(doubts)}" if doubts else ""
+    said = f"{what}: {', '.join(doubts)}" if doubts else ""
     if said and line.conditions.strict:
         raise BadParameter(said)
     return said
+
+
+def noted(outcome: Done | Refused, doubts: str) -> Done | Refused:
+    """Return an outcome with what was doubtful about its request."""
+    said = [each for each in (outcome.detail, doubts) if each]
+    return replace(outcome, detail="; ".join(said))
 
 
 async def answer(task: Task, means: Means, order: Order) -> Done | Refused:
@@ -314,6 +336,9 @@ async def told(task: AnyTask, means: Means, order: Order) -> Done | Refused:
             return result(SubscriptionResult.DELETE_PROFILE_IN_USE)
         case OrderState.ASKED:
             return result(SubscriptionResult.REQUIRES_USER_INPUT, asks(task, means, order))
+        case OrderState.AT_PORTAL if not means.esim.portals[task.tenant.name].url:
+            # Only who handed its profile in can have wanted that.
+            return Refused(OperationResult.GENERAL_ERROR, "no_portal")
         case OrderState.AT_PORTAL if isinstance(task, Task):
             page = esim_pages.order_page(task, means, order)
             return result(SubscriptionResult.CONTINUE_TO_WEBSHEET, *page)
@@ -328,9 +353,7 @@ def download_info(task: AnyTask, means: Means, order: Order) -> Characteristic:
     address = means.esim.address(task.tenant.name, order)
     if order.iccid is not None:
         items.append(Parm("ProfileIccid", order.iccid.digits))
-    handed_in = order.source.mode is OrderMode.BSS
-    # What was handed in is told as it came.
-    if not order.matching_id if handed_in else line is not None and line.by_address:
+    if is_told_by_address(line, order):
         items.append(Parm("ProfileSmdpAddress", address))
     else:
         code = ActivationCode(address, order.matching_id, order.code_oid, order.code_confirmed)
@@ -342,7 +365,7 @@ async def configuration(task: AnyTask, means: Means, order: Order) -> tuple[Item
     """Return the members of a configuration (TS.43 §6.5.5); a device that waits has polled."""
     esim = means.esim.esims[task.tenant.name]
     order = await looked_after(task, means, order)
-    waits = order.state in UNDER_WAY and order.state is not OrderState.ASKED
+    waits = order.state in UNDER_WAY and order.state not in _UNDECIDED
     if waits:
         try:
             order = await means.esim.ordering.happens(kept(task, order), Polled(esim.most_polls))
@@ -371,7 +394,7 @@ def status_of(order: Order) -> ServiceStatus:
     match order.state:
         case OrderState.RELEASED | OrderState.ACTIVE:
             return ServiceStatus.ACTIVATED
-        case OrderState.INACTIVE | OrderState.ASKED:
+        case OrderState.INACTIVE | OrderState.ASKED | OrderState.AT_PORTAL:
             return ServiceStatus.DEACTIVATED
         case OrderState.ENDED:
             return ServiceStatus.DEACTIVATED_NO_REUSE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field, replace
 
-from simgrant.domain.order import CompanionService, Inquiry, Kind, Order, Source
+from simgrant.domain.order import CompanionService, Inquiry, Kind, Order, OrderMode, Source
 from simgrant.domain.pace import Pace
 from simgrant.domain.plan_offer import PlanOffer
 from simgrant.domain.policy import Policy
@@ -53,7 +53,7 @@ class Conditions:
     """Names of lists; empty = none."""
     eid_list: str = ""
     strict: bool = False
-    """Whether identifiers whose check digits are wrong are refused."""
+    """Whether requests are refused in which check digits are wrong, or parameters missing."""
     pace: Pace = Pace()
     sign_in_life_s: int = 3600
     """Seconds for which a sign-in counts where the policy asks for one."""
@@ -73,6 +73,8 @@ class Line:
     by_address: bool = False
     """Whether devices are told the SM-DP+ and the ICCID, in the place of an activation code."""
     conditions: Conditions = Conditions()
+    not_eligible_url: str = ""
+    """Where companions are sent that a list denies, before anybody signs in; empty = nowhere."""
     plans: tuple[PlanOffer, ...] = ()
     """What may be chosen from, in this order; empty = nothing is chosen."""
     old_profile: OldProfile = OldProfile.KEPT
@@ -117,6 +119,16 @@ class Line:
         if offer is None or not offer.profile_type:
             return self.source
         return replace(self.source, profile_type=offer.profile_type)
+
+
+def is_told_by_address(line: Line | None, order: Order) -> bool:
+    """Return whether a device is told the SM-DP+ and the ICCID, and no activation code.
+
+    What was handed in is told as it came.
+    """
+    if order.source.mode is OrderMode.BSS:
+        return not order.matching_id
+    return line is not None and line.by_address
 
 
 @noun

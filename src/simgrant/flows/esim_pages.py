@@ -50,7 +50,7 @@ def asks(
     former: Mapping[str, Order],
 ) -> bool:
     """Say whether the subscriber is asked on a page before this is ordered."""
-    if _selects_companion(task):
+    if selects_companion(task):
         return line.asking is not Asking.NEVER
     return line.asks(
         kind,
@@ -74,7 +74,7 @@ def movable(orders: Mapping[str, Order], device: Device) -> tuple[Order, ...]:
 def order_page(task: Task, means: Means, order: Order) -> tuple[Item, ...]:
     """Return where the subscriber goes on (TS.43 §6.5.3)."""
     about = order_about(order)
-    if SELECTS not in about and order.old_iccid is None and _selects_companion(task):
+    if SELECTS not in about and order.old_iccid is None and selects_companion(task):
         about = (*about, SELECTS)
     return _posted("SubscriptionService", task, means, about)
 
@@ -131,7 +131,7 @@ def with_error_page(task: Task, means: Means, outcome: Done | Refused) -> Done |
     return replace(outcome, items=(*outcome.items, *page))
 
 
-def _selects_companion(task: Task) -> bool:
+def selects_companion(task: Task) -> bool:
     """Say whether a line is to come from another companion, and it is not said which (§7.6)."""
     value = task.ask.value
     return (

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from simgrant.domain.device_lists import Listing
 from simgrant.domain.facts import ACTIVATION, Fact, Facts, Question
 from simgrant.domain.facts import Device as DeviceFact
-from simgrant.domain.order import LINE, Device, Kind, Order, OrderState, place_of
+from simgrant.domain.order import LINE, ON_DEVICE, Device, Kind, Order, OrderState, place_of
 from simgrant.domain.pace import Used, exceeded
 from simgrant.domain.policy import Decision, Policy, Result
 from simgrant.domain.risk import SIGNED_IN, Way
@@ -86,6 +86,8 @@ class Target:
     """Whether it is only asked if it may be: then what is not named yet is no reason."""
     at: str = ""
     """The place of its order, where that is another than the usual one (`domain.line`)."""
+    selects: bool = False
+    """Whether it takes the place of another device, which is chosen on a page."""
 
     @property
     def place(self) -> str:
@@ -254,15 +256,26 @@ def _limit(line: Line, target: Target, former: Mapping[str, Order], known: Known
     """Return what is against one more order though the rules allow it; empty = nothing."""
     if known.is_another_s:
         return "iccid_of_another"
-    if target.kind is Kind.SUBSCRIBE:
-        live = sum(
-            order.state is not OrderState.ENDED
-            for place, order in former.items()
-            if place != target.place
-        )
-        if live >= line.most:
-            return TOO_MANY
+    room = line.most + leaving(target, former)
+    if target.kind is Kind.SUBSCRIBE and len(_others(target, former)) >= room:
+        return TOO_MANY
     return exceeded(line.conditions.pace, known.used)
+
+
+def leaving(target: Target, former: Mapping[str, Order]) -> int:
+    """Return how many devices give up theirs for this one: they are not counted beside it."""
+    others = _others(target, former)
+    if target.old_iccid is not None:
+        return sum(order.iccid == target.old_iccid for order in others)
+    return int(target.selects and any(order.state in ON_DEVICE for order in others))
+
+
+def _others(target: Target, former: Mapping[str, Order]) -> list[Order]:
+    return [
+        order
+        for place, order in former.items()
+        if place != target.place and order.state is not OrderState.ENDED
+    ]
 
 
 def _proof(task: Task, conditions: Conditions) -> Way:

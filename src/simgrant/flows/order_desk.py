@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Mapping
+from typing import Final
 
 from simgrant.domain.order import (
     Awaited,
@@ -20,6 +22,7 @@ from simgrant.domain.order import (
     Event,
     Found,
     GivenUp,
+    Inquiry,
     Kind,
     Order,
     OrderMode,
@@ -38,6 +41,13 @@ from simgrant.ports.orders import IccidTaken, Kept, Orders
 from simgrant.spec.ids import AppId
 from simgrant.wire.activation_code import ActivationCode, BadActivationCode, pull_activation_code
 
+_STATE: Final[Mapping[Inquiry | None, OrderState]] = {
+    None: OrderState.RELEASED,
+    Inquiry.CONFIRMATION: OrderState.ASKED,
+    Inquiry.PIN: OrderState.ASKED,
+    Inquiry.PAGE: OrderState.AT_PORTAL,
+}
+"""Where an order begins whose profile is there, by what is asked before."""
 _HAS_PROFILE = (OrderState.RELEASED, OrderState.ACTIVE, OrderState.INACTIVE)
 _MOST_RACES = 20
 _MOST_REASON = 64
@@ -121,11 +131,16 @@ class OrderDesk:
         profile: Delivered,
         service: CompanionService | None,
         plan: str,
+        inquiry: Inquiry | None = None,
     ) -> Order:
         """Write down an order that another system made, with its profile (TS.43 §7.5).
 
-        Return it, or the one that this device has with the same profile. Raise `NotPossible`.
+        ``inquiry`` is what the subscriber is asked before he may have it (§8.12); companions have
+        no message. Return the order, or the one that this device has with the same profile. Raise
+        `NotPossible`.
         """
+        if inquiry not in (None, Inquiry.PAGE) and app_id != AppId.ODSA_PRIMARY:
+            raise NotPossible("a companion's owner can be asked on a page alone")
         place = place_of(device)
         there = {order.place: order for order in await self.orders.of(self.tenant, imsi)}.get(place)
         if there is not None and there.state is not OrderState.ENDED:
@@ -137,7 +152,7 @@ class OrderDesk:
             app_id=app_id,
             kind=Kind.SUBSCRIBE,
             place=place,
-            state=OrderState.RELEASED,
+            state=_STATE[inquiry],
             device=device,
             source=Source("", "", pooled=False, mode=OrderMode.BSS),
             matching_id=profile.matching_id,
@@ -149,6 +164,7 @@ class OrderDesk:
             service=service,
             code_oid=profile.oid,
             code_confirmed=profile.needs_confirmation,
+            inquiry=inquiry,
         )
         try:
             made = await self.orders.make(
@@ -234,8 +250,12 @@ async def make_up(
     profile: Delivered,
     service: str = CompanionService.SHARED,
     plan: str = "",
+    ask: str = "nothing",
 ) -> Order:
-    """Write down what another system ordered for a line; ``app`` is companion or primary."""
+    """Write down what another system ordered for a line.
+
+    ``app`` is companion or primary; ``ask`` is an `Inquiry`, or nothing.
+    """
     companion = app == "companion"
     return await desk.add(
         line.imsi,
@@ -244,6 +264,7 @@ async def make_up(
         profile=profile,
         service=CompanionService(service) if companion else None,
         plan=plan or line.plan,
+        inquiry=None if ask == "nothing" else Inquiry(ask),
     )
 
 

@@ -23,7 +23,7 @@ from simgrant.domain.visit import Settlement, Step, Visit
 from simgrant.errors import Conflict, Unauthenticated, UnknownIdentity
 from simgrant.flows.authenticate import Reception
 from simgrant.flows.esim_means import FEATURES, Conditions, EsimMeans
-from simgrant.flows.esim_pages import ORDER, PLAN, movable
+from simgrant.flows.esim_pages import ORDER, PLAN, SELECTS, movable
 from simgrant.flows.esim_rules import Target, activation_facts
 from simgrant.flows.gather import device_of, gather, held, look, times_of
 from simgrant.flows.handles import Handle, pull_handle, pull_page, push_page
@@ -425,7 +425,9 @@ def _target(matter: Matter) -> Target:
     if matter.order is None:
         return Target(None, Kind.SUBSCRIBE, beforehand=True)
     order = matter.order
-    return Target(order.device, order.kind, order.old_iccid, at=order.place)
+    return Target(
+        order.device, order.kind, order.old_iccid, at=order.place, selects=SELECTS in matter.about
+    )
 
 
 def _about(handle: Handle) -> tuple[int | None, StoreClaim]:

@@ -73,7 +73,7 @@ class BssOrders(Protocol):
         """Have an order, or the profile that came of it, taken back; say whether it is done."""
 
     async def changed(self, call_id: str, wanted: Wanted, *, deadline: float) -> None:
-        """Tell the state of an order whose profile is, or was, installed."""
+        """Tell the state and the plan of an order whose profile is handed in."""
 
     async def close(self) -> None:
         """Let go of every connection; calls under way end with `UnknownOutcome`."""

@@ -34,6 +34,7 @@ from simgrant.errors import Conflict
 from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import Word, noun
 from simgrant.ports.account_pins import PinRows
+from simgrant.ports.network_events import Inbox
 from simgrant.ports.orders import Orders
 from simgrant.spec.ids import ProvStatus
 
@@ -245,6 +246,10 @@ class Store(Protocol):
     @property
     def pins(self) -> PinRows:
         """Return the same database's table of PINs."""
+
+    @property
+    def inbox(self) -> Inbox:
+        """Return the same database's table of what core networks told."""
 
     # --- the device path -------------------------------------------------
 

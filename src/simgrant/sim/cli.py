@@ -21,6 +21,7 @@ from rich.text import Text
 
 from simgrant.identities import Imsi, InvalidIdentity
 from simgrant.nouns import named_noun
+from simgrant.sim.aaa.command import aaa
 from simgrant.sim.browser import follow
 from simgrant.sim.card import Card
 from simgrant.sim.companion import APP as COMPANION_APP
@@ -134,6 +135,16 @@ class Repeat(StrEnum):
     """Ask again with the token."""
     FULL = "full"
     """Authenticate in full again."""
+
+
+WebViewOption = Annotated[
+    WebEnd | None,
+    typer.Option(help="Open the page that an answer names: look, finish its forms, dismiss."),
+]
+FillOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="What to write or choose on the page."),
+]
 
 
 class Auth(StrEnum):
@@ -258,14 +269,8 @@ def handset(
             "and to read the password of --auth otp there.",
         ),
     ] = "",
-    web_view: Annotated[
-        WebEnd | None,
-        typer.Option(help="Open the page that the answer names: look, finish its forms, dismiss."),
-    ] = None,
-    fill: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="What to write into a field of the page."),
-    ] = None,
+    web_view: WebViewOption = None,
+    fill: FillOption = None,
     operation: Annotated[
         str, typer.Option(help="Operation to ask for, with the token, once there is one.")
     ] = "",
@@ -376,14 +381,12 @@ def companion(
     service: Annotated[
         str, typer.Option(help="SharedNumber, DiffNumber or FamilyNumber.")
     ] = "SharedNumber",
-    web_view: Annotated[
-        WebEnd | None,
-        typer.Option(help="Open the page that an answer names: look, finish its forms, dismiss."),
-    ] = None,
-    fill: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="What to write or choose on the page."),
-    ] = None,
+    old_iccid: Annotated[
+        str,
+        typer.Option(help="For transfer: ICCID of the companion that it replaces; empty = a page."),
+    ] = "",
+    web_view: WebViewOption = None,
+    fill: FillOption = None,
     insecure: InsecureOption = False,
     ca: CaOption = None,
     timeout: TimeoutOption = 30.0,
@@ -403,7 +406,9 @@ def companion(
         _only_test_networks(sims, any_plmn=any_plmn)
         where = Url.parse(url)
         tls = _tls(ca, insecure=insecure) if url.startswith("https:") else None
-        told = Companion(terminal_id=terminal_id, eid=eid, name=name, service=service)
+        told = Companion(
+            terminal_id=terminal_id, eid=eid, name=name, service=service, old_iccid=old_iccid
+        )
         filled = dict(_pairs(fill or (), "=", "--fill NAME=VALUE"))
     except ValueError as error:
         _stop(str(error))
@@ -434,10 +439,14 @@ def companion(
     raise typer.Exit(show.exit_code())
 
 
+_AUTH: Final = {Way.OTP: Auth.OTP, Way.OIDC: Auth.OIDC, Way.SIGN_UP: Auth.OIDC}
+"""How a phone proves itself that has no SIM."""
+
+
 @app.command()
 def phone(
     url: UrlArgument,
-    way: Annotated[Way, typer.Argument(help="How the line is moved.")],
+    way: Annotated[Way, typer.Argument(help="How the line comes into the eSIM.")],
     imsi: Annotated[
         str, typer.Option(help="The line's SIM: a demonstration one, or that of --k and --opc.")
     ] = "",
@@ -445,11 +454,20 @@ def phone(
     opc: OpcOption = "",
     old_imei: Annotated[str, typer.Option(help="IMEI of the phone with the SIM.")] = DEMO_IMEI,
     old_iccid: Annotated[
-        str, typer.Option(help="ICCID of its SIM, or of the profile that it removed.")
+        str, typer.Option(help="ICCID of its SIM, or of the profile that it removed or deletes.")
     ] = "",
+    delete_old: Annotated[
+        bool,
+        typer.Option(
+            "--delete-old",
+            help="It deletes that profile when it is to, at --smdp-books (TS.43 §8.11).",
+        ),
+    ] = False,
     imei: Annotated[str, typer.Option(help="IMEI of the new phone.")] = "350000000000033",
     eid: EidOption = "89049032123451234512345678901235",
     msisdn: Annotated[str, typer.Option(help="Number of the line, for otp.")] = "",
+    web_view: WebViewOption = None,
+    fill: FillOption = None,
     push_service: Annotated[
         str,
         typer.Option(help="The phones' port of `simgrant sim push`: read the password there."),
@@ -474,13 +492,16 @@ def phone(
     ] = False,
     as_lines: LinesOption = False,
 ) -> None:
-    """Move a line to a new phone as both phones do (ap2009), and show what was said.
+    """Get a line into a phone's eSIM as phones do (ap2009), and show what was said.
 
-    Exit code: as of `handset`, of the worst answer; 1 too where the line has not moved.
+    Exit code: as of `handset`, of the worst answer; 1 too where the line is not there.
     """
     try:
         if way is Way.OTP and not msisdn:
             raise ValueError("otp needs an --msisdn")
+        if delete_old and not (old_iccid and smdp_books):
+            raise ValueError("--delete-old needs --old-iccid and --smdp-books")
+        filled = dict(_pairs(fill or (), "=", "--fill NAME=VALUE"))
         (card,) = sims = _sims(imsi=imsi, file=None, k=k, opc=opc, mnc_digits=2, count=1)
         _only_test_networks(sims, any_plmn=any_plmn)
         where = Url.parse(url)
@@ -489,7 +510,7 @@ def phone(
         target = Target(imei=imei, eid=eid)
         target.scanned(target.code)  # Whether a phone could have them.
         proof = _Proof(
-            auth=Auth(way) if way in (Way.OTP, Way.OIDC) else Auth.SIM,
+            auth=_AUTH.get(way, Auth.SIM),
             url=where,
             msisdn=msisdn,
             texts=Url.parse(push_service) if push_service else None,
@@ -505,10 +526,27 @@ def phone(
 
     async def install(iccid: str) -> None:
         if books is not None:
-            await _install(books, iccid, limits)
+            await _tell(books, "/install", iccid, limits)
+
+    async def delete(iccid: str) -> None:
+        if books is not None:
+            await _tell(books, "/delete", iccid, limits)
+
+    async def page(asks: PhoneClient, outcome: Outcome) -> None:
+        if web_view is not None and outcome.document is not None:
+            view = WebView(kind, tls=tls, limits=limits)
+            async for event in open_pages(
+                asks.handset,
+                outcome.document,
+                view,
+                end=web_view,
+                fill=filled,
+                again=asks.configuration,
+            ):
+                show.event(card, event)
 
     async def run() -> bool:
-        has_sim = way is not Way.RECOVER
+        has_sim = way not in (Way.RECOVER, Way.READY)
         async with (
             Handset(card, where, kind, terminal_id=old_imei, tls=tls, limits=limits) as first,
             Handset(card, where, kind, terminal_id=imei, tls=tls, limits=limits) as second,
@@ -517,12 +555,14 @@ def phone(
                 old=PhoneClient(
                     first if has_sim else second,
                     target,
-                    old_imei=old_imei if has_sim else "",
+                    old_imei=old_imei if has_sim and way is not Way.NEW else "",
                     old_iccid=old_iccid,
                 ),
                 new=PhoneClient(second, target, old_iccid=old_iccid),
                 sign_in=lambda handset: _signed_in(proof, handset, msisdn),
                 install=install,
+                delete=delete if delete_old else None,
+                page=page if web_view is not None else None,
                 wait_s=wait,
                 reply=answer,
             )
@@ -539,13 +579,13 @@ def phone(
     raise typer.Exit(show.exit_code() or (Exit.DOCUMENT if moved else Exit.REFUSED))
 
 
-async def _install(books: Url, iccid: str, limits: Limits) -> None:
-    """Let a simulated SM-DP+ say that a profile was downloaded and installed; raise HttpError."""
+async def _tell(books: Url, path: str, iccid: str, limits: Limits) -> None:
+    """Let a simulated SM-DP+ say that a profile was installed or deleted; raise HttpError."""
     http = HttpClient(books, limits=limits)
     try:
         body = json.dumps({"iccid": iccid}).encode()
         kind = (("content-type", "application/json"),)
-        answer = await http.exchange("POST", "/install", kind, body=body)
+        answer = await http.exchange("POST", path, kind, body=body)
     finally:
         await http.aclose()
     if answer.status != 200:
@@ -748,6 +788,7 @@ app.command("push")(push_services)
 app.command()(smdp)
 app.command()(mdm)
 app.command()(hss)
+app.command()(aaa)
 app.command()(hlr)
 
 

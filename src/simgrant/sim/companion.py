@@ -25,6 +25,7 @@ class Step(StrEnum):
 
     CHECK = "check"
     SUBSCRIBE = "subscribe"
+    TRANSFER = "transfer"
     CONFIGURATION = "configuration"
     INSTALLED = "installed"
     OFF = "off"
@@ -32,7 +33,7 @@ class Step(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
 
 
-_SUBSCRIBE, _UNSUBSCRIBE, _UPDATE, _ON, _OFF = "0", "1", "4", "10", "11"
+_SUBSCRIBE, _UNSUBSCRIBE, _TRANSFER, _UPDATE, _ON, _OFF = "0", "1", "3", "4", "10", "11"
 
 
 @named_noun
@@ -47,6 +48,8 @@ class Companion:
     model: str = "W1"
     sw_version: str = "1.0"
     service: str = "SharedNumber"
+    old_iccid: str = field(default="", repr=False)
+    """Of the companion whose place it takes."""
 
 
 class CompanionClient:
@@ -68,6 +71,8 @@ class CompanionClient:
                 return await self.check()
             case Step.SUBSCRIBE:
                 return await self.subscribe()
+            case Step.TRANSFER:
+                return await self.transfer()
             case Step.CONFIGURATION:
                 return await self.configuration()
             case Step.INSTALLED:
@@ -84,6 +89,10 @@ class CompanionClient:
     async def subscribe(self) -> Outcome:
         """Order its profile, or ask for the one that was ordered."""
         return self._kept(await self._ask("ManageSubscription", _SUBSCRIBE))
+
+    async def transfer(self) -> Outcome:
+        """Order its profile in the place of another companion's (TS.43 §7.6)."""
+        return self._kept(await self._ask("ManageSubscription", _TRANSFER))
 
     async def configuration(self) -> Outcome:
         """Ask how far it is; a profile that is ready comes with where it is."""
@@ -112,6 +121,9 @@ class CompanionClient:
             "companion_terminal_friendly_name": companion.name,
             "companion_terminal_service": companion.service,
             "companion_terminal_eid": companion.eid,
+            "old_companion_terminal_iccid": companion.old_iccid
+            if operation_type == _TRANSFER
+            else "",
             "companion_terminal_iccid": self.iccid if operation_type in (_ON, _OFF) else "",
         }
         extra = tuple((name, value) for name, value in parameters.items() if value)

@@ -1,7 +1,7 @@
-"""Two phones, and a line that moves from the one to the other (TS.43 §8.3 to 8.9, §8.13).
+"""Two phones, and a line that comes into the eSIM of one of them (TS.43 §8.1 to 8.13).
 
-Both ask by operations of ap2009. What the new phone's eUICC does, downloading and installing, is
-not here: who plays it is handed in.
+Both ask by operations of ap2009. What eUICCs do, and people on web pages, is not here: who plays
+them is handed in.
 """
 
 from __future__ import annotations
@@ -26,15 +26,21 @@ from simgrant.wire.transfer_code import TransferCode, pull_transfer_code, push_t
 
 APP: Final = "ap2009"
 TARGETS: Final = "ManageSubscription,AcquireConfiguration"
-_TRANSFER, _UPDATE, _RECOVER = "3", "4", "7"
+_SUBSCRIBE, _TRANSFER, _UPDATE, _RECOVER = "0", "3", "4", "7"
 _CONFIGURATION: Final = "PrimaryConfiguration"
 NO: Final = "no"
 """What a subscriber says who does not want to."""
 
 
 class Way(StrEnum):
-    """How a line is moved."""
+    """How a line comes into an eSIM."""
 
+    NEW = "new"
+    """A phone gets one more line, and proves itself by the SIM that it has (§8.2)."""
+    SIGN_UP = "sign-up"
+    """A phone without a SIM gets a line, after a sign-in (§8.1)."""
+    READY = "ready"
+    """A profile lies ready, and the phone's user is asked before it is downloaded (§8.12)."""
     TEMPORARY_TOKEN = "temporary-token"  # noqa: S105 - a name
     """The old phone acquires a token, and the new one asks with it (§8.9)."""
     SCAN = "scan"
@@ -84,6 +90,8 @@ class PhoneClient:
         self.target = target
         self.old_imei = old_imei
         self.old_iccid = old_iccid
+        self.redownloadable = False
+        """Whether it says that it deletes the old profile, and can load the same again."""
         self.lent = ""
         """The temporary token that it asks with; empty = with its own."""
         self.iccid = ""
@@ -101,10 +109,21 @@ class PhoneClient:
         """Acquire what the new phone is to ask with."""
         return await self._ask("AcquireTemporaryToken", operation_targets=TARGETS)
 
+    async def subscribe(self) -> Outcome:
+        """Order a profile for the target, or ask for the one that was ordered."""
+        return await self._order(_SUBSCRIBE)
+
+    async def claim(self) -> Outcome:
+        """Ask for the profile that the configuration has, and that nobody may load yet."""
+        return await self._order(_SUBSCRIBE, terminal_iccid=self.iccid)
+
     async def transfer(self) -> Outcome:
         """Order the line's profile for the target, or ask for the one that was ordered."""
         return await self._order(
-            _TRANSFER, old_terminal_id=self.old_imei, old_terminal_iccid=self.old_iccid
+            _TRANSFER,
+            old_terminal_id=self.old_imei,
+            old_terminal_iccid=self.old_iccid,
+            redownloadable_profile="1" if self.redownloadable else "",
         )
 
     async def recover(self) -> Outcome:
@@ -118,6 +137,10 @@ class PhoneClient:
         """
         said = question.rejected() if reply == NO else question.accepted(reply)
         return self._kept(await self._ask("ManageSubscription", **self._last, **said))
+
+    async def again(self) -> Outcome:
+        """Ask for the same again, once it was decided on a page."""
+        return self._kept(await self._ask("ManageSubscription", **self._last))
 
     async def configuration(self) -> Outcome:
         """Ask how far it is; a profile that is ready comes with where it is."""
@@ -151,8 +174,10 @@ class PhoneClient:
 
 SignIn = Callable[[Handset], Awaitable[Outcome]]
 """Proves the line on a phone that has no SIM of it."""
-Install = Callable[[str], Awaitable[None]]
-"""Does what the new phone's eUICC does with the profile of this ICCID."""
+Profile = Callable[[str], Awaitable[None]]
+"""Does what an eUICC does with the profile of this ICCID."""
+Page = Callable[[PhoneClient, Outcome], Awaitable[None]]
+"""Does what a person does on the page that an answer names."""
 
 
 @named_noun
@@ -162,7 +187,11 @@ class Cast:
     old: PhoneClient
     new: PhoneClient
     sign_in: SignIn
-    install: Install
+    install: Profile
+    delete: Profile | None = None
+    """What the old phone does where its profile is to be deleted first; None = nothing."""
+    page: Page | None = None
+    """None = nobody looks at pages, and the play ends there."""
     wait_s: float = 60.0
     """How long the phone that waits for the profile asks again."""
     reply: str = field(default="yes", repr=False)
@@ -174,7 +203,7 @@ async def moves(way: Way, cast: Cast) -> AsyncIterator[Outcome]:
     async with aclosing(_steps(way, cast)) as steps:
         async for outcome in steps:
             yield outcome
-            if not _is_good(outcome):
+            if not _is_good(outcome, with_pages=cast.page is not None):
                 return
 
 
@@ -191,23 +220,34 @@ async def _steps(way: Way, cast: Cast) -> AsyncGenerator[Outcome]:
         case Way.SCAN:
             old.target = Target.scanned(new.target.code)
             asks = old
-        case Way.OTP | Way.OIDC:
+        case Way.OTP | Way.OIDC | Way.SIGN_UP:
             yield await cast.sign_in(new.handset)
-        case Way.SAME_PHONE | Way.RECOVER:
+        case Way.SAME_PHONE | Way.RECOVER | Way.NEW | Way.READY:
             asks = old
-    if way is Way.RECOVER:
-        yield await asks.configuration()
-        outcome = await asks.recover()
-    else:
-        yield await asks.check()
-        outcome = await asks.transfer()
+    yield await (asks.configuration() if way in (Way.RECOVER, Way.READY) else asks.check())
+    match way:
+        case Way.RECOVER:
+            outcome = await asks.recover()
+        case Way.READY:
+            outcome = await asks.claim()
+        case Way.NEW | Way.SIGN_UP:
+            outcome = await asks.subscribe()
+        case _:
+            asks.redownloadable = cast.delete is not None
+            outcome = await asks.transfer()
     yield outcome
+    if cast.page is not None and _result(outcome) is SubscriptionResult.CONTINUE_TO_WEBSHEET:
+        await cast.page(asks, outcome)
+        outcome = await asks.again()
+        yield outcome
     if (question := Dialogue.pull(outcome)) is not None:
         try:
             outcome = await asks.answer(question, cast.reply)
         except NotTyped:
             return
         yield outcome
+    if cast.delete is not None and _result(outcome) in _OLD_FIRST:
+        await cast.delete(asks.old_iccid)
     async for later in _until_ready(asks, outcome, cast.wait_s):
         outcome = later
         yield outcome
@@ -224,8 +264,7 @@ async def _until_ready(
 ) -> AsyncIterator[Outcome]:
     """Ask again as long as the server says that it takes a while."""
     until = time.monotonic() + wait_s
-    delayed = str(int(SubscriptionResult.DELAYED_DOWNLOAD))
-    waiting = parms(outcome).get("SubscriptionResult") == delayed
+    waiting = _result(outcome) in _OLD_FIRST
     while waiting and time.monotonic() < until:
         outcome = await asks.configuration()
         yield outcome
@@ -241,28 +280,33 @@ def has_line(outcome: Outcome) -> bool:
     return parms(outcome).get(f"{_CONFIGURATION}/ServiceStatus") == "1"
 
 
-def _is_good(outcome: Outcome) -> bool:
+def _result(outcome: Outcome) -> SubscriptionResult | None:
+    """Return what an answer of ManageSubscription says; None where it says nothing known."""
+    text = parms(outcome).get("SubscriptionResult", "")
+    known = {str(int(result)): result for result in SubscriptionResult}
+    return known.get(text)
+
+
+def _is_good(outcome: Outcome, *, with_pages: bool) -> bool:
     """Say whether a client goes on after this answer."""
     if outcome.result is not Result.DOCUMENT:
         return False
     told = parms(outcome)
-    success = str(int(OperationResult.SUCCESS))
+    success, result = str(int(OperationResult.SUCCESS)), _result(outcome)
     return (
         told.get("OperationResult", success) == success
-        and told.get("SubscriptionResult", "") not in _OVER
+        and ("SubscriptionResult" not in told or result in _GOES_ON)
+        and (with_pages or result is not SubscriptionResult.CONTINUE_TO_WEBSHEET)
         and told.get(f"{_CONFIGURATION}/ServiceStatus", "") != "4"
     )
 
 
-_OVER: Final = frozenset(
-    str(int(result))
-    for result in SubscriptionResult
-    if result
-    not in (
-        SubscriptionResult.DOWNLOAD_PROFILE,
-        SubscriptionResult.DONE,
-        SubscriptionResult.DELAYED_DOWNLOAD,
-        SubscriptionResult.REQUIRES_USER_INPUT,
-    )
+_OLD_FIRST: Final = (SubscriptionResult.DELAYED_DOWNLOAD, SubscriptionResult.DELETE_PROFILE_IN_USE)
+"""What may mean that the old profile has to go before there is a new one."""
+_GOES_ON: Final = (
+    SubscriptionResult.CONTINUE_TO_WEBSHEET,
+    SubscriptionResult.DOWNLOAD_PROFILE,
+    SubscriptionResult.DONE,
+    SubscriptionResult.REQUIRES_USER_INPUT,
+    *_OLD_FIRST,
 )
-"""What a move does not go on after: a page, a refusal."""

@@ -101,13 +101,18 @@ class LineWriter:
 
 
 def console_line(line: bytes) -> bytes:
-    """Return the JSON line of a request or a notice as one short line for people."""
+    """Return the JSON line of a record as one short line for people."""
     record = msgspec.json.decode(line)
     apps = ",".join(record.get("apps", ())) or "-"
     if record["event"] == "notice":
         return (
             f"{record['at'][11:23]} notice {record['channel'] or '-':<6} {apps:<20} "
             f"{record['outcome']} {record.get('reason', '')}"
+        ).encode()
+    if record["event"] == "network":
+        return (
+            f"{record['at'][11:23]} network {record['told']} {record.get('cause') or '-'} "
+            f"{record['outcome']}"
         ).encode()
     reasons = ",".join(
         f"{decision['feature']}={decision['result']}({decision['reason']})"

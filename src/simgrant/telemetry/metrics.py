@@ -128,9 +128,9 @@ class Metrics:
         )
         self._doubts = _Children(
             Counter(
-                "simgrant_identifier_doubts_total",
-                "Identifiers in requests for eSIMs whose check digits are wrong.",
-                ("tenant", "identifier"),
+                "simgrant_parameter_doubts_total",
+                "Parameters of requests for eSIMs that have wrong check digits, or are missing.",
+                ("tenant", "parameter"),
                 registry=registry,
             )
         )
@@ -169,6 +169,15 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._network_events = _Children(
+            Counter(
+                "simgrant_network_events_total",
+                "What core networks told of subscribers: kept, unknown (no such subscription), "
+                "not_kept (the store was away); and done, when it was acted upon.",
+                ("event", "result"),
+                registry=registry,
+            )
+        )
         self._gsup = _Children(
             Counter(
                 "simgrant_gsup_requests_total",
@@ -192,6 +201,33 @@ class Metrics:
                 "simgrant_hlrs",
                 "Workers to which an HLR is in a state: closed, okay.",
                 ("hlr", "state"),
+                multiprocess_mode="livesum",
+                registry=registry,
+            )
+        )
+        self._vectors = _Children(
+            Counter(
+                "simgrant_vector_requests_total",
+                "Requests for vectors by source and result: vector, refused, unavailable, "
+                "timeout, misbehaved, not_asked.",
+                ("source", "result"),
+                registry=registry,
+            )
+        )
+        self._vector_seconds = _Children(
+            Timings(
+                "simgrant_vector_seconds",
+                "Seconds from a request to a source of vectors to its answer or its end.",
+                ("source",),
+                buckets=_SECONDS,
+                registry=registry,
+            )
+        )
+        self._sources = _Children(
+            Gauge(
+                "simgrant_vector_sources",
+                "Workers to which a source of vectors is in a state: okay, away.",
+                ("source", "state"),
                 multiprocess_mode="livesum",
                 registry=registry,
             )
@@ -231,9 +267,9 @@ class Metrics:
         """Count a request for an eSIM that was refused."""
         self._esim_refusals[tenant, app, reason].inc()
 
-    def count_doubt(self, tenant: str, identifier: str) -> None:
+    def count_doubt(self, tenant: str, parameter: str) -> None:
         """Count an identifier whose check digits are wrong."""
-        self._doubts[tenant, identifier].inc()
+        self._doubts[tenant, parameter].inc()
 
     def count_smdp_call(self, smdp: str, status: int) -> None:
         """Count a call of an SM-DP+; ``smdp`` is empty where it is nobody we know."""
@@ -249,6 +285,10 @@ class Metrics:
         for each in states:
             self._diameter_peers[peer, each].set(each == state)
 
+    def count_network_event(self, event: str, result: str) -> None:
+        """Count what a core network told, or that it was acted upon."""
+        self._network_events[event, result].inc()
+
     def count_gsup(self, hlr: str, result: str, seconds: float) -> None:
         """Count a request to an HLR and what became of it."""
         self._gsup[hlr, result].inc()
@@ -258,6 +298,16 @@ class Metrics:
         """Show the state that an HLR is in, out of all there are."""
         for each in states:
             self._hlrs[hlr, each].set(each == state)
+
+    def count_vectors(self, source: str, result: str, seconds: float) -> None:
+        """Count a request to a source of vectors and what became of it."""
+        self._vectors[source, result].inc()
+        self._vector_seconds[source,].observe(seconds)
+
+    def show_source(self, source: str, state: str, states: Iterable[str]) -> None:
+        """Show the state that a source of vectors is in, out of all there are."""
+        for each in states:
+            self._sources[source, each].set(each == state)
 
     def watch_in_flight(self, number: Callable[[], int]) -> None:
         """Report how many requests are being handled, asked for when metrics are read."""

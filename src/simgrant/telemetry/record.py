@@ -122,6 +122,31 @@ def push_notice(record: NoticeRecord) -> bytes:
     return _encode(record)
 
 
+class NetworkRecord(msgspec.Struct, omit_defaults=True):
+    """The members of the record of what a core network told."""
+
+    at: str
+    request_id: str
+    """Of this record alone: no phone asked."""
+    tenant: str
+    event: Literal["", "network"]
+    outcome: str
+    """What followed: ``forget`` or ``revoke``."""
+    subscriber_ref: str
+    told: str
+    """Interface and command."""
+    told_at: str
+    peer: str
+    cause: str = ""
+    times: int = 1
+    """How often it was told before this was done."""
+
+
+def push_network(record: NetworkRecord) -> bytes:
+    """Return the record of what a core network told as one line of JSON, without the line's end."""
+    return _encode(record)
+
+
 def instant(now: float) -> str:
     """Return Unix seconds as a record says them, with milliseconds."""
     return f"{datetime.fromtimestamp(now, UTC):%Y-%m-%dT%H:%M:%S}.{int(now % 1 * 1000):03d}Z"

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from simgrant import compose
 from simgrant.cli.app import app
-from simgrant.config.diameter import hss_of, origin_host, origin_realm, place
+from simgrant.config.diameter import origin_host, origin_realm, place
 from simgrant.config.load import Loaded, load
 from simgrant.config.model import Diameter, DiameterPeer
 from simgrant.errors import StartRefused
@@ -27,6 +27,7 @@ PLMN = 'visited_plmn = "310-410"\n'
 DOMAIN = 'ims_domain = "ims.example.com"\n'
 SERVER = 'server_name = "sip:ecs.example.com"\n'
 SWX_ID, CX_ID, S6A_ID = 16777265, 16777216, 16777251
+BOTH = '[routes.all]\nsources = ["hss.home", "hss.red"]\n'
 TENANTS = '[tenants.red]\nplmns = ["001-02"]\n[tenants.blue]\nplmns = ["001-03"]\n'
 
 
@@ -40,19 +41,6 @@ def metrics() -> Metrics:
     return Metrics(CollectorRegistry())
 
 
-async def test_an_hss_serves_every_tenant_that_no_other_names(tmp_path: Path) -> None:
-    other = HSS.replace("home", "red").replace("[hss.red]", '[hss.red]\ntenants = ["red"]')
-    loaded = read(tmp_path, WHOLE + other + TENANTS)
-    tables = loaded.settings.hss
-    assert hss_of(tables, loaded.tenants) == {"red": "red", "blue": "home", "default": "home"}
-    assert hss_of({"red": tables["red"]}, loaded.tenants) == {"red": "red"}
-    node = compose.open_diameter(loaded, metrics())
-    assert node is not None
-    found = compose.hsss(loaded, node)
-    assert found.keys() == {"red", "blue", "default"}
-    assert found["blue"] is found["default"] is not found["red"]
-
-
 @pytest.mark.parametrize(
     ("own", "applications"),
     [
@@ -60,7 +48,7 @@ async def test_an_hss_serves_every_tenant_that_no_other_names(tmp_path: Path) ->
         (S6A + PLMN, (S6A_ID,)),
         (CX + DOMAIN + SERVER, (CX_ID,)),
         (
-            CX + DOMAIN + SERVER + HSS.replace("home", "red") + 'tenants = ["red"]\n',
+            CX + DOMAIN + SERVER + HSS.replace("home", "red") + BOTH,
             (CX_ID, SWX_ID),
         ),
     ],
@@ -72,13 +60,11 @@ async def test_an_hss_is_asked_over_its_interface_and_we_say_that_we_know_no_oth
     node = compose.open_diameter(loaded, metrics())
     assert node is not None
     assert node.node.applications == applications
-    assert "default" in compose.hsss(loaded, node)
 
 
 async def test_without_an_hss_there_is_no_diameter(tmp_path: Path) -> None:
     loaded = read(tmp_path, US + PEER)
     assert compose.open_diameter(loaded, metrics()) is None
-    assert compose.hsss(loaded, None) == {}
 
 
 async def test_each_worker_has_a_name_of_its_own(tmp_path: Path) -> None:
@@ -132,16 +118,6 @@ def test_a_peer_is_where_its_address_says(settings: dict[str, Any], found: tuple
         (US + PEER + '[hss.home]\npeers = ["dra"]\n', "hss.home.realm: must be set"),
         (WHOLE + 'host = "a b"\n', "hss.home.host: 'a b' is no name"),
         (WHOLE + "patience_s = 0\n", "hss.home.patience_s: 0.0 is not within"),
-        (WHOLE + 'tenants = ["red"]\n', "hss.home: there is no tenant red"),
-        (WHOLE + HSS.replace("home", "other"), "hss.other: hss.home has tenants that no table"),
-        (
-            TENANTS
-            + WHOLE
-            + 'tenants = ["red"]\n'
-            + HSS.replace("home", "x")
-            + 'tenants = ["red"]',
-            "hss.x: hss.home has tenant red already",
-        ),
         (US + "[diameter_peers.dra]\n" + HSS, "diameter_peers.dra.host: must be set"),
         (US + PEER + 'address = "a:b"\n' + HSS, "diameter_peers.dra.address: 'a:b' is not"),
         (US + PEER + "weight = 0\n" + HSS, "diameter_peers.dra.weight: 0 is not within"),
@@ -185,7 +161,7 @@ def test_check_config_tells_of_hsss_and_asks_nobody(tmp_path: Path) -> None:
     said = CliRunner().invoke(app, ["--config", str(file), "check-config"]).output
     words = " ".join(said.split())
     assert "we are ecs-0.example.com" in words
-    assert "home: example.com over swx by dra.example.com:3868, for default" in words
+    assert "home: example.com over swx by dra.example.com:3868" in words
     assert "vectors travel in clear" in words
     assert "diameter_peers.spare leads to no HSS" in words
 

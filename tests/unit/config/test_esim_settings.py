@@ -63,6 +63,14 @@ def test_a_plan_says_what_profiles_it_needs(tmp_path: Path) -> None:
         ),
         (SMDP + ESIM + OFFERS.replace('name = "Data"', ""), "plan_offers.p-200.name: must be set"),
         (SMDP + ESIM + "most = 1000001\n" + OFFERS, "most: 1000001 is not within 1 to 1000000"),
+        (
+            SMDP + ESIM + OFFERS + '[esim.w]\nnot_eligible_url = "x"',
+            "esim.w.not_eligible_url: 'x' is no address of a page",
+        ),
+        (
+            SMDP + ESIM + OFFERS + '[esim.w]\nnot_eligible_url = "https://example.net/no"',
+            "esim.w.not_eligible_url: is for companions with a tac_list alone",
+        ),
         (SMDP + ESIM + "most_an_hour = 0\n" + OFFERS, "most_an_hour: 0 is not within"),
         (
             SMDP + ESIM.replace("enterprise", "primary") + "most = 1001\n" + OFFERS,

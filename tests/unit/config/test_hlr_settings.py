@@ -10,20 +10,15 @@ from typer.testing import CliRunner
 
 from simgrant import compose
 from simgrant.cli.app import app
-from simgrant.config.hlr import hlr_of, place, shares_a_name, unit_name
+from simgrant.config.hlr import place, shares_a_name, unit_name
 from simgrant.config.load import Loaded, load
 from simgrant.config.model import Hlr
 from simgrant.errors import StartRefused
 from simgrant.telemetry.metrics import Metrics
 
 HLR = '[hlr.home]\naddress = "10.0.0.1"\nunit_name = "ecs-%d"\n'
-RED = '[hlr.red]\ntenants = ["red"]\naddress = "10.0.0.2:4223"\nunit_name = "ecs-%d"\n'
-TENANTS = '[tenants.red]\nplmns = ["001-02"]\n[tenants.blue]\nplmns = ["001-03"]\n'
-DIAMETER = (
-    '[diameter]\norigin_host = "ecs-%d.example.com"\n'
-    '[diameter_peers.dra]\nhost = "dra.example.com"\n'
-)
-HSS = '[hss.main]\nrealm = "example.com"\npeers = ["dra"]\n'
+RED = '[hlr.red]\naddress = "10.0.0.2:4223"\nunit_name = "ecs-%d"\n'
+BOTH = '[routes.all]\nsources = ["hlr.home", "hlr.red"]'
 
 
 def read(folder: Path, text: str) -> Loaded:
@@ -38,33 +33,19 @@ def problem(folder: Path, text: str) -> str:
     return str(raised.value)
 
 
-async def test_an_hlr_serves_every_tenant_that_no_other_names(tmp_path: Path) -> None:
-    loaded = read(tmp_path, HLR + RED + TENANTS)
-    served = {"red": "red", "blue": "home", "default": "home"}
-    assert hlr_of(loaded.settings, loaded.tenants) == served
+async def test_each_hlr_is_connected_to_by_its_own_name(tmp_path: Path) -> None:
+    loaded = read(tmp_path, HLR + RED + BOTH)
     hlrs = compose.open_hlrs(loaded, Metrics(CollectorRegistry()), worker=3)
     assert {name: each.config.unit_name for name, each in hlrs.items()} == {
         "home": "ecs-3",
         "red": "ecs-3",
     }
     assert (hlrs["red"].config.address, hlrs["red"].config.port) == ("10.0.0.2", 4223)
-    found = compose.of_hlrs(loaded, hlrs)
-    assert found.keys() == served.keys()
-    assert found["blue"] is found["default"] is not found["red"]
-
-
-async def test_an_hss_and_an_hlr_share_the_tenants(tmp_path: Path) -> None:
-    loaded = read(tmp_path, DIAMETER + HSS + RED + TENANTS)
-    assert hlr_of(loaded.settings, loaded.tenants) == {"red": "red"}
-    named = HSS + 'tenants = ["blue"]\n'
-    loaded = read(tmp_path, DIAMETER + named + HLR + RED + TENANTS)
-    assert hlr_of(loaded.settings, loaded.tenants) == {"red": "red", "default": "home"}
 
 
 def test_without_an_hlr_there_is_none(tmp_path: Path) -> None:
     loaded = read(tmp_path, "")
     assert compose.open_hlrs(loaded, Metrics(CollectorRegistry())) == {}
-    assert compose.of_hlrs(loaded, {}) == {}
 
 
 @pytest.mark.parametrize(
@@ -91,11 +72,7 @@ def test_where_an_hlr_listens(address: str, found: tuple[str, int]) -> None:
         (HLR + "window = 0\n", "hlr.home.window: 0 is not within"),
         (HLR + "ping_s = 0\n", "hlr.home.ping_s: 0"),
         (HLR + "connect_timeout_s = 99\n", "hlr.home.connect_timeout_s: 99"),
-        (RED, "hlr.red: there is no tenant red"),
-        (HLR + HLR.replace("home", "two").replace("0.1", "0.2"), "hlr.home has tenants that no"),
-        (RED + RED.replace("hlr.red", "hlr.b") + TENANTS, "hlr.b: hlr.red has tenant red already"),
-        (HLR + DIAMETER + HSS, "hlr.home: hss.main has tenants that no table names already"),
-        (HLR + RED.replace("10.0.0.2:4223", "10.0.0.1") + TENANTS, "one table is enough"),
+        (HLR + RED.replace("10.0.0.2:4223", "10.0.0.1") + BOTH, "one table is enough"),
     ],
 )
 def test_what_is_wrong_with_an_hlr_is_said(tmp_path: Path, text: str, says: str) -> None:
@@ -113,10 +90,9 @@ def test_each_worker_has_a_name_of_its_own(tmp_path: Path) -> None:
     compose.refuse_one_name(read(tmp_path, HLR))
 
 
-def test_check_config_says_who_is_served_by_what(tmp_path: Path) -> None:
-    read(tmp_path, DIAMETER + HSS + RED + TENANTS)
+def test_check_config_says_where_an_hlr_is(tmp_path: Path) -> None:
+    read(tmp_path, RED)
     said = CliRunner().invoke(app, ["check-config", "--config", str(tmp_path / "simgrant.toml")])
     text = " ".join(said.output.split())
-    assert "dra.example.com:3868, for blue, default" in text
-    assert "red: at 10.0.0.2:4223 we are ecs-0, for red" in text
+    assert "red: at 10.0.0.2:4223 we are ecs-0" in text
     assert "GSUP has no TLS" in text

@@ -32,6 +32,7 @@ from simgrant.domain.order import (
     OrderMode,
     OrderState,
     OutOfOrder,
+    PlanChanged,
     Polled,
     Settled,
     Source,
@@ -117,6 +118,20 @@ def test_the_bss_knows_whether_its_profile_is_used() -> None:
         order = after(order, Begun(), Told())
         assert order.todo is None
     assert order.spared is False
+
+
+@pytest.mark.parametrize("used", [(), (Installed(), Begun(), Told())])
+def test_the_bss_hears_of_another_plan(used: tuple[Event, ...]) -> None:
+    order = after(by_bss(), Begun(), PROFILE, *used)
+    changed = after(order, PlanChanged("large"))
+    assert (changed.state, changed.plan, changed.todo) == (order.state, "large", Todo.TELL_BSS)
+    assert after(changed, Begun(), Told()).todo is None
+
+
+def test_a_plan_that_changes_disturbs_no_call_by_which_the_bss_orders() -> None:
+    order = after(by_bss(), Begun(), PlanChanged("large"))
+    assert (order.plan, order.todo, order.begun) == ("large", Todo.ASK_BSS, True)
+    assert after(order, PROFILE, Installed()).todo is Todo.TELL_BSS, "and hears of it then"
 
 
 def test_what_is_no_news_is_not_told() -> None:

@@ -1,32 +1,270 @@
-"""Each tenant's SIMs are known to its own source of vectors, and to no other."""
+"""Sources of vectors, each behind its guard: who is asked, who is passed over, what is told."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from simgrant.domain.route import Route, Routes
 from simgrant.eap.packet import Variant
 from simgrant.eap.vector import AuthVector
-from simgrant.flows.vector_sources import VectorSources
+from simgrant.errors import (
+    AuthenticationRejected,
+    EcsError,
+    PeerMisbehaved,
+    PeerTimeout,
+    PeerUnavailable,
+    UnknownIdentity,
+)
+from simgrant.flows.vector_sources import Rules, VectorSources
 from simgrant.identities import Imsi
+from simgrant.links.guarded import Config, Guarded, Result, SourceState
+from simgrant.links.retry import RetryBudget, RetryRules
 from simgrant.ports.vectors import VectorRequest
+
+REQUEST = VectorRequest("red", Imsi("001010000000001"), Variant.AKA)
+AWAY = PeerUnavailable("gone", for_operator="it is gone")
+
+
+class Clock:
+    """A time that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.at = 1000.0
+
+    def now(self) -> float:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at
 
 
 class Source:
-    """Says who it is in its XRES."""
+    """Says who it is in its XRES, or raises what it is told to."""
 
-    def __init__(self, name: bytes) -> None:
+    def __init__(self, name: str, fails: EcsError | None = None) -> None:
         self.name = name
-        self.asked: list[tuple[VectorRequest, float]] = []
+        self.fails = fails
+        self.asked: list[float] = []
+        self.waits: asyncio.Event | None = None
 
     async def fetch(self, request: VectorRequest, *, deadline: float) -> AuthVector:
-        self.asked.append((request, deadline))
-        return AuthVector(bytes(16), bytes(16), self.name, bytes(16), bytes(16))
+        assert request.tenant == "red"
+        self.asked.append(deadline)
+        if self.waits is not None:
+            await self.waits.wait()
+        if self.fails is not None:
+            raise self.fails
+        return AuthVector(bytes(16), bytes(16), self.name.encode(), bytes(16), bytes(16))
 
 
-async def test_a_tenant_is_asked_for_where_its_sims_are() -> None:
-    red, rest = Source(b"red."), Source(b"rest")
-    sources = VectorSources({"red": red}, rest)
-    for tenant, name in (("red", b"red."), ("blue", b"rest"), ("default", b"rest")):
-        request = VectorRequest(tenant, Imsi("001010000000001"), Variant.AKA)
-        vector = await sources.fetch(request, deadline=17.0)
-        assert vector.xres == name
-        source = red if tenant == "red" else rest
-        assert source.asked[-1] == (request, 17.0)
+@dataclass
+class World:
+    """Sources ``aaaa``, ``bbbb`` and ``cccc``, asked in this order."""
+
+    clock: Clock = field(default_factory=Clock)
+    states: list[tuple[str, SourceState, str]] = field(default_factory=list)
+    results: list[tuple[str, Result]] = field(default_factory=list)
+    a: Source = field(default_factory=lambda: Source("aaaa"))
+    b: Source = field(default_factory=lambda: Source("bbbb"))
+    c: Source = field(default_factory=lambda: Source("cccc"))
+    budget: RetryBudget = field(default_factory=lambda: RetryBudget(RetryRules(reserve=1000)))
+
+    def changed(self, source: str, state: SourceState, reason: str) -> None:
+        self.states.append((source, state, reason))
+
+    def answered(self, source: str, result: Result, seconds: float) -> None:
+        assert seconds >= 0
+        self.results.append((source, result))
+
+    def opened(self, **limits: float) -> VectorSources:
+        found = {
+            each.name: Guarded(
+                Config(name=each.name, **limits),  # type: ignore[arg-type]
+                each,
+                watcher=self,
+                clock=self.clock,
+                chance=lambda: 0.5,
+            )
+            for each in (self.a, self.b, self.c)
+        }
+        routes = Routes([Route(name="all", sources=("aaaa", "bbbb", "cccc"), tenants=("red",))])
+        return VectorSources(
+            routes,
+            found,
+            clock=self.clock,
+            budget=self.budget,
+            rules=Rules(first_retry_s=15, longest_retry_s=100),
+        )
+
+
+async def ask(sources: VectorSources, within: float = 3.0) -> str:
+    deadline = 1000.0 + within
+    return (await sources.fetch(REQUEST, deadline=deadline)).xres.decode()
+
+
+async def refused(sources: VectorSources, kind: type[EcsError] = EcsError) -> EcsError:
+    with pytest.raises(kind) as raised:
+        await ask(sources)
+    return raised.value
+
+
+async def test_the_first_source_is_asked_and_has_its_share_of_the_time() -> None:
+    world = World()
+    assert await ask(world.opened()) == "aaaa"
+    assert world.a.asked == [pytest.approx(1000 + 2.95 / 3)]
+    assert not world.b.asked
+    assert world.results == [("aaaa", Result.VECTOR)]
+
+
+async def test_a_longest_wait_of_its_own_is_kept() -> None:
+    world = World()
+    assert await ask(world.opened(timeout_s=0.25)) == "aaaa"
+    assert world.a.asked == [1000.25]
+
+
+@pytest.mark.parametrize(
+    "fails", [AWAY, PeerTimeout("late"), PeerMisbehaved("nonsense")], ids=lambda each: each.reason
+)
+async def test_the_next_is_asked_where_one_cannot_answer(fails: EcsError) -> None:
+    world = World()
+    world.a.fails = fails
+    assert await ask(world.opened()) == "bbbb"
+    assert world.b.asked == [pytest.approx(1000 + 2.95 / 2)]
+    assert not world.c.asked
+
+
+@pytest.mark.parametrize(
+    "fails", [UnknownIdentity("nobody"), AuthenticationRejected("no")], ids=lambda each: each.reason
+)
+async def test_a_no_is_an_answer_and_nobody_else_is_asked(fails: EcsError) -> None:
+    world = World()
+    world.a.fails = fails
+    assert await refused(world.opened()) is fails
+    assert not world.b.asked
+    assert world.results == [("aaaa", Result.REFUSED)]
+
+
+async def test_where_all_fail_the_error_is_the_last_one_s_and_tells_of_each() -> None:
+    world = World()
+    world.a.fails, world.b.fails, world.c.fails = AWAY, PeerTimeout("late"), AWAY
+    error = await refused(world.opened(), PeerUnavailable)
+    assert (error.reason, error.for_operator) == ("gone", "it is gone; late; it is gone")
+    assert error.retry_after is None
+
+
+async def test_who_has_no_route_is_told_to_come_later_and_nobody_is_asked() -> None:
+    world = World()
+    other = VectorRequest("blue", REQUEST.imsi, Variant.AKA)
+    with pytest.raises(PeerUnavailable) as raised:
+        await world.opened().fetch(other, deadline=1003.0)
+    assert raised.value.reason == "no_route"
+    assert not world.results
+
+
+async def test_a_source_that_fails_is_left_alone_and_tried_after_a_pause() -> None:
+    world = World()
+    sources = world.opened(failures=3, pause_s=5)
+    world.a.fails = AWAY
+    for _ in range(10):
+        assert await ask(sources) == "bbbb"
+    assert len(world.a.asked) == 3
+    assert world.states[3:] == [("aaaa", SourceState.AWAY, "gone")]
+    world.a.fails = None
+    world.clock.at += 5.1
+    assert await ask(sources) == "aaaa"
+    assert world.states[4:] == [("aaaa", SourceState.OKAY, "it answers")]
+    assert await ask(sources) == "aaaa"
+
+
+@pytest.mark.parametrize(
+    "fails",
+    [PeerMisbehaved("one_sim"), UnknownIdentity("nobody"), AuthenticationRejected("no")],
+    ids=lambda each: each.reason,
+)
+async def test_no_sim_alone_makes_a_source_be_left_alone(fails: EcsError) -> None:
+    world = World()
+    sources = world.opened(failures=1)
+    world.a.fails = fails
+    for _ in range(5):
+        with contextlib.suppress(EcsError):
+            await ask(sources)
+    assert len(world.a.asked) == 5
+
+
+async def test_the_longer_all_are_away_the_later_is_come_back_told() -> None:
+    world = World()
+    sources = world.opened(failures=1, pause_s=5)
+    world.a.fails = world.b.fails = world.c.fails = AWAY
+    assert (await refused(sources)).retry_after == 15
+    world.clock.at += 4
+    error = await refused(sources)
+    assert (error.reason, error.retry_after) == ("circuit_open", 19)
+    world.clock.at += 10_000
+    assert (await refused(sources)).retry_after == 100
+    world.b.fails = None
+    world.clock.at += 6
+    sources_deadline = world.clock.at + 3
+    vector = await sources.fetch(REQUEST, deadline=sources_deadline)
+    assert vector.xres == b"bbbb"
+
+
+async def test_a_source_that_has_enough_to_do_is_passed_over() -> None:
+    world = World()
+    world.a.waits = asyncio.Event()
+    sources = world.opened(in_flight=2)
+    waiting = [asyncio.create_task(ask(sources)) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert len(world.a.asked) == 2
+    assert await ask(sources) == "bbbb"
+    world.a.waits.set()
+    assert await asyncio.gather(*waiting) == ["aaaa", "aaaa"]
+    assert await ask(sources) == "aaaa"
+    assert ("aaaa", Result.NOT_ASKED) in world.results
+
+
+async def test_a_source_that_says_nothing_costs_its_share_and_no_more() -> None:
+    world = World()
+    world.a.waits = asyncio.Event()
+    assert await ask(world.opened(), within=0.03) == "bbbb"
+    assert world.results == [("aaaa", Result.TIMEOUT), ("bbbb", Result.VECTOR)]
+
+
+async def test_a_caller_who_goes_away_holds_nothing_up_and_blames_nobody() -> None:
+    world = World()
+    world.a.waits = asyncio.Event()
+    sources = world.opened(in_flight=1, failures=1)
+    task = asyncio.create_task(ask(sources))
+    await asyncio.sleep(0)
+    assert world.a.asked
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    world.a.waits.set()
+    assert await ask(sources) == "aaaa"
+    assert len(world.states) == 3
+
+
+async def test_requests_sent_again_are_a_share_of_all_and_those_never_sent_are_free() -> None:
+    world = World(budget=RetryBudget(RetryRules(share=0.1, reserve=2)))
+    world.a.fails = AWAY
+    sources = world.opened(failures=5, pause_s=5)
+    told: list[str] = []
+    for _ in range(8):
+        try:
+            told.append(await ask(sources))
+        except PeerUnavailable as error:
+            told.append(error.reason)
+    # Two from the reserve; then none; and as soon as the first is left alone, every one again.
+    assert told == ["bbbb", "bbbb", "gone", "gone", "gone", "bbbb", "bbbb", "bbbb"]
+
+
+@pytest.mark.parametrize("late", [PeerTimeout, PeerUnavailable])
+def test_what_is_told_keeps_its_kind(late: Callable[[str], EcsError]) -> None:
+    world = World()
+    world.a.fails = world.b.fails = world.c.fails = late("x")
+    error = asyncio.run(refused(world.opened()))
+    assert type(error) is late

@@ -16,6 +16,7 @@ NOBODY = "http://127.0.0.1:9/"
     ("arguments", "says"),
     [
         (("otp",), "otp needs an --msisdn"),
+        (("scan", "--delete-old"), "--delete-old needs --old-iccid and --smdp-books"),
         (("scan", "--eid", EID[:-1]), "Eid must have 32"),
         (("scan", "--imei", IMEI[:-1]), "the IMEI has not 15 digits"),
         (("scan", "--imsi", "262010000000001"), "names no demonstration SIM"),

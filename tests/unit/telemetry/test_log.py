@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from simgrant.domain.trail import Trail
 from simgrant.telemetry.log import console_line
-from simgrant.telemetry.record import NoticeRecord, instant, push_notice, push_trail
+from simgrant.telemetry.record import (
+    NetworkRecord,
+    NoticeRecord,
+    instant,
+    push_network,
+    push_notice,
+    push_trail,
+)
 
 AT = 1_795_000_000.25
 
@@ -32,3 +39,20 @@ def test_a_notice_is_one_line() -> None:
     )
     line = console_line(push_notice(record))
     assert line == b"11:06:40.250 notice fcm    ap2004               refused sender_mismatch"
+
+
+def test_what_the_network_told_is_one_line() -> None:
+    record = NetworkRecord(
+        at=instant(AT),
+        request_id="e1",
+        tenant="default",
+        event="network",
+        outcome="revoke",
+        subscriber_ref="00",
+        told="s6a_cancel_location",
+        told_at=instant(AT - 1),
+        peer="hss",
+        cause="subscription_withdrawal",
+    )
+    line = console_line(push_network(record))
+    assert line == b"11:06:40.250 network s6a_cancel_location subscription_withdrawal revoke"

@@ -10,18 +10,21 @@ from __future__ import annotations
 from typing import Final
 
 from simgrant.eap.packet import Variant
-from simgrant.links.diameter.connection import Handlers
-from simgrant.links.diameter.hss import UNKNOWN_USER, HssVectors, Interface
+from simgrant.links.diameter.events import Tell, Tells
+from simgrant.links.diameter.hss import HssVectors, Interface
 from simgrant.links.diameter.node import DiameterNode, RouteConfig
 from simgrant.nouns import named_noun
 from simgrant.wire.diameter.cx import APPLICATION, Command, pull_item, push_fixed, push_request
+from simgrant.wire.diameter.told import pull_change, pull_deregistration
 from simgrant.wire.diameter.vectors import Scheme
 
-HANDLERS: Final[Handlers] = {
-    (APPLICATION, Command.REGISTRATION_TERMINATION): lambda _: UNKNOWN_USER,
-    (APPLICATION, Command.PUSH_PROFILE): lambda _: UNKNOWN_USER,
+HANDLERS: Final[Tells] = {
+    (APPLICATION, Command.REGISTRATION_TERMINATION): Tell(
+        name="cx_registration_termination", pull=pull_deregistration
+    ),
+    (APPLICATION, Command.PUSH_PROFILE): Tell(name="cx_push_profile", pull=pull_change),
 }
-"""What an HSS may ask, and the answer."""
+"""What an HSS may tell."""
 
 
 @named_noun

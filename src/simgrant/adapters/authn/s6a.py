@@ -11,24 +11,28 @@ from __future__ import annotations
 from typing import Final
 
 from simgrant.eap.packet import Variant
-from simgrant.links.diameter.connection import Handlers
-from simgrant.links.diameter.hss import UNKNOWN_USER, HssVectors, Interface
+from simgrant.links.diameter.events import DONE, Tell, Tells
+from simgrant.links.diameter.hss import HssVectors, Interface
 from simgrant.links.diameter.node import DiameterNode, RouteConfig
 from simgrant.nouns import named_noun
-from simgrant.spec.diameter import IETF
-from simgrant.wire.diameter.base import Result
 from simgrant.wire.diameter.s6a import APPLICATION, Command, pull_item, push_fixed, push_request
+from simgrant.wire.diameter.told import pull_cancellation, pull_change
 from simgrant.wire.diameter.vectors import Scheme
 
-_DONE: Final = (IETF, Result.SUCCESS)
-HANDLERS: Final[Handlers] = {
+HANDLERS: Final[Tells] = {
     # Who is not here need not be cancelled (TS 29.272 §5.2.1.2.2); a reset is about no user.
-    (APPLICATION, Command.CANCEL_LOCATION): lambda _: _DONE,
-    (APPLICATION, Command.RESET): lambda _: _DONE,
-    (APPLICATION, Command.INSERT_SUBSCRIBER_DATA): lambda _: UNKNOWN_USER,
-    (APPLICATION, Command.DELETE_SUBSCRIBER_DATA): lambda _: UNKNOWN_USER,
+    (APPLICATION, Command.CANCEL_LOCATION): Tell(
+        name="s6a_cancel_location", pull=pull_cancellation, unknown=DONE
+    ),
+    (APPLICATION, Command.RESET): Tell(name="s6a_reset", pull=None, unknown=DONE),
+    (APPLICATION, Command.INSERT_SUBSCRIBER_DATA): Tell(
+        name="s6a_insert_subscriber_data", pull=pull_change
+    ),
+    (APPLICATION, Command.DELETE_SUBSCRIBER_DATA): Tell(
+        name="s6a_delete_subscriber_data", pull=pull_change
+    ),
 }
-"""What an HSS may ask, and the answer."""
+"""What an HSS may tell."""
 
 
 @named_noun

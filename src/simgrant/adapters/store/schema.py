@@ -350,3 +350,19 @@ esim_claim = _table(
 """By which eUICC and which device (``subject``) each order was made; holder is the IMSI of the
 order. The row with an empty order_id is the subject's own, which two who order at once wait for."""
 Index("ix_esim_claim_holder", esim_claim.c.tenant, esim_claim.c.holder)
+
+network_event = _table(
+    "network_event",
+    "tenant imsi name effect",
+    _text("tenant"),
+    _text("imsi"),
+    _text("name"),
+    _text("effect"),
+    _big("at"),
+    _text("cause"),
+    _text("peer"),
+    _big("times"),
+    _small("shard"),
+)
+"""What core networks told and nobody acted upon yet; a row for each of its kind and effect."""
+Index("ix_network_event_shard", network_event.c.shard, network_event.c.at)

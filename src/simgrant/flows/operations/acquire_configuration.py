@@ -11,9 +11,6 @@ from simgrant.flows.operations.operation import Done, Means, Refused, Task, from
 from simgrant.spec.ids import AppId
 from simgrant.wire.document import Characteristic, CharacteristicList, Item, Parm
 
-_HIDDEN = frozenset({OrderState.AT_PORTAL})
-"""Nobody knows yet what they will be."""
-
 
 async def run(task: Task, means: Means) -> Done | Refused:
     """Return every configuration that is asked for; nothing at all where there is none.
@@ -48,7 +45,8 @@ async def run(task: Task, means: Means) -> Done | Refused:
 async def _wanted(task: Task, means: Means) -> list[Order]:
     prefix = esim.prefix_of(task)
     known = transfers.of_holder(task, (await esim.orders(task, means)).values())
-    there = [order for order in known if order.state not in _HIDDEN]
+    # Of what is asked on a page nobody knows yet what it will be, but for what is there already.
+    there = [each for each in known if each.state is not OrderState.AT_PORTAL or each.handed_in]
     iccid = esim.iccid_in(task, f"{prefix}_iccid", "terminal_iccid")
     if iccid is not None:
         return [order for order in there if order.iccid == iccid]

@@ -8,7 +8,7 @@ from simgrant.domain.order import Activated, Deactivated, OutOfOrder
 from simgrant.errors import Conflict
 from simgrant.flows import esim
 from simgrant.flows.operations.operation import Done, Means, Refused, Task, from_table
-from simgrant.spec.ids import OperationResult, OperationType
+from simgrant.spec.ids import AppId, OperationResult, OperationType
 
 _EVENTS: Mapping[str, type[Activated | Deactivated]] = {
     str(int(OperationType.ACTIVATE_SERVICE)): Activated,
@@ -21,7 +21,9 @@ async def run(task: Task, means: Means) -> Done | Refused:
     event = _EVENTS.get(task.ask.value("operation_type"))
     if event is None:
         return Refused(OperationResult.INVALID_OPERATION, "operation_type")
+    wanted = ("companion_terminal_service",) if task.app_id == AppId.ODSA_COMPANION else ()
     try:
+        doubts = esim.look_for(wanted, task, means)
         iccid = esim.iccid_in(
             task, "companion_terminal_iccid", "target_terminal_iccid", "terminal_iccid"
         )
@@ -33,13 +35,12 @@ async def run(task: Task, means: Means) -> Done | Refused:
     else:
         return Refused(OperationResult.INVALID_PARAMETER, "no profile of this line is meant")
     try:
-        return esim.service_status(
-            await means.esim.ordering.happens(esim.kept(task, order), event())
-        )
+        now = await means.esim.ordering.happens(esim.kept(task, order), event())
     except OutOfOrder as error:
         return Refused(OperationResult.INVALID_OPERATION, str(error))
     except Conflict as error:
         return Refused(OperationResult.GENERAL_ERROR, error.reason)
+    return esim.noted(esim.service_status(now), doubts)
 
 
 OPERATION = from_table(__name__, run)

@@ -33,6 +33,8 @@ from simgrant.spec.ids import AppId, OperationResult, OperationType, Subscriptio
 
 _LENT = frozenset({OperationType.TRANSFER, OperationType.UPDATE})
 """What a temporary token is good for: the line moves, and the new phone says that it has it."""
+_BEGINS = frozenset({OperationType.SUBSCRIBE, OperationType.TRANSFER})
+"""What a companion is activated by."""
 
 
 async def run(task: Task, means: Means) -> Done | Refused:
@@ -47,7 +49,8 @@ async def run(task: Task, means: Means) -> Done | Refused:
     try:
         if task.lent is not None:
             _require_device(task)
-        return await do(task, means)
+        doubts = esim.look_for(_wanted(task, number), task, means)
+        return esim.noted(await do(task, means), doubts)
     except BadParameter as error:
         return esim.bad_parameter(error)
     except OutOfOrder as error:
@@ -202,6 +205,14 @@ async def _meant(task: Task, means: Means) -> Order:
         if order.device.terminal_id == device.terminal_id:
             return order
     raise BadParameter("this device has no profile of this line")
+
+
+def _wanted(task: Task, number: int) -> tuple[str, ...]:
+    """Return what TS.43 wants of a companion; watches leave some of it out (Table 27)."""
+    if task.app_id != AppId.ODSA_COMPANION:
+        return ()
+    always = ("companion_terminal_vendor", "companion_terminal_eid")
+    return (*always, "companion_terminal_friendly_name") if number in _BEGINS else always
 
 
 def _require_device(task: Task) -> None:

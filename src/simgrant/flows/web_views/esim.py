@@ -12,7 +12,7 @@ from simgrant.domain.order import Chosen as OrderChosen
 from simgrant.domain.policy import Result
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.domain.visit import Settlement, Step
-from simgrant.flows.esim_means import OldProfile
+from simgrant.flows.esim_means import OldProfile, is_told_by_address
 from simgrant.flows.esim_pages import ERROR, NOT_ENABLED, PLAN, SELECTS
 from simgrant.flows.web_views.web_view import (
     DO,
@@ -146,6 +146,7 @@ def _choices(matter: Matter, order: Order) -> Choices:
         return Choices(plans=line.plans_instead(order), instead=True)
     selects = SELECTS in matter.about and bool(matter.movable)
     new = order.kind is Kind.SUBSCRIBE and order.old_iccid is None and not selects
+    new = new and not order.handed_in
     lines = () if companion else (Movable(_SIM),)
     return Choices(
         plans=line.plans if new and len(line.plans) > 1 else (),
@@ -193,9 +194,12 @@ def _end(case: Case, matter: Matter, order: Order) -> Screen:
         case OrderState.RELEASED if order.iccid is not None:
             if selected and order.old_iccid is not None:
                 return Selected(order.old_iccid.digits, order.old_terminal_id)
-            if matter.line is not None and matter.line.by_address:
+            if is_told_by_address(matter.line, order):
                 return Ready(address=matter.address, iccid=order.iccid.digits)
-            return Ready(push_activation_code(ActivationCode(matter.address, order.matching_id)))
+            code = ActivationCode(
+                matter.address, order.matching_id, order.code_oid, order.code_confirmed
+            )
+            return Ready(push_activation_code(code))
         case OrderState.ACTIVE | OrderState.INACTIVE:
             return Later(installed=True)
         case OrderState.DELETING if order.old_iccid is not None:

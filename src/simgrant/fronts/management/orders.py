@@ -74,6 +74,7 @@ class _Add(_Profile, forbid_unknown_fields=True, kw_only=True):
     model: Annotated[str, _SHORT] = ""
     service: Literal["SharedNumber", "DiffNumber", "FamilyNumber"] = "SharedNumber"
     plan: Annotated[str, _SHORT] = ""
+    ask: Literal["nothing", "confirmation", "pin", "page"] = "nothing"
 
 
 class _Refused(Exception):
@@ -182,6 +183,7 @@ class OrderCalls:
             profile=profile,
             service=add.service,
             plan=add.plan,
+            ask=add.ask,
         )
         return _shown(Kept(desk.tenant, line.imsi, made))
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, cast
 
 from simgrant.nouns import Word, noun
 from simgrant.spec.diameter import IETF
+from simgrant.telemetry.log import say_fault
 from simgrant.wire.diameter.avps import DISCONNECT_CAUSE
 from simgrant.wire.diameter.base import (
     COMMON,
@@ -38,11 +39,15 @@ from simgrant.wire.diameter.message import (
 )
 from simgrant.wire.diameter.stream import Splitter
 
-Handler = Callable[[Message], tuple[int, int]]
-"""Answers a request of the peer with vendor and code of a result."""
+Handler = Callable[[Message], Awaitable[tuple[int, int]]]
+"""Answers a request of the peer with vendor and code of a result; BadDiameter."""
 Handlers = Mapping[tuple[int, int], Handler]
 """By application and command."""
 
+_ANSWER_S: Final = 2.0
+"""Seconds that a handler has: to an HSS, an answer that says no is better than none."""
+_MOST_ASKED: Final = 100
+"""Requests of one peer that are under way at a time; to more it is said that we are busy."""
 _LEAVE_S: Final = 2.0
 """Seconds that a peer which said good-bye has to close, before we do."""
 
@@ -82,6 +87,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._reason = ""
         self._is_full = False
+        self._answering: set[asyncio.Task[None]] = set()
         self.strays = 0
         """Answers that nobody waits for: too late, or never asked for."""
         self.cause: int | None = None
@@ -191,6 +197,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End, and tell everybody."""
         self.is_over = True
+        for task in self._answering:
+            task.cancel()
         for future in self._waiting.values():
             if not future.done():
                 future.set_result(Ended.LOST)
@@ -216,9 +224,36 @@ class Connection(asyncio.Protocol):
 
     def _asked(self, header: Header, data: bytes) -> None:
         try:
-            told = self._answer(pull_message(data))
+            asked = pull_message(data)
+            handler = self._handlers.get((header.application, header.command))
+            if handler is None:
+                self._tell(self._answer(asked))
+            elif len(self._answering) >= _MOST_ASKED:
+                self._tell(answer_with(self._node, asked, IETF, Result.TOO_BUSY))
+            else:
+                task = self._loop.create_task(self._handle(handler, asked))
+                self._answering.add(task)
+                task.add_done_callback(self._answering.discard)
         except BadDiameter as error:
-            told = answer_fault(self._node, Message(header, Avps([])), error.fault, str(error))
+            self._tell(answer_fault(self._node, Message(header, Avps([])), error.fault, str(error)))
+
+    async def _handle(self, handler: Handler, asked: Message) -> None:
+        """Let a handler answer, and answer in its place where it does not."""
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                told = answer_with(self._node, asked, *await handler(asked))
+        except BadDiameter as error:
+            told = answer_fault(self._node, asked, error.fault, str(error))
+        except TimeoutError:
+            told = answer_with(self._node, asked, IETF, Result.UNABLE_TO_COMPLY)
+        except Exception as error:
+            # A fault of ours must not leave the peer waiting.
+            say_fault(error)
+            told = answer_with(self._node, asked, IETF, Result.UNABLE_TO_COMPLY)
+        self._tell(told)
+
+    def _tell(self, told: bytes) -> None:
+        """Send an answer."""
         if self._is_full:
             # It asks and does not read what it is told: answers would pile up.
             self.close("it does not read")
@@ -238,9 +273,6 @@ class Connection(asyncio.Protocol):
                 return answer_with(self._node, asked, IETF, Result.SUCCESS)
             case Command.CAPABILITIES_EXCHANGE:
                 return answer_with(self._node, asked, IETF, Result.UNABLE_TO_COMPLY)
-        handler = self._handlers.get((header.application, header.command))
-        if handler is not None:
-            return answer_with(self._node, asked, *handler(asked))
         known = header.application in self._node.applications
         refusal = Result.COMMAND_UNSUPPORTED if known else Result.APPLICATION_UNSUPPORTED
         return answer_with(self._node, asked, IETF, refusal)

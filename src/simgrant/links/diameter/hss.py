@@ -1,8 +1,8 @@
 """Vectors from an HSS, over any of its interfaces: the question, whose answer it is, what no means.
 
 An interface says what its requests look like; everything else is the same for all of them. We are
-nobody's serving node: nothing is registered, and what an HSS tells about registrations is answered
-as by somebody who has none.
+nobody's serving node: nothing is registered. What an HSS tells by itself is heard all the same
+(``events``).
 """
 
 from __future__ import annotations
@@ -22,14 +22,12 @@ from simgrant.errors import (
 from simgrant.links.diameter.node import DiameterNode, RouteConfig
 from simgrant.nouns import named_noun
 from simgrant.ports.vectors import VectorRequest
-from simgrant.spec.diameter import TGPP, result_name
+from simgrant.spec.diameter import result_name
 from simgrant.wire.diameter.avps import SESSION_ID
 from simgrant.wire.diameter.message import Avps, BadDiameter
 from simgrant.wire.diameter.vectors import Brought, Scheme, Wanted
 
 _SCHEMES: Final = frozenset(Scheme)
-UNKNOWN_USER: Final = (TGPP, 5001)
-"""What an HSS is answered that asks or tells something of a user: there is none here."""
 
 
 @named_noun

@@ -16,11 +16,13 @@ from dataclasses import field
 from typing import Final
 
 from simgrant.errors import PeerMisbehaved, PeerTimeout, PeerUnavailable
-from simgrant.links.diameter.connection import Connection, Ended, Handlers
+from simgrant.links.diameter.connection import Connection, Ended
+from simgrant.links.diameter.events import Nobody, Tells, answering
 from simgrant.links.diameter.peer import Peer, PeerConfig, State, Watcher
 from simgrant.links.retry import Breaker, RetryBudget, RetryRules
 from simgrant.nouns import named_noun, noun
 from simgrant.ports.clock import Clock
+from simgrant.ports.network_events import NetworkEvents
 from simgrant.spec.diameter import IETF, dictionary
 from simgrant.wire.diameter.base import Node, Result, pull_result
 from simgrant.wire.diameter.message import (
@@ -84,8 +86,11 @@ class DiameterNode:
         *,
         watcher: Watcher,
         clock: Clock,
-        handlers: Handlers,
+        handlers: Tells,
+        events: NetworkEvents | None = None,
     ) -> None:
+        """Take what peers may tell, and who takes it over; None = nobody is known here."""
+        heard = events or Nobody()
         self.node = node
         self._watcher = watcher
         self._clock = clock
@@ -95,7 +100,11 @@ class DiameterNode:
         self._sessions = itertools.count()
         self._peers = {
             config.name: Peer(
-                config, node, handlers, watcher=watcher, end_to_end=self._next_end_to_end
+                config,
+                node,
+                answering(handlers, heard, config.name),
+                watcher=watcher,
+                end_to_end=self._next_end_to_end,
             )
             for config in peers
         }

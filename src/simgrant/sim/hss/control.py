@@ -9,21 +9,31 @@ JSON over plain HTTP, on loopback only. What cannot be done is 400 or 404 with a
 | GET, PUT, DELETE /fault | shows, sets, ends what is done wrong |
 | POST /good-bye | tells everybody who is connected to disconnect |
 | POST /drop | breaks every connection |
-| POST /profile-changed | tells everybody (Push-Profile) that the profile of ``user`` changed |
+| POST /profile-changed | tells everybody that the profile of ``user`` changed: Push-Profile, \
+over s6a Insert-Subscriber-Data |
+| POST /terminated | tells everybody that ``user`` has ended: Registration-Termination or \
+Cancel-Location, with ``reason``, its number (0 and 2 by default: for good) |
+| GET /told | lists the results of what everybody was told, the newest last |
+
+``interface`` of what is told is `swx`, `cx` or `s6a`, by default `swx`.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from simgrant.sim.hss.faults import Fault, Plan
 from simgrant.sim.hss.server import HssServer
 from simgrant.sim.push.web import Answer, Request, WebServer
-from simgrant.wire.diameter.swx import Command
+from simgrant.spec.diameter import result_name
+from simgrant.wire.diameter import cx, s6a, swx
+from simgrant.wire.diameter.avps import CANCELLATION_TYPE, DEREGISTRATION_REASON, REASON_CODE
+from simgrant.wire.diameter.base import pull_result
+from simgrant.wire.diameter.told import CancellationType, DeregistrationReason
 
 _JSON: Final = (("content-type", "application/json"),)
 _U32: Final = (1 << 32) - 1
@@ -39,6 +49,11 @@ class _Play(msgspec.Struct, forbid_unknown_fields=True):
 
 class _User(msgspec.Struct, forbid_unknown_fields=True):
     user: str
+    interface: Literal["swx", "cx", "s6a"] = "swx"
+
+
+class _Ended(_User, forbid_unknown_fields=True):
+    reason: Annotated[int, msgspec.Meta(ge=0, le=_U32)] | None = None
 
 
 class Control:
@@ -58,6 +73,8 @@ class Control:
                     return _json([each.as_json() for each in server.seen])
                 case "GET", "/peers":
                     return _json([link.peer for link in server.connections])
+                case "GET", "/told":
+                    return _json([result_name(*pull_result(each.avps)) for each in server.told])
                 case "GET", "/fault":
                     return self._fault()
                 case "DELETE", "/fault":
@@ -77,7 +94,12 @@ class Control:
                     server.drop()
                     return _json([])
                 case "POST", "/profile-changed":
-                    server.push(Command.PUSH_PROFILE, _read(request, _User).user)
+                    changed: _User = _read(request, _User)
+                    tell_changed(server, changed.user, changed.interface)
+                    return _json([link.peer for link in server.connections])
+                case "POST", "/terminated":
+                    ended: _Ended = _read(request, _Ended)
+                    tell_ended(server, ended.user, ended.interface, ended.reason)
                     return _json([link.peer for link in server.connections])
         except ValueError as error:
             return Answer(400, (("content-type", "text/plain"),), f"{error}\n".encode())
@@ -86,6 +108,28 @@ class Control:
     def _fault(self) -> Answer:
         plan = self._server.plan
         return _json(None if plan is None else asdict(plan))
+
+
+def tell_changed(server: HssServer, user: str, interface: str) -> None:
+    """Tell everybody that the profile of a user changed."""
+    if interface == "s6a":
+        server.push(s6a.Command.INSERT_SUBSCRIBER_DATA, user, s6a.APPLICATION)
+    else:
+        application = swx.APPLICATION if interface == "swx" else cx.APPLICATION
+        server.push(swx.Command.PUSH_PROFILE, user, application)
+
+
+def tell_ended(server: HssServer, user: str, interface: str, reason: int | None = None) -> None:
+    """Tell everybody that a user has ended, for good or by the number of a reason."""
+    if interface == "s6a":
+        kind = CancellationType.SUBSCRIPTION_WITHDRAWAL if reason is None else reason
+        own = CANCELLATION_TYPE.push(kind)
+        server.push(s6a.Command.CANCEL_LOCATION, user, s6a.APPLICATION, own=own)
+        return
+    why = DeregistrationReason.PERMANENT_TERMINATION if reason is None else reason
+    own = DEREGISTRATION_REASON.wrap(REASON_CODE.push(why))
+    application = swx.APPLICATION if interface == "swx" else cx.APPLICATION
+    server.push(swx.Command.REGISTRATION_TERMINATION, user, application, own=own)
 
 
 def _read(request: Request, kind: type[Any]) -> Any:

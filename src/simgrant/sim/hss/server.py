@@ -133,7 +133,7 @@ class HssServer:
     async def up(self) -> None:
         """Listen; the port is known afterwards."""
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: Link(self), self.address, self.port, ssl=self._tls
+            self.link, self.address, self.port, ssl=self._tls
         )
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -167,11 +167,18 @@ class HssServer:
             link.ask(Command.DISCONNECT_PEER, COMMON, push_disconnect(self.node, cause))
 
     def push(
-        self, command: int, user_name: str, application: int = APPLICATION, *, to: str = ""
+        self,
+        command: int,
+        user_name: str,
+        application: int = APPLICATION,
+        *,
+        own: bytes = b"",
+        to: str = "",
     ) -> None:
         """Ask something about a user, such as Push-Profile: everybody who is connected.
 
-        ``to`` is who is meant, by way of the first connection, where that is a relay.
+        ``own`` are AVPs that the command has besides. ``to`` is who is meant, by way of the first
+        connection, where that is a relay.
         """
         for link in self.connections[:1] if to else self.connections:
             avps = b"".join(
@@ -183,9 +190,14 @@ class HssServer:
                     DESTINATION_HOST.push(to or link.peer),
                     DESTINATION_REALM.push(self.node.realm),
                     USER_NAME.push(user_name),
+                    own,
                 )
             )
             link.ask(command, application, avps)
+
+    def link(self) -> Link:
+        """Return a new connection."""
+        return Link(self)
 
     # --- used by connections ---------------------------------------------------------
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simgrant.adapters.authn.swx import HANDLERS
-from simgrant.links.diameter.connection import Connection, Ended, Hooks
+from simgrant.adapters.authn import swx as adapter
+from simgrant.links.diameter import connection
+from simgrant.links.diameter.connection import Connection, Ended, Handlers, Hooks
+from simgrant.links.diameter.events import Nobody, answering
 from simgrant.spec.diameter import IETF
 from simgrant.wire.diameter import swx
 from simgrant.wire.diameter.avps import USER_NAME
@@ -17,6 +20,7 @@ from simgrant.wire.diameter.base import pull_result
 from simgrant.wire.diameter.message import (
     MOST_BYTES,
     Header,
+    Message,
     pull_header,
     pull_message,
     push_message,
@@ -26,6 +30,7 @@ from simgrant.wire.diameter.stream import Splitter
 from tests.unit.links.diameter.world import US
 from tests.vectors import load
 
+HANDLERS = answering(adapter.HANDLERS, Nobody(), "hss")
 MESSAGES = [bytes.fromhex(case["message"]) for case in load("diameter")]
 
 
@@ -50,7 +55,7 @@ class Wire(asyncio.Transport):
 class Open:
     """An open connection, and what its owner was told."""
 
-    def __init__(self) -> None:
+    def __init__(self, handlers: Handlers | None = None) -> None:
         self.told: list[str] = []
         self.wire = Wire()
         hooks = Hooks(
@@ -58,7 +63,7 @@ class Open:
             lambda: self.told.append("answered"),
             self.told.append,
         )
-        self.connection = Connection(US, HANDLERS, hooks)
+        self.connection = Connection(US, handlers or HANDLERS, hooks)
         self.connection.connection_made(self.wire)
 
 
@@ -70,6 +75,8 @@ def play(*chunks: bytes) -> Open:
         for chunk in chunks:
             if not made.wire.aborted:
                 made.connection.data_received(chunk)
+        # What is told is answered by tasks.
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
         return made
 
     return asyncio.run(played())
@@ -142,3 +149,74 @@ def test_nothing_is_sent_over_a_connection_that_is_over() -> None:
         return await made.connection.ask(303, swx.APPLICATION, b"", end_to_end=1, within=5)
 
     assert asyncio.run(asked()) is Ended.LOST
+
+
+PUSHED = request(
+    305, swx.APPLICATION, USER_NAME.push("001010000000001"), hop_by_hop=7, end_to_end=8
+)
+
+
+async def results(made: Open) -> list[tuple[int, int]]:
+    """Return what was answered once all is that can be."""
+    await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
+    return sent(made)
+
+
+def sent(made: Open) -> list[tuple[int, int]]:
+    return [pull_result(pull_message(each).avps) for each in Splitter().feed(made.wire.sent)]
+
+
+async def test_whose_handler_takes_too_long_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "_ANSWER_S", 0.0)
+
+    async def forever(_: Message) -> tuple[int, int]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    made = Open({(swx.APPLICATION, 305): forever})
+    made.connection.data_received(PUSHED)
+    assert await results(made) == [(IETF, 5012)]
+
+
+async def test_a_fault_of_ours_is_answered_and_not_repeated_to_the_peer() -> None:
+    async def broken(_: Message) -> tuple[int, int]:
+        raise RuntimeError("of ours")
+
+    made = Open({(swx.APPLICATION, 305): broken})
+    made.connection.data_received(PUSHED)
+    assert await results(made) == [(IETF, 5012)]
+    assert b"of ours" not in made.wire.sent
+
+
+async def test_who_tells_more_than_we_can_keep_hears_that_we_are_busy() -> None:
+    kept = asyncio.Event()
+
+    async def slow(_: Message) -> tuple[int, int]:
+        await kept.wait()
+        return IETF, 2001
+
+    made = Open({(swx.APPLICATION, 305): slow})
+    made.connection.data_received(PUSHED * 130)
+    assert sent(made) == [(IETF, 3004)] * 30
+    kept.set()
+    assert (await results(made))[30:] == [(IETF, 2001)] * 100
+
+
+async def test_what_is_under_way_ends_with_the_connection() -> None:
+    began, ended = asyncio.Event(), asyncio.Event()
+
+    async def forever(_: Message) -> tuple[int, int]:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        raise AssertionError
+
+    made = Open({(swx.APPLICATION, 305): forever})
+    made.connection.data_received(PUSHED)
+    async with asyncio.timeout(20):
+        await began.wait()
+        made.connection.connection_lost(None)
+        await ended.wait()
+    assert made.wire.sent == b""

@@ -16,6 +16,7 @@ from simgrant.links.diameter.node import DiameterNode, Route, RouteConfig, Told
 from simgrant.links.diameter.peer import PeerConfig, State
 from simgrant.links.diameter.watchdog import WatchdogRules
 from simgrant.links.retry import RetryRules
+from simgrant.ports.network_events import NetworkEvents
 from simgrant.sim.hss.auc import Auc
 from simgrant.sim.hss.server import HssServer
 from simgrant.sim.sims import demo_sims
@@ -138,6 +139,7 @@ async def world(
     patience_s: float = 5.0,
     route_retry: RetryRules | None = None,
     wait: bool = True,
+    events: NetworkEvents | None = None,
     **of_all: Any,
 ) -> AsyncIterator[World]:
     """Run HSSs and a node that is connected to all of them. ``peers`` changes each's settings."""
@@ -151,7 +153,7 @@ async def world(
         peer_config(hss, number, **{**of_all, **(peers[number] if peers else {})})
         for number, hss in enumerate(found)
     ]
-    node = DiameterNode(US, configs, watcher=diary, clock=clock, handlers=HANDLERS)
+    node = DiameterNode(US, configs, watcher=diary, clock=clock, handlers=HANDLERS, events=events)
     route = RouteConfig(
         name="home",
         peers=tuple(each.name for each in configs),

@@ -17,7 +17,7 @@ from zlib import crc32
 
 from simgrant.nouns import noun
 
-REVISION = "0012"
+REVISION = "0013"
 """The schema that these statements are for; a test holds it against the migrations."""
 
 TABLES = (
@@ -39,6 +39,7 @@ TABLES = (
     "enterprise",
     "line_mark",
     "esim_claim",
+    "network_event",
 )
 """Those of every engine."""
 
@@ -842,3 +843,32 @@ RETURNING 1
 """
 
 MARKS_FORGOTTEN = "DELETE FROM line_mark WHERE tenant = ?1 AND imsi = ?2"
+
+# --- what core networks told ------------------------------------------------------------------
+
+EVENT_PUT = """
+INSERT INTO network_event (tenant, imsi, name, effect, at, cause, peer, times, shard)
+SELECT tenant, imsi, ?3, ?4, ?5, ?6, ?7, 1, ?8 FROM subscription
+WHERE tenant = ?1 AND imsi = ?2 AND status <> 'removed'
+ON CONFLICT (tenant, imsi, name, effect) DO UPDATE SET
+    at = excluded.at, cause = excluded.cause, peer = excluded.peer,
+    times = network_event.times + 1
+RETURNING 1
+"""
+
+EVENT_SHARDS = f"""
+SELECT shard FROM ({_SHARD_NUMBERS}) AS numbers
+WHERE EXISTS (SELECT 1 FROM network_event WHERE network_event.shard = numbers.shard)
+"""
+
+EVENTS_WAITING = """
+SELECT tenant, imsi, name, effect, cause, peer, at, times FROM network_event
+WHERE shard = ?1 ORDER BY at LIMIT ?2
+"""
+
+EVENT_TAKEN = """
+DELETE FROM network_event WHERE tenant = ?1 AND imsi = ?2 AND name = ?3 AND effect = ?4
+RETURNING tenant, imsi, name, effect, cause, peer, at, times
+"""
+
+EVENTS_FORGOTTEN = "DELETE FROM network_event WHERE tenant = ?1 AND imsi = ?2"

@@ -17,6 +17,7 @@ from typing import Any
 
 from simgrant.adapters.store.sql import orders, rows, statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run, RunMany
+from simgrant.adapters.store.sql.inbox import SqlInbox
 from simgrant.adapters.store.sql.orders import SqlOrders
 from simgrant.adapters.store.sql.pins import SqlPins
 from simgrant.adapters.store.sql.records import Records
@@ -90,6 +91,7 @@ class SqlStore:
         self._records = records
         self.orders = SqlOrders(engine)
         self.pins = SqlPins(engine)
+        self.inbox = SqlInbox(engine)
 
     # --- the device path -------------------------------------------------
 
@@ -470,6 +472,7 @@ class SqlStore:
             yield Run(statements.HOLDINGS_FORGOTTEN, key)
             yield Run(statements.MARKS_FORGOTTEN, key)
             yield Run(statements.PIN_FORGOTTEN, key)
+            yield Run(statements.EVENTS_FORGOTTEN, key)
 
         await self._engine.transact(body)
 
@@ -564,6 +567,7 @@ class SqlStore:
             yield Run(statements.HOLDINGS_FORGOTTEN, key)
             yield Run(statements.MARKS_FORGOTTEN, key)
             yield Run(statements.PIN_FORGOTTEN, key)
+            yield Run(statements.EVENTS_FORGOTTEN, key)
             yield Run(statements.VISITS_FORGOTTEN, key)
             yield Run(statements.GRANTS_FORGOTTEN, key)
             yield Run(statements.USES_FORGOTTEN, key)

@@ -1,0 +1,67 @@
+"""The port ``Inbox`` over any ``Engine``: what a core network told, until it was acted upon."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from simgrant.adapters.store.sql import statements
+from simgrant.adapters.store.sql.engine import Body, Engine, Row, Run
+from simgrant.identities import Imsi
+from simgrant.ports.network_events import Effect, InboxEntry, NetworkEvent
+
+
+class SqlInbox:
+    """Events in a table (the ``Inbox`` port)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def put(self, tenants: Sequence[str], event: NetworkEvent, *, peer: str, at: int) -> int:
+        """Keep an event for each tenant that has the IMSI; return how many have."""
+        if not tenants:
+            return 0
+        digits = event.imsi.digits
+        shard = statements.shard_of(digits)
+        own = (event.name, event.effect.value, at, event.cause, peer, shard)
+
+        def body() -> Body[int]:
+            kept = 0
+            for tenant in sorted(tenants):
+                kept += len((yield Run(statements.EVENT_PUT, (tenant, digits, *own))))
+            return kept
+
+        return await self._engine.transact(body)
+
+    async def waiting(self, *, limit: int) -> Sequence[InboxEntry]:
+        """Return events that wait, of one shard, the oldest first."""
+        shards = [shard for (shard,) in await self._engine.read(statements.EVENT_SHARDS, ())]
+        if not shards:
+            return ()
+        # In no order: of several who look at once, each is to find something of its own.
+        params = (random.choice(shards), limit)  # noqa: S311 - it spreads load
+        found = await self._engine.read(statements.EVENTS_WAITING, params)
+        return list(map(_entry, found))
+
+    async def take(self, entry: InboxEntry) -> InboxEntry | None:
+        """Act upon an event and remove it, in one transaction; None where somebody else did."""
+        event = entry.event
+        subscription = (entry.tenant, event.imsi.digits)
+        key = (*subscription, event.name, event.effect.value)
+
+        def body() -> Body[InboxEntry | None]:
+            found = yield Run(statements.EVENT_TAKEN, key)
+            if not found:
+                return None
+            if event.effect is Effect.REVOKE:
+                yield Run(statements.TOKENS_REVOKED, subscription)
+            return _entry(found[0])
+
+        return await self._engine.transact(body)
+
+
+def _entry(row: Row) -> InboxEntry:
+    tenant, imsi, name, effect, cause, peer, at, times = row
+    return InboxEntry(
+        tenant, NetworkEvent(Imsi(imsi), name, cause, Effect(effect)), peer, at, times
+    )
