@@ -107,11 +107,11 @@ OF_THE_BSS = (
     Way(("lies ready", "no", "work", "returned"), S.ENDED, bss=True),
 )
 ON_POSTGRESQL = (
-    OF_THE_SMDP[1],
-    OF_THE_SMDP[2],
-    OF_THE_SMDP[4],
+    *OF_THE_SMDP[1:],
     Way(("make", "on device, notified", "off", "on", "deleted"), S.ACTIVE, gone=True, least=26),
+    DELETION_FIRST[0],
     DELETION_FIRST[2],
+    ANSWERS_LOST[0],
     *OF_THE_BSS,
 )
 """Ways that together make every transition of the others."""
