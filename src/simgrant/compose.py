@@ -27,13 +27,14 @@ from prometheus_client import CollectorRegistry
 from simgrant.adapters.account_pins import embedded as embedded_pins
 from simgrant.adapters.account_pins.embedded import EmbeddedPins
 from simgrant.adapters.address import embedded
-from simgrant.adapters.authn import cx, gsup, local_auc, s6a, swx
+from simgrant.adapters.authn import aaa_relay, cx, gsup, local_auc, s6a, swx
 from simgrant.adapters.bss import embedded as embedded_bss
 from simgrant.adapters.idp import oidc
 from simgrant.adapters.issuers import introspection, jwks
 from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.risk.embedded import EmbeddedRisk
 from simgrant.adapters.store import sqlite
+from simgrant.config import aaa as aaa_settings
 from simgrant.config import diameter as diameter_settings
 from simgrant.config import hlr as hlr_settings
 from simgrant.config import model
@@ -139,6 +140,7 @@ from simgrant.links.http import HttpConfig
 from simgrant.links.retry import RetryBudget, RetryRules
 from simgrant.links.secret_file import SecretFile
 from simgrant.links.watched import Watched
+from simgrant.ports.eap_servers import EapServer
 from simgrant.ports.issuers import Issuer
 from simgrant.ports.keys import Keys
 from simgrant.ports.notifier import Notifier
@@ -460,7 +462,7 @@ def open_diameter(loaded: Loaded, metrics: Metrics, *, worker: int = 0) -> Diame
     Raise StartRefused where a file of TLS is no use, or another worker has our name.
     """
     settings = loaded.settings.diameter
-    if not loaded.settings.hss:
+    if not (loaded.settings.hss or loaded.settings.aaa):
         return None
     if worker:
         refuse_one_name(loaded)
@@ -496,6 +498,8 @@ def open_diameter(loaded: Loaded, metrics: Metrics, *, worker: int = 0) -> Diame
     handlers = {
         asked: handler for name in used for asked, handler in _INTERFACES[name].HANDLERS.items()
     }
+    for aaa in loaded.settings.aaa.values():
+        handlers.update(aaa_relay.handlers(aaa.interface))
     node = Node(
         host=diameter_settings.origin_host(settings, worker),
         realm=diameter_settings.origin_realm(settings),
@@ -512,7 +516,8 @@ def refuse_one_name(loaded: Loaded) -> None:
     settings = loaded.settings
     if setting := hlr_settings.shares_a_name(settings):
         raise StartRefused(f"{setting}: with several workers it needs %d")
-    if settings.hss and not diameter_settings.names_workers(settings.diameter):
+    asks = settings.hss or settings.aaa
+    if asks and not diameter_settings.names_workers(settings.diameter):
         raise StartRefused("diameter.origin_host: with several workers it needs %d")
 
 
@@ -536,6 +541,27 @@ def _hss(name: str, table: model.Hss, node: DiameterNode, network: str) -> Vecto
                 server_name=table.server_name,
             )
             return cx.open_vectors(cscf, node=node)
+
+
+def aaas(loaded: Loaded, node: DiameterNode | None) -> dict[str, EapServer]:
+    """Return the AAA server of each tenant that has one."""
+    if node is None:
+        return {}
+    made = {
+        name: aaa_relay.open_eap_server(
+            aaa_relay.Config(
+                route=RouteConfig(name=name, peers=table.peers, patience_s=table.patience_s),
+                realm=table.realm,
+                host=table.host,
+                interface=table.interface,
+                prime=loaded.settings.auth.aka_prime,
+            ),
+            node=node,
+        )
+        for name, table in loaded.settings.aaa.items()
+    }
+    of_tenant = aaa_settings.aaa_of(loaded.settings, loaded.tenants)
+    return {tenant: made[name] for tenant, name in of_tenant.items()}
 
 
 class HlrWatch:
@@ -887,6 +913,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             by_sim=BySim(
                 reception,
                 vectors=vectors,
+                eap_servers=aaas(loaded, diameter),
                 limits=_limits(settings.limits),
                 rules=_sim_rules(settings.auth),
             ),

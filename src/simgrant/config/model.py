@@ -262,6 +262,27 @@ class Hlr(Section, frozen=True):
     the connection."""
 
 
+class Aaa(Section, frozen=True):
+    """A 3GPP AAA server that authenticates SIMs by itself, by Diameter (see [AAA](../aaa.md))."""
+
+    interface: Literal["swm", "sta", "eap"] = "swm"
+    """What it is asked over: as an ePDG does (`swm`, application 16777264), as a trusted access
+    network (`sta`, 16777250) or as any authenticator (`eap`, 5 of RFC 4072)."""
+    tenants: tuple[str, ...] = ()
+    """Tenants whose SIMs it authenticates, whatever their routes say; empty = all that no other
+    `[aaa.NAME]` names."""
+    peers: tuple[str, ...] = ()
+    """The `[diameter_peers.NAME]` that lead to it. Must be set."""
+    realm: str = ""
+    """Its realm. Must be set."""
+    host: str = ""
+    """Its name, for first requests; empty = whoever serves the realm. A conversation goes on with
+    whoever answered first."""
+    patience_s: float = 1.0
+    """Seconds without an answer after which the request is sent by another peer, if there is
+    one."""
+
+
 class Route(Section, frozen=True):
     """Which sources of vectors are asked for some SIMs (see [routes](../routes.md))."""
 
@@ -1051,6 +1072,8 @@ class Settings(Section, frozen=True):
     """HSSs by name."""
     hlr: dict[str, Hlr] = {}
     """HLRs by name."""
+    aaa: dict[str, Aaa] = {}
+    """3GPP AAA servers by name."""
     routes: dict[str, Route] = {}
     """Which sources of vectors are asked for whom."""
     source_limits: dict[str, SourceLimits] = {}

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Final
 
 from simgrant.config import model
+from simgrant.config.aaa import aaa_of
 from simgrant.config.model import Settings, SourceLimits
 from simgrant.domain.route import ANY_TENANT, LOCAL_AUC, Route, Stretch
 
@@ -74,8 +75,9 @@ def route_problems(settings: Settings, tenants: Mapping[str, model.Tenant]) -> I
         key=lambda each: each.place,
     )
     yield from _claimed_twice(stretches)
+    with_aaa = aaa_of(settings, tenants)
     for name, tenant in tenants.items():
-        for text in _unrouted(name, tenant, stretches):
+        for text in () if name in with_aaa else _unrouted(name, tenant, stretches):
             yield f"routes: there is none for {text} of tenant {name}"
 
 

@@ -133,7 +133,7 @@ class HssServer:
     async def up(self) -> None:
         """Listen; the port is known afterwards."""
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: Link(self), self.address, self.port, ssl=self._tls
+            self.link, self.address, self.port, ssl=self._tls
         )
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -186,6 +186,10 @@ class HssServer:
                 )
             )
             link.ask(command, application, avps)
+
+    def link(self) -> Link:
+        """Return a new connection."""
+        return Link(self)
 
     # --- used by connections ---------------------------------------------------------
 
