@@ -934,6 +934,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 settings.documents.validity_s,
                 settings.documents.validity_spread,
                 settings.roaming.max_age_s,
+                settings.auth.fallback_on_core_failure,
             ),
             clients=clients,
         )

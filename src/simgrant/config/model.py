@@ -153,6 +153,10 @@ class Auth(Section, frozen=True):
     repeated answer gets the same document."""
     vector_timeout_s: float = 4.0
     """Seconds to wait for a vector."""
+    fallback_on_core_failure: bool = False
+    """Where no source of vectors answers, tell phones to prove themselves in another way (511), if
+    all applications they ask for have one: `identity_providers` or `otp`. Else, and for all
+    others, it is 503, come later. Android answers 511 with one more full authentication."""
     hide_unknown: bool = False
     """Answer an IMSI that is not ours with a challenge too, and with 403 only after its response,
     so that nobody can find out which IMSIs exist."""

@@ -51,6 +51,12 @@ def asked_for(settings: Settings, source: str) -> str:
 def route_problems(settings: Settings, tenants: Mapping[str, model.Tenant]) -> Iterator[str]:
     """Name what is malformed, unknown, said twice or not at all."""
     known = (*source_names(settings), LOCAL_AUC)
+    others = settings.identity_providers or any(each.otp_apps for each in tenants.values())
+    if settings.auth.fallback_on_core_failure and not others:
+        yield (
+            "auth.fallback_on_core_failure: there is no other way: neither identity_providers nor "
+            "otp_apps of a tenant"
+        )
     yield from _limit_problems(settings.source_limits, known)
     if not settings.routes:
         if len(known) > 2:
