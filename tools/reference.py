@@ -239,7 +239,10 @@ def answers() -> str:
                 ("path", "answer"),
                 (
                     ("`/healthz`", "200 `alive` as long as the process can answer"),
-                    ("`/readyz`", "200 `ready`, or 503 with the reason"),
+                    (
+                        "`/readyz`",
+                        "200 `ready`, or 503 with the reason; a line for each source of vectors",
+                    ),
                     ("`/metrics`", "[metrics](metrics.md) in the text format of Prometheus"),
                     ("`/services.json`", "the served applications, for machines"),
                 ),

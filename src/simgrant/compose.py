@@ -27,7 +27,7 @@ from prometheus_client import CollectorRegistry
 from simgrant.adapters.account_pins import embedded as embedded_pins
 from simgrant.adapters.account_pins.embedded import EmbeddedPins
 from simgrant.adapters.address import embedded
-from simgrant.adapters.authn import cx, gsup, local_auc, s6a, swx
+from simgrant.adapters.authn import aaa_relay, cx, gsup, local_auc, s6a, swx
 from simgrant.adapters.bss import embedded as embedded_bss
 from simgrant.adapters.idp import oidc
 from simgrant.adapters.issuers import introspection, jwks
@@ -35,6 +35,7 @@ from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.network_data import swx as swx_data
 from simgrant.adapters.risk.embedded import EmbeddedRisk
 from simgrant.adapters.store import sqlite
+from simgrant.config import aaa as aaa_settings
 from simgrant.config import diameter as diameter_settings
 from simgrant.config import hlr as hlr_settings
 from simgrant.config import model
@@ -143,6 +144,7 @@ from simgrant.links.http import HttpConfig
 from simgrant.links.retry import RetryBudget, RetryRules
 from simgrant.links.secret_file import SecretFile
 from simgrant.links.watched import Watched
+from simgrant.ports.eap_servers import EapServer
 from simgrant.ports.issuers import Issuer
 from simgrant.ports.keys import Keys
 from simgrant.ports.network_events import NetworkEvents
@@ -489,7 +491,7 @@ def open_diameter(
     Raise StartRefused where a file of TLS is no use, or another worker has our name.
     """
     settings = loaded.settings.diameter
-    if not loaded.settings.hss:
+    if not (loaded.settings.hss or loaded.settings.aaa):
         return None
     if worker:
         refuse_one_name(loaded)
@@ -525,6 +527,8 @@ def open_diameter(
     handlers = {
         asked: handler for name in used for asked, handler in _INTERFACES[name].HANDLERS.items()
     }
+    for aaa in loaded.settings.aaa.values():
+        handlers.update(aaa_relay.handlers(aaa.interface))
     node = Node(
         host=diameter_settings.origin_host(settings, worker),
         realm=diameter_settings.origin_realm(settings),
@@ -541,7 +545,8 @@ def refuse_one_name(loaded: Loaded) -> None:
     settings = loaded.settings
     if setting := hlr_settings.shares_a_name(settings):
         raise StartRefused(f"{setting}: with several workers it needs %d")
-    if settings.hss and not diameter_settings.names_workers(settings.diameter):
+    asks = settings.hss or settings.aaa
+    if asks and not diameter_settings.names_workers(settings.diameter):
         raise StartRefused("diameter.origin_host: with several workers it needs %d")
 
 
@@ -586,6 +591,27 @@ def open_numbers(loaded: Loaded, store: Store, node: DiameterNode | None) -> Num
 
     timeout_s = settings.auth.vector_timeout_s
     return Numbers(store.learned, asked=asked, clock=CLOCK, timeout_s=timeout_s)
+
+
+def aaas(loaded: Loaded, node: DiameterNode | None) -> dict[str, EapServer]:
+    """Return the AAA server of each tenant that has one."""
+    if node is None:
+        return {}
+    made = {
+        name: aaa_relay.open_eap_server(
+            aaa_relay.Config(
+                route=RouteConfig(name=name, peers=table.peers, patience_s=table.patience_s),
+                realm=table.realm,
+                host=table.host,
+                interface=table.interface,
+                prime=loaded.settings.auth.aka_prime,
+            ),
+            node=node,
+        )
+        for name, table in loaded.settings.aaa.items()
+    }
+    of_tenant = aaa_settings.aaa_of(loaded.settings, loaded.tenants)
+    return {tenant: made[name] for tenant, name in of_tenant.items()}
 
 
 class HlrWatch:
@@ -946,6 +972,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             by_sim=BySim(
                 reception,
                 vectors=vectors,
+                eap_servers=aaas(loaded, diameter),
                 limits=_limits(settings.limits),
                 rules=_sim_rules(settings.auth),
             ),
@@ -966,6 +993,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 settings.documents.validity_s,
                 settings.documents.validity_spread,
                 settings.roaming.max_age_s,
+                settings.auth.fallback_on_core_failure,
             ),
             clients=clients,
         )

@@ -45,6 +45,7 @@ from simgrant.links.watched import Watched
 from simgrant.ports.store import Store
 from simgrant.services import SERVICES
 from simgrant.telemetry import log
+from simgrant.telemetry.sources import source_lines
 
 _PURGE_EVERY_S = 60.0
 _RESTART_FIRST_S, _RESTART_LAST_S = 0.5, 10.0
@@ -104,6 +105,7 @@ async def running(loaded: Loaded, *, reload: asyncio.Event | None = None) -> Asy
                 services=SERVICES,
                 version=__version__,
                 orders=compose.order_calls(loaded, parts.store),
+                sources=partial(source_lines, parts.metrics.registry),
             )
             # The management listener outlives the other, to say that this node is going.
             async with (
@@ -513,17 +515,18 @@ async def _oversee(loaded: Loaded, workers: int, announce: Announce, store: Stor
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir
         supervisor = _Supervisor(loaded, sockets.shared, metrics_dir, store)
 
-        def metrics() -> bytes:
+        def registry() -> CollectorRegistry:
             registry = CollectorRegistry()
             MultiProcessCollector(registry, path=metrics_dir)  # type: ignore[no-untyped-call]
-            return generate_latest(registry)
+            return registry
 
         front = ManagementFront(
             not_ready=supervisor.not_ready,
-            metrics=metrics,
+            metrics=lambda: generate_latest(registry()),
             services=SERVICES,
             version=__version__,
             orders=compose.order_calls(loaded, store),
+            sources=lambda: source_lines(registry()),
         )
         async with _serving(front, sockets.management, shutdown_s=1.0):
             device_url = _device_url(loaded, sockets.shared.device)

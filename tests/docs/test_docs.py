@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shlex
 import tomllib
@@ -13,8 +14,10 @@ from xml.etree import ElementTree
 
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
 from simgrant import compose, errors
+from simgrant.cli.app import app
 from simgrant.config import model, reference
 from simgrant.config.load import NAMED, load
 from simgrant.domain.policy import default_policy, parse_policy
@@ -272,6 +275,17 @@ def test_tests_named_in_pages_are_there() -> None:
 def test_the_example_configuration_loads() -> None:
     loaded = load(ROOT / "examples/simgrant.toml", {})
     assert str(loaded.state_dir) == "/var/lib/simgrant"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.toml")), ids=lambda p: p.stem)
+def test_the_examples_are_understood(path: Path) -> None:
+    said = CliRunner().invoke(app, ["--config", str(path), "check-config", "--json"]).stdout
+    found = json.loads(said)["findings"]
+    assert [each["level"] for each in found if each["topic"] == "settings"] == ["ok"]
+    # What an example cannot bring along: a key ring, a store, files of certificates.
+    problems = [each for each in found if each["level"] == "problem"]
+    missing = [each for each in problems if each["text"].endswith("No such file or directory")]
+    assert {each["topic"] for each in problems if each not in missing} <= {"keys", "store"}
 
 
 def test_the_unit_runs_commands_that_there_are() -> None:

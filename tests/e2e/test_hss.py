@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Iterator
@@ -174,6 +175,7 @@ async def test_each_worker_is_a_peer_of_its_own(site: Site) -> None:
                 break
         assert peers == {f"ecs-{worker}.{REALM}" for worker in range(2)}
         assert node.metric("simgrant_diameter_peers", peer="sim", state="okay") == 2
+        assert "\nhss.sim: okay 2; " in node.get("readyz")[1]
 
 
 async def test_an_hss_that_is_gone_is_503_and_whoever_has_a_token_does_not_notice(
@@ -193,7 +195,11 @@ async def test_an_hss_that_is_gone_is_503_and_whoever_has_a_token_does_not_notic
         assert int(refused.first("retry-after")) > 0
         await until(lambda: _outcomes(node)[-1:] == ["diameter_no_peer"], what="the record")
         assert vowifi_of(await ours.fast(node)) == ENABLED
-        assert node.readiness() == 200
+        status, told = node.get("readyz")
+        assert (status, told.splitlines()[0]) == (200, "ready")
+        assert re.fullmatch(
+            r"hss\.sim: okay 1; \S+ ms; vector 1, unavailable 1", told.splitlines()[1]
+        )
         async with played(site.directory, port) as hss:
             await until(
                 lambda: node.metric("simgrant_diameter_peers", peer="sim", state="closed") == 0,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from simgrant.config.load import Loaded
+    from simgrant.config.model import Settings
 
 _SOON_S: Final = 14 * 86_400
 _STORE_S: Final = 10.0
@@ -203,7 +204,7 @@ def _hsss(loaded: Loaded) -> Iterator[Finding]:
     from simgrant.telemetry.metrics import Metrics
 
     settings = loaded.settings
-    if not settings.hss:
+    if not (settings.hss or settings.aaa):
         return
     found = _tried("hss", lambda: compose.open_diameter(loaded, Metrics(CollectorRegistry())))
     if isinstance(found, Finding):
@@ -218,13 +219,32 @@ def _hsss(loaded: Loaded) -> Iterator[Finding]:
         if not all(peer.tls for peer in peers):
             text = f"{name}: vectors travel in clear; keep them in a network of your own"
             yield Finding(Level.WARNING, "hss", text)
+    yield from _aaas(settings, tuple(loaded.tenants))
     used = {peer for hss in settings.hss.values() for peer in hss.peers}
+    used |= {peer for aaa in settings.aaa.values() for peer in aaa.peers}
     for peer in settings.diameter_peers.keys() - used:
-        text = f"diameter_peers.{peer} leads to no HSS and is connected to for nothing"
+        text = (
+            f"diameter_peers.{peer} leads to no HSS or AAA server, and is connected to for nothing"
+        )
         yield Finding(Level.WARNING, "hss", text)
     if settings.diameter.certificate:
         yield _expiry(loaded.path(settings.diameter.certificate))
         yield from _exposed(loaded.path(settings.diameter.key))
+
+
+def _aaas(settings: Settings, tenants: tuple[str, ...]) -> Iterator[Finding]:
+    """Say whom the AAA servers authenticate."""
+    from simgrant.config.aaa import aaa_of
+    from simgrant.config.diameter import place
+
+    served = aaa_of(settings, tenants)
+    for name, aaa in settings.aaa.items():
+        places = ", ".join(
+            "{}:{}".format(*place(settings.diameter_peers[peer])) for peer in aaa.peers
+        )
+        whom = ", ".join(tenant for tenant, of in served.items() if of == name) or "nobody"
+        text = f"{name}: {aaa.realm} over {aaa.interface} by {places}, for {whom}"
+        yield Finding(Level.OK, "aaa", text)
 
 
 def _hlrs(loaded: Loaded) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from simgrant.config.model import Diameter, DiameterPeer, Hss, Settings
+from simgrant.config.model import Aaa, Diameter, DiameterPeer, Hss, Settings
 from simgrant.wire.diameter.avps import is_identity
 from simgrant.wire.diameter.s6a import push_plmn
 
@@ -47,7 +47,7 @@ def place(peer: DiameterPeer) -> tuple[str, int]:
 
 def diameter_problems(settings: Settings) -> Iterator[str]:
     """Name what is missing, malformed or claimed twice."""
-    if settings.hss:
+    if settings.hss or settings.aaa:
         yield from _our_problems(settings.diameter, settings.server.workers)
     hosts: dict[str, str] = {}
     for name, peer in settings.diameter_peers.items():
@@ -57,7 +57,7 @@ def diameter_problems(settings: Settings) -> Iterator[str]:
             yield f"{where}: {peer.host} is also {other}'s; a peer takes one connection of ours"
     for name, hss in settings.hss.items():
         where = f"hss.{name}"
-        yield from _hss_problems(where, hss, settings.diameter_peers)
+        yield from way_problems(where, hss, settings.diameter_peers)
         yield from _interface_problems(where, hss)
         if settings.auth.aka_prime and hss.interface != "swx":
             yield (
@@ -102,7 +102,8 @@ def _peer_problems(where: str, peer: DiameterPeer) -> Iterator[str]:
             yield f"{where}.{key}: {number} is not within {least} to {most}"
 
 
-def _hss_problems(where: str, hss: Hss, peers: Mapping[str, DiameterPeer]) -> Iterator[str]:
+def way_problems(where: str, hss: Hss | Aaa, peers: Mapping[str, DiameterPeer]) -> Iterator[str]:
+    """Name what is wrong with the way to an HSS or AAA server."""
     if not hss.realm:
         yield f"{where}.realm: must be set"
     elif not is_identity(hss.realm):

@@ -20,11 +20,13 @@ from urllib.parse import urlsplit
 import msgspec
 
 from simgrant.config import texts
+from simgrant.config.aaa import aaa_problems
 from simgrant.config.clients import profile_problems, with_shipped
 from simgrant.config.diameter import diameter_problems
 from simgrant.config.esims import rule_problems, source_problems
 from simgrant.config.hlr import hlr_problems
 from simgrant.config.model import (
+    Aaa,
     Apns,
     DiameterPeer,
     EidList,
@@ -75,6 +77,7 @@ NAMED = {
     "diameter_peers": DiameterPeer,
     "hss": Hss,
     "hlr": Hlr,
+    "aaa": Aaa,
     "routes": Route,
     "source_limits": SourceLimits,
     "smdp": Smdp,
@@ -364,6 +367,7 @@ def _problems(loaded: Loaded) -> list[str]:
     found.extend(diameter_problems(settings))
     found.extend(hlr_problems(settings))
     found.extend(route_problems(settings, loaded.tenants))
+    found.extend(aaa_problems(settings, loaded.tenants))
     found.extend(_smdp_problems(loaded))
     found.extend(_esim_problems(loaded))
     found.extend(_teller_problems(settings))

@@ -153,6 +153,10 @@ class Auth(Section, frozen=True):
     repeated answer gets the same document."""
     vector_timeout_s: float = 4.0
     """Seconds to wait for a vector."""
+    fallback_on_core_failure: bool = False
+    """Where no source of vectors answers, tell phones to prove themselves in another way (511), if
+    all applications they ask for have one: `identity_providers` or `otp`. Else, and for all
+    others, it is 503, come later. Android answers 511 with one more full authentication."""
     hide_unknown: bool = False
     """Answer an IMSI that is not ours with a challenge too, and with 403 only after its response,
     so that nobody can find out which IMSIs exist."""
@@ -261,6 +265,27 @@ class Hlr(Section, frozen=True):
     ping_s: float = 20.0
     """Seconds between two questions whether it is there; one that is not answered by the next ends
     the connection."""
+
+
+class Aaa(Section, frozen=True):
+    """A 3GPP AAA server that authenticates SIMs by itself, by Diameter (see [AAA](../aaa.md))."""
+
+    interface: Literal["swm", "sta", "eap"] = "swm"
+    """What it is asked over: as an ePDG does (`swm`, application 16777264), as a trusted access
+    network (`sta`, 16777250) or as any authenticator (`eap`, 5 of RFC 4072)."""
+    tenants: tuple[str, ...] = ()
+    """Tenants whose SIMs it authenticates, whatever their routes say; empty = all that no other
+    `[aaa.NAME]` names."""
+    peers: tuple[str, ...] = ()
+    """The `[diameter_peers.NAME]` that lead to it. Must be set."""
+    realm: str = ""
+    """Its realm. Must be set."""
+    host: str = ""
+    """Its name, for first requests; empty = whoever serves the realm. A conversation goes on with
+    whoever answered first."""
+    patience_s: float = 1.0
+    """Seconds without an answer after which the request is sent by another peer, if there is
+    one."""
 
 
 class Route(Section, frozen=True):
@@ -1052,6 +1077,8 @@ class Settings(Section, frozen=True):
     """HSSs by name."""
     hlr: dict[str, Hlr] = {}
     """HLRs by name."""
+    aaa: dict[str, Aaa] = {}
+    """3GPP AAA servers by name."""
     routes: dict[str, Route] = {}
     """Which sources of vectors are asked for whom."""
     source_limits: dict[str, SourceLimits] = {}

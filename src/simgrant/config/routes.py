@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Final
 
 from simgrant.config import model
+from simgrant.config.aaa import aaa_of
 from simgrant.config.model import Settings, SourceLimits
 from simgrant.domain.route import ANY_TENANT, LOCAL_AUC, Route, Stretch
 
@@ -50,6 +51,12 @@ def asked_for(settings: Settings, source: str) -> str:
 def route_problems(settings: Settings, tenants: Mapping[str, model.Tenant]) -> Iterator[str]:
     """Name what is malformed, unknown, said twice or not at all."""
     known = (*source_names(settings), LOCAL_AUC)
+    others = settings.identity_providers or any(each.otp_apps for each in tenants.values())
+    if settings.auth.fallback_on_core_failure and not others:
+        yield (
+            "auth.fallback_on_core_failure: there is no other way: neither identity_providers nor "
+            "otp_apps of a tenant"
+        )
     yield from _limit_problems(settings.source_limits, known)
     if not settings.routes:
         if len(known) > 2:
@@ -68,8 +75,9 @@ def route_problems(settings: Settings, tenants: Mapping[str, model.Tenant]) -> I
         key=lambda each: each.place,
     )
     yield from _claimed_twice(stretches)
+    with_aaa = aaa_of(settings, tenants)
     for name, tenant in tenants.items():
-        for text in _unrouted(name, tenant, stretches):
+        for text in () if name in with_aaa else _unrouted(name, tenant, stretches):
             yield f"routes: there is none for {text} of tenant {name}"
 
 

@@ -116,6 +116,10 @@ class ByOidc:
         self._returns = returns
         self._by_otp = by_otp
 
+    def offers(self, tenant: Tenant, ask: Ask) -> bool:
+        """Say whether every application asked for may be had by one provider's word."""
+        return self._sign_in(tenant, self._reception.known(ask)) is not None
+
     async def start(
         self, ask: Ask, tenant: Tenant, call: Call, trail: Trail, *, imsi: Imsi | None = None
     ) -> Redirect | None:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import field, replace
+from typing import Literal, TypeVar
 
 from simgrant.domain.subscription import SERVED, Terminal
 from simgrant.domain.tenant import Tenant
@@ -42,10 +44,13 @@ from simgrant.flows.tokens import Claims, pull_token
 from simgrant.identities import Imsi, InvalidIdentity
 from simgrant.keyring.ring import NONCE_BYTES
 from simgrant.nouns import noun
+from simgrant.ports.eap_servers import EapServer, Relayed
 from simgrant.ports.store import Outcome, SessionRow
 from simgrant.ports.vectors import VectorRequest, Vectors
 from simgrant.wire.request import Ask, pull_parameters, push_parameters
 from simgrant.wire.request import ask as to_ask
+
+T = TypeVar("T")
 
 
 @noun
@@ -65,7 +70,8 @@ class _Session:
     tenant: Tenant
     started: Started
     row: SessionRow | None
-    aka: Aka
+    aka: bytes = field(repr=False)
+    """As in ``Started``: that of the newest challenge."""
     parameters: bytes
     """The first request's, from the cookie or from the row."""
     asked_again: bytes
@@ -88,13 +94,21 @@ class BySim:
     """Proves a SIM by its answer to a challenge."""
 
     def __init__(
-        self, reception: Reception, *, vectors: Vectors, limits: StartLimits, rules: Rules
+        self,
+        reception: Reception,
+        *,
+        vectors: Vectors,
+        eap_servers: Mapping[str, EapServer],
+        limits: StartLimits,
+        rules: Rules,
     ) -> None:
+        """Take the EAP server of each tenant whose SIMs are not authenticated here."""
         self._reception = reception
         self._store = reception.store
         self._keys = reception.keys
         self._clock = reception.clock
         self._vectors = vectors
+        self._eap_servers = eap_servers
         self._limits = limits
         self._rules = rules
 
@@ -118,31 +132,47 @@ class BySim:
         if not (tenant.serves(imsi) and _realm_is_home(nai, tenant)):
             raise UnknownIdentity("plmn_not_served")
         self._limits.start(tenant.name, imsi.digits, call.source, now=self._clock.monotonic())
-        aka = Aka.new(first_id=os.urandom(1)[0])
-        given = machine.IdentityGiven(ask.eap_id.encode())
-        aka, action = machine.step(aka, given, self._rules.eap)
         unknown: UnknownIdentity | None = None
-        if isinstance(action, FetchVector):
+        relayed: Relayed | None = None
+        if (server := self._eap_servers.get(tenant.name)) is not None:
             try:
-                vector = await self._vector(tenant, imsi, action, call, trail)
+                relayed = await self._in_time(
+                    "aaa", lambda until: server.begin(ask.eap_id, deadline=until), call, trail
+                )
             except UnknownIdentity as error:
-                # Refused below, but only after the same work as for a known SIM.
-                unknown, vector = error, self._made_up(tenant, imsi)
-            aka, action = machine.step(aka, machine.VectorFetched(vector), self._rules.eap)
-        if not isinstance(action, SendPacket):
-            raise _judged(action)
+                unknown = error
+        if relayed is not None:
+            held, packet = relayed.held, relayed.packet
+        else:
+            aka = Aka.new(first_id=os.urandom(1)[0])
+            given = machine.IdentityGiven(ask.eap_id.encode())
+            aka, action = machine.step(aka, given, self._rules.eap)
+            if isinstance(action, FetchVector):
+                # Who is unknown is refused below, but only after the same work as for a known SIM.
+                vector = None
+                if unknown is None:
+                    try:
+                        vector = await self._vector(tenant, imsi, action, call, trail)
+                    except UnknownIdentity as error:
+                        unknown = error
+                vector = vector or self._made_up(tenant, imsi)
+                aka, action = machine.step(aka, machine.VectorFetched(vector), self._rules.eap)
+            if not isinstance(action, SendPacket):
+                raise _judged(action)
+            held, packet = state.push_state(aka), action.data
         started = Started(
             os.urandom(SESSION_ID_BYTES),
             int(now),
             imsi,
-            state.push_state(aka),
+            held,
             push_parameters(ask.parameters),
             hidden=unknown is not None,
+            relayed=relayed is not None,
         )
         cookie = await self._cookie(started, tenant, now)
         if unknown is not None and not self._rules.hide_unknown:
             raise unknown
-        return Challenge(action.data, cookie)
+        return Challenge(packet, cookie)
 
     async def _cookie(self, started: Started, tenant: Tenant, now: float) -> str:
         """Return the cookie; what is too long for one goes into the session's row."""
@@ -176,11 +206,11 @@ class BySim:
         tenant, started, cookie = self._started(cookies, call, now)
         self._reception.name(trail, tenant, started.imsi, "")
         self._reception.name_source(trail, tenant, call.source)
-        if not (started.kept or started.hidden):
+        if not (started.kept or started.hidden or started.relayed):
             # Nearly every answer is the right one to the first challenge. Its row judges it when
             # it is written; what was known before is read only of those that are not.
             first = state.pull_state(started.aka)
-            session = _Session(tenant, started, None, first, started.parameters, b"", now)
+            session = _Session(tenant, started, None, started.aka, started.parameters, b"", now)
             _, action = machine.step(first, machine.PacketReceived(packet), self._rules.eap)
             if isinstance(action, Accept):
                 ask = self._first_ask(started.parameters, session, trail)
@@ -192,7 +222,10 @@ class BySim:
             # The packet that asked for resynchronisation: its answer may have been lost.
             return Challenge(session.asked_again, cookie)
         ask = self._first_ask(session.parameters, session, trail)
-        aka, action = machine.step(session.aka, machine.PacketReceived(packet), self._rules.eap)
+        if started.relayed:
+            return await self._relayed(session, ask, packet, cookie, call, trail)
+        aka = state.pull_state(session.aka)
+        aka, action = machine.step(aka, machine.PacketReceived(packet), self._rules.eap)
         if isinstance(action, Reject) and action.reason is RejectReason.MALFORMED:
             # Nobody is judged by bytes that are no answer: the session stays as it is.
             raise BadRequest("eap_malformed", for_operator=action.detail)
@@ -210,13 +243,46 @@ class BySim:
             case Accept():
                 return await self._accept(session, ask, packet, call, trail)
             case SendPacket(data):
-                waiting = push_pair(state.push_state(aka), data)
-                if not await self._decide(session, Outcome.RESYNC, packet, waiting):
-                    raise Unauthenticated("session_over")
-                return Challenge(data, cookie)
+                return await self._again(session, packet, state.push_state(aka), data, cookie)
             case _:
                 await self._decide(session, Outcome.REFUSED, packet)
                 raise _judged(action)
+
+    async def _again(
+        self, session: _Session, answered: bytes, held: bytes, packet: bytes, cookie: str
+    ) -> Challenge:
+        """Write where the session stands, and return its second challenge."""
+        if not await self._decide(session, Outcome.RESYNC, answered, push_pair(held, packet)):
+            raise Unauthenticated("session_over")
+        return Challenge(packet, cookie)
+
+    async def _relayed(
+        self, session: _Session, ask: Ask, packet: bytes, cookie: str, call: Call, trail: Trail
+    ) -> Challenge | Principal:
+        """Let the tenant's EAP server judge the SIM's answer."""
+        server = self._eap_servers.get(session.tenant.name)
+        if server is None:
+            raise Unauthenticated("session_of_no_aaa")
+        try:
+            relayed = await self._in_time(
+                "aaa",
+                lambda until: server.answer(session.aka, session.imsi, packet, deadline=until),
+                call,
+                trail,
+            )
+        except (AuthenticationRejected, UnknownIdentity):
+            if await self._decide(session, Outcome.REFUSED, packet):
+                raise
+            # The same answer on another connection was faster: its server hears it once only.
+            row = await self._store.session(
+                session.tenant.name, session.imsi, session.started.session_id
+            )
+            if row is None or row.outcome is not Outcome.ACCEPTED:
+                raise
+            return await self._repeated(session, row, packet, trail)
+        if relayed is None:
+            return await self._accept(session, ask, packet, call, trail)
+        return await self._again(session, packet, relayed.held, relayed.packet, cookie)
 
     async def _session(
         self, tenant: Tenant, started: Started, trail: Trail, now: float
@@ -234,8 +300,7 @@ class BySim:
             parameters = kept if started.kept else parameters
             if row.outcome is Outcome.RESYNC:
                 aka_state, asked_again = pull_pair(row_state)
-        aka = state.pull_state(aka_state)
-        return _Session(tenant, started, row, aka, parameters, asked_again, now)
+        return _Session(tenant, started, row, aka_state, parameters, asked_again, now)
 
     def _started(
         self, cookies: tuple[str, ...], call: Call, now: float
@@ -383,14 +448,25 @@ class BySim:
     ) -> AuthVector:
         """Fetch the vector that the EAP machine asks for, always of the session's own SIM."""
         request = VectorRequest(tenant.name, imsi, action.variant, action.resync)
+        return await self._in_time(
+            "vectors", lambda until: self._vectors.fetch(request, deadline=until), call, trail
+        )
+
+    async def _in_time(
+        self,
+        peer: Literal["vectors", "aaa"],
+        ask: Callable[[float], Awaitable[T]],
+        call: Call,
+        trail: Trail,
+    ) -> T:
+        """Ask whoever vouches for SIMs, who is told until when, and note how long it took."""
         now = self._clock.monotonic()
         deadline = min(call.deadline, now + self._rules.vector_timeout_s)
         try:
             async with asyncio.timeout(max(0.0, deadline - now)):
-                fetch = self._vectors.fetch(request, deadline=deadline)
-                return await self._reception.timed("vectors", fetch, trail)
+                return await self._reception.timed(peer, ask(deadline), trail)
         except TimeoutError:
-            raise PeerTimeout("vectors_timeout") from None
+            raise PeerTimeout("vectors_timeout" if peer == "vectors" else "aaa_timeout") from None
 
 
 def _nai(eap_id: str) -> tuple[identity.Nai, Imsi]:

@@ -19,7 +19,13 @@ from simgrant.domain.subscription import (
 )
 from simgrant.domain.tenant import Tenancy
 from simgrant.domain.trail import Trail
-from simgrant.errors import BadRequest, Unauthenticated
+from simgrant.errors import (
+    BadRequest,
+    EcsError,
+    PeerMisbehaved,
+    PeerUnavailable,
+    Unauthenticated,
+)
 from simgrant.flows.answer import Portal, usage_value, user_data, vers
 from simgrant.flows.authenticate import Call, Challenge, Principal
 from simgrant.flows.by_oidc import ByOidc, Failed
@@ -76,11 +82,14 @@ class Granted:
 
 @noun
 class Rules:
-    """The numbers of documents."""
+    """The numbers of documents, and what is done without the core network."""
 
     validity_s: int
     validity_spread: float
     roaming_max_age_s: int
+    fallback_on_core_failure: bool = False
+    """Whether a phone that the core network fails is sent to another way to prove itself, where
+    all its applications have one."""
 
 
 class Entitle:
@@ -159,8 +168,26 @@ class Entitle:
                 # Whoever proves himself badly is not worth a vector (TS.43 §14.1.5).
                 tenant = self._by_sim.tenant_of(ask, call)
                 await self._operate.prove_app(ask, call, tenant, trail)
-            return await self._by_sim.start(ask, call, trail)
+            try:
+                return await self._by_sim.start(ask, call, trail)
+            except (PeerUnavailable, PeerMisbehaved) as error:
+                if not self._has_another_way(ask, call, error):
+                    raise
+                # The phone begins anew without its SIM (TS.43 §2.8.1, Table 7).
+                raise Unauthenticated(
+                    "core_unavailable", for_operator=error.for_operator or error.reason
+                ) from None
         return await self._without_proof(ask, call, trail)
+
+    def _has_another_way(self, ask: Ask, call: Call, error: EcsError) -> bool:
+        """Say whether whoever the core network keeps from proving his SIM may sign in instead."""
+        # Without the store no other way leads anywhere.
+        if not self._rules.fallback_on_core_failure or error.reason.startswith("store_"):
+            return False
+        tenant = self._by_sim.tenant_of(ask, call)
+        return (self._by_oidc is not None and self._by_oidc.offers(tenant, ask)) or (
+            self._by_otp is not None and self._by_otp.offers(tenant, ask)
+        )
 
     async def _called_back(
         self, ask: Ask, call: Call, trail: Trail

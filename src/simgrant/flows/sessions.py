@@ -34,6 +34,8 @@ _KEPT = 1
 """Flag: the parameters are in the session's row, since the request was too long."""
 _HIDDEN = 2
 """Flag: the challenge was made up for an IMSI that is not ours."""
+_RELAYED = 4
+"""Flag: the SIM is authenticated by an EAP server that is not ours."""
 
 
 @noun
@@ -45,17 +47,23 @@ class Started:
     """Unix seconds."""
     imsi: Imsi
     aka: bytes = field(repr=False)
-    """State of the EAP machine, as ``eap.state.push_state`` gives it."""
+    """State of the EAP machine, as ``eap.state.push_state`` gives it; relayed: as the EAP server's
+    adapter gave it."""
     parameters: bytes = field(repr=False)
     """The first request's parameters (``wire.request.push_parameters``); empty if kept."""
     kept: bool = False
     hidden: bool = False
+    relayed: bool = False
 
 
 def push_cookie(session: Started, ring: KeyRing, tenant: str, *, nonce: bytes, now: float) -> str:
     """Return the cookie's value: base64url without padding."""
     digits = session.imsi.digits.encode()
-    flags = (_KEPT if session.kept else 0) | (_HIDDEN if session.hidden else 0)
+    flags = (
+        (_KEPT if session.kept else 0)
+        | (_HIDDEN if session.hidden else 0)
+        | (_RELAYED if session.relayed else 0)
+    )
     plain = b"".join(
         (
             _HEAD.pack(
@@ -91,6 +99,7 @@ def pull_cookie(value: str, keys: Keys, *, now: float, life: int) -> tuple[str, 
         plain[at + digits + aka :],
         kept=bool(flags & _KEPT),
         hidden=bool(flags & _HIDDEN),
+        relayed=bool(flags & _RELAYED),
     )
 
 

@@ -18,7 +18,7 @@ from simgrant.nouns import Word, named_noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.vectors import VectorRequest, Vectors
 
-_GRACE_S: Final = 0.05
+_GRACE_S: Final = 0.02
 """Sources keep deadlines themselves, and their errors say more than ours would."""
 
 
@@ -111,13 +111,13 @@ class Guarded:
             async with asyncio.timeout(max(0.0, deadline - now) + _GRACE_S):
                 vector = await self._source.fetch(request, deadline=deadline)
         except TimeoutError:
-            late = PeerTimeout("source_timeout", for_operator=f"{config.name}: no answer in time")
+            late = PeerTimeout("vectors_timeout", for_operator=f"{config.name}: no answer in time")
             self._failed(Result.TIMEOUT, late, now)
             raise late from None
         except asyncio.CancelledError:
             # Whoever waits has the same deadline, and may have been faster to see it.
             if self._clock.monotonic() >= deadline:
-                self._failed(Result.TIMEOUT, PeerTimeout("source_timeout"), now)
+                self._failed(Result.TIMEOUT, PeerTimeout("vectors_timeout"), now)
             raise
         except PeerTimeout as error:
             self._failed(Result.TIMEOUT, error, now)

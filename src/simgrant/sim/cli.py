@@ -21,6 +21,7 @@ from rich.text import Text
 
 from simgrant.identities import Imsi, InvalidIdentity
 from simgrant.nouns import named_noun
+from simgrant.sim.aaa.command import aaa
 from simgrant.sim.browser import follow
 from simgrant.sim.card import Card
 from simgrant.sim.companion import APP as COMPANION_APP
@@ -787,6 +788,7 @@ app.command("push")(push_services)
 app.command()(smdp)
 app.command()(mdm)
 app.command()(hss)
+app.command()(aaa)
 app.command()(hlr)
 
 

@@ -114,6 +114,7 @@ def test_the_most_specific_route_wins(tmp_path: Path) -> None:
             HSS + HLR + TENANTS + ALL + 'plmns = ["001-02"]\nimsis = ["0010130", "00101300"]\n',
             "routes: there is none for 001013000-001013999 of tenant mvno",
         ),
+        ("[auth]\nfallback_on_core_failure = true\n", "on_core_failure: there is no other way"),
         ('[source_limits."hss.home"]\n', 'source_limits."hss.home": there is no such source'),
         (HSS + '[source_limits."hss.home"]\npause_s = 0\n', 'home".pause_s: 0.0 is not within'),
         (HSS + '[source_limits."hss.home"]\nin_flight = 0\n', "in_flight: 0 is not within"),

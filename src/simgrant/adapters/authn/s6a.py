@@ -24,7 +24,7 @@ HANDLERS: Final[Tells] = {
     (APPLICATION, Command.CANCEL_LOCATION): Tell(
         name="s6a_cancel_location", pull=pull_cancellation, unknown=DONE
     ),
-    (APPLICATION, Command.RESET): Tell(name="s6a_reset", pull=None),
+    (APPLICATION, Command.RESET): Tell(name="s6a_reset", pull=None, unknown=DONE),
     (APPLICATION, Command.INSERT_SUBSCRIBER_DATA): Tell(
         name="s6a_insert_subscriber_data", pull=pull_change
     ),

@@ -29,8 +29,14 @@ class ManagementFront:
         services: Mapping[str, Service],
         version: str,
         orders: OrderCalls | None = None,
+        sources: Callable[[], str] = str,
     ) -> None:
-        """Take ``not_ready``, which says why no traffic should come; empty = ready."""
+        """Take ``not_ready``, which says why no traffic should come; empty = ready.
+
+        ``sources`` are lines on the core network, which change nothing about that: a node without
+        it serves all who have a token.
+        """
+        self._sources = sources
         self._orders = orders
         self._not_ready = not_ready
         self._metrics = metrics
@@ -85,7 +91,8 @@ class ManagementFront:
                 return 200, _TEXT, b"alive\n"
             case "/readyz":
                 reason = await self._not_ready()
-                return (503, _TEXT, f"{reason}\n".encode()) if reason else (200, _TEXT, b"ready\n")
+                body = f"{reason or 'ready'}\n{self._sources()}".encode()
+                return 503 if reason else 200, _TEXT, body
             case "/metrics":
                 return 200, _PROMETHEUS, self._metrics()
             case "/services.json":

@@ -29,9 +29,9 @@ class Tell:
     name: str
     """What the event is called."""
     pull: Callable[[Avps], Ending] | None
-    """Reads what it tells; BadDiameter. None = it is about nobody."""
+    """Reads what it tells; BadDiameter. None = it is about no subscription."""
     unknown: tuple[int, int] = UNKNOWN_USER
-    """The result where there is no such subscription."""
+    """The result where it is about no subscription of ours."""
 
 
 Tells = Mapping[tuple[int, int], Tell]
@@ -57,7 +57,7 @@ def _handler(tell: Tell, events: NetworkEvents, peer: str) -> Handler:
 
     async def answer(asked: Message) -> tuple[int, int]:
         if pull is None:
-            return DONE
+            return tell.unknown
         name, ending = asked.avps.need(USER_NAME), pull(asked.avps)
         imsi = _imsi(name)
         if imsi is None:

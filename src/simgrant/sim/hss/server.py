@@ -136,7 +136,7 @@ class HssServer:
     async def up(self) -> None:
         """Listen; the port is known afterwards."""
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: Link(self), self.address, self.port, ssl=self._tls
+            self.link, self.address, self.port, ssl=self._tls
         )
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -197,6 +197,10 @@ class HssServer:
                 )
             )
             link.ask(command, application, avps)
+
+    def link(self) -> Link:
+        """Return a new connection."""
+        return Link(self)
 
     # --- used by connections ---------------------------------------------------------
 

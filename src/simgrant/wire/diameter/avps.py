@@ -106,6 +106,7 @@ def _group(name: str) -> AvpKind[Avps]:
 
 # RFC 6733
 USER_NAME = _text("User-Name")
+STATE = _octets("State")
 HOST_IP_ADDRESS = _kind("Host-IP-Address", ("Address",), _push_address, _pull_address)
 AUTH_APPLICATION_ID = _number("Auth-Application-Id")
 ACCT_APPLICATION_ID = _number("Acct-Application-Id")
@@ -117,6 +118,7 @@ VENDOR_ID = _number("Vendor-Id")
 RESULT_CODE = _number("Result-Code")
 PRODUCT_NAME = _text("Product-Name")
 DISCONNECT_CAUSE = _number("Disconnect-Cause")
+AUTH_REQUEST_TYPE = _number("Auth-Request-Type")
 AUTH_SESSION_STATE = _number("Auth-Session-State")
 ORIGIN_STATE_ID = _number("Origin-State-Id")
 ERROR_MESSAGE = _text("Error-Message")
@@ -126,6 +128,9 @@ DESTINATION_HOST = _identity("Destination-Host")
 ORIGIN_REALM = _identity("Origin-Realm")
 EXPERIMENTAL_RESULT = _group("Experimental-Result")
 EXPERIMENTAL_RESULT_CODE = _number("Experimental-Result-Code")
+# RFC 4072
+EAP_PAYLOAD = _octets("EAP-Payload")
+EAP_MASTER_SESSION_KEY = _octets("EAP-Master-Session-Key")
 # TS 29.229 and TS 29.273
 PUBLIC_IDENTITY = _text("Public-Identity")
 SERVER_NAME = _text("Server-Name")

@@ -35,6 +35,9 @@ COMMON: Final = 0
 RELAY: Final = dictionary().applications["Relay"].id
 """What a relay says it can do: everything."""
 
+_FIRST_OF_VENDORS: Final = 1 << 24
+"""Where the applications of vendors begin (RFC 6733 §11.3)."""
+
 NO_STATE: Final = AUTH_SESSION_STATE.push(1)
 """Nobody keeps a session: what 3GPP's applications say in each message."""
 
@@ -113,8 +116,9 @@ def push_capabilities(node: Node, address: str) -> bytes:
     parts.append(SUPPORTED_VENDOR_ID.push(TGPP))
     for application in node.applications:
         own = AUTH_APPLICATION_ID.push(application)
-        # A relay's is nobody's in particular.
-        parts.append(own if application == RELAY else push_application(application))
+        # A relay's is nobody's in particular, and those of standards are no vendor's.
+        plain = application == RELAY or application < _FIRST_OF_VENDORS
+        parts.append(own if plain else push_application(application))
     return b"".join(parts)
 
 
