@@ -32,6 +32,7 @@ from simgrant.adapters.bss import embedded as embedded_bss
 from simgrant.adapters.idp import oidc
 from simgrant.adapters.issuers import introspection, jwks
 from simgrant.adapters.keyring import file as key_file
+from simgrant.adapters.network_data import swx as swx_data
 from simgrant.adapters.risk.embedded import EmbeddedRisk
 from simgrant.adapters.store import sqlite
 from simgrant.config import aaa as aaa_settings
@@ -94,6 +95,7 @@ from simgrant.flows.message import Speech
 from simgrant.flows.network_events import NetworkInbox
 from simgrant.flows.notices import Notices
 from simgrant.flows.notices import Rules as NoticeRules
+from simgrant.flows.numbers import Knower, Numbers
 from simgrant.flows.operate import Operate
 from simgrant.flows.operations import OPERATIONS
 from simgrant.flows.operations.operation import Means, Offer
@@ -570,6 +572,27 @@ def _hss(name: str, table: model.Hss, node: DiameterNode, network: str) -> Vecto
             return cx.open_vectors(cscf, node=node)
 
 
+def open_numbers(loaded: Loaded, store: Store, node: DiameterNode | None) -> Numbers | None:
+    """Return who is asked for numbers that the store lacks; None where nobody tells them."""
+    settings = loaded.settings
+    found: dict[str, Knower] = {}
+    for name, table in settings.hss.items():
+        if table.tells_numbers and node is not None:
+            route = RouteConfig(name=name, peers=table.peers, patience_s=table.patience_s)
+            config = swx_data.Config(route=route, realm=table.realm, host=table.host)
+            data = swx_data.open_data(config, node=node)
+            found[f"hss.{name}"] = Knower(f"hss.{name}", data, table.number_max_age_s)
+    if not found:
+        return None
+    routes = Routes(route_settings.routes(settings))
+
+    def asked(tenant: str, imsi: Imsi) -> Knower | None:
+        return next((found[each] for each in routes.of(tenant, imsi) if each in found), None)
+
+    timeout_s = settings.auth.vector_timeout_s
+    return Numbers(store.learned, asked=asked, clock=CLOCK, timeout_s=timeout_s)
+
+
 def aaas(loaded: Loaded, node: DiameterNode | None) -> dict[str, EapServer]:
     """Return the AAA server of each tenant that has one."""
     if node is None:
@@ -927,7 +950,8 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             step_ups=step_ups(loaded),
             metrics=metrics,
         )
-        means = Means(OPERATIONS, keys, store, offers(loaded), partners(loaded), esim)
+        numbers = open_numbers(loaded, store, diameter)
+        means = Means(OPERATIONS, keys, store, offers(loaded), partners(loaded), esim, numbers)
         clients = Clients(profiles(loaded))
         entitle = Entitle(
             operate=Operate(

@@ -22,6 +22,8 @@ import pytest
 
 from simgrant import compose
 from simgrant.links.gsup import HlrState
+from simgrant.sim.aaa import faults as aaa_faults
+from simgrant.sim.aaa.server import AaaServer
 from simgrant.sim.hlr import faults as hlr_faults
 from simgrant.sim.hlr.server import HlrServer
 from simgrant.sim.hss import faults as hss_faults
@@ -137,6 +139,32 @@ class Hsss(Ends):
             server.plan = self.faults.get(fault) if fault else None
 
 
+class Aaas(Hsss):
+    """Two AAA servers behind one realm, each with conversations of its own."""
+
+    wrongs: Mapping[Fault, aaa_faults.Plan] = {
+        Fault.BLACK_HOLE: aaa_faults.Plan(fault=aaa_faults.Fault.SILENT),
+        Fault.SLOW: aaa_faults.Plan(fault=aaa_faults.Fault.SLOW, delay_s=60),
+        Fault.BUSY: aaa_faults.Plan(fault=aaa_faults.Fault.BUSY),
+        Fault.GARBAGE: aaa_faults.Plan(fault=aaa_faults.Fault.GARBAGE),
+        Fault.FLAPPING: aaa_faults.Plan(fault=aaa_faults.Fault.CLOSE),
+    }
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.settings = self.settings.replace("[hss.home]", "[aaa.home]")
+        auc = Auc(demo_sims())
+        self.aaas = [
+            AaaServer(auc, host=server.node.host, realm=REALM, port=server.port)
+            for server in self.servers
+        ]
+        self.servers = [*self.aaas]
+
+    def play(self, fault: Fault | None) -> None:
+        for server in self.aaas:
+            server.wrong = self.wrongs.get(fault) if fault else None
+
+
 class Hlrs(Ends):
     """Two HLRs, one after the other in a route."""
 
@@ -179,6 +207,7 @@ _DIAMETER = {
     Fault.GARBAGE: "diameter_malformed",
     Fault.FLAPPING: "diameter_lost",
 }
+_AAA = {**_DIAMETER, Fault.BUSY: "aaa_busy", Fault.GARBAGE: "aaa_malformed"}
 _GSUP = {
     Fault.REFUSED: "hlr_not_connected",
     Fault.BLACK_HOLE: "hlr_timeout",
@@ -205,6 +234,7 @@ KINDS: Mapping[str, Kind] = {
     "SWx": Kind(lambda: Hsss(""), _DIAMETER),
     "S6a": Kind(lambda: Hsss('interface = "s6a"\nvisited_plmn = "001-01"\n'), _DIAMETER),
     "Cx": Kind(lambda: Hsss(_CX), _DIAMETER),
+    "AAA": Kind(Aaas, _AAA),
     "GSUP": Kind(Hlrs, _GSUP),
 }
 

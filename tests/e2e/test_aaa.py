@@ -17,7 +17,7 @@ from simgrant.sim.aaa.faults import Fault, Plan
 from simgrant.sim.aaa.server import AaaServer
 from simgrant.sim.hss.auc import Auc
 from tests.e2e.nodes import Node, Site, ended, until
-from tests.e2e.phones import ENABLED, cookie_of, vowifi_of
+from tests.e2e.phones import ENABLED, cookie_of, packet_of, vowifi_of
 from tests.e2e.test_hss import REALM, THEIRS, phone
 
 pytestmark = pytest.mark.e2e
@@ -178,3 +178,16 @@ async def test_a_wrong_answer_ends_the_session_and_bytes_that_are_none_do_not(si
             lambda: [each for each in _outcomes(node) if each != "challenge"] == wanted,
             what="the records",
         )
+
+
+async def test_who_is_unknown_to_it_is_challenged_all_the_same_where_that_is_hidden(
+    site: Site,
+) -> None:
+    async with server() as aaa, phone() as ours:
+        node = await start(site, aaa.port, **{"auth.hide_unknown": True})
+        aaa.wrong = Plan(fault=Fault.RESULT, vendor=10415, code=5001)
+        challenge = await ours.begin(node)
+        assert challenge.status == 200
+        reject = b"\x02" + packet_of(challenge)[1:2] + bytes.fromhex("000817020000")
+        assert (await ours.finish(node, reject, cookie_of(challenge))).status == 403
+        assert len(aaa.heard) == 1

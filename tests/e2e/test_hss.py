@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.network_events import Effect, NetworkEvent
 from simgrant.sim.hss.auc import Auc
 from simgrant.sim.hss.control import tell_changed, tell_ended
@@ -28,7 +29,7 @@ from simgrant.sim.sims import Sim
 from simgrant.wire.diameter.base import pull_result
 from simgrant.wire.diameter.told import DeregistrationReason
 from tests.e2e.nodes import SIMS, Node, Site, ended, until
-from tests.e2e.phones import ENABLED, Phone, vowifi_of
+from tests.e2e.phones import ENABLED, RELAY, Phone, cookie_of, vowifi_of
 from tests.servers.process import free_port
 
 pytestmark = pytest.mark.e2e
@@ -292,6 +293,31 @@ async def test_what_a_killed_server_had_acknowledged_is_done_by_the_next(site: S
         node = await start(site, port)
         await until(lambda: _done(node, told) == 1, what="the end")
         assert not (await ours.fast(node)).body.count(b"VoWiFi")
+
+
+async def test_a_number_that_the_database_lacks_is_the_hss_s(site: Site) -> None:
+    bare = replace(SIMS[0], imsi=Imsi("001010000000999"), msisdn=None)
+    await site.provision((bare,), tenant="default")
+    known = replace(bare, k=KEY, msisdn=Msisdn("447700900999"))
+    hss = HssServer(Auc([known]), host=HSS, realm=REALM, port=free_port())
+    await hss.up()
+    try:
+        node = await start(site, hss.port, **{"hss.sim.tells_numbers": True})
+        for _ in range(2):
+            async with Phone(known) as ours:
+                query = ours._query(("EAP_ID", known.nai())).replace(
+                    "app=ap2004", "app=ap2014&operation=GetPhoneNumber"
+                )
+                query = query.replace("entitlement_version=2.0", "entitlement_version=12.0")
+                first = await ours._send(node, "GET", f"/?{query}", (("Accept", RELAY),))
+                answer = await ours.finish(node, ours.reply(first), cookie_of(first))
+                assert b"+447700900999" in answer.body
+        asked = [each.scheme for each in hss.seen if each.scheme != "EAP-AKA"]
+        assert asked == ["Server-Assignment 12"]
+        assert "447700900999" not in node.out.read_text()
+        assert node.stop() == 0
+    finally:
+        await hss.down()
 
 
 def _revoked(node: Node) -> list[dict[str, Any]]:

@@ -13,9 +13,9 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from tests.interop.home_network import Conversation, HomeNetwork
-from tests.interop.radius_bridge import RadiusBridge
+from tests.interop.radius_bridge import Conversation, RadiusBridge
 
 EAPOL_TEST = shutil.which("eapol_test")
 
@@ -25,6 +25,12 @@ _ASKED = re.compile(r"CTRL-REQ-SIM-(\d+):UMTS-AUTH:([0-9a-f]{32}):([0-9a-f]{32})
 
 SimCard = Callable[[bytes, bytes], str]
 """RAND and AUTN to what goes on the control socket: UMTS-AUTH, UMTS-AUTS or UMTS-FAIL."""
+
+
+class Home(Protocol):
+    """Whoever authenticates."""
+
+    def converse(self, identity: bytes) -> Conversation: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +51,19 @@ class Ran:
 
 
 async def run(
-    home: HomeNetwork,
+    home: Home,
     card: SimCard,
     *,
     identity: str,
     method: str = "AKA",
     again: int = 0,
     phase1: str = "",
+    keys: bool = True,
 ) -> Ran:
-    """Authenticate once, and `again` more times; return the peer's verdict and its log."""
+    """Authenticate once, and `again` more times; return the peer's verdict and its log.
+
+    Without `keys` it does not expect to be told any.
+    """
     assert EAPOL_TEST
     with tempfile.TemporaryDirectory(prefix="eapol-") as name, contextlib.ExitStack() as closing:
         place = Path(name)
@@ -76,7 +86,7 @@ async def run(
         port = transport.get_extra_info("sockname")[1]
         process = await asyncio.create_subprocess_exec(
             EAPOL_TEST, "-c", str(place / "peer.conf"), "-a", "127.0.0.1", "-p", str(port),
-            "-s", _SECRET.decode(), "-t", "15", "-r", str(again),
+            "-s", _SECRET.decode(), "-t", "15", "-r", str(again), *(() if keys else ("-n",)),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

@@ -20,14 +20,22 @@ from typing import Any, Final
 
 import pytest
 
-from simgrant.adapters.authn import cx, s6a
+from simgrant.adapters.authn import aaa_relay, cx, s6a
 from simgrant.adapters.authn import swx as over_swx
+from simgrant.eap.milenage import Milenage
 from simgrant.eap.packet import Variant
+from simgrant.eap.peer import AndroidPeer, Reply
+from simgrant.eap.usim import SoftUsim
 from simgrant.eap.vector import Resync
 from simgrant.errors import AuthenticationRejected
 from simgrant.identities import Imsi
+from simgrant.ports.eap_servers import Relayed
 from simgrant.ports.vectors import VectorRequest, Vectors
+from simgrant.sim.aaa.faults import Fault, Plan
+from simgrant.sim.aaa.server import AaaServer
+from simgrant.sim.hss.auc import Auc
 from simgrant.sim.hss.server import HssServer
+from simgrant.sim.sims import demo_sims
 from simgrant.wire.diameter import swx
 from simgrant.wire.diameter.base import push_capabilities
 from tests.unit.links.diameter.world import IMSI, REALM, US, World, hss_server, world
@@ -192,6 +200,38 @@ def test_every_command_was_seen(messages: list[dict[str, Any]]) -> None:
 
 def test_nothing_is_malformed_or_unknown(messages: list[dict[str, Any]]) -> None:
     assert [said for each in messages for said in complaints(each)] == []
+
+
+async def _relayed(interface: str) -> list[tuple[bool, bytes]]:
+    """Return what is said to an AAA server, with its questions who it is and a second challenge."""
+    sim = demo_sims()[0]
+    server = AaaServer(Auc([sim]), host=f"hss0.{REALM}", realm=REALM)
+    server.wrong = Plan(fault=Fault.IDENTITY_ROUNDS)
+    tap = Tap(server)
+    async with tap.listening() as port, world(server, peers=({"port": port},)) as made:
+        config = aaa_relay.Config(route=made.route.config, realm=REALM, interface=interface)
+        relay = aaa_relay.open_eap_server(config, node=made.node)
+        ahead = SoftUsim(Milenage(sim.k, sim.opc), taken=[1 << 40 | ind for ind in range(32)])
+        phone = AndroidPeer(ahead, sim.nai().encode())
+        deadline = made.clock.monotonic() + 10
+        said: Relayed | None = await relay.begin(sim.nai(), deadline=deadline)
+        while said is not None:
+            reply = phone.answer(said.packet)
+            assert isinstance(reply, Reply)
+            said = await relay.answer(said.held, sim.imsi, reply.data, deadline=deadline)
+        assert [seen.result[1] for seen in server.heard] == [1001, 1001, 1001, 1001, 2001]
+    return tap.said
+
+
+@pytest.mark.parametrize(("interface", "application"), [("swm", 16777264), ("eap", 5)])
+async def test_what_is_said_to_an_aaa_server_is_right(
+    tmp_path: Path, interface: str, application: int
+) -> None:
+    found = dissected(tmp_path, await _relayed(interface))
+    of_eap = [each for each in found if each["diameter.cmd.code"] == "268"]
+    assert len(of_eap) == 10
+    assert {int(each["diameter.applicationId"]) for each in of_eap} == {application}
+    assert [said for each in found for said in complaints(each)] == []
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,10 @@ def _interface_problems(where: str, hss: Hss) -> Iterator[str]:
             yield f"{where}.{key}: must be set for {interface}"
         elif value and (text := problem(value)):
             yield f"{where}.{key}: {text}"
+    if hss.tells_numbers and hss.interface != "swx":
+        yield f"{where}.tells_numbers: is for swx, and the interface is {hss.interface}"
+    if hss.number_max_age_s < 0:
+        yield f"{where}.number_max_age_s: {hss.number_max_age_s} is less than 0"
 
 
 def _plmn_problem(value: str) -> str:

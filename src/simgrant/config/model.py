@@ -242,6 +242,11 @@ class Hss(Section, frozen=True):
     patience_s: float = 1.0
     """Seconds without an answer after which the request is sent to another peer, if there is
     one."""
+    tells_numbers: bool = False
+    """Over `swx`: whether it is asked for the telephone number of a subscription that has none in
+    the database, where an operation needs one."""
+    number_max_age_s: int = 86_400
+    """Seconds for which what it said of a number is good."""
 
 
 class Hlr(Section, frozen=True):

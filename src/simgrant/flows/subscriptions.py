@@ -569,6 +569,7 @@ async def export(store: Store, subscription: Subscription, ring: KeyRing) -> dic
     records = await store.records(tenant, references, limit=_ALL_RECORDS)
     orders = await store.orders.of(tenant, imsi)
     pin = await store.pins.find(tenant, imsi)
+    learned = await store.learned.learned(tenant, imsi)
     return {
         "subscription": as_data(held.subscription),
         "has_sim_key": held.has_sim_key,
@@ -597,6 +598,12 @@ async def export(store: Store, subscription: Subscription, ring: KeyRing) -> dic
         ],
         "holdings": holdings_data(held.held),
         "line": marks_data(held.marks),
+        "network": learned
+        and {
+            "msisdn": learned.msisdn and learned.msisdn.e164,
+            "source": learned.source,
+            "at": moment(learned.at),
+        },
         "pending_notices": pending_data(held),
         "purchases": [receipt_data(each) for each in held.purchases],
         "account_pin": None if pin is None else {"set_at": moment(pin.set_at), "tries": pin.tries},

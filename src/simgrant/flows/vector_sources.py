@@ -2,7 +2,8 @@
 
 A source that says no has answered: nobody else is asked. Only one that is unavailable, late or
 talks nonsense is passed over, so that a SIM that the first HSS has barred is not served by the
-second.
+second. And one that does not know a SIM speaks for itself alone, not for those that were passed
+over.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Final, Protocol
 
 from simgrant.domain.route import Routes
 from simgrant.eap.vector import AuthVector
-from simgrant.errors import EcsError, PeerMisbehaved, PeerUnavailable
+from simgrant.errors import EcsError, PeerMisbehaved, PeerUnavailable, UnknownIdentity
 from simgrant.nouns import named_noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.vectors import VectorRequest, Vectors
@@ -21,6 +22,7 @@ NOT_ASKED = frozenset({"circuit_open", "source_full"})
 """Reasons of sources that were passed over without a request."""
 
 _LAST_WORDS_S: Final = 0.05
+_MOST_GIVERS: Final = 10_000
 
 
 class Source(Vectors, Protocol):
@@ -66,6 +68,9 @@ class VectorSources:
         self._clock = clock
         self._budget = budget
         self._rules = rules or Rules()
+        self._givers: dict[bytes, str] = {}
+        """By RAND the source of each vector that is not of the first of its route, oldest first.
+        Another worker has none of it, and asks in the usual order."""
 
     async def fetch(self, request: VectorRequest, *, deadline: float) -> AuthVector:
         """Return one vector by ``deadline`` (see the port), of the first source that has one."""
@@ -75,20 +80,34 @@ class VectorSources:
             raise PeerUnavailable("no_route", for_operator="no route is for this IMSI")
         # Whoever waits does so until the deadline: by then it is to be known who was late.
         deadline -= min((deadline - self._clock.monotonic()) / 10, _LAST_WORDS_S)
+        if request.resync is not None and (giver := self._givers.pop(request.resync.rand, "")):
+            # It is its sequence number that the SIM refused.
+            names = (giver, *(name for name in names if name != giver))
         failures: list[EcsError] = []
         asked = False
+        self._budget.earn()
         for place, name in enumerate(names):
             if asked and not self._budget.spend():
                 break
-            if not asked:
-                self._budget.earn()
             now = self._clock.monotonic()
             share = (deadline - now) / (len(names) - place)
             try:
-                return await self._sources[name].fetch(request, deadline=now + share)
+                vector = await self._sources[name].fetch(request, deadline=now + share)
             except (PeerUnavailable, PeerMisbehaved) as error:
                 failures.append(error)
                 asked = asked or error.reason not in NOT_ASKED
+                continue
+            except UnknownIdentity:
+                if not failures:
+                    raise
+                # One that was passed over may know the SIM: a phone that were refused now would
+                # lose what it has.
+                break
+            if name != names[0]:
+                self._givers[vector.rand] = name
+                if len(self._givers) > _MOST_GIVERS:
+                    del self._givers[next(iter(self._givers))]
+            return vector
         raise self._none(failures, [self._sources[name] for name in names])
 
     def _none(self, failures: Sequence[EcsError], sources: Sequence[Source]) -> EcsError:

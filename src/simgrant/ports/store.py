@@ -34,6 +34,7 @@ from simgrant.errors import Conflict
 from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import Word, noun
 from simgrant.ports.account_pins import PinRows
+from simgrant.ports.network_data import LearnedRows
 from simgrant.ports.network_events import Inbox
 from simgrant.ports.orders import Orders
 from simgrant.spec.ids import ProvStatus
@@ -250,6 +251,10 @@ class Store(Protocol):
     @property
     def inbox(self) -> Inbox:
         """Return the same database's table of what core networks told."""
+
+    @property
+    def learned(self) -> LearnedRows:
+        """Return the same database's table of what was asked of core networks."""
 
     # --- the device path -------------------------------------------------
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from simgrant.domain.route import Route, Routes
 from simgrant.eap.packet import Variant
-from simgrant.eap.vector import AuthVector
+from simgrant.eap.vector import AuthVector, Resync
 from simgrant.errors import (
     AuthenticationRejected,
     EcsError,
@@ -59,7 +59,8 @@ class Source:
             await self.waits.wait()
         if self.fails is not None:
             raise self.fails
-        return AuthVector(bytes(16), bytes(16), self.name.encode(), bytes(16), bytes(16))
+        rand = self.name.encode() * 3 + len(self.asked).to_bytes(4, "big")
+        return AuthVector(rand, bytes(16), self.name.encode(), bytes(16), bytes(16))
 
 
 @dataclass
@@ -147,6 +148,18 @@ async def test_a_no_is_an_answer_and_nobody_else_is_asked(fails: EcsError) -> No
     assert await refused(world.opened()) is fails
     assert not world.b.asked
     assert world.results == [("aaaa", Result.REFUSED)]
+
+
+async def test_who_is_unknown_to_the_second_may_be_known_to_the_first_that_is_away() -> None:
+    world = World()
+    world.a.fails, world.b.fails = AWAY, UnknownIdentity("nobody")
+    sources = world.opened(failures=1)
+    for reason in ("gone", "circuit_open"):
+        error = await refused(sources, PeerUnavailable)
+        assert error.reason == reason
+    assert not world.c.asked
+    world.b.fails = AuthenticationRejected("no")
+    assert await refused(sources) is world.b.fails
 
 
 async def test_where_all_fail_the_error_is_the_last_one_s_and_tells_of_each() -> None:
@@ -268,3 +281,31 @@ def test_what_is_told_keeps_its_kind(late: Callable[[str], EcsError]) -> None:
     world.a.fails = world.b.fails = world.c.fails = late("x")
     error = asyncio.run(refused(world.opened()))
     assert type(error) is late
+
+
+async def test_a_resynchronisation_goes_to_where_its_vector_came_from() -> None:
+    world = World()
+    sources = world.opened()
+    world.a.fails = AWAY
+    refused_by_sim = await sources.fetch(REQUEST, deadline=1003.0)
+    assert refused_by_sim.xres == b"bbbb"
+    world.a.fails = None
+    asked = len(world.a.asked)
+    again = replace(REQUEST, resync=Resync(refused_by_sim.rand, bytes(14)))
+    assert (await sources.fetch(again, deadline=1003.0)).xres == b"bbbb"
+    assert len(world.a.asked) == asked
+    # That of a vector of the first, or of another worker's, is asked for as usual.
+    first = await sources.fetch(REQUEST, deadline=1003.0)
+    for rand in (first.rand, bytes(16)):
+        other = replace(REQUEST, resync=Resync(rand, bytes(14)))
+        assert (await sources.fetch(other, deadline=1003.0)).xres == b"aaaa"
+
+
+async def test_where_the_giver_is_away_a_resynchronisation_goes_on_in_the_order() -> None:
+    world = World()
+    sources = world.opened()
+    world.a.fails = AWAY
+    given = await sources.fetch(REQUEST, deadline=1003.0)
+    world.a.fails, world.b.fails = None, AWAY
+    again = replace(REQUEST, resync=Resync(given.rand, bytes(14)))
+    assert (await sources.fetch(again, deadline=1003.0)).xres == b"aaaa"

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from simgrant.adapters.authn.aaa_relay import Held, pull_held, push_held
-from simgrant.eap.packet import Variant
-from simgrant.errors import Unauthenticated
 from simgrant.wire.diameter.avps import AUTH_APPLICATION_ID, AUTH_REQUEST_TYPE, ORIGIN_HOST
 from simgrant.wire.diameter.base import Node, pull_capabilities, push_capabilities
 from simgrant.wire.diameter.eap import (
@@ -52,29 +48,3 @@ def test_applications_of_standards_are_no_vendors() -> None:
     found = pull_avps(push_capabilities(node, "127.0.0.1"))
     assert list(found.all(AUTH_APPLICATION_ID)) == [5]
     assert pull_capabilities(found).applications == {5, 16777264}
-
-
-helds = st.builds(
-    Held,
-    identifier=st.integers(0, 255),
-    variant=st.sampled_from(Variant),
-    resynced=st.booleans(),
-    identity=st.binary(max_size=253),
-    session_id=st.text(st.characters(codec="ascii"), max_size=255),
-    host=st.text(st.characters(codec="ascii"), max_size=255),
-    state=st.binary(max_size=512),
-)
-
-
-@given(helds)
-def test_where_a_conversation_stands_comes_back(held: Held) -> None:
-    assert pull_held(push_held(held)) == held
-
-
-@given(st.binary(max_size=60))
-def test_no_other_bytes_are_taken_for_it(data: bytes) -> None:
-    assume(data[:1] != b"\x01")
-    with pytest.raises(Unauthenticated, match="session_format"):
-        pull_held(data)
-    with pytest.raises(Unauthenticated, match="session_format"):
-        pull_held(b"\x01" + data[1:6])

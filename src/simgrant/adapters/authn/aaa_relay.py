@@ -251,6 +251,7 @@ class AaaRelay:
             self._application,
             push_request(asked, self._fixed),
             deadline=deadline,
+            host=held.host,
         )
         if told.result not in (_MULTI_ROUND, _SUCCESS):
             raise self._no(told.result)

@@ -366,3 +366,15 @@ network_event = _table(
 )
 """What core networks told and nobody acted upon yet; a row for each of its kind and effect."""
 Index("ix_network_event_shard", network_event.c.shard, network_event.c.at)
+
+learned = _table(
+    "learned",
+    "tenant imsi",
+    _text("tenant"),
+    _text("imsi"),
+    _text("msisdn"),
+    _text("source"),
+    _big("at"),
+)
+"""What core networks said of subscribers when they were asked; msisdn is empty where they told
+none."""

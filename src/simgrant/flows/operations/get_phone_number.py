@@ -13,9 +13,9 @@ from simgrant.flows.operations.operation import (
 from simgrant.wire.document import Parm
 
 
-async def run(task: Task, _means: Means) -> Done | Refused:
+async def run(task: Task, means: Means) -> Done | Refused:
     """Tell the number in E.164 form; TS.43 asks for no entitlement of its own."""
-    number = task.subscription.msisdn
+    number = await means.number(task.subscription)
     if number is None:
         return without_number(task)
     return Done((Parm("MSISDN", number.e164),))

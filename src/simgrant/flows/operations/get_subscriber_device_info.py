@@ -19,7 +19,7 @@ from simgrant.wire.document import Item, Parm
 
 async def run(task: Task, means: Means) -> Done | Refused:
     """Tell what the tenant allows to be told."""
-    number = task.subscription.msisdn
+    number = await means.number(task.subscription)
     if number is None:
         return without_number(task)
     items: list[Item] = [Parm("MSISDN", number.e164)]

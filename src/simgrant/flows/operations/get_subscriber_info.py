@@ -19,7 +19,7 @@ from simgrant.wire.document import Characteristic, Item, Parm
 
 async def run(task: Task, means: Means) -> Done | Refused:
     """Tell the number and the SIM's identifier, of the kind that the tenant chose."""
-    number = task.subscription.msisdn
+    number = await means.number(task.subscription)
     if number is None:
         return without_number(task)
     offer = means.offers[task.tenant.name]

@@ -23,6 +23,8 @@ from simgrant.domain.trail import Verdict
 from simgrant.errors import NotThere
 from simgrant.flows.esim_means import EsimMeans
 from simgrant.flows.lent_tokens import Lent
+from simgrant.flows.numbers import Numbers
+from simgrant.identities import Msisdn
 from simgrant.nouns import Word, noun
 from simgrant.ports.keys import Keys
 from simgrant.ports.store import Store
@@ -166,6 +168,14 @@ class Means:
     """By tenant."""
     esim: EsimMeans
     """For operations on eSIMs."""
+    numbers: Numbers | None = None
+    """Who is asked for numbers that the store lacks; None = nobody."""
+
+    async def number(self, subscription: Subscription) -> Msisdn | None:
+        """Return the number of a subscription; None where nobody tells it."""
+        if self.numbers is None:
+            return subscription.msisdn
+        return await self.numbers.of(subscription)
 
     def operation(self, name: str) -> Operation | None:
         """Return an operation by its name, in any letter case, or as the figures misspell it."""

@@ -22,14 +22,14 @@ from simgrant.wire.document import Parm
 _NO, _YES = Parm("PhoneNumberVerification", "0"), Parm("PhoneNumberVerification", "1")
 
 
-async def run(task: Task, _means: Means) -> Done | Refused:
+async def run(task: Task, means: Means) -> Done | Refused:
     """Compare both numbers in E.164 form; another number is an answer, not an error."""
     given = task.ask.value("msisdn")
     try:
         number = Msisdn(given)
     except InvalidIdentity:
         return Refused(OperationResult.INVALID_PARAMETER, "msisdn is not in E.164 form")
-    own = task.subscription.msisdn
+    own = await means.number(task.subscription)
     if own is None:
         return without_number(task)
     if hmac.compare_digest(number.e164, own.e164):

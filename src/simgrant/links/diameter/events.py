@@ -29,9 +29,9 @@ class Tell:
     name: str
     """What the event is called."""
     pull: Callable[[Avps], Ending] | None
-    """Reads what it tells; BadDiameter. None = it is about nobody."""
+    """Reads what it tells; BadDiameter. None = it is about no subscription."""
     unknown: tuple[int, int] = UNKNOWN_USER
-    """The result where there is no such subscription, or it is about nobody."""
+    """The result where it is about no subscription of ours."""
 
 
 Tells = Mapping[tuple[int, int], Tell]

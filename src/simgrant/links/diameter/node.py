@@ -134,10 +134,18 @@ class DiameterNode:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def request(
-        self, route: Route, command: int, application: int, avps: bytes, *, deadline: float
+        self,
+        route: Route,
+        command: int,
+        application: int,
+        avps: bytes,
+        *,
+        deadline: float,
+        host: str = "",
     ) -> Told:
         """Return the answer of an HSS by ``deadline`` (seconds of the monotonic clock).
 
+        ``host`` is its Destination-Host: a peer of that name is asked first (RFC 6733 §6.1.5).
         Errors: PeerUnavailable (nobody to ask; ``retry_after`` where it is known), PeerTimeout,
         PeerMisbehaved (what came is no answer to it). An answer that says no is an answer.
         """
@@ -150,7 +158,7 @@ class DiameterNode:
         failed: PeerUnavailable | None = None
         told: Told | None = None
         while True:
-            found = self._choose(route, tried)
+            found = self._choose(route, tried, host)
             if found is None:
                 break
             peer, breaker, connection = found
@@ -222,11 +230,15 @@ class DiameterNode:
             if not done:
                 return
 
-    def _choose(self, route: Route, tried: list[Peer]) -> tuple[Peer, Breaker, Connection] | None:
+    def _choose(
+        self, route: Route, tried: list[Peer], host: str
+    ) -> tuple[Peer, Breaker, Connection] | None:
         """Return the best way that was not tried: by health, then priority, then weight."""
         ways = [way for way in route.ways if way[0] not in tried and way[0].connection is not None]
         if len(ways) > 1:
             ways.sort(key=_rank)
+            if host:
+                ways.sort(key=lambda way: way[0].config.host.lower() != host.lower())
         now = self._clock.monotonic()
         for peer, breaker in ways:
             connection = peer.connection

@@ -72,6 +72,13 @@ class Auc:
             wanted.user_name, wanted.scheme, vector.rand, vector.autn, vector.xres, ck, ik
         )
 
+    def number(self, user_name: str) -> str | None:
+        """Return the number of a SIM, empty where it has none; None = there is no such SIM."""
+        sim = self._sims.get(user_name.partition("@")[0])
+        if sim is None:
+            return None
+        return sim.msisdn.digits if sim.msisdn else ""
+
     def _next(self, sim: Sim) -> int:
         sqn = self._sqn.get(sim.imsi.digits, sim.sqn) + (1 << _IND_BITS)
         self._sqn[sim.imsi.digits] = sqn

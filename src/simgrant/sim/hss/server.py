@@ -15,10 +15,12 @@ from simgrant.sim.hss.auc import NO_SUCH_SCHEME, Auc, Refusal
 from simgrant.sim.hss.faults import Fault, Plan
 from simgrant.sim.hss.interfaces import APPLICATIONS, INTERFACES, Interface, written
 from simgrant.spec.diameter import IETF, TGPP, result_name
+from simgrant.wire.diameter import swx
 from simgrant.wire.diameter.avps import (
     DESTINATION_HOST,
     DESTINATION_REALM,
     RESULT_CODE,
+    SERVER_ASSIGNMENT_TYPE,
     SESSION_ID,
     USER_NAME,
 )
@@ -53,6 +55,7 @@ from simgrant.wire.diameter.message import (
 )
 from simgrant.wire.diameter.stream import Splitter
 from simgrant.wire.diameter.swx import APPLICATION
+from simgrant.wire.diameter.user_data import AAA_USER_DATA_REQUEST, push_number
 
 PRODUCT: Final = "simgrant sim hss"
 _KEPT: Final = 10_000
@@ -249,6 +252,30 @@ class HssServer:
         told = answer_with(self.node, asked, IETF, Result.SUCCESS, avps)
         return _spoilt(told, fault), (IETF, Result.SUCCESS)
 
+    def data(self, asked: Message, plan: Plan | None) -> tuple[bytes, tuple[int, int], int]:
+        """Return the answer to a request for a user's data, its result, and the request's type.
+
+        It knows no other type than the one that changes nothing.
+        """
+        try:
+            name, kind = asked.avps.need(USER_NAME), asked.avps.need(SERVER_ASSIGNMENT_TYPE)
+        except BadDiameter as error:
+            told = answer_fault(self.node, asked, error.fault, str(error))
+            return told, (IETF, error.fault), 0
+        if kind != AAA_USER_DATA_REQUEST:
+            return *self._refused(asked, TGPP, 5007), kind
+        number = self.auc.number(name)
+        fault = plan.fault if plan else None
+        if number is None or fault is Fault.UNKNOWN_USER:
+            return *self._refused(asked, TGPP, 5001), kind
+        if plan is not None and fault is Fault.RESULT:
+            return *self._refused(asked, plan.vendor, plan.code), kind
+        user = "999990000000000" if fault is Fault.OTHER_USER else name
+        text = "no number" if fault is Fault.MALFORMED else number
+        avps = NO_STATE + USER_NAME.push(user) + push_number(text)
+        told = answer_with(self.node, asked, IETF, Result.SUCCESS, avps)
+        return told, (IETF, Result.SUCCESS), kind
+
     def saw(self, seen: Seen) -> None:
         """Take note of a request."""
         self.seen.append(seen)
@@ -341,6 +368,8 @@ class Link(asyncio.Protocol):
                 hss.changed.set()
             case _ if interface := INTERFACES.get((header.application, header.command)):
                 self._vector(interface, asked)
+            case swx.Command.SERVER_ASSIGNMENT if header.application == APPLICATION:
+                self._data(asked)
             case _:
                 known = header.application in APPLICATIONS
                 refusal = Result.COMMAND_UNSUPPORTED if known else Result.APPLICATION_UNSUPPORTED
@@ -356,6 +385,17 @@ class Link(asyncio.Protocol):
         else:
             self._transport.close()
         self._hss.changed.set()
+
+    def _data(self, asked: Message) -> None:
+        plan = self._hss.fault()
+        told, result, kind = self._hss.data(asked, plan)
+        fault = plan.fault if plan else None
+        repeated = bool(asked.header.flags & RETRANSMITTED)
+        name = f"Server-Assignment {kind}"
+        end_to_end = asked.header.end_to_end
+        self._hss.saw(Seen(self.peer, end_to_end, repeated, "swx", name, False, fault, result))
+        if fault is not Fault.SILENT:
+            self._send(told)
 
     def _vector(self, interface: Interface, asked: Message) -> None:
         hss, plan = self._hss, self._hss.fault()

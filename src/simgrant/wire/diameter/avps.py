@@ -144,6 +144,12 @@ CONFIDENTIALITY_KEY = _octets("Confidentiality-Key")
 INTEGRITY_KEY = _octets("Integrity-Key")
 RAT_TYPE = _number("RAT-Type")
 ANID = _text("ANID")
+SERVER_ASSIGNMENT_TYPE = _number("Server-Assignment-Type")
+NON_3GPP_USER_DATA = _group("Non-3GPP-User-Data")
+# RFC 4006
+SUBSCRIPTION_ID = _group("Subscription-Id")
+SUBSCRIPTION_ID_DATA = _text("Subscription-Id-Data")
+SUBSCRIPTION_ID_TYPE = _number("Subscription-Id-Type")
 DEREGISTRATION_REASON = _group("Deregistration-Reason")
 REASON_CODE = _number("Reason-Code")
 # TS 29.272

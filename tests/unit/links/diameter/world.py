@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from simgrant.adapters.authn import cx, s6a
+from simgrant.adapters.authn import aaa_relay, cx, s6a
 from simgrant.adapters.authn import swx as adapter
 from simgrant.links.diameter.node import DiameterNode, Route, RouteConfig, Told
 from simgrant.links.diameter.peer import PeerConfig, State
@@ -26,7 +26,13 @@ from simgrant.wire.diameter.base import Node
 from simgrant.wire.diameter.vectors import Scheme, Wanted
 
 REALM = "epc.mnc001.mcc001.3gppnetwork.org"
-HANDLERS = {**adapter.HANDLERS, **cx.HANDLERS, **s6a.HANDLERS}
+HANDLERS = {
+    **adapter.HANDLERS,
+    **cx.HANDLERS,
+    **s6a.HANDLERS,
+    **aaa_relay.handlers("swm"),
+    **aaa_relay.handlers("eap"),
+}
 US = Node(f"ecs-0.{REALM}", REALM, "simgrant", tuple(sorted({each for each, _ in HANDLERS})), 1)
 IMSI = "001010000000001"
 QUICK = RetryRules(first_wait_s=0.002, longest_wait_s=0.01)

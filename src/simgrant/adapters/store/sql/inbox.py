@@ -53,6 +53,7 @@ class SqlInbox:
             found = yield Run(statements.EVENT_TAKEN, key)
             if not found:
                 return None
+            yield Run(statements.LEARNED_FORGOTTEN, subscription)
             if event.effect is Effect.REVOKE:
                 yield Run(statements.TOKENS_REVOKED, subscription)
             return _entry(found[0])

@@ -40,6 +40,7 @@ TABLES = (
     "line_mark",
     "esim_claim",
     "network_event",
+    "learned",
 )
 """Those of every engine."""
 
@@ -872,3 +873,18 @@ RETURNING tenant, imsi, name, effect, cause, peer, at, times
 """
 
 EVENTS_FORGOTTEN = "DELETE FROM network_event WHERE tenant = ?1 AND imsi = ?2"
+
+# --- what core networks said when they were asked ---------------------------------------------
+
+LEARNED = "SELECT msisdn, source, at FROM learned WHERE tenant = ?1 AND imsi = ?2"
+
+LEARNED_KEPT = """
+INSERT INTO learned (tenant, imsi, msisdn, source, at)
+SELECT tenant, imsi, ?3, ?4, ?5 FROM subscription
+WHERE tenant = ?1 AND imsi = ?2 AND status <> 'removed'
+ON CONFLICT (tenant, imsi) DO UPDATE SET
+    msisdn = excluded.msisdn, source = excluded.source, at = excluded.at
+RETURNING 1
+"""
+
+LEARNED_FORGOTTEN = "DELETE FROM learned WHERE tenant = ?1 AND imsi = ?2"

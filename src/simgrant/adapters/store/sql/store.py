@@ -18,6 +18,7 @@ from typing import Any
 from simgrant.adapters.store.sql import orders, rows, statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run, RunMany
 from simgrant.adapters.store.sql.inbox import SqlInbox
+from simgrant.adapters.store.sql.learned import SqlLearned
 from simgrant.adapters.store.sql.orders import SqlOrders
 from simgrant.adapters.store.sql.pins import SqlPins
 from simgrant.adapters.store.sql.records import Records
@@ -92,6 +93,7 @@ class SqlStore:
         self.orders = SqlOrders(engine)
         self.pins = SqlPins(engine)
         self.inbox = SqlInbox(engine)
+        self.learned = SqlLearned(engine)
 
     # --- the device path -------------------------------------------------
 
@@ -473,6 +475,7 @@ class SqlStore:
             yield Run(statements.MARKS_FORGOTTEN, key)
             yield Run(statements.PIN_FORGOTTEN, key)
             yield Run(statements.EVENTS_FORGOTTEN, key)
+            yield Run(statements.LEARNED_FORGOTTEN, key)
 
         await self._engine.transact(body)
 
@@ -568,6 +571,7 @@ class SqlStore:
             yield Run(statements.MARKS_FORGOTTEN, key)
             yield Run(statements.PIN_FORGOTTEN, key)
             yield Run(statements.EVENTS_FORGOTTEN, key)
+            yield Run(statements.LEARNED_FORGOTTEN, key)
             yield Run(statements.VISITS_FORGOTTEN, key)
             yield Run(statements.GRANTS_FORGOTTEN, key)
             yield Run(statements.USES_FORGOTTEN, key)

@@ -1,4 +1,4 @@
-"""What core networks tell of subscribers: the inbox of events.
+"""What core networks tell of subscribers: the inbox of events, and what they say when asked.
 
 Frozen: a change of the schema is a new revision.
 """
@@ -15,7 +15,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the table, and the index by which what waits is found."""
+    """Make the tables, and the index by which what waits is found."""
     op.create_table(
         "network_event",
         sa.Column("tenant", sa.Text, nullable=False),
@@ -32,3 +32,14 @@ def upgrade() -> None:
         if_not_exists=True,
     )
     op.create_index("ix_network_event_shard", "network_event", ["shard", "at"], if_not_exists=True)
+    op.create_table(
+        "learned",
+        sa.Column("tenant", sa.Text, nullable=False),
+        sa.Column("imsi", sa.Text, nullable=False),
+        sa.Column("msisdn", sa.Text, nullable=False),
+        sa.Column("source", sa.Text, nullable=False),
+        sa.Column("at", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "imsi", name="pk_learned"),
+        sqlite_with_rowid=False,
+        if_not_exists=True,
+    )
