@@ -18,6 +18,7 @@ def settings(*, fallback: bool) -> str:
 
 
 @pytest.mark.spec("TS.43 Table 7")
+@pytest.mark.conforms("aaa.no-connection")
 @pytest.mark.parametrize(
     ("fallback", "apps", "status"),
     [

@@ -62,6 +62,7 @@ async def start(site: Site, port: int, *arguments: str, **more: object) -> Node:
 @pytest.mark.parametrize(
     ("interface", "application"), [("swm", 16777264), ("sta", 16777250), ("eap", 5)]
 )
+@pytest.mark.conforms("aaa.1001", "aaa.2001")
 async def test_a_phone_gets_its_document_over_each_interface(
     site: Site, interface: str, application: int
 ) -> None:
@@ -124,7 +125,16 @@ WAYS = [
     (Plan(fault=Fault.NOTIFICATION), 403, "aaa_notification"),
     (Plan(fault=Fault.REJECT), 403, "aaa_rejected"),
     (Plan(fault=Fault.RESULT, vendor=10415, code=5001), 403, "aaa_user_unknown"),
-    (Plan(fault=Fault.RESULT, vendor=10415, code=5450), 403, "aaa_no_subscription"),
+    *(
+        (Plan(fault=Fault.RESULT, vendor=10415, code=code), 403, "aaa_no_subscription")
+        for code in (5420, 5421, 5450, 5451, 5452)
+    ),
+    (Plan(fault=Fault.RESULT, vendor=10415, code=5003), 403, "aaa_not_registered"),
+    (Plan(fault=Fault.RESULT, vendor=0, code=3002), 503, "aaa_unreachable"),
+    *(
+        (Plan(fault=Fault.RESULT, vendor=0, code=code), 503, "aaa_not_routed")
+        for code in (3001, 3003, 3005, 3006, 3007, 3008, 3009, 3010)
+    ),
     (Plan(fault=Fault.RESULT, vendor=0, code=5001), 503, "aaa_refused_request"),
     (Plan(fault=Fault.RESULT, vendor=0, code=5002), 503, "aaa_session_lost"),
     (Plan(fault=Fault.RESULT, vendor=0, code=2002), 503, "aaa_error"),
@@ -140,6 +150,10 @@ WAYS = [
 ]
 
 
+@pytest.mark.spec("TS.43 §2.8.1")
+@pytest.mark.conforms(
+    "aaa.4001", "aaa.5001", "aaa.5003", "aaa.others", "aaa.no-usable-subscription"
+)
 async def test_what_a_phone_is_told_of_an_aaa_server_that_goes_its_own_way(site: Site) -> None:
     async with server() as aaa:
         node = await start(site, aaa.port)
@@ -149,7 +163,7 @@ async def test_what_a_phone_is_told_of_an_aaa_server_that_goes_its_own_way(site:
                 what="the connection",
             )
             aaa.wrong = plan
-            async with phone(number) as ours:
+            async with phone(number % len(THEIRS)) as ours:
                 assert (await ours.full(node)).status == status, plan
             await until(
                 lambda: _outcomes(node)[-1:] == [outcome],  # noqa: B023
