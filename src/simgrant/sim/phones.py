@@ -246,7 +246,7 @@ async def _steps(way: Way, cast: Cast) -> AsyncGenerator[Outcome]:
         except NotTyped:
             return
         yield outcome
-    if cast.delete is not None and _result(outcome) in _OLD_FIRST:
+    if cast.delete is not None and _result(outcome) in _LATER:
         await cast.delete(asks.old_iccid)
     async for later in _until_ready(asks, outcome, cast.wait_s):
         outcome = later
@@ -264,7 +264,7 @@ async def _until_ready(
 ) -> AsyncIterator[Outcome]:
     """Ask again as long as the server says that it takes a while."""
     until = time.monotonic() + wait_s
-    waiting = _result(outcome) in _OLD_FIRST
+    waiting = _result(outcome) in _LATER
     while waiting and time.monotonic() < until:
         outcome = await asks.configuration()
         yield outcome
@@ -282,9 +282,7 @@ def has_line(outcome: Outcome) -> bool:
 
 def _result(outcome: Outcome) -> SubscriptionResult | None:
     """Return what an answer of ManageSubscription says; None where it says nothing known."""
-    text = parms(outcome).get("SubscriptionResult", "")
-    known = {str(int(result)): result for result in SubscriptionResult}
-    return known.get(text)
+    return _RESULTS.get(parms(outcome).get("SubscriptionResult", ""))
 
 
 def _is_good(outcome: Outcome, *, with_pages: bool) -> bool:
@@ -301,12 +299,13 @@ def _is_good(outcome: Outcome, *, with_pages: bool) -> bool:
     )
 
 
-_OLD_FIRST: Final = (SubscriptionResult.DELAYED_DOWNLOAD, SubscriptionResult.DELETE_PROFILE_IN_USE)
-"""What may mean that the old profile has to go before there is a new one."""
+_RESULTS: Final = {str(int(result)): result for result in SubscriptionResult}
+_LATER: Final = (SubscriptionResult.DELAYED_DOWNLOAD, SubscriptionResult.DELETE_PROFILE_IN_USE)
+"""What may mean that the old profile has to go first: the phone asks again."""
 _GOES_ON: Final = (
     SubscriptionResult.CONTINUE_TO_WEBSHEET,
     SubscriptionResult.DOWNLOAD_PROFILE,
     SubscriptionResult.DONE,
     SubscriptionResult.REQUIRES_USER_INPUT,
-    *_OLD_FIRST,
+    *_LATER,
 )

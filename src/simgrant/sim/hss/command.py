@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import signal
 import ssl
-import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from simgrant.nouns import named_noun
 from simgrant.sim.hss.faults import Fault, Plan
-from simgrant.sim.sims import Sim, demo_sims, following, load_sims
+from simgrant.sim.options import stop
+from simgrant.sim.playing import (
+    CountOption,
+    DelayOption,
+    HostOption,
+    LinesOption,
+    PeersOption,
+    PortOption,
+    RealmOption,
+    ResultOption,
+    SimsOption,
+    TimesOption,
+    check_names,
+    pull_result,
+    sims_of,
+    until_ended,
+    write_line,
+)
+from simgrant.sim.sims import Sim
 from simgrant.sim.transcript import console
 
 if TYPE_CHECKING:
     from simgrant.sim.hss.server import Seen
 
-_USAGE: Final = 2
 _REALM: Final = "epc.mnc001.mcc001.3gppnetwork.org"
-_MOST_SIMS: Final = 1_000_000
 
 
 class Interface(StrEnum):
@@ -63,18 +76,12 @@ class _Wanted:
 
 
 def hss(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1.")] = 3868,
-    host: Annotated[str, typer.Option(help="Its Origin-Host.")] = f"hss.{_REALM}",
-    realm: Annotated[str, typer.Option(help="Its realm.")] = _REALM,
-    sim: Annotated[
-        Path | None, typer.Option(help="SIM file (TOML, JSON or CSV) of who it knows.")
-    ] = None,
-    count: Annotated[
-        int, typer.Option(min=1, max=_MOST_SIMS, help="How many demonstration SIMs it knows.")
-    ] = 1000,
-    peer: Annotated[
-        list[str] | None, typer.Option(help="Origin-Host that is let in; repeat it. Else anybody.")
-    ] = None,
+    port: PortOption = 3868,
+    host: HostOption = f"hss.{_REALM}",
+    realm: RealmOption = _REALM,
+    sim: SimsOption = None,
+    count: CountOption = 1000,
+    peer: PeersOption = None,
     certificate: Annotated[
         Path | None, typer.Option(help="PEM file of its certificate: TLS 1.3 from the first byte.")
     ] = None,
@@ -83,11 +90,9 @@ def hss(
         Path | None, typer.Option(help="Let in who has a certificate of this CA (PEM) only.")
     ] = None,
     fault: Annotated[Fault | None, typer.Option(help="What to do wrong.")] = None,
-    times: Annotated[int, typer.Option(help="To so many requests; -1 = to all.")] = -1,
-    delay: Annotated[float, typer.Option(min=0, help="Seconds, for --fault slow.")] = 1.0,
-    result: Annotated[
-        str, typer.Option(metavar="VENDOR:CODE", help="For --fault result: 0:5012, 10415:5004.")
-    ] = "0:5012",
+    times: TimesOption = -1,
+    delay: DelayOption = 1.0,
+    result: ResultOption = "0:5012",
     control_port: Annotated[
         int | None,
         typer.Option(min=0, max=65535, help="Port on 127.0.0.1 to switch faults on and off by."),
@@ -96,27 +101,21 @@ def hss(
         Interface, typer.Option(help="Which one the settings that it prints are for.")
     ] = Interface.SWX,
     no_prime: Annotated[bool, typer.Option("--no-prime", help="Know nothing of EAP-AKA'.")] = False,
-    as_lines: Annotated[bool, typer.Option("--json", help="One JSON object a request.")] = False,
+    as_lines: LinesOption = False,
 ) -> None:
     """Play an HSS that gives vectors over SWx, Cx and S6a, until Ctrl-C.
 
     Its SIMs are those of `sim handset`. It says what to put into the settings, for one interface.
     Nothing is kept: SIMs that are ahead resynchronise.
     """
-    from simgrant.wire.diameter.avps import is_identity
-
     try:
-        for option, name in (("--host", host), ("--realm", realm)):
-            if not is_identity(name):
-                raise ValueError(f"{option}: {name!r} is no name of a node")
-        vendor, found, code = result.partition(":")
-        if not (found and vendor.isdecimal() and code.isdecimal()):
-            raise ValueError("--result must look like 0:5012")
+        check_names(host, realm)
+        vendor, code = pull_result(result)
         plan = None
         if fault is not None:
-            plan = Plan(fault=fault, times=times, delay_s=delay, vendor=int(vendor), code=int(code))
+            plan = Plan(fault=fault, times=times, delay_s=delay, vendor=vendor, code=code)
         wanted = _Wanted(
-            sims=load_sims(sim) if sim else following(demo_sims()[0], count),
+            sims=sims_of(sim, count),
             port=port,
             host=host,
             realm=realm,
@@ -130,7 +129,7 @@ def hss(
         )
         asyncio.run(_serve(wanted))
     except (ValueError, OSError) as error:
-        _stop(str(error))
+        stop(str(error))
 
 
 async def _serve(wanted: _Wanted) -> None:
@@ -154,9 +153,7 @@ async def _serve(wanted: _Wanted) -> None:
         from simgrant.sim.hss.control import Control
 
         control = Control(server, port=wanted.control_port)
-    ended = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    ended = until_ended()
     await server.up()
     try:
         if control is not None:
@@ -165,7 +162,7 @@ async def _serve(wanted: _Wanted) -> None:
         address = f"{server.address}:{server.port}"
         if wanted.as_lines:
             up = {"event": "up", "address": address, "host": wanted.host, "realm": wanted.realm}
-            _write({**up, "control": levers})
+            write_line({**up, "control": levers})
         else:
             out = console()
             settings = settings_for(
@@ -219,14 +216,4 @@ def _show(seen: Seen) -> None:
 
 
 def _line(seen: Seen) -> None:
-    _write({"event": "request", **seen.as_json()})
-
-
-def _write(content: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(content) + "\n")
-    sys.stdout.flush()
-
-
-def _stop(message: str) -> NoReturn:
-    console(stderr=True).print(f"Error: {message}", style="red", markup=False)
-    raise typer.Exit(_USAGE)
+    write_line({"event": "request", **seen.as_json()})

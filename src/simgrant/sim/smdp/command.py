@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
-import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final
 
 import typer
 
 from simgrant.nouns import named_noun
+from simgrant.sim.options import stop
+from simgrant.sim.playing import until_ended, write_line
 from simgrant.sim.transcript import console
 from simgrant.wire.es2plus import is_fqdn
 
-_USAGE: Final = 2
 _MOST: Final = 100_000
 
 
@@ -95,7 +94,7 @@ def smdp(
             raise ValueError("--address: it is no name")
         asyncio.run(_serve(wanted))
     except (ValueError, OSError) as error:
-        _stop(str(error))
+        stop(str(error))
 
 
 async def _serve(wanted: _Wanted) -> None:
@@ -108,7 +107,7 @@ async def _serve(wanted: _Wanted) -> None:
 
     def tell(seen: Seen) -> None:
         if wanted.as_lines:
-            _line({"event": "call", **shown(seen)})
+            write_line({"event": "call", **shown(seen)})
         else:
             fault = f" ({seen.fault})" if seen.fault else ""
             console().print(f"{seen.function}: {seen.result}{fault}", markup=False)
@@ -135,9 +134,7 @@ async def _serve(wanted: _Wanted) -> None:
             padded=wanted.padded,
         )
     control = Control(server, caller, port=wanted.control_port)
-    ended = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    ended = until_ended()
     try:
         await server.up()
         await control.up()
@@ -153,7 +150,7 @@ async def _serve(wanted: _Wanted) -> None:
         }
         if wanted.as_lines:
             up = {"event": "up", "url": server.web.url, "control": control.web.url}
-            _line({**up, "fingerprint": certificates.fingerprint(), "settings": settings})
+            write_line({**up, "fingerprint": certificates.fingerprint(), "settings": settings})
         else:
             out = console()
             out.print(f"[smdp.sim]\n{_toml(settings)}", markup=False, soft_wrap=True)
@@ -178,13 +175,3 @@ def _stock(text: str) -> tuple[str, int]:
 def _toml(settings: dict[str, Any]) -> str:
     # Texts, switches and lists of texts are written alike in both.
     return "\n".join(f"{name} = {json.dumps(value)}" for name, value in settings.items())
-
-
-def _line(content: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(content) + "\n")
-    sys.stdout.flush()
-
-
-def _stop(message: str) -> NoReturn:
-    console(stderr=True).print(f"Error: {message}", style="red", markup=False)
-    raise typer.Exit(_USAGE)

@@ -1,0 +1,72 @@
+"""What commands have in common that play a server of the operator's until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from simgrant.sim.sims import Sim, demo_sims, following, load_sims
+
+_MOST_SIMS: Final = 1_000_000
+
+SimsOption = Annotated[
+    Path | None, typer.Option("--sim", help="SIM file (TOML, JSON or CSV) of who it knows.")
+]
+CountOption = Annotated[
+    int, typer.Option(min=1, max=_MOST_SIMS, help="How many demonstration SIMs it knows.")
+]
+PortOption = Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1.")]
+HostOption = Annotated[str, typer.Option(help="Its Origin-Host.")]
+RealmOption = Annotated[str, typer.Option(help="Its realm.")]
+PeersOption = Annotated[
+    list[str] | None,
+    typer.Option("--peer", help="Origin-Host that is let in; repeat it. Else anybody."),
+]
+TimesOption = Annotated[int, typer.Option(help="To so many requests; -1 = to all.")]
+DelayOption = Annotated[float, typer.Option(min=0, help="Seconds, for --fault slow.")]
+ResultOption = Annotated[
+    str, typer.Option(metavar="VENDOR:CODE", help="For --fault result: 0:5012, 10415:5001.")
+]
+LinesOption = Annotated[bool, typer.Option("--json", help="One JSON object a request.")]
+
+
+def sims_of(file: Path | None, count: int) -> tuple[Sim, ...]:
+    """Return who is known: those of a file, else demonstration SIMs; raise ValueError."""
+    return load_sims(file) if file else following(demo_sims()[0], count)
+
+
+def check_names(host: str, realm: str) -> None:
+    """Raise ValueError where a Diameter node cannot be called so."""
+    from simgrant.wire.diameter.avps import is_identity
+
+    for option, name in (("--host", host), ("--realm", realm)):
+        if not is_identity(name):
+            raise ValueError(f"{option}: {name!r} is no name of a node")
+
+
+def pull_result(text: str) -> tuple[int, int]:
+    """Return vendor and code of a result; raise ValueError."""
+    vendor, found, code = text.partition(":")
+    if not (found and vendor.isdecimal() and code.isdecimal()):
+        raise ValueError("--result must look like 0:5012")
+    return int(vendor), int(code)
+
+
+def until_ended() -> asyncio.Event:
+    """Return what is set once somebody ends the command."""
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    return ended
+
+
+def write_line(content: dict[str, Any]) -> None:
+    """Write one JSON object, at once."""
+    sys.stdout.write(json.dumps(content) + "\n")
+    sys.stdout.flush()
