@@ -550,8 +550,13 @@ def refuse_one_name(loaded: Loaded) -> None:
         raise StartRefused("diameter.origin_host: with several workers it needs %d")
 
 
+def _way(name: str, table: model.Hss | model.Aaa) -> RouteConfig:
+    """Return the way to an HSS or an AAA server."""
+    return RouteConfig(name=name, peers=table.peers, patience_s=table.patience_s)
+
+
 def _hss(name: str, table: model.Hss, node: DiameterNode, network: str) -> Vectors:
-    route = RouteConfig(name=name, peers=table.peers, patience_s=table.patience_s)
+    route = _way(name, table)
     realm, host = table.realm, table.host
     match table.interface:
         case "swx":
@@ -578,8 +583,7 @@ def open_numbers(loaded: Loaded, store: Store, node: DiameterNode | None) -> Num
     found: dict[str, Knower] = {}
     for name, table in settings.hss.items():
         if table.tells_numbers and node is not None:
-            route = RouteConfig(name=name, peers=table.peers, patience_s=table.patience_s)
-            config = swx_data.Config(route=route, realm=table.realm, host=table.host)
+            config = swx_data.Config(route=_way(name, table), realm=table.realm, host=table.host)
             data = swx_data.open_data(config, node=node)
             found[f"hss.{name}"] = Knower(f"hss.{name}", data, table.number_max_age_s)
     if not found:
@@ -600,7 +604,7 @@ def aaas(loaded: Loaded, node: DiameterNode | None) -> dict[str, EapServer]:
     made = {
         name: aaa_relay.open_eap_server(
             aaa_relay.Config(
-                route=RouteConfig(name=name, peers=table.peers, patience_s=table.patience_s),
+                route=_way(name, table),
                 realm=table.realm,
                 host=table.host,
                 interface=table.interface,

@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -77,29 +77,33 @@ class RunningClock:
         return time.monotonic()
 
 
-class Ends:
+class Ends(Protocol):
     """The other ends of a server: two of them, of which the second stands by."""
 
     settings: str
 
-    async def connected(self, parts: compose.Parts) -> list[bool]:
+    @property
+    def servers(self) -> Sequence[End]:
+        """Both."""
+
+    def connected(self, parts: compose.Parts) -> list[bool]:
         """Return for each end whether the server is connected to it."""
-        raise NotImplementedError
-
-    async def up(self, index: int) -> None:
-        """Listen."""
-        raise NotImplementedError
-
-    async def down(self, index: int) -> None:
-        """Break all connections and listen no more."""
-        raise NotImplementedError
 
     def play(self, fault: Fault | None) -> None:
         """Have both misbehave, or behave again."""
-        raise NotImplementedError
 
 
-class Hsss(Ends):
+class End(Protocol):
+    """One of them."""
+
+    async def up(self) -> None:
+        """Listen."""
+
+    async def down(self) -> None:
+        """Break all connections and listen no more."""
+
+
+class Hsss:
     """Two HSSs behind one realm."""
 
     faults: Mapping[Fault, hss_faults.Plan] = {
@@ -124,15 +128,9 @@ class Hsss(Ends):
         )
         self.settings += f'[hss.home]\nrealm = "{REALM}"\npeers = ["hss0", "hss1"]\n{own}'
 
-    async def connected(self, parts: compose.Parts) -> list[bool]:
+    def connected(self, parts: compose.Parts) -> list[bool]:
         assert parts.diameter is not None
         return [state != "closed" for state in parts.diameter.states().values()]
-
-    async def up(self, index: int) -> None:
-        await self.servers[index].up()
-
-    async def down(self, index: int) -> None:
-        await self.servers[index].down()
 
     def play(self, fault: Fault | None) -> None:
         for server in self.servers:
@@ -165,7 +163,7 @@ class Aaas(Hsss):
             server.wrong = self.wrongs.get(fault) if fault else None
 
 
-class Hlrs(Ends):
+class Hlrs:
     """Two HLRs, one after the other in a route."""
 
     faults: Mapping[Fault, hlr_faults.Plan] = {
@@ -185,14 +183,8 @@ class Hlrs(Ends):
         )
         self.settings += '[routes.all]\nsources = ["hlr.hlr0", "hlr.hlr1"]\n'
 
-    async def connected(self, parts: compose.Parts) -> list[bool]:
+    def connected(self, parts: compose.Parts) -> list[bool]:
         return [link.state is HlrState.OKAY for link in parts.links]  # type: ignore[attr-defined]
-
-    async def up(self, index: int) -> None:
-        await self.servers[index].up()
-
-    async def down(self, index: int) -> None:
-        await self.servers[index].down()
 
     def play(self, fault: Fault | None) -> None:
         for server in self.servers:
@@ -264,7 +256,7 @@ class World:
         """Have the fault, and the server see it where it can be seen."""
         gone = {Fault.REFUSED: (0, 1), Fault.HALF_DEAD: (0,)}.get(fault, ())
         for index in gone:
-            await self.ends.down(index)
+            await self.ends.servers[index].down()
         self.ends.play(fault)
         await self.states([index not in gone for index in range(2)])
 
@@ -272,13 +264,13 @@ class World:
         """Have it no more."""
         self.ends.play(None)
         for index in range(2):
-            await self.ends.down(index)
-            await self.ends.up(index)
+            await self.ends.servers[index].down()
+            await self.ends.servers[index].up()
         await self.states([True, True])
 
     async def states(self, wanted: list[bool]) -> None:
         async def reached() -> bool:
-            return await self.ends.connected(self.server.parts) == wanted
+            return self.ends.connected(self.server.parts) == wanted
 
         await _until(reached)
 
@@ -287,7 +279,7 @@ class World:
 async def _world(bench: Workbench, kind: Kind, timeout_s: float) -> AsyncIterator[World]:
     ends = kind.made()
     for index in range(2):
-        await ends.up(index)
+        await ends.servers[index].up()
     settings = f"[auth]\nvector_timeout_s = {timeout_s}\n[server]\nrequest_timeout_s = 29\n"
     try:
         async with bench.opened(settings + ends.settings) as server:
@@ -306,7 +298,7 @@ async def _world(bench: Workbench, kind: Kind, timeout_s: float) -> AsyncIterato
                 await asyncio.gather(*running, return_exceptions=True)
     finally:
         for index in range(2):
-            await ends.down(index)
+            await ends.servers[index].down()
 
 
 async def _asked_with_the_token(world: World, done: asyncio.Event) -> int:

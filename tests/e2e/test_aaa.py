@@ -7,16 +7,15 @@ server, and the EAP machine, which the server does not use where it relays.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
 from simgrant.sim.aaa.faults import Fault, Plan
 from simgrant.sim.aaa.server import AaaServer
 from simgrant.sim.hss.auc import Auc
-from tests.e2e.nodes import Node, Site, ended, until
+from tests.e2e.nodes import Node, Site, until
 from tests.e2e.phones import ENABLED, cookie_of, packet_of, vowifi_of
 from tests.e2e.test_hss import REALM, THEIRS, phone
 
@@ -48,11 +47,9 @@ async def server() -> AsyncIterator[AaaServer]:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    site = Site(tmp_path)
-    site.fill()
-    with ended(site):
-        yield site
+def site(sqlite_site: Site) -> Site:
+    """What holds of one store holds of the other here."""
+    return sqlite_site
 
 
 async def start(site: Site, port: int, *arguments: str, **more: object) -> Node:

@@ -11,7 +11,7 @@ import json
 import re
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +28,7 @@ from simgrant.sim.hss.server import HssServer
 from simgrant.sim.sims import Sim
 from simgrant.wire.diameter.base import pull_result
 from simgrant.wire.diameter.told import DeregistrationReason
-from tests.e2e.nodes import SIMS, Node, Site, ended, until
+from tests.e2e.nodes import SIMS, Node, Site, until
 from tests.e2e.phones import ENABLED, RELAY, Phone, cookie_of, vowifi_of
 from tests.servers.process import free_port
 
@@ -93,11 +93,9 @@ async def played(folder: Path, port: int, *options: str) -> AsyncIterator[Played
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    site = Site(tmp_path)
-    site.fill()
-    with ended(site):
-        yield site
+def site(sqlite_site: Site) -> Site:
+    """What holds of one store holds of the other here."""
+    return sqlite_site
 
 
 async def start(site: Site, port: int, *arguments: str, **more: object) -> Node:

@@ -125,7 +125,7 @@ class Kind(Word):
 
 
 class Inquiry(Word):
-    """What the subscriber is asked before there is a profile, by a message on the device (MSG)."""
+    """What is asked before there is a profile to be had: by a message (MSG), or on a page."""
 
     CONFIRMATION = "confirmation"
     """Whether it is wanted."""

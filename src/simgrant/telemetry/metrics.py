@@ -268,7 +268,7 @@ class Metrics:
         self._esim_refusals[tenant, app, reason].inc()
 
     def count_doubt(self, tenant: str, parameter: str) -> None:
-        """Count an identifier whose check digits are wrong."""
+        """Count a parameter that has wrong check digits, or is missing."""
         self._doubts[tenant, parameter].inc()
 
     def count_smdp_call(self, smdp: str, status: int) -> None:

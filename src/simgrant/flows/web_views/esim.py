@@ -145,12 +145,12 @@ def _choices(matter: Matter, order: Order) -> Choices:
     if matter.about[:1] == (PLAN,):
         return Choices(plans=line.plans_instead(order), instead=True)
     selects = SELECTS in matter.about and bool(matter.movable)
-    new = order.kind is Kind.SUBSCRIBE and order.old_iccid is None and not selects
-    new = new and not order.handed_in
+    takes_place = order.old_iccid is not None or selects
+    is_new = order.kind is Kind.SUBSCRIBE and not (takes_place or order.handed_in)
     lines = () if companion else (Movable(_SIM),)
     return Choices(
-        plans=line.plans if new and len(line.plans) > 1 else (),
-        services=line.services if new and companion and len(line.services) > 1 else (),
+        plans=line.plans if is_new and len(line.plans) > 1 else (),
+        services=line.services if is_new and companion and len(line.services) > 1 else (),
         lines=(*lines, *map(_movable, matter.movable)) if selects else (),
         named=companion,
     )

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
 from operator import itemgetter
-from typing import Any
+from typing import Any, Final
 
 from simgrant.adapters.store.sql import orders, rows, statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run, RunMany
@@ -82,6 +82,19 @@ class _Prepared:
             for row in self.subscriptions
             if row[2] is not None and row[3] != SubscriptionStatus.REMOVED
         ]
+
+
+_OF_THE_LIVING: Final = (
+    statements.SIM_KEY_FORGOTTEN,
+    statements.PUSHES_FORGOTTEN,
+    statements.NOTICES_FORGOTTEN,
+    statements.HOLDINGS_FORGOTTEN,
+    statements.MARKS_FORGOTTEN,
+    statements.PIN_FORGOTTEN,
+    statements.EVENTS_FORGOTTEN,
+    statements.LEARNED_FORGOTTEN,
+)
+"""What a subscription has that even the tombstone of one that was removed has not."""
 
 
 class SqlStore:
@@ -468,14 +481,8 @@ class SqlStore:
                 raise _no_subscription(imsi)
             if (number := found[0][0]) is not None:
                 yield Run(statements.MSISDN_FREED, (tenant, number, imsi.digits))
-            yield Run(statements.SIM_KEY_FORGOTTEN, key)
-            yield Run(statements.PUSHES_FORGOTTEN, key)
-            yield Run(statements.NOTICES_FORGOTTEN, key)
-            yield Run(statements.HOLDINGS_FORGOTTEN, key)
-            yield Run(statements.MARKS_FORGOTTEN, key)
-            yield Run(statements.PIN_FORGOTTEN, key)
-            yield Run(statements.EVENTS_FORGOTTEN, key)
-            yield Run(statements.LEARNED_FORGOTTEN, key)
+            for sql in _OF_THE_LIVING:
+                yield Run(sql, key)
 
         await self._engine.transact(body)
 
@@ -564,14 +571,8 @@ class SqlStore:
             for (number,) in found:
                 if number is not None:
                     yield Run(statements.MSISDN_FREED, (tenant, number, imsi.digits))
-            yield Run(statements.SIM_KEY_FORGOTTEN, key)
-            yield Run(statements.PUSHES_FORGOTTEN, key)
-            yield Run(statements.NOTICES_FORGOTTEN, key)
-            yield Run(statements.HOLDINGS_FORGOTTEN, key)
-            yield Run(statements.MARKS_FORGOTTEN, key)
-            yield Run(statements.PIN_FORGOTTEN, key)
-            yield Run(statements.EVENTS_FORGOTTEN, key)
-            yield Run(statements.LEARNED_FORGOTTEN, key)
+            for sql in _OF_THE_LIVING:
+                yield Run(sql, key)
             yield Run(statements.VISITS_FORGOTTEN, key)
             yield Run(statements.GRANTS_FORGOTTEN, key)
             yield Run(statements.USES_FORGOTTEN, key)
