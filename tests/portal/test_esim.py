@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -633,6 +634,20 @@ async def test_no_profile_is_left(opens: Opens) -> None:
         assert (order.state, order.reason) == (OrderState.ENDED, "no_stock")
         details = [each.get("detail", "") for each in await world.server.records()]
         assert details.count("choice: no_stock") == 1
+
+
+async def test_where_a_shelf_is_empty_the_next_has_it(opens: Opens) -> None:
+    more = PLANS + "[profile_sources.rare]\nsmdp = 'main'\nprofile_type = 'rare'\n"
+    async with opens(watch=ASKED + BOTH + 'sources = ["rare"]\n', more=more) as world:
+        browser = Browser(world.server)
+        choose = await browser.open(page_of(await world.subscribe()))
+        with structlog.testing.capture_logs() as logged:
+            shown = await browser.press(await browser.press(choose))
+        assert shown.call == "ready"
+        (order,) = await orders(world)
+        assert (order.source.profile_type, order.state) == ("watch", OrderState.RELEASED)
+        (said_of,) = (each for each in logged if each["event"] == "order_from_next_source")
+        assert (said_of["empty"], said_of["source"]) == ("main/rare", "main/watch")
 
 
 async def test_the_sm_dp_will_not(opens: Opens) -> None:
