@@ -18,6 +18,7 @@ from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.domain.words import LANGUAGES
 from simgrant.errors import PeerTimeout, StartRefused
 from simgrant.flows import subscriptions
+from simgrant.flows.esim_pages import order_about
 from simgrant.flows.handles import Handle, push_handle
 from simgrant.identities import Eid, Iccid
 from simgrant.ports.smdp import Cause, Refused
@@ -394,6 +395,29 @@ async def test_which_companion_gives_its_line_is_chosen(opens: Opens) -> None:
         }
         assert len(world.books.ordered) == 2
         assert (await transfer(world, SECOND))["SubscriptionResult"] == "2"
+
+
+@pytest.mark.spec("TS.43 §7.6")
+async def test_whoever_opens_the_page_chooses_the_companion_that_gives_its_line(
+    opens: Opens,
+) -> None:
+    """The order knows it: customer care's link, and one for the phone that asks otherwise."""
+    async with opens(**COMPANION) as world:
+        old = await _worn(world)
+        await transfer(world, SECOND)
+        (order,) = (each for each in await orders(world) if each.state is OrderState.AT_PORTAL)
+        browser = Browser(world.server)
+        line = await subscriptions.find(world.server.store.real, DEFAULT_TENANT, ALLOWED.digits)
+        handle = Handle("ap2006", ALLOWED, "", START + 60, line.token_epoch, order_about(order))
+        text = push_handle(handle, world.server.ring, "default", now=START)
+        by_care = Link("/odsa-companion", f"flow={text}")
+        for each in (by_care, page_of(await world.subscribe(SECOND))):
+            choose = await browser.open(each)
+            assert f"ending in {old[-4:]}" in choose.text
+            assert not choose.tree.xpath("//input[@name='plan']")
+        assert (await browser.press(await browser.press(choose))).call == "ready"
+        (order,) = (each for each in await orders(world) if each.order_id == order.order_id)
+        assert order.old_iccid == Iccid(old)
 
 
 @pytest.mark.spec("TS.43 §7.6")
