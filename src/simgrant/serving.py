@@ -31,8 +31,8 @@ from typing import Any
 import structlog
 import uvicorn
 import uvloop
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client import generate_latest
+from prometheus_client.multiprocess import mark_process_dead
 
 from simgrant import __version__, compose
 from simgrant.config.load import Loaded, parse_listen
@@ -45,6 +45,7 @@ from simgrant.links.watched import Watched
 from simgrant.ports.store import Store
 from simgrant.services import SERVICES
 from simgrant.telemetry import log
+from simgrant.telemetry.collected import collected
 from simgrant.telemetry.sources import source_lines
 
 _PURGE_EVERY_S = 60.0
@@ -515,18 +516,13 @@ async def _oversee(loaded: Loaded, workers: int, announce: Announce, store: Stor
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir
         supervisor = _Supervisor(loaded, sockets.shared, metrics_dir, store)
 
-        def registry() -> CollectorRegistry:
-            registry = CollectorRegistry()
-            MultiProcessCollector(registry, path=metrics_dir)  # type: ignore[no-untyped-call]
-            return registry
-
         front = ManagementFront(
             not_ready=supervisor.not_ready,
-            metrics=lambda: generate_latest(registry()),
+            metrics=lambda: collected(metrics_dir, generate_latest),
             services=SERVICES,
             version=__version__,
             orders=compose.order_calls(loaded, store),
-            sources=lambda: source_lines(registry()),
+            sources=lambda: collected(metrics_dir, source_lines) or "",
         )
         async with _serving(front, sockets.management, shutdown_s=1.0):
             device_url = _device_url(loaded, sockets.shared.device)

@@ -25,7 +25,7 @@ class ManagementFront:
         self,
         *,
         not_ready: Callable[[], Awaitable[str]],
-        metrics: Callable[[], bytes],
+        metrics: Callable[[], bytes | None],
         services: Mapping[str, Service],
         version: str,
         orders: OrderCalls | None = None,
@@ -94,7 +94,10 @@ class ManagementFront:
                 body = f"{reason or 'ready'}\n{self._sources()}".encode()
                 return 503 if reason else 200, _TEXT, body
             case "/metrics":
-                return 200, _PROMETHEUS, self._metrics()
+                metrics = self._metrics()
+                if metrics is None:
+                    return 503, _TEXT, b"metrics cannot be read right now\n"
+                return 200, _PROMETHEUS, metrics
             case "/services.json":
                 return 200, _JSON, self._services
             case _:
