@@ -94,6 +94,19 @@ async def test_without_a_profile_nothing_is_decided(store: SqlStore) -> None:
     assert await store.visit(T, IMSI, VISITS[0]) == Visit(Step.CHOICE, 10, 999)
 
 
+async def test_an_empty_shelf_lets_the_next_decide(store: SqlStore) -> None:
+    await store.orders.add_stock(T, "south", "W-2", iccids(1))
+    order = await waiting(store)
+    change = settled(order, Chosen())
+    assert change.order is not None
+    others = (Source("north", "none"), Source("south", "W-2"), Source("west", "", pooled=False))
+    change = replace(change, order=replace(change.order, otherwise=others))
+    assert await store.settle_visit(T, IMSI, VISITS[0], change)
+    (found,) = await store.orders.of(T, IMSI)
+    assert (found.source, found.iccid) == (others[1], iccids(1)[0])
+    assert await store.orders.stock(T) == [Shelf("south", "W-2", 0, 1)]
+
+
 async def test_where_the_peer_chooses_there_is_nothing_to_reserve(store: SqlStore) -> None:
     order = await waiting(store, pooled=False)
     assert await store.settle_visit(T, IMSI, VISITS[0], settled(order, Chosen()))

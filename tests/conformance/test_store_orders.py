@@ -115,6 +115,32 @@ async def test_without_stock_nothing_is_written(store: SqlStore) -> None:
     assert await store.orders.of(T, IMSI) == []
 
 
+async def test_an_empty_shelf_is_passed_over_for_the_next_that_has_a_profile(
+    store: SqlStore,
+) -> None:
+    await stocked(store, 1)
+    await store.orders.add_stock(T, "south", "W-2", iccids(1, 50))
+    sources = (Source("north", "none"), Source("south", "W-2"), Source("west", "", pooled=False))
+    found = []
+    for number in range(3):
+        wanted = an_order(f"eid {number}", number=number)
+        order = await store.orders.make(
+            T, IMSI, wanted, instead_of=None, due_at=20, otherwise=sources
+        )
+        assert order is not None
+        found.append((order.source, order.iccid))
+    assert found == [
+        (Source("main", "watch"), iccids(1)[0]),
+        (sources[1], iccids(1, 50)[0]),
+        (sources[2], None),
+    ]
+    assert [kept.source for kept in await store.orders.of(T, IMSI)] == [each for each, _ in found]
+    with pytest.raises(NoStock):
+        await store.orders.make(
+            T, IMSI, an_order("eid 4"), instead_of=None, due_at=20, otherwise=sources[:2]
+        )
+
+
 async def test_where_the_smdp_chooses_its_choice_is_noted(store: SqlStore) -> None:
     order = await made(store, an_order(pooled=False))
     assert order.iccid is None

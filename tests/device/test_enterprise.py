@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
-from simgrant.domain.order import OrderState
+from simgrant.domain.order import Awaited, Order, OrderState
+from simgrant.domain.owner import Enterprise
+from simgrant.flows.order_desk import NotPossible, OrderDesk, profile_of
+from simgrant.wire.activation_code import pull_activation_code
 from tests.device.esim import code_of
 from tests.device.fleet import EID, SECOND, SETTINGS, TABLET, World, opened
 from tests.device.harness import Workbench
 
 pytestmark = [pytest.mark.spec("TS.43 §10")]
+
+ICCIDS = ("8944600000000000099", "8944600000000000107", "8944600000000000115")
+CODE = "LPA:1$bss.example.net$CODE-1"
 
 
 @pytest.fixture
@@ -107,10 +112,79 @@ async def test_a_plan_is_changed_and_the_profile_stays(world: World) -> None:
     assert await world.manage(2, plan_id="office") == "101"
 
 
-def _owner(world: World) -> Any:
-    from simgrant.domain.owner import Enterprise
-
+def _owner(world: World) -> Enterprise:
     return Enterprise(world.enterprise)
+
+
+@pytest.mark.spec("TS.43 §10.2", "TS.43 §6.5.5")
+async def test_the_bss_orders_for_the_fleet_and_takes_back_what_it_gives_up(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = SETTINGS.replace('smdp = "main"\nprofile_type = "tablet"', 'order_mode = "bss"')
+    async with opened(bench, monkeypatch, settings=settings) as opening:
+        world = await opening.known()
+        store, owner = world.server.store.real.orders, Enterprise("acme")
+        desk = OrderDesk(store, "default", int(bench.clock.now()))
+
+        async def of(device: dict[str, str]) -> Order:
+            (order,) = (
+                each
+                for each in await world.orders()
+                if each.device.terminal_id == device["enterprise_terminal_id"] and not each.is_aside
+            )
+            return order
+
+        async def deliver(device: dict[str, str], iccid: str) -> Order:
+            profile = profile_of(iccid, activation_code=CODE)
+            return await desk.deliver(await desk.find((await of(device)).order_id), profile)
+
+        for _ in range(2):
+            assert await world.manage(0, plan_id="office") == "1/4"
+        found = await world.configuration()
+        assert found is not None
+        assert (found["ServiceStatus"], "PollingInterval" in found) == ("2", True)
+        assert (await of(TABLET)).awaits is Awaited.PROFILE
+        await deliver(TABLET, ICCIDS[0])
+        info = await world.subscribe()
+        assert info["ProfileIccid"] == ICCIDS[0]
+        assert code_of(info) == pull_activation_code(CODE)
+        assert await world.manage(4) == "1/3"
+
+        # One profile is one device's, whichever enterprise asks.
+        other = await world.of("globex").known()
+        assert await other.manage(0, SECOND) == "1/4"
+        (theirs,) = await world.orders("globex")
+        whose = await desk.find(theirs.order_id)
+        with pytest.raises(NotPossible, match="another order has a profile"):
+            await desk.deliver(whose, profile_of(ICCIDS[0], activation_code=CODE))
+        await desk.fail(whose, "no_credit")
+        found = await other.configuration(**SECOND)
+        assert found is not None
+        assert found["ServiceStatus"] == "4"
+
+        # The plan is the BSS's to know; another device takes the place of the first.
+        assert await world.manage(2, plan_id="travel") == "1/3"
+        assert await world.manage(3, SECOND, old_terminal_iccid=ICCIDS[0]) == "1/4"
+        assert (await of(SECOND)).plan == "travel"
+        await deliver(SECOND, ICCIDS[1])
+        assert await world.manage(4, SECOND) == "1/3"
+        assert (await of(TABLET)).state is OrderState.ENDED
+        assert await store.live_of("default", owner) == 1
+        assert await world.manage(1, SECOND) == "1/3"
+        assert await store.live_of("default", owner) == 0
+
+        # What was never installed goes back to who gave it, and is in nobody's way meanwhile.
+        assert await world.manage(0, SECOND) == "1/4"
+        await deliver(SECOND, ICCIDS[2])
+        assert await world.manage(1, SECOND) == "1/3"
+        given_up = await desk.find((await of(SECOND)).order_id)
+        await world.server.parts.ordering.wait(given_up)
+        assert await world.manage(0, SECOND) == "1/4"
+        aside = await desk.find(given_up.order.order_id)
+        assert (aside.order.is_aside, aside.order.awaits) == (True, Awaited.RETURN)
+        assert (await desk.taken_back(aside)).awaits is None
+        assert (await of(SECOND)).awaits is Awaited.PROFILE
+        assert world.books.calls == []
 
 
 @pytest.mark.conforms("enterprise.later")

@@ -180,9 +180,12 @@ async def test_each_device_is_led_to_the_smdp_that_its_rules_name(
         assert second["DownloadInfo"]["ProfileIccid"] == "8944700000000000011"
         assert list(south.ordered) == ["8944700000000000011"]
         assert Shelf("south", "W-2", 0, 1) in await orders.stock("default")
-        # Its order stays there, and an empty shelf is not filled up from another.
+        # Its order stays there; for the next the shelf is empty, so it comes from the table's own.
         assert await world.subscribe(SECOND) == second
         third = SECOND | {"companion_terminal_id": "350000000000033"}
         told = await world.ask("ManageSubscription", operation_type="1", **SECOND)
         assert told["SubscriptionResult"] == "3"
-        assert (await world.subscribe(third))["SubscriptionResult"] == "5"
+        iccid = (await world.subscribe(third))["DownloadInfo"]["ProfileIccid"]
+        assert iccid in world.books.ordered
+        assert Shelf("south", "W-2", 0, 1) in await orders.stock("default")
+        assert Shelf("main", "watch", 2, 2) in await orders.stock("default")

@@ -13,13 +13,14 @@ from pyreqwest.client import ClientBuilder
 
 from simgrant import compose
 from simgrant.domain.line_marks import LineMark, MarkName
-from simgrant.domain.order import Order
+from simgrant.domain.order import Order, OrderState
 from simgrant.errors import PeerUnavailable
+from simgrant.flows.order_desk import OrderDesk, device_of, make_up, profile_of
 from simgrant.identities import Iccid
 from simgrant.sim.idp import OpenIdProvider
 from simgrant.sim.push.smsc import MessageCentre
 from simgrant.wire.transfer_code import pull_transfer_code
-from tests.device.esim import EID, OTHER_EID, World, code_of, opened
+from tests.device.esim import EID, OTHER_EID, SETTINGS, World, code_of, opened
 from tests.device.harness import (
     ALLOWED,
     IMEI,
@@ -874,3 +875,68 @@ async def test_what_another_phone_brings_leaves_an_order_as_it_was(world: World)
     (after,) = await orders(world)
     assert after == before
     assert replace(after, lent="") != after
+
+
+# --- profiles that others ordered ------------------------------------------------------------
+
+ELSEWHERE = Iccid("8944600000000000099")
+PROFILE = profile_of(ELSEWHERE.digits, activation_code="LPA:1$bss.example.net$CODE-1")
+
+
+def desk(world: World) -> OrderDesk:
+    return OrderDesk(world.server.store.real.orders, "default", START)
+
+
+@pytest.mark.spec("TS.43 §8.9", "TS.43 §8.7")
+async def test_a_line_whose_profile_the_bss_orders_moves_when_that_is_installed(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = 'smdp = "main"\nprofile_type = "phone"'
+    assert table in SETTINGS
+    monkeypatch.setattr("tests.device.esim.SETTINGS", SETTINGS.replace(table, 'order_mode = "bss"'))
+    async with opened(bench, monkeypatch, APP) as world:
+        await knows_sim(world)
+        await world.phone.fast(world.token, extra=PUSH)
+        token, new = await acquired(world, terminal_iccid=SIM), new_phone(world)
+        answer = await asked(new, token, "ManageSubscription", **TRANSFER, **NEW)
+        assert answer["SubscriptionResult"] == "4"
+        (order,) = await orders(world)
+        await desk(world).deliver(await desk(world).find(order.order_id), PROFILE)
+        answer = await asked(new, token, "ManageSubscription", **TRANSFER, **NEW)
+        assert answer["DownloadInfo"]["ProfileIccid"] == ELSEWHERE.digits
+        assert not await is_signed_out(world.phone, world.token), "it is there, and not installed"
+        done = await asked(new, token, "ManageSubscription", operation_type="4", **NEW)
+        assert done["SubscriptionResult"] == "3"
+        assert await is_signed_out(world.phone, world.token)
+        assert (IMEI, "line_moved") in await told(world)
+        assert world.books.calls == []
+
+
+@pytest.mark.spec("TS.43 §7.5", "TS.43 §8.7", "TS.43 §8.9")
+async def test_a_profile_that_was_activated_elsewhere_moves_no_line_until_it_moves_itself(
+    world: World,
+) -> None:
+    """Another system's order is one more profile: it takes nothing from the phone of the SIM."""
+    store = world.server.store.real
+    line = await store.find("default", imsi=ALLOWED)
+    assert line is not None
+    device = device_of(terminal_id=NEW_IMEI, eid=EID)
+    await make_up(desk(world), line, app="primary", device=device, profile=PROFILE)
+    await world.phone.fast(world.token, extra=PUSH)
+    for kind in ("4", "6", "5", "4"):
+        done = await world.ask("ManageSubscription", operation_type=kind, **NEW)
+        assert done["SubscriptionResult"] == "3"
+        assert not await is_signed_out(world.phone, world.token)
+    assert await told(world) == []
+    # Its own phone hands it on.
+    token = await acquired(world, terminal_iccid=ELSEWHERE.digits)
+    wanted = TRANSFER | {"old_terminal_iccid": ELSEWHERE.digits}
+    third = new_phone(world, THIRD_IMEI)
+    answer = await asked(third, token, "ManageSubscription", **wanted, **THIRD)
+    assert answer["SubscriptionResult"] == "2"
+    done = await asked(third, token, "ManageSubscription", operation_type="4", **THIRD)
+    assert done["SubscriptionResult"] == "3"
+    assert await is_signed_out(world.phone, world.token)
+    assert (IMEI, "line_moved") in await told(world)
+    states = {order.device.terminal_id: order.state for order in await orders(world)}
+    assert states == {NEW_IMEI: OrderState.ENDED, THIRD_IMEI: OrderState.ACTIVE}

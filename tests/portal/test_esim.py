@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.domain.words import LANGUAGES
 from simgrant.errors import PeerTimeout, StartRefused
 from simgrant.flows import subscriptions
+from simgrant.flows.esim_pages import order_about
 from simgrant.flows.handles import Handle, push_handle
 from simgrant.identities import Eid, Iccid
 from simgrant.ports.smdp import Cause, Refused
@@ -396,6 +398,29 @@ async def test_which_companion_gives_its_line_is_chosen(opens: Opens) -> None:
 
 
 @pytest.mark.spec("TS.43 §7.6")
+async def test_whoever_opens_the_page_chooses_the_companion_that_gives_its_line(
+    opens: Opens,
+) -> None:
+    """The order knows it: customer care's link, and one for the phone that asks otherwise."""
+    async with opens(**COMPANION) as world:
+        old = await _worn(world)
+        await transfer(world, SECOND)
+        (order,) = (each for each in await orders(world) if each.state is OrderState.AT_PORTAL)
+        browser = Browser(world.server)
+        line = await subscriptions.find(world.server.store.real, DEFAULT_TENANT, ALLOWED.digits)
+        handle = Handle("ap2006", ALLOWED, "", START + 60, line.token_epoch, order_about(order))
+        text = push_handle(handle, world.server.ring, "default", now=START)
+        by_care = Link("/odsa-companion", f"flow={text}")
+        for each in (by_care, page_of(await world.subscribe(SECOND))):
+            choose = await browser.open(each)
+            assert f"ending in {old[-4:]}" in choose.text
+            assert not choose.tree.xpath("//input[@name='plan']")
+        assert (await browser.press(await browser.press(choose))).call == "ready"
+        (order,) = (each for each in await orders(world) if each.order_id == order.order_id)
+        assert order.old_iccid == Iccid(old)
+
+
+@pytest.mark.spec("TS.43 §7.6")
 async def test_who_has_as_many_companions_as_he_may_changes_one_on_the_page(opens: Opens) -> None:
     third = SECOND | {"companion_terminal_id": "x", "companion_terminal_eid": EID[:-2] + "99"}
     async with opens(**COMPANION) as world:
@@ -633,6 +658,20 @@ async def test_no_profile_is_left(opens: Opens) -> None:
         assert (order.state, order.reason) == (OrderState.ENDED, "no_stock")
         details = [each.get("detail", "") for each in await world.server.records()]
         assert details.count("choice: no_stock") == 1
+
+
+async def test_where_a_shelf_is_empty_the_next_has_it(opens: Opens) -> None:
+    more = PLANS + "[profile_sources.rare]\nsmdp = 'main'\nprofile_type = 'rare'\n"
+    async with opens(watch=ASKED + BOTH + 'sources = ["rare"]\n', more=more) as world:
+        browser = Browser(world.server)
+        choose = await browser.open(page_of(await world.subscribe()))
+        with structlog.testing.capture_logs() as logged:
+            shown = await browser.press(await browser.press(choose))
+        assert shown.call == "ready"
+        (order,) = await orders(world)
+        assert (order.source.profile_type, order.state) == ("watch", OrderState.RELEASED)
+        (said_of,) = (each for each in logged if each["event"] == "order_from_next_source")
+        assert (said_of["empty"], said_of["source"]) == ("main/rare", "main/watch")
 
 
 async def test_the_sm_dp_will_not(opens: Opens) -> None:

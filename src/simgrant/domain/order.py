@@ -231,6 +231,8 @@ class Order:
     asked_by: str = field(default="", repr=False)
     """The terminal that asked for a transfer, where it is not the phone that the line leaves: its
     tokens outlive that."""
+    selects: bool = False
+    """Whether it takes the place of another companion, which is chosen on its page."""
     lent: str = ""
     """The id, in hex, of the temporary token that it was asked for with: what becomes of the order
     becomes of that."""

@@ -1,4 +1,7 @@
-"""Which of several SM-DP+s a new order's profile comes from: the first rule that fits it."""
+"""Which of several SM-DP+s a new order's profile comes from: the first rule that fits it.
+
+The rules behind it are for when none is left there.
+"""
 
 from __future__ import annotations
 
@@ -30,26 +33,33 @@ class SourceRule:
     """How much of what fits comes from here, 0 to 1."""
 
 
-def choose(rules: Sequence[SourceRule], order: Order, draw: float) -> Source:
-    """Return where an order's profile comes from, which is its own source where no rule fits.
+def choose(rules: Sequence[SourceRule], order: Order, draw: float) -> tuple[Source, ...]:
+    """Return where an order's profile comes from, best first; its own source is the last of all.
 
+    Whatever comes after the first is for when there is none left. A rule whose share does not have
+    this device is passed over in any case, so that no share is ever more than it says.
     ``draw`` is a number of this device's from 0 to below 1, the same whenever it asks: with equal
-    rules the same device is led to the same SM-DP+.
+    rules the same device is led to the same SM-DP+s.
     """
     source = order.source
+    found = []
     for rule in rules:
         if not _fits(rule, order.device, source):
             continue
-        if draw < rule.share:
-            return replace(
-                source,
-                smdp=rule.smdp,
-                profile_type=rule.profile_type or source.profile_type,
-                pooled=source.pooled if rule.pooled is None else rule.pooled,
+        # Either way what is left is spread evenly again: shares further down are of the rest.
+        if draw < rule.share or rule.share == 1:
+            found.append(
+                replace(
+                    source,
+                    smdp=rule.smdp,
+                    profile_type=rule.profile_type or source.profile_type,
+                    pooled=source.pooled if rule.pooled is None else rule.pooled,
+                )
             )
-        # What is left is spread evenly again, so that shares further down are of the rest.
-        draw = (draw - rule.share) / (1 - rule.share)
-    return source
+            draw /= rule.share
+        else:
+            draw = (draw - rule.share) / (1 - rule.share)
+    return tuple(dict.fromkeys((*found, source)))
 
 
 def _fits(rule: SourceRule, device: Device, source: Source) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simgrant.domain.holdings import Holding, Money
-from simgrant.domain.order import Order
+from simgrant.domain.order import Order, Source
 from simgrant.domain.subscription import Consent
 from simgrant.nouns import Word, noun
 
@@ -60,6 +60,8 @@ class OrderChange:
     """As for `Orders.change`."""
     keep_due: bool = False
     """Likewise: whoever has something to do for the order goes on with it."""
+    otherwise: tuple[Source, ...] = ()
+    """As for `Orders.make`, where a profile is to be ordered now."""
 
 
 @noun

@@ -226,6 +226,7 @@ async def order_for(
             old_iccid=old_iccid if asked else old_iccid or leaves,
             old_terminal_id=old_terminal_id,
             asked_by=asked_by,
+            selects=selects,
             lent=task.lent.token_id.hex() if task.lent is not None else "",
         ),
         former=former,

@@ -81,7 +81,7 @@ def order_page(task: Task, means: Means, order: Order) -> tuple[Item, ...]:
 
 def order_about(order: Order) -> tuple[str, ...]:
     """Return what the handle of an order's page says."""
-    selects = order.kind is Kind.TRANSFER and order.old_iccid is None
+    selects = (order.selects or order.kind is Kind.TRANSFER) and order.old_iccid is None
     return (ORDER, order.order_id, *((SELECTS,) if selects else ()))
 
 

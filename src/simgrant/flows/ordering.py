@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import math
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -62,8 +62,8 @@ from simgrant.telemetry.metrics import Metrics
 
 Smdps: TypeAlias = Mapping[str, Mapping[str, Smdp]]
 """The SM-DP+s of each tenant, by their names."""
-Choose: TypeAlias = Callable[[str, Order], Source]
-"""Says where a new order of a tenant gets its profile."""
+Choose: TypeAlias = Callable[[str, Order], Sequence[Source]]
+"""Says where a new order of a tenant gets its profile, best first."""
 
 _TROUBLES = {
     Cause.OUT_OF_STOCK: Trouble.OUT_OF_STOCK,
@@ -178,7 +178,7 @@ class Ordering:
         the store raises; then there is no order.
         """
         now = int(self._clock.now())
-        order = self._sourced(tenant, order)
+        order, otherwise = self._sourced(tenant, order)
         due_at = now + self._rules.lease_s if order.todo else self._ends_at(order)
         made = await self._orders.make(
             tenant,
@@ -190,9 +190,11 @@ class Ordering:
             tell=order.state is OrderState.DELETING,
             most_an_hour=most_an_hour,
             pace=pace,
+            otherwise=otherwise,
         )
         if made is not None:
             self._say(tenant, made)
+            _say_source(tenant, made, order.source)
         if made is None or made.todo is None:
             return made
         return await self.wait(Kept(tenant, owner, made))
@@ -233,16 +235,23 @@ class Ordering:
         What is to be done next is then his: see `changed`. Raise `OutOfOrder` if it does not fit.
         """
         after = step(order, event, at=int(self._clock.now()), call_id=_call_id())
+        otherwise: Sequence[Source] = ()
         if order.state is OrderState.AT_PORTAL:
-            after = self._sourced(tenant, after)
+            after, otherwise = self._sourced(tenant, after)
         due_at, keep = self._due(after, order, event, mine=after.todo is not order.todo)
-        return OrderChange(order, after, _named(event), due_at, keep_due=keep)
+        return OrderChange(
+            order, after, _named(event), due_at, keep_due=keep, otherwise=tuple(otherwise)
+        )
 
-    def _sourced(self, tenant: str, order: Order) -> Order:
-        """Return an order with where it gets its profile, once it is said what it will be."""
+    def _sourced(self, tenant: str, order: Order) -> tuple[Order, Sequence[Source]]:
+        """Return an order with where it gets its profile, once it is said what it will be.
+
+        And where else, if none is left there.
+        """
         if self._choose is None or order.state is OrderState.AT_PORTAL:
-            return order
-        return replace(order, source=self._choose(tenant, order))
+            return order, ()
+        source, *otherwise = self._choose(tenant, order)
+        return replace(order, source=source), otherwise
 
     async def changed(
         self, tenant: str, owner: Owner, change: OrderChange, *, within: float
@@ -252,6 +261,7 @@ class Ordering:
         if change.after.todo is None or change.keep_due:
             return
         order = await self._again(Kept(tenant, owner, change.after))
+        _say_source(tenant, order, change.after.source)
         if order.version == change.after.version:
             await self.wait(Kept(tenant, owner, order), within=within)
 
@@ -538,6 +548,18 @@ class Ordering:
             if order is not None and order.order_id == kept.order.order_id:
                 return order
         raise Conflict("order_gone")
+
+
+def _say_source(tenant: str, order: Order, wanted: Source) -> None:
+    """Log that an order's profile had to come from elsewhere: it is time to fill up a shelf."""
+    if order.source != wanted:
+        structlog.get_logger().warning(
+            "order_from_next_source",
+            tenant=tenant,
+            order=order.order_id,
+            empty=f"{wanted.smdp}/{wanted.profile_type}",
+            source=f"{order.source.smdp}/{order.source.profile_type}",
+        )
 
 
 def _named(event: Event) -> str:

@@ -20,12 +20,12 @@ class ProfileSources:
         self._rules = rules
         self._keys = keys
 
-    def of(self, tenant: str, order: Order) -> Source:
-        """Return where a new order gets its profile."""
+    def of(self, tenant: str, order: Order) -> tuple[Source, ...]:
+        """Return where a new order gets its profile, best first (see `choose`)."""
         rules = self._rules.get(tenant, {}).get(order.app_id, ())
         if not rules or order.source.mode is not OrderMode.ECS or order.reuses:
             # A profile that is used again is where it was.
-            return order.source
+            return (order.source,)
         device = order.device
         name = device.eid.digits if device.eid else device.terminal_id
         drawn = self._keys.ring.derive(tenant, "profile source", name, 6)

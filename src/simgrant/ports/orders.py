@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from simgrant.domain.order import Device, Order
+from simgrant.domain.order import Device, Order, Source
 from simgrant.domain.owner import Enterprise, Owner
 from simgrant.domain.pace import Pace, Used
 from simgrant.errors import Conflict
@@ -121,8 +121,12 @@ class Orders(Protocol):
         tell: bool = False,
         most_an_hour: int | None = None,
         pace: Pace | None = None,
+        otherwise: Sequence[Source] = (),
     ) -> Order | None:
         """Write a new order, with an ICCID of our stock where its source is pooled and it has none.
+
+        Where no profile of its source is left, it is the first of ``otherwise`` that has one, or
+        that is not pooled.
 
         One that waits at the portal gets its ICCID with what is decided there (`settle_visit`), one
         that reuses an old profile that one, once it is deleted. ``tell`` is as for `change`.

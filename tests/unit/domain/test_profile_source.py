@@ -42,13 +42,13 @@ OTHER_EID = Eid("89049032123451234512345678901243")
 def test_every_condition_has_to_fit(rule: SourceRule, fits: bool) -> None:
     device = Device("350000000000017", EID, " ACME")
     found = choose([rule], replace(ORDER, device=device), 0.5)
-    assert found.smdp == ("south" if fits else "main")
+    assert found[0].smdp == ("south" if fits else "main")
 
 
 def test_a_device_without_an_eid_fits_no_rule_about_them() -> None:
     order = replace(ORDER, device=Device("350000000000017", None))
     rule = SourceRule(smdp="south", eid_prefixes=("8",))
-    assert choose([rule], order, 0).smdp == "main"
+    assert choose([rule], order, 0) == (ORDER.source,)
 
 
 def test_the_first_that_fits_counts_and_says_what_it_differs_in() -> None:
@@ -57,19 +57,40 @@ def test_the_first_that_fits_counts_and_says_what_it_differs_in() -> None:
         SourceRule(smdp="south", profile_type="S-1", pooled=False),
         SourceRule(smdp="west"),
     ]
-    assert choose(rules, ORDER, 0) == Source("south", "S-1", pooled=False)
-    assert choose(rules[2:], ORDER, 0) == Source("west", "consumer", pooled=True)
-    assert choose([], ORDER, 0) == ORDER.source
+    west = Source("west", "consumer", pooled=True)
+    found = (Source("south", "S-1", pooled=False), west, ORDER.source)
+    assert choose(rules, ORDER, 0) == found
+    assert choose(rules[2:], ORDER, 0) == (west, ORDER.source)
+    assert choose([], ORDER, 0) == (ORDER.source,)
+    assert choose([*rules, SourceRule(smdp="main"), rules[2]], ORDER, 0) == found, "each once"
 
 
-@given(st.floats(0, 1, exclude_max=True))
-def test_one_draw_leads_to_one_place(draw: float) -> None:
-    rules = [SourceRule(smdp="south", share=0.3), SourceRule(smdp="west", share=0.5)]
-    assert choose(rules, ORDER, draw) == choose(rules, ORDER, draw)
+SHARES = st.lists(st.floats(0, 1, exclude_min=True) | st.just(1.0), max_size=5)
+
+
+@given(SHARES, st.floats(0, 1, exclude_max=True))
+def test_one_draw_leads_to_one_place_and_its_own_is_the_last(
+    shares: list[float], draw: float
+) -> None:
+    rules = [SourceRule(smdp=f"{at}", share=share) for at, share in enumerate(shares)]
+    found = choose(rules, ORDER, draw)
+    assert found == choose(rules, ORDER, draw)
+    assert found[-1] == ORDER.source
+    names = [each.smdp for each in found[:-1]]
+    assert names == sorted(set(names))
+    assert {str(at) for at, share in enumerate(shares) if share == 1} <= set(names)
 
 
 def test_a_share_is_of_what_is_left() -> None:
     rules = [SourceRule(smdp="south", share=0.3), SourceRule(smdp="west", share=0.5)]
     draws = 1000
-    found = Counter(choose(rules, ORDER, each / draws).smdp for each in range(draws))
-    assert found == {"south": 300, "west": 350, "main": 350}
+    found = Counter(
+        tuple(source.smdp for source in choose(rules, ORDER, each / draws)) for each in range(draws)
+    )
+    # An empty shelf makes no share greater: half of what finds none in the south goes to the west.
+    assert found == {
+        ("south", "west", "main"): 150,
+        ("south", "main"): 150,
+        ("west", "main"): 350,
+        ("main",): 350,
+    }

@@ -13,7 +13,7 @@ from simgrant.adapters.store.sql import rows, statements
 from simgrant.adapters.store.sql.claims import claimed, counted
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Run
 from simgrant.domain.line import has_moved
-from simgrant.domain.order import Device, Order, OrderState, Todo, aside_of
+from simgrant.domain.order import Device, Order, OrderState, Source, Todo, aside_of
 from simgrant.domain.owner import Enterprise, Owner, pull_owner, push_owner
 from simgrant.domain.pace import Pace, Used
 from simgrant.domain.visit import OrderChange
@@ -78,6 +78,7 @@ class SqlOrders:
         tell: bool = False,
         most_an_hour: int | None = None,
         pace: Pace | None = None,
+        otherwise: Sequence[Source] = (),
     ) -> Order | None:
         """Write a new order, with an ICCID of our stock where its source is pooled."""
 
@@ -98,7 +99,7 @@ class SqlOrders:
             chosen = order.state is not OrderState.AT_PORTAL and not order.reuses
             if order.source.pooled and order.iccid is None and chosen:
                 # At the portal it is not said yet which kind of profile it will be.
-                new = replace(order, iccid=(yield from _reserved(tenant, owner, order)))
+                new = yield from _reserved(tenant, owner, order, otherwise)
             former = instead_of
             if former is not None and _is_unfinished(former) and not _is_of_same(former, new):
                 yield from _set_aside(tenant, owner, former)
@@ -268,9 +269,8 @@ def decided(tenant: str, owner: Imsi, change: OrderChange) -> Body[bool]:
     wanted = after.todo is Todo.DOWNLOAD or after.state is OrderState.DELETING
     if wanted and after.source.pooled and after.iccid is None and not after.reuses:
         # Before the order's row, as for one that is made; from then on it is this order's.
-        iccid = yield from _reserved(tenant, owner, after)
-        before, after = (replace(each, iccid=iccid) for each in (change.before, after))
-        change = replace(change, before=before, after=after)
+        after = yield from _reserved(tenant, owner, after, change.otherwise)
+        change = replace(change, before=replace(change.before, iccid=after.iccid), after=after)
     return (yield from _changed(tenant, owner, change))
 
 
@@ -369,14 +369,20 @@ def _taken_over(tenant: str, owner: Owner, order: Order, iccid: Iccid) -> Body[N
         raise IccidTaken(for_operator="another order has a profile with this ICCID")
 
 
-def _reserved(tenant: str, owner: Owner, order: Order) -> Body[Iccid]:
-    source = order.source
-    shelf = (tenant, source.smdp, source.profile_type, StockState.FREE.value, _CANDIDATES)
-    while free := (yield Run(statements.PROFILES_FREE, shelf)):
-        iccid = Iccid(random.choice(free)[0])  # noqa: S311 - to keep out of each other's way
-        if (yield _goes_on(tenant, iccid, _FREE, _taken(owner, order))):
-            return iccid
-    raise NoStock(for_operator=f"no profile of type {source.profile_type} is left")
+def _reserved(tenant: str, owner: Owner, order: Order, otherwise: Sequence[Source]) -> Body[Order]:
+    """Return an order with a profile of the first source that has one; raise `NoStock`.
+
+    A source that is not pooled has one, for all we know.
+    """
+    for source in (order.source, *otherwise):
+        if not source.pooled:
+            return replace(order, source=source)
+        shelf = (tenant, source.smdp, source.profile_type, StockState.FREE.value, _CANDIDATES)
+        while free := (yield Run(statements.PROFILES_FREE, shelf)):
+            iccid = Iccid(random.choice(free)[0])  # noqa: S311 - to keep out of each other's way
+            if (yield _goes_on(tenant, iccid, _FREE, _taken(owner, order))):
+                return replace(order, source=source, iccid=iccid)
+    raise NoStock(for_operator=f"no profile of type {order.source.profile_type} is left")
 
 
 _Where = tuple[str, str, str]
