@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import field
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final
 from urllib.parse import quote
 
 import msgspec
 
 from simgrant.nouns import Word, noun
-
-S = TypeVar("S", bound=msgspec.Struct)
+from simgrant.wire.sbi.body import BadMessage, read
 
 CONTENT_TYPE: Final = "application/json"
 _KEY: Final = "^[A-Fa-f0-9]{32}\\Z"
@@ -28,11 +27,6 @@ _SERVING_NETWORK: Final = re.compile(
     r"5G:mnc[0-9]{3}\.mcc[0-9]{3}\.3gppnetwork\.org|5G:NSWO", re.ASCII
 )
 _WLAN_OFFLOAD: Final = "5G:NSWO"
-_AFTER_MEMBER: Final = re.compile(r" - at `\$([A-Za-z0-9_.\[\]]{0,80})`$")
-
-
-class BadMessage(ValueError):
-    """It is no message of this operation."""
 
 
 class Operation(Word):
@@ -266,18 +260,6 @@ def pull(operation: Operation, body: bytes) -> Brought:
             if not sip.vectors:
                 raise BadMessage("there is no vector in it")
             return _brought(sip.vectors[0], "", sip.impi)
-
-
-def read(body: bytes, kind: type[S]) -> S:
-    """Return JSON as ``kind``; BadMessage, whose text names the member at most."""
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError as error:
-        found = _AFTER_MEMBER.search(str(error))
-        where = found[1].lstrip(".") if found else ""
-        raise BadMessage(f"{where or 'a member'} is missing or malformed") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BadMessage("it is no JSON") from None
 
 
 def _brought(vector: Vector, kind: str, user: str) -> Brought:
