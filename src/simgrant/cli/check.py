@@ -90,6 +90,7 @@ def _look(said: Globals) -> Iterator[Finding]:
     yield from _sign_ins(loaded)
     yield from _hsss(loaded)
     yield from _hlrs(loaded)
+    yield from _sbis(loaded)
     yield from _routes(loaded)
     yield from _smdps(loaded)
     yield from _order_calls(loaded)
@@ -259,6 +260,28 @@ def _hlrs(loaded: Loaded) -> Iterator[Finding]:
             f"{name}: GSUP has no TLS, vectors travel in clear; keep them in a network of your own"
         )
         yield Finding(Level.WARNING, "hlr", text)
+
+
+def _sbis(loaded: Loaded) -> Iterator[Finding]:
+    """Look at the producers of a 5G core and at who we are to them; nobody is connected to."""
+    from simgrant.config.sbi import operation_of, producers_of
+    from simgrant.wire.sbi.ueau import service_of
+
+    settings = loaded.settings
+    sbi, used = settings.sbi, set[str]()
+    for name, table in producers_of(settings):
+        used.add(table.nrf)
+        places = ", ".join(table.addresses) or f"where nrf.{table.nrf} says"
+        text = f"{name}: {service_of(operation_of(table))} at {places}, as {sbi.nf_type}"
+        yield Finding(Level.OK, "5g core", text)
+        if any(address.startswith("http://") for address in table.addresses):
+            text = f"{name}: vectors travel in clear; keep them in a network of your own"
+            yield Finding(Level.WARNING, "5g core", text)
+    for name in settings.nrf.keys() - used:
+        yield Finding(Level.WARNING, "5g core", f"nrf.{name} is asked for nothing")
+    if sbi.certificate:
+        yield _expiry(loaded.path(sbi.certificate))
+        yield from _exposed(loaded.path(sbi.key))
 
 
 def _smdps(loaded: Loaded) -> Iterator[Finding]:

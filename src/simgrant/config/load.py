@@ -34,8 +34,10 @@ from simgrant.config.model import (
     Fcm,
     Hlr,
     Hss,
+    HssSbi,
     IdentityProvider,
     Issuer,
+    Nrf,
     Partner,
     PlanOffer,
     Profile,
@@ -48,9 +50,11 @@ from simgrant.config.model import (
     SourceLimits,
     TacList,
     Tenant,
+    Udm,
     Wns,
 )
 from simgrant.config.routes import route_problems
+from simgrant.config.sbi import sbi_problems
 from simgrant.domain.pace import MOST_WINDOW_S
 from simgrant.domain.plan_offer import MOST_PLAN_ID
 from simgrant.errors import StartRefused
@@ -77,6 +81,9 @@ NAMED = {
     "diameter_peers": DiameterPeer,
     "hss": Hss,
     "hlr": Hlr,
+    "nrf": Nrf,
+    "udm": Udm,
+    "hss_sbi": HssSbi,
     "aaa": Aaa,
     "routes": Route,
     "source_limits": SourceLimits,
@@ -366,6 +373,7 @@ def _problems(loaded: Loaded) -> list[str]:
     found.extend(_channel_problems(loaded))
     found.extend(diameter_problems(settings))
     found.extend(hlr_problems(settings))
+    found.extend(sbi_problems(settings))
     found.extend(route_problems(settings, loaded.tenants))
     found.extend(aaa_problems(settings, loaded.tenants))
     found.extend(_smdp_problems(loaded))

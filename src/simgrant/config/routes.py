@@ -12,7 +12,7 @@ from simgrant.config.aaa import aaa_of
 from simgrant.config.model import Settings, SourceLimits
 from simgrant.domain.route import ANY_TENANT, LOCAL_AUC, Route, Stretch
 
-KINDS: Final = ("hss", "hlr")
+KINDS: Final = ("hss", "hlr", "udm", "hss_sbi")
 """The sections whose tables are sources of vectors; ``compose`` says how each is opened."""
 _LONGEST: Final = 15
 _PLMN: Final = re.compile(r"\d{3}-\d{2,3}", re.ASCII)

@@ -23,6 +23,11 @@ MESSAGE_PRIORITY: Final = "3gpp-sbi-message-priority"
 OVERLOAD: Final = "3gpp-sbi-oci"
 LOAD: Final = "3gpp-sbi-lci"
 
+STATUSES: Final = frozenset(
+    str(status)
+    for status in (200, 201, 204, 307, 308, *range(400, 416), 429, 500, 501, 502, 503, 504)
+)
+"""The statuses of these interfaces (TS 29.500 §5.2.7)."""
 PROBLEM_TYPE: Final = "application/problem+json"
 _LONGEST: Final = 4096
 _MOST_ELEMENTS: Final = 16

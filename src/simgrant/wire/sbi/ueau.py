@@ -42,15 +42,6 @@ class Operation(Word):
     """Of an HSS, as an S-CSCF asks: EAP-AKA (TS 29.562 §5.4)."""
 
 
-SERVICES: Final[dict[Operation, str]] = {
-    Operation.GENERATE_AV: "nudm-ueau",
-    Operation.GENERATE_AUTH_DATA: "nudm-ueau",
-    Operation.GBA: "nhss-gba-ueau",
-    Operation.IMS: "nhss-ims-ueau",
-}
-"""The service that each belongs to: the first part of its path, and its scope."""
-
-
 class HssAuthType(Word):
     """What a vector of `Operation.GENERATE_AV` is for."""
 
@@ -188,6 +179,17 @@ class SipResult(msgspec.Struct, frozen=True, omit_defaults=True):
     )
 
 
+def service_of(operation: Operation) -> str:
+    """Return the service that an operation is of: the first part of its path, and its scope."""
+    match operation:
+        case Operation.GENERATE_AV | Operation.GENERATE_AUTH_DATA:
+            return "nudm-ueau"
+        case Operation.GBA:
+            return "nhss-gba-ueau"
+        case Operation.IMS:
+            return "nhss-ims-ueau"
+
+
 def is_serving_network(text: str) -> bool:
     """Tell whether this is a serving network name that a UDM takes (TS 24.501 §9.12.1)."""
     return _SERVING_NETWORK.fullmatch(text) is not None
@@ -200,14 +202,12 @@ def path(operation: Operation, asked: Asked) -> str:
         case Operation.GENERATE_AV:
             kind = "eap-aka-prime" if asked.prime else "eap-aka"
             what = f"hss-security-information/{kind}/generate-av"
-        case Operation.GENERATE_AUTH_DATA:
-            what = "security-information/generate-auth-data"
-        case Operation.GBA:
+        case Operation.GENERATE_AUTH_DATA | Operation.GBA:
             what = "security-information/generate-auth-data"
         case Operation.IMS:
             user = quote(_impi(asked), safe="@")
             what = "security-information/generate-sip-auth-data"
-    return f"/{SERVICES[operation]}/v1/{user}/{what}"
+    return f"/{service_of(operation)}/v1/{user}/{what}"
 
 
 def push(operation: Operation, asked: Asked) -> bytes:
