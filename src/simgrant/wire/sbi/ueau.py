@@ -21,7 +21,7 @@ from simgrant.wire.sbi.body import BadMessage, read
 CONTENT_TYPE: Final = "application/json"
 _KEY: Final = "^[A-Fa-f0-9]{32}\\Z"
 _Key = Annotated[str, msgspec.Meta(pattern=_KEY)]
-_Xres = Annotated[str, msgspec.Meta(pattern="^[A-Fa-f0-9]{8,32}\\Z")]
+_Xres = Annotated[str, msgspec.Meta(pattern="^([A-Fa-f0-9]{2}){4,16}\\Z")]
 _Auts = Annotated[str, msgspec.Meta(pattern="^[A-Fa-f0-9]{28}\\Z")]
 _SERVING_NETWORK: Final = re.compile(
     r"5G:mnc[0-9]{3}\.mcc[0-9]{3}\.3gppnetwork\.org|5G:NSWO", re.ASCII
