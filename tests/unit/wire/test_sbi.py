@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simgrant.wire.sbi import headers, nrf, ueau
+from simgrant.wire.sbi import headers, nrf, subscriber, ueau
 from simgrant.wire.sbi.body import BadMessage
 from simgrant.wire.sbi.headers import Load, Overload, Problem
 from simgrant.wire.sbi.nrf import Instance
+from simgrant.wire.sbi.subscriber import Place
 from simgrant.wire.sbi.ueau import Asked, Brought, Operation
 
 RAND, AUTN, XRES, CK, IK = (bytes([n]) * 16 for n in range(1, 6))
@@ -395,3 +396,51 @@ def test_an_nrf_cannot_tell_of_more_than_is_kept() -> None:
 def test_any_bytes_are_instances_or_one_error(body: bytes) -> None:
     with contextlib.suppress(BadMessage):
         nrf.pull_instances(body, "nudm-ueau")
+
+
+# --- what a UDM tells of a subscriber -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("told", "number"),
+    [
+        ({"supi": "x", "gpsi": "msisdn-447700900001"}, "447700900001"),
+        ({"gpsi": "extid-a@b", "additionalGpsis": ["msisdn-447700900002"]}, "447700900002"),
+        ({"gpsi": "msisdn-1"}, ""),
+        ({"gpsi": "msisdn-447700900001x"}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_number_is_the_first_that_is_one(told: dict[str, Any], number: str) -> None:
+    assert subscriber.pull_number(json.dumps(told).encode()) == number
+
+
+GUAMI = {"plmnId": {"mcc": "001", "mnc": "02"}, "amfId": "020040"}
+
+
+@pytest.mark.parametrize(
+    ("told", "place"),
+    [
+        ({"guami": GUAMI}, Place("00102", None)),
+        ({"guami": GUAMI, "registrationTime": "2020-02-04T08:49:37Z"}, Place("00102", AT)),
+        ({"guami": GUAMI, "registrationTime": "2020-02-04T08:49:37"}, Place("00102", None)),
+        ({"guami": GUAMI, "purgeFlag": True}, Place("", None)),
+    ],
+)
+def test_a_place_is_the_network_of_the_amf(told: dict[str, Any], place: Place) -> None:
+    assert subscriber.pull_place(json.dumps(told).encode()) == place
+
+
+@pytest.mark.parametrize(
+    "told", [{}, {"guami": {}}, {"guami": {"plmnId": {"mcc": "1", "mnc": "01"}}}, [], "x"]
+)
+def test_a_place_without_a_network_is_none(told: Any) -> None:
+    with pytest.raises(BadMessage):
+        subscriber.pull_place(json.dumps(told).encode())
+
+
+@given(BODIES)
+def test_any_bytes_are_of_a_subscriber_or_one_error(body: bytes) -> None:
+    for pull in (subscriber.pull_number, subscriber.pull_place):
+        with contextlib.suppress(BadMessage):
+            pull(body)

@@ -40,11 +40,12 @@ class Nrf:
             await self._producers.close()
 
     async def discover(
-        self, service: str, target: str, *, deadline: float
+        self, service: str, target: str, *, version: str, deadline: float
     ) -> tuple[int, tuple[Instance, ...]]:
         """Return for how many seconds the answer is good, and who offers ``service``.
 
-        ``target`` is the type of who offers it. Errors are those of every peer.
+        ``target`` is the type of who offers it, ``version`` such as ``v1``. Errors are those of
+        every peer.
         """
         query = nrf.discovery_query(target=target, requester=self._consumer.type, service=service)
         request = SbiRequest(
@@ -58,7 +59,7 @@ class Nrf:
                 "nrf_refused", for_operator=f"the NRF answers {reply.status} to a discovery"
             )
         try:
-            return nrf.pull_instances(reply.body, service)
+            return nrf.pull_instances(reply.body, service, version)
         except BadMessage as error:
             raise PeerMisbehaved("nrf_malformed", for_operator=f"the NRF: {error}") from None
 

@@ -47,6 +47,8 @@ class ServiceConfig:
     """The type of who offers it, such as UDM."""
     consumer: str
     """Our own type."""
+    version: str = "v1"
+    """Of the interface, as its addresses have it."""
     discovers: bool = False
     """Its instances are those that the NRF tells."""
     authorized: bool = False
@@ -154,6 +156,7 @@ class SbiService:
                 validity_s, found = await nrf.discover(
                     config.service,
                     config.target,
+                    version=config.version,
                     deadline=self._clock.monotonic() + _DISCOVERY_S,
                 )
             except EcsError as error:

@@ -23,7 +23,6 @@ TOKEN_PATH: Final = "/oauth2/token"  # noqa: S105 - a path
 _MOST_INSTANCES: Final = 64
 _MOST_RANGES: Final = 1_000
 _REGISTERED: Final = "REGISTERED"
-_VERSION: Final = "v1"
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 _PREFIX: Final = re.compile(r"(/[A-Za-z0-9._~-]{1,64}){0,4}", re.ASCII)
 _ANY_DIGIT: Final = r"(?:\[0-9\]|\\d)"
@@ -139,8 +138,13 @@ def token_form(*, instance: str, own: str, target: str, scope: str) -> dict[str,
     }
 
 
-def pull_instances(body: bytes, service: str) -> tuple[int, tuple[Instance, ...]]:
-    """Return for how many seconds a search result is good, and who offers ``service``."""
+def pull_instances(
+    body: bytes, service: str, version: str = "v1"
+) -> tuple[int, tuple[Instance, ...]]:
+    """Return for how many seconds a search result is good, and who offers ``service``.
+
+    ``version`` is that in its addresses.
+    """
     told = read(body, _SearchResult)
     found: list[Instance] = []
     for raw in told.nf_instances[:_MOST_INSTANCES]:
@@ -148,17 +152,17 @@ def pull_instances(body: bytes, service: str) -> tuple[int, tuple[Instance, ...]
             profile = read(bytes(raw), _Profile)
         except BadMessage:
             continue
-        found.extend(_instances(profile, service))
+        found.extend(_instances(profile, service, version))
     return max(0, told.validity_period), tuple(found[:_MOST_INSTANCES])
 
 
-def _instances(profile: _Profile, service: str) -> Iterator[Instance]:
+def _instances(profile: _Profile, service: str, version: str) -> Iterator[Instance]:
     if profile.nf_status != _REGISTERED or not profile.nf_instance_id:
         return
     for each in (*profile.nf_service_list.values(), *profile.nf_services):
         offered = each.service_name == service and each.nf_service_status == _REGISTERED
-        versions = {version.api_version_in_uri for version in each.versions}
-        if offered and _VERSION in versions and (where := _where(profile, each)):
+        versions = {known.api_version_in_uri for known in each.versions}
+        if offered and version in versions and (where := _where(profile, each)):
             root, address, port = where
             yield Instance(
                 id=profile.nf_instance_id.lower(),
