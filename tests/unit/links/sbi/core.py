@@ -77,7 +77,11 @@ class Core:
             await node.web.up()
 
     def producers(
-        self, nodes: Iterable[Node | Instance], *, name: str = "udm.home", patience_s: float = 1.0
+        self,
+        nodes: Iterable[Node | WebServer | Instance],
+        *,
+        name: str = "udm.home",
+        patience_s: float = 1.0,
     ) -> Producers:
         config = ProducersConfig(
             name=name,
@@ -85,7 +89,7 @@ class Core:
             patience_s=patience_s,
         )
         given = list(nodes)
-        roots = by_root([each.root for each in given])
+        roots = by_root([each.url if isinstance(each, WebServer) else each.root for each in given])
         instances = [
             each if isinstance(each, Instance) else root
             for each, root in zip(given, roots, strict=True)
@@ -109,6 +113,18 @@ class Core:
             config,
             self.producers(found),
             asked,
+            watcher=self.watched,
+            clock=self.clock,
+            chance=random.random,
+        )
+
+    def plain_service(self, producers: Producers, service: str) -> SbiService:
+        """Return a service whose instances are known and want no token."""
+        config = ServiceConfig(name="udm.home", service=service, target="UDM", consumer=US.type)
+        return SbiService(
+            config,
+            producers,
+            None,
             watcher=self.watched,
             clock=self.clock,
             chance=random.random,
