@@ -472,11 +472,15 @@ _INTERFACES = {"swx": swx, "s6a": s6a, "cx": cx}
 def told_of(loaded: Loaded) -> Callable[[str, Imsi], list[str]]:
     """Return how it is found of which tenants' subscriptions a Diameter peer may tell.
 
-    Those whose routes lead, with that IMSI, to an HSS that the peer leads to.
+    Those whose routes lead, with that IMSI, to an HSS that the peer leads to or is redirected to.
     """
     settings, found = loaded.settings, Routes(route_settings.routes(loaded.settings))
     leads_to = {
-        peer: frozenset(f"hss.{name}" for name, hss in settings.hss.items() if peer in hss.peers)
+        peer: frozenset(
+            f"hss.{name}"
+            for name, hss in settings.hss.items()
+            if peer in (*hss.peers, *hss.redirects_to)
+        )
         for peer in settings.diameter_peers
     }
 
@@ -558,7 +562,12 @@ def refuse_one_name(loaded: Loaded) -> None:
 
 def _way(name: str, table: model.Hss | model.Aaa) -> RouteConfig:
     """Return the way to an HSS or an AAA server."""
-    return RouteConfig(name=name, peers=table.peers, patience_s=table.patience_s)
+    return RouteConfig(
+        name=name,
+        peers=table.peers,
+        redirects_to=table.redirects_to,
+        patience_s=table.patience_s,
+    )
 
 
 def _hss(name: str, table: model.Hss, node: DiameterNode, network: str) -> Vectors:

@@ -290,7 +290,6 @@ LATER = [
     (0, 3003, "hss_not_routed"),
     (0, 3004, "hss_busy"),
     (0, 3005, "hss_not_routed"),
-    (0, 3006, "hss_not_routed"),
     (0, 3007, "hss_not_routed"),
     (10415, 3004, "hss_busy"),
     (10415, 4181, "hss_no_vector"),

@@ -113,8 +113,9 @@ def way_problems(where: str, hss: Hss | Aaa, peers: Mapping[str, DiameterPeer]) 
     if not hss.peers:
         yield f"{where}.peers: must be set"
     yield from (
-        f"{where}.peers: there is no [diameter_peers.{peer}]"
-        for peer in hss.peers
+        f"{where}.{key}: there is no [diameter_peers.{peer}]"
+        for key, named in (("peers", hss.peers), ("redirects_to", hss.redirects_to))
+        for peer in named
         if peer not in peers
     )
     if not 0.05 <= hss.patience_s <= 29:

@@ -25,6 +25,7 @@ from simgrant.config.clients import profile_problems, with_shipped
 from simgrant.config.diameter import diameter_problems
 from simgrant.config.esims import rule_problems, source_problems
 from simgrant.config.hlr import hlr_problems
+from simgrant.config.lines import with_lines
 from simgrant.config.model import (
     Aaa,
     Apns,
@@ -193,9 +194,11 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Loaded:
     relative paths start in the current directory.
     """
     data: dict[str, Any] = {}
+    text = ""
     if file is not None:
         try:
-            data = tomllib.loads(file.read_text(encoding="utf-8"))
+            text = file.read_text(encoding="utf-8")
+            data = tomllib.loads(text)
         except OSError as error:
             raise StartRefused(f"configuration {file}: {error.strerror}") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -203,7 +206,7 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Loaded:
     _overlay(data, environment)
     unknown = list(_unknown_keys(data))
     if unknown:
-        raise StartRefused("\n".join(unknown))
+        raise StartRefused("\n".join(with_lines(unknown, text)))
     data["profiles"] = with_shipped(data.get("profiles", {}))
     try:
         settings = msgspec.convert(data, Settings, strict=True)
@@ -219,7 +222,7 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Loaded:
     )
     problems = list(_problems(loaded))
     if problems:
-        raise StartRefused("\n".join(problems))
+        raise StartRefused("\n".join(with_lines(problems, text)))
     return loaded
 
 

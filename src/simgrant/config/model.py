@@ -242,6 +242,9 @@ class Hss(Section, frozen=True):
     patience_s: float = 1.0
     """Seconds without an answer after which the request is sent to another peer, if there is
     one."""
+    redirects_to: tuple[str, ...] = ()
+    """The `[diameter_peers.NAME]` that its peers may redirect requests to (3006), besides each
+    other: HSSs behind an SLF."""
     tells_numbers: bool = False
     """Over `swx`: whether it is asked for the telephone number of a subscription that has none in
     the database, where an operation needs one."""
@@ -286,6 +289,9 @@ class Aaa(Section, frozen=True):
     patience_s: float = 1.0
     """Seconds without an answer after which the request is sent by another peer, if there is
     one."""
+    redirects_to: tuple[str, ...] = ()
+    """The `[diameter_peers.NAME]` that its peers may redirect requests to (3006), besides each
+    other."""
 
 
 class Sbi(Section, frozen=True):

@@ -78,7 +78,7 @@ def route_problems(settings: Settings, tenants: Mapping[str, model.Tenant]) -> I
     with_aaa = aaa_of(settings, tenants)
     for name, tenant in tenants.items():
         for text in () if name in with_aaa else _unrouted(name, tenant, stretches):
-            yield f"routes: there is none for {text} of tenant {name}"
+            yield f"tenants.{name}: there is no route for {text}"
 
 
 def _route(name: str, table: model.Route) -> Route:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,7 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, problem: str) -> None:
 def _checked(folder: Path, text: str) -> str:
     file = folder / "simgrant.toml"
     file.write_text(text)
-    said = CliRunner().invoke(app, ["--config", str(file), "check-config"]).output
+    said = CliRunner().invoke(app, ["--config", str(file), "check-config", "--offline"]).output
     return " ".join(said.split())
 
 
@@ -107,3 +108,17 @@ def test_check_config_tells_who_is_asked_and_what_travels_in_clear(tmp_path: Pat
     words = _checked(tmp_path, UDM.replace("https", "http") + NRF)
     assert "udm.home: vectors travel in clear" in words
     assert "nrf.home is asked for nothing" in words
+
+
+def test_check_config_looks_names_up_and_says_where_they_are(tmp_path: Path) -> None:
+    text = US + UDM.replace("udm.example.com", "nowhere.invalid") + HSS + ROUTES
+    text = text.replace("hss.example.com", "localhost") + NRF.replace("nrf.example.com", "[::1]")
+    file = tmp_path / "simgrant.toml"
+    file.write_text(text)
+    arguments = ["--config", str(file), "check-config", "--json"]
+    said = json.loads(CliRunner().invoke(app, arguments).stdout)["findings"]
+    (told,) = [each["text"] for each in said if each["topic"] == "names"]
+    assert told.startswith("udm.home.addresses: nowhere.invalid has no address: ")
+    assert told.endswith("(line 4)")
+    said = json.loads(CliRunner().invoke(app, [*arguments, "--offline"]).stdout)["findings"]
+    assert not [each for each in said if each["topic"] == "names"]

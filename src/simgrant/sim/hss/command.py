@@ -93,6 +93,22 @@ def hss(
     times: TimesOption = -1,
     delay: DelayOption = 1.0,
     result: ResultOption = "0:5012",
+    redirect_to: Annotated[
+        list[str] | None,
+        typer.Option(help="Diameter URI of who is to be asked, with `--fault redirect`."),
+    ] = None,
+    usage: Annotated[
+        int, typer.Option(min=0, help="What else a redirect is for (Redirect-Host-Usage).")
+    ] = 0,
+    percent: Annotated[
+        int, typer.Option(min=0, max=100, help="Of requests that are too many: `--fault overload`.")
+    ] = 50,
+    of_realm: Annotated[
+        bool, typer.Option("--of-realm", help="The whole realm has too many, and not this host.")
+    ] = False,
+    seconds: Annotated[
+        int, typer.Option(min=0, help="For which a redirect may be kept, or a report is good.")
+    ] = 30,
     control_port: ControlOption = None,
     interface: Annotated[
         Interface, typer.Option(help="Which one the settings that it prints are for.")
@@ -110,7 +126,18 @@ def hss(
         vendor, code = pull_result(result)
         plan = None
         if fault is not None:
-            plan = Plan(fault=fault, times=times, delay_s=delay, vendor=vendor, code=code)
+            plan = Plan(
+                fault=fault,
+                times=times,
+                delay_s=delay,
+                vendor=vendor,
+                code=code,
+                to=tuple(redirect_to or ()),
+                usage=usage,
+                percent=percent,
+                realm=of_realm,
+                seconds=seconds,
+            )
         wanted = _Wanted(
             sims=sims_of(sim, count),
             port=port,

@@ -45,6 +45,11 @@ class _Play(msgspec.Struct, forbid_unknown_fields=True):
     delay_s: Annotated[float, msgspec.Meta(ge=0)] = 1.0
     vendor: Annotated[int, msgspec.Meta(ge=0, le=_U32)] = 0
     code: Annotated[int, msgspec.Meta(ge=0, le=_U32)] = 5012
+    to: tuple[str, ...] = ()
+    usage: Annotated[int, msgspec.Meta(ge=0, le=_U32)] = 0
+    percent: Annotated[int, msgspec.Meta(ge=0, le=_U32)] = 50
+    realm: bool = False
+    seconds: Annotated[int, msgspec.Meta(ge=0, le=_U32)] = 30
 
 
 class _User(msgspec.Struct, forbid_unknown_fields=True):
