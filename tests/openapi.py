@@ -22,7 +22,8 @@ import yaml
 FOLDER: Final = Path(__file__).parents[2] / "shared/spec/3gpp"
 _HERE: Final = "#/definitions/"
 _PROBLEM: Final = "application/problem+json"
-_PROBLEM_DETAILS: Final = {"$ref": f"{_HERE}TS29571_CommonData.components.schemas.ProblemDetails"}
+_COMMON: Final = "TS29571_CommonData"
+_PROBLEM_DETAILS: Final = {"$ref": f"{_HERE}{_COMMON}.components.schemas.ProblemDetails"}
 _VARIABLE: Final = re.compile(r"\{[^}]*\}")
 
 
@@ -72,10 +73,13 @@ class Api:
     def response(
         self, method: str, target: str, status: int, headers: Mapping[str, str], body: bytes
     ) -> None:
-        """Raise AssertionError unless this is an answer that the file describes."""
+        """Raise AssertionError unless this is an answer that the file describes.
+
+        What it does not say of a status is as all services have it.
+        """
         operation, _ = self._operation(method, target)
-        found = operation["responses"]
-        response = _resolved(found.get(str(status)) or found["default"])
+        found = _load(_COMMON)["components"]["responses"] | operation["responses"]
+        response = _resolved(found.get(str(status), operation["responses"]["default"]))
         for name, header in response.get("headers", {}).items():
             value = headers.get(name.lower())
             assert value is not None or not header.get("required"), name

@@ -384,7 +384,8 @@ def test_an_instance_serves_its_ranges(ranges: list[dict[str, str]], served: boo
 def test_an_instance_without_ranges_serves_everybody() -> None:
     (found,) = instances(profile(service()))
     assert found.serves(IMSI)
-    (found,) = instances(profile(service(), hssInfo={"imsiRanges": [{"start": "9", "end": "9"}]}))
+    info = {"imsiRanges": [{"start": "9", "end": "9"}]}
+    (found,) = instances(profile(service(), hssInfoList={"a": info}))
     assert not found.serves(IMSI)
 
 

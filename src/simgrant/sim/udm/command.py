@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final
 from uuid import uuid4
 
@@ -31,6 +30,7 @@ from simgrant.sim.sims import Sim
 from simgrant.sim.transcript import console
 from simgrant.sim.udm.faults import Fault, Plan
 from simgrant.sim.udm.subscribers import Place
+from simgrant.wire.sbi.ueau import Operation
 
 if TYPE_CHECKING:
     from simgrant.sim.udm.server import Seen
@@ -38,25 +38,15 @@ if TYPE_CHECKING:
 _FIRST_PORT: Final = 7777
 _MOST_INSTANCES: Final = 16
 
-
-class Ask(StrEnum):
-    """What vectors are asked for with."""
-
-    GENERATE_AV = "generate-av"
-    GENERATE_AUTH_DATA = "generate-auth-data"
-    GBA = "gba"
-    IMS = "ims"
-
-
-_OF_ASK: Final = {
-    Ask.GENERATE_AV: "[udm.sim]\n",
-    Ask.GENERATE_AUTH_DATA: (
+_OF_OPERATION: Final = {
+    Operation.GENERATE_AV: "[udm.sim]\n",
+    Operation.GENERATE_AUTH_DATA: (
         "[auth]\naka_prime = true\n"
         'aka_prime_network = "5G:mnc001.mcc001.3gppnetwork.org"\n\n'
         '[udm.sim]\noperation = "generate-auth-data"\n'
     ),
-    Ask.GBA: "[hss_sbi.sim]\n",
-    Ask.IMS: (
+    Operation.GBA: "[hss_sbi.sim]\n",
+    Operation.IMS: (
         '[hss_sbi.sim]\nims_domain = "ims.mnc001.mcc001.3gppnetwork.org"\n'
         'server_name = "sip:ecs.ims.mnc001.mcc001.3gppnetwork.org"\n'
     ),
@@ -78,7 +68,7 @@ class _Wanted:
     places: dict[str, Place | None]
     plan: Plan | None
     control_port: int | None
-    ask: Ask
+    ask: Operation
     as_lines: bool
 
 
@@ -112,8 +102,8 @@ def udm(
     cause: Annotated[str, typer.Option(help="and its cause.")] = "",
     control_port: ControlOption = None,
     ask: Annotated[
-        Ask, typer.Option(help="Which question the settings that it prints are for.")
-    ] = Ask.GENERATE_AV,
+        Operation, typer.Option(help="Which question the settings that it prints are for.")
+    ] = Operation.GENERATE_AV,
     at: Annotated[
         list[str] | None,
         typer.Option(
@@ -205,13 +195,13 @@ async def _serve(wanted: _Wanted) -> None:
             await control.web.down()
 
 
-def settings_for(ask: Ask, *, nrf: str, oauth2: bool) -> str:
+def settings_for(ask: Operation, *, nrf: str, oauth2: bool) -> str:
     """Return the settings of a server that takes its vectors from such a core."""
     tokens = "oauth2 = true\n" if oauth2 else ""
     return (
         f'[sbi]\nnf_instance_id = "{uuid4()}"\n\n'
         f'[nrf.sim]\naddresses = ["{nrf}"]\n\n'
-        f'{_OF_ASK[ask]}nrf = "sim"\n{tokens}'
+        f'{_OF_OPERATION[ask]}nrf = "sim"\n{tokens}'
     )
 
 

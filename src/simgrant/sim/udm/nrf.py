@@ -23,7 +23,6 @@ from simgrant.wire.sbi.nrf import DISCOVERY_PATH, TOKEN_PATH
 _NF_TYPE: Final = re.compile(r"[A-Z0-9_]{1,40}", re.ASCII)
 _SCOPE: Final = re.compile(r"[a-zA-Z0-9_:-]+( [a-zA-Z0-9_:-]+)*", re.ASCII)
 _SUPI: Final = re.compile(r"imsi-([0-9]{5,15})", re.ASCII)
-_RANGES: Final = {"UDM": ("udmInfo", "supiRanges"), "HSS": ("hssInfo", "imsiRanges")}
 _MOST_SCOPES: Final = 16
 _NO_STORE: Final = (("cache-control", "no-store"), ("pragma", "no-cache"))
 _KEPT: Final = 10_000
@@ -141,8 +140,10 @@ class Nrf:
         info: dict[str, Any] = {}
         if instance.ranges:
             ranges = [{"start": first, "end": last} for first, last in instance.ranges]
-            member, of_member = _RANGES[kind]
-            info = {member: {of_member: ranges}}
+            if kind == "UDM":
+                info = {"udmInfo": {"supiRanges": ranges}}
+            else:
+                info = {"hssInfoList": {"1": {"imsiRanges": ranges}}}
         offered = [
             {
                 "serviceInstanceId": f"{service}-1",

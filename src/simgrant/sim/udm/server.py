@@ -129,7 +129,7 @@ class Core:
         self.subscribers = Subscribers(sims)
         self.instances = [Instance(index, self.answer, tls) for index in range(instances)]
         self.nrf = Nrf(self.instances, oauth2=oauth2, consumers=consumers, clock=clock)
-        self.nrf_web = WebServer(self._answer_nrf, tls)
+        self.nrf_web = WebServer(self.answer_nrf, tls)
         self.plan: Plan | None = None
         """What instances do wrong; what the NRF does wrong is its own."""
         self.seen: deque[Seen] = deque(maxlen=_KEPT)
@@ -233,7 +233,8 @@ class Core:
             return json_answer(self._vectors.answer(call, fault))
         return json_answer(self.subscribers.answer(call, fault))
 
-    def _answer_nrf(self, request: Request) -> Answer | Awaitable[Answer]:
+    def answer_nrf(self, request: Request) -> Answer | Awaitable[Answer]:
+        """Return what the NRF answers."""
         if request.version != "h2":
             return _OLDER
         call, plan = pull_call(request), self.nrf.plan

@@ -112,7 +112,8 @@ class _Profile(msgspec.Struct, frozen=True, rename="camel"):
     nf_services: tuple[_Service, ...] = ()
     nf_service_list: dict[str, _Service] = {}
     udm_info: _Info | None = None
-    hss_info: _Info | None = None
+    udm_info_list: dict[str, _Info] = {}
+    hss_info_list: dict[str, _Info] = {}
 
 
 class _SearchResult(msgspec.Struct, frozen=True, rename="camel"):
@@ -210,7 +211,9 @@ def _slashed(service: _Service) -> str:
 
 
 def _ranges(profile: _Profile) -> tuple[tuple[str, str], ...] | None:
-    infos = [info for info in (profile.udm_info, profile.hss_info) if info is not None]
+    infos = [*profile.udm_info_list.values(), *profile.hss_info_list.values()]
+    if profile.udm_info is not None:
+        infos.append(profile.udm_info)
     told = [each for info in infos for each in (*info.supi_ranges, *info.imsi_ranges)]
     if not told:
         return None
