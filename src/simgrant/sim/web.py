@@ -88,14 +88,15 @@ class WebServer:
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Transport] = set()
         self._emptied = asyncio.Event()
-        self._is_down = True
+        self.is_down = True
+        """It listens to nobody."""
         self.port = 0
         self.connections = 0
         """Connections that were made in all."""
 
     async def up(self) -> None:
         """Listen, on the same port as before."""
-        self._is_down = False
+        self.is_down = False
         self._server = await asyncio.get_running_loop().create_server(
             lambda: _Connection(self, self._tls), "127.0.0.1", self.port
         )
@@ -105,7 +106,7 @@ class WebServer:
         """Stop listening and break every connection."""
         server, self._server = self._server, None
         # Who was accepted already may still be on the way here.
-        self._is_down = True
+        self.is_down = True
         if server is not None:
             server.close()
             for transport in tuple(self._open):
@@ -123,7 +124,7 @@ class WebServer:
     @property
     def is_up(self) -> bool:
         """Whether it listens."""
-        return not self._is_down
+        return not self.is_down
 
     def answer(self, request: Request) -> Answer | Awaitable[Answer]:
         """Return what is to be answered."""
@@ -133,7 +134,7 @@ class WebServer:
         """Count a connection."""
         self.connections += 1
         self._open.add(transport)
-        if self._is_down:
+        if self.is_down:
             transport.abort()
 
     def closed(self, transport: asyncio.Transport) -> None:
