@@ -33,6 +33,7 @@ from simgrant.sim.playing import (
     sims_of,
     until_ended,
     write_line,
+    write_remark,
 )
 from simgrant.sim.sims import Sim
 from simgrant.sim.transcript import console
@@ -222,7 +223,7 @@ def _show(seen: Seen) -> None:
     again = ", sent again" if seen.repeated else ""
     fault = f" ({seen.fault})" if seen.fault else ""
     what = f"{seen.interface}, {seen.scheme}{resync}{again}"
-    console().print(f"{seen.peer}: {what}: {seen.shown}{fault}", markup=False)
+    write_remark(f"{seen.peer}: {what}: {seen.shown}{fault}")
 
 
 def _line(seen: Seen) -> None:

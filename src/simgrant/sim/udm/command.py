@@ -25,6 +25,7 @@ from simgrant.sim.playing import (
     sims_of,
     until_ended,
     write_line,
+    write_remark,
 )
 from simgrant.sim.sims import Sim
 from simgrant.sim.transcript import console
@@ -217,7 +218,7 @@ def _show(seen: Seen) -> None:
     resync = ", resynchronisation" if seen.resync else ""
     fault = f" ({seen.fault})" if seen.fault else ""
     what = f"{seen.service} {seen.operation}{resync}"
-    console().print(f"{where}: {what}: {seen.status or 'no answer'}{fault}", markup=False)
+    write_remark(f"{where}: {what}: {seen.status or 'no answer'}{fault}")
 
 
 def _line(seen: Seen) -> None:
