@@ -17,8 +17,8 @@ from simgrant.eap.algorithm import make_auts
 from simgrant.eap.keys import bind_to_network
 from simgrant.eap.milenage import Milenage
 from simgrant.eap.usim import SoftUsim, UsimSuccess
+from simgrant.sim.places import Place
 from simgrant.sim.udm.server import Core
-from simgrant.sim.udm.subscribers import Place
 from simgrant.sim.web import Answer, Request
 from simgrant.wire.sbi.headers import pull_loads, push_max_rsp_time, push_timestamp
 from simgrant.wire.sbi.ueau import Asked, Brought, Operation, path, pull, push

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from simgrant.eap.algorithm import open_auts
@@ -39,7 +39,8 @@ class Auc:
     """SIMs with their keys and the last sequence number that each was given."""
 
     def __init__(self, sims: Iterable[Sim], *, knows_prime: bool = True) -> None:
-        self._sims = {sim.imsi.digits: sim for sim in sims}
+        self.sims: Mapping[str, Sim] = {sim.imsi.digits: sim for sim in sims}
+        """By IMSI (digits)."""
         self._keys: dict[str, Milenage] = {}
         self._sqn: dict[str, int] = {}
         self._knows_prime = knows_prime
@@ -50,7 +51,7 @@ class Auc:
         That of E-UTRAN has CK and IK too, of which KASME is made.
         """
         digits = wanted.user_name.partition("@")[0]
-        sim = self._sims.get(digits)
+        sim = self.sims.get(digits)
         if sim is None:
             raise Refusal(*UNKNOWN_USER)
         prime = wanted.scheme == Scheme.AKA_PRIME
@@ -71,13 +72,6 @@ class Auc:
         return Brought(
             wanted.user_name, wanted.scheme, vector.rand, vector.autn, vector.xres, ck, ik
         )
-
-    def number(self, user_name: str) -> str | None:
-        """Return the number of a SIM, empty where it has none; None = there is no such SIM."""
-        sim = self._sims.get(user_name.partition("@")[0])
-        if sim is None:
-            return None
-        return sim.msisdn.digits if sim.msisdn else ""
 
     def _next(self, sim: Sim) -> int:
         sqn = self._sqn.get(sim.imsi.digits, sim.sqn) + (1 << _IND_BITS)

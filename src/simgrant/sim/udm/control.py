@@ -20,11 +20,11 @@ from typing import Annotated, Any
 
 import msgspec
 
+from simgrant.sim.places import Place
 from simgrant.sim.udm.answers import json_answer
 from simgrant.sim.udm.faults import Fault, Plan
 from simgrant.sim.udm.instance import Instance
 from simgrant.sim.udm.server import Core
-from simgrant.sim.udm.subscribers import Place
 from simgrant.sim.web import Answer, Request, WebServer
 
 _Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]

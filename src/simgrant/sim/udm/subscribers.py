@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from simgrant.nouns import named_noun
+from simgrant.sim.places import Place
 from simgrant.sim.sims import Sim
 from simgrant.sim.udm.answers import Call, Refusal
 from simgrant.sim.udm.faults import Fault
@@ -15,23 +15,6 @@ _AMF_ID: Final = "020040"
 _OTHER_USER: Final = "999990000000000"
 _OTHER_NUMBER: Final = "999990000000"
 _DATA_SETS: Final = "registration-dataset-names"
-
-
-@named_noun
-class Place:
-    """The network that a phone is registered in."""
-
-    mcc: str
-    mnc: str
-
-    @classmethod
-    def pull(cls, text: str) -> Place:
-        """Return a network such as 001-01; ValueError."""
-        mcc, _, mnc = text.partition("-")
-        digits = f"{mcc}{mnc}"
-        if not (digits.isdecimal() and digits.isascii() and len(mcc) == 3 and len(mnc) in (2, 3)):
-            raise ValueError(f"{text!r} is no network; one such as 001-01 is meant")
-        return cls(mcc=mcc, mnc=mnc)
 
 
 class Subscribers:
