@@ -28,7 +28,7 @@ import msgspec
 
 from simgrant.sim.hss.faults import Fault, Plan
 from simgrant.sim.hss.server import HssServer
-from simgrant.sim.push.web import Answer, Request, WebServer
+from simgrant.sim.web import Answer, Request, WebServer
 from simgrant.spec.diameter import result_name
 from simgrant.wire.diameter import cx, s6a, swx
 from simgrant.wire.diameter.avps import CANCELLATION_TYPE, DEREGISTRATION_REASON, REASON_CODE
