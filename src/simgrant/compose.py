@@ -163,6 +163,7 @@ from simgrant.spec.version import FIRST, NEWEST
 from simgrant.telemetry.log import LineWriter, console_line
 from simgrant.telemetry.metrics import Metrics
 from simgrant.wire.diameter.base import Node
+from simgrant.wire.diameter.overload import Report
 from simgrant.wire.es2plus import Function
 from simgrant.wire.jwt import pull_keys
 from simgrant.wire.negotiate import Format
@@ -465,6 +466,23 @@ class DiameterWatch:
         """Count a request."""
         self._metrics.count_diameter(peer, result, seconds)
 
+    def overloaded(self, hss: str, whose: str, report: Report) -> None:
+        """Log what was reported."""
+        log = structlog.get_logger()
+        told = log.warning if report.percent and report.seconds else log.info
+        told(
+            "diameter_overload",
+            hss=hss,
+            host=whose,
+            scope=report.scope.name.lower(),
+            percent=report.percent,
+            seconds=report.seconds,
+        )
+
+    def spared(self, hss: str) -> None:
+        """Count a request that was not sent."""
+        self._metrics.count_diameter_spared(hss)
+
 
 _INTERFACES = {"swx": swx, "s6a": s6a, "cx": cx}
 
@@ -547,7 +565,15 @@ def open_diameter(
         state_id=int(CLOCK.now()),
     )
     watch = DiameterWatch(metrics)
-    return DiameterNode(node, peers, watcher=watch, clock=CLOCK, handlers=handlers, events=events)
+    return DiameterNode(
+        node,
+        peers,
+        watcher=watch,
+        clock=CLOCK,
+        handlers=handlers,
+        events=events,
+        heeds_overload=settings.heeds_overload,
+    )
 
 
 def refuse_one_name(loaded: Loaded) -> None:

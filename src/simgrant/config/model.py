@@ -191,6 +191,9 @@ class Diameter(Section, frozen=True):
     watchdog_s: float = 30.0
     """Seconds without a word after which a peer is asked whether it is there (Tw of RFC 3539); more
     or less by two."""
+    heeds_overload: bool = True
+    """Whether HSSs and AAA servers that report an overload (RFC 7683) are sent as many requests
+    less as they say, and are told that they would be."""
     ca_file: str = ""
     """PEM file of the authorities that certificates of peers are from; empty = the system's."""
     certificate: str = ""

@@ -18,6 +18,7 @@ from simgrant.spec.diameter import IETF, result_name
 from simgrant.wire.diameter.avps import ERROR_MESSAGE
 from simgrant.wire.diameter.base import Cause, Node, Result, pull_capabilities, pull_result
 from simgrant.wire.diameter.message import BadDiameter, pull_message
+from simgrant.wire.diameter.overload import Report
 
 _GOOD_BYE_S: Final = 1.0
 _MOST_TOLD: Final = 200
@@ -88,6 +89,12 @@ class Watcher(Protocol):
         """Hear of a request: its result's number, with ``e`` before it where it is of 3GPP, or
         ``other``, ``late``, ``lost``, ``malformed``.
         """
+
+    def overloaded(self, hss: str, whose: str, report: Report) -> None:
+        """Hear that a host or realm of an HSS has too much, or no longer so."""
+
+    def spared(self, hss: str) -> None:
+        """Hear of a request that was not sent since an HSS has too much."""
 
 
 class Peer:

@@ -6,6 +6,7 @@ import random
 import secrets
 from collections.abc import Mapping
 
+from simgrant.links.diameter.overloads import Overloads
 from simgrant.links.diameter.peer import Peer
 from simgrant.links.diameter.redirects import Redirects
 from simgrant.links.retry import Breaker, RetryBudget, RetryRules
@@ -47,6 +48,7 @@ class Route:
         self._by_host = {named(peer.config.host): (peer, each) for peer, each in others + self.ways}
         self.budget = RetryBudget(config.retry)
         self.redirects = Redirects(secrets.token_bytes(32))
+        self.overloads = Overloads()
 
     def way_to(self, host: str) -> Way | None:
         """Return the way to a host that may be redirected to; None where it is no such peer."""

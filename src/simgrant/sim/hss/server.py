@@ -20,6 +20,7 @@ from simgrant.wire.diameter.avps import (
     DESTINATION_HOST,
     DESTINATION_REALM,
     DRMP,
+    OC_SUPPORTED_FEATURES,
     REDIRECT_HOST,
     REDIRECT_HOST_USAGE,
     REDIRECT_MAX_CACHE_TIME,
@@ -261,7 +262,8 @@ class HssServer:
             return told, (IETF, error.fault)
         except Refusal as refusal:
             return self._refused(asked, refusal.vendor, refusal.code)
-        avps = NO_STATE + written(interface, item, asked.avps, fault) + self._reported(plan)
+        avps = NO_STATE + written(interface, item, asked.avps, fault)
+        avps += self._reported(asked, plan)
         told = answer_with(self.node, asked, IETF, Result.SUCCESS, avps)
         return _spoilt(told, fault), (IETF, Result.SUCCESS)
 
@@ -287,7 +289,7 @@ class HssServer:
             return *self._redirected(asked, plan), kind
         user = "999990000000000" if fault is Fault.OTHER_USER else name
         text = "no number" if fault is Fault.MALFORMED else number
-        avps = NO_STATE + USER_NAME.push(user) + push_number(text) + self._reported(plan)
+        avps = NO_STATE + USER_NAME.push(user) + push_number(text) + self._reported(asked, plan)
         told = answer_with(self.node, asked, IETF, Result.SUCCESS, avps)
         return told, (IETF, Result.SUCCESS), kind
 
@@ -312,9 +314,14 @@ class HssServer:
         result = IETF, Result.REDIRECT_INDICATION
         return answer_with(self.node, asked, *result, hosts + kept), result
 
-    def _reported(self, plan: Plan | None) -> bytes:
-        """Return the report of an overload, whose number grows whenever it is another one."""
+    def _reported(self, asked: Message, plan: Plan | None) -> bytes:
+        """Return the report of an overload, whose number grows whenever it is another one.
+
+        Only who says that it knows of overload control is told.
+        """
         if plan is None or plan.fault is not Fault.OVERLOAD:
+            return b""
+        if not asked.avps.copies(OC_SUPPORTED_FEATURES):
             return b""
         scope = Scope.REALM if plan.realm else Scope.HOST
         now = replace(self._report, scope=scope, percent=plan.percent, seconds=plan.seconds)
