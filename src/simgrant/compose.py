@@ -27,7 +27,7 @@ from prometheus_client import CollectorRegistry
 from simgrant.adapters.account_pins import embedded as embedded_pins
 from simgrant.adapters.account_pins.embedded import EmbeddedPins
 from simgrant.adapters.address import embedded
-from simgrant.adapters.authn import aaa_relay, cx, gsup, local_auc, s6a, swx
+from simgrant.adapters.authn import aaa_relay, cx, gsup, hss_sbi, local_auc, s6a, swx, udm
 from simgrant.adapters.bss import embedded as embedded_bss
 from simgrant.adapters.idp import oidc
 from simgrant.adapters.issuers import introspection, jwks
@@ -40,6 +40,7 @@ from simgrant.config import diameter as diameter_settings
 from simgrant.config import hlr as hlr_settings
 from simgrant.config import model
 from simgrant.config import routes as route_settings
+from simgrant.config import sbi as sbi_settings
 from simgrant.config import texts as shipped
 from simgrant.config.clients import tac_range, version_of
 from simgrant.config.esims import eid_range
@@ -142,6 +143,9 @@ from simgrant.links.guarded import Config as GuardConfig
 from simgrant.links.guarded import Guarded, Result, SourceState
 from simgrant.links.http import HttpConfig
 from simgrant.links.retry import RetryBudget, RetryRules
+from simgrant.links.sbi.nrf import Consumer, Nrf
+from simgrant.links.sbi.producers import Producers, ProducersConfig, by_root
+from simgrant.links.sbi.service import SbiService, ServiceConfig
 from simgrant.links.secret_file import SecretFile
 from simgrant.links.watched import Watched
 from simgrant.ports.eap_servers import EapServer
@@ -163,6 +167,8 @@ from simgrant.wire.es2plus import Function
 from simgrant.wire.jwt import pull_keys
 from simgrant.wire.negotiate import Format
 from simgrant.wire.push_token import Channel
+from simgrant.wire.sbi.headers import STATUSES
+from simgrant.wire.sbi.ueau import Operation, service_of
 
 T = TypeVar("T")
 
@@ -466,11 +472,15 @@ _INTERFACES = {"swx": swx, "s6a": s6a, "cx": cx}
 def told_of(loaded: Loaded) -> Callable[[str, Imsi], list[str]]:
     """Return how it is found of which tenants' subscriptions a Diameter peer may tell.
 
-    Those whose routes lead, with that IMSI, to an HSS that the peer leads to.
+    Those whose routes lead, with that IMSI, to an HSS that the peer leads to or is redirected to.
     """
     settings, found = loaded.settings, Routes(route_settings.routes(loaded.settings))
     leads_to = {
-        peer: frozenset(f"hss.{name}" for name, hss in settings.hss.items() if peer in hss.peers)
+        peer: frozenset(
+            f"hss.{name}"
+            for name, hss in settings.hss.items()
+            if peer in (*hss.peers, *hss.redirects_to)
+        )
         for peer in settings.diameter_peers
     }
 
@@ -552,7 +562,12 @@ def refuse_one_name(loaded: Loaded) -> None:
 
 def _way(name: str, table: model.Hss | model.Aaa) -> RouteConfig:
     """Return the way to an HSS or an AAA server."""
-    return RouteConfig(name=name, peers=table.peers, patience_s=table.patience_s)
+    return RouteConfig(
+        name=name,
+        peers=table.peers,
+        redirects_to=table.redirects_to,
+        patience_s=table.patience_s,
+    )
 
 
 def _hss(name: str, table: model.Hss, node: DiameterNode, network: str) -> Vectors:
@@ -715,7 +730,102 @@ def _hlrs(core: Core) -> Iterator[tuple[str, Vectors]]:
         yield name, gsup.open_vectors(gsup.Config(name=name), hlr=hlr)
 
 
-SOURCES: dict[str, Callable[[Core], Iterator[tuple[str, Vectors]]]] = {"hss": _hsss, "hlr": _hlrs}
+class SbiWatch:
+    """Counts what becomes of requests to a 5G core, and tells what its NRFs say."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._told: dict[str, tuple[int, str]] = {}
+
+    def answered(self, service: str, result: str, seconds: float) -> None:
+        """Count a request; statuses that no interface has are one."""
+        known = result in STATUSES or not result.isdecimal()
+        self._metrics.count_sbi(service, result if known else "other", seconds)
+
+    def found(self, service: str, instances: int, problem: str) -> None:
+        """Show how many instances are known, and log it when it changes."""
+        self._metrics.show_sbi(service, instances)
+        if self._told.get(service) != (instances, problem):
+            self._told[service] = instances, problem
+            log = structlog.get_logger()
+            told = log.warning if problem else log.info
+            told("sbi_instances", service=service, instances=instances, reason=problem)
+
+
+def open_service(core: Core, where: str, table: model.Udm | model.HssSbi) -> SbiService:
+    """Return the service that vectors come from of the table at ``where``, as ``udm.home``."""
+    settings, watch = core.loaded.settings, SbiWatch(core.metrics)
+    consumer = Consumer(instance=settings.sbi.nf_instance_id.lower(), type=settings.sbi.nf_type)
+    nrf = None
+    if table.nrf:
+        found = _producers(core.loaded, f"nrf.{table.nrf}", settings.nrf[table.nrf], watch)
+        nrf = Nrf(found, consumer)
+        core.links.append(nrf)
+    service = SbiService(
+        ServiceConfig(
+            name=where,
+            service=service_of(sbi_settings.operation_of(table)),
+            target=sbi_settings.type_of(table),
+            consumer=consumer.type,
+            discovers=not table.addresses,
+            authorized=table.oauth2,
+        ),
+        _producers(core.loaded, where, table, watch),
+        nrf,
+        watcher=watch,
+        clock=CLOCK,
+        chance=random.random,
+    )
+    core.links.append(service)
+    return service
+
+
+def _producers(
+    loaded: Loaded, name: str, table: model.Producer | model.Nrf, watch: SbiWatch
+) -> Producers:
+    sbi = loaded.settings.sbi
+    config = ProducersConfig(
+        name=name,
+        http=HttpConfig(
+            peer=name,
+            ca_file=loaded.path(sbi.ca_file) if sbi.ca_file else None,
+            certificate=loaded.path(sbi.certificate) if sbi.certificate else None,
+            key=loaded.path(sbi.key) if sbi.key else None,
+            in_flight=table.window if isinstance(table, model.Producer) else 100,
+            # A connection that had ended unnoticed is no reason to go elsewhere.
+            retry=RetryRules(tries=2, first_wait_s=0.01),
+        ),
+        patience_s=table.patience_s,
+    )
+    return Producers(config, by_root(table.addresses), watcher=watch, clock=CLOCK)
+
+
+def _udms(core: Core) -> Iterator[tuple[str, Vectors]]:
+    """Yield each UDM by its table's name."""
+    settings = core.loaded.settings
+    for name, table in settings.udm.items():
+        config = udm.Config(
+            as_ausf=sbi_settings.operation_of(table) is Operation.GENERATE_AUTH_DATA,
+            network=settings.auth.aka_prime_network,
+            instance=settings.sbi.nf_instance_id.lower(),
+        )
+        yield name, udm.open_vectors(config, service=open_service(core, f"udm.{name}", table))
+
+
+def _hss_sbis(core: Core) -> Iterator[tuple[str, Vectors]]:
+    """Yield each HSS with service-based interfaces by its table's name."""
+    for name, table in core.loaded.settings.hss_sbi.items():
+        config = hss_sbi.Config(ims_domain=table.ims_domain, server_name=table.server_name)
+        service = open_service(core, f"hss_sbi.{name}", table)
+        yield name, hss_sbi.open_vectors(config, service=service)
+
+
+SOURCES: dict[str, Callable[[Core], Iterator[tuple[str, Vectors]]]] = {
+    "hss": _hsss,
+    "hlr": _hlrs,
+    "udm": _udms,
+    "hss_sbi": _hss_sbis,
+}
 """Each section whose tables are sources of vectors, and how it is opened."""
 
 

@@ -20,7 +20,7 @@ from simgrant.adapters.notify import fcm
 from simgrant.errors import PeerUnavailable, StartRefused
 from simgrant.ports.notifier import Dead, Delivered, Notice, Refused
 from simgrant.sim.push.google import Google
-from simgrant.sim.push.web import Answer, Request
+from simgrant.sim.web import Answer, Request
 from tests.conformance.push_worlds import World, fcm_world
 
 

@@ -33,11 +33,11 @@ from simgrant.ports.smdp import (
     Terms,
     UnknownOutcome,
 )
-from simgrant.sim.push.web import Answer, Request, WebServer
 from simgrant.sim.smdp.certificates import Certificates
 from simgrant.sim.smdp.faults import Fault, Plan
 from simgrant.sim.smdp.pool import Pool, State
 from simgrant.sim.smdp.server import SmdpServer
+from simgrant.sim.web import Answer, Request, WebServer
 from simgrant.wire.es2plus import Function, Outcome, ReleaseProfile, Status
 
 EID = Eid("89049032123451234512345678901235")

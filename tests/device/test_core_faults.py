@@ -30,6 +30,8 @@ from simgrant.sim.hss import faults as hss_faults
 from simgrant.sim.hss.auc import Auc
 from simgrant.sim.hss.server import HssServer
 from simgrant.sim.sims import demo_sims
+from simgrant.sim.udm import faults as udm_faults
+from simgrant.sim.udm.server import Core
 from tests.device.harness import HOME_ONLY, START, Phone, Server, Workbench
 from tests.servers.process import free_port
 
@@ -191,6 +193,33 @@ class Hlrs:
             server.plan = self.faults.get(fault) if fault else None
 
 
+class Udms:
+    """Two instances of a UDM, the first before the other."""
+
+    faults: Mapping[Fault, udm_faults.Plan] = {
+        Fault.BLACK_HOLE: udm_faults.Plan(fault=udm_faults.Fault.SILENT),
+        Fault.SLOW: udm_faults.Plan(fault=udm_faults.Fault.SLOW, delay_s=60),
+        Fault.BUSY: udm_faults.Plan(fault=udm_faults.Fault.STATUS, status=503),
+        Fault.GARBAGE: udm_faults.Plan(fault=udm_faults.Fault.GARBAGE),
+        Fault.FLAPPING: udm_faults.Plan(fault=udm_faults.Fault.RESET),
+    }
+
+    def __init__(self, section: str, own: str = "") -> None:
+        # A request that was sent long ago, as both their clocks say, would be refused.
+        self.core = Core(demo_sims(), instances=2, clock=RunningClock().now)
+        self.servers = [each.web for each in self.core.instances]
+        for each in self.servers:
+            each.port = free_port()
+        urls = ", ".join(f'"{each.url}"' for each in self.servers)
+        self.settings = f"[{section}.home]\naddresses = [{urls}]\n{own}"
+
+    def connected(self, parts: compose.Parts) -> list[bool]:  # noqa: ARG002 - it has no state
+        return [not each.is_down for each in self.servers]
+
+    def play(self, fault: Fault | None) -> None:
+        self.core.plan = self.faults.get(fault) if fault else None
+
+
 _DIAMETER = {
     Fault.REFUSED: "diameter_no_peer",
     Fault.BLACK_HOLE: "diameter_timeout",
@@ -207,6 +236,14 @@ _GSUP = {
     Fault.BUSY: "hlr_busy",
     Fault.GARBAGE: "hlr_malformed",
     Fault.FLAPPING: "hlr_lost",
+}
+_SBI = {
+    Fault.REFUSED: "sbi_unreachable",
+    Fault.BLACK_HOLE: "sbi_timeout",
+    Fault.SLOW: "sbi_timeout",
+    Fault.BUSY: "udm_busy",
+    Fault.GARBAGE: "udm_malformed",
+    Fault.FLAPPING: "sbi_lost",
 }
 
 
@@ -227,6 +264,8 @@ KINDS: Mapping[str, Kind] = {
     "S6a": Kind(lambda: Hsss('interface = "s6a"\nvisited_plmn = "001-01"\n'), _DIAMETER),
     "Cx": Kind(lambda: Hsss(_CX), _DIAMETER),
     "AAA": Kind(Aaas, _AAA),
+    "UDM": Kind(lambda: Udms("udm"), _SBI),
+    "HSS (SBI)": Kind(lambda: Udms("hss_sbi"), _SBI),
     "GSUP": Kind(Hlrs, _GSUP),
 }
 

@@ -279,7 +279,11 @@ def test_the_example_configuration_loads() -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.toml")), ids=lambda p: p.stem)
 def test_the_examples_are_understood(path: Path) -> None:
-    said = CliRunner().invoke(app, ["--config", str(path), "check-config", "--json"]).stdout
+    said = (
+        CliRunner()
+        .invoke(app, ["--config", str(path), "check-config", "--offline", "--json"])
+        .stdout
+    )
     found = json.loads(said)["findings"]
     assert [each["level"] for each in found if each["topic"] == "settings"] == ["ok"]
     # What an example cannot bring along: a key ring, a store, files of certificates.

@@ -130,8 +130,9 @@ WAYS = [
     (Plan(fault=Fault.RESULT, vendor=0, code=3002), 503, "aaa_unreachable"),
     *(
         (Plan(fault=Fault.RESULT, vendor=0, code=code), 503, "aaa_not_routed")
-        for code in (3001, 3003, 3005, 3006, 3007, 3008, 3009, 3010)
+        for code in (3001, 3003, 3005, 3007, 3008, 3009, 3010)
     ),
+    (Plan(fault=Fault.RESULT, vendor=0, code=3006), 503, "diameter_redirect_malformed"),
     (Plan(fault=Fault.RESULT, vendor=0, code=5001), 503, "aaa_refused_request"),
     (Plan(fault=Fault.RESULT, vendor=0, code=5002), 503, "aaa_session_lost"),
     (Plan(fault=Fault.RESULT, vendor=0, code=2002), 503, "aaa_error"),

@@ -15,8 +15,11 @@ origin_host = "ecs-%d.example.org"
 host = "a.example.org"
 [diameter_peers.theirs]
 host = "b.example.org"
+[diameter_peers.behind]
+host = "c.example.org"
 [hss.home]
 peers = ["ours"]
+redirects_to = ["behind"]
 realm = "example.org"
 [hss.partner]
 peers = ["theirs"]
@@ -37,6 +40,7 @@ def test_a_peer_tells_of_whom_its_hss_serves_and_of_nobody_else(tmp_path: Path) 
     file.write_text(SETTINGS)
     of = told_of(load(file, {}))
     assert sorted(of("ours", Imsi("001010000000001"))) == ["blue", "default"]
+    assert of("behind", Imsi("001010000000001")) == of("ours", Imsi("001010000000001"))
     assert of("ours", Imsi("001020000000001")) == ["default"]
     assert of("theirs", Imsi("001020000000001")) == ["blue"]
     assert of("theirs", Imsi("001010000000001")) == []

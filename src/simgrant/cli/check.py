@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _SOON_S: Final = 14 * 86_400
 _STORE_S: Final = 10.0
+_LOOKUP_S: Final = 5.0
+"""Seconds for all names together."""
 
 
 class Level(StrEnum):
@@ -40,17 +42,21 @@ class Finding:
     text: str
 
 
+OfflineOption = Annotated[bool, typer.Option("--offline", help="Look up no names.")]
 _STYLES: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "red"}
 
 
-def check_config(ctx: typer.Context, *, json: JsonOption = False) -> None:
+def check_config(
+    ctx: typer.Context, *, offline: OfflineOption = False, json: JsonOption = False
+) -> None:
     """Read everything a start would read, and say what is wrong with it. Exit code 2 if any.
 
-    Settings, tenants, policies, profiles of clients, HSSs, HLRs, SM-DP+s, lists of devices, key
-    rings, certificates, and the store with its revision.
+    Settings, tenants, policies, profiles of clients, HSSs, HLRs, the 5G core, SM-DP+s, lists of
+    devices, key rings, certificates, and the store with its revision. The names of other systems
+    are looked up, and nobody is connected to.
     """
     said = ctx.find_object(Globals) or Globals(None)
-    findings = list(_look(said))
+    findings = list(_look(said, offline=offline))
     bad = [finding for finding in findings if finding.level is Level.PROBLEM]
     if json:
         print_json(
@@ -72,7 +78,7 @@ def check_config(ctx: typer.Context, *, json: JsonOption = False) -> None:
         raise typer.Exit(2)
 
 
-def _look(said: Globals) -> Iterator[Finding]:
+def _look(said: Globals, *, offline: bool) -> Iterator[Finding]:
     """Yield every finding; nothing else is read where the settings are bad."""
     try:
         loaded = said.load()
@@ -90,8 +96,11 @@ def _look(said: Globals) -> Iterator[Finding]:
     yield from _sign_ins(loaded)
     yield from _hsss(loaded)
     yield from _hlrs(loaded)
+    yield from _sbis(loaded)
     yield from _routes(loaded)
     yield from _smdps(loaded)
+    if not offline:
+        yield from _names(loaded)
     yield from _order_calls(loaded)
     yield from _device_lists(loaded)
     yield from _keys(loaded)
@@ -261,6 +270,28 @@ def _hlrs(loaded: Loaded) -> Iterator[Finding]:
         yield Finding(Level.WARNING, "hlr", text)
 
 
+def _sbis(loaded: Loaded) -> Iterator[Finding]:
+    """Look at the producers of a 5G core and at who we are to them; nobody is connected to."""
+    from simgrant.config.sbi import operation_of, producers_of
+    from simgrant.wire.sbi.ueau import service_of
+
+    settings = loaded.settings
+    sbi, used = settings.sbi, set[str]()
+    for name, table in producers_of(settings):
+        used.add(table.nrf)
+        places = ", ".join(table.addresses) or f"where nrf.{table.nrf} says"
+        text = f"{name}: {service_of(operation_of(table))} at {places}, as {sbi.nf_type}"
+        yield Finding(Level.OK, "5g core", text)
+        if any(address.startswith("http://") for address in table.addresses):
+            text = f"{name}: vectors travel in clear; keep them in a network of your own"
+            yield Finding(Level.WARNING, "5g core", text)
+    for name in settings.nrf.keys() - used:
+        yield Finding(Level.WARNING, "5g core", f"nrf.{name} is asked for nothing")
+    if sbi.certificate:
+        yield _expiry(loaded.path(sbi.certificate))
+        yield from _exposed(loaded.path(sbi.key))
+
+
 def _smdps(loaded: Loaded) -> Iterator[Finding]:
     """Look at the SM-DP+s and at what we prove to them who we are with; nobody is asked."""
     from simgrant import compose
@@ -275,6 +306,47 @@ def _smdps(loaded: Loaded) -> Iterator[Finding]:
         if table.certificate:
             yield _expiry(loaded.path(table.certificate))
             yield from _exposed(loaded.path(table.key))
+
+
+def _names(loaded: Loaded) -> Iterator[Finding]:
+    """Look up the names of other systems, all at once."""
+    from simgrant.config.hosts import named_hosts
+    from simgrant.config.lines import with_lines
+
+    found = list(named_hosts(loaded.settings))
+    told = _looked_up({host for _, host in found})
+    problems = [f"{where}: {host} {told[host]}" for where, host in found if told[host]]
+    source = loaded.file.read_text(encoding="utf-8") if loaded.file is not None else ""
+    for text in with_lines(problems, source):
+        yield Finding(Level.WARNING, "names", text)
+    if found and not problems:
+        yield Finding(Level.OK, "names", ", ".join(sorted(told)))
+
+
+def _looked_up(hosts: Collection[str]) -> dict[str, str]:
+    """Return what is wrong with each name; empty = it has an address."""
+    import socket
+    from threading import Thread
+    from time import monotonic
+
+    told = dict.fromkeys(hosts, "has no address: no answer in time")
+
+    def look(host: str) -> None:
+        try:
+            socket.getaddrinfo(host, None)
+        except (OSError, UnicodeError) as error:
+            told[host] = f"has no address: {getattr(error, 'strerror', None) or 'it is no name'}"
+        else:
+            told[host] = ""
+
+    # The resolver has no deadline of ours, so nobody waits for the last of them.
+    threads = [Thread(target=look, args=(host,), daemon=True) for host in hosts]
+    for thread in threads:
+        thread.start()
+    ends = monotonic() + _LOOKUP_S
+    for thread in threads:
+        thread.join(max(0.0, ends - monotonic()))
+    return dict(told)
 
 
 def _order_calls(loaded: Loaded) -> Iterator[Finding]:

@@ -113,8 +113,9 @@ def way_problems(where: str, hss: Hss | Aaa, peers: Mapping[str, DiameterPeer]) 
     if not hss.peers:
         yield f"{where}.peers: must be set"
     yield from (
-        f"{where}.peers: there is no [diameter_peers.{peer}]"
-        for peer in hss.peers
+        f"{where}.{key}: there is no [diameter_peers.{peer}]"
+        for key, named in (("peers", hss.peers), ("redirects_to", hss.redirects_to))
+        for peer in named
         if peer not in peers
     )
     if not 0.05 <= hss.patience_s <= 29:
@@ -125,8 +126,8 @@ def _interface_problems(where: str, hss: Hss) -> Iterator[str]:
     """Name what the interface needs and has not, and what is set for another one."""
     for key, value, interface, problem in (
         ("visited_plmn", hss.visited_plmn, "s6a", _plmn_problem),
-        ("ims_domain", hss.ims_domain, "cx", _domain_problem),
-        ("server_name", hss.server_name, "cx", _uri_problem),
+        ("ims_domain", hss.ims_domain, "cx", domain_problem),
+        ("server_name", hss.server_name, "cx", uri_problem),
     ):
         if value and hss.interface != interface:
             yield f"{where}.{key}: is for {interface}, and the interface is {hss.interface}"
@@ -148,11 +149,13 @@ def _plmn_problem(value: str) -> str:
     return ""
 
 
-def _domain_problem(value: str) -> str:
+def domain_problem(value: str) -> str:
+    """Return what is wrong with the name of a domain; empty = nothing."""
     return "" if is_identity(value) else f"{value!r} is no name of a domain"
 
 
-def _uri_problem(value: str) -> str:
+def uri_problem(value: str) -> str:
+    """Return what is wrong with a SIP URI; empty = nothing."""
     if _SIP_URI.fullmatch(value):
         return ""
     return f"{value!r} is no SIP URI; one such as sip:ecs.example.com is meant"

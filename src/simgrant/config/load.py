@@ -25,6 +25,7 @@ from simgrant.config.clients import profile_problems, with_shipped
 from simgrant.config.diameter import diameter_problems
 from simgrant.config.esims import rule_problems, source_problems
 from simgrant.config.hlr import hlr_problems
+from simgrant.config.lines import with_lines
 from simgrant.config.model import (
     Aaa,
     Apns,
@@ -34,8 +35,10 @@ from simgrant.config.model import (
     Fcm,
     Hlr,
     Hss,
+    HssSbi,
     IdentityProvider,
     Issuer,
+    Nrf,
     Partner,
     PlanOffer,
     Profile,
@@ -48,9 +51,11 @@ from simgrant.config.model import (
     SourceLimits,
     TacList,
     Tenant,
+    Udm,
     Wns,
 )
 from simgrant.config.routes import route_problems
+from simgrant.config.sbi import sbi_problems
 from simgrant.domain.pace import MOST_WINDOW_S
 from simgrant.domain.plan_offer import MOST_PLAN_ID
 from simgrant.errors import StartRefused
@@ -77,6 +82,9 @@ NAMED = {
     "diameter_peers": DiameterPeer,
     "hss": Hss,
     "hlr": Hlr,
+    "nrf": Nrf,
+    "udm": Udm,
+    "hss_sbi": HssSbi,
     "aaa": Aaa,
     "routes": Route,
     "source_limits": SourceLimits,
@@ -186,9 +194,11 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Loaded:
     relative paths start in the current directory.
     """
     data: dict[str, Any] = {}
+    text = ""
     if file is not None:
         try:
-            data = tomllib.loads(file.read_text(encoding="utf-8"))
+            text = file.read_text(encoding="utf-8")
+            data = tomllib.loads(text)
         except OSError as error:
             raise StartRefused(f"configuration {file}: {error.strerror}") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -196,7 +206,7 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Loaded:
     _overlay(data, environment)
     unknown = list(_unknown_keys(data))
     if unknown:
-        raise StartRefused("\n".join(unknown))
+        raise StartRefused("\n".join(with_lines(unknown, text)))
     data["profiles"] = with_shipped(data.get("profiles", {}))
     try:
         settings = msgspec.convert(data, Settings, strict=True)
@@ -212,7 +222,7 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Loaded:
     )
     problems = list(_problems(loaded))
     if problems:
-        raise StartRefused("\n".join(problems))
+        raise StartRefused("\n".join(with_lines(problems, text)))
     return loaded
 
 
@@ -366,6 +376,7 @@ def _problems(loaded: Loaded) -> list[str]:
     found.extend(_channel_problems(loaded))
     found.extend(diameter_problems(settings))
     found.extend(hlr_problems(settings))
+    found.extend(sbi_problems(settings))
     found.extend(route_problems(settings, loaded.tenants))
     found.extend(aaa_problems(settings, loaded.tenants))
     found.extend(_smdp_problems(loaded))

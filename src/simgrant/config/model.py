@@ -242,6 +242,9 @@ class Hss(Section, frozen=True):
     patience_s: float = 1.0
     """Seconds without an answer after which the request is sent to another peer, if there is
     one."""
+    redirects_to: tuple[str, ...] = ()
+    """The `[diameter_peers.NAME]` that its peers may redirect requests to (3006), besides each
+    other: HSSs behind an SLF."""
     tells_numbers: bool = False
     """Over `swx`: whether it is asked for the telephone number of a subscription that has none in
     the database, where an operation needs one."""
@@ -286,6 +289,73 @@ class Aaa(Section, frozen=True):
     patience_s: float = 1.0
     """Seconds without an answer after which the request is sent by another peer, if there is
     one."""
+    redirects_to: tuple[str, ...] = ()
+    """The `[diameter_peers.NAME]` that its peers may redirect requests to (3006), besides each
+    other."""
+
+
+class Sbi(Section, frozen=True):
+    """Who we are to a 5G core (see [5G core](../udm.md))."""
+
+    nf_instance_id: str = ""
+    """Our NF instance id, a UUID as agreed with who runs the core. Must be set where tokens are
+    fetched or `[udm.NAME]` is asked as an AUSF does."""
+    nf_type: str = "AUSF"
+    """The NF type that we say we are, to producers and NRFs."""
+    ca_file: str = ""
+    """PEM file of the authorities that certificates of producers are from; empty = the
+    system's."""
+    certificate: str = ""
+    """PEM file of our certificate and its chain. Like its key it is read again when it changes."""
+    key: str = ""
+    """PEM file of its private key, without a password."""
+
+
+class Nrf(Section, frozen=True):
+    """An NRF, which tells where services are and gives tokens for them (see [5G
+    core](../udm.md))."""
+
+    addresses: tuple[str, ...] = ()
+    """Its API root, such as `https://nrf.5gc.mnc001.mcc001.3gppnetwork.org`, the first of several
+    before the others. Must be set."""
+    patience_s: float = 1.0
+    """Seconds without an answer after which the next address is asked."""
+
+
+class Producer(Section, frozen=True):
+    """Whoever offers a service-based interface."""
+
+    addresses: tuple[str, ...] = ()
+    """API roots of its instances, such as `https://udm1.example.com`, the first before the others;
+    `http://` is HTTP/2 in the clear. Empty = as `nrf` tells."""
+    nrf: str = ""
+    """The `[nrf.NAME]` that tells where it is, or gives tokens for it. Must be set where there are
+    no addresses."""
+    oauth2: bool = False
+    """Whether each request has a token of the NRF's."""
+    patience_s: float = 1.0
+    """Seconds without an answer after which the request is sent to another instance, if there is
+    one."""
+    window: int = 500
+    """Requests that one worker has under way with an instance at a time."""
+
+
+class Udm(Producer, frozen=True):
+    """A UDM that vectors come from, by Nudm_UEAuthentication (see [5G core](../udm.md))."""
+
+    operation: Literal["generate-av", "generate-auth-data"] = "generate-av"
+    """As an HSS asks, for EAP-AKA and EAP-AKA', or as an AUSF asks, for EAP-AKA' alone."""
+
+
+class HssSbi(Producer, frozen=True):
+    """An HSS with service-based interfaces that vectors come from (see [5G core](../udm.md))."""
+
+    ims_domain: str = ""
+    """What follows the IMSI in a private identity, such as `ims.mnc001.mcc001.3gppnetwork.org`.
+    With it the HSS is asked as an S-CSCF asks (Nhss_imsUEAU), else as a BSF (Nhss_gbaUEAU)."""
+    server_name: str = ""
+    """The SIP URI that we say we are, such as `sip:ecs.example.com`. Must be set with
+    `ims_domain`."""
 
 
 class Route(Section, frozen=True):
@@ -1077,6 +1147,14 @@ class Settings(Section, frozen=True):
     """HSSs by name."""
     hlr: dict[str, Hlr] = {}
     """HLRs by name."""
+    sbi: Sbi = Sbi()
+    """Who we are to a 5G core."""
+    nrf: dict[str, Nrf] = {}
+    """NRFs by name."""
+    udm: dict[str, Udm] = {}
+    """UDMs by name."""
+    hss_sbi: dict[str, HssSbi] = {}
+    """HSSs with service-based interfaces by name."""
     aaa: dict[str, Aaa] = {}
     """3GPP AAA servers by name."""
     routes: dict[str, Route] = {}

@@ -12,7 +12,7 @@ from simgrant.config.aaa import aaa_of
 from simgrant.config.model import Settings, SourceLimits
 from simgrant.domain.route import ANY_TENANT, LOCAL_AUC, Route, Stretch
 
-KINDS: Final = ("hss", "hlr")
+KINDS: Final = ("hss", "hlr", "udm", "hss_sbi")
 """The sections whose tables are sources of vectors; ``compose`` says how each is opened."""
 _LONGEST: Final = 15
 _PLMN: Final = re.compile(r"\d{3}-\d{2,3}", re.ASCII)
@@ -78,7 +78,7 @@ def route_problems(settings: Settings, tenants: Mapping[str, model.Tenant]) -> I
     with_aaa = aaa_of(settings, tenants)
     for name, tenant in tenants.items():
         for text in () if name in with_aaa else _unrouted(name, tenant, stretches):
-            yield f"routes: there is none for {text} of tenant {name}"
+            yield f"tenants.{name}: there is no route for {text}"
 
 
 def _route(name: str, table: model.Route) -> Route:

@@ -73,6 +73,8 @@ class HttpConfig:
     """Allow ``http://``, for peers in one's own network."""
     http2: bool = True
     """Offer HTTP/2 by ALPN; the peer chooses."""
+    prior_knowledge: bool = False
+    """Speak HTTP/2 without asking, in the clear too (RFC 9113 §3.3)."""
     proxy: str = ""
     """Address of an HTTP proxy that all requests go through; empty = none."""
     hosts: tuple[tuple[str, str, int], ...] = ()
@@ -330,6 +332,8 @@ def _client(config: HttpConfig) -> Client:
         .http2_keep_alive_interval(timedelta(seconds=20))
         .http2_keep_alive_timeout(timedelta(seconds=10))
     )
+    if config.prior_knowledge:
+        builder = builder.http2_prior_knowledge()
     if config.proxy:
         builder = builder.proxy(ProxyBuilder.all(config.proxy))
     for name, address, port in config.hosts:

@@ -83,6 +83,7 @@ from simgrant.sim.sims import (
 )
 from simgrant.sim.smdp.command import smdp
 from simgrant.sim.transcript import Mask, as_json, console, render, render_line, write
+from simgrant.sim.udm.command import udm
 from simgrant.sim.web_view import WebView, pages_of
 from simgrant.wire.document import Document
 from simgrant.wire.push_token import CHANNELS, Channel
@@ -790,6 +791,7 @@ app.command()(mdm)
 app.command()(hss)
 app.command()(aaa)
 app.command()(hlr)
+app.command()(udm)
 
 
 # ------------------------------------------------------------------------------- running

@@ -20,7 +20,7 @@ import jwt
 
 from simgrant.sim.lies import Lie
 from simgrant.sim.oauth import Client, Clients, Key, form_of, json_answer, new_key
-from simgrant.sim.push.web import Answer, Request, WebServer
+from simgrant.sim.web import Answer, Request, WebServer
 
 _CODE_LIFE_S: Final = 60
 _LIFE_S: Final = 300

@@ -17,8 +17,7 @@ import jwt
 
 from simgrant.sim.lies import TokenLie
 from simgrant.sim.oauth import Client, Clients, Key, form_of, json_answer, new_key
-from simgrant.sim.push.switch import Fault
-from simgrant.sim.push.web import Answer, Request, WebServer
+from simgrant.sim.web import Answer, Break, Request, WebServer
 
 TOKEN: Final = "/token"  # noqa: S105 - a path
 KEYS: Final = "/jwks"
@@ -32,8 +31,8 @@ _FAULTS: Final = {
     TokenLie.LIST: json_answer([{"active": True}]),
     TokenLie.LONG: json_answer({"active": True, "more": "x" * 1_000_000}),
     TokenLie.REDIRECT: Answer(307, (("location", "/elsewhere"),)),
-    TokenLie.SLOW: Answer(fault=Fault.SLOW),
-    TokenLie.RESET: Answer(fault=Fault.RESET),
+    TokenLie.SLOW: Answer(fault=Break.SILENT),
+    TokenLie.RESET: Answer(fault=Break.RESET),
 }
 """What keys and answers about tokens are replaced by."""
 

@@ -18,7 +18,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from simgrant.nouns import noun
-from simgrant.sim.push.web import Answer, Request
+from simgrant.sim.web import Answer, Request
 
 ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _JSON: Final = (("content-type", "application/json"), ("cache-control", "no-store"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import ssl
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -33,12 +34,44 @@ DelayOption = Annotated[float, typer.Option(min=0, help="Seconds, for --fault sl
 ResultOption = Annotated[
     str, typer.Option(metavar="VENDOR:CODE", help="For --fault result: 0:5012, 10415:5001.")
 ]
+CertificateOption = Annotated[
+    Path | None, typer.Option(help="PEM file of its certificate: TLS 1.3 from the first byte.")
+]
+KeyOption = Annotated[Path | None, typer.Option(help="PEM file of the private key.")]
+ClientCaOption = Annotated[
+    Path | None, typer.Option(help="Let in who has a certificate of this CA (PEM) only.")
+]
+ControlOption = Annotated[
+    int | None,
+    typer.Option(min=0, max=65535, help="Port on 127.0.0.1 to switch faults on and off by."),
+]
 LinesOption = Annotated[bool, typer.Option("--json", help="One JSON object a request.")]
 
 
 def sims_of(file: Path | None, count: int) -> tuple[Sim, ...]:
     """Return who is known: those of a file, else demonstration SIMs; raise ValueError."""
     return load_sims(file) if file else following(demo_sims()[0], count)
+
+
+def server_tls(
+    certificate: Path | None,
+    key: Path | None,
+    client_ca: Path | None,
+    *,
+    protocols: tuple[str, ...] = (),
+) -> ssl.SSLContext | None:
+    """Return what TLS 1.3 is spoken with, and the protocols in it; None = without. OSError."""
+    if certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_cert_chain(certificate, key)
+    if protocols:
+        context.set_alpn_protocols(protocols)
+    if client_ca is not None:
+        context.load_verify_locations(client_ca)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
 
 
 def check_names(host: str, realm: str) -> None:

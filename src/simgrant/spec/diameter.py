@@ -24,6 +24,7 @@ _TYPES: Final = frozenset(
         "Time",
         "UTF8String",
         "Unsigned32",
+        "Unsigned64",
     }
 )
 

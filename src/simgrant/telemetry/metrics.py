@@ -205,6 +205,34 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._sbi = _Children(
+            Counter(
+                "simgrant_sbi_requests_total",
+                "Requests to a service of a 5G core by result: the status; or other, timeout, "
+                "unreachable, lost, malformed.",
+                ("service", "result"),
+                registry=registry,
+            )
+        )
+        self._sbi_seconds = _Children(
+            Timings(
+                "simgrant_sbi_seconds",
+                "Seconds from a request to a service of a 5G core to its answer, or to when it "
+                "was given up.",
+                ("service",),
+                buckets=_SECONDS,
+                registry=registry,
+            )
+        )
+        self._sbi_instances = _Children(
+            Gauge(
+                "simgrant_sbi_instances",
+                "Instances of a service of a 5G core that are known, the least of all workers.",
+                ("service",),
+                multiprocess_mode="livemin",
+                registry=registry,
+            )
+        )
         self._vectors = _Children(
             Counter(
                 "simgrant_vector_requests_total",
@@ -298,6 +326,15 @@ class Metrics:
         """Show the state that an HLR is in, out of all there are."""
         for each in states:
             self._hlrs[hlr, each].set(each == state)
+
+    def count_sbi(self, service: str, result: str, seconds: float) -> None:
+        """Count a request to a service of a 5G core and what became of it."""
+        self._sbi[service, result].inc()
+        self._sbi_seconds[service,].observe(seconds)
+
+    def show_sbi(self, service: str, instances: int) -> None:
+        """Show how many instances of a service are known."""
+        self._sbi_instances[service,].set(instances)
 
     def count_vectors(self, source: str, result: str, seconds: float) -> None:
         """Count a request to a source of vectors and what became of it."""

@@ -115,6 +115,7 @@ def test_a_peer_is_where_its_address_says(settings: dict[str, Any], found: tuple
         (US + 'origin_realm = "a b"\n' + PEER + HSS, "diameter.origin_realm: 'a b' is no name"),
         (US + HSS, "hss.home.peers: there is no [diameter_peers.dra]"),
         (US + PEER + '[hss.home]\nrealm = "r"\n', "hss.home.peers: must be set"),
+        (WHOLE + 'redirects_to = ["x"]\n', "hss.home.redirects_to: there is no [diameter_peers.x]"),
         (US + PEER + '[hss.home]\npeers = ["dra"]\n', "hss.home.realm: must be set"),
         (WHOLE + 'host = "a b"\n', "hss.home.host: 'a b' is no name"),
         (WHOLE + "patience_s = 0\n", "hss.home.patience_s: 0.0 is not within"),
@@ -158,7 +159,7 @@ def test_check_config_tells_of_hsss_and_asks_nobody(tmp_path: Path) -> None:
     file = tmp_path / "simgrant.toml"
     spare = '[diameter_peers.spare]\nhost = "spare.example.com"\n'
     file.write_text(WHOLE + spare)
-    said = CliRunner().invoke(app, ["--config", str(file), "check-config"]).output
+    said = CliRunner().invoke(app, ["--config", str(file), "check-config", "--offline"]).output
     words = " ".join(said.split())
     assert "we are ecs-0.example.com" in words
     assert "home: example.com over swx by dra.example.com:3868" in words
@@ -170,6 +171,6 @@ def test_check_config_tells_of_a_certificate_that_is_none(tmp_path: Path) -> Non
     (tmp_path / "bad.pem").write_text("none")
     file = tmp_path / "simgrant.toml"
     file.write_text(US + 'certificate = "bad.pem"\nkey = "bad.pem"\n' + PEER + "tls = true\n" + HSS)
-    ran = CliRunner().invoke(app, ["--config", str(file), "check-config"])
+    ran = CliRunner().invoke(app, ["--config", str(file), "check-config", "--offline"])
     assert ran.exit_code == 2
     assert "diameter: " in ran.output

@@ -92,7 +92,9 @@ def test_each_worker_has_a_name_of_its_own(tmp_path: Path) -> None:
 
 def test_check_config_says_where_an_hlr_is(tmp_path: Path) -> None:
     read(tmp_path, RED)
-    said = CliRunner().invoke(app, ["check-config", "--config", str(tmp_path / "simgrant.toml")])
+    said = CliRunner().invoke(
+        app, ["check-config", "--offline", "--config", str(tmp_path / "simgrant.toml")]
+    )
     text = " ".join(said.output.split())
     assert "red: at 10.0.0.2:4223 we are ecs-0" in text
     assert "GSUP has no TLS" in text

@@ -104,15 +104,15 @@ def test_the_most_specific_route_wins(tmp_path: Path) -> None:
         ),
         (
             HSS + HLR + TENANTS + ALL + 'tenants = ["default", "mvno"]\n',
-            "routes: there is none for 001-02 of tenant red",
+            "tenants.red: there is no route for 001-02",
         ),
         (
             HSS + HLR + TENANTS + ALL + 'imsis = ["00101", "001020-001024", "001026-001029"]\n',
-            "routes: there is none for 001-02 of tenant red",
+            "tenants.red: there is no route for 001-02",
         ),
         (
             HSS + HLR + TENANTS + ALL + 'plmns = ["001-02"]\nimsis = ["0010130", "00101300"]\n',
-            "routes: there is none for 001013000-001013999 of tenant mvno",
+            "tenants.mvno: there is no route for 001013000-001013999",
         ),
         ("[auth]\nfallback_on_core_failure = true\n", "on_core_failure: there is no other way"),
         ('[source_limits."hss.home"]\n', 'source_limits."hss.home": there is no such source'),
@@ -144,7 +144,9 @@ def test_our_own_auc_is_never_left_alone_unless_it_is_said(tmp_path: Path) -> No
 def test_check_config_says_for_whom_each_source_is(tmp_path: Path) -> None:
     spare = HSS[HSS.index("[hss.home]") :].replace("home", "spare")
     read(tmp_path, HSS + spare + HLR + ALL)
-    said = CliRunner().invoke(app, ["check-config", "--config", str(tmp_path / "simgrant.toml")])
+    said = CliRunner().invoke(
+        app, ["check-config", "--offline", "--config", str(tmp_path / "simgrant.toml")]
+    )
     text = " ".join(said.output.split())
     assert "hss.home: for route all" in text
     assert "hlr.old: for route all, after hss.home" in text

@@ -12,8 +12,7 @@ from simgrant.errors import PeerMisbehaved, PeerTimeout, PeerUnavailable
 from simgrant.links.fetched import Fetched, FetchRules
 from simgrant.links.http import HttpConfig, HttpLink
 from simgrant.links.retry import RetryRules
-from simgrant.sim.push.switch import Fault
-from simgrant.sim.push.web import Answer, Request, WebServer
+from simgrant.sim.web import Answer, Break, Request, WebServer
 
 RULES = FetchRules(keep_s=300, gap_s=5, fetch_s=1, good_s=3600)
 
@@ -112,7 +111,7 @@ async def test_what_cannot_be_read_leaves_what_is_kept(world: World, answer: Ans
         (Answer(200, body=b"x"), PeerMisbehaved),
         (Answer(200, body=b"1" * 100_000), PeerMisbehaved),
         (Answer(302, (("location", "/elsewhere"),)), PeerUnavailable),
-        (Answer(fault=Fault.RESET), PeerUnavailable),
+        (Answer(fault=Break.RESET), PeerUnavailable),
     ],
 )
 async def test_what_was_never_read_is_an_error(
@@ -155,7 +154,7 @@ async def test_after_a_long_silence_it_is_asked_first(world: World) -> None:
 
 
 async def test_who_waits_has_a_deadline(world: World) -> None:
-    world.answers[:] = [Answer(fault=Fault.SLOW)]
+    world.answers[:] = [Answer(fault=Break.SILENT)]
     with pytest.raises(PeerTimeout):
         await world.current(wait=0.05)
 

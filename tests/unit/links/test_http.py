@@ -17,8 +17,7 @@ from simgrant.errors import PeerMisbehaved, PeerTimeout, PeerUnavailable, StartR
 from simgrant.links.http import HttpConfig, HttpLink, HttpRequest, Repeat, Reply
 from simgrant.links.retry import RetryRules
 from simgrant.sim.push.certificates import Authority
-from simgrant.sim.push.switch import Fault
-from simgrant.sim.push.web import Answer, Request, WebServer
+from simgrant.sim.web import Answer, Break, Request, WebServer
 
 QUICK = RetryRules(first_wait_s=0.001, longest_wait_s=0.002)
 
@@ -205,9 +204,9 @@ async def test_an_answer_that_is_too_long_is_not_read_to_its_end(
     await caller.link.close()
 
 
-@pytest.mark.parametrize("fault", [Fault.RESET, Fault.GOAWAY])
+@pytest.mark.parametrize("fault", [Break.RESET, Break.GOAWAY])
 async def test_a_request_that_may_is_repeated_without_an_answer(
-    peer: Peer, caller: Caller, fault: Fault
+    peer: Peer, caller: Caller, fault: Break
 ) -> None:
     peer.answers = [Answer(fault=fault), Answer(fault=fault), Answer(200)]
     assert (await caller.send()).status == 200
@@ -215,7 +214,7 @@ async def test_a_request_that_may_is_repeated_without_an_answer(
 
 
 async def test_one_that_is_not_is_sent_once(peer: Peer, caller: Caller) -> None:
-    peer.answers = [Answer(fault=Fault.RESET), Answer(200)]
+    peer.answers = [Answer(fault=Break.RESET), Answer(200)]
     with pytest.raises(PeerUnavailable):
         await caller.send(repeat=Repeat.NEVER_SENT)
     assert len(peer.seen) == 1
@@ -279,7 +278,7 @@ async def test_the_breaker_opens_and_one_request_closes_it(peer: Peer, caller: C
 
 
 async def test_silence_opens_the_breaker_too(peer: Peer, caller: Caller) -> None:
-    peer.answers = [Answer(fault=Fault.SLOW)]
+    peer.answers = [Answer(fault=Break.SILENT)]
     for _ in range(QUICK.failures):
         with pytest.raises(PeerTimeout):
             await caller.send(within=0.05)
@@ -291,7 +290,7 @@ async def test_turns_are_bounded_and_waiting_for_one_has_a_deadline(
     peer: Peer, config: HttpConfig
 ) -> None:
     caller = Caller(peer, replace(config, in_flight=2))
-    peer.answers = [Answer(fault=Fault.SLOW)]
+    peer.answers = [Answer(fault=Break.SILENT)]
     slow = [asyncio.create_task(caller.send(within=60)) for _ in range(2)]
     await peer.until_seen(2)
     with pytest.raises(PeerTimeout):
@@ -307,7 +306,7 @@ async def test_turns_are_bounded_and_waiting_for_one_has_a_deadline(
 async def test_no_error_repeats_the_address(peer: Peer, config: HttpConfig) -> None:
     caller = Caller(peer, replace(config, retry=replace(QUICK, failures=100)))
     texts = [repr(caller.request), repr(caller.link)]
-    peer.answers = [Answer(fault=Fault.RESET)]
+    peer.answers = [Answer(fault=Break.RESET)]
     for url in (caller.request.url, "https://127.0.0.1:1/?token=sEcReT", "sEcReT"):
         with pytest.raises(PeerUnavailable) as raised:
             await caller.send(url=url)

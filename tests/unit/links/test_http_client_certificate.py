@@ -24,9 +24,8 @@ from cryptography.hazmat.primitives.serialization import (
 from simgrant.errors import PeerTimeout, PeerUnavailable, StartRefused
 from simgrant.links.http import HttpConfig, HttpLink, HttpRequest, Repeat, Unsent, UnsentInTime
 from simgrant.links.retry import RetryRules
-from simgrant.sim.push.switch import Fault
-from simgrant.sim.push.web import Answer, Request, WebServer
 from simgrant.sim.smdp.certificates import Certificates
+from simgrant.sim.web import Answer, Break, Request, WebServer
 
 ONCE = RetryRules(tries=1)
 
@@ -260,14 +259,14 @@ async def test_where_nobody_listens_nothing_was_sent(peer: Peer, config: HttpCon
     await link.close()
 
 
-@pytest.mark.parametrize("fault", [Fault.RESET, Fault.SLOW])
+@pytest.mark.parametrize("fault", [Break.RESET, Break.SILENT])
 async def test_what_broke_or_was_silent_may_have_been_heard(
-    peer: Peer, config: HttpConfig, fault: Fault
+    peer: Peer, config: HttpConfig, fault: Break
 ) -> None:
     peer.answer = Answer(fault=fault)
     link = HttpLink(config, Clock())
     with pytest.raises(PeerUnavailable) as raised:
-        await send(link, peer.web.url, within=0.5 if fault is Fault.SLOW else 10)
+        await send(link, peer.web.url, within=0.5 if fault is Break.SILENT else 10)
     assert not isinstance(raised.value, Unsent)
     assert len(peer.seen) == 1
     await link.close()
@@ -278,7 +277,7 @@ async def test_what_was_heard_once_stays_so_when_later_tries_are_not(
 ) -> None:
     retry = RetryRules(tries=5, failures=2, first_wait_s=0.001, longest_wait_s=0.002)
     link = HttpLink(replace(config, retry=retry), Clock())
-    peer.answer = Answer(fault=Fault.RESET)
+    peer.answer = Answer(fault=Break.RESET)
     with pytest.raises(PeerUnavailable) as raised:
         await send(link, peer.web.url, repeat=Repeat.UNANSWERED)
     assert not isinstance(raised.value, Unsent)
@@ -286,7 +285,7 @@ async def test_what_was_heard_once_stays_so_when_later_tries_are_not(
 
 
 async def test_who_had_no_turn_in_time_sent_nothing(peer: Peer, config: HttpConfig) -> None:
-    peer.answer = Answer(fault=Fault.SLOW)
+    peer.answer = Answer(fault=Break.SILENT)
     link = HttpLink(replace(config, in_flight=1), Clock())
     slow = asyncio.create_task(send(link, peer.web.url, within=60))
     await asyncio.sleep(0)

@@ -15,6 +15,7 @@ from simgrant.cli.app import app
 from simgrant.config.load import load
 from simgrant.eap.milenage import Milenage
 from simgrant.eap.usim import SoftUsim, UsimSuccess, UsimSyncFailure
+from simgrant.errors import PeerUnavailable
 from simgrant.links.diameter.peer import State
 from simgrant.sim.hss.auc import Auc
 from simgrant.sim.hss.command import Interface, settings_for
@@ -24,7 +25,7 @@ from simgrant.sim.http import HttpClient, Url
 from simgrant.sim.sims import demo_sims
 from simgrant.wire.diameter.base import pull_result
 from simgrant.wire.diameter.vectors import Scheme, Wanted
-from tests.unit.links.diameter.world import IMSI, US, World, world
+from tests.unit.links.diameter.world import IMSI, REALM, US, World, world
 
 JSON = (("Content-Type", "application/json"),)
 
@@ -72,6 +73,17 @@ async def test_a_fault_is_switched_on_and_off(levers: Levers) -> None:
     seen = await levers.pull("GET", "/requests")
     assert [each["result"].partition(" ")[0] for each in seen] == ["3004", "3GPP", "2001"]
     assert IMSI not in json.dumps(seen)
+
+
+async def test_it_plays_a_redirect_agent(levers: Levers) -> None:
+    where = [f"aaa://hss1.{REALM}"]
+    plan = {"fault": "redirect", "to": where, "usage": 6, "seconds": 60}
+    await levers.pull("PUT", "/fault", plan)
+    with pytest.raises(PeerUnavailable) as raised:
+        await levers.world.ask()
+    assert f"hss1.{REALM}" in raised.value.for_operator
+    (seen,) = await levers.pull("GET", "/requests")
+    assert (seen["result"], seen["fault"]) == ("3006 REDIRECT_INDICATION", "redirect")
 
 
 async def test_peers_are_told_things_and_lose_their_connections(levers: Levers) -> None:

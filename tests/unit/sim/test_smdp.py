@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 
 from simgrant.identities import Eid, Iccid
 from simgrant.sim.http import Answer, HttpClient, Url
-from simgrant.sim.push.web import Answer as WebAnswer
-from simgrant.sim.push.web import Request as WebRequest
-from simgrant.sim.push.web import WebServer
 from simgrant.sim.smdp.caller import Caller
 from simgrant.sim.smdp.certificates import Certificates
 from simgrant.sim.smdp.control import DELETION, Control
 from simgrant.sim.smdp.faults import Fault
 from simgrant.sim.smdp.pool import Pool, Refusal, State
 from simgrant.sim.smdp.server import SmdpServer
+from simgrant.sim.web import Answer as WebAnswer
+from simgrant.sim.web import Request as WebRequest
+from simgrant.sim.web import WebServer
 from simgrant.wire.es2plus import (
     CancelOrder,
     ConfirmOrder,

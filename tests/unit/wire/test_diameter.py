@@ -181,7 +181,9 @@ def test_a_message_is_read_as_it_was_written(header: Header, avps: bytes) -> Non
 _VALUES: dict[str, st.SearchStrategy[object]] = {
     "Unsigned32": st.integers(0, (1 << 32) - 1),
     "Enumerated": st.integers(0, (1 << 31) - 1),
+    "Unsigned64": st.integers(0, (1 << 64) - 1),
     "UTF8String": st.text(),
+    "DiameterURI": st.text(),
     "OctetString": st.binary(),
     "DiameterIdentity": st.from_regex(r"[a-z0-9]{1,20}(\.[a-z0-9]{1,20}){0,3}", fullmatch=True),
     "Address": st.ip_addresses().map(str),

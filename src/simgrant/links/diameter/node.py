@@ -1,8 +1,8 @@
 """Our Diameter node: whom a request is sent to, and who gets it next if that one does not answer.
 
 A request keeps its End-to-End identifier wherever it goes. Sent again without any answer to the
-first, it has the T flag (RFC 6733 §3, §5.5.4); sent elsewhere since a peer was too busy or could
-not deliver it, it has not.
+first, it has the T flag (RFC 6733 §3, §5.5.4); sent elsewhere since a peer was too busy, could not
+deliver it or said who is to be asked, it has not.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from dataclasses import field
 from typing import Final
 
 from simgrant.errors import PeerMisbehaved, PeerTimeout, PeerUnavailable
-from simgrant.links.diameter.connection import Connection, Ended
+from simgrant.links.diameter.connection import Ended
 from simgrant.links.diameter.events import Nobody, Tells, answering
 from simgrant.links.diameter.peer import Peer, PeerConfig, State, Watcher
-from simgrant.links.retry import Breaker, RetryBudget, RetryRules
-from simgrant.nouns import named_noun, noun
+from simgrant.links.diameter.route import Route, RouteConfig, Way
+from simgrant.links.diameter.search import Search
+from simgrant.nouns import noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.network_events import NetworkEvents
 from simgrant.spec.diameter import IETF, dictionary
@@ -33,38 +34,13 @@ from simgrant.wire.diameter.message import (
     pull_message,
 )
 
+__all__ = ["DiameterNode", "Route", "RouteConfig", "Told"]
+
 _ELSEWHERE: Final = frozenset({(IETF, Result.TOO_BUSY), (IETF, Result.UNABLE_TO_DELIVER)})
 """Answers after which another peer may do better (RFC 6733 §7.1.3)."""
-_TIER: Final = {State.OKAY: 0, State.DOUBTFUL: 1, State.SUSPECT: 2}
+_REDIRECTED: Final = (IETF, Result.REDIRECT_INDICATION)
 _EARLY_S: Final = 0.02
 """So long before its deadline a request is given up, so that who asked hears from us why."""
-
-
-@named_noun
-class RouteConfig:
-    """How one HSS is reached."""
-
-    name: str
-    """What the operator calls it, for errors."""
-    peers: tuple[str, ...]
-    """Names of the peers that lead there."""
-    patience_s: float = 1.0
-    """Seconds after which another peer is asked, where there is one."""
-    retry: RetryRules = RetryRules(reserve=100)
-    """How many may be asked elsewhere, and when a peer that only ever fails is left alone."""
-
-
-class Route:
-    """One HSS as seen from here: the peers that lead to it, each with its breaker."""
-
-    def __init__(self, config: RouteConfig, peers: tuple[Peer, ...]) -> None:
-        self.config = config
-        chance = random.Random().random  # noqa: S311 - jitter
-        self.ways = tuple((peer, Breaker(config.retry, chance)) for peer in peers)
-        self.budget = RetryBudget(config.retry)
-
-
-Way = tuple[Peer, Breaker]
 
 
 @noun
@@ -74,6 +50,11 @@ class Told:
     result: tuple[int, int]
     """Vendor and code."""
     avps: Avps = field(repr=False, compare=False)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it does not say no."""
+        return self.result[1] < 3000
 
 
 class DiameterNode:
@@ -112,7 +93,7 @@ class DiameterNode:
 
     def route(self, config: RouteConfig) -> Route:
         """Return the way to an HSS; KeyError where it names a peer that is none."""
-        return Route(config, tuple(self._peers[name] for name in config.peers))
+        return Route(config, self._peers)
 
     def session_id(self) -> str:
         """Return a Session-Id that is given once (RFC 6733 §8.8)."""
@@ -150,20 +131,19 @@ class DiameterNode:
         PeerMisbehaved (what came is no answer to it). An answer that says no is an answer.
         """
         deadline -= _EARLY_S
-        await self._settled(route, deadline)
+        search = Search(route, application, avps, host)
+        await self._settled(search.ways, deadline)
         route.budget.earn()
         end_to_end = self._next_end_to_end()
-        tried: list[Peer] = []
         flags = PROXIABLE
         failed: PeerUnavailable | None = None
         told: Told | None = None
         while True:
-            found = self._choose(route, tried, host)
+            began = self._clock.monotonic()
+            found = search.next(began)
             if found is None:
                 break
             peer, breaker, connection = found
-            tried.append(peer)
-            began = self._clock.monotonic()
             left = deadline - began
             if left <= 0:
                 # That its time is over is not the peer's doing.
@@ -171,10 +151,15 @@ class DiameterNode:
                     "diameter_timeout", for_operator=f"{route.config.name}: no time left to ask"
                 )
                 break
-            others = self._has_others(route, tried)
+            others = search.has_others(began)
             within = min(left, route.config.patience_s) if others else left
             data = await connection.ask(
-                command, application, avps, end_to_end=end_to_end, flags=flags, within=within
+                command,
+                application,
+                search.avps_for(peer),
+                end_to_end=end_to_end,
+                flags=flags,
+                within=within,
             )
             if isinstance(data, Ended):
                 flags = PROXIABLE | RETRANSMITTED
@@ -194,26 +179,36 @@ class DiameterNode:
                 if not others or not route.budget.spend():
                     break
                 continue
-            told = self._read(peer, data, command, end_to_end, began)
+            answer = self._read(peer, data, command, end_to_end, began)
+            if answer.result == _REDIRECTED:
+                breaker.succeeded()
+                told = None
+                search.redirect(peer, answer.avps, self._clock.monotonic())
+                await self._settled(search.ways, deadline)
+                continue
+            told = answer
             if told.result not in _ELSEWHERE:
                 breaker.succeeded()
-                return told
+                if told.is_good or not search.is_by_memory or not route.budget.spend():
+                    return told
+                search.doubt(peer)
+                continue
             breaker.failed(self._clock.monotonic())
             if not route.budget.spend():
                 break
         if told is not None:
             # Everybody was too busy: it is for the caller to say what that means.
             return told
-        raise failed or self._nobody(route)
+        raise failed or self._nobody(route.config.name, search.ways)
 
     # --- whom to ask -----------------------------------------------------------------
 
-    async def _settled(self, route: Route, deadline: float) -> None:
+    async def _settled(self, ways: tuple[Way, ...], deadline: float) -> None:
         """Wait, at the start, until a peer is connected or none of them was to be had."""
-        while not any(peer.connection for peer, _ in route.ways):
+        while not any(peer.connection for peer, _ in ways):
             tries = [
                 asyncio.create_task(peer.tried.wait())
-                for peer, _ in route.ways
+                for peer, _ in ways
                 if not peer.tried.is_set()
             ]
             if not tries:
@@ -230,43 +225,16 @@ class DiameterNode:
             if not done:
                 return
 
-    def _choose(
-        self, route: Route, tried: list[Peer], host: str
-    ) -> tuple[Peer, Breaker, Connection] | None:
-        """Return the best way that was not tried: by health, then priority, then weight."""
-        ways = [way for way in route.ways if way[0] not in tried and way[0].connection is not None]
-        if len(ways) > 1:
-            ways.sort(key=_rank)
-            if host:
-                ways.sort(key=lambda way: way[0].config.host.lower() != host.lower())
-        now = self._clock.monotonic()
-        for peer, breaker in ways:
-            connection = peer.connection
-            if connection is not None and breaker.wait(now) == 0.0:
-                return peer, breaker, connection
-        return None
-
-    def _has_others(self, route: Route, tried: list[Peer]) -> bool:
-        """Say whether it is worth while to lose patience: another peer may be asked."""
-        now = self._clock.monotonic()
-        return route.budget.holds and any(
-            peer not in tried and peer.connection is not None and not breaker.pause_left(now)
-            for peer, breaker in route.ways
-        )
-
-    def _nobody(self, route: Route) -> PeerUnavailable:
+    def _nobody(self, name: str, ways: tuple[Way, ...]) -> PeerUnavailable:
         """Return why there is nobody to ask."""
-        name = route.config.name
         if self._closed:
             return PeerUnavailable("diameter_closed", for_operator=f"{name}: we are stopping")
-        if any(peer.is_full for peer, _ in route.ways):
+        if any(peer.is_full for peer, _ in ways):
             return PeerUnavailable(
                 "diameter_window_full", for_operator=f"{name}: too many requests under way"
             )
         now = self._clock.monotonic()
-        pauses = [
-            breaker.pause_left(now) for peer, breaker in route.ways if peer.connection is not None
-        ]
+        pauses = [breaker.pause_left(now) for peer, breaker in ways if peer.connection is not None]
         if pauses:
             return PeerUnavailable(
                 "circuit_open",
@@ -305,14 +273,3 @@ def _label(vendor: int, code: int) -> str:
     if (vendor, code) not in dictionary().results:
         return "other"
     return str(code) if vendor == IETF else f"e{code}"
-
-
-def _rank(way: Way) -> tuple[int, int, float]:
-    """Sort by health and priority, and by chance in proportion to the weights."""
-    peer = way[0]
-    chance = random.random()  # noqa: S311 - it spreads load
-    return (
-        _TIER.get(peer.state, 3),
-        peer.config.priority,
-        -math.log(1.0 - chance) / max(1, peer.config.weight),
-    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -14,9 +13,13 @@ from simgrant.nouns import named_noun
 from simgrant.sim.hss.faults import Fault, Plan
 from simgrant.sim.options import stop
 from simgrant.sim.playing import (
+    CertificateOption,
+    ClientCaOption,
+    ControlOption,
     CountOption,
     DelayOption,
     HostOption,
+    KeyOption,
     LinesOption,
     PeersOption,
     PortOption,
@@ -26,6 +29,7 @@ from simgrant.sim.playing import (
     TimesOption,
     check_names,
     pull_result,
+    server_tls,
     sims_of,
     until_ended,
     write_line,
@@ -83,21 +87,30 @@ def hss(
     sim: SimsOption = None,
     count: CountOption = 1000,
     peer: PeersOption = None,
-    certificate: Annotated[
-        Path | None, typer.Option(help="PEM file of its certificate: TLS 1.3 from the first byte.")
-    ] = None,
-    key: Annotated[Path | None, typer.Option(help="PEM file of the private key.")] = None,
-    client_ca: Annotated[
-        Path | None, typer.Option(help="Let in who has a certificate of this CA (PEM) only.")
-    ] = None,
+    certificate: CertificateOption = None,
+    key: KeyOption = None,
+    client_ca: ClientCaOption = None,
     fault: Annotated[Fault | None, typer.Option(help="What to do wrong.")] = None,
     times: TimesOption = -1,
     delay: DelayOption = 1.0,
     result: ResultOption = "0:5012",
-    control_port: Annotated[
-        int | None,
-        typer.Option(min=0, max=65535, help="Port on 127.0.0.1 to switch faults on and off by."),
+    redirect_to: Annotated[
+        list[str] | None,
+        typer.Option(help="Diameter URI of who is to be asked, with `--fault redirect`."),
     ] = None,
+    usage: Annotated[
+        int, typer.Option(min=0, help="What else a redirect is for (Redirect-Host-Usage).")
+    ] = 0,
+    percent: Annotated[
+        int, typer.Option(min=0, max=100, help="Of requests that are too many: `--fault overload`.")
+    ] = 50,
+    of_realm: Annotated[
+        bool, typer.Option("--of-realm", help="The whole realm has too many, and not this host.")
+    ] = False,
+    seconds: Annotated[
+        int, typer.Option(min=0, help="For which a redirect may be kept, or a report is good.")
+    ] = 30,
+    control_port: ControlOption = None,
     interface: Annotated[
         Interface, typer.Option(help="Which one the settings that it prints are for.")
     ] = Interface.SWX,
@@ -121,14 +134,25 @@ def hss(
         vendor, code = pull_result(result)
         plan = None
         if fault is not None:
-            plan = Plan(fault=fault, times=times, delay_s=delay, vendor=vendor, code=code)
+            plan = Plan(
+                fault=fault,
+                times=times,
+                delay_s=delay,
+                vendor=vendor,
+                code=code,
+                to=tuple(redirect_to or ()),
+                usage=usage,
+                percent=percent,
+                realm=of_realm,
+                seconds=seconds,
+            )
         wanted = _Wanted(
             sims=sims_of(sim, count),
             port=port,
             host=host,
             realm=realm,
             peers=frozenset(peer) if peer else None,
-            tls=_tls(certificate, key, client_ca),
+            tls=server_tls(certificate, key, client_ca),
             plan=plan,
             control_port=control_port,
             interface=interface,
@@ -200,20 +224,6 @@ def settings_for(interface: Interface, *, host: str, realm: str, address: str, t
         f'[diameter_peers.sim]\nhost = "{host}"\naddress = "{address}"{own}\n\n'
         f'[hss.sim]\nrealm = "{realm}"\npeers = ["sim"]\n{_OF_INTERFACE[interface]}'
     )
-
-
-def _tls(
-    certificate: Path | None, key: Path | None, client_ca: Path | None
-) -> ssl.SSLContext | None:
-    if certificate is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.load_cert_chain(certificate, key)
-    if client_ca is not None:
-        context.load_verify_locations(client_ca)
-        context.verify_mode = ssl.CERT_REQUIRED
-    return context
 
 
 def _show(seen: Seen) -> None:

@@ -28,7 +28,7 @@ import msgspec
 
 from simgrant.sim.hss.faults import Fault, Plan
 from simgrant.sim.hss.server import HssServer
-from simgrant.sim.push.web import Answer, Request, WebServer
+from simgrant.sim.web import Answer, Request, WebServer
 from simgrant.spec.diameter import result_name
 from simgrant.wire.diameter import cx, s6a, swx
 from simgrant.wire.diameter.avps import CANCELLATION_TYPE, DEREGISTRATION_REASON, REASON_CODE
@@ -45,6 +45,11 @@ class _Play(msgspec.Struct, forbid_unknown_fields=True):
     delay_s: Annotated[float, msgspec.Meta(ge=0)] = 1.0
     vendor: Annotated[int, msgspec.Meta(ge=0, le=_U32)] = 0
     code: Annotated[int, msgspec.Meta(ge=0, le=_U32)] = 5012
+    to: tuple[str, ...] = ()
+    usage: Annotated[int, msgspec.Meta(ge=0, le=_U32)] = 0
+    percent: Annotated[int, msgspec.Meta(ge=0, le=_U32)] = 50
+    realm: bool = False
+    seconds: Annotated[int, msgspec.Meta(ge=0, le=_U32)] = 30
 
 
 class _User(msgspec.Struct, forbid_unknown_fields=True):

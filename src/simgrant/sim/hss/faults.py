@@ -22,6 +22,10 @@ class Fault(StrEnum):
     """Result 3004, TOO_BUSY."""
     UNDELIVERABLE = "undeliverable"
     """Result 3002, as a relay says that has lost the HSS."""
+    REDIRECT = "redirect"
+    """Result 3006, as a redirect agent (SLF) says: ``to`` is to be asked, see ``usage``."""
+    OVERLOAD = "overload"
+    """The answer is right, and reports an overload (RFC 7683) of ``percent``."""
     RESULT = "result"
     """The result that ``vendor`` and ``code`` say."""
     CLOSE = "close"
@@ -58,3 +62,13 @@ class Plan:
     delay_s: float = 1.0
     vendor: int = 0
     code: int = 5012
+    to: tuple[str, ...] = ()
+    """Diameter URIs."""
+    usage: int = 0
+    """What else a redirect is for: a number of Redirect-Host-Usage."""
+    percent: int = 50
+    """Of the requests, not to be sent."""
+    realm: bool = False
+    """Whether the report is about the realm, and not the host."""
+    seconds: int = 30
+    """For which the redirect may be kept, or the report is good."""

@@ -58,11 +58,11 @@ def _push_aia(item: Brought, asked: Avps) -> bytes:
     # Its answers name nobody, but for the one that is about somebody else.
     user = USER_NAME.push(item.user_name) if item.user_name == _OTHER_USER else b""
     if item.scheme == Scheme.E_UTRAN:
-        return user + s6a.push_eutran_item(item, _kasme(item, asked.need(VISITED_PLMN_ID)))
+        return user + s6a.push_eutran_item(item, kasme(item, asked.need(VISITED_PLMN_ID)))
     return user + s6a.push_item(item)
 
 
-def _kasme(item: Brought, plmn: bytes) -> bytes:
+def kasme(item: Brought, plmn: bytes) -> bytes:
     """Return KASME (TS 33.401 §A.2), for which SQN and AK are the first six bytes of AUTN."""
     text = b"\x10" + plmn + b"\x00\x03" + item.autn[:6] + b"\x00\x06"
     return hmac.digest(item.ck + item.ik, text, hashlib.sha256)

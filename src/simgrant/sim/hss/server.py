@@ -19,6 +19,10 @@ from simgrant.wire.diameter import swx
 from simgrant.wire.diameter.avps import (
     DESTINATION_HOST,
     DESTINATION_REALM,
+    DRMP,
+    REDIRECT_HOST,
+    REDIRECT_HOST_USAGE,
+    REDIRECT_MAX_CACHE_TIME,
     RESULT_CODE,
     SERVER_ASSIGNMENT_TYPE,
     SESSION_ID,
@@ -53,6 +57,7 @@ from simgrant.wire.diameter.message import (
     push_message,
     request,
 )
+from simgrant.wire.diameter.overload import Report, Scope, push_report
 from simgrant.wire.diameter.stream import Splitter
 from simgrant.wire.diameter.swx import APPLICATION
 from simgrant.wire.diameter.user_data import AAA_USER_DATA_REQUEST, push_number
@@ -78,6 +83,8 @@ class Seen:
     fault: Fault | None
     result: tuple[int, int]
     """Vendor and code."""
+    priority: int | None = None
+    """DRMP, where it says any."""
 
     @property
     def shown(self) -> str:
@@ -94,6 +101,7 @@ class Seen:
             "repeated": self.repeated,
             "result": self.shown,
             "fault": self.fault,
+            "priority": self.priority,
         }
 
 
@@ -132,6 +140,8 @@ class HssServer:
         self._tls = tls
         self._tell = tell
         self._server: asyncio.Server | None = None
+        self._report = Report(0, Scope.HOST, 0, 0)
+        """The last one of an overload."""
 
     async def up(self) -> None:
         """Listen; the port is known afterwards."""
@@ -237,6 +247,9 @@ class HssServer:
             case Fault.RESULT:
                 assert plan is not None  # noqa: S101 - it said so
                 return self._refused(asked, plan.vendor, plan.code)
+            case Fault.REDIRECT:
+                assert plan is not None  # noqa: S101 - it said so
+                return self._redirected(asked, plan)
         fault = plan.fault if plan else None
         try:
             wanted = interface.pull(asked.avps)
@@ -248,7 +261,7 @@ class HssServer:
             return told, (IETF, error.fault)
         except Refusal as refusal:
             return self._refused(asked, refusal.vendor, refusal.code)
-        avps = NO_STATE + written(interface, item, asked.avps, fault)
+        avps = NO_STATE + written(interface, item, asked.avps, fault) + self._reported(plan)
         told = answer_with(self.node, asked, IETF, Result.SUCCESS, avps)
         return _spoilt(told, fault), (IETF, Result.SUCCESS)
 
@@ -270,17 +283,44 @@ class HssServer:
             return *self._refused(asked, TGPP, 5001), kind
         if plan is not None and fault is Fault.RESULT:
             return *self._refused(asked, plan.vendor, plan.code), kind
+        if plan is not None and fault is Fault.REDIRECT:
+            return *self._redirected(asked, plan), kind
         user = "999990000000000" if fault is Fault.OTHER_USER else name
         text = "no number" if fault is Fault.MALFORMED else number
-        avps = NO_STATE + USER_NAME.push(user) + push_number(text)
+        avps = NO_STATE + USER_NAME.push(user) + push_number(text) + self._reported(plan)
         told = answer_with(self.node, asked, IETF, Result.SUCCESS, avps)
         return told, (IETF, Result.SUCCESS), kind
+
+    def is_meant(self, asked: Message) -> bool:
+        """Say whether a request is for this host, or for any."""
+        with contextlib.suppress(BadDiameter):
+            host = asked.avps.get(DESTINATION_HOST)
+            return host is None or host.lower() == self.node.host.lower()
+        return True
 
     def saw(self, seen: Seen) -> None:
         """Take note of a request."""
         self.seen.append(seen)
         self.changed.set()
         self._tell(seen)
+
+    def _redirected(self, asked: Message, plan: Plan) -> tuple[bytes, tuple[int, int]]:
+        hosts = b"".join(REDIRECT_HOST.push(each) for each in plan.to)
+        kept = b""
+        if plan.usage:
+            kept = REDIRECT_HOST_USAGE.push(plan.usage) + REDIRECT_MAX_CACHE_TIME.push(plan.seconds)
+        result = IETF, Result.REDIRECT_INDICATION
+        return answer_with(self.node, asked, *result, hosts + kept), result
+
+    def _reported(self, plan: Plan | None) -> bytes:
+        """Return the report of an overload, whose number grows whenever it is another one."""
+        if plan is None or plan.fault is not Fault.OVERLOAD:
+            return b""
+        scope = Scope.REALM if plan.realm else Scope.HOST
+        now = replace(self._report, scope=scope, percent=plan.percent, seconds=plan.seconds)
+        if now != self._report:
+            self._report = replace(now, sequence=now.sequence + 1)
+        return push_report(self._report)
 
     def _refused(self, asked: Message, vendor: int, code: int) -> tuple[bytes, tuple[int, int]]:
         return answer_with(self.node, asked, vendor, code, NO_STATE), (vendor, code)
@@ -366,6 +406,8 @@ class Link(asyncio.Protocol):
                 avps = RESULT_CODE.push(Result.SUCCESS) + hss.node.push_origin()
                 self._send(answer(header, avps))
                 hss.changed.set()
+            case _ if not hss.is_meant(asked):
+                self._send(answer_with(hss.node, asked, IETF, Result.UNABLE_TO_DELIVER))
             case _ if interface := INTERFACES.get((header.application, header.command)):
                 self._vector(interface, asked)
             case swx.Command.SERVER_ASSIGNMENT if header.application == APPLICATION:
@@ -393,7 +435,10 @@ class Link(asyncio.Protocol):
         repeated = bool(asked.header.flags & RETRANSMITTED)
         name = f"Server-Assignment {kind}"
         end_to_end = asked.header.end_to_end
-        self._hss.saw(Seen(self.peer, end_to_end, repeated, "swx", name, False, fault, result))
+        said = _priority(asked)
+        self._hss.saw(
+            Seen(self.peer, end_to_end, repeated, "swx", name, False, fault, result, said)
+        )
         if fault is not Fault.SILENT:
             self._send(told)
 
@@ -410,6 +455,7 @@ class Link(asyncio.Protocol):
                 *_wanted(interface, asked),
                 fault,
                 result,
+                _priority(asked),
             )
         )
         match fault:
@@ -437,6 +483,14 @@ def _wanted(interface: Interface, asked: Message) -> tuple[str, bool]:
     except BadDiameter:
         return "", False
     return wanted.scheme, bool(wanted.resync)
+
+
+def _priority(asked: Message) -> int | None:
+    """Return the priority that a request says."""
+    try:
+        return asked.avps.get(DRMP)
+    except BadDiameter:
+        return None
 
 
 def _spoilt(told: bytes, fault: Fault | None) -> bytes:

@@ -22,7 +22,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from simgrant.sim.push.services import Services
 from simgrant.sim.push.switch import DOWN, FAULTS, NONE, Fault, Taken, Turned
-from simgrant.sim.push.web import Answer, Request, WebServer
+from simgrant.sim.web import Answer, Request, WebServer
 from simgrant.spec.ids import NotifAction
 from simgrant.wire.push_token import CHANNELS, Channel, is_token
 

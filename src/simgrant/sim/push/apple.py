@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from simgrant.sim.push.certificates import Authority
 from simgrant.sim.push.signed import BadToken, pull_jwt
 from simgrant.sim.push.switch import Fault, Switch, Taken
-from simgrant.sim.push.web import Answer, Request, WebServer
+from simgrant.sim.web import Answer, Request, WebServer
 from simgrant.wire.push_payload import BadPayload, pull_json
 
 _LIFE_S: Final = 3600
@@ -59,7 +59,7 @@ class Apple:
         switch = self.switch
         match switch.next():
             case (Fault.SLOW | Fault.RESET | Fault.GOAWAY) as fault:
-                return Answer(fault=fault)
+                return Answer(fault=fault.breaks)
             case Fault.THROTTLED:
                 return _failure(429, "TooManyRequests", retry_after=switch.retry_after)
             case Fault.BROKEN:

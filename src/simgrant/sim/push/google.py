@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from simgrant.sim.push.certificates import Authority
 from simgrant.sim.push.signed import BadToken, pull_jwt
 from simgrant.sim.push.switch import Fault, Switch, Taken
-from simgrant.sim.push.web import Answer, Request, WebServer
+from simgrant.sim.web import Answer, Request, WebServer
 from simgrant.wire.push_payload import BadPayload, pull_data
 
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -141,7 +141,7 @@ class Google:
         switch = self.switch
         match switch.next():
             case (Fault.SLOW | Fault.RESET | Fault.GOAWAY) as fault:
-                return Answer(fault=fault)
+                return Answer(fault=fault.breaks)
             case Fault.THROTTLED:
                 retry = (("retry-after", switch.retry_after),) if switch.retry_after else ()
                 return _error(429, "RESOURCE_EXHAUSTED", "Quota", "QUOTA_EXCEEDED", headers=retry)

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from simgrant.sim.push.certificates import Authority
 from simgrant.sim.push.switch import Fault, Switch, Taken
-from simgrant.sim.push.web import Answer, Request, WebServer
+from simgrant.sim.web import Answer, Request, WebServer
 from simgrant.wire.push_payload import BadPayload, pull_json
 
 _LIFE_S: Final = 86_400
@@ -81,7 +81,7 @@ class Microsoft:
         switch = self.switch
         match switch.next():
             case (Fault.SLOW | Fault.RESET | Fault.GOAWAY) as fault:
-                return Answer(fault=fault)
+                return Answer(fault=fault.breaks)
             case Fault.THROTTLED:
                 retry = (("retry-after", switch.retry_after),) if switch.retry_after else ()
                 return Answer(406, retry)

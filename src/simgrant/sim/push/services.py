@@ -19,7 +19,7 @@ from simgrant.sim.push.certificates import Authority
 from simgrant.sim.push.google import Google
 from simgrant.sim.push.microsoft import Microsoft
 from simgrant.sim.push.smsc import MessageCentre
-from simgrant.sim.push.web import WebServer
+from simgrant.sim.web import WebServer
 from simgrant.wire.push_token import Channel
 
 Service: TypeAlias = Google | Apple | Microsoft | MessageCentre

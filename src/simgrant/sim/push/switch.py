@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from simgrant.nouns import noun
+from simgrant.sim.web import Break
 
 _KEPT = 100_000
 
@@ -31,6 +32,18 @@ class Fault(StrEnum):
     """The connection is ended in order, before the message is looked at (HTTP/2)."""
     NONSENSE = "nonsense"
     """An answer that the channel does not have."""
+
+    @property
+    def breaks(self) -> Break | None:
+        """What it does to the connection, if anything."""
+        return _BREAKS.get(self)
+
+
+_BREAKS: Final = {
+    Fault.SLOW: Break.SILENT,
+    Fault.RESET: Break.RESET,
+    Fault.GOAWAY: Break.GOAWAY,
+}
 
 
 DOWN: Final = "down"

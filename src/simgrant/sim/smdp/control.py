@@ -26,11 +26,11 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from simgrant.sim.http import HttpError
-from simgrant.sim.push.web import Answer, Request, WebServer
 from simgrant.sim.smdp.caller import Caller
 from simgrant.sim.smdp.faults import Fault, Plan
 from simgrant.sim.smdp.pool import Profile, State
 from simgrant.sim.smdp.server import Seen, SmdpServer
+from simgrant.sim.web import Answer, Request, WebServer
 from simgrant.wire.es2plus import DONE, Function, Outcome, Status
 
 S = TypeVar("S", bound=msgspec.Struct)

@@ -11,12 +11,11 @@ from typing import Final
 
 from simgrant.identities import Iccid
 from simgrant.nouns import named_noun
-from simgrant.sim.push import switch
-from simgrant.sim.push.web import Answer as WebAnswer
-from simgrant.sim.push.web import Request as WebRequest
-from simgrant.sim.push.web import WebServer
 from simgrant.sim.smdp.faults import Fault, Plan
 from simgrant.sim.smdp.pool import Pool, Refusal
+from simgrant.sim.web import Answer as WebAnswer
+from simgrant.sim.web import Break, WebServer
+from simgrant.sim.web import Request as WebRequest
 from simgrant.wire.es2plus import (
     ADMIN_PROTOCOL,
     CONTENT_TYPE,
@@ -180,9 +179,9 @@ class SmdpServer:
         """Return what is sent, or is not."""
         match plan.fault if plan else None:
             case Fault.SILENT:
-                return WebAnswer(fault=switch.Fault.SLOW)
+                return WebAnswer(fault=Break.SILENT)
             case Fault.LOST | Fault.UNREAD:
-                return WebAnswer(fault=switch.Fault.RESET)
+                return WebAnswer(fault=Break.RESET)
             case Fault.BROKEN:
                 return WebAnswer(500, (("content-type", "text/html"),), _HTML)
             case Fault.NONSENSE:

@@ -19,6 +19,7 @@ T = TypeVar("T")
 MOST_NAME: Final = 255
 """Bytes of a DiameterIdentity."""
 _U32: Final = struct.Struct(">I")
+_U64: Final = struct.Struct(">Q")
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?", re.ASCII)
 _IPV4, _IPV6 = 1, 2
 """Address families (RFC 6733 §4.3.1)."""
@@ -36,6 +37,12 @@ def _bytes(data: bytes) -> bytes:
 def _pull_u32(data: bytes) -> int:
     value: int
     (value,) = _U32.unpack(data)
+    return value
+
+
+def _pull_u64(data: bytes) -> int:
+    value: int
+    (value,) = _U64.unpack(data)
     return value
 
 
@@ -88,6 +95,10 @@ def _number(name: str) -> AvpKind[int]:
     return _kind(name, ("Unsigned32", "Enumerated", "Time"), _U32.pack, _pull_u32)
 
 
+def _long(name: str) -> AvpKind[int]:
+    return _kind(name, ("Unsigned64",), _U64.pack, _pull_u64)
+
+
 def _octets(name: str) -> AvpKind[bytes]:
     return _kind(name, ("OctetString",), _bytes, _bytes)
 
@@ -111,6 +122,9 @@ HOST_IP_ADDRESS = _kind("Host-IP-Address", ("Address",), _push_address, _pull_ad
 AUTH_APPLICATION_ID = _number("Auth-Application-Id")
 ACCT_APPLICATION_ID = _number("Acct-Application-Id")
 VENDOR_SPECIFIC_APPLICATION_ID = _group("Vendor-Specific-Application-Id")
+REDIRECT_HOST = _text("Redirect-Host")
+REDIRECT_HOST_USAGE = _number("Redirect-Host-Usage")
+REDIRECT_MAX_CACHE_TIME = _number("Redirect-Max-Cache-Time")
 SESSION_ID = _text("Session-Id")
 ORIGIN_HOST = _identity("Origin-Host")
 SUPPORTED_VENDOR_ID = _number("Supported-Vendor-Id")
@@ -128,6 +142,16 @@ DESTINATION_HOST = _identity("Destination-Host")
 ORIGIN_REALM = _identity("Origin-Realm")
 EXPERIMENTAL_RESULT = _group("Experimental-Result")
 EXPERIMENTAL_RESULT_CODE = _number("Experimental-Result-Code")
+# RFC 7944
+DRMP = _number("DRMP")
+# RFC 7683
+OC_SUPPORTED_FEATURES = _group("OC-Supported-Features")
+OC_FEATURE_VECTOR = _long("OC-Feature-Vector")
+OC_OLR = _group("OC-OLR")
+OC_SEQUENCE_NUMBER = _long("OC-Sequence-Number")
+OC_VALIDITY_DURATION = _number("OC-Validity-Duration")
+OC_REPORT_TYPE = _number("OC-Report-Type")
+OC_REDUCTION_PERCENTAGE = _number("OC-Reduction-Percentage")
 # RFC 4072
 EAP_PAYLOAD = _octets("EAP-Payload")
 EAP_MASTER_SESSION_KEY = _octets("EAP-Master-Session-Key")

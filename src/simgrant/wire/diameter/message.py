@@ -172,6 +172,10 @@ class Avps:
         """Return those of a kind as they came, for the answer that has to repeat them."""
         return Avps([each for each in self._found if each[0] == kind.key]).push()
 
+    def without(self, kind: AvpKind[T]) -> Avps:
+        """Return all but those of a kind."""
+        return Avps([each for each in self._found if each[0] != kind.key])
+
     def push(self) -> bytes:
         """Return all of them as bytes."""
         return b"".join(_written(key, flags, data) for key, flags, data in self._found)

@@ -91,10 +91,10 @@ class World:
     def reasons(self, peer: str = "hss0") -> list[str]:
         return [reason for name, _, reason in self.diary.states if name == peer]
 
-    async def ask(self, *, within: float = 10.0, imsi: str = IMSI) -> Told:
+    async def ask(self, *, within: float = 10.0, imsi: str = IMSI, host: str = "") -> Told:
         avps = (
             SESSION_ID.push(self.node.session_id())
-            + swx.push_fixed(REALM, "")
+            + swx.push_fixed(REALM, host)
             + US.push_origin()
             + swx.push_request(Wanted(imsi, Scheme.AKA))
         )
@@ -146,9 +146,13 @@ async def world(
     route_retry: RetryRules | None = None,
     wait: bool = True,
     events: NetworkEvents | None = None,
+    asked: int | None = None,
     **of_all: Any,
 ) -> AsyncIterator[World]:
-    """Run HSSs and a node that is connected to all of them. ``peers`` changes each's settings."""
+    """Run HSSs and a node that is connected to all of them. ``peers`` changes each's settings.
+
+    The first ``asked`` of them lead to what is asked for, the others may be redirected to.
+    """
     found = list(hsses) or [hss_server(0)]
     news = asyncio.Event()
     clock, diary = MovableClock(), Diary(news)
@@ -162,7 +166,8 @@ async def world(
     node = DiameterNode(US, configs, watcher=diary, clock=clock, handlers=HANDLERS, events=events)
     route = RouteConfig(
         name="home",
-        peers=tuple(each.name for each in configs),
+        peers=tuple(each.name for each in configs[:asked]),
+        redirects_to=tuple(each.name for each in configs[asked:]) if asked else (),
         patience_s=patience_s,
         **({"retry": route_retry} if route_retry else {}),
     )

@@ -1,4 +1,4 @@
-"""An HTTPS server on loopback that speaks HTTP/2 or HTTP/1.1, and breaks connections on demand.
+"""A web server on loopback that speaks HTTP/2 or HTTP/1.1, and breaks connections on demand.
 
 HTTP/2 is h2's, HTTP/1.1 is httptools'; what to answer is the business of whoever is played. There
 is no bound on clients here and no time limit: it serves one server under test.
@@ -7,22 +7,48 @@ is no bound on clients here and no time limit: it serves one server under test.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import field
+from enum import StrEnum
 from typing import Final, TypeAlias, cast
 
 import httptools
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
-from h2.events import DataReceived, RequestReceived, StreamEnded
+from h2.events import (
+    DataReceived,
+    RemoteSettingsChanged,
+    RequestReceived,
+    StreamEnded,
+    StreamReset,
+    WindowUpdated,
+)
 from h2.exceptions import ProtocolError
 
 from simgrant.nouns import noun
-from simgrant.sim.push.switch import Fault
 
 _MOST_BODY: Final = 64 * 1024
+_PREFACE: Final = b"PRI * HTTP/2.0"
+
+
+class Break(StrEnum):
+    """What is done to a connection in place of the answer, or with it."""
+
+    SILENT = "silent"
+    """The request is read and never answered."""
+    RESET = "reset"
+    """The connection is broken."""
+    GOAWAY = "goaway"
+    """The connection is ended in order, before the request is looked at (HTTP/2)."""
+    RESET_STREAM = "reset-stream"
+    """The request is reset, and the connection goes on (HTTP/2)."""
+    REFUSE_STREAM = "refuse-stream"
+    """Likewise, and it is said that nothing was done (RFC 9113 §8.7)."""
+    HALF = "half"
+    """Half of the answer's body comes, and then the connection ends."""
 
 
 @noun
@@ -45,32 +71,32 @@ class Answer:
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
-    fault: Fault | None = None
-    """SLOW, RESET or GOAWAY, in place of the answer."""
+    fault: Break | None = None
 
 
 Answerer: TypeAlias = Callable[[Request], Answer | Awaitable[Answer]]
-"""What is answered, at once or, in HTTP/1.1, once it is known."""
+"""What is answered, at once or once it is known."""
 
 
 class WebServer:
     """Listens on a port of its own; may be taken down and up again on the same port."""
 
     def __init__(self, answer: Answerer, tls: ssl.SSLContext | None) -> None:
-        """Without TLS it speaks HTTP/1.1."""
+        """Without TLS it speaks what the client begins with."""
         self._answer = answer
         self._tls = tls
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Transport] = set()
         self._emptied = asyncio.Event()
-        self._is_down = True
+        self.is_down = True
+        """It listens to nobody."""
         self.port = 0
         self.connections = 0
         """Connections that were made in all."""
 
     async def up(self) -> None:
         """Listen, on the same port as before."""
-        self._is_down = False
+        self.is_down = False
         self._server = await asyncio.get_running_loop().create_server(
             lambda: _Connection(self, self._tls), "127.0.0.1", self.port
         )
@@ -80,7 +106,7 @@ class WebServer:
         """Stop listening and break every connection."""
         server, self._server = self._server, None
         # Who was accepted already may still be on the way here.
-        self._is_down = True
+        self.is_down = True
         if server is not None:
             server.close()
             for transport in tuple(self._open):
@@ -95,6 +121,11 @@ class WebServer:
         """The server's address."""
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
+    @property
+    def is_up(self) -> bool:
+        """Whether it listens."""
+        return not self.is_down
+
     def answer(self, request: Request) -> Answer | Awaitable[Answer]:
         """Return what is to be answered."""
         return self._answer(request)
@@ -103,7 +134,7 @@ class WebServer:
         """Count a connection."""
         self.connections += 1
         self._open.add(transport)
-        if self._is_down:
+        if self.is_down:
             transport.abort()
 
     def closed(self, transport: asyncio.Transport) -> None:
@@ -113,7 +144,7 @@ class WebServer:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection; ALPN says which protocol it is.
+    """One connection; ALPN says which protocol it is, or how the client begins.
 
     TLS is begun here and not by the listener, which tells of no connection before its handshake is
     done, so that nobody could end it sooner.
@@ -124,22 +155,24 @@ class _Connection(asyncio.Protocol):
         self._tls = tls
         self._speaker: _Http1 | _Http2 | None = None
         self._early = b""
-        """What came in one piece with the end of the handshake."""
+        """What came before it was known which protocol it is."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._raw = cast("asyncio.Transport", transport)
         self._server.opened(self._raw)
         if self._tls is None:
-            self._speaker = _Http1(self._server.answer, self._raw)
             return
         self._raw.pause_reading()
         self._handshake = asyncio.get_running_loop().create_task(self._begin(self._tls))
 
     def data_received(self, data: bytes) -> None:
-        if self._speaker is None:
-            self._early += data
-        else:
+        if self._speaker is not None:
             self._speaker.receive(data)
+            return
+        self._early += data
+        begun = self._early[: len(_PREFACE)]
+        if self._tls is None and not (len(begun) < len(_PREFACE) and _PREFACE.startswith(begun)):
+            self._speak(_Http2 if begun == _PREFACE else _Http1, self._raw)
 
     def connection_lost(self, error: Exception | None) -> None:
         del error
@@ -169,9 +202,12 @@ class _Connection(asyncio.Protocol):
             self._server.closed(self._raw)
             return
         chosen: ssl.SSLObject = transport.get_extra_info("ssl_object")
-        speaker = _Http2 if chosen.selected_alpn_protocol() == "h2" else _Http1
+        self._speak(_Http2 if chosen.selected_alpn_protocol() == "h2" else _Http1, transport)
+
+    def _speak(self, speaker: type[_Http1 | _Http2], transport: asyncio.Transport) -> None:
         self._speaker = speaker(self._server.answer, transport)
-        self._speaker.receive(self._early)
+        early, self._early = self._early, b""
+        self._speaker.receive(early)
 
 
 class _Http2:
@@ -180,6 +216,9 @@ class _Http2:
         self._transport = transport
         self._h2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
         self._requests: dict[int, tuple[dict[str, str], bytearray]] = {}
+        self._unsent: dict[int, bytes] = {}
+        """Of bodies what waits until the client takes more."""
+        self._waiting: dict[int, asyncio.Task[None]] = {}
         self._h2.initiate_connection()
         self._flush()
 
@@ -193,40 +232,91 @@ class _Http2:
                             bytearray(),
                         )
                     case DataReceived(stream_id=int(stream), data=bytes(body)):
-                        self._requests[stream][1].extend(body[:_MOST_BODY])
+                        if stream in self._requests:
+                            self._requests[stream][1].extend(body[:_MOST_BODY])
                         if event.flow_controlled_length:
                             self._h2.acknowledge_received_data(event.flow_controlled_length, stream)
                     case StreamEnded(stream_id=int(stream)):
                         self._complete(stream, *self._requests.pop(stream))
+                    case StreamReset(stream_id=int(stream)):
+                        self._forget(stream)
+                    case WindowUpdated() | RemoteSettingsChanged():
+                        for stream in tuple(self._unsent):
+                            self._send_body(stream)
         except ProtocolError:
             self._flush()
             self._transport.close()
         else:
             self._flush()
 
+    def lost(self) -> None:
+        for waiting in self._waiting.values():
+            waiting.cancel()
+
     def _complete(self, stream: int, headers: dict[str, str], body: bytearray) -> None:
         request = Request(headers[":method"], headers[":path"], headers, bytes(body), "h2")
         answer = self._answer(request)
-        if not isinstance(answer, Answer):
-            raise TypeError("who is played over HTTP/2 answers at once")
+        if isinstance(answer, Answer):
+            self._send(stream, answer)
+        else:
+            self._waiting[stream] = asyncio.ensure_future(self._send_later(stream, answer))
+
+    async def _send_later(self, stream: int, later: Awaitable[Answer]) -> None:
+        try:
+            answer = await later
+        finally:
+            del self._waiting[stream]
+        # The client may have ended the connection meanwhile.
+        with contextlib.suppress(ProtocolError):
+            self._send(stream, answer)
+            self._flush()
+
+    def _forget(self, stream: int) -> None:
+        self._requests.pop(stream, None)
+        self._unsent.pop(stream, None)
+        if (waiting := self._waiting.get(stream)) is not None:
+            waiting.cancel()
+
+    def _send(self, stream: int, answer: Answer) -> None:
         match answer.fault:
-            case Fault.SLOW:
+            case Break.SILENT:
                 pass
-            case Fault.RESET:
+            case Break.RESET:
                 self._transport.abort()
-            case Fault.GOAWAY:
+            case Break.GOAWAY:
                 self._h2.close_connection(ErrorCodes.NO_ERROR, last_stream_id=max(0, stream - 2))
                 self._flush()
                 self._transport.close()
+            case Break.RESET_STREAM:
+                self._h2.reset_stream(stream, ErrorCodes.INTERNAL_ERROR)
+            case Break.REFUSE_STREAM:
+                self._h2.reset_stream(stream, ErrorCodes.REFUSED_STREAM)
             case _:
                 length = ("content-length", str(len(answer.body)))
-                self._h2.send_headers(
-                    stream, [(":status", str(answer.status)), length, *answer.headers]
-                )
-                self._h2.send_data(stream, answer.body, end_stream=True)
+                head = [(":status", str(answer.status)), length, *answer.headers]
+                self._h2.send_headers(stream, head)
+                if answer.fault is Break.HALF:
+                    self._h2.send_data(stream, answer.body[: len(answer.body) // 2])
+                    self._flush()
+                    self._transport.close()
+                    return
+                self._unsent[stream] = answer.body
+                self._send_body(stream)
 
-    def lost(self) -> None:
-        pass
+    def _send_body(self, stream: int) -> None:
+        """Send as much of a body as the client takes now."""
+        left = self._unsent.pop(stream)
+        while True:
+            room = self._h2.local_flow_control_window(stream)
+            piece = left[: min(room, self._h2.max_outbound_frame_size)]
+            left = left[len(piece) :]
+            if piece or not left:
+                self._h2.send_data(stream, piece, end_stream=not left)
+            if not left:
+                return
+            if not piece:
+                self._unsent[stream] = left
+                return
 
     def _flush(self) -> None:
         self._transport.write(self._h2.data_to_send())
@@ -279,12 +369,16 @@ class _Http1:
 
     def _send(self, answer: Answer) -> None:
         match answer.fault:
-            case Fault.SLOW:
+            case Break.SILENT:
                 pass
-            case Fault.RESET | Fault.GOAWAY:
-                self._transport.abort()
-            case _:
+            case None | Break.HALF:
                 lines = [f"HTTP/1.1 {answer.status} -"]
                 lines += [f"{name}: {value}" for name, value in answer.headers]
                 lines += [f"content-length: {len(answer.body)}", "", ""]
-                self._transport.write("\r\n".join(lines).encode("latin-1") + answer.body)
+                half = answer.fault is Break.HALF
+                body = answer.body[: len(answer.body) // 2] if half else answer.body
+                self._transport.write("\r\n".join(lines).encode("latin-1") + body)
+                if half:
+                    self._transport.close()
+            case _:
+                self._transport.abort()

@@ -1,0 +1,1 @@
+"""How producers of service-based interfaces are found and asked (TS 29.500, TS 29.510)."""

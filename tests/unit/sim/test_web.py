@@ -1,0 +1,136 @@
+"""The listener of what is simulated over HTTP: in a server's loop, without TLS, and broken."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import uvloop
+from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.exceptions import RequestError
+
+from simgrant.sim.smdp.certificates import Certificates
+from simgrant.sim.web import Answer, Break, Request, WebServer
+
+CONNECTIONS = 200
+
+
+def test_a_handshake_that_comes_at_once_is_heard(tmp_path: Path) -> None:
+    """Of clients that do not wait, some have spoken before the listener looks (uvloop)."""
+    certificates = Certificates(tmp_path, now=time.time())
+    server_side = certificates.server_context()
+    server_side.verify_mode = ssl.CERT_NONE
+    client_side = ssl.create_default_context(cafile=str(certificates.ca))
+    client_side.check_hostname = False
+
+    def ask(port: int) -> bytes:
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=20) as raw,
+            client_side.wrap_socket(raw) as connection,
+        ):
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: push\r\nConnection: close\r\n\r\n")
+            return connection.recv(100)
+
+    async def run() -> list[bytes]:
+        server = WebServer(lambda _: Answer(body=b"heard"), server_side)
+        await server.up()
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(20) as threads:
+            asking = [loop.run_in_executor(threads, ask, server.port) for _ in range(CONNECTIONS)]
+            answers = await asyncio.gather(*asking)
+        await server.down()
+        return answers
+
+    assert {answer[:12] for answer in uvloop.run(run())} == {b"HTTP/1.1 200"}
+
+
+class Peer:
+    """A server without TLS that answers what it was given, and a client of another library."""
+
+    def __init__(self) -> None:
+        self.answer = Answer(body=b"heard")
+        self.seen: list[Request] = []
+        self.asked = asyncio.Event()
+        self.let_go = asyncio.Event()
+        self.let_go.set()
+        self.web = WebServer(self._answer, None)
+
+    async def _answer(self, request: Request) -> Answer:
+        self.seen.append(request)
+        self.asked.set()
+        answer = self.answer
+        await self.let_go.wait()
+        return answer
+
+
+async def body_of(client: Client, peer: Peer, path: str = "/") -> bytes:
+    answer = await client.post(f"{peer.web.url}{path}").body_bytes(path.encode()).build().send()
+    return bytes(await answer.bytes())
+
+
+@pytest.fixture
+async def peer() -> AsyncIterator[Peer]:
+    made = Peer()
+    await made.web.up()
+    yield made
+    await made.web.down()
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Client]:
+    async with ClientBuilder().http2_prior_knowledge().timeout(timedelta(seconds=20)).build() as it:
+        yield it
+
+
+async def test_http2_is_known_by_how_it_begins(peer: Peer, client: Client) -> None:
+    assert await body_of(client, peer) == b"heard"
+    async with ClientBuilder().build() as older:
+        assert await body_of(older, peer) == b"heard"
+    assert [each.version for each in peer.seen] == ["h2", "http/1.1"]
+
+
+async def test_http2_is_known_however_slowly_it_begins(peer: Peer) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", peer.web.port)
+    for piece in (b"P", b"RI * HTTP/2", b".0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\4" + bytes(5)):
+        writer.write(piece)
+        await writer.drain()
+    # The answer is settings, and in HTTP/1.1 it were a text.
+    assert (await reader.readexactly(9))[3] == 4
+    writer.close()
+
+
+async def test_long_answers_wait_until_the_client_takes_more(peer: Peer, client: Client) -> None:
+    """Ten at once are more than the windows of a connection, of which there is one."""
+    peer.answer = Answer(body=bytes(1_000_000))
+    bodies = await asyncio.gather(*(body_of(client, peer, f"/{n}") for n in range(10)))
+    assert {len(body) for body in bodies} == {1_000_000}
+    assert peer.web.connections == 1
+    assert sorted(each.body for each in peer.seen) == [f"/{n}".encode() for n in range(10)]
+
+
+@pytest.mark.parametrize("fault", [each for each in Break if each is not Break.SILENT])
+async def test_what_is_broken_is_broken(peer: Peer, client: Client, fault: Break) -> None:
+    peer.answer = Answer(body=b"heard" * 9, fault=fault)
+    with pytest.raises(RequestError):
+        await body_of(client, peer)
+    peer.answer = Answer(body=b"well again")
+    assert await body_of(client, peer) == b"well again"
+    stays = fault in (Break.RESET_STREAM, Break.REFUSE_STREAM)
+    assert peer.web.connections == 1 if stays else peer.web.connections > 1
+
+
+async def test_who_waits_no_more_is_forgotten(peer: Peer, client: Client) -> None:
+    peer.let_go.clear()
+    asking = asyncio.create_task(body_of(client, peer))
+    await peer.asked.wait()
+    asking.cancel()
+    peer.let_go.set()
+    assert await body_of(client, peer) == b"heard"
+    assert peer.web.connections == 1
