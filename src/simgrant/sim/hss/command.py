@@ -77,6 +77,7 @@ class _Wanted:
     control_port: int | None
     interface: Interface
     knows_prime: bool
+    ready: int
     as_lines: bool
 
 
@@ -115,6 +116,13 @@ def hss(
         Interface, typer.Option(help="Which one the settings that it prints are for.")
     ] = Interface.SWX,
     no_prime: Annotated[bool, typer.Option("--no-prime", help="Know nothing of EAP-AKA'.")] = False,
+    ready: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Make so many vectors of a SIM and give them out in turn, for load; 0 = new ones.",
+        ),
+    ] = 0,
     as_lines: LinesOption = False,
 ) -> None:
     """Play an HSS that gives vectors over SWx, Cx and S6a, until Ctrl-C.
@@ -150,6 +158,7 @@ def hss(
             control_port=control_port,
             interface=interface,
             knows_prime=not no_prime,
+            ready=ready,
             as_lines=as_lines,
         )
         asyncio.run(_serve(wanted))
@@ -163,7 +172,7 @@ async def _serve(wanted: _Wanted) -> None:
     from simgrant.sim.hss.server import HssServer
 
     server = HssServer(
-        Auc(wanted.sims, knows_prime=wanted.knows_prime),
+        Auc(wanted.sims, knows_prime=wanted.knows_prime, ready=wanted.ready),
         host=wanted.host,
         realm=wanted.realm,
         port=wanted.port,
