@@ -91,15 +91,21 @@ class WebServer:
         self.is_down = True
         """It listens to nobody."""
         self.port = 0
+        self.deaf = False
+        """What comes is thrown away: connections stay, and nobody is there (a machine hangs)."""
         self.connections = 0
         """Connections that were made in all."""
 
     async def up(self) -> None:
         """Listen, on the same port as before."""
         self.is_down = False
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: _Connection(self, self._tls), "127.0.0.1", self.port
-        )
+        try:
+            self._server = await asyncio.get_running_loop().create_server(
+                lambda: _Connection(self, self._tls), "127.0.0.1", self.port
+            )
+        except OSError:
+            self.is_down = True
+            raise
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def down(self) -> None:
@@ -166,6 +172,8 @@ class _Connection(asyncio.Protocol):
         self._handshake = asyncio.get_running_loop().create_task(self._begin(self._tls))
 
     def data_received(self, data: bytes) -> None:
+        if self._server.deaf:
+            return
         if self._speaker is not None:
             self._speaker.receive(data)
             return

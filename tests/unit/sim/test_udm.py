@@ -22,6 +22,7 @@ from simgrant.sim.udm.subscribers import Place
 from simgrant.sim.udm.vectors import kausf, xres_star
 from simgrant.sim.web import Answer, Request
 from simgrant.wire.diameter import vectors as hss_vectors
+from simgrant.wire.sbi import subscriber
 from simgrant.wire.sbi.headers import pull_loads, push_max_rsp_time, push_timestamp
 from simgrant.wire.sbi.ueau import Asked, Brought, Operation, path, pull, push
 from tests import openapi
@@ -218,6 +219,18 @@ async def test_a_udm_tells_a_number_and_where_a_phone_is(world: CoreWorld) -> No
     names = "registration-dataset-names=AMF_3GPP,SMSF_3GPP"
     told = await world.ask(f"/nudm-uecm/v1/{SUPI}/registrations?{names}")
     assert told.content["amf3Gpp"]["guami"]["plmnId"] == {"mcc": "208", "mnc": "011"}
+
+
+async def test_what_it_tells_is_what_is_read(world: CoreWorld) -> None:
+    assert SIM.msisdn
+    told = await world.ask(subscriber.number_path(IMSI))
+    assert subscriber.pull_number(told.body) == SIM.msisdn.digits
+    world.core.subscribers.places[IMSI] = Place.pull("208-01", since=1_800_000_000.0)
+    told = await world.ask(subscriber.place_path(IMSI))
+    assert subscriber.pull_place(told.body) == subscriber.Place("20801", 1_800_000_000.0)
+    world.core.subscribers.places[IMSI] = Place.pull("208-01", purged=True)
+    told = await world.ask(subscriber.place_path(IMSI))
+    assert subscriber.pull_place(told.body) == subscriber.Place("", None)
 
 
 async def test_a_sim_without_a_number_has_none() -> None:

@@ -170,6 +170,9 @@ async def test_what_it_tells_of_subscribers_is_spoilt(world: CoreWorld) -> None:
     told = await world.ask(f"/nudm-sdm/v2/{SUPI}/id-translation-result")
     assert told.content["supi"] != SUPI
     assert (await world.ask(AMF)).content["supi"] != SUPI
+    world.core.plan = Plan(fault=Fault.OTHER_KIND)
+    told = await world.ask(f"/nudm-sdm/v2/{SUPI}/id-translation-result")
+    assert told.content["gpsi"].startswith("extid-")
     world.core.plan = Plan(fault=Fault.NO_KEYS)
     assert "guami" not in (await world.ask(AMF, described=False)).content
 
@@ -258,6 +261,12 @@ async def test_instances_change(levers: Levers) -> None:
         await vector(levers.world, instance=1)
     await levers.pull("PUT", "/instances/1", {"up": True})
     assert (await vector(levers.world, instance=1)).status == 200
+    told = await levers.pull("PUT", "/instances/1", {"deaf": True})
+    assert (told["up"], told["deaf"]) == (True, True)
+    asking = asyncio.create_task(vector(levers.world, instance=1))
+    assert (await vector(levers.world)).status == 200
+    assert not asking.done()
+    asking.cancel()
     assert [each["up"] for each in await levers.pull("GET", "/instances")] == [True, True]
 
 
@@ -265,6 +274,9 @@ async def test_places_and_keys_change(levers: Levers) -> None:
     places = levers.world.core.subscribers.places
     assert await levers.pull("PUT", f"/places/{IMSI}", {"network": "208-01"}) is None
     assert places == {IMSI: Place(mcc="208", mnc="01")}
+    content = {"network": "208-01", "since": 1.5, "purged": True}
+    assert await levers.pull("PUT", f"/places/{IMSI}", content) is None
+    assert places == {IMSI: Place(mcc="208", mnc="01", since=1.5, purged=True)}
     assert await levers.pull("PUT", f"/places/{IMSI}", {"network": ""}) is None
     assert places == {IMSI: None}
     assert await levers.pull("POST", "/nrf/new-key", {}) is None

@@ -140,3 +140,12 @@ async def test_who_waits_no_more_is_forgotten(peer: Peer, client: Client) -> Non
     peer.let_go.set()
     assert await body_of(client, peer) == b"heard"
     assert peer.web.connections == 1
+
+
+async def test_where_a_port_is_taken_nobody_is_up(peer: Peer) -> None:
+    second = WebServer(lambda _: Answer(), None)
+    second.port = peer.web.port
+    with pytest.raises(OSError, match="in use"):
+        await second.up()
+    assert peer.web.is_up
+    assert not second.is_up

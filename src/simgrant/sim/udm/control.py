@@ -6,17 +6,19 @@ JSON over plain HTTP, on loopback only. What cannot be done is 400 or 404 with a
 | --- | --- |
 | GET /requests | lists the requests that came, to instances and the NRF, the newest last |
 | GET /instances | lists the instances: who they are, where, whether they are up |
-| PUT /instances/0 | sets `priority`, `capacity`, `load`, `up` of an instance, what is given |
+| PUT /instances/0 | sets `priority`, `capacity`, `load`, `up`, `deaf` of an instance, \
+whichever are given; who is deaf keeps connections and answers nothing at all |
 | GET, PUT, DELETE /fault | shows, sets, ends what instances do wrong |
 | GET, PUT, DELETE /nrf/fault | likewise, of the NRF |
 | POST /nrf/new-key | lets the NRF sign with a new key: no token that is out is good any more |
-| PUT /places/001010000000001 | sets the `network` that a phone is registered in; empty = nowhere |
+| PUT /places/001010000000001 | sets the `network` that a phone is registered in, empty = nowhere; \
+`since` when (Unix seconds), and whether the AMF has `purged` it |
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -27,6 +29,8 @@ from simgrant.sim.udm.server import Core
 from simgrant.sim.udm.subscribers import Place
 from simgrant.sim.web import Answer, Request, WebServer
 
+_LATEST: Final = 253_402_300_799
+"""The end of the year 9999."""
 _Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
 _Seconds = Annotated[float, msgspec.Meta(ge=0)]
 _U16 = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
@@ -50,10 +54,13 @@ class _Changes(msgspec.Struct, forbid_unknown_fields=True):
     capacity: _U16 | None = None
     load: _Percent | None = None
     up: bool | None = None
+    deaf: bool | None = None
 
 
 class _Registered(msgspec.Struct, forbid_unknown_fields=True):
     network: str
+    since: Annotated[float, msgspec.Meta(ge=0, le=_LATEST)] | None = None
+    purged: bool = False
 
 
 class Control:
@@ -95,8 +102,7 @@ class Control:
                 case "PUT", ["instances", number] if number.isdecimal():
                     return await self._change(int(number), _read(request, _Changes))
                 case "PUT", ["places", imsi]:
-                    network = _read(request, _Registered).network
-                    core.subscribers.places[imsi] = Place.pull(network) if network else None
+                    core.subscribers.places[imsi] = _place(_read(request, _Registered))
                     return json_answer(None)
         except (ValueError, OSError) as error:
             return Answer(400, (("content-type", "text/plain"),), f"{error}\n".encode())
@@ -109,6 +115,8 @@ class Control:
         for name in ("priority", "capacity", "load"):
             if (value := getattr(changes, name)) is not None:
                 setattr(instance, name, value)
+        if changes.deaf is not None:
+            instance.web.deaf = changes.deaf
         if changes.up is not None and changes.up != instance.web.is_up:
             await (instance.web.up() if changes.up else instance.web.down())
         return json_answer(_shown(instance))
@@ -119,11 +127,18 @@ def _shown(instance: Instance) -> dict[str, Any]:
         "ids": instance.ids,
         "url": instance.web.url,
         "up": instance.web.is_up,
+        "deaf": instance.web.deaf,
         "connections": instance.web.connections,
         "priority": instance.priority,
         "capacity": instance.capacity,
         "load": instance.load,
     }
+
+
+def _place(told: Any) -> Place | None:
+    if not told.network:
+        return None
+    return Place.pull(told.network, since=told.since, purged=told.purged)
 
 
 def _plan(plan: Plan | None) -> Answer:
