@@ -593,6 +593,7 @@ def _way(name: str, table: model.Hss | model.Aaa) -> RouteConfig:
         peers=table.peers,
         redirects_to=table.redirects_to,
         patience_s=table.patience_s,
+        message_priority=table.message_priority,
     )
 
 

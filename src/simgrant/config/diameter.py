@@ -120,6 +120,8 @@ def way_problems(where: str, hss: Hss | Aaa, peers: Mapping[str, DiameterPeer]) 
     )
     if not 0.05 <= hss.patience_s <= 29:
         yield f"{where}.patience_s: {hss.patience_s} is not within 0.05 to 29"
+    if hss.message_priority is not None and not 0 <= hss.message_priority <= 15:
+        yield f"{where}.message_priority: {hss.message_priority} is not within 0 to 15"
 
 
 def _interface_problems(where: str, hss: Hss) -> Iterator[str]:

@@ -245,6 +245,9 @@ class Hss(Section, frozen=True):
     patience_s: float = 1.0
     """Seconds without an answer after which the request is sent to another peer, if there is
     one."""
+    message_priority: int | None = None
+    """What requests say of how urgent they are (DRMP, RFC 7944), from 0, the most urgent, to 15;
+    without it they say nothing."""
     redirects_to: tuple[str, ...] = ()
     """The `[diameter_peers.NAME]` that its peers may redirect requests to (3006), besides each
     other: HSSs behind an SLF."""
@@ -292,6 +295,9 @@ class Aaa(Section, frozen=True):
     patience_s: float = 1.0
     """Seconds without an answer after which the request is sent by another peer, if there is
     one."""
+    message_priority: int | None = None
+    """What requests say of how urgent they are (DRMP, RFC 7944), from 0, the most urgent, to 15;
+    without it they say nothing."""
     redirects_to: tuple[str, ...] = ()
     """The `[diameter_peers.NAME]` that its peers may redirect requests to (3006), besides each
     other."""

@@ -115,6 +115,7 @@ def test_a_peer_is_where_its_address_says(settings: dict[str, Any], found: tuple
         (US + 'origin_realm = "a b"\n' + PEER + HSS, "diameter.origin_realm: 'a b' is no name"),
         (US + HSS, "hss.home.peers: there is no [diameter_peers.dra]"),
         (US + PEER + '[hss.home]\nrealm = "r"\n', "hss.home.peers: must be set"),
+        (WHOLE + "message_priority = 16\n", "hss.home.message_priority: 16 is not within 0 to 15"),
         (WHOLE + 'redirects_to = ["x"]\n', "hss.home.redirects_to: there is no [diameter_peers.x]"),
         (US + PEER + '[hss.home]\npeers = ["dra"]\n', "hss.home.realm: must be set"),
         (WHOLE + 'host = "a b"\n', "hss.home.host: 'a b' is no name"),
