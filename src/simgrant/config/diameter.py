@@ -88,6 +88,8 @@ def _peer_problems(where: str, peer: DiameterPeer) -> Iterator[str]:
         yield f"{where}.host: must be set"
     elif not is_identity(peer.host):
         yield f"{where}.host: {peer.host!r} is no name of a node"
+    if peer.tls and peer.transport == "sctp":
+        yield f"{where}.tls: there is no TLS over sctp; protect it by other means, or take tcp"
     try:
         place(peer)
     except ValueError as error:

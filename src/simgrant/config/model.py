@@ -210,6 +210,8 @@ class DiameterPeer(Section, frozen=True):
     """Its name, Origin-Host; with `tls` also the name in its certificate. Must be set."""
     address: str = ""
     """Where it listens, such as `10.0.0.1:3868`; empty = at `host`, port 3868, with `tls` 5658."""
+    transport: Literal["tcp", "sctp"] = "tcp"
+    """What it is connected to over. SCTP is in clear, and there where the kernel has it."""
     tls: bool = False
     """Whether the connection is TLS 1.3, from its first byte on."""
     priority: int = 1

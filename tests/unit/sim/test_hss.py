@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from simgrant.cli.app import app
 from simgrant.config.load import load
 from simgrant.errors import PeerUnavailable
+from simgrant.links.diameter import sctp
 from simgrant.links.diameter.peer import State
 from simgrant.sim.hss.command import Interface, settings_for
 from simgrant.sim.hss.control import Control
@@ -132,3 +133,14 @@ def test_the_settings_that_it_prints_are_those_of_a_server(
     )
     (hss,) = load(file, {}).settings.hss.values()
     assert hss.interface == interface
+
+
+def test_over_sctp_it_plays_where_the_kernel_has_it_and_says_where_not() -> None:
+    if sctp.is_there():
+        assert 'transport = "sctp"' in settings_for(
+            Interface.SWX, host="hss", realm="r", address="a:1", tls=False, over_sctp=True
+        )
+        return
+    ran = CliRunner().invoke(app, ["sim", "hss", "--port", "0", "--sctp"])
+    assert ran.exit_code == 2
+    assert "Protocol not supported" in ran.output
