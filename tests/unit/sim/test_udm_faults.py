@@ -30,6 +30,7 @@ from tests.unit.sim.core_world import (
     IMSI,
     NETWORK,
     OPC,
+    SIM,
     SUPI,
     US,
     CoreWorld,
@@ -39,6 +40,7 @@ from tests.unit.sim.core_world import (
 )
 
 AV = f"/nudm-ueau/v1/{SUPI}/hss-security-information/eap-aka/generate-av"
+GBA = f"/nhss-gba-ueau/v1/{SUPI}/security-information/generate-auth-data"
 EAP_AKA = {"hssAuthType": "EAP_AKA", "numOfRequestedVectors": 1}
 AUTH_DATA = f"/nudm-ueau/v1/{SUPI}/security-information/generate-auth-data"
 AUSF = {"servingNetworkName": NETWORK, "ausfInstanceId": US}
@@ -67,8 +69,13 @@ async def test_connections_break(world: CoreWorld, fault: Fault) -> None:
 @pytest.mark.parametrize("fault", [Fault.GOAWAY, Fault.REFUSE_STREAM])
 async def test_what_was_not_looked_at_is_sent_again(world: CoreWorld, fault: Fault) -> None:
     world.core.plan = Plan(fault=fault, times=1)
-    assert (await vector(world)).status == 200
+    told = await vector(world)
     assert [each.status for each in world.core.seen] == [0, 200]
+    # It is the first one: none was made for the question that was not looked at.
+    (first,) = told.content["hssAuthenticationVectors"]
+    concealed = int(first["autn"][:12], 16)
+    ak = Milenage(K, OPC).f2345(bytes.fromhex(first["rand"])).ak
+    assert concealed ^ int.from_bytes(ak, "big") == SIM.sqn + 32
 
 
 @pytest.mark.parametrize(
@@ -148,6 +155,7 @@ async def test_its_vectors_are_spoilt(world: CoreWorld) -> None:
     assert (one["avType"], told["authType"]) == ("EPS_AKA", "EAP_TLS")
     one, told = await spoilt(world, Fault.OTHER_USER)
     assert told["supi"] != SUPI
+    assert (await world.ask(GBA, {})).content["impi"] != IMSI
     one, told = await spoilt(world, Fault.NO_SEPARATION)
     assert bytes.fromhex(told["authenticationVector"]["autn"])[6] & 0x80 == 0
     one, told = await spoilt(world, Fault.WRONG_VECTOR)

@@ -79,6 +79,8 @@ async def test_only_who_is_meant_is_found(world: CoreWorld) -> None:
     assert [each.id for each in found(told)] == [ids[0], ids[2]]
     told = await world.search(supi="imsi-001010000000003")
     assert [each.id for each in found(told)] == ids
+    told = await world.search(supi="imsi-001010000000004")
+    assert [each.id for each in found(told)] == [ids[0], ids[2]]
     told = await world.search(target_nf_instance_id=ids[1])
     assert [each.id for each in found(told)] == [ids[1]]
     told = await world.search(target_nf_type="HSS")
