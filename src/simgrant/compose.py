@@ -134,8 +134,9 @@ from simgrant.keyring.identity import is_on_curve
 from simgrant.keyring.signing import Algorithm
 from simgrant.links.client_auth import ClientAuth, Credentials
 from simgrant.links.device_lists import read_list, watched_list
+from simgrant.links.diameter import sctp
 from simgrant.links.diameter.node import DiameterNode, RouteConfig
-from simgrant.links.diameter.peer import PeerConfig, State, TlsFiles
+from simgrant.links.diameter.peer import Over, PeerConfig, State, TlsFiles
 from simgrant.links.diameter.watchdog import WatchdogRules
 from simgrant.links.fetched import FetchRules
 from simgrant.links.gsup import Hlr, HlrConfig, HlrState
@@ -536,6 +537,10 @@ def open_diameter(
             raise StartRefused(f"diameter: {error.strerror or error}") from None
     peers = []
     for name, table in tables.items():
+        if table.transport == "sctp" and not sctp.is_there():
+            raise StartRefused(
+                f"diameter_peers.{name}: transport: this kernel has no SCTP (modprobe sctp)"
+            )
         address, port = diameter_settings.place(table)
         peers.append(
             PeerConfig(
@@ -543,6 +548,7 @@ def open_diameter(
                 host=table.host,
                 address=address,
                 port=port,
+                over=Over(table.transport),
                 priority=table.priority,
                 weight=table.weight,
                 tls=tls if table.tls else None,
@@ -593,6 +599,7 @@ def _way(name: str, table: model.Hss | model.Aaa) -> RouteConfig:
         peers=table.peers,
         redirects_to=table.redirects_to,
         patience_s=table.patience_s,
+        message_priority=table.message_priority,
     )
 
 

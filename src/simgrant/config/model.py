@@ -210,6 +210,8 @@ class DiameterPeer(Section, frozen=True):
     """Its name, Origin-Host; with `tls` also the name in its certificate. Must be set."""
     address: str = ""
     """Where it listens, such as `10.0.0.1:3868`; empty = at `host`, port 3868, with `tls` 5658."""
+    transport: Literal["tcp", "sctp"] = "tcp"
+    """What it is connected to over. SCTP is in clear, and there where the kernel has it."""
     tls: bool = False
     """Whether the connection is TLS 1.3, from its first byte on."""
     priority: int = 1
@@ -245,6 +247,9 @@ class Hss(Section, frozen=True):
     patience_s: float = 1.0
     """Seconds without an answer after which the request is sent to another peer, if there is
     one."""
+    message_priority: int | None = None
+    """What requests say of how urgent they are (DRMP, RFC 7944), from 0, the most urgent, to 15;
+    without it they say nothing."""
     redirects_to: tuple[str, ...] = ()
     """The `[diameter_peers.NAME]` that its peers may redirect requests to (3006), besides each
     other: HSSs behind an SLF."""
@@ -292,6 +297,9 @@ class Aaa(Section, frozen=True):
     patience_s: float = 1.0
     """Seconds without an answer after which the request is sent by another peer, if there is
     one."""
+    message_priority: int | None = None
+    """What requests say of how urgent they are (DRMP, RFC 7944), from 0, the most urgent, to 15;
+    without it they say nothing."""
     redirects_to: tuple[str, ...] = ()
     """The `[diameter_peers.NAME]` that its peers may redirect requests to (3006), besides each
     other."""

@@ -150,7 +150,7 @@ class DiameterNode:
         PeerMisbehaved (what came is no answer to it). An answer that says no is an answer.
         """
         deadline -= _EARLY_S
-        avps += self._features
+        avps += self._features + route.own
         spares = bool(self._features) and not goes_on
         search = Search(route, application, avps, host, spares=spares)
         await self._settled(search.ways, deadline)

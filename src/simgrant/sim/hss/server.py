@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
@@ -66,6 +67,7 @@ from simgrant.wire.diameter.user_data import AAA_USER_DATA_REQUEST, push_number
 PRODUCT: Final = "simgrant sim hss"
 _KEPT: Final = 10_000
 _GOOD_BYE_S: Final = 1.0
+_IPPROTO_SCTP: Final = 132
 
 
 @noun
@@ -119,6 +121,7 @@ class HssServer:
         port: int = 0,
         peers: frozenset[str] | None = None,
         tls: ssl.SSLContext | None = None,
+        over_sctp: bool = False,
         tell: Callable[[Seen], None] = lambda _: None,
     ) -> None:
         """Take ``peers``, the Origin-Hosts that are let in; None = anybody."""
@@ -139,16 +142,23 @@ class HssServer:
         """Set whenever something came; for tests, which clear it."""
         self._peers = peers
         self._tls = tls
+        self._over_sctp = over_sctp
         self._tell = tell
         self._server: asyncio.Server | None = None
         self._report = Report(0, Scope.HOST, 0, 0)
         """The last one of an overload."""
 
     async def up(self) -> None:
-        """Listen; the port is known afterwards."""
-        self._server = await asyncio.get_running_loop().create_server(
-            self.link, self.address, self.port, ssl=self._tls
-        )
+        """Listen; the port is known afterwards. OSError, also where the kernel lacks SCTP."""
+        loop = asyncio.get_running_loop()
+        if self._over_sctp:
+            sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, _IPPROTO_SCTP)
+            sock.bind((self.address, self.port))
+            self._server = await loop.create_server(self.link, sock=sock)
+        else:
+            self._server = await loop.create_server(
+                self.link, self.address, self.port, ssl=self._tls
+            )
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def down(self) -> None:

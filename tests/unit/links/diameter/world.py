@@ -37,6 +37,7 @@ HANDLERS = {
 US = Node(f"ecs-0.{REALM}", REALM, "simgrant", tuple(sorted({each for each, _ in HANDLERS})), 1)
 IMSI = "001010000000001"
 QUICK = RetryRules(first_wait_s=0.002, longest_wait_s=0.01)
+USUAL = RetryRules(reserve=100)
 NEVER_AGAIN = RetryRules(first_wait_s=3600, longest_wait_s=3600)
 CALM = WatchdogRules(tw_s=600, doubt_s=600)
 """A watchdog that does not bark while a test runs."""
@@ -156,7 +157,7 @@ async def world(
     *hsses: HssServer,
     peers: tuple[dict[str, Any], ...] = (),
     patience_s: float = 5.0,
-    route_retry: RetryRules | None = None,
+    route_retry: RetryRules = USUAL,
     wait: bool = True,
     events: NetworkEvents | None = None,
     asked: int | None = None,
@@ -191,7 +192,7 @@ async def world(
         peers=tuple(each.name for each in configs[:asked]),
         redirects_to=tuple(each.name for each in configs[asked:]) if asked else (),
         patience_s=patience_s,
-        **({"retry": route_retry} if route_retry else {}),
+        retry=route_retry,
     )
     running = asyncio.create_task(node.run())
     made = World(node, node.route(route), found, diary, clock, running)
