@@ -127,11 +127,6 @@ class WebServer:
         """The server's address."""
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
-    @property
-    def is_up(self) -> bool:
-        """Whether it listens."""
-        return not self.is_down
-
     def answer(self, request: Request) -> Answer | Awaitable[Answer]:
         """Return what is to be answered."""
         return self._answer(request)

@@ -147,5 +147,5 @@ async def test_where_a_port_is_taken_nobody_is_up(peer: Peer) -> None:
     second.port = peer.web.port
     with pytest.raises(OSError, match="in use"):
         await second.up()
-    assert peer.web.is_up
-    assert not second.is_up
+    assert not peer.web.is_down
+    assert second.is_down

@@ -117,7 +117,7 @@ class Control:
                 setattr(instance, name, value)
         if changes.deaf is not None:
             instance.web.deaf = changes.deaf
-        if changes.up is not None and changes.up != instance.web.is_up:
+        if changes.up is not None and changes.up == instance.web.is_down:
             await (instance.web.up() if changes.up else instance.web.down())
         return json_answer(_shown(instance))
 
@@ -126,7 +126,7 @@ def _shown(instance: Instance) -> dict[str, Any]:
     return {
         "ids": instance.ids,
         "url": instance.web.url,
-        "up": instance.web.is_up,
+        "up": not instance.web.is_down,
         "deaf": instance.web.deaf,
         "connections": instance.web.connections,
         "priority": instance.priority,
