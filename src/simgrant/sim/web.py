@@ -27,10 +27,12 @@ from h2.events import (
     WindowUpdated,
 )
 from h2.exceptions import ProtocolError
+from hyperframe.frame import GoAwayFrame
 
 from simgrant.nouns import noun
 
 _MOST_BODY: Final = 64 * 1024
+_MOST_STREAMS: Final = (1 << 31) - 1
 _PREFACE: Final = b"PRI * HTTP/2.0"
 
 
@@ -43,6 +45,8 @@ class Break(StrEnum):
     """The connection is broken."""
     GOAWAY = "goaway"
     """The connection is ended in order, before the request is looked at (HTTP/2)."""
+    DRAIN = "drain"
+    """The answer comes, and the connection is to end after what is under way (HTTP/2)."""
     RESET_STREAM = "reset-stream"
     """The request is reset, and the connection goes on (HTTP/2)."""
     REFUSE_STREAM = "refuse-stream"
@@ -222,6 +226,8 @@ class _Http2:
         self._unsent: dict[int, bytes] = {}
         """Of bodies what waits until the client takes more."""
         self._waiting: dict[int, asyncio.Task[None]] = {}
+        self._last = _MOST_STREAMS
+        """The last request that is answered."""
         self._h2.initiate_connection()
         self._flush()
 
@@ -229,6 +235,8 @@ class _Http2:
         try:
             for event in self._h2.receive_data(data):
                 match event:
+                    case RequestReceived(stream_id=int(stream)) if stream > self._last:
+                        pass
                     case RequestReceived(stream_id=int(stream), headers=headers):
                         self._requests[stream] = (
                             {str(name): str(value) for name, value in headers or ()},
@@ -240,7 +248,8 @@ class _Http2:
                         if event.flow_controlled_length:
                             self._h2.acknowledge_received_data(event.flow_controlled_length, stream)
                     case StreamEnded(stream_id=int(stream)):
-                        self._complete(stream, *self._requests.pop(stream))
+                        if stream in self._requests:
+                            self._complete(stream, *self._requests.pop(stream))
                     case StreamReset(stream_id=int(stream)):
                         self._forget(stream)
                     case WindowUpdated() | RemoteSettingsChanged():
@@ -305,6 +314,15 @@ class _Http2:
                     return
                 self._unsent[stream] = answer.body
                 self._send_body(stream)
+                if answer.fault is Break.DRAIN:
+                    self._say_good_bye()
+
+    def _say_good_bye(self) -> None:
+        """Tell the client to go, which it does once everything is answered (RFC 9113 §6.8)."""
+        self._flush()
+        self._last = self._h2.highest_inbound_stream_id
+        # h2 sends one only to end a connection itself.
+        self._transport.write(GoAwayFrame(last_stream_id=self._last).serialize())
 
     def _send_body(self, stream: int) -> None:
         """Send as much of a body as the client takes now."""
@@ -374,7 +392,7 @@ class _Http1:
         match answer.fault:
             case Break.SILENT:
                 pass
-            case None | Break.HALF:
+            case None | Break.HALF | Break.DRAIN:
                 lines = [f"HTTP/1.1 {answer.status} -"]
                 lines += [f"{name}: {value}" for name, value in answer.headers]
                 lines += [f"content-length: {len(answer.body)}", "", ""]

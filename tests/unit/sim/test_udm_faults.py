@@ -78,6 +78,13 @@ async def test_what_was_not_looked_at_is_sent_again(world: CoreWorld, fault: Fau
     assert concealed ^ int.from_bytes(ak, "big") == SIM.sqn + 32
 
 
+async def test_it_restarts_in_order(world: CoreWorld) -> None:
+    world.core.plan = Plan(fault=Fault.DRAIN, times=1)
+    assert [(await vector(world)).status for _ in range(2)] == [200, 200]
+    assert [each.status for each in world.core.seen] == [200, 200]
+    assert world.core.instances[0].web.connections == 2
+
+
 @pytest.mark.parametrize(
     ("plan", "status", "cause", "wait"),
     [

@@ -68,7 +68,8 @@ class Peer:
         self.asked.set()
         answer = self.answer
         try:
-            await self.let_go.wait()
+            if answer.fault is not Break.DRAIN:
+                await self.let_go.wait()
         except asyncio.CancelledError:
             self.forgotten.set()
             raise
@@ -121,7 +122,7 @@ async def test_long_answers_wait_until_the_client_takes_more(peer: Peer, client:
     assert sorted(each.body for each in peer.seen) == [f"/{n}".encode() for n in range(10)]
 
 
-@pytest.mark.parametrize("fault", [each for each in Break if each is not Break.SILENT])
+@pytest.mark.parametrize("fault", sorted(set(Break) - {Break.SILENT, Break.DRAIN}))
 async def test_what_is_broken_is_broken(peer: Peer, client: Client, fault: Break) -> None:
     peer.answer = Answer(body=b"heard" * 9, fault=fault)
     with pytest.raises(RequestError):
@@ -149,3 +150,20 @@ async def test_where_a_port_is_taken_nobody_is_up(peer: Peer) -> None:
         await second.up()
     assert not peer.web.is_down
     assert second.is_down
+
+
+async def test_a_connection_is_drained_and_nothing_is_lost(peer: Peer, client: Client) -> None:
+    assert await body_of(client, peer) == b"heard"  # There is a connection.
+    peer.let_go.clear()
+    under_way = [asyncio.create_task(body_of(client, peer, f"/{n}")) for n in range(10)]
+    while len(peer.seen) < 11:
+        peer.asked.clear()
+        await peer.asked.wait()
+    peer.answer = Answer(body=b"good-bye", fault=Break.DRAIN)
+    assert await body_of(client, peer, "/last") == b"good-bye"
+    peer.answer = Answer(body=b"heard")
+    peer.let_go.set()
+    assert await asyncio.gather(*under_way) == [b"heard"] * 10
+    assert peer.web.connections == 1
+    assert await body_of(client, peer) == b"heard"
+    assert peer.web.connections == 2

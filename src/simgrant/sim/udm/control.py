@@ -22,7 +22,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from simgrant.sim.udm.answers import json_answer
+from simgrant.sim.levers import is_json, json_of, read, refused
 from simgrant.sim.udm.faults import Fault, Plan
 from simgrant.sim.udm.instance import Instance
 from simgrant.sim.udm.server import Core
@@ -77,38 +77,37 @@ class Control:
         try:
             match request.method, path.strip("/").split("/"):
                 case "GET", ["requests"]:
-                    return json_answer([each.as_json() for each in core.seen])
+                    return json_of([each.as_json() for each in core.seen])
                 case "GET", ["instances"]:
-                    return json_answer([_shown(each) for each in core.instances])
+                    return json_of([_shown(each) for each in core.instances])
                 case ("GET" | "DELETE") as method, ["fault"]:
                     core.plan = core.plan if method == "GET" else None
                     return _plan(core.plan)
                 case ("GET" | "DELETE") as method, ["nrf", "fault"]:
                     core.nrf.plan = core.nrf.plan if method == "GET" else None
                     return _plan(core.nrf.plan)
-            # A page in a browser can send a form to loopback, but not this.
-            if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+            if not is_json(request):
                 return Answer(415)
             match request.method, path.strip("/").split("/"):
                 case "PUT", ["fault"]:
-                    core.plan = Plan(**msgspec.structs.asdict(_read(request, _Play)))
+                    core.plan = Plan(**msgspec.structs.asdict(read(request, _Play)))
                     return _plan(core.plan)
                 case "PUT", ["nrf", "fault"]:
-                    core.nrf.plan = Plan(**msgspec.structs.asdict(_read(request, _Play)))
+                    core.nrf.plan = Plan(**msgspec.structs.asdict(read(request, _Play)))
                     return _plan(core.nrf.plan)
                 case "POST", ["nrf", "new-key"]:
                     core.nrf.renew_key()
-                    return json_answer(None)
+                    return json_of(None)
                 case "PUT", ["instances", number] if number.isdecimal():
-                    return await self._change(int(number), _read(request, _Changes))
+                    return await self._change(int(number), read(request, _Changes))
                 case "PUT", ["places", imsi]:
-                    core.subscribers.places[imsi] = _place(_read(request, _Registered))
-                    return json_answer(None)
+                    core.subscribers.places[imsi] = _place(read(request, _Registered))
+                    return json_of(None)
         except (ValueError, OSError) as error:
-            return Answer(400, (("content-type", "text/plain"),), f"{error}\n".encode())
+            return refused(error)
         return Answer(404)
 
-    async def _change(self, number: int, changes: Any) -> Answer:
+    async def _change(self, number: int, changes: _Changes) -> Answer:
         if number >= len(self._core.instances):
             return Answer(404)
         instance = self._core.instances[number]
@@ -119,7 +118,7 @@ class Control:
             instance.web.deaf = changes.deaf
         if changes.up is not None and changes.up == instance.web.is_down:
             await (instance.web.up() if changes.up else instance.web.down())
-        return json_answer(_shown(instance))
+        return json_of(_shown(instance))
 
 
 def _shown(instance: Instance) -> dict[str, Any]:
@@ -135,18 +134,11 @@ def _shown(instance: Instance) -> dict[str, Any]:
     }
 
 
-def _place(told: Any) -> Place | None:
+def _place(told: _Registered) -> Place | None:
     if not told.network:
         return None
     return Place.pull(told.network, since=told.since, purged=told.purged)
 
 
 def _plan(plan: Plan | None) -> Answer:
-    return json_answer(None if plan is None else asdict(plan))
-
-
-def _read(request: Request, kind: type[Any]) -> Any:
-    try:
-        return msgspec.json.decode(request.body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ValueError(str(error)) from None
+    return json_of(None if plan is None else asdict(plan))

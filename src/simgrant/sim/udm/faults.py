@@ -20,6 +20,8 @@ class Fault(StrEnum):
     """The connection is broken in place of the answer."""
     GOAWAY = "goaway"
     """The connection is ended in order, before the request is looked at."""
+    DRAIN = "drain"
+    """The answer is right, and the connection is to end after what is under way: a restart."""
     RESET_STREAM = "reset-stream"
     """The request is reset, and the connection goes on."""
     REFUSE_STREAM = "refuse-stream"

@@ -42,11 +42,14 @@ _BREAKS: Final = {
     Fault.SILENT: Break.SILENT,
     Fault.RESET: Break.RESET,
     Fault.GOAWAY: Break.GOAWAY,
+    Fault.DRAIN: Break.DRAIN,
     Fault.RESET_STREAM: Break.RESET_STREAM,
     Fault.REFUSE_STREAM: Break.REFUSE_STREAM,
     Fault.HALF: Break.HALF,
 }
 """What faults do to a connection."""
+_ANSWERED: Final = frozenset({Fault.HALF, Fault.DRAIN})
+"""After an answer, or a part of one."""
 _OLDER: Final = Answer(505)
 """To whoever does not speak HTTP/2 (TS 29.500 §5.2.1)."""
 _HTML: Final = b"<!doctype html><title>Bad gateway</title>\n"
@@ -199,7 +202,7 @@ class Core:
         if plan is None:
             return None
         match plan.fault:
-            case fault if fault in _BREAKS and fault is not Fault.HALF:
+            case fault if fault in _BREAKS and fault not in _ANSWERED:
                 return Answer()
             case Fault.REDIRECT | Fault.MOVED:
                 index = (instance.index + 1) % len(self.instances)
@@ -272,7 +275,7 @@ class Core:
             authorized="authorization" in call.headers,
             headers=call.headers,
             fault=fault,
-            status=answer.status if broken is None else 0,
+            status=answer.status if broken in (None, Break.DRAIN) else 0,
         )
         self.seen.append(seen)
         self.changed.set()
