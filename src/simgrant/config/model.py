@@ -382,6 +382,9 @@ class Route(Section, frozen=True):
     imsis: tuple[str, ...] = ()
     """For these SIMs: digits that an IMSI starts with, or first-last of such, as in
     `00101123-00101129`. Without `plmns` and these the route is for every SIM."""
+    hedge: Literal["", "p95", "p99"] = ""
+    """Ask the next source besides where one takes longer than 95, or 99, of a hundred of its newest
+    answers took; the first vector counts. Empty = wait for it."""
 
 
 class SourceLimits(Section, frozen=True):
