@@ -227,10 +227,10 @@ async def test_what_it_tells_is_what_is_read(world: CoreWorld) -> None:
     assert subscriber.pull_number(told.body) == SIM.msisdn.digits
     world.core.subscribers.places[IMSI] = Place.pull("208-01", since=1_800_000_000.0)
     told = await world.ask(subscriber.place_path(IMSI))
-    assert subscriber.pull_place(told.body) == subscriber.Place("20801", 1_800_000_000.0)
+    assert subscriber.pull_network(told.body) == "20801"
     world.core.subscribers.places[IMSI] = Place.pull("208-01", purged=True)
     told = await world.ask(subscriber.place_path(IMSI))
-    assert subscriber.pull_place(told.body) == subscriber.Place("", None)
+    assert subscriber.pull_network(told.body) == ""
 
 
 async def test_a_sim_without_a_number_has_none() -> None:
