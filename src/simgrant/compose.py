@@ -109,8 +109,8 @@ from simgrant.flows.profile_events import Events, Teller
 from simgrant.flows.profile_sources import ProfileSources
 from simgrant.flows.shape import Shape
 from simgrant.flows.signing import Signer
+from simgrant.flows.vector_sources import HedgeResult, VectorSources
 from simgrant.flows.vector_sources import Rules as SourceRules
-from simgrant.flows.vector_sources import VectorSources
 from simgrant.flows.visits import House, Visits
 from simgrant.flows.visits import Rules as VisitRules
 from simgrant.flows.web_views import WEB_VIEWS
@@ -136,8 +136,9 @@ from simgrant.keyring.identity import is_on_curve
 from simgrant.keyring.signing import Algorithm
 from simgrant.links.client_auth import ClientAuth, Credentials
 from simgrant.links.device_lists import read_list, watched_list
+from simgrant.links.diameter import sctp
 from simgrant.links.diameter.node import DiameterNode, RouteConfig
-from simgrant.links.diameter.peer import PeerConfig, State, TlsFiles
+from simgrant.links.diameter.peer import Over, PeerConfig, State, TlsFiles
 from simgrant.links.diameter.watchdog import WatchdogRules
 from simgrant.links.fetched import FetchRules
 from simgrant.links.gsup import Hlr, HlrConfig, HlrState
@@ -166,6 +167,7 @@ from simgrant.spec.version import FIRST, NEWEST
 from simgrant.telemetry.log import LineWriter, console_line
 from simgrant.telemetry.metrics import Metrics
 from simgrant.wire.diameter.base import Node
+from simgrant.wire.diameter.overload import Report
 from simgrant.wire.diameter.sh import APPLICATION as SH
 from simgrant.wire.es2plus import Function
 from simgrant.wire.jwt import pull_keys
@@ -469,6 +471,23 @@ class DiameterWatch:
         """Count a request."""
         self._metrics.count_diameter(peer, result, seconds)
 
+    def overloaded(self, hss: str, whose: str, report: Report) -> None:
+        """Log what was reported."""
+        log = structlog.get_logger()
+        told = log.warning if report.percent and report.seconds else log.info
+        told(
+            "diameter_overload",
+            hss=hss,
+            host=whose,
+            scope=report.scope.name.lower(),
+            percent=report.percent,
+            seconds=report.seconds,
+        )
+
+    def spared(self, hss: str) -> None:
+        """Count a request that was not sent."""
+        self._metrics.count_diameter_spared(hss)
+
 
 _INTERFACES = {"swx": swx, "s6a": s6a, "cx": cx}
 
@@ -522,6 +541,10 @@ def open_diameter(
             raise StartRefused(f"diameter: {error.strerror or error}") from None
     peers = []
     for name, table in tables.items():
+        if table.transport == "sctp" and not sctp.is_there():
+            raise StartRefused(
+                f"diameter_peers.{name}: transport: this kernel has no SCTP (modprobe sctp)"
+            )
         address, port = diameter_settings.place(table)
         peers.append(
             PeerConfig(
@@ -529,6 +552,7 @@ def open_diameter(
                 host=table.host,
                 address=address,
                 port=port,
+                over=Over(table.transport),
                 priority=table.priority,
                 weight=table.weight,
                 tls=tls if table.tls else None,
@@ -557,7 +581,15 @@ def open_diameter(
         state_id=int(CLOCK.now()),
     )
     watch = DiameterWatch(metrics)
-    return DiameterNode(node, peers, watcher=watch, clock=CLOCK, handlers=handlers, events=events)
+    return DiameterNode(
+        node,
+        peers,
+        watcher=watch,
+        clock=CLOCK,
+        handlers=handlers,
+        events=events,
+        heeds_overload=settings.heeds_overload,
+    )
 
 
 def refuse_one_name(loaded: Loaded) -> None:
@@ -577,6 +609,7 @@ def _way(name: str, table: model.Hss | model.Aaa) -> RouteConfig:
         peers=table.peers,
         redirects_to=table.redirects_to,
         patience_s=table.patience_s,
+        message_priority=table.message_priority,
     )
 
 
@@ -682,6 +715,10 @@ class SourceWatch:
     def answered(self, source: str, result: Result, seconds: float) -> None:
         """Count a request."""
         self._metrics.count_vectors(source, result, seconds)
+
+    def hedged(self, source: str, result: HedgeResult) -> None:
+        """Count a second request."""
+        self._metrics.count_hedge(source, result)
 
 
 @dataclass
@@ -845,6 +882,8 @@ def open_sources(core: Core) -> VectorSources:
         },
         clock=CLOCK,
         budget=RetryBudget(RetryRules(share=0.5, reserve=100)),
+        hedges=RetryBudget(RetryRules(share=0.05, reserve=10)),
+        watcher=watch,
         rules=SourceRules(first_retry_s=max(1, settings.server.retry_after_s // 2)),
     )
 

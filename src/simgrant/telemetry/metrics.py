@@ -169,6 +169,14 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._diameter_spared = _Children(
+            Counter(
+                "simgrant_diameter_spared_total",
+                "Requests that were not sent since an HSS or AAA server reported an overload.",
+                ("hss",),
+                registry=registry,
+            )
+        )
         self._network_events = _Children(
             Counter(
                 "simgrant_network_events_total",
@@ -260,6 +268,15 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._hedges = _Children(
+            Counter(
+                "simgrant_vector_hedges_total",
+                "Second requests for vectors, while a first one took long, by the source asked and "
+                "result: won, lost, failed; or over_budget, not sent.",
+                ("source", "result"),
+                registry=registry,
+            )
+        )
         self._sources = _Children(
             Gauge(
                 "simgrant_vector_sources",
@@ -322,6 +339,10 @@ class Metrics:
         for each in states:
             self._diameter_peers[peer, each].set(each == state)
 
+    def count_diameter_spared(self, hss: str) -> None:
+        """Count a request that was not sent, to spare an HSS."""
+        self._diameter_spared[hss,].inc()
+
     def count_network_event(self, event: str, result: str) -> None:
         """Count what a core network told, or that it was acted upon."""
         self._network_events[event, result].inc()
@@ -353,6 +374,10 @@ class Metrics:
         """Count a request to a source of vectors and what became of it."""
         self._vectors[source, result].inc()
         self._vector_seconds[source,].observe(seconds)
+
+    def count_hedge(self, source: str, result: str) -> None:
+        """Count a second request for a vector, to this source while another one took long."""
+        self._hedges[source, result].inc()
 
     def show_source(self, source: str, state: str, states: Iterable[str]) -> None:
         """Show the state that a source of vectors is in, out of all there are."""

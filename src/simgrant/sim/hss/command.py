@@ -74,11 +74,13 @@ class _Wanted:
     realm: str
     peers: frozenset[str] | None
     tls: ssl.SSLContext | None
+    over_sctp: bool
     plan: Plan | None
     control_port: int | None
     interface: Interface
     places: dict[str, Place | None]
     knows_prime: bool
+    ready: int
     as_lines: bool
 
 
@@ -92,6 +94,9 @@ def hss(
     certificate: CertificateOption = None,
     key: KeyOption = None,
     client_ca: ClientCaOption = None,
+    over_sctp: Annotated[
+        bool, typer.Option("--sctp", help="Listen over SCTP, in clear, where the kernel has it.")
+    ] = False,
     fault: Annotated[Fault | None, typer.Option(help="What to do wrong.")] = None,
     times: TimesOption = -1,
     delay: DelayOption = 1.0,
@@ -125,6 +130,13 @@ def hss(
         ),
     ] = None,
     no_prime: Annotated[bool, typer.Option("--no-prime", help="Know nothing of EAP-AKA'.")] = False,
+    ready: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Make so many vectors of a SIM and give them out in turn, for load; 0 = new ones.",
+        ),
+    ] = 0,
     as_lines: LinesOption = False,
 ) -> None:
     """Play an HSS until Ctrl-C: vectors over SWx, Cx and S6a, what is known of users over Sh.
@@ -156,11 +168,13 @@ def hss(
             realm=realm,
             peers=frozenset(peer) if peer else None,
             tls=server_tls(certificate, key, client_ca),
+            over_sctp=over_sctp,
             plan=plan,
             control_port=control_port,
             interface=interface,
             places=dict(map(pull_place, at or ())),
             knows_prime=not no_prime,
+            ready=ready,
             as_lines=as_lines,
         )
         asyncio.run(_serve(wanted))
@@ -174,12 +188,13 @@ async def _serve(wanted: _Wanted) -> None:
     from simgrant.sim.hss.server import HssServer
 
     server = HssServer(
-        Auc(wanted.sims, knows_prime=wanted.knows_prime),
+        Auc(wanted.sims, knows_prime=wanted.knows_prime, ready=wanted.ready),
         host=wanted.host,
         realm=wanted.realm,
         port=wanted.port,
         peers=wanted.peers,
         tls=wanted.tls,
+        over_sctp=wanted.over_sctp,
         tell=_line if wanted.as_lines else _show,
     )
     server.plan = wanted.plan
@@ -208,6 +223,7 @@ async def _serve(wanted: _Wanted) -> None:
                 realm=wanted.realm,
                 address=address,
                 tls=wanted.tls is not None,
+                over_sctp=wanted.over_sctp,
             )
             out.print(settings, markup=False, soft_wrap=True)
             out.print(f"# an HSS that knows {len(wanted.sims)} SIMs", markup=False)
@@ -220,9 +236,17 @@ async def _serve(wanted: _Wanted) -> None:
             await control.web.down()
 
 
-def settings_for(interface: Interface, *, host: str, realm: str, address: str, tls: bool) -> str:
+def settings_for(
+    interface: Interface,
+    *,
+    host: str,
+    realm: str,
+    address: str,
+    tls: bool,
+    over_sctp: bool = False,
+) -> str:
     """Return the settings of a server that takes its vectors from such an HSS."""
-    own = "\ntls = true" if tls else ""
+    own = "\ntls = true" if tls else '\ntransport = "sctp"' if over_sctp else ""
     return (
         f'[diameter]\norigin_host = "ecs-%d.{realm}"\n\n'
         f'[diameter_peers.sim]\nhost = "{host}"\naddress = "{address}"{own}\n\n'

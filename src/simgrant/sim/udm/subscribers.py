@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from simgrant.sim.places import Place
@@ -70,6 +71,10 @@ class Subscribers:
             "guami": {"plmnId": {"mcc": place.mcc, "mnc": place.mnc}, "amfId": _AMF_ID},
             "ratType": "NR",
         }
+        if place.purged:
+            told["purgeFlag"] = True
+        if place.since is not None:
+            told["registrationTime"] = datetime.fromtimestamp(place.since, UTC).isoformat()
         match fault:
             case Fault.OTHER_USER:
                 told["supi"] = f"imsi-{_OTHER_USER}"
@@ -91,4 +96,6 @@ def _number(sim: Sim, fault: Fault | None) -> str:
     """Return a GPSI; empty where there is none."""
     if fault is Fault.OTHER_USER:
         return f"msisdn-{_OTHER_NUMBER}"
+    if fault is Fault.OTHER_KIND:
+        return "extid-joe@example.com"
     return f"msisdn-{sim.msisdn.digits}" if sim.msisdn else ""
