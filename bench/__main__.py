@@ -27,6 +27,10 @@ from simgrant.config.load import load
 from tests.servers.postgres import Postgres
 from tests.servers.process import Unavailable, free_port
 
+_ALONE = ("vector", "build", "read")
+"""Kinds of jobs that are done without a server, by the process that is measured."""
+_READY = 4
+"""Vectors that an HSS has ready for each SIM."""
 _POSTGRES = {"shared_buffers": "256MB", "max_wal_size": "4GB"}
 
 
@@ -115,12 +119,21 @@ def _run(chosen: tuple[Case, ...], size: Size, told: Console) -> Results:
             )
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="simgrant-bench-")))
         jobs = _prepare(chosen, size, directory, stack, tell)
+        generator = stack.enter_context(rig.working("bench.load", on=cores.rest))
         entries = []
         for case in chosen:
             tell(f"start ({case.key})")
-            server = stack.enter_context(_server(case, jobs, directory, cores))
+            hss = 0
+            if case.hss:
+                hss = stack.enter_context(_hss(case, jobs, directory, cores)).port
+            if case.kind in _ALONE:
+                worker = stack.enter_context(rig.working("bench.diameter", on={cores.server}))
+                pid, port = worker.process.pid, hss
+            else:
+                server = stack.enter_context(_server(case, jobs, directory, cores, hss))
+                worker, pid, port = generator, server.pid, server.port
             job = Job(
-                port=server.port,
+                port=port,
                 kind=case.kind,
                 requests=str(jobs[case.key].requests),
                 seconds=size.seconds,
@@ -128,8 +141,7 @@ def _run(chosen: tuple[Case, ...], size: Size, told: Console) -> Results:
                 tls=case.tls,
                 sees=services.enquiry_of(case.app).sees if case.database else "EntitlementStatus",
             )
-            entries.append(rig.Entry(case, server, job))
-        generator = stack.enter_context(rig.generating())
+            entries.append(rig.Entry(case, pid, job, worker.run))
         progress.update(task, total=len(chosen) * size.turns * (size.rounds + 1), completed=0)
 
         def turn(what: str, case: Case) -> None:
@@ -138,7 +150,7 @@ def _run(chosen: tuple[Case, ...], size: Size, told: Console) -> Results:
         rounds: dict[str, list[Round]] = {case.key: [] for case in chosen}
         for number in range(size.rounds + 1):
             begun = partial(turn, f"round {number}" if number else "warm")
-            for key, measured in rig.measure(entries, size.turns, generator.run, begun).items():
+            for key, measured in rig.measure(entries, size.turns, begun).items():
                 if number:
                     rounds[key].append(measured)
         tell("stop")
@@ -206,7 +218,7 @@ def _prepare(
             write_requests(made[case.key], [Request(each) for each in requests])
 
     def requests_of(case: Case) -> Path:
-        if case.kind == "auth":
+        if case.kind == "auth" or case.kind in _ALONE:
             return made["auth"]
         return made.get(case.key) or made.get(case.database) or made[""]
 
@@ -218,8 +230,23 @@ def _policy(database: str) -> str:
     return services.policy() if database == "sqlite_services" else ""
 
 
+def _hss(case: Case, jobs: dict[str, Prepared], directory: Path, cores: rig.Cores) -> rig.Serving:
+    """Return the context in which a case's HSS runs, which is not measured."""
+    port = free_port()
+    return rig.serving(
+        "bench.hss",
+        f"--requests={jobs[case.key].requests}",
+        f"--port={port}",
+        f"--ready={_READY if case.hss == 'ready' else 0}",
+        on=cores.rest,
+        port=port,
+        ready=(port, ""),
+        log=directory / f"{case.key}-hss.log",
+    )
+
+
 def _server(
-    case: Case, jobs: dict[str, Prepared], directory: Path, cores: rig.Cores
+    case: Case, jobs: dict[str, Prepared], directory: Path, cores: rig.Cores, hss: int
 ) -> rig.Serving:
     """Return the context in which a case's server runs."""
     port, management = free_port(), free_port()
@@ -232,7 +259,7 @@ def _server(
             "bench.bare",
             f"--port={port}",
             *files,
-            cores=cores,
+            on={cores.server},
             port=port,
             ready=(port, ""),
             log=log,
@@ -243,13 +270,14 @@ def _server(
         ports=(port, management),
         tls=case.tls,
         policy=_policy(case.database),
+        hss=hss,
     )
     prf = (f"--prf={case.prf}",) if case.prf else ()
     return rig.serving(
         "bench.server",
         f"--config={config}",
         *prf,
-        cores=cores,
+        on={cores.server},
         port=port,
         ready=(management, "/readyz"),
         log=log,

@@ -32,7 +32,7 @@ class Case:
     title: str
     kind: Kind
     database: Database = ""
-    """Empty = the bare server."""
+    """Empty = none: the bare server, or what needs no server."""
     reference: str = ""
     """The case whose CPU per operation, divided by ours, is the ratio; empty = none."""
     target: float | None = None
@@ -42,6 +42,12 @@ class Case:
     prf: Literal["ctypes", "python"] | None = None
     app: str = services.BASE
     """The service that is asked for."""
+    hss: Literal["new", "ready"] | None = None
+    """An HSS gives the vectors: new ones, as HSSs do, or ready ones, which cost it less."""
+    below_us: float | None = None
+    """Target: processor time of an operation is below it."""
+    rate: float | None = None
+    """Target: so many operations a second at least."""
 
 
 def _of_service(app: str) -> Case:
@@ -77,12 +83,25 @@ CASES = (
     Case("d0", "full authentication, PRF in Python", "auth", "sqlite", "a", 0.07, prf="python"),
     Case("e0", "bare server, a new TLS connection each", "token", tls=True),
     Case("e", "(b), a new TLS connection each", "token", "sqlite", "e0", 0.8, tls=True),
+    Case(
+        "h", "(d), vectors of an HSS over SWx", "auth", "sqlite", "d", 0.75, prf="ctypes", hss="new"
+    ),
+    Case(
+        "v",
+        "a vector over SWx, of an HSS that has them ready",
+        "vector",
+        hss="ready",
+        below_us=110,
+        rate=8_000,
+    ),
+    Case("v0", "building a MAR", "build", below_us=15),
+    Case("v1", "reading an MAA", "read", below_us=10),
     *map(_of_service, services.apps()),
 )
 
 
 def chosen(keys: str) -> tuple[Case, ...]:
-    """Return the cases of a comma-separated list, and those they are compared with.
+    """Return the cases of a comma-separated list, and those they are compared with, and so on.
 
     `d` stands for `d0` too, as a letter does for all that begin with it, so `s` for every service.
     An unknown key raises ValueError.
@@ -92,8 +111,9 @@ def chosen(keys: str) -> tuple[Case, ...]:
         found = [case for case in CASES if case.key == key or case.key[0] == key]
         if not found:
             raise ValueError(f"no case {key!r}; there are {', '.join(each.key for each in CASES)}")
-        for case in found:
-            wanted.add(case.key)
-            if case.reference:
-                wanted.add(case.reference)
+        wanted |= {case.key for case in found}
+    for case in reversed(CASES):
+        # What a case is compared with stands before it.
+        if case.key in wanted and case.reference:
+            wanted.add(case.reference)
     return tuple(case for case in CASES if not wanted or case.key in wanted)

@@ -15,11 +15,11 @@ import ssl
 import sys
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Literal, NamedTuple, Protocol
+from typing import BinaryIO, Literal, NamedTuple, Protocol
 
 import msgspec
 import uvloop
@@ -31,7 +31,8 @@ _LOOK_AT = 64
 _PATIENCE_S = 15.0
 """Seconds over its time after which a run is given up."""
 
-Kind = Literal["token", "auth"]
+Kind = Literal["token", "auth", "vector", "build", "read"]
+"""The last three are jobs of ``bench.diameter``."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +56,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     took_ms: list[float] = []
     """How long each operation took, in no order."""
+    times: int = 1
+    """Each of these is the mean of so many operations in a row."""
     fault: str = ""
     """What was wrong with the first bad answer; the figures mean nothing then."""
 
@@ -164,7 +167,7 @@ class _Auth:
         )
 
 
-_EXCHANGES: dict[Kind, type[_Token] | type[_Auth]] = {"token": _Token, "auth": _Auth}
+_EXCHANGES: Mapping[str, type[_Token] | type[_Auth]] = {"token": _Token, "auth": _Auth}
 
 
 def _expect(data: bytes, head: Head, line: bytes) -> None:
@@ -332,23 +335,31 @@ async def run(job: Job, requests: Iterator[Request], kept: list[_Connection]) ->
     return shared.result()
 
 
-async def serve() -> None:
-    """Serve jobs until standard input ends."""
+async def work(do: Callable[[Job], Awaitable[Result]], results: BinaryIO) -> None:
+    """Do the jobs that are read from standard input, until it ends."""
     loop = asyncio.get_running_loop()
+    # Read by a thread, so that the loop sees meanwhile what servers close.
+    while line := await loop.run_in_executor(None, sys.stdin.buffer.readline):
+        result = await do(msgspec.json.decode(line, type=Job))
+        results.write(msgspec.json.encode(result) + b"\n")
+        results.flush()
+
+
+async def serve() -> None:
+    """Generate load until standard input ends."""
     files: dict[str, list[Request]] = {}
     sources: dict[int, Iterator[Request]] = {}
     kept: defaultdict[int, list[_Connection]] = defaultdict(list)
-    # Read by a thread, so that the loop sees meanwhile what servers close.
-    while line := await loop.run_in_executor(None, sys.stdin.buffer.readline):
-        job = msgspec.json.decode(line, type=Job)
+
+    async def do(job: Job) -> Result:
         if job.requests not in files:
             files[job.requests] = read_requests(Path(job.requests))
         # Each server goes through the requests by itself, and so meets none again soon.
         if job.port not in sources:
             sources[job.port] = itertools.cycle(files[job.requests])
-        result = await run(job, sources[job.port], kept[job.port])
-        sys.stdout.buffer.write(msgspec.json.encode(result) + b"\n")
-        sys.stdout.buffer.flush()
+        return await run(job, sources[job.port], kept[job.port])
+
+    await work(do, sys.stdout.buffer)
     for connection in itertools.chain.from_iterable(kept.values()):
         connection.close()
 

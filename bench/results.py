@@ -91,9 +91,10 @@ def percentile(ordered: Sequence[float], share: float) -> float:
 def round_of(turns: Sequence[Result], *, cpu_s: float, uss_mb: float) -> Round:
     """Return what a case's turns of one round come to, percentiles being those of all answers."""
     took_ms = sorted(chain.from_iterable(turn.took_ms for turn in turns))
+    done = sum(len(turn.took_ms) * turn.times for turn in turns)
     return Round(
-        cpu_us=cpu_s / len(took_ms) * 1e6,
-        rps=len(took_ms) / sum(turn.seconds for turn in turns),
+        cpu_us=cpu_s / done * 1e6,
+        rps=done / sum(turn.seconds for turn in turns),
         p50_ms=percentile(took_ms, 0.5),
         p99_ms=percentile(took_ms, 0.99),
         uss_mb=uss_mb,
@@ -170,9 +171,9 @@ def table(results: Results, committed: Results | None) -> Table:
             f"{now.cpu_us:.1f}",
             Text(_ratio(now.ratio), style(changed, more_is_better=True)),
             _spread(now.spread),
-            Text(_target(case, now.ratio), _target_style(case, now.ratio)),
+            Text(_target(case, now), _target_style(case, now)),
             _change(changed),
-            f"{now.rps:,.0f}",
+            _rate(case, now),
             f"{now.p50_ms:.2f}",
             f"{now.p99_ms:.2f}",
             Text(_memory(case, now), style(more_memory, more_is_better=False)),
@@ -231,7 +232,7 @@ def markdown(results: Results) -> str:
             spread = f" ({_spread(now.spread)})" if now.spread else ""
             rows.append(
                 f"| {case.key} | {case.title} | {now.cpu_us:.1f} | {_ratio(now.ratio)}{spread} "
-                f"| {_target(case, now.ratio)} | {now.rps:,.0f} | {now.p50_ms:.2f} "
+                f"| {_target(case, now)} | {_rate(case, now)} | {now.p50_ms:.2f} "
                 f"| {now.p99_ms:.2f} | {now.uss_mb:.0f} |"
             )
     rows += ["", *(f"- {line}" for line in remarks(results))]
@@ -270,16 +271,30 @@ def _spread(spread: tuple[float, float] | None) -> str:
     return f"{spread[0]:.3f}–{spread[1]:.3f}" if spread else ""  # noqa: RUF001
 
 
-def _target(case: Case, ratio: float | None) -> str:
-    if case.target is None or ratio is None:
+def _target(case: Case, now: Figures) -> str:
+    met = _met(case, now)
+    if met is None:
         return ""
-    return f"{case.target:.2f} {mark(met=ratio >= case.target)}"
+    wanted = f"{case.target:.2f}" if case.below_us is None else f"< {case.below_us:.0f} µs"
+    return f"{wanted} {mark(met=met)}"
 
 
-def _target_style(case: Case, ratio: float | None) -> str:
-    if case.target is None or ratio is None:
-        return ""
-    return "green" if ratio >= case.target else "yellow"
+def _target_style(case: Case, now: Figures) -> str:
+    return {None: "", True: "green", False: "yellow"}[_met(case, now)]
+
+
+def _met(case: Case, now: Figures) -> bool | None:
+    """Return whether the target for what it costs is met, None where there is none."""
+    if case.below_us is not None:
+        return now.cpu_us < case.below_us
+    if case.target is None or now.ratio is None:
+        return None
+    return now.ratio >= case.target
+
+
+def _rate(case: Case, now: Figures) -> str:
+    sign = "" if case.rate is None else f" {mark(met=now.rps >= case.rate)}"
+    return f"{now.rps:,.0f}{sign}"
 
 
 def _change(changed: float | None) -> Text:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -78,14 +78,14 @@ Serving: TypeAlias = AbstractContextManager[Server]
 
 @contextmanager
 def serving(
-    module: str, *arguments: str, cores: Cores, port: int, ready: tuple[int, str], log: Path
+    module: str, *arguments: str, on: Set[int], port: int, ready: tuple[int, str], log: Path
 ) -> Iterator[Server]:
-    """Run a module of ours as a server until the block ends.
+    """Run a module of ours as a server on some cores until the block ends.
 
     `ready` is the port and path that answer 200, or anything at all where the path is empty.
     """
     process = launch([sys.executable, "-m", module, *arguments], log=log, signal="TERM")
-    os.sched_setaffinity(process.pid, {cores.server})
+    os.sched_setaffinity(process.pid, on)
     try:
 
         def is_ready() -> bool:
@@ -118,15 +118,15 @@ def _answers(port: int, path: str) -> bool:
         connection.close()
 
 
-class Generator:
-    """The load generator, which runs one job at a time."""
+class Worker:
+    """A process that runs one job at a time: the load generator, or what is itself measured."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         self._jobs: IO[bytes] = process.stdin
         self._results: IO[bytes] = process.stdout
-        self._process = process
+        self.process = process
 
     def run(self, job: Job) -> Result:
         """Run one job; raise BenchFailed where an answer was not what it should be."""
@@ -134,7 +134,7 @@ class Generator:
         self._jobs.flush()
         line = self._results.readline()
         if not line:
-            raise BenchFailed(f"the load generator ended with {self._process.wait()}")
+            raise BenchFailed(f"a process that does jobs ended with {self.process.wait()}")
         result = msgspec.json.decode(line, type=Result)
         if result.fault or not result.took_ms:
             raise BenchFailed(result.fault or "no operation was finished")
@@ -142,44 +142,45 @@ class Generator:
 
 
 @contextmanager
-def generating() -> Iterator[Generator]:
-    """Run the load generator until the block ends."""
-    command: Sequence[str] = (sys.executable, "-m", "bench.load")
+def working(module: str, *, on: Set[int]) -> Iterator[Worker]:
+    """Run a module of ours that does jobs on some cores until the block ends."""
+    command: Sequence[str] = (sys.executable, "-m", module)
     # A session of its own: Ctrl-C is for us, and we end it by closing its input.
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     ) as process:
         try:
-            yield Generator(process)
+            os.sched_setaffinity(process.pid, on)
+            yield Worker(process)
         finally:
             process.kill()
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A case, its server and one turn of its load."""
+    """A case, what is measured of it, and one turn of its load."""
 
     case: Case
-    server: Server
+    measured: int
+    """The process."""
     job: Job
+    run: Callable[[Job], Result]
 
 
-def measure(
-    entries: Sequence[Entry], turns: int, run: Callable[[Job], Result], tell: Callable[[Case], None]
-) -> dict[str, Round]:
+def measure(entries: Sequence[Entry], turns: int, tell: Callable[[Case], None]) -> dict[str, Round]:
     """Let the cases take turns for one round, and return what each cost its server.
 
     The CPU time is that between the round's begin and the end of all that the servers do behind
     their answers. `tell` is called before each turn.
     """
-    pids = [entry.server.pid for entry in entries]
+    pids = [entry.measured for entry in entries]
     before = [usage.cpu_seconds(pid) for pid in pids]
     ran: dict[str, list[Result]] = {entry.case.key: [] for entry in entries}
     for _ in range(turns):
         for entry in entries:
             tell(entry.case)
             try:
-                ran[entry.case.key].append(run(entry.job))
+                ran[entry.case.key].append(entry.run(entry.job))
             except BenchFailed as error:
                 raise BenchFailed(f"({entry.case.key}) {entry.case.title}: {error}") from None
     time.sleep(_BEHIND_S)
@@ -187,7 +188,7 @@ def measure(
     after = [usage.cpu_seconds(pid) for pid in pids]
     return {
         entry.case.key: results.round_of(
-            ran[entry.case.key], cpu_s=now - then, uss_mb=usage.private_mb(entry.server.pid)
+            ran[entry.case.key], cpu_s=now - then, uss_mb=usage.private_mb(entry.measured)
         )
         for entry, then, now in zip(entries, before, after, strict=True)
     }

@@ -48,6 +48,8 @@ APP = services.BASE
 APP_NAME = "com.example.ims"
 TERMINAL = "490154203237518"
 REALM = "nai.epc.mnc001.mcc001.3gppnetwork.org"
+HSS_REALM = "epc.mnc001.mcc001.3gppnetwork.org"
+HSS = f"hss.{HSS_REALM}"
 RELAY = "application/vnd.gsma.eap-relay.v1.0+json"
 XML = "text/vnd.wap.connectivity-xml"
 
@@ -100,10 +102,12 @@ class Place:
         ports: tuple[int, int] = (0, 0),
         tls: bool = False,
         policy: str = "",
+        hss: int = 0,
     ) -> Path:
         """Write one server's configuration: as in production, but for the limits on starts.
 
-        Without a ``policy`` it has the default one.
+        Without a ``policy`` it has the default one. With the port of an ``hss`` that gives the
+        vectors; else its own AuC does.
         """
         device, management = ports
         lines = [
@@ -129,6 +133,17 @@ class Place:
         if policy:
             (self.directory / "policy.toml").write_text(policy)
             lines += ["[tenants.default]", 'policy = "policy.toml"']
+        if hss:
+            lines += [
+                "[diameter]",
+                f'origin_host = "ecs-%d.{HSS_REALM}"',
+                "[diameter_peers.bench]",
+                f'host = "{HSS}"',
+                f'address = "127.0.0.1:{hss}"',
+                "[hss.bench]",
+                f'realm = "{HSS_REALM}"',
+                'peers = ["bench"]',
+            ]
         path = self.directory / f"{name}.toml"
         path.write_text("\n".join(lines) + "\n")
         return path

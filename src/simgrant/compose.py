@@ -107,8 +107,8 @@ from simgrant.flows.profile_events import Events, Teller
 from simgrant.flows.profile_sources import ProfileSources
 from simgrant.flows.shape import Shape
 from simgrant.flows.signing import Signer
+from simgrant.flows.vector_sources import HedgeResult, VectorSources
 from simgrant.flows.vector_sources import Rules as SourceRules
-from simgrant.flows.vector_sources import VectorSources
 from simgrant.flows.visits import House, Visits
 from simgrant.flows.visits import Rules as VisitRules
 from simgrant.flows.web_views import WEB_VIEWS
@@ -726,6 +726,10 @@ class SourceWatch:
         """Count a request."""
         self._metrics.count_vectors(source, result, seconds)
 
+    def hedged(self, source: str, result: HedgeResult) -> None:
+        """Count a second request."""
+        self._metrics.count_hedge(source, result)
+
 
 @dataclass
 class Core:
@@ -888,6 +892,8 @@ def open_sources(core: Core) -> VectorSources:
         },
         clock=CLOCK,
         budget=RetryBudget(RetryRules(share=0.5, reserve=100)),
+        hedges=RetryBudget(RetryRules(share=0.05, reserve=10)),
+        watcher=watch,
         rules=SourceRules(first_retry_s=max(1, settings.server.retry_after_s // 2)),
     )
 

@@ -315,7 +315,7 @@ class World:
 
 
 @asynccontextmanager
-async def _world(bench: Workbench, kind: Kind, timeout_s: float) -> AsyncIterator[World]:
+async def opened_world(bench: Workbench, kind: Kind, timeout_s: float) -> AsyncIterator[World]:
     ends = kind.made()
     for index in range(2):
         await ends.servers[index].up()
@@ -356,7 +356,7 @@ async def test_what_a_phone_gets_while_the_core_fails(
     kind: str, fault: Fault, bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compose, "CLOCK", RunningClock())
-    opened: AbstractAsyncContextManager[World] = _world(
+    opened: AbstractAsyncContextManager[World] = opened_world(
         bench, KINDS[kind], SHORT_S if fault in WAITS else LONG_S
     )
     async with opened as world:

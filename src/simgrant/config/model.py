@@ -244,7 +244,7 @@ class Hss(Section, frozen=True):
     server_name: str = ""
     """Over `cx`: the SIP URI that we say we are, such as `sip:ecs.example.com`. An HSS may note it
     for the subscriber as his S-CSCF. Must be set there."""
-    patience_s: float = 1.0
+    patience_s: float = 0.3
     """Seconds without an answer after which the request is sent to another peer, if there is
     one."""
     message_priority: int | None = None
@@ -294,7 +294,7 @@ class Aaa(Section, frozen=True):
     host: str = ""
     """Its name, for first requests; empty = whoever serves the realm. A conversation goes on with
     whoever answered first."""
-    patience_s: float = 1.0
+    patience_s: float = 0.3
     """Seconds without an answer after which the request is sent by another peer, if there is
     one."""
     message_priority: int | None = None
@@ -329,7 +329,7 @@ class Nrf(Section, frozen=True):
     addresses: tuple[str, ...] = ()
     """Its API root, such as `https://nrf.5gc.mnc001.mcc001.3gppnetwork.org`, the first of several
     before the others. Must be set."""
-    patience_s: float = 1.0
+    patience_s: float = 0.3
     """Seconds without an answer after which the next address is asked."""
 
 
@@ -344,7 +344,7 @@ class Producer(Section, frozen=True):
     no addresses."""
     oauth2: bool = False
     """Whether each request has a token of the NRF's."""
-    patience_s: float = 1.0
+    patience_s: float = 0.3
     """Seconds without an answer after which the request is sent to another instance, if there is
     one."""
     window: int = 500
@@ -382,6 +382,9 @@ class Route(Section, frozen=True):
     imsis: tuple[str, ...] = ()
     """For these SIMs: digits that an IMSI starts with, or first-last of such, as in
     `00101123-00101129`. Without `plmns` and these the route is for every SIM."""
+    hedge: Literal["", "p95", "p99"] = ""
+    """Ask the next source besides where one takes longer than 95, or 99, of a hundred of its newest
+    answers took; the first vector counts. Empty = wait for it."""
 
 
 class SourceLimits(Section, frozen=True):

@@ -87,6 +87,7 @@ def _route(name: str, table: model.Route) -> Route:
         sources=table.sources,
         tenants=table.tenants,
         imsis=(*map(_of_plmn, table.plmns), *map(_ends, table.imsis)),
+        hedge=int(table.hedge.removeprefix("p") or 0) / 100,
     )
 
 
@@ -110,6 +111,8 @@ def _problems(
             yield f"{where}.sources: there is no {source!r}; there are {', '.join(known)}"
     if len(set(table.sources)) < len(table.sources):
         yield f"{where}.sources: one is named twice"
+    if table.hedge and len(table.sources) < 2:
+        yield f"{where}.hedge: there is no other source that might be asked"
     for tenant in table.tenants:
         if tenant not in tenants:
             yield f"{where}: there is no tenant {tenant}"

@@ -24,6 +24,9 @@ class Route:
     imsis: tuple[tuple[str, str], ...] = ()
     """First and last digits that an IMSI starts with, as many of one as of the other; empty =
     every IMSI."""
+    hedge: float = 0.0
+    """Where a source has taken longer than for this share of its answers, the next is asked
+    besides; 0 = never."""
 
     def stretches(self) -> Iterator[Stretch]:
         """Yield what it is for, one by one."""
@@ -57,10 +60,10 @@ class Routes:
     """
 
     def __init__(self, routes: Iterable[Route]) -> None:
-        self._sources: dict[str, tuple[str, ...]] = {}
+        self._routes: dict[str, Route] = {}
         found: dict[str, dict[int, list[Stretch]]] = {}
         for route in routes:
-            self._sources[route.name] = route.sources
+            self._routes[route.name] = route
             for stretch in route.stretches():
                 found.setdefault(stretch.tenant, {}).setdefault(stretch.digits, []).append(stretch)
         self._found = {
@@ -73,10 +76,15 @@ class Routes:
 
     def of(self, tenant: str, imsi: Imsi) -> tuple[str, ...]:
         """Return the names of the sources to ask, the first one first; empty = no route."""
+        route = self.route(tenant, imsi)
+        return route.sources if route else ()
+
+    def route(self, tenant: str, imsi: Imsi) -> Route | None:
+        """Return the route of a SIM, None where there is none."""
         for whose in (tenant, ANY_TENANT):
             for digits, lines in self._found.get(whose, ()):
                 start = imsi.digits[:digits]
                 at = bisect_right(lines, start, key=lambda line: line.first) - 1
                 if at >= 0 and len(start) == digits and start <= lines[at].last:
-                    return self._sources[lines[at].route]
-        return ()
+                    return self._routes[lines[at].route]
+        return None

@@ -63,3 +63,7 @@ class Trail:
     """Unix seconds at which the sources of the facts told them, by source."""
     peers_us: dict[str, int] = field(default_factory=dict)
     """Microseconds waited for each peer, by its name."""
+    vector_source: str = ""
+    """Who gave the vector, where that is not the first source of its route."""
+    hedged_to: str = ""
+    """The source that was asked for a vector besides another, which took long."""

@@ -41,12 +41,13 @@ from simgrant.flows.sessions import (
     seal_row,
 )
 from simgrant.flows.tokens import Claims, pull_token
+from simgrant.flows.vector_sources import VectorSources
 from simgrant.identities import Imsi, InvalidIdentity
 from simgrant.keyring.ring import NONCE_BYTES
 from simgrant.nouns import noun
 from simgrant.ports.eap_servers import EapServer, Relayed
 from simgrant.ports.store import Outcome, SessionRow
-from simgrant.ports.vectors import VectorRequest, Vectors
+from simgrant.ports.vectors import VectorRequest
 from simgrant.wire.request import Ask, pull_parameters, push_parameters
 from simgrant.wire.request import ask as to_ask
 
@@ -97,7 +98,7 @@ class BySim:
         self,
         reception: Reception,
         *,
-        vectors: Vectors,
+        vectors: VectorSources,
         eap_servers: Mapping[str, EapServer],
         limits: StartLimits,
         rules: Rules,
@@ -449,7 +450,10 @@ class BySim:
         """Fetch the vector that the EAP machine asks for, always of the session's own SIM."""
         request = VectorRequest(tenant.name, imsi, action.variant, action.resync)
         return await self._in_time(
-            "vectors", lambda until: self._vectors.fetch(request, deadline=until), call, trail
+            "vectors",
+            lambda until: self._vectors.fetch(request, deadline=until, trail=trail),
+            call,
+            trail,
         )
 
     async def _in_time(

@@ -94,6 +94,11 @@ class Guarded:
             return 0.0
         return max(self._clock.monotonic() - self._away_since, 0.001)
 
+    @property
+    def takes_more(self) -> bool:
+        """Whether it would be asked, without being tried after a pause."""
+        return self._under_way < self._config.in_flight and not self._breaker.is_open
+
     async def fetch(self, request: VectorRequest, *, deadline: float) -> AuthVector:
         """Return one vector by ``deadline`` (see the port)."""
         config, now = self._config, self._clock.monotonic()

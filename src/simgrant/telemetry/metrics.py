@@ -259,6 +259,15 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._hedges = _Children(
+            Counter(
+                "simgrant_vector_hedges_total",
+                "Second requests for vectors, while a first one took long, by the source asked and "
+                "result: won, lost, failed; or over_budget, not sent.",
+                ("source", "result"),
+                registry=registry,
+            )
+        )
         self._sources = _Children(
             Gauge(
                 "simgrant_vector_sources",
@@ -352,6 +361,10 @@ class Metrics:
         """Count a request to a source of vectors and what became of it."""
         self._vectors[source, result].inc()
         self._vector_seconds[source,].observe(seconds)
+
+    def count_hedge(self, source: str, result: str) -> None:
+        """Count a second request for a vector, to this source while another one took long."""
+        self._hedges[source, result].inc()
 
     def show_source(self, source: str, state: str, states: Iterable[str]) -> None:
         """Show the state that a source of vectors is in, out of all there are."""

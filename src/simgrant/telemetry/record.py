@@ -55,6 +55,8 @@ class Record(msgspec.Struct, omit_defaults=True):
     ages: dict[str, int] | None = None
     profile: str = ""
     requestor: str = ""
+    vector_source: str = ""
+    hedged_to: str = ""
 
 
 def push_trail(trail: Trail, *, now: float, seconds: float) -> bytes:
@@ -87,6 +89,8 @@ def push_trail(trail: Trail, *, now: float, seconds: float) -> bytes:
             {source: second - at for source, at in trail.times.items()} if verdict else None,
             trail.profile,
             trail.requestor,
+            trail.vector_source,
+            trail.hedged_to,
         )
     )
     return record if verdict is None else b"%b,%b}" % (record[:-1], verdict.record)

@@ -10,7 +10,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -18,15 +18,24 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from bench import cases, handset, load, results, rig, services, usage, world
+from bench import cases, diameter, handset, load, results, rig, services, usage, world
 from bench.cases import Case
-from bench.load import Fault, Head, Job, Request, Result
+from bench.load import Fault, Head, Job, Request, Result, write_requests
 from bench.profile import Caller
 from bench.results import Figures, Results, Round
 from simgrant import compose
 from simgrant.config.load import load as load_settings
 from simgrant.eap.milenage import Milenage
+from simgrant.identities import Imsi
 from simgrant.services import SERVICES
+from simgrant.sim.hss.auc import Auc
+from simgrant.sim.hss.faults import Fault as HssFault
+from simgrant.sim.hss.faults import Plan
+from simgrant.sim.hss.server import HssServer
+from simgrant.sim.sims import Sim
+from simgrant.wire.diameter import swx
+from simgrant.wire.diameter.message import pull_message
+from simgrant.wire.diameter.vectors import Scheme, Wanted
 
 ROLLUP = """\
 55d0-7ffd ---p 00000000 00:00 0                          [rollup]
@@ -336,10 +345,12 @@ class TestConnections:
 
 
 class TestRounds:
-    def entry(self, key: str, process: subprocess.Popen[bytes]) -> rig.Entry:
+    def entry(
+        self, key: str, process: subprocess.Popen[bytes], run: Callable[[Job], Result]
+    ) -> rig.Entry:
         case = next(case for case in cases.CASES if case.key == key)
         job = Job(port=ord(key), kind="token", requests="", seconds=1, connections=1)
-        return rig.Entry(case, rig.Server(process, job.port), job)
+        return rig.Entry(case, process.pid, job, run)
 
     def test_work_behind_the_answers_counts(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Records are written up to a second later, and that takes its time."""
@@ -358,8 +369,8 @@ class TestRounds:
             def tell(case: Case) -> None:
                 told.append(case.key)
 
-            entries = [self.entry("a", bare), self.entry("b", ours)]
-            found = rig.measure(entries, 2, run, tell)
+            entries = [self.entry("a", bare, run), self.entry("b", ours, run)]
+            found = rig.measure(entries, 2, tell)
         assert told == ["a", "b", "a", "b"]
         assert ran == [ord(key) for key in told]
         assert found["a"].cpu_us < 0.1e6 / 4
@@ -373,7 +384,7 @@ class TestRounds:
             worker() as bare,
             pytest.raises(rig.BenchFailed, match=r"\(a\) bare server.*no answer"),
         ):
-            rig.measure([self.entry("a", bare)], 1, run, lambda _case: None)
+            rig.measure([self.entry("a", bare, run)], 1, lambda _case: None)
 
     def test_turns_are_one_sample(self) -> None:
         turns = [
@@ -382,6 +393,11 @@ class TestRounds:
         ]
         found = results.round_of(turns, cpu_s=0.02, uss_mb=7)
         assert found == Round(cpu_us=200, rps=50, p50_ms=50, p99_ms=99, uss_mb=7)
+
+    def test_a_time_may_be_the_mean_of_many(self) -> None:
+        turns = [Result(seconds=0.5, took_ms=[2, 4], times=100)] * 2
+        found = results.round_of(turns, cpu_s=0.04, uss_mb=7)
+        assert found == Round(cpu_us=100, rps=400, p50_ms=4, p99_ms=4, uss_mb=7)
 
     def test_percentile(self) -> None:
         assert results.percentile(range(100), 0.5) == 50
@@ -404,6 +420,9 @@ class TestCases:
     def test_references_come_along(self) -> None:
         assert [case.key for case in cases.chosen("e, b0")] == ["a", "b0", "e0", "e"]
 
+    def test_and_theirs(self) -> None:
+        assert [case.key for case in cases.chosen("h")] == ["a", "d", "h"]
+
     def test_none_named_is_all(self) -> None:
         assert cases.chosen("") == cases.CASES
 
@@ -422,7 +441,39 @@ class TestCases:
     def test_references_are_cases(self) -> None:
         keys = [case.key for case in cases.CASES]
         assert len(set(keys)) == len(keys)
-        assert {case.reference for case in cases.CASES} <= {"", *keys}
+        for number, case in enumerate(cases.CASES):
+            assert case.reference in {"", *keys[:number]}, "what it is compared with comes first"
+
+
+class TestDiameter:
+    """What is measured without a server."""
+
+    def test_what_is_read_is_what_was_written(self) -> None:
+        asked = swx.pull_request(pull_message(diameter.builder()()).avps)
+        assert asked == Wanted(world.imsi_of(1), Scheme.AKA)
+        assert len(diameter.reader()().xres) == 8
+
+    def test_the_codec_is_timed_in_batches(self) -> None:
+        done = itertools.count()
+        found = diameter.repeated(lambda: next(done), 0.01)
+        assert next(done) == len(found.took_ms) * found.times
+        assert found.seconds >= 0.01
+
+    async def test_vectors_are_fetched_for_all_sims_at_once(self, tmp_path: Path) -> None:
+        sims = [Sim(imsi=Imsi(world.imsi_of(n)), k=world.K, opc=world.OPC) for n in range(3)]
+        write_requests(tmp_path / "auth", [Request(b"", sim.nai()) for sim in sims])
+        hss = HssServer(Auc(sims, ready=2), host=world.HSS, realm=world.HSS_REALM)
+        job = Job(kind="vector", port=0, requests=f"{tmp_path}/auth", seconds=0.05, connections=2)
+        await hss.up()
+        async with diameter.opened(hss.port) as vectors:
+            found = await diameter.fetched(job, vectors)
+            hss.plan = Plan(fault=HssFault.UNKNOWN_USER)
+            refused = await diameter.fetched(job, vectors)
+        await hss.down()
+        assert found.fault == ""
+        assert 2 <= len(found.took_ms) == len(hss.seen) - 2
+        assert "UnknownIdentity" in refused.fault
+        assert not refused.took_ms
 
 
 async def test_every_service_answers_the_benchs_request_in_full(tmp_path: Path) -> None:
@@ -504,6 +555,13 @@ class TestFigures:
         )
         assert "1.30 times what a thousand do (at most 1.2) ✗" in text
         assert "130 MB at most (below 120) ✗" in text
+
+    def test_targets_that_are_no_ratios(self) -> None:
+        found = {"v": figures(109.9), "v0": figures(15), "h": figures(ratio=0.75)}
+        text = results.markdown(run_of(found))
+        assert "| 109.9 |  | < 110 µs ✓ | 9 ✗ |" in text
+        assert "| 15.0 |  | < 15 µs ✗ | 9 |" in text
+        assert "| 100.0 | 0.750 | 0.75 ✓ | 9 |" in text
 
     def test_spread_is_shown_beside_the_ratio(self) -> None:
         found = run_of({"a": figures(40), "c": figures(130, ratio=0.31, spread=(0.291, 0.34))})

@@ -114,6 +114,10 @@ def test_the_most_specific_route_wins(tmp_path: Path) -> None:
             HSS + HLR + TENANTS + ALL + 'plmns = ["001-02"]\nimsis = ["0010130", "00101300"]\n',
             "tenants.mvno: there is no route for 001013000-001013999",
         ),
+        (
+            HSS + '[routes.a]\nsources = ["hss.home"]\nhedge = "p95"\n',
+            "routes.a.hedge: there is no other source that might be asked",
+        ),
         ("[auth]\nfallback_on_core_failure = true\n", "on_core_failure: there is no other way"),
         ('[source_limits."hss.home"]\n', 'source_limits."hss.home": there is no such source'),
         (HSS + '[source_limits."hss.home"]\npause_s = 0\n', 'home".pause_s: 0.0 is not within'),
@@ -124,6 +128,16 @@ def test_the_most_specific_route_wins(tmp_path: Path) -> None:
 )
 def test_what_is_wrong_with_a_route_is_said(tmp_path: Path, text: str, says: str) -> None:
     assert says in problem(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "share"), [("", 0.0), ('hedge = "p95"\n', 0.95), ('hedge = "p99"\n', 0.99)]
+)
+def test_a_second_source_is_asked_besides_only_if_that_is_set(
+    tmp_path: Path, text: str, share: float
+) -> None:
+    [route] = routes(read(tmp_path, HSS + HLR + ALL + text).settings)
+    assert route.hedge == share
 
 
 def test_ranges_that_make_up_a_network_together_are_a_route_for_it(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from simgrant.domain.route import Route, Routes
+from simgrant.domain.trail import Trail
 from simgrant.eap.packet import Variant
 from simgrant.eap.vector import AuthVector, Resync
 from simgrant.errors import (
@@ -20,7 +21,7 @@ from simgrant.errors import (
     PeerUnavailable,
     UnknownIdentity,
 )
-from simgrant.flows.vector_sources import Rules, VectorSources
+from simgrant.flows.vector_sources import HedgeResult, Rules, VectorSources
 from simgrant.identities import Imsi
 from simgrant.links.guarded import Config, Guarded, Result, SourceState
 from simgrant.links.retry import RetryBudget, RetryRules
@@ -82,6 +83,9 @@ class World:
         assert seconds >= 0
         self.results.append((source, result))
 
+    def hedged(self, source: str, result: HedgeResult) -> None:
+        raise AssertionError(source, result)
+
     def opened(self, **limits: float) -> VectorSources:
         found = {
             each.name: Guarded(
@@ -99,13 +103,15 @@ class World:
             found,
             clock=self.clock,
             budget=self.budget,
+            hedges=RetryBudget(RetryRules()),
+            watcher=self,
             rules=Rules(first_retry_s=15, longest_retry_s=100),
         )
 
 
 async def ask(sources: VectorSources, within: float = 3.0) -> str:
     deadline = 1000.0 + within
-    return (await sources.fetch(REQUEST, deadline=deadline)).xres.decode()
+    return (await sources.fetch(REQUEST, deadline=deadline, trail=Trail("r"))).xres.decode()
 
 
 async def refused(sources: VectorSources, kind: type[EcsError] = EcsError) -> EcsError:
@@ -174,7 +180,7 @@ async def test_who_has_no_route_is_told_to_come_later_and_nobody_is_asked() -> N
     world = World()
     other = VectorRequest("blue", REQUEST.imsi, Variant.AKA)
     with pytest.raises(PeerUnavailable) as raised:
-        await world.opened().fetch(other, deadline=1003.0)
+        await world.opened().fetch(other, deadline=1003.0, trail=Trail("r"))
     assert raised.value.reason == "no_route"
     assert not world.results
 
@@ -222,7 +228,7 @@ async def test_the_longer_all_are_away_the_later_is_come_back_told() -> None:
     world.b.fails = None
     world.clock.at += 6
     sources_deadline = world.clock.at + 3
-    vector = await sources.fetch(REQUEST, deadline=sources_deadline)
+    vector = await sources.fetch(REQUEST, deadline=sources_deadline, trail=Trail("r"))
     assert vector.xres == b"bbbb"
 
 
@@ -287,28 +293,28 @@ async def test_a_resynchronisation_goes_to_where_its_vector_came_from() -> None:
     world = World()
     sources = world.opened()
     world.a.fails = AWAY
-    refused_by_sim = await sources.fetch(REQUEST, deadline=1003.0)
+    refused_by_sim = await sources.fetch(REQUEST, deadline=1003.0, trail=Trail("r"))
     assert refused_by_sim.xres == b"bbbb"
     world.a.fails = None
     asked = len(world.a.asked)
     again = replace(REQUEST, resync=Resync(refused_by_sim.rand, bytes(14)))
-    assert (await sources.fetch(again, deadline=1003.0)).xres == b"bbbb"
+    assert (await sources.fetch(again, deadline=1003.0, trail=Trail("r"))).xres == b"bbbb"
     assert len(world.a.asked) == asked
     # That of a vector of the first, or of another worker's, is asked for as usual.
-    first = await sources.fetch(REQUEST, deadline=1003.0)
+    first = await sources.fetch(REQUEST, deadline=1003.0, trail=Trail("r"))
     for rand in (first.rand, bytes(16)):
         other = replace(REQUEST, resync=Resync(rand, bytes(14)))
-        assert (await sources.fetch(other, deadline=1003.0)).xres == b"aaaa"
+        assert (await sources.fetch(other, deadline=1003.0, trail=Trail("r"))).xres == b"aaaa"
 
 
 async def test_where_the_giver_is_away_a_resynchronisation_goes_on_in_the_order() -> None:
     world = World()
     sources = world.opened()
     world.a.fails = AWAY
-    given = await sources.fetch(REQUEST, deadline=1003.0)
+    given = await sources.fetch(REQUEST, deadline=1003.0, trail=Trail("r"))
     world.a.fails, world.b.fails = None, AWAY
     again = replace(REQUEST, resync=Resync(given.rand, bytes(14)))
-    assert (await sources.fetch(again, deadline=1003.0)).xres == b"aaaa"
+    assert (await sources.fetch(again, deadline=1003.0, trail=Trail("r"))).xres == b"aaaa"
 
 
 async def test_a_source_that_asked_to_be_spared_works_and_the_next_is_asked_for_free() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,19 @@ from typer.testing import CliRunner
 
 from simgrant.cli.app import app
 from simgrant.config.load import load
+from simgrant.eap.milenage import Milenage
+from simgrant.eap.usim import SoftUsim, UsimSuccess, UsimSyncFailure
 from simgrant.errors import PeerUnavailable
 from simgrant.links.diameter import sctp
 from simgrant.links.diameter.peer import State
+from simgrant.sim.hss.auc import Auc
 from simgrant.sim.hss.command import Interface, settings_for
 from simgrant.sim.hss.control import Control
 from simgrant.sim.hss.faults import Fault, Plan
 from simgrant.sim.http import HttpClient, Url
+from simgrant.sim.sims import demo_sims
 from simgrant.wire.diameter.base import pull_result
+from simgrant.wire.diameter.vectors import Scheme, Wanted
 from tests.unit.links.diameter.world import IMSI, REALM, US, World, world
 
 JSON = (("Content-Type", "application/json"),)
@@ -133,6 +139,22 @@ def test_the_settings_that_it_prints_are_those_of_a_server(
     )
     (hss,) = load(file, {}).settings.hss.values()
     assert hss.interface == interface
+
+
+def test_ready_vectors_come_in_turn_and_a_resynchronisation_gets_its_own() -> None:
+    first, other = demo_sims()[:2]
+    auc = Auc([first, other], ready=2)
+    wanted = Wanted(first.imsi.digits, Scheme.AKA)
+    one, two, *again = (auc.item(wanted) for _ in range(4))
+    assert one != two
+    assert again == [one, two]
+    assert auc.item(Wanted(other.imsi.digits, Scheme.AKA)) not in (one, two)
+    assert auc.item(replace(wanted, scheme=Scheme.IMS_AKA)).scheme == Scheme.IMS_AKA
+    usim = SoftUsim(Milenage(first.k, first.opc), taken=[1 << 40])
+    refused = usim.authenticate(one.rand, one.autn)
+    assert isinstance(refused, UsimSyncFailure)
+    fresh = auc.item(replace(wanted, resync=one.rand + refused.auts))
+    assert isinstance(usim.authenticate(fresh.rand, fresh.autn), UsimSuccess)
 
 
 def test_over_sctp_it_plays_where_the_kernel_has_it_and_says_where_not() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import cycle
 from typing import Final
 
 from simgrant.eap.algorithm import open_auts
@@ -38,11 +39,18 @@ class Refusal(Exception):
 class Auc:
     """SIMs with their keys and the last sequence number that each was given."""
 
-    def __init__(self, sims: Iterable[Sim], *, knows_prime: bool = True) -> None:
+    def __init__(self, sims: Iterable[Sim], *, knows_prime: bool = True, ready: int = 0) -> None:
+        """Take who there is; with ``ready``, each gets so many vectors in turn, again and again.
+
+        That is for load that AES in Python would bound: to a SIM, a vector that it has seen is of
+        the past, and the answer to its resynchronisation is made for it alone.
+        """
         self._sims = {sim.imsi.digits: sim for sim in sims}
         self._keys: dict[str, Milenage] = {}
         self._sqn: dict[str, int] = {}
         self._knows_prime = knows_prime
+        self._ready = ready
+        self._made: dict[tuple[str, str, str], Iterator[Brought]] = {}
 
     def item(self, wanted: Wanted, *, wrong: bool = False) -> Brought:
         """Return a vector as an answer has it, of a wrong key if told so; Refusal.
@@ -61,11 +69,20 @@ class Auc:
             self._take_over(digits, keys, wanted.resync)
         if wrong:
             keys = Milenage(bytes(len(sim.k)), sim.opc)
+        if not self._ready or wanted.resync or wrong:
+            return self._fresh(wanted, sim, keys)
+        kind = (wanted.user_name, wanted.scheme, wanted.network)
+        if kind not in self._made:
+            some = [self._fresh(wanted, sim, keys) for _ in range(self._ready)]
+            self._made[kind] = cycle(some)
+        return next(self._made[kind])
+
+    def _fresh(self, wanted: Wanted, sim: Sim, keys: Milenage) -> Brought:
         vector = keys.generate(
             os.urandom(RAND_BYTES), sqn=self._next(sim), amf=_AMF[Scheme(wanted.scheme)]
         )
         ck, ik = vector.ck, vector.ik
-        if prime:
+        if wanted.scheme == Scheme.AKA_PRIME:
             name = wanted.network.encode()
             ck, ik = bind_to_network(ck, ik, autn=vector.autn, network_name=name)
         return Brought(

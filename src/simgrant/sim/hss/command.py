@@ -33,6 +33,7 @@ from simgrant.sim.playing import (
     sims_of,
     until_ended,
     write_line,
+    write_remark,
 )
 from simgrant.sim.sims import Sim
 from simgrant.sim.transcript import console
@@ -77,6 +78,7 @@ class _Wanted:
     control_port: int | None
     interface: Interface
     knows_prime: bool
+    ready: int
     as_lines: bool
 
 
@@ -118,6 +120,13 @@ def hss(
         Interface, typer.Option(help="Which one the settings that it prints are for.")
     ] = Interface.SWX,
     no_prime: Annotated[bool, typer.Option("--no-prime", help="Know nothing of EAP-AKA'.")] = False,
+    ready: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Make so many vectors of a SIM and give them out in turn, for load; 0 = new ones.",
+        ),
+    ] = 0,
     as_lines: LinesOption = False,
 ) -> None:
     """Play an HSS that gives vectors over SWx, Cx and S6a, until Ctrl-C.
@@ -154,6 +163,7 @@ def hss(
             control_port=control_port,
             interface=interface,
             knows_prime=not no_prime,
+            ready=ready,
             as_lines=as_lines,
         )
         asyncio.run(_serve(wanted))
@@ -167,7 +177,7 @@ async def _serve(wanted: _Wanted) -> None:
     from simgrant.sim.hss.server import HssServer
 
     server = HssServer(
-        Auc(wanted.sims, knows_prime=wanted.knows_prime),
+        Auc(wanted.sims, knows_prime=wanted.knows_prime, ready=wanted.ready),
         host=wanted.host,
         realm=wanted.realm,
         port=wanted.port,
@@ -237,7 +247,7 @@ def _show(seen: Seen) -> None:
     again = ", sent again" if seen.repeated else ""
     fault = f" ({seen.fault})" if seen.fault else ""
     what = f"{seen.interface}, {seen.scheme}{resync}{again}"
-    console().print(f"{seen.peer}: {what}: {seen.shown}{fault}", markup=False)
+    write_remark(f"{seen.peer}: {what}: {seen.shown}{fault}")
 
 
 def _line(seen: Seen) -> None:
