@@ -436,6 +436,7 @@ def metric_rows() -> list[tuple[str, str, str, str]]:
     made.count_smdp_call("main", 204)
     made.count_diameter("hss", "2001", 0.001)
     made.show_diameter_peer("hss", "okay", ("okay",))
+    made.count_diameter_spared("hss")
     made.count_gsup("hlr", "vectors", 0.001)
     made.show_hlr("hlr", "okay", ("okay",))
     rows = []

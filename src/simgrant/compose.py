@@ -134,8 +134,9 @@ from simgrant.keyring.identity import is_on_curve
 from simgrant.keyring.signing import Algorithm
 from simgrant.links.client_auth import ClientAuth, Credentials
 from simgrant.links.device_lists import read_list, watched_list
+from simgrant.links.diameter import sctp
 from simgrant.links.diameter.node import DiameterNode, RouteConfig
-from simgrant.links.diameter.peer import PeerConfig, State, TlsFiles
+from simgrant.links.diameter.peer import Over, PeerConfig, State, TlsFiles
 from simgrant.links.diameter.watchdog import WatchdogRules
 from simgrant.links.fetched import FetchRules
 from simgrant.links.gsup import Hlr, HlrConfig, HlrState
@@ -163,6 +164,7 @@ from simgrant.spec.version import FIRST, NEWEST
 from simgrant.telemetry.log import LineWriter, console_line
 from simgrant.telemetry.metrics import Metrics
 from simgrant.wire.diameter.base import Node
+from simgrant.wire.diameter.overload import Report
 from simgrant.wire.es2plus import Function
 from simgrant.wire.jwt import pull_keys
 from simgrant.wire.negotiate import Format
@@ -465,6 +467,23 @@ class DiameterWatch:
         """Count a request."""
         self._metrics.count_diameter(peer, result, seconds)
 
+    def overloaded(self, hss: str, whose: str, report: Report) -> None:
+        """Log what was reported."""
+        log = structlog.get_logger()
+        told = log.warning if report.percent and report.seconds else log.info
+        told(
+            "diameter_overload",
+            hss=hss,
+            host=whose,
+            scope=report.scope.name.lower(),
+            percent=report.percent,
+            seconds=report.seconds,
+        )
+
+    def spared(self, hss: str) -> None:
+        """Count a request that was not sent."""
+        self._metrics.count_diameter_spared(hss)
+
 
 _INTERFACES = {"swx": swx, "s6a": s6a, "cx": cx}
 
@@ -518,6 +537,10 @@ def open_diameter(
             raise StartRefused(f"diameter: {error.strerror or error}") from None
     peers = []
     for name, table in tables.items():
+        if table.transport == "sctp" and not sctp.is_there():
+            raise StartRefused(
+                f"diameter_peers.{name}: transport: this kernel has no SCTP (modprobe sctp)"
+            )
         address, port = diameter_settings.place(table)
         peers.append(
             PeerConfig(
@@ -525,6 +548,7 @@ def open_diameter(
                 host=table.host,
                 address=address,
                 port=port,
+                over=Over(table.transport),
                 priority=table.priority,
                 weight=table.weight,
                 tls=tls if table.tls else None,
@@ -547,7 +571,15 @@ def open_diameter(
         state_id=int(CLOCK.now()),
     )
     watch = DiameterWatch(metrics)
-    return DiameterNode(node, peers, watcher=watch, clock=CLOCK, handlers=handlers, events=events)
+    return DiameterNode(
+        node,
+        peers,
+        watcher=watch,
+        clock=CLOCK,
+        handlers=handlers,
+        events=events,
+        heeds_overload=settings.heeds_overload,
+    )
 
 
 def refuse_one_name(loaded: Loaded) -> None:
@@ -567,6 +599,7 @@ def _way(name: str, table: model.Hss | model.Aaa) -> RouteConfig:
         peers=table.peers,
         redirects_to=table.redirects_to,
         patience_s=table.patience_s,
+        message_priority=table.message_priority,
     )
 
 

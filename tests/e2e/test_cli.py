@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -1231,6 +1232,43 @@ def test_serve_makes_what_is_absent_when_asked(bare: Simgrant) -> None:
     device, settings = ports()
     bare.file("simgrant.toml", '[server]\nstate_dir = "state"\n')
     with started("serve", "--init", cwd=bare.directory, settings=settings) as running:
+        wait_until(lambda: listens(device), what="the server to listen")
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(timeout=30) == 0
+    assert bare.json("subscription", "list", "--json") == []
+
+
+def test_a_simulated_core_network_is_tried_as_its_page_says(bare: Simgrant) -> None:
+    """What it prints are settings from the first line to the last, requests included."""
+    device, settings = ports()
+    file = bare.directory / "udm.toml"
+    with file.open("w") as out:
+        played = subprocess.Popen(
+            [SIMGRANT, "sim", "udm", "--port", "0", "--oauth2"], cwd=bare.directory, stdout=out
+        )
+    try:
+        wait_until(lambda: "# a 5G core" in file.read_text(), what="the core to listen")
+        serve = ("--config", str(file), "serve", "--demo")
+        with started(*serve, cwd=bare.directory, settings=settings) as running:
+            wait_until(lambda: listens(device), what="the server to listen")
+            handset = [SIMGRANT, "sim", "handset", f"http://127.0.0.1:{device}/"]
+            done = subprocess.run(handset, capture_output=True, text=True, timeout=60)
+            assert done.returncode == 0, done.stdout + done.stderr
+            running.process.send_signal(signal.SIGINT)
+            assert running.process.wait(timeout=30) == 0
+    finally:
+        played.send_signal(signal.SIGINT)
+        assert played.wait(timeout=30) == 0
+    assert set(tomllib.loads(file.read_text())) == {"sbi", "nrf", "udm"}
+    assert "generate-av: 200" in file.read_text()
+
+
+def test_demonstration_subscriptions_are_for_an_empty_state(bare: Simgrant) -> None:
+    """Their keys are published: no server in service gets them by mistake."""
+    bare.file("simgrant.toml", '[server]\nstate_dir = "state"\n')
+    bare("keys", "init")
+    device, settings = ports()
+    with started("serve", "--demo", cwd=bare.directory, settings=settings) as running:
         wait_until(lambda: listens(device), what="the server to listen")
         running.process.send_signal(signal.SIGTERM)
         assert running.process.wait(timeout=30) == 0

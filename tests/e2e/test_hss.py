@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from simgrant.identities import Imsi, Msisdn
+from simgrant.links.diameter import sctp
 from simgrant.ports.network_events import Effect, NetworkEvent
 from simgrant.sim.hss.auc import Auc
 from simgrant.sim.hss.control import tell_changed, tell_ended
@@ -157,6 +158,23 @@ async def test_a_phone_gets_its_document_over_each_interface(
         assert vowifi_of(await late.full(node)) == ENABLED
         assert [(await hss.line())["resync"] for _ in range(2)] == [False, True]
         assert vowifi_of(await ours.fast(node)) == ENABLED
+        assert node.stop() == 0
+
+
+async def test_a_phone_gets_its_document_over_sctp_or_the_server_says_that_there_is_none(
+    site: Site,
+) -> None:
+    port, own = free_port(), {"diameter_peers.sim.transport": "sctp"}
+    if not sctp.is_there():
+        node = site.prepared(settings=settings(port, **own))
+        node.launch()
+        assert node.wait(30) == 2
+        assert "this kernel has no SCTP" in node.err.read_text()
+        return
+    async with played(site.directory, port, "--sctp") as hss, phone() as ours:
+        node = await start(site, port, **own)
+        assert vowifi_of(await ours.full(node)) == ENABLED
+        assert (await hss.line())["result"] == "2001 SUCCESS"
         assert node.stop() == 0
 
 

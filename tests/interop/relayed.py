@@ -37,6 +37,7 @@ from simgrant.sim.hss.faults import Fault, Plan
 from simgrant.sim.hss.server import HssServer
 from simgrant.sim.sims import DEMO_K, DEMO_OPC, demo_sims
 from simgrant.wire.diameter.base import Node, pull_result
+from simgrant.wire.diameter.overload import Report
 from simgrant.wire.diameter.swx import Command
 
 REALM = "epc.mnc001.mcc001.3gppnetwork.org"
@@ -70,6 +71,12 @@ class Diary:
         del seconds
         self.results.append((peer, result))
         self.news.set()
+
+    def overloaded(self, hss: str, whose: str, report: Report) -> None:
+        raise AssertionError(f"{hss}: {whose}: {report}")
+
+    def spared(self, hss: str) -> None:
+        raise AssertionError(hss)
 
 
 def self_signed(name: str) -> dict[str, bytes]:

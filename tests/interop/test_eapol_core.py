@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -20,6 +20,7 @@ from simgrant.eap.usim import SoftUsim
 from simgrant.sim.aaa.server import AaaServer
 from simgrant.sim.hss.auc import Auc
 from simgrant.sim.hss.server import HssServer
+from simgrant.sim.udm.server import Core
 from simgrant.wire import relay
 from tests.e2e.nodes import Site, ended
 from tests.e2e.phones import RELAY, VOWIFI, XML
@@ -39,7 +40,6 @@ SIM = THEIRS[0]
 KEYS = Milenage(SIM.k, SIM.opc)
 LEADING = {"AKA": "0", "AKA'": "6"}
 both_methods = pytest.mark.parametrize("method", ["AKA", "AKA'"])
-both_sources = pytest.mark.parametrize("source", ["hss", "aaa"])
 
 
 @dataclass
@@ -108,28 +108,53 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 @asynccontextmanager
 async def playing(source: str, method: str, site: Site) -> AsyncIterator[EntitlementServer]:
-    """Start an HSS or AAA server, and ours that asks it."""
-    prime = method != "AKA"
-    name = f"{source}.{REALM}"
-    core: HssServer = (
-        HssServer(Auc(THEIRS), host=name, realm=REALM)
-        if source == "hss"
-        else AaaServer(Auc(THEIRS), host=name, realm=REALM, prime=prime)
-    )
-    await core.up()
-    try:
-        settings: dict[str, object] = {
-            "diameter.origin_host": f"ecs-%d.{REALM}",
-            "diameter_peers.sim.host": name,
-            "diameter_peers.sim.address": f"127.0.0.1:{core.port}",
-            f"{source}.sim.realm": REALM,
-            f"{source}.sim.peers": ["sim"],
-            "auth.aka_prime": prime,
-        }
+    """Start an HSS, AAA server or UDM, and ours that asks it."""
+    async with CORES[source](method) as settings:
+        settings = {**settings, "auth.aka_prime": method != "AKA"}
         node = await asyncio.to_thread(lambda: site.node(settings=settings))
         yield EntitlementServer(node.url)
+
+
+@asynccontextmanager
+async def _diameter(server: HssServer, section: str) -> AsyncIterator[dict[str, object]]:
+    await server.up()
+    try:
+        yield {
+            "diameter.origin_host": f"ecs-%d.{REALM}",
+            "diameter_peers.sim.host": server.node.host,
+            "diameter_peers.sim.address": f"127.0.0.1:{server.port}",
+            f"{section}.sim.realm": REALM,
+            f"{section}.sim.peers": ["sim"],
+        }
+    finally:
+        await server.down()
+
+
+@asynccontextmanager
+async def _udm() -> AsyncIterator[dict[str, object]]:
+    core = Core(THEIRS)
+    await core.up()
+    try:
+        yield {"udm.sim.addresses": [core.instances[0].web.url]}
     finally:
         await core.down()
+
+
+def _hss(_: str) -> AbstractAsyncContextManager[dict[str, object]]:
+    return _diameter(HssServer(Auc(THEIRS), host=f"hss.{REALM}", realm=REALM), "hss")
+
+
+def _aaa(method: str) -> AbstractAsyncContextManager[dict[str, object]]:
+    prime = method != "AKA"
+    return _diameter(AaaServer(Auc(THEIRS), host=f"aaa.{REALM}", realm=REALM, prime=prime), "aaa")
+
+
+CORES: dict[str, Callable[[str], AbstractAsyncContextManager[dict[str, object]]]] = {
+    "hss": _hss,
+    "aaa": _aaa,
+    "udm": lambda _: _udm(),
+}
+each_source = pytest.mark.parametrize("source", CORES)
 
 
 async def run(home: EntitlementServer, usim: SoftUsim, method: str, *, flip: bool = False) -> bool:
@@ -143,7 +168,7 @@ async def run(home: EntitlementServer, usim: SoftUsim, method: str, *, flip: boo
     return (await asyncio.to_thread(authenticate)).success
 
 
-@both_sources
+@each_source
 @both_methods
 async def test_it_gets_in(site: Site, source: str, method: str) -> None:
     async with playing(source, method, site) as home:
@@ -151,7 +176,7 @@ async def test_it_gets_in(site: Site, source: str, method: str) -> None:
         assert home.statuses == [200, 200]
 
 
-@both_sources
+@each_source
 @both_methods
 async def test_a_sim_that_is_ahead_resynchronises(site: Site, source: str, method: str) -> None:
     async with playing(source, method, site) as home:
@@ -160,7 +185,7 @@ async def test_a_sim_that_is_ahead_resynchronises(site: Site, source: str, metho
         assert home.statuses == [200, 200, 200]
 
 
-@both_sources
+@each_source
 @both_methods
 async def test_a_sim_with_another_key_or_another_answer_does_not_get_in(
     site: Site, source: str, method: str

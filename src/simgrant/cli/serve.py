@@ -24,6 +24,14 @@ def serve(
         bool,
         typer.Option("--init", help="Make the key ring and the database first if absent."),
     ] = False,
+    demo: Annotated[
+        bool,
+        typer.Option(
+            "--demo",
+            help="And five demonstration subscriptions, whose keys are published, where there is "
+            "neither yet.",
+        ),
+    ] = False,
 ) -> None:
     """Run the entitlement server until SIGTERM or Ctrl-C.
 
@@ -33,14 +41,14 @@ def serve(
     from simgrant import serving
 
     loaded = settings(ctx)
-    if init:
-        make_state(loaded)
-    elif is_newcomer(ctx.find_object(Globals), loaded):
+    if is_newcomer(ctx.find_object(Globals), loaded) or (demo and has_nothing(loaded)):
         make_state(loaded)
         count = run(add_demo(loaded))
         note(f"{loaded.state_dir} made: key ring, database, {count} demonstration subscriptions")
+    elif init or demo:
+        make_state(loaded)
     said = ctx.find_object(Globals)
-    has_demo = (said is None or said.file is None) and _has_demo(loaded)
+    has_demo = (demo or said is None or said.file is None) and _has_demo(loaded)
 
     def announce(device: str, management: str) -> None:
         _greet(loaded, device, management, has_demo=has_demo)
@@ -51,8 +59,11 @@ def serve(
 
 def is_newcomer(said: Globals | None, loaded: Loaded) -> bool:
     """Say whether nothing was configured and nothing was ever made here."""
-    if said is not None and said.file is not None:
-        return False
+    return (said is None or said.file is None) and has_nothing(loaded)
+
+
+def has_nothing(loaded: Loaded) -> bool:
+    """Say whether there is neither a database in a file nor a key ring."""
     path = sqlite_file(loaded)
     return path is not None and not path.exists() and not loaded.key_file.exists()
 

@@ -88,6 +88,8 @@ def _peer_problems(where: str, peer: DiameterPeer) -> Iterator[str]:
         yield f"{where}.host: must be set"
     elif not is_identity(peer.host):
         yield f"{where}.host: {peer.host!r} is no name of a node"
+    if peer.tls and peer.transport == "sctp":
+        yield f"{where}.tls: there is no TLS over sctp; protect it by other means, or take tcp"
     try:
         place(peer)
     except ValueError as error:
@@ -120,6 +122,8 @@ def way_problems(where: str, hss: Hss | Aaa, peers: Mapping[str, DiameterPeer]) 
     )
     if not 0.05 <= hss.patience_s <= 29:
         yield f"{where}.patience_s: {hss.patience_s} is not within 0.05 to 29"
+    if hss.message_priority is not None and not 0 <= hss.message_priority <= 15:
+        yield f"{where}.message_priority: {hss.message_priority} is not within 0 to 15"
 
 
 def _interface_problems(where: str, hss: Hss) -> Iterator[str]:

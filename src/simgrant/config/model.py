@@ -191,6 +191,9 @@ class Diameter(Section, frozen=True):
     watchdog_s: float = 30.0
     """Seconds without a word after which a peer is asked whether it is there (Tw of RFC 3539); more
     or less by two."""
+    heeds_overload: bool = True
+    """Whether HSSs and AAA servers that report an overload (RFC 7683) are sent as many requests
+    less as they say, and are told that they would be."""
     ca_file: str = ""
     """PEM file of the authorities that certificates of peers are from; empty = the system's."""
     certificate: str = ""
@@ -207,6 +210,8 @@ class DiameterPeer(Section, frozen=True):
     """Its name, Origin-Host; with `tls` also the name in its certificate. Must be set."""
     address: str = ""
     """Where it listens, such as `10.0.0.1:3868`; empty = at `host`, port 3868, with `tls` 5658."""
+    transport: Literal["tcp", "sctp"] = "tcp"
+    """What it is connected to over. SCTP is in clear, and there where the kernel has it."""
     tls: bool = False
     """Whether the connection is TLS 1.3, from its first byte on."""
     priority: int = 1
@@ -239,9 +244,12 @@ class Hss(Section, frozen=True):
     server_name: str = ""
     """Over `cx`: the SIP URI that we say we are, such as `sip:ecs.example.com`. An HSS may note it
     for the subscriber as his S-CSCF. Must be set there."""
-    patience_s: float = 1.0
+    patience_s: float = 0.3
     """Seconds without an answer after which the request is sent to another peer, if there is
     one."""
+    message_priority: int | None = None
+    """What requests say of how urgent they are (DRMP, RFC 7944), from 0, the most urgent, to 15;
+    without it they say nothing."""
     redirects_to: tuple[str, ...] = ()
     """The `[diameter_peers.NAME]` that its peers may redirect requests to (3006), besides each
     other: HSSs behind an SLF."""
@@ -286,9 +294,12 @@ class Aaa(Section, frozen=True):
     host: str = ""
     """Its name, for first requests; empty = whoever serves the realm. A conversation goes on with
     whoever answered first."""
-    patience_s: float = 1.0
+    patience_s: float = 0.3
     """Seconds without an answer after which the request is sent by another peer, if there is
     one."""
+    message_priority: int | None = None
+    """What requests say of how urgent they are (DRMP, RFC 7944), from 0, the most urgent, to 15;
+    without it they say nothing."""
     redirects_to: tuple[str, ...] = ()
     """The `[diameter_peers.NAME]` that its peers may redirect requests to (3006), besides each
     other."""
@@ -318,7 +329,7 @@ class Nrf(Section, frozen=True):
     addresses: tuple[str, ...] = ()
     """Its API root, such as `https://nrf.5gc.mnc001.mcc001.3gppnetwork.org`, the first of several
     before the others. Must be set."""
-    patience_s: float = 1.0
+    patience_s: float = 0.3
     """Seconds without an answer after which the next address is asked."""
 
 
@@ -333,7 +344,7 @@ class Producer(Section, frozen=True):
     no addresses."""
     oauth2: bool = False
     """Whether each request has a token of the NRF's."""
-    patience_s: float = 1.0
+    patience_s: float = 0.3
     """Seconds without an answer after which the request is sent to another instance, if there is
     one."""
     window: int = 500

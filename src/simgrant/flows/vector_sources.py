@@ -19,10 +19,7 @@ from simgrant.errors import EcsError, PeerUnavailable, UnknownIdentity
 from simgrant.flows.hedged import Asking, Outcome, cannot, hedged
 from simgrant.nouns import Word, named_noun
 from simgrant.ports.clock import Clock
-from simgrant.ports.vectors import VectorRequest, Vectors
-
-NOT_ASKED = frozenset({"circuit_open", "source_full"})
-"""Reasons of sources that were passed over without a request."""
+from simgrant.ports.vectors import NOT_ASKED, VectorRequest, Vectors
 
 _LAST_WORDS_S: Final = 0.05
 _MOST_GIVERS: Final = 10_000

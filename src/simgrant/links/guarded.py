@@ -16,7 +16,7 @@ from simgrant.errors import EcsError, PeerMisbehaved, PeerTimeout, PeerUnavailab
 from simgrant.links.retry import Breaker, RetryRules
 from simgrant.nouns import Word, named_noun
 from simgrant.ports.clock import Clock
-from simgrant.ports.vectors import VectorRequest, Vectors
+from simgrant.ports.vectors import SPARED, VectorRequest, Vectors
 
 _GRACE_S: Final = 0.02
 """Sources keep deadlines themselves, and their errors say more than ours would."""
@@ -128,6 +128,10 @@ class Guarded:
             self._failed(Result.TIMEOUT, error, now)
             raise
         except PeerUnavailable as error:
+            if error.reason in SPARED:
+                # To leave it alone altogether would be more than it asked for.
+                self._answered(Result.NOT_ASKED, now)
+                raise
             self._failed(Result.UNAVAILABLE, error, now)
             raise
         except PeerMisbehaved:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from simgrant.sim.sims import Sim, demo_sims, following, load_sims
+from simgrant.sim.transcript import console
 
 _MOST_SIMS: Final = 1_000_000
 
@@ -97,6 +98,11 @@ def until_ended() -> asyncio.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     return ended
+
+
+def write_remark(text: str) -> None:
+    """Write what happened as a remark, since what is written before it are settings."""
+    console().print(f"# {text}", markup=False, soft_wrap=True)
 
 
 def write_line(content: dict[str, Any]) -> None:

@@ -27,10 +27,12 @@ from h2.events import (
     WindowUpdated,
 )
 from h2.exceptions import ProtocolError
+from hyperframe.frame import GoAwayFrame
 
 from simgrant.nouns import noun
 
 _MOST_BODY: Final = 64 * 1024
+_MOST_STREAMS: Final = (1 << 31) - 1
 _PREFACE: Final = b"PRI * HTTP/2.0"
 
 
@@ -43,6 +45,8 @@ class Break(StrEnum):
     """The connection is broken."""
     GOAWAY = "goaway"
     """The connection is ended in order, before the request is looked at (HTTP/2)."""
+    DRAIN = "drain"
+    """The answer comes, and the connection is to end after what is under way (HTTP/2)."""
     RESET_STREAM = "reset-stream"
     """The request is reset, and the connection goes on (HTTP/2)."""
     REFUSE_STREAM = "refuse-stream"
@@ -91,15 +95,21 @@ class WebServer:
         self.is_down = True
         """It listens to nobody."""
         self.port = 0
+        self.deaf = False
+        """What comes is thrown away: connections stay, and nobody is there (a machine hangs)."""
         self.connections = 0
         """Connections that were made in all."""
 
     async def up(self) -> None:
         """Listen, on the same port as before."""
         self.is_down = False
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: _Connection(self, self._tls), "127.0.0.1", self.port
-        )
+        try:
+            self._server = await asyncio.get_running_loop().create_server(
+                lambda: _Connection(self, self._tls), "127.0.0.1", self.port
+            )
+        except OSError:
+            self.is_down = True
+            raise
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def down(self) -> None:
@@ -120,11 +130,6 @@ class WebServer:
     def url(self) -> str:
         """The server's address."""
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
-
-    @property
-    def is_up(self) -> bool:
-        """Whether it listens."""
-        return not self.is_down
 
     def answer(self, request: Request) -> Answer | Awaitable[Answer]:
         """Return what is to be answered."""
@@ -166,6 +171,8 @@ class _Connection(asyncio.Protocol):
         self._handshake = asyncio.get_running_loop().create_task(self._begin(self._tls))
 
     def data_received(self, data: bytes) -> None:
+        if self._server.deaf:
+            return
         if self._speaker is not None:
             self._speaker.receive(data)
             return
@@ -219,6 +226,8 @@ class _Http2:
         self._unsent: dict[int, bytes] = {}
         """Of bodies what waits until the client takes more."""
         self._waiting: dict[int, asyncio.Task[None]] = {}
+        self._last = _MOST_STREAMS
+        """The last request that is answered."""
         self._h2.initiate_connection()
         self._flush()
 
@@ -226,6 +235,8 @@ class _Http2:
         try:
             for event in self._h2.receive_data(data):
                 match event:
+                    case RequestReceived(stream_id=int(stream)) if stream > self._last:
+                        pass
                     case RequestReceived(stream_id=int(stream), headers=headers):
                         self._requests[stream] = (
                             {str(name): str(value) for name, value in headers or ()},
@@ -237,7 +248,8 @@ class _Http2:
                         if event.flow_controlled_length:
                             self._h2.acknowledge_received_data(event.flow_controlled_length, stream)
                     case StreamEnded(stream_id=int(stream)):
-                        self._complete(stream, *self._requests.pop(stream))
+                        if stream in self._requests:
+                            self._complete(stream, *self._requests.pop(stream))
                     case StreamReset(stream_id=int(stream)):
                         self._forget(stream)
                     case WindowUpdated() | RemoteSettingsChanged():
@@ -302,6 +314,15 @@ class _Http2:
                     return
                 self._unsent[stream] = answer.body
                 self._send_body(stream)
+                if answer.fault is Break.DRAIN:
+                    self._say_good_bye()
+
+    def _say_good_bye(self) -> None:
+        """Tell the client to go, which it does once everything is answered (RFC 9113 §6.8)."""
+        self._flush()
+        self._last = self._h2.highest_inbound_stream_id
+        # h2 sends one only to end a connection itself.
+        self._transport.write(GoAwayFrame(last_stream_id=self._last).serialize())
 
     def _send_body(self, stream: int) -> None:
         """Send as much of a body as the client takes now."""
@@ -371,7 +392,7 @@ class _Http1:
         match answer.fault:
             case Break.SILENT:
                 pass
-            case None | Break.HALF:
+            case None | Break.HALF | Break.DRAIN:
                 lines = [f"HTTP/1.1 {answer.status} -"]
                 lines += [f"{name}: {value}" for name, value in answer.headers]
                 lines += [f"content-length: {len(answer.body)}", "", ""]

@@ -169,6 +169,14 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._diameter_spared = _Children(
+            Counter(
+                "simgrant_diameter_spared_total",
+                "Requests that were not sent since an HSS or AAA server reported an overload.",
+                ("hss",),
+                registry=registry,
+            )
+        )
         self._network_events = _Children(
             Counter(
                 "simgrant_network_events_total",
@@ -321,6 +329,10 @@ class Metrics:
         """Show the state that a Diameter peer is in, out of all there are."""
         for each in states:
             self._diameter_peers[peer, each].set(each == state)
+
+    def count_diameter_spared(self, hss: str) -> None:
+        """Count a request that was not sent, to spare an HSS."""
+        self._diameter_spared[hss,].inc()
 
     def count_network_event(self, event: str, result: str) -> None:
         """Count what a core network told, or that it was acted upon."""

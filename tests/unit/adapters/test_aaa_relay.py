@@ -18,13 +18,14 @@ from simgrant.eap.milenage import Milenage
 from simgrant.eap.packet import Variant
 from simgrant.eap.peer import AndroidPeer, Reply
 from simgrant.eap.usim import SoftUsim
-from simgrant.errors import AuthenticationRejected, PeerMisbehaved, Unauthenticated
+from simgrant.errors import AuthenticationRejected, PeerMisbehaved, PeerUnavailable, Unauthenticated
 from simgrant.ports.eap_servers import EapServer, Relayed
 from simgrant.sim.aaa.faults import Fault, Plan
 from simgrant.sim.aaa.server import AaaServer
 from simgrant.sim.hss.auc import Auc
 from simgrant.sim.sims import demo_sims
 from simgrant.wire.diameter.eap import APPLICATIONS, Command
+from simgrant.wire.diameter.overload import Report, Scope
 from tests.unit.links.diameter.world import REALM, World, world
 
 SIM = demo_sims()[0]
@@ -98,6 +99,19 @@ async def test_a_sim_that_is_never_in_step_is_refused_without_another_question()
         with pytest.raises(AuthenticationRejected, match="resync_twice"):
             await relay(made).answer(again.held, SIM.imsi, reply(again, farther), deadline=deadline)
         assert len(aaa.heard) == heard
+
+
+async def test_a_server_with_too_much_is_spared_who_begins_and_not_who_goes_on() -> None:
+    async with world(server()) as made:
+        deadline, aaa = made.clock.monotonic() + 10, relay(made)
+        first = await aaa.begin(SIM.nai(), deadline=deadline)
+        key = (APPLICATIONS["swm"], Scope.HOST, f"hss0.{REALM}")
+        made.route.overloads.take(key, Report(1, Scope.HOST, 100, 60), made.clock.monotonic())
+        with pytest.raises(PeerUnavailable) as raised:
+            await aaa.begin(SIM.nai(), deadline=deadline)
+        assert raised.value.reason == "diameter_overloaded"
+        said = await aaa.answer(first.held, SIM.imsi, reply(first, phone()), deadline=deadline)
+        assert said is None
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from simgrant.config.diameter import origin_host, origin_realm, place
 from simgrant.config.load import Loaded, load
 from simgrant.config.model import Diameter, DiameterPeer
 from simgrant.errors import StartRefused
+from simgrant.links.diameter import sctp
 from simgrant.telemetry.metrics import Metrics
 
 US = '[diameter]\norigin_host = "ecs-%d.example.com"\n'
@@ -81,6 +82,22 @@ async def test_each_worker_has_a_name_of_its_own(tmp_path: Path) -> None:
     compose.refuse_one_name(loaded)
 
 
+async def test_sctp_is_taken_where_the_kernel_has_it_and_refused_at_start_where_not(
+    tmp_path: Path,
+) -> None:
+    loaded = read(tmp_path, WHOLE.replace(PEER, PEER + 'transport = "sctp"\n'))
+    if sctp.is_there():
+        assert compose.open_diameter(loaded, metrics()) is not None
+        return
+    with pytest.raises(StartRefused) as raised:
+        compose.open_diameter(loaded, metrics())
+    assert "diameter_peers.dra: transport: this kernel has no SCTP" in str(raised.value)
+    file = str(tmp_path / "simgrant.toml")
+    ran = CliRunner().invoke(app, ["--config", file, "check-config", "--offline"])
+    assert ran.exit_code == 2
+    assert "this kernel has no SCTP" in " ".join(ran.output.split())
+
+
 def test_the_realm_is_what_follows_the_first_dot_unless_it_is_said() -> None:
     ours = Diameter(origin_host="ecs.epc.example.com")
     assert origin_realm(ours) == "epc.example.com"
@@ -115,6 +132,11 @@ def test_a_peer_is_where_its_address_says(settings: dict[str, Any], found: tuple
         (US + 'origin_realm = "a b"\n' + PEER + HSS, "diameter.origin_realm: 'a b' is no name"),
         (US + HSS, "hss.home.peers: there is no [diameter_peers.dra]"),
         (US + PEER + '[hss.home]\nrealm = "r"\n', "hss.home.peers: must be set"),
+        (
+            WHOLE.replace(PEER, PEER + 'transport = "sctp"\ntls = true\n'),
+            "diameter_peers.dra.tls: there is no TLS over sctp",
+        ),
+        (WHOLE + "message_priority = 16\n", "hss.home.message_priority: 16 is not within 0 to 15"),
         (WHOLE + 'redirects_to = ["x"]\n', "hss.home.redirects_to: there is no [diameter_peers.x]"),
         (US + PEER + '[hss.home]\npeers = ["dra"]\n', "hss.home.realm: must be set"),
         (WHOLE + 'host = "a b"\n', "hss.home.host: 'a b' is no name"),

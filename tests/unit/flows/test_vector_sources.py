@@ -315,3 +315,16 @@ async def test_where_the_giver_is_away_a_resynchronisation_goes_on_in_the_order(
     world.a.fails, world.b.fails = None, AWAY
     again = replace(REQUEST, resync=Resync(given.rand, bytes(14)))
     assert (await sources.fetch(again, deadline=1003.0, trail=Trail("r"))).xres == b"aaaa"
+
+
+async def test_a_source_that_asked_to_be_spared_works_and_the_next_is_asked_for_free() -> None:
+    world = World(budget=RetryBudget(RetryRules(reserve=0, share=0.0)))
+    sources = world.opened(failures=2)
+    spared = PeerUnavailable("diameter_overloaded", for_operator="aaaa", retry_after=30)
+    world.a.fails = spared
+    for _ in range(5):
+        assert await ask(sources) == "bbbb"
+    assert world.results[:2] == [("aaaa", Result.NOT_ASKED), ("bbbb", Result.VECTOR)]
+    assert all(state is SourceState.OKAY for _, state, _ in world.states)
+    world.b.fails = world.c.fails = spared
+    assert (await refused(sources)).retry_after == 30

@@ -16,6 +16,7 @@ from simgrant.config.load import load
 from simgrant.eap.milenage import Milenage
 from simgrant.eap.usim import SoftUsim, UsimSuccess, UsimSyncFailure
 from simgrant.errors import PeerUnavailable
+from simgrant.links.diameter import sctp
 from simgrant.links.diameter.peer import State
 from simgrant.sim.hss.auc import Auc
 from simgrant.sim.hss.command import Interface, settings_for
@@ -154,3 +155,14 @@ def test_ready_vectors_come_in_turn_and_a_resynchronisation_gets_its_own() -> No
     assert isinstance(refused, UsimSyncFailure)
     fresh = auc.item(replace(wanted, resync=one.rand + refused.auts))
     assert isinstance(usim.authenticate(fresh.rand, fresh.autn), UsimSuccess)
+
+
+def test_over_sctp_it_plays_where_the_kernel_has_it_and_says_where_not() -> None:
+    if sctp.is_there():
+        assert 'transport = "sctp"' in settings_for(
+            Interface.SWX, host="hss", realm="r", address="a:1", tls=False, over_sctp=True
+        )
+        return
+    ran = CliRunner().invoke(app, ["sim", "hss", "--port", "0", "--sctp"])
+    assert ran.exit_code == 2
+    assert "Protocol not supported" in ran.output

@@ -19,7 +19,10 @@ from simgrant.eap.milenage import Milenage
 from simgrant.eap.usim import SoftUsim, UsimSuccess
 from simgrant.sim.udm.server import Core
 from simgrant.sim.udm.subscribers import Place
+from simgrant.sim.udm.vectors import kausf, xres_star
 from simgrant.sim.web import Answer, Request
+from simgrant.wire.diameter import vectors as hss_vectors
+from simgrant.wire.sbi import subscriber
 from simgrant.wire.sbi.headers import pull_loads, push_max_rsp_time, push_timestamp
 from simgrant.wire.sbi.ueau import Asked, Brought, Operation, path, pull, push
 from tests import openapi
@@ -156,6 +159,43 @@ async def test_a_network_of_5g_aka_gives_an_ausf_vectors_for_that() -> None:
     assert bytes.fromhex(vector["autn"])[6] & SEPARATED
 
 
+async def test_what_follows_a_resynchronisation_is_newer_and_newer(world: CoreWorld) -> None:
+    vector = await vector_of(world, *QUESTIONS[0])
+    auts = make_auts(Milenage(K, OPC), vector.rand, sqn=0x20000000)
+    again = {"rand": vector.rand.hex(), "auts": auts.hex()}
+    body = {**EAP_AKA, "numOfRequestedVectors": 3, "resynchronizationInfo": again}
+    told = await world.ask(AV.format("eap-aka"), body)
+    usim = SoftUsim(Milenage(K, OPC), taken=(0x20000000,))
+    for each in told.content["hssAuthenticationVectors"]:
+        answer = usim.authenticate(bytes.fromhex(each["rand"]), bytes.fromhex(each["autn"]))
+        assert isinstance(answer, UsimSuccess)
+
+
+def made(
+    *, rand: bytes = b"", autn: bytes = b"", xres: bytes = b"", ck: bytes, ik: bytes
+) -> hss_vectors.Brought:
+    return hss_vectors.Brought("", "", rand, autn, xres, ck, ik)
+
+
+def test_the_keys_of_5g_aka_are_those_of_others() -> None:
+    """XRES* and KAUSF as two programs print them that are not ours (TS 33.501 §A.2, §A.4)."""
+    item = made(
+        rand=bytes.fromhex("00112233445566778899aabbccddeeff"),
+        xres=bytes.fromhex("700eb2300b2c4799"),
+        ck=bytes.fromhex("b379874b3d183d2a21291d439e7761e1"),
+        ik=bytes.fromhex("f4706f66629cf7ddf881d80025bf1255"),
+    )
+    assert xres_star(item, NETWORK).hex() == "31b6d938a5290ccc65bc829f9820a8d9"
+    item = made(
+        autn=bytes.fromhex("0304050607f7") + bytes(10),
+        ck=bytes.fromhex("0102030405060708090a0b0c0d0e0f00"),
+        ik=bytes.fromhex("02030405060708090a0b0c0d0e0f0001"),
+    )
+    assert kausf(item, NETWORK).hex() == (
+        "20de4eb2b75c8dac301ad52773e2e37bd7b4b0c2fdb1c3751b98dd0df846aed5"
+    )
+
+
 async def test_a_udm_of_gba_answers_too(world: CoreWorld) -> None:
     target = f"/nudm-ueau/v1/{SUPI}/gba-security-information/generate-av"
     told = await world.ask(target, {"authType": "DIGEST_AKAV1_MD5"})
@@ -179,6 +219,18 @@ async def test_a_udm_tells_a_number_and_where_a_phone_is(world: CoreWorld) -> No
     names = "registration-dataset-names=AMF_3GPP,SMSF_3GPP"
     told = await world.ask(f"/nudm-uecm/v1/{SUPI}/registrations?{names}")
     assert told.content["amf3Gpp"]["guami"]["plmnId"] == {"mcc": "208", "mnc": "011"}
+
+
+async def test_what_it_tells_is_what_is_read(world: CoreWorld) -> None:
+    assert SIM.msisdn
+    told = await world.ask(subscriber.number_path(IMSI))
+    assert subscriber.pull_number(told.body) == SIM.msisdn.digits
+    world.core.subscribers.places[IMSI] = Place.pull("208-01", since=1_800_000_000.0)
+    told = await world.ask(subscriber.place_path(IMSI))
+    assert subscriber.pull_network(told.body) == "20801"
+    world.core.subscribers.places[IMSI] = Place.pull("208-01", purged=True)
+    told = await world.ask(subscriber.place_path(IMSI))
+    assert subscriber.pull_network(told.body) == ""
 
 
 async def test_a_sim_without_a_number_has_none() -> None:

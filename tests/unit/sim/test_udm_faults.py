@@ -30,6 +30,7 @@ from tests.unit.sim.core_world import (
     IMSI,
     NETWORK,
     OPC,
+    SIM,
     SUPI,
     US,
     CoreWorld,
@@ -39,6 +40,7 @@ from tests.unit.sim.core_world import (
 )
 
 AV = f"/nudm-ueau/v1/{SUPI}/hss-security-information/eap-aka/generate-av"
+GBA = f"/nhss-gba-ueau/v1/{SUPI}/security-information/generate-auth-data"
 EAP_AKA = {"hssAuthType": "EAP_AKA", "numOfRequestedVectors": 1}
 AUTH_DATA = f"/nudm-ueau/v1/{SUPI}/security-information/generate-auth-data"
 AUSF = {"servingNetworkName": NETWORK, "ausfInstanceId": US}
@@ -67,8 +69,20 @@ async def test_connections_break(world: CoreWorld, fault: Fault) -> None:
 @pytest.mark.parametrize("fault", [Fault.GOAWAY, Fault.REFUSE_STREAM])
 async def test_what_was_not_looked_at_is_sent_again(world: CoreWorld, fault: Fault) -> None:
     world.core.plan = Plan(fault=fault, times=1)
-    assert (await vector(world)).status == 200
+    told = await vector(world)
     assert [each.status for each in world.core.seen] == [0, 200]
+    # It is the first one: none was made for the question that was not looked at.
+    (first,) = told.content["hssAuthenticationVectors"]
+    concealed = int(first["autn"][:12], 16)
+    ak = Milenage(K, OPC).f2345(bytes.fromhex(first["rand"])).ak
+    assert concealed ^ int.from_bytes(ak, "big") == SIM.sqn + 32
+
+
+async def test_it_restarts_in_order(world: CoreWorld) -> None:
+    world.core.plan = Plan(fault=Fault.DRAIN, times=1)
+    assert [(await vector(world)).status for _ in range(2)] == [200, 200]
+    assert [each.status for each in world.core.seen] == [200, 200]
+    assert world.core.instances[0].web.connections == 2
 
 
 @pytest.mark.parametrize(
@@ -148,6 +162,7 @@ async def test_its_vectors_are_spoilt(world: CoreWorld) -> None:
     assert (one["avType"], told["authType"]) == ("EPS_AKA", "EAP_TLS")
     one, told = await spoilt(world, Fault.OTHER_USER)
     assert told["supi"] != SUPI
+    assert (await world.ask(GBA, {})).content["impi"] != IMSI
     one, told = await spoilt(world, Fault.NO_SEPARATION)
     assert bytes.fromhex(told["authenticationVector"]["autn"])[6] & 0x80 == 0
     one, told = await spoilt(world, Fault.WRONG_VECTOR)
@@ -162,6 +177,9 @@ async def test_what_it_tells_of_subscribers_is_spoilt(world: CoreWorld) -> None:
     told = await world.ask(f"/nudm-sdm/v2/{SUPI}/id-translation-result")
     assert told.content["supi"] != SUPI
     assert (await world.ask(AMF)).content["supi"] != SUPI
+    world.core.plan = Plan(fault=Fault.OTHER_KIND)
+    told = await world.ask(f"/nudm-sdm/v2/{SUPI}/id-translation-result")
+    assert told.content["gpsi"].startswith("extid-")
     world.core.plan = Plan(fault=Fault.NO_KEYS)
     assert "guami" not in (await world.ask(AMF, described=False)).content
 
@@ -250,6 +268,12 @@ async def test_instances_change(levers: Levers) -> None:
         await vector(levers.world, instance=1)
     await levers.pull("PUT", "/instances/1", {"up": True})
     assert (await vector(levers.world, instance=1)).status == 200
+    told = await levers.pull("PUT", "/instances/1", {"deaf": True})
+    assert (told["up"], told["deaf"]) == (True, True)
+    asking = asyncio.create_task(vector(levers.world, instance=1))
+    assert (await vector(levers.world)).status == 200
+    assert not asking.done()
+    asking.cancel()
     assert [each["up"] for each in await levers.pull("GET", "/instances")] == [True, True]
 
 
@@ -257,6 +281,9 @@ async def test_places_and_keys_change(levers: Levers) -> None:
     places = levers.world.core.subscribers.places
     assert await levers.pull("PUT", f"/places/{IMSI}", {"network": "208-01"}) is None
     assert places == {IMSI: Place(mcc="208", mnc="01")}
+    content = {"network": "208-01", "since": 1.5, "purged": True}
+    assert await levers.pull("PUT", f"/places/{IMSI}", content) is None
+    assert places == {IMSI: Place(mcc="208", mnc="01", since=1.5, purged=True)}
     assert await levers.pull("PUT", f"/places/{IMSI}", {"network": ""}) is None
     assert places == {IMSI: None}
     assert await levers.pull("POST", "/nrf/new-key", {}) is None

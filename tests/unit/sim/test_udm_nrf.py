@@ -9,7 +9,14 @@ import pytest
 
 from simgrant.sim.udm.faults import Fault, Plan
 from simgrant.sim.udm.nrf import Granted
-from simgrant.wire.sbi.nrf import Instance, pull_instances
+from simgrant.wire.sbi.nrf import (
+    DISCOVERY_PATH,
+    TOKEN_PATH,
+    Instance,
+    discovery_query,
+    pull_instances,
+    token_form,
+)
 from tests.unit.sim.core_world import SUPI, US, CoreWorld, Told, core_world
 
 AV = f"/nudm-ueau/v1/{SUPI}/hss-security-information/eap-aka/generate-av"
@@ -71,6 +78,15 @@ async def test_instances_are_found_with_all_that_says_who_is_asked(world: CoreWo
     )
 
 
+async def test_what_a_server_asks_is_what_is_described(world: CoreWorld) -> None:
+    query = discovery_query(target="UDM", requester="AUSF", service="nudm-ueau")
+    told = await world.ask_nrf("GET", f"{DISCOVERY_PATH}?{query}")
+    assert len(found(told)) == 3
+    form = token_form(instance=US, own="AUSF", target="UDM", scope="nudm-ueau")
+    told = await world.ask_nrf("POST", TOKEN_PATH, form)
+    assert (await with_token(world, told.content["access_token"])).status == 200
+
+
 async def test_only_who_is_meant_is_found(world: CoreWorld) -> None:
     first, second, third = world.core.instances
     second.ranges = (("001010000000002", "001010000000003"),)
@@ -79,6 +95,8 @@ async def test_only_who_is_meant_is_found(world: CoreWorld) -> None:
     assert [each.id for each in found(told)] == [ids[0], ids[2]]
     told = await world.search(supi="imsi-001010000000003")
     assert [each.id for each in found(told)] == ids
+    told = await world.search(supi="imsi-001010000000004")
+    assert [each.id for each in found(told)] == [ids[0], ids[2]]
     told = await world.search(target_nf_instance_id=ids[1])
     assert [each.id for each in found(told)] == [ids[1]]
     told = await world.search(target_nf_type="HSS")
@@ -239,11 +257,14 @@ async def test_who_is_not_registered_gets_no_token() -> None:
 async def test_an_nrf_misbehaves_for_itself(world: CoreWorld) -> None:
     world.core.nrf.plan = Plan(fault=Fault.NOBODY, times=1)
     assert found(await world.search()) == ()
+    world.core.misbehave(Plan(fault=Fault.NOBODY, times=1))
+    assert found(await world.search()) == ()
     world.core.nrf.plan = Plan(fault=Fault.BUSY, times=1)
     told = await world.search()
     assert (told.status, told.cause, told.headers["retry-after"]) == (503, "NF_CONGESTION", "1")
     assert len(found(await world.search())) == 3
     assert [(each.service, each.operation, each.status) for each in world.core.seen] == [
+        ("nnrf-disc", "nf-instances", 200),
         ("nnrf-disc", "nf-instances", 200),
         ("nnrf-disc", "nf-instances", 503),
         ("nnrf-disc", "nf-instances", 200),

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import uvloop
 from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import RequestError
+from pyreqwest.exceptions import RequestError, RequestTimeoutError
 
 from simgrant.sim.smdp.certificates import Certificates
 from simgrant.sim.web import Answer, Break, Request, WebServer
@@ -60,13 +60,19 @@ class Peer:
         self.asked = asyncio.Event()
         self.let_go = asyncio.Event()
         self.let_go.set()
+        self.forgotten = asyncio.Event()
         self.web = WebServer(self._answer, None)
 
     async def _answer(self, request: Request) -> Answer:
         self.seen.append(request)
         self.asked.set()
         answer = self.answer
-        await self.let_go.wait()
+        try:
+            if answer.fault is not Break.DRAIN:
+                await self.let_go.wait()
+        except asyncio.CancelledError:
+            self.forgotten.set()
+            raise
         return answer
 
 
@@ -100,7 +106,8 @@ async def test_http2_is_known_however_slowly_it_begins(peer: Peer) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", peer.web.port)
     for piece in (b"P", b"RI * HTTP/2", b".0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\4" + bytes(5)):
         writer.write(piece)
-        await writer.drain()
+        for _ in range(5):
+            await asyncio.sleep(0)  # It is read before the next is there.
     # The answer is settings, and in HTTP/1.1 it were a text.
     assert (await reader.readexactly(9))[3] == 4
     writer.close()
@@ -115,7 +122,7 @@ async def test_long_answers_wait_until_the_client_takes_more(peer: Peer, client:
     assert sorted(each.body for each in peer.seen) == [f"/{n}".encode() for n in range(10)]
 
 
-@pytest.mark.parametrize("fault", [each for each in Break if each is not Break.SILENT])
+@pytest.mark.parametrize("fault", sorted(set(Break) - {Break.SILENT, Break.DRAIN}))
 async def test_what_is_broken_is_broken(peer: Peer, client: Client, fault: Break) -> None:
     peer.answer = Answer(body=b"heard" * 9, fault=fault)
     with pytest.raises(RequestError):
@@ -128,9 +135,35 @@ async def test_what_is_broken_is_broken(peer: Peer, client: Client, fault: Break
 
 async def test_who_waits_no_more_is_forgotten(peer: Peer, client: Client) -> None:
     peer.let_go.clear()
-    asking = asyncio.create_task(body_of(client, peer))
-    await peer.asked.wait()
-    asking.cancel()
+    with pytest.raises(RequestTimeoutError):
+        await client.get(peer.web.url).timeout(timedelta(seconds=0.2)).build().send()
+    await peer.forgotten.wait()
     peer.let_go.set()
     assert await body_of(client, peer) == b"heard"
     assert peer.web.connections == 1
+
+
+async def test_where_a_port_is_taken_nobody_is_up(peer: Peer) -> None:
+    second = WebServer(lambda _: Answer(), None)
+    second.port = peer.web.port
+    with pytest.raises(OSError, match="in use"):
+        await second.up()
+    assert not peer.web.is_down
+    assert second.is_down
+
+
+async def test_a_connection_is_drained_and_nothing_is_lost(peer: Peer, client: Client) -> None:
+    assert await body_of(client, peer) == b"heard"  # There is a connection.
+    peer.let_go.clear()
+    under_way = [asyncio.create_task(body_of(client, peer, f"/{n}")) for n in range(10)]
+    while len(peer.seen) < 11:
+        peer.asked.clear()
+        await peer.asked.wait()
+    peer.answer = Answer(body=b"good-bye", fault=Break.DRAIN)
+    assert await body_of(client, peer, "/last") == b"good-bye"
+    peer.answer = Answer(body=b"heard")
+    peer.let_go.set()
+    assert await asyncio.gather(*under_way) == [b"heard"] * 10
+    assert peer.web.connections == 1
+    assert await body_of(client, peer) == b"heard"
+    assert peer.web.connections == 2

@@ -252,6 +252,7 @@ class AaaRelay:
             push_request(asked, self._fixed),
             deadline=deadline,
             host=held.host,
+            goes_on=bool(held.identifier or held.state),
         )
         if told.result not in (_MULTI_ROUND, _SUCCESS):
             raise self._no(told.result)

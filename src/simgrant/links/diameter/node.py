@@ -8,6 +8,7 @@ deliver it or said who is to be asked, it has not.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import math
 import random
@@ -19,12 +20,13 @@ from simgrant.errors import PeerMisbehaved, PeerTimeout, PeerUnavailable
 from simgrant.links.diameter.connection import Ended
 from simgrant.links.diameter.events import Nobody, Tells, answering
 from simgrant.links.diameter.peer import Peer, PeerConfig, State, Watcher
-from simgrant.links.diameter.route import Route, RouteConfig, Way
+from simgrant.links.diameter.route import Route, RouteConfig, Way, named
 from simgrant.links.diameter.search import Search
 from simgrant.nouns import noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.network_events import NetworkEvents
 from simgrant.spec.diameter import IETF, dictionary
+from simgrant.wire.diameter.avps import OC_OLR, ORIGIN_HOST, ORIGIN_REALM
 from simgrant.wire.diameter.base import Node, Result, pull_result
 from simgrant.wire.diameter.message import (
     PROXIABLE,
@@ -33,6 +35,7 @@ from simgrant.wire.diameter.message import (
     BadDiameter,
     pull_message,
 )
+from simgrant.wire.diameter.overload import FEATURES, Scope, pull_report
 
 __all__ = ["DiameterNode", "Route", "RouteConfig", "Told"]
 
@@ -69,12 +72,18 @@ class DiameterNode:
         clock: Clock,
         handlers: Tells,
         events: NetworkEvents | None = None,
+        heeds_overload: bool = True,
     ) -> None:
-        """Take what peers may tell, and who takes it over; None = nobody is known here."""
+        """Take what peers may tell, and who takes it over; None = nobody is known here.
+
+        ``heeds_overload`` says whether those who report an overload are spared requests, and told
+        that they would be.
+        """
         heard = events or Nobody()
         self.node = node
         self._watcher = watcher
         self._clock = clock
+        self._features = FEATURES if heeds_overload else b""
         # Unique for minutes and across restarts, as RFC 6733 §3 proposes: time above, chance below.
         first = int(clock.now()) << 20 & 0xFFFFFFFF | random.getrandbits(20)
         self._end_to_end = itertools.count(first)
@@ -89,11 +98,18 @@ class DiameterNode:
             )
             for config in peers
         }
+        self._routes: dict[RouteConfig, Route] = {}
         self._closed = False
 
     def route(self, config: RouteConfig) -> Route:
-        """Return the way to an HSS; KeyError where it names a peer that is none."""
-        return Route(config, self._peers)
+        """Return the way to an HSS; KeyError where it names a peer that is none.
+
+        Whoever asks the same HSS has the same, and so learns what others were told.
+        """
+        found = self._routes.get(config)
+        if found is None:
+            found = self._routes[config] = Route(config, self._peers)
+        return found
 
     def session_id(self) -> str:
         """Return a Session-Id that is given once (RFC 6733 §8.8)."""
@@ -123,15 +139,20 @@ class DiameterNode:
         *,
         deadline: float,
         host: str = "",
+        goes_on: bool = False,
     ) -> Told:
         """Return the answer of an HSS by ``deadline`` (seconds of the monotonic clock).
 
-        ``host`` is its Destination-Host: a peer of that name is asked first (RFC 6733 §6.1.5).
+        ``host`` is its Destination-Host: a peer of that name is asked first (RFC 6733 §6.1.5). One
+        that ``goes_on`` with a conversation is sent though its HSS asked to be spared: the rest of
+        it would have been in vain.
         Errors: PeerUnavailable (nobody to ask; ``retry_after`` where it is known), PeerTimeout,
         PeerMisbehaved (what came is no answer to it). An answer that says no is an answer.
         """
         deadline -= _EARLY_S
-        search = Search(route, application, avps, host)
+        avps += self._features + route.own
+        spares = bool(self._features) and not goes_on
+        search = Search(route, application, avps, host, spares=spares)
         await self._settled(search.ways, deadline)
         route.budget.earn()
         end_to_end = self._next_end_to_end()
@@ -180,6 +201,7 @@ class DiameterNode:
                     break
                 continue
             answer = self._read(peer, data, command, end_to_end, began)
+            self._heed(route, application, answer.avps)
             if answer.result == _REDIRECTED:
                 breaker.succeeded()
                 told = None
@@ -199,6 +221,13 @@ class DiameterNode:
         if told is not None:
             # Everybody was too busy: it is for the caller to say what that means.
             return told
+        if failed is None and search.spared_s:
+            self._watcher.spared(route.config.name)
+            failed = PeerUnavailable(
+                "diameter_overloaded",
+                for_operator=f"{route.config.name}: it reported an overload and is spared",
+                retry_after=math.ceil(search.spared_s),
+            )
         raise failed or self._nobody(route.config.name, search.ways)
 
     # --- whom to ask -----------------------------------------------------------------
@@ -263,6 +292,21 @@ class DiameterNode:
             )
         self._watcher.answered(peer.name, _label(vendor, code), seconds)
         return Told((vendor, code), message.avps)
+
+    def _heed(self, route: Route, application: int, avps: Avps) -> None:
+        """Take the reports of overload in an answer. One that is malformed spoils nothing else."""
+        if not self._features:
+            return
+        with contextlib.suppress(BadDiameter):
+            for group in avps.all(OC_OLR):
+                report = pull_report(group)
+                if report is None:
+                    continue
+                kind = ORIGIN_HOST if report.scope is Scope.HOST else ORIGIN_REALM
+                whose = named(avps.need(kind))
+                key = (application, report.scope, whose)
+                if route.overloads.take(key, report, self._clock.monotonic()):
+                    self._watcher.overloaded(route.config.name, whose, report)
 
     def _next_end_to_end(self) -> int:
         return next(self._end_to_end) & 0xFFFFFFFF

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
+from simgrant.links.diameter import sctp
 from simgrant.links.diameter.connection import Connection, Ended, Handlers, Hooks
 from simgrant.links.diameter.watchdog import Act, Health, Watchdog, WatchdogRules
 from simgrant.links.retry import RetryRules, backoff
@@ -18,6 +19,7 @@ from simgrant.spec.diameter import IETF, result_name
 from simgrant.wire.diameter.avps import ERROR_MESSAGE
 from simgrant.wire.diameter.base import Cause, Node, Result, pull_capabilities, pull_result
 from simgrant.wire.diameter.message import BadDiameter, pull_message
+from simgrant.wire.diameter.overload import Report
 
 _GOOD_BYE_S: Final = 1.0
 _MOST_TOLD: Final = 200
@@ -43,6 +45,13 @@ class TlsFiles:
         return context
 
 
+class Over(Word):
+    """What a connection is made over."""
+
+    TCP = "tcp"
+    SCTP = "sctp"
+
+
 @named_noun
 class PeerConfig:
     """Who is connected to, and how."""
@@ -54,16 +63,17 @@ class PeerConfig:
     address: str
     """Where it listens: a name or an IP address."""
     port: int = 3868
+    over: Over = Over.TCP
     priority: int = 1
     """Those with the lowest number are asked first."""
     weight: int = 1
     """Share of requests among those of one priority."""
     tls: TlsFiles | None = None
-    """None = in clear."""
+    """None = in clear, as always over SCTP."""
     window: int = 500
     """Requests under way at a time."""
     connect_timeout_s: float = 5.0
-    """Seconds for TCP, TLS and the exchange of capabilities together."""
+    """Seconds for TCP or SCTP, TLS and the exchange of capabilities together."""
     watchdog: WatchdogRules = WatchdogRules()
     retry: RetryRules = RetryRules(first_wait_s=1.0, longest_wait_s=30.0)
     """The pauses before it is connected to again."""
@@ -88,6 +98,12 @@ class Watcher(Protocol):
         """Hear of a request: its result's number, with ``e`` before it where it is of 3GPP, or
         ``other``, ``late``, ``lost``, ``malformed``.
         """
+
+    def overloaded(self, hss: str, whose: str, report: Report) -> None:
+        """Hear that a host or realm of an HSS has too much, or no longer so."""
+
+    def spared(self, hss: str) -> None:
+        """Hear of a request that was not sent since an HSS has too much."""
 
 
 class Peer:
@@ -201,14 +217,17 @@ class Peer:
 
         try:
             async with asyncio.timeout(config.connect_timeout_s):
-                context = config.tls.context() if config.tls else None
-                await loop.create_connection(
-                    make,
-                    config.address,
-                    config.port,
-                    ssl=context,
-                    server_hostname=config.host if context else None,
-                )
+                if config.over is Over.SCTP:
+                    await sctp.connect(make, config.address, config.port)
+                else:
+                    context = config.tls.context() if config.tls else None
+                    await loop.create_connection(
+                        make,
+                        config.address,
+                        config.port,
+                        ssl=context,
+                        server_hostname=config.host if context else None,
+                    )
                 connection = made[-1]
                 told = await connection.exchange_capabilities(
                     end_to_end=self._end_to_end(), within=config.connect_timeout_s

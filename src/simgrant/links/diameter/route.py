@@ -6,10 +6,12 @@ import random
 import secrets
 from collections.abc import Mapping
 
+from simgrant.links.diameter.overloads import Overloads
 from simgrant.links.diameter.peer import Peer
 from simgrant.links.diameter.redirects import Redirects
 from simgrant.links.retry import Breaker, RetryBudget, RetryRules
 from simgrant.nouns import named_noun
+from simgrant.wire.diameter.avps import DRMP
 
 
 @named_noun
@@ -24,6 +26,8 @@ class RouteConfig:
     """Names of those that they may redirect to, besides each other."""
     patience_s: float = 1.0
     """Seconds after which another peer is asked, where there is one."""
+    message_priority: int | None = None
+    """What requests say of how urgent they are, 0 most and 15 least (RFC 7944); None = nothing."""
     retry: RetryRules = RetryRules(reserve=100)
     """How many may be asked elsewhere, and when a peer that only ever fails is left alone."""
 
@@ -46,7 +50,11 @@ class Route:
         )
         self._by_host = {named(peer.config.host): (peer, each) for peer, each in others + self.ways}
         self.budget = RetryBudget(config.retry)
+        urgency = config.message_priority
+        self.own = b"" if urgency is None else DRMP.push(urgency)
+        """AVPs that every request has."""
         self.redirects = Redirects(secrets.token_bytes(32))
+        self.overloads = Overloads()
 
     def way_to(self, host: str) -> Way | None:
         """Return the way to a host that may be redirected to; None where it is no such peer."""

@@ -8,11 +8,13 @@ from typing import Final
 
 from simgrant.errors import PeerMisbehaved, PeerUnavailable
 from simgrant.links.diameter.connection import Connection
+from simgrant.links.diameter.overloads import Key
 from simgrant.links.diameter.peer import Peer, State
 from simgrant.links.diameter.redirects import Asked, pull_asked
 from simgrant.links.diameter.route import Route, Way, named
 from simgrant.links.retry import Breaker
 from simgrant.wire.diameter.message import Avps, BadDiameter
+from simgrant.wire.diameter.overload import Scope
 from simgrant.wire.diameter.redirect import hosts_of, pull_redirect, push_sent_to
 
 _TIER: Final = {State.OKAY: 0, State.DOUBTFUL: 1, State.SUSPECT: 2}
@@ -23,12 +25,22 @@ _MOST_REDIRECTS: Final = 3
 class Search:
     """Where one request may go. No peer is asked twice, and so nothing goes around in circles."""
 
-    def __init__(self, route: Route, application: int, avps: bytes, host: str) -> None:
-        """Take ``host``, empty or the peer that is asked first."""
+    def __init__(
+        self, route: Route, application: int, avps: bytes, host: str, *, spares: bool
+    ) -> None:
+        """Take ``host``, empty or the peer that is asked first.
+
+        ``spares`` says whether those who have too much are spared it.
+        """
         self._route = route
         self._application = application
         self._avps = avps
         self._first = named(host)
+        self._spares = spares
+        self._verdicts: dict[Key, float] = {}
+        """Seconds for which hosts and realms are to be spared, 0 = not at all; each drawn once."""
+        self.spared_s = 0.0
+        """Seconds until somebody need not be spared who would have been asked; 0 = nobody was."""
         self._asked: Asked | None = None
         self._tried: list[Peer] = []
         self._towards: tuple[Way, ...] = ()
@@ -69,7 +81,9 @@ class Search:
             hosts = self._route.redirects.hosts(self.asked, self._agent, now)
             self._towards = tuple(way for each in hosts if (way := self._route.way_to(each)))
         if self.is_by_memory:
-            if (found := self._take(self._ranked(self._towards), now)) is not None:
+            found = self._take(self._ranked(self._towards), now)
+            if found is not None or self.spared_s:
+                # An agent would send it to who is to be spared.
                 return found
             self._towards = ()
         return self._take(ways, now)
@@ -77,7 +91,10 @@ class Search:
     def has_others(self, now: float) -> bool:
         """Say whether it is worth while to lose patience: another peer may be asked."""
         return self._route.budget.holds and any(
-            peer not in self._tried and peer.connection is not None and not breaker.pause_left(now)
+            peer not in self._tried
+            and peer.connection is not None
+            and not breaker.pause_left(now)
+            and not self._spare_s(peer, now)
             for peer, breaker in self.ways
         )
 
@@ -129,10 +146,40 @@ class Search:
             if peer in self._tried:
                 continue
             connection = peer.connection
-            if connection is not None and breaker.wait(now) == 0.0:
+            if connection is None:
+                continue
+            if left := self._spare_s(peer, now):
+                self.spared_s = min(self.spared_s or left, left)
+            elif breaker.wait(now) == 0.0:
                 self._tried.append(peer)
                 return peer, breaker, connection
         return None
+
+    def _spare_s(self, peer: Peer, now: float) -> float:
+        """Return seconds for which a peer is to be spared this request; 0 = it is not.
+
+        A request is the named host's, else that of whom it is sent to, as far as we know; one that
+        names nobody is its realm's as well.
+        """
+        if not self._spares or not self._route.overloads:
+            return 0.0
+        asked = self.asked
+        if any(peer is each for each, _ in self._towards):
+            return self._verdict((self._application, Scope.HOST, named(peer.config.host)), now)
+        if asked.host:
+            return self._verdict((self._application, Scope.HOST, named(asked.host)), now)
+        return max(
+            self._verdict((self._application, Scope.HOST, named(peer.config.host)), now),
+            self._verdict((self._application, Scope.REALM, named(asked.realm)), now),
+        )
+
+    def _verdict(self, key: Key, now: float) -> float:
+        found = self._verdicts.get(key)
+        if found is None:
+            percent, left = self._route.overloads.of(key, now)
+            is_spared = random.random() * 100 < percent  # noqa: S311 - it sheds load
+            found = self._verdicts[key] = left if is_spared else 0.0
+        return found
 
     def _ranked(self, ways: tuple[Way, ...]) -> tuple[Way, ...]:
         """Return ways by health, then priority, then weight; before them who was named."""

@@ -26,6 +26,7 @@ from simgrant.sim.playing import (
     sims_of,
     until_ended,
     write_line,
+    write_remark,
 )
 from simgrant.sim.sims import Sim
 from simgrant.sim.transcript import console
@@ -134,7 +135,7 @@ def settings_for(host: str, realm: str, address: str) -> str:
 
 def _show(seen: Seen) -> None:
     fault = f" ({seen.fault})" if seen.fault else ""
-    console().print(f"{seen.peer}: {seen.session_id}: {seen.shown}{fault}", markup=False)
+    write_remark(f"{seen.peer}: {seen.session_id}: {seen.shown}{fault}")
 
 
 def _line(seen: Seen) -> None:

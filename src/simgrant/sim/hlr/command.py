@@ -20,6 +20,7 @@ from simgrant.sim.playing import (
     sims_of,
     until_ended,
     write_line,
+    write_remark,
 )
 from simgrant.sim.sims import Sim
 from simgrant.sim.transcript import console
@@ -91,7 +92,7 @@ def _show(seen: Seen) -> None:
     resync = ", resynchronisation" if seen.resync else ""
     told = "given" if seen.cause is None else f"cause {seen.cause}"
     fault = f" ({seen.fault})" if seen.fault else ""
-    console().print(f"{seen.peer}: {what}{resync}: {told}{fault}", markup=False)
+    write_remark(f"{seen.peer}: {what}{resync}: {told}{fault}")
 
 
 def _line(seen: Seen) -> None:

@@ -33,6 +33,7 @@ from simgrant.sim.playing import (
     sims_of,
     until_ended,
     write_line,
+    write_remark,
 )
 from simgrant.sim.sims import Sim
 from simgrant.sim.transcript import console
@@ -72,6 +73,7 @@ class _Wanted:
     realm: str
     peers: frozenset[str] | None
     tls: ssl.SSLContext | None
+    over_sctp: bool
     plan: Plan | None
     control_port: int | None
     interface: Interface
@@ -90,6 +92,9 @@ def hss(
     certificate: CertificateOption = None,
     key: KeyOption = None,
     client_ca: ClientCaOption = None,
+    over_sctp: Annotated[
+        bool, typer.Option("--sctp", help="Listen over SCTP, in clear, where the kernel has it.")
+    ] = False,
     fault: Annotated[Fault | None, typer.Option(help="What to do wrong.")] = None,
     times: TimesOption = -1,
     delay: DelayOption = 1.0,
@@ -153,6 +158,7 @@ def hss(
             realm=realm,
             peers=frozenset(peer) if peer else None,
             tls=server_tls(certificate, key, client_ca),
+            over_sctp=over_sctp,
             plan=plan,
             control_port=control_port,
             interface=interface,
@@ -177,6 +183,7 @@ async def _serve(wanted: _Wanted) -> None:
         port=wanted.port,
         peers=wanted.peers,
         tls=wanted.tls,
+        over_sctp=wanted.over_sctp,
         tell=_line if wanted.as_lines else _show,
     )
     server.plan = wanted.plan
@@ -204,6 +211,7 @@ async def _serve(wanted: _Wanted) -> None:
                 realm=wanted.realm,
                 address=address,
                 tls=wanted.tls is not None,
+                over_sctp=wanted.over_sctp,
             )
             out.print(settings, markup=False, soft_wrap=True)
             out.print(f"# an HSS that knows {len(wanted.sims)} SIMs", markup=False)
@@ -216,9 +224,17 @@ async def _serve(wanted: _Wanted) -> None:
             await control.web.down()
 
 
-def settings_for(interface: Interface, *, host: str, realm: str, address: str, tls: bool) -> str:
+def settings_for(
+    interface: Interface,
+    *,
+    host: str,
+    realm: str,
+    address: str,
+    tls: bool,
+    over_sctp: bool = False,
+) -> str:
     """Return the settings of a server that takes its vectors from such an HSS."""
-    own = "\ntls = true" if tls else ""
+    own = "\ntls = true" if tls else '\ntransport = "sctp"' if over_sctp else ""
     return (
         f'[diameter]\norigin_host = "ecs-%d.{realm}"\n\n'
         f'[diameter_peers.sim]\nhost = "{host}"\naddress = "{address}"{own}\n\n'
@@ -231,7 +247,7 @@ def _show(seen: Seen) -> None:
     again = ", sent again" if seen.repeated else ""
     fault = f" ({seen.fault})" if seen.fault else ""
     what = f"{seen.interface}, {seen.scheme}{resync}{again}"
-    console().print(f"{seen.peer}: {what}: {seen.shown}{fault}", markup=False)
+    write_remark(f"{seen.peer}: {what}: {seen.shown}{fault}")
 
 
 def _line(seen: Seen) -> None:

@@ -20,14 +20,14 @@ Cancel-Location, with ``reason``, its number (0 and 2 by default: for good) |
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from simgrant.sim.hss.faults import Fault, Plan
 from simgrant.sim.hss.server import HssServer
+from simgrant.sim.levers import is_json, json_of, read, refused
 from simgrant.sim.web import Answer, Request, WebServer
 from simgrant.spec.diameter import result_name
 from simgrant.wire.diameter import cx, s6a, swx
@@ -35,7 +35,6 @@ from simgrant.wire.diameter.avps import CANCELLATION_TYPE, DEREGISTRATION_REASON
 from simgrant.wire.diameter.base import pull_result
 from simgrant.wire.diameter.told import CancellationType, DeregistrationReason
 
-_JSON: Final = (("content-type", "application/json"),)
 _U32: Final = (1 << 32) - 1
 
 
@@ -75,44 +74,43 @@ class Control:
         try:
             match request.method, path:
                 case "GET", "/requests":
-                    return _json([each.as_json() for each in server.seen])
+                    return json_of([each.as_json() for each in server.seen])
                 case "GET", "/peers":
-                    return _json([link.peer for link in server.connections])
+                    return json_of([link.peer for link in server.connections])
                 case "GET", "/told":
-                    return _json([result_name(*pull_result(each.avps)) for each in server.told])
+                    return json_of([result_name(*pull_result(each.avps)) for each in server.told])
                 case "GET", "/fault":
                     return self._fault()
                 case "DELETE", "/fault":
                     server.plan = None
                     return self._fault()
-            # A page in a browser can send a form to loopback, but not this.
-            if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+            if not is_json(request):
                 return Answer(415)
             match request.method, path:
                 case "PUT", "/fault":
-                    server.plan = Plan(**msgspec.structs.asdict(_read(request, _Play)))
+                    server.plan = Plan(**msgspec.structs.asdict(read(request, _Play)))
                     return self._fault()
                 case "POST", "/good-bye":
                     server.say_good_bye()
-                    return _json([link.peer for link in server.connections])
+                    return json_of([link.peer for link in server.connections])
                 case "POST", "/drop":
                     server.drop()
-                    return _json([])
+                    return json_of([])
                 case "POST", "/profile-changed":
-                    changed: _User = _read(request, _User)
+                    changed: _User = read(request, _User)
                     tell_changed(server, changed.user, changed.interface)
-                    return _json([link.peer for link in server.connections])
+                    return json_of([link.peer for link in server.connections])
                 case "POST", "/terminated":
-                    ended: _Ended = _read(request, _Ended)
+                    ended: _Ended = read(request, _Ended)
                     tell_ended(server, ended.user, ended.interface, ended.reason)
-                    return _json([link.peer for link in server.connections])
+                    return json_of([link.peer for link in server.connections])
         except ValueError as error:
-            return Answer(400, (("content-type", "text/plain"),), f"{error}\n".encode())
+            return refused(error)
         return Answer(404)
 
     def _fault(self) -> Answer:
         plan = self._server.plan
-        return _json(None if plan is None else asdict(plan))
+        return json_of(None if plan is None else asdict(plan))
 
 
 def tell_changed(server: HssServer, user: str, interface: str) -> None:
@@ -135,14 +133,3 @@ def tell_ended(server: HssServer, user: str, interface: str, reason: int | None 
     own = DEREGISTRATION_REASON.wrap(REASON_CODE.push(why))
     application = swx.APPLICATION if interface == "swx" else cx.APPLICATION
     server.push(swx.Command.REGISTRATION_TERMINATION, user, application, own=own)
-
-
-def _read(request: Request, kind: type[Any]) -> Any:
-    try:
-        return msgspec.json.decode(request.body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ValueError(str(error)) from None
-
-
-def _json(content: object) -> Answer:
-    return Answer(200, _JSON, json.dumps(content).encode() + b"\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from simgrant.wire.diameter.avps import (
     DESTINATION_HOST,
     DESTINATION_REALM,
     DRMP,
+    OC_SUPPORTED_FEATURES,
     REDIRECT_HOST,
     REDIRECT_HOST_USAGE,
     REDIRECT_MAX_CACHE_TIME,
@@ -65,6 +67,7 @@ from simgrant.wire.diameter.user_data import AAA_USER_DATA_REQUEST, push_number
 PRODUCT: Final = "simgrant sim hss"
 _KEPT: Final = 10_000
 _GOOD_BYE_S: Final = 1.0
+_IPPROTO_SCTP: Final = 132
 
 
 @noun
@@ -118,6 +121,7 @@ class HssServer:
         port: int = 0,
         peers: frozenset[str] | None = None,
         tls: ssl.SSLContext | None = None,
+        over_sctp: bool = False,
         tell: Callable[[Seen], None] = lambda _: None,
     ) -> None:
         """Take ``peers``, the Origin-Hosts that are let in; None = anybody."""
@@ -138,16 +142,23 @@ class HssServer:
         """Set whenever something came; for tests, which clear it."""
         self._peers = peers
         self._tls = tls
+        self._over_sctp = over_sctp
         self._tell = tell
         self._server: asyncio.Server | None = None
         self._report = Report(0, Scope.HOST, 0, 0)
         """The last one of an overload."""
 
     async def up(self) -> None:
-        """Listen; the port is known afterwards."""
-        self._server = await asyncio.get_running_loop().create_server(
-            self.link, self.address, self.port, ssl=self._tls
-        )
+        """Listen; the port is known afterwards. OSError, also where the kernel lacks SCTP."""
+        loop = asyncio.get_running_loop()
+        if self._over_sctp:
+            sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, _IPPROTO_SCTP)
+            sock.bind((self.address, self.port))
+            self._server = await loop.create_server(self.link, sock=sock)
+        else:
+            self._server = await loop.create_server(
+                self.link, self.address, self.port, ssl=self._tls
+            )
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def down(self) -> None:
@@ -261,7 +272,8 @@ class HssServer:
             return told, (IETF, error.fault)
         except Refusal as refusal:
             return self._refused(asked, refusal.vendor, refusal.code)
-        avps = NO_STATE + written(interface, item, asked.avps, fault) + self._reported(plan)
+        avps = NO_STATE + written(interface, item, asked.avps, fault)
+        avps += self._reported(asked, plan)
         told = answer_with(self.node, asked, IETF, Result.SUCCESS, avps)
         return _spoilt(told, fault), (IETF, Result.SUCCESS)
 
@@ -287,7 +299,7 @@ class HssServer:
             return *self._redirected(asked, plan), kind
         user = "999990000000000" if fault is Fault.OTHER_USER else name
         text = "no number" if fault is Fault.MALFORMED else number
-        avps = NO_STATE + USER_NAME.push(user) + push_number(text) + self._reported(plan)
+        avps = NO_STATE + USER_NAME.push(user) + push_number(text) + self._reported(asked, plan)
         told = answer_with(self.node, asked, IETF, Result.SUCCESS, avps)
         return told, (IETF, Result.SUCCESS), kind
 
@@ -312,9 +324,14 @@ class HssServer:
         result = IETF, Result.REDIRECT_INDICATION
         return answer_with(self.node, asked, *result, hosts + kept), result
 
-    def _reported(self, plan: Plan | None) -> bytes:
-        """Return the report of an overload, whose number grows whenever it is another one."""
+    def _reported(self, asked: Message, plan: Plan | None) -> bytes:
+        """Return the report of an overload, whose number grows whenever it is another one.
+
+        Only who says that it knows of overload control is told.
+        """
         if plan is None or plan.fault is not Fault.OVERLOAD:
+            return b""
+        if not asked.avps.copies(OC_SUPPORTED_FEATURES):
             return b""
         scope = Scope.REALM if plan.realm else Scope.HOST
         now = replace(self._report, scope=scope, percent=plan.percent, seconds=plan.seconds)

@@ -17,7 +17,6 @@ JSON over plain HTTP, on loopback only. What cannot be done is 400 or 404 with a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
 from typing import Annotated, Any, Final, TypeVar
@@ -26,6 +25,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from simgrant.sim.http import HttpError
+from simgrant.sim.levers import is_json, json_of, read, refused
 from simgrant.sim.smdp.caller import Caller
 from simgrant.sim.smdp.faults import Fault, Plan
 from simgrant.sim.smdp.pool import Profile, State
@@ -34,7 +34,6 @@ from simgrant.sim.web import Answer, Request, WebServer
 from simgrant.wire.es2plus import DONE, Function, Outcome, Status
 
 S = TypeVar("S", bound=msgspec.Struct)
-_JSON: Final = (("content-type", "application/json"),)
 _DOWNLOAD: Final = 3
 _INSTALLATION: Final = 4
 DELETION: Final = 100
@@ -160,51 +159,50 @@ class Control:
         try:
             match request.method, path:
                 case "GET", "/stock":
-                    return _json(self._server.pool.stock())
+                    return json_of(self._server.pool.stock())
                 case "GET", "/profiles":
-                    return _json([asdict(each) for each in self._profiles(query)])
+                    return json_of([asdict(each) for each in self._profiles(query)])
                 case "GET", _ if path.startswith("/profiles/"):
-                    return _json(asdict(self._profile(path.removeprefix("/profiles/"))))
+                    return json_of(asdict(self._profile(path.removeprefix("/profiles/"))))
                 case "GET", "/calls":
-                    return _json([shown(each) for each in self._server.seen])
+                    return json_of([shown(each) for each in self._server.seen])
                 case "GET", "/fault":
                     return self._fault()
                 case "DELETE", "/fault":
                     self._server.play(None)
                     return self._fault()
-            # A page in a browser can send a form to loopback, but not this.
-            if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+            if not is_json(request):
                 return Answer(415)
             match request.method, path:
                 case "PUT", "/fault":
-                    self._server.play(Plan(**msgspec.structs.asdict(_read(request, _Play))))
+                    self._server.play(Plan(**msgspec.structs.asdict(read(request, _Play))))
                     return self._fault()
                 case "POST", "/profiles":
-                    add = _read(request, _Add)
+                    add = read(request, _Add)
                     if not 0 < add.count <= _MOST_AT_ONCE:
                         raise ValueError(f"count is not within 1 to {_MOST_AT_ONCE}")
-                    return _json(self._server.pool.add(add.profile_type, add.count))
+                    return json_of(self._server.pool.add(add.profile_type, add.count))
                 case "POST", "/state":
-                    move = _read(request, _Move)
-                    return _json(asdict(self._server.pool.advance(move.iccid, move.state)))
+                    move = read(request, _Move)
+                    return json_of(asdict(self._server.pool.advance(move.iccid, move.state)))
                 case "POST", "/progress":
-                    tell = _read(request, _Tell)
+                    tell = read(request, _Tell)
                     status = Status(tell.status, tell.subject, tell.reason)
                     told = (tell.iccid, tell.point, status, tell.function, tell.eid)
                     return _awaited(self.tell, *told)
                 case "POST", "/install":
-                    install = _read(request, _Install)
+                    install = read(request, _Install)
                     return _awaited(self.install, install.iccid, install.function)
                 case "POST", "/delete":
-                    delete = _read(request, _Delete)
+                    delete = read(request, _Delete)
                     return _awaited(self.delete, delete.iccid, delete.point, delete.function)
         except ValueError as error:
-            return _bad(error)
+            return refused(error)
         return Answer(404)
 
     def _fault(self) -> Answer:
         plan = self._server.plan
-        return _json(None if plan is None else asdict(plan))
+        return json_of(None if plan is None else asdict(plan))
 
 
 def shown(seen: Seen) -> dict[str, Any]:
@@ -225,21 +223,6 @@ def shown(seen: Seen) -> dict[str, Any]:
 
 async def _awaited(work: Callable[..., Awaitable[object]], *arguments: object) -> Answer:
     try:
-        return _json(await work(*arguments))
+        return json_of(await work(*arguments))
     except ValueError as error:
-        return _bad(error)
-
-
-def _read(request: Request, kind: type[S]) -> S:
-    try:
-        return msgspec.json.decode(request.body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(str(error)) from None
-
-
-def _json(content: object) -> Answer:
-    return Answer(200, _JSON, json.dumps(content).encode())
-
-
-def _bad(error: ValueError) -> Answer:
-    return Answer(400, (("content-type", "text/plain; charset=utf-8"),), f"{error}\n".encode())
+        return refused(error)

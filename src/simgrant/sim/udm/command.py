@@ -25,6 +25,7 @@ from simgrant.sim.playing import (
     sims_of,
     until_ended,
     write_line,
+    write_remark,
 )
 from simgrant.sim.sims import Sim
 from simgrant.sim.transcript import console
@@ -92,7 +93,7 @@ def udm(
     oauth2: Annotated[
         bool, typer.Option("--oauth2", help="Want a token of the NRF's with each request.")
     ] = False,
-    fault: Annotated[Fault | None, typer.Option(help="What to do wrong; the NRF is well.")] = None,
+    fault: Annotated[Fault | None, typer.Option(help="What to do wrong.")] = None,
     times: TimesOption = -1,
     delay: DelayOption = 1.0,
     imsi: Annotated[str, typer.Option(help="For --fault: to questions about this one.")] = "",
@@ -167,7 +168,7 @@ async def _serve(wanted: _Wanted) -> None:
         tell=_line if wanted.as_lines else _show,
     )
     core.subscribers.places.update(wanted.places)
-    core.plan = wanted.plan
+    core.misbehave(wanted.plan)
     control = None
     if wanted.control_port is not None:
         control = Control(core, port=wanted.control_port)
@@ -217,7 +218,7 @@ def _show(seen: Seen) -> None:
     resync = ", resynchronisation" if seen.resync else ""
     fault = f" ({seen.fault})" if seen.fault else ""
     what = f"{seen.service} {seen.operation}{resync}"
-    console().print(f"{where}: {what}: {seen.status or 'no answer'}{fault}", markup=False)
+    write_remark(f"{where}: {what}: {seen.status or 'no answer'}{fault}")
 
 
 def _line(seen: Seen) -> None:

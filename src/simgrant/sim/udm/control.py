@@ -6,27 +6,31 @@ JSON over plain HTTP, on loopback only. What cannot be done is 400 or 404 with a
 | --- | --- |
 | GET /requests | lists the requests that came, to instances and the NRF, the newest last |
 | GET /instances | lists the instances: who they are, where, whether they are up |
-| PUT /instances/0 | sets `priority`, `capacity`, `load`, `up` of an instance, what is given |
+| PUT /instances/0 | sets `priority`, `capacity`, `load`, `up`, `deaf` of an instance, \
+whichever are given; who is deaf keeps connections and answers nothing at all |
 | GET, PUT, DELETE /fault | shows, sets, ends what instances do wrong |
 | GET, PUT, DELETE /nrf/fault | likewise, of the NRF |
 | POST /nrf/new-key | lets the NRF sign with a new key: no token that is out is good any more |
-| PUT /places/001010000000001 | sets the `network` that a phone is registered in; empty = nowhere |
+| PUT /places/001010000000001 | sets the `network` that a phone is registered in, empty = nowhere; \
+`since` when (Unix seconds), and whether the AMF has `purged` it |
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 
-from simgrant.sim.udm.answers import json_answer
+from simgrant.sim.levers import is_json, json_of, read, refused
 from simgrant.sim.udm.faults import Fault, Plan
 from simgrant.sim.udm.instance import Instance
 from simgrant.sim.udm.server import Core
 from simgrant.sim.udm.subscribers import Place
 from simgrant.sim.web import Answer, Request, WebServer
 
+_LATEST: Final = 253_402_300_799
+"""The end of the year 9999."""
 _Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
 _Seconds = Annotated[float, msgspec.Meta(ge=0)]
 _U16 = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
@@ -50,10 +54,13 @@ class _Changes(msgspec.Struct, forbid_unknown_fields=True):
     capacity: _U16 | None = None
     load: _Percent | None = None
     up: bool | None = None
+    deaf: bool | None = None
 
 
 class _Registered(msgspec.Struct, forbid_unknown_fields=True):
     network: str
+    since: Annotated[float, msgspec.Meta(ge=0, le=_LATEST)] | None = None
+    purged: bool = False
 
 
 class Control:
@@ -70,55 +77,56 @@ class Control:
         try:
             match request.method, path.strip("/").split("/"):
                 case "GET", ["requests"]:
-                    return json_answer([each.as_json() for each in core.seen])
+                    return json_of([each.as_json() for each in core.seen])
                 case "GET", ["instances"]:
-                    return json_answer([_shown(each) for each in core.instances])
+                    return json_of([_shown(each) for each in core.instances])
                 case ("GET" | "DELETE") as method, ["fault"]:
                     core.plan = core.plan if method == "GET" else None
                     return _plan(core.plan)
                 case ("GET" | "DELETE") as method, ["nrf", "fault"]:
                     core.nrf.plan = core.nrf.plan if method == "GET" else None
                     return _plan(core.nrf.plan)
-            # A page in a browser can send a form to loopback, but not this.
-            if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+            if not is_json(request):
                 return Answer(415)
             match request.method, path.strip("/").split("/"):
                 case "PUT", ["fault"]:
-                    core.plan = Plan(**msgspec.structs.asdict(_read(request, _Play)))
+                    core.plan = Plan(**msgspec.structs.asdict(read(request, _Play)))
                     return _plan(core.plan)
                 case "PUT", ["nrf", "fault"]:
-                    core.nrf.plan = Plan(**msgspec.structs.asdict(_read(request, _Play)))
+                    core.nrf.plan = Plan(**msgspec.structs.asdict(read(request, _Play)))
                     return _plan(core.nrf.plan)
                 case "POST", ["nrf", "new-key"]:
                     core.nrf.renew_key()
-                    return json_answer(None)
+                    return json_of(None)
                 case "PUT", ["instances", number] if number.isdecimal():
-                    return await self._change(int(number), _read(request, _Changes))
+                    return await self._change(int(number), read(request, _Changes))
                 case "PUT", ["places", imsi]:
-                    network = _read(request, _Registered).network
-                    core.subscribers.places[imsi] = Place.pull(network) if network else None
-                    return json_answer(None)
+                    core.subscribers.places[imsi] = _place(read(request, _Registered))
+                    return json_of(None)
         except (ValueError, OSError) as error:
-            return Answer(400, (("content-type", "text/plain"),), f"{error}\n".encode())
+            return refused(error)
         return Answer(404)
 
-    async def _change(self, number: int, changes: Any) -> Answer:
+    async def _change(self, number: int, changes: _Changes) -> Answer:
         if number >= len(self._core.instances):
             return Answer(404)
         instance = self._core.instances[number]
         for name in ("priority", "capacity", "load"):
             if (value := getattr(changes, name)) is not None:
                 setattr(instance, name, value)
-        if changes.up is not None and changes.up != instance.web.is_up:
+        if changes.deaf is not None:
+            instance.web.deaf = changes.deaf
+        if changes.up is not None and changes.up == instance.web.is_down:
             await (instance.web.up() if changes.up else instance.web.down())
-        return json_answer(_shown(instance))
+        return json_of(_shown(instance))
 
 
 def _shown(instance: Instance) -> dict[str, Any]:
     return {
         "ids": instance.ids,
         "url": instance.web.url,
-        "up": instance.web.is_up,
+        "up": not instance.web.is_down,
+        "deaf": instance.web.deaf,
         "connections": instance.web.connections,
         "priority": instance.priority,
         "capacity": instance.capacity,
@@ -126,12 +134,11 @@ def _shown(instance: Instance) -> dict[str, Any]:
     }
 
 
+def _place(told: _Registered) -> Place | None:
+    if not told.network:
+        return None
+    return Place.pull(told.network, since=told.since, purged=told.purged)
+
+
 def _plan(plan: Plan | None) -> Answer:
-    return json_answer(None if plan is None else asdict(plan))
-
-
-def _read(request: Request, kind: type[Any]) -> Any:
-    try:
-        return msgspec.json.decode(request.body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ValueError(str(error)) from None
+    return json_of(None if plan is None else asdict(plan))

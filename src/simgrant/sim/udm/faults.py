@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import field, replace
 from enum import StrEnum
+from typing import Final
 
 from simgrant.nouns import named_noun
 
@@ -19,6 +20,8 @@ class Fault(StrEnum):
     """The connection is broken in place of the answer."""
     GOAWAY = "goaway"
     """The connection is ended in order, before the request is looked at."""
+    DRAIN = "drain"
+    """The answer is right, and the connection is to end after what is under way: a restart."""
     RESET_STREAM = "reset-stream"
     """The request is reset, and the connection goes on."""
     REFUSE_STREAM = "refuse-stream"
@@ -54,7 +57,7 @@ class Fault(StrEnum):
     SHORT_AUTN = "short-autn"
     """AUTN has 15 bytes."""
     OTHER_KIND = "other-kind"
-    """It says that the vector is for another method."""
+    """It says that the vector is for another method; a number is an external identifier."""
     OTHER_USER = "other-user"
     """The answer is about another user, where it names one."""
     NO_SEPARATION = "no-separation"
@@ -65,6 +68,10 @@ class Fault(StrEnum):
     """Of the NRF: the token has expired already."""
     OTHER_KEY = "other-key"
     """Of the NRF: the token is signed with a key that nobody knows."""
+
+
+OF_NRF: Final = frozenset({Fault.NOBODY, Fault.STALE_TOKEN, Fault.OTHER_KEY})
+"""What an NRF alone can do wrong."""
 
 
 @named_noun

@@ -43,6 +43,10 @@ class Instance:
         self.ranges: tuple[tuple[str, str], ...] = ()
         """Whom it serves: first and last IMSI of ranges; empty = everybody."""
 
+    def id_for(self, service: str) -> str:
+        """Return which NF instance offers a service; the UDM where it is none of theirs."""
+        return self.ids[TYPES.get(service, "UDM")]
+
     def serves(self, imsi: str) -> bool:
         """Tell whether it serves an IMSI (digits)."""
         return not self.ranges or any(first <= imsi <= last for first, last in self.ranges)

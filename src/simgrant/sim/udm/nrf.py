@@ -78,7 +78,6 @@ class Nrf:
                 text,
                 self._key.private.public_key(),
                 algorithms=["ES256"],
-                issuer=self.id,
                 options={
                     "require": ["iss", "sub", "aud", "scope", "exp"],
                     "verify_aud": False,

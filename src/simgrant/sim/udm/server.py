@@ -16,7 +16,7 @@ from simgrant.nouns import noun
 from simgrant.sim.hss.auc import Auc
 from simgrant.sim.sims import Sim
 from simgrant.sim.udm.answers import JSON, Call, Refusal, json_answer, pull_call
-from simgrant.sim.udm.faults import Fault, Plan
+from simgrant.sim.udm.faults import OF_NRF, Fault, Plan
 from simgrant.sim.udm.instance import SERVICES, TYPES, Instance
 from simgrant.sim.udm.nrf import Nrf
 from simgrant.sim.udm.subscribers import Subscribers
@@ -42,11 +42,14 @@ _BREAKS: Final = {
     Fault.SILENT: Break.SILENT,
     Fault.RESET: Break.RESET,
     Fault.GOAWAY: Break.GOAWAY,
+    Fault.DRAIN: Break.DRAIN,
     Fault.RESET_STREAM: Break.RESET_STREAM,
     Fault.REFUSE_STREAM: Break.REFUSE_STREAM,
     Fault.HALF: Break.HALF,
 }
 """What faults do to a connection."""
+_ANSWERED: Final = frozenset({Fault.HALF, Fault.DRAIN})
+"""After an answer, or a part of one."""
 _OLDER: Final = Answer(505)
 """To whoever does not speak HTTP/2 (TS 29.500 §5.2.1)."""
 _HTML: Final = b"<!doctype html><title>Bad gateway</title>\n"
@@ -153,6 +156,13 @@ class Core:
         for web in self._webs():
             await web.down()
 
+    def misbehave(self, plan: Plan | None) -> None:
+        """Set what instances do wrong, or the NRF where the fault is one of its own."""
+        if plan is not None and plan.fault in OF_NRF:
+            self.nrf.plan = plan
+        else:
+            self.plan = plan
+
     def questions(self) -> list[Seen]:
         """Return what came to instances, without what came to the NRF."""
         return [each for each in self.seen if each.instance is not None]
@@ -165,10 +175,12 @@ class Core:
         plan = self._plan_for(instance, call)
         fault = plan.fault if plan else None
         try:
-            answer = self._refused_by(plan, instance, request) or self._said(instance, call, fault)
+            answer = self._refused_by(plan, instance, call, request) or self._said(
+                instance, call, fault
+            )
         except Refusal as refusal:
             answer = refusal.answer()
-        headers = self._told_of(instance, plan)
+        headers = self._told_of(instance.id_for(call.service), instance.load, plan)
         answer = Answer(answer.status, (*answer.headers, *headers), answer.body)
         return self._sent(instance.index, call, plan, answer)
 
@@ -184,20 +196,21 @@ class Core:
         self.plan = plan.counted
         return plan
 
-    def _refused_by(self, plan: Plan | None, instance: Instance, request: Request) -> Answer | None:
+    def _refused_by(
+        self, plan: Plan | None, instance: Instance, call: Call, request: Request
+    ) -> Answer | None:
         if plan is None:
             return None
         match plan.fault:
-            case fault if fault in _BREAKS and fault is not Fault.HALF:
+            case fault if fault in _BREAKS and fault not in _ANSWERED:
                 return Answer()
             case Fault.REDIRECT | Fault.MOVED:
                 index = (instance.index + 1) % len(self.instances)
                 other = self.instances[index]
-                kind = TYPES.get(pull_call(request).service, "UDM")
                 headers = (
                     JSON,
                     ("location", f"{other.web.url}{request.target}"),
-                    (_TARGET, f"nfinst={other.ids[kind]}"),
+                    (_TARGET, f"nfinst={other.id_for(call.service)}"),
                 )
                 return Answer(307 if plan.fault is Fault.REDIRECT else 308, headers, b"{}")
             case Fault.UNAUTHORIZED:
@@ -207,12 +220,11 @@ class Core:
                 raise Refusal(404, "USER_NOT_FOUND")
         return _failed(plan)
 
-    def _told_of(self, instance: Instance, plan: Plan | None) -> list[tuple[str, str]]:
+    def _told_of(self, id_: str, load: int | None, plan: Plan | None) -> list[tuple[str, str]]:
         """Return what an answer says of load and overload (TS 29.500 §6.3, §6.4)."""
         told, now = [], self._clock()
-        id_ = instance.ids["UDM"]
-        if instance.load is not None:
-            told.append((LOAD, push_load(Load(id_, now, instance.load))))
+        if load is not None:
+            told.append((LOAD, push_load(Load(id_, now, load))))
         if plan is not None and plan.fault is Fault.OVERLOADED:
             report = Overload(f"NF-Instance: {id_}", id_, now, plan.reduction, plan.validity_s)
             told.append((OVERLOAD, push_overload(report)))
@@ -263,7 +275,7 @@ class Core:
             authorized="authorization" in call.headers,
             headers=call.headers,
             fault=fault,
-            status=answer.status if broken is None else 0,
+            status=answer.status if broken in (None, Break.DRAIN) else 0,
         )
         self.seen.append(seen)
         self.changed.set()

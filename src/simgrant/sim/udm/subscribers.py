@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from simgrant.nouns import named_noun
@@ -23,15 +24,19 @@ class Place:
 
     mcc: str
     mnc: str
+    since: float | None = None
+    """When it was registered, Unix seconds; None = it is not said."""
+    purged: bool = False
+    """Whether the AMF has forgotten it."""
 
     @classmethod
-    def pull(cls, text: str) -> Place:
+    def pull(cls, text: str, *, since: float | None = None, purged: bool = False) -> Place:
         """Return a network such as 001-01; ValueError."""
         mcc, _, mnc = text.partition("-")
         digits = f"{mcc}{mnc}"
         if not (digits.isdecimal() and digits.isascii() and len(mcc) == 3 and len(mnc) in (2, 3)):
             raise ValueError(f"{text!r} is no network; one such as 001-01 is meant")
-        return cls(mcc=mcc, mnc=mnc)
+        return cls(mcc=mcc, mnc=mnc, since=since, purged=purged)
 
 
 class Subscribers:
@@ -87,6 +92,10 @@ class Subscribers:
             "guami": {"plmnId": {"mcc": place.mcc, "mnc": place.mnc}, "amfId": _AMF_ID},
             "ratType": "NR",
         }
+        if place.purged:
+            told["purgeFlag"] = True
+        if place.since is not None:
+            told["registrationTime"] = datetime.fromtimestamp(place.since, UTC).isoformat()
         match fault:
             case Fault.OTHER_USER:
                 told["supi"] = f"imsi-{_OTHER_USER}"
@@ -108,4 +117,6 @@ def _number(sim: Sim, fault: Fault | None) -> str:
     """Return a GPSI; empty where there is none."""
     if fault is Fault.OTHER_USER:
         return f"msisdn-{_OTHER_NUMBER}"
+    if fault is Fault.OTHER_KIND:
+        return "extid-joe@example.com"
     return f"msisdn-{sim.msisdn.digits}" if sim.msisdn else ""

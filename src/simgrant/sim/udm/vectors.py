@@ -141,9 +141,9 @@ class Vectors:
         user = f"imsi-{_OTHER_USER if fault is Fault.OTHER_USER else call.imsi}"
         if self._five_g_aka:
             item = self._item(call, Scheme.E_UTRAN, resync, fault)
-            told = _members(item) | {"avType": "5G_HE_AKA", "kausf": _kausf(item, name).hex()}
+            told = _members(item) | {"avType": "5G_HE_AKA", "kausf": kausf(item, name).hex()}
             del told["xres"]
-            told["xresStar"] = _xres_star(item, name).hex()
+            told["xresStar"] = xres_star(item, name).hex()
             kind = "5G_AKA"
         else:
             item = self._item(call, _prime(fault), resync, fault, name)
@@ -244,12 +244,12 @@ def _spoilt(vector: dict[str, str], fault: Fault | None, kind: str) -> dict[str,
     return vector
 
 
-def _kausf(item: Brought, name: str) -> bytes:
+def kausf(item: Brought, name: str) -> bytes:
     """Return KAUSF (TS 33.501 §A.2), for which SQN and AK are the first six bytes of AUTN."""
     return _derived(item, b"\x6a", name.encode(), item.autn[:6])
 
 
-def _xres_star(item: Brought, name: str) -> bytes:
+def xres_star(item: Brought, name: str) -> bytes:
     """Return XRES* (TS 33.501 §A.4)."""
     return _derived(item, b"\x6b", name.encode(), item.rand, item.xres)[16:]
 

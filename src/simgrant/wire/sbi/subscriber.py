@@ -7,13 +7,10 @@ over; what is no such answer is `BadMessage`.
 from __future__ import annotations
 
 import re
-from dataclasses import field
-from datetime import datetime
 from typing import Annotated, Final
 
 import msgspec
 
-from simgrant.nouns import noun
 from simgrant.wire.sbi.body import read
 
 NUMBERS: Final = "nudm-sdm"
@@ -23,16 +20,6 @@ _MSISDN: Final = re.compile(r"msisdn-([0-9]{5,15})", re.ASCII)
 _MOST: Final = 100
 _Mcc = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{3}\Z")]
 _Mnc = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{2,3}\Z")]
-
-
-@noun
-class Place:
-    """Where a subscriber is registered."""
-
-    plmn: str = field(repr=False)
-    """The network, as 5 or 6 digits; empty = nowhere any more."""
-    at: float | None
-    """Since when, in Unix seconds; None = it does not say."""
 
 
 class _Translation(msgspec.Struct, frozen=True, rename="camel"):
@@ -52,7 +39,6 @@ class _Guami(msgspec.Struct, frozen=True, rename="camel"):
 class _Registration(msgspec.Struct, frozen=True, rename="camel"):
     guami: _Guami
     purge_flag: bool = False
-    registration_time: datetime | None = None
 
 
 def number_path(imsi: str) -> str:
@@ -74,10 +60,9 @@ def pull_number(body: bytes) -> str:
     return ""
 
 
-def pull_place(body: bytes) -> Place:
-    """Return where a SIM is registered."""
+def pull_network(body: bytes) -> str:
+    """Return the network that a SIM is registered in, as 5 or 6 digits; empty = in none any
+    more."""
     told = read(body, _Registration)
-    at = told.registration_time
-    since = at.timestamp() if at is not None and at.tzinfo is not None else None
     network = told.guami.plmn_id
-    return Place("" if told.purge_flag else network.mcc + network.mnc, since)
+    return "" if told.purge_flag else network.mcc + network.mnc

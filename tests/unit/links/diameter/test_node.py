@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,16 @@ async def test_a_peer_that_only_ever_fails_is_left_alone_and_tried_again() -> No
         made.clock.ahead += 73
         assert (await made.ask()).result == SUCCESS
         assert (await made.ask()).result == SUCCESS
+
+
+@pytest.mark.spec("RFC 7944 §9.1")
+@pytest.mark.parametrize("urgency", [None, 0, 15])
+async def test_requests_say_how_urgent_they_are_where_they_are_to(urgency: int | None) -> None:
+    async with world() as made:
+        config = replace(made.route.config, message_priority=urgency)
+        made.route = made.node.route(config)
+        await made.ask()
+        assert [seen.priority for seen in made.hss.seen] == [urgency]
 
 
 # --- another peer ------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from simgrant.sim.sims import demo_sims
 from simgrant.wire.diameter import swx
 from simgrant.wire.diameter.avps import SESSION_ID
 from simgrant.wire.diameter.base import Node
+from simgrant.wire.diameter.overload import Report
 from simgrant.wire.diameter.vectors import Scheme, Wanted
 
 REALM = "epc.mnc001.mcc001.3gppnetwork.org"
@@ -36,6 +37,7 @@ HANDLERS = {
 US = Node(f"ecs-0.{REALM}", REALM, "simgrant", tuple(sorted({each for each, _ in HANDLERS})), 1)
 IMSI = "001010000000001"
 QUICK = RetryRules(first_wait_s=0.002, longest_wait_s=0.01)
+USUAL = RetryRules(reserve=100)
 NEVER_AGAIN = RetryRules(first_wait_s=3600, longest_wait_s=3600)
 CALM = WatchdogRules(tw_s=600, doubt_s=600)
 """A watchdog that does not bark while a test runs."""
@@ -62,6 +64,8 @@ class Diary:
     news: asyncio.Event
     states: list[tuple[str, State, str]] = field(default_factory=list)
     results: list[tuple[str, str]] = field(default_factory=list)
+    reports: list[tuple[str, str, int]] = field(default_factory=list)
+    not_sent: list[str] = field(default_factory=list)
 
     def changed(self, peer: str, state: State, reason: str) -> None:
         self.states.append((peer, state, reason))
@@ -71,6 +75,13 @@ class Diary:
         assert seconds >= 0
         self.results.append((peer, result))
         self.news.set()
+
+    def overloaded(self, hss: str, whose: str, report: Report) -> None:
+        self.reports.append((hss, whose, report.percent))
+        self.news.set()
+
+    def spared(self, hss: str) -> None:
+        self.not_sent.append(hss)
 
 
 @dataclass
@@ -91,7 +102,9 @@ class World:
     def reasons(self, peer: str = "hss0") -> list[str]:
         return [reason for name, _, reason in self.diary.states if name == peer]
 
-    async def ask(self, *, within: float = 10.0, imsi: str = IMSI, host: str = "") -> Told:
+    async def ask(
+        self, *, within: float = 10.0, imsi: str = IMSI, host: str = "", **more: Any
+    ) -> Told:
         avps = (
             SESSION_ID.push(self.node.session_id())
             + swx.push_fixed(REALM, host)
@@ -104,6 +117,7 @@ class World:
             swx.APPLICATION,
             avps,
             deadline=self.clock.monotonic() + within,
+            **more,
         )
 
     async def until(self, condition: Callable[[], object]) -> None:
@@ -143,10 +157,11 @@ async def world(
     *hsses: HssServer,
     peers: tuple[dict[str, Any], ...] = (),
     patience_s: float = 5.0,
-    route_retry: RetryRules | None = None,
+    route_retry: RetryRules = USUAL,
     wait: bool = True,
     events: NetworkEvents | None = None,
     asked: int | None = None,
+    heeds_overload: bool = True,
     **of_all: Any,
 ) -> AsyncIterator[World]:
     """Run HSSs and a node that is connected to all of them. ``peers`` changes each's settings.
@@ -163,13 +178,21 @@ async def world(
         peer_config(hss, number, **{**of_all, **(peers[number] if peers else {})})
         for number, hss in enumerate(found)
     ]
-    node = DiameterNode(US, configs, watcher=diary, clock=clock, handlers=HANDLERS, events=events)
+    node = DiameterNode(
+        US,
+        configs,
+        watcher=diary,
+        clock=clock,
+        handlers=HANDLERS,
+        events=events,
+        heeds_overload=heeds_overload,
+    )
     route = RouteConfig(
         name="home",
         peers=tuple(each.name for each in configs[:asked]),
         redirects_to=tuple(each.name for each in configs[asked:]) if asked else (),
         patience_s=patience_s,
-        **({"retry": route_retry} if route_retry else {}),
+        retry=route_retry,
     )
     running = asyncio.create_task(node.run())
     made = World(node, node.route(route), found, diary, clock, running)
