@@ -318,7 +318,7 @@ async def test_a_number_that_the_database_lacks_is_the_hss_s(site: Site) -> None
     hss = HssServer(Auc([known]), host=HSS, realm=REALM, port=free_port())
     await hss.up()
     try:
-        node = await start(site, hss.port, **{"hss.sim.tells_numbers": True})
+        node = await start(site, hss.port, **{"hss.sim.tells": ["number"]})
         for _ in range(2):
             async with Phone(known) as ours:
                 query = ours.query(("EAP_ID", known.nai())).replace(

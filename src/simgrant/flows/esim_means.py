@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field, replace
 
+from simgrant.domain.network_facts import NOTHING_HEARD, Heard
 from simgrant.domain.order import CompanionService, Inquiry, Kind, Order, OrderMode, Source
 from simgrant.domain.pace import Pace
 from simgrant.domain.plan_offer import PlanOffer
@@ -14,6 +15,7 @@ from simgrant.flows.answer import Portal
 from simgrant.flows.device_lists import DeviceLists
 from simgrant.flows.limits import Throttle
 from simgrant.flows.message import Speech
+from simgrant.flows.network_data import NetworkFacts
 from simgrant.flows.ordering import Ordering
 from simgrant.nouns import Word, noun
 from simgrant.ports.account_pins import AccountPins
@@ -178,6 +180,13 @@ class EsimMeans:
     step_ups: Mapping[str, StepUps]
     """By tenant."""
     metrics: Metrics
+    network: NetworkFacts
+    """Who is asked where subscribers are."""
+
+    async def heard(self, subscription: Subscription) -> Heard:
+        """Return what networks say of a subscription that the tenant's rules look at."""
+        wants = self.policies[subscription.tenant].looks_at_network & self.network.tells
+        return await self.network.heard(subscription, wants) if wants else NOTHING_HEARD
 
     def address(self, tenant: str, order: Order) -> str:
         """Return where a profile is downloaded, though the answer that told it may be lost."""

@@ -17,8 +17,8 @@ from simgrant.eap.algorithm import make_auts
 from simgrant.eap.keys import bind_to_network
 from simgrant.eap.milenage import Milenage
 from simgrant.eap.usim import SoftUsim, UsimSuccess
+from simgrant.sim.places import Place
 from simgrant.sim.udm.server import Core
-from simgrant.sim.udm.subscribers import Place
 from simgrant.sim.udm.vectors import kausf, xres_star
 from simgrant.sim.web import Answer, Request
 from simgrant.wire.diameter import vectors as hss_vectors

@@ -53,9 +53,14 @@ class SqlInbox:
             found = yield Run(statements.EVENT_TAKEN, key)
             if not found:
                 return None
-            yield Run(statements.LEARNED_FORGOTTEN, subscription)
             if event.effect is Effect.REVOKE:
+                yield Run(statements.LEARNED_FORGOTTEN, subscription)
                 yield Run(statements.TOKENS_REVOKED, subscription)
+            else:
+                # A number that may be another's is worse than none. Where he is and how, he is
+                # taken to be until somebody says otherwise.
+                yield Run(statements.NUMBER_FORGOTTEN, subscription)
+                yield Run(statements.LEARNED_IS_OLD, subscription)
             return _entry(found[0])
 
         return await self._engine.transact(body)
