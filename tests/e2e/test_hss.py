@@ -373,7 +373,7 @@ async def test_a_number_that_the_database_lacks_is_the_hss_s(site: Site) -> None
         node = await start(site, hss.port, **{"hss.sim.tells": ["number"]})
         for _ in range(2):
             async with Phone(known) as ours:
-                query = ours._query(("EAP_ID", known.nai())).replace(
+                query = ours.query(("EAP_ID", known.nai())).replace(
                     "app=ap2004", "app=ap2014&operation=GetPhoneNumber"
                 )
                 query = query.replace("entitlement_version=2.0", "entitlement_version=12.0")
