@@ -34,6 +34,7 @@ from simgrant.adapters.issuers import introspection, jwks
 from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.network_data import sh as sh_data
 from simgrant.adapters.network_data import swx as swx_data
+from simgrant.adapters.network_data import udm as udm_data
 from simgrant.adapters.risk.embedded import EmbeddedRisk
 from simgrant.adapters.store import sqlite
 from simgrant.config import aaa as aaa_settings
@@ -174,6 +175,7 @@ from simgrant.wire.jwt import pull_keys
 from simgrant.wire.negotiate import Format
 from simgrant.wire.push_token import Channel
 from simgrant.wire.sbi.headers import STATUSES
+from simgrant.wire.sbi.subscriber import NUMBERS, NUMBERS_VERSION, PLACES
 from simgrant.wire.sbi.ueau import Operation, service_of
 
 T = TypeVar("T")
@@ -779,8 +781,15 @@ class SbiWatch:
             told("sbi_instances", service=service, instances=instances, reason=problem)
 
 
-def open_service(core: Core, where: str, table: model.Udm | model.HssSbi) -> SbiService:
-    """Return the service that vectors come from of the table at ``where``, as ``udm.home``."""
+def open_service(
+    core: Core,
+    where: str,
+    table: model.Udm | model.HssSbi,
+    *,
+    service: str = "",
+    version: str = "v1",
+) -> SbiService:
+    """Return a service of the table at ``where``, as ``udm.home``; that of vectors by default."""
     settings, watch = core.loaded.settings, SbiWatch(core.metrics)
     consumer = Consumer(instance=settings.sbi.nf_instance_id.lower(), type=settings.sbi.nf_type)
     nrf = None
@@ -788,10 +797,11 @@ def open_service(core: Core, where: str, table: model.Udm | model.HssSbi) -> Sbi
         found = _producers(core.loaded, f"nrf.{table.nrf}", settings.nrf[table.nrf], watch)
         nrf = Nrf(found, consumer)
         core.links.append(nrf)
-    service = SbiService(
+    opened = SbiService(
         ServiceConfig(
             name=where,
-            service=service_of(sbi_settings.operation_of(table)),
+            service=service or service_of(sbi_settings.operation_of(table)),
+            version=version,
             target=sbi_settings.type_of(table),
             consumer=consumer.type,
             discovers=not table.addresses,
@@ -803,8 +813,8 @@ def open_service(core: Core, where: str, table: model.Udm | model.HssSbi) -> Sbi
         clock=CLOCK,
         chance=random.random,
     )
-    core.links.append(service)
-    return service
+    core.links.append(opened)
+    return opened
 
 
 def _producers(
@@ -904,7 +914,22 @@ def _hss_data(core: Core) -> Iterator[tuple[str, NetworkData]]:
                 yield name, sh_data.open_data(config, node=node)
 
 
-TELLERS: dict[str, Callable[[Core], Iterator[tuple[str, NetworkData]]]] = {"hss": _hss_data}
+def _udm_data(core: Core) -> Iterator[tuple[str, NetworkData]]:
+    """Yield each UDM that is asked about subscribers, by its table's name."""
+    for name, table in core.loaded.settings.udm.items():
+        if table.tells:
+            where = f"udm.{name}"
+            numbers = open_service(
+                core, f"{where}/{NUMBERS}", table, service=NUMBERS, version=NUMBERS_VERSION
+            )
+            places = open_service(core, f"{where}/{PLACES}", table, service=PLACES)
+            yield name, udm_data.open_data(numbers, places)
+
+
+TELLERS: dict[str, Callable[[Core], Iterator[tuple[str, NetworkData]]]] = {
+    "hss": _hss_data,
+    "udm": _udm_data,
+}
 """Each section whose tables are asked about subscribers, and how it is opened."""
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from simgrant.adapters import network_data
-from simgrant.adapters.network_data import sh, swx
+from simgrant.adapters.network_data import sh, swx, udm
 from simgrant.domain.network_facts import Kind, Kinds, Registration
 from simgrant.errors import EcsError, PeerMisbehaved, PeerTimeout, PeerUnavailable
 from simgrant.identities import Imsi, Msisdn
@@ -23,7 +23,12 @@ from simgrant.sim.hss.faults import Fault, Plan
 from simgrant.sim.hss.server import HssServer
 from simgrant.sim.places import Place
 from simgrant.sim.sims import demo_sims
+from simgrant.sim.udm.faults import Fault as CoreFault
+from simgrant.sim.udm.faults import Plan as CorePlan
+from simgrant.sim.udm.server import Core
+from simgrant.wire.sbi.subscriber import NUMBERS, PLACES
 from tests.unit.links.diameter.world import REALM, World, world
+from tests.unit.links.sbi.core import Core as OurCore
 
 NUMBERED, BARE = demo_sims()[:2]
 UNNUMBERED = replace(BARE, msisdn=None)
@@ -95,11 +100,43 @@ def over_sh() -> AbstractAsyncContextManager[Network]:
     return hss_network(made)
 
 
+CORE_FAULTS = {
+    "unknown": CorePlan(fault=CoreFault.STATUS, status=404, cause="USER_NOT_FOUND"),
+    "refused": CorePlan(fault=CoreFault.STATUS, status=403, cause="OPERATION_NOT_ALLOWED"),
+    "busy": CorePlan(fault=CoreFault.BUSY, retry_after_s=None),
+    "broken": CorePlan(fault=CoreFault.STATUS, status=500),
+    "another user": CorePlan(fault=CoreFault.OTHER_USER),
+    "malformed": CorePlan(fault=CoreFault.GARBAGE),
+    "silent": CorePlan(fault=CoreFault.SILENT),
+    "closed": CorePlan(fault=CoreFault.RESET),
+}
+
+
+@asynccontextmanager
+async def of_udm() -> AsyncIterator[Network]:
+    core = Core([NUMBERED, UNNUMBERED])
+    await core.up()
+    ours = OurCore()
+    producers = ours.producers([each.web for each in core.instances])
+
+    def fail(what: str) -> None:
+        core.plan = CORE_FAULTS.get(what)
+
+    numbers, places = (ours.plain_service(producers, name) for name in (NUMBERS, PLACES))
+    data = udm.open_data(numbers, places)
+    try:
+        yield Network(data, ours.clock.monotonic, core.subscribers.places, fail, core)
+    finally:
+        await producers.close()
+        await core.down()
+
+
 WORLDS: Mapping[str, Callable[[], AbstractAsyncContextManager[Network]]] = {
     "swx": over_swx,
     "sh": over_sh,
+    "udm": of_udm,
 }
-TELLS = {"swx": Kinds({Kind.NUMBER}), "sh": Kinds(Kind)}
+TELLS = {"swx": Kinds({Kind.NUMBER}), "sh": Kinds(Kind), "udm": Kinds(Kind)}
 
 
 def test_every_adapter_has_a_world() -> None:
@@ -164,7 +201,9 @@ async def test_a_phone_is_registered_or_not(network: Network) -> None:
     assert told.registration is Registration.REGISTERED
     network.places[NUMBERED.imsi.digits] = None
     told = await network.ask(NUMBERED.imsi, Kind.REGISTRATION)
-    assert told.registration is Registration.NOT_REGISTERED
+    # That no AMF serves it does not say that no MME does.
+    of_5g = isinstance(network.data, udm.UdmData)
+    assert told.registration is (Registration.UNKNOWN if of_5g else Registration.NOT_REGISTERED)
 
 
 async def test_only_what_is_asked_for_is_told(network: Network) -> None:
@@ -260,3 +299,10 @@ async def test_a_number_that_is_another_s_finds_nobody_over_sh() -> None:
         with pytest.raises(PeerUnavailable) as raised:
             await there.ask(UNNUMBERED.imsi, Kind.LOCATION, msisdn=NUMBERED.msisdn)
         assert raised.value.for_operator == "home: 3GPP 5002 ERROR_IDENTITIES_DONT_MATCH"
+
+
+async def test_who_was_purged_is_nowhere_of_a_udm() -> None:
+    async with of_udm() as there:
+        there.places[NUMBERED.imsi.digits] = replace(ABROAD, purged=True)
+        told = await there.ask(NUMBERED.imsi, Kind.LOCATION, Kind.REGISTRATION)
+        assert told == Known()

@@ -358,6 +358,8 @@ class Udm(Producer, frozen=True):
 
     operation: Literal["generate-av", "generate-auth-data"] = "generate-av"
     """As an HSS asks, for EAP-AKA and EAP-AKA', or as an AUSF asks, for EAP-AKA' alone."""
+    tells: tuple[Literal["number", "location", "registration"], ...] = ()
+    """What it is asked about subscribers, where that is needed, as for an [HSS](#hssname)."""
 
 
 class HssSbi(Producer, frozen=True):

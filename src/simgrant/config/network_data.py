@@ -13,11 +13,11 @@ _MOST_S: Final = 366 * 86_400.0
 
 def tells_of(settings: Settings) -> dict[str, Kinds]:
     """Return what each source is asked for, by its name; whoever tells nothing is left out."""
-    return {
-        f"hss.{name}": Kinds(map(Kind, table.tells))
-        for name, table in settings.hss.items()
-        if table.tells
+    tables = {
+        **{f"hss.{name}": table.tells for name, table in settings.hss.items()},
+        **{f"udm.{name}": table.tells for name, table in settings.udm.items()},
     }
+    return {name: Kinds(map(Kind, tells)) for name, tells in tables.items() if tells}
 
 
 def network_data_problems(settings: NetworkData) -> Iterator[str]:
