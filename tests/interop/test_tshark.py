@@ -24,6 +24,7 @@ import pytest
 from simgrant.adapters.authn import aaa_relay, cx, s6a
 from simgrant.adapters.authn import swx as over_swx
 from simgrant.adapters.network_data import swx as swx_data
+from simgrant.domain.network_facts import Kind, Kinds
 from simgrant.eap.milenage import Milenage
 from simgrant.eap.packet import Variant
 from simgrant.eap.peer import AndroidPeer, Reply
@@ -32,6 +33,7 @@ from simgrant.eap.vector import Resync
 from simgrant.errors import AuthenticationRejected, PeerUnavailable
 from simgrant.identities import Imsi
 from simgrant.ports.eap_servers import Relayed
+from simgrant.ports.network_data import Subscriber
 from simgrant.ports.vectors import VectorRequest, Vectors
 from simgrant.sim.aaa.faults import Fault, Plan
 from simgrant.sim.aaa.server import AaaServer
@@ -170,13 +172,14 @@ async def _of_routing(made: World) -> None:
     route = replace(made.route.config, message_priority=0)
     data = swx_data.open_data(swx_data.Config(route=route, realm=REALM), node=made.node)
     deadline = made.clock.monotonic() + 10
-    assert await data.number(Imsi(IMSI), deadline=deadline) is not None
+    who, number = Subscriber(Imsi(IMSI)), Kinds({Kind.NUMBER})
+    assert (await data.ask(who, number, deadline=deadline)).number is not None
     uri = f"aaa://hss1.{REALM}:3868;transport=tcp"
     made.hss.plan = HssPlan(fault=HssFault.REDIRECT, times=1, to=(uri,), usage=Usage.ALL_USER)
     with pytest.raises(PeerUnavailable, match=f"hss1.{REALM}"):
-        await data.number(Imsi(IMSI), deadline=deadline)
+        await data.ask(who, number, deadline=deadline)
     made.hss.plan = HssPlan(fault=HssFault.OVERLOAD, times=1, percent=40)
-    await data.number(Imsi(IMSI), deadline=deadline)
+    await data.ask(who, number, deadline=deadline)
     assert made.diary.reports == [("home", f"hss0.{REALM}", 40)]
 
 
