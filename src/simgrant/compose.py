@@ -933,12 +933,13 @@ TELLERS: dict[str, Callable[[Core], Iterator[tuple[str, NetworkData]]]] = {
 """Each section whose tables are asked about subscribers, and how it is opened."""
 
 
-def open_network(core: Core) -> NetworkFacts:
+def open_network(core: Core, policies: Mapping[str, Policy]) -> NetworkFacts:
     """Return who asks core networks about subscribers, if they are to be asked."""
     return NetworkFacts(
-        core.store.learned,
+        core.store,
         tellers(core.loaded),
         {f"{kind}.{name}": data for kind, opened in TELLERS.items() for name, data in opened(core)},
+        rules={name: policy.looks_at_network for name, policy in policies.items()},
         clock=CLOCK,
         metrics=core.metrics,
         timeout_s=core.loaded.settings.network_data.timeout_s,
@@ -1091,6 +1092,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     by_oidc: ByOidc | None = None
     access: Issuers | None = None
     portal: PortalFront | None = None
+    network: NetworkFacts | None = None
     try:
         notifiers = open_notifiers(loaded)
         smdps = open_smdps(loaded)
@@ -1126,7 +1128,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         diameter = open_diameter(loaded, metrics, events=inbox, worker=worker)
         core = Core(loaded, metrics, store, keys, diameter, worker)
         vectors = open_sources(core)
-        network = open_network(core)
+        network = open_network(core, found_policies)
         returns = _returns(settings.limits)
         by_otp = _by_otp(loaded, reception, returns)
         by_oidc = _by_oidc(loaded, reception, returns, by_otp)
@@ -1184,6 +1186,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 reception,
                 vectors=vectors,
                 eap_servers=aaas(loaded, diameter),
+                network=network,
                 limits=_limits(settings.limits),
                 rules=_sim_rules(settings.auth),
             ),
@@ -1289,7 +1292,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             await notifier.close()
         for smdp in {each for named in smdps.values() for each in named.values()}:
             await smdp.close()
-        for way in (by_oidc, by_otp, access, portal):
+        for way in (by_oidc, by_otp, access, portal, network):
             if way is not None:
                 await way.close()
         await store.close()

@@ -11,7 +11,6 @@ from dataclasses import field, replace
 
 from simgrant.domain.holdings import MOST_STORE_USERS, HeldBilling, Holdings
 from simgrant.domain.network_facts import Heard
-from simgrant.domain.network_facts import Kinds as NetworkKinds
 from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import (
     ConsentStatus,
@@ -136,10 +135,6 @@ class Entitle:
         self._keys = keys
         self._store = store
         self._network = network
-        self._wants = {
-            name: policy.looks_at_network & network.tells for name, policy in policies.items()
-        }
-        """What networks are asked for on behalf of each tenant's rules."""
         self._clock = clock
         self._channels = channels
         self._rules = rules
@@ -332,8 +327,8 @@ class Entitle:
                 family=family,
                 token=token,
             )
-        if wants := self._wants[name]:
-            profile = replace(profile, heard=await self._heard(subscription, wants, trail))
+        if self._network.wanted[name]:
+            profile = replace(profile, heard=await self._heard(subscription, trail))
         trail.times = times_of(profile, now=now)
         asked = Asked(
             who.apps,
@@ -382,11 +377,11 @@ class Entitle:
         )
         return Granted(name, family.content_type(format_), body, family.gzip)
 
-    async def _heard(self, subscription: Subscription, wants: NetworkKinds, trail: Trail) -> Heard:
+    async def _heard(self, subscription: Subscription, trail: Trail) -> Heard:
         """Return what core networks say that rules look at."""
         began = self._clock.monotonic()
         try:
-            return await self._network.heard(subscription, wants)
+            return await self._network.heard(subscription)
         finally:
             trail.peers_us["network"] = int((self._clock.monotonic() - began) * 1e6)
 

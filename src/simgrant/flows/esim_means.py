@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field, replace
 
-from simgrant.domain.network_facts import NOTHING_HEARD, Heard
 from simgrant.domain.order import CompanionService, Inquiry, Kind, Order, OrderMode, Source
 from simgrant.domain.pace import Pace
 from simgrant.domain.plan_offer import PlanOffer
@@ -182,11 +181,6 @@ class EsimMeans:
     metrics: Metrics
     network: NetworkFacts
     """Who is asked where subscribers are."""
-
-    async def heard(self, subscription: Subscription) -> Heard:
-        """Return what networks say of a subscription that the tenant's rules look at."""
-        wants = self.policies[subscription.tenant].looks_at_network & self.network.tells
-        return await self.network.heard(subscription, wants) if wants else NOTHING_HEARD
 
     def address(self, tenant: str, order: Order) -> str:
         """Return where a profile is downloaded, though the answer that told it may be lost."""

@@ -120,7 +120,7 @@ async def learn(
     if old_iccid is not None:
         holder = await ours.ordering.by_iccid(tenant, old_iccid)
     is_another_s = holder is not None and holder.owner != imsi
-    return Known(risk, used, is_another_s, await ours.heard(task.subscription))
+    return Known(risk, used, is_another_s, await ours.network.heard(task.subscription))
 
 
 def weigh(

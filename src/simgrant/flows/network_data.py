@@ -14,6 +14,7 @@ import structlog
 
 from simgrant.domain.network_facts import (
     NO_KINDS,
+    NOTHING_HEARD,
     Age,
     Heard,
     Kind,
@@ -21,16 +22,18 @@ from simgrant.domain.network_facts import (
     Learned,
     Registration,
 )
-from simgrant.domain.subscription import Subscription
+from simgrant.domain.subscription import SERVED, Subscription
 from simgrant.errors import EcsError
 from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.clock import Clock
-from simgrant.ports.network_data import Known, LearnedRows, NetworkData, Subscriber
+from simgrant.ports.network_data import Known, NetworkData, Subscriber
+from simgrant.ports.store import Store
+from simgrant.telemetry.log import say_fault
 from simgrant.telemetry.metrics import Metrics
 
 _NUMBER = Kinds({Kind.NUMBER})
-FACTS = Kinds({Kind.LOCATION, Kind.REGISTRATION})
-"""What facts are made of."""
+_MOST_AHEAD = 1_000
+"""Of those who are asked about before they need it."""
 
 
 class Tellers:
@@ -76,27 +79,49 @@ class NetworkFacts:
 
     def __init__(
         self,
-        rows: LearnedRows,
+        store: Store,
         tellers: Tellers,
         data: Mapping[str, NetworkData],
         *,
+        rules: Mapping[str, Kinds],
         clock: Clock,
         metrics: Metrics,
         timeout_s: float,
     ) -> None:
-        """Take everybody who tells anything by name, as ``tellers`` names them."""
-        self._rows = rows
+        """Take everybody who tells anything by name, as ``tellers`` names them.
+
+        ``rules`` is what those of each tenant look at.
+        """
+        self._store = store
+        self._rows = store.learned
         self._tellers = tellers
         self._data = data
         self._clock = clock
         self._metrics = metrics
         self._timeout_s = timeout_s
         self._failing: set[str] = set()
+        self.wanted = {tenant: kinds & tellers.all for tenant, kinds in rules.items()}
+        """By tenant what facts are asked for; empty = nobody is asked."""
+        self._ahead: dict[tuple[str, Imsi], asyncio.Task[Mapping[Kind, Learned] | None]] = {}
 
-    @property
-    def tells(self) -> Kinds:
-        """What networks are asked for at all."""
-        return self._tellers.all
+    def look_ahead(self, tenant: str, imsi: Imsi) -> None:
+        """Begin to ask about somebody who is about to prove his SIM, beside that.
+
+        He asks for facts in his next request, and then waits for less. Too many at a time are left
+        to that request.
+        """
+        key = tenant, imsi
+        if self.wanted[tenant] and key not in self._ahead and len(self._ahead) < _MOST_AHEAD:
+            task = asyncio.create_task(self._look(tenant, imsi))
+            self._ahead[key] = task
+            task.add_done_callback(lambda done: self._looked(key, done))
+
+    async def close(self) -> None:
+        """Look for nobody any more."""
+        tasks = list(self._ahead.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def number(self, subscription: Subscription) -> Msisdn | None:
         """Return the number of a subscription: the store's, else a network's, else None."""
@@ -105,9 +130,32 @@ class NetworkFacts:
         found = (await self._known(subscription, _NUMBER)).get(Kind.NUMBER)
         return None if found is None else Msisdn(found.value)
 
-    async def heard(self, subscription: Subscription, wants: Kinds) -> Heard:
-        """Return what is known of where a subscription is and how; nothing of other kinds."""
-        return heard(await self._known(subscription, wants & FACTS))
+    async def heard(self, subscription: Subscription) -> Heard:
+        """Return what is known of a subscription that the tenant's rules look at."""
+        wants = self.wanted[subscription.tenant]
+        if not wants:
+            return NOTHING_HEARD
+        known = None
+        if (ahead := self._ahead.get((subscription.tenant, subscription.imsi))) is not None:
+            # Whoever goes away meanwhile takes nothing from others who wait for the same.
+            known = await asyncio.shield(ahead)
+        return heard(await self._known(subscription, wants) if known is None else known)
+
+    async def _look(self, tenant: str, imsi: Imsi) -> Mapping[Kind, Learned] | None:
+        try:
+            subscription = await self._store.find(tenant, imsi=imsi)
+        except EcsError:
+            return None
+        if subscription is None or subscription.status not in SERVED:
+            return None
+        return await self._known(subscription, self.wanted[tenant])
+
+    def _looked(
+        self, key: tuple[str, Imsi], done: asyncio.Task[Mapping[Kind, Learned] | None]
+    ) -> None:
+        del self._ahead[key]
+        if not done.cancelled() and (error := done.exception()) is not None:
+            say_fault(error)
 
     async def _known(self, subscription: Subscription, wants: Kinds) -> Mapping[Kind, Learned]:
         """Return what is good of these kinds, after asking for what is not fresh."""

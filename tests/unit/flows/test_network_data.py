@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from simgrant.adapters.store.sqlite import SqliteConfig, open_store
 from simgrant.domain.network_facts import Age, Heard, Kind, Kinds, Learned, Registration
 from simgrant.domain.subscription import Subscription, SubscriptionStatus
 from simgrant.errors import PeerTimeout
-from simgrant.flows.network_data import FACTS, NetworkFacts, Tellers
+from simgrant.flows.network_data import NetworkFacts, Tellers
 from simgrant.flows.subscriptions import export
 from simgrant.identities import Imsi, Msisdn
 from simgrant.keyring.ring import Key, KeyRing, Use
@@ -34,6 +35,7 @@ AGES = {
     Kind.REGISTRATION: Age(fresh_s=FRESH_S, max_s=MAX_S),
 }
 EVERYTHING = Kinds(Kind)
+FACTS = Kinds({Kind.LOCATION, Kind.REGISTRATION})
 ABROAD = Known(number=TOLD, visited_plmn="26201", located_s=5, registration=Registration.REGISTERED)
 
 
@@ -56,10 +58,16 @@ class Network:
     away: bool = False
     tells: Kinds = EVERYTHING
     asked: list[tuple[Subscriber, Kinds]] = field(default_factory=list)
+    answers: asyncio.Event = field(default_factory=asyncio.Event)
+    """Not set, it takes its time."""
+
+    def __post_init__(self) -> None:
+        self.answers.set()
 
     async def ask(self, who: Subscriber, wants: Kinds, *, deadline: float) -> Known:
         assert deadline > 0
         self.asked.append((who, wants))
+        await self.answers.wait()
         if self.away:
             raise PeerTimeout("diameter_timeout")
         return self.told
@@ -77,14 +85,14 @@ class World:
     def network(self) -> Network:
         return self.networks["hss.home"]
 
-    @property
-    def facts(self) -> NetworkFacts:
+    def facts(self, wants: Kinds = FACTS) -> NetworkFacts:
         tells = {name: each.tells for name, each in self.networks.items()}
         tellers = Tellers(tells, sources_of=lambda _tenant, _imsi: self.route, ages=AGES)
         return NetworkFacts(
-            self.store.learned,
+            self.store,
             tellers,
             dict(self.networks),
+            rules={T: wants},
             clock=self.clock,
             metrics=self.metrics,
             timeout_s=1,
@@ -96,10 +104,10 @@ class World:
         return found
 
     async def number(self, imsi: Imsi = IMSI) -> Msisdn | None:
-        return await self.facts.number(await self.subscription(imsi))
+        return await self.facts().number(await self.subscription(imsi))
 
     async def heard(self, wants: Kinds = FACTS) -> Heard:
-        return await self.facts.heard(await self.subscription(), wants)
+        return await self.facts(wants).heard(await self.subscription())
 
     async def place(self) -> str:
         location = (await self.heard()).location
@@ -263,15 +271,77 @@ async def test_one_that_is_away_keeps_nothing_from_another(tmp_path: Path) -> No
 async def test_nobody_is_asked_where_nobody_tells(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
         here.networks.clear()
-        assert here.facts.tells == Kinds()
+        assert here.facts().wanted == {T: Kinds()}
         assert await here.heard() == Heard()
         assert await here.number() is None
 
 
 async def test_a_number_in_the_store_is_what_people_are_named_by(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
-        await here.facts.heard(await here.subscription(OTHER), FACTS)
+        await here.facts().heard(await here.subscription(OTHER))
         assert [who for who, _ in here.network.asked] == [Subscriber(OTHER, OWN)]
+
+
+# --- looking ahead ---------------------------------------------------------------------------
+
+
+async def test_who_was_asked_about_ahead_is_not_asked_about_again(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        facts, subscription = here.facts(), await here.subscription()
+        here.network.answers.clear()
+        for _ in range(3):
+            facts.look_ahead(T, IMSI)
+        waiting = [asyncio.create_task(facts.heard(subscription)) for _ in range(3)]
+        await asyncio.sleep(0)
+        waiting.pop().cancel()
+        here.network.answers.set()
+        for heard in await asyncio.gather(*waiting):
+            assert heard.location is not None
+            assert heard.location.value == "26201"
+        assert len(here.network.asked) == 1
+        # What was found is there for other workers too.
+        assert (await here.facts().heard(subscription)).location is not None
+        assert len(here.network.asked) == 1
+
+
+async def test_nobody_is_asked_about_strangers_and_those_who_left(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        facts = here.facts()
+        await here.store.remove(T, OTHER, now=9)
+        before = asyncio.all_tasks()
+        for imsi in (Imsi("001010000000009"), OTHER):
+            facts.look_ahead(T, imsi)
+        looking = asyncio.all_tasks() - before
+        assert len(looking) == 2
+        await asyncio.gather(*looking)
+        assert here.network.asked == []
+
+
+async def test_nothing_is_looked_for_that_no_rule_looks_at(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        facts = here.facts(Kinds())
+        facts.look_ahead(T, IMSI)
+        await facts.close()
+        assert here.network.asked == []
+
+
+async def test_a_server_that_stops_waits_for_nobody(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        facts = here.facts()
+        here.network.answers.clear()
+        facts.look_ahead(T, IMSI)
+        await facts.close()
+        assert await here.store.learned.learned(T, IMSI) == {}
+
+
+async def test_a_network_that_fails_ahead_is_asked_when_it_is_needed(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        facts, subscription = here.facts(), await here.subscription()
+        here.network.away = True
+        facts.look_ahead(T, IMSI)
+        assert await facts.heard(subscription) == Heard()
+        here.network.away = False
+        assert (await facts.heard(subscription)).location is not None
 
 
 # --- what is kept ----------------------------------------------------------------------------
