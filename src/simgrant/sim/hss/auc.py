@@ -65,7 +65,9 @@ class Auc:
         prime = wanted.scheme == Scheme.AKA_PRIME
         if wanted.scheme not in _AMF or (prime and not (self._knows_prime and wanted.network)):
             raise Refusal(*NO_SUCH_SCHEME)
-        keys = self._keys.setdefault(digits, Milenage(sim.k, sim.opc))
+        keys = self._keys.get(digits)
+        if keys is None:
+            keys = self._keys[digits] = Milenage(sim.k, sim.opc)
         if wanted.resync:
             self._take_over(digits, keys, wanted.resync)
         if wrong:

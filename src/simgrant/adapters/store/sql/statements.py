@@ -891,9 +891,9 @@ RETURNING 1
 """
 
 LEARNED_IS_OLD = """
-UPDATE learned SET asked_at = 0 WHERE tenant = ?1 AND imsi = ?2 AND kind <> 'number'
+UPDATE learned SET asked_at = 0 WHERE tenant = ?1 AND imsi = ?2
 """
 
-NUMBER_FORGOTTEN = "DELETE FROM learned WHERE tenant = ?1 AND imsi = ?2 AND kind = 'number'"
+KIND_FORGOTTEN = "DELETE FROM learned WHERE tenant = ?1 AND imsi = ?2 AND kind = ?3"
 
 LEARNED_FORGOTTEN = "DELETE FROM learned WHERE tenant = ?1 AND imsi = ?2"
