@@ -226,6 +226,8 @@ def _hsss(loaded: Loaded) -> Iterator[Finding]:
         text = f"{name}: {hss.realm} over {hss.interface} by {places}"
         if hss.redirects_to:
             text += f", which may redirect to {', '.join(hss.redirects_to)}"
+        if hss.tells:
+            text += f"; tells {' and '.join(hss.tells)} over {hss.tells_over}"
         yield Finding(Level.OK, "hss", text)
         behind = [settings.diameter_peers[peer] for peer in hss.redirects_to]
         if not all(peer.tls for peer in (*peers, *behind)):

@@ -125,6 +125,20 @@ DOCUMENTS = {
         ),
         UserData(network="302610", age_s=120),
     ),
+    "an MNC of two digits that was filled up": (
+        inside(
+            f"<EPSLocationInformation><TrackingAreaId>{cell('262-01', 5)}</TrackingAreaId>"
+            "<Extension><VisitedPLMNID>262001</VisitedPLMNID></Extension></EPSLocationInformation>"
+        ),
+        UserData(network="26201"),
+    ),
+    "an MNC of three digits that looks so": (
+        inside(
+            f"<EPSLocationInformation><TrackingAreaId>{cell('310-012', 5)}</TrackingAreaId>"
+            "<Extension><VisitedPLMNID>310012</VisitedPLMNID></Extension></EPSLocationInformation>"
+        ),
+        UserData(network="310012"),
+    ),
     "an empty network and an area": (
         inside(
             f"<EPSLocationInformation><TrackingAreaId>{cell('001-01', 5)}</TrackingAreaId>"

@@ -160,17 +160,22 @@ def _place(root: _Element) -> tuple[str, int]:
 
 
 def _network(place: _Element) -> str:
+    """Return the network of a place: as it is called, else as its cell or area is."""
+    cells = [
+        network
+        for name in _CELLS
+        for each in place.find(name)
+        if (network := pull_plmn(_bytes(each.text)[:_PLMN_BYTES]))
+    ]
     for each in place.find("VisitedPLMNID"):
-        # Most write its digits, some the three bytes.
-        if _NETWORK.fullmatch(each.text):
-            return each.text
+        # Some write the three bytes, most the digits.
         if network := pull_plmn(_bytes(each.text)):
             return network
-    for name in _CELLS:
-        for each in place.find(name):
-            if network := pull_plmn(_bytes(each.text)[:_PLMN_BYTES]):
-                return network
-    return ""
+        if _NETWORK.fullmatch(each.text):
+            # An MNC of two digits may have been filled up to three: a cell tells them apart.
+            bare = each.text[:3] + each.text[4:] if each.text[3] == "0" else ""
+            return bare if bare in cells else each.text
+    return cells[0] if cells else ""
 
 
 def _minutes(place: _Element) -> int:
