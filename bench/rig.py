@@ -1,4 +1,4 @@
-"""The processes of a run: servers on one core, database and load generator on the others."""
+"""The processes of a run: what is measured on one core, and all that it talks to on the others."""
 
 from __future__ import annotations
 

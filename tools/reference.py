@@ -24,6 +24,7 @@ from simgrant.cli.app import app
 from simgrant.domain.conditions import Names, Subject, subjects
 from simgrant.domain.device_lists import Listing
 from simgrant.domain.facts import Area, Device, Fact, Facts, Purchases, Question
+from simgrant.domain.network_facts import Registration
 from simgrant.domain.order import Kind
 from simgrant.domain.policy import FEATURES, Decision, Result, default_policy
 from simgrant.domain.risk import NumberType, Way
@@ -633,6 +634,8 @@ _MEANINGS: Mapping[str, str] = {
     "visited_plmn": 'digits of the visited network, `""` where it is not known or too old; or the '
     "name of a list under `[networks]`",
     "visited_mcc": "the first three of them; or the name of a list under `[countries]`",
+    "registration": "whether a network has the phone: "
+    + ", ".join(f"`{each}`" for each in Registration),
     "tac": 'first eight digits of the IMEI, `""` where the terminal_id is none',
     "vendor": "terminal_vendor, without regard to case; phones often send dummies",
     "model": "terminal_model, likewise",

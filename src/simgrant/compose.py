@@ -32,13 +32,16 @@ from simgrant.adapters.bss import embedded as embedded_bss
 from simgrant.adapters.idp import oidc
 from simgrant.adapters.issuers import introspection, jwks
 from simgrant.adapters.keyring import file as key_file
+from simgrant.adapters.network_data import sh as sh_data
 from simgrant.adapters.network_data import swx as swx_data
+from simgrant.adapters.network_data import udm as udm_data
 from simgrant.adapters.risk.embedded import EmbeddedRisk
 from simgrant.adapters.store import sqlite
 from simgrant.config import aaa as aaa_settings
 from simgrant.config import diameter as diameter_settings
 from simgrant.config import hlr as hlr_settings
 from simgrant.config import model
+from simgrant.config import network_data as network_settings
 from simgrant.config import routes as route_settings
 from simgrant.config import sbi as sbi_settings
 from simgrant.config import texts as shipped
@@ -93,10 +96,10 @@ from simgrant.flows.journal import Journal
 from simgrant.flows.journal import Limits as JournalLimits
 from simgrant.flows.limits import LentLimits, Rate, StartLimits, Throttle
 from simgrant.flows.message import Speech
+from simgrant.flows.network_data import NetworkFacts, Tellers
 from simgrant.flows.network_events import NetworkInbox
 from simgrant.flows.notices import Notices
 from simgrant.flows.notices import Rules as NoticeRules
-from simgrant.flows.numbers import Knower, Numbers
 from simgrant.flows.operate import Operate
 from simgrant.flows.operations import OPERATIONS
 from simgrant.flows.operations.operation import Means, Offer
@@ -152,6 +155,7 @@ from simgrant.links.watched import Watched
 from simgrant.ports.eap_servers import EapServer
 from simgrant.ports.issuers import Issuer
 from simgrant.ports.keys import Keys
+from simgrant.ports.network_data import NetworkData
 from simgrant.ports.network_events import NetworkEvents
 from simgrant.ports.notifier import Notifier
 from simgrant.ports.smdp import Smdp, Terms
@@ -165,11 +169,13 @@ from simgrant.telemetry.log import LineWriter, console_line
 from simgrant.telemetry.metrics import Metrics
 from simgrant.wire.diameter.base import Node
 from simgrant.wire.diameter.overload import Report
+from simgrant.wire.diameter.sh import APPLICATION as SH
 from simgrant.wire.es2plus import Function
 from simgrant.wire.jwt import pull_keys
 from simgrant.wire.negotiate import Format
 from simgrant.wire.push_token import Channel
 from simgrant.wire.sbi.headers import STATUSES
+from simgrant.wire.sbi.subscriber import NUMBERS, NUMBERS_VERSION, PLACES
 from simgrant.wire.sbi.ueau import Operation, service_of
 
 T = TypeVar("T")
@@ -557,17 +563,23 @@ def open_diameter(
                 watchdog=WatchdogRules(tw_s=settings.watchdog_s),
             )
         )
-    used = {table.interface for table in loaded.settings.hss.values()}
+    hsss = loaded.settings.hss.values()
+    spoken = {each.interface for each in hsss} | {each.tells_over for each in hsss if each.tells}
     handlers = {
-        asked: handler for name in used for asked, handler in _INTERFACES[name].HANDLERS.items()
+        asked: handler
+        for name in spoken & _INTERFACES.keys()
+        for asked, handler in _INTERFACES[name].HANDLERS.items()
     }
     for aaa in loaded.settings.aaa.values():
         handlers.update(aaa_relay.handlers(aaa.interface))
+    applications = {application for application, _ in handlers}
+    if "sh" in spoken:
+        applications.add(SH)
     node = Node(
         host=diameter_settings.origin_host(settings, worker),
         realm=diameter_settings.origin_realm(settings),
         product="simgrant",
-        applications=tuple(sorted({application for application, _ in handlers})),
+        applications=tuple(sorted(applications)),
         state_id=int(CLOCK.now()),
     )
     watch = DiameterWatch(metrics)
@@ -623,26 +635,6 @@ def _hss(name: str, table: model.Hss, node: DiameterNode, network: str) -> Vecto
                 server_name=table.server_name,
             )
             return cx.open_vectors(cscf, node=node)
-
-
-def open_numbers(loaded: Loaded, store: Store, node: DiameterNode | None) -> Numbers | None:
-    """Return who is asked for numbers that the store lacks; None where nobody tells them."""
-    settings = loaded.settings
-    found: dict[str, Knower] = {}
-    for name, table in settings.hss.items():
-        if table.tells_numbers and node is not None:
-            config = swx_data.Config(route=_way(name, table), realm=table.realm, host=table.host)
-            data = swx_data.open_data(config, node=node)
-            found[f"hss.{name}"] = Knower(f"hss.{name}", data, table.number_max_age_s)
-    if not found:
-        return None
-    routes = Routes(route_settings.routes(settings))
-
-    def asked(tenant: str, imsi: Imsi) -> Knower | None:
-        return next((found[each] for each in routes.of(tenant, imsi) if each in found), None)
-
-    timeout_s = settings.auth.vector_timeout_s
-    return Numbers(store.learned, asked=asked, clock=CLOCK, timeout_s=timeout_s)
 
 
 def aaas(loaded: Loaded, node: DiameterNode | None) -> dict[str, EapServer]:
@@ -789,8 +781,15 @@ class SbiWatch:
             told("sbi_instances", service=service, instances=instances, reason=problem)
 
 
-def open_service(core: Core, where: str, table: model.Udm | model.HssSbi) -> SbiService:
-    """Return the service that vectors come from of the table at ``where``, as ``udm.home``."""
+def open_service(
+    core: Core,
+    where: str,
+    table: model.Udm | model.HssSbi,
+    *,
+    service: str = "",
+    version: str = "v1",
+) -> SbiService:
+    """Return a service of the table at ``where``, as ``udm.home``; that of vectors by default."""
     settings, watch = core.loaded.settings, SbiWatch(core.metrics)
     consumer = Consumer(instance=settings.sbi.nf_instance_id.lower(), type=settings.sbi.nf_type)
     nrf = None
@@ -798,10 +797,11 @@ def open_service(core: Core, where: str, table: model.Udm | model.HssSbi) -> Sbi
         found = _producers(core.loaded, f"nrf.{table.nrf}", settings.nrf[table.nrf], watch)
         nrf = Nrf(found, consumer)
         core.links.append(nrf)
-    service = SbiService(
+    opened = SbiService(
         ServiceConfig(
             name=where,
-            service=service_of(sbi_settings.operation_of(table)),
+            service=service or service_of(sbi_settings.operation_of(table)),
+            version=version,
             target=sbi_settings.type_of(table),
             consumer=consumer.type,
             discovers=not table.addresses,
@@ -813,8 +813,8 @@ def open_service(core: Core, where: str, table: model.Udm | model.HssSbi) -> Sbi
         clock=CLOCK,
         chance=random.random,
     )
-    core.links.append(service)
-    return service
+    core.links.append(opened)
+    return opened
 
 
 def _producers(
@@ -895,6 +895,64 @@ def open_sources(core: Core) -> VectorSources:
         hedges=RetryBudget(RetryRules(share=0.05, reserve=10)),
         watcher=watch,
         rules=SourceRules(first_retry_s=max(1, settings.server.retry_after_s // 2)),
+    )
+
+
+def _hss_data(core: Core) -> Iterator[tuple[str, NetworkData]]:
+    """Yield each HSS that is asked about subscribers, by its table's name."""
+    node = core.diameter
+    for name, table in core.loaded.settings.hss.items():
+        if not table.tells or node is None:
+            continue
+        way, realm, host = _way(name, table), table.realm, table.host
+        match table.tells_over:
+            case "swx":
+                own = swx_data.Config(route=way, realm=realm, host=host)
+                yield name, swx_data.open_data(own, node=node)
+            case "sh":
+                config = sh_data.Config(route=way, realm=realm, host=host, domain=table.ims_domain)
+                yield name, sh_data.open_data(config, node=node)
+
+
+def _udm_data(core: Core) -> Iterator[tuple[str, NetworkData]]:
+    """Yield each UDM that is asked about subscribers, by its table's name."""
+    for name, table in core.loaded.settings.udm.items():
+        if table.tells:
+            where = f"udm.{name}"
+            numbers = open_service(
+                core, f"{where}/{NUMBERS}", table, service=NUMBERS, version=NUMBERS_VERSION
+            )
+            places = open_service(core, f"{where}/{PLACES}", table, service=PLACES)
+            yield name, udm_data.open_data(numbers, places)
+
+
+TELLERS: dict[str, Callable[[Core], Iterator[tuple[str, NetworkData]]]] = {
+    "hss": _hss_data,
+    "udm": _udm_data,
+}
+"""Each section whose tables are asked about subscribers, and how it is opened."""
+
+
+def open_network(core: Core, policies: Mapping[str, Policy]) -> NetworkFacts:
+    """Return who asks core networks about subscribers, if they are to be asked."""
+    return NetworkFacts(
+        core.store,
+        tellers(core.loaded),
+        {f"{kind}.{name}": data for kind, opened in TELLERS.items() for name, data in opened(core)},
+        rules={name: policy.looks_at_network for name, policy in policies.items()},
+        clock=CLOCK,
+        metrics=core.metrics,
+        timeout_s=core.loaded.settings.network_data.timeout_s,
+    )
+
+
+def tellers(loaded: Loaded) -> Tellers:
+    """Return who tells what of subscribers, without asking anybody."""
+    settings = loaded.settings
+    return Tellers(
+        network_settings.tells_of(settings),
+        sources_of=Routes(route_settings.routes(settings)).of,
+        ages=network_settings.ages(settings),
     )
 
 
@@ -1034,6 +1092,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     by_oidc: ByOidc | None = None
     access: Issuers | None = None
     portal: PortalFront | None = None
+    network: NetworkFacts | None = None
     try:
         notifiers = open_notifiers(loaded)
         smdps = open_smdps(loaded)
@@ -1058,7 +1117,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             known_apps=frozenset(SERVICES),
             token_life_s=settings.tokens.life_s,
         )
-        network = NetworkInbox(
+        inbox = NetworkInbox(
             store.inbox,
             tenants_of=told_of(loaded),
             keys=keys,
@@ -1066,9 +1125,10 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             metrics=metrics,
             keep=journal.keep,
         )
-        diameter = open_diameter(loaded, metrics, events=network, worker=worker)
+        diameter = open_diameter(loaded, metrics, events=inbox, worker=worker)
         core = Core(loaded, metrics, store, keys, diameter, worker)
         vectors = open_sources(core)
+        network = open_network(core, found_policies)
         returns = _returns(settings.limits)
         by_otp = _by_otp(loaded, reception, returns)
         by_oidc = _by_oidc(loaded, reception, returns, by_otp)
@@ -1102,9 +1162,9 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             lists=lists,
             step_ups=step_ups(loaded),
             metrics=metrics,
+            network=network,
         )
-        numbers = open_numbers(loaded, store, diameter)
-        means = Means(OPERATIONS, keys, store, offers(loaded), partners(loaded), esim, numbers)
+        means = Means(OPERATIONS, keys, store, offers(loaded), partners(loaded), esim, network)
         clients = Clients(profiles(loaded))
         entitle = Entitle(
             operate=Operate(
@@ -1126,6 +1186,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 reception,
                 vectors=vectors,
                 eap_servers=aaas(loaded, diameter),
+                network=network,
                 limits=_limits(settings.limits),
                 rules=_sim_rules(settings.auth),
             ),
@@ -1140,6 +1201,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             portals=portals,
             keys=keys,
             store=store,
+            network=network,
             clock=CLOCK,
             channels={name: frozenset(of_tenant) for name, of_tenant in notifiers.items()},
             rules=EntitleRules(
@@ -1191,7 +1253,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             journal,
             notices,
             diameter,
-            network,
+            inbox,
             tuple(core.links),
             smdps,
             ordering,
@@ -1230,7 +1292,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             await notifier.close()
         for smdp in {each for named in smdps.values() for each in named.values()}:
             await smdp.close()
-        for way in (by_oidc, by_otp, access, portal):
+        for way in (by_oidc, by_otp, access, portal, network):
             if way is not None:
                 await way.close()
         await store.close()

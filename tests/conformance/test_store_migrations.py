@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -30,6 +31,12 @@ WHERE connamespace = 'public'::regnamespace AND contype <> 'n' ORDER BY 1, 2
 """
 
 
+def made_in(statements: list[str]) -> set[str]:
+    """Return the tables that statements make; one may be made anew by a later revision."""
+    found = (re.match(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)", text) for text in statements)
+    return {match[1] for match in found if match}
+
+
 def test_the_statements_are_for_the_newest_revision() -> None:
     assert migrate.head() == REVISION
     assert set(metadata.tables) == set(TABLES)
@@ -44,7 +51,7 @@ def test_sqlite_is_built_as_the_schema_says(tmp_path: Path) -> None:
     migrate.upgrade(url, told.append)
     assert migrate.current(url) == REVISION
     assert migrate.is_current(url)
-    assert sum(text.startswith("CREATE TABLE") for text in told) == len(TABLES) + 1
+    assert len(made_in(told)) == len(TABLES) + 1
     engine = sqlalchemy.create_engine(url)
     with engine.connect() as connection:
         context = MigrationContext.configure(
@@ -74,7 +81,7 @@ def test_postgres_is_built_as_the_schema_says(postgres: Postgres) -> None:
     assert migrate.current(migrated) == REVISION
     assert migrate.is_current(migrated)
     count = len(TABLES) + len(POSTGRES_TABLES)
-    assert sum(text.startswith("CREATE TABLE") for text in told) == count + 1
+    assert len(made_in(told)) == count + 1
     migrate.upgrade(migrated, told.append)
 
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]

@@ -699,7 +699,7 @@ async def test_explain_says_what_a_client_of_the_family_is_told(
             portal=server.parts.portals["default"],
             store=server.store.real,
             ring=server.ring,
-            rules=Rules(86_400),
+            rules=Rules(86_400, compose.tellers(server.loaded)),
             now=server.clock.now(),
             clients=Clients(compose.profiles(server.loaded)),
         )

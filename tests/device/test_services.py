@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from simgrant import compose
 from simgrant.config.load import DEFAULT_TENANT
 from simgrant.domain.holdings import (
     HeldBilling,
@@ -417,7 +418,7 @@ async def test_explain_says_what_the_phone_is_told(
         portal=server.parts.portals["default"],
         store=server.store.real,
         ring=server.ring,
-        rules=Rules(86_400),
+        rules=Rules(86_400, compose.tellers(server.loaded)),
         now=server.clock.now(),
     )
     from simgrant.cli.explain import _items_data

@@ -70,12 +70,16 @@ class Phone:
 
     async def begin(self, node: Node) -> Answer:
         """Ask with the SIM's identity: the first leg."""
-        query = self._query(("EAP_ID", self.sim.nai()))
+        query = self.query(("EAP_ID", self.sim.nai()))
         return await self._send(node, "GET", f"/?{query}", (("Accept", RELAY),))
 
     def reply(self, challenge: Answer) -> bytes:
         """Return what the SIM says to a challenge."""
-        said = AndroidPeer(self._card, self.sim.nai().encode()).answer(packet_of(challenge))
+        return self.reply_to(packet_of(challenge))
+
+    def reply_to(self, packet: bytes) -> bytes:
+        """Return what the SIM says to an EAP packet."""
+        said = AndroidPeer(self._card, self.sim.nai().encode()).answer(packet)
         assert isinstance(said, Reply), said
         return said.data
 
@@ -96,10 +100,11 @@ class Phone:
 
     async def fast(self, node: Node, token: str = "") -> Answer:
         """Ask with a token, by default the newest."""
-        query = self._query(("IMSI", self.sim.imsi.digits), ("token", token or self.token))
+        query = self.query(("IMSI", self.sim.imsi.digits), ("token", token or self.token))
         return self._kept(await self._send(node, "GET", f"/?{query}", (("Accept", XML),)))
 
-    def _query(self, *proof: tuple[str, str]) -> str:
+    def query(self, *proof: tuple[str, str]) -> str:
+        """Return what it asks, with who it says it is."""
         pairs = (
             *proof,
             ("terminal_id", self.terminal_id),

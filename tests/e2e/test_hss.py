@@ -257,6 +257,58 @@ async def test_what_a_phone_is_told_of_an_hss_that_says_no(site: Site) -> None:
     await hss.down()
 
 
+async def test_while_an_hss_is_spared_phones_come_back_later_and_tokens_are_good(
+    site: Site,
+) -> None:
+    hss = HssServer(Auc(THEIRS), host=HSS, realm=REALM)
+    await hss.up()
+    hss.plan = Plan(fault=Fault.OVERLOAD, percent=100, seconds=60, times=1)
+    node = await start(site, hss.port)
+    async with phone() as ours, phone(1) as other:
+        assert vowifi_of(await ours.full(node)) == ENABLED
+        refused = await other.full(node)
+        assert refused.status == 503
+        # What is left of the report, and as much again as spreads phones.
+        assert 50 <= int(refused.first("retry-after")) <= 80
+        assert vowifi_of(await ours.fast(node)) == ENABLED
+    await until(lambda: "diameter_overloaded" in _outcomes(node), what="the record")
+    assert node.metric("simgrant_diameter_spared_total", hss="sim") == 1
+    (told,) = [line for line in node.lines() if line["event"] == "diameter_overload"]
+    assert (told["hss"], told["host"], told["percent"], told["seconds"]) == ("sim", HSS, 100, 60)
+    assert "hss.sim: okay 1" in node.get("readyz")[1]
+    assert len(hss.seen) == 1
+    assert await asyncio.to_thread(node.stop) == 0
+    await hss.down()
+
+
+async def test_phones_are_served_by_an_hss_behind_an_slf(site: Site) -> None:
+    slf, hss = (
+        HssServer(Auc(THEIRS), host=f"{name}.{REALM}", realm=REALM) for name in ("slf", "hss")
+    )
+    for each in (slf, hss):
+        await each.up()
+    slf.plan = Plan(fault=Fault.REDIRECT, to=(f"aaa://{HSS}",), usage=6, seconds=60)
+    node = await start(
+        site,
+        hss.port,
+        **{
+            "diameter_peers.slf.host": f"slf.{REALM}",
+            "diameter_peers.slf.address": f"127.0.0.1:{slf.port}",
+            "hss.sim.peers": ["slf"],
+            "hss.sim.redirects_to": ["sim"],
+        },
+    )
+    async with phone() as ours, phone(1, ahead=True) as late:
+        for _ in range(2):
+            assert vowifi_of(await ours.full(node)) == ENABLED
+        assert vowifi_of(await late.full(node)) == ENABLED
+    # It was asked about each user once, and a resynchronisation goes to where he is.
+    assert [len(slf.seen), len(hss.seen)] == [2, 4]
+    assert await asyncio.to_thread(node.stop) == 0
+    for each in (slf, hss):
+        await each.down()
+
+
 async def test_several_workers_with_one_name_do_not_start(site: Site) -> None:
     node = site.prepared(
         "--workers",
@@ -318,10 +370,10 @@ async def test_a_number_that_the_database_lacks_is_the_hss_s(site: Site) -> None
     hss = HssServer(Auc([known]), host=HSS, realm=REALM, port=free_port())
     await hss.up()
     try:
-        node = await start(site, hss.port, **{"hss.sim.tells_numbers": True})
+        node = await start(site, hss.port, **{"hss.sim.tells": ["number"]})
         for _ in range(2):
             async with Phone(known) as ours:
-                query = ours._query(("EAP_ID", known.nai())).replace(
+                query = ours.query(("EAP_ID", known.nai())).replace(
                     "app=ap2004", "app=ap2014&operation=GetPhoneNumber"
                 )
                 query = query.replace("entitlement_version=2.0", "entitlement_version=12.0")

@@ -15,6 +15,7 @@ import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,22 +23,28 @@ import pytest
 
 from simgrant.adapters.authn import aaa_relay, cx, s6a
 from simgrant.adapters.authn import swx as over_swx
+from simgrant.adapters.network_data import swx as swx_data
+from simgrant.domain.network_facts import Kind, Kinds
 from simgrant.eap.milenage import Milenage
 from simgrant.eap.packet import Variant
 from simgrant.eap.peer import AndroidPeer, Reply
 from simgrant.eap.usim import SoftUsim
 from simgrant.eap.vector import Resync
-from simgrant.errors import AuthenticationRejected
+from simgrant.errors import AuthenticationRejected, PeerUnavailable
 from simgrant.identities import Imsi
 from simgrant.ports.eap_servers import Relayed
+from simgrant.ports.network_data import Subscriber
 from simgrant.ports.vectors import VectorRequest, Vectors
 from simgrant.sim.aaa.faults import Fault, Plan
 from simgrant.sim.aaa.server import AaaServer
 from simgrant.sim.hss.auc import Auc
+from simgrant.sim.hss.faults import Fault as HssFault
+from simgrant.sim.hss.faults import Plan as HssPlan
 from simgrant.sim.hss.server import HssServer
 from simgrant.sim.sims import demo_sims
 from simgrant.wire.diameter import swx
 from simgrant.wire.diameter.base import push_capabilities
+from simgrant.wire.diameter.redirect import Usage
 from tests.unit.links.diameter.world import IMSI, REALM, US, World, hss_server, world
 
 pytestmark = [
@@ -160,6 +167,22 @@ async def _fetched(vectors: Vectors, made: World, variant: Variant = Variant.AKA
         await vectors.fetch(resync, deadline=deadline)
 
 
+async def _of_routing(made: World) -> None:
+    """Ask for data as urgently as can be; be redirected, and told of an overload."""
+    route = replace(made.route.config, message_priority=0)
+    data = swx_data.open_data(swx_data.Config(route=route, realm=REALM), node=made.node)
+    deadline = made.clock.monotonic() + 10
+    who, number = Subscriber(Imsi(IMSI)), Kinds({Kind.NUMBER})
+    assert (await data.ask(who, number, deadline=deadline)).number is not None
+    uri = f"aaa://hss1.{REALM}:3868;transport=tcp"
+    made.hss.plan = HssPlan(fault=HssFault.REDIRECT, times=1, to=(uri,), usage=Usage.ALL_USER)
+    with pytest.raises(PeerUnavailable, match=f"hss1.{REALM}"):
+        await data.ask(who, number, deadline=deadline)
+    made.hss.plan = HssPlan(fault=HssFault.OVERLOAD, times=1, percent=40)
+    await data.ask(who, number, deadline=deadline)
+    assert made.diary.reports == [("home", f"hss0.{REALM}", 40)]
+
+
 @pytest.fixture(scope="module")
 def messages(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What is said over every interface, from the first words to the good-bye."""
@@ -181,6 +204,7 @@ def messages(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
                 server_name="sip:ecs.example.com",
             )
             await _fetched(cx.open_vectors(over_cx, node=node), made)
+            await _of_routing(made)
             for command in (swx.Command.PUSH_PROFILE, swx.Command.REGISTRATION_TERMINATION):
                 hss.push(command, IMSI)
             await made.until(lambda: len(hss.told) == 2)
@@ -192,10 +216,42 @@ def messages(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 def test_every_command_was_seen(messages: list[dict[str, Any]]) -> None:
     seen = Counter(int(each["diameter.cmd.code"]) for each in messages)
     # Capabilities, good-bye, SWx and Cx's Multimedia-Auth, S6a's Authentication-Information,
-    # Push-Profile, Registration-Termination; each with its answer.
+    # Server-Assignment, Push-Profile, Registration-Termination; each with its answer.
     assert seen[303] == 2 * (2 * 2 + 2)
-    assert {257, 282, 303, 304, 305, 318} <= seen.keys()
+    assert {257, 282, 301, 303, 304, 305, 318} <= seen.keys()
     assert all(count % 2 == 0 for count in seen.values()), seen
+
+
+def _values(message: Any, name: str) -> list[str]:
+    """Return all values of a field, however deep."""
+    if isinstance(message, list):
+        return [found for each in message for found in _values(each, name)]
+    if not isinstance(message, dict):
+        return []
+    own = [str(message[name])] if isinstance(message.get(name), str) else []
+    return own + [found for value in message.values() for found in _values(value, name)]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("DRMP", "0"),
+        ("OC-Feature-Vector", "1"),
+        ("Redirect-Host", f"aaa://hss1.{REALM}:3868;transport=tcp"),
+        ("Redirect-Host-Usage", "6"),
+        ("Redirect-Max-Cache-Time", "30"),
+        ("OC-Sequence-Number", "1"),
+        ("OC-Report-Type", "0"),
+        ("OC-Reduction-Percentage", "40"),
+        ("OC-Validity-Duration", "30"),
+        ("Server-Assignment-Type", "12"),
+        ("Subscription-Id-Data", "447700900001"),
+    ],
+)
+def test_what_we_say_is_what_it_reads(
+    messages: list[dict[str, Any]], field: str, value: str
+) -> None:
+    assert value in _values(messages, f"diameter.{field}")
 
 
 def test_nothing_is_malformed_or_unknown(messages: list[dict[str, Any]]) -> None:

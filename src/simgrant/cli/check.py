@@ -224,13 +224,16 @@ def _hsss(loaded: Loaded) -> Iterator[Finding]:
         peers = [settings.diameter_peers[peer] for peer in hss.peers]
         places = ", ".join("{}:{}".format(*place(peer)) for peer in peers)
         text = f"{name}: {hss.realm} over {hss.interface} by {places}"
+        if hss.redirects_to:
+            text += f", which may redirect to {', '.join(hss.redirects_to)}"
         yield Finding(Level.OK, "hss", text)
-        if not all(peer.tls for peer in peers):
+        behind = [settings.diameter_peers[peer] for peer in hss.redirects_to]
+        if not all(peer.tls for peer in (*peers, *behind)):
             text = f"{name}: vectors travel in clear; keep them in a network of your own"
             yield Finding(Level.WARNING, "hss", text)
     yield from _aaas(settings, tuple(loaded.tenants))
-    used = {peer for hss in settings.hss.values() for peer in hss.peers}
-    used |= {peer for aaa in settings.aaa.values() for peer in aaa.peers}
+    used = {peer for hss in settings.hss.values() for peer in hss.peers + hss.redirects_to}
+    used |= {peer for aaa in settings.aaa.values() for peer in aaa.peers + aaa.redirects_to}
     for peer in settings.diameter_peers.keys() - used:
         text = (
             f"diameter_peers.{peer} leads to no HSS or AAA server, and is connected to for nothing"

@@ -232,7 +232,7 @@ async def _ask(
                 ),
                 store=here.store,
                 ring=here.keys().ring,
-                rules=flow.Rules(settings.roaming.max_age_s),
+                rules=flow.Rules(settings.roaming.max_age_s, compose.tellers(here.loaded)),
                 now=here.now,
                 clients=Clients(compose.profiles(here.loaded)),
                 identities=PrivateUserIdType.OTHER

@@ -128,21 +128,22 @@ def way_problems(where: str, hss: Hss | Aaa, peers: Mapping[str, DiameterPeer]) 
 
 def _interface_problems(where: str, hss: Hss) -> Iterator[str]:
     """Name what the interface needs and has not, and what is set for another one."""
-    for key, value, interface, problem in (
-        ("visited_plmn", hss.visited_plmn, "s6a", _plmn_problem),
-        ("ims_domain", hss.ims_domain, "cx", domain_problem),
-        ("server_name", hss.server_name, "cx", uri_problem),
+    used = {hss.interface, hss.tells_over} if hss.tells else {hss.interface}
+    for key, value, interfaces, problem in (
+        ("visited_plmn", hss.visited_plmn, ("s6a",), _plmn_problem),
+        ("ims_domain", hss.ims_domain, ("cx", "sh"), domain_problem),
+        ("server_name", hss.server_name, ("cx",), uri_problem),
     ):
-        if value and hss.interface != interface:
-            yield f"{where}.{key}: is for {interface}, and the interface is {hss.interface}"
-        elif not value and hss.interface == interface:
-            yield f"{where}.{key}: must be set for {interface}"
+        needed = [each for each in interfaces if each in used]
+        if value and not needed:
+            names = " and ".join(interfaces)
+            yield f"{where}.{key}: is for {names}, and the interface is {hss.interface}"
+        elif not value and needed:
+            yield f"{where}.{key}: must be set for {needed[0]}"
         elif value and (text := problem(value)):
             yield f"{where}.{key}: {text}"
-    if hss.tells_numbers and hss.interface != "swx":
-        yield f"{where}.tells_numbers: is for swx, and the interface is {hss.interface}"
-    if hss.number_max_age_s < 0:
-        yield f"{where}.number_max_age_s: {hss.number_max_age_s} is less than 0"
+    if hss.tells_over == "swx" and (beyond := sorted(set(hss.tells) - {"number"})):
+        yield f"{where}.tells: over swx an HSS tells numbers alone, not {' and '.join(beyond)}"
 
 
 def _plmn_problem(value: str) -> str:

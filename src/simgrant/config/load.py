@@ -54,6 +54,7 @@ from simgrant.config.model import (
     Udm,
     Wns,
 )
+from simgrant.config.network_data import network_data_problems
 from simgrant.config.routes import route_problems
 from simgrant.config.sbi import sbi_problems
 from simgrant.domain.pace import MOST_WINDOW_S
@@ -366,6 +367,18 @@ def _problems(loaded: Loaded) -> list[str]:
         ("es2plus.in_flight", settings.es2plus.in_flight, 1, 100_000),
         ("text_messages.window", settings.text_messages.window, 1, 1_000),
         ("limits.remembered", settings.limits.remembered, 100, 10_000_000),
+        (
+            "network_data.registration_fresh_s",
+            settings.network_data.registration_fresh_s,
+            0,
+            366 * 86_400,
+        ),
+        (
+            "network_data.registration_max_age_s",
+            settings.network_data.registration_max_age_s,
+            0,
+            366 * 86_400,
+        ),
     ):
         if not least <= number <= most:
             found.append(f"{where}: {number} is not within {least} to {most}")
@@ -375,6 +388,7 @@ def _problems(loaded: Loaded) -> list[str]:
     found.extend(_tenant_problems(loaded.tenants))
     found.extend(_channel_problems(loaded))
     found.extend(diameter_problems(settings))
+    found.extend(network_data_problems(settings.network_data))
     found.extend(hlr_problems(settings))
     found.extend(sbi_problems(settings))
     found.extend(route_problems(settings, loaded.tenants))

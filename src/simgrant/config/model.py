@@ -239,7 +239,7 @@ class Hss(Section, frozen=True):
     visited_plmn: str = ""
     """Over `s6a`: the network that we say we ask from, such as `001-01`. Must be set there."""
     ims_domain: str = ""
-    """Over `cx`: what follows the IMSI in a private identity, such as
+    """Over `cx` and `sh`: what follows the IMSI in a private identity, such as
     `ims.mnc001.mcc001.3gppnetwork.org`. Must be set there."""
     server_name: str = ""
     """Over `cx`: the SIP URI that we say we are, such as `sip:ecs.example.com`. An HSS may note it
@@ -250,14 +250,16 @@ class Hss(Section, frozen=True):
     message_priority: int | None = None
     """What requests say of how urgent they are (DRMP, RFC 7944), from 0, the most urgent, to 15;
     without it they say nothing."""
+    tells: tuple[Literal["number", "location", "registration"], ...] = ()
+    """What it is asked about subscribers, where that is needed: the `number` of one that has none
+    in the database, the `location` (the network that he is in), the `registration` (whether a
+    network has his phone). See [what the network knows](../network-data.md)."""
+    tells_over: Literal["swx", "sh"] = "swx"
+    """What it is asked that over: as an AAA server does (`swx`), for numbers alone, or as an
+    application server (`sh`)."""
     redirects_to: tuple[str, ...] = ()
     """The `[diameter_peers.NAME]` that its peers may redirect requests to (3006), besides each
     other: HSSs behind an SLF."""
-    tells_numbers: bool = False
-    """Over `swx`: whether it is asked for the telephone number of a subscription that has none in
-    the database, where an operation needs one."""
-    number_max_age_s: int = 86_400
-    """Seconds for which what it said of a number is good."""
 
 
 class Hlr(Section, frozen=True):
@@ -356,6 +358,8 @@ class Udm(Producer, frozen=True):
 
     operation: Literal["generate-av", "generate-auth-data"] = "generate-av"
     """As an HSS asks, for EAP-AKA and EAP-AKA', or as an AUSF asks, for EAP-AKA' alone."""
+    tells: tuple[Literal["number", "location", "registration"], ...] = ()
+    """What it is asked about subscribers, where that is needed, as for an [HSS](#hssname)."""
 
 
 class HssSbi(Producer, frozen=True):
@@ -471,6 +475,24 @@ class Roaming(Section, frozen=True):
 
     max_age_s: int = 86_400
     """Seconds after which a visited network that was reported counts as unknown."""
+
+
+class NetworkData(Section, frozen=True):
+    """How long what core networks tell of subscribers is good (see [what the network
+    knows](../network-data.md)). What has to be older than `roaming.max_age_s` to count as unknown
+    is the same whoever reported a location."""
+
+    timeout_s: float = 0.5
+    """Seconds that a request waits at most for what a network is asked."""
+    number_max_age_s: int = 86_400
+    """Seconds for which a number is good; then it is asked for again."""
+    location_fresh_s: int = 300
+    """Seconds after which a location is asked for again, where a rule looks at it."""
+    registration_fresh_s: int = 300
+    """Seconds after which it is asked again whether a phone is registered, where a rule looks at
+    it."""
+    registration_max_age_s: int = 3_600
+    """Seconds after which that counts as unknown, where the network tells nothing new."""
 
 
 class Limits(Section, frozen=True):
@@ -1182,6 +1204,7 @@ class Settings(Section, frozen=True):
     documents: Documents = Documents()
     signing: Signing = Signing()
     roaming: Roaming = Roaming()
+    network_data: NetworkData = NetworkData()
     orders: Orders = Orders()
     es2plus: Es2plus = Es2plus()
     limits: Limits = Limits()

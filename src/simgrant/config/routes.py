@@ -44,7 +44,10 @@ def asked_for(settings: Settings, source: str) -> str:
         if source in route.sources:
             place = route.sources.index(source)
             whom = f"route {route.name}" if route.name else "everybody"
-            found.append(f"{whom}, after {', '.join(route.sources[:place])}" if place else whom)
+            if place:
+                besides = ", or besides if that takes long" if route.hedge else ""
+                whom += f", after {', '.join(route.sources[:place])}{besides}"
+            found.append(whom)
     return "; ".join(found)
 
 

@@ -15,6 +15,8 @@ from typing import Any, TypeAlias
 
 from simgrant.domain.device_lists import Listing
 from simgrant.domain.facts import Area, Fact, Facts, Purchases, Question
+from simgrant.domain.network_facts import Kind as NetworkKind
+from simgrant.domain.network_facts import Registration
 from simgrant.domain.order import Kind
 from simgrant.domain.problems import Problems, did_you_mean, shown
 from simgrant.domain.risk import SIGNED_IN, NumberType, Way
@@ -32,6 +34,13 @@ MOST_TEXT = 64
 MOST_HOURS = 20 * 8_784
 DEVICE_SUBJECTS = frozenset({"tac", "vendor", "model"})
 """The subjects that say what the device is."""
+NETWORK_SUBJECTS: Mapping[str, NetworkKind] = {
+    "area": NetworkKind.LOCATION,
+    "visited_plmn": NetworkKind.LOCATION,
+    "visited_mcc": NetworkKind.LOCATION,
+    "registration": NetworkKind.REGISTRATION,
+}
+"""The subjects that a core network may have to be asked for."""
 
 Read: TypeAlias = Callable[[Facts, Question], Any]
 Test: TypeAlias = Callable[[Facts, Question], bool]
@@ -138,6 +147,9 @@ def subjects(names: Names) -> Mapping[str, Subject]:
             lambda f: f.visited_plmn,
             numeric=True,
             lists=names.countries,
+        ),
+        Subject(
+            "registration", _registration, _one_of(Registration), _CHOICE, lambda f: f.registration
         ),
         Subject("tac", _tac, _digits(8), _TEXT, lambda f: f.device, numeric=True),
         Subject("vendor", _vendor, _folded, _TEXT, lambda f: f.device),
@@ -441,6 +453,10 @@ def _visited_plmn(facts: Facts, question: Question) -> str:
 
 def _visited_mcc(facts: Facts, question: Question) -> str:
     return _visited_plmn(facts, question)[:3]
+
+
+def _registration(facts: Facts, _question: Question) -> Registration:
+    return facts.registration.value
 
 
 def _tac(facts: Facts, _question: Question) -> str:

@@ -10,6 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from simgrant.domain.device_lists import Listing
 from simgrant.domain.holdings import Purchase
+from simgrant.domain.network_facts import Registration
 from simgrant.domain.order import Kind
 from simgrant.domain.plans import NO_PLAN, Plan
 from simgrant.domain.risk import NumberType, Way
@@ -134,6 +135,8 @@ class Facts:
     visited_plmn: Fact[str]
     """Digits, or empty when unknown or too old."""
     device: Fact[Device]
+    registration: Fact[Registration] = Fact(Registration.UNKNOWN, NOBODY)
+    """Whether the network has the phone."""
     offer: Fact[Plan] = Fact(NO_PLAN, NOBODY)
     """What the plan contains in detail."""
     wish: Fact[Wish] = Fact(Wish(), NOBODY)

@@ -17,6 +17,7 @@ from typing import Final
 
 from simgrant.domain.conditions import (
     DEVICE_SUBJECTS,
+    NETWORK_SUBJECTS,
     Condition,
     Failure,
     Names,
@@ -29,6 +30,7 @@ from simgrant.domain.conditions import (
     subjects_of,
 )
 from simgrant.domain.facts import ACTIVATION, Area, Facts, Question
+from simgrant.domain.network_facts import Kinds
 from simgrant.domain.own import OwnItem, read_own
 from simgrant.domain.plans import (
     CATALOGUE_KEYS,
@@ -207,8 +209,16 @@ class Policy:
     @property
     def looks_at_device(self) -> bool:
         """Whether any rule asks what the device is."""
-        return any(
-            subject.name in DEVICE_SUBJECTS
+        return not self._subjects().isdisjoint(DEVICE_SUBJECTS)
+
+    @property
+    def looks_at_network(self) -> Kinds:
+        """What core networks can tell that any rule asks for."""
+        return Kinds(NETWORK_SUBJECTS[name] for name in self._subjects() & NETWORK_SUBJECTS.keys())
+
+    def _subjects(self) -> frozenset[str]:
+        return frozenset(
+            subject.name
             for rule in self.rules
             for part in rule.conditions
             for subject in subjects_of(part)

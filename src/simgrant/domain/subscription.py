@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 
 from simgrant.domain.holdings import NOTHING, Holdings
+from simgrant.domain.network_facts import NOTHING_HEARD, Heard
 from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import Word, noun
 from simgrant.spec.ids import ProvStatus
@@ -108,6 +109,8 @@ class Profile:
     """Unix seconds at which the asking client's newest token was issued; None = never."""
     held: Holdings = NOTHING
     """What services for data, satellite and billing look at."""
+    heard: Heard = NOTHING_HEARD
+    """What core networks said, where that is looked at."""
 
 
 @noun

@@ -29,6 +29,7 @@ from simgrant.errors import (
 )
 from simgrant.flows.authenticate import Call, Challenge, Principal, Reception
 from simgrant.flows.limits import StartLimits
+from simgrant.flows.network_data import NetworkFacts
 from simgrant.flows.sessions import (
     MAX_COOKIE,
     SESSION_ID_BYTES,
@@ -100,6 +101,7 @@ class BySim:
         *,
         vectors: VectorSources,
         eap_servers: Mapping[str, EapServer],
+        network: NetworkFacts,
         limits: StartLimits,
         rules: Rules,
     ) -> None:
@@ -110,6 +112,7 @@ class BySim:
         self._clock = reception.clock
         self._vectors = vectors
         self._eap_servers = eap_servers
+        self._network = network
         self._limits = limits
         self._rules = rules
 
@@ -133,6 +136,7 @@ class BySim:
         if not (tenant.serves(imsi) and _realm_is_home(nai, tenant)):
             raise UnknownIdentity("plmn_not_served")
         self._limits.start(tenant.name, imsi.digits, call.source, now=self._clock.monotonic())
+        self._network.look_ahead(tenant.name, imsi)
         unknown: UnknownIdentity | None = None
         relayed: Relayed | None = None
         if (server := self._eap_servers.get(tenant.name)) is not None:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import field, replace
 
 from simgrant.domain.holdings import MOST_STORE_USERS, HeldBilling, Holdings
+from simgrant.domain.network_facts import Heard
 from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import (
     ConsentStatus,
@@ -45,6 +46,7 @@ from simgrant.flows.gather import (
     times_of,
     wanted,
 )
+from simgrant.flows.network_data import NetworkFacts
 from simgrant.flows.operate import Operate, StepUp, Told
 from simgrant.flows.operations import OPERATED
 from simgrant.flows.private_identity import PrivateIdentities
@@ -110,6 +112,7 @@ class Entitle:
         portals: Mapping[str, Portal],
         keys: Keys,
         store: Store,
+        network: NetworkFacts,
         clock: Clock,
         channels: Mapping[str, Collection[Channel]],
         rules: Rules,
@@ -131,6 +134,7 @@ class Entitle:
         }
         self._keys = keys
         self._store = store
+        self._network = network
         self._clock = clock
         self._channels = channels
         self._rules = rules
@@ -323,6 +327,8 @@ class Entitle:
                 family=family,
                 token=token,
             )
+        if self._network.wanted[name]:
+            profile = replace(profile, heard=await self._heard(subscription, trail))
         trail.times = times_of(profile, now=now)
         asked = Asked(
             who.apps,
@@ -370,6 +376,14 @@ class Entitle:
             kept.text(format_, own),
         )
         return Granted(name, family.content_type(format_), body, family.gzip)
+
+    async def _heard(self, subscription: Subscription, trail: Trail) -> Heard:
+        """Return what core networks say that rules look at."""
+        began = self._clock.monotonic()
+        try:
+            return await self._network.heard(subscription)
+        finally:
+            trail.peers_us["network"] = int((self._clock.monotonic() - began) * 1e6)
 
     async def _with_holdings(
         self, who: Principal, kinds: Kinds, want: Wanted, now: float

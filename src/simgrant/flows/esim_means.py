@@ -14,6 +14,7 @@ from simgrant.flows.answer import Portal
 from simgrant.flows.device_lists import DeviceLists
 from simgrant.flows.limits import Throttle
 from simgrant.flows.message import Speech
+from simgrant.flows.network_data import NetworkFacts
 from simgrant.flows.ordering import Ordering
 from simgrant.nouns import Word, noun
 from simgrant.ports.account_pins import AccountPins
@@ -178,6 +179,8 @@ class EsimMeans:
     step_ups: Mapping[str, StepUps]
     """By tenant."""
     metrics: Metrics
+    network: NetworkFacts
+    """Who is asked where subscribers are."""
 
     def address(self, tenant: str, order: Order) -> str:
         """Return where a profile is downloaded, though the answer that told it may be lost."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from simgrant.domain.device_lists import Listing
 from simgrant.domain.facts import ACTIVATION, Fact, Facts, Question
 from simgrant.domain.facts import Device as DeviceFact
+from simgrant.domain.network_facts import Heard
 from simgrant.domain.order import LINE, ON_DEVICE, Device, Kind, Order, OrderState, place_of
 from simgrant.domain.pace import Used, exceeded
 from simgrant.domain.policy import Decision, Policy, Result
@@ -72,6 +73,8 @@ class Known:
     used: Used
     is_another_s: bool
     """Whether the profile that is to be replaced is that of another subscription."""
+    heard: Heard
+    """What core networks say of the subscription."""
 
 
 @noun
@@ -116,7 +119,8 @@ async def learn(
     holder = None
     if old_iccid is not None:
         holder = await ours.ordering.by_iccid(tenant, old_iccid)
-    return Known(risk, used, is_another_s=holder is not None and holder.owner != imsi)
+    is_another_s = holder is not None and holder.owner != imsi
+    return Known(risk, used, is_another_s, await ours.network.heard(task.subscription))
 
 
 def weigh(
@@ -135,7 +139,7 @@ def weigh(
             return Weighed(Result.ALLOWED, "ordered", limited=False, verdict=None, times={})
         case Meant.ANOTHERS:
             return Weighed(Result.DENIED, ANOTHER, limited=True, verdict=None, times={})
-    profile = Profile(task.subscription, None, None, None)
+    profile = Profile(task.subscription, None, None, None, heard=known.heard)
     facts = activation_facts(
         look(profile, tenant=task.tenant, now=task.at, roaming_max_age=ours.roaming_max_age_s),
         target,

@@ -13,6 +13,7 @@ from dataclasses import field, replace
 from typing import Any, Final
 
 from simgrant.domain.facts import Facts, Wish
+from simgrant.domain.network_facts import NOTHING_HEARD, Heard
 from simgrant.domain.policy import Decision, Policy, RuleTrace
 from simgrant.domain.subscription import SERVED, Profile, Subscription
 from simgrant.domain.tenant import Tenant
@@ -21,6 +22,7 @@ from simgrant.flows.answer import Portal, answer, filled, page_of, usage_value
 from simgrant.flows.clients import Client, Clients, Condition, Told, client_of
 from simgrant.flows.explain_esim import ESIM_APPS, Sources, Supposed, explain_esim
 from simgrant.flows.gather import device_of, gather, held, look, times_of
+from simgrant.flows.network_data import Tellers, heard, told_by
 from simgrant.flows.shape import PLAIN, Shape, shaped
 from simgrant.keyring.ring import KeyRing
 from simgrant.nouns import noun
@@ -64,6 +66,8 @@ class Rules:
     """The numbers that the live path has from its settings."""
 
     roaming_max_age_s: int
+    tellers: Tellers
+    """Who tells anything of subscribers; nobody is asked."""
 
 
 @noun
@@ -129,7 +133,11 @@ async def explain(
     profile = await store.profile(tenant.name, imsi, inquiry.terminal_id, "")
     if profile is None:
         raise Conflict("no_subscription", for_operator="it is gone")
-    profile = replace(profile, held=await store.holdings(tenant.name, imsi))
+    profile = replace(
+        profile,
+        held=await store.holdings(tenant.name, imsi),
+        heard=await _heard(store, profile.subscription, policy, rules.tellers, now=now),
+    )
     supposed = _supposed(profile, inquiry, now)
     view = look(
         supposed,
@@ -232,11 +240,24 @@ def _refused_version(client: Client | None) -> str:
     return f"profile {client.profile.name} does not serve version {client.version}: 406"
 
 
+async def _heard(
+    store: Store, subscription: Subscription, policy: Policy, tellers: Tellers, *, now: float
+) -> Heard:
+    """Return what networks said until now of what a phone's request would have them asked for."""
+    telling = tellers.of(subscription, policy.looks_at_network)
+    if not telling:
+        return NOTHING_HEARD
+    rows = await store.learned.learned(subscription.tenant, subscription.imsi)
+    return heard(tellers.good(told_by(rows, telling), now=now))
+
+
 def _supposed(profile: Profile, inquiry: Inquiry, now: float) -> Profile:
     if inquiry.visited_plmn is None:
         return profile
     supposed = replace(profile.subscription, visited_plmn=inquiry.visited_plmn, visited_at=int(now))
-    return replace(profile, subscription=supposed)
+    return replace(
+        profile, subscription=supposed, heard=Heard(registration=profile.heard.registration)
+    )
 
 
 def _refusal(subscription: Subscription, tenant: Tenant) -> str:

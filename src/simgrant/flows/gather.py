@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeGuard
 
 from simgrant.domain.facts import (
     HELD,
@@ -36,6 +36,7 @@ from simgrant.domain.holdings import (
     Money,
     Purchase,
 )
+from simgrant.domain.network_facts import NOTHING_HEARD, Learned, Registration
 from simgrant.domain.plans import Billing, Satellite, boost_meant
 from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import (
@@ -43,6 +44,7 @@ from simgrant.domain.subscription import (
     ConsentKind,
     ConsentStatus,
     Profile,
+    Subscription,
     SubscriptionStatus,
 )
 from simgrant.domain.tenant import Tenant
@@ -53,6 +55,7 @@ from simgrant.spec.ids import MsgButton, ProvStatus
 from simgrant.wire.request import Ask, StoreClaim, TerminalClaim
 
 SUBSCRIPTION, LOCATION, REQUEST = "subscription", "location", "request"
+REGISTRATION = "registration"
 TERMS, ADDRESS = "terms consent", "address consent"
 BOOSTS, USAGE, SATELLITE, STORE = "boosts", "usage", "satellite opt-in", "store"
 EXPIRED = "expired"
@@ -121,6 +124,11 @@ class View(NamedTuple):
     area: Area
     visited_plmn: str
     held: HeldView = NOTHING_HELD
+    located_by: str = LOCATION
+    """The source of area and network."""
+    registration: Registration = Registration.UNKNOWN
+    registered_by: str = NOBODY
+    """The source of that."""
 
 
 def wanted(ask: Ask, apps: Iterable[str]) -> Wanted:
@@ -198,9 +206,17 @@ def look(
 ) -> View:
     """Return what a subscription's facts are made of now."""
     subscription = profile.subscription
-    visited, area = "", Area.UNKNOWN
+    visited, area, located_by = "", Area.UNKNOWN, LOCATION
     if subscription.visited_plmn and now - subscription.visited_at <= roaming_max_age:
         visited = subscription.visited_plmn
+    registration, registered_by = Registration.UNKNOWN, NOBODY
+    if profile.heard is not NOTHING_HEARD:
+        location, known = profile.heard.location, profile.heard.registration
+        if _tells_more(location, subscription):
+            visited, located_by = location.value, _by(LOCATION, location)
+        if known is not None:
+            registration, registered_by = Registration(known.value), _by(REGISTRATION, known)
+    if visited:
         at_home = any(plmn.digits == visited for plmn in tenant.plmns)
         area = Area.HOME if at_home else Area.ROAMING
     return View(
@@ -212,6 +228,9 @@ def look(
         area,
         visited,
         held,
+        located_by,
+        registration,
+        registered_by,
     )
 
 
@@ -228,6 +247,12 @@ def times_of(profile: Profile, *, now: float) -> dict[str, int]:
         found[ADDRESS] = _since(profile.address, now)
     if subscription.visited_at:
         found[LOCATION] = subscription.visited_at
+    if profile.heard is not NOTHING_HEARD:
+        location, known = profile.heard.location, profile.heard.registration
+        if _tells_more(location, subscription):
+            found[_by(LOCATION, location)] = location.at
+        if known is not None:
+            found[_by(REGISTRATION, known)] = known.at
     holdings = profile.held
     if holdings.boosts:
         found[BOOSTS] = max([each.at for each in holdings.boosts])
@@ -264,9 +289,10 @@ def gather(
         terms=_consent(ConsentKind.TERMS, view.terms, policy, TERMS, at(TERMS)),
         address=_consent(ConsentKind.ADDRESS, view.address, policy, ADDRESS, at(ADDRESS)),
         provisioning=Fact(view.provisioning, SUBSCRIPTION, at(SUBSCRIPTION)),
-        area=Fact(view.area, LOCATION, at(LOCATION)),
-        visited_plmn=Fact(view.visited_plmn, LOCATION, at(LOCATION)),
+        area=Fact(view.area, view.located_by, at(view.located_by)),
+        visited_plmn=Fact(view.visited_plmn, view.located_by, at(view.located_by)),
         device=Fact(device, REQUEST),
+        registration=Fact(view.registration, view.registered_by, at(view.registered_by)),
         offer=Fact(policy.plan(view.plan), by_policy),
         wish=Fact(wish, REQUEST),
         boosts=Fact(held.boosts, BOOSTS if held.boosts else NOBODY, at(BOOSTS)),
@@ -274,6 +300,17 @@ def gather(
         satellite=Fact(held.satellite, SATELLITE, at(SATELLITE)),
         store=Fact(held.store, STORE, at(STORE)),
     )
+
+
+def _tells_more(location: Learned | None, subscription: Subscription) -> TypeGuard[Learned]:
+    """Say whether a network told where the phone is, later than the operator's systems did."""
+    return location is not None and (
+        not subscription.visited_plmn or location.at >= subscription.visited_at
+    )
+
+
+def _by(source: str, learned: Learned) -> str:
+    return f"{source}, {learned.source}"
 
 
 def _activation(satellite: Satellite | None, known: HeldSatellite | None) -> ConsentStatus:

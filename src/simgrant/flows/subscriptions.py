@@ -598,11 +598,14 @@ async def export(store: Store, subscription: Subscription, ring: KeyRing) -> dic
         ],
         "holdings": holdings_data(held.held),
         "line": marks_data(held.marks),
-        "network": learned
-        and {
-            "msisdn": learned.msisdn and learned.msisdn.e164,
-            "source": learned.source,
-            "at": moment(learned.at),
+        "network": {
+            kind.value: {
+                "value": each.value,
+                "source": each.source,
+                "at": moment(each.at),
+                "asked_at": moment(each.asked_at),
+            }
+            for kind, each in sorted(learned.items())
         },
         "pending_notices": pending_data(held),
         "purchases": [receipt_data(each) for each in held.purchases],

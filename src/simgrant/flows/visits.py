@@ -253,6 +253,7 @@ class Visits:
         if matter is None:
             holdings = store.holdings(tenant.name, handle.imsi)
             profile = replace(profile, held=await self._reception.timed("store", holdings, trail))
+        profile = replace(profile, heard=await self._esim.network.heard(profile.subscription))
         boost_type, claim = _about(handle)
         view = look(
             profile,

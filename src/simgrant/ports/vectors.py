@@ -15,7 +15,7 @@ from simgrant.eap.vector import AuthVector, Resync
 from simgrant.identities import Imsi
 from simgrant.nouns import noun
 
-SPARED: Final = frozenset({"diameter_overloaded"})
+SPARED: Final = frozenset({"diameter_overloaded", "sbi_overloaded"})
 """Reasons of PeerUnavailable where a source was sent nothing, as it asked for: it works."""
 NOT_ASKED: Final = SPARED | {"circuit_open", "source_full"}
 """Reasons where no request was sent: another source may be asked at no cost."""

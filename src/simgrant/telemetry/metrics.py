@@ -186,6 +186,15 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._network_data = _Children(
+            Counter(
+                "simgrant_network_data_total",
+                "Questions to core networks about subscribers by result: told (also where there "
+                "was nothing to tell), or the reason code of what went wrong.",
+                ("source", "result"),
+                registry=registry,
+            )
+        )
         self._gsup = _Children(
             Counter(
                 "simgrant_gsup_requests_total",
@@ -337,6 +346,10 @@ class Metrics:
     def count_network_event(self, event: str, result: str) -> None:
         """Count what a core network told, or that it was acted upon."""
         self._network_events[event, result].inc()
+
+    def count_network_data(self, source: str, result: str) -> None:
+        """Count a question to a core network about a subscriber, and what became of it."""
+        self._network_data[source, result].inc()
 
     def count_gsup(self, hlr: str, result: str, seconds: float) -> None:
         """Count a request to an HLR and what became of it."""

@@ -180,11 +180,14 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, problem: str) -> None:
 def test_check_config_tells_of_hsss_and_asks_nobody(tmp_path: Path) -> None:
     file = tmp_path / "simgrant.toml"
     spare = '[diameter_peers.spare]\nhost = "spare.example.com"\n'
-    file.write_text(WHOLE + spare)
+    behind = '[diameter_peers.behind]\nhost = "behind.example.com"\n'
+    file.write_text(WHOLE + 'redirects_to = ["behind"]\n' + behind + spare)
     said = CliRunner().invoke(app, ["--config", str(file), "check-config", "--offline"]).output
     words = " ".join(said.split())
     assert "we are ecs-0.example.com" in words
-    assert "home: example.com over swx by dra.example.com:3868" in words
+    place = "dra.example.com:3868, which may redirect to behind"
+    assert f"home: example.com over swx by {place}" in words
+    assert "diameter_peers.behind leads to no HSS" not in words
     assert "vectors travel in clear" in words
     assert "diameter_peers.spare leads to no HSS" in words
 

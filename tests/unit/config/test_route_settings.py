@@ -136,8 +136,11 @@ def test_what_is_wrong_with_a_route_is_said(tmp_path: Path, text: str, says: str
 def test_a_second_source_is_asked_besides_only_if_that_is_set(
     tmp_path: Path, text: str, share: float
 ) -> None:
-    [route] = routes(read(tmp_path, HSS + HLR + ALL + text).settings)
+    settings = read(tmp_path, HSS + HLR + ALL + text).settings
+    [route] = routes(settings)
     assert route.hedge == share
+    assert ("besides" in asked_for(settings, "hlr.old")) == bool(text)
+    assert "besides" not in asked_for(settings, "hss.home")
 
 
 def test_ranges_that_make_up_a_network_together_are_a_route_for_it(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from simgrant.domain.device_lists import read_eids, read_tacs
 from simgrant.domain.facts import Fact
+from simgrant.domain.network_facts import Heard
 from simgrant.domain.order import Device, Kind, Source
 from simgrant.domain.pace import Pace, Used
 from simgrant.domain.policy import Policy, Result, parse_policy
@@ -67,6 +68,7 @@ def means_of(policy: Policy, *, step_up: bool) -> EsimMeans:
         ),
         step_ups={"red": StepUps(oidc=apps)},
         metrics=Metrics(CollectorRegistry()),
+        network=cast("Any", None),
     )
 
 
@@ -92,7 +94,13 @@ def task_of(app: str = "ap2006", way: Way = Way.SIM, at: int = NOW, **more: Any)
     )
 
 
-def known(*, age_h: int | None = 100, flags: bool = False, used: Used | None = None) -> Known:
+def known(
+    *,
+    age_h: int | None = 100,
+    flags: bool = False,
+    used: Used | None = None,
+    heard: Heard | None = None,
+) -> Known:
     since = None if age_h is None else NOW - age_h * 3600
     return Known(
         Risk(
@@ -104,6 +112,7 @@ def known(*, age_h: int | None = 100, flags: bool = False, used: Used | None = N
         ),
         used or Used(),
         is_another_s=False,
+        heard=heard or Heard(),
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from simgrant.domain.facts import (
     NO_STORE,
+    Area,
     BoostState,
     Purchases,
     StoreState,
@@ -24,6 +25,7 @@ from simgrant.domain.holdings import (
     Money,
     Purchase,
 )
+from simgrant.domain.network_facts import Heard, Learned, Registration
 from simgrant.domain.policy import default_policy, parse_policy
 from simgrant.domain.subscription import (
     Consent,
@@ -33,7 +35,7 @@ from simgrant.domain.subscription import (
     Subscription,
     SubscriptionStatus,
 )
-from simgrant.domain.tenant import Tenant
+from simgrant.domain.tenant import Plmn, Tenant
 from simgrant.errors import BadRequest
 from simgrant.flows.gather import (
     NOTHING_HELD,
@@ -79,6 +81,51 @@ def test_a_place_too_old_is_unknown_and_keeps_its_age() -> None:
         view = look(seen, tenant=Tenant("default"), now=now, roaming_max_age=60)
         facts = gather(view, NO_DEVICE, policy=default_policy(), times=times_of(seen, now=now))
         assert (facts.visited_plmn.value, facts.visited_plmn.at) == (plmn, 30)
+
+
+@pytest.mark.parametrize(
+    ("reported", "told", "plmn", "source", "at"),
+    [
+        (0, 50, "26201", "location, hss.home", 50),
+        (40, 50, "26201", "location, hss.home", 50),
+        (60, 50, "00101", "location", 60),
+        (60, None, "00101", "location", 60),
+        (0, None, "", "location", None),
+    ],
+)
+def test_the_newest_place_is_where_he_is(
+    reported: int, told: int | None, plmn: str, source: str, at: int | None
+) -> None:
+    heard = Heard(None if told is None else Learned("26201", "hss.home", told, 70))
+    row = replace(SUBSCRIPTION, visited_plmn="00101" if reported else "", visited_at=reported)
+    seen = replace(PROFILE, subscription=row, heard=heard)
+    home = Tenant("default", frozenset(), (Plmn("001", "01"),), frozenset(), ())
+    view = look(seen, tenant=home, now=70, roaming_max_age=60)
+    facts = gather(view, NO_DEVICE, policy=default_policy(), times=times_of(seen, now=70))
+    assert (facts.visited_plmn.value, facts.visited_plmn.source, facts.visited_plmn.at) == (
+        plmn,
+        source,
+        at,
+    )
+    area = {"26201": Area.ROAMING, "00101": Area.HOME, "": Area.UNKNOWN}[plmn]
+    assert (facts.area.value, facts.area.source, facts.area.at) == (area, source, at)
+
+
+def test_whether_a_phone_is_registered_is_the_network_s_to_say() -> None:
+    heard = Heard(registration=Learned("not_registered", "udm.home", 50, 70))
+    for seen, value, source, at in (
+        (PROFILE, Registration.UNKNOWN, "nobody told", None),
+        (
+            replace(PROFILE, heard=heard),
+            Registration.NOT_REGISTERED,
+            "registration, udm.home",
+            50,
+        ),
+    ):
+        view = look(seen, tenant=Tenant("default"), now=70, roaming_max_age=60)
+        facts = gather(view, NO_DEVICE, policy=default_policy(), times=times_of(seen, now=70))
+        known = facts.registration
+        assert (known.value, known.source, known.at) == (value, source, at)
 
 
 # --- what a request wants ------------------------------------------------------------------

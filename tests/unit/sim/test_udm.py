@@ -17,8 +17,8 @@ from simgrant.eap.algorithm import make_auts
 from simgrant.eap.keys import bind_to_network
 from simgrant.eap.milenage import Milenage
 from simgrant.eap.usim import SoftUsim, UsimSuccess
+from simgrant.sim.places import Place
 from simgrant.sim.udm.server import Core
-from simgrant.sim.udm.subscribers import Place
 from simgrant.sim.udm.vectors import kausf, xres_star
 from simgrant.sim.web import Answer, Request
 from simgrant.wire.diameter import vectors as hss_vectors
@@ -224,13 +224,13 @@ async def test_a_udm_tells_a_number_and_where_a_phone_is(world: CoreWorld) -> No
 async def test_what_it_tells_is_what_is_read(world: CoreWorld) -> None:
     assert SIM.msisdn
     told = await world.ask(subscriber.number_path(IMSI))
-    assert subscriber.pull_number(told.body) == SIM.msisdn.digits
+    assert subscriber.pull_number(told.body, IMSI) == SIM.msisdn.digits
     world.core.subscribers.places[IMSI] = Place.pull("208-01", since=1_800_000_000.0)
     told = await world.ask(subscriber.place_path(IMSI))
-    assert subscriber.pull_place(told.body) == subscriber.Place("20801", 1_800_000_000.0)
+    assert subscriber.pull_network(told.body, IMSI) == "20801"
     world.core.subscribers.places[IMSI] = Place.pull("208-01", purged=True)
     told = await world.ask(subscriber.place_path(IMSI))
-    assert subscriber.pull_place(told.body) == subscriber.Place("", None)
+    assert subscriber.pull_network(told.body, IMSI) == ""
 
 
 async def test_a_sim_without_a_number_has_none() -> None:

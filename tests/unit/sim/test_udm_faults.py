@@ -19,11 +19,11 @@ from simgrant.config.sbi import operation_of, producers_of
 from simgrant.eap.milenage import Milenage
 from simgrant.eap.usim import SoftUsim, UsimReject
 from simgrant.sim.http import HttpClient, Url
+from simgrant.sim.places import Place
 from simgrant.sim.sims import demo_sims
 from simgrant.sim.udm.command import settings_for
 from simgrant.sim.udm.control import Control
 from simgrant.sim.udm.faults import Fault, Plan
-from simgrant.sim.udm.subscribers import Place
 from simgrant.wire.sbi.headers import pull_overloads
 from simgrant.wire.sbi.ueau import Operation
 from tests.unit.sim.core_world import (

@@ -404,7 +404,7 @@ def test_any_bytes_are_instances_or_one_error(body: bytes) -> None:
 @pytest.mark.parametrize(
     ("told", "number"),
     [
-        ({"supi": "x", "gpsi": "msisdn-447700900001"}, "447700900001"),
+        ({"supi": f"imsi-{IMSI}", "gpsi": "msisdn-447700900001"}, "447700900001"),
         ({"gpsi": "extid-a@b", "additionalGpsis": ["msisdn-447700900002"]}, "447700900002"),
         ({"gpsi": "msisdn-1"}, ""),
         ({"gpsi": "msisdn-447700900001x"}, ""),
@@ -412,7 +412,7 @@ def test_any_bytes_are_instances_or_one_error(body: bytes) -> None:
     ],
 )
 def test_a_number_is_the_first_that_is_one(told: dict[str, Any], number: str) -> None:
-    assert subscriber.pull_number(json.dumps(told).encode()) == number
+    assert subscriber.pull_number(json.dumps(told).encode(), IMSI) == number
 
 
 GUAMI = {"plmnId": {"mcc": "001", "mnc": "02"}, "amfId": "020040"}
@@ -427,7 +427,7 @@ GUAMI = {"plmnId": {"mcc": "001", "mnc": "02"}, "amfId": "020040"}
     ],
 )
 def test_a_phone_is_in_the_network_of_its_amf(told: dict[str, Any], network: str) -> None:
-    assert subscriber.pull_network(json.dumps(told).encode()) == network
+    assert subscriber.pull_network(json.dumps(told).encode(), IMSI) == network
 
 
 @pytest.mark.parametrize(
@@ -435,11 +435,18 @@ def test_a_phone_is_in_the_network_of_its_amf(told: dict[str, Any], network: str
 )
 def test_a_registration_without_a_network_is_none(told: Any) -> None:
     with pytest.raises(BadMessage):
-        subscriber.pull_network(json.dumps(told).encode())
+        subscriber.pull_network(json.dumps(told).encode(), IMSI)
+
+
+def test_what_is_another_user_s_is_refused() -> None:
+    told = {"supi": "imsi-001010000000002", "gpsi": "msisdn-447700900001", "guami": GUAMI}
+    for pull in (subscriber.pull_number, subscriber.pull_network):
+        with pytest.raises(BadMessage, match="another user's"):
+            pull(json.dumps(told).encode(), IMSI)
 
 
 @given(BODIES)
 def test_any_bytes_are_of_a_subscriber_or_one_error(body: bytes) -> None:
     for pull in (subscriber.pull_number, subscriber.pull_network):
         with contextlib.suppress(BadMessage):
-            pull(body)
+            pull(body, IMSI)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from simgrant.errors import PeerMisbehaved, PeerUnavailable
-from simgrant.identities import Imsi, Msisdn
+from simgrant.domain.network_facts import Kind, Kinds
+from simgrant.identities import Msisdn
+from simgrant.links.diameter.data import HssData
 from simgrant.links.diameter.node import DiameterNode, RouteConfig
 from simgrant.nouns import named_noun
-from simgrant.spec.diameter import IETF, TGPP, result_name
-from simgrant.wire.diameter.avps import SESSION_ID, USER_NAME
+from simgrant.ports.network_data import Known, Subscriber
+from simgrant.spec.diameter import IETF, TGPP
 from simgrant.wire.diameter.base import push_destination
-from simgrant.wire.diameter.message import BadDiameter
 from simgrant.wire.diameter.swx import APPLICATION, Command
 from simgrant.wire.diameter.user_data import pull_number, push_request
 
@@ -39,38 +39,23 @@ class Config:
 class SwxData:
     """An HSS that is asked for numbers (the ``NetworkData`` port)."""
 
-    def __init__(self, config: Config, node: DiameterNode) -> None:
-        self._name = config.route.name
-        self._node = node
-        self._route = node.route(config.route)
-        self._fixed = push_destination(APPLICATION, config.realm, config.host)
-        self._fixed += node.node.push_origin()
+    tells = Kinds({Kind.NUMBER})
 
-    async def number(self, imsi: Imsi, *, deadline: float) -> Msisdn | None:
+    def __init__(self, config: Config, node: DiameterNode) -> None:
+        fixed = push_destination(APPLICATION, config.realm, config.host)
+        self._hss = HssData(config.route, APPLICATION, Command.SERVER_ASSIGNMENT, fixed, node)
+
+    async def ask(self, who: Subscriber, wants: Kinds, *, deadline: float) -> Known:
         """Return the number of a SIM (see the port)."""
-        avps = SESSION_ID.push(self._node.session_id()) + self._fixed + push_request(imsi.digits)
-        told = await self._node.request(
-            self._route, Command.SERVER_ASSIGNMENT, APPLICATION, avps, deadline=deadline
-        )
-        vendor, code = told.result
-        if told.result in _TELLS_NOTHING:
-            return None
-        if not 2000 <= code < 3000:
-            said = f"{self._name}: {result_name(vendor, code)}"
-            raise PeerUnavailable("hss_data_refused", for_operator=said)
-        try:
-            whose = told.avps.get(USER_NAME)
-            if whose and whose.partition("@")[0] not in (imsi.digits, f"0{imsi.digits}"):
-                raise PeerMisbehaved(
-                    "hss_data_malformed", for_operator=f"{self._name}: it is another user's"
-                )
-            text = pull_number(told.avps)
-            return Msisdn(text) if text else None
-        except (BadDiameter, ValueError) as error:
-            # Neither text repeats a value.
-            raise PeerMisbehaved(
-                "hss_data_malformed", for_operator=f"{self._name}: {type(error).__name__}"
-            ) from None
+        if Kind.NUMBER not in wants:
+            return Known()
+        digits = who.imsi.digits
+        told = await self._hss.ask(push_request(digits), _TELLS_NOTHING, deadline=deadline)
+        if told is None:
+            return Known()
+        with self._hss.reading(told, digits):
+            text = pull_number(told)
+            return Known(number=Msisdn(text) if text else None)
 
 
 def open_data(config: Config, *, node: DiameterNode) -> SwxData:

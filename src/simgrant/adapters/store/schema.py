@@ -369,12 +369,14 @@ Index("ix_network_event_shard", network_event.c.shard, network_event.c.at)
 
 learned = _table(
     "learned",
-    "tenant imsi",
+    "tenant imsi kind",
     _text("tenant"),
     _text("imsi"),
-    _text("msisdn"),
+    _text("kind"),
+    _text("value"),
     _text("source"),
     _big("at"),
+    _big("asked_at"),
 )
-"""What core networks said of subscribers when they were asked; msisdn is empty where they told
-none."""
+"""What core networks said of subscribers when they were asked; value is empty where they never
+told any, asked_at 0 where they have to be asked anew."""

@@ -23,7 +23,7 @@ from simgrant.domain.trail import Verdict
 from simgrant.errors import NotThere
 from simgrant.flows.esim_means import EsimMeans
 from simgrant.flows.lent_tokens import Lent
-from simgrant.flows.numbers import Numbers
+from simgrant.flows.network_data import NetworkFacts
 from simgrant.identities import Msisdn
 from simgrant.nouns import Word, noun
 from simgrant.ports.keys import Keys
@@ -168,14 +168,12 @@ class Means:
     """By tenant."""
     esim: EsimMeans
     """For operations on eSIMs."""
-    numbers: Numbers | None = None
-    """Who is asked for numbers that the store lacks; None = nobody."""
+    network: NetworkFacts
+    """Who is asked for numbers that the store lacks."""
 
     async def number(self, subscription: Subscription) -> Msisdn | None:
         """Return the number of a subscription; None where nobody tells it."""
-        if self.numbers is None:
-            return subscription.msisdn
-        return await self.numbers.of(subscription)
+        return await self.network.number(subscription)
 
     def operation(self, name: str) -> Operation | None:
         """Return an operation by its name, in any letter case, or as the figures misspell it."""

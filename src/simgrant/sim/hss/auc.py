@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import cycle
 from typing import Final
 
@@ -45,7 +45,8 @@ class Auc:
         That is for load that AES in Python would bound: to a SIM, a vector that it has seen is of
         the past, and the answer to its resynchronisation is made for it alone.
         """
-        self._sims = {sim.imsi.digits: sim for sim in sims}
+        self.sims: Mapping[str, Sim] = {sim.imsi.digits: sim for sim in sims}
+        """By IMSI (digits)."""
         self._keys: dict[str, Milenage] = {}
         self._sqn: dict[str, int] = {}
         self._knows_prime = knows_prime
@@ -58,13 +59,15 @@ class Auc:
         That of E-UTRAN has CK and IK too, of which KASME is made.
         """
         digits = wanted.user_name.partition("@")[0]
-        sim = self._sims.get(digits)
+        sim = self.sims.get(digits)
         if sim is None:
             raise Refusal(*UNKNOWN_USER)
         prime = wanted.scheme == Scheme.AKA_PRIME
         if wanted.scheme not in _AMF or (prime and not (self._knows_prime and wanted.network)):
             raise Refusal(*NO_SUCH_SCHEME)
-        keys = self._keys.setdefault(digits, Milenage(sim.k, sim.opc))
+        keys = self._keys.get(digits)
+        if keys is None:
+            keys = self._keys[digits] = Milenage(sim.k, sim.opc)
         if wanted.resync:
             self._take_over(digits, keys, wanted.resync)
         if wrong:
@@ -88,13 +91,6 @@ class Auc:
         return Brought(
             wanted.user_name, wanted.scheme, vector.rand, vector.autn, vector.xres, ck, ik
         )
-
-    def number(self, user_name: str) -> str | None:
-        """Return the number of a SIM, empty where it has none; None = there is no such SIM."""
-        sim = self._sims.get(user_name.partition("@")[0])
-        if sim is None:
-            return None
-        return sim.msisdn.digits if sim.msisdn else ""
 
     def _next(self, sim: Sim) -> int:
         sqn = self._sqn.get(sim.imsi.digits, sim.sqn) + (1 << _IND_BITS)

@@ -12,6 +12,7 @@ import typer
 from simgrant.nouns import named_noun
 from simgrant.sim.hss.faults import Fault, Plan
 from simgrant.sim.options import stop
+from simgrant.sim.places import Place, pull_place
 from simgrant.sim.playing import (
     CertificateOption,
     ClientCaOption,
@@ -77,6 +78,7 @@ class _Wanted:
     plan: Plan | None
     control_port: int | None
     interface: Interface
+    places: dict[str, Place | None]
     knows_prime: bool
     ready: int
     as_lines: bool
@@ -119,6 +121,14 @@ def hss(
     interface: Annotated[
         Interface, typer.Option(help="Which one the settings that it prints are for.")
     ] = Interface.SWX,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="IMSI=NETWORK",
+            help="The network that a phone is in, such as 001-01; empty = in none. Else all are "
+            "at home.",
+        ),
+    ] = None,
     no_prime: Annotated[bool, typer.Option("--no-prime", help="Know nothing of EAP-AKA'.")] = False,
     ready: Annotated[
         int,
@@ -129,7 +139,7 @@ def hss(
     ] = 0,
     as_lines: LinesOption = False,
 ) -> None:
-    """Play an HSS that gives vectors over SWx, Cx and S6a, until Ctrl-C.
+    """Play an HSS until Ctrl-C: vectors over SWx, Cx and S6a, what is known of users over Sh.
 
     Its SIMs are those of `sim handset`. It says what to put into the settings, for one interface.
     Nothing is kept: SIMs that are ahead resynchronise.
@@ -162,6 +172,7 @@ def hss(
             plan=plan,
             control_port=control_port,
             interface=interface,
+            places=dict(map(pull_place, at or ())),
             knows_prime=not no_prime,
             ready=ready,
             as_lines=as_lines,
@@ -187,6 +198,7 @@ async def _serve(wanted: _Wanted) -> None:
         tell=_line if wanted.as_lines else _show,
     )
     server.plan = wanted.plan
+    server.users.places.update(wanted.places)
     control = None
     if wanted.control_port is not None:
         # What it takes beside the server's own dependencies is the extra `sim`.

@@ -4,11 +4,12 @@ JSON over plain HTTP, on loopback only. What cannot be done is 400 or 404 with a
 
 | call | does |
 | --- | --- |
-| GET /requests | lists the requests for vectors that came, the newest last |
+| GET /requests | lists the requests that came for vectors and about users, the newest last |
 | GET /peers | lists who is connected |
 | GET, PUT, DELETE /fault | shows, sets, ends what is done wrong |
 | POST /good-bye | tells everybody who is connected to disconnect |
 | POST /drop | breaks every connection |
+| PUT /places/001010000000001 | sets the `network` that a phone is in; empty = none |
 | POST /profile-changed | tells everybody that the profile of ``user`` changed: Push-Profile, \
 over s6a Insert-Subscriber-Data |
 | POST /terminated | tells everybody that ``user`` has ended: Registration-Termination or \
@@ -28,6 +29,7 @@ import msgspec
 from simgrant.sim.hss.faults import Fault, Plan
 from simgrant.sim.hss.server import HssServer
 from simgrant.sim.levers import is_json, json_of, read, refused
+from simgrant.sim.places import Place
 from simgrant.sim.web import Answer, Request, WebServer
 from simgrant.spec.diameter import result_name
 from simgrant.wire.diameter import cx, s6a, swx
@@ -60,6 +62,10 @@ class _Ended(_User, forbid_unknown_fields=True):
     reason: Annotated[int, msgspec.Meta(ge=0, le=_U32)] | None = None
 
 
+class _Where(msgspec.Struct, forbid_unknown_fields=True):
+    network: str
+
+
 class Control:
     """The levers of one simulated HSS; each can be pulled from code as well."""
 
@@ -90,6 +96,12 @@ class Control:
                 case "PUT", "/fault":
                     server.plan = Plan(**msgspec.structs.asdict(read(request, _Play)))
                     return self._fault()
+                case "PUT", place if place.startswith("/places/"):
+                    where: _Where = read(request, _Where)
+                    network = where.network
+                    imsi = place.removeprefix("/places/")
+                    server.users.places[imsi] = Place.pull(network) if network else None
+                    return json_of(network)
                 case "POST", "/good-bye":
                     server.say_good_bye()
                     return json_of([link.peer for link in server.connections])

@@ -10,7 +10,7 @@ from typing import Final
 
 from simgrant.nouns import named_noun
 from simgrant.sim.hss.faults import Fault
-from simgrant.wire.diameter import cx, s6a, swx
+from simgrant.wire.diameter import cx, s6a, sh, swx
 from simgrant.wire.diameter.avps import USER_NAME, VISITED_PLMN_ID
 from simgrant.wire.diameter.message import Avps
 from simgrant.wire.diameter.vectors import Brought, Scheme, Wanted
@@ -92,4 +92,4 @@ INTERFACES: Final[Mapping[tuple[int, int], Interface]] = {
     ),
 }
 """By application and command."""
-APPLICATIONS: Final = (swx.APPLICATION, cx.APPLICATION, s6a.APPLICATION)
+APPLICATIONS: Final = (swx.APPLICATION, cx.APPLICATION, sh.APPLICATION, s6a.APPLICATION)

@@ -13,10 +13,10 @@ from typing import Any, Final, cast
 
 from simgrant.nouns import noun
 from simgrant.sim.hss.auc import NO_SUCH_SCHEME, Auc, Refusal
+from simgrant.sim.hss.data import QUESTIONS, Questions, Users
 from simgrant.sim.hss.faults import Fault, Plan
 from simgrant.sim.hss.interfaces import APPLICATIONS, INTERFACES, Interface, written
 from simgrant.spec.diameter import IETF, TGPP, result_name
-from simgrant.wire.diameter import swx
 from simgrant.wire.diameter.avps import (
     DESTINATION_HOST,
     DESTINATION_REALM,
@@ -26,7 +26,6 @@ from simgrant.wire.diameter.avps import (
     REDIRECT_HOST_USAGE,
     REDIRECT_MAX_CACHE_TIME,
     RESULT_CODE,
-    SERVER_ASSIGNMENT_TYPE,
     SESSION_ID,
     USER_NAME,
 )
@@ -62,7 +61,6 @@ from simgrant.wire.diameter.message import (
 from simgrant.wire.diameter.overload import Report, Scope, push_report
 from simgrant.wire.diameter.stream import Splitter
 from simgrant.wire.diameter.swx import APPLICATION
-from simgrant.wire.diameter.user_data import AAA_USER_DATA_REQUEST, push_number
 
 PRODUCT: Final = "simgrant sim hss"
 _KEPT: Final = 10_000
@@ -72,7 +70,7 @@ _IPPROTO_SCTP: Final = 132
 
 @noun
 class Seen:
-    """A request for a vector that came."""
+    """A request for a vector or for what is known of a user."""
 
     peer: str
     """Origin-Host of who is connected: the last relay, if there is one."""
@@ -80,8 +78,9 @@ class Seen:
     repeated: bool
     """Whether it had the T flag."""
     interface: str
-    """`swx`, `cx` or `s6a`."""
+    """`swx`, `cx`, `s6a` or `sh`."""
     scheme: str
+    """Of a vector; else what was asked for."""
     resync: bool
     fault: Fault | None
     result: tuple[int, int]
@@ -127,6 +126,7 @@ class HssServer:
         """Take ``peers``, the Origin-Hosts that are let in; None = anybody."""
         self.node = Node(host, realm, PRODUCT, APPLICATIONS, 1)
         self.auc = auc
+        self.users = Users(auc.sims)
         self.address = address
         self.port = port
         self.plan: Plan | None = None
@@ -248,19 +248,8 @@ class HssServer:
         self, interface: Interface, asked: Message, plan: Plan | None
     ) -> tuple[bytes, tuple[int, int]]:
         """Return the answer to a request for a vector, and its result."""
-        match plan.fault if plan else None:
-            case Fault.UNKNOWN_USER:
-                return self._refused(asked, TGPP, 5001)
-            case Fault.BUSY:
-                return self._refused(asked, IETF, Result.TOO_BUSY)
-            case Fault.UNDELIVERABLE:
-                return self._refused(asked, IETF, Result.UNABLE_TO_DELIVER)
-            case Fault.RESULT:
-                assert plan is not None  # noqa: S101 - it said so
-                return self._refused(asked, plan.vendor, plan.code)
-            case Fault.REDIRECT:
-                assert plan is not None  # noqa: S101 - it said so
-                return self._redirected(asked, plan)
+        if (refused := self._refusal(asked, plan)) is not None:
+            return refused
         fault = plan.fault if plan else None
         try:
             wanted = interface.pull(asked.avps)
@@ -277,31 +266,25 @@ class HssServer:
         told = answer_with(self.node, asked, IETF, Result.SUCCESS, avps)
         return _spoilt(told, fault), (IETF, Result.SUCCESS)
 
-    def data(self, asked: Message, plan: Plan | None) -> tuple[bytes, tuple[int, int], int]:
-        """Return the answer to a request for a user's data, its result, and the request's type.
-
-        It knows no other type than the one that changes nothing.
-        """
+    def data(
+        self, questions: Questions, asked: Message, plan: Plan | None
+    ) -> tuple[bytes, tuple[int, int], str]:
+        """Return the answer to a question about a user, its result, and what was asked for."""
+        fault, what = plan.fault if plan else None, ""
         try:
-            name, kind = asked.avps.need(USER_NAME), asked.avps.need(SERVER_ASSIGNMENT_TYPE)
+            # What it was about is noted also where the answer is another one.
+            found = questions.answer(self.users, asked.avps, fault)
+            what = found.what
+            if (refused := self._refusal(asked, plan)) is not None:
+                return *refused, what
         except BadDiameter as error:
             told = answer_fault(self.node, asked, error.fault, str(error))
-            return told, (IETF, error.fault), 0
-        if kind != AAA_USER_DATA_REQUEST:
-            return *self._refused(asked, TGPP, 5007), kind
-        number = self.auc.number(name)
-        fault = plan.fault if plan else None
-        if number is None or fault is Fault.UNKNOWN_USER:
-            return *self._refused(asked, TGPP, 5001), kind
-        if plan is not None and fault is Fault.RESULT:
-            return *self._refused(asked, plan.vendor, plan.code), kind
-        if plan is not None and fault is Fault.REDIRECT:
-            return *self._redirected(asked, plan), kind
-        user = "999990000000000" if fault is Fault.OTHER_USER else name
-        text = "no number" if fault is Fault.MALFORMED else number
-        avps = NO_STATE + USER_NAME.push(user) + push_number(text) + self._reported(asked, plan)
+            return told, (IETF, error.fault), what
+        except Refusal as refusal:
+            return *self._refused(asked, refusal.vendor, refusal.code), what
+        avps = NO_STATE + found.avps + self._reported(asked, plan)
         told = answer_with(self.node, asked, IETF, Result.SUCCESS, avps)
-        return told, (IETF, Result.SUCCESS), kind
+        return told, (IETF, Result.SUCCESS), what
 
     def is_meant(self, asked: Message) -> bool:
         """Say whether a request is for this host, or for any."""
@@ -315,6 +298,23 @@ class HssServer:
         self.seen.append(seen)
         self.changed.set()
         self._tell(seen)
+
+    def _refusal(self, asked: Message, plan: Plan | None) -> tuple[bytes, tuple[int, int]] | None:
+        """Return the result that a fault has in place of an answer."""
+        match plan.fault if plan else None:
+            case Fault.UNKNOWN_USER:
+                return self._refused(asked, TGPP, 5001)
+            case Fault.BUSY:
+                return self._refused(asked, IETF, Result.TOO_BUSY)
+            case Fault.UNDELIVERABLE:
+                return self._refused(asked, IETF, Result.UNABLE_TO_DELIVER)
+            case Fault.RESULT:
+                assert plan is not None  # noqa: S101 - it said so
+                return self._refused(asked, plan.vendor, plan.code)
+            case Fault.REDIRECT:
+                assert plan is not None  # noqa: S101 - it said so
+                return self._redirected(asked, plan)
+        return None
 
     def _redirected(self, asked: Message, plan: Plan) -> tuple[bytes, tuple[int, int]]:
         hosts = b"".join(REDIRECT_HOST.push(each) for each in plan.to)
@@ -427,8 +427,8 @@ class Link(asyncio.Protocol):
                 self._send(answer_with(hss.node, asked, IETF, Result.UNABLE_TO_DELIVER))
             case _ if interface := INTERFACES.get((header.application, header.command)):
                 self._vector(interface, asked)
-            case swx.Command.SERVER_ASSIGNMENT if header.application == APPLICATION:
-                self._data(asked)
+            case _ if questions := QUESTIONS.get((header.application, header.command)):
+                self._data(questions, asked)
             case _:
                 known = header.application in APPLICATIONS
                 refusal = Result.COMMAND_UNSUPPORTED if known else Result.APPLICATION_UNSUPPORTED
@@ -445,36 +445,29 @@ class Link(asyncio.Protocol):
             self._transport.close()
         self._hss.changed.set()
 
-    def _data(self, asked: Message) -> None:
-        plan = self._hss.fault()
-        told, result, kind = self._hss.data(asked, plan)
-        fault = plan.fault if plan else None
-        repeated = bool(asked.header.flags & RETRANSMITTED)
-        name = f"Server-Assignment {kind}"
-        end_to_end = asked.header.end_to_end
-        said = _priority(asked)
-        self._hss.saw(
-            Seen(self.peer, end_to_end, repeated, "swx", name, False, fault, result, said)
-        )
-        if fault is not Fault.SILENT:
-            self._send(told)
+    def _data(self, questions: Questions, asked: Message) -> None:
+        hss, plan = self._hss, self._hss.fault()
+        told, result, what = hss.data(questions, asked, plan)
+        self._answered(asked, told, plan, (questions.interface, what, False), result)
 
     def _vector(self, interface: Interface, asked: Message) -> None:
         hss, plan = self._hss, self._hss.fault()
-        fault = plan.fault if plan else None
         told, result = hss.answer(interface, asked, plan)
-        hss.saw(
-            Seen(
-                self.peer,
-                asked.header.end_to_end,
-                bool(asked.header.flags & RETRANSMITTED),
-                interface.name,
-                *_wanted(interface, asked),
-                fault,
-                result,
-                _priority(asked),
-            )
-        )
+        self._answered(asked, told, plan, (interface.name, *_wanted(interface, asked)), result)
+
+    def _answered(
+        self,
+        asked: Message,
+        told: bytes,
+        plan: Plan | None,
+        what: tuple[str, str, bool],
+        result: tuple[int, int],
+    ) -> None:
+        """Note what was asked over which interface, and send the answer or what is in its place."""
+        fault = plan.fault if plan else None
+        end_to_end, repeated = asked.header.end_to_end, bool(asked.header.flags & RETRANSMITTED)
+        said = _priority(asked)
+        self._hss.saw(Seen(self.peer, end_to_end, repeated, *what, fault, result, said))
         match fault:
             case Fault.SILENT:
                 return
@@ -487,7 +480,7 @@ class Link(asyncio.Protocol):
                 asyncio.get_running_loop().call_later(plan.delay_s, self._send, told)
             case Fault.GOOD_BYE:
                 self._send(told)
-                avps = push_disconnect(hss.node, Cause.REBOOTING)
+                avps = push_disconnect(self._hss.node, Cause.REBOOTING)
                 self.ask(Command.DISCONNECT_PEER, COMMON, avps)
             case _:
                 self._send(told)

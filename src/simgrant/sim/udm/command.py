@@ -11,6 +11,7 @@ import typer
 
 from simgrant.nouns import named_noun
 from simgrant.sim.options import stop
+from simgrant.sim.places import Place, pull_place
 from simgrant.sim.playing import (
     CertificateOption,
     ClientCaOption,
@@ -30,7 +31,6 @@ from simgrant.sim.playing import (
 from simgrant.sim.sims import Sim
 from simgrant.sim.transcript import console
 from simgrant.sim.udm.faults import Fault, Plan
-from simgrant.sim.udm.subscribers import Place
 from simgrant.wire.sbi.ueau import Operation
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def udm(
             oauth2=oauth2,
             prime=not no_prime,
             five_g_aka=five_g_aka,
-            places=dict(_place(text) for text in at or ()),
+            places=dict(map(pull_place, at or ())),
             plan=plan,
             control_port=control_port,
             ask=ask,
@@ -204,13 +204,6 @@ def settings_for(ask: Operation, *, nrf: str, oauth2: bool) -> str:
         f'[nrf.sim]\naddresses = ["{nrf}"]\n\n'
         f'{_OF_OPERATION[ask]}nrf = "sim"\n{tokens}'
     )
-
-
-def _place(text: str) -> tuple[str, Place | None]:
-    imsi, equals, network = text.partition("=")
-    if not equals or not imsi.isdecimal():
-        raise ValueError(f"--at {text}: must be IMSI=NETWORK, such as 001010000000001=001-01")
-    return imsi, Place.pull(network) if network else None
 
 
 def _show(seen: Seen) -> None:

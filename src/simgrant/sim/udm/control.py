@@ -23,10 +23,10 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from simgrant.sim.levers import is_json, json_of, read, refused
+from simgrant.sim.places import Place
 from simgrant.sim.udm.faults import Fault, Plan
 from simgrant.sim.udm.instance import Instance
 from simgrant.sim.udm.server import Core
-from simgrant.sim.udm.subscribers import Place
 from simgrant.sim.web import Answer, Request, WebServer
 
 _LATEST: Final = 253_402_300_799

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from simgrant.nouns import named_noun
+from simgrant.sim.places import Place
 from simgrant.sim.sims import Sim
 from simgrant.sim.udm.answers import Call, Refusal
 from simgrant.sim.udm.faults import Fault
@@ -16,27 +16,6 @@ _AMF_ID: Final = "020040"
 _OTHER_USER: Final = "999990000000000"
 _OTHER_NUMBER: Final = "999990000000"
 _DATA_SETS: Final = "registration-dataset-names"
-
-
-@named_noun
-class Place:
-    """The network that a phone is registered in."""
-
-    mcc: str
-    mnc: str
-    since: float | None = None
-    """When it was registered, Unix seconds; None = it is not said."""
-    purged: bool = False
-    """Whether the AMF has forgotten it."""
-
-    @classmethod
-    def pull(cls, text: str, *, since: float | None = None, purged: bool = False) -> Place:
-        """Return a network such as 001-01; ValueError."""
-        mcc, _, mnc = text.partition("-")
-        digits = f"{mcc}{mnc}"
-        if not (digits.isdecimal() and digits.isascii() and len(mcc) == 3 and len(mnc) in (2, 3)):
-            raise ValueError(f"{text!r} is no network; one such as 001-01 is meant")
-        return cls(mcc=mcc, mnc=mnc, since=since, purged=purged)
 
 
 class Subscribers:

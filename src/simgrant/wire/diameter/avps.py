@@ -170,6 +170,13 @@ RAT_TYPE = _number("RAT-Type")
 ANID = _text("ANID")
 SERVER_ASSIGNMENT_TYPE = _number("Server-Assignment-Type")
 NON_3GPP_USER_DATA = _group("Non-3GPP-User-Data")
+# TS 29.329
+USER_IDENTITY = _group("User-Identity")
+MSISDN = _octets("MSISDN")
+USER_DATA = _octets("User-Data")
+DATA_REFERENCE = _number("Data-Reference")
+REQUESTED_DOMAIN = _number("Requested-Domain")
+CURRENT_LOCATION = _number("Current-Location")
 # RFC 4006
 SUBSCRIPTION_ID = _group("Subscription-Id")
 SUBSCRIPTION_ID_DATA = _text("Subscription-Id-Data")

@@ -31,7 +31,6 @@ _MANDATORY: Final = 0x40
 _HEADER: Final = struct.Struct(">IIIII")
 _AVP: Final = struct.Struct(">II")
 _VENDOR_AVP: Final = struct.Struct(">III")
-_U32: Final = struct.Struct(">I")
 _PADDING: Final = (b"", b"\0", b"\0\0", b"\0\0\0")
 _24_BITS: Final = 0xFFFFFF
 
@@ -135,7 +134,7 @@ class Avps:
     __slots__ = ("_found",)
 
     def __init__(self, found: list[tuple[int, int, bytes]]) -> None:
-        """Take (key, flags, data) of each."""
+        """Take (key, word, data) of each; the upper 8 bits of the word are its flags."""
         self._found = found
 
     def __repr__(self) -> str:
@@ -158,10 +157,11 @@ class Avps:
 
     def need(self, kind: AvpKind[T]) -> T:
         """Return the value of the first of a kind; BadDiameter where there is none."""
-        value = self.get(kind)
-        if value is None:
-            raise BadDiameter(Fault.MISSING_AVP, f"{kind.name} is missing")
-        return value
+        key = kind.key
+        for each, _, data in self._found:
+            if each == key:
+                return kind.pull(data)
+        raise BadDiameter(Fault.MISSING_AVP, f"{kind.name} is missing")
 
     def all(self, kind: AvpKind[T]) -> Iterator[T]:
         """Yield the value of each of a kind; BadDiameter."""
@@ -178,7 +178,7 @@ class Avps:
 
     def push(self) -> bytes:
         """Return all of them as bytes."""
-        return b"".join(_written(key, flags, data) for key, flags, data in self._found)
+        return b"".join(_written(key, word, data) for key, word, data in self._found)
 
 
 @noun
@@ -216,19 +216,21 @@ def pull_avps(data: bytes, at: int = 0) -> Avps:
     The last one may lack its padding: some peers do not count it into a grouped AVP.
     """
     found: list[tuple[int, int, bytes]] = []
-    end, unpack, unpack_vendor, add = len(data), _AVP.unpack_from, _U32.unpack_from, found.append
+    end, unpack, unpack_short = len(data), _VENDOR_AVP.unpack_from, _AVP.unpack_from
+    add, roomy = found.append, end - 12
     try:
         while at < end:
-            key, second = unpack(data, at)
-            length = second & 0xFFFFFF
-            start = 8
-            if second & 0x80000000:
-                start = 12
-                key |= unpack_vendor(data, at + 8)[0] << 32
-            after = at + length
-            if length < start or after > end:
+            # The third is the vendor if there is one, and data if not.
+            key, word, vendor = unpack(data, at) if at <= roomy else (*unpack_short(data, at), 0)
+            after = at + (word & 0xFFFFFF)
+            if word & 0x80000000:
+                start = at + 12
+                key |= vendor << 32
+            else:
+                start = at + 8
+            if not start <= after <= end:
                 raise BadDiameter(Fault.INVALID_AVP_LENGTH, "an AVP has an impossible length")
-            add((key, second >> 24, data[at + start : after]))
+            add((key, word, data[start:after]))
             at = (after + 3) & ~3
     except struct.error:
         raise BadDiameter(Fault.INVALID_AVP_LENGTH, "an AVP ends in its header") from None
@@ -274,10 +276,10 @@ def answer(to: Header, avps: bytes, *, error: bool = False) -> bytes:
     )
 
 
-def _written(key: int, flags: int, data: bytes) -> bytes:
-    vendor, code = key >> 32, key & 0xFFFFFFFF
-    if flags & _VENDOR:
-        head = _VENDOR_AVP.pack(code, flags << 24 | 12 + len(data), vendor)
+def _written(key: int, word: int, data: bytes) -> bytes:
+    flags = word & 0xFF000000
+    if flags & _VENDOR << 24:
+        head = _VENDOR_AVP.pack(key & 0xFFFFFFFF, flags | 12 + len(data), key >> 32)
     else:
-        head = _AVP.pack(code, flags << 24 | 8 + len(data))
+        head = _AVP.pack(key, flags | 8 + len(data))
     return head + data + _PADDING[-len(data) & 3]

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from simgrant.wire.sbi.body import read
+from simgrant.wire.sbi.body import BadMessage, read
 
 NUMBERS: Final = "nudm-sdm"
 NUMBERS_VERSION: Final = "v2"
@@ -23,6 +23,7 @@ _Mnc = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{2,3}\Z")]
 
 
 class _Translation(msgspec.Struct, frozen=True, rename="camel"):
+    supi: str = ""
     gpsi: str = ""
     additional_gpsis: tuple[str, ...] = ()
 
@@ -38,6 +39,7 @@ class _Guami(msgspec.Struct, frozen=True, rename="camel"):
 
 class _Registration(msgspec.Struct, frozen=True, rename="camel"):
     guami: _Guami
+    supi: str = ""
     purge_flag: bool = False
 
 
@@ -51,18 +53,30 @@ def place_path(imsi: str) -> str:
     return f"/{PLACES}/v1/imsi-{imsi}/registrations/amf-3gpp-access"
 
 
-def pull_number(body: bytes) -> str:
-    """Return the first telephone number of a SIM in digits; empty where it has none."""
+def pull_number(body: bytes, imsi: str) -> str:
+    """Return the first telephone number of a SIM in digits; empty where it has none.
+
+    BadMessage also for an answer about another one.
+    """
     told = read(body, _Translation)
+    _check(told.supi, imsi)
     for gpsi in (told.gpsi, *told.additional_gpsis[:_MOST]):
         if match := _MSISDN.fullmatch(gpsi):
             return match[1]
     return ""
 
 
-def pull_network(body: bytes) -> str:
-    """Return the network that a SIM is registered in, as 5 or 6 digits; empty = in none any
-    more."""
+def pull_network(body: bytes, imsi: str) -> str:
+    """Return the network that a SIM is registered in, as 5 or 6 digits; empty = in none any more.
+
+    BadMessage also for an answer about another one.
+    """
     told = read(body, _Registration)
+    _check(told.supi, imsi)
     network = told.guami.plmn_id
     return "" if told.purge_flag else network.mcc + network.mnc
+
+
+def _check(supi: str, imsi: str) -> None:
+    if supi and supi != f"imsi-{imsi}":
+        raise BadMessage("it is another user's")

@@ -387,7 +387,7 @@ async def test_what_is_told_about_registrations_is_answered_by_who_has_none(comm
 
 @pytest.mark.parametrize(
     ("command", "application", "code"),
-    [(999, swx.APPLICATION, 3001), (swx.Command.PUSH_PROFILE, 16777217, 3007), (258, 0, 3007)],
+    [(999, swx.APPLICATION, 3001), (swx.Command.PUSH_PROFILE, 16777236, 3007), (258, 0, 3007)],
 )
 async def test_what_nobody_here_knows_is_refused(command: int, application: int, code: int) -> None:
     async with world() as made:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simgrant.errors import PeerMisbehaved, PeerTimeout, PeerUnavailable
@@ -160,6 +160,39 @@ async def test_following_has_the_deadline_of_the_request() -> None:
         made.hsses[1].plan = Plan(fault=Fault.SILENT)
         with pytest.raises(PeerTimeout):
             await made.ask(within=0.1)
+
+
+GRAPHS = st.lists(
+    st.tuples(st.lists(st.integers(0, 3), max_size=4), st.sampled_from(Usage)),
+    min_size=4,
+    max_size=4,
+)
+"""For each of four, who it redirects to, and for what else; it answers where that is nobody."""
+
+
+@settings(max_examples=20)
+@given(GRAPHS)
+def test_whoever_redirects_to_whomever_it_has_an_end(
+    graph: list[tuple[list[int], Usage]],
+) -> None:
+    async def play() -> None:
+        plan = to(*graph[0][0], usage=graph[0][1]) if graph[0][0] else Plan(fault=Fault.BUSY)
+        async with behind_an_agent(plan, hsses=3) as made:
+            for hss, (hosts, usage) in list(zip(made.hsses, graph, strict=True))[1:]:
+                hss.plan = to(*hosts, usage=usage) if hosts else None
+            before, ends = [0] * 4, set[object]()
+            for _ in range(3):
+                try:
+                    ends.add((await made.ask()).result)
+                except PeerUnavailable as error:
+                    ends.add(error.reason)
+                assert ends <= {SUCCESS, (IETF, 3004), "diameter_redirect_loop"}
+                now = counts(made)
+                # An agent that is remembered may be asked again once what it said was doubted.
+                assert all(after - was <= 2 for after, was in zip(now, before, strict=True))
+                before = now
+
+    asyncio.run(play())
 
 
 # --- what holds for more than one --------------------------------------------------------------

@@ -20,7 +20,7 @@ from simgrant.ports.network_events import NetworkEvents
 from simgrant.sim.hss.auc import Auc
 from simgrant.sim.hss.server import HssServer
 from simgrant.sim.sims import demo_sims
-from simgrant.wire.diameter import swx
+from simgrant.wire.diameter import sh, swx
 from simgrant.wire.diameter.avps import SESSION_ID
 from simgrant.wire.diameter.base import Node
 from simgrant.wire.diameter.overload import Report
@@ -34,7 +34,8 @@ HANDLERS = {
     **aaa_relay.handlers("swm"),
     **aaa_relay.handlers("eap"),
 }
-US = Node(f"ecs-0.{REALM}", REALM, "simgrant", tuple(sorted({each for each, _ in HANDLERS})), 1)
+APPLICATIONS = {sh.APPLICATION} | {application for application, _ in HANDLERS}
+US = Node(f"ecs-0.{REALM}", REALM, "simgrant", tuple(sorted(APPLICATIONS)), 1)
 IMSI = "001010000000001"
 QUICK = RetryRules(first_wait_s=0.002, longest_wait_s=0.01)
 USUAL = RetryRules(reserve=100)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from simgrant.adapters.store.sql import statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Row, Run
+from simgrant.domain.network_facts import Kind
 from simgrant.identities import Imsi
 from simgrant.ports.network_events import Effect, InboxEntry, NetworkEvent
 
@@ -53,9 +54,14 @@ class SqlInbox:
             found = yield Run(statements.EVENT_TAKEN, key)
             if not found:
                 return None
-            yield Run(statements.LEARNED_FORGOTTEN, subscription)
             if event.effect is Effect.REVOKE:
+                yield Run(statements.LEARNED_FORGOTTEN, subscription)
                 yield Run(statements.TOKENS_REVOKED, subscription)
+            else:
+                # A number that may be another's is worse than none. Where he is and how, he is
+                # taken to be until somebody says otherwise.
+                yield Run(statements.KIND_FORGOTTEN, (*subscription, Kind.NUMBER.value))
+                yield Run(statements.LEARNED_IS_OLD, subscription)
             return _entry(found[0])
 
         return await self._engine.transact(body)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from simgrant.adapters.store.sql import statements
-from simgrant.adapters.store.sql.engine import Engine
-from simgrant.identities import Imsi, Msisdn
-from simgrant.ports.network_data import Learned
+from simgrant.adapters.store.sql.engine import Body, Engine, Run
+from simgrant.domain.network_facts import Kind, Learned
+from simgrant.identities import Imsi
 
 
 class SqlLearned:
@@ -14,16 +16,17 @@ class SqlLearned:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def learned(self, tenant: str, imsi: Imsi) -> Learned | None:
+    async def learned(self, tenant: str, imsi: Imsi) -> Mapping[Kind, Learned]:
         """Return what was learned, of whatever age."""
         found = await self._engine.read(statements.LEARNED, (tenant, imsi.digits))
-        if not found:
-            return None
-        number, source, at = found[0]
-        return Learned(Msisdn(number) if number else None, source, at)
+        return {Kind(kind): Learned(*rest) for kind, *rest in found}
 
-    async def learn(self, tenant: str, imsi: Imsi, learned: Learned) -> None:
+    async def learn(self, tenant: str, imsi: Imsi, learned: Mapping[Kind, Learned]) -> None:
         """Keep what was learned, if there is such a subscription."""
-        number = learned.msisdn.digits if learned.msisdn else ""
-        params = (tenant, imsi.digits, number, learned.source, learned.at)
-        await self._engine.write(statements.LEARNED_KEPT, params)
+
+        def body() -> Body[None]:
+            for kind, each in sorted(learned.items()):
+                own = (kind.value, each.value, each.source, each.at, each.asked_at)
+                yield Run(statements.LEARNED_KEPT, (tenant, imsi.digits, *own))
+
+        await self._engine.transact(body)

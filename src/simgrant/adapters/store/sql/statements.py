@@ -17,7 +17,7 @@ from zlib import crc32
 
 from simgrant.nouns import noun
 
-REVISION = "0013"
+REVISION = "0014"
 """The schema that these statements are for; a test holds it against the migrations."""
 
 TABLES = (
@@ -876,15 +876,24 @@ EVENTS_FORGOTTEN = "DELETE FROM network_event WHERE tenant = ?1 AND imsi = ?2"
 
 # --- what core networks said when they were asked ---------------------------------------------
 
-LEARNED = "SELECT msisdn, source, at FROM learned WHERE tenant = ?1 AND imsi = ?2"
+LEARNED = """
+SELECT kind, value, source, at, asked_at FROM learned WHERE tenant = ?1 AND imsi = ?2
+"""
 
 LEARNED_KEPT = """
-INSERT INTO learned (tenant, imsi, msisdn, source, at)
-SELECT tenant, imsi, ?3, ?4, ?5 FROM subscription
+INSERT INTO learned (tenant, imsi, kind, value, source, at, asked_at)
+SELECT tenant, imsi, ?3, ?4, ?5, ?6, ?7 FROM subscription
 WHERE tenant = ?1 AND imsi = ?2 AND status <> 'removed'
-ON CONFLICT (tenant, imsi) DO UPDATE SET
-    msisdn = excluded.msisdn, source = excluded.source, at = excluded.at
+ON CONFLICT (tenant, imsi, kind) DO UPDATE SET
+    value = excluded.value, source = excluded.source, at = excluded.at,
+    asked_at = excluded.asked_at
 RETURNING 1
 """
+
+LEARNED_IS_OLD = """
+UPDATE learned SET asked_at = 0 WHERE tenant = ?1 AND imsi = ?2
+"""
+
+KIND_FORGOTTEN = "DELETE FROM learned WHERE tenant = ?1 AND imsi = ?2 AND kind = ?3"
 
 LEARNED_FORGOTTEN = "DELETE FROM learned WHERE tenant = ?1 AND imsi = ?2"

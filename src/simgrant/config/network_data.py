@@ -1,0 +1,41 @@
+"""What the settings say of who is asked about subscribers, and how long what he says is good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from simgrant.config.model import NetworkData, Settings
+from simgrant.domain.network_facts import Age, Kind, Kinds
+
+_MOST_S: Final = 366 * 86_400.0
+
+
+def tells_of(settings: Settings) -> dict[str, Kinds]:
+    """Return what each source is asked for, by its name; whoever tells nothing is left out."""
+    tables = {
+        **{f"hss.{name}": table.tells for name, table in settings.hss.items()},
+        **{f"udm.{name}": table.tells for name, table in settings.udm.items()},
+    }
+    return {name: Kinds(map(Kind, tells)) for name, tells in tables.items() if tells}
+
+
+def network_data_problems(settings: NetworkData) -> Iterator[str]:
+    """Name what is not within its bounds."""
+    bounds = dict.fromkeys(NetworkData.__struct_fields__, (0.0, _MOST_S))
+    bounds["timeout_s"] = (0.05, 10)
+    for key, (least, most) in bounds.items():
+        if not least <= (number := getattr(settings, key)) <= most:
+            yield f"network_data.{key}: {number} is not within {least:g} to {most:g}"
+
+
+def ages(settings: Settings) -> dict[Kind, Age]:
+    """Return how long each kind is good."""
+    data = settings.network_data
+    return {
+        Kind.NUMBER: Age(fresh_s=data.number_max_age_s, max_s=data.number_max_age_s),
+        Kind.LOCATION: Age(fresh_s=data.location_fresh_s, max_s=settings.roaming.max_age_s),
+        Kind.REGISTRATION: Age(
+            fresh_s=data.registration_fresh_s, max_s=data.registration_max_age_s
+        ),
+    }
