@@ -444,7 +444,7 @@ def _producers(
             key=loaded.path(sbi.key) if sbi.key else None,
             in_flight=table.window if isinstance(table, model.Producer) else 100,
             # A connection that had ended unnoticed is no reason to go elsewhere.
-            retry=RetryRules(tries=2, first_wait_s=0.01),
+            retry=RetryRules(tries=2, first_wait_s=0.01, reserve=100),
         ),
         patience_s=table.patience_s,
     )
