@@ -24,10 +24,11 @@ HSS = '[hss.home]\nrealm = "example.com"\npeers = ["dra"]\n'
 WHOLE = US + PEER + HSS
 S6A = 'interface = "s6a"\n'
 CX = 'interface = "cx"\n'
+SH = 'tells_over = "sh"\n'
 PLMN = 'visited_plmn = "310-410"\n'
 DOMAIN = 'ims_domain = "ims.example.com"\n'
 SERVER = 'server_name = "sip:ecs.example.com"\n'
-SWX_ID, CX_ID, S6A_ID = 16777265, 16777216, 16777251
+SWX_ID, CX_ID, SH_ID, S6A_ID = 16777265, 16777216, 16777217, 16777251
 BOTH = '[routes.all]\nsources = ["hss.home", "hss.red"]\n'
 TENANTS = '[tenants.red]\nplmns = ["001-02"]\n[tenants.blue]\nplmns = ["001-03"]\n'
 
@@ -121,6 +122,23 @@ def test_a_peer_is_where_its_address_says(settings: dict[str, Any], found: tuple
 
 
 @pytest.mark.parametrize(
+    ("own", "applications"),
+    [
+        ('tells = ["number"]\n', (SWX_ID,)),
+        ('tells = ["location"]\n' + SH + DOMAIN, (SH_ID, SWX_ID)),
+        (S6A + PLMN + 'tells = ["number"]\n', (S6A_ID, SWX_ID)),
+        (S6A + PLMN + SH, (S6A_ID,)),
+    ],
+)
+def test_what_an_hss_tells_over_is_an_application_of_ours(
+    own: str, applications: tuple[int, ...], tmp_path: Path
+) -> None:
+    node = compose.open_diameter(read(tmp_path, WHOLE + own), metrics())
+    assert node is not None
+    assert node.node.applications == applications
+
+
+@pytest.mark.parametrize(
     ("text", "problem"),
     [
         (PEER + HSS, "diameter.origin_host: must be set"),
@@ -137,6 +155,17 @@ def test_a_peer_is_where_its_address_says(settings: dict[str, Any], found: tuple
             "diameter_peers.dra.tls: there is no TLS over sctp",
         ),
         (WHOLE + "message_priority = 16\n", "hss.home.message_priority: 16 is not within 0 to 15"),
+        (
+            WHOLE + 'tells = ["location"]\n',
+            "hss.home.tells: over swx an HSS tells numbers alone, not",
+        ),
+        (WHOLE + 'tells = ["number"]\n' + SH, "hss.home.ims_domain: must be set for sh"),
+        (WHOLE + SH + DOMAIN, "hss.home.ims_domain: is for cx and sh, and the interface is swx"),
+        (WHOLE + "[network_data]\ntimeout_s = 0\n", "network_data.timeout_s: 0.0 is not within"),
+        (
+            WHOLE + "[network_data]\nlocation_fresh_s = -1\n",
+            "network_data.location_fresh_s: -1 is not within",
+        ),
         (WHOLE + 'redirects_to = ["x"]\n', "hss.home.redirects_to: there is no [diameter_peers.x]"),
         (US + PEER + '[hss.home]\npeers = ["dra"]\n', "hss.home.realm: must be set"),
         (WHOLE + 'host = "a b"\n', "hss.home.host: 'a b' is no name"),
