@@ -133,7 +133,7 @@ def test_a_peer_is_where_its_address_says(settings: dict[str, Any], found: tuple
 def test_what_an_hss_tells_over_is_an_application_of_ours(
     own: str, applications: tuple[int, ...], tmp_path: Path
 ) -> None:
-    node = compose.open_diameter(read(tmp_path, WHOLE + own), metrics())
+    node = core_network.open_diameter(read(tmp_path, WHOLE + own), metrics())
     assert node is not None
     assert node.node.applications == applications
 
