@@ -57,7 +57,15 @@ def settings(port: int, **more: object) -> dict[str, object]:
 
 def sim_file(folder: Path) -> Path:
     file = folder / "sims.json"
-    rows = [{"imsi": sim.imsi.digits, "k": sim.k.hex(), "opc": sim.opc.hex()} for sim in THEIRS]
+    rows = [
+        {
+            "imsi": sim.imsi.digits,
+            "k": sim.k.hex(),
+            "opc": sim.opc.hex(),
+            "msisdn": sim.msisdn.digits if sim.msisdn else "",
+        }
+        for sim in THEIRS
+    ]
     file.write_text(json.dumps(rows))
     return file
 
@@ -386,6 +394,34 @@ async def test_a_number_that_the_database_lacks_is_the_hss_s(site: Site) -> None
         assert node.stop() == 0
     finally:
         await hss.down()
+
+
+async def test_a_phone_is_where_the_hss_has_it(site: Site) -> None:
+    port = free_port()
+    own = {
+        "hss.sim.tells": ["location"],
+        "hss.sim.tells_over": "sh",
+        "hss.sim.ims_domain": "ims.example.net",
+        "network_data.timeout_s": 10,
+    }
+    imsi = SIMS[0].imsi.digits
+    abroad = ("--at", f"{imsi}=262-01")
+    async with played(site.directory, port, *abroad) as hss, phone() as ours:
+        site.settings = settings(port, **own)
+        node = await asyncio.to_thread(site.node)
+        assert vowifi_of(await ours.full(node)) == ENABLED
+        # One is for a vector, the other beside it.
+        seen = [(await hss.line())["interface"] for _ in range(2)]
+        assert sorted(seen) == ["sh", "swx"]
+        assert vowifi_of(await ours.fast(node)) == ENABLED
+        assert node.metric("simgrant_network_data_total", source="hss.sim", result="told") == 1
+        shown = await asyncio.to_thread(site.command, "explain", imsi, "vowifi")
+        assert re.search(r"visited_plmn +26201 +location, hss\.sim, \d+ s old", shown.stdout)
+        assert node.stop() == 0
+        told = node.requests()[-1]
+        assert told["facts"]["visited_plmn"] == ["26201", "location, hss.sim"]
+        node.assert_no_accident()
+        assert imsi not in node.out.read_text()
 
 
 def _revoked(node: Node) -> list[dict[str, Any]]:

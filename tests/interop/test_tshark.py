@@ -23,6 +23,7 @@ import pytest
 
 from simgrant.adapters.authn import aaa_relay, cx, s6a
 from simgrant.adapters.authn import swx as over_swx
+from simgrant.adapters.network_data import sh as sh_data
 from simgrant.adapters.network_data import swx as swx_data
 from simgrant.domain.network_facts import Kind, Kinds
 from simgrant.eap.milenage import Milenage
@@ -31,7 +32,7 @@ from simgrant.eap.peer import AndroidPeer, Reply
 from simgrant.eap.usim import SoftUsim
 from simgrant.eap.vector import Resync
 from simgrant.errors import AuthenticationRejected, PeerUnavailable
-from simgrant.identities import Imsi
+from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.eap_servers import Relayed
 from simgrant.ports.network_data import Subscriber
 from simgrant.ports.vectors import VectorRequest, Vectors
@@ -205,6 +206,13 @@ def messages(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
             )
             await _fetched(cx.open_vectors(over_cx, node=node), made)
             await _of_routing(made)
+            own = sh_data.Config(route=route, realm=REALM, domain=over_cx.domain)
+            users, deadline = sh_data.open_data(own, node=node), made.clock.monotonic() + 10
+            for number in (None, Msisdn("447700900001")):
+                known = await users.ask(
+                    Subscriber(Imsi(IMSI), number), Kinds(Kind), deadline=deadline
+                )
+                assert known.visited_plmn == "00101"
             for command in (swx.Command.PUSH_PROFILE, swx.Command.REGISTRATION_TERMINATION):
                 hss.push(command, IMSI)
             await made.until(lambda: len(hss.told) == 2)
@@ -216,9 +224,10 @@ def messages(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 def test_every_command_was_seen(messages: list[dict[str, Any]]) -> None:
     seen = Counter(int(each["diameter.cmd.code"]) for each in messages)
     # Capabilities, good-bye, SWx and Cx's Multimedia-Auth, S6a's Authentication-Information,
-    # Server-Assignment, Push-Profile, Registration-Termination; each with its answer.
+    # Server-Assignment, Sh's User-Data, Push-Profile, Registration-Termination; each with its
+    # answer.
     assert seen[303] == 2 * (2 * 2 + 2)
-    assert {257, 282, 301, 303, 304, 305, 318} <= seen.keys()
+    assert {257, 282, 301, 303, 304, 305, 306, 318} <= seen.keys()
     assert all(count % 2 == 0 for count in seen.values()), seen
 
 
@@ -246,6 +255,12 @@ def _values(message: Any, name: str) -> list[str]:
         ("OC-Validity-Duration", "30"),
         ("Server-Assignment-Type", "12"),
         ("Subscription-Id-Data", "447700900001"),
+        ("Data-Reference", "14"),
+        ("Data-Reference", "15"),
+        ("Data-Reference", "17"),
+        ("Requested-Domain", "1"),
+        ("Current-Location", "0"),
+        ("MSISDN", "44:77:00:09:00:10"),
     ],
 )
 def test_what_we_say_is_what_it_reads(

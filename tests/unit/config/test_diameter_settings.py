@@ -9,8 +9,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from typer.testing import CliRunner
 
-from simgrant import compose
 from simgrant.cli.app import app
+from simgrant.compose import core_network
 from simgrant.config.diameter import origin_host, origin_realm, place
 from simgrant.config.load import Loaded, load
 from simgrant.config.model import Diameter, DiameterPeer
@@ -24,10 +24,11 @@ HSS = '[hss.home]\nrealm = "example.com"\npeers = ["dra"]\n'
 WHOLE = US + PEER + HSS
 S6A = 'interface = "s6a"\n'
 CX = 'interface = "cx"\n'
+SH = 'tells_over = "sh"\n'
 PLMN = 'visited_plmn = "310-410"\n'
 DOMAIN = 'ims_domain = "ims.example.com"\n'
 SERVER = 'server_name = "sip:ecs.example.com"\n'
-SWX_ID, CX_ID, S6A_ID = 16777265, 16777216, 16777251
+SWX_ID, CX_ID, SH_ID, S6A_ID = 16777265, 16777216, 16777217, 16777251
 BOTH = '[routes.all]\nsources = ["hss.home", "hss.red"]\n'
 TENANTS = '[tenants.red]\nplmns = ["001-02"]\n[tenants.blue]\nplmns = ["001-03"]\n'
 
@@ -58,28 +59,28 @@ async def test_an_hss_is_asked_over_its_interface_and_we_say_that_we_know_no_oth
     tmp_path: Path, own: str, applications: tuple[int, ...]
 ) -> None:
     loaded = read(tmp_path, WHOLE + own + TENANTS)
-    node = compose.open_diameter(loaded, metrics())
+    node = core_network.open_diameter(loaded, metrics())
     assert node is not None
     assert node.node.applications == applications
 
 
 async def test_without_an_hss_there_is_no_diameter(tmp_path: Path) -> None:
     loaded = read(tmp_path, US + PEER)
-    assert compose.open_diameter(loaded, metrics()) is None
+    assert core_network.open_diameter(loaded, metrics()) is None
 
 
 async def test_each_worker_has_a_name_of_its_own(tmp_path: Path) -> None:
     loaded = read(tmp_path, WHOLE)
-    node = compose.open_diameter(loaded, metrics(), worker=3)
+    node = core_network.open_diameter(loaded, metrics(), worker=3)
     assert node is not None
     assert (node.node.host, node.node.realm) == ("ecs-3.example.com", "example.com")
     one = read(tmp_path, WHOLE.replace("-%d", ""))
-    assert compose.open_diameter(one, metrics()) is not None
+    assert core_network.open_diameter(one, metrics()) is not None
     with pytest.raises(StartRefused, match="several workers"):
-        compose.open_diameter(one, metrics(), worker=1)
+        core_network.open_diameter(one, metrics(), worker=1)
     with pytest.raises(StartRefused, match="several workers"):
-        compose.refuse_one_name(one)
-    compose.refuse_one_name(loaded)
+        core_network.refuse_one_name(one)
+    core_network.refuse_one_name(loaded)
 
 
 async def test_sctp_is_taken_where_the_kernel_has_it_and_refused_at_start_where_not(
@@ -87,10 +88,10 @@ async def test_sctp_is_taken_where_the_kernel_has_it_and_refused_at_start_where_
 ) -> None:
     loaded = read(tmp_path, WHOLE.replace(PEER, PEER + 'transport = "sctp"\n'))
     if sctp.is_there():
-        assert compose.open_diameter(loaded, metrics()) is not None
+        assert core_network.open_diameter(loaded, metrics()) is not None
         return
     with pytest.raises(StartRefused) as raised:
-        compose.open_diameter(loaded, metrics())
+        core_network.open_diameter(loaded, metrics())
     assert "diameter_peers.dra: transport: this kernel has no SCTP" in str(raised.value)
     file = str(tmp_path / "simgrant.toml")
     ran = CliRunner().invoke(app, ["--config", file, "check-config", "--offline"])
@@ -121,6 +122,23 @@ def test_a_peer_is_where_its_address_says(settings: dict[str, Any], found: tuple
 
 
 @pytest.mark.parametrize(
+    ("own", "applications"),
+    [
+        ('tells = ["number"]\n', (SWX_ID,)),
+        ('tells = ["location"]\n' + SH + DOMAIN, (SH_ID, SWX_ID)),
+        (S6A + PLMN + 'tells = ["number"]\n', (S6A_ID, SWX_ID)),
+        (S6A + PLMN + SH, (S6A_ID,)),
+    ],
+)
+def test_what_an_hss_tells_over_is_an_application_of_ours(
+    own: str, applications: tuple[int, ...], tmp_path: Path
+) -> None:
+    node = core_network.open_diameter(read(tmp_path, WHOLE + own), metrics())
+    assert node is not None
+    assert node.node.applications == applications
+
+
+@pytest.mark.parametrize(
     ("text", "problem"),
     [
         (PEER + HSS, "diameter.origin_host: must be set"),
@@ -137,6 +155,17 @@ def test_a_peer_is_where_its_address_says(settings: dict[str, Any], found: tuple
             "diameter_peers.dra.tls: there is no TLS over sctp",
         ),
         (WHOLE + "message_priority = 16\n", "hss.home.message_priority: 16 is not within 0 to 15"),
+        (
+            WHOLE + 'tells = ["location"]\n',
+            "hss.home.tells: over swx an HSS tells numbers alone, not",
+        ),
+        (WHOLE + 'tells = ["number"]\n' + SH, "hss.home.ims_domain: must be set for sh"),
+        (WHOLE + SH + DOMAIN, "hss.home.ims_domain: is for cx and sh, and the interface is swx"),
+        (WHOLE + "[network_data]\ntimeout_s = 0\n", "network_data.timeout_s: 0.0 is not within"),
+        (
+            WHOLE + "[network_data]\nlocation_fresh_s = -1\n",
+            "network_data.location_fresh_s: -1 is not within",
+        ),
         (WHOLE + 'redirects_to = ["x"]\n', "hss.home.redirects_to: there is no [diameter_peers.x]"),
         (US + PEER + '[hss.home]\npeers = ["dra"]\n', "hss.home.realm: must be set"),
         (WHOLE + 'host = "a b"\n', "hss.home.host: 'a b' is no name"),

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from simgrant.errors import EcsError, PeerMisbehaved, PeerTimeout, PeerUnavailable
-from simgrant.links.http import HttpConfig, HttpLink, HttpRequest, Reply, Unsent
+from simgrant.links.http import HttpConfig, HttpLink, HttpRequest, Repeat, Reply, Unsent
 from simgrant.links.retry import RetryBudget, RetryRules
 from simgrant.links.sbi.reports import Reports, share
 from simgrant.nouns import named_noun
@@ -205,7 +205,8 @@ class Producers:
             until = min(deadline, began + self._config.patience_s)
         result = "lost"
         try:
-            reply = await link.send(self._request(root, request, until - began), deadline=until)
+            sent = self._request(root, request, until - began, alone=alone)
+            reply = await link.send(sent, deadline=until)
             result = str(reply.status)
         except PeerTimeout:
             result = "timeout"
@@ -229,13 +230,20 @@ class Producers:
         self._hear(root, instance, reply)
         return reply
 
-    def _request(self, root: str, request: SbiRequest, seconds: float) -> HttpRequest:
+    def _request(
+        self, root: str, request: SbiRequest, seconds: float, *, alone: bool
+    ) -> HttpRequest:
         told = {
             headers.SENDER_TIMESTAMP: headers.push_timestamp(self._clock.now()),
             headers.MAX_RSP_TIME: headers.push_max_rsp_time(seconds),
         }
         return HttpRequest(
-            request.method, root + request.path, {**request.headers, **told}, request.body
+            request.method,
+            root + request.path,
+            {**request.headers, **told},
+            request.body,
+            # What a connection took along is asked of the next instance, or else of the same one.
+            Repeat.UNANSWERED if alone else Repeat.NEVER_SENT,
         )
 
     def _hear(self, root: str, instance: Instance, reply: Reply) -> None:
