@@ -124,6 +124,20 @@ async def test_a_phone_is_judged_by_where_the_network_has_it(
         assert len(there.asked) == 2
 
 
+async def test_it_is_asked_for_beside_the_vector(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(bench, monkeypatch) as there:
+        there.move(ABROAD)
+        challenge = await there.phone.begin()
+        async with asyncio.timeout(20):
+            while not there.asked:
+                there.hss.changed.clear()
+                await there.hss.changed.wait()
+        assert vowifi(await there.phone.end(challenge)) == "2"
+        assert len(there.asked) == 1
+
+
 @pytest.mark.parametrize(
     "plan",
     [

@@ -56,4 +56,6 @@ def test_an_avp_has_their_number_and_type(
 
 
 def _plain(name: str) -> str:
-    return name.replace("-", "").replace("_", "").lower().removeprefix("3gpp")
+    # Theirs has interfaces before names that are there twice: Sh-User-Data.
+    bare = name.replace("-", "").replace("_", "").lower()
+    return bare.removeprefix("3gpp").removeprefix("sh")

@@ -21,6 +21,7 @@ from simgrant.domain.facts import (
     Wish,
 )
 from simgrant.domain.holdings import Money, Purchase
+from simgrant.domain.network_facts import Registration
 from simgrant.domain.plans import (
     ANY_STORE,
     NO_PLAN,
@@ -59,6 +60,7 @@ class Changes(TypedDict, total=False):
     area: Area
     visited_plmn: str
     device: Device
+    registration: Registration
     offer: Plan
     wish: Wish
     boosts: tuple[BoostState, ...]
@@ -83,6 +85,7 @@ def facts(**changes: Unpack[Changes]) -> Facts:
         area=Fact(changes.get("area", Area.HOME), "hss", 200),
         visited_plmn=Fact(changes.get("visited_plmn", "00101"), "hss", 200),
         device=Fact(changes.get("device", PHONE), "request"),
+        registration=Fact(changes.get("registration", Registration.UNKNOWN), "hss", 200),
         offer=Fact(changes.get("offer", NO_PLAN), "policy 1"),
         wish=Fact(changes.get("wish", Wish()), "request"),
         boosts=Fact(changes.get("boosts", ()), "bss", 300),
@@ -192,6 +195,7 @@ _BASIC = {
     "provisioning": st.sampled_from(ProvStatus),
     "area": st.sampled_from(Area),
     "visited_plmn": st.sampled_from(["", "00101", "001001", "26201", "99970"]),
+    "registration": st.sampled_from(Registration),
     "device": st.builds(
         Device,
         tac=st.sampled_from(["", "35000000", "35000001"]),

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from simgrant.domain.facts import Area, Device, Facts, Purchases, Question, StoreState, Wish
+from simgrant.domain.network_facts import Kind as NetworkKind
+from simgrant.domain.network_facts import Registration
 from simgrant.domain.policy import NO_RULE, Decision, Policy, Result, compile_policy, parse_policy
 from simgrant.domain.subscription import ConsentKind, ConsentStatus, SubscriptionStatus
 from simgrant.spec.ids import ProvStatus
@@ -85,6 +87,7 @@ ACME = Device(tac="35000000", vendor="aCmE", model="P1 Pro", sw_version="1")
         ({"visited_plmn": {"starts_with": ["262", "001"]}}, facts(), facts(visited_plmn="99970")),
         ({"visited_mcc": "001"}, facts(), facts(visited_plmn="00270")),
         ({"visited_mcc": {"not": "001"}}, facts(visited_plmn=""), facts()),
+        ({"registration": "registered"}, facts(registration=Registration.REGISTERED), facts()),
         ({"tac": "35000000"}, facts(), facts(device=Device("", "", "", ""))),
         ({"vendor": "ACME"}, facts(device=ACME), facts(device=Device("", "ACM", "", ""))),
         (
@@ -268,3 +271,22 @@ def test_the_version_is_a_hash_of_the_text() -> None:
     assert parse_policy(text + "# more\n").version != made.version
     assert parse_policy(text, version="7").version == "7"
     assert made.decide(VOWIFI, facts()).policy_version == made.version
+
+
+@pytest.mark.parametrize(
+    ("when", "kinds"),
+    [
+        ({"area": "roaming"}, {NetworkKind.LOCATION}),
+        ({"any": [{"visited_mcc": "262"}, {"plan": "basic"}]}, {NetworkKind.LOCATION}),
+        ({"registration": "registered"}, {NetworkKind.REGISTRATION}),
+        (
+            {"visited_plmn": "", "registration": "unknown"},
+            {NetworkKind.LOCATION, NetworkKind.REGISTRATION},
+        ),
+        ({"plan": "standard", "tac": "35000000"}, set()),
+    ],
+)
+def test_a_policy_says_what_of_networks_it_looks_at(
+    when: dict[str, Any], kinds: set[NetworkKind]
+) -> None:
+    assert policy(rule("a", when), rule("b")).looks_at_network == kinds

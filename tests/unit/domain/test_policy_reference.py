@@ -21,6 +21,7 @@ WORDS: dict[str, list[str]] = {
     "area": ["home", "roaming", "unknown"],
     "visited_plmn": ["", "00101", "26201", "partners"],
     "visited_mcc": ["", "001", "262", "near", "one"],
+    "registration": ["registered", "not_registered", "unknown"],
     "store": ["", "Google", "samsung"],
     "purchases": ["not_offered", "limit_reached"],
     "tac": ["", "35000000"],
@@ -105,6 +106,7 @@ def looked_up(name: str, facts: Facts, question: Question) -> Any:
     return {
         "tac": facts.device.value.tac,
         "area": question.area.value,
+        "registration": facts.registration.value.value,
         "feature": question.feature,
         "in_plan": question.feature in facts.features.value,
         "features": facts.features.value,
