@@ -115,6 +115,8 @@ class Producers:
         """
         deadline -= _EARLY_S
         self._budget.earn()
+        # Those that are known now: others may be while somebody is waited for.
+        links = self._links
         left = self._in_order(imsi)
         if not left:
             raise self._nobody(imsi)
@@ -124,12 +126,12 @@ class Producers:
         while left:
             root = left.pop(0)
             try:
-                reply = await self._ask(root, request, deadline, alone=not left)
+                reply = await self._ask(root, links[root], request, deadline, alone=not left)
             except (PeerUnavailable, PeerMisbehaved) as error:
                 failed = error
             else:
                 if reply.status in _REFERRALS:
-                    other = self._referred(reply)
+                    other = _referred(reply, links)
                     referrals += 1
                     if other is None or other == root or referrals > _MOST_REFERRALS:
                         failed = PeerUnavailable(
@@ -190,15 +192,18 @@ class Producers:
             )
         return PeerUnavailable("sbi_no_instance", for_operator=f"{name}: no instance is known")
 
-    def _referred(self, reply: Reply) -> str | None:
-        """Return the API root that an answer refers to, if it is known."""
-        location = reply.header("location")
-        return next((root for root in self._links if location.startswith(f"{root}/")), None)
-
     # --- asking -------------------------------------------------------------------------
 
-    async def _ask(self, root: str, request: SbiRequest, deadline: float, *, alone: bool) -> Reply:
-        instance, link = self._links[root]
+    async def _ask(
+        self,
+        root: str,
+        asked: tuple[Instance, HttpLink],
+        request: SbiRequest,
+        deadline: float,
+        *,
+        alone: bool,
+    ) -> Reply:
+        instance, link = asked
         began = self._clock.monotonic()
         until = deadline
         if not alone and self._budget.holds:
@@ -285,6 +290,12 @@ class Producers:
 
     def _at(self, root: str) -> str:
         return f"{self._config.name} at {root}"
+
+
+def _referred(reply: Reply, roots: Iterable[str]) -> str | None:
+    """Return the API root that an answer refers to, if it is known."""
+    location = reply.header("location")
+    return next((root for root in roots if location.startswith(f"{root}/")), None)
 
 
 def _host(root: str) -> str:
