@@ -25,6 +25,7 @@ from bench.load import Job, Result, read_requests, work
 from bench.profile import quiet
 from simgrant import compose
 from simgrant.adapters.authn import swx as adapter
+from simgrant.compose import core_network
 from simgrant.config.load import DEFAULT_TENANT
 from simgrant.eap.packet import Variant
 from simgrant.errors import EcsError
@@ -53,7 +54,7 @@ def _node() -> base.Node:
 async def opened(port: int) -> AsyncIterator[Vectors]:
     """Yield what asks the HSS on a port."""
     peer = PeerConfig(name="hss", host=world.HSS, address="127.0.0.1", port=port)
-    watch = compose.DiameterWatch(Metrics(CollectorRegistry()))
+    watch = core_network.DiameterWatch(Metrics(CollectorRegistry()))
     node = DiameterNode(
         _node(), [peer], watcher=watch, clock=compose.CLOCK, handlers=adapter.HANDLERS
     )

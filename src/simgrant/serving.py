@@ -35,6 +35,7 @@ from prometheus_client import generate_latest
 from prometheus_client.multiprocess import mark_process_dead
 
 from simgrant import __version__, compose
+from simgrant.compose import core_network
 from simgrant.config.load import Loaded, parse_listen
 from simgrant.errors import EcsError, StartRefused
 from simgrant.fronts.device.protocol import protocol_class
@@ -76,7 +77,7 @@ def serve(loaded: Loaded, *, workers: int, announce: Announce) -> int:
     log.configure(loaded.settings.server.log_format)
     if workers > 1:
         # Known before there are any: each would refuse to start, again and again.
-        compose.refuse_one_name(loaded)
+        core_network.refuse_one_name(loaded)
     main = _single(loaded, announce) if workers == 1 else _supervise(loaded, workers, announce)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(main)

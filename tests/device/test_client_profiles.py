@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from simgrant import compose
+from simgrant.compose import core_network
 from simgrant.domain.policy import default_policy_text
 from simgrant.flows.clients import Clients, Told
 from simgrant.flows.explain import Inquiry, Rules, explain
@@ -699,7 +700,7 @@ async def test_explain_says_what_a_client_of_the_family_is_told(
             portal=server.parts.portals["default"],
             store=server.store.real,
             ring=server.ring,
-            rules=Rules(86_400, compose.tellers(server.loaded)),
+            rules=Rules(86_400, core_network.tellers(server.loaded)),
             now=server.clock.now(),
             clients=Clients(compose.profiles(server.loaded)),
         )

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from simgrant import compose
+from simgrant.compose import core_network
 from simgrant.flows.explain import Inquiry, Rules, explain
 from simgrant.ports.store import Change
 from simgrant.sim.hss.auc import Auc
@@ -210,7 +211,7 @@ async def test_explain_says_who_told_it_and_asks_nobody(
                 portal=there.server.parts.portals["default"],
                 store=there.server.store.real,
                 ring=there.server.ring,
-                rules=Rules(86_400, compose.tellers(there.server.loaded)),
+                rules=Rules(86_400, core_network.tellers(there.server.loaded)),
                 now=there.clock.now(),
             )
             fact = explained.facts.visited_plmn

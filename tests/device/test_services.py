@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from simgrant import compose
+from simgrant.compose import core_network
 from simgrant.config.load import DEFAULT_TENANT
 from simgrant.domain.holdings import (
     HeldBilling,
@@ -418,7 +418,7 @@ async def test_explain_says_what_the_phone_is_told(
         portal=server.parts.portals["default"],
         store=server.store.real,
         ring=server.ring,
-        rules=Rules(86_400, compose.tellers(server.loaded)),
+        rules=Rules(86_400, core_network.tellers(server.loaded)),
         now=server.clock.now(),
     )
     from simgrant.cli.explain import _items_data

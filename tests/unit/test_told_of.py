@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from simgrant.compose import told_of
+from simgrant.compose.core_network import told_of
 from simgrant.config.load import load
 from simgrant.identities import Imsi
 

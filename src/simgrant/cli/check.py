@@ -208,14 +208,14 @@ def _hsss(loaded: Loaded) -> Iterator[Finding]:
     """Look at the HSSs and at who we are to them; nobody is connected to."""
     from prometheus_client import CollectorRegistry
 
-    from simgrant import compose
+    from simgrant.compose import core_network
     from simgrant.config.diameter import origin_host, place
     from simgrant.telemetry.metrics import Metrics
 
     settings = loaded.settings
     if not (settings.hss or settings.aaa):
         return
-    found = _tried("hss", lambda: compose.open_diameter(loaded, Metrics(CollectorRegistry())))
+    found = _tried("hss", lambda: core_network.open_diameter(loaded, Metrics(CollectorRegistry())))
     if isinstance(found, Finding):
         yield found
         return

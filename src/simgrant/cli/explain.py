@@ -206,6 +206,7 @@ async def _ask(
     ctx: typer.Context, tenant: str, imsi: str, inquiry: Inquiry
 ) -> tuple[Explanation, Settings, int]:
     from simgrant import compose
+    from simgrant.compose import core_network
     from simgrant.errors import Conflict
     from simgrant.flows import explain as flow
     from simgrant.flows import subscriptions
@@ -232,7 +233,7 @@ async def _ask(
                 ),
                 store=here.store,
                 ring=here.keys().ring,
-                rules=flow.Rules(settings.roaming.max_age_s, compose.tellers(here.loaded)),
+                rules=flow.Rules(settings.roaming.max_age_s, core_network.tellers(here.loaded)),
                 now=here.now,
                 clients=Clients(compose.profiles(here.loaded)),
                 identities=PrivateUserIdType.OTHER

@@ -7,6 +7,7 @@ may be gone while the relay before it answers at once.
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -163,7 +164,8 @@ class Guarded:
     def _failed(self, result: Result, error: EcsError, began: float) -> None:
         self._answered(result, began)
         now = self._clock.monotonic()
-        self._breaker.failed(now)
+        # Whoever waited in vain says so for himself; a connection that ends says it once for all.
+        self._breaker.failed(now, began=math.inf if result is Result.TIMEOUT else began)
         if self._breaker.is_open and self._away_since is None:
             self._away_since = now
             self._watcher.changed(self._config.name, SourceState.AWAY, error.reason)

@@ -214,7 +214,8 @@ class HttpLink:
         attempt = 1
         unanswered: type[PeerUnavailable] = Unsent
         while True:
-            pause = self._breaker.wait(self._clock.monotonic())
+            began = self._clock.monotonic()
+            pause = self._breaker.wait(began)
             if pause:
                 raise unanswered(
                     "circuit_open",
@@ -225,7 +226,7 @@ class HttpLink:
             try:
                 reply = await self._once(request)
             except _Failed as failed:
-                self._breaker.failed(self._clock.monotonic())
+                self._breaker.failed(self._clock.monotonic(), began=began)
                 if not failed.never_sent:
                     unanswered = PeerUnavailable
                 may = failed.never_sent or request.repeat >= Repeat.UNANSWERED

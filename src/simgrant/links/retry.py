@@ -8,6 +8,7 @@ peer that has failed several times in a row.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from simgrant.nouns import named_noun
@@ -78,6 +79,7 @@ class Breaker:
         self._rules = rules
         self._chance = chance
         self._failures = 0
+        self._failed_at = -math.inf
         self._until = 0.0
 
     @property
@@ -102,9 +104,17 @@ class Breaker:
         """Count an answer, good or bad, of a peer that works."""
         self._failures = 0
 
-    def failed(self, now: float) -> None:
-        """Count a request that got no answer, or that of a peer that does not work."""
+    def failed(self, now: float, *, began: float = math.inf) -> None:
+        """Count a request that got no answer, or that of a peer that does not work.
+
+        A connection that ends takes all its requests along, which is one failure: of those that
+        ``began`` before the last failure nothing is learnt. Without ``began`` each is counted, as
+        of a peer that keeps them waiting.
+        """
+        if began < self._failed_at:
+            return
         self._failures += 1
+        self._failed_at = now
         if self.is_open:
             self._until = now + self._pause()
 

@@ -115,9 +115,13 @@ class WebServer:
     async def down(self) -> None:
         """Stop listening and break every connection."""
         server, self._server = self._server, None
-        # Who was accepted already may still be on the way here.
         self.is_down = True
         if server is not None:
+            for listener in server.sockets:
+                asyncio.get_running_loop().remove_reader(listener)
+            for _ in range(3):
+                # Who was accepted is on the way here, and would be lost if it were closed now.
+                await asyncio.sleep(0)
             server.close()
             for transport in tuple(self._open):
                 transport.abort()

@@ -9,8 +9,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from typer.testing import CliRunner
 
-from simgrant import compose
 from simgrant.cli.app import app
+from simgrant.compose import core_network
 from simgrant.config.diameter import origin_host, origin_realm, place
 from simgrant.config.load import Loaded, load
 from simgrant.config.model import Diameter, DiameterPeer
@@ -59,28 +59,28 @@ async def test_an_hss_is_asked_over_its_interface_and_we_say_that_we_know_no_oth
     tmp_path: Path, own: str, applications: tuple[int, ...]
 ) -> None:
     loaded = read(tmp_path, WHOLE + own + TENANTS)
-    node = compose.open_diameter(loaded, metrics())
+    node = core_network.open_diameter(loaded, metrics())
     assert node is not None
     assert node.node.applications == applications
 
 
 async def test_without_an_hss_there_is_no_diameter(tmp_path: Path) -> None:
     loaded = read(tmp_path, US + PEER)
-    assert compose.open_diameter(loaded, metrics()) is None
+    assert core_network.open_diameter(loaded, metrics()) is None
 
 
 async def test_each_worker_has_a_name_of_its_own(tmp_path: Path) -> None:
     loaded = read(tmp_path, WHOLE)
-    node = compose.open_diameter(loaded, metrics(), worker=3)
+    node = core_network.open_diameter(loaded, metrics(), worker=3)
     assert node is not None
     assert (node.node.host, node.node.realm) == ("ecs-3.example.com", "example.com")
     one = read(tmp_path, WHOLE.replace("-%d", ""))
-    assert compose.open_diameter(one, metrics()) is not None
+    assert core_network.open_diameter(one, metrics()) is not None
     with pytest.raises(StartRefused, match="several workers"):
-        compose.open_diameter(one, metrics(), worker=1)
+        core_network.open_diameter(one, metrics(), worker=1)
     with pytest.raises(StartRefused, match="several workers"):
-        compose.refuse_one_name(one)
-    compose.refuse_one_name(loaded)
+        core_network.refuse_one_name(one)
+    core_network.refuse_one_name(loaded)
 
 
 async def test_sctp_is_taken_where_the_kernel_has_it_and_refused_at_start_where_not(
@@ -88,10 +88,10 @@ async def test_sctp_is_taken_where_the_kernel_has_it_and_refused_at_start_where_
 ) -> None:
     loaded = read(tmp_path, WHOLE.replace(PEER, PEER + 'transport = "sctp"\n'))
     if sctp.is_there():
-        assert compose.open_diameter(loaded, metrics()) is not None
+        assert core_network.open_diameter(loaded, metrics()) is not None
         return
     with pytest.raises(StartRefused) as raised:
-        compose.open_diameter(loaded, metrics())
+        core_network.open_diameter(loaded, metrics())
     assert "diameter_peers.dra: transport: this kernel has no SCTP" in str(raised.value)
     file = str(tmp_path / "simgrant.toml")
     ran = CliRunner().invoke(app, ["--config", file, "check-config", "--offline"])
@@ -133,7 +133,7 @@ def test_a_peer_is_where_its_address_says(settings: dict[str, Any], found: tuple
 def test_what_an_hss_tells_over_is_an_application_of_ours(
     own: str, applications: tuple[int, ...], tmp_path: Path
 ) -> None:
-    node = compose.open_diameter(read(tmp_path, WHOLE + own), metrics())
+    node = core_network.open_diameter(read(tmp_path, WHOLE + own), metrics())
     assert node is not None
     assert node.node.applications == applications
 

@@ -8,8 +8,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from typer.testing import CliRunner
 
-from simgrant import compose
 from simgrant.cli.app import app
+from simgrant.compose import core_network
 from simgrant.config.hlr import place, shares_a_name, unit_name
 from simgrant.config.load import Loaded, load
 from simgrant.config.model import Hlr
@@ -35,7 +35,7 @@ def problem(folder: Path, text: str) -> str:
 
 async def test_each_hlr_is_connected_to_by_its_own_name(tmp_path: Path) -> None:
     loaded = read(tmp_path, HLR + RED + BOTH)
-    hlrs = compose.open_hlrs(loaded, Metrics(CollectorRegistry()), worker=3)
+    hlrs = core_network.open_hlrs(loaded, Metrics(CollectorRegistry()), worker=3)
     assert {name: each.config.unit_name for name, each in hlrs.items()} == {
         "home": "ecs-3",
         "red": "ecs-3",
@@ -45,7 +45,7 @@ async def test_each_hlr_is_connected_to_by_its_own_name(tmp_path: Path) -> None:
 
 def test_without_an_hlr_there_is_none(tmp_path: Path) -> None:
     loaded = read(tmp_path, "")
-    assert compose.open_hlrs(loaded, Metrics(CollectorRegistry())) == {}
+    assert core_network.open_hlrs(loaded, Metrics(CollectorRegistry())) == {}
 
 
 @pytest.mark.parametrize(
@@ -84,10 +84,10 @@ def test_each_worker_has_a_name_of_its_own(tmp_path: Path) -> None:
     one = read(tmp_path, HLR.replace("-%d", ""))
     assert shares_a_name(one.settings) == "hlr.home.unit_name"
     with pytest.raises(StartRefused, match="needs %d"):
-        compose.refuse_one_name(one)
+        core_network.refuse_one_name(one)
     with pytest.raises(StartRefused, match="needs %d"):
-        compose.open_hlrs(one, Metrics(CollectorRegistry()), worker=1)
-    compose.refuse_one_name(read(tmp_path, HLR))
+        core_network.open_hlrs(one, Metrics(CollectorRegistry()), worker=1)
+    core_network.refuse_one_name(read(tmp_path, HLR))
 
 
 def test_check_config_says_where_an_hlr_is(tmp_path: Path) -> None:

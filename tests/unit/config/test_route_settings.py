@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from simgrant import compose
 from simgrant.cli.app import app
+from simgrant.compose import core_network
 from simgrant.config.load import Loaded, load
 from simgrant.config.routes import KINDS, asked_for, limits_of, routes, source_names
 from simgrant.domain.route import LOCAL_AUC, Routes
@@ -41,7 +41,7 @@ def problem(folder: Path, text: str) -> str:
 
 
 def test_each_kind_of_source_can_be_opened() -> None:
-    assert tuple(compose.SOURCES) == KINDS
+    assert tuple(core_network.SOURCES) == KINDS
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,17 @@ def test_a_peer_is_asked_until_it_fails_several_times_in_a_row() -> None:
     assert breaker.wait(4) == 6
 
 
+def test_what_a_connection_takes_along_is_one_failure() -> None:
+    breaker = _breaker()
+    for _ in range(100):
+        breaker.failed(5, began=1)
+    assert not breaker.is_open
+    breaker.failed(6, began=5)
+    assert not breaker.is_open
+    breaker.failed(7, began=6)
+    assert breaker.is_open
+
+
 def test_after_the_pause_one_request_tries_and_decides() -> None:
     breaker = _breaker()
     for _ in range(3):

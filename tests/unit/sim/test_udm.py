@@ -228,6 +228,7 @@ async def test_what_it_tells_is_what_is_read(world: CoreWorld) -> None:
     world.core.subscribers.places[IMSI] = Place.pull("208-01", since=1_800_000_000.0)
     told = await world.ask(subscriber.place_path(IMSI))
     assert subscriber.pull_network(told.body, IMSI) == "20801"
+    assert told.content["registrationTime"] == "2027-01-15T08:00:00+00:00"
     world.core.subscribers.places[IMSI] = Place.pull("208-01", purged=True)
     told = await world.ask(subscriber.place_path(IMSI))
     assert subscriber.pull_network(told.body, IMSI) == ""

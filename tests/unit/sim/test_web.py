@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import ssl
 import time
+import warnings
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -167,3 +169,24 @@ async def test_a_connection_is_drained_and_nothing_is_lost(peer: Peer, client: C
     assert peer.web.connections == 1
     assert await body_of(client, peer) == b"heard"
     assert peer.web.connections == 2
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_who_comes_at_the_very_end_is_let_go(turns: int) -> None:
+    """Whoever was accepted and is not here yet would keep his socket after everything ended."""
+
+    async def run() -> None:
+        server = WebServer(lambda _: Answer(), None)
+        await server.up()
+        late = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(10)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await server.down()
+        for each in late:
+            each.close()
+
+    asyncio.run(run())
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        gc.collect()
+    assert not said

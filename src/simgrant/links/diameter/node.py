@@ -204,8 +204,14 @@ class DiameterNode:
             self._heed(route, application, answer.avps)
             if answer.result == _REDIRECTED:
                 breaker.succeeded()
-                told = None
                 search.redirect(peer, answer.avps, self._clock.monotonic())
+                if search.goes_in_circles:
+                    failed = failed or PeerUnavailable(
+                        "diameter_redirect_loop",
+                        for_operator=f"{peer.name}: it redirects to who was asked already",
+                    )
+                    break
+                told = None
                 await self._settled(search.ways, deadline)
                 continue
             told = answer

@@ -23,7 +23,8 @@ _MOST_REDIRECTS: Final = 3
 
 
 class Search:
-    """Where one request may go. No peer is asked twice, and so nothing goes around in circles."""
+    """Where one request may go. No peer is asked twice, and so nothing goes around in circles; but
+    whoever was asked by memory may be asked again by an agent's word."""
 
     def __init__(
         self, route: Route, application: int, avps: bytes, host: str, *, spares: bool
@@ -36,6 +37,8 @@ class Search:
         self._application = application
         self._avps = avps
         self._first = named(host)
+        own = route.way_to(host) if host else None
+        self._usual = route.ways if own is None or own in route.ways else (own, *route.ways)
         self._spares = spares
         self._verdicts: dict[Key, float] = {}
         """Seconds for which hosts and realms are to be spared, 0 = not at all; each drawn once."""
@@ -60,7 +63,7 @@ class Search:
     @property
     def ways(self) -> tuple[Way, ...]:
         """Return all ways that it may go, tried or not: those that it was redirected to alone."""
-        return self._towards if self._redirects else self._route.ways
+        return self._towards if self._redirects else self._usual
 
     @property
     def is_by_memory(self) -> bool:
@@ -99,7 +102,7 @@ class Search:
         )
 
     def redirect(self, peer: Peer, avps: Avps, now: float) -> None:
-        """Take a peer's word that others are to be asked.
+        """Take a peer's word that others are to be asked, though they may have been already.
 
         PeerMisbehaved where it says nothing of sense, PeerUnavailable where we know none of them.
         """
@@ -125,14 +128,16 @@ class Search:
                 ),
             )
         self._redirects += 1
-        if self._redirects > _MOST_REDIRECTS or all(way[0] in self._tried for way in ways.values()):
-            raise PeerUnavailable(
-                "diameter_redirect_loop",
-                for_operator=f"{peer.name}: it redirects to {hosts_of(said.places)} again",
-            )
         self._towards = tuple(ways.values())
         self._route.redirects.keep(
             said.usage, self.asked, peer.config.host, tuple(ways), seconds=said.seconds, now=now
+        )
+
+    @property
+    def goes_in_circles(self) -> bool:
+        """Whether it was redirected too often, or only to those who were asked already."""
+        return self._redirects > _MOST_REDIRECTS or (
+            self._redirects > 0 and all(peer in self._tried for peer, _ in self._towards)
         )
 
     def doubt(self, peer: Peer) -> None:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from simgrant.errors import EcsError, PeerMisbehaved, PeerTimeout, PeerUnavailable
-from simgrant.links.http import HttpConfig, HttpLink, HttpRequest, Reply, Unsent
+from simgrant.links.http import HttpConfig, HttpLink, HttpRequest, Repeat, Reply, Unsent
 from simgrant.links.retry import RetryBudget, RetryRules
 from simgrant.links.sbi.reports import Reports, share
 from simgrant.nouns import named_noun
@@ -115,6 +115,8 @@ class Producers:
         """
         deadline -= _EARLY_S
         self._budget.earn()
+        # Those that are known now: others may be while somebody is waited for.
+        links = self._links
         left = self._in_order(imsi)
         if not left:
             raise self._nobody(imsi)
@@ -124,12 +126,12 @@ class Producers:
         while left:
             root = left.pop(0)
             try:
-                reply = await self._ask(root, request, deadline, alone=not left)
+                reply = await self._ask(root, links[root], request, deadline, alone=not left)
             except (PeerUnavailable, PeerMisbehaved) as error:
                 failed = error
             else:
                 if reply.status in _REFERRALS:
-                    other = self._referred(reply)
+                    other = _referred(reply, links)
                     referrals += 1
                     if other is None or other == root or referrals > _MOST_REFERRALS:
                         failed = PeerUnavailable(
@@ -190,22 +192,26 @@ class Producers:
             )
         return PeerUnavailable("sbi_no_instance", for_operator=f"{name}: no instance is known")
 
-    def _referred(self, reply: Reply) -> str | None:
-        """Return the API root that an answer refers to, if it is known."""
-        location = reply.header("location")
-        return next((root for root in self._links if location.startswith(f"{root}/")), None)
-
     # --- asking -------------------------------------------------------------------------
 
-    async def _ask(self, root: str, request: SbiRequest, deadline: float, *, alone: bool) -> Reply:
-        instance, link = self._links[root]
+    async def _ask(
+        self,
+        root: str,
+        asked: tuple[Instance, HttpLink],
+        request: SbiRequest,
+        deadline: float,
+        *,
+        alone: bool,
+    ) -> Reply:
+        instance, link = asked
         began = self._clock.monotonic()
         until = deadline
         if not alone and self._budget.holds:
             until = min(deadline, began + self._config.patience_s)
         result = "lost"
         try:
-            reply = await link.send(self._request(root, request, until - began), deadline=until)
+            sent = self._request(root, request, until - began, alone=alone)
+            reply = await link.send(sent, deadline=until)
             result = str(reply.status)
         except PeerTimeout:
             result = "timeout"
@@ -229,13 +235,20 @@ class Producers:
         self._hear(root, instance, reply)
         return reply
 
-    def _request(self, root: str, request: SbiRequest, seconds: float) -> HttpRequest:
+    def _request(
+        self, root: str, request: SbiRequest, seconds: float, *, alone: bool
+    ) -> HttpRequest:
         told = {
             headers.SENDER_TIMESTAMP: headers.push_timestamp(self._clock.now()),
             headers.MAX_RSP_TIME: headers.push_max_rsp_time(seconds),
         }
         return HttpRequest(
-            request.method, root + request.path, {**request.headers, **told}, request.body
+            request.method,
+            root + request.path,
+            {**request.headers, **told},
+            request.body,
+            # What a connection took along is asked of the next instance, or else of the same one.
+            Repeat.UNANSWERED if alone else Repeat.NEVER_SENT,
         )
 
     def _hear(self, root: str, instance: Instance, reply: Reply) -> None:
@@ -277,6 +290,12 @@ class Producers:
 
     def _at(self, root: str) -> str:
         return f"{self._config.name} at {root}"
+
+
+def _referred(reply: Reply, roots: Iterable[str]) -> str | None:
+    """Return the API root that an answer refers to, if it is known."""
+    location = reply.header("location")
+    return next((root for root in roots if location.startswith(f"{root}/")), None)
 
 
 def _host(root: str) -> str:

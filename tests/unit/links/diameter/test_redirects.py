@@ -18,6 +18,7 @@ from simgrant.links.diameter.redirects import Asked, Redirects
 from simgrant.sim.hss.faults import Fault, Plan
 from simgrant.spec.diameter import IETF, TGPP
 from simgrant.wire.diameter import swx
+from simgrant.wire.diameter.avps import DESTINATION_HOST, SESSION_ID
 from simgrant.wire.diameter.redirect import Usage
 from tests.unit.links.diameter.world import NEVER_AGAIN, REALM, World, hss_server, world
 
@@ -253,6 +254,30 @@ async def test_a_no_that_the_agent_stands_by_is_one() -> None:
         made.hsses[1].plan = Plan(fault=Fault.UNKNOWN_USER)
         assert (await made.ask()).result == (TGPP, 5001)
         assert counts(made) == [2, 3, 0]
+
+
+async def test_who_is_too_busy_and_the_agent_stands_by_it_is_too_busy() -> None:
+    async with behind_an_agent(to(1, usage=Usage.ALL_USER)) as made:
+        await made.ask()
+        made.hsses[1].plan = Plan(fault=Fault.BUSY)
+        assert (await made.ask()).result == (IETF, 3004)
+        assert counts(made) == [2, 2, 0]
+
+
+async def test_who_is_named_is_asked_and_no_agent() -> None:
+    async with behind_an_agent(to(2)) as made:
+        route, avps = made.route, made.node.node.push_origin()
+        avps += SESSION_ID.push("a;1;1") + DESTINATION_HOST.push(f"hss1.{REALM}")
+        told = await made.node.request(
+            route,
+            303,
+            swx.APPLICATION,
+            avps,
+            deadline=made.clock.monotonic() + 10,
+            host=f"hss1.{REALM}",
+        )
+        assert told.result == (IETF, 5005)
+        assert counts(made) == [0, 1, 0]
 
 
 async def test_who_is_gone_is_asked_for_at_the_agent() -> None:

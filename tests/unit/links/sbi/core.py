@@ -85,7 +85,7 @@ class Core:
     ) -> Producers:
         config = ProducersConfig(
             name=name,
-            http=HttpConfig(peer=name, retry=RetryRules(tries=2, first_wait_s=0.01)),
+            http=HttpConfig(peer=name, retry=RetryRules(tries=2, first_wait_s=0.01, reserve=100)),
             patience_s=patience_s,
         )
         given = list(nodes)

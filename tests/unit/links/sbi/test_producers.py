@@ -11,7 +11,7 @@ import pytest
 from simgrant.errors import EcsError, PeerTimeout, PeerUnavailable
 from simgrant.links.http import Reply
 from simgrant.links.sbi.producers import Producers, SbiRequest
-from simgrant.sim.web import Answer, Break
+from simgrant.sim.web import Answer, Break, Request
 from simgrant.wire.sbi.nrf import Instance
 from tests.unit.links.sbi.core import GOOD, Core, Node, said
 
@@ -251,6 +251,23 @@ async def test_who_stays_keeps_the_connection_and_who_is_gone_loses_it(core: Cor
     await ask(producers, core)
     assert first.web.connections == 1
     assert producers.roots == {first.root}
+
+
+async def test_others_may_be_known_while_somebody_is_waited_for(core: Core) -> None:
+    first, second, third = Node(), Node(), Node()
+    await core.up(first, second, third)
+    producers = core.producers([first, second])
+
+    def busy(_: Request) -> Answer:
+        producers.become([Instance(id="c", root=third.root)])
+        return said(503)
+
+    first.other = busy
+    # The second one went away meanwhile, so it is as the first one said.
+    assert (await ask(producers, core)).status == 503
+    assert ("udm.home", "unreachable") in core.watched.answers
+    assert (await ask(producers, core)).status == 200
+    assert (len(second.seen), len(third.seen)) == (0, 1)
 
 
 async def test_an_answer_too_long_is_not_read(core: Core) -> None:
