@@ -92,5 +92,6 @@ async def test_who_shows_nothing_is_not_let_in(core: Core, certificates: Certifi
     asking = producers(core, certificates, instance, certificate=None, key=None)
     with pytest.raises(EcsError) as raised:
         await asking.send(REQUEST, deadline=core.deadline())
-    assert raised.value.reason == "sbi_unreachable"
+    # The alert is read, or the end of the connection is met first.
+    assert raised.value.reason in ("sbi_unreachable", "sbi_lost")
     assert core.nodes[0].seen == []
