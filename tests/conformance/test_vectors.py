@@ -485,6 +485,7 @@ async def test_an_hss_that_is_away_in_a_resynchronisation_is_no_refusal(
         (Fault.DEAF, PeerTimeout, "diameter_timeout"),
         (Fault.OTHER_ID, PeerTimeout, "diameter_timeout"),
         (Fault.CLOSE, PeerUnavailable, "diameter_lost"),
+        (Fault.HALF_CLOSED, PeerUnavailable, "diameter_lost"),
         (Fault.NONSENSE, PeerUnavailable, "diameter_lost"),
         (Fault.UNKNOWN_USER, UnknownIdentity, "hss_user_unknown"),
         (Fault.BUSY, PeerUnavailable, "hss_busy"),

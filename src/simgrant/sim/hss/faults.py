@@ -30,6 +30,8 @@ class Fault(StrEnum):
     """The result that ``vendor`` and ``code`` say."""
     CLOSE = "close"
     """The connection is broken in place of the answer."""
+    HALF_CLOSED = "half-closed"
+    """No answer comes any more, and what is sent to it is still read (a FIN and nothing else)."""
     GOOD_BYE = "good-bye"
     """The request is answered, and then the peer is told to disconnect (DPR)."""
     WRONG_VECTOR = "wrong-vector"

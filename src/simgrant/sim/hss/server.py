@@ -352,6 +352,7 @@ class Link(asyncio.Protocol):
         self._hss = hss
         self._splitter = Splitter()
         self._transport: asyncio.Transport | None = None
+        self._is_half_closed = False
         self._asked = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -386,9 +387,16 @@ class Link(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def half_close(self) -> None:
+        """Say that nothing comes any more, and go on reading."""
+        if self._transport is not None and self._transport.can_write_eof():
+            self._is_half_closed = True
+            self._transport.write_eof()
+
     def _send(self, data: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(data)
+        transport = self._transport
+        if transport is not None and not transport.is_closing() and not self._is_half_closed:
+            transport.write(data)
 
     def _received(self, data: bytes) -> None:
         hss = self._hss
@@ -473,6 +481,8 @@ class Link(asyncio.Protocol):
                 return
             case Fault.CLOSE:
                 self.abort()
+            case Fault.HALF_CLOSED:
+                self.half_close()
             case Fault.NONSENSE:
                 self._send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
             case Fault.SLOW:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -28,10 +29,10 @@ def said(status: int, *headers: tuple[str, str], body: bytes = b"") -> Answer:
 class Node:
     """One instance: answers as it is told, the last again and again, and keeps what it saw."""
 
-    def __init__(self, *answers: Answer) -> None:
+    def __init__(self, *answers: Answer, tls: ssl.SSLContext | None = None) -> None:
         self.answers = list(answers) or [GOOD]
         self.seen: list[Request] = []
-        self.web = WebServer(self._answer, None)
+        self.web = WebServer(self._answer, tls)
         self.other: Callable[[Request], Answer] | None = None
         """Decides in place of the answers."""
 
