@@ -9,7 +9,10 @@ import sys
 from typing import Any
 
 from diameter.message import Avp  # type: ignore[import-not-found]
-from diameter.message.constants import APP_3GPP_SWX  # type: ignore[import-not-found]
+from diameter.message.constants import (  # type: ignore[import-not-found]
+    APP_3GPP_SH,
+    APP_3GPP_SWX,
+)
 from diameter.node import Node  # type: ignore[import-not-found]
 from diameter.node.application import SimpleThreadingApplication  # type: ignore[import-not-found]
 
@@ -21,6 +24,14 @@ VECTORS = {
     imsi: [bytes.fromhex(part) for part in vector.split(".")]
     for imsi, vector in (each.split("=") for each in sys.argv[2:])
 }
+SH_DATA = (
+    b'<?xml version="1.0" encoding="UTF-8"?><Sh-Data>'
+    b"<PublicIdentifiers><MSISDN>447700900001</MSISDN></PublicIdentifiers>"
+    b"<Extension><Extension><Extension><Extension><EPSUserState>2</EPSUserState>"
+    b"<EPSLocationInformation><TrackingAreaId>YvIQAAE=</TrackingAreaId>"
+    b"<AgeOfLocationInformation>1</AgeOfLocationInformation></EPSLocationInformation>"
+    b"</Extension></Extension></Extension></Extension></Sh-Data>"
+)
 
 
 def say(**what: object) -> None:
@@ -61,12 +72,31 @@ def handle(app: Any, asked: Any) -> Any:
     return told
 
 
+def tell(app: Any, asked: Any) -> Any:
+    identity = asked.user_identity
+    say(
+        number=identity.msisdn.hex() if identity.msisdn else "",
+        public=identity.public_identity or "",
+        private=asked.user_name,
+        # Of several it keeps the last in its attribute.
+        references=sorted(avp.value for avp in asked.avps if avp.code == 703),
+        domain=asked.requested_domain,
+        current=asked.current_location,
+    )
+    told = app.generate_answer(asked)
+    told.auth_session_state = 1
+    told.result_code = SUCCESS
+    told.append_avp(Avp.new(702, TGPP, value=SH_DATA))
+    return told
+
+
 node = Node(f"hss.{REALM}", REALM, ip_addresses=["127.0.0.1"], tcp_port=PORT, vendor_ids=[TGPP])
 # Multimedia-Auth is that of Cx to it, which has AVPs more.
 node.validate_received_request_avps = False
 peer = node.add_peer(f"aaa://ecs-0.{REALM}", REALM)
-app = SimpleThreadingApplication(APP_3GPP_SWX, is_auth_application=True, request_handler=handle)
-node.add_application(app, [peer])
+for number, handler in ((APP_3GPP_SWX, handle), (APP_3GPP_SH, tell)):
+    app = SimpleThreadingApplication(number, is_auth_application=True, request_handler=handler)
+    node.add_application(app, [peer])
 node.start()
 say(event="up")
 sys.stdin.read()

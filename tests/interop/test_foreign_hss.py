@@ -16,14 +16,17 @@ from typing import Any
 import pytest
 
 from simgrant.adapters.authn import swx
+from simgrant.adapters.network_data import sh
+from simgrant.domain.network_facts import Kind, Kinds, Registration
 from simgrant.eap.packet import Variant
 from simgrant.eap.vector import Resync
 from simgrant.errors import UnknownIdentity
-from simgrant.identities import Imsi
+from simgrant.identities import Imsi, Msisdn
 from simgrant.links.diameter.hss import HssVectors
 from simgrant.links.diameter.node import DiameterNode, RouteConfig
 from simgrant.links.diameter.peer import PeerConfig, State
 from simgrant.links.diameter.watchdog import WatchdogRules
+from simgrant.ports.network_data import Known, Subscriber
 from simgrant.ports.vectors import VectorRequest
 from tests.interop.test_diameter_dictionary import PYTHON
 from tests.servers.process import free_port
@@ -129,6 +132,36 @@ async def test_its_no_is_understood(foreign: Foreign) -> None:
             _wanted(Imsi("001010099999999")), deadline=time.monotonic() + 10
         )
     assert raised.value.reason == "hss_user_unknown"
+
+
+async def test_what_it_tells_of_a_subscriber_is_read(foreign: Foreign) -> None:
+    config = sh.Config(
+        route=RouteConfig(name="home", peers=("hss",)), realm=REALM, domain="ims.example.com"
+    )
+    data = sh.open_data(config, node=foreign.node)
+    known = Known(
+        number=Msisdn("447700900001"),
+        visited_plmn="26201",
+        located_s=60,
+        registration=Registration.REGISTERED,
+    )
+    asked = {"references": [14, 15, 17], "domain": 1, "current": 0}
+    deadline = time.monotonic() + 10
+    assert await data.ask(Subscriber(IMSI, known.number), Kinds(Kind), deadline=deadline) == known
+    assert await foreign.line() == {
+        "number": "447700090010",
+        "public": "",
+        "private": IMSI.digits,
+        **asked,
+    }
+    assert await data.ask(Subscriber(IMSI), Kinds(Kind), deadline=deadline) == known
+    private = f"{IMSI.digits}@ims.example.com"
+    assert await foreign.line() == {
+        "number": "",
+        "public": f"sip:{private}",
+        "private": private,
+        **asked,
+    }
 
 
 async def test_it_answers_our_watchdog_and_we_its_good_bye(foreign: Foreign) -> None:

@@ -98,6 +98,7 @@ def _look(said: Globals, *, offline: bool) -> Iterator[Finding]:
     yield from _hlrs(loaded)
     yield from _sbis(loaded)
     yield from _routes(loaded)
+    yield from _network_data(loaded)
     yield from _smdps(loaded)
     if not offline:
         yield from _names(loaded)
@@ -226,8 +227,6 @@ def _hsss(loaded: Loaded) -> Iterator[Finding]:
         text = f"{name}: {hss.realm} over {hss.interface} by {places}"
         if hss.redirects_to:
             text += f", which may redirect to {', '.join(hss.redirects_to)}"
-        if hss.tells:
-            text += f"; tells {' and '.join(hss.tells)} over {hss.tells_over}"
         yield Finding(Level.OK, "hss", text)
         behind = [settings.diameter_peers[peer] for peer in hss.redirects_to]
         if not all(peer.tls for peer in (*peers, *behind)):
@@ -295,6 +294,28 @@ def _sbis(loaded: Loaded) -> Iterator[Finding]:
     if sbi.certificate:
         yield _expiry(loaded.path(sbi.certificate))
         yield from _exposed(loaded.path(sbi.key))
+
+
+def _network_data(loaded: Loaded) -> Iterator[Finding]:
+    """Say what networks are asked about subscribers, and what is asked or told in vain."""
+    from simgrant import compose
+    from simgrant.config.network_data import tells_of
+    from simgrant.config.routes import asked_for
+    from simgrant.domain.network_facts import Kind
+
+    told = tells_of(loaded.settings)
+    for name, kinds in told.items():
+        yield Finding(Level.OK, "network data", f"{name} tells {' and '.join(sorted(kinds))}")
+        if not asked_for(loaded.settings, name):
+            text = f"no route leads to {name}: nobody is asked about there"
+            yield Finding(Level.WARNING, "network data", text)
+    if any(Kind.REGISTRATION in kinds for kinds in told.values()):
+        return
+    for name in loaded.tenants:
+        policy = _tried("policy", lambda name=name: compose.policy_of(loaded, name))  # type: ignore[misc]
+        if not isinstance(policy, Finding) and Kind.REGISTRATION in policy.looks_at_network:
+            text = f"tenant {name}: rules look at the registration, which nobody tells"
+            yield Finding(Level.WARNING, "network data", text)
 
 
 def _smdps(loaded: Loaded) -> Iterator[Finding]:

@@ -216,10 +216,26 @@ def test_check_config_tells_of_hsss_and_asks_nobody(tmp_path: Path) -> None:
     words = " ".join(said.split())
     assert "we are ecs-0.example.com" in words
     place = "dra.example.com:3868, which may redirect to behind"
-    assert f"home: example.com over swx by {place}; tells number and location over sh" in words
+    assert f"home: example.com over swx by {place}" in words
+    assert "hss.home tells location and number" in words
     assert "diameter_peers.behind leads to no HSS" not in words
     assert "vectors travel in clear" in words
     assert "diameter_peers.spare leads to no HSS" in words
+
+
+def test_check_config_tells_what_is_asked_or_told_in_vain(tmp_path: Path) -> None:
+    file, policy = tmp_path / "simgrant.toml", tmp_path / "policy.toml"
+    policy.write_text(
+        '[[rule]]\nid = "a"\nwhen = { registration = "registered" }\nresult = "allowed"\n'
+    )
+    route = '[routes.all]\nsources = ["local_auc"]\n'
+    for own, told in (("", False), ('tells = ["registration"]\n' + SH + DOMAIN, True)):
+        tenant = '[tenants.default]\npolicy = "policy.toml"\n'
+        file.write_text(WHOLE + own + route + tenant)
+        said = CliRunner().invoke(app, ["--config", str(file), "check-config", "--offline"]).output
+        words = " ".join(said.split())
+        assert ("rules look at the registration, which nobody tells" in words) is not told
+        assert ("no route leads to hss.home" in words) is told
 
 
 def test_check_config_tells_of_a_certificate_that_is_none(tmp_path: Path) -> None:
