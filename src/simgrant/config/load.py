@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
 import msgspec
@@ -212,7 +212,8 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Loaded:
     try:
         settings = msgspec.convert(data, Settings, strict=True)
     except msgspec.ValidationError as error:
-        raise StartRefused(f"configuration: {error}") from None
+        misfits = list(_misfits(data)) or [f"configuration: {error}"]
+        raise StartRefused("\n".join(with_lines(misfits, text))) from None
     loaded = Loaded(
         settings,
         file.resolve().parent if file else Path.cwd(),
@@ -266,6 +267,34 @@ def _unknown_keys(data: Mapping[str, Any]) -> list[str]:
                 where = f"{name}.{own}" if own else name
                 found.extend(_unknown_in(keys, kind, where))
     return found
+
+
+def _misfits(data: Mapping[str, Any]) -> Iterator[str]:
+    """Name the first value of each table that is of another kind than its key."""
+    for section in msgspec.structs.fields(Settings):
+        table = data.get(section.name)
+        if table is None:
+            continue
+        named = section.name in NAMED and isinstance(table, dict)
+        kind: Any = NAMED[section.name] if named else section.type
+        for own, values in table.items() if named else [("", table)]:
+            where = f"{section.name}.{own}" if own else section.name
+            try:
+                msgspec.convert(values, kind, strict=True)
+            except msgspec.ValidationError as error:
+                yield _misfit(where, kind, str(error))
+
+
+def _misfit(where: str, kind: Any, problem: str) -> str:
+    """Return a problem by the name of the setting, and with the words that there are for it."""
+    text, _, place = problem.partition(" - at `$")
+    path = place.rstrip("`").lstrip(".")
+    allowed = ""
+    if issubclass(kind, Section) and path in kind.__struct_fields__:
+        hint = next(each.type for each in msgspec.structs.fields(kind) if each.name == path)
+        words = get_args(hint) if get_origin(hint) is Literal else ()
+        allowed = f"; there are {', '.join(words)}" if words else ""
+    return f"{where}{f'.{path}' if path else ''}: {text}{allowed}"
 
 
 def _unknown_in(keys: Any, kind: Any, where: str) -> Iterator[str]:

@@ -266,14 +266,26 @@ match.tac = ["35332811", "35332800-35332899"]
         ("[profiles.android]\nvers_validity_s = 5", "vers_validity_s: 5 is neither 0 nor"),
         ("[profiles.android]\nparm_names = {a = '\"'}", "is no name of a parameter"),
         ("[profiles.android]\nparm_names = {a = 'c', b = 'c'}", "two parameters get the same name"),
-        ("[profiles.android]\ndocument_format = 'yaml'", "Invalid enum value 'yaml'"),
-        ("profiles = 1", "configuration"),
-        ("[profiles]\nx = 1", "configuration"),
-        ("[profiles.x]\nmatch = 1", "configuration"),
+        (
+            "[profiles.android]\ndocument_format = 'yaml'",
+            "document_format: Invalid enum value 'yaml'",
+        ),
+        ("profiles = 1", "profiles: Expected `object`"),
+        ("[profiles]\nx = 1", "profiles.x: Expected `object`"),
+        ("[profiles.x]\nmatch = 1", "profiles.x.match: Expected `object`"),
     ],
 )
 def test_what_is_wrong_with_a_profile(tmp_path: Path, text: str, said: str) -> None:
     assert said in problems(tmp_path, text)
+
+
+def test_every_table_says_what_fits_none_of_its_keys(tmp_path: Path) -> None:
+    text = "[server]\nworkers = 'two'\n[hss.home]\ninterface = 's6b'\n[auth]\naka_prime = 1\n"
+    assert problems(tmp_path, text).splitlines() == [
+        "server.workers: Expected `int`, got `str` (line 2)",
+        "auth.aka_prime: Expected `bool`, got `int` (line 6)",
+        "hss.home.interface: Invalid enum value 's6b'; there are swx, s6a, cx (line 4)",
+    ]
 
 
 @pytest.mark.parametrize(
