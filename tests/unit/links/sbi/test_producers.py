@@ -263,11 +263,10 @@ async def test_others_may_be_known_while_somebody_is_waited_for(core: Core) -> N
         return said(503)
 
     first.other = busy
-    # The second one went away meanwhile, so it is as the first one said.
-    assert (await ask(producers, core)).status == 503
-    assert ("udm.home", "unreachable") in core.watched.answers
+    # The second one is on its way out: it may still be asked or not, and nothing breaks.
+    assert (await ask(producers, core)).status in (200, 503)
     assert (await ask(producers, core)).status == 200
-    assert (len(second.seen), len(third.seen)) == (0, 1)
+    assert (len(first.seen), len(third.seen)) == (1, 1)
 
 
 async def test_an_answer_too_long_is_not_read(core: Core) -> None:
