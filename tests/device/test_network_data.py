@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -20,6 +21,7 @@ from simgrant.sim.hss.faults import Fault, Plan
 from simgrant.sim.hss.server import HssServer
 from simgrant.sim.places import Place
 from simgrant.sim.sims import demo_sims
+from simgrant.sim.udm.server import Core
 from tests.device.harness import HOME_ONLY, START, Answer, Phone, Server, Workbench
 
 REALM = "epc.mnc001.mcc001.3gppnetwork.org"
@@ -218,3 +220,39 @@ async def test_explain_says_who_told_it_and_asks_nobody(
             assert (fact.value, fact.source) == (plmn, source)
             assert fact.at is not None
         assert len(there.asked) == 1
+
+
+@pytest.mark.parametrize("found", ["by addresses", "by an NRF, with tokens"])
+async def test_a_udm_tells_it_too(
+    found: str, bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(compose, "CLOCK", clock)
+    by_nrf = found != "by addresses"
+    core = Core(demo_sims(), oauth2=by_nrf, clock=clock.now)
+    core.subscribers.places[HOME_ONLY.digits] = ABROAD
+    await core.up()
+    own = f'addresses = ["{core.instances[0].web.url}"]\n'
+    settings = ""
+    if by_nrf:
+        own = 'nrf = "home"\noauth2 = true\n'
+        settings = (
+            f'[sbi]\nnf_instance_id = "{uuid4()}"\n[nrf.home]\naddresses = ["{core.nrf_web.url}"]\n'
+        )
+    settings += f'[udm.home]\n{own}tells = ["number", "location"]\n'
+    settings += "[network_data]\ntimeout_s = 10\n"
+    try:
+        async with bench.opened(settings) as server:
+            running = [asyncio.create_task(link.run()) for link in server.parts.links]
+            try:
+                assert vowifi(await Phone(server, HOME_ONLY).full()) == "2"
+                record = (await server.records())[-1]
+                assert record["facts"]["visited_plmn"] == ["26201", "location, udm.home"]
+                asked = [each.service for each in core.questions()]
+                assert sorted(asked) == ["nudm-ueau", "nudm-uecm"]
+            finally:
+                for task in running:
+                    task.cancel()
+                await asyncio.gather(*running, return_exceptions=True)
+    finally:
+        await core.down()
