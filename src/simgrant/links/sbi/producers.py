@@ -29,6 +29,7 @@ _ELSEWHERE: Final = frozenset({429, 500, 502, 503, 504})
 """Answers after which another instance may do better."""
 _REFERRALS: Final = frozenset({307, 308})
 _MOST_REFERRALS: Final = 2
+_LONGEST_REQUEST_S: Final = 30.0
 _LONGEST_PAUSE_S: Final = 60.0
 _USUAL_PAUSE_S: Final = 1.0
 
@@ -98,7 +99,7 @@ class Producers:
         }
         self._reports.forget(self._links)
         for link in gone:
-            task = asyncio.create_task(link.close())
+            task = asyncio.create_task(_left(link))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
@@ -156,7 +157,10 @@ class Producers:
 
     async def close(self) -> None:
         """Let go of every connection."""
-        await asyncio.gather(*(link.close() for _, link in self._links.values()), *self._closing)
+        for task in self._closing:
+            task.cancel()
+        closing = (link.close() for _, link in self._links.values())
+        await asyncio.gather(*closing, *self._closing, return_exceptions=True)
 
     # --- whom to ask -----------------------------------------------------------------
 
@@ -290,6 +294,14 @@ class Producers:
 
     def _at(self, root: str) -> str:
         return f"{self._config.name} at {root}"
+
+
+async def _left(link: HttpLink) -> None:
+    """Let go of an instance that is no longer known, once nobody can wait for it any more."""
+    try:
+        await asyncio.sleep(_LONGEST_REQUEST_S)
+    finally:
+        await link.close()
 
 
 def _referred(reply: Reply, roots: Iterable[str]) -> str | None:
