@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import field, replace
 
 from simgrant.eap.algorithm import SQN_LIMIT
-from simgrant.eap.milenage import Milenage
 from simgrant.eap.packet import Packet, Subtype, Variant, pull_packet
 from simgrant.eap.peer import AndroidPeer, GiveUp, Peer, PeerOptions
 from simgrant.eap.usim import (
@@ -52,7 +51,7 @@ class Card:
         self, sim: Sim, *, taken: tuple[int, ...] = (), fault: Fault | None = None
     ) -> None:
         """Take a SIM that has accepted these sequence numbers before."""
-        self._algorithm = Milenage(sim.k, sim.opc)
+        self._algorithm = sim.keys()
         self._fault = fault
         self._usim = SoftUsim(self._algorithm, taken=taken or (sim.sqn,))
         self._resynced = False

@@ -2,7 +2,8 @@
 
 A SIM file is TOML (`[[sim]]` tables), JSON (a list, or an object with a list
 `sims`) or CSV (with a header), and has the same names in each: `imsi`, `k`,
-`opc` or `op`, and optionally `msisdn`, `mnc_digits`, `sqn`, `algorithm`.
+`opc` or `op`, and optionally `msisdn`, `mnc_digits`, `sqn`, `algorithm` (milenage or tuak),
+`res_length`.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from simgrant.eap.algorithm import SQN_LIMIT
+from simgrant.eap.algorithm import SQN_LIMIT, AkaAlgorithm
 from simgrant.eap.identity import permanent_nai
-from simgrant.eap.milenage import opc_from_op
+from simgrant.eap.milenage import Milenage, opc_from_op
 from simgrant.eap.packet import Variant
+from simgrant.eap.tuak import Tuak, topc_from_top
 from simgrant.identities import Imsi, InvalidIdentity, Msisdn
-from simgrant.nouns import named_noun
+from simgrant.nouns import Word, named_noun
 
 DEMO_K: Final = bytes.fromhex("465b5ce8b199b49faa5f0a2ee238a6bc")
 """The key of test set 1 (TS 35.207 §4.3), public and good for tests only."""
@@ -33,6 +35,13 @@ DEMO_OPC: Final = bytes.fromhex("cd63cb71954a9f4e48a5994e37a02baf")
 _DEMO_SIMS: Final = 5
 _TEST_MCC: Final = "999"
 _TEST_PLMN: Final = "00101"
+
+
+class Algorithm(Word):
+    """The algorithm sets that SIMs have."""
+
+    MILENAGE = "milenage"
+    TUAK = "tuak"
 
 
 class BadSimFile(ValueError):
@@ -45,9 +54,12 @@ class Sim:
 
     imsi: Imsi
     k: bytes = field(repr=False)
-    """The subscriber key, 16 bytes."""
+    """The subscriber key, 16 bytes; 16 or 32 for TUAK."""
     opc: bytes = field(repr=False)
-    """The operator's constant, already bound to `k`, 16 bytes."""
+    """The operator's constant, already bound to `k`, 16 bytes; TOPc, 32, for TUAK."""
+    algorithm: Algorithm = Algorithm.MILENAGE
+    res_length: int = 8
+    """Bytes of RES; 4, 8 or 16 for TUAK."""
     msisdn: Msisdn | None = None
     mnc_digits: int = 2
     """How many digits the MNC has: 2 or 3; a phone reads it from the SIM."""
@@ -56,8 +68,12 @@ class Sim:
 
     def __post_init__(self) -> None:
         """Refuse wrong sizes; the messages never repeat a key."""
-        if len(self.k) != 16 or len(self.opc) != 16:
-            raise ValueError("k and opc must have 32 hexadecimal digits")
+        tuak = self.algorithm is Algorithm.TUAK
+        if len(self.k) not in ((16, 32) if tuak else (16,)) or len(self.opc) != (16, 32)[tuak]:
+            digits = "32 or 64, and opc 64" if tuak else "and opc 32"
+            raise ValueError(f"k must have {digits} hexadecimal digits")
+        if self.res_length not in ((4, 8, 16) if tuak else (8,)):
+            raise ValueError(f"res_length must be {'4, 8 or 16' if tuak else '8'}")
         if self.mnc_digits not in (2, 3):
             raise ValueError("mnc_digits must be 2 or 3")
         if not 0 <= self.sqn < SQN_LIMIT:
@@ -77,6 +93,13 @@ class Sim:
     def is_test(self) -> bool:
         """Whether its network exists in laboratories only: 001-01, or MCC 999."""
         return self.mcc == _TEST_MCC or self.mcc + self.mnc == _TEST_PLMN
+
+    def keys(self, *, wrong: bool = False) -> AkaAlgorithm:
+        """Return its algorithm set with its key, or with that of nobody if told so."""
+        k = bytes(len(self.k)) if wrong else self.k
+        if self.algorithm is Algorithm.TUAK:
+            return Tuak(k, self.opc, res_bytes=self.res_length)
+        return Milenage(k, self.opc)
 
     def nai(self, *, prefix: str = "nai.epc", variant: Variant = Variant.AKA) -> str:
         """Return the root NAI, which EAP_ID is (TS.43 §2.8.1)."""
@@ -165,7 +188,7 @@ def _list_in(data: Any, name: str) -> list[Any]:
 
 
 _FIELDS: Final = frozenset(
-    {"imsi", "k", "ki", "opc", "op", "msisdn", "mnc_digits", "sqn", "algorithm"}
+    {"imsi", "k", "ki", "opc", "op", "msisdn", "mnc_digits", "sqn", "algorithm", "res_length"}
 )
 
 
@@ -176,8 +199,11 @@ def _sim(row: Any) -> Sim:
     unknown = sorted(set(fields) - _FIELDS)
     if unknown:
         raise ValueError(f"unknown field {unknown[0]!r}")
-    if str(fields.get("algorithm", "milenage")).lower() != "milenage":
-        raise ValueError("algorithm: only milenage is simulated")
+    try:
+        algorithm = Algorithm(str(fields.get("algorithm", "milenage")).lower())
+    except ValueError:
+        raise ValueError("algorithm must be milenage or tuak") from None
+    tuak = algorithm is Algorithm.TUAK
     text = str(fields.get("imsi", ""))
     try:
         imsi = Imsi(text)
@@ -185,34 +211,49 @@ def _sim(row: Any) -> Sim:
         msisdn = Msisdn(number) if number else None
     except InvalidIdentity as error:
         raise ValueError(str(error)) from None
-    k = _key(fields, "k" if "k" in fields else "ki")
+    k = _key(fields, "k" if "k" in fields else "ki", (16, 32) if tuak else (16,))
+    sizes = (32,) if tuak else (16,)
     if "opc" in fields:
-        opc = _key(fields, "opc")
+        opc = _key(fields, "opc", sizes)
     elif "op" in fields:
-        opc = opc_from_op(k, _key(fields, "op"))
+        op = _key(fields, "op", sizes)
+        opc = topc_from_top(k, op) if tuak else opc_from_op(k, op)
     else:
         raise ValueError("opc or op is missing")
+    return Sim(
+        imsi=imsi,
+        k=k,
+        opc=opc,
+        algorithm=algorithm,
+        res_length=_number(fields, "res_length", 8, "a number of bytes"),
+        msisdn=msisdn,
+        mnc_digits=_number(fields, "mnc_digits", 2, "2 or 3"),
+        sqn=_sqn(fields),
+    )
+
+
+def _number(fields: Mapping[str, Any], name: str, usual: int, meant: str) -> int:
     try:
-        digits = int(fields.get("mnc_digits", 2))
+        return int(fields.get(name, usual))
     except (TypeError, ValueError):
-        raise ValueError("mnc_digits must be 2 or 3") from None
-    return Sim(imsi=imsi, k=k, opc=opc, msisdn=msisdn, mnc_digits=digits, sqn=_sqn(fields))
+        raise ValueError(f"{name} must be {meant}") from None
 
 
-def _key(fields: Mapping[str, Any], name: str) -> bytes:
+def _key(fields: Mapping[str, Any], name: str, sizes: tuple[int, ...]) -> bytes:
     text = fields.get(name)
     if text is None:
         raise ValueError(f"{name} is missing")
-    return key_from(str(text), name=name)
+    return key_from(str(text), name=name, sizes=sizes)
 
 
-def key_from(text: str, *, name: str) -> bytes:
-    """Return the 16 bytes of a hexadecimal key; the error names it and never repeats it."""
+def key_from(text: str, *, name: str, sizes: tuple[int, ...] = (16,)) -> bytes:
+    """Return the bytes of a hexadecimal key; the error names it and never repeats it."""
     with contextlib.suppress(ValueError):
         key = bytes.fromhex(text)
-        if len(key) == 16:
+        if len(key) in sizes:
             return key
-    raise ValueError(f"{name} must have 32 hexadecimal digits")
+    digits = " or ".join(str(2 * size) for size in sizes)
+    raise ValueError(f"{name} must have {digits} hexadecimal digits")
 
 
 def _sqn(fields: Mapping[str, Any]) -> int:

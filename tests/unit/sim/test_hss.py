@@ -23,7 +23,7 @@ from simgrant.sim.hss.command import Interface, settings_for
 from simgrant.sim.hss.control import Control
 from simgrant.sim.hss.faults import Fault, Plan
 from simgrant.sim.http import HttpClient, Url
-from simgrant.sim.sims import demo_sims
+from simgrant.sim.sims import Algorithm, demo_sims
 from simgrant.wire.diameter.base import pull_result
 from simgrant.wire.diameter.vectors import Scheme, Wanted
 from tests.unit.links.diameter.world import IMSI, REALM, US, World, world
@@ -155,6 +155,26 @@ def test_ready_vectors_come_in_turn_and_a_resynchronisation_gets_its_own() -> No
     assert isinstance(refused, UsimSyncFailure)
     fresh = auc.item(replace(wanted, resync=one.rand + refused.auts))
     assert isinstance(usim.authenticate(fresh.rand, fresh.autn), UsimSuccess)
+
+
+@pytest.mark.parametrize("length", [4, 8, 16])
+@pytest.mark.parametrize("scheme", [Scheme.AKA, Scheme.AKA_PRIME, Scheme.UTRAN])
+def test_a_sim_with_tuak_believes_its_vectors_and_resynchronises(
+    length: int, scheme: Scheme
+) -> None:
+    first = demo_sims()[0]
+    sim = replace(first, opc=first.opc * 2, algorithm=Algorithm.TUAK, res_length=length)
+    auc = Auc([sim])
+    wanted = Wanted(sim.imsi.digits, scheme, network="WLAN")
+    given = auc.item(wanted)
+    answer = SoftUsim(sim.keys()).authenticate(given.rand, given.autn)
+    assert isinstance(answer, UsimSuccess)
+    assert (answer.res, len(given.xres)) == (given.xres, length)
+    ahead = SoftUsim(sim.keys(), taken=[1 << 40 | ind for ind in range(32)])
+    refused = ahead.authenticate(given.rand, given.autn)
+    assert isinstance(refused, UsimSyncFailure)
+    again = auc.item(replace(wanted, resync=given.rand + refused.auts))
+    assert isinstance(ahead.authenticate(again.rand, again.autn), UsimSuccess)
 
 
 def test_over_sctp_it_plays_where_the_kernel_has_it_and_says_where_not() -> None:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from simgrant.eap.tuak import topc_from_top
 from simgrant.identities import Imsi, Msisdn
 from simgrant.sim.sims import (
     DEMO_K,
     DEMO_OPC,
+    Algorithm,
     BadSimFile,
     Sim,
     SqnFile,
@@ -105,6 +107,28 @@ def test_every_form_says_the_same(tmp_path: Path, name: str) -> None:
     )
 
 
+def test_a_sim_may_have_tuak(tmp_path: Path) -> None:
+    rows = [
+        {"imsi": "001010000000001", "k": KI, "opc": OPC * 2, "algorithm": "tuak"},
+        {
+            "imsi": "001010000000002",
+            "k": KI * 2,
+            "op": OP * 2,
+            "algorithm": "TUAK",
+            "res_length": 16,
+        },
+    ]
+    path = tmp_path / "sims.json"
+    path.write_text(json.dumps(rows))
+    one, other = load_sims(path)
+    assert (one.algorithm, one.res_length, one.opc) == (Algorithm.TUAK, 8, DEMO_OPC * 2)
+    assert other.opc == topc_from_top(DEMO_K * 2, bytes.fromhex(OP) * 2)
+    for sim in (one, other):
+        vector = sim.keys().generate(bytes(16), sqn=32, amf=bytes(2))
+        assert len(vector.xres) == sim.res_length
+        assert vector != sim.keys(wrong=True).generate(bytes(16), sqn=32, amf=bytes(2))
+
+
 GOOD_ROW = {"imsi": "001010000000001", "k": KI, "opc": OPC}
 
 
@@ -127,7 +151,11 @@ GOOD_ROW = {"imsi": "001010000000001", "k": KI, "opc": OPC}
         ("a.json", json.dumps([{**GOOD_ROW, "mnc_digits": []}]), "mnc_digits must be 2 or 3"),
         ("a.json", json.dumps([{**GOOD_ROW, "sqn": "zz"}]), "sqn must have"),
         ("a.json", json.dumps([{**GOOD_ROW, "sqn": "1" + "0" * 12}]), "sqn must have"),
-        ("a.json", json.dumps([{**GOOD_ROW, "algorithm": "comp128"}]), "algorithm"),
+        ("a.json", json.dumps([{**GOOD_ROW, "algorithm": "comp128"}]), "milenage or tuak"),
+        ("a.json", json.dumps([{**GOOD_ROW, "algorithm": "tuak"}]), "opc must have 64"),
+        ("a.json", json.dumps([{**GOOD_ROW, "opc": OPC * 2}]), "opc must have 32"),
+        ("a.json", json.dumps([{**GOOD_ROW, "res_length": 16}]), "res_length must be 8"),
+        ("a.json", json.dumps([{**GOOD_ROW, "res_length": "x"}]), "res_length must be a number"),
         ("a.json", json.dumps([{**GOOD_ROW, "pin": "1234"}]), "unknown field 'pin'"),
     ],
 )

@@ -10,7 +10,6 @@ from dataclasses import field, replace
 from typing import Any, Final, cast
 
 from simgrant.eap.algorithm import open_auts
-from simgrant.eap.milenage import Milenage
 from simgrant.nouns import noun
 from simgrant.sim.hlr.faults import Fault, Plan
 from simgrant.sim.sims import Sim
@@ -132,7 +131,7 @@ class HlrServer:
             return AuthInfoAnswer(asked.imsi, asked.session, cause=plan.cause)
         if sim is None or not self._taken_over(sim, asked):
             return AuthInfoAnswer(asked.imsi, asked.session, cause=Cause.IMSI_UNKNOWN)
-        keys = Milenage(bytes(16) if fault is Fault.WRONG_VECTOR else sim.k, sim.opc)
+        keys = sim.keys(wrong=fault is Fault.WRONG_VECTOR)
         separated = asked.separated and fault is not Fault.NO_SEPARATION
         amf = b"\x80\x00" if separated else b"\x00\x00"
         vectors = []
@@ -156,7 +155,7 @@ class HlrServer:
         """Take over the SIM's own sequence number, if there is one; say whether it is the SIM's."""
         if not asked.auts:
             return True
-        sqn = open_auts(Milenage(sim.k, sim.opc), asked.rand, asked.auts)
+        sqn = open_auts(sim.keys(), asked.rand, asked.auts)
         if sqn is not None:
             self._sqn[asked.imsi] = sqn
         return sqn is not None

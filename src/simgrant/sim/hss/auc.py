@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import cycle
 from typing import Final
 
-from simgrant.eap.algorithm import open_auts
+from simgrant.eap.algorithm import AkaAlgorithm, open_auts
 from simgrant.eap.keys import bind_to_network
-from simgrant.eap.milenage import Milenage
 from simgrant.nouns import noun
 from simgrant.sim.sims import Sim
 from simgrant.spec.diameter import TGPP
@@ -47,7 +46,7 @@ class Auc:
         """
         self.sims: Mapping[str, Sim] = {sim.imsi.digits: sim for sim in sims}
         """By IMSI (digits)."""
-        self._keys: dict[str, Milenage] = {}
+        self._keys: dict[str, AkaAlgorithm] = {}
         self._sqn: dict[str, int] = {}
         self._knows_prime = knows_prime
         self._ready = ready
@@ -67,11 +66,11 @@ class Auc:
             raise Refusal(*NO_SUCH_SCHEME)
         keys = self._keys.get(digits)
         if keys is None:
-            keys = self._keys[digits] = Milenage(sim.k, sim.opc)
+            keys = self._keys[digits] = sim.keys()
         if wanted.resync:
             self._take_over(digits, keys, wanted.resync)
         if wrong:
-            keys = Milenage(bytes(len(sim.k)), sim.opc)
+            keys = sim.keys(wrong=True)
         if not self._ready or wanted.resync or wrong:
             return self._fresh(wanted, sim, keys)
         kind = (wanted.user_name, wanted.scheme, wanted.network)
@@ -80,7 +79,7 @@ class Auc:
             self._made[kind] = cycle(some)
         return next(self._made[kind])
 
-    def _fresh(self, wanted: Wanted, sim: Sim, keys: Milenage) -> Brought:
+    def _fresh(self, wanted: Wanted, sim: Sim, keys: AkaAlgorithm) -> Brought:
         vector = keys.generate(
             os.urandom(RAND_BYTES), sqn=self._next(sim), amf=_AMF[Scheme(wanted.scheme)]
         )
@@ -97,7 +96,7 @@ class Auc:
         self._sqn[sim.imsi.digits] = sqn
         return sqn
 
-    def _take_over(self, digits: str, keys: Milenage, resync: bytes) -> None:
+    def _take_over(self, digits: str, keys: AkaAlgorithm, resync: bytes) -> None:
         rand, auts = resync[:RAND_BYTES], resync[RAND_BYTES:]
         sqn = open_auts(keys, rand, auts) if len(resync) == RESYNC_BYTES else None
         if sqn is None:
