@@ -72,7 +72,7 @@ def vowifi(answer: Answer) -> str:
 
 @asynccontextmanager
 async def world(
-    bench: Workbench, monkeypatch: pytest.MonkeyPatch, own: str = TELLS, *, timeout_s: int = 10
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, own: str = TELLS, *, timeout_s: int = 9
 ) -> AsyncIterator[World]:
     clock = Clock()
     monkeypatch.setattr(compose, "CLOCK", clock)
@@ -155,7 +155,7 @@ async def test_it_is_asked_for_beside_the_vector(
 async def test_a_network_that_fails_changes_nothing(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch, plan: Plan, place: Place | None, status: str
 ) -> None:
-    timeout_s = 2 if plan.fault is Fault.SILENT else 10
+    timeout_s = 2 if plan.fault is Fault.SILENT else 9
     async with world(bench, monkeypatch, timeout_s=timeout_s) as there:
         there.move(place)
         first = await there.phone.full()
@@ -240,7 +240,7 @@ async def test_a_udm_tells_it_too(
             f'[sbi]\nnf_instance_id = "{uuid4()}"\n[nrf.home]\naddresses = ["{core.nrf_web.url}"]\n'
         )
     settings += f'[udm.home]\n{own}tells = ["number", "location"]\n'
-    settings += "[network_data]\ntimeout_s = 10\n"
+    settings += "[network_data]\ntimeout_s = 9\n"
     try:
         async with bench.opened(settings) as server:
             running = [asyncio.create_task(link.run()) for link in server.parts.links]

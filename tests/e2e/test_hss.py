@@ -402,7 +402,7 @@ async def test_a_phone_is_where_the_hss_has_it(site: Site) -> None:
         "hss.sim.tells": ["location"],
         "hss.sim.tells_over": "sh",
         "hss.sim.ims_domain": "ims.example.net",
-        "network_data.timeout_s": 10,
+        "network_data.timeout_s": 9,
     }
     imsi = SIMS[0].imsi.digits
     abroad = ("--at", f"{imsi}=262-01")

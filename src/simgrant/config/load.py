@@ -417,7 +417,7 @@ def _problems(loaded: Loaded) -> list[str]:
     found.extend(_tenant_problems(loaded.tenants))
     found.extend(_channel_problems(loaded))
     found.extend(diameter_problems(settings))
-    found.extend(network_data_problems(settings.network_data))
+    found.extend(network_data_problems(settings))
     found.extend(hlr_problems(settings))
     found.extend(sbi_problems(settings))
     found.extend(route_problems(settings, loaded.tenants))

@@ -483,7 +483,8 @@ class NetworkData(Section, frozen=True):
     is the same whoever reported a location."""
 
     timeout_s: float = 0.5
-    """Seconds that a request waits at most for what a network is asked."""
+    """Seconds that a request waits at most for what a network is asked; less than
+    `server.request_timeout_s`."""
     number_max_age_s: int = 86_400
     """Seconds for which a number is good; then it is asked for again."""
     location_fresh_s: int = 300

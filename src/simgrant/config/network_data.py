@@ -20,13 +20,19 @@ def tells_of(settings: Settings) -> dict[str, Kinds]:
     return {name: Kinds(map(Kind, tells)) for name, tells in tables.items() if tells}
 
 
-def network_data_problems(settings: NetworkData) -> Iterator[str]:
+def network_data_problems(settings: Settings) -> Iterator[str]:
     """Name what is not within its bounds."""
+    data, longest_s = settings.network_data, settings.server.request_timeout_s
     bounds = dict.fromkeys(NetworkData.__struct_fields__, (0.0, _MOST_S))
     bounds["timeout_s"] = (0.05, 10)
     for key, (least, most) in bounds.items():
-        if not least <= (number := getattr(settings, key)) <= most:
+        if not least <= (number := getattr(data, key)) <= most:
             yield f"network_data.{key}: {number} is not within {least:g} to {most:g}"
+    if any(tells_of(settings).values()) and data.timeout_s >= longest_s:
+        yield (
+            f"network_data.timeout_s: {data.timeout_s} leaves nothing of the {longest_s} seconds "
+            "that a request has (server.request_timeout_s)"
+        )
 
 
 def ages(settings: Settings) -> dict[Kind, Age]:

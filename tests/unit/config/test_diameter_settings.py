@@ -161,6 +161,10 @@ def test_what_an_hss_tells_over_is_an_application_of_ours(
         ),
         (WHOLE + 'tells = ["number"]\n' + SH, "hss.home.ims_domain: must be set for sh"),
         (WHOLE + SH + DOMAIN, "hss.home.ims_domain: is for cx and sh, and the interface is swx"),
+        (
+            WHOLE + 'tells = ["number"]\n[network_data]\ntimeout_s = 10\n',
+            "network_data.timeout_s: 10.0 leaves nothing of the 10.0 seconds",
+        ),
         (WHOLE + "[network_data]\ntimeout_s = 0\n", "network_data.timeout_s: 0.0 is not within"),
         (
             WHOLE + "[network_data]\nlocation_fresh_s = -1\n",
