@@ -306,3 +306,10 @@ async def test_who_was_purged_is_nowhere_of_a_udm() -> None:
         there.places[NUMBERED.imsi.digits] = replace(ABROAD, purged=True)
         told = await there.ask(NUMBERED.imsi, Kind.LOCATION, Kind.REGISTRATION)
         assert told == Known()
+
+
+async def test_an_hss_tells_where_somebody_was_last_who_is_gone() -> None:
+    async with over_sh() as there:
+        there.places[NUMBERED.imsi.digits] = replace(ABROAD, purged=True)
+        told = await there.ask(NUMBERED.imsi, Kind.LOCATION, Kind.REGISTRATION)
+        assert told == Known(visited_plmn="26201", registration=Registration.NOT_REGISTERED)

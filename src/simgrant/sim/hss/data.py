@@ -96,7 +96,8 @@ def _user_data(users: Users, asked: Avps, fault: Fault | None) -> Told:
         raise Refusal(*_NOT_RECOGNIZED)
     place = users.place(sim)
     number = sim.msisdn.digits if sim.msisdn else ""
-    state = State.DETACHED if place is None else State.CONNECTED_REACHABLE
+    gone = place is None or place.purged
+    state = State.DETACHED if gone else State.CONNECTED_REACHABLE
     located = place if sh.Reference.LOCATION_INFORMATION in wanted.references else None
     told = UserData(
         number=number if sh.Reference.MSISDN in wanted.references else "",
