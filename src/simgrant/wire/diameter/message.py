@@ -216,25 +216,35 @@ def pull_avps(data: bytes, at: int = 0) -> Avps:
     The last one may lack its padding: some peers do not count it into a grouped AVP.
     """
     found: list[tuple[int, int, bytes]] = []
-    end, unpack, unpack_short = len(data), _VENDOR_AVP.unpack_from, _AVP.unpack_from
-    add, roomy = found.append, end - 12
-    try:
-        while at < end:
-            # The third is the vendor if there is one, and data if not.
-            key, word, vendor = unpack(data, at) if at <= roomy else (*unpack_short(data, at), 0)
-            after = at + (word & 0xFFFFFF)
-            if word & 0x80000000:
-                start = at + 12
-                key |= vendor << 32
-            else:
-                start = at + 8
-            if not start <= after <= end:
-                raise BadDiameter(Fault.INVALID_AVP_LENGTH, "an AVP has an impossible length")
-            add((key, word, data[start:after]))
-            at = (after + 3) & ~3
-    except struct.error:
-        raise BadDiameter(Fault.INVALID_AVP_LENGTH, "an AVP ends in its header") from None
+    add, unpack, end = found.append, _VENDOR_AVP.unpack_from, len(data)
+    roomy = end - 12
+    while at <= roomy:
+        # The third is the vendor if there is one, and data if not.
+        key, word, vendor = unpack(data, at)
+        after = at + (word & 0xFFFFFF)
+        if word & 0x80000000:
+            at += 12
+            key |= vendor << 32
+        else:
+            at += 8
+        if not at <= after <= end:
+            raise BadDiameter(Fault.INVALID_AVP_LENGTH, "an AVP has an impossible length")
+        add((key, word, data[at:after]))
+        at = (after + 3) & ~3
+    if at < end:
+        add(_last(data, at))
     return Avps(found)
+
+
+def _last(data: bytes, at: int) -> tuple[int, int, bytes]:
+    """Return an AVP so short that it can have no vendor, with which the data ends."""
+    if at + 8 > len(data):
+        raise BadDiameter(Fault.INVALID_AVP_LENGTH, "an AVP ends in its header")
+    key, word = _AVP.unpack_from(data, at)
+    after = at + (word & 0xFFFFFF)
+    if word & 0x80000000 or not at + 8 <= after <= len(data) <= after + 3:
+        raise BadDiameter(Fault.INVALID_AVP_LENGTH, "an AVP has an impossible length")
+    return key, word, data[at + 8 : after]
 
 
 def push_message(header: Header, avps: bytes) -> bytes:
