@@ -15,10 +15,12 @@ from simgrant.wire.diameter.avps import (
     SIP_NUMBER_AUTH_ITEMS,
     USER_NAME,
 )
-from simgrant.wire.diameter.message import Avps
+from simgrant.wire.diameter.message import Avps, BadDiameter, Fault
 from simgrant.wire.diameter.vectors import RAND_BYTES, Brought, Wanted
 
 ONE_VECTOR: Final = SIP_NUMBER_AUTH_ITEMS.push(1)
+_NEEDED: Final = (SIP_AUTHENTICATE, SIP_AUTHORIZATION, CONFIDENTIALITY_KEY, INTEGRITY_KEY)
+_BOTH, _XRES, _CK, _IK = (kind.key for kind in _NEEDED)
 
 
 def push_wanted(wanted: Wanted) -> bytes:
@@ -60,13 +62,19 @@ def push_item(item: Brought) -> bytes:
 def pull_item(avps: Avps) -> Brought:
     """Return what an MAA brings; BadDiameter where anything that is needed is missing."""
     item = avps.need(SIP_AUTH_DATA_ITEM)
-    both = item.need(SIP_AUTHENTICATE)
+    found = item.by_key()
+    try:
+        # They are any bytes, which are for who asked to look at.
+        both, xres, ck, ik = found[_BOTH], found[_XRES], found[_CK], found[_IK]
+    except KeyError:
+        missing = next(kind for kind in _NEEDED if kind.key not in found)
+        raise BadDiameter(Fault.MISSING_AVP, f"{missing.name} is missing") from None
     return Brought(
         avps.get(USER_NAME) or "",
         item.get(SIP_AUTHENTICATION_SCHEME) or "",
         both[:RAND_BYTES],
         both[RAND_BYTES:],
-        item.need(SIP_AUTHORIZATION),
-        item.need(CONFIDENTIALITY_KEY),
-        item.need(INTEGRITY_KEY),
+        xres,
+        ck,
+        ik,
     )
