@@ -56,6 +56,8 @@ class Journal:
         self._timer: asyncio.TimerHandle | None = None
         self._waiting: deque[RequestRecord] = deque()
         self._enough = asyncio.Event()
+        self._writing: asyncio.Task[None] | None = None
+        """The batch that is on its way to the store."""
 
     def finish(self, trail: Trail, seconds: float) -> None:
         """Take one finished request. Never waits, never raises."""
@@ -109,6 +111,8 @@ class Journal:
 
     async def flush(self) -> None:
         """Write everything there is; what the store refuses is lost and counted."""
+        if self._writing is not None:
+            await asyncio.wait({self._writing})
         self.settle()
         while self._waiting:
             await self._write_batch()
@@ -118,6 +122,11 @@ class Journal:
         if not size:
             return
         batch = [self._waiting.popleft() for _ in range(size)]
+        self._writing = asyncio.create_task(self._append(batch))
+        # Who stops us stops the next batch, not this one.
+        await asyncio.shield(self._writing)
+
+    async def _append(self, batch: list[RequestRecord]) -> None:
         try:
             await self._store.append_records(batch)
         except EcsError:

@@ -122,3 +122,17 @@ async def test_flush_writes_all_and_what_is_refused_is_counted() -> None:
         await journal.flush()
         lost = journal._metrics.records_lost._value.get()
         assert lost == 60, "ten for which the queue had no room, and fifty that were refused"
+
+
+async def test_a_batch_on_its_way_is_not_lost_when_the_writer_is_stopped() -> None:
+    store = Slow()
+    async with running(store) as journal:
+        finish(journal, 12)
+        assert await store.begun.get() == 10
+    # It is stopped here, while the store has the batch.
+    flushing = asyncio.create_task(journal.flush())
+    for _ in range(2):
+        store.gate.release()
+    async with asyncio.timeout(DEADLINE):
+        await flushing
+    assert store.batches == [10, 2]
