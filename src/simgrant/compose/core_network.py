@@ -60,6 +60,13 @@ from simgrant.wire.sbi.subscriber import NUMBERS, NUMBERS_VERSION, PLACES
 from simgrant.wire.sbi.ueau import Operation, service_of
 
 
+def _log(*, good: bool) -> Callable[..., None]:
+    """Return what writes an event: good news, or what somebody should look at."""
+    log = structlog.get_logger()
+    written: Callable[..., None] = log.info if good else log.warning
+    return written
+
+
 class DiameterWatch:
     """Counts what becomes of Diameter peers and requests, and tells of the first."""
 
@@ -69,9 +76,8 @@ class DiameterWatch:
     def changed(self, peer: str, state: State, reason: str) -> None:
         """Show the peer's new state, and log it."""
         self._metrics.show_diameter_peer(peer, state, State)
-        log = structlog.get_logger()
-        told = log.info if state is State.OKAY else log.warning
-        told("diameter_peer", peer=peer, state=state.value, reason=reason)
+        log = _log(good=state is State.OKAY)
+        log("diameter_peer", peer=peer, state=state.value, reason=reason)
 
     def answered(self, peer: str, result: str, seconds: float) -> None:
         """Count a request."""
@@ -79,9 +85,7 @@ class DiameterWatch:
 
     def overloaded(self, hss: str, whose: str, report: Report) -> None:
         """Log what was reported."""
-        log = structlog.get_logger()
-        told = log.warning if report.percent and report.seconds else log.info
-        told(
+        _log(good=not (report.percent and report.seconds))(
             "diameter_overload",
             hss=hss,
             host=whose,
@@ -276,9 +280,8 @@ class HlrWatch:
     def changed(self, hlr: str, state: HlrState, reason: str) -> None:
         """Show the HLR's new state, and log it."""
         self._metrics.show_hlr(hlr, state, HlrState)
-        log = structlog.get_logger()
-        told = log.info if state is HlrState.OKAY else log.warning
-        told("hlr", hlr=hlr, state=state.value, reason=reason)
+        log = _log(good=state is HlrState.OKAY)
+        log("hlr", hlr=hlr, state=state.value, reason=reason)
 
     def answered(self, hlr: str, result: str, seconds: float) -> None:
         """Count a request."""
@@ -321,9 +324,8 @@ class SourceWatch:
         """Show the source's new state, and log it."""
         self._metrics.show_source(source, state, SourceState)
         if reason:
-            log = structlog.get_logger()
-            told = log.info if state is SourceState.OKAY else log.warning
-            told("vector_source", source=source, state=state.value, reason=reason)
+            log = _log(good=state is SourceState.OKAY)
+            log("vector_source", source=source, state=state.value, reason=reason)
 
     def answered(self, source: str, result: Result, seconds: float) -> None:
         """Count a request."""
@@ -347,6 +349,8 @@ class Core:
     clock: Clock = CLOCK
     links: list[Link] = field(default_factory=list)
     """What a source needs to have run while we serve: whoever opens one adds to it."""
+    nrfs: dict[str, Nrf] = field(default_factory=dict)
+    """Those that services ask already, by the names of their tables."""
 
 
 class Link(Protocol):
@@ -390,9 +394,8 @@ class SbiWatch:
         self._metrics.show_sbi(service, instances)
         if self._told.get(service) != (instances, problem):
             self._told[service] = instances, problem
-            log = structlog.get_logger()
-            told = log.warning if problem else log.info
-            told("sbi_instances", service=service, instances=instances, reason=problem)
+            log = _log(good=not problem)
+            log("sbi_instances", service=service, instances=instances, reason=problem)
 
 
 def open_service(
@@ -404,31 +407,37 @@ def open_service(
     version: str = "v1",
 ) -> SbiService:
     """Return a service of the table at ``where``, as ``udm.home``; that of vectors by default."""
-    settings, watch = core.loaded.settings, SbiWatch(core.metrics)
-    consumer = Consumer(instance=settings.sbi.nf_instance_id.lower(), type=settings.sbi.nf_type)
-    nrf = None
-    if table.nrf:
-        found = _producers(core, f"nrf.{table.nrf}", settings.nrf[table.nrf], watch)
-        nrf = Nrf(found, consumer)
-        core.links.append(nrf)
+    watch = SbiWatch(core.metrics)
     opened = SbiService(
         ServiceConfig(
             name=where,
             service=service or service_of(sbi_settings.operation_of(table)),
             version=version,
             target=sbi_settings.type_of(table),
-            consumer=consumer.type,
+            consumer=core.loaded.settings.sbi.nf_type,
             discovers=not table.addresses,
             authorized=table.oauth2,
         ),
         _producers(core, where, table, watch),
-        nrf,
+        _nrf(core, table.nrf, watch) if table.nrf else None,
         watcher=watch,
         clock=core.clock,
         chance=random.random,
     )
     core.links.append(opened)
     return opened
+
+
+def _nrf(core: Core, name: str, watch: SbiWatch) -> Nrf:
+    """Return an NRF by its table's name, the same one for every service."""
+    if name not in core.nrfs:
+        settings = core.loaded.settings
+        sbi = settings.sbi
+        consumer = Consumer(instance=sbi.nf_instance_id.lower(), type=sbi.nf_type)
+        found = _producers(core, f"nrf.{name}", settings.nrf[name], watch)
+        core.nrfs[name] = Nrf(found, consumer)
+        core.links.append(core.nrfs[name])
+    return core.nrfs[name]
 
 
 def _producers(

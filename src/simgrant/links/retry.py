@@ -43,6 +43,12 @@ def backoff(attempt: int, rules: RetryRules, *, chance: float) -> float:
     return longest * (0.5 + chance / 2)
 
 
+def lot(weight: float, *, chance: float) -> float:
+    """Return a number to sort by, the smallest first, so that each is first in proportion to its
+    weight. ``chance`` is 0 to below 1, and another for each."""
+    return -math.log(1.0 - chance) / max(1, weight)
+
+
 class RetryBudget:
     """A purse that each request puts a little into, and each repetition takes one from."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from typing import Final
 
@@ -12,7 +11,7 @@ from simgrant.links.diameter.overloads import Key
 from simgrant.links.diameter.peer import Peer, State
 from simgrant.links.diameter.redirects import Asked, pull_asked
 from simgrant.links.diameter.route import Route, Way, named
-from simgrant.links.retry import Breaker
+from simgrant.links.retry import Breaker, lot
 from simgrant.wire.diameter.message import Avps, BadDiameter
 from simgrant.wire.diameter.overload import Scope
 from simgrant.wire.diameter.redirect import hosts_of, pull_redirect, push_sent_to
@@ -205,5 +204,5 @@ def _rank(way: Way) -> tuple[int, int, float]:
     return (
         _TIER.get(peer.state, 3),
         peer.config.priority,
-        -math.log(1.0 - chance) / max(1, peer.config.weight),
+        lot(peer.config.weight, chance=chance),
     )

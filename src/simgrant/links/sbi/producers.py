@@ -16,8 +16,8 @@ from typing import Final, Protocol
 
 from simgrant.errors import EcsError, PeerMisbehaved, PeerTimeout, PeerUnavailable
 from simgrant.links.http import HttpConfig, HttpLink, HttpRequest, Repeat, Reply, Unsent
-from simgrant.links.retry import RetryBudget, RetryRules
-from simgrant.links.sbi.reports import Reports, share
+from simgrant.links.retry import RetryBudget, RetryRules, lot
+from simgrant.links.sbi.reports import Reports, left_to_give
 from simgrant.nouns import named_noun
 from simgrant.ports.clock import Clock
 from simgrant.wire.sbi import headers
@@ -174,7 +174,9 @@ class Producers:
             if self._reports.wait(root, now, _chance()) > 0:
                 continue
             load = self._reports.load_of(root, each.load)
-            found.append((each.priority, share(each.capacity, load, _chance()), root))
+            found.append(
+                (each.priority, lot(left_to_give(each.capacity, load), chance=_chance()), root)
+            )
         return [root for _, _, root in sorted(found)]
 
     def _nobody(self, imsi: str) -> PeerUnavailable:

@@ -6,7 +6,6 @@ second one, by chance; the others go to another instance, or nowhere (TS 29.500 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Container
 
 from simgrant.wire.sbi.headers import Load, Overload
@@ -72,7 +71,6 @@ class Reports:
                 del known[root]
 
 
-def share(capacity: int, load: int, chance: float) -> float:
-    """Return a number by which instances are sorted, smallest first, in proportion to what they
-    have left to give; ``chance`` is 0 to below 1."""
-    return -math.log(1.0 - chance) / max(1, capacity * (100 - min(load, 99)))
+def left_to_give(capacity: int, load: int) -> int:
+    """Return the weight of an instance among others: what it has left of its capacity."""
+    return capacity * (100 - min(load, 99))

@@ -19,7 +19,6 @@ from simgrant.nouns import noun
 SENDER_TIMESTAMP: Final = "3gpp-sbi-sender-timestamp"
 MAX_RSP_TIME: Final = "3gpp-sbi-max-rsp-time"
 CORRELATION_INFO: Final = "3gpp-sbi-correlation-info"
-MESSAGE_PRIORITY: Final = "3gpp-sbi-message-priority"
 OVERLOAD: Final = "3gpp-sbi-oci"
 LOAD: Final = "3gpp-sbi-lci"
 

@@ -18,7 +18,6 @@ import msgspec
 from simgrant.nouns import Word, noun
 from simgrant.wire.sbi.body import BadMessage, read
 
-CONTENT_TYPE: Final = "application/json"
 _KEY: Final = "^[A-Fa-f0-9]{32}\\Z"
 _Key = Annotated[str, msgspec.Meta(pattern=_KEY)]
 _Xres = Annotated[str, msgspec.Meta(pattern="^([A-Fa-f0-9]{2}){4,16}\\Z")]

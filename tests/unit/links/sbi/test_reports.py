@@ -7,7 +7,8 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simgrant.links.sbi.reports import Reports, share
+from simgrant.links.retry import lot
+from simgrant.links.sbi.reports import Reports, left_to_give
 from simgrant.wire.sbi.headers import Load, Overload
 
 ROOT = "http://udm:1"
@@ -71,10 +72,13 @@ def test_who_is_gone_is_forgotten() -> None:
 
 @given(st.integers(0, 65_535), st.integers(0, 100), st.floats(0, 1, exclude_max=True))
 def test_a_share_is_a_number_whatever_is_told(capacity: int, load: int, chance: float) -> None:
-    assert math.isfinite(share(capacity, load, chance))
+    assert math.isfinite(lot(left_to_give(capacity, load), chance=chance))
 
 
 def test_who_has_more_to_give_comes_first_more_often() -> None:
     steps = [step / 100 for step in range(100)]
-    firsts = sum(share(300, 0, one) < share(100, 0, other) for one in steps for other in steps)
+    more, less = left_to_give(300, 0), left_to_give(100, 0)
+    firsts = sum(
+        lot(more, chance=one) < lot(less, chance=other) for one in steps for other in steps
+    )
     assert 0.72 < firsts / 10_000 < 0.78
