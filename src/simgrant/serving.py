@@ -296,6 +296,7 @@ async def _upkeep(
     tasks = [
         asyncio.create_task(parts.journal.run()),
         asyncio.create_task(parts.notices.run()),
+        asyncio.create_task(parts.lifecycle.run()),
         asyncio.create_task(_renew(parts, tuple(certificates), reload or asyncio.Event())),
     ]
     if parts.diameter is not None:
@@ -342,6 +343,8 @@ async def _purge(parts: compose.Parts) -> None:
                     sessions_before=now - 2 * settings.auth.session_life_s,
                     records_before=now - settings.records.keep_days * 86_400,
                 )
+            while await parts.events.purge():
+                pass
         except EcsError as error:
             structlog.get_logger().warning("purge_failed", reason=error.reason)
 
