@@ -120,7 +120,6 @@ from simgrant.fronts.device.protocol import Answer, Bounds
 from simgrant.fronts.device.source import Proxies
 from simgrant.fronts.es2plus.app import Call, Es2plusFront
 from simgrant.fronts.es2plus.app import Limits as CallLimits
-from simgrant.fronts.es2plus.callers import Caller, Callers
 from simgrant.fronts.management.orders import OrderCalls, read_token
 from simgrant.fronts.portal import app as portal_app
 from simgrant.fronts.portal.app import PortalFront
@@ -129,6 +128,7 @@ from simgrant.fronts.portal.message import Asked
 from simgrant.fronts.portal.pages import Site
 from simgrant.keyring.identity import is_on_curve
 from simgrant.keyring.signing import Algorithm
+from simgrant.links.callers import Caller, Callers
 from simgrant.links.client_auth import ClientAuth, Credentials
 from simgrant.links.device_lists import read_list, watched_list
 from simgrant.links.diameter.node import DiameterNode

@@ -21,10 +21,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from simgrant.errors import PeerUnavailable, StartRefused
 from simgrant.fronts.es2plus.app import Call, Es2plusFront, Limits
-from simgrant.fronts.es2plus.callers import Caller as Known
-from simgrant.fronts.es2plus.callers import Callers, require_certificate
-from simgrant.fronts.es2plus.protocol import CERTIFICATE, CertifiedProtocol
 from simgrant.identities import Eid, Iccid
+from simgrant.links.callers import Caller as Known
+from simgrant.links.callers import Callers, require_certificate
+from simgrant.links.certified import CERTIFICATE, CertifiedProtocol
 from simgrant.ports.profile_events import INSTALLATION
 from simgrant.sim.http import Answer, HttpClient, Unreachable, Url
 from simgrant.sim.smdp.caller import Caller
