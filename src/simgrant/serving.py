@@ -39,9 +39,9 @@ from simgrant.compose import core_network
 from simgrant.config.load import Loaded, parse_listen
 from simgrant.errors import EcsError, StartRefused
 from simgrant.fronts.device.protocol import protocol_class
-from simgrant.fronts.es2plus.callers import require_certificate
-from simgrant.fronts.es2plus.protocol import CertifiedProtocol
 from simgrant.fronts.management.app import ManagementFront
+from simgrant.links.certified import CertifiedProtocol
+from simgrant.links.client_certificates import require_certificate
 from simgrant.links.watched import Watched
 from simgrant.ports.store import Store
 from simgrant.services import SERVICES

@@ -334,6 +334,10 @@ def _print_decision(explained: Explained) -> None:
             said = paint(f"{trace.result}: {trace.reason}", _COLORS[trace.result], bold=True)
             typer.echo(f"  {paint('►', bold=True)} {trace.rule or '(end)':<16} {trace.when}")
             typer.echo(f"    {'':<16} {said}")
+            if trace.allowance.text:
+                typer.echo(f"    {'':<16} with {trace.allowance.text}")
+            if trace.care:
+                typer.echo(f"    {'':<16} for you: {trace.care}")
         else:
             typer.echo(paint(f"    {trace.rule:<16} not so: {_why_not(trace.failed)}", dim=True))
 
@@ -522,7 +526,14 @@ def _trace_data(trace: RuleTrace) -> dict[str, Any]:
         "condition": trace.failed.condition,
         "values": {name: value for name, value, *_ in trace.failed.values},
     }
-    return {"rule": trace.rule, "when": trace.when, "held": trace.held, "failed": failed}
+    return {
+        "rule": trace.rule,
+        "when": trace.when,
+        "held": trace.held,
+        "failed": failed,
+        "with": trace.allowance.text or None,
+        "care": trace.care or None,
+    }
 
 
 def _items_data(items: Iterable[Item]) -> dict[str, Any]:

@@ -120,7 +120,6 @@ from simgrant.fronts.device.protocol import Answer, Bounds
 from simgrant.fronts.device.source import Proxies
 from simgrant.fronts.es2plus.app import Call, Es2plusFront
 from simgrant.fronts.es2plus.app import Limits as CallLimits
-from simgrant.fronts.es2plus.callers import Caller, Callers
 from simgrant.fronts.management.orders import OrderCalls, read_token
 from simgrant.fronts.portal import app as portal_app
 from simgrant.fronts.portal.app import PortalFront
@@ -130,6 +129,7 @@ from simgrant.fronts.portal.pages import Site
 from simgrant.keyring.identity import is_on_curve
 from simgrant.keyring.signing import Algorithm
 from simgrant.links.client_auth import ClientAuth, Credentials
+from simgrant.links.client_certificates import Caller, Callers
 from simgrant.links.device_lists import read_list, watched_list
 from simgrant.links.diameter.node import DiameterNode
 from simgrant.links.fetched import FetchRules
@@ -487,12 +487,15 @@ def open_es2plus(
         for name, table in settings.smdp.items()
     }
     callers = Callers(
-        Caller(
-            name=name,
-            sha256=frozenset(table.tells_sha256),
-            subjects=frozenset(table.tells_subjects),
-        )
-        for name, table in settings.smdp.items()
+        (
+            Caller(
+                name=name,
+                sha256=frozenset(table.tells_sha256),
+                subjects=frozenset(table.tells_subjects),
+            )
+            for name, table in settings.smdp.items()
+        ),
+        section="smdp",
     )
     return Es2plusFront(
         Events(store.orders, ordering=ordering, tellers=tellers),
