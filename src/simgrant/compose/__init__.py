@@ -892,7 +892,7 @@ def issuers(loaded: Loaded) -> Issuers:
     None is asked yet, so that one that is away keeps nobody from starting.
     """
     made = [
-        (settings.tenants, open_issuer(loaded, f"issuers.{name}", settings))
+        (settings.tenants, open_issuer(loaded, f"issuers.{name}", settings, clock=CLOCK))
         for name, settings in loaded.settings.issuers.items()
     ]
     partners = loaded.settings.partners.values()
