@@ -343,6 +343,8 @@ class Entitle:
             tenant=who.tenant,
             now=now,
             roaming_max_age=rules.roaming_max_age_s,
+            policy=self._policies[name],
+            ring=ring,
             held=held(profile, who.apps, want.store, policy=self._policies[name], now=now),
         )
         kept = self._verdicts[name].of(asked, view, trail.device)
