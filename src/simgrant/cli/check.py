@@ -465,20 +465,21 @@ def _certificates(loaded: Loaded) -> Iterator[Finding]:
 
 def _portal(loaded: Loaded) -> Iterator[Finding]:
     from simgrant import compose
-    from simgrant.errors import StartRefused
+    from simgrant.compose import policies
 
     if not loaded.settings.portal.listen:
         return
     for name in loaded.tenants:
-        try:
-            policy = compose.policy_of(loaded, name)
-        except StartRefused:
+        words = _tried("texts", lambda name=name: policies.words(loaded, name))  # type: ignore[misc]
+        if isinstance(words, Finding):
             continue  # named already
-        for part in (compose.site, compose.house):
-            try:
-                part(loaded, name, policy)
-            except StartRefused as refused:
-                yield Finding(Level.PROBLEM, "portal", str(refused))
+        for work in (
+            lambda name=name, words=words: compose.site(loaded, name, words),
+            lambda name=name: compose.house(loaded, name),
+        ):
+            found = _tried("portal", work)
+            if isinstance(found, Finding):
+                yield found
 
 
 def _certificate(certificate: Path, key: Path) -> Iterator[Finding]:
