@@ -542,6 +542,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         lists = device_lists(loaded)
         most_polls = settings.orders.most_polls
         esim = EsimMeans(
+            keys,
             ordering,
             esims(loaded),
             policies,
