@@ -405,7 +405,10 @@ def _device_lists(loaded: Loaded) -> Iterator[Finding]:
 
 
 def _policies(loaded: Loaded) -> Iterator[Finding]:
+    import tomllib
+
     from simgrant import compose
+    from simgrant.domain.lint import lint
 
     for name, tenant in loaded.tenants.items():
         path = loaded.path(tenant.policy) if tenant.policy else None
@@ -418,6 +421,9 @@ def _policies(loaded: Loaded) -> Iterator[Finding]:
             plans = ", ".join(policy.plans)
             text = f"tenant {name}: {path or 'built in'}, version {policy.version}, plans {plans}"
             yield Finding(Level.OK, "policy", text)
+            if path is not None:
+                for odd in lint(policy, tomllib.loads(path.read_text("utf-8"))):
+                    yield Finding(Level.WARNING, "policy", f"tenant {name}: {odd}")
 
 
 def _profiles(loaded: Loaded) -> Finding:

@@ -26,7 +26,6 @@ from simgrant.adapters.account_pins.embedded import EmbeddedPins
 from simgrant.adapters.address import embedded
 from simgrant.adapters.bss import embedded as embedded_bss
 from simgrant.adapters.idp import oidc
-from simgrant.adapters.issuers import introspection, jwks
 from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.risk.embedded import EmbeddedRisk
 from simgrant.adapters.store import sqlite
@@ -40,6 +39,7 @@ from simgrant.compose.core_network import (
     open_sources,
     told_of,
 )
+from simgrant.compose.issuers import credentials, open_issuer
 from simgrant.compose.policies import ESIM_WORDS, PORTAL_WORDS, open_policies
 from simgrant.compose.policies import policy_of as policy_of
 from simgrant.config import model
@@ -129,7 +129,6 @@ from simgrant.fronts.portal.message import Asked
 from simgrant.fronts.portal.pages import Site
 from simgrant.keyring.identity import is_on_curve
 from simgrant.keyring.signing import Algorithm
-from simgrant.links.client_auth import ClientAuth, Credentials
 from simgrant.links.client_certificates import Caller, Callers
 from simgrant.links.device_lists import read_list, watched_list
 from simgrant.links.diameter.node import DiameterNode
@@ -137,7 +136,6 @@ from simgrant.links.fetched import FetchRules
 from simgrant.links.http import HttpConfig
 from simgrant.links.secret_file import SecretFile
 from simgrant.links.watched import Watched
-from simgrant.ports.issuers import Issuer
 from simgrant.ports.keys import Keys
 from simgrant.ports.notifier import Notifier
 from simgrant.ports.smdp import Smdp, Terms
@@ -894,7 +892,7 @@ def issuers(loaded: Loaded) -> Issuers:
     None is asked yet, so that one that is away keeps nobody from starting.
     """
     made = [
-        (settings.tenants, _issuer(loaded, name, settings))
+        (settings.tenants, open_issuer(loaded, f"issuers.{name}", settings))
         for name, settings in loaded.settings.issuers.items()
     ]
     partners = loaded.settings.partners.values()
@@ -912,52 +910,6 @@ def issuers(loaded: Loaded) -> Issuers:
             }
             for tenant in loaded.tenants
         },
-    )
-
-
-def _issuer(loaded: Loaded, name: str, settings: model.Issuer) -> Issuer:
-    address = settings.introspection or settings.jwks
-    http = HttpConfig(
-        peer=f"issuers.{name}",
-        ca_file=loaded.path(settings.ca_file) if settings.ca_file else None,
-        # The check of the settings lets plain HTTP stay on this machine.
-        plain=address.startswith("http:"),
-        connect_timeout_s=settings.timeout_s,
-    )
-    if settings.introspection:
-        return introspection.open_issuer(
-            introspection.Config(
-                issuer=settings.issuer,
-                audience=settings.audience,
-                scopes=frozenset(settings.scopes),
-                url=settings.introspection,
-                credentials=_credentials(loaded, settings),
-                assertion_audience=settings.assertion_audience,
-                cache_s=settings.cache_s,
-                timeout_s=settings.timeout_s,
-                http=http,
-            ),
-            clock=CLOCK,
-        )
-    return jwks.open_issuer(
-        jwks.Config(
-            issuer=settings.issuer,
-            audience=settings.audience,
-            scopes=frozenset(settings.scopes),
-            jwks=settings.jwks if "://" in settings.jwks else loaded.path(settings.jwks),
-            http=http,
-            rules=FetchRules(fetch_s=settings.timeout_s, good_s=settings.keys_max_age_s),
-        ),
-        clock=CLOCK,
-    )
-
-
-def _credentials(loaded: Loaded, settings: model.Issuer | IdentityProvider) -> Credentials:
-    return Credentials(
-        client_id=settings.client_id,
-        client_auth=ClientAuth(settings.client_auth),
-        secret_file=loaded.path(settings.secret_file),
-        key_id=settings.key_id,
     )
 
 
@@ -1059,7 +1011,7 @@ def _provider(loaded: Loaded, name: str, settings: IdentityProvider) -> oidc.Oid
     return oidc.open_provider(
         oidc.Config(
             issuer=settings.issuer,
-            credentials=_credentials(loaded, settings),
+            credentials=credentials(loaded, settings),
             redirect_uri=settings.redirect_uri,
             scopes=settings.scopes,
             algorithms=settings.algorithms,
