@@ -273,9 +273,12 @@ def test_hashes_are_taken_as_openssl_prints_them(certificates: Certificates) -> 
     der = x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
     digits = sha256(der).hexdigest().upper()
     colons = ":".join(digits[at : at + 2] for at in range(0, 64, 2))
-    assert Callers([Known(name="a", sha256=frozenset({colons}))]).of(der) == "a"
-    assert Callers([Known(name="a", sha256=frozenset({colons}))]).of(b"") is None
-    assert Callers([Known(name="a", subjects=frozenset({"CN=x"}))]).of(b"rubbish") is None
+    assert Callers([Known(name="a", sha256=frozenset({colons}))], section="smdp").of(der) == "a"
+    assert Callers([Known(name="a", sha256=frozenset({colons}))], section="smdp").of(b"") is None
+    assert (
+        Callers([Known(name="a", subjects=frozenset({"CN=x"}))], section="smdp").of(b"rubbish")
+        is None
+    )
 
 
 @pytest.mark.parametrize(
