@@ -31,7 +31,7 @@ from typing import Any
 import structlog
 import uvicorn
 import uvloop
-from prometheus_client import generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import mark_process_dead
 
 from simgrant import __version__, compose
@@ -47,6 +47,7 @@ from simgrant.ports.store import Store
 from simgrant.services import SERVICES
 from simgrant.telemetry import log
 from simgrant.telemetry.collected import collected
+from simgrant.telemetry.policy_lines import policy_lines
 from simgrant.telemetry.sources import source_lines
 
 _PURGE_EVERY_S = 60.0
@@ -107,7 +108,7 @@ async def running(loaded: Loaded, *, reload: asyncio.Event | None = None) -> Asy
                 services=SERVICES,
                 version=__version__,
                 orders=compose.order_calls(loaded, parts.store),
-                sources=partial(source_lines, parts.metrics.registry),
+                sources=partial(_lines, parts.metrics.registry),
             )
             # The management listener outlives the other, to say that this node is going.
             async with (
@@ -127,6 +128,11 @@ def _metrics_of(parts: compose.Parts) -> bytes:
     """Return the metrics, with the requests in them that were answered a moment ago."""
     parts.journal.settle()
     return generate_latest(parts.metrics.registry)
+
+
+def _lines(registry: CollectorRegistry) -> str:
+    """Return what `/readyz` says besides: of the core network, and of published policies."""
+    return source_lines(registry) + policy_lines(registry)
 
 
 @dataclass(slots=True)
@@ -296,6 +302,7 @@ async def _upkeep(
     tasks = [
         asyncio.create_task(parts.journal.run()),
         asyncio.create_task(parts.notices.run()),
+        asyncio.create_task(parts.policies.run()),
         asyncio.create_task(_renew(parts, tuple(certificates), reload or asyncio.Event())),
     ]
     if parts.diameter is not None:
@@ -523,7 +530,7 @@ async def _oversee(loaded: Loaded, workers: int, announce: Announce, store: Stor
             services=SERVICES,
             version=__version__,
             orders=compose.order_calls(loaded, store),
-            sources=lambda: collected(metrics_dir, source_lines) or "",
+            sources=lambda: collected(metrics_dir, _lines) or "",
         )
         async with _serving(front, sockets.management, shutdown_s=1.0):
             device_url = _device_url(loaded, sockets.shared.device)

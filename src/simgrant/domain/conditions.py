@@ -7,7 +7,7 @@ knows", and a negative condition (``not``, ``not_in``) holds for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import field
 from enum import Enum
@@ -62,6 +62,8 @@ class Subject:
     fact: Callable[[Facts], Fact[Any]] | None = None
     """Where its value comes from; None for what the question itself says."""
     numeric: bool = False
+    optional: bool = False
+    """Whether `read` may return None beside what `parse` knows."""
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Named lists: the name stands for all that is in it."""
 
@@ -74,6 +76,9 @@ class Comparison:
     """The condition in one line, for people."""
     holds: Test
     subject: Subject
+    operator: str
+    operands: tuple[Any, ...]
+    """What `Subject.read` is compared with; lists of names are taken apart."""
 
 
 @noun
@@ -114,7 +119,7 @@ def nobody_signed_in(known: Mapping[str, Subject]) -> Comparison:
     """Return the condition that nobody signed in, which every rule with ``step_up`` has."""
     ways = sorted(SIGNED_IN)
     text = f"holder_proof not in {_listed(list(ways))}"
-    return Comparison(text, _test(_holder_proof, "not_in", list(ways)), known["holder_proof"])
+    return _compared(text, known["holder_proof"], "not_in", ways)
 
 
 def subjects(names: Names) -> Mapping[str, Subject]:
@@ -156,7 +161,7 @@ def subjects(names: Names) -> Mapping[str, Subject]:
         Subject("model", _model, _folded, _TEXT, lambda f: f.device),
         Subject("store", _store, _folded, _TEXT, lambda f: f.wish),
         Subject("purchases", _purchases, _one_of(Purchases), _CHOICE, lambda f: f.store),
-        Subject("kind", _kind, _one_of(Kind), _CHOICE, lambda f: f.kind),
+        Subject("kind", _kind, _one_of(Kind), _CHOICE, lambda f: f.kind, optional=True),
         Subject("proof", _proof, _one_of(Way), _CHOICE, lambda f: f.proof),
         Subject("holder_proof", _holder_proof, _one_of(Way), _CHOICE, lambda f: f.holder_proof),
         Subject("sim_age_h", _sim_age_h, _hours, _AGE, lambda f: f.sim_age_h),
@@ -213,6 +218,15 @@ def first_failure(parts: tuple[Condition, ...], facts: Facts, question: Question
             part.text, tuple(_value(each, facts, question) for each in subjects_of(part))
         )
     return None
+
+
+def domain_of(subject: Subject) -> frozenset[Any] | None:
+    """Return all that a subject may be; None where that is no closed set."""
+    if subject.optional:
+        return None
+    if isinstance(subject.parse, OneOf):
+        return frozenset(subject.parse.words.values())
+    return frozenset((True, False)) if subject.parse is _boolean else None
 
 
 class _Compiler:
@@ -305,7 +319,7 @@ class _Compiler:
                 return
         text = f"{subject.name} {_SIGNS[operator]} {_listed(values)}"
         if operands:
-            yield Comparison(text, _test(subject.read, operator, operands), subject)
+            yield _compared(text, subject, operator, operands)
 
     def _say(self, path: str, message: str) -> None:
         self._problems.add(self._where, path, message)
@@ -339,10 +353,15 @@ def _operands(subject: Subject, operator: str, value: object) -> tuple[object, .
     return (subject.parse(value),)
 
 
-def _test(read: Read, operator: str, operands: list[Any]) -> Test:
-    """Return the closure that compares; nothing in it can raise."""
+def _compared(text: str, subject: Subject, operator: str, operands: Sequence[Any]) -> Comparison:
     if len(operands) > 1:
         operator = {"is": "in", "not": "not_in"}.get(operator, operator)
+    test = _test(subject.read, operator, operands)
+    return Comparison(text, test, subject, operator, tuple(operands))
+
+
+def _test(read: Read, operator: str, operands: Sequence[Any]) -> Test:
+    """Return the closure that compares; nothing in it can raise."""
     one = operands[0]
     several = frozenset(operands)
     prefixes = tuple(operands)
@@ -531,15 +550,21 @@ def _spelling(member: Enum) -> str:
     return member.value if isinstance(member.value, str) else member.name.lower()
 
 
-def _one_of(members: type[Enum]) -> Callable[[object], object]:
-    words = {_spelling(member): member for member in members}
+@noun
+class OneOf:
+    """Parses a word for one of few values, beside which there are no others."""
 
-    def parse(given: object) -> object:
-        if not isinstance(given, str) or given not in words:
-            raise _Wrong(f"unknown value {shown(given)}; known: {', '.join(words)}")
-        return words[given]
+    words: Mapping[str, Enum]
 
-    return parse
+    def __call__(self, given: object) -> object:
+        """Return the value; raise `_Wrong` for any other word."""
+        if not isinstance(given, str) or given not in self.words:
+            raise _Wrong(f"unknown value {shown(given)}; known: {', '.join(self.words)}")
+        return self.words[given]
+
+
+def _one_of(members: type[Enum]) -> OneOf:
+    return OneOf({_spelling(member): member for member in members})
 
 
 def _named(names: AbstractSet[str]) -> Callable[[object], object]:

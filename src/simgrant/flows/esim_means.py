@@ -166,6 +166,7 @@ class EsimMeans:
     esims: Mapping[str, Esim]
     """By tenant."""
     policies: Mapping[str, Policy]
+    """By tenant, of this moment."""
     roaming_max_age_s: int
     portals: Mapping[str, Portal]
     polls: Throttle

@@ -37,6 +37,7 @@ from simgrant.ports.account_pins import PinRows
 from simgrant.ports.network_data import LearnedRows
 from simgrant.ports.network_events import Inbox
 from simgrant.ports.orders import Orders
+from simgrant.ports.policies import PolicyRows
 from simgrant.spec.ids import ProvStatus
 
 
@@ -255,6 +256,10 @@ class Store(Protocol):
     @property
     def learned(self) -> LearnedRows:
         """Return the same database's table of what was asked of core networks."""
+
+    @property
+    def policies(self) -> PolicyRows:
+        """Return the same database's tables of published policies."""
 
     # --- the device path -------------------------------------------------
 

@@ -21,6 +21,7 @@ from simgrant.adapters.store.sql.inbox import SqlInbox
 from simgrant.adapters.store.sql.learned import SqlLearned
 from simgrant.adapters.store.sql.orders import SqlOrders
 from simgrant.adapters.store.sql.pins import SqlPins
+from simgrant.adapters.store.sql.policies import SqlPolicies
 from simgrant.adapters.store.sql.records import Records
 from simgrant.domain.holdings import Holding, Holdings
 from simgrant.domain.line_marks import LineMark, MarkName
@@ -107,6 +108,7 @@ class SqlStore:
         self.pins = SqlPins(engine)
         self.inbox = SqlInbox(engine)
         self.learned = SqlLearned(engine)
+        self.policies = SqlPolicies(engine)
 
     # --- the device path -------------------------------------------------
 
