@@ -321,6 +321,8 @@ def _print_decision(explained: Explained) -> None:
 
 
 def _why_not(failed: Failure) -> str:
+    if [name for name, *_ in failed.values] == ["during"]:
+        return f"out of schedule: {failed.condition}"
     values = ", ".join(f"{name} is {value}" for name, value, *_ in failed.values)
     return f"{failed.condition} ({values})" if values else failed.condition
 

@@ -38,8 +38,11 @@ from simgrant.domain.plans import (
 )
 from simgrant.domain.problems import Problem, Problems, shown
 from simgrant.domain.reading import MOST_LETTERS, Reader
+from simgrant.domain.rollouts import read_rollouts, shares_of
 from simgrant.domain.rule import OF_SERVICES, Decision, Result, Rule, RuleTrace
-from simgrant.domain.rule_reading import Rules
+from simgrant.domain.rule_reading import Rules, named_in
+from simgrant.domain.schedules import ALWAYS as NO_SCHEDULES
+from simgrant.domain.schedules import Calendar, read_schedules
 from simgrant.domain.subscription import ConsentKind
 from simgrant.domain.words import NO_WORDS, POLICY, Words
 
@@ -112,6 +115,10 @@ class Policy:
     rules: tuple[Rule, ...]
     own: Mapping[str, tuple[OwnItem, ...]]
     """The operator's own parameters, by AppID."""
+    calendar: Calendar = NO_SCHEDULES
+    """The schedules that rules name."""
+    rollouts: Mapping[str, float] = field(default_factory=dict)
+    """The share (0 to 1) that is in each roll-out that rules name."""
     words: Words = NO_WORDS
     """What the tenant says otherwise; already in the texts of the rules."""
     _ready: dict[str, dict[Area, tuple[tuple[Test, Decision], ...]]] = field(init=False, repr=False)
@@ -268,6 +275,8 @@ _TOP = (
     "features",
     "countries",
     "networks",
+    "schedules",
+    "rollouts",
     *CATALOGUE_KEYS,
     "plans",
     "vowifi",
@@ -297,15 +306,28 @@ class _Reader:
         plans = self._plans(top.get("plans", {}), catalogue)
         required = self._required(top.get("vowifi", {}))
         own = read_own(top.get("own", {}), self._read)
+        schedules = read_schedules(top.get("schedules", {}), self._read)
+        rollouts = read_rollouts(top.get("rollouts", {}), self._read)
         names = Names(
             plans=plans.keys(),
             features=self._features.keys(),
             countries=self._lists(top.get("countries", {}), "countries", self._read.mcc),
             networks=self._lists(top.get("networks", {}), "networks", self._read.plmn),
+            schedules=schedules.keys(),
+            rollouts=rollouts.keys(),
         )
         allowances = Allowances(self._read, catalogue, own)
         rules = Rules(self._read, names, self._texts, allowances).rules(top.get("rule", []))
-        return Policy(version, plans, dict(self._features), required, rules, own)
+        return Policy(
+            version,
+            plans,
+            dict(self._features),
+            required,
+            rules,
+            own,
+            Calendar(schedules).only(named_in(rules, "during")),
+            shares_of(rollouts, named_in(rules, "rollout")),
+        )
 
     def _declared(self, given: object) -> dict[str, str]:
         found: dict[str, str] = {}
