@@ -16,7 +16,7 @@ ARGS  ?=
 JOBS  ?= auto
 
 # Modules that write a generated page of the documentation, and compare it when given --check.
-DOCS  := simgrant.config.reference tools.reference tools.conformance.page
+DOCS  := simgrant.config.reference tools.reference tools.openapi tools.conformance.page
 
 # uv reads none of pip's configuration: hand it pip's index, where one is configured.
 UV     = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX-$${PIP_INDEX_URL-$$($(BIN)/pip config get \

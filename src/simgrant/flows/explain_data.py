@@ -47,7 +47,7 @@ def explained_data(found: Explanation, settings: Settings, at: int) -> dict[str,
         ],
         "application": {
             "app_id": found.application.app_id,
-            "items": _items_data(found.application.items),
+            "items": items_data(found.application.items),
         },
         "client": None if found.fitted is None else _client_data(found, found.fitted, settings),
         "records": list(found.records),
@@ -90,15 +90,16 @@ def _trace_data(trace: RuleTrace) -> dict[str, Any]:
     return {"rule": trace.rule, "when": trace.when, "held": trace.held, "failed": failed}
 
 
-def _items_data(items: Iterable[Item]) -> dict[str, Any]:
+def items_data(items: Iterable[Item]) -> dict[str, Any]:
+    """Return parameters as plain data."""
     found: dict[str, Any] = {}
     for item in items:
         if isinstance(item, Parm):
             found[item.name] = item.value
         elif isinstance(item, Characteristic):
-            found[item.type] = _items_data(item.items)
+            found[item.type] = items_data(item.items)
         else:
-            found[item.type] = [{entry.type: _items_data(entry.items)} for entry in item.entries]
+            found[item.type] = [{entry.type: items_data(entry.items)} for entry in item.entries]
     return found
 
 

@@ -17,7 +17,7 @@ from zlib import crc32
 
 from simgrant.nouns import noun
 
-REVISION = "0014"
+REVISION = "0018"
 """The schema that these statements are for; a test holds it against the migrations."""
 
 TABLES = (
@@ -41,6 +41,9 @@ TABLES = (
     "esim_claim",
     "network_event",
     "learned",
+    "audit_entry",
+    "audit_head",
+    "api_answer",
 )
 """Those of every engine."""
 
