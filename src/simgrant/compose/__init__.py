@@ -544,6 +544,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         lists = device_lists(loaded)
         most_polls = settings.orders.most_polls
         esim = EsimMeans(
+            keys,
             ordering,
             esims(loaded),
             policies,
@@ -896,7 +897,7 @@ def issuers(loaded: Loaded) -> Issuers:
     None is asked yet, so that one that is away keeps nobody from starting.
     """
     made = [
-        (settings.tenants, open_issuer(loaded, f"issuers.{name}", settings))
+        (settings.tenants, open_issuer(loaded, f"issuers.{name}", settings, clock=CLOCK))
         for name, settings in loaded.settings.issuers.items()
     ]
     partners = loaded.settings.partners.values()
