@@ -499,6 +499,15 @@ class Store(Protocol):
     ) -> Sequence[RequestRecord]:
         """Return the newest request records of a subscription, newest first."""
 
+    def recorded(
+        self, tenant: str, *, since_us: int, limit: int
+    ) -> AsyncIterator[Sequence[RequestRecord]]:
+        """Yield the newest records of all subscriptions in batches, none older than that.
+
+        They come about in the order of their times, the newest first: what is read is what there
+        is while it is read, and nobody is kept from writing.
+        """
+
     async def consents(self, tenant: str, imsi: Imsi) -> dict[ConsentKind, Consent]:
         """Return a subscription's consents."""
 

@@ -430,6 +430,12 @@ WHERE tenant = ?1 AND subscriber_ref = ?2
 ORDER BY at_us DESC, request_id DESC LIMIT ?3
 """
 
+RECORDS_SINCE = """
+SELECT tenant, subscriber_ref, at_us, request_id, body FROM record
+WHERE shard = ?1 AND at_us >= ?2 AND at_us <= ?3 AND (at_us, request_id) < (?3, ?4) AND tenant = ?5
+ORDER BY at_us DESC, request_id DESC LIMIT ?6
+"""
+
 SIM_KEYS = f"""
 SELECT tenant, imsi, {SIM_KEY_COLUMNS} FROM sim_key
 WHERE (tenant, imsi) > (?1, ?2) ORDER BY tenant, imsi LIMIT ?3

@@ -595,6 +595,12 @@ class SqlStore:
         """Return the newest request records of a subscription, newest first."""
         return await self._records.find(tenant, subscriber_refs, limit)
 
+    def recorded(
+        self, tenant: str, *, since_us: int, limit: int
+    ) -> AsyncIterator[Sequence[RequestRecord]]:
+        """Yield the newest records of all subscriptions in batches, none older than that."""
+        return self._records.scan(tenant, since_us, limit)
+
     async def consents(self, tenant: str, imsi: Imsi) -> dict[ConsentKind, Consent]:
         """Return a subscription's consents."""
         found = await self._engine.read(statements.CONSENTS, (tenant, imsi.digits))
