@@ -295,7 +295,7 @@ async def test_a_new_number_is_the_subscriptions_and_the_old_one_is_free(store: 
     await act(store)
     assert (await state(store)).msisdn == OTHER_NUMBER
     await store.add(new(OTHER, NUMBER))
-    await take(store, event(Change.MSISDN_CHANGED, told=told, imsi=OTHER))
+    await take(store, event(Change.MSISDN_CHANGED, told=told, imsi=OTHER, event_id="2"))
     with pytest.raises(Refused, match="another's"):
         await act(store)
 

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from simgrant.domain.order import OrderState
 from simgrant.domain.subscription import PushRegistration
 from simgrant.errors import StartRefused
-from simgrant.fronts.es2plus.protocol import CERTIFICATE
 from simgrant.identities import Iccid
+from simgrant.links.certified import CERTIFICATE
 from simgrant.sim.smdp.certificates import Certificates
 from simgrant.spec.ids import NotifAction
 from simgrant.wire.es2plus import Function

@@ -421,9 +421,9 @@ async def test_explain_says_what_the_phone_is_told(
         rules=Rules(86_400, core_network.tellers(server.loaded)),
         now=server.clock.now(),
     )
-    from simgrant.cli.explain import _items_data
+    from simgrant.flows.explain_data import items_data
 
-    said = _items_data(explained.application.items)
+    said = items_data(explained.application.items)
     for name, value in found.items():
         if name == "ServiceFlow_UserData":
             assert said[name] == "flow=…"

@@ -58,8 +58,8 @@ from simgrant.domain.order import (
 )
 from simgrant.flows.order_desk import NotPossible, OrderDesk, profile_of
 from simgrant.flows.ordering import Ordering, Rules
-from simgrant.fronts.es2plus.protocol import CertifiedProtocol
 from simgrant.identities import Eid, Imsi
+from simgrant.links.certified import CertifiedProtocol
 from simgrant.ports.orders import Kept, Orders
 from simgrant.ports.profile_events import INSTALLATION
 from simgrant.ports.smdp import Smdp

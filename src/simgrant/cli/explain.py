@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from simgrant.config.model import Settings
     from simgrant.domain.conditions import Failure
     from simgrant.domain.facts import Facts
-    from simgrant.domain.policy import RuleTrace
     from simgrant.flows.explain import Explained, Explanation, Fitted, Inquiry
     from simgrant.flows.explain_esim import Supposed
     from simgrant.wire.document import Characteristic, Item
@@ -182,7 +181,9 @@ def explain(
     )
     found, settings, at = run(_ask(ctx, tenant, imsi, inquiry))
     if json:
-        print_json(_data(found, settings, at))
+        from simgrant.flows.explain_data import explained_data
+
+        print_json(explained_data(found, settings, at))
     else:
         _print(found, settings, at)
 
@@ -205,15 +206,9 @@ def _supposed(kind: KindName, device_id: str, eid: str, proof: ProofName) -> Sup
 async def _ask(
     ctx: typer.Context, tenant: str, imsi: str, inquiry: Inquiry
 ) -> tuple[Explanation, Settings, int]:
-    from simgrant import compose
-    from simgrant.compose import core_network
+    from simgrant.compose import explaining
     from simgrant.errors import Conflict
-    from simgrant.flows import explain as flow
     from simgrant.flows import subscriptions
-    from simgrant.flows.answer import Portal
-    from simgrant.flows.clients import Clients
-    from simgrant.flows.explain_esim import ESIM_APPS
-    from simgrant.spec.ids import PrivateUserIdType
 
     try:
         async with desk(ctx, tenant) as here:
@@ -222,26 +217,14 @@ async def _ask(
                 raise BadUsage(
                     f"no profile {inquiry.like!r}{meant(inquiry.like, settings.profiles)}"
                 )
-            found = await flow.explain(
+            found = await explaining.explain(
+                here.loaded,
                 inquiry,
                 await subscriptions.find(here.store, tenant, imsi),
-                tenant=here.tenant,
                 policy=here.policy(),
-                portal=Portal(
-                    here.loaded.tenants[tenant].portal_url or here.loaded.portal_url,
-                    settings.portal.user_data_life_s,
-                ),
                 store=here.store,
                 ring=here.keys().ring,
-                rules=flow.Rules(settings.roaming.max_age_s, core_network.tellers(here.loaded)),
                 now=here.now,
-                clients=Clients(compose.profiles(here.loaded)),
-                identities=PrivateUserIdType.OTHER
-                if here.loaded.tenants[tenant].identity_key
-                else PrivateUserIdType.PSEUDONYM,
-                esim=compose.esim_sources(here.loaded, here.store, tenant, inquiry.app_id)
-                if inquiry.app_id in ESIM_APPS
-                else None,
             )
             return found, settings, here.now
     except subscriptions.BadRow as problem:
@@ -254,6 +237,8 @@ async def _ask(
 
 
 def _print(found: Explanation, settings: Settings, at: int) -> None:
+    from simgrant.flows.explain_data import is_told
+
     subscription = found.subscription
     number = f", {subscription.msisdn.e164}" if subscription.msisdn else ""
     typer.echo(
@@ -263,7 +248,7 @@ def _print(found: Explanation, settings: Settings, at: int) -> None:
         typer.echo(paint(f"Refused: {found.refusal}", "red", bold=True))
         typer.echo("What follows is what it would get otherwise.")
     _head("Facts")
-    facts = [each for each in _facts(found.facts, at) if _is_told(found, each[0])]
+    facts = [each for each in _facts(found.facts, at) if is_told(found, each[0])]
     width = max(len(value) for _, value, *_ in facts)
     for name, value, source, age in facts:
         typer.echo(f"  {name:<14}{value:<{width}}  {paint(source + age, dim=True)}")
@@ -287,13 +272,6 @@ def _print(found: Explanation, settings: Settings, at: int) -> None:
 
 def _head(text: str) -> None:
     typer.echo(f"\n{paint(text, 'cyan', bold=True)}")
-
-
-def _is_told(found: Explanation, name: str) -> bool:
-    """Say whether a fact is about what was asked: those of eSIMs are gathered for them alone."""
-    from simgrant.domain.facts import ACTIVATION
-
-    return name not in ACTIVATION or found.facts.kind.value is not None
 
 
 def _facts(facts: Facts, at: int) -> Iterable[tuple[str, str, str, str]]:
@@ -334,17 +312,27 @@ def _print_decision(explained: Explained) -> None:
             said = paint(f"{trace.result}: {trace.reason}", _COLORS[trace.result], bold=True)
             typer.echo(f"  {paint('►', bold=True)} {trace.rule or '(end)':<16} {trace.when}")
             typer.echo(f"    {'':<16} {said}")
+            if trace.error:
+                typer.echo(f"    {'':<16} its expression failed: {trace.error}")
+            if trace.allowance.text:
+                typer.echo(f"    {'':<16} with {trace.allowance.text}")
+            if trace.care:
+                typer.echo(f"    {'':<16} for you: {trace.care}")
         else:
             typer.echo(paint(f"    {trace.rule:<16} not so: {_why_not(trace.failed)}", dim=True))
 
 
 def _why_not(failed: Failure) -> str:
+    if [name for name, *_ in failed.values] == ["during"]:
+        return f"out of schedule: {failed.condition}"
     values = ", ".join(f"{name} is {value}" for name, value, *_ in failed.values)
     return f"{failed.condition} ({values})" if values else failed.condition
 
 
 def _print_client(fitted: Fitted, settings: Settings) -> None:
     """Print which profile it is, by what, and what that does differently."""
+    from simgrant.flows.explain_data import switches
+
     profile = fitted.client.profile
     _head(f"The client is of profile {profile.name}")
     for name, conditions in fitted.tried:
@@ -355,24 +343,9 @@ def _print_client(fitted: Fitted, settings: Settings) -> None:
             continue
         why = [f"{each.name} {each.said} fits {each.wanted}" for each in conditions]
         typer.echo(f"  {paint('►', bold=True)} {name:<16} {'; '.join(why) or 'fits everybody'}")
-    for key, value in _switches(settings, profile.name).items():
+    for key, value in switches(settings, profile.name).items():
         typer.echo(f"    {key} = {dumps(value)}")
     typer.echo(f"    answered in version {fitted.client.version}")
-
-
-def _switches(settings: Settings, name: str) -> dict[str, Any]:
-    """Return what a profile does differently, as its settings say it."""
-    import msgspec
-
-    from simgrant.config.model import Profile
-
-    usual = msgspec.structs.asdict(Profile())
-    own = msgspec.structs.asdict(settings.profiles[name])
-    return {
-        key: list(value) if isinstance(value, tuple) else value
-        for key, value in own.items()
-        if key != "match" and value != usual[key]
-    }
 
 
 def _changed(found: Explanation) -> Iterable[tuple[str, str]]:
@@ -442,98 +415,3 @@ def _span(seconds: int) -> str:
         if seconds >= 2 * size:
             return f"{seconds // size} {unit}"
     return f"{max(0, seconds)} s"
-
-
-# --- for programs ----------------------------------------------------------------------------
-
-
-def _data(found: Explanation, settings: Settings, at: int) -> dict[str, Any]:
-    from simgrant.flows.subscriptions import as_data
-    from simgrant.telemetry.record import decision_record, facts_record
-
-    told = facts_record(found.facts, now=at)
-    facts = {name: entry for name, entry in told.items() if _is_told(found, name)}
-    for name, entry in facts.items():
-        value = getattr(found.facts, name).value
-        if isinstance(value, frozenset):
-            entry["value"] = sorted(value)
-        elif name in ("offer", "wish", "store"):
-            entry["value"] = str(value)
-        elif type(value) is tuple:
-            entry["value"] = list(map(str, value))
-        elif name == "device":
-            entry["value"] = {part: getattr(value, part) for part in value.__slots__}
-        elif name == "provisioning":
-            entry["value"] = value.name.lower()
-    return {
-        "subscription": as_data(found.subscription),
-        "refusal": found.refusal or None,
-        "limit": found.limit or None,
-        "facts": facts,
-        "decisions": [
-            decision_record(each.decision)
-            | {
-                "policy": each.decision.policy_version,
-                "tried": [_trace_data(trace) for trace in each.tried],
-            }
-            for each in found.explained
-        ],
-        "application": {
-            "app_id": found.application.app_id,
-            "items": _items_data(found.application.items),
-        },
-        "client": None if found.fitted is None else _client_data(found, found.fitted, settings),
-        "records": list(found.records),
-    }
-
-
-def _client_data(found: Explanation, fitted: Fitted, settings: Settings) -> dict[str, Any]:
-    """Return which profile a client is of, by what, and what that changes in the document."""
-    was, now = dict(_paths(fitted.plain.items)), dict(_paths(found.application.items))
-    return {
-        "profile": fitted.client.profile.name,
-        "version": str(fitted.client.version),
-        "tried": [
-            {"profile": name, "conditions": [each._asdict() for each in conditions]}
-            for name, conditions in fitted.tried
-        ],
-        "switches": _switches(settings, fitted.client.profile.name),
-        "removed": {path: value for path, value in was.items() if now.get(path) != value},
-        "added": {path: value for path, value in now.items() if was.get(path) != value},
-    }
-
-
-def _paths(items: Iterable[Item], above: str = "") -> Iterable[tuple[str, str]]:
-    """Yield each parameter with its path; of several alike, their places are counted from 0."""
-    from simgrant.wire.document import Characteristic, Parm
-
-    for item in items:
-        if isinstance(item, Parm):
-            yield f"{above}{item.name}", item.value
-        elif isinstance(item, Characteristic):
-            yield from _paths(item.items, f"{above}{item.type}/")
-        else:
-            for place, entry in enumerate(item.entries):
-                yield from _paths(entry.items, f"{above}{item.type}/{place}/{entry.type}/")
-
-
-def _trace_data(trace: RuleTrace) -> dict[str, Any]:
-    failed = trace.failed and {
-        "condition": trace.failed.condition,
-        "values": {name: value for name, value, *_ in trace.failed.values},
-    }
-    return {"rule": trace.rule, "when": trace.when, "held": trace.held, "failed": failed}
-
-
-def _items_data(items: Iterable[Item]) -> dict[str, Any]:
-    from simgrant.wire.document import Characteristic, Parm
-
-    found: dict[str, Any] = {}
-    for item in items:
-        if isinstance(item, Parm):
-            found[item.name] = item.value
-        elif isinstance(item, Characteristic):
-            found[item.type] = _items_data(item.items)
-        else:
-            found[item.type] = [{entry.type: _items_data(entry.items)} for entry in item.entries]
-    return found

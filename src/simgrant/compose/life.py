@@ -38,7 +38,13 @@ def open_life(
     lifecycle = Lifecycle(
         store.life,
         answers={
-            name: Answers(tenant, policy_of(name), portals[name], roaming_max_age_s=max_age_s)
+            name: Answers(
+                tenant,
+                policy_of(name),
+                portals[name],
+                ring=lambda: keys.ring,
+                roaming_max_age_s=max_age_s,
+            )
             for name, tenant in tenants.items()
         },
         sms_apps={name: sms_apps(loaded, name) for name in loaded.tenants},

@@ -16,6 +16,7 @@ from simgrant.flows.answer import Portal, answer, page_of
 from simgrant.flows.gather import NOTHING_MORE, View, gather, held, look
 from simgrant.flows.verdicts import NO_DEVICE
 from simgrant.identities import Imei
+from simgrant.keyring.ring import KeyRing
 from simgrant.services import SERVICES
 from simgrant.services.service import PrivateIdentity, ServiceFlow
 from simgrant.spec.ids import PrivateUserIdType
@@ -40,12 +41,14 @@ class Answers:
         policy: Callable[[], Policy],
         portal: Portal,
         *,
+        ring: Callable[[], KeyRing],
         roaming_max_age_s: int,
     ) -> None:
-        """``policy`` gives the one that is in force."""
+        """``policy`` and ``ring`` give those that are in force."""
         self._tenant = tenant
         self._policy = policy
         self._portal = portal
+        self._ring = ring
         self._roaming_max_age_s = roaming_max_age_s
         self._kept: tuple[Policy | None, dict[_Key, _Answer]] = None, {}
 
@@ -57,8 +60,16 @@ class Answers:
         served = life.subscription.status in SERVED and self._tenant.serves(life.subscription.imsi)
         profile = Profile(life.subscription, life.terms, life.address, None, held=life.held)
         found: dict[tuple[str, str], _Answer] = {}
+        view = look(
+            profile,
+            tenant=self._tenant,
+            now=now,
+            roaming_max_age=self._roaming_max_age_s,
+            policy=policy,
+            ring=self._ring(),
+        )
         for app_id in SERVICES:
-            views = _views(profile, app_id, self._tenant, policy, now, self._roaming_max_age_s)
+            views = _views(view, profile, app_id, policy, now)
             for terminal in terminals:
                 told = self._told(policy, app_id, views, terminal) if served else _NOTHING
                 found[terminal.terminal_id, app_id] = told
@@ -133,7 +144,7 @@ _NOTHING = _Answer(REFUSED, "refused")
 
 
 def _views(
-    profile: Profile, app_id: str, tenant: Tenant, policy: Policy, now: float, max_age_s: int
+    view: View, profile: Profile, app_id: str, policy: Policy, now: float
 ) -> tuple[tuple[View, Wish], ...]:
     """Return what the facts of one service are made of: of a store's, for each of its users."""
     needs = SERVICES[app_id].needs
@@ -147,6 +158,5 @@ def _views(
             store = StoreClaim(each.store_vendor, each.store_user_id)
             wish = Wish(None, each.store_vendor)
         has = held(profile, (app_id,), store, policy=policy, now=now)
-        view = look(profile, tenant=tenant, now=now, roaming_max_age=max_age_s, held=has)
-        views.append((view, wish))
+        views.append((view._replace(held=has), wish))
     return tuple(views)

@@ -34,10 +34,12 @@ from simgrant.errors import Conflict
 from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import Word, noun
 from simgrant.ports.account_pins import PinRows
+from simgrant.ports.deeds import Deed, Deeds
 from simgrant.ports.life import LifeRows
 from simgrant.ports.network_data import LearnedRows
 from simgrant.ports.network_events import Inbox
 from simgrant.ports.orders import Orders
+from simgrant.ports.policies import PolicyRows
 from simgrant.spec.ids import ProvStatus
 
 
@@ -261,6 +263,20 @@ class Store(Protocol):
     def life(self) -> LifeRows:
         """Return the same database's tables of events and of what follows from them."""
 
+    @property
+    def policies(self) -> PolicyRows:
+        """Return the same database's tables of published policies."""
+
+    @property
+    def deeds(self) -> Deeds:
+        """Return the same database's tables of who changed what."""
+
+    def doing(self, deed: Deed) -> Store:
+        """Return this store for one deed, which is written down with each change (ports.deeds).
+
+        Conflict (``changed_meanwhile``) where a change is of another state than was seen.
+        """
+
     # --- the device path -------------------------------------------------
 
     async def profile(
@@ -454,9 +470,12 @@ class Store(Protocol):
         *,
         now: int,
         sms_apps: Sequence[str] = (),
+        consents: Sequence[Consent] = (),
+        marks: Sequence[LineMark] = (),
     ) -> Subscription:
         """Set the given fields, `tell` the clients, and return the new state.
 
+        Consents and what is noted about the line are written with them, all or nothing.
         Conflict if there is no such subscription.
         """
 
@@ -498,6 +517,15 @@ class Store(Protocol):
         self, tenant: str, subscriber_refs: Sequence[str], *, limit: int = 100
     ) -> Sequence[RequestRecord]:
         """Return the newest request records of a subscription, newest first."""
+
+    def recorded(
+        self, tenant: str, *, since_us: int, limit: int
+    ) -> AsyncIterator[Sequence[RequestRecord]]:
+        """Yield the newest records of all subscriptions in batches, none older than that.
+
+        They come about in the order of their times, the newest first: what is read is what there
+        is while it is read, and nobody is kept from writing.
+        """
 
     async def consents(self, tenant: str, imsi: Imsi) -> dict[ConsentKind, Consent]:
         """Return a subscription's consents."""

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias
 
 from simgrant.errors import EcsError
-from simgrant.fronts.es2plus.callers import Callers
-from simgrant.fronts.es2plus.protocol import CERTIFICATE
 from simgrant.identities import Iccid
+from simgrant.links.certified import CERTIFICATE
+from simgrant.links.client_certificates import Callers
 from simgrant.nouns import named_noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.profile_events import ProfileEvents

@@ -17,11 +17,13 @@ from typing import Any, Final
 
 from simgrant.adapters.store.sql import life_statements, orders, rows, statements, timers
 from simgrant.adapters.store.sql.bss_events import SqlLife
+from simgrant.adapters.store.sql.deeds import ANSWERS_ABOUT_FORGOTTEN, DeedEngine, SqlDeeds
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run, RunMany
 from simgrant.adapters.store.sql.inbox import SqlInbox
 from simgrant.adapters.store.sql.learned import SqlLearned
 from simgrant.adapters.store.sql.orders import SqlOrders
 from simgrant.adapters.store.sql.pins import SqlPins
+from simgrant.adapters.store.sql.policies import SqlPolicies
 from simgrant.adapters.store.sql.records import Records
 from simgrant.domain.eligibility import Aspect
 from simgrant.domain.holdings import Holding, Holdings
@@ -39,6 +41,7 @@ from simgrant.domain.visit import Receipt, Settlement, Visit
 from simgrant.errors import Conflict
 from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import noun
+from simgrant.ports.deeds import Deed
 from simgrant.ports.store import (
     Change,
     DueNotice,
@@ -114,6 +117,12 @@ class SqlStore:
         self.inbox = SqlInbox(engine)
         self.learned = SqlLearned(engine)
         self.life = SqlLife(engine)
+        self.policies = SqlPolicies(engine)
+        self.deeds = SqlDeeds(engine)
+
+    def doing(self, deed: Deed) -> SqlStore:
+        """Return this store for one deed: each of its changes is written down beside it."""
+        return SqlStore(DeedEngine(self._engine, deed), self._records)
 
     # --- the device path -------------------------------------------------
 
@@ -433,6 +442,8 @@ class SqlStore:
         *,
         now: int,
         sms_apps: Sequence[str] = (),
+        consents: Sequence[Consent] = (),
+        marks: Sequence[LineMark] = (),
     ) -> Subscription:
         """Set the given fields, tell the clients, and return the new state."""
         if change.status is SubscriptionStatus.REMOVED:
@@ -463,7 +474,16 @@ class SqlStore:
                     # News of it that is older is late from now on.
                     since = (tenant, imsi.digits, aspect.value, now)
                     yield Run(life_statements.ASPECT_KEPT, since)
+            for consent in consents:
+                changed = (tenant, imsi.digits, *rows.from_consent(consent))
+                yield Run(_CONSENT_SET[consent.kind], changed)
             yield from _told(tenant, imsi, at=now, sms_apps=sms_apps)
+            state = yield from moved(state)
+            for mark in marks:
+                yield Run(statements.MARK_KEPT, rows.from_mark(tenant, imsi.digits, mark))
+            return state
+
+        def moved(state: Subscription) -> Body[Subscription]:
             if change.msisdn is None or change.msisdn == state.msisdn:
                 return state
             number = change.msisdn.digits
@@ -596,6 +616,8 @@ class SqlStore:
             for sql in _OF_THE_LIVING:
                 yield Run(sql, key)
             yield Run(life_statements.ASIDE_FORGOTTEN, key)
+            for reference in named:
+                yield Run(ANSWERS_ABOUT_FORGOTTEN, (tenant, reference))
             yield Run(statements.VISITS_FORGOTTEN, key)
             yield Run(statements.GRANTS_FORGOTTEN, key)
             yield Run(statements.USES_FORGOTTEN, key)
@@ -615,6 +637,12 @@ class SqlStore:
     ) -> Sequence[RequestRecord]:
         """Return the newest request records of a subscription, newest first."""
         return await self._records.find(tenant, subscriber_refs, limit)
+
+    def recorded(
+        self, tenant: str, *, since_us: int, limit: int
+    ) -> AsyncIterator[Sequence[RequestRecord]]:
+        """Yield the newest records of all subscriptions in batches, none older than that."""
+        return self._records.scan(tenant, since_us, limit)
 
     async def consents(self, tenant: str, imsi: Imsi) -> dict[ConsentKind, Consent]:
         """Return a subscription's consents."""

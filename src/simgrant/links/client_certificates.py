@@ -1,4 +1,4 @@
-"""Which SM-DP+ a client certificate is of, and the TLS that asks for one."""
+"""Whose a client certificate is, and the TLS that asks for one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from simgrant.nouns import named_noun
 
 @named_noun
 class Caller:
-    """An SM-DP+ that may call, and what its certificates are known by."""
+    """Who may call, and what its certificates are known by."""
 
     name: str
     sha256: frozenset[str] = frozenset()
@@ -23,20 +23,22 @@ class Caller:
     without."""
     subjects: frozenset[str] = frozenset()
     """Whole subjects as RFC 4514 writes them, such as ``CN=dp1,O=Example,C=DE``. Whoever the
-    authority gives such a certificate is believed, so it should be one's own or the SM-DP+'s."""
+    authority gives such a certificate is believed, so it should be one's own or the caller's."""
 
 
 class Callers:
-    """The SM-DP+s that may call; making them raises StartRefused."""
+    """Those who may call; making them raises StartRefused."""
 
-    def __init__(self, callers: Iterable[Caller]) -> None:
+    def __init__(self, callers: Iterable[Caller], *, section: str) -> None:
+        """``section`` is of the settings that they are in, for errors."""
         self._by_hash: dict[str, str] = {}
         self._by_subject: dict[x509.Name, str] = {}
         for caller in callers:
+            where = f"{section}.{caller.name}"
             for text in caller.sha256:
-                self._claim(self._by_hash, _hash(caller.name, text), caller.name)
+                self._claim(self._by_hash, _hash(where, text), caller.name, where)
             for text in caller.subjects:
-                self._claim(self._by_subject, _subject(caller.name, text), caller.name)
+                self._claim(self._by_subject, _subject(where, text), caller.name, where)
 
     def of(self, certificate: bytes) -> str | None:
         """Return whose certificate (DER, checked in the handshake) this is; None = nobody's."""
@@ -49,34 +51,49 @@ class Callers:
             return None
 
     @staticmethod
-    def _claim(known: dict[str, str] | dict[x509.Name, str], key: object, name: str) -> None:
+    def _claim(
+        known: dict[str, str] | dict[x509.Name, str], key: object, name: str, where: str
+    ) -> None:
         other = known.setdefault(key, name)  # type: ignore[arg-type]
         if other != name:
-            raise StartRefused(f"smdp.{name}: its certificate is also {other}'s")
+            raise StartRefused(f"{where}: its certificate is also {other}'s")
 
 
 def require_certificate(context: ssl.SSLContext, ca_file: Path) -> None:
     """Let nobody in who has no certificate of these authorities; raise StartRefused."""
+    _trust(context, ca_file)
+    context.verify_mode = ssl.CERT_REQUIRED
+
+
+def ask_for_certificate(context: ssl.SSLContext, ca_file: Path) -> None:
+    """Ask for a certificate of these authorities, and let in who has none; raise StartRefused.
+
+    Whoever shows one of somebody else is not let in.
+    """
+    _trust(context, ca_file)
+    context.verify_mode = ssl.CERT_OPTIONAL
+
+
+def _trust(context: ssl.SSLContext, ca_file: Path) -> None:
     try:
         context.load_verify_locations(ca_file)
     except (OSError, ssl.SSLError) as error:
         reason = getattr(error, "strerror", None) or "holds no certificates in PEM"
         raise StartRefused(f"{ca_file}: {reason}") from None
-    context.verify_mode = ssl.CERT_REQUIRED
 
 
-def _hash(name: str, text: str) -> str:
+def _hash(where: str, text: str) -> str:
     digits = text.replace(":", "").lower()
     if len(digits) != 64 or not set(digits) <= set("0123456789abcdef"):
-        raise StartRefused(f"smdp.{name}: {text!r} is no SHA-256 of a certificate")
+        raise StartRefused(f"{where}: {text!r} is no SHA-256 of a certificate")
     return digits
 
 
-def _subject(name: str, text: str) -> x509.Name:
+def _subject(where: str, text: str) -> x509.Name:
     try:
         found = x509.Name.from_rfc4514_string(text)
     except ValueError:
-        raise StartRefused(f"smdp.{name}: {text!r} is no subject of a certificate") from None
+        raise StartRefused(f"{where}: {text!r} is no subject of a certificate") from None
     if not found.rdns:
-        raise StartRefused(f"smdp.{name}: an empty subject is everybody's")
+        raise StartRefused(f"{where}: an empty subject is everybody's")
     return found
