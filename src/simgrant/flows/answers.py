@@ -25,7 +25,7 @@ from simgrant.wire.document import Application
 from simgrant.wire.request import StoreClaim
 
 Told: TypeAlias = tuple[Application, ...]
-"""What one service tells one device: an answer, or one for each user of a store."""
+"""What one service tells one device: an answer, and one for each boost or each user of a store."""
 REFUSED: Told = ()
 """No document at all."""
 
@@ -159,4 +159,8 @@ def _views(
             wish = Wish(None, each.store_vendor)
         has = held(profile, (app_id,), store, policy=policy, now=now)
         views.append((view._replace(held=has), wish))
+        if "boosts" in needs:
+            # Who asks for one is told how far that one is.
+            types = sorted(boost.boost_type for boost in profile.held.boosts)
+            views += ((view._replace(held=has), Wish(boost_type)) for boost_type in types)
     return tuple(views)
