@@ -11,6 +11,7 @@ from simgrant.domain.tenant import Tenant
 from simgrant.flows.answer import Portal
 from simgrant.flows.answers import Answers
 from simgrant.flows.bss_inbox import BssInbox
+from simgrant.flows.life_orders import LifeOrders, OnSwap
 from simgrant.flows.lifecycle import Lifecycle
 from simgrant.ports.keys import Keys
 from simgrant.ports.store import RequestRecord, Store
@@ -52,6 +53,13 @@ def open_life(
         clock=CLOCK,
         metrics=metrics,
         keep=keep,
+        orders=LifeOrders(
+            store.orders,
+            {name: OnSwap(table.on_sim_swap) for name, table in loaded.tenants.items()},
+            clock=CLOCK,
+        )
+        if loaded.settings.esim
+        else None,
     )
     inbox = BssInbox(store.life, clock=CLOCK, metrics=metrics, wake=lifecycle.wake)
     return inbox, lifecycle

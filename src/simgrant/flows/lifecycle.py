@@ -24,6 +24,7 @@ from simgrant.domain.life import Done, NotPossible, follow
 from simgrant.domain.subscription import SubscriptionStatus, Terminal
 from simgrant.errors import EcsError
 from simgrant.flows.answers import Answers
+from simgrant.flows.life_orders import ORDERS_FOLLOW, LifeOrders
 from simgrant.nouns import named_noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
@@ -72,9 +73,14 @@ class Lifecycle:
         clock: Clock,
         metrics: Metrics,
         keep: Callable[[RequestRecord], None],
+        orders: LifeOrders | None = None,
         rules: Rules | None = None,
     ) -> None:
-        """``answers`` are each tenant's; ``keep`` takes the record of each event."""
+        """``answers`` are each tenant's; ``keep`` takes the record of each event.
+
+        Without ``orders`` there are none of eSIMs.
+        """
+        self._orders = orders
         self._rows = rows
         self._answers = answers
         self._sms_apps = sms_apps
@@ -153,6 +159,10 @@ class Lifecycle:
     async def _settle(self, claims: Sequence[Claim], *, refused: str = "") -> None:
         now = self._clock.now()
         tenant = claims[0].tenant
+        if self._orders is not None:
+            for imsi, event in await self._rows.peek(claims):
+                if event.change in ORDERS_FOLLOW:
+                    await self._orders.follow(tenant, imsi, event)
         judge = Judging(
             self._answers[tenant], self._sms_apps.get(tenant, ()), now=now, refused=refused
         )

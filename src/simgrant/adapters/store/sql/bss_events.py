@@ -117,6 +117,17 @@ class SqlLife:
                 return [Claim(tenant, Imsi(imsi), mark, tries) for tenant, imsi, tries in found]
         return ()
 
+    async def peek(self, claims: Sequence[Claim]) -> Sequence[tuple[Imsi, BssEvent]]:
+        """Return the events that wait for these; nothing is done for them."""
+        found: list[tuple[Imsi, BssEvent]] = []
+        for start in range(0, len(claims), sql.SOME[-1]):
+            few = [claim.imsi.digits for claim in claims[start : start + sql.SOME[-1]]]
+            size = next(size for size in sql.SOME if size >= len(few))
+            params = (claims[0].tenant, *sql.some(few, size))
+            rows_ = await self._engine.read(sql.of(sql.EVENTS_OF, size), params)
+            found += ((Imsi(imsi), to_event(body)) for imsi, body in rows_)
+        return found
+
     async def settle(
         self, claims: Sequence[Claim], judge: Judge, *, now: float, again_ms: int
     ) -> Sequence[Judged]:
