@@ -28,6 +28,7 @@ _WHY_NOT: Final[Mapping[str, str]] = {
     "store_not_on_record": "an app store has other terms or limits than then",
     "device_not_on_record": "rules look at the device that gets an eSIM, which is not on record",
     "network_not_asked": "rules look at what networks tell, and none was asked then",
+    "rollout_not_drawn": "a roll-out has another share, and who was in does not say who would be",
 }
 
 

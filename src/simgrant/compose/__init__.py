@@ -24,11 +24,11 @@ from prometheus_client import CollectorRegistry
 from simgrant.adapters.account_pins import embedded as embedded_pins
 from simgrant.adapters.account_pins.embedded import EmbeddedPins
 from simgrant.adapters.address import embedded
-from simgrant.adapters.bss import embedded as embedded_bss
 from simgrant.adapters.idp import oidc
 from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.risk.embedded import EmbeddedRisk
 from simgrant.adapters.store import sqlite
+from simgrant.compose.bss import open_orders
 from simgrant.compose.clock import CLOCK as CLOCK
 from simgrant.compose.core_network import (
     Core,
@@ -136,6 +136,7 @@ from simgrant.links.fetched import FetchRules
 from simgrant.links.http import HttpConfig
 from simgrant.links.secret_file import SecretFile
 from simgrant.links.watched import Watched
+from simgrant.ports.bss_orders import BssOrders
 from simgrant.ports.keys import Keys
 from simgrant.ports.notifier import Notifier
 from simgrant.ports.smdp import Smdp, Terms
@@ -483,6 +484,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     lines = LineWriter(shape=console_line if settings.server.log_format == "console" else None)
     notifiers: dict[str, dict[Channel, Notifier]] = {}
     smdps: dict[str, dict[str, Smdp]] = {}
+    bss_orders: dict[str, BssOrders] = {}
     by_otp: ByOtp | None = None
     by_oidc: ByOidc | None = None
     access: Issuers | None = None
@@ -492,6 +494,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         policies = await open_policies(loaded, store, keys, metrics, CLOCK)
         notifiers = open_notifiers(loaded)
         smdps = open_smdps(loaded)
+        bss_orders = open_orders(loaded, CLOCK)
         journal = Journal(
             store,
             clock=CLOCK,
@@ -535,13 +538,13 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             clock=CLOCK,
             metrics=metrics,
             rules=_order_rules(settings.orders),
-            # Operators' own adapters go here; until there is one, the waiting list is everybody's.
-            bss=dict.fromkeys(loaded.tenants, embedded_bss.open_bss()),
+            bss=bss_orders,
             choose=ProfileSources(source_rules(loaded), keys).of,
         )
         lists = device_lists(loaded)
         most_polls = settings.orders.most_polls
         esim = EsimMeans(
+            keys,
             ordering,
             esims(loaded),
             policies,
@@ -688,6 +691,8 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             await notifier.close()
         for smdp in {each for named in smdps.values() for each in named.values()}:
             await smdp.close()
+        for bss in {*bss_orders.values()}:
+            await bss.close()
         for way in (by_oidc, by_otp, access, portal, network):
             if way is not None:
                 await way.close()
@@ -892,7 +897,7 @@ def issuers(loaded: Loaded) -> Issuers:
     None is asked yet, so that one that is away keeps nobody from starting.
     """
     made = [
-        (settings.tenants, open_issuer(loaded, f"issuers.{name}", settings))
+        (settings.tenants, open_issuer(loaded, f"issuers.{name}", settings, clock=CLOCK))
         for name, settings in loaded.settings.issuers.items()
     ]
     partners = loaded.settings.partners.values()

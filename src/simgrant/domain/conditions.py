@@ -1,19 +1,29 @@
 """What a rule may ask of the facts: names, operators, and how they become closures.
 
 Conditions are data, not code: they cannot loop, cannot fail and cost about a tenth of a
-microsecond each. An unknown fact is the empty text, so that ``visited_plmn = ""`` says "nobody
-knows", and a negative condition (``not``, ``not_in``) holds for it.
+microsecond each; all but expressions, which are for what the others cannot say. An unknown fact is
+the empty text, so that ``visited_plmn = ""`` says "nobody knows", and a negative condition
+(``not``, ``not_in``) holds for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import field
 from enum import Enum
 from typing import Any, TypeAlias
 
 from simgrant.domain.device_lists import Listing
+from simgrant.domain.expressions import (
+    EXTRA,
+    MOST_VALUE,
+    BadExpression,
+    Evaluate,
+    Expressions,
+    names_in,
+)
+from simgrant.domain.expressions import Kind as ValueKind
 from simgrant.domain.facts import Area, Fact, Facts, Purchases, Question
 from simgrant.domain.network_facts import Kind as NetworkKind
 from simgrant.domain.network_facts import Registration
@@ -62,6 +72,8 @@ class Subject:
     fact: Callable[[Facts], Fact[Any]] | None = None
     """Where its value comes from; None for what the question itself says."""
     numeric: bool = False
+    many: bool = False
+    """Whether `read` returns several names, of which a condition means one."""
     optional: bool = False
     """Whether `read` may return None beside what `parse` knows."""
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -79,6 +91,8 @@ class Comparison:
     operator: str
     operands: tuple[Any, ...]
     """What `Subject.read` is compared with; lists of names are taken apart."""
+    fits: Callable[[Any], bool]
+    """Whether it holds for what `Subject.read` returned; nothing in it can raise."""
 
 
 @noun
@@ -91,7 +105,19 @@ class Group:
     parts: tuple[Condition, ...]
 
 
-Condition: TypeAlias = Comparison | Group
+@noun
+class Computed:
+    """A condition that is an expression."""
+
+    text: str
+    """The expression in one line, for people."""
+    expression: str
+    holds: Test
+    """It may raise ExpressionFailed, as no other does."""
+    subjects: tuple[Subject, ...]
+
+
+Condition: TypeAlias = Comparison | Group | Computed
 
 
 @noun
@@ -104,6 +130,8 @@ class Names:
     """Lists of MCCs by name."""
     networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Lists of networks by name."""
+    schedules: AbstractSet[str] = frozenset()
+    rollouts: AbstractSet[str] = frozenset()
 
 
 @noun
@@ -172,18 +200,47 @@ def subjects(names: Names) -> Mapping[str, Subject]:
         Subject("tac_list", _tac_list, _one_of(Listing), _CHOICE, lambda f: f.tac_list),
         Subject("eid_list", _eid_list, _one_of(Listing), _CHOICE, lambda f: f.eid_list),
         Subject("feature", _feature, _named(names.features), _CHOICE),
+        Subject(
+            "rollout",
+            _rollouts,
+            _named(names.rollouts),
+            _ONE_OF_MANY,
+            lambda f: f.rollouts,
+            many=True,
+        ),
     )
     return {subject.name: subject for subject in known}
 
 
 def compile_when(
-    when: object, known: Mapping[str, Subject], problems: Problems, *, where: str
+    when: object,
+    known: Mapping[str, Subject],
+    problems: Problems,
+    *,
+    where: str,
+    expressions: Expressions | None = None,
 ) -> tuple[Condition, ...]:
     """Return the conditions of a ``when`` table, all of which must hold; empty = always.
 
-    Mistakes go to ``problems``; what is returned then is of no use.
+    ``expressions`` compile those of the table, which has a mistake if it has some and they are
+    None. Mistakes go to ``problems``; what is returned then is of no use.
     """
-    return _Compiler(known, problems, where).table(when, "when", depth=0)
+    return _Compiler(known, problems, where, expressions).table(when, "when", depth=0)
+
+
+def compile_during(
+    during: object, names: Names, problems: Problems, *, where: str
+) -> tuple[Condition, ...]:
+    """Return the condition that a rule is in force; mistakes go to ``problems``."""
+    subject = Subject(
+        "during",
+        _schedules,
+        _named(names.schedules),
+        _ONE_OF_MANY,
+        lambda f: f.schedules,
+        many=True,
+    )
+    return _Compiler({}, problems, where).comparisons(subject, during, "during")
 
 
 def conjunction(parts: tuple[Condition, ...]) -> Test:
@@ -232,8 +289,15 @@ def domain_of(subject: Subject) -> frozenset[Any] | None:
 class _Compiler:
     """Compiles one rule's conditions and counts them."""
 
-    def __init__(self, known: Mapping[str, Subject], problems: Problems, where: str) -> None:
+    def __init__(
+        self,
+        known: Mapping[str, Subject],
+        problems: Problems,
+        where: str,
+        expressions: Expressions | None = None,
+    ) -> None:
         self._known = known
+        self._expressions = expressions
         self._problems = problems
         self._where = where
         self._count = 0
@@ -251,11 +315,32 @@ class _Compiler:
                 break
             if key in ("any", "all"):
                 parts.extend(self._group(key, operand, f"{path}.{key}", depth=depth + 1))
+            elif key == "expr":
+                parts.extend(self._computed(operand, f"{path}.{key}"))
             elif not isinstance(key, str) or key not in self._known:
-                self._problems.unknown(self._where, path, key, [*self._known, "any", "all"])
+                self._problems.unknown(self._where, path, key, [*self._known, "any", "all", "expr"])
             else:
-                parts.extend(self._comparisons(self._known[key], operand, f"{path}.{key}"))
+                parts.extend(self.comparisons(self._known[key], operand, f"{path}.{key}"))
         return tuple(parts)
+
+    def _computed(self, given: object, path: str) -> Iterable[Computed]:
+        if not isinstance(given, str):
+            self._say(path, f"must be an expression in quotes, not {shown(given)}")
+            return
+        if self._expressions is None:
+            self._say(path, f"expressions need an extra that is not installed: {EXTRA}")
+            return
+        try:
+            named = names_in(given)
+            used = tuple(each for name, each in self._known.items() if name in named)
+            declared = {name: _value_kind(each) for name, each in self._known.items()}
+            evaluate = self._expressions.compile(given, declared)
+        except BadExpression as bad:
+            hint = did_you_mean(bad.unknown, self._known) if bad.unknown else ""
+            self._say(path, f"{bad}{hint}")
+        else:
+            text = "".join(char if char.isprintable() else " " for char in given)
+            yield Computed(text, given, _computed(evaluate, used), used)
 
     def _group(self, word: str, given: object, path: str, *, depth: int) -> Iterable[Condition]:
         if depth > MOST_DEPTH:
@@ -275,6 +360,10 @@ class _Compiler:
                 parts.append(_group(inside, every=True))
         if parts:
             yield _group(tuple(parts), every=word == "all")
+
+    def comparisons(self, subject: Subject, given: object, path: str) -> tuple[Condition, ...]:
+        """Return the conditions on one subject, all of which must hold."""
+        return tuple(self._comparisons(subject, given, path))
 
     def _comparisons(self, subject: Subject, given: object, path: str) -> Iterable[Condition]:
         if not isinstance(given, Mapping):
@@ -328,6 +417,7 @@ class _Compiler:
 _CHOICE = ("is", "not", "in", "not_in")
 _TEXT = (*_CHOICE, "starts_with")
 _SET = ("has", "lacks")
+_ONE_OF_MANY = ("is", "not")
 _AGE = ("under", "at_least")
 _NEEDS_LIST = ("in", "not_in")
 _TAKES_LIST = (*_NEEDS_LIST, "starts_with")
@@ -354,36 +444,74 @@ def _operands(subject: Subject, operator: str, value: object) -> tuple[object, .
 
 
 def _compared(text: str, subject: Subject, operator: str, operands: Sequence[Any]) -> Comparison:
-    if len(operands) > 1:
+    if subject.many:
+        operator = {"is": "has", "not": "lacks"}[operator]
+    elif len(operands) > 1:
         operator = {"is": "in", "not": "not_in"}.get(operator, operator)
-    test = _test(subject.read, operator, operands)
-    return Comparison(text, test, subject, operator, tuple(operands))
+    read, fits = subject.read, _fits(operator, operands)
+
+    def holds(facts: Facts, question: Question) -> bool:
+        return fits(read(facts, question))
+
+    return Comparison(text, holds, subject, operator, tuple(operands), fits)
 
 
-def _test(read: Read, operator: str, operands: Sequence[Any]) -> Test:
+def _fits(operator: str, operands: Sequence[Any]) -> Callable[[Any], bool]:
     """Return the closure that compares; nothing in it can raise."""
     one = operands[0]
     several = frozenset(operands)
     prefixes = tuple(operands)
     match operator:
         case "is":
-            return lambda facts, question: read(facts, question) == one
+            return lambda value: value == one
         case "not":
-            return lambda facts, question: read(facts, question) != one
+            return lambda value: value != one
         case "in":
-            return lambda facts, question: read(facts, question) in several
+            return lambda value: value in several
         case "not_in":
-            return lambda facts, question: read(facts, question) not in several
+            return lambda value: value not in several
         case "has":
-            return lambda facts, question: one in read(facts, question)
+            return lambda value: one in value
         case "lacks":
-            return lambda facts, question: one not in read(facts, question)
+            return lambda value: one not in value
         case "under":
-            return lambda facts, question: (read(facts, question) or 0) < one
+            return lambda value: (value or 0) < one
         case "at_least":
-            return lambda facts, question: (read(facts, question) or 0) >= one
+            return lambda value: (value or 0) >= one
         case _:
-            return lambda facts, question: read(facts, question).startswith(prefixes)
+            return lambda value: value.startswith(prefixes)
+
+
+def _value_kind(subject: Subject) -> ValueKind:
+    """Return what a subject is to expressions."""
+    if subject.many or subject.operators == _SET:
+        return ValueKind.TEXTS
+    if subject.operators == _AGE:
+        return ValueKind.NUMBER
+    return ValueKind.TRUTH if subject.operators == ("is",) else ValueKind.TEXT
+
+
+def _computed(evaluate: Evaluate, used: Sequence[Subject]) -> Test:
+    reads = tuple((subject.name, subject.read) for subject in used)
+
+    def test(facts: Facts, question: Question) -> bool:
+        values: dict[str, object] = {}
+        for name, read in reads:
+            value = _plain(read(facts, question))
+            if value is not None:
+                values[name] = value
+        return evaluate(values)
+
+    return test
+
+
+def _plain(value: Any) -> object:
+    """Return a fact as expressions see it; None for what is not known, or too long."""
+    if isinstance(value, Enum):
+        return _spelling(value)
+    if isinstance(value, AbstractSet | tuple):
+        return sorted(value)
+    return None if isinstance(value, str) and len(value) > MOST_VALUE else value
 
 
 def _group(parts: tuple[Condition, ...], *, every: bool) -> Group:
@@ -400,17 +528,37 @@ def _group(parts: tuple[Condition, ...], *, every: bool) -> Group:
     return Group(f"({' or '.join(p.text for p in parts)})", some, False, parts)
 
 
+def conditions_of(parts: Iterable[Condition]) -> Iterator[Condition]:
+    """Yield all conditions, those in groups too."""
+    for part in parts:
+        yield part
+        if isinstance(part, Group):
+            yield from conditions_of(part.parts)
+
+
+def has_expression(part: Condition) -> bool:
+    """Say whether there is an expression in a condition."""
+    return any(isinstance(each, Computed) for each in conditions_of((part,)))
+
+
+def comparisons_of(parts: Iterable[Condition]) -> Iterator[Comparison]:
+    """Yield all comparisons, those in groups too."""
+    return (part for part in conditions_of(parts) if isinstance(part, Comparison))
+
+
 def subjects_of(part: Condition) -> Iterable[Subject]:
     """Return what a condition looks at, each subject once."""
     if isinstance(part, Comparison):
         return (part.subject,)
+    if isinstance(part, Computed):
+        return part.subjects
     found = [subject for inner in part.parts for subject in subjects_of(inner)]
     return {subject.name: subject for subject in found}.values()
 
 
 def _value(subject: Subject, facts: Facts, question: Question) -> tuple[str, str, str, int | None]:
     value = subject.read(facts, question)
-    if isinstance(value, AbstractSet):
+    if isinstance(value, AbstractSet | tuple):
         text = ", ".join(sorted(value)) or "none"
     elif isinstance(value, Enum):
         text = _spelling(value)
@@ -536,6 +684,14 @@ def _tac_list(facts: Facts, _question: Question) -> Listing:
 
 def _eid_list(facts: Facts, _question: Question) -> Listing:
     return facts.eid_list.value
+
+
+def _schedules(facts: Facts, _question: Question) -> tuple[str, ...]:
+    return facts.schedules.value
+
+
+def _rollouts(facts: Facts, _question: Question) -> tuple[str, ...]:
+    return facts.rollouts.value
 
 
 def _feature(_facts: Facts, question: Question) -> str:

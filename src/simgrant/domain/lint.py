@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 
-from simgrant.domain.conditions import Comparison, Condition, Group
+from simgrant.domain.conditions import Condition, conditions_of
 from simgrant.domain.implication import (
     Formula,
     all_of,
@@ -21,12 +21,13 @@ from simgrant.domain.implication import (
 from simgrant.domain.policy import FEATURES, Policy
 from simgrant.domain.problems import shown
 from simgrant.domain.rule import Result, Rule
+from simgrant.domain.rule_reading import named_in
 from simgrant.nouns import Word, noun
 
 OTHER = ""
 """Stands for the features of services from outside, which general rules are about too."""
 
-_NAMED = ("texts", "countries", "networks", "boosts", "satellite")
+_NAMED = ("texts", "countries", "networks", "boosts", "satellite", "schedules", "rollouts")
 """The tables whose entries are of use only where another part of the policy names them."""
 
 
@@ -105,7 +106,7 @@ class _Rules:
             if not about:
                 yield _warning(rule, f"can never hold: {rule.when}")
                 continue
-            for part in _conditions(rule.conditions):
+            for part in conditions_of(rule.conditions):
                 yield from _odd(rule, part, listed)
             if rule.features is None and any(self.is_reached(number, each) for each in about):
                 continue  # That special rules come before a general one is what they are for.
@@ -157,29 +158,9 @@ def _odd(rule: Rule, part: Condition, about: Iterable[str]) -> Iterator[Finding]
         yield _warning(rule, f"a condition can never hold: {part.text}")
 
 
-def _conditions(parts: Iterable[Condition]) -> Iterator[Condition]:
-    """Yield all conditions, those in groups too."""
-    for part in parts:
-        yield part
-        if isinstance(part, Group):
-            yield from _conditions(part.parts)
-
-
-def _comparisons(policy: Policy) -> Iterator[Comparison]:
-    for rule in policy.rules:
-        for part in _conditions(rule.conditions):
-            if isinstance(part, Comparison):
-                yield part
-
-
 def _never_allowed(policy: Policy, rules: _Rules) -> Iterator[Finding]:
     """Yield what plans have and no rule allows to anybody; options that rules look at are none."""
-    options = {
-        operand
-        for part in _comparisons(policy)
-        if part.subject.name == "features"
-        for operand in part.operands
-    }
+    options = named_in(policy.rules, "features")
     planned = frozenset(f for plan in policy.plans.values() for f in plan.features)
     for feature in sorted(planned - options):
         if not any(
@@ -195,12 +176,7 @@ def _never_allowed(policy: Policy, rules: _Rules) -> Iterator[Finding]:
 def _unused_features(policy: Policy) -> Iterator[Finding]:
     """Yield what the policy declares and no rule names."""
     named = frozenset(f for rule in policy.rules for f in rule.features or ())
-    looked_at = {
-        operand
-        for part in _comparisons(policy)
-        if part.subject.name in ("features", "feature")
-        for operand in part.operands
-    }
+    looked_at = named_in(policy.rules, "features") | named_in(policy.rules, "feature")
     for feature in sorted(policy.features.keys() - FEATURES.keys() - named - looked_at):
         if not feature.startswith("boost_"):
             yield Finding(Severity.NOTE, "features", f'no rule looks at "{feature}"')

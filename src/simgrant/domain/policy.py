@@ -1,8 +1,8 @@
 """Policy: ordered rules, as data, that turn facts into a decision with a reason.
 
 A rule is a set of conditions on facts, a result and a reason code. Rules are
-compiled once to closures; deciding costs about a microsecond and can always be
-explained line by line: which rule fired, and why those before it did not.
+compiled once; deciding costs a microsecond or two, however many rules there are, and can
+always be explained line by line: which rule fired, and why those before it did not.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from simgrant.domain.conditions import (
     DEVICE_SUBJECTS,
     NETWORK_SUBJECTS,
     Names,
-    Test,
-    conjunction,
     first_failure,
     subjects_of,
 )
+from simgrant.domain.expressions import EXPRESSION_FAILED, ExpressionFailed, Expressions
 from simgrant.domain.facts import Area, Facts, Question
+from simgrant.domain.index import NONE, RuleFailed, RuleIndex
 from simgrant.domain.network_facts import Kinds
 from simgrant.domain.own import OwnItem, read_own
 from simgrant.domain.plans import (
@@ -38,8 +38,11 @@ from simgrant.domain.plans import (
 )
 from simgrant.domain.problems import Problem, Problems, shown
 from simgrant.domain.reading import MOST_LETTERS, Reader
+from simgrant.domain.rollouts import read_rollouts, shares_of
 from simgrant.domain.rule import OF_SERVICES, Decision, Result, Rule, RuleTrace
-from simgrant.domain.rule_reading import Rules
+from simgrant.domain.rule_reading import Rules, named_in
+from simgrant.domain.schedules import ALWAYS as NO_SCHEDULES
+from simgrant.domain.schedules import Calendar, read_schedules
 from simgrant.domain.subscription import ConsentKind
 from simgrant.domain.words import NO_WORDS, POLICY, Words
 
@@ -112,34 +115,66 @@ class Policy:
     rules: tuple[Rule, ...]
     own: Mapping[str, tuple[OwnItem, ...]]
     """The operator's own parameters, by AppID."""
+    calendar: Calendar = NO_SCHEDULES
+    """The schedules that rules name."""
+    rollouts: Mapping[str, float] = field(default_factory=dict)
+    """The share (0 to 1) that is in each roll-out that rules name."""
     words: Words = NO_WORDS
     """What the tenant says otherwise; already in the texts of the rules."""
-    _ready: dict[str, dict[Area, tuple[tuple[Test, Decision], ...]]] = field(init=False, repr=False)
-    """The rules about each feature with the decisions they end in, made once: making one costs
-    as much as all the conditions before it."""
+    _index: RuleIndex = field(init=False, repr=False)
+    _ready: dict[str, dict[Area, dict[int, Decision]]] = field(init=False, repr=False)
+    """The decisions that rules ended in, by feature, area and place of the rule: making one costs
+    as much as finding the rule."""
 
     def __post_init__(self) -> None:
-        ready = {
-            feature: {area: self._outcomes(Question(feature, area)) for area in Area}
-            for feature in self.features
+        object.__setattr__(self, "_index", RuleIndex(self.rules, self.features))
+        ready: dict[str, dict[Area, dict[int, Decision]]] = {
+            feature: {area: {} for area in Area} for feature in self.features
         }
         object.__setattr__(self, "_ready", ready)
 
     def decide(self, question: Question, facts: Facts) -> Decision:
         """Return what the first rule says whose conditions all hold; denied when none does."""
+        try:
+            number = self._index.first(facts, question)
+        except RuleFailed as failed:
+            # Nobody knows what the rule would have said: what follows it may not decide.
+            return self._denied(question, EXPRESSION_FAILED, self.rules[failed.number].id)
         areas = self._ready.get(question.feature)
-        # A feature of a service from outside may be one that this policy never heard of.
-        outcomes = self._outcomes(question) if areas is None else areas[question.area]
-        for holds, decision in outcomes:
-            if holds(facts, question):
-                return decision
-        raise AssertionError("the last outcome always holds")
+        if areas is None:
+            # A feature of a service from outside may be one that this policy never heard of.
+            return self._decision(question, number)
+        ready = areas[question.area]
+        decision = ready.get(number)
+        if decision is None:
+            decision = ready[number] = self._decision(question, number)
+        return decision
+
+    def _decision(self, question: Question, number: int) -> Decision:
+        if number == NONE:
+            return self._denied(question, NO_RULE, "")
+        rule = self.rules[number]
+        return Decision(
+            question,
+            rule.result,
+            rule.reason,
+            rule.id,
+            self.version,
+            rule.texts,
+            rule.allowance,
+        )
+
+    def _denied(self, question: Question, reason: str, rule: str) -> Decision:
+        return Decision(question, Result.DENIED, reason, rule, self.version, {})
 
     def explain(self, question: Question, facts: Facts) -> tuple[RuleTrace, ...]:
         """Return every rule that was tried, in order; the last is the one that decided."""
         tried: list[RuleTrace] = []
         for rule in self._rules_about(question.feature):
-            failed = first_failure(rule.conditions, facts, question)
+            try:
+                failed = first_failure(rule.conditions, facts, question)
+            except ExpressionFailed as error:
+                return (*tried, _broken(rule, str(error)))
             tried.append(
                 RuleTrace(
                     rule.id,
@@ -188,37 +223,35 @@ class Policy:
     def _rules_about(self, feature: str) -> tuple[Rule, ...]:
         return tuple(r for r in self.rules if r.features is None or feature in r.features)
 
-    def _outcomes(self, question: Question) -> tuple[tuple[Test, Decision], ...]:
-        decided = [
-            (
-                rule.holds,
-                Decision(
-                    question,
-                    rule.result,
-                    rule.reason,
-                    rule.id,
-                    self.version,
-                    rule.texts,
-                    rule.allowance,
-                ),
-            )
-            for rule in self._rules_about(question.feature)
-        ]
-        nothing = Decision(question, Result.DENIED, NO_RULE, "", self.version, {})
-        return (*decided, (conjunction(()), nothing))
+
+def _broken(rule: Rule, error: str) -> RuleTrace:
+    return RuleTrace(
+        rule.id, rule.when, Result.DENIED, EXPRESSION_FAILED, None, rule.care, error=error
+    )
 
 
-def compile_policy(data: Mapping[str, object], *, version: str) -> Policy:
-    """Return the policy that ``data`` describes, or raise `PolicyError` with all its mistakes."""
+def compile_policy(
+    data: Mapping[str, object], *, version: str, expressions: Expressions | None = None
+) -> Policy:
+    """Return the policy that ``data`` describes, or raise `PolicyError` with all its mistakes.
+
+    ``expressions`` compile those of rules; without them it is a mistake to have some.
+    """
     problems = Problems()
-    reader = _Reader(problems)
+    reader = _Reader(problems, expressions)
     policy = reader.policy(data, version=version)
     if problems.found:
         raise PolicyError(problems.found)
     return policy
 
 
-def parse_policy(text: str, *, version: str | None = None, words: Words = NO_WORDS) -> Policy:
+def parse_policy(
+    text: str,
+    *,
+    version: str | None = None,
+    words: Words = NO_WORDS,
+    expressions: Expressions | None = None,
+) -> Policy:
     """Return the policy of a TOML text; its version is a hash of the text unless given.
 
     ``words`` are a tenant's, for texts of this policy and of the services.
@@ -231,7 +264,8 @@ def parse_policy(text: str, *, version: str | None = None, words: Words = NO_WOR
         message = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "nested too deep"
         raise PolicyError((Problem("", "", f"is not TOML: {message}"),)) from None
     _reword(data.get("texts", {}), words)
-    policy = compile_policy(data, version=version or f"policy-{_fingerprint(text)}")
+    version = version or f"policy-{_fingerprint(text)}"
+    policy = compile_policy(data, version=version, expressions=expressions)
     return replace(policy, words=words)
 
 
@@ -268,6 +302,8 @@ _TOP = (
     "features",
     "countries",
     "networks",
+    "schedules",
+    "rollouts",
     *CATALOGUE_KEYS,
     "plans",
     "vowifi",
@@ -280,8 +316,9 @@ _TOP = (
 class _Reader:
     """Reads the data into compiled parts; mistakes go to the list and reading goes on."""
 
-    def __init__(self, problems: Problems) -> None:
+    def __init__(self, problems: Problems, expressions: Expressions | None) -> None:
         self._read = Reader(problems)
+        self._expressions = expressions
         self._problems = problems
         self._say = self._read.say
         self._texts: dict[str, Mapping[str, str]] = {}
@@ -297,15 +334,29 @@ class _Reader:
         plans = self._plans(top.get("plans", {}), catalogue)
         required = self._required(top.get("vowifi", {}))
         own = read_own(top.get("own", {}), self._read)
+        schedules = read_schedules(top.get("schedules", {}), self._read)
+        rollouts = read_rollouts(top.get("rollouts", {}), self._read)
         names = Names(
             plans=plans.keys(),
             features=self._features.keys(),
             countries=self._lists(top.get("countries", {}), "countries", self._read.mcc),
             networks=self._lists(top.get("networks", {}), "networks", self._read.plmn),
+            schedules=schedules.keys(),
+            rollouts=rollouts.keys(),
         )
         allowances = Allowances(self._read, catalogue, own)
-        rules = Rules(self._read, names, self._texts, allowances).rules(top.get("rule", []))
-        return Policy(version, plans, dict(self._features), required, rules, own)
+        reading = Rules(self._read, names, self._texts, allowances, self._expressions)
+        rules = reading.rules(top.get("rule", []))
+        return Policy(
+            version,
+            plans,
+            dict(self._features),
+            required,
+            rules,
+            own,
+            Calendar(schedules).only(named_in(rules, "during")),
+            shares_of(rollouts, named_in(rules, "rollout")),
+        )
 
     def _declared(self, given: object) -> dict[str, str]:
         found: dict[str, str] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from simgrant.domain.allowance import NOTHING_MORE, Allowance
-from simgrant.domain.conditions import Condition, Failure, Test
+from simgrant.domain.conditions import Condition, Failure
 from simgrant.domain.facts import Question
 from simgrant.nouns import Word, noun
 
@@ -59,6 +59,8 @@ class RuleTrace:
     care: str = ""
     """What the rule says to whoever helps the subscriber; empty = nothing."""
     allowance: Allowance = NOTHING_MORE
+    error: str = ""
+    """Why an expression of it failed, which made the decision a denial; empty = none did."""
 
     @property
     def held(self) -> bool:
@@ -74,11 +76,10 @@ class Rule:
     features: frozenset[str] | None
     """The features it is about; None = all."""
     conditions: tuple[Condition, ...]
-    """All must hold; none = always."""
+    """All must hold; none = always. Those with expressions come last."""
     result: Result
     reason: str
     texts: Mapping[str, str]
-    holds: Test
     care: str = ""
     """What whoever helps the subscriber should know; for people of the operator's alone."""
     allowance: Allowance = NOTHING_MORE

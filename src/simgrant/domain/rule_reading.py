@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from simgrant.domain.allowance import NOTHING_MORE, Allowance, Allowances
 from simgrant.domain.conditions import (
     Condition,
     Names,
     Subject,
+    comparisons_of,
+    compile_during,
     compile_when,
-    conjunction,
+    has_expression,
     nobody_signed_in,
     subjects,
     subjects_of,
 )
+from simgrant.domain.expressions import Expressions
 from simgrant.domain.facts import ACTIVATION
 from simgrant.domain.problems import did_you_mean, shown
 from simgrant.domain.reading import Reader
@@ -26,7 +29,7 @@ ESIM_FEATURES = frozenset({"companion", "esim"})
 
 _MOST_RULES = 500
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_RULE = ("id", "features", "when", "result", "with", "reason", "text", "care")
+_RULE = ("id", "features", "during", "when", "result", "with", "reason", "text", "care")
 
 
 class Rules:
@@ -38,13 +41,16 @@ class Rules:
         names: Names,
         texts: Mapping[str, Mapping[str, str]],
         allowances: Allowances,
+        expressions: Expressions | None,
     ) -> None:
         self._read = reader
         self._say = reader.say
+        self._names = names
         self._features = names.features
         self._known: Mapping[str, Subject] = subjects(names)
         self._texts = texts
         self._allowances = allowances
+        self._expressions = expressions
 
     def rules(self, given: object) -> tuple[Rule, ...]:
         """Return the rules in their order."""
@@ -56,7 +62,7 @@ class Rules:
         if len(given) > _MOST_RULES:
             self._say("", "rule", f"has more than {_MOST_RULES} entries")
         found: list[Rule] = []
-        whens: list[object] = []
+        written: list[object] = []
         for number, entry in enumerate(given[:_MOST_RULES], 1):
             body = self._read.table(entry, f"rule {number}", "", known=_RULE)
             rule_id = body.get("id")
@@ -66,15 +72,23 @@ class Rules:
             if any(rule.id == rule_id for rule in found):
                 self._say(f'rule "{rule_id}"', "id", "is used by an earlier rule too")
             found.append(self._rule(rule_id, body, f'rule "{rule_id}"'))
-            whens.append(body.get("when", {}))
+            written.append((body.get("during"), body.get("when", {})))
         if not self._read.problems.found:
-            self._refuse_unreachable(found, whens)
+            self._refuse_unreachable(found, written)
         return tuple(found)
 
     def _rule(self, rule_id: str, body: Mapping[str, object], where: str) -> Rule:
+        problems = self._read.problems
         conditions = compile_when(
-            body.get("when", {}), self._known, self._read.problems, where=where
+            body.get("when", {}),
+            self._known,
+            problems,
+            where=where,
+            expressions=self._expressions,
         )
+        if "during" in body:
+            during = compile_during(body["during"], self._names, problems, where=where)
+            conditions = (*during, *conditions)
         features = None
         if "features" in body:
             features = self._read.among(
@@ -83,6 +97,8 @@ class Rules:
         result = self._result(body.get("result"), where)
         if result is Result.STEP_UP:
             conditions = (*conditions, nobody_signed_in(self._known))
+        # An expression is asked, and can fail, only where all else holds.
+        conditions = tuple(sorted(conditions, key=has_expression))
         self._refuse_elsewhere(features, conditions, where)
         return Rule(
             rule_id,
@@ -91,7 +107,6 @@ class Rules:
             result,
             self._reason(body.get("reason", rule_id.replace("-", "_")), where),
             self._read.said(body.get("text", {}), where, "text", self._texts),
-            conjunction(conditions),
             self._read.note(body["care"], where, "care") if "care" in body else "",
             self._allowance(body, where, result, features),
         )
@@ -120,15 +135,18 @@ class Rules:
             listed = ", ".join(f'"{each}"' for each in sorted(ESIM_FEATURES))
             self._say(where, "when", f"only rules with features = [{listed}] may ask for {name}")
 
-    def _refuse_unreachable(self, rules: list[Rule], whens: list[object]) -> None:
-        """Note the rules that can never decide because an earlier one always does."""
+    def _refuse_unreachable(self, rules: list[Rule], written: list[object]) -> None:
+        """Note the rules that can never decide because an earlier one always does.
+
+        Only those of which it can be seen at once; `lint` finds the others.
+        """
         every = frozenset(self._features)
         for number, rule in enumerate(rules):
             left = every if rule.features is None else rule.features
-            for earlier, when in zip(rules[:number], whens, strict=False):
+            for earlier, when in zip(rules[:number], written, strict=False):
                 if earlier.result is Result.STEP_UP and rule.result is not Result.STEP_UP:
                     continue
-                if not earlier.conditions or when == whens[number]:
+                if not earlier.conditions or when == written[number]:
                     left -= every if earlier.features is None else earlier.features
                 if not left:
                     reason = f'can never be reached: rule "{earlier.id}" decides before it'
@@ -150,6 +168,17 @@ class Rules:
             return given
         self._say(where, "reason", "must be letters, digits and _ in lower case, at most 64")
         return ""
+
+
+def named_in(rules: Iterable[Rule], subject: str) -> frozenset[str]:
+    """Return what conditions on a subject name."""
+    return frozenset(
+        operand
+        for rule in rules
+        for part in comparisons_of(rule.conditions)
+        if part.subject.name == subject
+        for operand in part.operands
+    )
 
 
 def _wrong_id(given: object) -> str:

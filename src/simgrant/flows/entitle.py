@@ -346,6 +346,8 @@ class Entitle:
             tenant=who.tenant,
             now=now,
             roaming_max_age=rules.roaming_max_age_s,
+            policy=verdicts.policy,
+            ring=ring,
             held=held(profile, who.apps, want.store, policy=verdicts.policy, now=now),
         )
         kept = verdicts.of(asked, view, trail.device)

@@ -258,6 +258,8 @@ class Visits:
             tenant=tenant,
             now=now,
             roaming_max_age=self._rules.roaming_max_age_s,
+            policy=policy,
+            ring=self._reception.keys.ring,
             held=held(profile, (app_id,), claim, policy=policy, now=now),
         )
         device, times = (

@@ -55,10 +55,12 @@ from simgrant.spec.version import SpecVersion
 from simgrant.telemetry.record import push_trail, push_verdict
 from simgrant.telemetry.recorded import Unreadable, pull_decisions, pull_facts, pull_recorded
 from simgrant.wire.request import StoreClaim
+from tests.unit.flows.published import key_ring
 
 NOW = 1_795_000_000
 TENANT = Tenant("red", frozenset(), (Plmn("001", "01"),), frozenset(), ())
 V12 = SpecVersion(12, 0)
+RING = key_ring(3)
 DEFAULT = default_policy_text()
 RULE = '[[rule]]\nid = "new"\nwhen = {{ {when} }}\nresult = "{result}"\n'
 
@@ -71,6 +73,12 @@ def with_rule(when: str, result: str = "denied") -> str:
     return RULE.format(when=when, result=result) + DEFAULT
 
 
+def during(schedule: str) -> str:
+    named = schedule if schedule.startswith("{") else f'"{schedule}"'
+    return with_rule('plan = "standard"').replace("\nwhen", f"\nduring = {named}\nwhen", 1)
+
+
+HOUR = f"{NOW // 3600 % 24:02}"
 TEXTS = {
     "default": DEFAULT,
     "abroad": with_rule('area = "roaming"'),
@@ -91,6 +99,13 @@ TEXTS = {
     ),
     "no satellite": DEFAULT.replace('satellite = "europe"\n', ""),
     "renamed": DEFAULT.replace('id = "in-plan"', 'id = "in-plan-too"'),
+    "sale": f'[schedules.sale]\nhours = ["{HOUR}:00-{HOUR}:59"]\n' + during("sale"),
+    "no sale": f'[schedules.sale]\nhours = ["{HOUR}:00-{HOUR}:59"]\n' + during('{ not = "sale" }'),
+    **{
+        f"{percent} percent": f"[rollouts.first]\npercent = {percent}\n"
+        + with_rule('rollout = "first"')
+        for percent in (0, 30, 70, 100)
+    },
     "no vowifi": DEFAULT.replace('"vowifi", ', ""),
 }
 POLICIES = {name: policy(text, name) for name, text in TEXTS.items()}
@@ -188,6 +203,8 @@ class Asked:
             tenant=TENANT,
             now=NOW,
             roaming_max_age=60,
+            policy=by,
+            ring=RING,
             held=held(profile, self.apps, claim, policy=by, now=NOW),
         )
         return gather(

@@ -66,13 +66,12 @@ class Line:
             "numberType": self.number_type,
         }
         base = self._product(root, f"prod-{self.imsi}", self.plan, LINE_SPECIFICATION, told)
-        return [
-            base,
-            *(
-                self._product(root, f"prod-{self.imsi}-{name}", name, "option", self.values())
-                for name in sorted(self.options)
-            ),
-        ]
+        return [base, *(self.option(root, name) for name in sorted(self.options))]
+
+    def option(self, root: str, name: str) -> dict[str, Any]:
+        """Return an option as TMF637 has it."""
+        id_ = f"prod-{self.imsi}-{name}"
+        return self._product(root, id_, name, "option", self.values())
 
     def services(self, root: str) -> list[dict[str, Any]]:
         """Return it as TMF638 has it: Wi-Fi calling in the network."""

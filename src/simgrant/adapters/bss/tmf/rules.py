@@ -6,24 +6,18 @@ plan or option, which characteristic holds what, which state means what.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, fields
 from typing import Any, Final
 
+from simgrant.domain.aspect_values import meaning
 from simgrant.domain.eligibility import Aspect, Aspects, Eligibility
-from simgrant.domain.risk import NumberType
-from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
-from simgrant.identities import Msisdn
+from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.nouns import named_noun
 from simgrant.ports.network_data import Subscriber
 from simgrant.spec.ids import ProvStatus
 from simgrant.wire.tmf.inventory import Inventory, Item
-from simgrant.wire.tmf.parts import unix_seconds
 
-PLACES: Final = frozenset({"imsi", "msisdn", "e164"})
-"""What filters may name in braces."""
-_LATEST: Final = 253_402_300_799
-"""The end of the year 9999."""
 _BEST_FIRST: Final = (
     SubscriptionStatus.ACTIVE,
     SubscriptionStatus.SUSPENDED,
@@ -182,13 +176,6 @@ class Rules:
         return ProvStatus.NOT_PROVISIONED
 
 
-def meaning(aspect: Aspect, text: str) -> object:
-    """Return the value of an aspect that our word for it stands for; ValueError."""
-    if (reader := _READERS.get(aspect)) is None:
-        raise ValueError("told by items, and by no characteristic")
-    return reader(text)
-
-
 def joined(parts: Iterable[Eligibility]) -> Eligibility:
     """Return what several inventories tell: sets of features together, else the first to tell."""
     told: dict[str, Any] = {}
@@ -223,56 +210,3 @@ def _value(aspect: Aspect, rule: ValueRule, items: Iterable[Item]) -> object:
             except ValueError:
                 raise Useless(f"what it says of {aspect} means nothing") from None
     return None
-
-
-def _boolean(text: str) -> bool:
-    if text not in ("true", "false"):
-        raise ValueError("neither true nor false")
-    return text == "true"
-
-
-def _seconds(text: str) -> int:
-    """Return a time: Unix seconds, a date, or a date-time."""
-    if text.isascii() and text.isdecimal() and len(text) > 8:
-        found: int | None = int(text[:16])
-    else:
-        found = unix_seconds(text)
-    if found is None or not 0 <= found <= _LATEST:
-        raise ValueError("no time")
-    return found
-
-
-def _plmn(text: str) -> str:
-    digits = text.replace("-", "")
-    if text and not (digits.isascii() and digits.isdecimal() and len(digits) in (5, 6)):
-        raise ValueError("no network")
-    return digits
-
-
-def _word(text: str) -> str:
-    if not text:
-        raise ValueError("empty")
-    return text
-
-
-def _provisioning(text: str) -> ProvStatus:
-    try:
-        return ProvStatus[text.upper()]
-    except KeyError:
-        raise ValueError("no status of provisioning") from None
-
-
-_READERS: Final[Mapping[Aspect, Callable[[str], object]]] = {
-    Aspect.STATUS: SubscriptionStatus,
-    Aspect.PLAN: _word,
-    Aspect.TERMS: ConsentStatus,
-    Aspect.ADDRESS: ConsentStatus,
-    Aspect.PROVISIONING: _provisioning,
-    Aspect.VISITED_PLMN: _plmn,
-    Aspect.MSISDN: Msisdn,
-    Aspect.NUMBER_TYPE: NumberType,
-    Aspect.PREPAID: _boolean,
-    Aspect.PORT_FREEZE: _boolean,
-    Aspect.CUSTOMER_SINCE: _seconds,
-    Aspect.SIM_SINCE: _seconds,
-}
