@@ -29,8 +29,9 @@ from typing import Any
 import asyncpg
 
 from simgrant import compose
-from simgrant.cli.common import tenant_policy, wrapper
+from simgrant.cli.common import tenant_policy
 from simgrant.cli.serve import make_state
+from simgrant.compose.sim_keys import wrapper
 from simgrant.config.load import DEFAULT_TENANT, Loaded, load
 from simgrant.flows import subscriptions
 from simgrant.identities import Imsi, Msisdn

@@ -126,33 +126,9 @@ class Desk:
 
     def wrap(self) -> Wrap:
         """Return how SIM keys are wrapped."""
+        from simgrant.compose.sim_keys import wrapper
+
         return wrapper(self.keys(), self.tenant.name, self.now)
-
-
-def wrapper(keys: FileKeys, tenant: str, at: int) -> Wrap:
-    """Return how one tenant's SIM keys are wrapped."""
-    from simgrant.adapters.authn import local_auc
-    from simgrant.flows.subscriptions import SimSecrets
-    from simgrant.identities import Imsi
-    from simgrant.ports.store import SimKey
-
-    ring = keys.ring
-
-    def wrap(imsi: Imsi, secrets: SimSecrets) -> SimKey:
-        return local_auc.wrap(
-            secrets.algorithm,
-            secrets.k,
-            secrets.op,
-            ring=ring,
-            tenant=tenant,
-            imsi=imsi,
-            amf=secrets.amf,
-            sqn=secrets.sqn,
-            now=at,
-            res_length=secrets.res_length,
-        )
-
-    return wrap
 
 
 @asynccontextmanager
