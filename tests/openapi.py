@@ -1,6 +1,7 @@
 """Holds HTTP messages against the OpenAPI files of 3GPP, which lie beside the checkout.
 
-They are not ours to hand on: `shared/spec/3gpp` has what github.com/jdegre/5GC_APIs (Rel-18) has.
+They are not ours to hand on: `shared/spec/3gpp` has what github.com/jdegre/5GC_APIs (Rel-18) has,
+`shared/spec/tmf` the definitions of TM Forum (tests/swagger.py).
 Stricter than OpenAPI: a member that no schema names is a mistake here. What refers to a file that
 is not there may be anything.
 """
@@ -19,7 +20,9 @@ import jsonschema_rs
 import pytest
 import yaml
 
-FOLDER: Final = Path(__file__).parents[2] / "shared/spec/3gpp"
+_SPEC: Final = Path(__file__).parents[2] / "shared/spec"
+FOLDER: Final = _SPEC / "3gpp"
+TMF_FOLDER: Final = _SPEC / "tmf"
 _HERE: Final = "#/definitions/"
 _PROBLEM: Final = "application/problem+json"
 _COMMON: Final = "TS29571_CommonData"
@@ -39,11 +42,11 @@ class Api:
         """Take the name of a file without its ending; skips the test where it is not there."""
         if not are_there():
             pytest.skip(f"the definitions of 3GPP are not in {FOLDER}")
-        content = _load(file)
+        content = load(file)
         (server,) = content.get("servers", [{"url": "{apiRoot}"}])
         root = server["url"].removeprefix("{apiRoot}")
         self._operations = [
-            (_pattern(root + path), method.upper(), at)
+            (pattern(root + path), method.upper(), at)
             for path, at in content["paths"].items()
             for method in at
         ]
@@ -66,7 +69,7 @@ class Api:
                 assert there or not parameter.get("required"), parameter["name"]
         assert not left, f"it has no parameters {sorted(name for _, name in left)}"
         if "requestBody" in operation:
-            _body(_resolved(operation["requestBody"])["content"], headers, body)
+            _body(resolved(operation["requestBody"])["content"], headers, body)
         else:
             assert body == b"", "it has no body"
 
@@ -78,18 +81,18 @@ class Api:
         What it does not say of a status is as all services have it.
         """
         operation, _ = self._operation(method, target)
-        found = _load(_COMMON)["components"]["responses"] | operation["responses"]
-        response = _resolved(found.get(str(status), operation["responses"]["default"]))
+        found = load(_COMMON)["components"]["responses"] | operation["responses"]
+        response = resolved(found.get(str(status), operation["responses"]["default"]))
         for name, header in response.get("headers", {}).items():
             value = headers.get(name.lower())
             assert value is not None or not header.get("required"), name
             if value is not None and "schema" in header:
-                _check(header["schema"], value)
+                check(header["schema"], value)
         if "content" in response:
             _body(response["content"], headers, body)
         elif body:
             assert headers.get("content-type") == _PROBLEM, "what is not described is a problem"
-            _check(_PROBLEM_DETAILS, json.loads(body))
+            check(_PROBLEM_DETAILS, json.loads(body))
 
     def _operation(self, method: str, target: str) -> tuple[Any, dict[str, str]]:
         """Return an operation, and the variable parts of its path."""
@@ -105,10 +108,10 @@ class Api:
 
 def _parameter(parameter: Any, value: str) -> None:
     if "content" in parameter:
-        _check(parameter["content"]["application/json"]["schema"], json.loads(value))
+        check(parameter["content"]["application/json"]["schema"], json.loads(value))
         return
     told: Any = value
-    match _resolved(parameter["schema"]).get("type"):
+    match resolved(parameter["schema"]).get("type"):
         case "array":
             assert parameter.get("explode") is False, "not known how"
             told = value.split(",")
@@ -116,7 +119,7 @@ def _parameter(parameter: Any, value: str) -> None:
             told = int(value)
         case "boolean":
             told = {"true": True, "false": False}[value]
-    _check(parameter["schema"], told)
+    check(parameter["schema"], told)
 
 
 def _body(content: Any, headers: Mapping[str, str], body: bytes) -> None:
@@ -126,24 +129,26 @@ def _body(content: Any, headers: Mapping[str, str], body: bytes) -> None:
         told: Any = dict(parse_qsl(body.decode(), strict_parsing=True))
     else:
         told = json.loads(body)
-    _check(content[kind]["schema"], told)
+    check(content[kind]["schema"], told)
 
 
-def _resolved(schema: Any) -> Any:
+def resolved(schema: Any) -> Any:
     """Return what a reference means."""
     while "$ref" in schema:
         file, *parts = schema["$ref"].removeprefix(_HERE).split(".")
-        schema = _load(file)
+        schema = load(file)
         for part in parts:
             schema = schema[part]
     return schema
 
 
-def _pattern(path: str) -> re.Pattern[str]:
+def pattern(path: str) -> re.Pattern[str]:
+    """Return what matches a path with variable parts."""
     return re.compile("([^/]+)".join(map(re.escape, _VARIABLE.split(path))))
 
 
-def _check(schema: Any, instance: Any) -> None:
+def check(schema: Any, instance: Any) -> None:
+    """Raise AssertionError unless an instance is as a schema has it."""
     problems = [
         f"{'/'.join(map(str, each.instance_path))}: {each.message}"
         for each in _validator(json.dumps(schema)).iter_errors(instance)
@@ -161,7 +166,7 @@ def _validator(schema: str) -> jsonschema_rs.Draft4Validator:
         for each in _tables_in(waiting.pop()):
             name = each.get("$ref", "").removeprefix(_HERE)
             if name and name not in definitions:
-                definitions[name] = _resolved(each)
+                definitions[name] = resolved(each)
                 waiting.append(definitions[name])
     return jsonschema_rs.Draft4Validator(
         {"allOf": [whole], "definitions": definitions}, validate_formats=True
@@ -169,24 +174,30 @@ def _validator(schema: str) -> jsonschema_rs.Draft4Validator:
 
 
 @cache
-def _load(file: str) -> Any:
+def load(file: str) -> Any:
     """Return a file as JSON Schema has it, as far as it differs.
 
     A reference is the name of a definition, made of the file's and the way in it.
     """
-    content = yaml.load((FOLDER / f"{file}.yaml").read_bytes(), yaml.CSafeLoader)
+    # What is JSON is YAML too.
+    content = yaml.load(_path(file).read_bytes(), yaml.CSafeLoader)
     for each in _tables_in(content):
         if isinstance(reference := each.get("$ref"), str):
             other, _, pointer = reference.partition("#")
             stem = other.removesuffix(".yaml") or file
             each.clear()
-            if (FOLDER / f"{stem}.yaml").exists():
+            if _path(stem).exists():
                 each["$ref"] = f"{_HERE}{stem}{pointer.replace('/', '.')}"
         if each.pop("nullable", False) is True and isinstance(each.get("type"), str):
             each["type"] = [each["type"], "null"]
         if each.get("type") == "object" and isinstance(each.get("properties"), dict):
             each.setdefault("additionalProperties", False)
     return content
+
+
+def _path(file: str) -> Path:
+    found = TMF_FOLDER / f"{file}.json"
+    return found if found.exists() else FOLDER / f"{file}.yaml"
 
 
 def _tables_in(content: Any) -> Iterator[dict[str, Any]]:

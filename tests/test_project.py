@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[1]
 # Spelt in pieces, so that this file does not contain what it forbids.
 WORKPLACE = [f"/{'work'}/", f"/{'opt'}/pypi", f"/{'opt'}/wheels"]
 
-ADAPTER_GROUPS = sorted((ROOT / "src/simgrant/adapters").rglob("__init__.py"))
+ADAPTERS = ROOT / "src/simgrant/adapters"
+ADAPTER_GROUPS = [ADAPTERS / "__init__.py", *sorted(ADAPTERS.glob("*/__init__.py"))]
 LOCK_FILES = sorted((ROOT / "requirements").glob("*.txt"))
 
 

@@ -655,6 +655,7 @@ _MEANINGS: Mapping[str, str] = {
     + ", ".join(f"`{each}`" for each in Listing),
     "eid_list": "of an eSIM: what the list of EIDs says of its eUICC: the same words",
     "feature": "the feature in question, for rules about several",
+    "rollout": "a [roll-out](#roll-outs), which the subscription must be in, or not",
 }
 
 

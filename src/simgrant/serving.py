@@ -31,7 +31,7 @@ from typing import Any
 import structlog
 import uvicorn
 import uvloop
-from prometheus_client import generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import mark_process_dead
 
 from simgrant import __version__, compose
@@ -42,13 +42,14 @@ from simgrant.errors import EcsError, StartRefused
 from simgrant.flows.management.carry_out import ANSWERS_KEPT_S
 from simgrant.fronts.device.protocol import protocol_class
 from simgrant.fronts.management.app import ManagementFront
-from simgrant.links.callers import require_certificate
 from simgrant.links.certified import CertifiedProtocol
+from simgrant.links.client_certificates import ask_for_certificate, require_certificate
 from simgrant.links.watched import Watched
 from simgrant.ports.store import Store
 from simgrant.services import SERVICES
 from simgrant.telemetry import log
 from simgrant.telemetry.collected import collected
+from simgrant.telemetry.policy_lines import policy_lines
 from simgrant.telemetry.sources import source_lines
 
 _PURGE_EVERY_S = 60.0
@@ -111,7 +112,7 @@ async def running(loaded: Loaded, *, reload: asyncio.Event | None = None) -> Asy
                 services=SERVICES,
                 version=__version__,
                 orders=compose.order_calls(loaded, parts.store),
-                sources=partial(source_lines, parts.metrics.registry),
+                sources=partial(_lines, parts.metrics.registry),
             )
             # The management listener outlives the other, to say that this node is going.
             async with (
@@ -133,6 +134,11 @@ def _metrics_of(parts: compose.Parts) -> bytes:
     """Return the metrics, with the requests in them that were answered a moment ago."""
     parts.journal.settle()
     return generate_latest(parts.metrics.registry)
+
+
+def _lines(registry: CollectorRegistry) -> str:
+    """Return what `/readyz` says besides: of the core network, and of published policies."""
+    return source_lines(registry) + policy_lines(registry)
 
 
 @dataclass(slots=True)
@@ -254,6 +260,17 @@ async def _serving_api(parts: compose.Parts, listener: socket.socket | None) -> 
             await asyncio.gather(task, return_exceptions=True)
 
 
+@asynccontextmanager
+async def _up_to_date(parts: compose.Parts) -> AsyncIterator[None]:
+    """Let the API of a supervisor, which answers no phones, decide as its workers do."""
+    task = asyncio.create_task(parts.policies.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 async def _look(watched: Iterable[Watched], poll_s: float) -> None:
     """Take over what changed, again and again."""
     while True:
@@ -345,6 +362,7 @@ async def _upkeep(
     tasks = [
         asyncio.create_task(parts.journal.run()),
         asyncio.create_task(parts.notices.run()),
+        asyncio.create_task(parts.policies.run()),
         asyncio.create_task(_renew(parts, tuple(certificates), reload or asyncio.Event())),
     ]
     if parts.diameter is not None:
@@ -455,7 +473,8 @@ class Certificate:
             reason = getattr(error, "strerror", None) or str(error)
             raise StartRefused(f"certificate {self._files[0]}: {reason}") from None
         if self._client_ca is not None:
-            require_certificate(context, self._client_ca, optional=self._optional)
+            ask = ask_for_certificate if self._optional else require_certificate
+            ask(context, self._client_ca)
         return context
 
 
@@ -583,10 +602,11 @@ async def _oversee(loaded: Loaded, workers: int, announce: Announce, parts: comp
             services=SERVICES,
             version=__version__,
             orders=compose.order_calls(loaded, parts.store),
-            sources=lambda: collected(metrics_dir, source_lines) or "",
+            sources=lambda: collected(metrics_dir, _lines) or "",
         )
         async with (
             _serving(front, sockets.management, shutdown_s=1.0),
+            _up_to_date(parts),
             _serving_api(parts, sockets.api),
         ):
             device_url = _device_url(loaded, sockets.shared.device)

@@ -4,24 +4,43 @@ from __future__ import annotations
 
 import pkgutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
 import simgrant.adapters.bss
 from simgrant.adapters.bss import embedded
+from simgrant.adapters.bss.tmf.orders import Config, TmfOrders
 from simgrant.domain.order import Delivered, Order, OrderMode, OrderState, Source
 from simgrant.domain.owner import Enterprise, Owner
 from simgrant.identities import Imsi
 from simgrant.ports.bss_orders import BssOrders, Wanted
+from simgrant.wire.tmf.apis import Api
+from tests import tmf
 from tests.bss import Bss
 from tests.conformance.test_store_orders import an_order, iccids
 
-WORLDS: Mapping[str, Callable[[], BssOrders]] = {
+
+@asynccontextmanager
+async def _tmf(*, left: int = 0) -> AsyncIterator[BssOrders]:
+    """Run a BSS that is done with orders after so many looks at them."""
+    async with tmf.running() as bss:
+        bss.orders.left = left
+        config = Config(path=Api.ORDER, patience_s=0.3, poll_s=0.01)
+        found = TmfOrders(tmf.link_to(bss.web.url), config, tmf.Clock())
+        yield found
+        await found.close()
+
+
+WORLDS: Mapping[str, Callable[[], BssOrders | AbstractAsyncContextManager[BssOrders]]] = {
     "embedded": embedded.open_bss,
     "played": Bss,
     "played-later": lambda: Bss(later=True),
+    "tmf": _tmf,
+    "tmf-slow": lambda: _tmf(left=3),
+    "tmf-later": lambda: _tmf(left=-1),
 }
 OWNERS = pytest.mark.parametrize("owner", [Imsi("001010000000001"), Enterprise("acme")])
 SOURCE = Source("", "watch", pooled=False, mode=OrderMode.BSS)
@@ -29,8 +48,13 @@ SOURCE = Source("", "watch", pooled=False, mode=OrderMode.BSS)
 
 
 @pytest.fixture(params=sorted(WORLDS))
-def bss(request: pytest.FixtureRequest) -> BssOrders:
-    return WORLDS[request.param]()
+async def bss(request: pytest.FixtureRequest) -> AsyncIterator[BssOrders]:
+    found = WORLDS[request.param]()
+    if isinstance(found, AbstractAsyncContextManager):
+        async with found as opened:
+            yield opened
+    else:
+        yield found
 
 
 def wanted(owner: Owner, number: int = 1, **more: object) -> Wanted:

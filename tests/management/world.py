@@ -11,14 +11,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from prometheus_client import CollectorRegistry
+
 from simgrant import compose
 from simgrant.adapters.keyring.file import FileKeys
 from simgrant.cli.serve import make_state
 from simgrant.compose.api import opened_api
+from simgrant.compose.clock import CLOCK
+from simgrant.compose.policies import open_policies
 from simgrant.config.load import Loaded, load
 from simgrant.fronts.management.api import ApiFront
 from simgrant.links.certified import CERTIFICATE
 from simgrant.ports.store import Store
+from simgrant.telemetry.metrics import Metrics
 from tests.folders import in_memory
 
 SETTINGS = """
@@ -172,7 +177,9 @@ async def opened(template: Path) -> AsyncIterator[World]:
         keys = compose.open_keys(loaded)
         store = await compose.open_store(loaded)
         try:
-            async with opened_api(loaded, store, keys, compose.policies(loaded)) as front:
+            metrics = Metrics(CollectorRegistry())
+            policies = await open_policies(loaded, store, keys, metrics, CLOCK)
+            async with opened_api(loaded, store, keys, policies) as front:
                 yield World(loaded, store, keys, front)
         finally:
             await store.close()

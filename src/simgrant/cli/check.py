@@ -405,7 +405,10 @@ def _device_lists(loaded: Loaded) -> Iterator[Finding]:
 
 
 def _policies(loaded: Loaded) -> Iterator[Finding]:
+    import tomllib
+
     from simgrant import compose
+    from simgrant.domain.lint import lint
 
     for name, tenant in loaded.tenants.items():
         path = loaded.path(tenant.policy) if tenant.policy else None
@@ -418,6 +421,9 @@ def _policies(loaded: Loaded) -> Iterator[Finding]:
             plans = ", ".join(policy.plans)
             text = f"tenant {name}: {path or 'built in'}, version {policy.version}, plans {plans}"
             yield Finding(Level.OK, "policy", text)
+            if path is not None:
+                for odd in lint(policy, tomllib.loads(path.read_text("utf-8"))):
+                    yield Finding(Level.WARNING, "policy", f"tenant {name}: {odd}")
 
 
 def _profiles(loaded: Loaded) -> Finding:
@@ -459,20 +465,21 @@ def _certificates(loaded: Loaded) -> Iterator[Finding]:
 
 def _portal(loaded: Loaded) -> Iterator[Finding]:
     from simgrant import compose
-    from simgrant.errors import StartRefused
+    from simgrant.compose import policies
 
     if not loaded.settings.portal.listen:
         return
     for name in loaded.tenants:
-        try:
-            policy = compose.policy_of(loaded, name)
-        except StartRefused:
+        words = _tried("texts", lambda name=name: policies.words(loaded, name))  # type: ignore[misc]
+        if isinstance(words, Finding):
             continue  # named already
-        for part in (compose.site, compose.house):
-            try:
-                part(loaded, name, policy)
-            except StartRefused as refused:
-                yield Finding(Level.PROBLEM, "portal", str(refused))
+        for work in (
+            lambda name=name, words=words: compose.site(loaded, name, words),
+            lambda name=name: compose.house(loaded, name),
+        ):
+            found = _tried("portal", work)
+            if isinstance(found, Finding):
+                yield found
 
 
 def _certificate(certificate: Path, key: Path) -> Iterator[Finding]:

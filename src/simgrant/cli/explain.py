@@ -312,11 +312,17 @@ def _print_decision(explained: Explained) -> None:
             said = paint(f"{trace.result}: {trace.reason}", _COLORS[trace.result], bold=True)
             typer.echo(f"  {paint('►', bold=True)} {trace.rule or '(end)':<16} {trace.when}")
             typer.echo(f"    {'':<16} {said}")
+            if trace.allowance.text:
+                typer.echo(f"    {'':<16} with {trace.allowance.text}")
+            if trace.care:
+                typer.echo(f"    {'':<16} for you: {trace.care}")
         else:
             typer.echo(paint(f"    {trace.rule:<16} not so: {_why_not(trace.failed)}", dim=True))
 
 
 def _why_not(failed: Failure) -> str:
+    if [name for name, *_ in failed.values] == ["during"]:
+        return f"out of schedule: {failed.condition}"
     values = ", ".join(f"{name} is {value}" for name, value, *_ in failed.values)
     return f"{failed.condition} ({values})" if values else failed.condition
 

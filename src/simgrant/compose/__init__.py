@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -25,11 +24,11 @@ from prometheus_client import CollectorRegistry
 from simgrant.adapters.account_pins import embedded as embedded_pins
 from simgrant.adapters.account_pins.embedded import EmbeddedPins
 from simgrant.adapters.address import embedded
-from simgrant.adapters.bss import embedded as embedded_bss
 from simgrant.adapters.idp import oidc
 from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.risk.embedded import EmbeddedRisk
 from simgrant.adapters.store import sqlite
+from simgrant.compose.bss import open_orders
 from simgrant.compose.clock import CLOCK as CLOCK
 from simgrant.compose.core_network import (
     Core,
@@ -41,6 +40,8 @@ from simgrant.compose.core_network import (
     told_of,
 )
 from simgrant.compose.issuers import credentials, open_issuer
+from simgrant.compose.policies import ESIM_WORDS, PORTAL_WORDS, open_policies
+from simgrant.compose.policies import policy_of as policy_of
 from simgrant.config import model
 from simgrant.config import texts as shipped
 from simgrant.config.clients import tac_range, version_of
@@ -55,11 +56,10 @@ from simgrant.domain.order import CompanionService, Inquiry, Kind, OrderMode, So
 from simgrant.domain.pace import Pace
 from simgrant.domain.partner import Partner
 from simgrant.domain.plan_offer import PlanOffer
-from simgrant.domain.policy import Policy, PolicyError, default_policy, parse_policy
+from simgrant.domain.policy import Policy
 from simgrant.domain.profile_source import SourceRule
 from simgrant.domain.tenant import Plmn, Tenancy, Tenant
 from simgrant.domain.words import Words
-from simgrant.domain.words_file import read_words
 from simgrant.eap.machine import Options
 from simgrant.errors import StartRefused
 from simgrant.flows.answer import Portal, page_of
@@ -92,6 +92,7 @@ from simgrant.flows.issuers import Issuers
 from simgrant.flows.journal import Journal
 from simgrant.flows.journal import Limits as JournalLimits
 from simgrant.flows.limits import LentLimits, Rate, StartLimits, Throttle
+from simgrant.flows.live_policies import LivePolicies
 from simgrant.flows.message import Speech
 from simgrant.flows.network_data import NetworkFacts
 from simgrant.flows.network_events import NetworkInbox
@@ -128,19 +129,19 @@ from simgrant.fronts.portal.message import Asked
 from simgrant.fronts.portal.pages import Site
 from simgrant.keyring.identity import is_on_curve
 from simgrant.keyring.signing import Algorithm
-from simgrant.links.callers import Caller, Callers
+from simgrant.links.client_certificates import Caller, Callers
 from simgrant.links.device_lists import read_list, watched_list
 from simgrant.links.diameter.node import DiameterNode
 from simgrant.links.fetched import FetchRules
 from simgrant.links.http import HttpConfig
 from simgrant.links.secret_file import SecretFile
 from simgrant.links.watched import Watched
+from simgrant.ports.bss_orders import BssOrders
 from simgrant.ports.keys import Keys
 from simgrant.ports.notifier import Notifier
 from simgrant.ports.smdp import Smdp, Terms
 from simgrant.ports.store import Store
 from simgrant.services import SERVICES
-from simgrant.services.own import refuse_taken
 from simgrant.spec.ids import AppId, SimIdType
 from simgrant.spec.version import FIRST, NEWEST
 from simgrant.telemetry.log import LineWriter, console_line
@@ -157,10 +158,6 @@ _SMDP_IDLE_S = 4.0
 """Seconds: enough for the calls of one order, and less than servers wait before they hang up."""
 _CLAIMED_AT_ONCE = 250
 """Notices; one who claims many holds the others up."""
-PORTAL_WORDS = "portal"
-"""Where a tenant's words for the portal are in its file."""
-ESIM_WORDS = "esim"
-"""And for what phones show of eSIM orders."""
 _LOGOS = {".png": "image/png", ".svg": "image/svg+xml", ".webp": "image/webp"}
 _MOST_LOGO = 256 * 1024
 _MOST_TERMS = 65_536
@@ -172,7 +169,8 @@ class Parts:
 
     loaded: Loaded
     tenancy: Tenancy
-    policies: dict[str, Policy]
+    policies: LivePolicies
+    """Each tenant's policy of this moment, to be run."""
     portals: dict[str, Portal]
     keys: key_file.FileKeys
     store: Store
@@ -241,60 +239,6 @@ def open_keys(loaded: Loaded, on_renewal: Callable[[], None] = lambda: None) -> 
     )
     config = key_file.Config(loaded.key_file, tenants, accept_for=longest)
     return key_file.open_keys(config, on_renewal)
-
-
-def policies(loaded: Loaded) -> dict[str, Policy]:
-    """Return each tenant's policy; raise StartRefused with every problem of a file."""
-    return {name: policy_of(loaded, name) for name in loaded.tenants}
-
-
-def policy_of(loaded: Loaded, tenant: str) -> Policy:
-    """Return a tenant's policy with its words; raise StartRefused with every problem."""
-    settings = loaded.tenants[tenant]
-    words = Words(settings.language)
-    if settings.texts:
-        texts = {
-            PORTAL_WORDS: shipped.portal()[0],
-            ESIM_WORDS: shipped.esim(),
-            **{app_id: service.texts for app_id, service in SERVICES.items()},
-        }
-        words = _read(
-            "texts",
-            loaded.path(settings.texts),
-            lambda text: read_words(text, language=settings.language, services=texts),
-        )
-    if settings.policy:
-        return _read("policy", loaded.path(settings.policy), lambda text: _served(text, words))
-    with _told("policy", "built in"):
-        return default_policy(words)
-
-
-def _served(text: str, words: Words) -> Policy:
-    """Return a policy that the services can do with; raise PolicyError."""
-    policy = parse_policy(text, words=words)
-    refuse_taken(policy, SERVICES)
-    return policy
-
-
-def _read(what: str, path: Path, parse: Callable[[str], T]) -> T:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise StartRefused(f"{what} {path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise StartRefused(f"{what} {path}: {error}") from None
-    with _told(what, path):
-        return parse(text)
-
-
-@contextmanager
-def _told(what: str, where: object) -> Iterator[None]:
-    """Raise StartRefused for a PolicyError, with the file in each line."""
-    try:
-        yield
-    except PolicyError as error:
-        lines = (f"{what} {where}: {problem}" for problem in error.problems)
-        raise StartRefused("\n".join(lines)) from None
 
 
 async def open_store(loaded: Loaded) -> Store:
@@ -485,12 +429,15 @@ def open_es2plus(
         for name, table in settings.smdp.items()
     }
     callers = Callers(
-        Caller(
-            name=name,
-            sha256=frozenset(table.tells_sha256),
-            subjects=frozenset(table.tells_subjects),
-        )
-        for name, table in settings.smdp.items()
+        (
+            Caller(
+                name=name,
+                sha256=frozenset(table.tells_sha256),
+                subjects=frozenset(table.tells_subjects),
+            )
+            for name, table in settings.smdp.items()
+        ),
+        section="smdp",
     )
     return Es2plusFront(
         Events(store.orders, ordering=ordering, tellers=tellers),
@@ -531,21 +478,23 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     """Build everything one worker needs, and close it in the right order."""
     settings = loaded.settings
     found = tenancy(loaded)
-    found_policies = policies(loaded)
     metrics = Metrics(CollectorRegistry())
     keys = open_keys(loaded, metrics.key_reloads.inc)
     store = await open_store(loaded)
     lines = LineWriter(shape=console_line if settings.server.log_format == "console" else None)
     notifiers: dict[str, dict[Channel, Notifier]] = {}
     smdps: dict[str, dict[str, Smdp]] = {}
+    bss_orders: dict[str, BssOrders] = {}
     by_otp: ByOtp | None = None
     by_oidc: ByOidc | None = None
     access: Issuers | None = None
     portal: PortalFront | None = None
     network: NetworkFacts | None = None
     try:
+        policies = await open_policies(loaded, store, keys, metrics, CLOCK)
         notifiers = open_notifiers(loaded)
         smdps = open_smdps(loaded)
+        bss_orders = open_orders(loaded, CLOCK)
         journal = Journal(
             store,
             clock=CLOCK,
@@ -578,7 +527,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         diameter = open_diameter(loaded, metrics, events=inbox, worker=worker, clock=CLOCK)
         core = Core(loaded, metrics, store, keys, diameter, worker, CLOCK)
         vectors = open_sources(core)
-        network = open_network(core, found_policies)
+        network = open_network(core, policies)
         returns = _returns(settings.limits)
         by_otp = _by_otp(loaded, reception, returns)
         by_oidc = _by_oidc(loaded, reception, returns, by_otp)
@@ -589,16 +538,16 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             clock=CLOCK,
             metrics=metrics,
             rules=_order_rules(settings.orders),
-            # Operators' own adapters go here; until there is one, the waiting list is everybody's.
-            bss=dict.fromkeys(loaded.tenants, embedded_bss.open_bss()),
+            bss=bss_orders,
             choose=ProfileSources(source_rules(loaded), keys).of,
         )
         lists = device_lists(loaded)
         most_polls = settings.orders.most_polls
         esim = EsimMeans(
+            keys,
             ordering,
             esims(loaded),
-            found_policies,
+            policies,
             settings.roaming.max_age_s,
             portals,
             Throttle(
@@ -607,7 +556,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 remembered=settings.limits.remembered,
             ),
             open_account_pins(loaded, store, keys),
-            {name: speech(policy) for name, policy in found_policies.items()},
+            {name: speech(policy) for name, policy in policies.items()},
             risk=EmbeddedRisk(store),
             lists=lists,
             step_ups=step_ups(loaded),
@@ -647,7 +596,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             identities=PrivateIdentities(
                 gateways(loaded), keys=keys, life_s=settings.private_identity.life_s
             ),
-            policies=found_policies,
+            policies=policies,
             portals=portals,
             keys=keys,
             store=store,
@@ -674,7 +623,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         proxies = Proxies(settings.device.trusted_proxies)
         signs = signer(loaded, keys)
         if settings.portal.listen:
-            portal = open_portal(loaded, reception, found_policies, journal, esim)
+            portal = open_portal(loaded, reception, policies, journal, esim)
         device = DeviceFront(
             entitle,
             journal=journal,
@@ -694,7 +643,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         yield Parts(
             loaded,
             found,
-            found_policies,
+            policies,
             portals,
             keys,
             store,
@@ -742,27 +691,27 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             await notifier.close()
         for smdp in {each for named in smdps.values() for each in named.values()}:
             await smdp.close()
+        for bss in {*bss_orders.values()}:
+            await bss.close()
         for way in (by_oidc, by_otp, access, portal, network):
             if way is not None:
                 await way.close()
         await store.close()
 
 
-def site(loaded: Loaded, name: str, policy: Policy) -> Site:
+def site(loaded: Loaded, name: str, words: Words) -> Site:
     """Return what a tenant's pages are made with; raise StartRefused for a logo of no use."""
     tenant = loaded.tenants[name]
     texts, _ = shipped.portal()
     return Site(
         (tenant.portal_url or loaded.portal_url).rstrip("/"),
         _brand(loaded, name),
-        {text: policy.words.of(PORTAL_WORDS, text, said) for text, said in texts.items()},
+        {text: words.of(PORTAL_WORDS, text, said) for text, said in texts.items()},
         tenant.language,
     )
 
 
-def house(
-    loaded: Loaded, name: str, policy: Policy, countries: Mapping[str, str] | None = None
-) -> House:
+def house(loaded: Loaded, name: str, countries: Mapping[str, str] | None = None) -> House:
     """Return what is a tenant's own on its pages; raise StartRefused for a file of no use.
 
     ``countries`` are the validator's, by default those of the one that comes with simgrant.
@@ -770,7 +719,6 @@ def house(
     tenant = loaded.tenants[name]
     _, terms = shipped.portal()
     return House(
-        policy,
         tenant.language,
         {Subject(each): said for each, said in _terms(loaded, name, terms).items()},
         _countries(name, tenant, countries or embedded.open_validator().countries),
@@ -788,7 +736,7 @@ def open_portal(
     """Return the portal; raise StartRefused where a tenant's file of it is no use."""
     settings, server = loaded.settings.portal, loaded.settings.server
     validator = embedded.open_validator()
-    sites = {name: site(loaded, name, policy) for name, policy in policies.items()}
+    sites = {name: site(loaded, name, policy.words) for name, policy in policies.items()}
     nobody = Site(
         loaded.portal_url.rstrip("/"),
         Brand(),
@@ -798,10 +746,7 @@ def open_portal(
     return PortalFront(
         Visits(
             reception,
-            houses={
-                name: house(loaded, name, policy, validator.countries)
-                for name, policy in policies.items()
-            },
+            houses={name: house(loaded, name, validator.countries) for name in loaded.tenants},
             validator=validator,
             esim=esim,
             rules=VisitRules(
@@ -952,7 +897,7 @@ def issuers(loaded: Loaded) -> Issuers:
     None is asked yet, so that one that is away keeps nobody from starting.
     """
     made = [
-        (settings.tenants, open_issuer(loaded, f"issuers.{name}", settings))
+        (settings.tenants, open_issuer(loaded, f"issuers.{name}", settings, clock=CLOCK))
         for name, settings in loaded.settings.issuers.items()
     ]
     partners = loaded.settings.partners.values()

@@ -25,7 +25,7 @@ from simgrant.flows.management.access import ISSUERS, Access
 from simgrant.flows.management.call import Office
 from simgrant.fronts.management.api import ApiFront, Limits
 from simgrant.fronts.management.orders import read_token
-from simgrant.links.callers import Caller, Callers
+from simgrant.links.client_certificates import Caller, Callers
 from simgrant.links.secret_file import SecretFile
 from simgrant.ports.store import Store
 

@@ -29,6 +29,7 @@ from simgrant.config.load import Loaded
 from simgrant.domain.policy import Policy
 from simgrant.domain.route import LOCAL_AUC, Routes
 from simgrant.errors import StartRefused
+from simgrant.flows.derived import Derived
 from simgrant.flows.network_data import NetworkFacts, Tellers
 from simgrant.flows.vector_sources import HedgeResult, VectorSources
 from simgrant.flows.vector_sources import Rules as SourceRules
@@ -562,7 +563,7 @@ def open_network(core: Core, policies: Mapping[str, Policy]) -> NetworkFacts:
         core.store,
         tellers(core.loaded),
         {f"{kind}.{name}": data for kind, opened in TELLERS.items() for name, data in opened(core)},
-        rules={name: policy.looks_at_network for name, policy in policies.items()},
+        rules=Derived(policies, lambda _, policy: policy.looks_at_network),
         clock=core.clock,
         metrics=core.metrics,
         timeout_s=core.loaded.settings.network_data.timeout_s,

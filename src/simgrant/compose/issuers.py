@@ -10,10 +10,13 @@ from simgrant.config.model import IdentityProvider
 from simgrant.links.client_auth import ClientAuth, Credentials
 from simgrant.links.fetched import FetchRules
 from simgrant.links.http import HttpConfig
+from simgrant.ports.clock import Clock
 from simgrant.ports.issuers import Issuer
 
 
-def open_issuer(loaded: Loaded, where: str, settings: model.Issuer) -> Issuer:
+def open_issuer(
+    loaded: Loaded, where: str, settings: model.Issuer, *, clock: Clock = CLOCK
+) -> Issuer:
     """Return one issuer, which is not asked yet; raise StartRefused where a file is no use."""
     address = settings.introspection or settings.jwks
     http = HttpConfig(
@@ -36,7 +39,7 @@ def open_issuer(loaded: Loaded, where: str, settings: model.Issuer) -> Issuer:
                 timeout_s=settings.timeout_s,
                 http=http,
             ),
-            clock=CLOCK,
+            clock=clock,
         )
     return jwks.open_issuer(
         jwks.Config(
@@ -47,7 +50,7 @@ def open_issuer(loaded: Loaded, where: str, settings: model.Issuer) -> Issuer:
             http=http,
             rules=FetchRules(fetch_s=settings.timeout_s, good_s=settings.keys_max_age_s),
         ),
-        clock=CLOCK,
+        clock=clock,
     )
 
 

@@ -22,6 +22,8 @@ import msgspec
 from simgrant.config import texts
 from simgrant.config.aaa import aaa_problems
 from simgrant.config.api import api_problems
+from simgrant.config.bss import bss_problems
+from simgrant.config.bss_tables import Bss
 from simgrant.config.clients import profile_problems, with_shipped
 from simgrant.config.diameter import diameter_problems
 from simgrant.config.esims import rule_problems, source_problems
@@ -79,6 +81,7 @@ CHANNELS = {
 """The settings that each push channel's table must have."""
 NAMED = {
     "tenants": Tenant,
+    "bss": Bss,
     "profiles": Profile,
     "api_clients": ApiClient,
     "api_issuers": ApiIssuer,
@@ -427,6 +430,7 @@ def _problems(loaded: Loaded) -> list[str]:
     found.extend(sbi_problems(settings))
     found.extend(route_problems(settings, loaded.tenants))
     found.extend(aaa_problems(settings, loaded.tenants))
+    found.extend(bss_problems(settings, loaded.tenants))
     found.extend(_smdp_problems(loaded))
     found.extend(_esim_problems(loaded))
     found.extend(_teller_problems(settings))

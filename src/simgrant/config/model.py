@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-import msgspec
+from simgrant.config.bss_tables import Bss
+from simgrant.config.section import Section
 
-
-class Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """A table of the configuration file."""
+__all__ = ["Section"]
 
 
 class Server(Section, frozen=True):
@@ -1238,6 +1237,8 @@ class Settings(Section, frozen=True):
     api_issuers: dict[str, ApiIssuer] = {}
     """Issuers of their access tokens, by name."""
     portal: Portal = Portal()
+    bss: dict[str, Bss] = {}
+    """Business support systems by name."""
     store: Store = Store()
     keys: KeysSection = KeysSection()
     auth: Auth = Auth()

@@ -1,4 +1,4 @@
-"""Render the configuration reference from ``config.model`` (``--check`` compares it).
+"""Render the configuration reference from the tables of settings (``--check`` compares it).
 
 A setting's prose is the string under its field, read from the source: the
 documentation cannot say something else than the code.
@@ -15,9 +15,10 @@ from typing import Any
 
 import msgspec
 
-from simgrant.config import model
+from simgrant.config import bss_tables, model
 from simgrant.config.load import NAMED
 
+_MODULES = (model, bss_tables)
 _PAGE = "docs/reference/configuration.md"
 _HEAD = """# Configuration reference
 
@@ -61,7 +62,8 @@ def undocumented() -> list[str]:
     prose = _prose()
     kinds = [
         kind
-        for kind in vars(model).values()
+        for module in _MODULES
+        for kind in vars(module).values()
         if isinstance(kind, type) and issubclass(kind, model.Section)
     ]
     return [
@@ -82,7 +84,7 @@ def _text(prose: dict[tuple[str, str], str], kind: type, name: str) -> str:
 
 def _prose() -> dict[tuple[str, str], str]:
     found = {}
-    for node in ast.parse(inspect.getsource(model)).body:
+    for node in (node for each in _MODULES for node in ast.parse(inspect.getsource(each)).body):
         if isinstance(node, ast.ClassDef):
             for field, text in zip(node.body, node.body[1:], strict=False):
                 match field, text:

@@ -7,7 +7,7 @@ knows", and a negative condition (``not``, ``not_in``) holds for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import field
 from enum import Enum
@@ -62,6 +62,10 @@ class Subject:
     fact: Callable[[Facts], Fact[Any]] | None = None
     """Where its value comes from; None for what the question itself says."""
     numeric: bool = False
+    many: bool = False
+    """Whether `read` returns several names, of which a condition means one."""
+    optional: bool = False
+    """Whether `read` may return None beside what `parse` knows."""
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Named lists: the name stands for all that is in it."""
 
@@ -74,6 +78,9 @@ class Comparison:
     """The condition in one line, for people."""
     holds: Test
     subject: Subject
+    operator: str
+    operands: tuple[Any, ...]
+    """What `Subject.read` is compared with; lists of names are taken apart."""
 
 
 @noun
@@ -99,6 +106,8 @@ class Names:
     """Lists of MCCs by name."""
     networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Lists of networks by name."""
+    schedules: AbstractSet[str] = frozenset()
+    rollouts: AbstractSet[str] = frozenset()
 
 
 @noun
@@ -114,7 +123,7 @@ def nobody_signed_in(known: Mapping[str, Subject]) -> Comparison:
     """Return the condition that nobody signed in, which every rule with ``step_up`` has."""
     ways = sorted(SIGNED_IN)
     text = f"holder_proof not in {_listed(list(ways))}"
-    return Comparison(text, _test(_holder_proof, "not_in", list(ways)), known["holder_proof"])
+    return _compared(text, known["holder_proof"], "not_in", ways)
 
 
 def subjects(names: Names) -> Mapping[str, Subject]:
@@ -156,7 +165,7 @@ def subjects(names: Names) -> Mapping[str, Subject]:
         Subject("model", _model, _folded, _TEXT, lambda f: f.device),
         Subject("store", _store, _folded, _TEXT, lambda f: f.wish),
         Subject("purchases", _purchases, _one_of(Purchases), _CHOICE, lambda f: f.store),
-        Subject("kind", _kind, _one_of(Kind), _CHOICE, lambda f: f.kind),
+        Subject("kind", _kind, _one_of(Kind), _CHOICE, lambda f: f.kind, optional=True),
         Subject("proof", _proof, _one_of(Way), _CHOICE, lambda f: f.proof),
         Subject("holder_proof", _holder_proof, _one_of(Way), _CHOICE, lambda f: f.holder_proof),
         Subject("sim_age_h", _sim_age_h, _hours, _AGE, lambda f: f.sim_age_h),
@@ -167,6 +176,14 @@ def subjects(names: Names) -> Mapping[str, Subject]:
         Subject("tac_list", _tac_list, _one_of(Listing), _CHOICE, lambda f: f.tac_list),
         Subject("eid_list", _eid_list, _one_of(Listing), _CHOICE, lambda f: f.eid_list),
         Subject("feature", _feature, _named(names.features), _CHOICE),
+        Subject(
+            "rollout",
+            _rollouts,
+            _named(names.rollouts),
+            _ONE_OF_MANY,
+            lambda f: f.rollouts,
+            many=True,
+        ),
     )
     return {subject.name: subject for subject in known}
 
@@ -179,6 +196,21 @@ def compile_when(
     Mistakes go to ``problems``; what is returned then is of no use.
     """
     return _Compiler(known, problems, where).table(when, "when", depth=0)
+
+
+def compile_during(
+    during: object, names: Names, problems: Problems, *, where: str
+) -> tuple[Condition, ...]:
+    """Return the condition that a rule is in force; mistakes go to ``problems``."""
+    subject = Subject(
+        "during",
+        _schedules,
+        _named(names.schedules),
+        _ONE_OF_MANY,
+        lambda f: f.schedules,
+        many=True,
+    )
+    return _Compiler({}, problems, where).comparisons(subject, during, "during")
 
 
 def conjunction(parts: tuple[Condition, ...]) -> Test:
@@ -215,6 +247,15 @@ def first_failure(parts: tuple[Condition, ...], facts: Facts, question: Question
     return None
 
 
+def domain_of(subject: Subject) -> frozenset[Any] | None:
+    """Return all that a subject may be; None where that is no closed set."""
+    if subject.optional:
+        return None
+    if isinstance(subject.parse, OneOf):
+        return frozenset(subject.parse.words.values())
+    return frozenset((True, False)) if subject.parse is _boolean else None
+
+
 class _Compiler:
     """Compiles one rule's conditions and counts them."""
 
@@ -240,7 +281,7 @@ class _Compiler:
             elif not isinstance(key, str) or key not in self._known:
                 self._problems.unknown(self._where, path, key, [*self._known, "any", "all"])
             else:
-                parts.extend(self._comparisons(self._known[key], operand, f"{path}.{key}"))
+                parts.extend(self.comparisons(self._known[key], operand, f"{path}.{key}"))
         return tuple(parts)
 
     def _group(self, word: str, given: object, path: str, *, depth: int) -> Iterable[Condition]:
@@ -261,6 +302,10 @@ class _Compiler:
                 parts.append(_group(inside, every=True))
         if parts:
             yield _group(tuple(parts), every=word == "all")
+
+    def comparisons(self, subject: Subject, given: object, path: str) -> tuple[Condition, ...]:
+        """Return the conditions on one subject, all of which must hold."""
+        return tuple(self._comparisons(subject, given, path))
 
     def _comparisons(self, subject: Subject, given: object, path: str) -> Iterable[Condition]:
         if not isinstance(given, Mapping):
@@ -305,7 +350,7 @@ class _Compiler:
                 return
         text = f"{subject.name} {_SIGNS[operator]} {_listed(values)}"
         if operands:
-            yield Comparison(text, _test(subject.read, operator, operands), subject)
+            yield _compared(text, subject, operator, operands)
 
     def _say(self, path: str, message: str) -> None:
         self._problems.add(self._where, path, message)
@@ -314,6 +359,7 @@ class _Compiler:
 _CHOICE = ("is", "not", "in", "not_in")
 _TEXT = (*_CHOICE, "starts_with")
 _SET = ("has", "lacks")
+_ONE_OF_MANY = ("is", "not")
 _AGE = ("under", "at_least")
 _NEEDS_LIST = ("in", "not_in")
 _TAKES_LIST = (*_NEEDS_LIST, "starts_with")
@@ -339,10 +385,17 @@ def _operands(subject: Subject, operator: str, value: object) -> tuple[object, .
     return (subject.parse(value),)
 
 
-def _test(read: Read, operator: str, operands: list[Any]) -> Test:
-    """Return the closure that compares; nothing in it can raise."""
-    if len(operands) > 1:
+def _compared(text: str, subject: Subject, operator: str, operands: Sequence[Any]) -> Comparison:
+    if subject.many:
+        operator = {"is": "has", "not": "lacks"}[operator]
+    elif len(operands) > 1:
         operator = {"is": "in", "not": "not_in"}.get(operator, operator)
+    test = _test(subject.read, operator, operands)
+    return Comparison(text, test, subject, operator, tuple(operands))
+
+
+def _test(read: Read, operator: str, operands: Sequence[Any]) -> Test:
+    """Return the closure that compares; nothing in it can raise."""
     one = operands[0]
     several = frozenset(operands)
     prefixes = tuple(operands)
@@ -381,6 +434,19 @@ def _group(parts: tuple[Condition, ...], *, every: bool) -> Group:
     return Group(f"({' or '.join(p.text for p in parts)})", some, False, parts)
 
 
+def conditions_of(parts: Iterable[Condition]) -> Iterator[Condition]:
+    """Yield all conditions, those in groups too."""
+    for part in parts:
+        yield part
+        if isinstance(part, Group):
+            yield from conditions_of(part.parts)
+
+
+def comparisons_of(parts: Iterable[Condition]) -> Iterator[Comparison]:
+    """Yield all comparisons, those in groups too."""
+    return (part for part in conditions_of(parts) if isinstance(part, Comparison))
+
+
 def subjects_of(part: Condition) -> Iterable[Subject]:
     """Return what a condition looks at, each subject once."""
     if isinstance(part, Comparison):
@@ -391,7 +457,7 @@ def subjects_of(part: Condition) -> Iterable[Subject]:
 
 def _value(subject: Subject, facts: Facts, question: Question) -> tuple[str, str, str, int | None]:
     value = subject.read(facts, question)
-    if isinstance(value, AbstractSet):
+    if isinstance(value, AbstractSet | tuple):
         text = ", ".join(sorted(value)) or "none"
     elif isinstance(value, Enum):
         text = _spelling(value)
@@ -519,6 +585,14 @@ def _eid_list(facts: Facts, _question: Question) -> Listing:
     return facts.eid_list.value
 
 
+def _schedules(facts: Facts, _question: Question) -> tuple[str, ...]:
+    return facts.schedules.value
+
+
+def _rollouts(facts: Facts, _question: Question) -> tuple[str, ...]:
+    return facts.rollouts.value
+
+
 def _feature(_facts: Facts, question: Question) -> str:
     return question.feature
 
@@ -531,15 +605,21 @@ def _spelling(member: Enum) -> str:
     return member.value if isinstance(member.value, str) else member.name.lower()
 
 
-def _one_of(members: type[Enum]) -> Callable[[object], object]:
-    words = {_spelling(member): member for member in members}
+@noun
+class OneOf:
+    """Parses a word for one of few values, beside which there are no others."""
 
-    def parse(given: object) -> object:
-        if not isinstance(given, str) or given not in words:
-            raise _Wrong(f"unknown value {shown(given)}; known: {', '.join(words)}")
-        return words[given]
+    words: Mapping[str, Enum]
 
-    return parse
+    def __call__(self, given: object) -> object:
+        """Return the value; raise `_Wrong` for any other word."""
+        if not isinstance(given, str) or given not in self.words:
+            raise _Wrong(f"unknown value {shown(given)}; known: {', '.join(self.words)}")
+        return self.words[given]
+
+
+def _one_of(members: type[Enum]) -> OneOf:
+    return OneOf({_spelling(member): member for member in members})
 
 
 def _named(names: AbstractSet[str]) -> Callable[[object], object]:

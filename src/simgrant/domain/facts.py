@@ -165,6 +165,10 @@ class Facts:
     """What the list of TACs says of the device that gets the eSIM."""
     eid_list: Fact[Listing] = Fact(Listing.UNLISTED, NOBODY)
     """What the list of EIDs says of its eUICC."""
+    schedules: Fact[tuple[str, ...]] = Fact((), NOBODY)
+    """The schedules of the policy that are in force."""
+    rollouts: Fact[tuple[str, ...]] = Fact((), NOBODY)
+    """The roll-outs that the subscription is in, of those that rules name."""
 
 
 HELD = frozenset({"boosts", "usage", "satellite", "store"})

@@ -267,13 +267,13 @@ class Catalogue:
 
     def plan(self, body: Mapping[str, object], listed: frozenset[str], where: str) -> Plan:
         """Return a plan; ``listed`` are the features that it names itself."""
-        data = self._data(body["data"], where) if "data" in body else ()
+        data = self.data(body["data"], where, "data") if "data" in body else ()
         boosts = self._plan_boosts(body["boosts"], where) if "boosts" in body else ()
         told = body.get("standalone_5g")
         standalone = None if told is None else self._read.truth(told, where, "standalone_5g")
         satellite = billing = None
         if "satellite" in body:
-            satellite = self._plan_satellite(body["satellite"], where)
+            satellite = self.satellite(body["satellite"], where, "satellite")
         if "carrier_billing" in body:
             billing = self._billing(body["carrier_billing"], where)
         features = set(listed)
@@ -289,6 +289,29 @@ class Catalogue:
         return Plan(
             frozenset(features), data, boosts, standalone, satellite, billing, self._counters
         )
+
+    def data(
+        self, given: object, where: str, key: str
+    ) -> tuple[tuple[DataAccessType, DataPlanType], ...]:
+        """Return how data are metered, by access."""
+        body = self._read.table(given, where, key, known=_ACCESSES)
+        if not body:
+            self._read.say(where, key, f"must name an access: {', '.join(_ACCESSES)}")
+        if "all" in body and len(body) > 1:
+            self._read.say(where, key, '"all" stands for every access; leave it or the rest out')
+        return tuple(
+            (access, self._read.word(body[name], where, f"{key}.{name}", _METERING))
+            for name, access in _ACCESSES.items()
+            if name in body
+        )
+
+    def satellite(self, given: object, where: str, key: str) -> Satellite:
+        """Return satellite networks: those of a name, or of a table of its own."""
+        if not isinstance(given, str):
+            return self._satellite(given, where, key)
+        if given not in self._satellites:
+            self._read.problems.unknown(where, key, given, self._satellites)
+        return self._satellites.get(given, Satellite(activation=False, allowed=(), barred=()))
 
     def _boost_kinds(self, given: object) -> dict[str, _BoostKind]:
         found: dict[str, _BoostKind] = {}
@@ -353,18 +376,6 @@ class Catalogue:
             )
         return found
 
-    def _data(self, given: object, where: str) -> tuple[tuple[DataAccessType, DataPlanType], ...]:
-        body = self._read.table(given, where, "data", known=_ACCESSES)
-        if not body:
-            self._read.say(where, "data", f"must name an access: {', '.join(_ACCESSES)}")
-        if "all" in body and len(body) > 1:
-            self._read.say(where, "data", '"all" stands for every access; leave it or the rest out')
-        return tuple(
-            (access, self._read.word(body[name], where, f"data.{name}", _METERING))
-            for name, access in _ACCESSES.items()
-            if name in body
-        )
-
     def _plan_boosts(self, given: object, where: str) -> tuple[PlanBoost, ...]:
         found: dict[int, PlanBoost] = {}
         for name, word in self._read.entries(given, where, "boosts", most=MOST_BOOSTS):
@@ -377,13 +388,6 @@ class Catalogue:
                 self._read.say(where, f"boosts.{name}", f"is the second boost of type {kind}")
             found[kind] = PlanBoost(kind, sale, target, showcase)
         return tuple(found[kind] for kind in sorted(found))
-
-    def _plan_satellite(self, given: object, where: str) -> Satellite:
-        if not isinstance(given, str):
-            return self._satellite(given, where, "satellite")
-        if given not in self._satellites:
-            self._read.problems.unknown(where, "satellite", given, self._satellites)
-        return self._satellites.get(given, Satellite(activation=False, allowed=(), barred=()))
 
     def _satellite(self, given: object, where: str, key: str) -> Satellite:
         def inside(name: str) -> str:

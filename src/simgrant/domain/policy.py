@@ -13,23 +13,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from importlib import resources
-from typing import Final
 
+from simgrant.domain.allowance import Allowances
 from simgrant.domain.conditions import (
     DEVICE_SUBJECTS,
     NETWORK_SUBJECTS,
-    Condition,
-    Failure,
     Names,
     Test,
-    compile_when,
     conjunction,
     first_failure,
-    nobody_signed_in,
-    subjects,
     subjects_of,
 )
-from simgrant.domain.facts import ACTIVATION, Area, Facts, Question
+from simgrant.domain.facts import Area, Facts, Question
 from simgrant.domain.network_facts import Kinds
 from simgrant.domain.own import OwnItem, read_own
 from simgrant.domain.plans import (
@@ -41,11 +36,31 @@ from simgrant.domain.plans import (
     Plan,
     boost_feature,
 )
-from simgrant.domain.problems import Problem, Problems, did_you_mean, shown
+from simgrant.domain.problems import Problem, Problems, shown
 from simgrant.domain.reading import MOST_LETTERS, Reader
+from simgrant.domain.rollouts import read_rollouts, shares_of
+from simgrant.domain.rule import OF_SERVICES, Decision, Result, Rule, RuleTrace
+from simgrant.domain.rule_reading import Rules, named_in
+from simgrant.domain.schedules import ALWAYS as NO_SCHEDULES
+from simgrant.domain.schedules import Calendar, read_schedules
 from simgrant.domain.subscription import ConsentKind
 from simgrant.domain.words import NO_WORDS, POLICY, Words
-from simgrant.nouns import Word, noun
+
+__all__ = [
+    "FEATURES",
+    "NO_RULE",
+    "OF_SERVICES",
+    "Decision",
+    "Policy",
+    "PolicyError",
+    "Result",
+    "Rule",
+    "RuleTrace",
+    "compile_policy",
+    "default_policy",
+    "default_policy_text",
+    "parse_policy",
+]
 
 FEATURES: Mapping[str, str] = {
     "volte": "voice calls over LTE",
@@ -68,13 +83,9 @@ FEATURES: Mapping[str, str] = {
 }
 """What plans may contain without the policy declaring it under ``[features]``."""
 
-ESIM_FEATURES = frozenset({"companion", "esim"})
-"""The features that are about who gets an eSIM."""
-
 NO_RULE = "no_rule"
 """The reason when not one rule held: what nobody allowed is denied."""
 
-_MOST_RULES = 500
 _MOST_PLANS = 500
 _MOST_FEATURES = 100
 _MOST_NETWORKS = 1000
@@ -83,81 +94,12 @@ _MOST_BYTES = 1 << 20
 _BOOST = re.compile(r"boost_[0-9]+")
 
 
-class Result(Word):
-    """What a rule says of a feature."""
-
-    ALLOWED = "allowed"
-    DENIED = "denied"
-    PENDING = "pending"
-    """Allowed, but still being set up in the network."""
-    STEP_UP = "step_up"
-    """Not by the SIM alone: a person has to sign in. Who did is asked the rules after it."""
-
-
-OF_SERVICES: Final = (Result.ALLOWED, Result.DENIED, Result.PENDING)
-"""What rules say of features that are no eSIMs: who asks for those is not sent to sign in."""
-
-
-@noun
-class Decision:
-    """The answer to one question, and why."""
-
-    question: Question
-    result: Result
-    reason: str
-    """Stable code in snake_case, for records and metrics."""
-    rule: str
-    """Id of the rule that fired; empty when none did."""
-    policy_version: str
-    texts: Mapping[str, str]
-    """Text for the subscriber by BCP 47 language; empty where the rule has none."""
-
-
-@noun
-class RuleTrace:
-    """What became of one rule: it decided, or this is the condition that failed."""
-
-    rule: str
-    """Id of the rule; empty for the end of the list, where no rule held."""
-    when: str
-    """Its conditions in one line."""
-    result: Result
-    reason: str
-    failed: Failure | None
-    """The first condition that did not hold; None for the rule that decided."""
-
-    @property
-    def held(self) -> bool:
-        """Whether this rule decided."""
-        return self.failed is None
-
-
 class PolicyError(Exception):
     """The policy has mistakes; all of them are in ``problems``, for the one who edits it."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         self.problems = problems
         super().__init__("; ".join(str(problem) for problem in problems))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rule:
-    """One compiled rule."""
-
-    id: str
-    features: frozenset[str] | None
-    """The features it is about; None = all."""
-    conditions: tuple[Condition, ...]
-    """All must hold; none = always."""
-    result: Result
-    reason: str
-    texts: Mapping[str, str]
-    holds: Test
-
-    @property
-    def when(self) -> str:
-        """Its conditions in one line, for people."""
-        return " and ".join(part.text for part in self.conditions) or "always"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,6 +115,10 @@ class Policy:
     rules: tuple[Rule, ...]
     own: Mapping[str, tuple[OwnItem, ...]]
     """The operator's own parameters, by AppID."""
+    calendar: Calendar = NO_SCHEDULES
+    """The schedules that rules name."""
+    rollouts: Mapping[str, float] = field(default_factory=dict)
+    """The share (0 to 1) that is in each roll-out that rules name."""
     words: Words = NO_WORDS
     """What the tenant says otherwise; already in the texts of the rules."""
     _ready: dict[str, dict[Area, tuple[tuple[Test, Decision], ...]]] = field(init=False, repr=False)
@@ -201,7 +147,17 @@ class Policy:
         tried: list[RuleTrace] = []
         for rule in self._rules_about(question.feature):
             failed = first_failure(rule.conditions, facts, question)
-            tried.append(RuleTrace(rule.id, rule.when, rule.result, rule.reason, failed))
+            tried.append(
+                RuleTrace(
+                    rule.id,
+                    rule.when,
+                    rule.result,
+                    rule.reason,
+                    failed,
+                    rule.care,
+                    rule.allowance,
+                )
+            )
             if failed is None:
                 return tuple(tried)
         return (*tried, RuleTrace("", "no rule held", Result.DENIED, NO_RULE, None))
@@ -243,7 +199,15 @@ class Policy:
         decided = [
             (
                 rule.holds,
-                Decision(question, rule.result, rule.reason, rule.id, self.version, rule.texts),
+                Decision(
+                    question,
+                    rule.result,
+                    rule.reason,
+                    rule.id,
+                    self.version,
+                    rule.texts,
+                    rule.allowance,
+                ),
             )
             for rule in self._rules_about(question.feature)
         ]
@@ -307,11 +271,12 @@ def _fingerprint(text: str) -> str:
     return sha256(text.encode()).hexdigest()[:12]
 
 
-_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _TOP = (
     "features",
     "countries",
     "networks",
+    "schedules",
+    "rollouts",
     *CATALOGUE_KEYS,
     "plans",
     "vowifi",
@@ -319,7 +284,6 @@ _TOP = (
     "texts",
     "rule",
 )
-_RULE = ("id", "features", "when", "result", "reason", "text")
 
 
 class _Reader:
@@ -342,14 +306,28 @@ class _Reader:
         plans = self._plans(top.get("plans", {}), catalogue)
         required = self._required(top.get("vowifi", {}))
         own = read_own(top.get("own", {}), self._read)
+        schedules = read_schedules(top.get("schedules", {}), self._read)
+        rollouts = read_rollouts(top.get("rollouts", {}), self._read)
         names = Names(
             plans=plans.keys(),
             features=self._features.keys(),
             countries=self._lists(top.get("countries", {}), "countries", self._read.mcc),
             networks=self._lists(top.get("networks", {}), "networks", self._read.plmn),
+            schedules=schedules.keys(),
+            rollouts=rollouts.keys(),
         )
-        rules = self._rules(top.get("rule", []), names)
-        return Policy(version, plans, dict(self._features), required, rules, own)
+        allowances = Allowances(self._read, catalogue, own)
+        rules = Rules(self._read, names, self._texts, allowances).rules(top.get("rule", []))
+        return Policy(
+            version,
+            plans,
+            dict(self._features),
+            required,
+            rules,
+            own,
+            Calendar(schedules).only(named_in(rules, "during")),
+            shares_of(rollouts, named_in(rules, "rollout")),
+        )
 
     def _declared(self, given: object) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -371,7 +349,9 @@ class _Reader:
             body = self._read.table(plan, where, "", known=PLAN_KEYS)
             if isinstance(plan, Mapping) and "features" not in plan:
                 self._say(where, "features", "is missing; write [] for none")
-            listed = self._names(body.get("features", []), where, "features")
+            listed = self._read.among(
+                body.get("features", []), where, "features", self._features, what="features"
+            )
             for feature in sorted(listed):
                 key = "boosts" if _BOOST.fullmatch(feature) else DERIVED.get(feature)
                 if key is not None:
@@ -405,103 +385,3 @@ class _Reader:
             name: self._read.languages(text, f"texts.{name[:64]}", "")
             for name, text in self._read.entries(given, "texts")
         }
-
-    def _rules(self, given: object, names: Names) -> tuple[Rule, ...]:
-        if not isinstance(given, list):
-            self._say("", "rule", f"must be a list of tables ([[rule]]), not {shown(given)}")
-            return ()
-        if not given:
-            self._say("", "rule", "is missing: without a rule everything is denied")
-        if len(given) > _MOST_RULES:
-            self._say("", "rule", f"has more than {_MOST_RULES} entries")
-        known = subjects(names)
-        found: list[Rule] = []
-        whens: list[object] = []
-        for number, entry in enumerate(given[:_MOST_RULES], 1):
-            body = self._read.table(entry, f"rule {number}", "", known=_RULE)
-            rule_id = body.get("id")
-            if not isinstance(rule_id, str) or not _ID.fullmatch(rule_id):
-                self._say(f"rule {number}", "id", _wrong_id(rule_id))
-                rule_id = str(number)
-            where = f'rule "{rule_id}"'
-            if any(rule.id == rule_id for rule in found):
-                self._say(where, "id", "is used by an earlier rule too")
-            conditions = compile_when(body.get("when", {}), known, self._problems, where=where)
-            features = None
-            if "features" in body:
-                features = self._names(body["features"], where, "features", least=1)
-            result = self._result(body.get("result"), where)
-            if result is Result.STEP_UP:
-                conditions = (*conditions, nobody_signed_in(known))
-            self._refuse_elsewhere(features, conditions, where)
-            rule = Rule(
-                rule_id,
-                features,
-                conditions,
-                result,
-                self._reason(body.get("reason", rule_id.replace("-", "_")), where),
-                self._read.said(body.get("text", {}), where, "text", self._texts),
-                conjunction(conditions),
-            )
-            found.append(rule)
-            whens.append(body.get("when", {}))
-        if not self._problems.found:
-            self._refuse_unreachable(found, whens)
-        return tuple(found)
-
-    def _refuse_elsewhere(
-        self, features: frozenset[str] | None, conditions: tuple[Condition, ...], where: str
-    ) -> None:
-        """Note facts that nobody gathers for what the rule is about."""
-        if features is not None and features <= ESIM_FEATURES:
-            return
-        asked = {subject.name for part in conditions for subject in subjects_of(part)}
-        for name in sorted(asked & ACTIVATION):
-            listed = ", ".join(f'"{each}"' for each in sorted(ESIM_FEATURES))
-            self._say(where, "when", f"only rules with features = [{listed}] may ask for {name}")
-
-    def _refuse_unreachable(self, rules: list[Rule], whens: list[object]) -> None:
-        """Note the rules that can never decide because an earlier one always does."""
-        every = frozenset(self._features)
-        for number, rule in enumerate(rules):
-            left = every if rule.features is None else rule.features
-            for earlier, when in zip(rules[:number], whens, strict=False):
-                if earlier.result is Result.STEP_UP and rule.result is not Result.STEP_UP:
-                    continue
-                if not earlier.conditions or when == whens[number]:
-                    left -= every if earlier.features is None else earlier.features
-                if not left:
-                    reason = f'can never be reached: rule "{earlier.id}" decides before it'
-                    self._say(f'rule "{rule.id}"', "", reason)
-                    break
-
-    def _result(self, given: object, where: str) -> Result:
-        if given is None:
-            self._say(where, "result", f"is missing; known: {', '.join(Result)}")
-        elif not isinstance(given, str) or given not in tuple(Result):
-            hint = did_you_mean(given, Result)
-            self._say(where, "result", f"unknown value {shown(given)}{hint}")
-        else:
-            return Result(given)
-        return Result.DENIED
-
-    def _reason(self, given: object, where: str) -> str:
-        if isinstance(given, str) and _ID.fullmatch(given) and "-" not in given:
-            return given
-        self._say(where, "reason", "must be letters, digits and _ in lower case, at most 64")
-        return ""
-
-    def _names(self, given: object, where: str, key: str, *, least: int = 0) -> frozenset[str]:
-        if not isinstance(given, list) or not least <= len(given) <= _MOST_FEATURES:
-            self._say(where, key, f"must be a list of features, not {shown(given)}")
-            return frozenset()
-        for name in given:
-            if not isinstance(name, str) or name not in self._features:
-                self._problems.unknown(where, key, name, self._features)
-        return frozenset(name for name in given if isinstance(name, str))
-
-
-def _wrong_id(given: object) -> str:
-    if given is None:
-        return "is missing"
-    return f"must be letters, digits, - and _ in lower case, at most 64, not {shown(given)}"

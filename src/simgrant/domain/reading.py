@@ -7,7 +7,7 @@ mistake has been noted, and nobody uses the whole.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
 from simgrant.domain.problems import Problems, did_you_mean, shown
@@ -146,6 +146,33 @@ class Reader:
             elif said := self.text(text, where, place):
                 found[language] = said
         return found
+
+    def note(self, given: object, where: str, key: str) -> str:
+        """Return a text for the operator's own people, of one line."""
+        if isinstance(given, str) and 1 <= len(given) <= MOST_LETTERS and given.isprintable():
+            return given
+        self.say(where, key, f"must be a line of 1 to {MOST_LETTERS} characters")
+        return ""
+
+    def among(
+        self,
+        given: object,
+        where: str,
+        key: str,
+        known: Collection[str],
+        *,
+        what: str,
+        least: int = 0,
+        most: int = MOST_ENTRIES,
+    ) -> frozenset[str]:
+        """Return a list of names, all of which are known; ``what`` they are says a mistake."""
+        if not isinstance(given, list) or not least <= len(given) <= most:
+            self.say(where, key, f"must be a list of {what}, not {shown(given)}")
+            return frozenset()
+        for name in given:
+            if not isinstance(name, str) or name not in known:
+                self.problems.unknown(where, key, name, known)
+        return frozenset(name for name in given if isinstance(name, str))
 
     def said(
         self, given: object, where: str, key: str, texts: Mapping[str, Mapping[str, str]]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 
+from simgrant.domain.allowance import NOTHING_MORE, Allowance, own_values
 from simgrant.domain.facts import Facts
 from simgrant.domain.holdings import HeldUsage
 from simgrant.domain.policy import Decision, Policy
@@ -92,12 +93,21 @@ def answer(
             text=partial(_said, service=service, words=words, wanted=wanted),
             identity=identity,
         )
-        application = service.answer(facts, decisions, enquiry)
-        if own_parameters and (own := own_items(policy, service, version)):
+        given = [each.allowance for each in decisions if each.allowance is not NOTHING_MORE]
+        application = service.answer(_allowed(facts, given), decisions, enquiry)
+        if own_parameters and (own := own_items(policy, service, version, own_values(given))):
             application = replace(application, items=(*application.items, *own))
         applications.append(application)
         decided.extend(decisions)
     return Answered(tuple(applications), tuple(decided))
+
+
+def _allowed(facts: Facts, given: Iterable[Allowance]) -> Facts:
+    """Return the facts with what rules allowed otherwise than the plan has it."""
+    for allowance in given:
+        offer = facts.offer
+        facts = replace(facts, offer=replace(offer, value=allowance.on(offer.value)))
+    return facts
 
 
 def _said(

@@ -11,6 +11,7 @@ from dataclasses import field, replace
 
 from simgrant.domain.holdings import MOST_STORE_USERS, HeldBilling, Holdings
 from simgrant.domain.network_facts import Heard
+from simgrant.domain.network_facts import Kinds as NetworkKinds
 from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import (
     ConsentStatus,
@@ -35,6 +36,7 @@ from simgrant.flows.by_sim import BySim
 from simgrant.flows.by_token import ByToken
 from simgrant.flows.clients import Client, Clients, completed
 from simgrant.flows.clients import Profile as Family
+from simgrant.flows.derived import Derived
 from simgrant.flows.early_no import EarlyNo
 from simgrant.flows.gather import (
     Kinds,
@@ -128,10 +130,9 @@ class Entitle:
         self._identities = identities
         self._portals = portals
         self._policies = policies
-        self._verdicts = {
-            name: Verdicts(policy, portals[name], identities.kind(name))
-            for name, policy in policies.items()
-        }
+        self._verdicts = Derived(
+            policies, lambda name, policy: Verdicts(policy, portals[name], identities.kind(name))
+        )
         self._keys = keys
         self._store = store
         self._network = network
@@ -302,9 +303,11 @@ class Entitle:
         """Return the document for a proved SIM."""
         now, ring, rules = self._clock.now(), self._keys.ring, self._rules
         name, profile, ask, family = who.tenant.name, who.profile, who.ask, client.profile
+        # One policy from here to the end, whatever is published meanwhile.
+        verdicts, wants = self._verdicts[name], self._network.wanted[name]
         subscription = profile.subscription
         if kinds := looked_at(who.apps):
-            profile = await self._with_holdings(who, kinds, want, now)
+            profile = await self._with_holdings(who, kinds, want, verdicts.policy, now)
             subscription = profile.subscription
         left = max(1, int(who.expires - who.at))
         token = Token(who.token, min(left, family.token_validity_s or left))
@@ -327,8 +330,8 @@ class Entitle:
                 family=family,
                 token=token,
             )
-        if self._network.wanted[name]:
-            profile = replace(profile, heard=await self._heard(subscription, trail))
+        if wants:
+            profile = replace(profile, heard=await self._heard(subscription, wants, trail))
         trail.times = times_of(profile, now=now)
         asked = Asked(
             who.apps,
@@ -343,9 +346,11 @@ class Entitle:
             tenant=who.tenant,
             now=now,
             roaming_max_age=rules.roaming_max_age_s,
-            held=held(profile, who.apps, want.store, policy=self._policies[name], now=now),
+            policy=verdicts.policy,
+            ring=ring,
+            held=held(profile, who.apps, want.store, policy=verdicts.policy, now=now),
         )
-        kept = self._verdicts[name].of(asked, view, trail.device)
+        kept = verdicts.of(asked, view, trail.device)
         trail.verdict = kept.verdict
 
         def own(value: str) -> str:
@@ -377,22 +382,22 @@ class Entitle:
         )
         return Granted(name, family.content_type(format_), body, family.gzip)
 
-    async def _heard(self, subscription: Subscription, trail: Trail) -> Heard:
+    async def _heard(self, subscription: Subscription, wants: NetworkKinds, trail: Trail) -> Heard:
         """Return what core networks say that rules look at."""
         began = self._clock.monotonic()
         try:
-            return await self._network.heard(subscription)
+            return await self._network.heard(subscription, wants)
         finally:
             trail.peers_us["network"] = int((self._clock.monotonic() - began) * 1e6)
 
     async def _with_holdings(
-        self, who: Principal, kinds: Kinds, want: Wanted, now: float
+        self, who: Principal, kinds: Kinds, want: Wanted, policy: Policy, now: float
     ) -> Profile:
         """Return the profile with what the subscription holds, an answer to a dialogue in it."""
         tenant, profile = who.tenant.name, who.profile
         subscription = profile.subscription
         held = await self._store.holdings(tenant, subscription.imsi, kinds)
-        billing = self._policies[tenant].plan(subscription.plan).billing
+        billing = policy.plan(subscription.plan).billing
         if want.button is None or billing is None or not billing.sells(want.store.vendor):
             # Faster than `replace`, which makes a dictionary first.
             return Profile(

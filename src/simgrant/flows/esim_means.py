@@ -18,6 +18,7 @@ from simgrant.flows.network_data import NetworkFacts
 from simgrant.flows.ordering import Ordering
 from simgrant.nouns import Word, noun
 from simgrant.ports.account_pins import AccountPins
+from simgrant.ports.keys import Keys
 from simgrant.ports.risk import RiskSource
 from simgrant.spec.ids import AppId
 from simgrant.telemetry.metrics import Metrics
@@ -162,10 +163,12 @@ class StepUps:
 class EsimMeans:
     """What operations on eSIMs are done with."""
 
+    keys: Keys
     ordering: Ordering
     esims: Mapping[str, Esim]
     """By tenant."""
     policies: Mapping[str, Policy]
+    """By tenant, of this moment."""
     roaming_max_age_s: int
     portals: Mapping[str, Portal]
     polls: Throttle

@@ -141,7 +141,14 @@ def weigh(
             return Weighed(Result.DENIED, ANOTHER, limited=True, verdict=None, times={})
     profile = Profile(task.subscription, None, None, None, heard=known.heard)
     facts = activation_facts(
-        look(profile, tenant=task.tenant, now=task.at, roaming_max_age=ours.roaming_max_age_s),
+        look(
+            profile,
+            tenant=task.tenant,
+            now=task.at,
+            roaming_max_age=ours.roaming_max_age_s,
+            policy=policy,
+            ring=ours.keys.ring,
+        ),
         target,
         line.conditions,
         asking=device_of(task.ask.terminal),

@@ -144,6 +144,8 @@ async def explain(
         tenant=tenant,
         now=now,
         roaming_max_age=rules.roaming_max_age_s,
+        policy=policy,
+        ring=ring,
         held=held(supposed, (inquiry.app_id,), inquiry.store, policy=policy, now=now),
     )
     device, times = device_of(_terminal(inquiry)), times_of(supposed, now=now)

@@ -87,11 +87,18 @@ def _trace_data(trace: RuleTrace) -> dict[str, Any]:
         "condition": trace.failed.condition,
         "values": {name: value for name, value, *_ in trace.failed.values},
     }
-    return {"rule": trace.rule, "when": trace.when, "held": trace.held, "failed": failed}
+    return {
+        "rule": trace.rule,
+        "when": trace.when,
+        "held": trace.held,
+        "failed": failed,
+        "with": trace.allowance.text or None,
+        "care": trace.care or None,
+    }
 
 
 def items_data(items: Iterable[Item]) -> dict[str, Any]:
-    """Return parameters as plain data."""
+    """Return what an application says, as plain data by the names on the wire."""
     found: dict[str, Any] = {}
     for item in items:
         if isinstance(item, Parm):

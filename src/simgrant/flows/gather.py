@@ -39,6 +39,7 @@ from simgrant.domain.holdings import (
 from simgrant.domain.network_facts import NOTHING_HEARD, Learned, Registration
 from simgrant.domain.plans import Billing, Satellite, boost_meant
 from simgrant.domain.policy import Policy
+from simgrant.domain.rollouts import DRAWN_BYTES, is_in
 from simgrant.domain.subscription import (
     Consent,
     ConsentKind,
@@ -50,6 +51,7 @@ from simgrant.domain.subscription import (
 from simgrant.domain.tenant import Tenant
 from simgrant.errors import BadRequest
 from simgrant.identities import Imei
+from simgrant.keyring.ring import KeyRing
 from simgrant.services import SERVICES
 from simgrant.spec.ids import MsgButton, ProvStatus
 from simgrant.wire.request import Ask, StoreClaim, TerminalClaim
@@ -129,6 +131,10 @@ class View(NamedTuple):
     registration: Registration = Registration.UNKNOWN
     registered_by: str = NOBODY
     """The source of that."""
+    schedules: tuple[str, ...] = ()
+    """Those in force."""
+    rollouts: tuple[str, ...] = ()
+    """Those that the subscription is in."""
 
 
 def wanted(ask: Ask, apps: Iterable[str]) -> Wanted:
@@ -202,9 +208,15 @@ def look(
     tenant: Tenant,
     now: float,
     roaming_max_age: int,
+    policy: Policy,
+    ring: KeyRing,
     held: HeldView = NOTHING_HELD,
 ) -> View:
-    """Return what a subscription's facts are made of now."""
+    """Return what a subscription's facts are made of now.
+
+    What the policy has of time and chance is looked at here: so what is kept for equal
+    circumstances cannot outlive a schedule.
+    """
     subscription = profile.subscription
     visited, area, located_by = "", Area.UNKNOWN, LOCATION
     if subscription.visited_plmn and now - subscription.visited_at <= roaming_max_age:
@@ -231,6 +243,18 @@ def look(
         located_by,
         registration,
         registered_by,
+        policy.calendar.at(now),
+        _rollouts(subscription, policy, ring) if policy.rollouts else (),
+    )
+
+
+def _rollouts(subscription: Subscription, policy: Policy, ring: KeyRing) -> tuple[str, ...]:
+    """Return the roll-outs that a subscription is in, by what only this ring can compute."""
+    tenant, digits = subscription.tenant, subscription.imsi.digits
+    return tuple(
+        name
+        for name, share in policy.rollouts.items()
+        if is_in(share, ring.derive(tenant, "rollout", f"{name}|{digits}", DRAWN_BYTES))
     )
 
 
@@ -299,6 +323,8 @@ def gather(
         usage=Fact(held.usage, USAGE if held.usage else NOBODY, at(USAGE)),
         satellite=Fact(held.satellite, SATELLITE, at(SATELLITE)),
         store=Fact(held.store, STORE, at(STORE)),
+        schedules=Fact(view.schedules, by_policy),
+        rollouts=Fact(view.rollouts, by_policy),
     )
 
 

@@ -24,6 +24,7 @@ from simgrant.domain.network_facts import (
 )
 from simgrant.domain.subscription import SERVED, Subscription
 from simgrant.errors import EcsError
+from simgrant.flows.derived import Derived
 from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.clock import Clock
 from simgrant.ports.network_data import Known, NetworkData, Subscriber
@@ -100,7 +101,7 @@ class NetworkFacts:
         self._metrics = metrics
         self._timeout_s = timeout_s
         self._failing: set[str] = set()
-        self.wanted = {tenant: kinds & tellers.all for tenant, kinds in rules.items()}
+        self.wanted = Derived(rules, lambda _, kinds: kinds & tellers.all)
         """By tenant what facts are asked for; empty = nobody is asked."""
         self._ahead: dict[tuple[str, Imsi], asyncio.Task[Mapping[Kind, Learned] | None]] = {}
 
@@ -130,9 +131,13 @@ class NetworkFacts:
         found = (await self._known(subscription, _NUMBER)).get(Kind.NUMBER)
         return None if found is None else Msisdn(found.value)
 
-    async def heard(self, subscription: Subscription) -> Heard:
-        """Return what is known of a subscription that the tenant's rules look at."""
-        wants = self.wanted[subscription.tenant]
+    async def heard(self, subscription: Subscription, wants: Kinds | None = None) -> Heard:
+        """Return what is known of a subscription that the tenant's rules look at.
+
+        ``wants`` is that, where it was looked up in ``wanted`` before something was awaited.
+        """
+        if wants is None:
+            wants = self.wanted[subscription.tenant]
         if not wants:
             return NOTHING_HEARD
         known = None

@@ -70,7 +70,7 @@ class Kept:
 
 
 class Verdicts:
-    """The verdicts of one tenant; of too many, the older half is forgotten."""
+    """The verdicts by one policy of a tenant; of too many, the older half is forgotten."""
 
     MOST = 4096
     _MOST_LETTERS = 256
@@ -82,7 +82,7 @@ class Verdicts:
         portal: Portal,
         identities: PrivateUserIdType = PrivateUserIdType.PSEUDONYM,
     ) -> None:
-        self._policy = policy
+        self.policy = policy
         self._portal = portal
         self._identity = PrivateIdentity(
             identities, own_value(IDENTITY), own_value(IDENTITY_EXPIRY)
@@ -120,11 +120,11 @@ class Verdicts:
 
     def _decided(self, asked: Asked, view: View, device: Device) -> Kept:
         # Without times: an answer that looked at a fact's age could not be kept.
-        facts = gather(view, device, policy=self._policy, wish=asked.wish)
+        facts = gather(view, device, policy=self.policy, wish=asked.wish)
         answered = answer(
             asked.apps,
             facts,
-            policy=self._policy,
+            policy=self.policy,
             version=asked.version,
             languages=asked.languages,
             flow=self._marked_flow,

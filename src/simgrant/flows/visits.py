@@ -14,7 +14,6 @@ from typing import Final
 
 from simgrant.domain.facts import Question, Wish
 from simgrant.domain.order import GivenUp, Kind, OutOfOrder
-from simgrant.domain.policy import Policy
 from simgrant.domain.risk import Way
 from simgrant.domain.subscription import SERVED
 from simgrant.domain.tenant import Tenant
@@ -99,7 +98,6 @@ class Page:
 class House:
     """What is one tenant's own about its pages."""
 
-    policy: Policy
     language: str
     terms: Mapping[Subject, Texts]
     """What has to be agreed to, by subject and language; carrier billing may have it in a plan."""
@@ -242,7 +240,7 @@ class Visits:
         """Return how things stand for a subscription that is served; refuse any other."""
         store, now = self._reception.store, self._reception.clock.now()
         house, app_id = self._houses[tenant.name], handle.app_id
-        policy = house.policy
+        policy = self._esim.policies[tenant.name]
         reading = store.profile(tenant.name, handle.imsi, handle.terminal_id, "")
         profile = await self._reception.timed("store", reading, trail)
         if profile is None or profile.subscription.status not in SERVED:
@@ -260,6 +258,8 @@ class Visits:
             tenant=tenant,
             now=now,
             roaming_max_age=self._rules.roaming_max_age_s,
+            policy=policy,
+            ring=self._reception.keys.ring,
             held=held(profile, (app_id,), claim, policy=policy, now=now),
         )
         device, times = (

@@ -183,6 +183,24 @@ class KeyRing:
         oldest = self._hashes[tenant][-1][1]
         return blake2b(f"{label}|{value}".encode(), key=oldest, digest_size=length).digest()
 
+    def sign(self, tenant: str, label: str, value: bytes, *, now: float) -> bytes:
+        """Return the HMAC-SHA-256 of what only this ring's holders may write.
+
+        It is under the hashing key, since those stay on the ring as long as what they were for;
+        ``label`` keeps what is alike and means something else apart.
+        """
+        for active, key in self._hashes[tenant]:
+            if active <= now:
+                return _signature(key, label, value)
+        return _signature(self._hashes[tenant][-1][1], label, value)
+
+    def is_signed(self, tenant: str, label: str, value: bytes, signature: bytes) -> bool:
+        """Say whether any key of the ring made this signature with `sign`."""
+        good = False
+        for _, key in self._hashes.get(tenant, ()):
+            good |= hmac.compare_digest(_signature(key, label, value), signature)
+        return good
+
     def signing_keys(self, tenant: str, algorithm: Algorithm) -> tuple[SigningKey, ...]:
         """Return the keys that sign for a tenant, newest first; making one takes 0.1 ms or so."""
         label = f"sign|{tenant}|{algorithm}"
@@ -240,6 +258,10 @@ def _box(key: Key, tenant: str, purpose: str, *, until: int | None) -> _Box:
 def _derive(secret: bytes, info: str) -> bytes:
     """HKDF-Expand to one block (RFC 5869 §2.3); the secret is uniformly random already."""
     return hmac.digest(secret, b"simgrant|" + info.encode() + b"\x01", "sha256")
+
+
+def _signature(key: bytes, label: str, value: bytes) -> bytes:
+    return hmac.digest(_derive(key, f"sign|{label}"), value, "sha256")
 
 
 def _reference(key: bytes, kind: str, value: str) -> str:

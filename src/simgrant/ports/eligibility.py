@@ -7,9 +7,12 @@ subscription is an answer, and no error.
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import field
+from typing import Protocol, runtime_checkable
 
 from simgrant.domain.eligibility import Aspects, Eligibility
+from simgrant.domain.order import Device, Kind
+from simgrant.nouns import named_noun
 from simgrant.ports.network_data import Subscriber
 
 
@@ -29,3 +32,32 @@ class EligibilitySource(Protocol):
 
     async def close(self) -> None:
         """Let go of every connection."""
+
+
+@named_noun
+class Prospect:
+    """What a device may get for a line, before anything is ordered (TS.43 §6.5.2)."""
+
+    app_id: str
+    kind: Kind
+    device: Device | None = None
+    """Who would get it; None = not known yet."""
+
+
+@named_noun
+class Qualification:
+    """What a BSS says of a prospect."""
+
+    qualified: bool
+    reason: str = field(default="", repr=False)
+    """Why not, in a word or sentence of the BSS's own, for the operator; at most 256 letters."""
+
+
+@runtime_checkable
+class ChecksEligibility(Protocol):
+    """What an `EligibilitySource` is besides, where its BSS judges prospects itself."""
+
+    async def qualify(
+        self, who: Subscriber, prospect: Prospect, *, deadline: float
+    ) -> Qualification | None:
+        """Return what the BSS says; None = it has no such subscription. Errors as above."""

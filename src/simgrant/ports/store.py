@@ -38,6 +38,7 @@ from simgrant.ports.deeds import Deed, Deeds
 from simgrant.ports.network_data import LearnedRows
 from simgrant.ports.network_events import Inbox
 from simgrant.ports.orders import Orders
+from simgrant.ports.policies import PolicyRows
 from simgrant.spec.ids import ProvStatus
 
 
@@ -256,6 +257,10 @@ class Store(Protocol):
     @property
     def learned(self) -> LearnedRows:
         """Return the same database's table of what was asked of core networks."""
+
+    @property
+    def policies(self) -> PolicyRows:
+        """Return the same database's tables of published policies."""
 
     @property
     def deeds(self) -> Deeds:
@@ -507,6 +512,15 @@ class Store(Protocol):
         self, tenant: str, subscriber_refs: Sequence[str], *, limit: int = 100
     ) -> Sequence[RequestRecord]:
         """Return the newest request records of a subscription, newest first."""
+
+    def recorded(
+        self, tenant: str, *, since_us: int, limit: int
+    ) -> AsyncIterator[Sequence[RequestRecord]]:
+        """Yield the newest records of all subscriptions in batches, none older than that.
+
+        They come about in the order of their times, the newest first: what is read is what there
+        is while it is read, and nobody is kept from writing.
+        """
 
     async def consents(self, tenant: str, imsi: Imsi) -> dict[ConsentKind, Consent]:
         """Return a subscription's consents."""

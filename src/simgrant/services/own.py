@@ -8,6 +8,7 @@ start, in any case of letters; so are characteristics where phones read none.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from simgrant.domain.own import OwnGroup, OwnItem, OwnParm
 from simgrant.domain.policy import Policy, PolicyError
@@ -17,6 +18,10 @@ from simgrant.spec.load import tables
 from simgrant.spec.version import SpecVersion
 from simgrant.wire.document import Characteristic, CharacteristicList, Item, Parm
 from simgrant.wire.relay import MEMBER
+
+_AS_THEY_ARE: Mapping[str, str] = {}
+_A_BOOST = "boost_166"
+"""Stands for boosts of every type among the features of a service."""
 
 
 def refuse_taken(policy: Policy, services: Mapping[str, Service]) -> None:
@@ -38,18 +43,43 @@ def refuse_taken(policy: Policy, services: Mapping[str, Service]) -> None:
                 problems.add(f"own.{app_id}", item.name, reason)
             elif MEMBER in _names(item):
                 problems.add(f"own.{app_id}", item.name, f"must not hold {MEMBER}")
+    for rule in policy.rules:
+        for name, _ in rule.allowance.own:
+            told = {app for app, items in policy.own.items() if any(i.name == name for i in items)}
+            about = {f for app in told & services.keys() for f in services[app].features}
+            if not _is_asked(rule.features, about):
+                reason = f"none of its features is asked for by {', '.join(sorted(told))}"
+                problems.add(f'rule "{rule.id}"', f"with.{name}", reason)
     if problems.found:
         raise PolicyError(problems.found)
 
 
-def own_items(policy: Policy, service: Service, version: SpecVersion) -> tuple[Item, ...]:
+def _is_asked(features: frozenset[str] | None, about: set[str]) -> bool:
+    """Say whether a service asks for one of a rule's features; a boost of any type is one."""
+    if features is None:
+        return True
+    return any(
+        each in about or (_A_BOOST in about and each.startswith("boost_")) for each in features
+    )
+
+
+def own_items(
+    policy: Policy, service: Service, version: SpecVersion, values: Mapping[str, str] = _AS_THEY_ARE
+) -> tuple[Item, ...]:
     """Return the own parameters for a client (divergence "own-parameters").
 
-    Characteristics only where TS.43 has some too.
+    Characteristics only where TS.43 has some too. ``values`` are those that rules gave otherwise.
     """
     items = policy.own.get(service.app_id, ())
     if items and not _has_groups(service, version):
         items = tuple(item for item in items if isinstance(item, OwnParm))
+    if values:
+        items = tuple(
+            replace(item, value=values[item.name])
+            if isinstance(item, OwnParm) and item.name in values
+            else item
+            for item in items
+        )
     return tuple(map(_item, items))
 
 

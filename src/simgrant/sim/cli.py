@@ -23,6 +23,7 @@ from simgrant.identities import Imsi, InvalidIdentity
 from simgrant.nouns import named_noun
 from simgrant.sim.aaa.command import aaa
 from simgrant.sim.browser import follow
+from simgrant.sim.bss.command import bss
 from simgrant.sim.card import Card
 from simgrant.sim.companion import APP as COMPANION_APP
 from simgrant.sim.companion import Companion, CompanionClient, Step
@@ -792,6 +793,7 @@ app.command()(hss)
 app.command()(aaa)
 app.command()(hlr)
 app.command()(udm)
+app.command()(bss)
 
 
 # ------------------------------------------------------------------------------- running

@@ -286,6 +286,25 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._policies = _Children(
+            Gauge(
+                "simgrant_policies",
+                "Workers that decide by a version of a tenant's policy; of files, there are none.",
+                ("tenant", "version"),
+                multiprocess_mode="livesum",
+                registry=registry,
+            )
+        )
+        self._policies_refused = _Children(
+            Gauge(
+                "simgrant_policies_refused",
+                "Workers that did not take the newest policy of a tenant over, by why: gone, "
+                "not_genuine, not_readable, went_back.",
+                ("tenant", "reason"),
+                multiprocess_mode="livesum",
+                registry=registry,
+            )
+        )
         self._operations = _Children(
             Counter(
                 "simgrant_operations_total",
@@ -383,6 +402,14 @@ class Metrics:
         """Show the state that a source of vectors is in, out of all there are."""
         for each in states:
             self._sources[source, each].set(each == state)
+
+    def show_policy(self, tenant: str, version: str, *, decides: bool) -> None:
+        """Show whether a published version of a policy is decided by."""
+        self._policies[tenant, version].set(decides)
+
+    def show_policy_refused(self, tenant: str, reason: str, *, refused: bool) -> None:
+        """Show whether the newest policy of a tenant was not taken over, for this reason."""
+        self._policies_refused[tenant, reason].set(refused)
 
     def watch_in_flight(self, number: Callable[[], int]) -> None:
         """Report how many requests are being handled, asked for when metrics are read."""

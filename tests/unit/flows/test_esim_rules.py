@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -53,6 +54,7 @@ def policy_of(*rules: tuple[str, str]) -> Policy:
 def means_of(policy: Policy, *, step_up: bool) -> EsimMeans:
     apps = frozenset({"ap2006", "ap2009"}) if step_up else frozenset[str]()
     return EsimMeans(
+        cast("Any", SimpleNamespace(ring=None)),  # nothing is rolled out here
         cast("Any", None),  # nothing is ordered here
         {},
         {"red": policy},

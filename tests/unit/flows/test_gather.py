@@ -48,9 +48,14 @@ from simgrant.flows.gather import (
 )
 from simgrant.flows.verdicts import NO_DEVICE
 from simgrant.identities import Imsi
+from simgrant.keyring.ring import SECRET_BYTES, Key, KeyRing, Use
 from simgrant.spec.ids import MsgButton, ProvStatus
 from simgrant.wire.request import Ask, StoreClaim, ask, pull_query
 
+POLICY = default_policy()
+RING = KeyRing(
+    {"default": [Key("0", use, 0, 0, bytes([1]) * SECRET_BYTES) for use in Use]}, accept_for=1
+)
 SUBSCRIPTION = Subscription(
     "default", Imsi("001010000000001"), None, SubscriptionStatus.ACTIVE, "standard", changed_at=10
 )
@@ -68,7 +73,9 @@ PROFILE = Profile(SUBSCRIPTION, TERMS, None, None)
 def test_an_expired_consent_is_missing_since_its_end(
     now: int, value: ConsentStatus, source: str, at: int
 ) -> None:
-    view = look(PROFILE, tenant=Tenant("default"), now=now, roaming_max_age=60)
+    view = look(
+        PROFILE, tenant=Tenant("default"), now=now, roaming_max_age=60, policy=POLICY, ring=RING
+    )
     facts = gather(view, NO_DEVICE, policy=default_policy(), times=times_of(PROFILE, now=now))
     assert (facts.terms.value, facts.terms.source, facts.terms.at) == (value, source, at)
     assert (facts.address.value, facts.address.at) == (ConsentStatus.MISSING, None)
@@ -78,7 +85,9 @@ def test_an_expired_consent_is_missing_since_its_end(
 def test_a_place_too_old_is_unknown_and_keeps_its_age() -> None:
     seen = replace(PROFILE, subscription=replace(SUBSCRIPTION, visited_plmn="26201", visited_at=30))
     for now, plmn in ((90, "26201"), (91, "")):
-        view = look(seen, tenant=Tenant("default"), now=now, roaming_max_age=60)
+        view = look(
+            seen, tenant=Tenant("default"), now=now, roaming_max_age=60, policy=POLICY, ring=RING
+        )
         facts = gather(view, NO_DEVICE, policy=default_policy(), times=times_of(seen, now=now))
         assert (facts.visited_plmn.value, facts.visited_plmn.at) == (plmn, 30)
 
@@ -100,7 +109,7 @@ def test_the_newest_place_is_where_he_is(
     row = replace(SUBSCRIPTION, visited_plmn="00101" if reported else "", visited_at=reported)
     seen = replace(PROFILE, subscription=row, heard=heard)
     home = Tenant("default", frozenset(), (Plmn("001", "01"),), frozenset(), ())
-    view = look(seen, tenant=home, now=70, roaming_max_age=60)
+    view = look(seen, tenant=home, now=70, roaming_max_age=60, policy=POLICY, ring=RING)
     facts = gather(view, NO_DEVICE, policy=default_policy(), times=times_of(seen, now=70))
     assert (facts.visited_plmn.value, facts.visited_plmn.source, facts.visited_plmn.at) == (
         plmn,
@@ -122,7 +131,9 @@ def test_whether_a_phone_is_registered_is_the_network_s_to_say() -> None:
             50,
         ),
     ):
-        view = look(seen, tenant=Tenant("default"), now=70, roaming_max_age=60)
+        view = look(
+            seen, tenant=Tenant("default"), now=70, roaming_max_age=60, policy=POLICY, ring=RING
+        )
         facts = gather(view, NO_DEVICE, policy=default_policy(), times=times_of(seen, now=70))
         known = facts.registration
         assert (known.value, known.source, known.at) == (value, source, at)
@@ -174,7 +185,6 @@ def test_what_an_application_cannot_do_without_is_asked_of_it_alone() -> None:
 
 # --- what a subscription holds -------------------------------------------------------------
 
-POLICY = default_policy()
 PREMIUM = replace(SUBSCRIPTION, plan="premium")
 GOOGLE = StoreClaim("google", "u1")
 EUROS = Money(Decimal("50.00"), "EUR")
@@ -313,7 +323,15 @@ def test_facts_of_what_is_held_say_who_told_them_and_when() -> None:
         )
     )
     found = held(profile, ("ap2010", "ap2012", "ap2016"), GOOGLE, policy=POLICY, now=50)
-    view = look(profile, tenant=Tenant("default"), now=50, roaming_max_age=60, held=found)
+    view = look(
+        profile,
+        tenant=Tenant("default"),
+        now=50,
+        roaming_max_age=60,
+        policy=POLICY,
+        ring=RING,
+        held=found,
+    )
     facts = gather(view, NO_DEVICE, policy=POLICY, times=times_of(profile, now=50))
     assert (facts.boosts.source, facts.boosts.at) == ("boosts", 7)
     assert (facts.usage.source, facts.usage.at) == ("usage", 8)

@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from simgrant.errors import PeerUnavailable, StartRefused
 from simgrant.fronts.es2plus.app import Call, Es2plusFront, Limits
 from simgrant.identities import Eid, Iccid
-from simgrant.links.callers import Caller as Known
-from simgrant.links.callers import Callers, require_certificate
 from simgrant.links.certified import CERTIFICATE, CertifiedProtocol
+from simgrant.links.client_certificates import Caller as Known
+from simgrant.links.client_certificates import Callers, require_certificate
 from simgrant.ports.profile_events import INSTALLATION
 from simgrant.sim.http import Answer, HttpClient, Unreachable, Url
 from simgrant.sim.smdp.caller import Caller
@@ -134,7 +134,11 @@ async def listening(
             world.recorded.set()
 
         front = Es2plusFront(
-            world.events, Callers([known]), clock=Clock(), record=record, limits=limits
+            world.events,
+            Callers([known], section="smdp"),
+            clock=Clock(),
+            record=record,
+            limits=limits,
         )
         config = uvicorn.Config(
             front,
@@ -269,9 +273,12 @@ def test_hashes_are_taken_as_openssl_prints_them(certificates: Certificates) -> 
     der = x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
     digits = sha256(der).hexdigest().upper()
     colons = ":".join(digits[at : at + 2] for at in range(0, 64, 2))
-    assert Callers([Known(name="a", sha256=frozenset({colons}))]).of(der) == "a"
-    assert Callers([Known(name="a", sha256=frozenset({colons}))]).of(b"") is None
-    assert Callers([Known(name="a", subjects=frozenset({"CN=x"}))]).of(b"rubbish") is None
+    assert Callers([Known(name="a", sha256=frozenset({colons}))], section="smdp").of(der) == "a"
+    assert Callers([Known(name="a", sha256=frozenset({colons}))], section="smdp").of(b"") is None
+    assert (
+        Callers([Known(name="a", subjects=frozenset({"CN=x"}))], section="smdp").of(b"rubbish")
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -301,7 +308,7 @@ def test_callers_that_could_not_be_told_apart_refuse_the_start(
     callers: list[Known], said: str
 ) -> None:
     with pytest.raises(StartRefused, match=said):
-        Callers(callers)
+        Callers(callers, section="smdp")
 
 
 @pytest.mark.parametrize("content", [None, b"rubbish"])
@@ -358,7 +365,9 @@ async def test_a_body_in_chunks_is_bounded_and_may_break_off(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    front = Es2plusFront(events, Callers([known]), clock=Clock(), record=lambda _: None)
+    front = Es2plusFront(
+        events, Callers([known], section="smdp"), clock=Clock(), record=lambda _: None
+    )
     await front(scope, receive, send)
     assert sent[0]["status"] == status
     assert not events.told

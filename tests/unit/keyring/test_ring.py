@@ -154,3 +154,36 @@ def test_a_ring_without_a_key_of_some_use_is_refused() -> None:
 def test_no_repr_shows_a_secret() -> None:
     assert "01" * 16 not in repr(key(1, Use.SEALING))
     assert (b"\x01" * 32).hex() not in repr(vars(ring()))
+
+
+@given(st.binary(max_size=80), st.integers(min_value=0), st.integers(0, 7))
+def test_a_signature_is_of_one_value_one_label_and_one_tenant(
+    value: bytes, place: int, bit: int
+) -> None:
+    ours = ring()
+    signature = ours.sign("default", "policy", value, now=10)
+    assert len(signature) == 32
+    assert ours.is_signed("default", "policy", value, signature)
+    assert not ours.is_signed("default", "audit", value, signature)
+    assert not ours.is_signed("other", "policy", value, signature)
+    assert not ours.is_signed("nobody", "policy", value, signature)
+    assert not ours.is_signed("default", "policy", value + b"x", signature)
+    assert not ours.is_signed("default", "policy", value, signature[:-1])
+    changed = bytearray(signature)
+    changed[place % 32] ^= 1 << bit
+    assert not ours.is_signed("default", "policy", value, bytes(changed))
+
+
+def test_what_an_older_hashing_key_signed_is_still_good_and_new_is_of_the_newest() -> None:
+    older, newer = key(50, Use.HASHING), key(51, Use.HASHING, active=100)
+    both = KeyRing(
+        {"default": [key(1, Use.SEALING), key(2, Use.WRAPPING), older, newer]}, accept_for=LIFE
+    )
+    alone = KeyRing(
+        {"default": [key(1, Use.SEALING), key(2, Use.WRAPPING), newer]}, accept_for=LIFE
+    )
+    old = both.sign("default", "policy", b"x", now=99)
+    new = both.sign("default", "policy", b"x", now=100)
+    assert both.is_signed("default", "policy", b"x", old)
+    assert not alone.is_signed("default", "policy", b"x", old)
+    assert alone.is_signed("default", "policy", b"x", new)

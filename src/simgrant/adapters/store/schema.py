@@ -381,6 +381,40 @@ learned = _table(
 """What core networks said of subscribers when they were asked; value is empty where they never
 told any, asked_at 0 where they have to be asked anew."""
 
+policy_version = _table(
+    "policy_version",
+    "tenant number",
+    _text("tenant"),
+    _big("number"),
+    _text("body"),
+    _text("sha256"),
+    _big("made_from"),
+)
+"""Each policy that a tenant published, as its TOML text; a row is never changed. Made_from is the
+number of the version that was in force, 0 where that was a file's."""
+
+policy_change = _table(
+    "policy_change",
+    "tenant change",
+    _text("tenant"),
+    _big("change"),
+    _big("number"),
+    _text("author"),
+    _big("at"),
+    _text("comment"),
+    _bytes("signature"),
+)
+"""Which version each change put in force, by whom, and why; signed with the change before it (ADR
+0042)."""
+
+policy_current = _table(
+    "policy_current",
+    "tenant",
+    _text("tenant"),
+    _big("change"),
+)
+"""The newest change of each tenant: what every worker looks at all the time."""
+
 audit_entry = _table(
     "audit_entry",
     "tenant number",

@@ -8,8 +8,8 @@ from typing import Any, Final, TypeAlias
 
 from simgrant.errors import EcsError
 from simgrant.identities import Iccid
-from simgrant.links.callers import Callers
 from simgrant.links.certified import CERTIFICATE
+from simgrant.links.client_certificates import Callers
 from simgrant.nouns import named_noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.profile_events import ProfileEvents

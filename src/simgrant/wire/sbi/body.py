@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-S = TypeVar("S", bound=msgspec.Struct)
+S = TypeVar("S")
 
 _AFTER_MEMBER: Final = re.compile(r" - at `\$([A-Za-z0-9_.\[\]]{0,80})`$")
 

@@ -16,7 +16,7 @@ import os
 import sqlite3
 import stat
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from functools import cache, partial
@@ -46,8 +46,11 @@ MOST = 500
 QUEUE = 64
 """Changes that may wait before the next is refused; a worker's journal sends one at a time."""
 _SPAN_US = 3_600_000_000  # between a batch's oldest and newest record
+_SCANNED_AT_ONCE = 4  # batches in memory
 _REWRITTEN_AT_ONCE = 8  # batches in a transaction that erases, so that an append need not wait long
 _VERSION = 1
+_NEVER_US = 2**63 - 1
+_NOTHING = (-1, -1)
 
 _MOVE_IT = "move it away, with its -wal and -shm, and a new one is made"
 
@@ -91,6 +94,13 @@ _OLD = f"""
 SELECT number, newest_us, length(refs) / 4 FROM batch INDEXED BY batch_times
 WHERE newest_us < ?1 + {_SPAN_US} AND oldest_us < ?1 ORDER BY newest_us LIMIT ?2
 """  # noqa: S608 - a constant of this file
+
+# Whoever writes meanwhile adds newer ones, which are none of those that are still to come.
+_EARLIER = """
+SELECT newest_us, number, rows FROM batch
+WHERE newest_us >= ?1 AND newest_us <= ?2 AND (newest_us, number) < (?2, ?3)
+ORDER BY newest_us DESC, number DESC LIMIT ?4
+"""
 
 _LOOKS = (
     "SELECT min(newest_us) FROM batch",
@@ -138,6 +148,22 @@ class FileRecords:
         """Return the newest records of any of the references, newest first."""
         refs = frozenset(subscriber_refs)
         return await self._read(partial(_find, self._reader, tenant, refs, limit))
+
+    async def scan(
+        self, tenant: str, since_us: int, limit: int
+    ) -> AsyncIterator[Sequence[RequestRecord]]:
+        """Yield the newest records of a tenant in batches, about in order, none older than that.
+
+        Several processes write, so batches may overlap.
+        """
+        end = (_NEVER_US, _NEVER_US)
+        while limit > 0:
+            end, records = await self._read(partial(_earlier, self._reader, tenant, since_us, end))
+            if end == _NOTHING:
+                return
+            if records := records[:limit]:
+                limit -= len(records)
+                yield records
 
     async def forget(self, tenant: str, subscriber_refs: Sequence[str]) -> int:
         """Delete the records of the references, some batches at a time; return how many."""
@@ -240,6 +266,24 @@ def _find(
                 found.sort(key=_time_and_id, reverse=True)
                 del found[limit:]
     return [RequestRecord(*row) for row in found]
+
+
+def _earlier(
+    db: sqlite3.Connection, tenant: str, since_us: int, end: tuple[int, int]
+) -> tuple[tuple[int, int], list[RequestRecord]]:
+    """Return a tenant's records in the batches before one, and where to go on; `_NOTHING` = none.
+
+    End is the time and the number of that batch.
+    """
+    with _our_errors():
+        found = db.execute(_EARLIER, (since_us, *end, _SCANNED_AT_ONCE)).fetchall()
+    records = [
+        RequestRecord(*row)
+        for *_, blob in found
+        for row in reversed(_unpacked(blob))
+        if row[0] == tenant and row[2] >= since_us
+    ]
+    return (found[-1][:2] if found else _NOTHING), records
 
 
 def _numbers(db: sqlite3.Connection, tenant: str, refs: frozenset[str]) -> list[int]:

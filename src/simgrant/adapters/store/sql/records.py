@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from itertools import chain
 from typing import Protocol
 
 from simgrant.adapters.store.sql import rows, statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Run, RunMany
 from simgrant.ports.store import RequestRecord
+
+_PAGE = 500
+"""Records that are read at a time."""
+_LAST = (2**63 - 1, "")
+"""After every record."""
 
 
 class Records(Protocol):
@@ -21,6 +26,11 @@ class Records(Protocol):
         self, tenant: str, subscriber_refs: Sequence[str], limit: int
     ) -> Sequence[RequestRecord]:
         """Return the newest records of any of the references, newest first."""
+
+    def scan(
+        self, tenant: str, since_us: int, limit: int
+    ) -> AsyncIterator[Sequence[RequestRecord]]:
+        """Yield the newest records of a tenant in batches, about in order, none older than that."""
 
     async def forget(self, tenant: str, subscriber_refs: Sequence[str]) -> int:
         """Delete the records of the references; return how many. May be repeated."""
@@ -57,6 +67,31 @@ class SqlRecords:
         ]
         newest = sorted(map(rows.to_record, chain(*found)), key=_by_time, reverse=True)
         return newest[:limit]
+
+    async def scan(
+        self, tenant: str, since_us: int, limit: int
+    ) -> AsyncIterator[Sequence[RequestRecord]]:
+        """Yield the newest records of a tenant in batches: some of each shard in turn.
+
+        Shards are alike, so the order is right but for the span of a turn.
+        """
+        page = max(1, min(_PAGE, -(-limit // statements.SHARDS)))
+        ends = dict.fromkeys(range(statements.SHARDS), _LAST)
+        while ends and limit > 0:
+            for shard, (at_us, request_id) in tuple(ends.items()):
+                size = min(page, limit)
+                params = (shard, since_us, at_us, request_id, tenant, size)
+                found = await self._engine.read(statements.RECORDS_SINCE, params, slow=True)
+                records = [rows.to_record(row) for row in found]
+                if len(records) < size:
+                    del ends[shard]
+                else:
+                    ends[shard] = _by_time(records[-1])
+                limit -= len(records)
+                if records:
+                    yield records
+                if limit <= 0:
+                    return
 
     async def forget(self, tenant: str, subscriber_refs: Sequence[str]) -> int:
         """Delete the records of the references; return how many."""

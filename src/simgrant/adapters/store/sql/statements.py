@@ -41,6 +41,9 @@ TABLES = (
     "esim_claim",
     "network_event",
     "learned",
+    "policy_version",
+    "policy_change",
+    "policy_current",
     "audit_entry",
     "audit_head",
     "api_answer",
@@ -428,6 +431,12 @@ RECORDS = """
 SELECT tenant, subscriber_ref, at_us, request_id, body FROM record
 WHERE tenant = ?1 AND subscriber_ref = ?2
 ORDER BY at_us DESC, request_id DESC LIMIT ?3
+"""
+
+RECORDS_SINCE = """
+SELECT tenant, subscriber_ref, at_us, request_id, body FROM record
+WHERE shard = ?1 AND at_us >= ?2 AND at_us <= ?3 AND (at_us, request_id) < (?3, ?4) AND tenant = ?5
+ORDER BY at_us DESC, request_id DESC LIMIT ?6
 """
 
 SIM_KEYS = f"""

@@ -22,6 +22,7 @@ from simgrant.adapters.store.sql.inbox import SqlInbox
 from simgrant.adapters.store.sql.learned import SqlLearned
 from simgrant.adapters.store.sql.orders import SqlOrders
 from simgrant.adapters.store.sql.pins import SqlPins
+from simgrant.adapters.store.sql.policies import SqlPolicies
 from simgrant.adapters.store.sql.records import Records
 from simgrant.domain.holdings import Holding, Holdings
 from simgrant.domain.line_marks import LineMark, MarkName
@@ -109,6 +110,7 @@ class SqlStore:
         self.pins = SqlPins(engine)
         self.inbox = SqlInbox(engine)
         self.learned = SqlLearned(engine)
+        self.policies = SqlPolicies(engine)
         self.deeds = SqlDeeds(engine)
 
     def doing(self, deed: Deed) -> SqlStore:
@@ -612,6 +614,12 @@ class SqlStore:
     ) -> Sequence[RequestRecord]:
         """Return the newest request records of a subscription, newest first."""
         return await self._records.find(tenant, subscriber_refs, limit)
+
+    def recorded(
+        self, tenant: str, *, since_us: int, limit: int
+    ) -> AsyncIterator[Sequence[RequestRecord]]:
+        """Yield the newest records of all subscriptions in batches, none older than that."""
+        return self._records.scan(tenant, since_us, limit)
 
     async def consents(self, tenant: str, imsi: Imsi) -> dict[ConsentKind, Consent]:
         """Return a subscription's consents."""

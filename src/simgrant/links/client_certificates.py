@@ -1,4 +1,4 @@
-"""Which of the known callers a client certificate is of, and the TLS that asks for one."""
+"""Whose a client certificate is, and the TLS that asks for one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from simgrant.nouns import named_noun
 
 @named_noun
 class Caller:
-    """Somebody who may call, and what its certificates are known by."""
+    """Who may call, and what its certificates are known by."""
 
     name: str
     sha256: frozenset[str] = frozenset()
@@ -29,18 +29,16 @@ class Caller:
 class Callers:
     """Those who may call; making them raises StartRefused."""
 
-    def __init__(self, callers: Iterable[Caller], *, section: str = "smdp") -> None:
-        """``section`` is where the settings name them, for what is said of a mistake."""
-        self._section = section
+    def __init__(self, callers: Iterable[Caller], *, section: str) -> None:
+        """``section`` is of the settings that they are in, for errors."""
         self._by_hash: dict[str, str] = {}
         self._by_subject: dict[x509.Name, str] = {}
         for caller in callers:
+            where = f"{section}.{caller.name}"
             for text in caller.sha256:
-                where = f"{section}.{caller.name}"
-                self._claim(self._by_hash, _hash(where, text), caller.name)
+                self._claim(self._by_hash, _hash(where, text), caller.name, where)
             for text in caller.subjects:
-                where = f"{section}.{caller.name}"
-                self._claim(self._by_subject, _subject(where, text), caller.name)
+                self._claim(self._by_subject, _subject(where, text), caller.name, where)
 
     def of(self, certificate: bytes) -> str | None:
         """Return whose certificate (DER, checked in the handshake) this is; None = nobody's."""
@@ -52,23 +50,36 @@ class Callers:
         except ValueError:
             return None
 
-    def _claim(self, known: dict[str, str] | dict[x509.Name, str], key: object, name: str) -> None:
+    @staticmethod
+    def _claim(
+        known: dict[str, str] | dict[x509.Name, str], key: object, name: str, where: str
+    ) -> None:
         other = known.setdefault(key, name)  # type: ignore[arg-type]
         if other != name:
-            raise StartRefused(f"{self._section}.{name}: its certificate is also {other}'s")
+            raise StartRefused(f"{where}: its certificate is also {other}'s")
 
 
-def require_certificate(context: ssl.SSLContext, ca_file: Path, *, optional: bool = False) -> None:
-    """Let nobody in who has no certificate of these authorities; raise StartRefused.
+def require_certificate(context: ssl.SSLContext, ca_file: Path) -> None:
+    """Let nobody in who has no certificate of these authorities; raise StartRefused."""
+    _trust(context, ca_file)
+    context.verify_mode = ssl.CERT_REQUIRED
 
-    With ``optional``, who shows none is let in too.
+
+def ask_for_certificate(context: ssl.SSLContext, ca_file: Path) -> None:
+    """Ask for a certificate of these authorities, and let in who has none; raise StartRefused.
+
+    Whoever shows one of somebody else is not let in.
     """
+    _trust(context, ca_file)
+    context.verify_mode = ssl.CERT_OPTIONAL
+
+
+def _trust(context: ssl.SSLContext, ca_file: Path) -> None:
     try:
         context.load_verify_locations(ca_file)
     except (OSError, ssl.SSLError) as error:
         reason = getattr(error, "strerror", None) or "holds no certificates in PEM"
         raise StartRefused(f"{ca_file}: {reason}") from None
-    context.verify_mode = ssl.CERT_OPTIONAL if optional else ssl.CERT_REQUIRED
 
 
 def _hash(where: str, text: str) -> str:

@@ -1,0 +1,89 @@
+"""Business support systems: links to them, who tells of subscribers, and who orders profiles.
+
+A kind of BSS is a line in ``SOURCES``. Each of what a BSS is used for has a link of its own, so
+that trouble with one thing keeps nobody from another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from simgrant.adapters.bss import embedded
+from simgrant.compose import tmf
+from simgrant.config.bss import bss_of
+from simgrant.config.bss_tables import Bss
+from simgrant.config.load import Loaded
+from simgrant.links.api import ApiConfig, ApiLink, OAuthConfig
+from simgrant.links.client_auth import ClientAuth, Credentials
+from simgrant.links.http import HttpConfig
+from simgrant.ports.bss_orders import BssOrders
+from simgrant.ports.clock import Clock
+from simgrant.ports.eligibility import EligibilitySource
+
+SOURCES: Final[Mapping[str, Callable[[Bss, ApiLink, Clock], EligibilitySource | None]]] = {
+    "tmf": tmf.source,
+}
+"""By type: who tells of subscribers; None = the settings map nothing."""
+
+
+def open_sources(loaded: Loaded, clock: Clock) -> dict[str, EligibilitySource]:
+    """Return who is asked about subscribers, by tenant; tenants without a BSS are left out.
+
+    Raise StartRefused where a file is no use.
+    """
+    found: dict[str, EligibilitySource | None] = {}
+    for name, table in loaded.settings.bss.items():
+        found[name] = SOURCES[table.type](table, open_link(loaded, name, table, clock), clock)
+    sources = {tenant: found.get(bss_of(loaded.settings, tenant)) for tenant in loaded.tenants}
+    return {tenant: source for tenant, source in sources.items() if source is not None}
+
+
+def open_orders(loaded: Loaded, clock: Clock) -> dict[str, BssOrders]:
+    """Return who orders the profiles of each tenant; where no BSS does, the waiting list.
+
+    Raise StartRefused where a file is no use.
+    """
+    nobody = embedded.open_bss()
+    found: dict[str, BssOrders] = {
+        name: tmf.orders(table, open_link(loaded, name, table, clock), clock)
+        for name, table in loaded.settings.bss.items()
+        if table.orders.on
+    }
+    return {tenant: found.get(bss_of(loaded.settings, tenant), nobody) for tenant in loaded.tenants}
+
+
+def open_link(loaded: Loaded, name: str, table: Bss, clock: Clock) -> ApiLink:
+    """Return a link to a BSS; raise StartRefused where a file is no use."""
+    oauth = None
+    if table.token_url:
+        oauth = OAuthConfig(
+            token_url=table.token_url,
+            credentials=Credentials(
+                client_id=table.client_id,
+                client_auth=ClientAuth(table.client_auth),
+                secret_file=loaded.path(table.secret_file),
+                key_id=table.key_id,
+            ),
+            scope=table.scope,
+        )
+    config = ApiConfig(
+        root=table.url.rstrip("/"),
+        http=HttpConfig(
+            peer=f"bss.{name}",
+            ca_file=loaded.path(table.ca_file) if table.ca_file else None,
+            certificate=loaded.path(table.certificate) if table.certificate else None,
+            key=loaded.path(table.key) if table.key else None,
+            # The check of the settings has looked which of them may be plain.
+            plain=any(each.startswith("http:") for each in (table.url, table.token_url)),
+            connect_timeout_s=table.timeout_s,
+            most_bytes=table.max_bytes,
+        ),
+        oauth=oauth,
+        key_header=table.api_key_header,
+        key_file=loaded.path(table.api_key_file) if table.api_key_file else None,
+        user=table.user,
+        password_file=loaded.path(table.password_file) if table.password_file else None,
+        headers=table.headers,
+    )
+    return ApiLink(config, clock)

@@ -1,0 +1,91 @@
+"""What the settings of business support systems mean, and what would keep one from being asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from typing import Final
+from urllib.parse import urlsplit
+
+from simgrant.config.bss_tables import Bss
+from simgrant.config.model import Settings
+from simgrant.config.tmf import tmf_problems
+
+_HERE: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+_HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII)
+_LEAST_BYTES: Final = 1024
+_MOST_BYTES: Final = 16 * 1024 * 1024
+
+
+def bss_of(settings: Settings, tenant: str) -> str:
+    """Return the name of a tenant's BSS; empty = it has none."""
+    for name, table in settings.bss.items():
+        if not table.tenants or tenant in table.tenants:
+            return name
+    return ""
+
+
+def bss_problems(settings: Settings, tenants: Collection[str]) -> Iterator[str]:
+    """Name what is missing or malformed."""
+    for name, table in settings.bss.items():
+        where = f"bss.{name}"
+        for tenant in table.tenants:
+            if tenant not in tenants:
+                yield f"{where}.tenants: there is no tenant {tenant}"
+        yield from _reached(where, table)
+        yield from _proved(where, table)
+        if not 0.05 <= table.timeout_s <= settings.server.request_timeout_s:
+            yield f"{where}.timeout_s: {table.timeout_s} is not within 0.05 and a request's time"
+        if not _LEAST_BYTES <= table.max_bytes <= _MOST_BYTES:
+            yield f"{where}.max_bytes: {table.max_bytes} is not within 1024 to 16777216"
+        if table.type == "tmf":
+            yield from tmf_problems(where, table)
+    for tenant in tenants:
+        found = [
+            name for name, each in settings.bss.items()
+            if not each.tenants or tenant in each.tenants
+        ]  # fmt: skip
+        if len(found) > 1:
+            yield f"bss: tenant {tenant} has several: {', '.join(found)}; say whose with `tenants`"
+
+
+def _reached(where: str, table: Bss) -> Iterator[str]:
+    if not table.url:
+        yield f"{where}.url: must be set"
+    for key in ("url", "token_url"):
+        if (address := getattr(table, key)) and (text := _problem(address, plain=table.plain)):
+            yield f"{where}.{key}: {address!r} {text}"
+    if bool(table.certificate) != bool(table.key):
+        yield f"{where}: certificate and key go together"
+
+
+def _proved(where: str, table: Bss) -> Iterator[str]:
+    if table.token_url and not (table.client_id and table.secret_file):
+        yield f"{where}: client_id and secret_file must be set, for token_url"
+    if table.client_id and not table.token_url:
+        yield f"{where}.token_url: must be set, for client_id"
+    if bool(table.user) != bool(table.password_file):
+        yield f"{where}: user and password_file go together"
+    if table.user and table.token_url:
+        yield f"{where}: user and token_url both want the header Authorization"
+    for header in (table.api_key_header, *table.headers):
+        if not _HEADER.fullmatch(header):
+            yield f"{where}: {header!r} is no name of a header"
+    for header, value in table.headers.items():
+        if not value.isascii() or not value.isprintable():
+            yield f"{where}.headers.{header}: its value can be sent in no header"
+
+
+def _problem(address: str, *, plain: bool) -> str:
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return "is no address"
+    if not host or port == 0 or parts.scheme not in ("http", "https") or "@" in parts.netloc:
+        return "is no http:// or https:// address"
+    if parts.query or parts.fragment or not address.isascii() or not address.isprintable():
+        return "is more than scheme, host, port and a path"
+    if parts.scheme == "http" and not plain and host not in _HERE:
+        return "is not https; say plain = true if that is meant"
+    return ""

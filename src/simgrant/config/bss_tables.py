@@ -1,0 +1,162 @@
+"""The settings of business support systems, with their defaults and what they mean.
+
+They are part of ``config.model``, whose length they would double.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from simgrant.config.section import Section
+from simgrant.wire.tmf.apis import Api
+
+
+class TmfInventory(Section, frozen=True):
+    """An inventory: what is asked for, whose it is, and what it means."""
+
+    path: str = ""
+    """What its addresses begin with, behind `url`."""
+    filter: tuple[str, ...] = ()
+    """Filters, each a parameter such as `status=active`; the value may have `{imsi}`, `{msisdn}`
+    (digits) and `{e164}` (with `+`). Who has no number here cannot be asked about by his number:
+    503."""
+    owner: tuple[str, ...] = ("msisdn", "imsi")
+    """Characteristics that hold whose an item is: his number or IMSI. Each item must have one of
+    these, and none of somebody else's, or the whole answer is refused."""
+    loose: bool = False
+    """Pass over items of others, for servers whose filters find too much. A server that finds
+    nothing but others' is taken at its word then: there is no such subscription."""
+    send_fields: bool = True
+    """Ask for the members that are read (`fields`), not for whole items."""
+    page: int = 20
+    """Items that are asked for at a time (`limit`)."""
+    pages: int = 3
+    """Pages that one answer may have; with more of them it is refused."""
+    states: dict[str, str] = {}
+    """What states mean, besides the usual ones: `active`, `suspended`, `barred`, `removed`, or
+    empty, for what is as good as not there. An item in a state without a meaning spoils the
+    answer."""
+    options: dict[str, str] = {}
+    """Features of the policy by what they are sold or kept as: the id or name of an offering, a
+    specification or a kind. An active item counts."""
+    refusals: dict[str, str] = {}
+    """Likewise, features that may not be had whatever the plan is."""
+    values: dict[str, str] = {}
+    """The characteristic (or resource of a product) that tells an aspect, by aspect: `terms`,
+    `address`, `msisdn`, `visited_plmn`, `number_type`, `prepaid`, `port_freeze`, `customer_since`,
+    `sim_since`, `status`, `plan`, `provisioning`. `startDate` is when the item began, unless a
+    characteristic has that name."""
+    meanings: dict[str, dict[str, str]] = {}
+    """What the values of an aspect mean, by aspect: `meanings.terms = { Y = "given" }`. A value
+    without a meaning has to be one of ours."""
+
+
+class TmfProducts(TmfInventory, frozen=True):
+    """Products (TMF637): plan and status of a subscription, and what else is sold. Asked where
+    something of it is mapped."""
+
+    path: str = str(Api.PRODUCT)
+    filter: tuple[str, ...] = ("productCharacteristic.value={msisdn}",)
+    plans: dict[str, str] = {}
+    """Plans of the policy by the id or name of an offering or specification. The state of that
+    product is the status of the subscription; of several in the same state the first here counts.
+    Somebody with products, none of which is one of these, cannot be judged."""
+
+
+class TmfServices(TmfInventory, frozen=True):
+    """Services (TMF638): how far VoWiFi is in the network, and options."""
+
+    path: str = str(Api.SERVICE)
+    filter: tuple[str, ...] = ("serviceCharacteristic.value={msisdn}",)
+    vowifi: tuple[str, ...] = ()
+    """Specifications, kinds or names of the services whose state is that of VoWiFi in the
+    network."""
+    provisioning: dict[str, str] = {}
+    """What their states mean, besides the usual ones: `provisioned`, `not_provisioned`,
+    `in_progress`, `not_required`."""
+
+
+class TmfResources(TmfInventory, frozen=True):
+    """Resources (TMF639): SIM and number."""
+
+    path: str = str(Api.RESOURCE)
+    filter: tuple[str, ...] = ("resourceCharacteristic.value={msisdn}",)
+
+
+class TmfOrders(Section, frozen=True):
+    """Product orders (TMF622), by which eSIM profiles are ordered where `order_mode` is `bss`."""
+
+    on: bool = False
+    """Whether they are. Else what is ordered waits for people or a program of yours
+    (`simgrant order list --waiting`)."""
+    path: str = str(Api.ORDER)
+    """What its addresses begin with."""
+    category: str = "eSIM"
+    """`category` of the orders; empty = none."""
+    offering: str = "esim"
+    """The offering of an order without a plan."""
+    offerings: dict[str, str] = {}
+    """Offerings by plan; a plan that is not named is one itself."""
+    names: dict[str, str] = {}
+    """Characteristics of the product, by what they hold: `imsi`, `enterprise`, `eid`, `imei`,
+    `kind`, `service`, `profile_type`, `old_iccid`, `version`; and what is read of an order that is
+    completed: `iccid`, `smdp_address`, `matching_id`. An empty name is not sent."""
+    patience_s: float = 3.0
+    """Seconds for which an order is watched before its profile is left to come later."""
+
+
+class Bss(Section, frozen=True):
+    """A business support system (see [Connecting a BSS](../bss.md))."""
+
+    type: Literal["tmf"] = "tmf"
+    """How it is spoken to: `tmf` = TM Forum Open APIs."""
+    tenants: tuple[str, ...] = ()
+    """Tenants whose BSS it is; empty = all. A tenant has one."""
+    url: str = ""
+    """Scheme, host and port, and what all paths begin with. Must be `https`, or on this machine,
+    unless `plain`."""
+    plain: bool = False
+    """Allow `http` to other machines, in a network of your own."""
+    timeout_s: float = 2.0
+    """Seconds that one answer may take, within those of the device's request."""
+    max_bytes: int = 262_144
+    """Bytes that one answer may have."""
+    ca_file: str = ""
+    """PEM file of certificates to trust besides the system's."""
+    certificate: str = ""
+    """PEM file of our certificate chain, for mutual TLS. Read again when it changes."""
+    key: str = ""
+    """PEM file of its private key."""
+    token_url: str = ""
+    """Where access tokens come from (OAuth 2.0 client credentials); empty = none are used."""
+    client_id: str = ""
+    """Which client we are."""
+    client_auth: Literal["client_secret_basic", "client_secret_post", "private_key_jwt"] = (
+        "client_secret_basic"
+    )
+    """How we prove that."""
+    secret_file: str = ""
+    """File with the client's secret, or with its private key (PEM) for `private_key_jwt`. Read
+    again when it changes."""
+    key_id: str = ""
+    """`kid` of that private key, if one is wanted."""
+    scope: str = ""
+    """`scope` of the tokens, if one is wanted."""
+    api_key_file: str = ""
+    """File with a key that each request has in a header. Read again when it changes."""
+    api_key_header: str = "x-api-key"
+    """The name of that header."""
+    user: str = ""
+    """Name for HTTP Basic; with `password_file`."""
+    password_file: str = ""
+    """File with the password. Read again when it changes."""
+    headers: dict[str, str] = {}
+    """Headers that each request has besides."""
+    products: TmfProducts = TmfProducts()
+    """A table of its own, for `tmf`."""
+    services: TmfServices = TmfServices()
+    """Likewise."""
+    resources: TmfResources = TmfResources()
+    """Likewise."""
+    orders: TmfOrders = TmfOrders()
+    """Likewise."""

@@ -1,0 +1,213 @@
+"""What the settings of TM Forum APIs mean, and what of them cannot work."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from simgrant.config.bss_tables import (
+    Bss,
+    TmfInventory,
+    TmfOrders,
+    TmfProducts,
+    TmfResources,
+    TmfServices,
+)
+from simgrant.domain.aspect_values import TEXTUAL, meaning
+from simgrant.domain.eligibility import Aspect
+from simgrant.domain.subscription import SubscriptionStatus
+from simgrant.spec.ids import ProvStatus
+from simgrant.wire.tmf.inventory import MOST_ITEMS, Inventory
+
+_PLACES: Final = frozenset({"imsi", "msisdn", "e164"})
+"""What filters may name in braces."""
+_PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*", re.ASCII)
+_MOST_PAGES: Final = 20
+_ACTIVE, _SUSPENDED = SubscriptionStatus.ACTIVE, SubscriptionStatus.SUSPENDED
+_STATES: Final[Mapping[Inventory, Mapping[str, SubscriptionStatus | None]]] = {
+    Inventory.PRODUCT: {
+        "created": None,
+        "pendingActive": None,
+        "cancelled": None,
+        "aborted": None,
+        "active": _ACTIVE,
+        "suspended": _SUSPENDED,
+        "pendingTerminate": _ACTIVE,
+        "terminated": SubscriptionStatus.REMOVED,
+    },
+    Inventory.SERVICE: {
+        "feasibilityChecked": None,
+        "designed": None,
+        "reserved": None,
+        "inactive": _SUSPENDED,
+        "active": _ACTIVE,
+        "terminated": None,
+    },
+    Inventory.RESOURCE: {
+        "": _ACTIVE,
+        "standby": _ACTIVE,
+        "alarm": _ACTIVE,
+        "available": _ACTIVE,
+        "reserved": _ACTIVE,
+        "unknown": _ACTIVE,
+        "suspended": _SUSPENDED,
+    },
+}
+"""What the states of the definitions mean; what is to come or never was is as good as not there."""
+_PROVISIONING: Final = {
+    "feasibilityChecked": ProvStatus.IN_PROGRESS,
+    "designed": ProvStatus.IN_PROGRESS,
+    "reserved": ProvStatus.IN_PROGRESS,
+    "inactive": ProvStatus.NOT_PROVISIONED,
+    "active": ProvStatus.PROVISIONED,
+    "terminated": ProvStatus.NOT_PROVISIONED,
+}
+_KINDS: Final[Mapping[type[TmfInventory], Inventory]] = {
+    TmfProducts: Inventory.PRODUCT,
+    TmfServices: Inventory.SERVICE,
+    TmfResources: Inventory.RESOURCE,
+}
+_NAMES: Final = frozenset(
+    {
+        "imsi",
+        "enterprise",
+        "eid",
+        "imei",
+        "kind",
+        "service",
+        "profile_type",
+        "old_iccid",
+        "version",
+        "iccid",
+        "smdp_address",
+        "matching_id",
+    }
+)
+
+
+def inventories_of(table: Bss) -> Iterator[tuple[str, TmfInventory]]:
+    """Yield the inventories in which something is mapped, by the names of their tables."""
+    for name, each in (
+        ("products", table.products),
+        ("services", table.services),
+        ("resources", table.resources),
+    ):
+        plans = isinstance(each, TmfProducts) and each.plans
+        vowifi = isinstance(each, TmfServices) and each.vowifi
+        if plans or vowifi or each.options or each.refusals or each.values:
+            yield name, each
+
+
+def kind_of(table: TmfInventory) -> Inventory:
+    """Return which inventory a table is of."""
+    return _KINDS[type(table)]
+
+
+def states_of(table: TmfInventory) -> dict[str, SubscriptionStatus | None]:
+    """Return what states mean; None = such an item is as good as not there. ValueError."""
+    own = {
+        state: SubscriptionStatus(word) if word else None for state, word in table.states.items()
+    }
+    return {**_STATES[kind_of(table)], **own}
+
+
+def provisioning_of(table: TmfInventory) -> dict[str, ProvStatus]:
+    """Return what the states of VoWiFi's services mean; ValueError."""
+    own = table.provisioning if isinstance(table, TmfServices) else {}
+    found = {state: _prov_status(word) for state, word in own.items()}
+    return {**_PROVISIONING, **found}
+
+
+def _prov_status(word: str) -> ProvStatus:
+    status = meaning(Aspect.PROVISIONING, word)
+    assert isinstance(status, ProvStatus)  # noqa: S101 - that is what this aspect is
+    return status
+
+
+def filters_of(table: TmfInventory) -> list[tuple[str, str]]:
+    """Return the names and values of the filters."""
+    pairs = (each.partition("=") for each in table.filter)
+    return [(name, value) for name, _, value in pairs]
+
+
+def tmf_problems(where: str, table: Bss) -> Iterator[str]:
+    """Name what is missing or malformed."""
+    told: dict[str, str] = {}
+    found = dict(inventories_of(table))
+    if not found and not table.orders.on:
+        yield f"{where}: nothing is mapped, so it would never be asked"
+    for name, each in found.items():
+        yield from _inventory_problems(f"{where}.{name}", each)
+        for aspect in each.values:
+            if aspect in told:
+                yield f"{where}.{name}.values.{aspect}: {told[aspect]} tells that already"
+            told[aspect] = name
+    if table.orders.on:
+        yield from _order_problems(f"{where}.orders", table.orders)
+
+
+def _inventory_problems(where: str, table: TmfInventory) -> Iterator[str]:
+    if not _PATH.fullmatch(table.path):
+        yield f"{where}.path: {table.path!r} is no path such as /tmf-api/productInventory/v4"
+    if not table.filter:
+        yield f"{where}.filter: must be set: who is asked about would not be said"
+    for each in table.filter:
+        yield from (f"{where}.filter: {each!r} {text}" for text in _filter_problems(each))
+    if not table.owner:
+        yield f"{where}.owner: must be set: whose data it is could not be told"
+    if not 1 <= table.page <= MOST_ITEMS:
+        yield f"{where}.page: {table.page} is not within 1 to {MOST_ITEMS}"
+    if not 1 <= table.pages <= _MOST_PAGES:
+        yield f"{where}.pages: {table.pages} is not within 1 to {_MOST_PAGES}"
+    yield from _word_problems(where, table)
+    for aspect in table.values:
+        if aspect not in TEXTUAL:
+            yield f"{where}.values: {aspect!r} is nothing that a characteristic can tell"
+    for aspect, meanings in table.meanings.items():
+        if aspect not in table.values:
+            yield f"{where}.meanings.{aspect}: values.{aspect} must be set for it"
+            continue
+        for word in meanings.values() if aspect in TEXTUAL else ():
+            try:
+                meaning(Aspect(aspect), word)
+            except ValueError:
+                yield f"{where}.meanings.{aspect}: {word!r} means nothing"
+
+
+def _word_problems(where: str, table: TmfInventory) -> Iterator[str]:
+    for key, read in (("states", states_of), ("provisioning", provisioning_of)):
+        try:
+            read(table)
+        except ValueError:
+            yield f"{where}.{key}: one of them is none of ours"
+
+
+def _filter_problems(text: str) -> Iterator[str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        yield "is no parameter such as status=active"
+    try:
+        places = {place for _, place, _, _ in string.Formatter().parse(value) if place is not None}
+        plain = all(not spec and not how for _, _, spec, how in string.Formatter().parse(value))
+    except ValueError:
+        yield "has a brace without its twin"
+        return
+    if not places <= _PLACES or not plain:
+        yield "may have {imsi}, {msisdn} and {e164} in braces, nothing else"
+
+
+def _order_problems(where: str, table: TmfOrders) -> Iterator[str]:
+    if not _PATH.fullmatch(table.path):
+        yield f"{where}.path: {table.path!r} is no path such as /tmf-api/productOrdering/v4"
+    for name in table.names:
+        if name not in _NAMES:
+            yield f"{where}.names: {name!r} is none of {', '.join(sorted(_NAMES))}"
+    for name in ("iccid", "smdp_address"):
+        if table.names.get(name, name) == "":
+            yield f"{where}.names.{name}: must not be empty: profiles are told by it"
+    if not table.offering:
+        yield f"{where}.offering: must be set"
+    if not 0 <= table.patience_s <= 20:
+        yield f"{where}.patience_s: {table.patience_s} is not within 0 to 20"

@@ -1,0 +1,424 @@
+"""Recorded requests, decided anew: what another policy would have said to whoever asked.
+
+A record holds the facts that were decided on, under keyed references. What follows from the policy
+(features, offer, which consents are asked for) is taken from the version that is tried, so a change
+of plans is compared like one of rules. What a version looks at and the record does not have, since
+the policy of that day did not look at it, is not guessed: it is counted, with the reason.
+
+A million phones are in some hundred different circumstances, so each of these is decided once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
+
+from simgrant.domain.conditions import DEVICE_SUBJECTS, NETWORK_SUBJECTS, subjects_of
+from simgrant.domain.facts import NO_STORE, Area, Device, Fact, Facts, Purchases, Question
+from simgrant.domain.plans import Billing
+from simgrant.domain.policy import Policy
+from simgrant.domain.subscription import ConsentKind, ConsentStatus
+from simgrant.flows.verdicts import NO_DEVICE
+from simgrant.nouns import Word, noun
+from simgrant.ports.store import RequestRecord
+from simgrant.services import SERVICES
+from simgrant.spec.version import DEFAULT, SpecVersion
+from simgrant.telemetry.recorded import (
+    Recorded,
+    Unreadable,
+    pull_decisions,
+    pull_facts,
+    pull_recorded,
+)
+
+SAMPLES: Final = 3
+"""Subscribers that are named of each change, by their references."""
+_MOST_KEPT: Final = 200_000
+"""Circumstances that are known at a time; with more, all are looked at anew."""
+_RANKS: Final = {"denied": 0, "step_up": 1, "pending": 2, "allowed": 3}
+_FROM_POLICY: Final = "policy "
+"""How the source of a fact begins that followed from a policy."""
+
+
+class Missing(Word):
+    """Why a record cannot be decided anew."""
+
+    UNREADABLE = "unreadable"
+    """It is of a release whose facts this one does not know."""
+    UNKNOWN_APP = "unknown_app"
+    """It is of a service that is not here any more."""
+    CONSENT = "consent_not_on_record"
+    """The version asks for a consent that was not asked for then."""
+    SATELLITE = "satellite_not_on_record"
+    STORE = "store_not_on_record"
+    """The version has other terms or limits of an app store than those of then."""
+    DEVICE = "device_not_on_record"
+    """Rules about eSIMs look at the device that gets one, and only the asking one is on record."""
+    NETWORK = "network_not_asked"
+    """Rules look at what networks tell, and nobody asked them then."""
+
+
+class Kind(Word):
+    """What a change is to the subscriber."""
+
+    GAINS = "gains"
+    LOSES = "loses"
+    OTHERWISE = "otherwise"
+    """The same, by another rule or for another reason."""
+
+
+class Said(NamedTuple):
+    """What was, or would be, decided."""
+
+    result: str
+    """Empty where it was not asked."""
+    reason: str
+    rule: str
+
+
+NOT_ASKED: Final = Said("", "not_asked", "")
+
+
+class Change(NamedTuple):
+    """One way in which an answer changes."""
+
+    kind: Kind
+    feature: str
+    area: str
+    plan: str
+    before: Said
+    after: Said
+
+
+@dataclass(slots=True)
+class Affected:
+    """How many a change is about."""
+
+    requests: int = 0
+    refs: set[str] = field(default_factory=set)
+    """Who asked, by keyed reference."""
+
+    def add(self, reference: str) -> None:
+        """Count a request."""
+        self.requests += 1
+        self.refs.add(reference)
+
+    @property
+    def samples(self) -> list[str]:
+        """Some of them, always the same."""
+        return sorted(self.refs)[:SAMPLES]
+
+
+class _NotOnRecord(Exception):
+    def __init__(self, missing: Missing) -> None:
+        self.missing = missing
+        super().__init__(missing)
+
+
+class _Circumstances(NamedTuple):
+    """All that a record's decisions depend on."""
+
+    facts: bytes
+    decisions: bytes
+    apps: tuple[str, ...]
+    spec_version: str
+    profile: str
+    by_record: bool
+    """Whether what is asked is what was asked then: an operation asks for one thing."""
+    policy: str
+    device: Device | None
+
+
+class Version:
+    """A policy that recorded requests are decided by."""
+
+    def __init__(self, policy: Policy, origin_of: Callable[[str], Policy | None]) -> None:
+        """``origin_of`` returns the policy that a record names, None where it is not known."""
+        self.policy = policy
+        self._origin_of = origin_of
+        self._subjects: dict[str, frozenset[str]] = {}
+
+    def decided(
+        self, seen: _Circumstances, facts: Mapping[str, Fact[Any]], version: SpecVersion
+    ) -> dict[tuple[str, str], Said]:
+        """Return what is decided of each feature and area; raise _NotOnRecord."""
+        rebuilt = self._facts(seen, facts)
+        questions = _asked_then(seen) if seen.by_record else _asked(seen.apps, version, rebuilt)
+        found = {}
+        for question in questions:
+            self._look_for_what_is_missing(question, seen, rebuilt)
+            decision = self.policy.decide(question, rebuilt)
+            said = Said(decision.result.value, decision.reason, decision.rule)
+            found[question.feature, question.area.value] = said
+        return found
+
+    def _facts(self, seen: _Circumstances, facts: Mapping[str, Fact[Any]]) -> Facts:
+        """Return the facts of a record, with what follows from this policy."""
+        policy = self.policy
+        plan_name = facts["plan"].value
+        plan, source = policy.plan(plan_name), f"{_FROM_POLICY}{policy.version}"
+        made = Facts(
+            features=Fact(plan.features, source),
+            offer=Fact(plan, source),
+            device=Fact(seen.device or NO_DEVICE, "request"),
+            **facts,
+        )
+        needs = frozenset(need for app in seen.apps for need in SERVICES[app].needs)
+        changed: dict[str, Fact[Any]] = {
+            "terms": self._consent(ConsentKind.TERMS, made.terms, source),
+            "address": self._consent(ConsentKind.ADDRESS, made.address, source),
+        }
+        if "usage" in needs:
+            kept = tuple(each for each in made.usage.value if each.counter in plan.counters)
+            changed["usage"] = replace(made.usage, value=kept)
+        if "satellite" in needs:
+            activation = plan.satellite is not None and plan.satellite.activation
+            if not activation:
+                changed["satellite"] = replace(made.satellite, value=ConsentStatus.NOT_REQUIRED)
+            elif made.satellite.value is ConsentStatus.NOT_REQUIRED:
+                raise _NotOnRecord(Missing.SATELLITE)
+        if "store" in needs:
+            origin = self._origin_of(seen.policy)
+            then = origin.plan(plan_name).billing if origin is not None else None
+            changed["store"] = _store(made, plan.billing, then)
+        return replace(made, **changed)
+
+    def _consent(
+        self, kind: ConsentKind, told: Fact[ConsentStatus], source: str
+    ) -> Fact[ConsentStatus]:
+        if not self.policy.requires(kind):
+            return Fact(ConsentStatus.NOT_REQUIRED, source)
+        if told.source.startswith(_FROM_POLICY):
+            raise _NotOnRecord(Missing.CONSENT)
+        return told
+
+    def _look_for_what_is_missing(
+        self, question: Question, seen: _Circumstances, facts: Facts
+    ) -> None:
+        """Raise _NotOnRecord where rules about this look at what nobody asked for then."""
+        looked_at = self._looked_at(question.feature)
+        if facts.kind.value is not None and looked_at & DEVICE_SUBJECTS:
+            raise _NotOnRecord(Missing.DEVICE)
+        if wanted := looked_at & NETWORK_SUBJECTS.keys():
+            origin = self._origin_of(seen.policy)
+            kinds = {NETWORK_SUBJECTS[name] for name in wanted}
+            if origin is not None and not kinds <= origin.looks_at_network:
+                raise _NotOnRecord(Missing.NETWORK)
+
+    def _looked_at(self, feature: str) -> frozenset[str]:
+        found = self._subjects.get(feature)
+        if found is None:
+            found = self._subjects[feature] = frozenset(
+                subject.name
+                for rule in self.policy.rules
+                if rule.features is None or feature in rule.features
+                for part in rule.conditions
+                for subject in subjects_of(part)
+            )
+        return found
+
+
+def _store(facts: Facts, billing: Billing | None, then: Billing | None) -> Fact[Any]:
+    """Return what is settled with the store that asked, by the terms and limits of a plan."""
+    told, state, vendor = facts.store, facts.store.value, facts.wish.value.store
+    if billing is None or not billing.sells(vendor):
+        return replace(told, value=NO_STORE)
+    if billing == then:
+        return told
+    if state.purchases is Purchases.NOT_OFFERED:
+        raise _NotOnRecord(Missing.STORE)
+    terms = state.terms
+    if not billing.terms.required:
+        terms = ConsentStatus.NOT_REQUIRED
+    elif terms is ConsentStatus.NOT_REQUIRED:
+        raise _NotOnRecord(Missing.STORE)
+    limit = billing.limit(vendor)
+    if str(limit or "") != state.limit and (then is None or limit != then.limit(vendor)):
+        raise _NotOnRecord(Missing.STORE)
+    return replace(told, value=state._replace(terms=terms))
+
+
+def _asked_then(seen: _Circumstances) -> Iterable[Question]:
+    for each in pull_decisions(seen.decisions):
+        yield Question(each.feature, Area(each.area))
+
+
+def _asked(apps: Sequence[str], version: SpecVersion, facts: Facts) -> Iterable[Question]:
+    for app in apps:
+        yield from SERVICES[app].questions(version, facts)
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What becomes of a request in circumstances that were looked at."""
+
+    changes: tuple[Affected, ...] = ()
+    missing: Missing | None = None
+
+
+@noun
+class Report:
+    """What a comparison found."""
+
+    read: int
+    """Records, of whatever kind."""
+    decided: int
+    """Records of requests that something was decided for."""
+    unchanged: int
+    changes: Mapping[Change, Affected]
+    missing: Mapping[Missing, int]
+    """Requests that could not be decided anew, by why."""
+    policies: Mapping[str, int]
+    """Requests by the version that decided them then."""
+    circumstances: int
+    first_us: int
+    """Unix microseconds of the oldest record; 0 = there were none."""
+    last_us: int
+
+    def affected(self, kind: Kind) -> Affected:
+        """Return how many gain, or lose, anything at all.
+
+        A request that gains two services counts twice, its subscriber once.
+        """
+        total = Affected()
+        for change, each in self.changes.items():
+            if change.kind is kind:
+                total.requests += each.requests
+                total.refs |= each.refs
+        return total
+
+
+class Comparison:
+    """Takes records and compares two policies by them, or one with what was decided then."""
+
+    def __init__(
+        self,
+        before: Policy | None,
+        after: Policy,
+        *,
+        origin_of: Callable[[str], Policy | None],
+        version_of: Callable[[str, str], SpecVersion] = lambda _profile, _version: DEFAULT,
+    ) -> None:
+        """``before`` None stands for what was decided then.
+
+        ``version_of`` says in which version of TS.43 a client of a profile was answered that said
+        it spoke another.
+        """
+        self._before = None if before is None else Version(before, origin_of)
+        self._after = Version(after, origin_of)
+        self._version_of = version_of
+        policies = [after] if before is None else [before, after]
+        self._see_device = any(policy.looks_at_device for policy in policies)
+        self._known: dict[_Circumstances, _Outcome] = {}
+        self._changes: dict[Change, Affected] = {}
+        self._missing: Counter[Missing] = Counter()
+        self._policies: Counter[str] = Counter()
+        self._read = self._unchanged = self._looked_at = 0
+        self._first_us, self._last_us = 2**63, 0
+
+    def take(self, records: Iterable[RequestRecord]) -> None:
+        """Compare some records more."""
+        for record in records:
+            self._read += 1
+            self._first_us = min(self._first_us, record.at_us)
+            self._last_us = max(self._last_us, record.at_us)
+            try:
+                recorded = pull_recorded(record.body)
+            except Unreadable:
+                self._missing[Missing.UNREADABLE] += 1
+                continue
+            if recorded.event in ("", "request") and recorded.policy:
+                self._policies[recorded.policy] += 1
+                self._count(self._outcome(recorded), record.subscriber_ref)
+
+    def report(self) -> Report:
+        """Return what was found so far; those who most are affected by come first."""
+        order = sorted(
+            self._changes.items(),
+            key=lambda item: (list(Kind).index(item[0].kind), -len(item[1].refs), item[0]),
+        )
+        return Report(
+            self._read,
+            self._policies.total(),
+            self._unchanged,
+            dict(order),
+            dict(self._missing.most_common()),
+            dict(self._policies.most_common()),
+            self._looked_at,
+            self._first_us if self._last_us else 0,
+            self._last_us,
+        )
+
+    def _count(self, outcome: _Outcome, reference: str) -> None:
+        if outcome.missing is not None:
+            self._missing[outcome.missing] += 1
+        elif not outcome.changes:
+            self._unchanged += 1
+        for affected in outcome.changes:
+            affected.add(reference)
+
+    def _outcome(self, recorded: Recorded) -> _Outcome:
+        seen = _Circumstances(
+            bytes(recorded.facts),
+            bytes(recorded.decisions),
+            recorded.apps,
+            recorded.spec_version,
+            recorded.profile,
+            bool(recorded.operation),
+            recorded.policy,
+            recorded.device if self._see_device else None,
+        )
+        outcome = self._known.get(seen)
+        if outcome is None:
+            if len(self._known) >= _MOST_KEPT:
+                self._known.clear()
+            self._looked_at += 1
+            outcome = self._known[seen] = self._compared(seen)
+        return outcome
+
+    def _compared(self, seen: _Circumstances) -> _Outcome:
+        if not all(app in SERVICES for app in seen.apps):
+            return _Outcome(missing=Missing.UNKNOWN_APP)
+        try:
+            facts = pull_facts(seen.facts)
+            if not facts.keys() >= _WHOLE:
+                return _Outcome(missing=Missing.UNREADABLE)
+            version = self._version_of(seen.profile, seen.spec_version)
+            before = (
+                {
+                    (each.feature, each.area): Said(each.result, each.reason, each.rule)
+                    for each in pull_decisions(seen.decisions)
+                }
+                if self._before is None
+                else self._before.decided(seen, facts, version)
+            )
+            after = self._after.decided(seen, facts, version)
+        except (Unreadable, ValueError):
+            return _Outcome(missing=Missing.UNREADABLE)
+        except _NotOnRecord as error:
+            return _Outcome(missing=error.missing)
+        plan = str(facts["plan"].value)
+        changes = (
+            change_of(asked, plan, before.get(asked, NOT_ASKED), after.get(asked, NOT_ASKED))
+            for asked in sorted(before.keys() | after.keys())
+        )
+        return _Outcome(
+            tuple(
+                self._changes.setdefault(each, Affected()) for each in changes if each is not None
+            )
+        )
+
+
+_WHOLE: Final = frozenset({"status", "plan", "terms", "address", "provisioning", "area"})
+"""Facts without which no record is."""
+
+
+def change_of(asked: tuple[str, str], plan: str, before: Said, after: Said) -> Change | None:
+    """Return how an answer changes; None where it does not."""
+    if before == after:
+        return None
+    was, is_ = (_RANKS.get(said.result, 0) for said in (before, after))
+    kind = Kind.GAINS if is_ > was else Kind.LOSES if is_ < was else Kind.OTHERWISE
+    return Change(kind, *asked, plan, before, after)

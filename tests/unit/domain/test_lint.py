@@ -1,0 +1,243 @@
+"""Lint finds what can be shown, and never warns of what is none."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
+
+from simgrant.domain.facts import Facts, Question
+from simgrant.domain.implication import formula, possible
+from simgrant.domain.lint import OTHER, Finding, Severity, _Rules, lint
+from simgrant.domain.policy import (
+    Policy,
+    PolicyError,
+    compile_policy,
+    default_policy,
+    default_policy_text,
+)
+from tests.unit.domain.samples import questions, stored_facts
+from tests.unit.domain.test_policy_reference import policies
+
+PLANS = {"standard": {"features": ["volte", "vowifi"]}, "basic": {"features": ["volte"]}}
+
+
+def found(*rules: dict[str, Any], **top: Any) -> list[str]:
+    entries = [{"id": f"r{n}", "result": "allowed", **each} for n, each in enumerate(rules)]
+    data = {"plans": PLANS, "rule": entries, **top}
+    return [str(each) for each in lint(compile_policy(data, version="1"), data)]
+
+
+def when(**conditions: Any) -> dict[str, Any]:
+    return {"when": conditions}
+
+
+ALL = when(status={"in": ["active", "suspended", "barred", "removed"]})
+BEFORE = 'rule "r1": can never be reached: rule "r0" decides before it'
+
+
+def test_the_default_policy_is_clean() -> None:
+    text = default_policy_text()
+    assert lint(default_policy(), tomllib.loads(text)) == ()
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        # One condition implies another.
+        ([when(plan={"in": ["standard", "basic"]}), when(plan="basic", area="home")], BEFORE),
+        ([when(plan={"not": "basic"}), when(plan="standard")], BEFORE),
+        ([when(plan={"not_in": ["basic"]}), when(plan={"not_in": ["basic", "standard"]})], BEFORE),
+        ([when(tac={"starts_with": "35"}), when(tac={"starts_with": ["3500", "351"]})], BEFORE),
+        ([when(tac={"starts_with": "35"}), when(tac={"in": ["35000000", "35000001"]})], BEFORE),
+        ([when(area={"not": "home"}), when(area={"in": ["roaming", "unknown"]})], BEFORE),
+        ([when(area={"in": ["roaming", "unknown"]}), when(area={"not": "home"})], BEFORE),
+        ([when(any=[{"area": "home"}, {"plan": "basic"}]), when(plan="basic")], BEFORE),
+        ([when(in_plan=True), {**when(features={"has": "volte"}), "features": ["volte"]}], BEFORE),
+        ([ALL, when(area="home")], BEFORE),
+        (
+            [{**when(in_plan=True), "features": ["volte"]}, when(feature="volte", in_plan=True)],
+            BEFORE,
+        ),
+        # Several together do.
+        (
+            [
+                when(area="home"),
+                when(area="roaming"),
+                when(area="unknown", plan="basic"),
+                when(area={"not": "home"}, plan="basic"),
+            ],
+            'rule "r3": can never be reached: the rules before it decide in every case',
+        ),
+        # The same conditions, another result.
+        (
+            [when(area={"is": "home"}), {**when(area={"in": ["home"]}), "result": "denied"}],
+            'rule "r1": contradicts rule "r0", which has the same conditions and says "allowed"',
+        ),
+        (
+            [
+                {**when(area="home"), "features": ["volte", "vonr"]},
+                {**when(area="home"), "features": ["vonr", "vowifi"], "result": "denied"},
+            ],
+            'rule "r1": contradicts rule "r0" for vonr, which has the same conditions and says '
+            '"allowed"',
+        ),
+        (
+            [
+                {**when(area="home"), "features": ["volte", "vonr"]},
+                {**when(area="home"), "features": ["vonr", "vowifi"]},
+            ],
+            'rule "r1": can never be reached for vonr: rule "r0" decides before it',
+        ),
+        # What can never hold, and what always does.
+        (
+            [when(plan={"is": "basic", "not": "basic"})],
+            'rule "r0": can never hold: plan = "basic" and plan ≠ "basic"',
+        ),
+        (
+            [when(tac="35000000", all=[{"tac": {"starts_with": "99"}}])],
+            'rule "r0": can never hold: tac = "35000000" and (tac starts with "99")',
+        ),
+        (
+            [when(any=[{"plan": "basic"}, {"area": "home", "any": [{"area": {"not": "home"}}]}])],
+            'rule "r0": a condition can never hold: (area = "home" and (area ≠ "home"))',
+        ),
+        (
+            [ALL],
+            'rule "r0": a condition always holds: status in "active", "suspended", "barred", '
+            '"removed"',
+        ),
+        (
+            [when(any=[{"area": "home"}, {"area": {"not": "home"}}])],
+            'rule "r0": a condition always holds: (area = "home" or area ≠ "home")',
+        ),
+        (
+            [{**when(feature="volte"), "features": ["volte"]}, {}],
+            'rule "r0": a condition always holds: feature = "volte"',
+        ),
+        # What plans have and nobody gets.
+        (
+            [{"features": ["volte"]}, {"result": "denied"}],
+            'features: no rule ever allows "vowifi", which plans have',
+        ),
+    ],
+    ids=lambda each: each[:60] if isinstance(each, str) else "",
+)
+def test_what_is_odd(rules: list[dict[str, Any]], said: str) -> None:
+    assert said in found(*rules)
+
+
+def test_an_age_that_no_sim_can_have() -> None:
+    esim = {"features": ["esim"]}
+    odd = found({**when(sim_age_h={"under": 5, "at_least": 5}), **esim}, {})
+    assert odd == ['rule "r0": can never hold: sim_age_h < 5 and sim_age_h ≥ 5']
+    assert found({**when(sim_age_h={"under": 6, "at_least": 5}), **esim}, {}) == []
+    first = {**when(sim_age_h={"at_least": 5}), **esim}
+    assert BEFORE in found(first, {**when(sim_age_h={"at_least": 6}), **esim}, {})
+    assert found(first, {**when(sim_age_h={"at_least": 4}), **esim}, {}) == []
+
+
+def test_a_kind_that_is_not_known_is_none_of_the_words() -> None:
+    kinds = when(kind={"in": ["subscribe", "transfer", "recover"]})
+    assert found({**kinds, "features": ["esim"]}, {}) == []
+
+
+def test_a_sign_in_is_no_contradiction() -> None:
+    asked = {**when(proof="sim"), "features": ["esim"]}
+    assert found({**asked, "result": "step_up"}, asked, {}) == []
+
+
+def test_what_is_special_may_stand_before_what_is_general() -> None:
+    assert found({**when(area="home"), "features": ["volte"]}, when(area="home"), {}) == []
+
+
+def test_what_nobody_uses() -> None:
+    odd = found(
+        {"text": "a"},
+        texts={"a": {"en": "A"}, "b": {"en": "B"}},
+        countries={"near": ["262"]},
+        networks={"partners": ["26201"]},
+        features={"vip": "pays more"},
+        satellite={"far": {"allowed": [{"plmn": "99940"}]}},
+        boosts={"fast": {"type": 7}},
+    )
+    assert odd == [
+        'features: no rule looks at "vip"',
+        'texts: nothing refers to "b"',
+        'countries: nothing refers to "near"',
+        'networks: nothing refers to "partners"',
+        'boosts: nothing refers to "fast"',
+        'satellite: nothing refers to "far"',
+    ]
+
+
+def test_findings_say_how_bad_they_are() -> None:
+    data = {"rule": [{"id": "a", "result": "allowed", **ALL}], "texts": {"b": {"en": "B"}}}
+    made = compile_policy(data, version="1")
+    assert [each.severity for each in lint(made, data)] == [Severity.WARNING, Severity.NOTE]
+    assert Finding(Severity.NOTE, "texts", "x") == Finding(Severity.NOTE, "texts", "x")
+
+
+def compiled(data: dict[str, Any]) -> Policy | None:
+    try:
+        return compile_policy(data, version="1")
+    except PolicyError:
+        return None
+
+
+MANY = st.lists(st.tuples(stored_facts, questions), min_size=5, max_size=8)
+
+
+@given(data=policies(), asked=MANY)
+def test_it_never_calls_a_rule_unreachable_that_decides(
+    data: dict[str, Any], asked: list[tuple[Facts, Question]]
+) -> None:
+    policy = compiled(data)
+    if policy is None:
+        return
+    rules = _Rules(policy)
+    place = {rule.id: number for number, rule in enumerate(policy.rules)}
+    for facts, question in asked:
+        decided = policy.decide(question, facts).rule
+        if decided:
+            assert rules.is_reached(place[decided], question.feature)
+    if any("never" in each.what for each in lint(policy, data)):
+        event("something was found")
+
+
+@given(data=policies(), asked=MANY)
+def test_what_contradicts_never_differs_in_its_conditions(
+    data: dict[str, Any], asked: list[tuple[Facts, Question]]
+) -> None:
+    first = data["rule"][0]
+    other = "denied" if first["result"] == "allowed" else "allowed"
+    spelt = {"all": [first["when"]]}
+    data = {**data, "rule": [first, {**first, "id": "again", "result": other, "when": spelt}]}
+    policy = compiled(data)
+    assert policy is not None
+    said = [each for each in lint(policy, data) if each.what.startswith("contradicts")]
+    never = any("can never hold" in each.what for each in lint(policy, data)[:1])
+    assert said or never or len(str(first["when"])) > 500
+    for each in said:
+        one, two = policy.rules[0], policy.rules[1]
+        assert each.where == f'rule "{two.id}"'
+        for facts, question in asked:
+            assert one.holds(facts, question) == two.holds(facts, question)
+
+
+@given(data=policies(), asked=MANY)
+def test_a_condition_that_held_once_is_possible_and_so_is_its_contrary(
+    data: dict[str, Any], asked: list[tuple[Facts, Question]]
+) -> None:
+    policy = compiled(data)
+    if policy is None:
+        return
+    for facts, question in asked:
+        for rule in policy.rules:
+            for part in rule.conditions:
+                holds = part.holds(facts, question)
+                assert possible([formula(part, question.feature, holds=holds)])
+                assert possible([formula(part, OTHER, holds=True)]) or question.feature != OTHER
