@@ -17,6 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from simgrant import compose, errors
+from simgrant.adapters.expressions.cel import open_expressions
 from simgrant.cli.app import app
 from simgrant.config import model, reference
 from simgrant.config.load import NAMED, load
@@ -304,7 +305,7 @@ def test_the_unit_runs_commands_that_there_are() -> None:
 def test_the_policy_of_the_page_is_one() -> None:
     *policy_text, words = page("policy.md").fences("toml")
     text = "\n".join(policy_text)
-    policy = parse_policy(text)
+    policy = parse_policy(text, expressions=open_expressions())
     refuse_taken(policy, SERVICES)
     assert {"standard", "prepaid", "premium"} == policy.plans.keys()
     assert policy.own

@@ -312,6 +312,8 @@ def _print_decision(explained: Explained) -> None:
             said = paint(f"{trace.result}: {trace.reason}", _COLORS[trace.result], bold=True)
             typer.echo(f"  {paint('►', bold=True)} {trace.rule or '(end)':<16} {trace.when}")
             typer.echo(f"    {'':<16} {said}")
+            if trace.error:
+                typer.echo(f"    {'':<16} its expression failed: {trace.error}")
             if trace.allowance.text:
                 typer.echo(f"    {'':<16} with {trace.allowance.text}")
             if trace.care:

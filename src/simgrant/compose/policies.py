@@ -8,6 +8,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
 
+from simgrant.adapters.expressions.cel import open_expressions
 from simgrant.config import texts as shipped
 from simgrant.config.load import Loaded
 from simgrant.domain.policy import Policy, PolicyError, default_policy_text, parse_policy
@@ -36,10 +37,12 @@ def compiler(loaded: Loaded) -> Compile:
 
     It raises PolicyError, and StartRefused for words that are no use.
     """
-    words_of = cache(partial(words, loaded))
+    words_of, expressions = cache(partial(words, loaded)), open_expressions()
 
     def compile_(tenant: str, text: str, version: str) -> Policy:
-        policy = parse_policy(text, version=version, words=words_of(tenant))
+        policy = parse_policy(
+            text, version=version, words=words_of(tenant), expressions=expressions
+        )
         refuse_taken(policy, SERVICES)
         return policy
 

@@ -1,8 +1,9 @@
 """What a rule may ask of the facts: names, operators, and how they become closures.
 
 Conditions are data, not code: they cannot loop, cannot fail and cost about a tenth of a
-microsecond each. An unknown fact is the empty text, so that ``visited_plmn = ""`` says "nobody
-knows", and a negative condition (``not``, ``not_in``) holds for it.
+microsecond each; all but expressions, which are for what the others cannot say. An unknown fact is
+the empty text, so that ``visited_plmn = ""`` says "nobody knows", and a negative condition
+(``not``, ``not_in``) holds for it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,15 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 from simgrant.domain.device_lists import Listing
+from simgrant.domain.expressions import (
+    EXTRA,
+    MOST_VALUE,
+    BadExpression,
+    Evaluate,
+    Expressions,
+    names_in,
+)
+from simgrant.domain.expressions import Kind as ValueKind
 from simgrant.domain.facts import Area, Fact, Facts, Purchases, Question
 from simgrant.domain.network_facts import Kind as NetworkKind
 from simgrant.domain.network_facts import Registration
@@ -93,7 +103,19 @@ class Group:
     parts: tuple[Condition, ...]
 
 
-Condition: TypeAlias = Comparison | Group
+@noun
+class Computed:
+    """A condition that is an expression."""
+
+    text: str
+    """The expression in one line, for people."""
+    expression: str
+    holds: Test
+    """It may raise ExpressionFailed, as no other does."""
+    subjects: tuple[Subject, ...]
+
+
+Condition: TypeAlias = Comparison | Group | Computed
 
 
 @noun
@@ -189,13 +211,19 @@ def subjects(names: Names) -> Mapping[str, Subject]:
 
 
 def compile_when(
-    when: object, known: Mapping[str, Subject], problems: Problems, *, where: str
+    when: object,
+    known: Mapping[str, Subject],
+    problems: Problems,
+    *,
+    where: str,
+    expressions: Expressions | None = None,
 ) -> tuple[Condition, ...]:
     """Return the conditions of a ``when`` table, all of which must hold; empty = always.
 
-    Mistakes go to ``problems``; what is returned then is of no use.
+    ``expressions`` compile those of the table, which has a mistake if it has some and they are
+    None. Mistakes go to ``problems``; what is returned then is of no use.
     """
-    return _Compiler(known, problems, where).table(when, "when", depth=0)
+    return _Compiler(known, problems, where, expressions).table(when, "when", depth=0)
 
 
 def compile_during(
@@ -259,8 +287,15 @@ def domain_of(subject: Subject) -> frozenset[Any] | None:
 class _Compiler:
     """Compiles one rule's conditions and counts them."""
 
-    def __init__(self, known: Mapping[str, Subject], problems: Problems, where: str) -> None:
+    def __init__(
+        self,
+        known: Mapping[str, Subject],
+        problems: Problems,
+        where: str,
+        expressions: Expressions | None = None,
+    ) -> None:
         self._known = known
+        self._expressions = expressions
         self._problems = problems
         self._where = where
         self._count = 0
@@ -278,11 +313,32 @@ class _Compiler:
                 break
             if key in ("any", "all"):
                 parts.extend(self._group(key, operand, f"{path}.{key}", depth=depth + 1))
+            elif key == "expr":
+                parts.extend(self._computed(operand, f"{path}.{key}"))
             elif not isinstance(key, str) or key not in self._known:
-                self._problems.unknown(self._where, path, key, [*self._known, "any", "all"])
+                self._problems.unknown(self._where, path, key, [*self._known, "any", "all", "expr"])
             else:
                 parts.extend(self.comparisons(self._known[key], operand, f"{path}.{key}"))
         return tuple(parts)
+
+    def _computed(self, given: object, path: str) -> Iterable[Computed]:
+        if not isinstance(given, str):
+            self._say(path, f"must be an expression in quotes, not {shown(given)}")
+            return
+        if self._expressions is None:
+            self._say(path, f"expressions need an extra that is not installed: {EXTRA}")
+            return
+        try:
+            named = names_in(given)
+            used = tuple(each for name, each in self._known.items() if name in named)
+            declared = {name: _value_kind(each) for name, each in self._known.items()}
+            evaluate = self._expressions.compile(given, declared)
+        except BadExpression as bad:
+            hint = did_you_mean(bad.unknown, self._known) if bad.unknown else ""
+            self._say(path, f"{bad}{hint}")
+        else:
+            text = "".join(char if char.isprintable() else " " for char in given)
+            yield Computed(text, given, _computed(evaluate, used), used)
 
     def _group(self, word: str, given: object, path: str, *, depth: int) -> Iterable[Condition]:
         if depth > MOST_DEPTH:
@@ -420,6 +476,38 @@ def _test(read: Read, operator: str, operands: Sequence[Any]) -> Test:
             return lambda facts, question: read(facts, question).startswith(prefixes)
 
 
+def _value_kind(subject: Subject) -> ValueKind:
+    """Return what a subject is to expressions."""
+    if subject.many or subject.operators == _SET:
+        return ValueKind.TEXTS
+    if subject.operators == _AGE:
+        return ValueKind.NUMBER
+    return ValueKind.TRUTH if subject.operators == ("is",) else ValueKind.TEXT
+
+
+def _computed(evaluate: Evaluate, used: Sequence[Subject]) -> Test:
+    reads = tuple((subject.name, subject.read) for subject in used)
+
+    def test(facts: Facts, question: Question) -> bool:
+        values: dict[str, object] = {}
+        for name, read in reads:
+            value = _plain(read(facts, question))
+            if value is not None:
+                values[name] = value
+        return evaluate(values)
+
+    return test
+
+
+def _plain(value: Any) -> object:
+    """Return a fact as expressions see it; None for what is not known, or too long."""
+    if isinstance(value, Enum):
+        return _spelling(value)
+    if isinstance(value, AbstractSet | tuple):
+        return sorted(value)
+    return None if isinstance(value, str) and len(value) > MOST_VALUE else value
+
+
 def _group(parts: tuple[Condition, ...], *, every: bool) -> Group:
     if every:
         return Group(f"({' and '.join(p.text for p in parts)})", conjunction(parts), True, parts)
@@ -451,6 +539,8 @@ def subjects_of(part: Condition) -> Iterable[Subject]:
     """Return what a condition looks at, each subject once."""
     if isinstance(part, Comparison):
         return (part.subject,)
+    if isinstance(part, Computed):
+        return part.subjects
     found = [subject for inner in part.parts for subject in subjects_of(inner)]
     return {subject.name: subject for subject in found}.values()
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from simgrant.domain.conditions import Comparison, Condition, Subject, domain_of
+from simgrant.domain.conditions import Comparison, Computed, Condition, Subject, domain_of
 
 _MOST_STEPS = 20_000
 _OF_FEATURE = ("feature", "in_plan")
@@ -103,6 +103,9 @@ def formula(part: Condition, feature: str, *, holds: bool = True) -> Formula:
         if isinstance(atom, bool):
             return ALWAYS if atom is holds else NEVER
         return atom if holds else atom.negated()
+    if isinstance(part, Computed):
+        atom = _truth(("expr", part.expression), yes=True)
+        return atom if holds else atom.negated()
     parts = tuple(formula(each, feature, holds=holds) for each in part.parts)
     return Both(parts) if part.every is holds else Either(parts)
 
@@ -111,6 +114,8 @@ def names_feature(part: Condition) -> bool:
     """Say whether it depends on the feature in question what a condition says."""
     if isinstance(part, Comparison):
         return part.subject.name in _OF_FEATURE
+    if isinstance(part, Computed):
+        return any(subject.name in _OF_FEATURE for subject in part.subjects)
     return any(map(names_feature, part.parts))
 
 

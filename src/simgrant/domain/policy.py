@@ -24,6 +24,7 @@ from simgrant.domain.conditions import (
     first_failure,
     subjects_of,
 )
+from simgrant.domain.expressions import EXPRESSION_FAILED, ExpressionFailed, Expressions
 from simgrant.domain.facts import Area, Facts, Question
 from simgrant.domain.network_facts import Kinds
 from simgrant.domain.own import OwnItem, read_own
@@ -137,16 +138,26 @@ class Policy:
         areas = self._ready.get(question.feature)
         # A feature of a service from outside may be one that this policy never heard of.
         outcomes = self._outcomes(question) if areas is None else areas[question.area]
-        for holds, decision in outcomes:
-            if holds(facts, question):
-                return decision
+        decision = outcomes[0][1]
+        try:
+            for holds, decision in outcomes:
+                if holds(facts, question):
+                    return decision
+        except ExpressionFailed:
+            # Nobody knows what the rule would have said: what follows it may not decide.
+            return Decision(
+                question, Result.DENIED, EXPRESSION_FAILED, decision.rule, self.version, {}
+            )
         raise AssertionError("the last outcome always holds")
 
     def explain(self, question: Question, facts: Facts) -> tuple[RuleTrace, ...]:
         """Return every rule that was tried, in order; the last is the one that decided."""
         tried: list[RuleTrace] = []
         for rule in self._rules_about(question.feature):
-            failed = first_failure(rule.conditions, facts, question)
+            try:
+                failed = first_failure(rule.conditions, facts, question)
+            except ExpressionFailed as error:
+                return (*tried, _broken(rule, str(error)))
             tried.append(
                 RuleTrace(
                     rule.id,
@@ -215,17 +226,34 @@ class Policy:
         return (*decided, (conjunction(()), nothing))
 
 
-def compile_policy(data: Mapping[str, object], *, version: str) -> Policy:
-    """Return the policy that ``data`` describes, or raise `PolicyError` with all its mistakes."""
+def _broken(rule: Rule, error: str) -> RuleTrace:
+    return RuleTrace(
+        rule.id, rule.when, Result.DENIED, EXPRESSION_FAILED, None, rule.care, error=error
+    )
+
+
+def compile_policy(
+    data: Mapping[str, object], *, version: str, expressions: Expressions | None = None
+) -> Policy:
+    """Return the policy that ``data`` describes, or raise `PolicyError` with all its mistakes.
+
+    ``expressions`` compile those of rules; without them it is a mistake to have some.
+    """
     problems = Problems()
-    reader = _Reader(problems)
+    reader = _Reader(problems, expressions)
     policy = reader.policy(data, version=version)
     if problems.found:
         raise PolicyError(problems.found)
     return policy
 
 
-def parse_policy(text: str, *, version: str | None = None, words: Words = NO_WORDS) -> Policy:
+def parse_policy(
+    text: str,
+    *,
+    version: str | None = None,
+    words: Words = NO_WORDS,
+    expressions: Expressions | None = None,
+) -> Policy:
     """Return the policy of a TOML text; its version is a hash of the text unless given.
 
     ``words`` are a tenant's, for texts of this policy and of the services.
@@ -238,7 +266,8 @@ def parse_policy(text: str, *, version: str | None = None, words: Words = NO_WOR
         message = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "nested too deep"
         raise PolicyError((Problem("", "", f"is not TOML: {message}"),)) from None
     _reword(data.get("texts", {}), words)
-    policy = compile_policy(data, version=version or f"policy-{_fingerprint(text)}")
+    version = version or f"policy-{_fingerprint(text)}"
+    policy = compile_policy(data, version=version, expressions=expressions)
     return replace(policy, words=words)
 
 
@@ -289,8 +318,9 @@ _TOP = (
 class _Reader:
     """Reads the data into compiled parts; mistakes go to the list and reading goes on."""
 
-    def __init__(self, problems: Problems) -> None:
+    def __init__(self, problems: Problems, expressions: Expressions | None) -> None:
         self._read = Reader(problems)
+        self._expressions = expressions
         self._problems = problems
         self._say = self._read.say
         self._texts: dict[str, Mapping[str, str]] = {}
@@ -317,7 +347,8 @@ class _Reader:
             rollouts=rollouts.keys(),
         )
         allowances = Allowances(self._read, catalogue, own)
-        rules = Rules(self._read, names, self._texts, allowances).rules(top.get("rule", []))
+        reading = Rules(self._read, names, self._texts, allowances, self._expressions)
+        rules = reading.rules(top.get("rule", []))
         return Policy(
             version,
             plans,

@@ -59,6 +59,8 @@ class RuleTrace:
     care: str = ""
     """What the rule says to whoever helps the subscriber; empty = nothing."""
     allowance: Allowance = NOTHING_MORE
+    error: str = ""
+    """Why an expression of it failed, which made the decision a denial; empty = none did."""
 
     @property
     def held(self) -> bool:

@@ -18,6 +18,7 @@ from simgrant.domain.conditions import (
     subjects,
     subjects_of,
 )
+from simgrant.domain.expressions import Expressions
 from simgrant.domain.facts import ACTIVATION
 from simgrant.domain.problems import did_you_mean, shown
 from simgrant.domain.reading import Reader
@@ -40,6 +41,7 @@ class Rules:
         names: Names,
         texts: Mapping[str, Mapping[str, str]],
         allowances: Allowances,
+        expressions: Expressions | None,
     ) -> None:
         self._read = reader
         self._say = reader.say
@@ -48,6 +50,7 @@ class Rules:
         self._known: Mapping[str, Subject] = subjects(names)
         self._texts = texts
         self._allowances = allowances
+        self._expressions = expressions
 
     def rules(self, given: object) -> tuple[Rule, ...]:
         """Return the rules in their order."""
@@ -76,7 +79,13 @@ class Rules:
 
     def _rule(self, rule_id: str, body: Mapping[str, object], where: str) -> Rule:
         problems = self._read.problems
-        conditions = compile_when(body.get("when", {}), self._known, problems, where=where)
+        conditions = compile_when(
+            body.get("when", {}),
+            self._known,
+            problems,
+            where=where,
+            expressions=self._expressions,
+        )
         if "during" in body:
             during = compile_during(body["during"], self._names, problems, where=where)
             conditions = (*during, *conditions)

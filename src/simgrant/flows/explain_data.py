@@ -94,6 +94,7 @@ def _trace_data(trace: RuleTrace) -> dict[str, Any]:
         "failed": failed,
         "with": trace.allowance.text or None,
         "care": trace.care or None,
+        "error": trace.error or None,
     }
 
 

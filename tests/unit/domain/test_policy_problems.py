@@ -9,9 +9,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from simgrant.adapters.expressions.cel import open_expressions
 from simgrant.domain.policy import PolicyError, compile_policy, parse_policy
 from simgrant.domain.problems import Problems, shown
 
+CEL = open_expressions()
 GOOD = {"id": "a", "when": {}, "result": "allowed"}
 
 
@@ -200,7 +202,8 @@ def test_texts_that_are_no_toml() -> None:
 
 WORDS = """
     rule plans features vowifi texts id when result reason text status plan area tac in_plan
-    any all in has not en terms starts_with lacks not_in is standard
+    any all in has not en terms starts_with lacks not_in is standard expr with care data satellite
+    schedules rollouts during rollout percent from until days hours offset mon own ap2003 boosts
 """
 NAMES = st.sampled_from(WORDS.split())
 LEAVES = (
@@ -210,7 +213,21 @@ LEAVES = (
     | st.floats()
     | st.text(max_size=10)
     | NAMES
-    | st.sampled_from(["active", "home", "allowed", "00101", "35000000", "required"])
+    | st.sampled_from(
+        [
+            *(
+                "active",
+                "home",
+                "allowed",
+                "00101",
+                "35000000",
+                "required",
+                "plan == 'x'",
+                "in_plan",
+            ),
+            *("08:00-12:00", "+01:00", "2026-12-01T00:00Z", "x / 0 == 1"),
+        ]
+    )
     | st.dates()
     | st.binary(max_size=4)
 )
@@ -224,13 +241,19 @@ JUNK = st.recursive(
 )
 
 
-@given(data=JUNK | st.builds(lambda rules: {"rule": rules}, st.lists(JUNK, max_size=4)))
+TABLES = st.fixed_dictionaries(
+    {"rule": st.lists(JUNK, max_size=2).map(lambda rules: [GOOD, *rules])},
+    optional=dict.fromkeys(("schedules", "rollouts", "own", "satellite", "plans", "texts"), JUNK),
+)
+
+
+@given(data=JUNK | TABLES | st.builds(lambda rules: {"rule": rules}, st.lists(JUNK, max_size=4)))
 @example(data={"rule": [{"id": "a", "result": "denied", "when": {"area": float("nan")}}]})
 @example(data={"rule": [GOOD | {"when": {"tac": {"in": [[], {}, datetime.date.min]}}}]})
 def test_junk_is_a_policy_or_a_policy_error(data: Any) -> None:
     said: list[str] = []
     try:
-        compile_policy(data, version="1")
+        compile_policy(data, version="1", expressions=CEL)
     except PolicyError as error:
         said = [str(problem) for problem in error.problems] or [""]
     for problem in said:

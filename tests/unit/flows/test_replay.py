@@ -55,10 +55,12 @@ from simgrant.spec.version import SpecVersion
 from simgrant.telemetry.record import push_trail, push_verdict
 from simgrant.telemetry.recorded import Unreadable, pull_decisions, pull_facts, pull_recorded
 from simgrant.wire.request import StoreClaim
+from tests.unit.flows.published import key_ring
 
 NOW = 1_795_000_000
 TENANT = Tenant("red", frozenset(), (Plmn("001", "01"),), frozenset(), ())
 V12 = SpecVersion(12, 0)
+RING = key_ring(3)
 DEFAULT = default_policy_text()
 RULE = '[[rule]]\nid = "new"\nwhen = {{ {when} }}\nresult = "{result}"\n'
 
@@ -188,6 +190,8 @@ class Asked:
             tenant=TENANT,
             now=NOW,
             roaming_max_age=60,
+            policy=by,
+            ring=RING,
             held=held(profile, self.apps, claim, policy=by, now=NOW),
         )
         return gather(

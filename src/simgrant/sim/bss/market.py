@@ -12,7 +12,6 @@ from simgrant.sim.web import Answer
 from simgrant.wire.sbi.body import BadMessage, read
 from simgrant.wire.tmf.apis import Api
 from simgrant.wire.tmf.inventory import ProductStatus
-from simgrant.wire.tmf.parts import characteristics_of
 from simgrant.wire.tmf.qualification import OLD_RESOURCE, RESOURCE, Qualification, Result
 
 PLANS: Final = {
@@ -75,7 +74,7 @@ class Market:
         name = f"{call.resource}Item"
         if not asked.items or name not in content:
             raise Refusal(400, f"{name} is missing")
-        values = characteristics_of(asked.items[0].product.product_characteristic)
+        values = asked.items[0].values
         line = self._lines.find(imsi=values.get("imsi", ""), msisdn=values.get("msisdn", ""))
         if line is None or fault is Fault.NOBODY:
             raise Refusal(404)

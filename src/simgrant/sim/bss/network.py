@@ -31,6 +31,10 @@ class Network:
         self.monitors: dict[str, dict[str, Any]] = {}
         self._waiting: dict[str, tuple[int, Line, ServiceState]] = {}
 
+    def hurry(self) -> None:
+        """Let everything that is under way be done when it is looked at next."""
+        self._waiting = {id_: (1, line, state) for id_, (_, line, state) in self._waiting.items()}
+
     def answer(self, call: Call, root: str, fault: Fault | None) -> Answer:
         """Answer a request for service or monitor; Refusal."""
         match call.method, call.resource, call.id:

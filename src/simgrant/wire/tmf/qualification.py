@@ -17,6 +17,7 @@ from simgrant.wire.tmf.parts import (
     Part,
     Reference,
     Text,
+    characteristics_of,
     push_characteristics,
 )
 
@@ -55,6 +56,11 @@ class Item(Part, frozen=True):
     eligibility_unavailability_reason: Annotated[
         tuple[Reason, ...], msgspec.Meta(max_length=_MOST)
     ] = ()
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """Return the characteristics of its product by name."""
+        return characteristics_of(self.product.product_characteristic)
 
 
 _Items: TypeAlias = Annotated[tuple[Item, ...], msgspec.Meta(max_length=_MOST)]
