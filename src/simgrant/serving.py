@@ -470,8 +470,8 @@ class Certificate:
             reason = getattr(error, "strerror", None) or str(error)
             raise StartRefused(f"certificate {self._files[0]}: {reason}") from None
         if self._client_ca is not None:
-            demand = ask_for_certificate if self._optional else require_certificate
-            demand(context, self._client_ca)
+            ask = ask_for_certificate if self._optional else require_certificate
+            ask(context, self._client_ca)
         return context
 
 
