@@ -9,7 +9,7 @@ PYTHON_OK := import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 11))
 
 BIN   := .venv/bin
 # Foreign implementations for the interop tests: requirements/tools-NAME.txt into .venv-tools/NAME.
-TOOLS := ts43 oidcmock idpyoidc diameter schemathesis
+TOOLS := ts43 oidcmock idpyoidc diameter schemathesis tmfmock
 TESTS ?= tests
 ARGS  ?=
 # Tests run in so many processes; 0 = in this one, which a debugger needs.

@@ -310,8 +310,18 @@ def _unknown_in(keys: Any, kind: Any, where: str) -> Iterator[str]:
     for key, value in keys.items() if isinstance(keys, dict) else ():
         if key not in fields:
             yield f"unknown key {where}.{key}{_meant(key, fields)}"
-        elif isinstance(fields[key], type) and issubclass(fields[key], Section):
-            yield from _unknown_in(value, fields[key], f"{where}.{key}")
+        elif table := table_in(fields[key]):
+            tables = {"": value} if isinstance(fields[key], type) else value
+            for name, each in tables.items() if isinstance(tables, dict) else ():
+                own = f".{name}" if name else ""
+                yield from _unknown_in(each, table, f"{where}.{key}{own}")
+
+
+def table_in(kind: Any) -> type[Section] | None:
+    """Return what a key holds a table of, or tables by name; None = it holds a value."""
+    if get_origin(kind) is dict:
+        kind = get_args(kind)[1]
+    return kind if isinstance(kind, type) and issubclass(kind, Section) else None
 
 
 def _meant(name: str, known: Any) -> str:
