@@ -351,6 +351,7 @@ async def _upkeep(
     work = [
         parts.journal.run(),
         parts.notices.run(),
+        parts.lifecycle.run(),
         parts.policies.run(),
         _renew(parts, tuple(certificates), reload or asyncio.Event()),
     ]
@@ -406,6 +407,8 @@ async def _purge(parts: compose.Parts) -> None:
                     sessions_before=now - 2 * settings.auth.session_life_s,
                     records_before=now - settings.records.keep_days * 86_400,
                 )
+            while await parts.events.purge():
+                pass
             for tenant in parts.loaded.tenants:
                 while await parts.store.deeds.purge(
                     tenant,
