@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
@@ -84,7 +85,8 @@ def requests(count: int, now: float) -> Iterator[tuple[Trail, float]]:
         device = Device(f"{chance.randrange(35_000_000, 35_000_300)}", "Acme", "", "15")
         device = Device(device.tac, "Acme", _MODELS[int(device.tac) - 35_000_000], "15")
         apps = chance.choices(_APPS, weights=(50, 20, 20, 7, 3))[0]
-        trail = Trail(f"{number:016x}", DEFAULT_TENANT, f"{chance.randrange(count):024x}")
+        whose = blake2b(b"%d" % chance.randrange(count), digest_size=12).hexdigest()
+        trail = Trail(f"{number:016x}", DEFAULT_TENANT, whose)
         trail.terminal_ref = f"{number:024x}"
         trail.leg, trail.outcome, trail.status = "token", "document", 200
         trail.apps, trail.spec_version, trail.profile = apps, "12.0", "android"
