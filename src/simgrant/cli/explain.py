@@ -335,14 +335,14 @@ def _print_decision(explained: Explained) -> None:
             if trace.care:
                 typer.echo(f"    {'':<16} for you: {trace.care}")
         else:
-            typer.echo(paint(f"    {trace.rule:<16} not so: {_why_not(trace.failed)}", dim=True))
+            typer.echo(paint(f"    {trace.rule:<16} {_why_not(trace.failed)}", dim=True))
 
 
 def _why_not(failed: Failure) -> str:
     if [name for name, *_ in failed.values] == ["during"]:
         return f"out of schedule: {failed.condition}"
     values = ", ".join(f"{name} is {value}" for name, value, *_ in failed.values)
-    return f"{failed.condition} ({values})" if values else failed.condition
+    return f"not so: {failed.condition} ({values})" if values else f"not so: {failed.condition}"
 
 
 def _print_client(fitted: Fitted, settings: Settings) -> None:
