@@ -19,7 +19,7 @@ import socket
 import ssl
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -348,20 +348,28 @@ async def _upkeep(
     reload: asyncio.Event | None,
 ) -> AsyncIterator[None]:
     """Run what has to be done beside answering, until the end."""
-    tasks = [
-        asyncio.create_task(parts.journal.run()),
-        asyncio.create_task(parts.notices.run()),
-        asyncio.create_task(parts.policies.run()),
-        asyncio.create_task(_renew(parts, tuple(certificates), reload or asyncio.Event())),
+    work = [
+        parts.journal.run(),
+        parts.notices.run(),
+        parts.policies.run(),
+        _renew(parts, tuple(certificates), reload or asyncio.Event()),
     ]
     if parts.diameter is not None:
-        tasks.append(asyncio.create_task(parts.diameter.run()))
-        tasks.append(asyncio.create_task(parts.network.run()))
-    tasks.extend(asyncio.create_task(link.run()) for link in parts.links)
+        work.append(parts.diameter.run())
+        work.append(parts.network.run())
+    work.extend(link.run() for link in parts.links)
     if parts.loaded.settings.esim:
-        tasks.append(asyncio.create_task(parts.ordering.run()))
+        work.append(parts.ordering.run())
     if index == 0:
-        tasks.append(asyncio.create_task(_purge(parts)))
+        work.append(_purge(parts))
+    async with _beside(*work):
+        yield
+
+
+@asynccontextmanager
+async def _beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run what goes on for ever beside something else, until that ends."""
+    tasks = [asyncio.create_task(each) for each in work]
     try:
         yield
     finally:
@@ -462,8 +470,8 @@ class Certificate:
             reason = getattr(error, "strerror", None) or str(error)
             raise StartRefused(f"certificate {self._files[0]}: {reason}") from None
         if self._client_ca is not None:
-            demand = ask_for_certificate if self._optional else require_certificate
-            demand(context, self._client_ca)
+            ask = ask_for_certificate if self._optional else require_certificate
+            ask(context, self._client_ca)
         return context
 
 
@@ -596,6 +604,7 @@ async def _oversee(loaded: Loaded, workers: int, announce: Announce, parts: comp
         async with (
             _serving(front, sockets.management, shutdown_s=1.0),
             _serving_api(parts, sockets.api),
+            _beside(parts.policies.run()),
         ):
             device_url = _device_url(loaded, sockets.shared.device)
             announce(device_url, _url("http", sockets.management))

@@ -414,6 +414,7 @@ policy_current = _table(
     _big("change"),
 )
 """The newest change of each tenant: what every worker looks at all the time."""
+
 audit_entry = _table(
     "audit_entry",
     "tenant number",

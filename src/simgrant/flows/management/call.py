@@ -18,6 +18,7 @@ from simgrant.domain.subscription import Subscription, SubscriptionStatus
 from simgrant.domain.tenant import Tenant
 from simgrant.flows import explain, subscriptions
 from simgrant.flows.management.problem import Code, Problem
+from simgrant.flows.policies import Compile
 from simgrant.identities import Imsi
 from simgrant.keyring.ring import KeyRing
 from simgrant.nouns import named_noun, noun
@@ -72,6 +73,8 @@ class Office:
     sms_apps: tuple[str, ...]
     """Of which SIMs are told by SMS, where no client registered."""
     explain: Explain
+    compile: Compile
+    """Makes a policy of its text."""
 
 
 @named_noun
@@ -101,6 +104,11 @@ class Desk:
     def tenant(self) -> str:
         """Whose subscriptions they are."""
         return self.office.tenant.name
+
+    @property
+    def ring(self) -> KeyRing:
+        """The key ring of this moment."""
+        return self.office.keys.ring
 
     def context(self) -> subscriptions.Context:
         """Return what rows are checked against."""
@@ -192,8 +200,18 @@ class Part:
 PARTS: Final[Mapping[str, Part]] = MappingProxyType(
     {
         "subscription": Part(
-            r"^\+?[0-9]{5,15}$", "IMSI, or the number with its +", "001010000000001"
+            r"^(\+[0-9]{5,15}|[0-9]{6,15})$", "IMSI, or the number with its +", "001010000000001"
         ),
+        "terminal": Part(r"^[!-~]{1,64}$", "IMEI or UUID of a device", "350000000000017"),
+        "kind": Part("^(terms|address)$", "Which consent", "terms"),
+        "boost_type": Part(
+            "^([1-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])$",
+            "Which boost (TS 24.526 §5.2)",
+            "166",
+        ),
+        "order": Part("^[0-9a-fA-F]{1,32}$", "Id of an order, or how it begins", "0123abcd"),
+        "version": Part("^[1-9][0-9]{0,8}$", "Number of a version", "1"),
+        "counter": Part("^[a-z0-9_-]{1,32}$", "Name of a counter in the policy", "data"),
     }
 )
 """Every variable part; what does not fit its pattern is not found."""
@@ -234,8 +252,8 @@ class Call:
     """Those that it may have beside what all have."""
     slow: bool = False
     """Whether it may take as long as an import."""
-    links: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Calls that can follow upon its answer, and where in that their parts are (OpenAPI)."""
+    makes: Mapping[str, str] = field(default_factory=dict)
+    """Variable parts of other calls' paths that its answer has, and where (OpenAPI)."""
     seen: bool = False
     """Whether it may be said which state was seen (`If-Match`)."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import Any, Final
@@ -57,20 +58,20 @@ async def carry_out(call: Call, asked: Asked[Any, Any], *, key: str, said: bytes
             headers=msgspec.json.encode(told.headers).decode(),
             body=told.body,
         )
-        await deeds.finish(answer_key, answer, began=desk.now)
     except BaseException:
         # What was changed stays known; what was not may be tried anew with the same key.
         await _forget(asked, answer_key)
         raise
+    # It is done: who asked is told so, though who says it again may hear that the answer is lost.
+    with contextlib.suppress(EcsError):
+        await deeds.finish(answer_key, answer, began=desk.now)
     return told
 
 
 async def _forget(asked: Asked[Any, Any], key: AnswerKey) -> None:
-    try:
+    # What cannot be forgotten now is taken over once its lease is over.
+    with contextlib.suppress(EcsError):
         await asked.desk.store.deeds.give_up(key, began=asked.desk.now)
-    except EcsError:
-        # It is taken over once its lease is over.
-        return
 
 
 def _again(begun: Begun, digest: bytes) -> Told:

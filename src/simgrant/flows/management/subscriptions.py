@@ -234,18 +234,8 @@ CALLS: Final = (
         body=NewSubscription,
         answer=Subscription,
         status=201,
-        problems=(Code.INVALID, Code.EXISTS, Code.NUMBER_TAKEN),
-        links={
-            name: {"subscription": "$response.body#/imsi"}
-            for name in (
-                "get_subscription",
-                "change_subscription",
-                "suspend_subscription",
-                "export_subscription",
-                "remove_subscription",
-                "erase_subscription",
-            )
-        },
+        problems=(Code.EXISTS, Code.NUMBER_TAKEN),
+        makes={"subscription": "$response.body#/imsi"},
     ),
     Call(
         name="get_subscription",
@@ -270,7 +260,7 @@ CALLS: Final = (
         body=Whole,
         answer=Subscription,
         statuses={201: "It was made"},
-        problems=(Code.INVALID, Code.NOT_FOUND, Code.REMOVED, Code.EXISTS, Code.NUMBER_TAKEN),
+        problems=(Code.NOT_FOUND, Code.REMOVED, Code.EXISTS, Code.NUMBER_TAKEN),
         seen=True,
     ),
     Call(
@@ -283,7 +273,7 @@ CALLS: Final = (
         run=_patch,
         body=SubscriptionChange,
         answer=Subscription,
-        problems=(Code.INVALID, Code.NOT_FOUND, Code.REMOVED, Code.NUMBER_TAKEN),
+        problems=(Code.NOT_FOUND, Code.REMOVED, Code.NUMBER_TAKEN),
         seen=True,
     ),
     Call(
@@ -332,7 +322,7 @@ CALLS: Final = (
         body=Tell,
         optional=True,
         answer=Told,
-        problems=(Code.INVALID, Code.NOT_FOUND, Code.REMOVED),
+        problems=(Code.NOT_FOUND, Code.REMOVED),
     ),
     Call(
         name="export_subscription",
