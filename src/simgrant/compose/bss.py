@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from simgrant.adapters.bss import embedded
-from simgrant.compose import tmf
+from simgrant.compose import rest, tmf
 from simgrant.config.bss import bss_of
 from simgrant.config.bss_tables import Bss
 from simgrant.config.load import Loaded
@@ -21,7 +21,8 @@ from simgrant.ports.bss_orders import BssOrders
 from simgrant.ports.clock import Clock
 from simgrant.ports.eligibility import EligibilitySource
 
-SOURCES: Final[Mapping[str, Callable[[Bss, ApiLink, Clock], EligibilitySource | None]]] = {
+SOURCES: Final[Mapping[str, Callable[[Bss, str, ApiLink, Clock], EligibilitySource | None]]] = {
+    "rest": rest.source,
     "tmf": tmf.source,
 }
 """By type: who tells of subscribers; None = the settings map nothing."""
@@ -30,13 +31,22 @@ SOURCES: Final[Mapping[str, Callable[[Bss, ApiLink, Clock], EligibilitySource | 
 def open_sources(loaded: Loaded, clock: Clock) -> dict[str, EligibilitySource]:
     """Return who is asked about subscribers, by tenant; tenants without a BSS are left out.
 
+    Tenants of one BSS share its link, which may be closed once for each of them.
+
     Raise StartRefused where a file is no use.
     """
-    found: dict[str, EligibilitySource | None] = {}
-    for name, table in loaded.settings.bss.items():
-        found[name] = SOURCES[table.type](table, open_link(loaded, name, table, clock), clock)
-    sources = {tenant: found.get(bss_of(loaded.settings, tenant)) for tenant in loaded.tenants}
-    return {tenant: source for tenant, source in sources.items() if source is not None}
+    links: dict[str, ApiLink] = {}
+    found: dict[str, EligibilitySource] = {}
+    for tenant in loaded.tenants:
+        if not (name := bss_of(loaded.settings, tenant)):
+            continue
+        table = loaded.settings.bss[name]
+        if name not in links:
+            links[name] = open_link(loaded, name, table, clock)
+        source = SOURCES[table.type](table, tenant, links[name], clock)
+        if source is not None:
+            found[tenant] = source
+    return found
 
 
 def open_orders(loaded: Loaded, clock: Clock) -> dict[str, BssOrders]:

@@ -16,8 +16,9 @@ from simgrant.ports.clock import Clock
 from simgrant.wire.tmf.inventory import FIELDS
 
 
-def source(table: Bss, link: ApiLink, clock: Clock) -> TmfLookups | None:
+def source(table: Bss, tenant: str, link: ApiLink, clock: Clock) -> TmfLookups | None:
     """Return who tells of subscribers; None where no inventory has anything mapped."""
+    del tenant
     rules = [_rules(each) for _, each in settings.inventories_of(table)]
     return TmfLookups(link, rules, clock) if rules else None
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
 from simgrant.config.bss_tables import Bss
 from simgrant.config.model import Settings
-from simgrant.config.tmf import tmf_problems
+from simgrant.config.rest import rest_problems
+from simgrant.config.tmf import inventories_of, tmf_problems
 
 _HERE: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII)
@@ -38,8 +39,7 @@ def bss_problems(settings: Settings, tenants: Collection[str]) -> Iterator[str]:
             yield f"{where}.timeout_s: {table.timeout_s} is not within 0.05 and a request's time"
         if not _LEAST_BYTES <= table.max_bytes <= _MOST_BYTES:
             yield f"{where}.max_bytes: {table.max_bytes} is not within 1024 to 16777216"
-        if table.type == "tmf":
-            yield from tmf_problems(where, table)
+        yield from _KINDS[table.type](where, table)
     for tenant in tenants:
         found = [
             name for name, each in settings.bss.items()
@@ -47,6 +47,22 @@ def bss_problems(settings: Settings, tenants: Collection[str]) -> Iterator[str]:
         ]  # fmt: skip
         if len(found) > 1:
             yield f"bss: tenant {tenant} has several: {', '.join(found)}; say whose with `tenants`"
+
+
+def _tmf(where: str, table: Bss) -> Iterator[str]:
+    yield from tmf_problems(where, table)
+    if table.requests:
+        yield f'{where}.requests: they are of type = "rest"'
+
+
+def _rest(where: str, table: Bss) -> Iterator[str]:
+    yield from rest_problems(where, table.requests)
+    for key in (*dict(inventories_of(table)), *(("orders",) if table.orders.on else ())):
+        yield f'{where}.{key}: it is of type = "tmf"'
+
+
+_KINDS: Final[Mapping[str, Callable[[str, Bss], Iterator[str]]]] = {"tmf": _tmf, "rest": _rest}
+"""By type: what names the problems of what only that type has."""
 
 
 def _reached(where: str, table: Bss) -> Iterator[str]:

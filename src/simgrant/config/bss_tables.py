@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from simgrant.config.rest_tables import RestRequest
 from simgrant.config.section import Section
 from simgrant.wire.tmf.apis import Api
 
@@ -108,8 +109,9 @@ class TmfOrders(Section, frozen=True):
 class Bss(Section, frozen=True):
     """A business support system (see [Connecting a BSS](../bss.md))."""
 
-    type: Literal["tmf"] = "tmf"
-    """How it is spoken to: `tmf` = TM Forum Open APIs."""
+    type: Literal["tmf", "rest"] = "tmf"
+    """How it is spoken to: `tmf` = TM Forum Open APIs, `rest` = an API in JSON of your own, which
+    `requests` describe."""
     tenants: tuple[str, ...] = ()
     """Tenants whose BSS it is; empty = all. A tenant has one."""
     url: str = ""
@@ -160,3 +162,5 @@ class Bss(Section, frozen=True):
     """Likewise."""
     orders: TmfOrders = TmfOrders()
     """Likewise."""
+    requests: dict[str, RestRequest] = {}
+    """Tables of their own, for `rest`: what it is asked, each by a name of yours."""

@@ -21,6 +21,7 @@ import msgspec
 
 from simgrant.config import texts
 from simgrant.config.aaa import aaa_problems
+from simgrant.config.api import api_problems
 from simgrant.config.bss import bss_problems
 from simgrant.config.bss_tables import Bss
 from simgrant.config.clients import profile_problems, with_shipped
@@ -31,6 +32,8 @@ from simgrant.config.hlr import hlr_problems
 from simgrant.config.lines import with_lines
 from simgrant.config.model import (
     Aaa,
+    ApiClient,
+    ApiIssuer,
     Apns,
     DiameterPeer,
     EidList,
@@ -84,6 +87,8 @@ NAMED = {
     "tenants": Tenant,
     "bss": Bss,
     "profiles": Profile,
+    "api_clients": ApiClient,
+    "api_issuers": ApiIssuer,
     "issuers": Issuer,
     "partners": Partner,
     "identity_providers": IdentityProvider,
@@ -312,8 +317,18 @@ def _unknown_in(keys: Any, kind: Any, where: str) -> Iterator[str]:
     for key, value in keys.items() if isinstance(keys, dict) else ():
         if key not in fields:
             yield f"unknown key {where}.{key}{_meant(key, fields)}"
-        elif isinstance(fields[key], type) and issubclass(fields[key], Section):
-            yield from _unknown_in(value, fields[key], f"{where}.{key}")
+        elif table := table_in(fields[key]):
+            tables = {"": value} if isinstance(fields[key], type) else value
+            for name, each in tables.items() if isinstance(tables, dict) else ():
+                own = f".{name}" if name else ""
+                yield from _unknown_in(each, table, f"{where}.{key}{own}")
+
+
+def table_in(kind: Any) -> type[Section] | None:
+    """Return what a key holds a table of, or tables by name; None = it holds a value."""
+    if get_origin(kind) is dict:
+        kind = get_args(kind)[1]
+    return kind if isinstance(kind, type) and issubclass(kind, Section) else None
 
 
 def _meant(name: str, known: Any) -> str:
@@ -324,7 +339,7 @@ def _meant(name: str, known: Any) -> str:
 def _problems(loaded: Loaded) -> list[str]:
     settings = loaded.settings
     found = []
-    for name in ("device", "management", "portal", "es2plus", "events"):
+    for name in ("device", "management", "api", "portal", "es2plus", "events"):
         listen = getattr(settings, name).listen
         try:
             if listen or name in ("device", "management"):
@@ -437,6 +452,9 @@ def _problems(loaded: Loaded) -> list[str]:
     found.extend(_esim_problems(loaded))
     found.extend(_teller_problems(settings))
     found.extend(event_problems(settings, loaded.tenants))
+    found.extend(api_problems(settings, loaded.tenants))
+    for name, issuer in settings.api_issuers.items():
+        found.extend(_issuer_problems(f"api_issuers.{name}", issuer))
     return found
 
 

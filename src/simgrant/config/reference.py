@@ -15,10 +15,10 @@ from typing import Any
 
 import msgspec
 
-from simgrant.config import bss_tables, model
-from simgrant.config.load import NAMED
+from simgrant.config import bss_tables, model, rest_tables
+from simgrant.config.load import NAMED, table_in
 
-_MODULES = (model, bss_tables)
+_MODULES = (model, bss_tables, rest_tables)
 _PAGE = "docs/reference/configuration.md"
 _HEAD = """# Configuration reference
 
@@ -48,8 +48,9 @@ def _section(title: str, kind: Any, prose: dict[tuple[str, str], str]) -> Iterat
     yield "| key | default | meaning |\n| --- | --- | --- |"
     inside: list[tuple[str, Any]] = []
     for field in msgspec.structs.fields(kind):
-        if isinstance(field.type, type) and issubclass(field.type, model.Section):
-            inside.append((f"{title}.{field.name}", field.type))
+        if table := table_in(field.type):
+            named = "" if isinstance(field.type, type) else ".NAME"
+            inside.append((f"{title}.{field.name}{named}", table))
         text = _text(prose, kind, field.name).replace("|", "\\|")
         yield f"| `{field.name}` | `{_shown(field)}` | {text} |"
     yield ""

@@ -84,5 +84,16 @@ _READERS: Final[Mapping[Aspect, Callable[[str], object]]] = {
     Aspect.CUSTOMER_SINCE: _seconds,
     Aspect.SIM_SINCE: _seconds,
 }
+_TRUTH: Final = ("true", "false")
+WORDS: Final[Mapping[Aspect, tuple[str, ...]]] = {
+    Aspect.STATUS: tuple(SubscriptionStatus),
+    Aspect.TERMS: tuple(ConsentStatus),
+    Aspect.ADDRESS: tuple(ConsentStatus),
+    Aspect.PROVISIONING: tuple(each.name.lower() for each in ProvStatus),
+    Aspect.NUMBER_TYPE: tuple(NumberType),
+    Aspect.PREPAID: _TRUTH,
+    Aspect.PORT_FREEZE: _TRUTH,
+}
+"""All words for an aspect, where they can be told."""
 TEXTUAL: Final = frozenset(_READERS)
 """The aspects that a text can tell."""

@@ -76,6 +76,7 @@ class Monitor(Part, frozen=True):
 def push_service(specification: str, state: ServiceState, values: Mapping[str, str]) -> bytes:
     """Return a service that is to be created."""
     content: dict[str, Any] = {
+        "name": specification,
         "state": state,
         "serviceSpecification": {"id": specification},
         "serviceCharacteristic": push_characteristics(values),

@@ -58,32 +58,12 @@ class TmfActivation:
 
     async def switch(self, who: Subscriber, *, on: bool, deadline: float) -> Switched:
         """Have the service switched: the one that there is, else a new one (see the port)."""
-        state = ServiceState.ACTIVE if on else ServiceState.INACTIVE
         found = await self._find(who, deadline)
         if found is None and not on:
             return Switched(status=ProvStatus.NOT_PROVISIONED)
-        if found is not None and found.state == state:
-            return _as_wanted(on=on)
-        if found is None:
-            body = wire.push_service(self._config.specification, state, self._values(who))
-            reply = await self._link.send(
-                "POST", f"{self._config.path}/service", body, deadline=deadline
-            )
-        else:
-            # To be switched twice into the same state does no harm.
-            reply = await self._link.send(
-                "PATCH",
-                f"{self._config.path}/service/{quote(found.id, safe='')}",
-                wire.push_state(state),
-                headers={"content-type": self._config.patch},
-                repeat=Repeat.UNANSWERED,
-                deadline=deadline,
-            )
-        if reply.status in _DONE:
-            return self._done(reply, state, on=on)
-        if reply.status != _LATER:
-            raise failed(reply, self._peer, now=self._clock.now())
-        return await self._watched(self._monitor(reply), on=on, deadline=deadline)
+        if found is not None and found.state == _state(on=on):
+            return as_wanted(on=on)
+        return await self._change(found, who, on=on, deadline=deadline)
 
     async def progress(self, watch: str, *, on: bool, deadline: float) -> Switched:
         """Return how far something is that was under way (see the port)."""
@@ -97,7 +77,7 @@ class TmfActivation:
             raise failed(reply, self._peer, now=self._clock.now())
         match read_answer(reply, Monitor, self._peer).outcome:
             case Outcome.DONE:
-                return _as_wanted(on=on)
+                return as_wanted(on=on)
             case Outcome.FAILED:
                 before = ProvStatus.NOT_PROVISIONED if on else ProvStatus.PROVISIONED
                 return Switched(status=before, failed=True)
@@ -108,6 +88,30 @@ class TmfActivation:
     async def close(self) -> None:
         """Let go of every connection."""
         await self._link.close()
+
+    async def _change(
+        self, found: Service | None, who: Subscriber, *, on: bool, deadline: float
+    ) -> Switched:
+        """Switch a service, or make one that is switched."""
+        path, state = f"{self._config.path}/service", _state(on=on)
+        if found is None:
+            body = wire.push_service(self._config.specification, state, self._values(who))
+            reply = await self._link.send("POST", path, body, deadline=deadline)
+        else:
+            # To be switched twice into the same state does no harm.
+            reply = await self._link.send(
+                "PATCH",
+                f"{path}/{quote(found.id, safe='')}",
+                wire.push_state(state),
+                headers={"content-type": self._config.patch},
+                repeat=Repeat.UNANSWERED,
+                deadline=deadline,
+            )
+        if reply.status in _DONE:
+            return self._done(reply, state, on=on)
+        if reply.status != _LATER:
+            raise failed(reply, self._peer, now=self._clock.now())
+        return await self._watched(self._monitor(reply), on=on, deadline=deadline)
 
     def _values(self, who: Subscriber) -> dict[str, str]:
         values = {self._config.imsi: who.imsi.digits}
@@ -157,7 +161,7 @@ class TmfActivation:
         """Return what an answer says that has no monitor: it is done, or it says otherwise."""
         if reply.body and read_answer(reply, Service, self._peer).state not in ("", state):
             raise misbehaved(self._peer, "it was switched, and is in another state")
-        return _as_wanted(on=on)
+        return as_wanted(on=on)
 
     def _monitor(self, reply: Reply) -> str:
         """Return which monitor tells how far it is."""
@@ -165,8 +169,12 @@ class TmfActivation:
         if not id_ and reply.body:
             told = read_answer(reply, Monitor, self._peer)
             id_ = wire.monitor_id(told.href) or told.id
+        return self._checked(id_)
+
+    def _checked(self, id_: str) -> str:
+        """Return what something that is under way is asked about by."""
         if not _ID.fullmatch(id_):
-            raise misbehaved(self._peer, "it is done later, and no monitor is named")
+            raise misbehaved(self._peer, "it is done later, and cannot be asked about")
         return id_
 
     async def _watched(self, watch: str, *, on: bool, deadline: float) -> Switched:
@@ -181,5 +189,10 @@ class TmfActivation:
             await asyncio.sleep(self._config.poll_s)
 
 
-def _as_wanted(*, on: bool) -> Switched:
+def _state(*, on: bool) -> ServiceState:
+    return ServiceState.ACTIVE if on else ServiceState.INACTIVE
+
+
+def as_wanted(*, on: bool) -> Switched:
+    """Return that it is as it should be."""
     return Switched(status=ProvStatus.PROVISIONED if on else ProvStatus.NOT_PROVISIONED)
