@@ -13,6 +13,7 @@ import contextlib
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import field
@@ -38,8 +39,8 @@ from simgrant.telemetry.log import say_fault
 _POLL_S: Final = 0.2
 _CALL_S: Final = 10.0
 """Seconds for what asks the cluster something: commits, dead letters."""
-_LAG_EVERY: Final = 10
-"""Polls between two looks how far behind we are."""
+_LAG_S: Final = 2.0
+"""Seconds between two looks how far behind we are."""
 _RESTART_FIRST_S, _RESTART_LAST_S = 0.5, 30.0
 _STOP_S: Final = 10.0
 _REASON: Final = "simgrant-reason"
@@ -171,7 +172,7 @@ class _Reader:
         self._batch: list[Message] = []
         self._early: list[Message] = []
         """What came while a batch was under way, of partitions that were new then."""
-        self._polls = 0
+        self._looked = float("-inf")
         self._is_up: bool | None = None
         self.has_read = False
         self._producer: Producer | None = None
@@ -217,6 +218,7 @@ class _Reader:
                     self._turn()
             finally:
                 self._consumer.close()
+                self._show_lag(0)
         except Exception as error:
             say_fault(error, source=self._config.name)
         finally:
@@ -257,6 +259,7 @@ class _Reader:
             if self._stopping.is_set():
                 under_way.cancel()
                 return False
+            self._look_behind()
             # Keeps the group, and the callbacks below, going.
             message = self._consumer.poll(_POLL_S / 10)
             if message is not None and self._is_message(message):
@@ -317,9 +320,10 @@ class _Reader:
 
     def _look_behind(self) -> None:
         """Show how many messages wait in the partitions that are ours, now and then."""
-        self._polls += 1
-        if self._polls % _LAG_EVERY:
+        now = time.monotonic()
+        if now - self._looked < _LAG_S:
             return
+        self._looked = now
         behind = 0
         for each in self._consumer.position(self._consumer.assignment()):
             low, high = self._consumer.get_watermark_offsets(each, cached=True)
