@@ -21,6 +21,7 @@ from simgrant.fronts.bss.app import Call, EventsFront, Limits
 from simgrant.fronts.bss.senders import Sender, Senders
 from simgrant.fronts.management.orders import read_token
 from simgrant.links.secret_file import SecretFile
+from simgrant.nouns import noun
 from simgrant.ports.bss_events import EventIntake
 from simgrant.telemetry.metrics import Metrics
 
@@ -42,13 +43,31 @@ def event_reader(loaded: Loaded) -> EventReader:
     )
 
 
-def open_events_front(
-    loaded: Loaded, intake: EventIntake, issuers: Issuers, metrics: Metrics
-) -> EventsFront | None:
-    """Return the listener, if there is one; raise StartRefused where a file of it is no use."""
+class Topic(Protocol):
+    """Something that events are read from."""
+
+    async def run(self) -> None:
+        """Read it until it is cancelled."""
+
+
+@noun
+class WaysIn:
+    """How events come in."""
+
+    front: EventsFront | None
+    """None where nobody brings any by HTTP."""
+    topics: tuple[Topic, ...]
+    """To be run by one worker of a node."""
+
+
+def open_ways_in(loaded: Loaded, intake: EventIntake, issuers: Issuers, metrics: Metrics) -> WaysIn:
+    """Return how events come in; raise StartRefused where a file of it is no use."""
+    front = _front(loaded, intake, issuers, metrics) if loaded.settings.events.listen else None
+    return WaysIn(front, _topics(loaded, intake, metrics))
+
+
+def _front(loaded: Loaded, intake: EventIntake, issuers: Issuers, metrics: Metrics) -> EventsFront:
     settings = loaded.settings
-    if not settings.events.listen:
-        return None
 
     def record(call: Call) -> None:
         metrics.count_event_call(call.sender, call.answer)
@@ -79,8 +98,7 @@ def open_events_front(
     )
 
 
-def open_topics(loaded: Loaded, intake: EventIntake, metrics: Metrics) -> tuple[Topic, ...]:
-    """Return the topics that events come from, to be run; StartRefused where a file is no use."""
+def _topics(loaded: Loaded, intake: EventIntake, metrics: Metrics) -> tuple[Topic, ...]:
     found: list[Topic] = []
     reader = event_reader(loaded)
     for name, table in loaded.settings.event_topics.items():
@@ -115,13 +133,6 @@ def open_topics(loaded: Loaded, intake: EventIntake, metrics: Metrics) -> tuple[
         except StartRefused as error:
             raise StartRefused(f"event_topics.{name}: {error}") from None
     return tuple(found)
-
-
-class Topic(Protocol):
-    """Something that events are read from."""
-
-    async def run(self) -> None:
-        """Read it until it is cancelled."""
 
 
 def _sender(loaded: Loaded, name: str, table: model.EventSender) -> Sender:

@@ -267,6 +267,15 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._life_events = _Children(
+            Counter(
+                "simgrant_life_events_total",
+                "Events of subscriptions' lives by what happened and result: kept, known, set_aside"
+                " when they came; changed, unchanged, late, set_aside when they were acted upon.",
+                ("tenant", "change", "result"),
+                registry=registry,
+            )
+        )
         self._vectors = _Children(
             Counter(
                 "simgrant_vector_requests_total",
@@ -390,6 +399,10 @@ class Metrics:
     def count_network_event(self, event: str, result: str) -> None:
         """Count what a core network told, or that it was acted upon."""
         self._network_events[event, result].inc()
+
+    def count_life_event(self, tenant: str, change: str, result: str) -> None:
+        """Count what an operator's system told, or that it was acted upon."""
+        self._life_events[tenant, change, result].inc()
 
     def count_network_data(self, source: str, result: str) -> None:
         """Count a question to a core network about a subscriber, and what became of it."""
