@@ -38,6 +38,7 @@ from simgrant.compose.core_network import (
     open_sources,
     told_of,
 )
+from simgrant.compose.events import WaysIn, open_ways_in
 from simgrant.compose.issuers import credentials, open_issuer
 from simgrant.compose.life import open_life
 from simgrant.compose.policies import ESIM_WORDS, PORTAL_WORDS, open_policies
@@ -186,6 +187,8 @@ class Parts:
     """What HSSs tell, to be run."""
     events: BssInbox
     """Takes over what operators' systems tell."""
+    ways_in: WaysIn
+    """How events come in."""
     lifecycle: Lifecycle
     """Acts upon that, to be run."""
     links: tuple[Link, ...]
@@ -672,6 +675,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             diameter,
             inbox,
             events,
+            open_ways_in(loaded, events, access, metrics),
             lifecycle,
             (*core.links, sale),
             smdps,

@@ -142,6 +142,23 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._event_lag = _Children(
+            Gauge(
+                "simgrant_event_lag",
+                "Messages of a topic that wait to be read, in the partitions of this node.",
+                ("topic",),
+                multiprocess_mode="livesum",
+                registry=registry,
+            )
+        )
+        self._event_calls = _Children(
+            Counter(
+                "simgrant_event_calls_total",
+                "Calls on `events.listen`, by sender and answer.",
+                ("sender", "status"),
+                registry=registry,
+            )
+        )
         self._diameter = _Children(
             Counter(
                 "simgrant_diameter_requests_total",
@@ -356,6 +373,14 @@ class Metrics:
     def count_smdp_call(self, smdp: str, status: int) -> None:
         """Count a call of an SM-DP+; ``smdp`` is empty where it is nobody we know."""
         self._smdp_calls[smdp, status].inc()
+
+    def show_event_lag(self, topic: str, messages: int) -> None:
+        """Show how many messages of a topic wait to be read."""
+        self._event_lag[topic,].set(messages)
+
+    def count_event_call(self, sender: str, status: int) -> None:
+        """Count a call that brought events; ``sender`` is empty where it is nobody we know."""
+        self._event_calls[sender, status].inc()
 
     def count_diameter(self, peer: str, result: str, seconds: float) -> None:
         """Count a Diameter request and what became of it."""
