@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from simgrant.config.bss_tables import Bss
 from simgrant.config.model import Settings
 from simgrant.config.rest import rest_problems
+from simgrant.config.rest_tables import Ses
+from simgrant.config.ses import ses_problems
 from simgrant.config.tmf import inventories_of, tmf_problems
 
 _HERE: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -39,6 +41,7 @@ def bss_problems(settings: Settings, tenants: Collection[str]) -> Iterator[str]:
             yield f"{where}.timeout_s: {table.timeout_s} is not within 0.05 and a request's time"
         if not _LEAST_BYTES <= table.max_bytes <= _MOST_BYTES:
             yield f"{where}.max_bytes: {table.max_bytes} is not within 1024 to 16777216"
+        yield from _misplaced(where, table)
         yield from _KINDS[table.type](where, table)
     for tenant in tenants:
         found = [
@@ -49,20 +52,22 @@ def bss_problems(settings: Settings, tenants: Collection[str]) -> Iterator[str]:
             yield f"bss: tenant {tenant} has several: {', '.join(found)}; say whose with `tenants`"
 
 
-def _tmf(where: str, table: Bss) -> Iterator[str]:
-    yield from tmf_problems(where, table)
-    if table.requests:
-        yield f'{where}.requests: they are of type = "rest"'
+def _misplaced(where: str, table: Bss) -> Iterator[str]:
+    """Name what is set for another type than the table has."""
+    tmf = [*dict(inventories_of(table)), *(("orders",) if table.orders.on else ())]
+    rest = ["requests"] if table.requests else []
+    ses = ["ses"] if table.ses != Ses() else []
+    for kind, keys in (("tmf", tmf), ("rest", rest), ("ses", ses)):
+        for key in keys if kind != table.type else ():
+            yield f'{where}.{key}: it is for type = "{kind}"'
 
 
-def _rest(where: str, table: Bss) -> Iterator[str]:
-    yield from rest_problems(where, table.requests)
-    for key in (*dict(inventories_of(table)), *(("orders",) if table.orders.on else ())):
-        yield f'{where}.{key}: it is of type = "tmf"'
-
-
-_KINDS: Final[Mapping[str, Callable[[str, Bss], Iterator[str]]]] = {"tmf": _tmf, "rest": _rest}
-"""By type: what names the problems of what only that type has."""
+_KINDS: Final[Mapping[str, Callable[[str, Bss], Iterator[str]]]] = {
+    "tmf": tmf_problems,
+    "rest": lambda where, table: rest_problems(where, table.requests),
+    "ses": lambda where, table: ses_problems(f"{where}.ses", table.ses),
+}
+"""By type: what names the problems of what that type has."""
 
 
 def _reached(where: str, table: Bss) -> Iterator[str]:
