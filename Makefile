@@ -9,14 +9,14 @@ PYTHON_OK := import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 11))
 
 BIN   := .venv/bin
 # Foreign implementations for the interop tests: requirements/tools-NAME.txt into .venv-tools/NAME.
-TOOLS := ts43 oidcmock idpyoidc diameter tmfmock
+TOOLS := ts43 oidcmock idpyoidc diameter schemathesis tmfmock
 TESTS ?= tests
 ARGS  ?=
 # Tests run in so many processes; 0 = in this one, which a debugger needs.
 JOBS  ?= auto
 
 # Modules that write a generated page of the documentation, and compare it when given --check.
-DOCS  := simgrant.config.reference tools.reference tools.conformance.page
+DOCS  := simgrant.config.reference tools.reference tools.openapi tools.conformance.page
 
 # uv reads none of pip's configuration: hand it pip's index, where one is configured.
 UV     = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX-$${PIP_INDEX_URL-$$($(BIN)/pip config get \

@@ -27,8 +27,14 @@ from simgrant.config.load import load
 from tests.servers.postgres import Postgres
 from tests.servers.process import Unavailable, free_port
 
-_ALONE = ("vector", "build", "read")
-"""Kinds of jobs that are done without a server, by the process that is measured."""
+_ALONE = {
+    "vector": "bench.diameter",
+    "build": "bench.diameter",
+    "read": "bench.diameter",
+    "decide_last": "bench.rules",
+    "decide_middle": "bench.rules",
+}
+"""Kinds of jobs that are done without a server, by the process that is measured, and its module."""
 _READY = 4
 """Vectors that an HSS has ready for each SIM."""
 _POSTGRES = {"shared_buffers": "256MB", "max_wal_size": "4GB"}
@@ -127,7 +133,7 @@ def _run(chosen: tuple[Case, ...], size: Size, told: Console) -> Results:
             if case.hss:
                 hss = stack.enter_context(_hss(case, jobs, directory, cores)).port
             if case.kind in _ALONE:
-                worker = stack.enter_context(rig.working("bench.diameter", on={cores.server}))
+                worker = stack.enter_context(rig.working(_ALONE[case.kind], on={cores.server}))
                 pid, port = worker.process.pid, hss
             else:
                 server = stack.enter_context(_server(case, jobs, directory, cores, hss))

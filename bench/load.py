@@ -31,8 +31,8 @@ _LOOK_AT = 64
 _PATIENCE_S = 15.0
 """Seconds over its time after which a run is given up."""
 
-Kind = Literal["token", "auth", "vector", "build", "read"]
-"""The last three are jobs of ``bench.diameter``."""
+Kind = Literal["token", "auth", "vector", "build", "read", "decide_last", "decide_middle"]
+"""``bench.diameter`` and ``bench.rules`` do the jobs after the first two."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

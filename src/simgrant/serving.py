@@ -19,7 +19,7 @@ import socket
 import ssl
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -36,12 +36,14 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from simgrant import __version__, compose
 from simgrant.compose import core_network
+from simgrant.compose.api import opened_api
 from simgrant.config.load import Loaded, parse_listen
 from simgrant.errors import EcsError, StartRefused
+from simgrant.flows.management.carry_out import ANSWERS_KEPT_S
 from simgrant.fronts.device.protocol import protocol_class
 from simgrant.fronts.management.app import ManagementFront
 from simgrant.links.certified import CertifiedProtocol
-from simgrant.links.client_certificates import require_certificate
+from simgrant.links.client_certificates import ask_for_certificate, require_certificate
 from simgrant.links.watched import Watched
 from simgrant.ports.store import Store
 from simgrant.services import SERVICES
@@ -68,6 +70,8 @@ class Running:
     """Empty where there are no pages."""
     es2plus_url: str
     """Empty where no SM-DP+ tells us anything."""
+    api_url: str
+    """Empty where there is no management API."""
 
 
 def serve(loaded: Loaded, *, workers: int, announce: Announce) -> int:
@@ -113,6 +117,7 @@ async def running(loaded: Loaded, *, reload: asyncio.Event | None = None) -> Asy
             # The management listener outlives the other, to say that this node is going.
             async with (
                 _serving(front, sockets.management, shutdown_s=1.0),
+                _serving_api(parts, sockets.api),
                 _worker(state, sockets.shared, index=0, reload=reload),
             ):
                 yield Running(
@@ -121,6 +126,7 @@ async def running(loaded: Loaded, *, reload: asyncio.Event | None = None) -> Asy
                     _url("http", sockets.management),
                     loaded.portal_url if sockets.shared.portal else "",
                     _url("https", sockets.shared.es2plus) if sockets.shared.es2plus else "",
+                    _api_url(loaded, sockets.api),
                 )
 
 
@@ -219,6 +225,49 @@ async def _serving_smdps(
         yield server
 
 
+@asynccontextmanager
+async def _serving_api(parts: compose.Parts, listener: socket.socket | None) -> AsyncIterator[None]:
+    """Serve the management API, where there is one: beside the workers, not in each of them."""
+    if listener is None:
+        yield
+        return
+    loaded = parts.loaded
+    api = loaded.settings.api
+    watched, context = [parts.keys.watched], None
+    if api.tls_certificate:
+        certificate = Certificate(
+            (loaded.path(api.tls_certificate), loaded.path(api.tls_key)),
+            loaded.path(api.client_ca) if api.client_ca else None,
+            optional=True,
+        )
+        watched.append(certificate.watched)
+        context = certificate.context
+    async with (
+        opened_api(loaded, parts.store, parts.keys, parts.policies) as front,
+        _serving(
+            front,
+            listener,
+            shutdown_s=loaded.settings.server.shutdown_timeout_s,
+            http=CertifiedProtocol,
+            context=context,
+        ),
+    ):
+        task = asyncio.create_task(_look(watched, loaded.settings.keys.poll_s))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def _look(watched: Iterable[Watched], poll_s: float) -> None:
+    """Take over what changed, again and again."""
+    while True:
+        await asyncio.sleep(poll_s)
+        for each in watched:
+            each.look()
+
+
 async def _unreachable(store: Store) -> str:
     try:
         async with asyncio.timeout(_PING_S):
@@ -299,20 +348,28 @@ async def _upkeep(
     reload: asyncio.Event | None,
 ) -> AsyncIterator[None]:
     """Run what has to be done beside answering, until the end."""
-    tasks = [
-        asyncio.create_task(parts.journal.run()),
-        asyncio.create_task(parts.notices.run()),
-        asyncio.create_task(parts.policies.run()),
-        asyncio.create_task(_renew(parts, tuple(certificates), reload or asyncio.Event())),
+    work = [
+        parts.journal.run(),
+        parts.notices.run(),
+        parts.policies.run(),
+        _renew(parts, tuple(certificates), reload or asyncio.Event()),
     ]
     if parts.diameter is not None:
-        tasks.append(asyncio.create_task(parts.diameter.run()))
-        tasks.append(asyncio.create_task(parts.network.run()))
-    tasks.extend(asyncio.create_task(link.run()) for link in parts.links)
+        work.append(parts.diameter.run())
+        work.append(parts.network.run())
+    work.extend(link.run() for link in parts.links)
     if parts.loaded.settings.esim:
-        tasks.append(asyncio.create_task(parts.ordering.run()))
+        work.append(parts.ordering.run())
     if index == 0:
-        tasks.append(asyncio.create_task(_purge(parts)))
+        work.append(_purge(parts))
+    async with _beside(*work):
+        yield
+
+
+@asynccontextmanager
+async def _beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run what goes on for ever beside something else, until that ends."""
+    tasks = [asyncio.create_task(each) for each in work]
     try:
         yield
     finally:
@@ -349,6 +406,13 @@ async def _purge(parts: compose.Parts) -> None:
                     sessions_before=now - 2 * settings.auth.session_life_s,
                     records_before=now - settings.records.keep_days * 86_400,
                 )
+            for tenant in parts.loaded.tenants:
+                while await parts.store.deeds.purge(
+                    tenant,
+                    answers_before=now - ANSWERS_KEPT_S,
+                    entries_before=now - settings.api.audit_days * 86_400,
+                ):
+                    pass
         except EcsError as error:
             structlog.get_logger().warning("purge_failed", reason=error.reason)
 
@@ -375,11 +439,15 @@ def _context_of(certificates: Mapping[str, Certificate], name: str) -> ssl.SSLCo
 class Certificate:
     """A listener's certificate, renewed in place: new handshakes get the new one."""
 
-    def __init__(self, files: tuple[Path, Path], client_ca: Path | None = None) -> None:
+    def __init__(
+        self, files: tuple[Path, Path], client_ca: Path | None = None, *, optional: bool = False
+    ) -> None:
         """Take the files of the chain and of its key.
 
-        With ``client_ca`` nobody is let in without a certificate of these authorities.
+        With ``client_ca`` nobody is let in without a certificate of these authorities, or, if
+        that is ``optional``, with one of others.
         """
+        self._optional = optional
         self._files = files
         self._client_ca = client_ca
         self.watched = Watched("certificate", self._files, self._take)
@@ -402,7 +470,8 @@ class Certificate:
             reason = getattr(error, "strerror", None) or str(error)
             raise StartRefused(f"certificate {self._files[0]}: {reason}") from None
         if self._client_ca is not None:
-            require_certificate(context, self._client_ca)
+            ask = ask_for_certificate if self._optional else require_certificate
+            ask(context, self._client_ca)
         return context
 
 
@@ -509,11 +578,11 @@ async def _supervise(loaded: Loaded, workers: int, announce: Announce) -> int:
     # Whatever would stop every worker is said once, before there are any.
     async with compose.opened(loaded) as parts:
         _certificates(loaded)
-        await _oversee(loaded, workers, announce, parts.store)
+        await _oversee(loaded, workers, announce, parts)
     return 0
 
 
-async def _oversee(loaded: Loaded, workers: int, announce: Announce, store: Store) -> None:
+async def _oversee(loaded: Loaded, workers: int, announce: Announce, parts: compose.Parts) -> None:
     """Keep the workers running until a signal ends it, and then see them end."""
     stop, reload = _on_signals()
     settings = loaded.settings
@@ -522,17 +591,21 @@ async def _oversee(loaded: Loaded, workers: int, announce: Announce, store: Stor
         _listening_to_all(loaded) as (sockets, loaded),
     ):
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir
-        supervisor = _Supervisor(loaded, sockets.shared, metrics_dir, store)
+        supervisor = _Supervisor(loaded, sockets.shared, metrics_dir, parts.store)
 
         front = ManagementFront(
             not_ready=supervisor.not_ready,
             metrics=lambda: collected(metrics_dir, generate_latest),
             services=SERVICES,
             version=__version__,
-            orders=compose.order_calls(loaded, store),
+            orders=compose.order_calls(loaded, parts.store),
             sources=lambda: collected(metrics_dir, _lines) or "",
         )
-        async with _serving(front, sockets.management, shutdown_s=1.0):
+        async with (
+            _serving(front, sockets.management, shutdown_s=1.0),
+            _serving_api(parts, sockets.api),
+            _beside(parts.policies.run()),
+        ):
             device_url = _device_url(loaded, sockets.shared.device)
             announce(device_url, _url("http", sockets.management))
             for index in range(workers):
@@ -620,6 +693,8 @@ class _Sockets:
 
     shared: _Shared
     management: socket.socket
+    api: socket.socket | None
+    """None where there is no management API."""
 
 
 @contextmanager
@@ -636,13 +711,15 @@ def _listening_to_all(loaded: Loaded) -> Iterator[tuple[_Sockets, Loaded]]:
 
         device = listening("device", settings.device.listen, settings.device.backlog)
         management = listening("management", settings.management.listen, 128)
-        portal = es2plus = None
+        portal = es2plus = api = None
+        if settings.api.listen:
+            api = listening("api", settings.api.listen, 128)
         if settings.portal.listen:
             portal = listening("portal", settings.portal.listen, settings.device.backlog)
             loaded = replace(loaded, portal_place=_url("", portal).removeprefix("://"))
         if settings.es2plus.listen:
             es2plus = listening("es2plus", settings.es2plus.listen, 128)
-        yield _Sockets(_Shared(device, portal, es2plus), management), loaded
+        yield _Sockets(_Shared(device, portal, es2plus), management, api), loaded
 
 
 @contextmanager
@@ -667,6 +744,12 @@ def _listening(name: str, text: str, backlog: int) -> Iterator[socket.socket]:
 
 def _device_url(loaded: Loaded, listener: socket.socket) -> str:
     return _url("https" if loaded.settings.device.tls_certificate else "http", listener)
+
+
+def _api_url(loaded: Loaded, listener: socket.socket | None) -> str:
+    if listener is None:
+        return ""
+    return _url("https" if loaded.settings.api.tls_certificate else "http", listener)
 
 
 def _url(scheme: str, listener: socket.socket) -> str:

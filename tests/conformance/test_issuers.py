@@ -41,6 +41,8 @@ from tests.device.harness import SetClock
 AUDIENCE, SCOPE = "https://ecs.example.net", "numbers.read"
 HTTP = HttpConfig(peer="issuers.login", plain=True, retry=RetryRules(tries=1, failures=1000))
 RULES = FetchRules(keep_s=300, gap_s=5, fetch_s=1, good_s=3600)
+SAID = frozenset({"numbers.read", "other"})
+"""What its tokens are good for."""
 
 
 @dataclass
@@ -175,8 +177,8 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 @pytest.mark.conforms("access.checked")
 async def test_a_good_token_proves_its_client(world: World) -> None:
     assert world.ours.name == world.theirs.issuer
-    assert await world.caller() == Caller("bank")
-    assert await world.caller(world.theirs.issue("shop")) == Caller("shop")
+    assert await world.caller() == Caller("bank", SAID)
+    assert await world.caller(world.theirs.issue("shop")) == Caller("shop", SAID)
 
 
 @pytest.mark.parametrize(
@@ -197,13 +199,13 @@ async def test_a_bad_token_raises(world: World, lie: TokenLie) -> None:
         await world.caller()
     assert raised.value.reason == "access_token_bad"
     world.theirs.lie = TokenLie.NONE
-    assert await world.caller() == Caller("bank")
+    assert await world.caller() == Caller("bank", SAID)
 
 
 async def test_a_token_ends(world: World) -> None:
     token = world.theirs.issue("bank")
     world.clock.advance(899)
-    assert await world.caller(token) == Caller("bank")
+    assert await world.caller(token) == Caller("bank", SAID)
     world.clock.advance(60)
     with pytest.raises(BadLentToken):
         await world.caller(token)
@@ -240,11 +242,11 @@ async def by_keys(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 
 async def test_a_rotation_is_followed_as_soon_as_a_token_shows_it(by_keys: World) -> None:
     old = by_keys.theirs.issue("bank")
-    assert await by_keys.caller(old) == Caller("bank")
+    assert await by_keys.caller(old) == Caller("bank", SAID)
     by_keys.theirs.rotate()
     by_keys.published()
     by_keys.clock.advance(6)
-    assert await by_keys.caller() == Caller("bank")
+    assert await by_keys.caller() == Caller("bank", SAID)
     with pytest.raises(BadLentToken):
         await by_keys.caller(old)
 
@@ -259,10 +261,10 @@ async def test_who_signs_with_another_key_is_nobody(by_keys: World, lie: TokenLi
 @pytest.mark.parametrize("text", [b"{", b"\xff", b'{"keys":[]}', b" " * (1 << 20) + b"{}"])
 async def test_a_broken_file_leaves_the_keys_as_they_are(tmp_path: Path, text: bytes) -> None:
     async with with_file(tmp_path) as world:
-        assert await world.caller() == Caller("bank")
+        assert await world.caller() == Caller("bank", SAID)
         (tmp_path / "jwks.json").write_bytes(text)
         world.clock.advance(10_000)
-        assert await world.caller() == Caller("bank")
+        assert await world.caller() == Caller("bank", SAID)
         world.theirs.rotate()
         with pytest.raises(BadLentToken):
             await world.caller()
@@ -279,7 +281,7 @@ async def test_a_file_that_cannot_be_read_does_not_start(tmp_path: Path, name: s
 async def test_of_many_who_come_at_once_one_asks(tmp_path: Path) -> None:
     async with with_address(tmp_path) as world:
         tokens = [world.theirs.issue("bank") for _ in range(50)]
-        assert set(await asyncio.gather(*map(world.caller, tokens))) == {Caller("bank")}
+        assert set(await asyncio.gather(*map(world.caller, tokens))) == {Caller("bank", SAID)}
         assert world.theirs.asked == [KEYS]
 
 
@@ -298,7 +300,7 @@ async def test_rubbish_does_not_decide_how_often_is_asked(tmp_path: Path) -> Non
 
 async def test_what_is_wrong_but_well_signed_asks_nobody(tmp_path: Path) -> None:
     async with with_address(tmp_path) as world:
-        assert await world.caller() == Caller("bank")
+        assert await world.caller() == Caller("bank", SAID)
         world.clock.advance(6)
         world.theirs.lie = TokenLie.AUDIENCE
         with pytest.raises(BadLentToken):
@@ -308,12 +310,12 @@ async def test_what_is_wrong_but_well_signed_asks_nobody(tmp_path: Path) -> None
 
 async def test_old_keys_serve_while_the_issuer_is_away_but_not_for_ever(tmp_path: Path) -> None:
     async with with_address(tmp_path, life_s=10_000) as world:
-        assert await world.caller() == Caller("bank")
+        assert await world.caller() == Caller("bank", SAID)
         port = world.theirs.web.port
         await world.theirs.down()
         world.clock.advance(3599)
         token = world.theirs.issue("bank")
-        assert await world.caller(token) == Caller("bank")
+        assert await world.caller(token) == Caller("bank", SAID)
         world.clock.advance(6)
         with pytest.raises(PeerUnavailable, match=r"issuers\.login") as raised:
             await world.caller(token)
@@ -321,7 +323,7 @@ async def test_old_keys_serve_while_the_issuer_is_away_but_not_for_ever(tmp_path
         assert world.theirs.web.port == port
         await world.theirs.up()
         world.clock.advance(5)
-        assert await world.caller(token) == Caller("bank")
+        assert await world.caller(token) == Caller("bank", SAID)
 
 
 LATER: dict[TokenLie, type[EcsError]] = {
@@ -346,7 +348,7 @@ async def test_without_any_keys_it_is_later_and_not_no(tmp_path: Path, lie: Toke
                 await world.caller(token)
         world.theirs.lie = TokenLie.NONE
         world.clock.advance(5)
-        assert await world.caller(token) == Caller("bank")
+        assert await world.caller(token) == Caller("bank", SAID)
         assert world.theirs.asked == [KEYS, KEYS], "nothing else is asked for"
 
 
@@ -372,7 +374,7 @@ async def test_an_address_that_hangs_is_given_up(tmp_path: Path) -> None:
 async def test_we_prove_who_asks(tmp_path: Path, client_auth: ClientAuth) -> None:
     async with asking(tmp_path, client_auth=client_auth, cache_s=0) as world:
         for _ in range(3):
-            assert await world.caller() == Caller("bank")
+            assert await world.caller() == Caller("bank", SAID)
         (tmp_path / "secret").write_text("another")
         with pytest.raises(PeerUnavailable) as raised:
             await world.caller()
@@ -392,12 +394,12 @@ async def test_an_answer_is_kept_for_a_while(tmp_path: Path, opaque: bool) -> No
     async with asking(tmp_path, opaque=opaque) as world:
         one, other = world.theirs.issue("bank"), world.theirs.issue("shop")
         for _ in range(3):
-            assert await world.caller(one) == Caller("bank")
-            assert await world.caller(other) == Caller("shop")
+            assert await world.caller(one) == Caller("bank", SAID)
+            assert await world.caller(other) == Caller("shop", SAID)
         assert world.asked() == 2
         world.theirs.revoke(one)
         world.clock.advance(29.9)
-        assert await world.caller(one) == Caller("bank")
+        assert await world.caller(one) == Caller("bank", SAID)
         world.clock.advance(0.1)
         with pytest.raises(BadLentToken) as raised:
             await world.caller(one)
@@ -407,9 +409,9 @@ async def test_an_answer_is_kept_for_a_while(tmp_path: Path, opaque: bool) -> No
 async def test_an_answer_is_never_kept_past_the_tokens_end(tmp_path: Path) -> None:
     async with asking(tmp_path, cache_s=3600, life_s=60) as world:
         token = world.theirs.issue("bank")
-        assert await world.caller(token) == Caller("bank")
+        assert await world.caller(token) == Caller("bank", SAID)
         world.clock.advance(59)
-        assert await world.caller(token) == Caller("bank")
+        assert await world.caller(token) == Caller("bank", SAID)
         assert world.asked() == 1
         world.clock.advance(1)
         with pytest.raises(BadLentToken):
@@ -420,7 +422,7 @@ async def test_an_answer_is_never_kept_past_the_tokens_end(tmp_path: Path) -> No
 async def test_without_a_cache_it_is_asked_each_time(tmp_path: Path) -> None:
     async with asking(tmp_path, cache_s=0) as world:
         token = world.theirs.issue("bank")
-        assert await world.caller(token) == Caller("bank")
+        assert await world.caller(token) == Caller("bank", SAID)
         world.theirs.revoke(token)
         with pytest.raises(BadLentToken):
             await world.caller(token)
@@ -433,14 +435,14 @@ async def test_a_refusal_is_not_kept(tmp_path: Path) -> None:
         with pytest.raises(BadLentToken):
             await world.caller(token)
         world.theirs.lie = TokenLie.NONE
-        assert await world.caller(token) == Caller("bank")
+        assert await world.caller(token) == Caller("bank", SAID)
 
 
 async def test_who_comes_with_the_same_token_waits_for_the_same_answer(tmp_path: Path) -> None:
     async with asking(tmp_path, cache_s=0) as world:
         token = world.theirs.issue("bank")
         found = await asyncio.gather(*(world.caller(token) for _ in range(20)))
-        assert set(found) == {Caller("bank")}
+        assert set(found) == {Caller("bank", SAID)}
         assert world.asked() == 1
 
 
@@ -467,7 +469,7 @@ async def test_a_text_is_not_true(tmp_path: Path) -> None:
 async def test_an_audience_that_is_not_wanted_is_not_looked_at(tmp_path: Path) -> None:
     async with asking(tmp_path, audience="") as world:
         world.theirs.lie = TokenLie.NO_AUDIENCE
-        assert await world.caller() == Caller("bank")
+        assert await world.caller() == Caller("bank", SAID)
 
 
 ANSWERED = LATER | {TokenLie.REDIRECT: PeerMisbehaved}
@@ -477,14 +479,14 @@ ANSWERED = LATER | {TokenLie.REDIRECT: PeerMisbehaved}
 async def test_while_it_cannot_be_asked_nobody_is_let_in(tmp_path: Path, lie: TokenLie) -> None:
     async with asking(tmp_path, cache_s=0) as world:
         token = world.theirs.issue("bank")
-        assert await world.caller(token) == Caller("bank")
+        assert await world.caller(token) == Caller("bank", SAID)
         world.theirs.lie = lie
         with pytest.raises(ANSWERED[lie], match=r"issuers\.login") as raised:
             await world.caller(token)
         if lie is TokenLie.BUSY:
             assert raised.value.retry_after == 7
         world.theirs.lie = TokenLie.NONE
-        assert await world.caller(token) == Caller("bank")
+        assert await world.caller(token) == Caller("bank", SAID)
 
 
 async def test_who_fails_time_and_again_is_left_alone(tmp_path: Path) -> None:

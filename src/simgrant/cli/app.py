@@ -27,6 +27,7 @@ from simgrant.cli import (
     keys,
     order,
     page,
+    policy,
     serve,
     services,
     subscription,
@@ -162,6 +163,7 @@ app.add_typer(identity.app, name="identity")
 app.add_typer(order.app, name="order")
 app.command("explain")(explain.explain)
 app.command("page")(page.page)
+app.add_typer(policy.app, name="policy")
 app.add_typer(db.app, name="db")
 app.command("services")(services.services)
 

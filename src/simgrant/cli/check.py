@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from simgrant.config.load import Loaded
     from simgrant.config.model import Settings
+    from simgrant.ports.store import Store
 
 _SOON_S: Final = 14 * 86_400
 _STORE_S: Final = 10.0
@@ -535,15 +536,45 @@ def _store(loaded: Loaded) -> Iterator[Finding]:
         yield Finding(Level.PROBLEM, "store", text)
         return
 
-    async def ping() -> None:
+    async def ask() -> list[Finding]:
         async with asyncio.timeout(_STORE_S), open_store(loaded) as store:
             await store.ping()
+            return [each async for each in _published(loaded, store)]
 
-    answered = _tried("store", lambda: asyncio.run(ping()))
+    answered = _tried("store", lambda: asyncio.run(ask()))
     if isinstance(answered, Finding):
         yield answered
     else:
         yield Finding(Level.OK, "store", f"{shown}: revision {head}")
+        yield from answered
+
+
+async def _published(loaded: Loaded, store: Store) -> AsyncIterator[Finding]:
+    """Say which tenants are decided for by a policy that was published, not by a file's."""
+    from simgrant import compose
+    from simgrant.compose.policies import policy_desk
+    from simgrant.domain.policy import PolicyError
+    from simgrant.flows.moments import moment
+
+    for name in loaded.tenants:
+        if not await store.policies.history(name, limit=1):
+            continue
+        try:
+            desk = policy_desk(loaded, store, name, compose.open_keys(loaded))
+            found = await desk.in_force()
+        except (EcsError, PolicyError) as error:
+            said = error.for_operator if isinstance(error, EcsError) else str(error.problems[0])
+            text = f"tenant {name}: what was published last is not taken over: {said}"
+            yield Finding(Level.PROBLEM, "policy", text)
+            continue
+        if found is not None:
+            published, policy = found
+            change = published.change
+            text = (
+                f"tenant {name}: version {policy.version}, published in place of its file; "
+                f"since {moment(change.at)}, by {change.author}"
+            )
+            yield Finding(Level.OK, "policy", text)
 
 
 def _tried(topic: str, work: Callable[[], Any]) -> Any:

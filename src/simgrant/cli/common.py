@@ -108,9 +108,11 @@ class Desk:
 
         return compose.open_keys(self.loaded)
 
-    def policy(self) -> Policy:
-        """Return the tenant's policy; raise StartRefused."""
-        return tenant_policy(self.loaded, self.tenant.name)
+    async def policy(self) -> Policy:
+        """Return the policy that the tenant's requests are decided by; raise StartRefused."""
+        from simgrant.compose.policies import in_force
+
+        return await in_force(self.loaded, self.store, self.tenant.name, self.keys)
 
     def sms_apps(self) -> tuple[str, ...]:
         """Return the applications that SIMs are told of by SMS, where no client registered."""
@@ -118,41 +120,17 @@ class Desk:
 
         return compose.sms_apps(self.loaded, self.tenant.name)
 
-    def context(self) -> Context:
+    async def context(self) -> Context:
         """Return what rows are checked against."""
         from simgrant.flows.subscriptions import Context
 
-        return Context(self.tenant, self.policy().plans, self.now)
+        return Context(self.tenant, (await self.policy()).plans, self.now)
 
     def wrap(self) -> Wrap:
         """Return how SIM keys are wrapped."""
+        from simgrant.compose.sim_keys import wrapper
+
         return wrapper(self.keys(), self.tenant.name, self.now)
-
-
-def wrapper(keys: FileKeys, tenant: str, at: int) -> Wrap:
-    """Return how one tenant's SIM keys are wrapped."""
-    from simgrant.adapters.authn import local_auc
-    from simgrant.flows.subscriptions import SimSecrets
-    from simgrant.identities import Imsi
-    from simgrant.ports.store import SimKey
-
-    ring = keys.ring
-
-    def wrap(imsi: Imsi, secrets: SimSecrets) -> SimKey:
-        return local_auc.wrap(
-            secrets.algorithm,
-            secrets.k,
-            secrets.op,
-            ring=ring,
-            tenant=tenant,
-            imsi=imsi,
-            amf=secrets.amf,
-            sqn=secrets.sqn,
-            now=at,
-            res_length=secrets.res_length,
-        )
-
-    return wrap
 
 
 @asynccontextmanager
@@ -192,13 +170,6 @@ def find_tenant(loaded: Loaded, name: str) -> Tenant:
     if name not in known:
         raise BadUsage(f"no tenant {name!r}{meant(name, known)}")
     return known[name]
-
-
-def tenant_policy(loaded: Loaded, tenant: str) -> Policy:
-    """Return one tenant's policy; raise StartRefused."""
-    from simgrant import compose
-
-    return compose.policy_of(loaded, tenant)
 
 
 def meant(name: str, known: Iterable[str]) -> str:

@@ -80,7 +80,8 @@ def make_state(loaded: Loaded) -> None:
 async def add_demo(loaded: Loaded) -> int:
     """Write the demonstration subscriptions; return how many."""
     from simgrant import compose
-    from simgrant.cli.common import find_tenant, now, wrapper
+    from simgrant.cli.common import find_tenant, now
+    from simgrant.compose.sim_keys import wrapper
     from simgrant.config.load import DEFAULT_TENANT
     from simgrant.flows import demo_data, subscriptions
 

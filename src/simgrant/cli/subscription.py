@@ -244,7 +244,8 @@ def add(
         from simgrant.flows import subscriptions
 
         async with desk(ctx, tenant) as here:
-            made = _checked(lambda: subscriptions.draft(values, here.context()))
+            context = await here.context()
+            made = _checked(lambda: subscriptions.draft(values, context))
             try:
                 return await subscriptions.add(here.store, made, here.wrap())
             except Conflict as conflict:
@@ -547,8 +548,9 @@ def _change(ctx: typer.Context, imsi: str, values: Mapping[str, str], tenant: st
         from simgrant.flows import subscriptions
 
         async with desk(ctx, tenant) as here:
+            context = await here.context()
             try:
-                edit = subscriptions.edit(values, here.context())
+                edit = subscriptions.edit(values, context)
             except subscriptions.BadRow as problem:
                 raise BadUsage(str(problem)) from None
             found = await _find(here, imsi, live=True)
@@ -846,7 +848,7 @@ def import_file(
 
         async with desk(ctx, tenant) as here:
             shape = form.value if form else form_of(file, text)
-            checked = _check_rows(text, shape, here.context())
+            checked = _check_rows(text, shape, await here.context())
             if checked.problems:
                 _refuse(checked)
             if not checked.drafts:

@@ -21,6 +21,7 @@ import msgspec
 
 from simgrant.config import texts
 from simgrant.config.aaa import aaa_problems
+from simgrant.config.api import api_problems
 from simgrant.config.bss import bss_problems
 from simgrant.config.bss_tables import Bss
 from simgrant.config.clients import profile_problems, with_shipped
@@ -30,6 +31,8 @@ from simgrant.config.hlr import hlr_problems
 from simgrant.config.lines import with_lines
 from simgrant.config.model import (
     Aaa,
+    ApiClient,
+    ApiIssuer,
     Apns,
     DiameterPeer,
     EidList,
@@ -80,6 +83,8 @@ NAMED = {
     "tenants": Tenant,
     "bss": Bss,
     "profiles": Profile,
+    "api_clients": ApiClient,
+    "api_issuers": ApiIssuer,
     "issuers": Issuer,
     "partners": Partner,
     "identity_providers": IdentityProvider,
@@ -327,7 +332,7 @@ def _meant(name: str, known: Any) -> str:
 def _problems(loaded: Loaded) -> list[str]:
     settings = loaded.settings
     found = []
-    for name in ("device", "management", "portal", "es2plus"):
+    for name in ("device", "management", "api", "portal", "es2plus"):
         listen = getattr(settings, name).listen
         try:
             if listen or name in ("device", "management"):
@@ -439,6 +444,9 @@ def _problems(loaded: Loaded) -> list[str]:
     found.extend(_smdp_problems(loaded))
     found.extend(_esim_problems(loaded))
     found.extend(_teller_problems(settings))
+    found.extend(api_problems(settings, loaded.tenants))
+    for name, issuer in settings.api_issuers.items():
+        found.extend(_issuer_problems(f"api_issuers.{name}", issuer))
     return found
 
 

@@ -77,6 +77,58 @@ class Management(Section, frozen=True):
     32 characters or more. Read again when it changes. Empty = there is no /orders."""
 
 
+class Api(Section, frozen=True):
+    """The listener of the management API, for an operator's own systems (see [The management
+    API](../management-api.md))."""
+
+    listen: str = ""
+    """Address and port, such as `127.0.0.1:8083`. Empty = there is no API."""
+    tls_certificate: str = ""
+    """PEM file of the certificate chain. Read again when it changes and on SIGHUP. Without one the
+    API has to listen on this machine's own addresses, unless `behind_proxy`."""
+    tls_key: str = ""
+    """PEM file of the certificate's private key."""
+    client_ca: str = ""
+    """PEM file of the authorities that certificates of clients are from. Empty = clients have
+    tokens alone."""
+    behind_proxy: bool = False
+    """Listen without TLS on an address that others reach: a proxy there does the TLS."""
+    in_flight: int = 64
+    """Calls under way at a time; more get 503."""
+    client_burst: int = 200
+    """Calls at once of one client; more get 429. 0 = no limit."""
+    client_per_minute: int = 6_000
+    """Calls a minute after that, of one client."""
+    audit_days: int = 1_100
+    """Days for which it is kept who changed what."""
+
+
+class ApiClient(Section, frozen=True):
+    """A system that may call the management API, and what it is known by: a token in a file, an
+    access token of one of the [api_issuers], or a client certificate."""
+
+    role: Literal["", "viewer", "care", "operator", "admin"] = ""
+    """What it may do: a set of scopes with a name."""
+    scopes: tuple[str, ...] = ()
+    """What it may do besides, by scopes such as `subscriptions:read`."""
+    tenants: tuple[str, ...] = ()
+    """Of which it may see and change anything; empty = of every tenant."""
+    token_file: str = ""
+    """File with its token (`Authorization: Bearer …`), of 32 characters or more. Read again when
+    it changes."""
+    issuer: str = ""
+    """Which of the [api_issuers] makes its access tokens."""
+    client_ids: tuple[str, ...] = ()
+    """As which OAuth clients of that issuer it comes."""
+    token_scopes: bool = True
+    """Whether an access token has to have the scope of a call too. Where the issuer knows nothing
+    of our scopes, say `false`: then the client's own count alone."""
+    certificate_sha256: tuple[str, ...] = ()
+    """SHA-256 hashes of its certificates (DER), in hexadecimal digits."""
+    certificate_subjects: tuple[str, ...] = ()
+    """Whole subjects of its certificates (RFC 4514), such as `CN=crm,O=Example,C=DE`."""
+
+
 class Portal(Section, frozen=True):
     """Web pages that a phone opens in the middle of an entitlement (see The portal)."""
 
@@ -830,6 +882,14 @@ class Issuer(Section, frozen=True):
     """Tenants that trust it; empty = all."""
 
 
+class ApiIssuer(Issuer, frozen=True):
+    """An authorization server whose access tokens are believed on the management API. What it is
+    asked, and how, is as for [issuers.NAME]; those are of partners, and believed nowhere else."""
+
+    tenants: tuple[str, ...] = ()
+    """Has to be empty: whose a client is, is said of the client."""
+
+
 class Partner(Section, frozen=True):
     """An application server or an app that may ask about subscribers (`ap2014`, `ap2015`). A
     tenant without any partner answers whoever brings a good temporary token, and gives no operator
@@ -1171,6 +1231,11 @@ class Settings(Section, frozen=True):
     server: Server = Server()
     device: Device = Device()
     management: Management = Management()
+    api: Api = Api()
+    api_clients: dict[str, ApiClient] = {}
+    """Systems that may call the management API, by name."""
+    api_issuers: dict[str, ApiIssuer] = {}
+    """Issuers of their access tokens, by name."""
     portal: Portal = Portal()
     bss: dict[str, Bss] = {}
     """Business support systems by name."""

@@ -91,6 +91,8 @@ class Comparison:
     operator: str
     operands: tuple[Any, ...]
     """What `Subject.read` is compared with; lists of names are taken apart."""
+    fits: Callable[[Any], bool]
+    """Whether it holds for what `Subject.read` returned; nothing in it can raise."""
 
 
 @noun
@@ -446,34 +448,38 @@ def _compared(text: str, subject: Subject, operator: str, operands: Sequence[Any
         operator = {"is": "has", "not": "lacks"}[operator]
     elif len(operands) > 1:
         operator = {"is": "in", "not": "not_in"}.get(operator, operator)
-    test = _test(subject.read, operator, operands)
-    return Comparison(text, test, subject, operator, tuple(operands))
+    read, fits = subject.read, _fits(operator, operands)
+
+    def holds(facts: Facts, question: Question) -> bool:
+        return fits(read(facts, question))
+
+    return Comparison(text, holds, subject, operator, tuple(operands), fits)
 
 
-def _test(read: Read, operator: str, operands: Sequence[Any]) -> Test:
+def _fits(operator: str, operands: Sequence[Any]) -> Callable[[Any], bool]:
     """Return the closure that compares; nothing in it can raise."""
     one = operands[0]
     several = frozenset(operands)
     prefixes = tuple(operands)
     match operator:
         case "is":
-            return lambda facts, question: read(facts, question) == one
+            return lambda value: value == one
         case "not":
-            return lambda facts, question: read(facts, question) != one
+            return lambda value: value != one
         case "in":
-            return lambda facts, question: read(facts, question) in several
+            return lambda value: value in several
         case "not_in":
-            return lambda facts, question: read(facts, question) not in several
+            return lambda value: value not in several
         case "has":
-            return lambda facts, question: one in read(facts, question)
+            return lambda value: one in value
         case "lacks":
-            return lambda facts, question: one not in read(facts, question)
+            return lambda value: one not in value
         case "under":
-            return lambda facts, question: (read(facts, question) or 0) < one
+            return lambda value: (value or 0) < one
         case "at_least":
-            return lambda facts, question: (read(facts, question) or 0) >= one
+            return lambda value: (value or 0) >= one
         case _:
-            return lambda facts, question: read(facts, question).startswith(prefixes)
+            return lambda value: value.startswith(prefixes)
 
 
 def _value_kind(subject: Subject) -> ValueKind:
@@ -528,6 +534,11 @@ def conditions_of(parts: Iterable[Condition]) -> Iterator[Condition]:
         yield part
         if isinstance(part, Group):
             yield from conditions_of(part.parts)
+
+
+def has_expression(part: Condition) -> bool:
+    """Say whether there is an expression in a condition."""
+    return any(isinstance(each, Computed) for each in conditions_of((part,)))
 
 
 def comparisons_of(parts: Iterable[Condition]) -> Iterator[Comparison]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from simgrant.domain.allowance import NOTHING_MORE, Allowance
-from simgrant.domain.conditions import Condition, Failure, Test
+from simgrant.domain.conditions import Condition, Failure
 from simgrant.domain.facts import Question
 from simgrant.nouns import Word, noun
 
@@ -76,11 +76,10 @@ class Rule:
     features: frozenset[str] | None
     """The features it is about; None = all."""
     conditions: tuple[Condition, ...]
-    """All must hold; none = always."""
+    """All must hold; none = always. Those with expressions come last."""
     result: Result
     reason: str
     texts: Mapping[str, str]
-    holds: Test
     care: str = ""
     """What whoever helps the subscriber should know; for people of the operator's alone."""
     allowance: Allowance = NOTHING_MORE

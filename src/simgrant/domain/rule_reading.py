@@ -13,7 +13,7 @@ from simgrant.domain.conditions import (
     comparisons_of,
     compile_during,
     compile_when,
-    conjunction,
+    has_expression,
     nobody_signed_in,
     subjects,
     subjects_of,
@@ -97,6 +97,8 @@ class Rules:
         result = self._result(body.get("result"), where)
         if result is Result.STEP_UP:
             conditions = (*conditions, nobody_signed_in(self._known))
+        # An expression is asked, and can fail, only where all else holds.
+        conditions = tuple(sorted(conditions, key=has_expression))
         self._refuse_elsewhere(features, conditions, where)
         return Rule(
             rule_id,
@@ -105,7 +107,6 @@ class Rules:
             result,
             self._reason(body.get("reason", rule_id.replace("-", "_")), where),
             self._read.said(body.get("text", {}), where, "text", self._texts),
-            conjunction(conditions),
             self._read.note(body["care"], where, "care") if "care" in body else "",
             self._allowance(body, where, result, features),
         )

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from simgrant.errors import BadLentToken, EcsError, PeerMisbehaved, PeerUnavailable
-from simgrant.ports.issuers import Issuer
+from simgrant.ports.issuers import Caller, Issuer
 from simgrant.wire.jwt import issuer_of
 
 _REASONS = {
@@ -51,7 +51,13 @@ class Issuers:
         return bool(self._by_name.get(tenant))
 
     async def client(self, tenant: str, access_token: str, *, deadline: float) -> str:
-        """Return the client that a token proves; ``deadline`` is of the monotonic clock.
+        """Return the client that a token proves, as `caller` does."""
+        return (await self.caller(tenant, access_token, deadline=deadline))[1].client_id
+
+    async def caller(
+        self, tenant: str, access_token: str, *, deadline: float
+    ) -> tuple[str, Caller]:
+        """Return the issuer of a token and whom it proves; ``deadline`` is of the monotonic clock.
 
         BadLentToken where it is not good, PeerUnavailable or PeerMisbehaved where that cannot be
         found out.
@@ -67,7 +73,7 @@ class Issuers:
         theirs = self._clients.get(tenant, {}).get(caller.client_id, issuer.name)
         if theirs != issuer.name:
             raise BadLentToken("access_token_of_another_issuer")
-        return caller.client_id
+        return issuer.name, caller
 
     async def close(self) -> None:
         """Close every issuer; one may be of several tenants."""

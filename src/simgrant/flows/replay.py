@@ -58,6 +58,9 @@ class Missing(Word):
     """Rules about eSIMs look at the device that gets one, and only the asking one is on record."""
     NETWORK = "network_not_asked"
     """Rules look at what networks tell, and nobody asked them then."""
+    ROLLOUT = "rollout_not_drawn"
+    """A roll-out has another share, and whether this subscription was in then does not say
+    whether it would be now."""
 
 
 class Kind(Word):
@@ -129,6 +132,8 @@ class _Circumstances(NamedTuple):
     """Whether what is asked is what was asked then: an operation asks for one thing."""
     policy: str
     device: Device | None
+    schedules: tuple[tuple[str, ...], ...]
+    """What was in force then, of each version that is compared."""
 
 
 class Version:
@@ -141,14 +146,23 @@ class Version:
         self._subjects: dict[str, frozenset[str]] = {}
 
     def decided(
-        self, seen: _Circumstances, facts: Mapping[str, Fact[Any]], version: SpecVersion
+        self,
+        seen: _Circumstances,
+        facts: Mapping[str, Fact[Any]],
+        version: SpecVersion,
+        schedules: tuple[str, ...],
     ) -> dict[tuple[str, str], Said]:
         """Return what is decided of each feature and area; raise _NotOnRecord."""
-        rebuilt = self._facts(seen, facts)
+        rebuilt = replace(
+            self._facts(seen, facts),
+            schedules=Fact(schedules, f"{_FROM_POLICY}{self.policy.version}"),
+        )
         questions = _asked_then(seen) if seen.by_record else _asked(seen.apps, version, rebuilt)
         found = {}
         for question in questions:
             self._look_for_what_is_missing(question, seen, rebuilt)
+            if "rollout" in self._looked_at(question.feature):
+                rebuilt = replace(rebuilt, rollouts=self._rollouts(seen, facts))
             decision = self.policy.decide(question, rebuilt)
             said = Said(decision.result.value, decision.reason, decision.rule)
             found[question.feature, question.area.value] = said
@@ -206,6 +220,25 @@ class Version:
             kinds = {NETWORK_SUBJECTS[name] for name in wanted}
             if origin is not None and not kinds <= origin.looks_at_network:
                 raise _NotOnRecord(Missing.NETWORK)
+
+    def _rollouts(
+        self, seen: _Circumstances, facts: Mapping[str, Fact[Any]]
+    ) -> Fact[tuple[str, ...]]:
+        """Return the roll-outs that the subscription would be in; raise _NotOnRecord.
+
+        Who is in stays in while the share does not shrink, and out while it does not grow.
+        """
+        origin = self._origin_of(seen.policy)
+        then = origin.rollouts if origin is not None else {}
+        was_in = facts["rollouts"].value if "rollouts" in facts else ()
+        found = []
+        for name, share in self.policy.rollouts.items():
+            known = then.get(name)
+            if share >= 1 or (known is not None and name in was_in and share >= known):
+                found.append(name)
+            elif share > 0 and (known is None or name in was_in or share > known):
+                raise _NotOnRecord(Missing.ROLLOUT)
+        return Fact(tuple(found), f"{_FROM_POLICY}{self.policy.version}")
 
     def _looked_at(self, feature: str) -> frozenset[str]:
         found = self._subjects.get(feature)
@@ -310,6 +343,7 @@ class Comparison:
         self._after = Version(after, origin_of)
         self._version_of = version_of
         policies = [after] if before is None else [before, after]
+        self._calendars = [policy.calendar for policy in policies]
         self._see_device = any(policy.looks_at_device for policy in policies)
         self._known: dict[_Circumstances, _Outcome] = {}
         self._changes: dict[Change, Affected] = {}
@@ -331,7 +365,8 @@ class Comparison:
                 continue
             if recorded.event in ("", "request") and recorded.policy:
                 self._policies[recorded.policy] += 1
-                self._count(self._outcome(recorded), record.subscriber_ref)
+                outcome = self._outcome(recorded, record.at_us / 1e6)
+                self._count(outcome, record.subscriber_ref)
 
     def report(self) -> Report:
         """Return what was found so far; those who most are affected by come first."""
@@ -359,7 +394,7 @@ class Comparison:
         for affected in outcome.changes:
             affected.add(reference)
 
-    def _outcome(self, recorded: Recorded) -> _Outcome:
+    def _outcome(self, recorded: Recorded, at: float) -> _Outcome:
         seen = _Circumstances(
             bytes(recorded.facts),
             bytes(recorded.decisions),
@@ -369,6 +404,7 @@ class Comparison:
             bool(recorded.operation),
             recorded.policy,
             recorded.device if self._see_device else None,
+            tuple(calendar.at(at) for calendar in self._calendars),
         )
         outcome = self._known.get(seen)
         if outcome is None:
@@ -392,9 +428,9 @@ class Comparison:
                     for each in pull_decisions(seen.decisions)
                 }
                 if self._before is None
-                else self._before.decided(seen, facts, version)
+                else self._before.decided(seen, facts, version, seen.schedules[0])
             )
-            after = self._after.decided(seen, facts, version)
+            after = self._after.decided(seen, facts, version, seen.schedules[-1])
         except (Unreadable, ValueError):
             return _Outcome(missing=Missing.UNREADABLE)
         except _NotOnRecord as error:

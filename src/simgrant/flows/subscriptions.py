@@ -527,13 +527,17 @@ async def apply(
     if not changes.consents and changes.change == Change():
         await store.set_marks(tenant, imsi, changes.marks)
         return subscription
-    # First what can be refused. A consent alone changes the document too, and its version is
-    # the time of the subscription's last change.
-    new = await store.change(tenant, imsi, changes.change, now=now, sms_apps=sms_apps)
-    for consent in changes.consents:
-        await store.set_consent(tenant, imsi, consent, sms_apps=sms_apps)
-    await store.set_marks(tenant, imsi, changes.marks)
-    return new
+    # A consent alone changes the document too, and its version is the time of the subscription's
+    # last change.
+    return await store.change(
+        tenant,
+        imsi,
+        changes.change,
+        now=now,
+        sms_apps=sms_apps,
+        consents=changes.consents,
+        marks=changes.marks,
+    )
 
 
 async def listed(

@@ -22,6 +22,8 @@ class Caller:
 
     client_id: str
     """The OAuth client."""
+    scopes: frozenset[str] = frozenset()
+    """What the token is good for, as it says."""
 
 
 class Issuer(Protocol):

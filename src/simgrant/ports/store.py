@@ -34,6 +34,7 @@ from simgrant.errors import Conflict
 from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import Word, noun
 from simgrant.ports.account_pins import PinRows
+from simgrant.ports.deeds import Deed, Deeds
 from simgrant.ports.network_data import LearnedRows
 from simgrant.ports.network_events import Inbox
 from simgrant.ports.orders import Orders
@@ -261,6 +262,16 @@ class Store(Protocol):
     def policies(self) -> PolicyRows:
         """Return the same database's tables of published policies."""
 
+    @property
+    def deeds(self) -> Deeds:
+        """Return the same database's tables of who changed what."""
+
+    def doing(self, deed: Deed) -> Store:
+        """Return this store for one deed, which is written down with each change (ports.deeds).
+
+        Conflict (``changed_meanwhile``) where a change is of another state than was seen.
+        """
+
     # --- the device path -------------------------------------------------
 
     async def profile(
@@ -454,9 +465,12 @@ class Store(Protocol):
         *,
         now: int,
         sms_apps: Sequence[str] = (),
+        consents: Sequence[Consent] = (),
+        marks: Sequence[LineMark] = (),
     ) -> Subscription:
         """Set the given fields, `tell` the clients, and return the new state.
 
+        Consents and what is noted about the line are written with them, all or nothing.
         Conflict if there is no such subscription.
         """
 

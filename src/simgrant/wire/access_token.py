@@ -18,7 +18,7 @@ def client_of(claims: Mapping[str, Any], scopes: frozenset[str]) -> str:
 
     ``sub`` is no substitute: a user might be called as a client is (RFC 9700 §4.15).
     """
-    if not scopes <= _scopes(claims.get("scope")):
+    if not scopes <= scopes_of(claims):
         raise BadJwt("without a scope that it needs")
     for name in ("client_id", "azp"):
         value = claims.get(name)
@@ -50,8 +50,9 @@ def pull_introspection(
     return client_of(told, scopes), expires
 
 
-def _scopes(value: object) -> frozenset[str]:
+def scopes_of(claims: Mapping[str, Any]) -> frozenset[str]:
     """Return the scopes of a text with spaces, or of a list, which some servers make of it."""
+    value = claims.get("scope")
     if isinstance(value, str):
         return frozenset(value.split())
     if isinstance(value, list):

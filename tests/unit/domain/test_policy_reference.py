@@ -186,4 +186,5 @@ def test_the_compiled_policy_decides_as_the_slow_one(
         decision.reason,
     )
     assert last.held
+    assert policy.decide(question, facts) is decision
     assert all(trace.failed is not None and trace.failed.values for trace in failed)

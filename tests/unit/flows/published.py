@@ -36,7 +36,7 @@ def key_ring(*hashing: int) -> KeyRing:
     keys += [
         Key(f"{number:08x}", Use.HASHING, 0, number, bytes([number]) * 32) for number in hashing
     ]
-    return KeyRing({T: keys, "other": keys}, accept_for=100)
+    return KeyRing(dict.fromkeys((T, "other", "red"), keys), accept_for=100)
 
 
 @dataclass

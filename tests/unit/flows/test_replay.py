@@ -73,6 +73,12 @@ def with_rule(when: str, result: str = "denied") -> str:
     return RULE.format(when=when, result=result) + DEFAULT
 
 
+def during(schedule: str) -> str:
+    named = schedule if schedule.startswith("{") else f'"{schedule}"'
+    return with_rule('plan = "standard"').replace("\nwhen", f"\nduring = {named}\nwhen", 1)
+
+
+HOUR = f"{NOW // 3600 % 24:02}"
 TEXTS = {
     "default": DEFAULT,
     "abroad": with_rule('area = "roaming"'),
@@ -93,6 +99,13 @@ TEXTS = {
     ),
     "no satellite": DEFAULT.replace('satellite = "europe"\n', ""),
     "renamed": DEFAULT.replace('id = "in-plan"', 'id = "in-plan-too"'),
+    "sale": f'[schedules.sale]\nhours = ["{HOUR}:00-{HOUR}:59"]\n' + during("sale"),
+    "no sale": f'[schedules.sale]\nhours = ["{HOUR}:00-{HOUR}:59"]\n' + during('{ not = "sale" }'),
+    **{
+        f"{percent} percent": f"[rollouts.first]\npercent = {percent}\n"
+        + with_rule('rollout = "first"')
+        for percent in (0, 30, 70, 100)
+    },
     "no vowifi": DEFAULT.replace('"vowifi", ', ""),
 }
 POLICIES = {name: policy(text, name) for name, text in TEXTS.items()}

@@ -21,7 +21,7 @@ from simgrant.links.http import HttpConfig, HttpLink, HttpRequest, Reply
 from simgrant.nouns import named_noun, noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.issuers import Caller
-from simgrant.wire.access_token import Inactive, pull_introspection
+from simgrant.wire.access_token import Inactive, pull_introspection, scopes_of
 from simgrant.wire.jwt import MAX_TEXT, BadJwt
 
 _MOST_KEPT: Final = 10_000
@@ -138,9 +138,10 @@ class AskedIssuer:
     def _read(self, reply: Reply) -> tuple[Caller, float]:
         """Return whom an answer speaks of, and when that ends."""
         config = self._config
+        answer = self._answered(reply)
         try:
             client, expires = pull_introspection(
-                self._answered(reply),
+                answer,
                 issuer=self.name,
                 audience=config.audience,
                 scopes=config.scopes,
@@ -151,7 +152,7 @@ class AskedIssuer:
             raise BadLentToken("access_token_inactive") from None
         except BadJwt as bad:
             raise BadLentToken("access_token_bad", for_operator=f"{self.name}: {bad}") from None
-        return Caller(client), expires
+        return Caller(client, scopes_of(answer)), expires
 
     def _answered(self, reply: Reply) -> dict[str, Any]:
         peer = self._http.peer

@@ -18,7 +18,7 @@ from simgrant.links.http import HttpConfig, HttpLink
 from simgrant.nouns import named_noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.issuers import Caller
-from simgrant.wire.access_token import client_of
+from simgrant.wire.access_token import client_of, scopes_of
 from simgrant.wire.jwt import SIGNED, BadJwt, Keys, NotSigned, Wanted, pull_jwt, pull_keys
 
 _MOST_BYTES: Final = 256 * 1024
@@ -161,4 +161,4 @@ class JwksIssuer:
     def _checked(self, access_token: str, keys: Keys) -> Caller:
         now = self._clock.now()
         claims = pull_jwt(access_token, keys, self._wanted, algorithms=SIGNED, now=now)
-        return Caller(client_of(claims, self._scopes))
+        return Caller(client_of(claims, self._scopes), scopes_of(claims))

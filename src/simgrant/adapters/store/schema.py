@@ -414,3 +414,56 @@ policy_current = _table(
     _big("change"),
 )
 """The newest change of each tenant: what every worker looks at all the time."""
+
+audit_entry = _table(
+    "audit_entry",
+    "tenant number",
+    _text("tenant"),
+    _big("number"),
+    _big("at"),
+    _text("client"),
+    _text("actor"),
+    _text("call"),
+    _text("request_id"),
+    _text("detail"),
+    _text("subject"),
+    _bytes("before_digest"),
+    _bytes("after_digest"),
+    _bytes("chain"),
+)
+"""What was changed by hand and by the operator's systems. It is counted, since each entry vouches
+for the one before (ADR 0047); people are not as busy as phones."""
+Index(
+    "ix_audit_entry_subject",
+    audit_entry.c.tenant,
+    audit_entry.c.subject,
+    audit_entry.c.number,
+)
+
+audit_head = _table(
+    "audit_head",
+    "tenant",
+    _text("tenant"),
+    _big("number"),
+    _bytes("chain"),
+)
+"""The number and the chain of a tenant's newest entry."""
+
+api_answer = _table(
+    "api_answer",
+    "tenant client call_key",
+    _text("tenant"),
+    _text("client"),
+    _text("call_key"),
+    _bytes("digest"),
+    _small("progress"),
+    _small("status"),
+    _text("headers"),
+    _bytes("body"),
+    _text("subject"),
+    _big("at"),
+    _small("shard"),
+)
+"""What calls of the management API were answered that may come again, for a day."""
+Index("ix_api_answer_purge", api_answer.c.shard, api_answer.c.at)
+Index("ix_api_answer_subject", api_answer.c.tenant, api_answer.c.subject)

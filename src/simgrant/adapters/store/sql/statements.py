@@ -17,7 +17,7 @@ from zlib import crc32
 
 from simgrant.nouns import noun
 
-REVISION = "0015"
+REVISION = "0018"
 """The schema that these statements are for; a test holds it against the migrations."""
 
 TABLES = (
@@ -44,6 +44,9 @@ TABLES = (
     "policy_version",
     "policy_change",
     "policy_current",
+    "audit_entry",
+    "audit_head",
+    "api_answer",
 )
 """Those of every engine."""
 

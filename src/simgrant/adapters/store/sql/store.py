@@ -16,6 +16,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from simgrant.adapters.store.sql import orders, rows, statements
+from simgrant.adapters.store.sql.deeds import ANSWERS_ABOUT_FORGOTTEN, DeedEngine, SqlDeeds
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run, RunMany
 from simgrant.adapters.store.sql.inbox import SqlInbox
 from simgrant.adapters.store.sql.learned import SqlLearned
@@ -38,6 +39,7 @@ from simgrant.domain.visit import Receipt, Settlement, Visit
 from simgrant.errors import Conflict
 from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import noun
+from simgrant.ports.deeds import Deed
 from simgrant.ports.store import (
     Change,
     DueNotice,
@@ -109,6 +111,11 @@ class SqlStore:
         self.inbox = SqlInbox(engine)
         self.learned = SqlLearned(engine)
         self.policies = SqlPolicies(engine)
+        self.deeds = SqlDeeds(engine)
+
+    def doing(self, deed: Deed) -> SqlStore:
+        """Return this store for one deed: each of its changes is written down beside it."""
+        return SqlStore(DeedEngine(self._engine, deed), self._records)
 
     # --- the device path -------------------------------------------------
 
@@ -424,6 +431,8 @@ class SqlStore:
         *,
         now: int,
         sms_apps: Sequence[str] = (),
+        consents: Sequence[Consent] = (),
+        marks: Sequence[LineMark] = (),
     ) -> Subscription:
         """Set the given fields, tell the clients, and return the new state."""
         if change.status is SubscriptionStatus.REMOVED:
@@ -444,7 +453,16 @@ class SqlStore:
             if not found:
                 raise _no_subscription(imsi)
             state = rows.to_subscription(found[0])
+            for consent in consents:
+                changed = (tenant, imsi.digits, *rows.from_consent(consent))
+                yield Run(_CONSENT_SET[consent.kind], changed)
             yield from _told(tenant, imsi, at=now, sms_apps=sms_apps)
+            state = yield from moved(state)
+            for mark in marks:
+                yield Run(statements.MARK_KEPT, rows.from_mark(tenant, imsi.digits, mark))
+            return state
+
+        def moved(state: Subscription) -> Body[Subscription]:
             if change.msisdn is None or change.msisdn == state.msisdn:
                 return state
             number = change.msisdn.digits
@@ -575,6 +593,8 @@ class SqlStore:
                     yield Run(statements.MSISDN_FREED, (tenant, number, imsi.digits))
             for sql in _OF_THE_LIVING:
                 yield Run(sql, key)
+            for reference in named:
+                yield Run(ANSWERS_ABOUT_FORGOTTEN, (tenant, reference))
             yield Run(statements.VISITS_FORGOTTEN, key)
             yield Run(statements.GRANTS_FORGOTTEN, key)
             yield Run(statements.USES_FORGOTTEN, key)
