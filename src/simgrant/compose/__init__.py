@@ -23,12 +23,11 @@ from prometheus_client import CollectorRegistry
 
 from simgrant.adapters.account_pins import embedded as embedded_pins
 from simgrant.adapters.account_pins.embedded import EmbeddedPins
-from simgrant.adapters.address import embedded
 from simgrant.adapters.idp import oidc
 from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.risk.embedded import EmbeddedRisk
 from simgrant.adapters.store import sqlite
-from simgrant.compose.bss import open_orders
+from simgrant.compose.bss import known_countries, open_orders, open_sale, open_validator
 from simgrant.compose.clock import CLOCK as CLOCK
 from simgrant.compose.core_network import (
     Core,
@@ -541,12 +540,13 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             bss=bss_orders,
             choose=ProfileSources(source_rules(loaded), keys).of,
         )
+        sale = open_sale(loaded, esims(loaded), _ESIM_APPS, CLOCK)
         lists = device_lists(loaded)
         most_polls = settings.orders.most_polls
         esim = EsimMeans(
             keys,
             ordering,
-            esims(loaded),
+            sale,
             policies,
             settings.roaming.max_age_s,
             portals,
@@ -653,7 +653,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             notices,
             diameter,
             inbox,
-            tuple(core.links),
+            (*core.links, sale),
             smdps,
             ordering,
             entitle,
@@ -714,14 +714,14 @@ def site(loaded: Loaded, name: str, words: Words) -> Site:
 def house(loaded: Loaded, name: str, countries: Mapping[str, str] | None = None) -> House:
     """Return what is a tenant's own on its pages; raise StartRefused for a file of no use.
 
-    ``countries`` are the validator's, by default those of the one that comes with simgrant.
+    ``countries`` are the validator's, by default those that the settings know of.
     """
     tenant = loaded.tenants[name]
     _, terms = shipped.portal()
     return House(
         tenant.language,
         {Subject(each): said for each, said in _terms(loaded, name, terms).items()},
-        _countries(name, tenant, countries or embedded.open_validator().countries),
+        _countries(name, tenant, countries or known_countries(loaded)),
         frozenset({_host(tenant.portal_url)} - {_host(loaded.portal_url), ""}),
     )
 
@@ -735,7 +735,7 @@ def open_portal(
 ) -> PortalFront:
     """Return the portal; raise StartRefused where a tenant's file of it is no use."""
     settings, server = loaded.settings.portal, loaded.settings.server
-    validator = embedded.open_validator()
+    validator = open_validator(loaded, CLOCK)
     sites = {name: site(loaded, name, policy.words) for name, policy in policies.items()}
     nobody = Site(
         loaded.portal_url.rstrip("/"),

@@ -43,6 +43,7 @@ def bss_problems(settings: Settings, tenants: Collection[str]) -> Iterator[str]:
             yield f"{where}.max_bytes: {table.max_bytes} is not within 1024 to 16777216"
         yield from _misplaced(where, table)
         yield from _KINDS[table.type](where, table)
+    yield from _user_problems(settings)
     for tenant in tenants:
         found = [
             name for name, each in settings.bss.items()
@@ -68,6 +69,28 @@ _KINDS: Final[Mapping[str, Callable[[str, Bss], Iterator[str]]]] = {
     "ses": lambda where, table: ses_problems(f"{where}.ses", table.ses),
 }
 """By type: what names the problems of what that type has."""
+
+
+def validator_of(settings: Settings) -> str:
+    """Return the name of the BSS that checks addresses; empty = none does."""
+    kind, _, name = settings.portal.address_validator.partition(".")
+    return name if kind == "bss" else ""
+
+
+def _user_problems(settings: Settings) -> Iterator[str]:
+    """Name what other tables want of a BSS that is not there, or does not do it."""
+    word = settings.portal.address_validator
+    if word != "embedded":
+        table = settings.bss.get(validator_of(settings))
+        if table is None or not table.addresses.on:
+            yield (
+                f"portal.address_validator: {word!r} is neither embedded nor a bss.NAME with "
+                "addresses.on"
+            )
+    if not any(table.offers.on for table in settings.bss.values()):
+        for name, esim in settings.esim.items():
+            if esim.plans_of_bss:
+                yield f"esim.{name}.plans_of_bss: there is no [bss.NAME.offers] that is on"
 
 
 def _reached(where: str, table: Bss) -> Iterator[str]:
