@@ -57,7 +57,7 @@ def of_example(name: str) -> Callable[[str], str]:
 
 
 SETTINGS: dict[str, Callable[[str], str]] = {
-    "tmf": settings_for,
+    "tmf": lambda url: settings_for(url) + "\n[bss.sim.qualification]\non = true\n",
     "rest": of_example("bss-rest"),
     "ses": of_example("bss-ses"),
 }
@@ -378,17 +378,17 @@ async def judged(
     return await world.source.qualify(who, prospect, deadline=soon())
 
 
-@only("tmf", "rest")
+@only("rest")
 async def test_who_is_not_to_judge_does_not(world: World) -> None:
     assert not isinstance(world.source, ChecksEligibility)
 
 
-@only("ses")
+@only("tmf", "ses")
 async def test_a_prospect_is_judged(world: World) -> None:
     assert await judged(world) == Qualification(qualified=True)
-    world.bss.ses.refuses = "too\n young"
+    world.bss.market.unqualified[WHO.imsi.digits] = "too\n young"
     assert await judged(world) == Qualification(qualified=False, reason="too young")
-    world.bss.ses.refuses = "x" * 1000
+    world.bss.market.unqualified[WHO.imsi.digits] = "x" * 1000
     found = await judged(world)
     assert found is not None
     assert len(found.reason) == 256
@@ -422,14 +422,21 @@ async def test_what_an_esb_is_asked_about_a_prospect(
     assert msgspec.json.decode(second.body) == whose, "what is not known is not sent"
 
 
-@only("ses")
+@only("tmf", "ses")
 async def test_whom_nobody_knows_is_not_judged(world: World) -> None:
     assert await judged(world, who=NOBODY) is None
 
 
-@only("ses")
-@pytest.mark.parametrize("fault", BAD)
+@only("tmf", "ses")
+@pytest.mark.parametrize("fault", [each for each in BAD if each is not Fault.ODD_STATE])
 async def test_a_fault_is_no_judgement(world: World, fault: Fault) -> None:
     world.bss.plan = Plan(fault=fault)
     with pytest.raises(BAD[fault]):
+        await judged(world)
+
+
+@only("ses")
+async def test_a_word_that_means_nothing_is_no_judgement(world: World) -> None:
+    world.bss.plan = Plan(fault=Fault.ODD_STATE)
+    with pytest.raises(PeerMisbehaved, match="qualified"):
         await judged(world)

@@ -7,13 +7,18 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+import msgspec
+
 from simgrant.config.bss_tables import Bss
 from simgrant.config.model import Settings
 from simgrant.config.rest import rest_problems
-from simgrant.config.rest_tables import Ses
+from simgrant.config.section import table_in
 from simgrant.config.ses import ses_problems
-from simgrant.config.tmf import inventories_of, tmf_problems
+from simgrant.config.tmf import tmf_problems
 
+_EMPTY: Final = Bss()
+_TYPES: Final = {"requests": "rest", "ses": "ses"}
+"""The type that a table in it is for; all others are for TM Forum's."""
 _HERE: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII)
 _LEAST_BYTES: Final = 1024
@@ -55,12 +60,11 @@ def bss_problems(settings: Settings, tenants: Collection[str]) -> Iterator[str]:
 
 def _misplaced(where: str, table: Bss) -> Iterator[str]:
     """Name what is set for another type than the table has."""
-    tmf = [*dict(inventories_of(table)), *(("orders",) if table.orders.on else ())]
-    rest = ["requests"] if table.requests else []
-    ses = ["ses"] if table.ses != Ses() else []
-    for kind, keys in (("tmf", tmf), ("rest", rest), ("ses", ses)):
-        for key in keys if kind != table.type else ():
-            yield f'{where}.{key}: it is for type = "{kind}"'
+    for each in msgspec.structs.fields(Bss):
+        if table_in(each.type) is None or getattr(table, each.name) == getattr(_EMPTY, each.name):
+            continue
+        if (kind := _TYPES.get(each.name, "tmf")) != table.type:
+            yield f'{where}.{each.name}: it is for type = "{kind}"'
 
 
 _KINDS: Final[Mapping[str, Callable[[str, Bss], Iterator[str]]]] = {

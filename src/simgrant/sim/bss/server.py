@@ -87,7 +87,7 @@ class Bss:
         self.hubs = Hubs(token=callback_token, now=clock)
         self.market = Market(self.lines)
         self.addresses = Addresses()
-        self.ses = Ses(self.lines)
+        self.ses = Ses(self.lines, self.market.unqualified)
         self.network = Network(self.lines, self._vowifi_switched)
         self.orders = Orders(lambda: self.web.url, self._order_told)
         self.web = WebServer(self._answer, tls)

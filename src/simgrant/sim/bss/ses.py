@@ -7,6 +7,7 @@ up: an example to map.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from simgrant.sim.bss.answers import Call, Refusal, json_answer
@@ -30,10 +31,10 @@ def operation_of(call: Call) -> str:
 class Ses:
     """The operations."""
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: Lines, unqualified: Mapping[str, str]) -> None:
+        """``unqualified`` says why a line may have no eSIM, by IMSI."""
         self._lines = lines
-        self.refuses = ""
-        """Why nobody may have or move an eSIM; empty = everybody may."""
+        self._unqualified = unqualified
 
     def answer(self, call: Call, fault: Fault | None) -> Answer:
         """Return what is said; Refusal."""
@@ -77,12 +78,12 @@ class Ses:
         told: dict[str, Any] = {
             "imsi": line.imsi,
             "primaryMsisdn": line.msisdn,
-            "eligible": "NO" if self.refuses else "YES",
+            "eligible": "NO" if line.imsi in self._unqualified else "YES",
         }
         if fault is Fault.ODD_STATE:
             told["eligible"] = "PERHAPS"
-        if self.refuses:
-            told["reason"] = self.refuses
+        if line.imsi in self._unqualified:
+            told["reason"] = self._unqualified[line.imsi]
         return json_answer(told)
 
     def _line(self, imsi: object, msisdn: object, fault: Fault | None) -> Line | None:
