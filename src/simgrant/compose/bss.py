@@ -29,6 +29,7 @@ from simgrant.ports.plan_offers import PlanOffers
 
 SOURCES: Final[Mapping[str, Callable[[Bss, str, ApiLink, Clock], EligibilitySource | None]]] = {
     "rest": rest.source,
+    "ses": rest.ses_source,
     "tmf": tmf.source,
 }
 """By type: who tells of subscribers; None = the settings map nothing."""
