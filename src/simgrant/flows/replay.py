@@ -20,6 +20,7 @@ from simgrant.domain.facts import NO_STORE, Area, Device, Fact, Facts, Purchases
 from simgrant.domain.plans import Billing
 from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import ConsentKind, ConsentStatus
+from simgrant.flows.gather import NO_OPTIONS, features_fact
 from simgrant.flows.verdicts import NO_DEVICE
 from simgrant.nouns import Word, noun
 from simgrant.ports.store import RequestRecord
@@ -174,7 +175,7 @@ class Version:
         plan_name = facts["plan"].value
         plan, source = policy.plan(plan_name), f"{_FROM_POLICY}{policy.version}"
         made = Facts(
-            features=Fact(plan.features, source),
+            features=features_fact(policy, plan_name, facts.get("options", NO_OPTIONS)),
             offer=Fact(plan, source),
             device=Fact(seen.device or NO_DEVICE, "request"),
             **facts,

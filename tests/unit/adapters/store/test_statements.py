@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 
 from simgrant.adapters.store.schema import metadata, postgres_metadata
-from simgrant.adapters.store.sql import deeds, policies, statements
+from simgrant.adapters.store.sql import deeds, policies, statements, told
 from simgrant.adapters.store.sql.statements import Guarded, as_arrays, numbered, shard_of
 
 # What CockroachDB, YugabyteDB or Citus lacks, or gives another meaning.
@@ -25,7 +25,7 @@ TYPES = {"TEXT", "BYTEA", "SMALLINT", "INTEGER", "BIGINT", "BOOLEAN"}
 
 SQL = {
     name: value
-    for name, value in (vars(statements) | vars(policies) | vars(deeds)).items()
+    for name, value in (vars(statements) | vars(policies) | vars(deeds) | vars(told)).items()
     if isinstance(value, str) and re.search(r"\b(SELECT|INSERT|UPDATE|DELETE)\b", value)
 } | {
     f"{name}.joined": value.joined
@@ -53,7 +53,7 @@ def ddl() -> list[str]:
 
 def test_there_are_statements_to_look_at() -> None:
     assert len(SQL) > 35
-    assert len(ddl()) == (27 + 14) + (26 + 13)
+    assert len(ddl()) == (28 + 14) + (27 + 13)
 
 
 @pytest.mark.parametrize("name", sorted(SQL))

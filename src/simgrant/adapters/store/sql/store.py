@@ -24,6 +24,7 @@ from simgrant.adapters.store.sql.orders import SqlOrders
 from simgrant.adapters.store.sql.pins import SqlPins
 from simgrant.adapters.store.sql.policies import SqlPolicies
 from simgrant.adapters.store.sql.records import Records
+from simgrant.adapters.store.sql.told import TOLD_FORGOTTEN, SqlTold
 from simgrant.domain.holdings import Holding, Holdings
 from simgrant.domain.line_marks import LineMark, MarkName
 from simgrant.domain.subscription import (
@@ -96,6 +97,7 @@ _OF_THE_LIVING: Final = (
     statements.PIN_FORGOTTEN,
     statements.EVENTS_FORGOTTEN,
     statements.LEARNED_FORGOTTEN,
+    TOLD_FORGOTTEN,
 )
 """What a subscription has that even the tombstone of one that was removed has not."""
 
@@ -112,6 +114,7 @@ class SqlStore:
         self.learned = SqlLearned(engine)
         self.policies = SqlPolicies(engine)
         self.deeds = SqlDeeds(engine)
+        self.told = SqlTold(engine)
 
     def doing(self, deed: Deed) -> SqlStore:
         """Return this store for one deed: each of its changes is written down beside it."""
