@@ -111,6 +111,8 @@ class Eligibilities:
         self._written: dict[tuple[str, Imsi], Told] = {}
         """What this worker knows to stand in rows, the oldest first: it spares writes, no reads."""
         self._away_since: dict[str, float] = {}
+        for desk in desks.values():
+            metrics.show_bss(desk.name, away=False)
 
     def asks(self, tenant: str) -> bool:
         """Say whether a tenant's BSS is asked at all."""
@@ -266,6 +268,7 @@ class Eligibilities:
         self._metrics.count_bss(desk.name, error.reason)
         if desk.name not in self._away_since:
             self._away_since[desk.name] = self._clock.monotonic()
+            self._metrics.show_bss(desk.name, away=True)
             structlog.get_logger().warning(
                 "bss", bss=desk.name, reason=error.reason, detail=error.for_operator
             )
@@ -273,6 +276,7 @@ class Eligibilities:
     def _answers(self, desk: Desk, answer: Eligibility | None) -> None:
         self._metrics.count_bss(desk.name, "unknown" if answer is None else "told")
         if self._away_since.pop(desk.name, None) is not None:
+            self._metrics.show_bss(desk.name, away=False)
             structlog.get_logger().info("bss", bss=desk.name, reason="it answers again")
 
     def _retry_s(self, desk: Desk) -> int:

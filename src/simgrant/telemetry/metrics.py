@@ -214,6 +214,16 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._bss_states = _Children(
+            Gauge(
+                "simgrant_bss_states",
+                "Workers to which a BSS is in a state: okay, away (it failed to answer the last "
+                "question).",
+                ("bss", "state"),
+                multiprocess_mode="livesum",
+                registry=registry,
+            )
+        )
         self._gsup = _Children(
             Counter(
                 "simgrant_gsup_requests_total",
@@ -392,6 +402,11 @@ class Metrics:
     def count_bss(self, bss: str, result: str) -> None:
         """Count a request that a BSS had to say something to."""
         self._bss[bss, result].inc()
+
+    def show_bss(self, bss: str, *, away: bool) -> None:
+        """Show whether a BSS answers."""
+        self._bss_states[bss, "okay"].set(not away)
+        self._bss_states[bss, "away"].set(away)
 
     def time_bss(self, bss: str, seconds: float) -> None:
         """Count how long a BSS took to answer."""

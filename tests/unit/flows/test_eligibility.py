@@ -30,6 +30,7 @@ from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.network_data import Subscriber
 from simgrant.ports.store import Change, NewSubscription, Store
 from simgrant.telemetry.metrics import Metrics
+from simgrant.telemetry.sources import source_lines
 
 T = "default"
 IMSI = Imsi("001010000000001")
@@ -285,13 +286,17 @@ async def test_the_longer_it_is_away_the_later_devices_come_back(world: World) -
 
 
 async def test_trouble_is_told_once(world: World) -> None:
+    lines = []
     with structlog.testing.capture_logs() as events:
         for error in (PeerTimeout("api_timeout"), PeerTimeout("api_timeout"), None):
             world.bss.error = error
             with suppress(PeerTimeout):
                 await world.ask(PURCHASE)
+            lines.append(source_lines(world.metrics.registry))
     told = [event["reason"] for event in events if event["event"] == "bss"]
     assert told == ["api_timeout", "it answers again"]
+    assert ["away 1" in line for line in lines] == [True, True, False]
+    assert lines[-1].startswith("bss.main: okay 1; ")
 
 
 async def test_a_fault_of_ours_is_no_silence(world: World) -> None:
