@@ -140,7 +140,7 @@ def _metrics_of(parts: compose.Parts) -> bytes:
 
 
 def _lines(registry: CollectorRegistry) -> str:
-    """Return what `/readyz` says besides: of the core network, and of published policies."""
+    """Return what `/readyz` says besides: of the operator's systems, and of published policies."""
     return source_lines(registry) + policy_lines(registry)
 
 
