@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -12,6 +12,7 @@ import msgspec
 from simgrant.config.bss_tables import Bss
 from simgrant.config.model import Settings
 from simgrant.config.rest import rest_problems
+from simgrant.config.rest_tables import RestAnswer, RestAspect
 from simgrant.config.section import table_in
 from simgrant.config.ses import ses_problems
 from simgrant.config.tmf import tmf_problems
@@ -60,6 +61,47 @@ def bss_problems(settings: Settings, tenants: Collection[str]) -> Iterator[str]:
         ]  # fmt: skip
         if len(found) > 1:
             yield f"bss: tenant {tenant} has several: {', '.join(found)}; say whose with `tenants`"
+
+
+def plans_meant(table: Bss) -> frozenset[str]:
+    """Return the plans of a policy that answers are taken to mean."""
+    mapped = [aspects["plan"] for aspects in _aspects(table) if "plan" in aspects]
+    return frozenset({*table.products.plans.values(), *_said(mapped)} - {""})
+
+
+def features_meant(table: Bss) -> frozenset[str]:
+    """Return the features of a policy that answers are taken to mean."""
+    found: set[str] = set()
+    for inventory in (table.products, table.services, table.resources):
+        found |= {*inventory.options.values(), *inventory.refusals.values()}
+    for aspects in _aspects(table):
+        for name in aspects.keys() & {"options", "refusals"}:
+            aspect = aspects[name]
+            found |= set(aspect.features) or _said([aspect])
+    return frozenset(found - {""})
+
+
+def bss_warnings(table: Bss) -> Iterator[str]:
+    """Say what may be meant so, and is worth a second look."""
+    if table.type == "ses":
+        yield "type ses is experimental: nobody has tried it with a BSS that SES had asked"
+    if not (table.token_url or table.api_key_file or table.user or table.certificate):
+        yield "nothing proves to it who asks"
+    if table.url.startswith("http:") and urlsplit(table.url).hostname not in _HERE:
+        yield "what subscribers have travels in clear; keep it in a network of your own"
+    asked: dict[str, RestAnswer] = {"entitlements": table.ses.entitlements, **table.requests}
+    for name, answer in asked.items():
+        if answer.unchecked:
+            yield f"{name}: it is not checked whom answers are about"
+
+
+def _said(aspects: Iterable[RestAspect]) -> set[str]:
+    return {word for each in aspects for word in (*each.meanings.values(), each.default or "")}
+
+
+def _aspects(table: Bss) -> list[Mapping[str, RestAspect]]:
+    requests = [each.aspects for each in table.requests.values()]
+    return [*requests, table.ses.entitlements.aspects]
 
 
 def _misplaced(where: str, table: Bss) -> Iterator[str]:
