@@ -362,6 +362,8 @@ async def _upkeep(
         work.append(parts.ordering.run())
     if index == 0:
         work.append(_purge(parts))
+        if parts.waiting is not None:
+            work.append(parts.waiting.run())
     async with _beside(*work):
         yield
 
