@@ -27,7 +27,13 @@ from simgrant.adapters.idp import oidc
 from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.risk.embedded import EmbeddedRisk
 from simgrant.adapters.store import sqlite
-from simgrant.compose.bss import known_countries, open_orders, open_sale, open_validator
+from simgrant.compose.bss import (
+    known_countries,
+    open_orders,
+    open_sale,
+    open_validator,
+    waiting_orders,
+)
 from simgrant.compose.clock import CLOCK as CLOCK
 from simgrant.compose.core_network import (
     Core,
@@ -67,6 +73,7 @@ from simgrant.errors import StartRefused
 from simgrant.flows.answer import Portal, page_of
 from simgrant.flows.authenticate import Reception
 from simgrant.flows.bss_inbox import BssInbox
+from simgrant.flows.bss_waiting import WaitingOrders
 from simgrant.flows.by_lent_token import ByLentToken
 from simgrant.flows.by_oidc import LIFE_S, ByOidc, ClaimKind, SignIn
 from simgrant.flows.by_otp import ByOtp
@@ -198,6 +205,8 @@ class Parts:
     smdps: dict[str, dict[str, Smdp]]
     """Each tenant's SM-DP+s by name."""
     ordering: Ordering
+    waiting: WaitingOrders | None
+    """Who looks at orders that BSSs have taken over, to be run by one worker."""
     entitle: Entitle
     device: DeviceFront
     bounds: Bounds
@@ -686,6 +695,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             (*core.links, sale),
             smdps,
             ordering,
+            waiting_orders(loaded, store.orders, ordering, bss_orders, CLOCK),
             entitle,
             device,
             Bounds(

@@ -104,6 +104,9 @@ class TmfOrders(Section, frozen=True):
     completed: `iccid`, `smdp_address`, `matching_id`. An empty name is not sent."""
     patience_s: float = 3.0
     """Seconds for which an order is watched before its profile is left to come later."""
+    look_every_s: float = 30.0
+    """Seconds between two looks at those that are left, more or less by a fifth; 0 = never, where
+    your BSS hands them in (`simgrant order deliver`, or its twin of the management API)."""
 
 
 class TmfQualification(Section, frozen=True):
