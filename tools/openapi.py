@@ -31,6 +31,7 @@ _EVERY: Final = (
     Code.UNAUTHENTICATED,
     Code.FORBIDDEN,
     Code.NOT_FOUND,
+    Code.INVALID,
     Code.TOO_MANY,
     Code.INTERNAL,
     Code.UNAVAILABLE,
@@ -76,7 +77,8 @@ def document(calls: Iterable[Call] = CALLS, version: str = __version__) -> dict[
 class _Schemas:
     """The schemas of all that calls take and answer."""
 
-    def __init__(self, calls: Iterable[Call]) -> None:
+    def __init__(self, calls: list[Call]) -> None:
+        self.calls = calls
         types = [ProblemDetails]
         for call in calls:
             types += [kind for kind in (call.body, call.answer) if kind is not NONE]
@@ -222,7 +224,8 @@ def _header(header: Header) -> dict[str, Any]:
         "name": "-".join(map(str.capitalize, header.name.split("-"))),
         "in": "header",
         "description": header.about,
-        "schema": {"type": "string", "pattern": f"^({header.pattern.pattern})$"},
+        "schema": {"type": "string"}
+        | ({"pattern": f"^({header.pattern.pattern})$"} if header.pattern else {}),
     }
 
 
@@ -230,10 +233,11 @@ def _responses(call: Call, schemas: _Schemas) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for status, about in {call.status: "It is done", **call.statuses}.items():
         found[str(status)] = done = {"description": about, **_content(call, schemas)}
-        if call.links:
+        if call.makes:
             done["links"] = {
-                name: {"operationId": name, "parameters": dict(parameters)}
-                for name, parameters in call.links.items()
+                each.name: {"operationId": each.name, "parameters": dict(call.makes)}
+                for each in schemas.calls
+                if any(f"{{{part}}}" in each.path for part in call.makes)
             }
     problems = [*_EVERY, *call.problems]
     if call.changes:

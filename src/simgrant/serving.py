@@ -19,7 +19,7 @@ import socket
 import ssl
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -68,6 +68,8 @@ class Running:
     management_url: str
     portal_url: str
     """Empty where there are no pages."""
+    events_url: str
+    """Empty where nobody brings events."""
     es2plus_url: str
     """Empty where no SM-DP+ tells us anything."""
     api_url: str
@@ -125,6 +127,7 @@ async def running(loaded: Loaded, *, reload: asyncio.Event | None = None) -> Asy
                     _device_url(loaded, sockets.shared.device),
                     _url("http", sockets.management),
                     loaded.portal_url if sockets.shared.portal else "",
+                    _events_url(loaded, sockets.shared.events),
                     _url("https", sockets.shared.es2plus) if sockets.shared.es2plus else "",
                     _api_url(loaded, sockets.api),
                 )
@@ -137,7 +140,7 @@ def _metrics_of(parts: compose.Parts) -> bytes:
 
 
 def _lines(registry: CollectorRegistry) -> str:
-    """Return what `/readyz` says besides: of the core network, and of published policies."""
+    """Return what `/readyz` says besides: of the operator's systems, and of published policies."""
     return source_lines(registry) + policy_lines(registry)
 
 
@@ -180,14 +183,19 @@ async def _worker(
             backlog=settings.device.backlog,
         ) as phones,
         _serving_portal(parts, shared.portal, _context_of(certificates, "portal")) as pages,
-        _serving_smdps(parts, shared.es2plus, _context_of(certificates, "es2plus")) as smdps,
+        _serving_certified(
+            parts, parts.es2plus, shared.es2plus, _context_of(certificates, "es2plus")
+        ) as smdps,
+        _serving_certified(
+            parts, parts.ways_in.front, shared.events, _context_of(certificates, "events")
+        ) as senders,
     ):
         try:
             yield
         finally:
             state.stopping = True
             # All at once: each may take all the time that there is.
-            for server in (phones, pages, smdps):
+            for server in (phones, pages, smdps, senders):
                 if server is not None:
                     server.should_exit = True
 
@@ -211,16 +219,19 @@ async def _serving_portal(
 
 
 @asynccontextmanager
-async def _serving_smdps(
-    parts: compose.Parts, listener: socket.socket | None, context: ssl.SSLContext | None
+async def _serving_certified(
+    parts: compose.Parts,
+    front: Any,
+    listener: socket.socket | None,
+    context: ssl.SSLContext | None,
 ) -> AsyncIterator[_Server | None]:
-    """Serve the SM-DP+s that tell us of profiles, where there are any."""
-    if listener is None or parts.es2plus is None:
+    """Serve systems that may show who they are by certificates, where there are any."""
+    if listener is None or front is None:
         yield None
         return
     shutdown_s = parts.loaded.settings.server.shutdown_timeout_s
     async with _serving(
-        parts.es2plus, listener, shutdown_s=shutdown_s, http=CertifiedProtocol, context=context
+        front, listener, shutdown_s=shutdown_s, http=CertifiedProtocol, context=context
     ) as server:
         yield server
 
@@ -348,21 +359,32 @@ async def _upkeep(
     reload: asyncio.Event | None,
 ) -> AsyncIterator[None]:
     """Run what has to be done beside answering, until the end."""
-    tasks = [
-        asyncio.create_task(parts.journal.run()),
-        asyncio.create_task(parts.notices.run()),
-        asyncio.create_task(parts.lifecycle.run()),
-        asyncio.create_task(parts.policies.run()),
-        asyncio.create_task(_renew(parts, tuple(certificates), reload or asyncio.Event())),
+    work = [
+        parts.journal.run(),
+        parts.notices.run(),
+        parts.lifecycle.run(),
+        parts.policies.run(),
+        _renew(parts, tuple(certificates), reload or asyncio.Event()),
     ]
     if parts.diameter is not None:
-        tasks.append(asyncio.create_task(parts.diameter.run()))
-        tasks.append(asyncio.create_task(parts.network.run()))
-    tasks.extend(asyncio.create_task(link.run()) for link in parts.links)
+        work.append(parts.diameter.run())
+        work.append(parts.network.run())
+    work.extend(link.run() for link in parts.links)
     if parts.loaded.settings.esim:
-        tasks.append(asyncio.create_task(parts.ordering.run()))
+        work.append(parts.ordering.run())
     if index == 0:
-        tasks.append(asyncio.create_task(_purge(parts)))
+        work.append(_purge(parts))
+        work.extend(topic.run() for topic in parts.ways_in.topics)
+        if parts.waiting is not None:
+            work.append(parts.waiting.run())
+    async with _beside(*work):
+        yield
+
+
+@asynccontextmanager
+async def _beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run what goes on for ever beside something else, until that ends."""
+    tasks = [asyncio.create_task(each) for each in work]
     try:
         yield
     finally:
@@ -424,6 +446,11 @@ def _certificates(loaded: Loaded) -> dict[str, Certificate]:
     if es2plus.listen:
         files = (loaded.path(es2plus.tls_certificate), loaded.path(es2plus.tls_key))
         found["es2plus"] = Certificate(files, loaded.path(es2plus.client_ca))
+    events = settings.events
+    if events.listen and events.tls_certificate:
+        files = (loaded.path(events.tls_certificate), loaded.path(events.tls_key))
+        ca = loaded.path(events.client_ca) if events.client_ca else None
+        found["events"] = Certificate(files, ca, optional=True)
     return found
 
 
@@ -465,8 +492,8 @@ class Certificate:
             reason = getattr(error, "strerror", None) or str(error)
             raise StartRefused(f"certificate {self._files[0]}: {reason}") from None
         if self._client_ca is not None:
-            demand = ask_for_certificate if self._optional else require_certificate
-            demand(context, self._client_ca)
+            ask = ask_for_certificate if self._optional else require_certificate
+            ask(context, self._client_ca)
         return context
 
 
@@ -599,6 +626,7 @@ async def _oversee(loaded: Loaded, workers: int, announce: Announce, parts: comp
         async with (
             _serving(front, sockets.management, shutdown_s=1.0),
             _serving_api(parts, sockets.api),
+            _beside(parts.policies.run()),
         ):
             device_url = _device_url(loaded, sockets.shared.device)
             announce(device_url, _url("http", sockets.management))
@@ -673,10 +701,12 @@ class _Shared:
     """None where there are no pages."""
     es2plus: socket.socket | None
     """None where no SM-DP+ tells us anything."""
+    events: socket.socket | None
+    """None where nobody brings events."""
 
     def close(self) -> None:
         """Take no more connections in this process."""
-        for each in (self.device, self.portal, self.es2plus):
+        for each in (self.device, self.portal, self.es2plus, self.events):
             if each is not None:
                 each.close()
 
@@ -705,7 +735,7 @@ def _listening_to_all(loaded: Loaded) -> Iterator[tuple[_Sockets, Loaded]]:
 
         device = listening("device", settings.device.listen, settings.device.backlog)
         management = listening("management", settings.management.listen, 128)
-        portal = es2plus = api = None
+        portal = es2plus = events = api = None
         if settings.api.listen:
             api = listening("api", settings.api.listen, 128)
         if settings.portal.listen:
@@ -713,7 +743,9 @@ def _listening_to_all(loaded: Loaded) -> Iterator[tuple[_Sockets, Loaded]]:
             loaded = replace(loaded, portal_place=_url("", portal).removeprefix("://"))
         if settings.es2plus.listen:
             es2plus = listening("es2plus", settings.es2plus.listen, 128)
-        yield _Sockets(_Shared(device, portal, es2plus), management, api), loaded
+        if settings.events.listen:
+            events = listening("events", settings.events.listen, 128)
+        yield _Sockets(_Shared(device, portal, es2plus, events), management, api), loaded
 
 
 @contextmanager
@@ -738,6 +770,12 @@ def _listening(name: str, text: str, backlog: int) -> Iterator[socket.socket]:
 
 def _device_url(loaded: Loaded, listener: socket.socket) -> str:
     return _url("https" if loaded.settings.device.tls_certificate else "http", listener)
+
+
+def _events_url(loaded: Loaded, listener: socket.socket | None) -> str:
+    if listener is None:
+        return ""
+    return _url("https" if loaded.settings.events.tls_certificate else "http", listener)
 
 
 def _api_url(loaded: Loaded, listener: socket.socket | None) -> str:

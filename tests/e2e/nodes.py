@@ -29,7 +29,6 @@ from typing import Any
 import asyncpg
 
 from simgrant import compose
-from simgrant.cli.common import tenant_policy
 from simgrant.cli.serve import make_state
 from simgrant.compose.sim_keys import wrapper
 from simgrant.config.load import DEFAULT_TENANT, Loaded, load
@@ -152,7 +151,7 @@ class Site:
     async def provision(self, sims: tuple[Sim, ...], *, tenant: str, **columns: str) -> None:
         """Write subscriptions that may do everything, or what the columns say."""
         loaded, at = self.loaded(), int(time.time())
-        plans = tenant_policy(loaded, tenant).plans
+        plans = compose.policy_of(loaded, tenant).plans
         context = subscriptions.Context(compose.tenancy(loaded).by_name[tenant], plans, at)
         drafts = [subscriptions.draft({**_row(sim), **columns}, context) for sim in sims]
         wrap = wrapper(compose.open_keys(loaded), tenant, at)

@@ -38,6 +38,7 @@ from simgrant.adapters.authn import local_auc
 from simgrant.adapters.keyring.file import new_key, read_keys, write_keys
 from simgrant.cli import app
 from simgrant.config.load import Loaded, load
+from simgrant.domain.policy import default_policy_text
 from simgrant.domain.subscription import Subscription
 from simgrant.flows.private_identity import PrivateIdentities
 from simgrant.identities import Imsi
@@ -888,6 +889,54 @@ def test_explain_as_json(one: Simgrant) -> None:
     assert found["application"]["items"]["EntitlementStatus"] == "1"
     features = ["companion", "esim", "private_identity", "smsoip", "volte", "vonr", "vowifi"]
     assert found["facts"]["features"]["value"] == features
+
+
+LANGUAGE = """
+[schedules.long_ago]
+until = 2001-01-01T00:00:00Z
+[rollouts.all]
+percent = 100
+[own.ap2004]
+X_Quality = "standard"
+[[rule]]
+id = "past"
+during = "long_ago"
+result = "denied"
+[[rule]]
+id = "broken"
+features = ["smsoip"]
+when = { expr = "size(plan) / (size(plan) - size(plan)) > 1" }
+result = "denied"
+[[rule]]
+id = "first"
+features = ["vowifi"]
+when = { rollout = "all" }
+result = "allowed"
+with = { X_Quality = "high" }
+care = "They are the first."
+[[rule]]
+id = "never"
+features = ["vowifi"]
+when = { rollout = "all", in_plan = true }
+result = "denied"
+"""
+
+
+def test_explain_shows_all_that_rules_can_say(one: Simgrant) -> None:
+    one.file("policy.toml", LANGUAGE + default_policy_text())
+    one.file("simgrant.toml", '[tenants.default]\npolicy = "policy.toml"\n')
+    shown = one("explain", IMSI, "vowifi").stdout
+    assert 'past             out of schedule: during = "long_ago"' in shown
+    assert re.search(r"rollouts +all +policy ", shown)
+    assert 'with X_Quality = "high"' in shown
+    assert "for you: They are the first." in shown
+    assert re.search(r"X_Quality +high", shown)
+    assert "its expression failed: divide by zero" in one("explain", IMSI, "smsoip").stdout
+    (decision,) = one.json("explain", IMSI, "vowifi", "--json")["decisions"]
+    assert decision["tried"][-1]["care"] == "They are the first."
+    checked = one("check-config", "--offline").stdout
+    assert 'rule "never": can never be reached: rule "first" decides before it' in checked
+    assert 'rule "past"' not in checked
 
 
 def test_explain_never_gives_the_web_views_data_away(one: Simgrant) -> None:

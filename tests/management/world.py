@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -98,7 +98,6 @@ class World:
     keys: FileKeys
     front: ApiFront
     client: str = "root"
-    state: dict[str, Any] = field(default_factory=dict)
 
     async def call(
         self,
@@ -108,6 +107,7 @@ class World:
         *,
         client: str | None = None,
         certificate: bytes = b"",
+        said: Mapping[str, str] | None = None,
         **headers: str,
     ) -> Answer:
         """Call, as ``client`` or as nobody where that is empty; headers have _ for -."""
@@ -120,7 +120,8 @@ class World:
         client = self.client if client is None else client
         if client:
             given["authorization"] = f"Bearer {token_of(client)}"
-        given |= {name.replace("_", "-"): value for name, value in headers.items()}
+        own = {**(said or {}), **headers}
+        given |= {name.replace("_", "-"): value for name, value in own.items()}
         path, _, query = target.partition("?")
         parts = [body[:10], body[10:]]
         sent: list[dict[str, Any]] = []
@@ -177,7 +178,8 @@ async def opened(template: Path) -> AsyncIterator[World]:
         keys = compose.open_keys(loaded)
         store = await compose.open_store(loaded)
         try:
-            policies = await open_policies(loaded, store, keys, Metrics(CollectorRegistry()), CLOCK)
+            metrics = Metrics(CollectorRegistry())
+            policies = await open_policies(loaded, store, keys, metrics, CLOCK)
             async with opened_api(loaded, store, keys, policies) as front:
                 yield World(loaded, store, keys, front)
         finally:

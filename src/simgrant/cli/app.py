@@ -19,14 +19,17 @@ from typer.core import TyperGroup
 
 from simgrant import __version__
 from simgrant.cli import (
+    audit,
     check,
     db,
     demo,
+    event,
     explain,
     identity,
     keys,
     order,
     page,
+    policy,
     serve,
     services,
     subscription,
@@ -158,10 +161,13 @@ app.command("check-config")(check.check_config)
 app.add_typer(keys.app, name="keys")
 app.add_typer(subscription.app, name="subscription")
 app.add_typer(token.app, name="token")
+app.add_typer(audit.app, name="audit")
 app.add_typer(identity.app, name="identity")
 app.add_typer(order.app, name="order")
+app.add_typer(event.app, name="event")
 app.command("explain")(explain.explain)
 app.command("page")(page.page)
+app.add_typer(policy.app, name="policy")
 app.add_typer(db.app, name="db")
 app.command("services")(services.services)
 

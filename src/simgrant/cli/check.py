@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from simgrant.config.load import Loaded
     from simgrant.config.model import Settings
+    from simgrant.ports.store import Store
 
 _SOON_S: Final = 14 * 86_400
 _STORE_S: Final = 10.0
@@ -51,9 +52,9 @@ def check_config(
 ) -> None:
     """Read everything a start would read, and say what is wrong with it. Exit code 2 if any.
 
-    Settings, tenants, policies, profiles of clients, HSSs, HLRs, the 5G core, SM-DP+s, lists of
-    devices, key rings, certificates, and the store with its revision. The names of other systems
-    are looked up, and nobody is connected to.
+    Settings, tenants, policies, profiles of clients, HSSs, HLRs, the 5G core, SM-DP+s, business
+    support systems, lists of devices, key rings, certificates, and the store with its revision. The
+    names of other systems are looked up, and nobody is connected to.
     """
     said = ctx.find_object(Globals) or Globals(None)
     findings = list(_look(said, offline=offline))
@@ -100,6 +101,7 @@ def _look(said: Globals, *, offline: bool) -> Iterator[Finding]:
     yield from _routes(loaded)
     yield from _network_data(loaded)
     yield from _smdps(loaded)
+    yield from _bss(loaded)
     if not offline:
         yield from _names(loaded)
     yield from _order_calls(loaded)
@@ -334,6 +336,53 @@ def _smdps(loaded: Loaded) -> Iterator[Finding]:
             yield from _exposed(loaded.path(table.key))
 
 
+def _bss(loaded: Loaded) -> Iterator[Finding]:
+    """Look at the business support systems and at what their answers mean; nobody is asked."""
+    from simgrant.compose.bss import open_sources
+    from simgrant.compose.clock import CLOCK
+    from simgrant.config.bss import bss_of, bss_warnings
+
+    settings = loaded.settings
+    if not settings.bss:
+        return
+    found = _tried("bss", lambda: open_sources(loaded, CLOCK))
+    if isinstance(found, Finding):
+        yield found
+        return
+    for name, table in settings.bss.items():
+        whose = [tenant for tenant in loaded.tenants if bss_of(settings, tenant) == name]
+        tells = {aspect for tenant in whose if tenant in found for aspect in found[tenant].tells}
+        told = f"tells {', '.join(sorted(tells))}" if tells else "is not asked about subscribers"
+        text = f"{name}: {table.type} at {table.url}, for {', '.join(whose) or 'nobody'}, {told}"
+        yield Finding(Level.OK, "bss", text)
+        for warning in bss_warnings(table):
+            yield Finding(Level.WARNING, "bss", f"{name}: {warning}")
+        if table.certificate:
+            yield _expiry(loaded.path(table.certificate))
+            yield from _exposed(loaded.path(table.key))
+        for tenant in whose:
+            yield from _unknown_names(loaded, tenant, name)
+
+
+def _unknown_names(loaded: Loaded, tenant: str, name: str) -> Iterator[Finding]:
+    """Warn of plans and features that a BSS is taken to mean and the policy does not have."""
+    from simgrant import compose
+    from simgrant.config.bss import features_meant, plans_meant
+    from simgrant.domain.problems import did_you_mean
+
+    policy = _tried("policy", lambda: compose.policy_of(loaded, tenant))
+    if isinstance(policy, Finding):
+        return  # named already
+    table = loaded.settings.bss[name]
+    for kind, meant, known in (
+        ("plan", plans_meant(table), policy.plans),
+        ("feature", features_meant(table), policy.features),
+    ):
+        for word in sorted(meant - set(known)):
+            text = f"{name}: tenant {tenant} has no {kind} {word!r}{did_you_mean(word, known)}"
+            yield Finding(Level.WARNING, "bss", text)
+
+
 def _names(loaded: Loaded) -> Iterator[Finding]:
     """Look up the names of other systems, all at once."""
     from simgrant.config.hosts import named_hosts
@@ -535,15 +584,45 @@ def _store(loaded: Loaded) -> Iterator[Finding]:
         yield Finding(Level.PROBLEM, "store", text)
         return
 
-    async def ping() -> None:
+    async def ask() -> list[Finding]:
         async with asyncio.timeout(_STORE_S), open_store(loaded) as store:
             await store.ping()
+            return [each async for each in _published(loaded, store)]
 
-    answered = _tried("store", lambda: asyncio.run(ping()))
+    answered = _tried("store", lambda: asyncio.run(ask()))
     if isinstance(answered, Finding):
         yield answered
     else:
         yield Finding(Level.OK, "store", f"{shown}: revision {head}")
+        yield from answered
+
+
+async def _published(loaded: Loaded, store: Store) -> AsyncIterator[Finding]:
+    """Say which tenants are decided for by a policy that was published, not by a file's."""
+    from simgrant import compose
+    from simgrant.compose.policies import policy_desk
+    from simgrant.domain.policy import PolicyError
+    from simgrant.flows.moments import moment
+
+    for name in loaded.tenants:
+        if not await store.policies.history(name, limit=1):
+            continue
+        try:
+            desk = policy_desk(loaded, store, name, compose.open_keys(loaded))
+            found = await desk.in_force()
+        except (EcsError, PolicyError) as error:
+            said = error.for_operator if isinstance(error, EcsError) else str(error.problems[0])
+            text = f"tenant {name}: what was published last is not taken over: {said}"
+            yield Finding(Level.PROBLEM, "policy", text)
+            continue
+        if found is not None:
+            published, policy = found
+            change = published.change
+            text = (
+                f"tenant {name}: version {policy.version}, published in place of its file; "
+                f"since {moment(change.at)}, by {change.author}"
+            )
+            yield Finding(Level.OK, "policy", text)
 
 
 def _tried(topic: str, work: Callable[[], Any]) -> Any:

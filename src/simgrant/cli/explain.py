@@ -11,6 +11,7 @@ import typer
 
 from simgrant.cli.common import (
     BadUsage,
+    Desk,
     ImsiArgument,
     JsonOption,
     Refused,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from simgrant.config.model import Settings
     from simgrant.domain.conditions import Failure
     from simgrant.domain.facts import Facts
+    from simgrant.domain.policy import Policy
     from simgrant.flows.explain import Explained, Explanation, Fitted, Inquiry
     from simgrant.flows.explain_esim import Supposed
     from simgrant.wire.document import Characteristic, Item
@@ -110,6 +112,14 @@ def explain(
     bare: Annotated[
         bool, typer.Option("--bare", help="It names neither terminal nor version, as microG.")
     ] = False,
+    policy: Annotated[
+        str,
+        typer.Option(
+            "--policy",
+            metavar="FILE|VERSION",
+            help="By this policy, in place of the one in force.",
+        ),
+    ] = "",
     records: Annotated[
         int, typer.Option("--records", min=0, max=1000, help="Newest requests and notices to show.")
     ] = 5,
@@ -179,7 +189,7 @@ def explain(
         like,
         _supposed(kind, device_id, eid, proof),
     )
-    found, settings, at = run(_ask(ctx, tenant, imsi, inquiry))
+    found, settings, at = run(_ask(ctx, tenant, imsi, inquiry, policy))
     if json:
         from simgrant.flows.explain_data import explained_data
 
@@ -204,29 +214,35 @@ def _supposed(kind: KindName, device_id: str, eid: str, proof: ProofName) -> Sup
 
 
 async def _ask(
-    ctx: typer.Context, tenant: str, imsi: str, inquiry: Inquiry
+    ctx: typer.Context, tenant: str, imsi: str, inquiry: Inquiry, which: str
 ) -> tuple[Explanation, Settings, int]:
+    from simgrant.cli.policy_choice import chosen
+
+    async with desk(ctx, tenant) as here:
+        policy = (await chosen(here, which)).policy if which else await here.policy()
+        found = await explained(here, imsi, inquiry, policy)
+        return found, here.loaded.settings, here.now
+
+
+async def explained(here: Desk, imsi: str, inquiry: Inquiry, policy: Policy) -> Explanation:
+    """Return what a policy says of a subscription, and why; raise BadUsage, Refused."""
     from simgrant.compose import explaining
     from simgrant.errors import Conflict
     from simgrant.flows import subscriptions
 
+    profiles = here.loaded.settings.profiles
+    if inquiry.like and inquiry.like not in profiles:
+        raise BadUsage(f"no profile {inquiry.like!r}{meant(inquiry.like, profiles)}")
     try:
-        async with desk(ctx, tenant) as here:
-            settings = here.loaded.settings
-            if inquiry.like and inquiry.like not in settings.profiles:
-                raise BadUsage(
-                    f"no profile {inquiry.like!r}{meant(inquiry.like, settings.profiles)}"
-                )
-            found = await explaining.explain(
-                here.loaded,
-                inquiry,
-                await subscriptions.find(here.store, tenant, imsi),
-                policy=here.policy(),
-                store=here.store,
-                ring=here.keys().ring,
-                now=here.now,
-            )
-            return found, settings, here.now
+        return await explaining.explain(
+            here.loaded,
+            inquiry,
+            await subscriptions.find(here.store, here.tenant.name, imsi),
+            policy=policy,
+            store=here.store,
+            ring=here.keys().ring,
+            now=here.now,
+        )
     except subscriptions.BadRow as problem:
         raise BadUsage(str(problem)) from None
     except Conflict as conflict:
@@ -319,14 +335,14 @@ def _print_decision(explained: Explained) -> None:
             if trace.care:
                 typer.echo(f"    {'':<16} for you: {trace.care}")
         else:
-            typer.echo(paint(f"    {trace.rule:<16} not so: {_why_not(trace.failed)}", dim=True))
+            typer.echo(paint(f"    {trace.rule:<16} {_why_not(trace.failed)}", dim=True))
 
 
 def _why_not(failed: Failure) -> str:
     if [name for name, *_ in failed.values] == ["during"]:
         return f"out of schedule: {failed.condition}"
     values = ", ".join(f"{name} is {value}" for name, value, *_ in failed.values)
-    return f"{failed.condition} ({values})" if values else failed.condition
+    return f"not so: {failed.condition} ({values})" if values else f"not so: {failed.condition}"
 
 
 def _print_client(fitted: Fitted, settings: Settings) -> None:

@@ -12,6 +12,7 @@ from simgrant.adapters.keyring.file import FileKeys
 from simgrant.compose import explaining
 from simgrant.compose.clock import CLOCK
 from simgrant.compose.issuers import open_issuer
+from simgrant.compose.policies import compiler
 from simgrant.compose.sim_keys import wrapper
 from simgrant.config.load import Loaded
 from simgrant.domain.access import ROLES, Client, Role, Scope
@@ -131,4 +132,5 @@ def office(
         wrap=partial(wrapper, keys, name),
         sms_apps=compose.sms_apps(loaded, name),
         explain=explain,
+        compile=compiler(loaded),
     )

@@ -94,6 +94,21 @@ def policy_desk(loaded: Loaded, store: Store, tenant: str, keys: Keys) -> Policy
     return PolicyDesk(store.policies, tenant, keys=keys, compile_=compiler(loaded))
 
 
+async def in_force(
+    loaded: Loaded, store: Store, tenant: str, open_keys: Callable[[], Keys]
+) -> Policy:
+    """Return the policy that a tenant's requests are decided by: the store's, else its file's.
+
+    The key ring is opened where something was published. Raise Conflict where that is not as it was
+    signed, StartRefused where the policy cannot be read.
+    """
+    if not await store.policies.history(tenant, limit=1):
+        return policy_of(loaded, tenant)
+    with _told("policy", "that was published"):
+        found = await policy_desk(loaded, store, tenant, open_keys()).in_force()
+    return policy_of(loaded, tenant) if found is None else found[1]
+
+
 async def open_policies(
     loaded: Loaded, store: Store, keys: Keys, metrics: Metrics, clock: Clock
 ) -> LivePolicies:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import field
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
+
+import msgspec
 
 from simgrant.identities import Imsi
 from simgrant.nouns import Number, named_noun, noun
@@ -75,6 +77,27 @@ class Entry:
     """Keyed hash over this entry and the chain of the one before."""
 
 
+def row_of(entry: Entry) -> tuple[Any, ...]:
+    """Return the members of an entry but for its chain, in their order."""
+    return (
+        entry.number,
+        entry.at,
+        entry.client,
+        entry.actor,
+        entry.call,
+        entry.request_id,
+        entry.detail,
+        entry.subject,
+        entry.before,
+        entry.after,
+    )
+
+
+def chained(before: bytes, tenant: str, entry: Entry, digest: Digest) -> bytes:
+    """Return the chain of an entry that follows upon one with the chain ``before``."""
+    return digest(msgspec.json.encode((before, tenant, *row_of(entry))))
+
+
 class Progress(Number):
     """How far a call is that may come again."""
 
@@ -104,6 +127,8 @@ class Begun:
     """Of the call that the key is of."""
     progress: Progress = Progress.BEGUN
     answer: Answer | None = None
+    at: int = 0
+    """Unix seconds at which it was begun."""
 
 
 class Deeds(Protocol):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from simgrant.domain.facts import Facts, Question
+from simgrant.domain.device_lists import Listing
+from simgrant.domain.facts import Area, Fact, Facts, Question
 from simgrant.domain.implication import formula, possible
 from simgrant.domain.lint import OTHER, Finding, Severity, _Rules, lint
+from simgrant.domain.order import Kind
 from simgrant.domain.policy import (
     Policy,
     PolicyError,
@@ -20,6 +23,9 @@ from simgrant.domain.policy import (
     default_policy,
     default_policy_text,
 )
+from simgrant.domain.risk import NumberType, Way
+from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
+from tests.unit.domain.samples import facts as facts_of
 from tests.unit.domain.samples import questions, stored_facts
 from tests.unit.domain.test_policy_reference import policies
 
@@ -193,7 +199,7 @@ def held(rule: Rule, facts: Facts, question: Question) -> bool:
     return all(part.holds(facts, question) for part in rule.conditions)
 
 
-MANY = st.lists(st.tuples(stored_facts, questions), min_size=5, max_size=8)
+MANY = st.lists(st.tuples(stored_facts, questions), min_size=3, max_size=5)
 
 
 @given(data=policies(), asked=MANY)
@@ -246,3 +252,152 @@ def test_a_condition_that_held_once_is_possible_and_so_is_its_contrary(
                 holds = part.holds(facts, question)
                 assert possible([formula(part, question.feature, holds=holds)])
                 assert possible([formula(part, OTHER, holds=True)]) or question.feature != OTHER
+
+
+ESIM = {
+    "kind": ["subscribe", "transfer", "recover"],
+    "proof": ["sim", "oidc", "page"],
+    "holder_proof": ["sim", "oidc", "otp"],
+    "number_type": ["mobile", "fixed"],
+    "tac_list": ["denied", "unlisted", "allowed"],
+}
+AGES = ("sim_age_h", "imei_age_h")
+
+
+@st.composite
+def esim_whens(draw: st.DrawFn) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in draw(st.lists(st.sampled_from([*ESIM, *AGES, "prepaid"]), max_size=3)):
+        if name in AGES:
+            operators = st.sampled_from(["under", "at_least"])
+            found[name] = draw(st.dictionaries(operators, st.integers(1, 4), min_size=1))
+        elif name == "prepaid":
+            found[name] = draw(st.booleans())
+        else:
+            operator = draw(st.sampled_from(["in", "not_in"]))
+            found[name] = {operator: draw(st.lists(st.sampled_from(ESIM[name]), min_size=1))}
+    return found
+
+
+esim_rules = st.builds(
+    lambda when, result, during, rollout: {
+        "when": when | ({"rollout": rollout} if rollout else {}),
+        "result": result,
+        **({"during": during} if during else {}),
+        "features": ["esim"],
+    },
+    esim_whens(),
+    st.sampled_from(["allowed", "denied", "step_up"]),
+    st.sampled_from(["", "day", {"not": "day"}]),
+    st.sampled_from(["", "some", {"not": "some"}]),
+)
+ages = st.none() | st.integers(0, 5)
+esim_facts = st.builds(
+    lambda base, kind, proof, holder, number, listing, sim, imei, prepaid, day, some: replace(
+        base,
+        kind=Fact(kind, "request"),
+        proof=Fact(proof, "request"),
+        holder_proof=Fact(holder, "request"),
+        number_type=Fact(number, "risk"),
+        tac_list=Fact(listing, "list"),
+        sim_age_h=Fact(sim, "risk"),
+        imei_age_h=Fact(imei, "risk"),
+        prepaid=Fact(prepaid, "risk"),
+        schedules=Fact(day, "policy"),
+        rollouts=Fact(some, "policy"),
+    ),
+    stored_facts,
+    st.none() | st.sampled_from(Kind),
+    st.sampled_from(Way),
+    st.sampled_from(Way),
+    st.sampled_from(NumberType),
+    st.sampled_from(Listing),
+    ages,
+    ages,
+    st.booleans(),
+    st.sampled_from([(), ("day",)]),
+    st.sampled_from([(), ("some",)]),
+)
+
+
+@given(
+    rules=st.lists(esim_rules, min_size=1, max_size=4),
+    asked=st.lists(esim_facts, min_size=3, max_size=5),
+)
+def test_nor_one_about_esims_a_schedule_or_a_roll_out(
+    rules: list[dict[str, Any]], asked: list[Facts]
+) -> None:
+    policy = compiled(
+        {
+            "rule": [{"id": f"r{n}", **each} for n, each in enumerate(rules)],
+            "schedules": {"day": {"days": ["mon"]}},
+            "rollouts": {"some": {"percent": 50}},
+        }
+    )
+    if policy is None:
+        return
+    reached = _Rules(policy)
+    for each in asked:
+        decision = policy.decide(Question("esim", Area.HOME), each)
+        for number, rule in enumerate(policy.rules):
+            if rule.id == decision.rule:
+                assert reached.is_reached(number, "esim")
+            for part in rule.conditions:
+                holds = part.holds(each, Question("esim", Area.HOME))
+                assert possible([formula(part, "esim", holds=holds)])
+
+
+FEW = {
+    "status": [each.value for each in SubscriptionStatus],
+    "terms": [each.value for each in ConsentStatus],
+    "area": [each.value for each in Area],
+}
+
+
+@st.composite
+def few_whens(draw: st.DrawFn, depth: int = 1) -> dict[str, Any]:
+    """Conditions on what has few values."""
+    found: dict[str, Any] = {}
+    for name in draw(st.lists(st.sampled_from([*FEW, "in_plan", "features"]), max_size=2)):
+        if name == "in_plan":
+            found[name] = draw(st.booleans())
+        elif name == "features":
+            found[name] = {draw(st.sampled_from(["has", "lacks"])): "vowifi"}
+        else:
+            words = draw(st.lists(st.sampled_from(FEW[name]), min_size=1, unique=True))
+            found[name] = {draw(st.sampled_from(["in", "not_in"])): words}
+    if depth and draw(st.booleans()):
+        inner = few_whens(depth - 1).filter(bool)
+        word = draw(st.sampled_from(["any", "all"]))
+        found[word] = draw(st.lists(inner, min_size=1, max_size=2))
+    return found
+
+
+ALL_FEW = [
+    facts_of(status=status, terms=terms, features=frozenset(features))
+    for status in SubscriptionStatus
+    for terms in ConsentStatus
+    for features in ((), ("vowifi",))
+]
+
+
+@given(whens=st.lists(few_whens(), min_size=1, max_size=4))
+def test_of_what_has_few_values_it_finds_every_rule_that_is_never_reached(
+    whens: list[dict[str, Any]],
+) -> None:
+    policy = compiled(
+        {
+            "rule": [
+                {"id": f"r{n}", "result": "allowed", "when": each, "features": ["vowifi"]}
+                for n, each in enumerate(whens)
+            ]
+        }
+    )
+    if policy is None:
+        return
+    decide = {
+        policy.decide(Question("vowifi", area), each).rule for area in Area for each in ALL_FEW
+    }
+    reached = _Rules(policy)
+    for number, rule in enumerate(policy.rules):
+        assert reached.is_reached(number, "vowifi") is (rule.id in decide)

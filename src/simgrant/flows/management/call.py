@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import field
-from hashlib import sha256
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
@@ -17,11 +16,13 @@ from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import Subscription, SubscriptionStatus
 from simgrant.domain.tenant import Tenant
 from simgrant.flows import explain, subscriptions
+from simgrant.flows.management.audit import deed, digest
 from simgrant.flows.management.problem import Code, Problem
+from simgrant.flows.policies import Compile
 from simgrant.identities import Imsi
 from simgrant.keyring.ring import KeyRing
 from simgrant.nouns import named_noun, noun
-from simgrant.ports.deeds import AnswerKey, Deed
+from simgrant.ports.deeds import AnswerKey
 from simgrant.ports.keys import Keys
 from simgrant.ports.store import Store
 
@@ -72,6 +73,8 @@ class Office:
     sms_apps: tuple[str, ...]
     """Of which SIMs are told by SMS, where no client registered."""
     explain: Explain
+    compile: Compile
+    """Makes a policy of its text."""
 
 
 @named_noun
@@ -102,6 +105,11 @@ class Desk:
         """Whose subscriptions they are."""
         return self.office.tenant.name
 
+    @property
+    def ring(self) -> KeyRing:
+        """The key ring of this moment."""
+        return self.office.keys.ring
+
     def context(self) -> subscriptions.Context:
         """Return what rows are checked against."""
         return subscriptions.Context(self.office.tenant, self.office.policy().plans, self.now)
@@ -111,22 +119,14 @@ class Desk:
 
         ``imsi`` is whose it is; else ``subject`` names it. ``detail`` says what of it.
         """
-        tenant, ring = self.tenant, self.office.keys.ring
-        if imsi is not None:
-            subject = ring.reference(tenant, "imsi", imsi.digits, now=self.now)
+        made = deed(self.ring, self.tenant, self.now, self.call, imsi, detail, subject)
         return self.store.doing(
-            Deed(
-                tenant=tenant,
-                at=self.now,
+            replace(
+                made,
                 client=self.client.name,
                 actor=self.actor,
-                call=self.call,
                 request_id=self.request_id,
-                detail=detail,
-                subject=subject,
-                imsi=imsi,
                 seen=self.seen,
-                digest=self.digest,
                 answer=self.answer,
                 began=self.now,
             )
@@ -134,7 +134,7 @@ class Desk:
 
     def digest(self, data: bytes) -> bytes:
         """Return the keyed hash that entries and states are known by."""
-        return digest(self.office.keys.ring, self.tenant, data)
+        return digest(self.ring, self.tenant, data)
 
     def tag(self, state: bytes) -> str:
         """Return the entity tag of a state (RFC 9110 §8.8.3)."""
@@ -192,8 +192,18 @@ class Part:
 PARTS: Final[Mapping[str, Part]] = MappingProxyType(
     {
         "subscription": Part(
-            r"^\+?[0-9]{5,15}$", "IMSI, or the number with its +", "001010000000001"
+            r"^(\+[0-9]{5,15}|[0-9]{6,15})$", "IMSI, or the number with its +", "001010000000001"
         ),
+        "terminal": Part(r"^[!-~]{1,64}$", "IMEI or UUID of a device", "350000000000017"),
+        "kind": Part("^(terms|address)$", "Which consent", "terms"),
+        "boost_type": Part(
+            "^([1-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])$",
+            "Which boost (TS 24.526 §5.2)",
+            "166",
+        ),
+        "order": Part("^[0-9a-fA-F]{1,32}$", "Id of an order, or how it begins", "0123abcd"),
+        "version": Part("^[1-9][0-9]{0,8}$", "Number of a version", "1"),
+        "counter": Part("^[a-z0-9_-]{1,32}$", "Name of a counter in the policy", "data"),
     }
 )
 """Every variable part; what does not fit its pattern is not found."""
@@ -234,8 +244,8 @@ class Call:
     """Those that it may have beside what all have."""
     slow: bool = False
     """Whether it may take as long as an import."""
-    links: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Calls that can follow upon its answer, and where in that their parts are (OpenAPI)."""
+    makes: Mapping[str, str] = field(default_factory=dict)
+    """Variable parts of other calls' paths that its answer has, and where (OpenAPI)."""
     seen: bool = False
     """Whether it may be said which state was seen (`If-Match`)."""
 
@@ -243,11 +253,6 @@ class Call:
     def changes(self) -> bool:
         """Whether it is a call that changes something."""
         return self.method != "GET"
-
-
-def digest(ring: KeyRing, tenant: str, data: bytes) -> bytes:
-    """Return the keyed hash of a tenant's deeds, 32 bytes."""
-    return ring.derive(tenant, "deed", sha256(data).hexdigest(), 32)
 
 
 def push_cursor(*parts: str) -> str:

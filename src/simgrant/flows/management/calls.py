@@ -4,14 +4,39 @@ from __future__ import annotations
 
 from typing import Final
 
-from simgrant.flows.management import subscriptions
+from simgrant.flows.management import (
+    consents,
+    devices,
+    imports,
+    looking,
+    orders,
+    policies,
+    subscriptions,
+)
 from simgrant.flows.management.call import Call
 from simgrant.nouns import noun
 
-CALLS: Final[tuple[Call, ...]] = (*subscriptions.CALLS,)
+CALLS: Final[tuple[Call, ...]] = (
+    *subscriptions.CALLS,
+    *imports.CALLS,
+    *devices.CALLS,
+    *consents.CALLS,
+    *orders.CALLS,
+    *policies.CALLS,
+    *looking.CALLS,
+)
 
 GROUPS: Final = {
     "subscriptions": "Subscriptions, as the BSS makes and changes them.",
+    "devices": "Devices that authenticated with a subscription's SIM.",
+    "tokens": "Tokens by which devices authenticate fast.",
+    "consents": "What a subscriber has agreed to.",
+    "holdings": "What a subscription holds besides its plan.",
+    "orders": "eSIM orders, for a BSS that orders profiles or is to do something.",
+    "policies": "The rules by which is decided.",
+    "history": "What was asked and told.",
+    "explain": "Why a phone gets what it gets.",
+    "audit": "Who changed what.",
 }
 """What each group is about."""
 

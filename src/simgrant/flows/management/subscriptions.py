@@ -79,20 +79,21 @@ async def shown(desk: Desk, found: domain.Subscription, *, status: int = 200) ->
     if status == 200:
         found = await desk.any(found.imsi.digits)
     marks = await desk.office.store.marks(desk.tenant, found.imsi)
+    etag = "" if state is None else desk.tag(state)
     return Done(
-        content=_data(found, subscriptions.marks_data(marks)),
+        content=_data(found, subscriptions.marks_data(marks), etag),
         status=status,
-        etag="" if state is None else desk.tag(state),
+        etag=etag,
         location=f"{PATH}/{found.imsi.digits}" if status == 201 else "",
     )
 
 
-def _data(found: domain.Subscription, marks: list[dict[str, Any]]) -> Subscription:
+def _data(found: domain.Subscription, marks: list[dict[str, Any]], etag: str) -> Subscription:
     line = {each["mark"]: each["value"] for each in marks}
     for name in ("port_freeze", "prepaid"):
         if name in line:
             line[name] = line[name] == YES
-    return msgspec.convert({**subscriptions.as_data(found), **line}, Subscription)
+    return msgspec.convert({**subscriptions.as_data(found), **line, "etag": etag}, Subscription)
 
 
 async def _list(asked: Asked[_ListQuery, None]) -> Done:
@@ -234,18 +235,8 @@ CALLS: Final = (
         body=NewSubscription,
         answer=Subscription,
         status=201,
-        problems=(Code.INVALID, Code.EXISTS, Code.NUMBER_TAKEN),
-        links={
-            name: {"subscription": "$response.body#/imsi"}
-            for name in (
-                "get_subscription",
-                "change_subscription",
-                "suspend_subscription",
-                "export_subscription",
-                "remove_subscription",
-                "erase_subscription",
-            )
-        },
+        problems=(Code.EXISTS, Code.NUMBER_TAKEN),
+        makes={"subscription": "$response.body#/imsi"},
     ),
     Call(
         name="get_subscription",
@@ -270,7 +261,7 @@ CALLS: Final = (
         body=Whole,
         answer=Subscription,
         statuses={201: "It was made"},
-        problems=(Code.INVALID, Code.NOT_FOUND, Code.REMOVED, Code.EXISTS, Code.NUMBER_TAKEN),
+        problems=(Code.NOT_FOUND, Code.REMOVED, Code.EXISTS, Code.NUMBER_TAKEN),
         seen=True,
     ),
     Call(
@@ -283,7 +274,7 @@ CALLS: Final = (
         run=_patch,
         body=SubscriptionChange,
         answer=Subscription,
-        problems=(Code.INVALID, Code.NOT_FOUND, Code.REMOVED, Code.NUMBER_TAKEN),
+        problems=(Code.NOT_FOUND, Code.REMOVED, Code.NUMBER_TAKEN),
         seen=True,
     ),
     Call(
@@ -332,7 +323,7 @@ CALLS: Final = (
         body=Tell,
         optional=True,
         answer=Told,
-        problems=(Code.INVALID, Code.NOT_FOUND, Code.REMOVED),
+        problems=(Code.NOT_FOUND, Code.REMOVED),
     ),
     Call(
         name="export_subscription",

@@ -43,6 +43,7 @@ PATH: Final = "/v1/openapi.json"
 _PROBLEM: Final = "application/problem+json"
 _MOST_PARAMETERS: Final = 32
 _PARTS: Final = {name: re.compile(part.pattern) for name, part in PARTS.items()}
+_TAG: Final = re.compile(r'"([0-9a-f]{64})"')
 _DEFAULT_TENANT: Final = "default"
 _ONCE: Final = frozenset({"authorization", "content-type", KEY.name, ACTOR.name, IF_MATCH.name})
 _ALWAYS: Final = (
@@ -201,9 +202,9 @@ class ApiFront:
         record: _Record,
     ) -> Asked[Any, Any]:
         """Return a call, checked."""
-        for header in (KEY, ACTOR, IF_MATCH):
+        for header in (KEY, ACTOR):
             value = headers.get(header.name)
-            if value is not None and not header.pattern.fullmatch(value):
+            if value is not None and header.pattern and not header.pattern.fullmatch(value):
                 raise Problem(Code.MALFORMED, f"{header.name}: it is not as it has to be")
         query = _query(scope["query_string"], call)
         office = self._office(client, query.tenant)
@@ -216,7 +217,7 @@ class ApiFront:
             call=call.name,
             actor=headers.get(ACTOR.name, ""),
             request_id=record.request_id,
-            seen=b"" if seen == "*" else bytes.fromhex(seen.strip('"')),
+            seen=_seen(seen),
         )
         return Asked(desk=desk, path=parts, query=query, body=_pull(call, headers, said))
 
@@ -233,6 +234,14 @@ class ApiFront:
 @cache
 def _document() -> bytes:
     return Path(__file__).with_name("openapi.json").read_bytes()
+
+
+def _seen(tag: str) -> bytes:
+    """Return the digest in an entity tag; what is none is of no state."""
+    if tag.strip() == "*":
+        return b""
+    found = _TAG.fullmatch(tag.strip())
+    return bytes.fromhex(found[1]) if found else b"?"
 
 
 def _refuse_pages(headers: Mapping[str, str]) -> None:
@@ -290,11 +299,27 @@ def _pull(call: Call, headers: Mapping[str, str], said: bytes) -> Any:
     try:
         if call.pull is not None:
             return call.pull(kind, said)
-        return msgspec.json.decode(said, type=call.body)
+        try:
+            return msgspec.json.decode(said, type=call.body)
+        except msgspec.ValidationError:
+            # 1.0 is as whole a number as 1 (RFC 8259 §6), though only few write it so.
+            return msgspec.convert(_whole(msgspec.json.decode(said)), call.body)
     except msgspec.ValidationError as error:
         raise Problem(Code.MALFORMED, str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Problem(Code.MALFORMED, "the body is no JSON") from None
+
+
+def _whole(value: Any) -> Any:
+    """Return what was read with numbers that are whole as such."""
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case list():
+            return list(map(_whole, value))
+        case dict():
+            return {name: _whole(each) for name, each in value.items()}
+    return value
 
 
 def _identity(scope: Scope, headers: Mapping[str, str], said: bytes) -> bytes:

@@ -13,7 +13,8 @@ class Header:
     """A header that calls may have."""
 
     name: str
-    pattern: re.Pattern[str]
+    pattern: re.Pattern[str] | None
+    """What it has to be; None = what it is else, is nothing that anybody has seen."""
     about: str
 
 
@@ -30,6 +31,6 @@ ACTOR: Final = Header(
 )
 IF_MATCH: Final = Header(
     "if-match",
-    re.compile(r'"[0-9a-f]{64}"|\*'),
+    None,
     "The `ETag` of the state that was seen: where it is another one by now, nothing is changed.",
 )

@@ -20,7 +20,7 @@ import base64
 import binascii
 import hmac
 from collections.abc import Awaitable, Callable, Collection
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs
 
 import msgspec
@@ -28,15 +28,12 @@ import msgspec
 from simgrant.domain.owner import push_owner
 from simgrant.errors import Conflict, EcsError
 from simgrant.flows import subscriptions
-from simgrant.flows.order_data import order_data
+from simgrant.flows.management.orders import ACTS, NewOrder, make, shown
 from simgrant.flows.order_desk import (
     BadProfile,
     NoSuchOrder,
     NotPossible,
     OrderDesk,
-    device_of,
-    make_up,
-    profile_of,
 )
 from simgrant.flows.subscriptions import BadRow
 from simgrant.ports.clock import Clock
@@ -48,33 +45,7 @@ PATH: Final = "/orders"
 _MOST_BYTES: Final = 16 * 1024
 _MOST_AT_ONCE: Final = 1_000
 _LEAST_TOKEN: Final = 32
-_SHORT: Final = msgspec.Meta(max_length=64)
-_CODE: Final = msgspec.Meta(max_length=1024)
 S = TypeVar("S", bound=msgspec.Struct)
-
-
-class _Profile(msgspec.Struct, forbid_unknown_fields=True):
-    iccid: Annotated[str, _SHORT]
-    activation_code: Annotated[str, _CODE] = ""
-    smdp_address: Annotated[str, msgspec.Meta(max_length=255)] = ""
-
-
-class _Fail(msgspec.Struct, forbid_unknown_fields=True):
-    reason: Annotated[str, _SHORT] = "declined"
-
-
-class _Add(_Profile, forbid_unknown_fields=True, kw_only=True):
-    subscription: Annotated[str, _SHORT]
-    """IMSI, or an MSISDN with ``+``."""
-    app: Literal["companion", "primary"]
-    eid: Annotated[str, _SHORT] = ""
-    terminal_id: Annotated[str, _SHORT] = ""
-    name: Annotated[str, _SHORT] = ""
-    vendor: Annotated[str, _SHORT] = ""
-    model: Annotated[str, _SHORT] = ""
-    service: Literal["SharedNumber", "DiffNumber", "FamilyNumber"] = "SharedNumber"
-    plan: Annotated[str, _SHORT] = ""
-    ask: Literal["nothing", "confirmation", "pin", "page"] = "nothing"
 
 
 class _Refused(Exception):
@@ -138,17 +109,18 @@ class OrderCalls:
         order_id, _, verb = path.partition("/")
         if method == "GET" and not verb:
             if order_id:
-                return _shown(await desk.find(order_id))
+                return shown(await desk.find(order_id))
             return await self._page(desk, asked)
         if method != "POST":
             raise _Refused(405, "not a method of this address")
         if not order_id:
-            return await self._add(desk, _pull(body, _Add))
-        act = _ACTS.get(verb)
-        if act is None:
+            return await self._add(desk, _pull(body, NewOrder))
+        if verb not in ACTS:
             raise _Refused(404, "there is no such call")
+        act, kind, _ = ACTS[verb]
         kept = await desk.find(order_id)
-        return _shown(Kept(kept.tenant, kept.owner, await act(desk, kept, body)))
+        said = None if kind is type(None) else _pull(body or b"{}", kind)
+        return shown(Kept(kept.tenant, kept.owner, await act(desk, kept, said)))
 
     async def _page(self, desk: OrderDesk, asked: dict[str, str]) -> dict[str, Any]:
         limit = asked.get("limit", "100")
@@ -161,41 +133,13 @@ class OrderCalls:
         )
         full = len(found) == int(limit[:6])
         return {
-            "orders": [_shown(kept) for kept in found],
+            "orders": [shown(kept) for kept in found],
             "next": _push_cursor(found[-1]) if full else None,
         }
 
-    async def _add(self, desk: OrderDesk, add: _Add) -> dict[str, Any]:
-        device = device_of(
-            terminal_id=add.terminal_id,
-            eid=add.eid,
-            name=add.name,
-            vendor=add.vendor,
-            model=add.model,
-        )
-        profile = _profile(add)
+    async def _add(self, desk: OrderDesk, add: NewOrder) -> dict[str, Any]:
         line = await subscriptions.find_live(self._store, desk.tenant, add.subscription)
-        made = await make_up(
-            desk,
-            line,
-            app=add.app,
-            device=device,
-            profile=profile,
-            service=add.service,
-            plan=add.plan,
-            ask=add.ask,
-        )
-        return _shown(Kept(desk.tenant, line.imsi, made))
-
-
-_ACTS: Final[dict[str, Callable[[OrderDesk, Kept, bytes], Awaitable[Any]]]] = {
-    "deliver": lambda desk, kept, body: desk.deliver(kept, _profile(_pull(body, _Profile))),
-    "fail": lambda desk, kept, body: desk.fail(kept, _pull(body or b"{}", _Fail).reason),
-    "release": lambda desk, kept, _: desk.release(kept),
-    "returned": lambda desk, kept, _: desk.taken_back(kept),
-    "found": lambda desk, kept, _: desk.found(kept),
-    "end": lambda desk, kept, _: desk.end(kept),
-}
+        return shown(Kept(desk.tenant, line.imsi, await make(desk, line, add)))
 
 
 def read_token(data: bytes) -> str:
@@ -204,16 +148,6 @@ def read_token(data: bytes) -> str:
     if len(token) < _LEAST_TOKEN or not token.isprintable() or " " in token:
         raise ValueError(f"a token has {_LEAST_TOKEN} characters or more, and no space")
     return token
-
-
-def _profile(given: _Profile) -> Any:
-    return profile_of(
-        given.iccid, activation_code=given.activation_code, smdp_address=given.smdp_address
-    )
-
-
-def _shown(kept: Kept) -> dict[str, Any]:
-    return {"whose": push_owner(kept.owner), **order_data(kept.order)}
 
 
 def _error(text: str) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -12,7 +12,16 @@ from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Rows, 
 from simgrant.adapters.store.sql.statements import Guarded
 from simgrant.errors import Conflict
 from simgrant.identities import Imsi
-from simgrant.ports.deeds import Answer, AnswerKey, Begun, Deed, Digest, Entry, Progress
+from simgrant.ports.deeds import (
+    Answer,
+    AnswerKey,
+    Begun,
+    Deed,
+    Entry,
+    Progress,
+    chained,
+    row_of,
+)
 
 T = TypeVar("T")
 _PURGED: Final = 1_000
@@ -60,7 +69,7 @@ WHERE api_answer.progress = 0 AND api_answer.at < ?9
 RETURNING 1
 """
 ANSWER = """
-SELECT digest, progress, status, headers, body FROM api_answer
+SELECT digest, progress, status, headers, body, at FROM api_answer
 WHERE tenant = ?1 AND client = ?2 AND call_key = ?3
 """
 ANSWER_CHANGED = """
@@ -122,12 +131,16 @@ class SqlDeeds:
                 return Begun(is_new=True)
             found = await self._engine.read(ANSWER, _of(key))
             if found:
-                own, progress, status, headers, body = found[0]
+                own, progress, status, headers, body, begun = found[0]
                 answer = None
                 if progress == Progress.ANSWERED:
                     answer = Answer(status=status, headers=headers, body=bytes(body))
                 return Begun(
-                    is_new=False, digest=bytes(own), progress=Progress(progress), answer=answer
+                    is_new=False,
+                    digest=bytes(own),
+                    progress=Progress(progress),
+                    answer=answer,
+                    at=begun,
                 )
         # Given up between the two, twice: whoever comes again finds it as it is then.
         return Begun(is_new=False, digest=digest)
@@ -165,7 +178,7 @@ class DeedEngine:
         """Return the rows of a change once it, and the deed, are safe on disk."""
 
         def body() -> Body[Rows]:
-            return (yield Run(sql, params))
+            return tuple((yield Run(sql, params)))
 
         return await self.transact(body)
 
@@ -186,6 +199,9 @@ def _written(deed: Deed, body: Callable[[], Body[T]]) -> Body[T]:
     if deed.seen and deed.seen != before:
         raise Conflict("changed_meanwhile", for_operator="it is no longer what was seen")
     done = yield from body()
+    if done is not None and not done:
+        # It found that there is nothing to be done, and changed nothing.
+        return done
     after = yield from _digest_of(deed)
     # The last, so that whoever else changes something waits for as short as can be.
     ((number, chain),) = yield Run(HEAD_RAISED, (deed.tenant, b""))
@@ -203,18 +219,13 @@ def _written(deed: Deed, body: Callable[[], Body[T]]) -> Body[T]:
         chain=b"",
     )
     chain = chained(bytes(chain), deed.tenant, entry, deed.digest)
-    yield Run(ENTRY_KEPT, (deed.tenant, *_row(entry)[:-1], chain))
+    yield Run(ENTRY_KEPT, (deed.tenant, *row_of(entry), chain))
     yield Run(HEAD_CHAINED, (deed.tenant, chain))
     if deed.answer is not None and not (
         yield Run(ANSWER_CHANGED, (*_of(deed.answer), deed.began, deed.subject))
     ):
         raise Conflict("taken_over", for_operator="the same call was begun anew meanwhile")
     return done
-
-
-def chained(before: bytes, tenant: str, entry: Entry, digest: Digest) -> bytes:
-    """Return the chain of an entry that follows one with the chain ``before``."""
-    return digest(msgspec.json.encode((before, tenant, *_row(entry)[:-1])))
 
 
 def _digest_of(deed: Deed, *, hold: bool = False) -> Body[bytes]:
@@ -235,22 +246,6 @@ def _state(subscription: Rows, marks: Rows) -> bytes:
 
 def _of(key: AnswerKey) -> tuple[str, str, str]:
     return key.tenant, key.client, key.key
-
-
-def _row(entry: Entry) -> tuple[Any, ...]:
-    return (
-        entry.number,
-        entry.at,
-        entry.client,
-        entry.actor,
-        entry.call,
-        entry.request_id,
-        entry.detail,
-        entry.subject,
-        entry.before,
-        entry.after,
-        entry.chain,
-    )
 
 
 def _entry(row: Row) -> Entry:
