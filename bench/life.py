@@ -20,6 +20,7 @@ from rich.table import Table
 
 from bench.profile import quiet
 from simgrant import compose
+from simgrant.adapters.keyring.file import initial_keys, write_keys
 from simgrant.adapters.store import migrate
 from simgrant.compose.life import open_life
 from simgrant.config.load import DEFAULT_TENANT, Loaded, load
@@ -64,7 +65,8 @@ async def _run(folder: Path, arguments: argparse.Namespace) -> tuple[float, list
     url = arguments.postgres or f"sqlite:///{folder / 'store.sqlite3'}"
     migrate.upgrade(url)
     settings = folder / "simgrant.toml"
-    settings.write_text(f'[store]\nurl = "{url}"\n')
+    settings.write_text(f'[store]\nurl = "{url}"\n[keys]\nfile = "keys.json"\n')
+    write_keys(folder / "keys.json", initial_keys(now=int(time.time()) - 3600), create=True)
     loaded = load(settings, {})
     store = await compose.open_store(loaded)
     try:

@@ -15,6 +15,7 @@ from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Rows, 
 from simgrant.adapters.store.sql.event_rows import from_event, to_event
 from simgrant.adapters.store.sql.statements import for_rows, shard_of
 from simgrant.adapters.store.sql.timers import of_consent, timer
+from simgrant.adapters.store.sql.told import TOLD_FORGOTTEN
 from simgrant.domain.bss_events import BssEvent, Change
 from simgrant.domain.eligibility import Aspect
 from simgrant.domain.life import Life
@@ -50,6 +51,7 @@ _GONE: Final = (
     statements.LEARNED_FORGOTTEN,
     sql.TIMERS_FORGOTTEN,
     sql.ASPECTS_FORGOTTEN,
+    TOLD_FORGOTTEN,
 )
 """What one that is gone has no more; where its devices are told so, is forgotten after that."""
 
