@@ -66,6 +66,7 @@ from simgrant.config.model import (
 from simgrant.config.network_data import network_data_problems
 from simgrant.config.routes import route_problems
 from simgrant.config.sbi import sbi_problems
+from simgrant.config.section import table_in
 from simgrant.domain.pace import MOST_WINDOW_S
 from simgrant.domain.plan_offer import MOST_PLAN_ID
 from simgrant.errors import StartRefused
@@ -322,13 +323,6 @@ def _unknown_in(keys: Any, kind: Any, where: str) -> Iterator[str]:
             for name, each in tables.items() if isinstance(tables, dict) else ():
                 own = f".{name}" if name else ""
                 yield from _unknown_in(each, table, f"{where}.{key}{own}")
-
-
-def table_in(kind: Any) -> type[Section] | None:
-    """Return what a key holds a table of, or tables by name; None = it holds a value."""
-    if get_origin(kind) is dict:
-        kind = get_args(kind)[1]
-    return kind if isinstance(kind, type) and issubclass(kind, Section) else None
 
 
 def _meant(name: str, known: Any) -> str:

@@ -153,8 +153,9 @@ class Portal(Section, frozen=True):
     """Seconds in which a form has to be sent."""
     receipts_days: int = 400
     """Days for which it is kept what was bought on a page (`simgrant subscription purchases`)."""
-    address_validator: Literal["embedded"] = "embedded"
-    """Who checks addresses: `embedded` looks whether one is whole and written as in its country."""
+    address_validator: str = "embedded"
+    """Who checks addresses: `embedded` looks whether one is whole and written as in its country;
+    `bss.NAME` is that BSS (`[bss.NAME.addresses]`)."""
     max_in_flight: int = 64
     """Requests that one worker handles at a time; more get 429."""
     source_burst: int = 600
@@ -1204,6 +1205,8 @@ class Esim(Section, frozen=True):
     """Seconds for which a sign-in counts, where the policy asks for one (`step_up`)."""
     plans: tuple[str, ...] = ()
     """The `[plan_offers.NAME]` that may be chosen from, in this order; empty = no choice."""
+    plans_of_bss: bool = False
+    """Whether plans of the BSS's catalogue (`[bss.NAME.offers]`) may be chosen after these."""
     old_profile: Literal["kept", "deleted", "reused"] = "kept"
     """What becomes of the profile on the old phone when a line moves: it is `kept` until the new
     one is installed; it has to be `deleted` before the new one is ordered; or it is `reused`,

@@ -17,7 +17,7 @@ from zlib import crc32
 
 from simgrant.nouns import noun
 
-REVISION = "0017"
+REVISION = "0018"
 """The schema that these statements are for; a test holds it against the migrations."""
 
 TABLES = (
@@ -53,6 +53,7 @@ TABLES = (
     "audit_entry",
     "audit_head",
     "api_answer",
+    "eligibility",
 )
 """Those of every engine."""
 
