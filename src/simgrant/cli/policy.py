@@ -396,7 +396,7 @@ async def _before(policies: PolicyDesk) -> int:
     for entry in entries:
         if entry.published.version.number != newest:
             return entry.published.version.number
-    raise Refused("there was no other version before")
+    raise Refused("there was no other version before; publish the file that decided until then")
 
 
 async def _ask(
