@@ -123,9 +123,8 @@ async def test_workers_decide_by_a_policy_that_the_api_published(sqlite_site: Si
     api = serve(sqlite_site, "--workers", "2")
     with api.client() as client:
         client.create_subscription(imsi=IMSI, plan="standard")
-        text = default_policy_text().replace(
-            "[plans.standard]", "[plans.gold]\nfeatures = []\n\n[plans.standard]"
-        )
+        gold = "[plans.gold]\nfeatures = []\n\n[plans.standard]"
+        text = default_policy_text().replace("[plans.standard]", gold)
         assert client.publish_policy(text=text, comment="gold", seen=0)["version"] == 1
 
         def known() -> bool:

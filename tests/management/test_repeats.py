@@ -11,7 +11,7 @@ import pytest
 
 from simgrant.errors import PeerUnavailable
 from simgrant.flows.management import audit
-from simgrant.flows.management.call import digest
+from simgrant.flows.management.audit import digest
 from simgrant.flows.management.carry_out import LEASE_S
 from simgrant.identities import Imsi
 from simgrant.ports.deeds import AnswerKey, Deed

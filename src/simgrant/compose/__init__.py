@@ -23,12 +23,17 @@ from prometheus_client import CollectorRegistry
 
 from simgrant.adapters.account_pins import embedded as embedded_pins
 from simgrant.adapters.account_pins.embedded import EmbeddedPins
-from simgrant.adapters.address import embedded
 from simgrant.adapters.idp import oidc
 from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.risk.embedded import EmbeddedRisk
 from simgrant.adapters.store import sqlite
-from simgrant.compose.bss import open_orders
+from simgrant.compose.bss import (
+    known_countries,
+    open_orders,
+    open_sale,
+    open_validator,
+    waiting_orders,
+)
 from simgrant.compose.clock import CLOCK as CLOCK
 from simgrant.compose.core_network import (
     Core,
@@ -39,7 +44,10 @@ from simgrant.compose.core_network import (
     open_sources,
     told_of,
 )
+from simgrant.compose.eligibility import open_eligibilities
+from simgrant.compose.events import WaysIn, open_ways_in
 from simgrant.compose.issuers import credentials, open_issuer
+from simgrant.compose.life import open_life
 from simgrant.compose.policies import ESIM_WORDS, PORTAL_WORDS, open_policies
 from simgrant.compose.policies import policy_of as policy_of
 from simgrant.config import model
@@ -64,6 +72,8 @@ from simgrant.eap.machine import Options
 from simgrant.errors import StartRefused
 from simgrant.flows.answer import Portal, page_of
 from simgrant.flows.authenticate import Reception
+from simgrant.flows.bss_inbox import BssInbox
+from simgrant.flows.bss_waiting import WaitingOrders
 from simgrant.flows.by_lent_token import ByLentToken
 from simgrant.flows.by_oidc import LIFE_S, ByOidc, ClaimKind, SignIn
 from simgrant.flows.by_otp import ByOtp
@@ -76,6 +86,7 @@ from simgrant.flows.by_token import Rules as TokenRules
 from simgrant.flows.clients import Clients, Match, Patterns, Profile
 from simgrant.flows.device_lists import DeviceLists
 from simgrant.flows.early_no import EarlyNo
+from simgrant.flows.eligibility import Eligibilities
 from simgrant.flows.entitle import Entitle
 from simgrant.flows.entitle import Rules as EntitleRules
 from simgrant.flows.esim_means import (
@@ -91,6 +102,7 @@ from simgrant.flows.explain_esim import Sources
 from simgrant.flows.issuers import Issuers
 from simgrant.flows.journal import Journal
 from simgrant.flows.journal import Limits as JournalLimits
+from simgrant.flows.lifecycle import Lifecycle
 from simgrant.flows.limits import LentLimits, Rate, StartLimits, Throttle
 from simgrant.flows.live_policies import LivePolicies
 from simgrant.flows.message import Speech
@@ -182,11 +194,19 @@ class Parts:
     """Connections to HSSs, to be run; None where there are none."""
     network: NetworkInbox
     """What HSSs tell, to be run."""
+    events: BssInbox
+    """Takes over what operators' systems tell."""
+    ways_in: WaysIn
+    """How events come in."""
+    lifecycle: Lifecycle
+    """Acts upon that, to be run."""
     links: tuple[Link, ...]
     """Other connections that sources of vectors need, to be run."""
     smdps: dict[str, dict[str, Smdp]]
     """Each tenant's SM-DP+s by name."""
     ordering: Ordering
+    waiting: WaitingOrders | None
+    """Who looks at orders that BSSs have taken over, to be run by one worker."""
     entitle: Entitle
     device: DeviceFront
     bounds: Bounds
@@ -490,6 +510,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     access: Issuers | None = None
     portal: PortalFront | None = None
     network: NetworkFacts | None = None
+    eligibilities: Eligibilities | None = None
     try:
         policies = await open_policies(loaded, store, keys, metrics, CLOCK)
         notifiers = open_notifiers(loaded)
@@ -528,6 +549,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         core = Core(loaded, metrics, store, keys, diameter, worker, CLOCK)
         vectors = open_sources(core)
         network = open_network(core, policies)
+        eligibilities = open_eligibilities(loaded, policies, store, metrics=metrics, clock=CLOCK)
         returns = _returns(settings.limits)
         by_otp = _by_otp(loaded, reception, returns)
         by_oidc = _by_oidc(loaded, reception, returns, by_otp)
@@ -541,12 +563,13 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             bss=bss_orders,
             choose=ProfileSources(source_rules(loaded), keys).of,
         )
+        sale = open_sale(loaded, esims(loaded), _ESIM_APPS, CLOCK)
         lists = device_lists(loaded)
         most_polls = settings.orders.most_polls
         esim = EsimMeans(
             keys,
             ordering,
-            esims(loaded),
+            sale,
             policies,
             settings.roaming.max_age_s,
             portals,
@@ -576,6 +599,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                     issuers=access,
                     token_life_s=settings.tokens.requestor_life_s,
                 ),
+                bss=eligibilities,
                 limits=_lent_limits(settings.limits),
             ),
             by_token=ByToken(
@@ -601,6 +625,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             keys=keys,
             store=store,
             network=network,
+            bss=eligibilities,
             clock=CLOCK,
             channels={name: frozenset(of_tenant) for name, of_tenant in notifiers.items()},
             rules=EntitleRules(
@@ -620,10 +645,21 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             keep=journal.keep,
             rules=_notice_rules(settings.push),
         )
+        events, lifecycle = open_life(
+            loaded,
+            store,
+            tenants={name: _tenant(name, table) for name, table in loaded.tenants.items()},
+            policies=policies,
+            portals=portals,
+            sms_apps=sms_apps,
+            keys=keys,
+            metrics=metrics,
+            keep=journal.keep,
+        )
         proxies = Proxies(settings.device.trusted_proxies)
         signs = signer(loaded, keys)
         if settings.portal.listen:
-            portal = open_portal(loaded, reception, policies, journal, esim)
+            portal = open_portal(loaded, reception, policies, journal, esim, eligibilities)
         device = DeviceFront(
             entitle,
             journal=journal,
@@ -653,9 +689,13 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             notices,
             diameter,
             inbox,
-            tuple(core.links),
+            events,
+            open_ways_in(loaded, events, access, metrics),
+            lifecycle,
+            (*core.links, sale),
             smdps,
             ordering,
+            waiting_orders(loaded, store.orders, ordering, bss_orders, CLOCK),
             entitle,
             device,
             Bounds(
@@ -693,7 +733,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             await smdp.close()
         for bss in {*bss_orders.values()}:
             await bss.close()
-        for way in (by_oidc, by_otp, access, portal, network):
+        for way in (by_oidc, by_otp, access, portal, network, eligibilities):
             if way is not None:
                 await way.close()
         await store.close()
@@ -714,14 +754,14 @@ def site(loaded: Loaded, name: str, words: Words) -> Site:
 def house(loaded: Loaded, name: str, countries: Mapping[str, str] | None = None) -> House:
     """Return what is a tenant's own on its pages; raise StartRefused for a file of no use.
 
-    ``countries`` are the validator's, by default those of the one that comes with simgrant.
+    ``countries`` are the validator's, by default those that the settings know of.
     """
     tenant = loaded.tenants[name]
     _, terms = shipped.portal()
     return House(
         tenant.language,
         {Subject(each): said for each, said in _terms(loaded, name, terms).items()},
-        _countries(name, tenant, countries or embedded.open_validator().countries),
+        _countries(name, tenant, countries or known_countries(loaded)),
         frozenset({_host(tenant.portal_url)} - {_host(loaded.portal_url), ""}),
     )
 
@@ -732,10 +772,11 @@ def open_portal(
     policies: Mapping[str, Policy],
     journal: Journal,
     esim: EsimMeans,
+    eligibilities: Eligibilities,
 ) -> PortalFront:
     """Return the portal; raise StartRefused where a tenant's file of it is no use."""
     settings, server = loaded.settings.portal, loaded.settings.server
-    validator = embedded.open_validator()
+    validator = open_validator(loaded, CLOCK)
     sites = {name: site(loaded, name, policy.words) for name, policy in policies.items()}
     nobody = Site(
         loaded.portal_url.rstrip("/"),
@@ -749,6 +790,7 @@ def open_portal(
             houses={name: house(loaded, name, validator.countries) for name in loaded.tenants},
             validator=validator,
             esim=esim,
+            bss=eligibilities,
             rules=VisitRules(
                 settings.resume_s,
                 settings.page_life_s,

@@ -35,10 +35,12 @@ from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import Word, noun
 from simgrant.ports.account_pins import PinRows
 from simgrant.ports.deeds import Deed, Deeds
+from simgrant.ports.life import LifeRows
 from simgrant.ports.network_data import LearnedRows
 from simgrant.ports.network_events import Inbox
 from simgrant.ports.orders import Orders
 from simgrant.ports.policies import PolicyRows
+from simgrant.ports.told import ToldRows
 from simgrant.spec.ids import ProvStatus
 
 
@@ -259,6 +261,10 @@ class Store(Protocol):
         """Return the same database's table of what was asked of core networks."""
 
     @property
+    def life(self) -> LifeRows:
+        """Return the same database's tables of events and of what follows from them."""
+
+    @property
     def policies(self) -> PolicyRows:
         """Return the same database's tables of published policies."""
 
@@ -271,6 +277,10 @@ class Store(Protocol):
 
         Conflict (``changed_meanwhile``) where a change is of another state than was seen.
         """
+
+    @property
+    def told(self) -> ToldRows:
+        """Return the same database's table of what a BSS told."""
 
     # --- the device path -------------------------------------------------
 

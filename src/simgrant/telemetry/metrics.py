@@ -142,6 +142,23 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._event_lag = _Children(
+            Gauge(
+                "simgrant_event_lag",
+                "Messages of a topic that wait to be read, in the partitions of this node.",
+                ("topic",),
+                multiprocess_mode="livesum",
+                registry=registry,
+            )
+        )
+        self._event_calls = _Children(
+            Counter(
+                "simgrant_event_calls_total",
+                "Calls on `events.listen`, by sender and answer.",
+                ("sender", "status"),
+                registry=registry,
+            )
+        )
         self._diameter = _Children(
             Counter(
                 "simgrant_diameter_requests_total",
@@ -192,6 +209,35 @@ class Metrics:
                 "Questions to core networks about subscribers by result: told (also where there "
                 "was nothing to tell), or the reason code of what went wrong.",
                 ("source", "result"),
+                registry=registry,
+            )
+        )
+        self._bss = _Children(
+            Counter(
+                "simgrant_bss_total",
+                "Requests that a BSS had to say something to, by result: told, unknown (it has no "
+                "such subscription), kept (it was not asked), last_known (it did not answer, what "
+                "was known was told), or the reason code of what went wrong when it was asked.",
+                ("bss", "result"),
+                registry=registry,
+            )
+        )
+        self._bss_seconds = _Children(
+            Timings(
+                "simgrant_bss_seconds",
+                "Seconds from a question to a BSS to its answer.",
+                ("bss",),
+                buckets=_SECONDS,
+                registry=registry,
+            )
+        )
+        self._bss_states = _Children(
+            Gauge(
+                "simgrant_bss_states",
+                "Workers to which a BSS is in a state: okay, away (it failed to answer the last "
+                "question).",
+                ("bss", "state"),
+                multiprocess_mode="livesum",
                 registry=registry,
             )
         )
@@ -247,6 +293,15 @@ class Metrics:
                 "Instances of a service of a 5G core that are known, the least of all workers.",
                 ("service",),
                 multiprocess_mode="livemin",
+                registry=registry,
+            )
+        )
+        self._life_events = _Children(
+            Counter(
+                "simgrant_life_events_total",
+                "Events of subscriptions' lives by what happened and result: kept, known, set_aside"
+                " when they came; changed, unchanged, late, set_aside when they were acted upon.",
+                ("tenant", "change", "result"),
                 registry=registry,
             )
         )
@@ -348,6 +403,14 @@ class Metrics:
         """Count a call of an SM-DP+; ``smdp`` is empty where it is nobody we know."""
         self._smdp_calls[smdp, status].inc()
 
+    def show_event_lag(self, topic: str, messages: int) -> None:
+        """Show how many messages of a topic wait to be read."""
+        self._event_lag[topic,].set(messages)
+
+    def count_event_call(self, sender: str, status: int) -> None:
+        """Count a call that brought events; ``sender`` is empty where it is nobody we know."""
+        self._event_calls[sender, status].inc()
+
     def count_diameter(self, peer: str, result: str, seconds: float) -> None:
         """Count a Diameter request and what became of it."""
         self._diameter[peer, result].inc()
@@ -366,9 +429,26 @@ class Metrics:
         """Count what a core network told, or that it was acted upon."""
         self._network_events[event, result].inc()
 
+    def count_life_event(self, tenant: str, change: str, result: str) -> None:
+        """Count what an operator's system told, or that it was acted upon."""
+        self._life_events[tenant, change, result].inc()
+
     def count_network_data(self, source: str, result: str) -> None:
         """Count a question to a core network about a subscriber, and what became of it."""
         self._network_data[source, result].inc()
+
+    def count_bss(self, bss: str, result: str) -> None:
+        """Count a request that a BSS had to say something to."""
+        self._bss[bss, result].inc()
+
+    def show_bss(self, bss: str, *, away: bool) -> None:
+        """Show whether a BSS answers."""
+        self._bss_states[bss, "okay"].set(not away)
+        self._bss_states[bss, "away"].set(away)
+
+    def time_bss(self, bss: str, seconds: float) -> None:
+        """Count how long a BSS took to answer."""
+        self._bss_seconds[bss,].observe(seconds)
 
     def count_gsup(self, hlr: str, result: str, seconds: float) -> None:
         """Count a request to an HLR and what became of it."""

@@ -199,7 +199,7 @@ def _written(deed: Deed, body: Callable[[], Body[T]]) -> Body[T]:
     if deed.seen and deed.seen != before:
         raise Conflict("changed_meanwhile", for_operator="it is no longer what was seen")
     done = yield from body()
-    if done is False or done == ():
+    if done is not None and not done:
         # It found that there is nothing to be done, and changed nothing.
         return done
     after = yield from _digest_of(deed)
