@@ -65,7 +65,7 @@ async def post(
     server: Running, path: str, body: Any, *, tls: Any = None, token: str = TOKEN
 ) -> Answer:
     client = HttpClient(Url.parse(server.events_url), tls=tls)
-    headers = (("Content-Type", "application/json"),)
+    headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
     if token:
         headers += (("Authorization", f"Bearer {token}"),)
     try:

@@ -16,17 +16,22 @@ from simgrant.compose import rest, tmf
 from simgrant.config.bss import bss_of, validator_of
 from simgrant.config.bss_tables import Bss
 from simgrant.config.load import Loaded
+from simgrant.flows.bss_waiting import WaitingOrders
 from simgrant.flows.esim_means import Esim
+from simgrant.flows.ordering import Ordering
 from simgrant.flows.plan_offers import PlansOnSale
 from simgrant.links.api import ApiConfig, ApiLink, OAuthConfig
 from simgrant.links.client_auth import ClientAuth, Credentials
 from simgrant.links.http import HttpConfig
 from simgrant.ports.address_validator import AddressValidator
-from simgrant.ports.bss_orders import BssOrders
+from simgrant.ports.bss_orders import BssOrders, TellsLater
 from simgrant.ports.clock import Clock
 from simgrant.ports.eligibility import EligibilitySource
+from simgrant.ports.orders import Orders
 from simgrant.ports.plan_offers import PlanOffers
 
+# Jitter has no need of a good source of chance.
+_CHANCE: Final = random.Random().random  # noqa: S311
 SOURCES: Final[Mapping[str, Callable[[Bss, str, ApiLink, Clock], EligibilitySource | None]]] = {
     "rest": rest.source,
     "ses": rest.ses_source,
@@ -70,6 +75,29 @@ def open_orders(loaded: Loaded, clock: Clock) -> dict[str, BssOrders]:
     return {tenant: found.get(bss_of(loaded.settings, tenant), nobody) for tenant in loaded.tenants}
 
 
+def waiting_orders(
+    loaded: Loaded,
+    orders: Orders,
+    ordering: Ordering,
+    bss: Mapping[str, BssOrders],
+    clock: Clock,
+) -> WaitingOrders | None:
+    """Return who looks at orders that BSSs have taken over, to be run; None where nobody does."""
+    every_s = {
+        tenant: loaded.settings.bss[name].orders.look_every_s
+        for tenant in loaded.tenants
+        if (name := bss_of(loaded.settings, tenant))
+    }
+    asked = {
+        tenant: each
+        for tenant, each in bss.items()
+        if isinstance(each, TellsLater) and every_s.get(tenant)
+    }
+    if not asked:
+        return None
+    return WaitingOrders(orders, ordering, bss=asked, every_s=every_s, clock=clock, chance=_CHANCE)
+
+
 def open_offers(loaded: Loaded, clock: Clock) -> dict[str, PlanOffers]:
     """Return who says which plans are sold, by tenant; raise StartRefused."""
     found: dict[str, PlanOffers] = {
@@ -104,8 +132,7 @@ def open_sale(
             if name
         },
         clock=clock,
-        # Jitter has no need of a good source of chance.
-        chance=random.Random().random,  # noqa: S311
+        chance=_CHANCE,
     )
 
 

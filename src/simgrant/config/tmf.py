@@ -225,6 +225,8 @@ def _order_problems(where: str, table: TmfOrders) -> Iterator[str]:
         yield f"{where}.offering: must be set"
     if not 0 <= table.patience_s <= 20:
         yield f"{where}.patience_s: {table.patience_s} is not within 0 to 20"
+    if table.look_every_s and not 1 <= table.look_every_s <= 86_400:
+        yield f"{where}.look_every_s: {table.look_every_s} is neither 0 nor within 1 to 86400"
 
 
 def _qualification_problems(where: str, table: TmfQualification) -> Iterator[str]:

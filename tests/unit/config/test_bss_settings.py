@@ -104,6 +104,7 @@ def test_a_bss_is_of_the_tenants_that_it_names(tmp_path: Path) -> None:
         (with_key("names", '{ puk = "x" }', "orders") + "on = true\n", "'puk' is none of"),
         (with_key("names", '{ iccid = "" }', "orders") + "on = true\n", "names.iccid"),
         (with_key("patience_s", "60.0", "orders") + "on = true\n", "patience_s"),
+        (with_key("look_every_s", "0.5", "orders") + "on = true\n", "look_every_s"),
         (with_key("offering", '""', "orders") + "on = true\n", "orders.offering"),
         (with_key("path", '"x y"', "orders") + "on = true\n", "orders.path"),
         (with_key("names", '{ puk = "x" }', "qualification") + "on = true\n", "'puk' is none of"),
