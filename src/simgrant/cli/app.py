@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 
 from simgrant import __version__
 from simgrant.cli import (
+    audit,
     check,
     db,
     demo,
@@ -159,6 +160,7 @@ app.command("check-config")(check.check_config)
 app.add_typer(keys.app, name="keys")
 app.add_typer(subscription.app, name="subscription")
 app.add_typer(token.app, name="token")
+app.add_typer(audit.app, name="audit")
 app.add_typer(identity.app, name="identity")
 app.add_typer(order.app, name="order")
 app.command("explain")(explain.explain)

@@ -44,7 +44,9 @@ from simgrant.compose.core_network import (
     open_sources,
     told_of,
 )
+from simgrant.compose.events import WaysIn, open_ways_in
 from simgrant.compose.issuers import credentials, open_issuer
+from simgrant.compose.life import open_life
 from simgrant.compose.policies import ESIM_WORDS, PORTAL_WORDS, open_policies
 from simgrant.compose.policies import policy_of as policy_of
 from simgrant.config import model
@@ -69,6 +71,7 @@ from simgrant.eap.machine import Options
 from simgrant.errors import StartRefused
 from simgrant.flows.answer import Portal, page_of
 from simgrant.flows.authenticate import Reception
+from simgrant.flows.bss_inbox import BssInbox
 from simgrant.flows.bss_waiting import WaitingOrders
 from simgrant.flows.by_lent_token import ByLentToken
 from simgrant.flows.by_oidc import LIFE_S, ByOidc, ClaimKind, SignIn
@@ -97,6 +100,7 @@ from simgrant.flows.explain_esim import Sources
 from simgrant.flows.issuers import Issuers
 from simgrant.flows.journal import Journal
 from simgrant.flows.journal import Limits as JournalLimits
+from simgrant.flows.lifecycle import Lifecycle
 from simgrant.flows.limits import LentLimits, Rate, StartLimits, Throttle
 from simgrant.flows.live_policies import LivePolicies
 from simgrant.flows.message import Speech
@@ -188,6 +192,12 @@ class Parts:
     """Connections to HSSs, to be run; None where there are none."""
     network: NetworkInbox
     """What HSSs tell, to be run."""
+    events: BssInbox
+    """Takes over what operators' systems tell."""
+    ways_in: WaysIn
+    """How events come in."""
+    lifecycle: Lifecycle
+    """Acts upon that, to be run."""
     links: tuple[Link, ...]
     """Other connections that sources of vectors need, to be run."""
     smdps: dict[str, dict[str, Smdp]]
@@ -629,6 +639,17 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             keep=journal.keep,
             rules=_notice_rules(settings.push),
         )
+        events, lifecycle = open_life(
+            loaded,
+            store,
+            tenants={name: _tenant(name, table) for name, table in loaded.tenants.items()},
+            policies=policies,
+            portals=portals,
+            sms_apps=sms_apps,
+            keys=keys,
+            metrics=metrics,
+            keep=journal.keep,
+        )
         proxies = Proxies(settings.device.trusted_proxies)
         signs = signer(loaded, keys)
         if settings.portal.listen:
@@ -662,6 +683,9 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             notices,
             diameter,
             inbox,
+            events,
+            open_ways_in(loaded, events, access, metrics),
+            lifecycle,
             (*core.links, sale),
             smdps,
             ordering,

@@ -34,6 +34,7 @@ from simgrant.ports.plan_offers import PlanOffers
 _CHANCE: Final = random.Random().random  # noqa: S311
 SOURCES: Final[Mapping[str, Callable[[Bss, str, ApiLink, Clock], EligibilitySource | None]]] = {
     "rest": rest.source,
+    "ses": rest.ses_source,
     "tmf": tmf.source,
 }
 """By type: who tells of subscribers; None = the settings map nothing."""

@@ -7,11 +7,18 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+import msgspec
+
 from simgrant.config.bss_tables import Bss
 from simgrant.config.model import Settings
 from simgrant.config.rest import rest_problems
-from simgrant.config.tmf import inventories_of, tmf_problems
+from simgrant.config.section import table_in
+from simgrant.config.ses import ses_problems
+from simgrant.config.tmf import tmf_problems
 
+_EMPTY: Final = Bss()
+_TYPES: Final = {"requests": "rest", "ses": "ses"}
+"""The type that a table in it is for; all others are for TM Forum's."""
 _HERE: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII)
 _LEAST_BYTES: Final = 1024
@@ -39,6 +46,7 @@ def bss_problems(settings: Settings, tenants: Collection[str]) -> Iterator[str]:
             yield f"{where}.timeout_s: {table.timeout_s} is not within 0.05 and a request's time"
         if not _LEAST_BYTES <= table.max_bytes <= _MOST_BYTES:
             yield f"{where}.max_bytes: {table.max_bytes} is not within 1024 to 16777216"
+        yield from _misplaced(where, table)
         yield from _KINDS[table.type](where, table)
     yield from _user_problems(settings)
     for tenant in tenants:
@@ -50,20 +58,21 @@ def bss_problems(settings: Settings, tenants: Collection[str]) -> Iterator[str]:
             yield f"bss: tenant {tenant} has several: {', '.join(found)}; say whose with `tenants`"
 
 
-def _tmf(where: str, table: Bss) -> Iterator[str]:
-    yield from tmf_problems(where, table)
-    if table.requests:
-        yield f'{where}.requests: they are of type = "rest"'
+def _misplaced(where: str, table: Bss) -> Iterator[str]:
+    """Name what is set for another type than the table has."""
+    for each in msgspec.structs.fields(Bss):
+        if table_in(each.type) is None or getattr(table, each.name) == getattr(_EMPTY, each.name):
+            continue
+        if (kind := _TYPES.get(each.name, "tmf")) != table.type:
+            yield f'{where}.{each.name}: it is for type = "{kind}"'
 
 
-def _rest(where: str, table: Bss) -> Iterator[str]:
-    yield from rest_problems(where, table.requests)
-    for key in (*dict(inventories_of(table)), *(("orders",) if table.orders.on else ())):
-        yield f'{where}.{key}: it is of type = "tmf"'
-
-
-_KINDS: Final[Mapping[str, Callable[[str, Bss], Iterator[str]]]] = {"tmf": _tmf, "rest": _rest}
-"""By type: what names the problems of what only that type has."""
+_KINDS: Final[Mapping[str, Callable[[str, Bss], Iterator[str]]]] = {
+    "tmf": tmf_problems,
+    "rest": lambda where, table: rest_problems(where, table.requests),
+    "ses": lambda where, table: ses_problems(f"{where}.ses", table.ses),
+}
+"""By type: what names the problems of what that type has."""
 
 
 def validator_of(settings: Settings) -> str:

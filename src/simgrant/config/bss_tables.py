@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from simgrant.config.rest_tables import RestRequest
+from simgrant.config.rest_tables import RestRequest, Ses
 from simgrant.config.section import Section
 from simgrant.wire.tmf.apis import Api
 
@@ -168,9 +168,9 @@ class TmfAddresses(Section, frozen=True):
 class Bss(Section, frozen=True):
     """A business support system (see [Connecting a BSS](../bss.md))."""
 
-    type: Literal["tmf", "rest"] = "tmf"
+    type: Literal["tmf", "rest", "ses"] = "tmf"
     """How it is spoken to: `tmf` = TM Forum Open APIs, `rest` = an API in JSON of your own, which
-    `requests` describe."""
+    `requests` describe, `ses` = as Ericsson's Secure Entitlement Server does (experimental)."""
     tenants: tuple[str, ...] = ()
     """Tenants whose BSS it is; empty = all. A tenant has one."""
     url: str = ""
@@ -229,3 +229,5 @@ class Bss(Section, frozen=True):
     """Likewise."""
     requests: dict[str, RestRequest] = {}
     """Tables of their own, for `rest`: what it is asked, each by a name of yours."""
+    ses: Ses = Ses()
+    """A table of its own, for `ses`."""
