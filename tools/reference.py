@@ -624,8 +624,11 @@ _MEANINGS: Mapping[str, str] = {
     "status": f"of the subscription: {', '.join(f'`{each}`' for each in SubscriptionStatus)}; "
     "only the first two ever get as far as the rules",
     "plan": "name of the subscription's plan, one of `[plans]`",
-    "features": "what the plan contains",
-    "in_plan": "`true` if the plan contains the feature in question",
+    "features": "what the plan contains, and options that the BSS tells of besides",
+    "in_plan": "`true` if that has the feature in question",
+    "bss_refuses": "`true` if the BSS refuses the feature in question",
+    "tenure_d": "days for which the subscriber has been one, where the BSS tells it; what nobody "
+    "knows is new",
     "terms": f"terms and conditions: {', '.join(f'`{each}`' for each in ConsentStatus)}",
     "address": "emergency address: the same words",
     "provisioning": "VoWiFi in the network: "

@@ -140,7 +140,7 @@ def _metrics_of(parts: compose.Parts) -> bytes:
 
 
 def _lines(registry: CollectorRegistry) -> str:
-    """Return what `/readyz` says besides: of the core network, and of published policies."""
+    """Return what `/readyz` says besides: of the operator's systems, and of published policies."""
     return source_lines(registry) + policy_lines(registry)
 
 
@@ -374,9 +374,9 @@ async def _upkeep(
         work.append(parts.ordering.run())
     if index == 0:
         work.append(_purge(parts))
+        work.extend(topic.run() for topic in parts.ways_in.topics)
         if parts.waiting is not None:
             work.append(parts.waiting.run())
-        work.extend(topic.run() for topic in parts.ways_in.topics)
     async with _beside(*work):
         yield
 

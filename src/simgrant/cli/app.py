@@ -23,6 +23,7 @@ from simgrant.cli import (
     check,
     db,
     demo,
+    event,
     explain,
     identity,
     keys,
@@ -163,6 +164,7 @@ app.add_typer(token.app, name="token")
 app.add_typer(audit.app, name="audit")
 app.add_typer(identity.app, name="identity")
 app.add_typer(order.app, name="order")
+app.add_typer(event.app, name="event")
 app.command("explain")(explain.explain)
 app.command("page")(page.page)
 app.add_typer(policy.app, name="policy")

@@ -44,6 +44,7 @@ from simgrant.compose.core_network import (
     open_sources,
     told_of,
 )
+from simgrant.compose.eligibility import open_eligibilities
 from simgrant.compose.events import WaysIn, open_ways_in
 from simgrant.compose.issuers import credentials, open_issuer
 from simgrant.compose.life import open_life
@@ -85,6 +86,7 @@ from simgrant.flows.by_token import Rules as TokenRules
 from simgrant.flows.clients import Clients, Match, Patterns, Profile
 from simgrant.flows.device_lists import DeviceLists
 from simgrant.flows.early_no import EarlyNo
+from simgrant.flows.eligibility import Eligibilities
 from simgrant.flows.entitle import Entitle
 from simgrant.flows.entitle import Rules as EntitleRules
 from simgrant.flows.esim_means import (
@@ -508,6 +510,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     access: Issuers | None = None
     portal: PortalFront | None = None
     network: NetworkFacts | None = None
+    eligibilities: Eligibilities | None = None
     try:
         policies = await open_policies(loaded, store, keys, metrics, CLOCK)
         notifiers = open_notifiers(loaded)
@@ -546,6 +549,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         core = Core(loaded, metrics, store, keys, diameter, worker, CLOCK)
         vectors = open_sources(core)
         network = open_network(core, policies)
+        eligibilities = open_eligibilities(loaded, policies, store, metrics=metrics, clock=CLOCK)
         returns = _returns(settings.limits)
         by_otp = _by_otp(loaded, reception, returns)
         by_oidc = _by_oidc(loaded, reception, returns, by_otp)
@@ -595,6 +599,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                     issuers=access,
                     token_life_s=settings.tokens.requestor_life_s,
                 ),
+                bss=eligibilities,
                 limits=_lent_limits(settings.limits),
             ),
             by_token=ByToken(
@@ -620,6 +625,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             keys=keys,
             store=store,
             network=network,
+            bss=eligibilities,
             clock=CLOCK,
             channels={name: frozenset(of_tenant) for name, of_tenant in notifiers.items()},
             rules=EntitleRules(
@@ -653,7 +659,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         proxies = Proxies(settings.device.trusted_proxies)
         signs = signer(loaded, keys)
         if settings.portal.listen:
-            portal = open_portal(loaded, reception, policies, journal, esim)
+            portal = open_portal(loaded, reception, policies, journal, esim, eligibilities)
         device = DeviceFront(
             entitle,
             journal=journal,
@@ -727,7 +733,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             await smdp.close()
         for bss in {*bss_orders.values()}:
             await bss.close()
-        for way in (by_oidc, by_otp, access, portal, network):
+        for way in (by_oidc, by_otp, access, portal, network, eligibilities):
             if way is not None:
                 await way.close()
         await store.close()
@@ -766,6 +772,7 @@ def open_portal(
     policies: Mapping[str, Policy],
     journal: Journal,
     esim: EsimMeans,
+    eligibilities: Eligibilities,
 ) -> PortalFront:
     """Return the portal; raise StartRefused where a tenant's file of it is no use."""
     settings, server = loaded.settings.portal, loaded.settings.server
@@ -783,6 +790,7 @@ def open_portal(
             houses={name: house(loaded, name, validator.countries) for name in loaded.tenants},
             validator=validator,
             esim=esim,
+            bss=eligibilities,
             rules=VisitRules(
                 settings.resume_s,
                 settings.page_life_s,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from simgrant import compose
 from simgrant.compose import core_network
+from simgrant.config.bss import bss_of
 from simgrant.config.load import Loaded
 from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import Subscription
@@ -37,7 +38,11 @@ async def explain(
         portal=Portal(own.portal_url or loaded.portal_url, settings.portal.user_data_life_s),
         store=store,
         ring=ring,
-        rules=flow.Rules(settings.roaming.max_age_s, core_network.tellers(loaded)),
+        rules=flow.Rules(
+            settings.roaming.max_age_s,
+            core_network.tellers(loaded),
+            f"bss.{bss}" if (bss := bss_of(settings, name)) else "",
+        ),
         now=now,
         clients=Clients(compose.profiles(loaded)),
         identities=PrivateUserIdType.OTHER if own.identity_key else PrivateUserIdType.PSEUDONYM,

@@ -18,17 +18,17 @@ from simgrant.wire.template import Body, Template
 
 def source(table: Bss, tenant: str, link: ApiLink, clock: Clock) -> MappedLookups:
     """Return who tells of a tenant's subscribers."""
-    requests = [_wanted(name, each, PLACES) for name, each in table.requests.items()]
+    requests = [wanted(name, each, PLACES) for name, each in table.requests.items()]
     return MappedLookups(link, requests, clock, tenant=tenant)
 
 
 def ses_source(table: Bss, tenant: str, link: ApiLink, clock: Clock) -> MappedLookups:
     """Return who tells of a tenant's subscribers, and judges prospects where that is on."""
     ses = table.ses
-    requests = [_wanted("entitlements", entitlements_request(ses), PLACES)]
+    requests = [wanted("entitlements", entitlements_request(ses), PLACES)]
     if not ses.check.on:
         return MappedLookups(link, requests, clock, tenant=tenant)
-    checks = {kind: _wanted("check", check_request(ses, kind), CHECK_PLACES) for kind in Kind}
+    checks = {kind: wanted("check", check_request(ses, kind), CHECK_PLACES) for kind in Kind}
     verdict = Verdict(
         qualified=truth_reader("qualified", rule_of(ses.check.qualified)),
         reason=find(ses.check.reason) if ses.check.reason else None,
@@ -36,7 +36,7 @@ def ses_source(table: Bss, tenant: str, link: ApiLink, clock: Clock) -> MappedLo
     return MappedJudge(link, requests, checks, verdict, clock, tenant=tenant)
 
 
-def _wanted(name: str, table: RestRequest, known: frozenset[str]) -> Wanted:
+def wanted(name: str, table: RestRequest, known: frozenset[str]) -> Wanted:
     """Return a request of checked settings."""
     return Wanted(
         name=name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -12,15 +12,19 @@ import msgspec
 from simgrant.config.bss_tables import Bss
 from simgrant.config.model import Settings
 from simgrant.config.rest import rest_problems
+from simgrant.config.rest_tables import RestAnswer, RestAspect
 from simgrant.config.section import table_in
 from simgrant.config.ses import ses_problems
 from simgrant.config.tmf import tmf_problems
+from simgrant.domain.told import REALTIME, USUAL, Freshness
+from simgrant.spec.ids import AppId
 
 _EMPTY: Final = Bss()
 _TYPES: Final = {"requests": "rest", "ses": "ses"}
 """The type that a table in it is for; all others are for TM Forum's."""
 _HERE: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII)
+_MOST_S: Final = 31 * 86_400
 _LEAST_BYTES: Final = 1024
 _MOST_BYTES: Final = 16 * 1024 * 1024
 
@@ -47,6 +51,7 @@ def bss_problems(settings: Settings, tenants: Collection[str]) -> Iterator[str]:
         if not _LEAST_BYTES <= table.max_bytes <= _MOST_BYTES:
             yield f"{where}.max_bytes: {table.max_bytes} is not within 1024 to 16777216"
         yield from _misplaced(where, table)
+        yield from _freshness_problems(where, table)
         yield from _KINDS[table.type](where, table)
     yield from _user_problems(settings)
     for tenant in tenants:
@@ -56,6 +61,47 @@ def bss_problems(settings: Settings, tenants: Collection[str]) -> Iterator[str]:
         ]  # fmt: skip
         if len(found) > 1:
             yield f"bss: tenant {tenant} has several: {', '.join(found)}; say whose with `tenants`"
+
+
+def plans_meant(table: Bss) -> frozenset[str]:
+    """Return the plans of a policy that answers are taken to mean."""
+    mapped = [aspects["plan"] for aspects in _aspects(table) if "plan" in aspects]
+    return frozenset({*table.products.plans.values(), *_said(mapped)} - {""})
+
+
+def features_meant(table: Bss) -> frozenset[str]:
+    """Return the features of a policy that answers are taken to mean."""
+    found: set[str] = set()
+    for inventory in (table.products, table.services, table.resources):
+        found |= {*inventory.options.values(), *inventory.refusals.values()}
+    for aspects in _aspects(table):
+        for name in aspects.keys() & {"options", "refusals"}:
+            aspect = aspects[name]
+            found |= set(aspect.features) or _said([aspect])
+    return frozenset(found - {""})
+
+
+def bss_warnings(table: Bss) -> Iterator[str]:
+    """Say what may be meant so, and is worth a second look."""
+    if table.type == "ses":
+        yield "type ses is experimental: nobody has tried it with a BSS that SES had asked"
+    if not (table.token_url or table.api_key_file or table.user or table.certificate):
+        yield "nothing proves to it who asks"
+    if table.url.startswith("http:") and urlsplit(table.url).hostname not in _HERE:
+        yield "what subscribers have travels in clear; keep it in a network of your own"
+    asked: dict[str, RestAnswer] = {"entitlements": table.ses.entitlements, **table.requests}
+    for name, answer in asked.items():
+        if answer.unchecked:
+            yield f"{name}: it is not checked whom answers are about"
+
+
+def _said(aspects: Iterable[RestAspect]) -> set[str]:
+    return {word for each in aspects for word in (*each.meanings.values(), each.default or "")}
+
+
+def _aspects(table: Bss) -> list[Mapping[str, RestAspect]]:
+    requests = [each.aspects for each in table.requests.values()]
+    return [*requests, table.ses.entitlements.aspects]
 
 
 def _misplaced(where: str, table: Bss) -> Iterator[str]:
@@ -95,6 +141,36 @@ def _user_problems(settings: Settings) -> Iterator[str]:
         for name, esim in settings.esim.items():
             if esim.plans_of_bss:
                 yield f"esim.{name}.plans_of_bss: there is no [bss.NAME.offers] that is on"
+
+
+def freshness_of(table: Bss) -> dict[str, Freshness]:
+    """Return how old what was told may be, by AppID."""
+    found = {}
+    for app in (*USUAL, *table.fresh_s, *table.last_known_s):
+        usual = USUAL.get(app, REALTIME)
+        found[app] = Freshness(
+            fresh_s=table.fresh_s.get(app, usual.fresh_s),
+            known_s=table.last_known_s.get(app, usual.known_s),
+        )
+    return found
+
+
+def _freshness_problems(where: str, table: Bss) -> Iterator[str]:
+    apps = frozenset(AppId)
+    for key in ("fresh_s", "last_known_s"):
+        for app, seconds in getattr(table, key).items():
+            if app not in apps:
+                yield f"{where}.{key}.{app}: there is no such application"
+            elif not 0 <= seconds <= _MOST_S:
+                yield f"{where}.{key}.{app}: {seconds} is not within 0 to {_MOST_S}"
+    for app, each in freshness_of(table).items():
+        if 0 < each.known_s < each.fresh_s:
+            yield (
+                f"{where}.last_known_s.{app}: {each.known_s} is less than the {each.fresh_s} "
+                "seconds for which nobody is asked (fresh_s)"
+            )
+    if not 60 <= table.heals_s <= 86_400:
+        yield f"{where}.heals_s: {table.heals_s} is not within 60 to 86400"
 
 
 def _reached(where: str, table: Bss) -> Iterator[str]:

@@ -182,6 +182,18 @@ class Bss(Section, frozen=True):
     """Seconds that one answer may take, within those of the device's request."""
     max_bytes: int = 262_144
     """Bytes that one answer may have."""
+    fresh_s: dict[str, int] = {}
+    """Seconds for which it is not asked again unless an event says that something changed, by
+    AppID: `{ ap2004 = 3600 }`; 0 = ask every time. By default six hours for calls, messages, data
+    plans, Wi-Fi identities and satellite (ap2003, ap2004, ap2005, ap2010, ap2013, ap2016), and 0
+    for all others. A request for several gets what does for all of them."""
+    last_known_s: dict[str, int] = {}
+    """Seconds for which its last answer is decided upon while it does not answer, by AppID; after
+    that, and with 0 at once, devices are told to come back (503). By default a day for those, and
+    0 for all others."""
+    heals_s: int = 3_600
+    """The most seconds that a document holds which is made of a last answer, while the BSS does
+    not answer."""
     ca_file: str = ""
     """PEM file of certificates to trust besides the system's."""
     certificate: str = ""

@@ -15,6 +15,7 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 from simgrant.domain.device_lists import Listing
+from simgrant.domain.eligibility import Aspect
 from simgrant.domain.expressions import (
     EXTRA,
     MOST_VALUE,
@@ -42,6 +43,7 @@ MOST_DEPTH = 4
 """Groups inside groups."""
 MOST_TEXT = 64
 MOST_HOURS = 20 * 8_784
+MOST_DAYS = 100 * 366
 DEVICE_SUBJECTS = frozenset({"tac", "vendor", "model"})
 """The subjects that say what the device is."""
 NETWORK_SUBJECTS: Mapping[str, NetworkKind] = {
@@ -51,6 +53,17 @@ NETWORK_SUBJECTS: Mapping[str, NetworkKind] = {
     "registration": NetworkKind.REGISTRATION,
 }
 """The subjects that a core network may have to be asked for."""
+BSS_SUBJECTS: Mapping[str, Aspect] = {
+    "area": Aspect.VISITED_PLMN,
+    "visited_plmn": Aspect.VISITED_PLMN,
+    "visited_mcc": Aspect.VISITED_PLMN,
+    "tenure_d": Aspect.CUSTOMER_SINCE,
+    "sim_age_h": Aspect.SIM_SINCE,
+    "port_freeze": Aspect.PORT_FREEZE,
+    "prepaid": Aspect.PREPAID,
+    "number_type": Aspect.NUMBER_TYPE,
+}
+"""The subjects that a BSS is asked for only where a rule looks at them."""
 
 Read: TypeAlias = Callable[[Facts, Question], Any]
 Test: TypeAlias = Callable[[Facts, Question], bool]
@@ -157,6 +170,8 @@ def subjects(names: Names) -> Mapping[str, Subject]:
         Subject("plan", _plan, _named(names.plans), _CHOICE, lambda f: f.plan),
         Subject("features", _features, _named(names.features), _SET, lambda f: f.features),
         Subject("in_plan", _in_plan, _boolean, ("is",), lambda f: f.features),
+        Subject("bss_refuses", _bss_refuses, _boolean, ("is",), lambda f: f.refusals),
+        Subject("tenure_d", _tenure_d, _days, _AGE, lambda f: f.tenure_d),
         Subject("terms", _terms, _one_of(ConsentStatus), _CHOICE, lambda f: f.terms),
         Subject("address", _address, _one_of(ConsentStatus), _CHOICE, lambda f: f.address),
         Subject(
@@ -596,6 +611,14 @@ def _in_plan(facts: Facts, question: Question) -> bool:
     return question.feature in facts.features.value
 
 
+def _bss_refuses(facts: Facts, question: Question) -> bool:
+    return question.feature in facts.refusals.value
+
+
+def _tenure_d(facts: Facts, _question: Question) -> int | None:
+    return facts.tenure_d.value
+
+
 def _terms(facts: Facts, _question: Question) -> ConsentStatus:
     return facts.terms.value
 
@@ -770,6 +793,13 @@ def _hours(given: object) -> object:
     """What nobody knows the age of counts as new: 0."""
     if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= MOST_HOURS:
         raise _Wrong(f"must be hours, 1 to {MOST_HOURS}, not {shown(given)}")
+    return given
+
+
+def _days(given: object) -> object:
+    """Who is not known to have been a customer for long counts as new: 0."""
+    if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= MOST_DAYS:
+        raise _Wrong(f"must be days, 1 to {MOST_DAYS}, not {shown(given)}")
     return given
 
 

@@ -127,7 +127,7 @@ class Facts:
     status: Fact[SubscriptionStatus]
     plan: Fact[str]
     features: Fact[frozenset[str]]
-    """What the plan contains, by the names the policy gives them."""
+    """What the plan contains, and options besides, by the names the policy gives them."""
     terms: Fact[ConsentStatus]
     address: Fact[ConsentStatus]
     provisioning: Fact[ProvStatus]
@@ -144,6 +144,12 @@ class Facts:
     """In the order of their types."""
     usage: Fact[tuple[UsageShape, ...]] = Fact((), NOBODY)
     """In the order of their names."""
+    options: Fact[frozenset[str]] = Fact(frozenset(), NOBODY)
+    """Features that the subscription has besides those of its plan."""
+    refusals: Fact[frozenset[str]] = Fact(frozenset(), NOBODY)
+    """Features that the operator's BSS refuses, whatever the plan contains."""
+    tenure_d: Fact[int | None] = Fact(None, NOBODY)
+    """Days for which the subscriber has been one; known only where a rule looks at it."""
     satellite: Fact[ConsentStatus] = Fact(ConsentStatus.NOT_REQUIRED, NOBODY)
     """Whether the subscriber has switched it on."""
     store: Fact[StoreState] = Fact(NO_STORE, NOBODY)

@@ -212,6 +212,12 @@ DERIVED: Mapping[str, str] = {
 }
 """Features that follow from what a plan says in detail, and the key that says it."""
 
+
+def is_derived(feature: str) -> bool:
+    """Say whether a feature is nothing without what a plan says of it in detail."""
+    return feature in DERIVED or feature.startswith("boost_")
+
+
 PLAN_KEYS = ("features", "data", "boosts", "standalone_5g", "satellite", "carrier_billing")
 
 _BoostKind: TypeAlias = tuple[int, tuple[tuple[str, int], ...], Showcase]

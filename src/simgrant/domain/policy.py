@@ -16,12 +16,14 @@ from importlib import resources
 
 from simgrant.domain.allowance import Allowances
 from simgrant.domain.conditions import (
+    BSS_SUBJECTS,
     DEVICE_SUBJECTS,
     NETWORK_SUBJECTS,
     Names,
     first_failure,
     subjects_of,
 )
+from simgrant.domain.eligibility import Aspect, Aspects
 from simgrant.domain.expressions import EXPRESSION_FAILED, ExpressionFailed, Expressions
 from simgrant.domain.facts import Area, Facts, Question
 from simgrant.domain.index import NONE, RuleFailed, RuleIndex
@@ -86,6 +88,17 @@ FEATURES: Mapping[str, str] = {
 NO_RULE = "no_rule"
 """The reason when not one rule held: what nobody allowed is denied."""
 
+_ALWAYS_ASKED: Aspects = frozenset(
+    {
+        Aspect.STATUS,
+        Aspect.PLAN,
+        Aspect.OPTIONS,
+        Aspect.REFUSALS,
+        Aspect.PROVISIONING,
+        Aspect.MSISDN,
+    }
+)
+_CONSENTS = {ConsentKind.TERMS: Aspect.TERMS, ConsentKind.ADDRESS: Aspect.ADDRESS}
 _MOST_PLANS = 500
 _MOST_FEATURES = 100
 _MOST_NETWORKS = 1000
@@ -199,6 +212,13 @@ class Policy:
     def looks_at_network(self) -> Kinds:
         """What core networks can tell that any rule asks for."""
         return Kinds(NETWORK_SUBJECTS[name] for name in self._subjects() & NETWORK_SUBJECTS.keys())
+
+    @property
+    def looks_at_bss(self) -> Aspects:
+        """What is to be asked of a BSS, as far as it tells it: what any rule or answer looks at."""
+        subjects = self._subjects()
+        looked_at = {aspect for name, aspect in BSS_SUBJECTS.items() if name in subjects}
+        return _ALWAYS_ASKED | looked_at | {_CONSENTS[kind] for kind in self.required}
 
     def _subjects(self) -> frozenset[str]:
         return frozenset(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import field
+from typing import TYPE_CHECKING
 
 from simgrant.domain.holdings import NOTHING, Holdings
 from simgrant.domain.network_facts import NOTHING_HEARD, Heard
 from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import Word, noun
 from simgrant.spec.ids import ProvStatus
+
+if TYPE_CHECKING:
+    from simgrant.domain.told import Told  # which is about a subscription
 
 
 class SubscriptionStatus(Word):
@@ -111,6 +115,9 @@ class Profile:
     """What services for data, satellite and billing look at."""
     heard: Heard = NOTHING_HEARD
     """What core networks said, where that is looked at."""
+    told: Told | None = None
+    """What the BSS told, which is in the place of the store's own already; None = it tells
+    nothing here."""
 
 
 @noun

@@ -214,16 +214,22 @@ def _filled(item: Item, own: Callable[[str], str]) -> Item:
 
 
 def vers(
-    subscription: Subscription, subscriber_ref: str, *, validity_s: int, spread: float
+    subscription: Subscription,
+    subscriber_ref: str,
+    *,
+    validity_s: int,
+    spread: float,
+    told_since: int = 0,
 ) -> Vers:
     """Return the document's version and how long it holds.
 
-    The version is the time of the subscription's last change. The validity is spread
+    The version is the time of the subscription's last change, here or at the BSS (``told_since``,
+    Unix seconds). The validity is spread
     by ``subscriber_ref``, a keyed hash of the subscription: phones enrolled in one
     hour do not come back in one hour, and each keeps its own rhythm.
     """
     share = int(subscriber_ref[-4:], 16) / 0xFFFF * 2 - 1
     return Vers(
-        version=max(1, subscription.changed_at - _EPOCH),
+        version=max(1, max(subscription.changed_at, told_since) - _EPOCH),
         validity=max(1, round(validity_s * (1 + spread * share))),
     )

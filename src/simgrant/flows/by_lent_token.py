@@ -13,7 +13,7 @@ import hashlib
 from typing import NamedTuple
 
 from simgrant.domain.partner import Partner
-from simgrant.domain.subscription import SERVED, Profile, Subscription
+from simgrant.domain.subscription import SERVED, Profile
 from simgrant.domain.tenant import Tenant
 from simgrant.domain.trail import Trail
 from simgrant.errors import BadLentToken, BadRequest, NotAllowed, Unauthenticated
@@ -48,7 +48,7 @@ class Borrower:
     proof: Proof
     tenant: Tenant
     lent: Lent
-    subscription: Subscription
+    profile: Profile
     client_id: str
     """The OAuth client that his access_token proves; empty without one."""
     at: int
@@ -127,7 +127,7 @@ class ByLentToken:
         held_for = b""
         if lent.moves_line:
             held_for = await self._hold(tenant, lent, use, ask, now, trail)
-        return Borrower(proof, tenant, lent, profile.subscription, client_id, now, held_for)
+        return Borrower(proof, tenant, lent, profile, client_id, now, held_for)
 
     async def client(self, tenant: Tenant, ask: Ask, call: Call, trail: Trail) -> str:
         """Return the OAuth client that an access_token proves, empty where none came.

@@ -6,6 +6,7 @@ function of its own elsewhere.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import field, replace
 
@@ -38,6 +39,7 @@ from simgrant.flows.clients import Client, Clients, completed
 from simgrant.flows.clients import Profile as Family
 from simgrant.flows.derived import Derived
 from simgrant.flows.early_no import EarlyNo
+from simgrant.flows.eligibility import Eligibilities
 from simgrant.flows.gather import (
     Kinds,
     Wanted,
@@ -115,6 +117,7 @@ class Entitle:
         keys: Keys,
         store: Store,
         network: NetworkFacts,
+        bss: Eligibilities,
         clock: Clock,
         channels: Mapping[str, Collection[Channel]],
         rules: Rules,
@@ -136,6 +139,7 @@ class Entitle:
         self._keys = keys
         self._store = store
         self._network = network
+        self._bss = bss
         self._clock = clock
         self._channels = channels
         self._rules = rules
@@ -302,9 +306,16 @@ class Entitle:
     ) -> CodeSent | Granted | Redirect:
         """Return the document for a proved SIM."""
         now, ring, rules = self._clock.now(), self._keys.ring, self._rules
-        name, profile, ask, family = who.tenant.name, who.profile, who.ask, client.profile
+        name, ask, family = who.tenant.name, who.ask, client.profile
         # One policy from here to the end, whatever is published meanwhile.
         verdicts, wants = self._verdicts[name], self._network.wanted[name]
+        operates = bool(ask.value("operation")) and self._operate.wanted(who.apps, ask)
+        if self._bss.asks(name):
+            who = await self._told(who, () if operates else wants, call, trail)
+        elif wants and not operates:
+            heard = await self._heard(who.profile.subscription, wants, trail)
+            who = replace(who, profile=replace(who.profile, heard=heard))
+        profile = who.profile
         subscription = profile.subscription
         if kinds := looked_at(who.apps):
             profile = await self._with_holdings(who, kinds, want, verdicts.policy, now)
@@ -314,7 +325,7 @@ class Entitle:
         format_ = family.format or document_format(call.accept)
         registered = None if ask.notif is None else await self._register(who, ask.notif)
         trail.device = device_of(ask.terminal)
-        if ask.value("operation") and self._operate.wanted(who.apps, ask):
+        if operates:
             application = await self._operate.for_device(who, call, trail, registered)
             if isinstance(application, StepUp):
                 away = await self._step_up(who, call, trail)
@@ -330,8 +341,6 @@ class Entitle:
                 family=family,
                 token=token,
             )
-        if wants:
-            profile = replace(profile, heard=await self._heard(subscription, wants, trail))
         trail.times = times_of(profile, now=now)
         asked = Asked(
             who.apps,
@@ -374,13 +383,30 @@ class Entitle:
             vers(
                 subscription,
                 trail.subscriber_ref,
-                validity_s=family.vers_validity_s or rules.validity_s,
+                validity_s=self._bss.validity_s(
+                    profile, family.vers_validity_s or rules.validity_s
+                ),
                 spread=rules.validity_spread,
+                told_since=0 if profile.told is None else profile.told.changed_at,
             ),
             token,
             kept.text(format_, own),
         )
         return Granted(name, family.content_type(format_), body, family.gzip)
+
+    async def _told(
+        self, who: Principal, wants: NetworkKinds | tuple[()], call: Call, trail: Trail
+    ) -> Principal:
+        """Return who asks, as the BSS has him, with what core networks say; both asked at once."""
+        asked = self._bss.of(who.profile, who.apps, deadline=call.deadline, trail=trail)
+        if not wants:
+            return replace(who, profile=await asked)
+        told = asyncio.ensure_future(asked)
+        try:
+            heard = await self._heard(who.profile.subscription, frozenset(wants), trail)
+            return replace(who, profile=replace(await told, heard=heard))
+        finally:
+            told.cancel()
 
     async def _heard(self, subscription: Subscription, wants: NetworkKinds, trail: Trail) -> Heard:
         """Return what core networks say that rules look at."""
@@ -407,6 +433,8 @@ class Entitle:
                 profile.terminal_epoch,
                 profile.granted_at,
                 held,
+                profile.heard,
+                profile.told,
             )
         # Who pressed a button has decided on the terms of one store for one of its users (TS.43
         # §11.1.3). It is written before it is told back.

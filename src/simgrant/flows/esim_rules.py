@@ -21,6 +21,7 @@ from simgrant.domain.pace import Used, exceeded
 from simgrant.domain.policy import Decision, Policy, Result
 from simgrant.domain.risk import SIGNED_IN, Way
 from simgrant.domain.subscription import Profile
+from simgrant.domain.told import Told
 from simgrant.domain.trail import Verdict
 from simgrant.flows.device_lists import DeviceLists
 from simgrant.flows.esim_means import FEATURES, Conditions, EsimMeans, Line
@@ -112,7 +113,7 @@ async def learn(
 ) -> Known:
     """Ask whoever has to be asked; raise what the source of risk and the store raise."""
     tenant, imsi = task.tenant.name, task.subscription.imsi
-    risk = await ours.risk.of(task.subscription, task.holder.terminal_id)
+    risk = by_bss(await ours.risk.of(task.subscription, task.holder.terminal_id), task.told)
     used = await ours.ordering.used(
         tenant, imsi, device or Device("", None), line.conditions.pace, at=task.at
     )
@@ -121,6 +122,21 @@ async def learn(
         holder = await ours.ordering.by_iccid(tenant, old_iccid)
     is_another_s = holder is not None and holder.owner != imsi
     return Known(risk, used, is_another_s, await ours.network.heard(task.subscription))
+
+
+def by_bss(risk: Risk, told: Told | None) -> Risk:
+    """Return what is known of a line with what its BSS told of it in the place of our own."""
+    found = None if told is None else told.eligibility
+    if told is None or found is None:
+        return risk
+    source, at = f"line, {told.source}", told.asked_at
+    return Risk(
+        risk.sim_since if found.sim_since is None else Fact(found.sim_since, source, at),
+        risk.imei_since,
+        risk.port_freeze if found.port_freeze is None else Fact(found.port_freeze, source, at),
+        risk.prepaid if found.prepaid is None else Fact(found.prepaid, source, at),
+        risk.number_type if found.number_type is None else Fact(found.number_type, source, at),
+    )
 
 
 def weigh(
@@ -139,7 +155,7 @@ def weigh(
             return Weighed(Result.ALLOWED, "ordered", limited=False, verdict=None, times={})
         case Meant.ANOTHERS:
             return Weighed(Result.DENIED, ANOTHER, limited=True, verdict=None, times={})
-    profile = Profile(task.subscription, None, None, None, heard=known.heard)
+    profile = Profile(task.subscription, None, None, None, heard=known.heard, told=task.told)
     facts = activation_facts(
         look(
             profile,

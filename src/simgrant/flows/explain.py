@@ -17,9 +17,11 @@ from simgrant.domain.network_facts import NOTHING_HEARD, Heard
 from simgrant.domain.policy import Decision, Policy, RuleTrace
 from simgrant.domain.subscription import SERVED, Profile, Subscription
 from simgrant.domain.tenant import Tenant
+from simgrant.domain.told import effective
 from simgrant.errors import Conflict
 from simgrant.flows.answer import Portal, answer, filled, page_of, usage_value
 from simgrant.flows.clients import Client, Clients, Condition, Told, client_of
+from simgrant.flows.eligibility import of_now
 from simgrant.flows.explain_esim import ESIM_APPS, Sources, Supposed, explain_esim
 from simgrant.flows.gather import device_of, gather, held, look, times_of
 from simgrant.flows.network_data import Tellers, heard, told_by
@@ -68,6 +70,8 @@ class Rules:
     roaming_max_age_s: int
     tellers: Tellers
     """Who tells anything of subscribers; nobody is asked."""
+    bss: str = ""
+    """The tenant's BSS, as the settings name it; what it told last is looked at."""
 
 
 @noun
@@ -138,6 +142,10 @@ async def explain(
         held=await store.holdings(tenant.name, imsi),
         heard=await _heard(store, profile.subscription, policy, rules.tellers, now=now),
     )
+    if rules.bss:
+        told = await store.told.told(tenant.name, imsi)
+        if (told := of_now(told, rules.bss, policy.looks_at_bss)) is not None:
+            profile = effective(profile, told)
     supposed = _supposed(profile, inquiry, now)
     view = look(
         supposed,
@@ -181,6 +189,7 @@ async def explain(
             inquiry.esim,
             esim,
             profile.subscription,
+            profile.told,
             view,
             app_id=inquiry.app_id,
             asking=device,

@@ -12,9 +12,10 @@ from simgrant.domain.pace import exceeded
 from simgrant.domain.policy import Decision, Policy
 from simgrant.domain.risk import Way
 from simgrant.domain.subscription import Subscription
+from simgrant.domain.told import Told
 from simgrant.flows.device_lists import DeviceLists
 from simgrant.flows.esim_means import FEATURES, Conditions, Line
-from simgrant.flows.esim_rules import Target, activation_facts, decide
+from simgrant.flows.esim_rules import Target, activation_facts, by_bss, decide
 from simgrant.flows.gather import View
 from simgrant.nouns import noun
 from simgrant.ports.orders import Orders
@@ -49,6 +50,7 @@ async def explain_esim(
     supposed: Supposed,
     sources: Sources,
     subscription: Subscription,
+    told: Told | None,
     view: View,
     *,
     app_id: str,
@@ -69,7 +71,7 @@ async def explain_esim(
         asking=asking,
         proof=supposed.proof,
         holder_proof=Way.SIM if supposed.proof is Way.TEMPORARY_TOKEN else supposed.proof,
-        risk=await sources.risk.of(subscription, terminal_id),
+        risk=by_bss(await sources.risk.of(subscription, terminal_id), told),
         policy=policy,
         lists=sources.lists,
         times=times,

@@ -7,11 +7,12 @@ like before (``flows.verdicts``), or where somebody wants to read them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias, TypeGuard
+from typing import NamedTuple, TypeAlias, TypeGuard, TypeVar
 
+from simgrant.domain.eligibility import Aspect, Aspects
 from simgrant.domain.facts import (
     HELD,
     NO_STORE,
@@ -37,7 +38,7 @@ from simgrant.domain.holdings import (
     Purchase,
 )
 from simgrant.domain.network_facts import NOTHING_HEARD, Learned, Registration
-from simgrant.domain.plans import Billing, Satellite, boost_meant
+from simgrant.domain.plans import Billing, Satellite, boost_meant, is_derived
 from simgrant.domain.policy import Policy
 from simgrant.domain.rollouts import DRAWN_BYTES, is_in
 from simgrant.domain.subscription import (
@@ -49,6 +50,7 @@ from simgrant.domain.subscription import (
     SubscriptionStatus,
 )
 from simgrant.domain.tenant import Tenant
+from simgrant.domain.told import Told, aspects_told
 from simgrant.errors import BadRequest
 from simgrant.identities import Imei
 from simgrant.keyring.ring import KeyRing
@@ -56,10 +58,13 @@ from simgrant.services import SERVICES
 from simgrant.spec.ids import MsgButton, ProvStatus
 from simgrant.wire.request import Ask, StoreClaim, TerminalClaim
 
+T = TypeVar("T")
+
 SUBSCRIPTION, LOCATION, REQUEST = "subscription", "location", "request"
 REGISTRATION = "registration"
 TERMS, ADDRESS = "terms consent", "address consent"
 BOOSTS, USAGE, SATELLITE, STORE = "boosts", "usage", "satellite opt-in", "store"
+OPTIONS, REFUSALS, TENURE = "options", "refusals", "tenure"
 EXPIRED = "expired"
 """State of a consent whose time is over."""
 
@@ -76,6 +81,21 @@ _MADE_OF: Mapping[str, type[Holding]] = {
     "satellite": HeldSatellite,
     "store": HeldBilling,
 }
+_SOURCES_TOLD = (
+    (SUBSCRIPTION, Aspect.STATUS),
+    (SUBSCRIPTION, Aspect.PLAN),
+    (TERMS, Aspect.TERMS),
+    (ADDRESS, Aspect.ADDRESS),
+    (SUBSCRIPTION, Aspect.PROVISIONING),
+)
+"""The store's own sources of facts, in whose place a BSS may be."""
+_FACTS_TOLD = (
+    *_SOURCES_TOLD,
+    (LOCATION, Aspect.VISITED_PLMN),
+    (OPTIONS, Aspect.OPTIONS),
+    (REFUSALS, Aspect.REFUSALS),
+    (TENURE, Aspect.CUSTOMER_SINCE),
+)
 Kinds: TypeAlias = frozenset[type[Holding]]
 """Kinds of what subscriptions hold."""
 _NO_KINDS: Kinds = frozenset()
@@ -114,6 +134,21 @@ class HeldView(NamedTuple):
 NOTHING_HELD = HeldView()
 
 
+class ToldView(NamedTuple):
+    """What the facts are made of that a BSS told."""
+
+    source: str = ""
+    aspects: Aspects = frozenset()
+    """What it told; the rest is the store's."""
+    options: frozenset[str] = frozenset()
+    refusals: frozenset[str] = frozenset()
+    tenure_d: int | None = None
+
+
+NOTHING_TOLD = ToldView()
+NO_OPTIONS: Fact[frozenset[str]] = Fact(frozenset(), NOBODY)
+
+
 class View(NamedTuple):
     """What the facts are made of, but for their ages: equal views make equal facts."""
 
@@ -135,6 +170,7 @@ class View(NamedTuple):
     """Those in force."""
     rollouts: tuple[str, ...] = ()
     """Those that the subscription is in."""
+    told: ToldView = NOTHING_TOLD
 
 
 def wanted(ask: Ask, apps: Iterable[str]) -> Wanted:
@@ -228,6 +264,9 @@ def look(
             visited, located_by = location.value, _by(LOCATION, location)
         if known is not None:
             registration, registered_by = Registration(known.value), _by(REGISTRATION, known)
+    told = NOTHING_TOLD if profile.told is None else _told(profile.told, now)
+    if located_by == LOCATION:
+        located_by = _source(LOCATION, told, Aspect.VISITED_PLMN)
     if visited:
         at_home = any(plmn.digits == visited for plmn in tenant.plmns)
         area = Area.HOME if at_home else Area.ROAMING
@@ -245,6 +284,7 @@ def look(
         registered_by,
         policy.calendar.at(now),
         _rollouts(subscription, policy, ring) if policy.rollouts else (),
+        told,
     )
 
 
@@ -271,6 +311,10 @@ def times_of(profile: Profile, *, now: float) -> dict[str, int]:
         found[ADDRESS] = _since(profile.address, now)
     if subscription.visited_at:
         found[LOCATION] = subscription.visited_at
+    if profile.told is not None:
+        told = NOTHING_TOLD._replace(source=profile.told.source, aspects=frozenset(Aspect))
+        for name, aspect in _FACTS_TOLD:
+            found[_source(name, told, aspect)] = profile.told.asked_at
     if profile.heard is not NOTHING_HEARD:
         location, known = profile.heard.location, profile.heard.registration
         if _tells_more(location, subscription):
@@ -305,20 +349,27 @@ def gather(
     """Return everything that rules and services may look at; without ``times``, without ages."""
     at = (times or {}).get
     by_policy = f"policy {policy.version}"
-    held = view.held
+    held, told = view.held, view.told
+    status, plan, terms, address, provisioning = (
+        _source(name, told, aspect) for name, aspect in _SOURCES_TOLD
+    )
+    options = _by_told(OPTIONS, told.options, told, Aspect.OPTIONS, at)
     return Facts(
-        status=Fact(view.status, SUBSCRIPTION, at(SUBSCRIPTION)),
-        plan=Fact(view.plan, SUBSCRIPTION, at(SUBSCRIPTION)),
-        features=Fact(policy.features_of(view.plan), by_policy),
-        terms=_consent(ConsentKind.TERMS, view.terms, policy, TERMS, at(TERMS)),
-        address=_consent(ConsentKind.ADDRESS, view.address, policy, ADDRESS, at(ADDRESS)),
-        provisioning=Fact(view.provisioning, SUBSCRIPTION, at(SUBSCRIPTION)),
+        status=Fact(view.status, status, at(status)),
+        plan=Fact(view.plan, plan, at(plan)),
+        features=features_fact(policy, view.plan, options),
+        terms=_consent(ConsentKind.TERMS, view.terms, policy, terms, at(terms)),
+        address=_consent(ConsentKind.ADDRESS, view.address, policy, address, at(address)),
+        provisioning=Fact(view.provisioning, provisioning, at(provisioning)),
         area=Fact(view.area, view.located_by, at(view.located_by)),
         visited_plmn=Fact(view.visited_plmn, view.located_by, at(view.located_by)),
         device=Fact(device, REQUEST),
         registration=Fact(view.registration, view.registered_by, at(view.registered_by)),
         offer=Fact(policy.plan(view.plan), by_policy),
         wish=Fact(wish, REQUEST),
+        options=options,
+        refusals=_by_told(REFUSALS, told.refusals, told, Aspect.REFUSALS, at),
+        tenure_d=_by_told(TENURE, told.tenure_d, told, Aspect.CUSTOMER_SINCE, at),
         boosts=Fact(held.boosts, BOOSTS if held.boosts else NOBODY, at(BOOSTS)),
         usage=Fact(held.usage, USAGE if held.usage else NOBODY, at(USAGE)),
         satellite=Fact(held.satellite, SATELLITE, at(SATELLITE)),
@@ -326,6 +377,51 @@ def gather(
         schedules=Fact(view.schedules, by_policy),
         rollouts=Fact(view.rollouts, by_policy),
     )
+
+
+def features_fact(policy: Policy, plan: str, options: Fact[frozenset[str]]) -> Fact[frozenset[str]]:
+    """Return what a plan contains and what was bought besides.
+
+    A feature of which a plan says more than its name cannot be bought without a plan that has it.
+    """
+    own, source = policy.features_of(plan), f"policy {policy.version}"
+    bought = frozenset(each for each in options.value if not is_derived(each))
+    if bought <= own:
+        return Fact(own, source)
+    return Fact(own | bought, f"{source}; {options.source}", options.at)
+
+
+def _told(told: Told, now: float) -> ToldView:
+    """Return what facts are made of that a BSS told."""
+    found = told.eligibility
+    if found is None:
+        return NOTHING_TOLD._replace(source=told.source, aspects=frozenset({Aspect.STATUS}))
+    since = found.customer_since
+    return ToldView(
+        told.source,
+        aspects_told(found),
+        found.options or frozenset(),
+        found.refusals or frozenset(),
+        None if since is None else max(0, int(now) - since) // 86_400,
+    )
+
+
+def _source(name: str, told: ToldView, aspect: Aspect) -> str:
+    """Return where a fact comes from: a BSS that tells this aspect, else the store."""
+    return _by_bss(name, told) if aspect in told.aspects else name
+
+
+def _by_bss(name: str, told: ToldView) -> str:
+    return f"{name}, {told.source}"
+
+
+def _by_told(
+    name: str, value: T, told: ToldView, aspect: Aspect, at: Callable[[str], int | None]
+) -> Fact[T]:
+    if aspect not in told.aspects:
+        return Fact(value, NOBODY)
+    source = _by_bss(name, told)
+    return Fact(value, source, at(source))
 
 
 def _tells_more(location: Learned | None, subscription: Subscription) -> TypeGuard[Learned]:

@@ -9,14 +9,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from simgrant.domain.subscription import Subscription, SubscriptionStatus
+from simgrant.domain.subscription import Profile, Subscription, SubscriptionStatus
 from simgrant.domain.tenant import Tenant
 from simgrant.domain.trail import Trail
-from simgrant.errors import BadLentToken, BadRequest, NotAllowed, NotOffered, Unauthenticated
+from simgrant.errors import (
+    BadLentToken,
+    BadRequest,
+    NotAllowed,
+    NotOffered,
+    Unauthenticated,
+    UnknownIdentity,
+)
 from simgrant.flows import esim_pages
 from simgrant.flows.authenticate import Call, Principal, Reception
-from simgrant.flows.by_lent_token import ByLentToken
+from simgrant.flows.by_lent_token import Borrower, ByLentToken
 from simgrant.flows.by_requestor import ByRequestor, ProvedRequestor
+from simgrant.flows.eligibility import Eligibilities
 from simgrant.flows.esim_means import FEATURES
 from simgrant.flows.limits import LentLimits
 from simgrant.flows.operations import OPERATED
@@ -75,12 +83,14 @@ class Operate:
         means: Means,
         by_lent_token: ByLentToken,
         by_requestor: ByRequestor,
+        bss: Eligibilities,
         limits: LentLimits,
     ) -> None:
         self._reception = reception
         self._means = means
         self._lent = by_lent_token
         self._requestors = by_requestor
+        self._bss = bss
         self._limits = limits
 
     def wanted(self, apps: tuple[str, ...], ask: Ask) -> bool:
@@ -139,6 +149,7 @@ class Operate:
             signed_in=who.claims.way,
             signed_in_at=who.claims.issued,
             languages=languages(call.accept_language),
+            told=who.profile.told,
         )
         outcome: Done | Refused | None
         outcome = self._refusal(operation, task.tenant, task.subscription, task.ask)
@@ -181,7 +192,8 @@ class Operate:
             who = await self._lent.admit(shown, operation, app_id, ask, call, trail)
         except BadLentToken as error:
             return self._about_bad_token(error, ask, call, trail)
-        subscription, lent = who.subscription, who.lent
+        profile, lent = await self._told(who, app_id, call, trail), who.lent
+        subscription = profile.subscription
         whose, now = (who.tenant.name, lent.imsi.digits), self._reception.clock.monotonic()
         self._limits.let_guess(*whose, now=now)
         task = Task(
@@ -198,6 +210,7 @@ class Operate:
             signed_in_at=lent.signed_in_at,
             held_for=who.held_for,
             languages=languages(call.accept_language),
+            told=profile.told,
         )
         outcome: Done | Refused | None = self._refusal(operation, who.tenant, subscription, ask)
         if outcome is None:
@@ -214,6 +227,13 @@ class Operate:
                 self._limits.guessed_wrong(*whose, now=now)
         told = _worded(app_id, outcome, trail, bare=offer.bare_json)
         return Told(told, who.tenant.name, subscription, offer)
+
+    async def _told(self, who: Borrower, app_id: str, call: Call, trail: Trail) -> Profile:
+        """Return whose token it is, as the BSS has him; raise `BadLentToken` if that is nobody."""
+        try:
+            return await self._bss.of(who.profile, (app_id,), deadline=call.deadline, trail=trail)
+        except UnknownIdentity as error:
+            raise BadLentToken("lent_token_revoked", for_operator=error.reason) from None
 
     def by_requestor(self, ask: Ask) -> bool:
         """Say whether a request is that of a system, which proves nobody but itself."""

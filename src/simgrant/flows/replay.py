@@ -31,6 +31,7 @@ from simgrant.domain.network_facts import Kinds
 from simgrant.domain.plans import Billing, boost_feature
 from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import ConsentKind, ConsentStatus
+from simgrant.flows.gather import NO_OPTIONS, features_fact
 from simgrant.flows.verdicts import NO_DEVICE
 from simgrant.nouns import Word, noun
 from simgrant.ports.store import RequestRecord
@@ -219,7 +220,7 @@ class Version:
         plan, source = policy.plan(plan_name), f"{_FROM_POLICY}{policy.version}"
         made = {
             **facts,
-            "features": Fact(plan.features, source),
+            "features": features_fact(policy, plan_name, facts.get("options", NO_OPTIONS)),
             "offer": Fact(plan, source),
             "schedules": Fact(schedules, source),
             "device": Fact(seen.device or NO_DEVICE, "request"),

@@ -37,6 +37,7 @@ from simgrant.domain.subscription import (
     SubscriptionStatus,
 )
 from simgrant.domain.tenant import Tenant
+from simgrant.domain.told import Told, aspects_told
 from simgrant.domain.visit import Receipt
 from simgrant.eap.milenage import opc_from_op
 from simgrant.eap.tuak import topc_from_top
@@ -574,6 +575,7 @@ async def export(store: Store, subscription: Subscription, ring: KeyRing) -> dic
     orders = await store.orders.of(tenant, imsi)
     pin = await store.pins.find(tenant, imsi)
     learned = await store.learned.learned(tenant, imsi)
+    told = await store.told.told(tenant, imsi)
     return {
         "subscription": as_data(held.subscription),
         "has_sim_key": held.has_sim_key,
@@ -611,6 +613,7 @@ async def export(store: Store, subscription: Subscription, ring: KeyRing) -> dic
             }
             for kind, each in sorted(learned.items())
         },
+        "bss": None if told is None else told_data(told),
         "pending_notices": pending_data(held),
         "purchases": [receipt_data(each) for each in held.purchases],
         "account_pin": None if pin is None else {"set_at": moment(pin.set_at), "tries": pin.tries},
@@ -618,6 +621,29 @@ async def export(store: Store, subscription: Subscription, ring: KeyRing) -> dic
         "order_history": [passed_data(each) for each in await store.orders.history(tenant, imsi)],
         "records": [json.loads(record.body) for record in records],
     }
+
+
+def told_data(told: Told) -> dict[str, Any]:
+    """Return what a BSS told, as plain data."""
+    found = told.eligibility
+    return {
+        "source": told.source,
+        "at": moment(told.asked_at),
+        "since": moment(told.changed_at),
+        "told": None
+        if found is None
+        else {
+            aspect.value: _plain(getattr(found, aspect)) for aspect in sorted(aspects_told(found))
+        },
+    }
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Msisdn):
+        return value.digits
+    if isinstance(value, ProvStatus):
+        return value.name.lower()
+    return sorted(value) if isinstance(value, frozenset) else value
 
 
 async def notices_told(

@@ -21,9 +21,10 @@ from simgrant.domain.trail import Trail
 from simgrant.domain.visit import Settlement, Step, Visit
 from simgrant.errors import Conflict, Unauthenticated, UnknownIdentity
 from simgrant.flows.authenticate import Reception
+from simgrant.flows.eligibility import Eligibilities
 from simgrant.flows.esim_means import FEATURES, Conditions, EsimMeans
 from simgrant.flows.esim_pages import ORDER, PLAN, SELECTS, movable
-from simgrant.flows.esim_rules import Target, activation_facts
+from simgrant.flows.esim_rules import Target, activation_facts, by_bss
 from simgrant.flows.gather import device_of, gather, held, look, times_of
 from simgrant.flows.handles import Handle, pull_handle, pull_page, push_page
 from simgrant.flows.limits import Rate, Throttle
@@ -133,12 +134,14 @@ class Visits:
         houses: Mapping[str, House],
         validator: AddressValidator,
         esim: EsimMeans,
+        bss: Eligibilities,
         rules: Rules,
     ) -> None:
         self._reception = reception
         self._houses = houses
         self._validator = validator
         self._esim = esim
+        self._bss = bss
         remembered = rules.remembered
         self._by_source = Throttle("too_many_pages", rules.by_source, remembered=remembered)
         self._by_visit = Throttle("too_many_pages", rules.by_visit, remembered=remembered)
@@ -247,6 +250,7 @@ class Visits:
             raise UnknownIdentity("subscription_not_served")
         if handle.epoch != profile.subscription.token_epoch:
             raise Unauthenticated("web_view_revoked")
+        profile = await self._bss.of(profile, (app_id,), deadline=guest.deadline, trail=trail)
         matter = await self._matter(tenant, handle, trail)
         if matter is None:
             holdings = store.holdings(tenant.name, handle.imsi)
@@ -278,7 +282,7 @@ class Visits:
                 asking=device,
                 proof=Way.PAGE,
                 holder_proof=Way.PAGE,
-                risk=await self._reception.timed("store", asking, trail),
+                risk=by_bss(await self._reception.timed("store", asking, trail), profile.told),
                 policy=policy,
                 lists=self._esim.lists,
                 times=times,

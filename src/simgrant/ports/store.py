@@ -40,6 +40,7 @@ from simgrant.ports.network_data import LearnedRows
 from simgrant.ports.network_events import Inbox
 from simgrant.ports.orders import Orders
 from simgrant.ports.policies import PolicyRows
+from simgrant.ports.told import ToldRows
 from simgrant.spec.ids import ProvStatus
 
 
@@ -276,6 +277,10 @@ class Store(Protocol):
 
         Conflict (``changed_meanwhile``) where a change is of another state than was seen.
         """
+
+    @property
+    def told(self) -> ToldRows:
+        """Return the same database's table of what a BSS told."""
 
     # --- the device path -------------------------------------------------
 

@@ -212,6 +212,35 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._bss = _Children(
+            Counter(
+                "simgrant_bss_total",
+                "Requests that a BSS had to say something to, by result: told, unknown (it has no "
+                "such subscription), kept (it was not asked), last_known (it did not answer, what "
+                "was known was told), or the reason code of what went wrong when it was asked.",
+                ("bss", "result"),
+                registry=registry,
+            )
+        )
+        self._bss_seconds = _Children(
+            Timings(
+                "simgrant_bss_seconds",
+                "Seconds from a question to a BSS to its answer.",
+                ("bss",),
+                buckets=_SECONDS,
+                registry=registry,
+            )
+        )
+        self._bss_states = _Children(
+            Gauge(
+                "simgrant_bss_states",
+                "Workers to which a BSS is in a state: okay, away (it failed to answer the last "
+                "question).",
+                ("bss", "state"),
+                multiprocess_mode="livesum",
+                registry=registry,
+            )
+        )
         self._gsup = _Children(
             Counter(
                 "simgrant_gsup_requests_total",
@@ -407,6 +436,19 @@ class Metrics:
     def count_network_data(self, source: str, result: str) -> None:
         """Count a question to a core network about a subscriber, and what became of it."""
         self._network_data[source, result].inc()
+
+    def count_bss(self, bss: str, result: str) -> None:
+        """Count a request that a BSS had to say something to."""
+        self._bss[bss, result].inc()
+
+    def show_bss(self, bss: str, *, away: bool) -> None:
+        """Show whether a BSS answers."""
+        self._bss_states[bss, "okay"].set(not away)
+        self._bss_states[bss, "away"].set(away)
+
+    def time_bss(self, bss: str, seconds: float) -> None:
+        """Count how long a BSS took to answer."""
+        self._bss_seconds[bss,].observe(seconds)
 
     def count_gsup(self, hlr: str, result: str, seconds: float) -> None:
         """Count a request to an HLR and what became of it."""

@@ -1,7 +1,7 @@
-"""What the metrics say of the core network, as lines for people (``/readyz``).
+"""What the metrics say of the operator's systems, as lines for people (``/readyz``).
 
 First the sources of vectors, then the connections to whatever is behind them: Diameter peers, which
-AAA servers have too, HLRs, and the services of a 5G core.
+AAA servers have too, HLRs, and the services of a 5G core; then business support systems.
 """
 
 from __future__ import annotations
@@ -59,6 +59,13 @@ _KINDS: Final = (
         states="simgrant_sbi_instances",
         seconds="simgrant_sbi_seconds",
         requests="simgrant_sbi_requests_total",
+    ),
+    _Kind(
+        word="",
+        label="bss",
+        states="simgrant_bss_states",
+        seconds="simgrant_bss_seconds",
+        requests="simgrant_bss_total",
     ),
 )
 

@@ -37,6 +37,11 @@ def for_esim(**told: object) -> Facts:
     return replace(of_plan("premium"), **named)  # type: ignore[arg-type]
 
 
+def refused(*features: str) -> Facts:
+    """Return the facts of a subscription whose BSS refuses these."""
+    return replace(of_plan("standard"), refusals=Fact(frozenset(features), "a test"))
+
+
 EXAMPLES = [
     ("suspended", "denied", "vowifi", of_plan("standard", status=SubscriptionStatus.SUSPENDED)),
     ("no-volte", "denied", "volte", of_plan("data")),
@@ -57,6 +62,8 @@ EXAMPLES = [
     ("no-vowifi", "denied", "vowifi", of_plan("no such plan")),
     ("no-satellite", "denied", "satellite", of_plan("standard")),
     ("in-plan", "allowed", "satellite", of_plan("premium")),
+    ("bss-refuses", "denied", "volte", refused("volte")),
+    ("in-plan", "allowed", "vowifi", refused("volte")),
     ("no-billing", "denied", "carrier_billing", of_plan("standard")),
     (
         "other-store",

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simgrant.domain.eligibility import Aspect
 from simgrant.domain.facts import (
     Area,
     BoostState,
@@ -23,7 +24,7 @@ from simgrant.domain.holdings import Purchase
 from simgrant.domain.policy import Policy, default_policy, default_policy_text, parse_policy
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
 from simgrant.flows.answer import Portal, answer, filled, page_of
-from simgrant.flows.gather import EXPIRED, HeldView, View, gather
+from simgrant.flows.gather import EXPIRED, HeldView, ToldView, View, gather
 from simgrant.flows.shape import PLAIN, Shape, shaped
 from simgrant.flows.verdicts import IDENTITY, IDENTITY_EXPIRY, NO_DEVICE, Asked, Verdicts
 from simgrant.services import SERVICES, PrivateIdentity, ServiceFlow
@@ -73,6 +74,14 @@ views = st.builds(
             st.sampled_from(ProvStatus),
             st.sampled_from(Purchases),
         ),
+    ),
+    told=st.builds(
+        ToldView,
+        st.just("bss.main"),
+        st.frozensets(st.sampled_from(Aspect)),
+        st.frozensets(st.sampled_from(["vowifi", "home_only", "satellite", "nonsense"])),
+        st.frozensets(st.sampled_from(["vowifi", "volte", "data_plan"])),
+        st.sampled_from([None, 0, 400]),
     ),
 )
 asks = st.builds(
@@ -154,7 +163,8 @@ def test_what_is_kept_is_what_would_be_made(
         said = re.findall(r'RegisterNotifStatus\W+(?:value=")?([0-2])', text)
         assert said == [str(int(each)) for each in asked.registered]
     record: dict[str, Any] = msgspec.json.decode(b"{%b}" % kept.verdict.record)
-    assert record["facts"]["status"] == [view.status, "subscription"]
+    source = ["subscription", "subscription, bss.main"][Aspect.STATUS in view.told.aspects]
+    assert record["facts"]["status"] == [view.status, source]
     assert len(record["decisions"]) == len(made.decisions)
 
 

@@ -547,3 +547,16 @@ api_answer = _table(
 """What calls of the management API were answered that may come again, for a day."""
 Index("ix_api_answer_purge", api_answer.c.shard, api_answer.c.at)
 Index("ix_api_answer_subject", api_answer.c.tenant, api_answer.c.subject)
+eligibility = _table(
+    "eligibility",
+    "tenant imsi",
+    _text("tenant"),
+    _text("imsi"),
+    _text("told"),
+    _text("source"),
+    _big("told_since"),
+    _big("asked_at"),
+    _big("doubted_at"),
+)
+"""What a BSS told of subscriptions, as JSON; told is empty where an event came before anybody
+asked. Told_since is when it began to tell this, doubted_at the newest event's time."""

@@ -19,6 +19,7 @@ from simgrant.domain.partner import Partner
 from simgrant.domain.risk import Way
 from simgrant.domain.subscription import Subscription
 from simgrant.domain.tenant import Tenant
+from simgrant.domain.told import Told
 from simgrant.domain.trail import Verdict
 from simgrant.errors import NotThere
 from simgrant.flows.esim_means import EsimMeans
@@ -86,6 +87,8 @@ class Task:
     """The mark of the device that the token belongs to (`flows.marks`); empty = of none yet."""
     languages: tuple[str, ...] = ()
     """Those that whoever asks reads, the best first."""
+    told: Told | None = None
+    """What the BSS told, which is in ``subscription`` already; None = it tells nothing here."""
 
     @property
     def owner(self) -> Owner:

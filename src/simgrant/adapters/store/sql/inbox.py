@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from simgrant.adapters.store.sql import statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Row, Run
+from simgrant.adapters.store.sql.told import KNOWN_DOUBTED
 from simgrant.domain.network_facts import Kind
 from simgrant.identities import Imsi
 from simgrant.ports.network_events import Effect, InboxEntry, NetworkEvent
@@ -62,6 +63,7 @@ class SqlInbox:
                 # taken to be until somebody says otherwise.
                 yield Run(statements.KIND_FORGOTTEN, (*subscription, Kind.NUMBER.value))
                 yield Run(statements.LEARNED_IS_OLD, subscription)
+            yield Run(KNOWN_DOUBTED, (*subscription, entry.at))
             return _entry(found[0])
 
         return await self._engine.transact(body)

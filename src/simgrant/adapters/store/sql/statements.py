@@ -53,6 +53,7 @@ TABLES = (
     "audit_entry",
     "audit_head",
     "api_answer",
+    "eligibility",
 )
 """Those of every engine."""
 

@@ -25,6 +25,7 @@ from simgrant.adapters.store.sql.orders import SqlOrders
 from simgrant.adapters.store.sql.pins import SqlPins
 from simgrant.adapters.store.sql.policies import SqlPolicies
 from simgrant.adapters.store.sql.records import Records
+from simgrant.adapters.store.sql.told import TOLD_FORGOTTEN, SqlTold
 from simgrant.domain.eligibility import Aspect
 from simgrant.domain.holdings import Holding, Holdings
 from simgrant.domain.line_marks import LineMark, MarkName
@@ -102,6 +103,7 @@ _OF_THE_LIVING: Final = (
     life_statements.DUE_NO_MORE,
     life_statements.ASPECTS_FORGOTTEN,
     life_statements.TIMERS_FORGOTTEN,
+    TOLD_FORGOTTEN,
 )
 """What a subscription has that even the tombstone of one that was removed has not."""
 
@@ -119,6 +121,7 @@ class SqlStore:
         self.life = SqlLife(engine)
         self.policies = SqlPolicies(engine)
         self.deeds = SqlDeeds(engine)
+        self.told = SqlTold(engine)
 
     def doing(self, deed: Deed) -> SqlStore:
         """Return this store for one deed: each of its changes is written down beside it."""

@@ -1,0 +1,297 @@
+"""What an operator's BSS says of a subscription, asked while a device waits (ADR 0043).
+
+How old it may be is a matter of the services that are asked for: some want it asked every time, for
+others it is kept until an event makes it doubtful. Where the BSS does not answer, what is known is
+decided upon as long as those services allow, and else the device is told to come back: to tell it
+anything else would switch off what somebody pays for, or leave on what somebody has lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import field, replace
+from functools import lru_cache
+from itertools import islice
+from typing import Final
+
+import structlog
+
+from simgrant.domain.eligibility import Aspects, Eligibility
+from simgrant.domain.subscription import SERVED, Profile, Subscription
+from simgrant.domain.told import (
+    REALTIME,
+    Freshness,
+    Told,
+    effective,
+    only,
+    strictest,
+)
+from simgrant.domain.trail import Trail
+from simgrant.errors import EcsError, PeerMisbehaved, PeerUnavailable, UnknownIdentity
+from simgrant.flows.derived import Derived
+from simgrant.identities import Imsi
+from simgrant.nouns import named_noun
+from simgrant.ports.clock import Clock
+from simgrant.ports.eligibility import EligibilitySource
+from simgrant.ports.network_data import Subscriber
+from simgrant.ports.told import ToldRows
+from simgrant.telemetry.log import say_fault
+from simgrant.telemetry.metrics import Metrics
+
+NO_ASPECTS: Final[Aspects] = frozenset()
+_JOINED_S: Final = 1.0
+"""Seconds for which others may wait for what one has asked: after that it may be old."""
+_LAST_WORDS_S: Final = 0.1
+"""Of a request's time, what is left to make the answer after the BSS was waited for."""
+_MOST_REMEMBERED: Final = 10_000
+_LONGEST_RETRY_S: Final = 900
+_HEALS_S: Final = 3600
+
+
+@named_noun
+class Desk:
+    """A tenant's BSS, and how it is asked."""
+
+    name: str
+    """As the settings name it: ``bss.main``."""
+    source: EligibilitySource = field(repr=False, hash=False)
+    timeout_s: float
+    freshness: Mapping[str, Freshness] = field(hash=False)
+    """By AppID; what is not here is asked every time."""
+    heals_s: int = _HEALS_S
+    """The most seconds that a document holds which is made of what was known, while the BSS does
+    not answer."""
+
+    def wanted(self, apps: Sequence[str]) -> Freshness:
+        """Return how fresh it has to be for all of these applications."""
+        return strictest(self.freshness.get(app, REALTIME) for app in apps)
+
+    @property
+    def keeps_s(self) -> int:
+        """Seconds after which an answer is written down again again that says what was known."""
+        bounds = [s for each in self.freshness.values() for s in (each.fresh_s, each.known_s) if s]
+        return min(bounds, default=_HEALS_S) // 4
+
+
+@named_noun
+class _Flight:
+    """A question that is under way."""
+
+    task: asyncio.Task[Eligibility | None]
+    wants: Aspects
+    began: float
+
+
+class Eligibilities:
+    """Finds out what a BSS says of subscriptions."""
+
+    def __init__(
+        self,
+        rows: ToldRows,
+        desks: Mapping[str, Desk],
+        *,
+        looks_at: Mapping[str, Aspects],
+        clock: Clock,
+        metrics: Metrics,
+        first_retry_s: int = 15,
+    ) -> None:
+        """Take the BSS of each tenant that has one; ``looks_at`` is what its policy looks at."""
+        self._rows = rows
+        self._desks = desks
+        self._clock = clock
+        self._metrics = metrics
+        self._first_retry_s = first_retry_s
+        self.wants = Derived(looks_at, lambda tenant, aspects: self._asked(tenant, aspects))
+        """By tenant what is asked for; empty = nobody is asked."""
+        self._wanted = lru_cache(maxsize=1024)(
+            lambda tenant, apps: self._desks[tenant].wanted(apps)
+        )
+        self._flights: dict[tuple[str, Imsi], _Flight] = {}
+        self._written: dict[tuple[str, Imsi], Told] = {}
+        """What this worker knows to stand in rows, the oldest first: it spares writes, no reads."""
+        self._away_since: dict[str, float] = {}
+        for desk in desks.values():
+            metrics.show_bss(desk.name, away=False)
+
+    def asks(self, tenant: str) -> bool:
+        """Say whether a tenant's BSS is asked at all."""
+        return tenant in self._desks
+
+    async def of(
+        self, profile: Profile, apps: tuple[str, ...], *, deadline: float, trail: Trail
+    ) -> Profile:
+        """Return a profile as it is by what the BSS says, for requests for these applications.
+
+        Raise UnknownIdentity where the BSS has no such subscription, or says that it is not to be
+        served; PeerUnavailable, PeerTimeout or PeerMisbehaved where it is not known well enough.
+        """
+        subscription = profile.subscription
+        if subscription.tenant not in self._desks:
+            return profile
+        began = self._clock.monotonic()
+        try:
+            told = await self._told(subscription, apps, deadline=deadline, trail=trail)
+        finally:
+            trail.peers_us["bss"] = int((self._clock.monotonic() - began) * 1e6)
+        if told is None:
+            return profile
+        if told.eligibility is None:
+            raise UnknownIdentity("bss_no_subscription")
+        found = effective(profile, told)
+        status = found.subscription.status
+        if status not in SERVED:
+            raise UnknownIdentity(f"subscription_{status}")
+        return found
+
+    def validity_s(self, profile: Profile, usual_s: int) -> int:
+        """Return how long a document holds: less where it is made of what was known."""
+        told = profile.told
+        if told is None or told.good_s is None:
+            return usual_s
+        return max(1, min(usual_s, told.good_s, self._desks[profile.subscription.tenant].heals_s))
+
+    async def forget(self, tenant: str, imsi: Imsi) -> None:
+        """Have what is known of a subscription asked for anew: something changed."""
+        if tenant in self._desks:
+            self._flights.pop((tenant, imsi), None)
+            self._written.pop((tenant, imsi), None)
+            await self._rows.doubt(tenant, imsi, at=int(self._clock.now()))
+
+    async def close(self) -> None:
+        """Ask for nothing any more, and let go of every connection."""
+        tasks = [each.task for each in self._flights.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for source in {id(desk.source): desk.source for desk in self._desks.values()}.values():
+            await source.close()
+
+    def _asked(self, tenant: str, aspects: Aspects) -> Aspects:
+        desk = self._desks.get(tenant)
+        return NO_ASPECTS if desk is None else aspects & desk.source.tells
+
+    async def _told(
+        self, subscription: Subscription, apps: tuple[str, ...], *, deadline: float, trail: Trail
+    ) -> Told | None:
+        tenant = subscription.tenant
+        desk, wants, wanted = self._desks[tenant], self.wants[tenant], self._wanted(tenant, apps)
+        if not wants:
+            return None
+        before = None
+        now = self._clock.now()
+        if wanted.fresh_s:
+            # Another worker may have been told of an event: memory is no answer to that.
+            before = await self._rows.told(tenant, subscription.imsi)
+            before = of_now(before, desk.name, wants)
+            if before is not None and before.is_fresh(wanted, wants, now=now):
+                self._metrics.count_bss(desk.name, "kept")
+                return before
+        began = self._clock.monotonic()
+        try:
+            answer = await self._ask(desk, subscription, wants, deadline)
+            self._metrics.time_bss(desk.name, self._clock.monotonic() - began)
+        except (PeerUnavailable, PeerMisbehaved) as error:
+            self._fails(desk, error)
+            if wanted.known_s and not wanted.fresh_s:
+                before = await self._rows.told(tenant, subscription.imsi)
+                before = of_now(before, desk.name, wants)
+            left = 0 if before is None else int(before.asked_at + wanted.known_s - now)
+            if before is None or left <= 0 or not wants <= before.asked:
+                if error.retry_after is None:
+                    error.retry_after = self._retry_s(desk)
+                raise
+            trail.detail = f"{desk.name}: {error.reason}, what was known is told"
+            self._metrics.count_bss(desk.name, "last_known")
+            return replace(before, good_s=left)
+        self._answers(desk, answer)
+        told = Told(
+            eligibility=None if answer is None else only(answer, wants),
+            asked=wants,
+            source=desk.name,
+            changed_at=int(now),
+            asked_at=int(now),
+        )
+        return await self._keep(desk, subscription, told, before)
+
+    async def _ask(
+        self, desk: Desk, subscription: Subscription, wants: Aspects, deadline: float
+    ) -> Eligibility | None:
+        """Return what the BSS says; those who ask the same at once ask once."""
+        key, now = (subscription.tenant, subscription.imsi), self._clock.monotonic()
+        flight = self._flights.get(key)
+        if flight is None or flight.wants != wants or now - flight.began > _JOINED_S:
+            who = Subscriber(subscription.imsi, subscription.msisdn)
+            until = min(now + desk.timeout_s, deadline - _LAST_WORDS_S)
+            task = asyncio.ensure_future(desk.source.look_up(who, wants, deadline=until))
+            flight = self._flights[key] = _Flight(task=task, wants=wants, began=now)
+            task.add_done_callback(lambda _: self._landed(key, flight))
+        # Whoever goes away meanwhile takes nothing from others who wait for the same.
+        return await asyncio.shield(flight.task)
+
+    def _landed(self, key: tuple[str, Imsi], flight: _Flight) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+        task = flight.task
+        if task.cancelled() or isinstance(error := task.exception(), EcsError):
+            return
+        if error is not None:
+            say_fault(error)
+
+    async def _keep(
+        self, desk: Desk, subscription: Subscription, told: Told, before: Told | None
+    ) -> Told:
+        """Write what was told, unless it is known to stand there already; return it."""
+        key = subscription.tenant, subscription.imsi
+        known = before or self._written.get(key)
+        if (
+            known is not None
+            and known.says_the_same(told)
+            and not known.is_doubtful
+            and told.asked_at - known.asked_at < desk.keeps_s
+        ):
+            return replace(told, changed_at=known.changed_at)
+        try:
+            kept = await self._rows.keep(*key, told)
+        except EcsError as error:
+            # It is good for this request, and the next one asks again.
+            structlog.get_logger().warning("bss_not_kept", bss=desk.name, reason=error.reason)
+            return told
+        if len(self._written) >= _MOST_REMEMBERED:
+            for old in list(islice(self._written, _MOST_REMEMBERED // 2)):
+                del self._written[old]
+        self._written.pop(key, None)
+        self._written[key] = kept
+        return kept
+
+    def _fails(self, desk: Desk, error: EcsError) -> None:
+        self._metrics.count_bss(desk.name, error.reason)
+        if desk.name not in self._away_since:
+            self._away_since[desk.name] = self._clock.monotonic()
+            self._metrics.show_bss(desk.name, away=True)
+            structlog.get_logger().warning(
+                "bss", bss=desk.name, reason=error.reason, detail=error.for_operator
+            )
+
+    def _answers(self, desk: Desk, answer: Eligibility | None) -> None:
+        self._metrics.count_bss(desk.name, "unknown" if answer is None else "told")
+        if self._away_since.pop(desk.name, None) is not None:
+            self._metrics.show_bss(desk.name, away=False)
+            structlog.get_logger().info("bss", bss=desk.name, reason="it answers again")
+
+    def _retry_s(self, desk: Desk) -> int:
+        """Return when devices are to come back: the later the longer the BSS has been away."""
+        away_s = self._clock.monotonic() - self._away_since.get(desk.name, 0)
+        return int(min(max(self._first_retry_s, away_s / 2), _LONGEST_RETRY_S))
+
+
+def of_now(told: Told | None, source: str, wants: Aspects) -> Told | None:
+    """Return what was told by who is asked now, as far as it is looked at now.
+
+    By earlier settings it was another BSS, or something else was looked at.
+    """
+    if told is None or told.source != source:
+        return None
+    if told.eligibility is None:
+        return told
+    return replace(told, eligibility=only(told.eligibility, wants))

@@ -1,0 +1,106 @@
+"""What a BSS told: kept, doubted by events, and never overwritten by what was asked before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from simgrant.adapters.store.sql.store import SqlStore
+from simgrant.domain.eligibility import Aspect, Eligibility
+from simgrant.domain.risk import NumberType
+from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
+from simgrant.domain.told import SETTLES_S, Told
+from simgrant.identities import Msisdn
+from simgrant.ports.network_events import Effect, NetworkEvent
+from simgrant.spec.ids import ProvStatus
+from tests.conformance.test_store import IMSI, OTHER, T, new
+
+ALL = Eligibility(
+    status=SubscriptionStatus.SUSPENDED,
+    plan="premium",
+    options=frozenset({"vowifi", "companion"}),
+    refusals=frozenset(),
+    terms=ConsentStatus.GIVEN,
+    address=ConsentStatus.IN_PROGRESS,
+    provisioning=ProvStatus.PROVISIONED,
+    visited_plmn="26201",
+    msisdn=Msisdn("447700900002"),
+    number_type=NumberType.VOIP,
+    prepaid=False,
+    port_freeze=True,
+    customer_since=2**40,
+    sim_since=0,
+)
+
+
+def told(eligibility: Eligibility | None = ALL, *, at: int = 100) -> Told:
+    asked = frozenset(Aspect)
+    return Told(eligibility=eligibility, asked=asked, source="bss.main", changed_at=at, asked_at=at)
+
+
+@pytest.mark.parametrize("eligibility", [ALL, Eligibility(), None])
+async def test_what_was_told_comes_back(store: SqlStore, eligibility: Eligibility | None) -> None:
+    await store.add(new())
+    assert await store.told.told(T, IMSI) is None
+    assert await store.told.keep(T, IMSI, told(eligibility)) == told(eligibility)
+    assert await store.told.told(T, IMSI) == told(eligibility)
+
+
+async def test_it_is_known_since_when_it_is_told(store: SqlStore) -> None:
+    await store.add(new())
+    await store.told.keep(T, IMSI, told(at=100))
+    again = await store.told.keep(T, IMSI, told(at=200))
+    assert (again.changed_at, again.asked_at) == (100, 200)
+    other = await store.told.keep(T, IMSI, told(replace(ALL, plan="basic"), at=300))
+    assert (other.changed_at, other.asked_at) == (300, 300)
+    assert await store.told.told(T, IMSI) == other
+
+
+async def test_what_was_asked_before_overwrites_nothing(store: SqlStore) -> None:
+    await store.add(new())
+    await store.told.keep(T, IMSI, told(None, at=200))
+    await store.told.keep(T, IMSI, told(at=100))
+    assert await store.told.told(T, IMSI) == told(None, at=200)
+
+
+async def test_an_event_outlives_an_answer_from_before_it(store: SqlStore) -> None:
+    await store.add(new())
+    await store.told.keep(T, IMSI, told(at=100))
+    await store.told.doubt(T, IMSI, at=150)
+    await store.told.doubt(T, IMSI, at=140)
+    for at, doubtful in ((149, True), (150 + SETTLES_S - 1, True), (150 + SETTLES_S, False)):
+        kept = await store.told.keep(T, IMSI, told(at=at))
+        assert kept == await store.told.told(T, IMSI)
+        assert (kept.doubted_at, kept.is_doubtful) == (150, doubtful)
+
+
+async def test_an_event_may_come_before_anybody_asked(store: SqlStore) -> None:
+    await store.add(new())
+    await store.told.doubt(T, IMSI, at=150)
+    assert await store.told.told(T, IMSI) is None
+    kept = await store.told.keep(T, IMSI, told(at=149))
+    assert kept.is_doubtful
+    assert kept.changed_at == 149
+
+
+async def test_a_network_s_event_makes_it_doubtful(store: SqlStore) -> None:
+    await store.add(new())
+    await store.told.keep(T, IMSI, told())
+    event = NetworkEvent(IMSI, "swx_push_profile", "", Effect.FORGET)
+    await store.inbox.put([T], event, peer="hss", at=120)
+    (entry,) = await store.inbox.waiting(limit=1)
+    await store.inbox.take(entry)
+    found = await store.told.told(T, IMSI)
+    assert found is not None
+    assert found.doubted_at == 120
+
+
+async def test_nothing_is_kept_of_who_is_not_there(store: SqlStore) -> None:
+    await store.told.keep(T, IMSI, told())
+    await store.told.doubt(T, OTHER, at=1)
+    await store.add(new())
+    assert await store.told.told(T, IMSI) is None
+    await store.told.keep(T, IMSI, told())
+    await store.erase(T, IMSI, [])
+    assert await store.told.told(T, IMSI) is None
