@@ -662,6 +662,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             keys=keys,
             metrics=metrics,
             keep=journal.keep,
+            eligibilities=eligibilities,
         )
         proxies = Proxies(settings.device.trusted_proxies)
         signs = signer(loaded, keys)
