@@ -190,6 +190,7 @@ async def test_what_a_worker_left_is_anothers_after_its_lease(store: SqlStore) -
     await store.add(new())
     await take(store, plan("silver"))
     (first,) = await claims(store)
+    assert await store.life.peek([first]) == [(IMSI, plan("silver"))]
     assert await claims(store, now=NOW + 9) == []
     (second,) = await claims(store, now=NOW + 10)
     assert (first.tries, second.tries) == (1, 2)

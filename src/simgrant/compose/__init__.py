@@ -27,7 +27,9 @@ from simgrant.adapters.idp import oidc
 from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.risk.embedded import EmbeddedRisk
 from simgrant.adapters.store import sqlite
+from simgrant.compose import bss
 from simgrant.compose.bss import (
+    judges_of,
     known_countries,
     open_orders,
     open_sale,
@@ -149,6 +151,7 @@ from simgrant.links.http import HttpConfig
 from simgrant.links.secret_file import SecretFile
 from simgrant.links.watched import Watched
 from simgrant.ports.bss_orders import BssOrders
+from simgrant.ports.eligibility import EligibilitySource
 from simgrant.ports.keys import Keys
 from simgrant.ports.notifier import Notifier
 from simgrant.ports.smdp import Smdp, Terms
@@ -505,6 +508,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     notifiers: dict[str, dict[Channel, Notifier]] = {}
     smdps: dict[str, dict[str, Smdp]] = {}
     bss_orders: dict[str, BssOrders] = {}
+    bss_sources: dict[str, EligibilitySource] = {}
     by_otp: ByOtp | None = None
     by_oidc: ByOidc | None = None
     access: Issuers | None = None
@@ -516,6 +520,8 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         notifiers = open_notifiers(loaded)
         smdps = open_smdps(loaded)
         bss_orders = open_orders(loaded, CLOCK)
+        # Of their own: who judges is asked while look-ups may be in trouble.
+        bss_sources = bss.open_sources(loaded, CLOCK)
         journal = Journal(
             store,
             clock=CLOCK,
@@ -585,6 +591,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             step_ups=step_ups(loaded),
             metrics=metrics,
             network=network,
+            judges=judges_of(loaded, bss_sources, CLOCK),
         )
         means = Means(OPERATIONS, keys, store, offers(loaded), partners(loaded), esim, network)
         clients = Clients(profiles(loaded))
@@ -655,6 +662,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             keys=keys,
             metrics=metrics,
             keep=journal.keep,
+            eligibilities=eligibilities,
         )
         proxies = Proxies(settings.device.trusted_proxies)
         signs = signer(loaded, keys)
@@ -731,8 +739,10 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             await notifier.close()
         for smdp in {each for named in smdps.values() for each in named.values()}:
             await smdp.close()
-        for bss in {*bss_orders.values()}:
-            await bss.close()
+        for orders in {*bss_orders.values()}:
+            await orders.close()
+        for source in {*bss_sources.values()}:
+            await source.close()
         for way in (by_oidc, by_otp, access, portal, network, eligibilities):
             if way is not None:
                 await way.close()

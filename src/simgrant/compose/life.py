@@ -10,7 +10,10 @@ from simgrant.domain.policy import Policy
 from simgrant.domain.tenant import Tenant
 from simgrant.flows.answer import Portal
 from simgrant.flows.answers import Answers
+from simgrant.flows.asked_anew import AskedAnew
 from simgrant.flows.bss_inbox import BssInbox
+from simgrant.flows.eligibility import Eligibilities
+from simgrant.flows.life_orders import LifeOrders, OnSwap
 from simgrant.flows.lifecycle import Lifecycle
 from simgrant.ports.keys import Keys
 from simgrant.ports.store import RequestRecord, Store
@@ -28,6 +31,7 @@ def open_life(
     keys: Keys,
     metrics: Metrics,
     keep: Callable[[RequestRecord], None],
+    eligibilities: Eligibilities | None = None,
 ) -> tuple[BssInbox, Lifecycle]:
     """Return where events are brought, and who acts upon them; one worker's are known at once."""
 
@@ -52,6 +56,16 @@ def open_life(
         clock=CLOCK,
         metrics=metrics,
         keep=keep,
+        orders=LifeOrders(
+            store.orders,
+            {name: OnSwap(table.on_sim_swap) for name, table in loaded.tenants.items()},
+            clock=CLOCK,
+        )
+        if loaded.settings.esim
+        else None,
+        asks=None
+        if eligibilities is None or not any(map(eligibilities.asks, tenants))
+        else AskedAnew(store, eligibilities, clock=CLOCK),
     )
     inbox = BssInbox(store.life, clock=CLOCK, metrics=metrics, wake=lifecycle.wake)
     return inbox, lifecycle

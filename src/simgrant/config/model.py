@@ -1318,6 +1318,10 @@ class Tenant(Section, frozen=True):
     address_countries: tuple[str, ...] = ()
     """Countries of emergency addresses (two letters), in the order of the list; empty = all that
     the validator knows."""
+    on_sim_swap: Literal["keep", "end_pending", "end"] = "end_pending"
+    """What becomes of a line's eSIM orders when your systems [tell](../lifecycle.md) that its SIM
+    was swapped: `keep` = nothing; `end_pending` = those whose profile is not installed end; `end` =
+    all do, companions in use too. An order for the very SIM that is told stays."""
     withheld: tuple[str, ...] = ()
     """Operations, such as `GetSubscriberInfo`, that this tenant does not offer (405)."""
     sim_id: Literal["imsi", "uuid", "hash"] = "hash"

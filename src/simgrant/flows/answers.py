@@ -12,6 +12,7 @@ from simgrant.domain.life import Life
 from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import SERVED, Profile, Terminal
 from simgrant.domain.tenant import Tenant
+from simgrant.domain.told import Told, effective
 from simgrant.flows.answer import Portal, answer, page_of
 from simgrant.flows.gather import NOTHING_MORE, View, gather, held, look
 from simgrant.flows.verdicts import NO_DEVICE
@@ -24,9 +25,9 @@ from simgrant.spec.version import NEWEST
 from simgrant.wire.document import Application
 from simgrant.wire.request import StoreClaim
 
-Told: TypeAlias = tuple[Application, ...]
+Documents: TypeAlias = tuple[Application, ...]
 """What one service tells one device: an answer, and one for each boost or each user of a store."""
-REFUSED: Told = ()
+REFUSED: Documents = ()
 """No document at all."""
 
 
@@ -53,12 +54,24 @@ class Answers:
         self._kept: tuple[Policy | None, dict[_Key, _Answer]] = None, {}
 
     def of(
-        self, life: Life, terminals: Sequence[Terminal], *, now: float
+        self,
+        life: Life,
+        terminals: Sequence[Terminal],
+        *,
+        now: float,
+        told: Told | None = None,
+        gone: bool = False,
     ) -> Mapping[tuple[str, str], _Answer]:
-        """Return what each terminal is told of each service, by terminal and AppID."""
+        """Return what each terminal is told of each service, by terminal and AppID.
+
+        ``told`` is what a BSS says, where one is asked; ``gone``, that it serves nobody like that.
+        """
         policy = self._policy()
-        served = life.subscription.status in SERVED and self._tenant.serves(life.subscription.imsi)
         profile = Profile(life.subscription, life.terms, life.address, None, held=life.held)
+        if told is not None:
+            profile = effective(profile, told)
+        imsi, status = profile.subscription.imsi, profile.subscription.status
+        served = status in SERVED and not gone and self._tenant.serves(imsi)
         found: dict[tuple[str, str], _Answer] = {}
         view = look(
             profile,
@@ -71,8 +84,8 @@ class Answers:
         for app_id in SERVICES:
             views = _views(view, profile, app_id, policy, now)
             for terminal in terminals:
-                told = self._told(policy, app_id, views, terminal) if served else _NOTHING
-                found[terminal.terminal_id, app_id] = told
+                key = terminal.terminal_id, app_id
+                found[key] = self._told(policy, app_id, views, terminal) if served else _NOTHING
         return found
 
     def _told(
@@ -136,7 +149,7 @@ class _Key(NamedTuple):
 class _Answer(NamedTuple):
     """What is told, and the decisions behind it for people."""
 
-    told: Told
+    told: Documents
     said: str
 
 

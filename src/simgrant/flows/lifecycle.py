@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import os
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
@@ -20,10 +20,14 @@ from typing import Final
 
 import structlog
 
+from simgrant.domain.bss_events import BssEvent
 from simgrant.domain.life import Done, NotPossible, follow
 from simgrant.domain.subscription import SubscriptionStatus, Terminal
 from simgrant.errors import EcsError
 from simgrant.flows.answers import Answers
+from simgrant.flows.asked_anew import Anew, AsksAnew
+from simgrant.flows.life_orders import ORDERS_FOLLOW, LifeOrders
+from simgrant.identities import Imsi
 from simgrant.nouns import named_noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
@@ -35,6 +39,7 @@ from simgrant.telemetry.record import LifeRecord, instant, push_life
 
 _NOBODY: Final = Terminal("")
 """Stands for a device where none is known: a version rises for whoever comes next."""
+_NOT_ASKED: Final = Anew(before=None, after=None)
 _TIMERS_EVERY_S: Final = 1.0
 """Their times are whole seconds."""
 _MOST_SAID: Final = 200
@@ -72,9 +77,17 @@ class Lifecycle:
         clock: Clock,
         metrics: Metrics,
         keep: Callable[[RequestRecord], None],
+        orders: LifeOrders | None = None,
+        asks: AsksAnew | None = None,
         rules: Rules | None = None,
     ) -> None:
-        """``answers`` are each tenant's; ``keep`` takes the record of each event."""
+        """``answers`` are each tenant's; ``keep`` takes the record of each event.
+
+        Without ``orders`` there are none of eSIMs; without ``asks`` no BSS is asked, and what
+        events tell holds.
+        """
+        self._asks = asks
+        self._orders = orders
         self._rows = rows
         self._answers = answers
         self._sms_apps = sms_apps
@@ -153,12 +166,33 @@ class Lifecycle:
     async def _settle(self, claims: Sequence[Claim], *, refused: str = "") -> None:
         now = self._clock.now()
         tenant = claims[0].tenant
+        anew: dict[Imsi, Anew] = {}
+        if self._orders is not None or self._asks is not None:
+            waiting = await self._rows.peek(claims)
+            await self._follow_orders(tenant, waiting)
+            anew = await self._ask_anew(tenant, {imsi for imsi, _ in waiting})
         judge = Judging(
-            self._answers[tenant], self._sms_apps.get(tenant, ()), now=now, refused=refused
+            self._answers[tenant],
+            self._sms_apps.get(tenant, ()),
+            now=now,
+            refused=refused,
+            anew=anew,
         )
         again_ms = int((now + self._rules.coalesce_s) * 1000)
         for judged in await self._rows.settle(claims, judge, now=now, again_ms=again_ms):
             self._tell(tenant, judged)
+
+    async def _follow_orders(self, tenant: str, waiting: Sequence[tuple[Imsi, BssEvent]]) -> None:
+        if self._orders is not None:
+            for imsi, event in waiting:
+                if event.change in ORDERS_FOLLOW:
+                    await self._orders.follow(tenant, imsi, event)
+
+    async def _ask_anew(self, tenant: str, imsis: Collection[Imsi]) -> dict[Imsi, Anew]:
+        if self._asks is None:
+            return {}
+        answers = await asyncio.gather(*(self._asks.of(tenant, imsi) for imsi in imsis))
+        return {imsi: anew for imsi, anew in zip(imsis, answers, strict=True) if anew is not None}
 
     def _tell(self, tenant: str, judged: Judged) -> None:
         """Count events, and write what became of them for people."""
@@ -211,9 +245,19 @@ class Judging:
     """Says what follows from the events of a subscription (a ``Judge``)."""
 
     def __init__(
-        self, answers: Answers, sms_apps: Sequence[str], *, now: float, refused: str = ""
+        self,
+        answers: Answers,
+        sms_apps: Sequence[str],
+        *,
+        now: float,
+        refused: str = "",
+        anew: Mapping[Imsi, Anew],
     ) -> None:
-        """With ``refused``, events that give another number or IMSI are set aside for that."""
+        """With ``refused``, events that give another number or IMSI are set aside for that.
+
+        ``anew`` is what a BSS says of those of whom it was asked.
+        """
+        self._anew = anew
         self._answers = answers
         self._sms_apps = sms_apps
         self._now = now
@@ -263,13 +307,17 @@ class Judging:
         # What ended by itself is compared with how it was a second before.
         ends = [waiting.event.at for waiting, _ in judged.done if waiting.source == TIMER]
         then = min([self._now, *(at - 1 for at in ends)])
-        if before == judged.after and not ends and not judged.moves_to:
+        anew = self._anew.get(before.subscription.imsi, _NOT_ASKED)
+        if before == judged.after and not ends and not judged.moves_to and anew is _NOT_ASKED:
             return judged
         terminals = _devices(present)
-        old = self._answers.of(before, terminals, now=then)
-        new = self._answers.of(judged.after, terminals, now=self._now)
+        old = self._answers.of(before, terminals, now=then, told=anew.before)
+        new = self._answers.of(
+            judged.after, terminals, now=self._now, told=anew.after, gone=anew.gone
+        )
         differ = {key for key, told in new.items() if told.told != old[key].told}
-        tells = {key for key in present.registered if key in differ or judged.moves_to}
+        everybody = judged.moves_to is not None or anew.unknown
+        tells = {key for key in present.registered if everybody or key in differ}
         sms: tuple[str, ...] = ()
         if not present.registered:
             apps = {app for _, app in differ}
@@ -277,7 +325,7 @@ class Judging:
         said = sorted({app: (old[_, app].said, new[_, app].said) for _, app in differ}.items())
         return replace(
             judged,
-            changed=bool(differ) or judged.moves_to is not None,
+            changed=everybody or bool(differ),
             tells=tuple(sorted(tells)),
             sms=sms,
             said_before=tuple((app, was[:_MOST_SAID]) for app, (was, _) in said),

@@ -136,6 +136,9 @@ class LifeRows(Protocol):
     async def claim(self, *, now_ms: int, again_ms: int, limit: int) -> Sequence[Claim]:
         """Return subscriptions with events that are due; nobody else is given them meanwhile."""
 
+    async def peek(self, claims: Sequence[Claim]) -> Sequence[tuple[Imsi, BssEvent]]:
+        """Return the events that wait for these, of one tenant; nothing is done for them."""
+
     async def settle(
         self, claims: Sequence[Claim], judge: Judge, *, now: float, again_ms: int
     ) -> Sequence[Judged]:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,7 @@ async def opened(template: Path, **rules: Any) -> AsyncIterator[World]:
                 clock,
                 BssInbox(store.life, clock=clock),
                 None,  # type: ignore[arg-type]
-                {T: default_policy(Words("en"))},
+                {T: the_policy()},
             )
             world.life = another_worker(world, **rules)
             await store.add(NewSubscription(subscription()))
@@ -176,6 +177,12 @@ async def opened(template: Path, **rules: Any) -> AsyncIterator[World]:
             yield world
         finally:
             await store.close()
+
+
+@cache
+def the_policy() -> Policy:
+    """Return the policy that comes with the server."""
+    return default_policy(Words("en"))
 
 
 def subscription(plan: str = "basic") -> Subscription:

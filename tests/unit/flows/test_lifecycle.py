@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from simgrant.domain.bss_events import Change
-from simgrant.domain.eligibility import Eligibility
+from simgrant.domain.eligibility import Aspect, Eligibility
 from simgrant.domain.holdings import HeldBoost, Purchase
 from simgrant.domain.policy import parse_policy
 from simgrant.domain.subscription import SubscriptionStatus
+from simgrant.domain.told import Told
 from simgrant.errors import Conflict, PeerUnavailable
+from simgrant.flows.asked_anew import Anew
 from simgrant.flows.lifecycle import Lifecycle
 from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.bss_events import Taken
@@ -61,8 +63,8 @@ async def test_a_better_plan_is_told_to_whom_it_concerns(life: World) -> None:
 
 async def test_what_changes_no_answer_disturbs_nobody(life: World) -> None:
     before = await life.state()
-    told = Eligibility(plan="basic", prepaid=True, visited_plmn="00101")
-    await life.tell(Change.CHANGED, told=told)
+    same = Eligibility(plan="basic", prepaid=True, visited_plmn="00101")
+    await life.tell(Change.CHANGED, told=same)
     await life.act()
     after = await life.state()
     assert (after.changed_at, after.visited_plmn) == (before.changed_at, "00101")
@@ -78,18 +80,18 @@ async def test_of_several_services_only_those_that_changed_are_told(life: World)
     )
     await life.tell(Change.PLAN_CHANGED, told=BETTER)
     await life.act()
-    told = await life.told()
-    assert {(PHONE, "ap2004"), (WATCH, "ap2004")} <= told
-    assert (WATCH, "ap2005") not in told, "it has SMS over IP with either plan"
+    notices = await life.told()
+    assert {(PHONE, "ap2004"), (WATCH, "ap2004")} <= notices
+    assert (WATCH, "ap2005") not in notices, "it has SMS over IP with either plan"
 
 
 async def test_where_none_registered_the_sim_is_told(life: World) -> None:
     await life.store.register_push(T, IMSI, [replace(registration(PHONE, "ap2004"), action=0)])
     await life.tell(Change.PLAN_CHANGED, told=BETTER)
     await life.act()
-    told = await life.told()
-    assert ("", "ap2004") in told
-    assert {terminal for terminal, _ in told} == {""}
+    notices = await life.told()
+    assert ("", "ap2004") in notices
+    assert {terminal for terminal, _ in notices} == {""}
 
 
 async def test_suspended_and_resumed_are_two_versions_however_close(life: World) -> None:
@@ -161,6 +163,57 @@ async def test_what_another_has_is_set_aside_and_the_rest_is_done(life: World) -
     assert await life.inbox.drop(found)
     with pytest.raises(Conflict):
         await life.inbox.find(T, aside[0].aside_id)
+
+
+class Bss:
+    """Says of everybody what it is set to."""
+
+    def __init__(self, anew: Anew) -> None:
+        self.anew, self.asked = anew, 0
+
+    async def of(self, tenant: str, imsi: Imsi) -> Anew | None:
+        assert (tenant, imsi) == (T, IMSI)
+        self.asked += 1
+        return self.anew
+
+
+def told(plan: str) -> Told:
+    return Told(
+        eligibility=Eligibility(plan=plan),
+        asked=frozenset({Aspect.PLAN}),
+        source="bss.main",
+        changed_at=START,
+        asked_at=START,
+    )
+
+
+async def test_where_a_bss_is_asked_an_event_is_a_hint(life: World) -> None:
+    bss = Bss(Anew(before=told("basic"), after=told("standard")))
+    life.life._asks = bss
+    await life.tell(Change.PLAN_CHANGED, told=Eligibility(plan="basic"))
+    await life.act()
+    assert bss.asked == 1
+    assert await life.told() == {(PHONE, "ap2004")}
+    assert life.outcomes() == [("plan_changed", "changed")]
+
+
+@pytest.mark.parametrize(
+    ("anew", "changed"),
+    [
+        (Anew(before=told("basic"), after=told("basic")), False),
+        (Anew(before=told("basic"), after=told("basic"), unknown=True), True),
+        (Anew(before=told("standard"), after=None, gone=True), True),
+        (Anew(before=None, after=None, gone=True), True),
+    ],
+    ids=["same", "it does not answer", "gone", "never known and gone"],
+)
+async def test_what_a_bss_says_decides_whether_a_phone_is_told(
+    life: World, anew: Anew, changed: bool
+) -> None:
+    life.life._asks = Bss(anew)
+    await life.tell(Change.CHANGED)
+    await life.act()
+    assert await life.told() == ({(PHONE, "ap2004")} if changed else set())
 
 
 async def test_a_boost_that_is_over_is_told_once(life: World) -> None:

@@ -15,6 +15,7 @@ from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Rows, 
 from simgrant.adapters.store.sql.event_rows import from_event, to_event
 from simgrant.adapters.store.sql.statements import for_rows, shard_of
 from simgrant.adapters.store.sql.timers import of_consent, timer
+from simgrant.adapters.store.sql.told import TOLD_FORGOTTEN
 from simgrant.domain.bss_events import BssEvent, Change
 from simgrant.domain.eligibility import Aspect
 from simgrant.domain.life import Life
@@ -50,6 +51,7 @@ _GONE: Final = (
     statements.LEARNED_FORGOTTEN,
     sql.TIMERS_FORGOTTEN,
     sql.ASPECTS_FORGOTTEN,
+    TOLD_FORGOTTEN,
 )
 """What one that is gone has no more; where its devices are told so, is forgotten after that."""
 
@@ -116,6 +118,17 @@ class SqlLife:
             if found := await self._engine.write(sql.CLAIMED, params):
                 return [Claim(tenant, Imsi(imsi), mark, tries) for tenant, imsi, tries in found]
         return ()
+
+    async def peek(self, claims: Sequence[Claim]) -> Sequence[tuple[Imsi, BssEvent]]:
+        """Return the events that wait for these; nothing is done for them."""
+        found: list[tuple[Imsi, BssEvent]] = []
+        for start in range(0, len(claims), sql.SOME[-1]):
+            few = [claim.imsi.digits for claim in claims[start : start + sql.SOME[-1]]]
+            size = next(size for size in sql.SOME if size >= len(few))
+            params = (claims[0].tenant, *sql.some(few, size))
+            rows_ = await self._engine.read(sql.of(sql.EVENTS_OF, size), params)
+            found += ((Imsi(imsi), to_event(body)) for imsi, body in rows_)
+        return found
 
     async def settle(
         self, claims: Sequence[Claim], judge: Judge, *, now: float, again_ms: int

@@ -87,6 +87,7 @@ EVENTS_TAKEN = """
 DELETE FROM bss_event WHERE tenant = ?1 AND imsi IN (@)
 RETURNING imsi, source, arrived_us, body
 """
+EVENTS_OF = "SELECT imsi, body FROM bss_event WHERE tenant = ?1 AND imsi IN (@)"
 EVENTS_FORGOTTEN = "DELETE FROM bss_event WHERE tenant = ?1 AND imsi = ?2"
 
 # --- what is looked at -------------------------------------------------------------------------
