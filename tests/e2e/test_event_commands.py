@@ -110,7 +110,7 @@ def test_the_example_is_looked_through(here: Here) -> None:
     example = Path(__file__).parents[2] / "examples/events.toml"
     settings = here.folder / "simgrant.toml"
     settings.write_text('server.state_dir = "state"\n' + example.read_text())
-    assert "crm.token" in here("check-config", "--offline", code=1).stdout
+    assert "crm.token" in here("check-config", "--offline", code=2).stdout
     for name, text in (("crm.token", "t" * 40), ("kafka.password", "secret")):
         (here.folder / name).write_text(text)
         (here.folder / name).chmod(0o600)
