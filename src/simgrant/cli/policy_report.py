@@ -28,6 +28,7 @@ _WHY_NOT: Final[Mapping[str, str]] = {
     "store_not_on_record": "an app store has other terms or limits than then",
     "device_not_on_record": "rules look at the device that gets an eSIM, which is not on record",
     "network_not_asked": "rules look at what networks tell, and none was asked then",
+    "bss_not_asked": "rules look at what a BSS tells when asked, and it was not asked then",
     "rollout_not_drawn": "a roll-out has another share, and who was in does not say who would be",
 }
 
@@ -45,6 +46,7 @@ async def compare(
         origin_of=await _origins(here),
         version_of=_versions(here),
         told=core_network.tellers(here.loaded).all,
+        bss_tells=bool(here.loaded.settings.bss),
     )
     since_us = int((here.now - days * _DAY_S) * 1_000_000)
     done = 0

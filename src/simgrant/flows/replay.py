@@ -15,7 +15,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
-from simgrant.domain.conditions import DEVICE_SUBJECTS, NETWORK_SUBJECTS, subjects_of
+from simgrant.domain.conditions import (
+    BSS_SUBJECTS,
+    DEVICE_SUBJECTS,
+    NETWORK_SUBJECTS,
+    subjects_of,
+)
+from simgrant.domain.eligibility import Aspect, Aspects
 from simgrant.domain.facts import (
     NO_STORE,
     NOBODY,
@@ -72,6 +78,8 @@ class Missing(Word):
     """Rules about eSIMs look at the device that gets one, and only the asking one is on record."""
     NETWORK = "network_not_asked"
     """Rules look at what networks tell, and nobody asked them then."""
+    BSS = "bss_not_asked"
+    """Rules look at what a BSS is asked for where a rule looks at it, and it was not asked then."""
     ROLLOUT = "rollout_not_drawn"
     """A roll-out has another share, and whether this subscription was in then does not say
     whether it would be now."""
@@ -154,17 +162,25 @@ class Version:
     """A policy that recorded requests are decided by."""
 
     def __init__(
-        self, policy: Policy, origin_of: Callable[[str], Policy | None], told: Kinds
+        self,
+        policy: Policy,
+        origin_of: Callable[[str], Policy | None],
+        told: Kinds,
+        *,
+        bss_tells: bool,
     ) -> None:
         """``origin_of`` returns the policy that a record names, None where it is not known.
 
-        ``told`` is what networks tell at all, where a policy looks at it.
+        ``told`` is what networks tell at all, where a policy looks at it; ``bss_tells`` says
+        whether a BSS is asked.
         """
         self.policy = policy
         self._origin_of = origin_of
         self._told = told
         self._subjects: dict[str, frozenset[str]] = {}
+        self._bss_tells = bss_tells
         self._asked: dict[str, Kinds] = {}
+        self._asked_bss: dict[str, Aspects] = {}
 
     @property
     def sees_device(self) -> frozenset[str]:
@@ -262,6 +278,9 @@ class Version:
         kinds = {NETWORK_SUBJECTS[name] for name in looked_at & NETWORK_SUBJECTS.keys()}
         if not kinds <= self._asked_for(seen.policy):
             raise _NotOnRecord(Missing.NETWORK)
+        aspects = {BSS_SUBJECTS[name] for name in looked_at & BSS_SUBJECTS.keys()}
+        if aspects and self._bss_tells and not aspects <= self._asked_of_bss(seen.policy):
+            raise _NotOnRecord(Missing.BSS)
 
     def _asked_for(self, name: str) -> Kinds:
         """Return what networks were asked for by a policy, or never tell anyway."""
@@ -270,6 +289,15 @@ class Version:
             origin = self._origin_of(name)
             looked_at = _EVERYTHING if origin is None else origin.looks_at_network
             found = self._asked[name] = looked_at | (_EVERYTHING - self._told)
+        return found
+
+    def _asked_of_bss(self, name: str) -> Aspects:
+        """Return what a BSS was asked for by a policy."""
+        found = self._asked_bss.get(name)
+        if found is None:
+            origin = self._origin_of(name)
+            found = Aspects(Aspect) if origin is None else origin.looks_at_bss
+            self._asked_bss[name] = found
         return found
 
     def _rollouts(
@@ -305,6 +333,7 @@ class Version:
 
 
 _NO_STORE: Final = Fact(NO_STORE, NOBODY)
+_NO_OPTIONS: Final[Fact[frozenset[str]]] = Fact(frozenset(), NOBODY)
 
 
 def _store(
@@ -390,14 +419,18 @@ class Comparison:
         origin_of: Callable[[str], Policy | None],
         version_of: Callable[[str, str], SpecVersion] = lambda _profile, _version: DEFAULT,
         told: Kinds = _EVERYTHING,
+        bss_tells: bool = True,
     ) -> None:
         """``before`` None stands for what was decided then.
 
         ``version_of`` says in which version of TS.43 a client of a profile was answered that said
-        it spoke another; ``told`` is what networks tell of subscribers at all.
+        it spoke another; ``told`` is what networks tell of subscribers at all, ``bss_tells``
+        whether a BSS tells anything.
         """
-        self._before = None if before is None else Version(before, origin_of, told)
-        self._after = Version(after, origin_of, told)
+        self._before = (
+            None if before is None else Version(before, origin_of, told, bss_tells=bss_tells)
+        )
+        self._after = Version(after, origin_of, told, bss_tells=bss_tells)
         self._version_of = version_of
         policies = [after] if before is None else [before, after]
         self._calendars = [policy.calendar for policy in policies]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simgrant.domain.eligibility import Aspect, Eligibility
 from simgrant.domain.facts import Device, Fact, Facts, Question, Wish
 from simgrant.domain.holdings import (
     HeldBilling,
@@ -35,6 +36,7 @@ from simgrant.domain.subscription import (
     SubscriptionStatus,
 )
 from simgrant.domain.tenant import Plmn, Tenant
+from simgrant.domain.told import Told
 from simgrant.domain.trail import Trail, Verdict
 from simgrant.flows.gather import gather, held, look, times_of
 from simgrant.flows.replay import (
@@ -89,6 +91,7 @@ TEXTS = {
     "voice by model": with_rule('model = "P1"').replace(
         'id = "new"\n', 'id = "new"\nfeatures = ["volte"]\n'
     ),
+    "tenure": with_rule("tenure_d = { under = 30 }"),
     "registered": with_rule('registration = "registered"'),
     "no terms": DEFAULT.replace('[vowifi]\nterms = "required"', '[vowifi]\nterms = "not_required"'),
     "no consents": DEFAULT.replace(
@@ -119,6 +122,16 @@ POLICIES = {name: policy(text, name) for name, text in TEXTS.items()}
 
 def test_the_policies_differ() -> None:
     assert len(set(TEXTS.values())) == len(TEXTS)
+
+
+def told_by_bss(**told: Any) -> Told:
+    return Told(
+        eligibility=Eligibility(**told),
+        asked=frozenset(Aspect),
+        source="bss.main",
+        changed_at=NOW,
+        asked_at=NOW,
+    )
 
 
 statuses = st.sampled_from([ConsentStatus.MISSING, ConsentStatus.GIVEN])
@@ -169,6 +182,13 @@ profiles = st.builds(
     heard=st.sampled_from(
         [Heard(), Heard(registration=Learned(Registration.REGISTERED.value, "hss.a", 1, 1))]
     ),
+    told=st.sampled_from(
+        [
+            None,
+            told_by_bss(options=frozenset({"vowifi", "vonr"})),
+            told_by_bss(refusals=frozenset({"volte"}), customer_since=NOW - 86_400),
+        ]
+    ),
 )
 apps = st.permutations(list(SERVICES)).flatmap(
     lambda each: st.integers(1, 4).map(lambda many: tuple(each[:many]))
@@ -202,9 +222,11 @@ class Asked:
     def facts(self, by: Policy) -> Facts:
         profile = self.profile
         if not by.looks_at_network:
-            profile = Profile(
-                profile.subscription, profile.terms, profile.address, None, None, profile.held
-            )
+            profile = replace(profile, heard=Heard())
+        told = profile.told
+        if told is not None and told.eligibility and Aspect.CUSTOMER_SINCE not in by.looks_at_bss:
+            bare = replace(told.eligibility, customer_since=None)
+            profile = replace(profile, told=replace(told, eligibility=bare))
         claim = StoreClaim(self.wish.store, "u")
         view = look(
             profile,
@@ -313,6 +335,7 @@ def test_what_differs_is_what_the_live_path_would_say(
 MISSING = [
     ("no terms", "default", "ap2004", Wish(), Missing.CONSENT),
     ("default", "registered", "ap2004", Wish(), Missing.NETWORK),
+    ("default", "tenure", "ap2004", Wish(), Missing.BSS),
     ("no satellite", "default", "ap2016", Wish(), Missing.SATELLITE),
     ("one store", "default", "ap2012", Wish(store="other"), Missing.STORE),
     ("default", "less", "ap2012", Wish(store="google"), Missing.STORE),
