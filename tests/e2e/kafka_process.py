@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simgrant import compose
-from simgrant.adapters.events.kafka import Config, open_topic
+from simgrant.adapters.events.kafka import Config, KafkaTopic, client_settings
 from simgrant.compose import CLOCK
 from simgrant.config.load import load
 from simgrant.domain.bss_events import BssEvent
@@ -65,7 +65,7 @@ async def main(brokers: str, topic: str, settings: str, die: str = "", at: str =
         session_timeout_s=6,
         tls=False,
     )
-    await open_topic(config, batches, show_lag=lambda _: None).run()
+    await KafkaTopic(config, client_settings(config), batches, lambda _: None).run()
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from simgrant import compose
-from simgrant.adapters.events.kafka import Config, open_topic
+from simgrant.adapters.events.kafka import Config, KafkaTopic, client_settings
 from simgrant.adapters.store import migrate
 from simgrant.config.load import load
 from simgrant.domain.subscription import Subscription, SubscriptionStatus
@@ -144,7 +144,7 @@ async def reading(
         tls=False,
     )
     show = (lags if lags is not None else []).append
-    task = asyncio.create_task(open_topic(config, batches, show_lag=show).run())
+    task = asyncio.create_task(KafkaTopic(config, client_settings(config), batches, show).run())
     try:
         yield task
     finally:
@@ -312,8 +312,5 @@ def test_a_file_that_is_not_there_refuses_the_start(tmp_path: Path) -> None:
     config = Config(
         name="t", brokers=("127.0.0.1:1",), topic="t", group="g", ca_file=tmp_path / "no.pem"
     )
-    batches = EventBatches(
-        MemoryIntake(), EventReader(), tenant="default", source="t", clock=Clock()
-    )
     with pytest.raises(StartRefused, match="no such file"):
-        open_topic(config, batches, show_lag=lambda _: None)
+        client_settings(config)

@@ -54,6 +54,7 @@ from simgrant.compose.policies import ESIM_WORDS, PORTAL_WORDS, open_policies
 from simgrant.compose.policies import policy_of as policy_of
 from simgrant.config import model
 from simgrant.config import texts as shipped
+from simgrant.config.bss import bss_of
 from simgrant.config.clients import tac_range, version_of
 from simgrant.config.esims import eid_range
 from simgrant.config.load import DEFAULT_TENANT, Loaded
@@ -542,6 +543,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             clock=CLOCK,
             known_apps=frozenset(SERVICES),
             token_life_s=settings.tokens.life_s,
+            with_bss=[name for name in loaded.tenants if bss_of(settings, name)],
         )
         inbox = NetworkInbox(
             store.inbox,
