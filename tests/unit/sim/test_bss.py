@@ -14,6 +14,7 @@ from simgrant.sim.bss.server import Bss
 from simgrant.sim.http import HttpClient, Url
 from simgrant.sim.web import Answer, Request, WebServer
 from simgrant.wire.tmf.apis import Api
+from simgrant.wire.tmf_events import TmfEvent, pull_event
 from tests.tmf import SIMS
 
 IMSI = SIMS[0].imsi.digits
@@ -308,3 +309,22 @@ async def test_a_slow_answer_keeps_nobody_else_waiting(bss: Bss, levers: HttpCli
     assert (await ask(bss, f"{Api.PRODUCT}/product")).status == 200
     slow.cancel()
     await asyncio.gather(slow, return_exceptions=True)
+
+
+async def test_what_is_told_is_what_the_server_reads(bss: Bss) -> None:
+    line = next(iter(bss.lines))
+    for api, event_type in (
+        (Api.PRODUCT, "ProductStateChangeEvent"),
+        (Api.SERVICE, "ServiceStateChangeEvent"),
+        (Api.RESOURCE, "ResourceAttributeValueChangeEvent"),
+    ):
+        bss.announce_line(api, event_type, line)
+        event = bss.hubs.events[-1]
+        read = pull_event(json.dumps(event).encode())
+        assert isinstance(read, TmfEvent)
+        assert (read.event_id, read.event_type) == (event["eventId"], event_type)
+        assert read.at is not None
+        (thing,) = read.things
+        assert thing.value(["imsi"]) == line.imsi
+        assert thing.value(["msisdn"]) == line.msisdn
+        assert thing.state in ("active", "available")
