@@ -63,3 +63,16 @@ def test_an_import_is_one_entry(site: Path) -> None:
         "2 rows",
         "import",
     )
+
+
+def test_check_config_looks_at_who_may_call(site: Path) -> None:
+    said = command(site, "check-config", "--offline", "--json")
+    found = [each for each in json.loads(said)["findings"] if each["topic"] == "api"]
+    assert [each["level"] for each in found if "for root, care" in each["text"]] == ["ok"]
+    (site / "care").unlink()
+    output = CliRunner().invoke(
+        app, ["--config", str(site / "simgrant.toml"), "check-config", "--offline", "--json"]
+    )
+    (problem,) = [each for each in json.loads(output.stdout)["findings"] if each["topic"] == "api"]
+    assert problem["level"] == "problem"
+    assert "care" in problem["text"]

@@ -107,6 +107,7 @@ def _look(said: Globals, *, offline: bool) -> Iterator[Finding]:
     if not offline:
         yield from _names(loaded)
     yield from _order_calls(loaded)
+    yield from _api(loaded)
     yield from _device_lists(loaded)
     yield from _keys(loaded)
     yield from _certificates(loaded)
@@ -466,6 +467,26 @@ def _events(loaded: Loaded) -> Iterator[Finding]:
         yield Finding(Level.OK, "events", f"{name}: topic {table.topic}, for {table.tenant}")
         if table.password_file:
             yield from _exposed(loaded.path(table.password_file))
+
+
+def _api(loaded: Loaded) -> Iterator[Finding]:
+    """Look at who may call the management API."""
+    from simgrant.compose import api
+
+    settings = loaded.settings
+    if not settings.api.listen:
+        if settings.api_clients:
+            yield Finding(Level.WARNING, "api", "there are api_clients, and no api.listen")
+        return
+    found = _tried("api", lambda: api.access(loaded, api.api_issuers(loaded)))
+    if isinstance(found, Finding):
+        yield found
+        return
+    names = ", ".join(settings.api_clients) or "nobody: there are no api_clients"
+    yield Finding(Level.OK, "api", f"at {settings.api.listen}, for {names}")
+    for client in settings.api_clients.values():
+        if client.token_file:
+            yield from _exposed(loaded.path(client.token_file))
 
 
 def _device_lists(loaded: Loaded) -> Iterator[Finding]:
