@@ -136,7 +136,8 @@ def _run(chosen: tuple[Case, ...], size: Size, told: Console) -> Results:
                 worker = stack.enter_context(rig.working(_ALONE[case.kind], on={cores.server}))
                 pid, port = worker.process.pid, hss
             else:
-                server = stack.enter_context(_server(case, jobs, directory, cores, hss))
+                bss = stack.enter_context(_bss(case, directory, cores)).port if case.bss else 0
+                server = stack.enter_context(_server(case, jobs, directory, cores, hss, bss))
                 worker, pid, port = generator, server.pid, server.port
             job = Job(
                 port=port,
@@ -251,8 +252,21 @@ def _hss(case: Case, jobs: dict[str, Prepared], directory: Path, cores: rig.Core
     )
 
 
+def _bss(case: Case, directory: Path, cores: rig.Cores) -> rig.Serving:
+    """Return the context in which a case's BSS runs, which is not measured."""
+    port = free_port()
+    return rig.serving(
+        "bench.bss",
+        f"--port={port}",
+        on=cores.rest,
+        port=port,
+        ready=(port, ""),
+        log=directory / f"{case.key}-bss.log",
+    )
+
+
 def _server(
-    case: Case, jobs: dict[str, Prepared], directory: Path, cores: rig.Cores, hss: int
+    case: Case, jobs: dict[str, Prepared], directory: Path, cores: rig.Cores, hss: int, bss: int
 ) -> rig.Serving:
     """Return the context in which a case's server runs."""
     port, management = free_port(), free_port()
@@ -277,6 +291,7 @@ def _server(
         tls=case.tls,
         policy=_policy(case.database),
         hss=hss,
+        bss=bss,
     )
     prf = (f"--prf={case.prf}",) if case.prf else ()
     return rig.serving(

@@ -44,6 +44,8 @@ class Case:
     """The service that is asked for."""
     hss: Literal["new", "ready"] | None = None
     """An HSS gives the vectors: new ones, as HSSs do, or ready ones, which cost it less."""
+    bss: bool = False
+    """A BSS is asked for each request, through the ``rest`` adapter."""
     below_us: float | None = None
     """Target: processor time of an operation is below it."""
     rate: float | None = None
@@ -79,6 +81,8 @@ CASES = (
         0.35,
     ),
     Case("c", "token request, PostgreSQL, 1,000,000", "token", "postgres", "a", 0.22),
+    Case("l", "(b), a BSS asked each time", "token", "sqlite", "b", 0.5, bss=True),
+    Case("lc", "(c), a BSS asked each time", "token", "postgres", "c", 0.6, bss=True),
     Case("d", "full authentication, SQLite", "auth", "sqlite", "a", 0.10, prf="ctypes"),
     Case("d0", "full authentication, PRF in Python", "auth", "sqlite", "a", 0.07, prf="python"),
     Case("e0", "bare server, a new TLS connection each", "token", tls=True),

@@ -96,6 +96,7 @@ def main() -> None:
     parser.add_argument(
         "--app", default="", choices=services.apps(), help="a service, with a plan that has all"
     )
+    parser.add_argument("--bss", type=int, default=0, help="port of a `bench.bss`, asked each time")
     parser.add_argument("--show", action="store_true", help="print the last answer's head and body")
     arguments = parser.parse_args()
     prf.use(arguments.prf)
@@ -112,7 +113,7 @@ async def _run(directory: Path, arguments: argparse.Namespace) -> None:
     place.make_keys()
     url = arguments.store or f"sqlite:///{directory / 'bench.db'}"
     policy = services.policy() if arguments.app else ""
-    config = place.configure("profile", url, policy=policy)
+    config = place.configure("profile", url, policy=policy, bss=arguments.bss)
     tokens, sims = world.choose(_SUBSCRIPTIONS, 8000, 8000)
     await world.populate(
         config,

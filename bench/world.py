@@ -103,11 +103,12 @@ class Place:
         tls: bool = False,
         policy: str = "",
         hss: int = 0,
+        bss: int = 0,
     ) -> Path:
         """Write one server's configuration: as in production, but for the limits on starts.
 
         Without a ``policy`` it has the default one. With the port of an ``hss`` that gives the
-        vectors; else its own AuC does.
+        vectors; else its own AuC does. With that of a ``bss`` it asks that for each request.
         """
         device, management = ports
         lines = [
@@ -143,6 +144,20 @@ class Place:
                 "[hss.bench]",
                 f'realm = "{HSS_REALM}"',
                 'peers = ["bench"]',
+            ]
+        if bss:
+            lines += [
+                "[bss.bench]",
+                'type = "rest"',
+                f'url = "http://127.0.0.1:{bss}"',
+                f"fresh_s = {{ {APP} = 0 }}",
+                "[bss.bench.requests.line]",
+                'path = "/lines/{imsi}"',
+                'echo = ["$.imsi"]',
+                "[bss.bench.requests.line.aspects]",
+                'status = { path = "$.state", meanings = { A = "active" } }',
+                'plan = { path = "$.plan", meanings = { STD = "standard" } }',
+                'terms = { path = "$.tos", meanings = { true = "given", false = "missing" } }',
             ]
         path = self.directory / f"{name}.toml"
         path.write_text("\n".join(lines) + "\n")

@@ -254,7 +254,7 @@ async def _serving_api(parts: compose.Parts, listener: socket.socket | None) -> 
         watched.append(certificate.watched)
         context = certificate.context
     async with (
-        opened_api(loaded, parts.store, parts.keys, parts.policies) as front,
+        opened_api(loaded, parts.store, parts.keys, parts.policies, parts.events) as front,
         _serving(
             front,
             listener,

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import pkgutil
-import re
-import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -36,30 +34,18 @@ from simgrant.sim.bss.faults import Fault, Plan
 from simgrant.sim.bss.lines import Line
 from simgrant.sim.bss.server import Bss
 from simgrant.wire.tmf.inventory import ProductStatus
+from tests.bss_examples import settings_of
 from tests.tmf import SIMS, WHO, Clock, soon
 
-ROOT = Path(__file__).parents[2]
 NOBODY = Subscriber(Imsi("001019999999999"), Msisdn("999999999"))
 MODULES = {"tmf": {"tmf"}, "mapped": {"rest", "ses"}, "embedded": set[str]()}
 """The types of BSS that each module is for; one is asked about nobody."""
 
 
-def of_example(name: str) -> Callable[[str], str]:
-    """Return what makes an example's settings those of a server on this machine."""
-
-    def settings(url: str) -> str:
-        text = (ROOT / f"examples/{name}.toml").read_text()
-        # Proofs are others' business (tests/unit/links).
-        text = re.sub(r"^(token_url|client_id|secret_file|scope) = .*\n", "", text, flags=re.M)
-        return re.sub(r'^url = ".*"$', f'url = "{url}"', text, flags=re.M)
-
-    return settings
-
-
 SETTINGS: dict[str, Callable[[str], str]] = {
     "tmf": lambda url: settings_for(url) + "\n[bss.sim.qualification]\non = true\n",
-    "rest": of_example("bss-rest"),
-    "ses": of_example("bss-ses"),
+    "rest": lambda url: settings_of("bss-rest", url),
+    "ses": lambda url: settings_of("bss-ses", url),
 }
 
 
@@ -225,9 +211,8 @@ async def test_once_is_no_matter(world: World, fault: Fault) -> None:
 @pytest.mark.parametrize("fault", [Fault.SILENT, Fault.SLOW])
 async def test_the_deadline_is_kept(world: World, fault: Fault) -> None:
     world.bss.plan = Plan(fault=fault, delay_s=30)
-    began = time.monotonic()
-    assert isinstance(await world.fails(seconds=0.2), PeerTimeout)
-    assert time.monotonic() - began < 2
+    async with asyncio.timeout(15):
+        assert isinstance(await world.fails(seconds=0.2), PeerTimeout)
     world.bss.plan = None
     assert isinstance(await world.fails(seconds=0), PeerTimeout)
 
@@ -280,11 +265,17 @@ async def test_who_fails_again_and_again_is_left_alone(world: World) -> None:
 
 
 async def test_look_ups_go_on_side_by_side(world: World) -> None:
-    world.bss.plan = Plan(fault=Fault.SLOW, delay_s=0.3)
-    began = time.monotonic()
-    found = await asyncio.gather(*(world.ask() for _ in range(10)))
-    assert time.monotonic() - began < 2
-    assert None not in found
+    world.bss.plan = Plan(fault=Fault.SILENT)
+    tasks = [asyncio.ensure_future(world.ask(seconds=30)) for _ in range(10)]
+    async with asyncio.timeout(15):
+        while len(world.bss.seen) < 10:
+            world.bss.changed.clear()
+            await world.bss.changed.wait()
+    for task in tasks:
+        task.cancel()
+    assert {type(each) for each in await asyncio.gather(*tasks, return_exceptions=True)} == {
+        asyncio.CancelledError
+    }
 
 
 async def test_what_is_cancelled_leaves_nothing_behind(world: World) -> None:

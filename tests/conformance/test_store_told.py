@@ -57,6 +57,25 @@ async def test_it_is_known_since_when_it_is_told(store: SqlStore) -> None:
     assert await store.told.told(T, IMSI) == other
 
 
+async def test_it_is_read_with_the_subscription_where_that_is_wanted(store: SqlStore) -> None:
+    await store.add(new())
+
+    async def kept(*, wanted: bool) -> Told | None:
+        profile = await store.profile(T, IMSI, "imei", "client", told=wanted)
+        plain = await store.profile(T, IMSI, "imei", "client")
+        assert profile is not None
+        assert plain == replace(profile, kept=None)
+        return profile.kept
+
+    assert await kept(wanted=True) is None
+    await store.told.doubt(T, IMSI, at=50)
+    assert await kept(wanted=True) is None
+    await store.told.keep(T, IMSI, told())
+    assert await kept(wanted=True) == await store.told.told(T, IMSI)
+    assert await kept(wanted=False) is None
+    assert await store.profile(T, OTHER, "imei", "client", told=True) is None
+
+
 async def test_what_was_asked_before_overwrites_nothing(store: SqlStore) -> None:
     await store.add(new())
     await store.told.keep(T, IMSI, told(None, at=200))

@@ -103,3 +103,18 @@ def test_what_is_no_event_is_refused(here: Here) -> None:
 
 def test_every_change_can_be_told() -> None:
     assert [each.value for each in ChangeName] == [each.value for each in Change]
+
+
+def test_the_example_is_looked_through(here: Here) -> None:
+    """Who may bring events, and which topics are read; files that are no use are found."""
+    example = Path(__file__).parents[2] / "examples/events.toml"
+    settings = here.folder / "simgrant.toml"
+    settings.write_text('server.state_dir = "state"\n' + example.read_text())
+    assert "crm.token" in here("check-config", "--offline", code=2).stdout
+    for name, text in (("crm.token", "t" * 40), ("kafka.password", "secret")):
+        (here.folder / name).write_text(text)
+        (here.folder / name).chmod(0o600)
+    looked = here("check-config", "--offline").stdout
+    assert "crm brings them to 127.0.0.1:8084, for default" in looked
+    assert "inventory: topic product-inventory-events, for default" in looked
+    assert "secret" not in looked

@@ -6,6 +6,7 @@ Of what it commits and to whom it gives partitions it does as a broker does, whi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 import sqlite3
@@ -22,10 +23,16 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
-from simgrant.adapters.events.kafka import Config, open_topic
+from simgrant import compose
+from simgrant.adapters.events.kafka import Config, KafkaTopic, client_settings
+from simgrant.adapters.store import migrate
+from simgrant.config.load import load
+from simgrant.domain.subscription import Subscription, SubscriptionStatus
 from simgrant.errors import StartRefused
 from simgrant.flows.event_batches import EventBatches, Pauses
 from simgrant.flows.event_reading import EventReader
+from simgrant.identities import Imsi
+from simgrant.ports.store import NewSubscription
 from simgrant.wire.tmf_events import Happening, Kind, Made, cloud_event, plain_event, tmf_event
 from tests.event_intake import MemoryIntake
 from tests.servers.process import launch
@@ -137,7 +144,7 @@ async def reading(
         tls=False,
     )
     show = (lags if lags is not None else []).append
-    task = asyncio.create_task(open_topic(config, batches, show_lag=show).run())
+    task = asyncio.create_task(KafkaTopic(config, client_settings(config), batches, show).run())
     try:
         yield task
     finally:
@@ -233,54 +240,77 @@ async def test_who_ends_leaves_the_group_at_once(cluster: Cluster) -> None:
     assert {key for _, _, key in second.kept} == {f"e-{at}" for at in range(10, 20)}
 
 
+def inbox_of(folder: Path) -> Path:
+    """Make a database with all the lines in it; return its settings."""
+    settings = folder / "simgrant.toml"
+    settings.write_text('server.state_dir = "state"\n')
+    loaded = load(settings, {})
+    loaded.state_dir.mkdir()
+    migrate.upgrade(loaded.store_url)
+
+    async def fill() -> None:
+        store = await compose.open_store(loaded)
+        lines = [
+            Subscription("default", Imsi(line), None, SubscriptionStatus.ACTIVE, "standard")
+            for line in LINES
+        ]
+        await store.add_many(map(NewSubscription, lines))
+        await store.close()
+
+    asyncio.run(fill())
+    return settings
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("die", ["before", "after"])
 async def test_a_node_that_is_killed_in_mid_batch_loses_nothing_and_does_nothing_twice(
     cluster: Cluster, tmp_path: Path, die: str
 ) -> None:
-    database, log = tmp_path / "events.db", tmp_path / "log"
+    settings, log = await asyncio.to_thread(inbox_of, tmp_path), tmp_path / "log"
     cluster.tell(300)
 
     def start(*how: str) -> subprocess.Popen[bytes]:
         module = [sys.executable, "-m", "tests.e2e.kafka_process"]
         return launch(
-            ["env", "-C", str(ROOT), *module, cluster.brokers, cluster.topic, str(database), *how],
+            ["env", "-C", str(ROOT), *module, cluster.brokers, cluster.topic, str(settings), *how],
             log=log,
             signal="KILL",
         )
 
-    def done() -> list[tuple[str, int]]:
-        with sqlite3.connect(database) as db:
-            return db.execute("SELECT imsi, at FROM done ORDER BY place").fetchall()
+    def kept() -> list[tuple[str, int, int]]:
+        """Return (line, number, when it arrived) of every event that waits to be acted upon."""
+        with contextlib.closing(sqlite3.connect(tmp_path / "state/simgrant.db")) as db:
+            rows = db.execute("SELECT imsi, event_id, arrived_us FROM bss_event").fetchall()
+        return [(imsi, int(event_id[2:]), at) for imsi, event_id, at in rows]
 
     for at in ("2", "3"):
         killed = start(die, at)
         assert await asyncio.to_thread(killed.wait, WAIT_S) == -signal.SIGKILL, log.read_text()
-    before = done()
-    assert len(before) < 300
+    before = kept()
+    assert 0 < len(before) < 300
     committed = await asyncio.to_thread(cluster.committed)
     assert committed < len(before) if die == "after" else committed == len(before)
     node = start()
     try:
-        await eventually(lambda: len(done()) == 300 and cluster.committed() == 300)
+        await eventually(lambda: len(kept()) == 300 and cluster.committed() == 300)
     finally:
         node.kill()
         node.wait()
+    after = kept()
+    assert set(before) <= set(after), "what was taken over stays as it was"
     of_line = defaultdict(list)
-    for imsi, at_ in done():
-        of_line[imsi].append(at_)
-    assert {imsi: sorted(each) for imsi, each in of_line.items()} == {
-        imsi: list(range(place, 300, len(LINES))) for place, imsi in enumerate(LINES)
-    }
-    assert all(each == sorted(each) for each in of_line.values())
+    for imsi, number, arrived in after:
+        of_line[imsi].append((number, arrived))
+    for place, imsi in enumerate(LINES):
+        events = sorted(of_line[imsi])
+        assert [number for number, _ in events] == list(range(place, 300, len(LINES)))
+        arrivals = [arrived for _, arrived in events]
+        assert arrivals == sorted(arrivals), "in the order of its partition"
 
 
 def test_a_file_that_is_not_there_refuses_the_start(tmp_path: Path) -> None:
     config = Config(
         name="t", brokers=("127.0.0.1:1",), topic="t", group="g", ca_file=tmp_path / "no.pem"
     )
-    batches = EventBatches(
-        MemoryIntake(), EventReader(), tenant="default", source="t", clock=Clock()
-    )
     with pytest.raises(StartRefused, match="no such file"):
-        open_topic(config, batches, show_lag=lambda _: None)
+        client_settings(config)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -256,6 +258,36 @@ async def test_a_policy_is_checked_published_and_rolled_back(world: World) -> No
     assert (await world.call("GET", "/v1/policies/9")).code == "not_found"
     entries = (await world.call("GET", "/v1/audit")).json["items"]
     assert [each["detail"] for each in entries] == ["publish", "publish", "rollback to 1"]
+
+
+async def test_events_are_kept_once(world: World) -> None:
+    await world.made()
+    now = datetime.fromtimestamp(time.time(), UTC).isoformat()
+    event = {
+        "event_id": "e-1",
+        "change": "plan_changed",
+        "at": now,
+        "imsi": IMSI,
+        "told": {"plan": "premium", "options": ["vowifi"], "provisioning": "provisioned"},
+    }
+    stranger = {"event_id": "e-2", "change": "suspended", "at": now, "msisdn": "+447700900999"}
+    told = await world.call("POST", "/v1/events", [event, stranger])
+    assert told.json["items"] == [
+        {"event_id": "e-1", "taken": "kept"},
+        {"event_id": "e-2", "taken": "set_aside"},
+    ]
+    again = await world.call("POST", "/v1/events", [event])
+    assert again.json["items"] == [{"event_id": "e-1", "taken": "known"}]
+    for wrong, code in (
+        ({**event, "imsi": "1"}, "malformed"),
+        ({**event, "at": "2026-99-99"}, "invalid"),
+        ({"event_id": "e-3", "change": "resumed", "at": now}, "invalid"),
+        ({**event, "change": "exploded"}, "malformed"),
+    ):
+        assert (await world.call("POST", "/v1/events", [wrong])).code == code
+    many = [{**event, "event_id": f"m-{number}"} for number in range(501)]
+    assert (await world.call("POST", "/v1/events", many)).code == "too_large"
+    assert (await world.call("POST", "/v1/events", [event], client="care")).code == "forbidden"
 
 
 async def test_nothing_of_anybody_is_in_the_log(

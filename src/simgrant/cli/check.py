@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -102,6 +103,7 @@ def _look(said: Globals, *, offline: bool) -> Iterator[Finding]:
     yield from _network_data(loaded)
     yield from _smdps(loaded)
     yield from _bss(loaded)
+    yield from _events(loaded)
     if not offline:
         yield from _names(loaded)
     yield from _order_calls(loaded)
@@ -439,6 +441,31 @@ def _order_calls(loaded: Loaded) -> Iterator[Finding]:
     listen = loaded.settings.management.listen
     yield Finding(Level.OK, "orders", f"/orders at {listen}, with the token in {path.name}")
     yield from _exposed(path)
+
+
+def _events(loaded: Loaded) -> Iterator[Finding]:
+    """Look at who may bring events, and at what topics are read with; no broker is asked."""
+    from simgrant.compose.events import open_senders, open_topic
+    from simgrant.flows.issuers import Issuers
+
+    settings = loaded.settings
+    found = _tried("events", lambda: open_senders(loaded, Issuers({})))
+    if isinstance(found, Finding):
+        yield found
+    for name, sender in settings.event_senders.items():
+        if sender.token_file and not isinstance(found, Finding):
+            yield from _exposed(loaded.path(sender.token_file))
+        where = settings.events.listen or "nowhere, since events.listen is not set"
+        level = Level.OK if settings.events.listen else Level.WARNING
+        yield Finding(level, "events", f"{name} brings them to {where}, for {sender.tenant}")
+    for name, table in settings.event_topics.items():
+        found = _tried("events", partial(open_topic, loaded, name, table))
+        if isinstance(found, Finding):
+            yield found
+            continue
+        yield Finding(Level.OK, "events", f"{name}: topic {table.topic}, for {table.tenant}")
+        if table.password_file:
+            yield from _exposed(loaded.path(table.password_file))
 
 
 def _device_lists(loaded: Loaded) -> Iterator[Finding]:

@@ -27,7 +27,9 @@ from simgrant.adapters.idp import oidc
 from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.risk.embedded import EmbeddedRisk
 from simgrant.adapters.store import sqlite
+from simgrant.compose import bss
 from simgrant.compose.bss import (
+    judges_of,
     known_countries,
     open_orders,
     open_sale,
@@ -52,6 +54,7 @@ from simgrant.compose.policies import ESIM_WORDS, PORTAL_WORDS, open_policies
 from simgrant.compose.policies import policy_of as policy_of
 from simgrant.config import model
 from simgrant.config import texts as shipped
+from simgrant.config.bss import bss_of
 from simgrant.config.clients import tac_range, version_of
 from simgrant.config.esims import eid_range
 from simgrant.config.load import DEFAULT_TENANT, Loaded
@@ -149,6 +152,7 @@ from simgrant.links.http import HttpConfig
 from simgrant.links.secret_file import SecretFile
 from simgrant.links.watched import Watched
 from simgrant.ports.bss_orders import BssOrders
+from simgrant.ports.eligibility import EligibilitySource
 from simgrant.ports.keys import Keys
 from simgrant.ports.notifier import Notifier
 from simgrant.ports.smdp import Smdp, Terms
@@ -505,6 +509,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     notifiers: dict[str, dict[Channel, Notifier]] = {}
     smdps: dict[str, dict[str, Smdp]] = {}
     bss_orders: dict[str, BssOrders] = {}
+    bss_sources: dict[str, EligibilitySource] = {}
     by_otp: ByOtp | None = None
     by_oidc: ByOidc | None = None
     access: Issuers | None = None
@@ -516,6 +521,8 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         notifiers = open_notifiers(loaded)
         smdps = open_smdps(loaded)
         bss_orders = open_orders(loaded, CLOCK)
+        # Of their own: who judges is asked while look-ups may be in trouble.
+        bss_sources = bss.open_sources(loaded, CLOCK)
         journal = Journal(
             store,
             clock=CLOCK,
@@ -536,6 +543,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             clock=CLOCK,
             known_apps=frozenset(SERVICES),
             token_life_s=settings.tokens.life_s,
+            with_bss=[name for name in loaded.tenants if bss_of(settings, name)],
         )
         inbox = NetworkInbox(
             store.inbox,
@@ -585,6 +593,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             step_ups=step_ups(loaded),
             metrics=metrics,
             network=network,
+            judges=judges_of(loaded, bss_sources, CLOCK),
         )
         means = Means(OPERATIONS, keys, store, offers(loaded), partners(loaded), esim, network)
         clients = Clients(profiles(loaded))
@@ -732,8 +741,10 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             await notifier.close()
         for smdp in {each for named in smdps.values() for each in named.values()}:
             await smdp.close()
-        for bss in {*bss_orders.values()}:
-            await bss.close()
+        for orders in {*bss_orders.values()}:
+            await orders.close()
+        for source in {*bss_sources.values()}:
+            await source.close()
         for way in (by_oidc, by_otp, access, portal, network, eligibilities):
             if way is not None:
                 await way.close()

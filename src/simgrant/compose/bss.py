@@ -16,6 +16,7 @@ from simgrant.compose import rest, tmf
 from simgrant.config.bss import bss_of, validator_of
 from simgrant.config.bss_tables import Bss
 from simgrant.config.load import Loaded
+from simgrant.flows.bss_judges import Judge, Judges
 from simgrant.flows.bss_waiting import WaitingOrders
 from simgrant.flows.esim_means import Esim
 from simgrant.flows.ordering import Ordering
@@ -26,7 +27,7 @@ from simgrant.links.http import HttpConfig
 from simgrant.ports.address_validator import AddressValidator
 from simgrant.ports.bss_orders import BssOrders, TellsLater
 from simgrant.ports.clock import Clock
-from simgrant.ports.eligibility import EligibilitySource
+from simgrant.ports.eligibility import ChecksEligibility, EligibilitySource
 from simgrant.ports.orders import Orders
 from simgrant.ports.plan_offers import PlanOffers
 
@@ -73,6 +74,19 @@ def open_orders(loaded: Loaded, clock: Clock) -> dict[str, BssOrders]:
         if table.orders.on
     }
     return {tenant: found.get(bss_of(loaded.settings, tenant), nobody) for tenant in loaded.tenants}
+
+
+def judges_of(loaded: Loaded, sources: Mapping[str, EligibilitySource], clock: Clock) -> Judges:
+    """Return those of these BSSs, by tenant, that judge who may have an eSIM."""
+    tables = {tenant: loaded.settings.bss[bss_of(loaded.settings, tenant)] for tenant in sources}
+    return Judges(
+        {
+            tenant: Judge(source, tables[tenant].timeout_s)
+            for tenant, source in sources.items()
+            if isinstance(source, ChecksEligibility)
+        },
+        clock,
+    )
 
 
 def waiting_orders(

@@ -82,10 +82,9 @@ def _front(loaded: Loaded, intake: EventIntake, issuers: Issuers, metrics: Metri
                 ms=round(call.seconds * 1000, 1),
             )
 
-    senders = [_sender(loaded, name, table) for name, table in settings.event_senders.items()]
     return EventsFront(
         intake,
-        Senders(senders, issuers=issuers),
+        open_senders(loaded, issuers),
         event_reader(loaded),
         clock=CLOCK,
         record=record,
@@ -102,37 +101,52 @@ def _topics(loaded: Loaded, intake: EventIntake, metrics: Metrics) -> tuple[Topi
     found: list[Topic] = []
     reader = event_reader(loaded)
     for name, table in loaded.settings.event_topics.items():
-        try:
-            # Its client is an extra, and loaded where there is a topic.
-            from simgrant.adapters.events import kafka
-        except ImportError:
-            raise StartRefused(
-                f"event_topics.{name}: install simgrant with the extra kafka"
-            ) from None
-        config = kafka.Config(
-            name=name,
-            brokers=table.brokers,
-            topic=table.topic,
-            group=table.group,
-            dead_letters=table.dead_letters,
-            batch=table.batch,
-            start=table.start,
-            session_timeout_s=table.session_timeout_s,
-            tls=table.tls,
-            ca_file=loaded.path(table.ca_file) if table.ca_file else None,
-            certificate=loaded.path(table.certificate) if table.certificate else None,
-            key=loaded.path(table.key) if table.key else None,
-            sasl=table.sasl,
-            user=table.user,
-            password_file=loaded.path(table.password_file) if table.password_file else None,
-        )
         batches = EventBatches(intake, reader, tenant=table.tenant, source=name, clock=CLOCK)
         show_lag = partial(metrics.show_event_lag, name)
-        try:
-            found.append(kafka.open_topic(config, batches, show_lag=show_lag))
-        except StartRefused as error:
-            raise StartRefused(f"event_topics.{name}: {error}") from None
+        found.append(open_topic(loaded, name, table)(batches, show_lag))
     return tuple(found)
+
+
+def open_topic(
+    loaded: Loaded, name: str, table: model.EventTopic
+) -> Callable[[EventBatches, Callable[[int], None]], Topic]:
+    """Return what makes a topic of who takes its batches over, and who is shown its lag.
+
+    Raise StartRefused where a file of it is no use. No broker is asked.
+    """
+    try:
+        # Its client is an extra, and loaded where there is a topic.
+        from simgrant.adapters.events import kafka
+    except ImportError:
+        raise StartRefused(f"event_topics.{name}: install simgrant with the extra kafka") from None
+    config = kafka.Config(
+        name=name,
+        brokers=table.brokers,
+        topic=table.topic,
+        group=table.group,
+        dead_letters=table.dead_letters,
+        batch=table.batch,
+        start=table.start,
+        session_timeout_s=table.session_timeout_s,
+        tls=table.tls,
+        ca_file=loaded.path(table.ca_file) if table.ca_file else None,
+        certificate=loaded.path(table.certificate) if table.certificate else None,
+        key=loaded.path(table.key) if table.key else None,
+        sasl=table.sasl,
+        user=table.user,
+        password_file=loaded.path(table.password_file) if table.password_file else None,
+    )
+    try:
+        client = kafka.client_settings(config)
+    except StartRefused as error:
+        raise StartRefused(f"event_topics.{name}: {error}") from None
+    return partial(kafka.KafkaTopic, config, client)
+
+
+def open_senders(loaded: Loaded, issuers: Issuers) -> Senders:
+    """Return who may bring events; raise StartRefused where a file of one is no use."""
+    tables = loaded.settings.event_senders
+    return Senders((_sender(loaded, *each) for each in tables.items()), issuers=issuers)
 
 
 def _sender(loaded: Loaded, name: str, table: model.EventSender) -> Sender:

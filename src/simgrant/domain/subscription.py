@@ -118,6 +118,8 @@ class Profile:
     told: Told | None = None
     """What the BSS told, which is in the place of the store's own already; None = it tells
     nothing here."""
+    kept: Told | None = None
+    """What it told once, as the store has it, where that was read too."""
 
 
 @noun

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from operator import attrgetter
 from typing import Final
 
 from simgrant.domain.eligibility import Aspect, Aspects, Eligibility
@@ -24,6 +25,10 @@ from simgrant.spec.ids import AppId
 SETTLES_S: Final = 5
 """Seconds after an event in which an answer may still be one of before it: a BSS that tells of a
 change may need a while until it says so when asked, and clocks of nodes differ."""
+
+
+_ASPECTS: Final = tuple(Aspect)
+_values: Final = attrgetter(*_ASPECTS)
 
 
 @named_noun
@@ -146,7 +151,8 @@ def effective(profile: Profile, told: Told) -> Profile:
 
 def aspects_told(found: Eligibility) -> Aspects:
     """Return the aspects that something is told of."""
-    return frozenset(each for each in Aspect if getattr(found, each) is not None)
+    told = zip(_ASPECTS, _values(found), strict=True)
+    return frozenset([aspect for aspect, value in told if value is not None])
 
 
 def only(found: Eligibility, wants: Aspects) -> Eligibility:

@@ -8,7 +8,7 @@ which applications are asked for, the one read of a subscription, new tokens.
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import field
 from typing import TypeVar
 
@@ -85,13 +85,16 @@ class Reception:
         clock: Clock,
         known_apps: frozenset[str],
         token_life_s: int,
+        with_bss: Collection[str] = (),
     ) -> None:
+        """``with_bss`` names the tenants whose BSS is asked about what is read."""
         self.tenancy = tenancy
         self.keys = keys
         self.store = store
         self.clock = clock
         self.token_life_s = token_life_s
         self._known_apps = known_apps
+        self._with_bss = frozenset(with_bss)
 
     def tenant_of(self, name: str, call: Call) -> Tenant:
         """Return the tenant that sealed a value, if the host is not another's."""
@@ -136,7 +139,11 @@ class Reception:
         started = self.clock.monotonic()
         try:
             return await self.store.profile(
-                tenant.name, claims.imsi, claims.terminal_id, claims.client
+                tenant.name,
+                claims.imsi,
+                claims.terminal_id,
+                claims.client,
+                told=tenant.name in self._with_bss,
             )
         finally:
             self._note("store", started, trail)

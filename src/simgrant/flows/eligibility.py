@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from functools import lru_cache
-from itertools import islice
 from typing import Final
 
 import structlog
@@ -44,7 +43,6 @@ _JOINED_S: Final = 1.0
 """Seconds for which others may wait for what one has asked: after that it may be old."""
 _LAST_WORDS_S: Final = 0.1
 """Of a request's time, what is left to make the answer after the BSS was waited for."""
-_MOST_REMEMBERED: Final = 10_000
 _LONGEST_RETRY_S: Final = 900
 _HEALS_S: Final = 3600
 
@@ -108,8 +106,6 @@ class Eligibilities:
             lambda tenant, apps: self._desks[tenant].wanted(apps)
         )
         self._flights: dict[tuple[str, Imsi], _Flight] = {}
-        self._written: dict[tuple[str, Imsi], Told] = {}
-        """What this worker knows to stand in rows, the oldest first: it spares writes, no reads."""
         self._away_since: dict[str, float] = {}
         for desk in desks.values():
             metrics.show_bss(desk.name, away=False)
@@ -126,12 +122,11 @@ class Eligibilities:
         Raise UnknownIdentity where the BSS has no such subscription, or says that it is not to be
         served; PeerUnavailable, PeerTimeout or PeerMisbehaved where it is not known well enough.
         """
-        subscription = profile.subscription
-        if subscription.tenant not in self._desks:
+        if profile.subscription.tenant not in self._desks:
             return profile
         began = self._clock.monotonic()
         try:
-            told = await self._told(subscription, apps, deadline=deadline, trail=trail)
+            told = await self._told(profile, apps, deadline=deadline, trail=trail)
         finally:
             trail.peers_us["bss"] = int((self._clock.monotonic() - began) * 1e6)
         if told is None:
@@ -155,7 +150,6 @@ class Eligibilities:
         """Have what is known of a subscription asked for anew: something changed."""
         if tenant in self._desks:
             self._flights.pop((tenant, imsi), None)
-            self._written.pop((tenant, imsi), None)
             await self._rows.doubt(tenant, imsi, at=int(self._clock.now()))
 
     async def close(self) -> None:
@@ -172,30 +166,26 @@ class Eligibilities:
         return NO_ASPECTS if desk is None else aspects & desk.source.tells
 
     async def _told(
-        self, subscription: Subscription, apps: tuple[str, ...], *, deadline: float, trail: Trail
+        self, profile: Profile, apps: tuple[str, ...], *, deadline: float, trail: Trail
     ) -> Told | None:
+        subscription = profile.subscription
         tenant = subscription.tenant
         desk, wants, wanted = self._desks[tenant], self.wants[tenant], self._wanted(tenant, apps)
         if not wants:
             return None
-        before = None
-        now = self._clock.now()
-        if wanted.fresh_s:
-            # Another worker may have been told of an event: memory is no answer to that.
-            before = await self._rows.told(tenant, subscription.imsi)
-            before = of_now(before, desk.name, wants)
-            if before is not None and before.is_fresh(wanted, wants, now=now):
-                self._metrics.count_bss(desk.name, "kept")
-                return before
+        now, source = self._clock.now(), desk.name
+        # The store has it: another worker may have been told of an event.
+        before = profile.kept or await self._rows.told(tenant, subscription.imsi)
+        before = of_now(before, source, wants)
+        if before is not None and before.is_fresh(wanted, wants, now=now):
+            self._metrics.count_bss(source, "kept")
+            return before
         began = self._clock.monotonic()
         try:
             answer = await self._ask(desk, subscription, wants, deadline)
             self._metrics.time_bss(desk.name, self._clock.monotonic() - began)
         except (PeerUnavailable, PeerMisbehaved) as error:
             self._fails(desk, error)
-            if wanted.known_s and not wanted.fresh_s:
-                before = await self._rows.told(tenant, subscription.imsi)
-                before = of_now(before, desk.name, wants)
             left = 0 if before is None else int(before.asked_at + wanted.known_s - now)
             if before is None or left <= 0 or not wants <= before.asked:
                 if error.retry_after is None:
@@ -242,27 +232,19 @@ class Eligibilities:
         self, desk: Desk, subscription: Subscription, told: Told, before: Told | None
     ) -> Told:
         """Write what was told, unless it is known to stand there already; return it."""
-        key = subscription.tenant, subscription.imsi
-        known = before or self._written.get(key)
         if (
-            known is not None
-            and known.says_the_same(told)
-            and not known.is_doubtful
-            and told.asked_at - known.asked_at < desk.keeps_s
+            before is not None
+            and before.says_the_same(told)
+            and not before.is_doubtful
+            and told.asked_at - before.asked_at < desk.keeps_s
         ):
-            return replace(told, changed_at=known.changed_at)
+            return replace(told, changed_at=before.changed_at)
         try:
-            kept = await self._rows.keep(*key, told)
+            return await self._rows.keep(subscription.tenant, subscription.imsi, told)
         except EcsError as error:
             # It is good for this request, and the next one asks again.
             structlog.get_logger().warning("bss_not_kept", bss=desk.name, reason=error.reason)
             return told
-        if len(self._written) >= _MOST_REMEMBERED:
-            for old in list(islice(self._written, _MOST_REMEMBERED // 2)):
-                del self._written[old]
-        self._written.pop(key, None)
-        self._written[key] = kept
-        return kept
 
     def _fails(self, desk: Desk, error: EcsError) -> None:
         self._metrics.count_bss(desk.name, error.reason)

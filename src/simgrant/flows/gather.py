@@ -89,13 +89,8 @@ _SOURCES_TOLD = (
     (SUBSCRIPTION, Aspect.PROVISIONING),
 )
 """The store's own sources of facts, in whose place a BSS may be."""
-_FACTS_TOLD = (
-    *_SOURCES_TOLD,
-    (LOCATION, Aspect.VISITED_PLMN),
-    (OPTIONS, Aspect.OPTIONS),
-    (REFUSALS, Aspect.REFUSALS),
-    (TENURE, Aspect.CUSTOMER_SINCE),
-)
+_NAMES_TOLD = (SUBSCRIPTION, TERMS, ADDRESS, LOCATION, OPTIONS, REFUSALS, TENURE)
+"""What a BSS may be the source of."""
 Kinds: TypeAlias = frozenset[type[Holding]]
 """Kinds of what subscriptions hold."""
 _NO_KINDS: Kinds = frozenset()
@@ -312,9 +307,9 @@ def times_of(profile: Profile, *, now: float) -> dict[str, int]:
     if subscription.visited_at:
         found[LOCATION] = subscription.visited_at
     if profile.told is not None:
-        told = NOTHING_TOLD._replace(source=profile.told.source, aspects=frozenset(Aspect))
-        for name, aspect in _FACTS_TOLD:
-            found[_source(name, told, aspect)] = profile.told.asked_at
+        source, at = profile.told.source, profile.told.asked_at
+        for name in _NAMES_TOLD:
+            found[f"{name}, {source}"] = at
     if profile.heard is not NOTHING_HEARD:
         location, known = profile.heard.location, profile.heard.registration
         if _tells_more(location, subscription):

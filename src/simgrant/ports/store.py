@@ -285,9 +285,10 @@ class Store(Protocol):
     # --- the device path -------------------------------------------------
 
     async def profile(
-        self, tenant: str, imsi: Imsi, terminal_id: str, client: str
+        self, tenant: str, imsi: Imsi, terminal_id: str, client: str, *, told: bool = False
     ) -> Profile | None:
-        """Return the subscription, its consents and this client's grant.
+        """Return the subscription, its consents and this client's grant; ``told`` = and what a BSS
+        told of it, as ``kept``.
 
         One read: ``Profile.terminal_epoch`` and ``Profile.granted_at`` are the ``token_epoch``
         and the ``issued_at`` of the client's row in the table ``token_grant`` (tenant, imsi,

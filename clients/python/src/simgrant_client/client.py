@@ -10,6 +10,8 @@ from simgrant_client.models import (
     AuditPage,
     Consents,
     Erased,
+    Event,
+    EventsTaken,
     GivenConsent,
     History,
     Holdings,
@@ -1046,6 +1048,17 @@ class Client(Transport):
                 parts={"version": version},
                 query={"tenant": tenant},
             ),
+        )
+
+    def tell_events(
+        self, rows: Sequence[Event], *, tenant: str | None = None, key: str | None = None
+    ) -> EventsTaken:
+        """Tell what happened to subscriptions, up to 500 events, all of them or none
+        (`events:write`).
+        """
+        return cast(
+            "EventsTaken",
+            self.call("POST", "/v1/events", body=list(rows), query={"tenant": tenant}, key=key),
         )
 
     def get_history(

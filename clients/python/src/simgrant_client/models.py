@@ -71,6 +71,56 @@ class Erased(TypedDict):
     records: int
 
 
+class Event(TypedDict):
+    """Something that happened to a subscription, which is named by IMSI, number or both."""
+
+    event_id: str
+    """What its sender calls it: one that comes again is known."""
+    change: Literal[
+        "changed",
+        "consent_given",
+        "consent_withdrawn",
+        "device_lost",
+        "imsi_changed",
+        "msisdn_changed",
+        "option_ended",
+        "option_started",
+        "plan_changed",
+        "ported_out",
+        "profile_ready",
+        "resumed",
+        "roaming_entered",
+        "roaming_left",
+        "sim_swapped",
+        "suspended",
+    ]
+    at: str
+    """When it happened."""
+    imsi: NotRequired[str]
+    msisdn: NotRequired[str]
+    told: NotRequired[Holds]
+    new_imsi: NotRequired[str]
+    """For `imsi_changed`, and for a SIM swap that changed it."""
+    iccid: NotRequired[str]
+    """Of the new SIM, or of the profile that is ready."""
+    terminal_id: NotRequired[str]
+    """Of the device that is lost."""
+
+
+class EventTaken(TypedDict):
+    """What became of an event."""
+
+    event_id: str
+    taken: Literal["kept", "known", "set_aside"]
+    """`known`: it came before. `set_aside`: nothing can be done for it now; a person finds it."""
+
+
+class EventsTaken(TypedDict):
+    """What became of events, in their order."""
+
+    items: list[EventTaken]
+
+
 class Failure(TypedDict):
     """Why there will be no profile."""
 
@@ -99,6 +149,29 @@ class Holdings(TypedDict):
     """What a subscription holds, an object for each thing."""
 
     items: list[dict[str, str | int | None]]
+
+
+class Holds(TypedDict):
+    """What holds since an event, as far as it is told."""
+
+    status: NotRequired[Literal["active", "barred", "suspended"]]
+    plan: NotRequired[str]
+    """A plan of the tenant's policy."""
+    options: NotRequired[list[str]]
+    """Features that it has besides those of its plan."""
+    refusals: NotRequired[list[str]]
+    """Features that it may not have."""
+    terms: NotRequired[Literal["given", "in_progress", "missing", "not_required"]]
+    address: NotRequired[Literal["given", "in_progress", "missing", "not_required"]]
+    provisioning: NotRequired[
+        Literal["in_progress", "not_provisioned", "not_required", "provisioned"]
+    ]
+    visited_plmn: NotRequired[str]
+    """Digits of the network it is in; empty = not known."""
+    msisdn: NotRequired[str]
+    number_type: NotRequired[Literal["data_only", "fixed", "m2m", "mobile", "unknown", "voip"]]
+    prepaid: NotRequired[bool]
+    port_freeze: NotRequired[bool]
 
 
 class Imported(TypedDict):

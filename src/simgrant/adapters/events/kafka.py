@@ -16,7 +16,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
-from dataclasses import field
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,17 +68,10 @@ class Config:
     """Mechanism; empty = none."""
     user: str = ""
     password_file: Path | None = None
-    extra: tuple[tuple[str, Any], ...] = field(default=(), repr=False)
-    """Settings of the client besides."""
 
 
-def open_topic(
-    config: Config, batches: EventBatches, *, show_lag: Callable[[int], None]
-) -> KafkaTopic:
-    """Return a topic that is read once it runs; raise StartRefused where a file of it is no use.
-
-    A cluster that is away keeps nobody from starting. ``show_lag`` is given how many messages wait.
-    """
+def client_settings(config: Config) -> dict[str, Any]:
+    """Return what the client is told of the cluster; StartRefused where a file is no use."""
     protocol = "SSL" if config.tls else "PLAINTEXT"
     common: dict[str, Any] = {
         "bootstrap.servers": ",".join(config.brokers),
@@ -101,8 +93,7 @@ def open_topic(
             "sasl.username": config.user,
             "sasl.password": SecretFile(config.password_file, read_text).value(),
         }
-    common |= dict(config.extra)
-    return KafkaTopic(config, common, batches, show_lag)
+    return common
 
 
 class KafkaTopic:
@@ -115,6 +106,9 @@ class KafkaTopic:
         batches: EventBatches,
         show_lag: Callable[[int], None],
     ) -> None:
+        """``common`` is what `client_settings` gives. A cluster that is away keeps nobody from
+        starting. ``show_lag`` is given how many messages wait, in a thread of its own.
+        """
         self._config = config
         self._common = common
         self._batches = batches

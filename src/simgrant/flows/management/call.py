@@ -22,6 +22,7 @@ from simgrant.flows.policies import Compile
 from simgrant.identities import Imsi
 from simgrant.keyring.ring import KeyRing
 from simgrant.nouns import named_noun, noun
+from simgrant.ports.bss_events import EventIntake
 from simgrant.ports.deeds import AnswerKey
 from simgrant.ports.keys import Keys
 from simgrant.ports.store import Store
@@ -73,6 +74,8 @@ class Office:
     sms_apps: tuple[str, ...]
     """Of which SIMs are told by SMS, where no client registered."""
     explain: Explain
+    events: EventIntake
+    """Takes over what happened."""
     compile: Compile
     """Makes a policy of its text."""
 

@@ -34,6 +34,7 @@ from simgrant.domain.subscription import (
     SubscriptionStatus,
     Terminal,
 )
+from simgrant.domain.told import Told
 from simgrant.domain.visit import Receipt, Step, Visit
 from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.store import (
@@ -110,8 +111,8 @@ def from_subscription(value: Subscription) -> Params:
     )
 
 
-def to_profile(tenant: str, imsi: Imsi, row: Row) -> Profile:
-    """Build a profile from the row of ``PROFILE``."""
+def to_profile(tenant: str, imsi: Imsi, row: Row, kept: Told | None = None) -> Profile:
+    """Build a profile from the row of ``PROFILE``, and what a BSS told."""
     (
         msisdn,
         status,
@@ -157,6 +158,7 @@ def to_profile(tenant: str, imsi: Imsi, row: Row) -> Profile:
         else Consent(_ADDRESS, _CONSENT[address], address_version, address_at, address_end),
         terminal_epoch,
         granted_at,
+        kept=kept,
     )
 
 

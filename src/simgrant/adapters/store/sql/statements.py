@@ -178,17 +178,28 @@ SIM_KEY_COLUMNS = "algorithm, wrapped_k, wrapped_op, amf, sqn_offset, res_length
 
 # --- the device path -----------------------------------------------------------------------
 
+
 # Read for every request, so it gives nothing back that the asker has.
-PROFILE = f"""
+def _profile(columns: str = "", joined: str = "") -> str:
+    return f"""
 SELECT s.msisdn, s.status, s.plan, s.gid1, s.provisioning, s.visited_plmn, s.visited_at,
     s.token_epoch, s.created_at, s.changed_at,
     {_columns(CONSENT_COLUMNS, "s")},
-    g.token_epoch, g.issued_at
+    g.token_epoch, g.issued_at{columns}
 FROM subscription s
 LEFT JOIN token_grant g
-    ON g.tenant = ?1 AND g.imsi = ?2 AND g.terminal_id = ?3 AND g.client = ?4
+    ON g.tenant = ?1 AND g.imsi = ?2 AND g.terminal_id = ?3 AND g.client = ?4{joined}
 WHERE s.tenant = ?1 AND s.imsi = ?2
 """
+
+
+PROFILE = _profile()
+
+PROFILE_TOLD = _profile(
+    ", e.told, e.source, e.told_since, e.asked_at, e.doubted_at",
+    "\nLEFT JOIN eligibility e ON e.tenant = ?1 AND e.imsi = ?2",
+)
+"""The same with what a BSS told, where there is one."""
 
 SESSION = """
 SELECT outcome, at, state, answer_hash FROM session

@@ -25,7 +25,7 @@ from simgrant.adapters.store.sql.orders import SqlOrders
 from simgrant.adapters.store.sql.pins import SqlPins
 from simgrant.adapters.store.sql.policies import SqlPolicies
 from simgrant.adapters.store.sql.records import Records
-from simgrant.adapters.store.sql.told import TOLD_FORGOTTEN, SqlTold
+from simgrant.adapters.store.sql.told import TOLD_FORGOTTEN, SqlTold, to_told
 from simgrant.domain.eligibility import Aspect
 from simgrant.domain.holdings import Holding, Holdings
 from simgrant.domain.line_marks import LineMark, MarkName
@@ -130,13 +130,19 @@ class SqlStore:
     # --- the device path -------------------------------------------------
 
     async def profile(
-        self, tenant: str, imsi: Imsi, terminal_id: str, client: str
+        self, tenant: str, imsi: Imsi, terminal_id: str, client: str, *, told: bool = False
     ) -> Profile | None:
         """Return all that one request needs to know, from one read."""
-        found = await self._engine.read(
-            statements.PROFILE, (tenant, imsi.digits, terminal_id, client)
-        )
-        return rows.to_profile(tenant, imsi, found[0]) if found else None
+        key = (tenant, imsi.digits, terminal_id, client)
+        if not told:
+            found = await self._engine.read(statements.PROFILE, key)
+            return rows.to_profile(tenant, imsi, found[0]) if found else None
+        found = await self._engine.read(statements.PROFILE_TOLD, key)
+        if not found:
+            return None
+        *own, body, source, since, asked_at, doubted_at = found[0]
+        kept = to_told((body, source, since, asked_at, doubted_at)) if body else None
+        return rows.to_profile(tenant, imsi, own, kept)
 
     async def session(self, tenant: str, imsi: Imsi, session_id: bytes) -> SessionRow | None:
         """Return the row of an EAP session, if it has one yet."""

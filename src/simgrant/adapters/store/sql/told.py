@@ -67,7 +67,7 @@ class SqlTold:
     async def told(self, tenant: str, imsi: Imsi) -> Told | None:
         """Return what was told last, of whatever age."""
         found = await self._engine.read(TOLD, (tenant, imsi.digits))
-        return _told(found[0]) if found and found[0][0] else None
+        return to_told(found[0]) if found and found[0][0] else None
 
     async def keep(self, tenant: str, imsi: Imsi, told: Told) -> Told:
         """Keep what was told, unless it was asked for later than this."""
@@ -122,7 +122,8 @@ _READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
 """Of the others the value is what JSON has."""
 
 
-def _told(row: Row) -> Told:
+def to_told(row: Row) -> Told:
+    """Build what was told from the row of ``TOLD``."""
     body, source, changed_at, asked_at, doubted_at = row
     data = msgspec.json.decode(body)
     found = None
