@@ -111,13 +111,15 @@ class SqlLife:
     async def claim(self, *, now_ms: int, again_ms: int, limit: int) -> Sequence[Claim]:
         """Return subscriptions with events that are due; nobody else is given them meanwhile."""
         shards = [shard for (shard,) in await self._engine.read(sql.DUE_SHARDS, (now_ms,))]
-        # In no order: of several who look at once, each is to find something of its own.
+        # In no order: of several who look at once, each is to find something of its own. Of little
+        # there is in each, enough is claimed to be acted upon together.
+        mark, found = int.from_bytes(os.urandom(7)), list[Row]()
         for shard in random.sample(shards, len(shards)):
-            mark = int.from_bytes(os.urandom(7))
-            params = (shard, now_ms, again_ms, mark, limit)
-            if found := await self._engine.write(sql.CLAIMED, params):
-                return [Claim(tenant, Imsi(imsi), mark, tries) for tenant, imsi, tries in found]
-        return ()
+            params = (shard, now_ms, again_ms, mark, limit - len(found))
+            found += await self._engine.write(sql.CLAIMED, params)
+            if len(found) >= limit:
+                break
+        return [Claim(tenant, Imsi(imsi), mark, tries) for tenant, imsi, tries in found]
 
     async def peek(self, claims: Sequence[Claim]) -> Sequence[tuple[Imsi, BssEvent]]:
         """Return the events that wait for these; nothing is done for them."""
