@@ -16,7 +16,7 @@ ARGS  ?=
 JOBS  ?= auto
 
 # Modules that write a generated page of the documentation, and compare it when given --check.
-DOCS  := simgrant.config.reference tools.reference tools.openapi tools.conformance.page
+DOCS  := simgrant.config.reference tools.reference tools.openapi tools.client tools.conformance.page
 
 # uv reads none of pip's configuration: hand it pip's index, where one is configured.
 UV     = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX-$${PIP_INDEX_URL-$$($(BIN)/pip config get \
@@ -41,7 +41,7 @@ all: check test ## check and test: what has to pass before a commit
 check: .venv/.test ## format, lint, types, import contracts, generated docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy $(wildcard src tests bench tools)
+	$(BIN)/mypy $(wildcard src tests bench tools clients/python/src)
 	$(BIN)/lint-imports
 	@for module in $(DOCS); do $(BIN)/python -m $$module --check || exit; done
 
@@ -74,7 +74,7 @@ bench: .venv/.test ## the fixed load scenarios
 ##@ Running
 
 .PHONY: demo
-demo: .venv/.run ## a handset, a network and the server, on this machine; or STORY=silent-auth, watch, new-phone
+demo: .venv/.run ## a handset, a network and the server, on this machine; or STORY=silent-auth, watch, new-phone, plan-upgrade
 	$(BIN)/simgrant demo $(if $(STORY),--story $(STORY)) $(ARGS)
 
 .PHONY: serve
@@ -90,6 +90,11 @@ sim: .venv/.run ## the simulated handsets and network
 .PHONY: docs
 docs: .venv/.test ## rewrite the generated pages of the documentation
 	@for module in $(DOCS); do $(BIN)/python -m $$module || exit; done
+
+.PHONY: client
+client: .venv/.test ## write the Python client of the management API anew, out of its document
+	$(BIN)/python -m tools.openapi
+	$(BIN)/python -m tools.client
 
 .PHONY: golden
 golden: .venv/.test ## rewrite tests/golden; review the difference before committing it

@@ -68,6 +68,8 @@ class Running:
     management_url: str
     portal_url: str
     """Empty where there are no pages."""
+    events_url: str
+    """Empty where nobody brings events."""
     es2plus_url: str
     """Empty where no SM-DP+ tells us anything."""
     api_url: str
@@ -125,6 +127,7 @@ async def running(loaded: Loaded, *, reload: asyncio.Event | None = None) -> Asy
                     _device_url(loaded, sockets.shared.device),
                     _url("http", sockets.management),
                     loaded.portal_url if sockets.shared.portal else "",
+                    _events_url(loaded, sockets.shared.events),
                     _url("https", sockets.shared.es2plus) if sockets.shared.es2plus else "",
                     _api_url(loaded, sockets.api),
                 )
@@ -180,14 +183,19 @@ async def _worker(
             backlog=settings.device.backlog,
         ) as phones,
         _serving_portal(parts, shared.portal, _context_of(certificates, "portal")) as pages,
-        _serving_smdps(parts, shared.es2plus, _context_of(certificates, "es2plus")) as smdps,
+        _serving_certified(
+            parts, parts.es2plus, shared.es2plus, _context_of(certificates, "es2plus")
+        ) as smdps,
+        _serving_certified(
+            parts, parts.ways_in.front, shared.events, _context_of(certificates, "events")
+        ) as senders,
     ):
         try:
             yield
         finally:
             state.stopping = True
             # All at once: each may take all the time that there is.
-            for server in (phones, pages, smdps):
+            for server in (phones, pages, smdps, senders):
                 if server is not None:
                     server.should_exit = True
 
@@ -211,16 +219,19 @@ async def _serving_portal(
 
 
 @asynccontextmanager
-async def _serving_smdps(
-    parts: compose.Parts, listener: socket.socket | None, context: ssl.SSLContext | None
+async def _serving_certified(
+    parts: compose.Parts,
+    front: Any,
+    listener: socket.socket | None,
+    context: ssl.SSLContext | None,
 ) -> AsyncIterator[_Server | None]:
-    """Serve the SM-DP+s that tell us of profiles, where there are any."""
-    if listener is None or parts.es2plus is None:
+    """Serve systems that may show who they are by certificates, where there are any."""
+    if listener is None or front is None:
         yield None
         return
     shutdown_s = parts.loaded.settings.server.shutdown_timeout_s
     async with _serving(
-        parts.es2plus, listener, shutdown_s=shutdown_s, http=CertifiedProtocol, context=context
+        front, listener, shutdown_s=shutdown_s, http=CertifiedProtocol, context=context
     ) as server:
         yield server
 
@@ -243,7 +254,7 @@ async def _serving_api(parts: compose.Parts, listener: socket.socket | None) -> 
         watched.append(certificate.watched)
         context = certificate.context
     async with (
-        opened_api(loaded, parts.store, parts.keys, parts.policies) as front,
+        opened_api(loaded, parts.store, parts.keys, parts.policies, parts.events) as front,
         _serving(
             front,
             listener,
@@ -351,6 +362,7 @@ async def _upkeep(
     work = [
         parts.journal.run(),
         parts.notices.run(),
+        parts.lifecycle.run(),
         parts.policies.run(),
         _renew(parts, tuple(certificates), reload or asyncio.Event()),
     ]
@@ -362,6 +374,9 @@ async def _upkeep(
         work.append(parts.ordering.run())
     if index == 0:
         work.append(_purge(parts))
+        work.extend(topic.run() for topic in parts.ways_in.topics)
+        if parts.waiting is not None:
+            work.append(parts.waiting.run())
     async with _beside(*work):
         yield
 
@@ -406,6 +421,8 @@ async def _purge(parts: compose.Parts) -> None:
                     sessions_before=now - 2 * settings.auth.session_life_s,
                     records_before=now - settings.records.keep_days * 86_400,
                 )
+            while await parts.events.purge():
+                pass
             for tenant in parts.loaded.tenants:
                 while await parts.store.deeds.purge(
                     tenant,
@@ -429,6 +446,11 @@ def _certificates(loaded: Loaded) -> dict[str, Certificate]:
     if es2plus.listen:
         files = (loaded.path(es2plus.tls_certificate), loaded.path(es2plus.tls_key))
         found["es2plus"] = Certificate(files, loaded.path(es2plus.client_ca))
+    events = settings.events
+    if events.listen and events.tls_certificate:
+        files = (loaded.path(events.tls_certificate), loaded.path(events.tls_key))
+        ca = loaded.path(events.client_ca) if events.client_ca else None
+        found["events"] = Certificate(files, ca, optional=True)
     return found
 
 
@@ -679,10 +701,12 @@ class _Shared:
     """None where there are no pages."""
     es2plus: socket.socket | None
     """None where no SM-DP+ tells us anything."""
+    events: socket.socket | None
+    """None where nobody brings events."""
 
     def close(self) -> None:
         """Take no more connections in this process."""
-        for each in (self.device, self.portal, self.es2plus):
+        for each in (self.device, self.portal, self.es2plus, self.events):
             if each is not None:
                 each.close()
 
@@ -711,7 +735,7 @@ def _listening_to_all(loaded: Loaded) -> Iterator[tuple[_Sockets, Loaded]]:
 
         device = listening("device", settings.device.listen, settings.device.backlog)
         management = listening("management", settings.management.listen, 128)
-        portal = es2plus = api = None
+        portal = es2plus = events = api = None
         if settings.api.listen:
             api = listening("api", settings.api.listen, 128)
         if settings.portal.listen:
@@ -719,7 +743,9 @@ def _listening_to_all(loaded: Loaded) -> Iterator[tuple[_Sockets, Loaded]]:
             loaded = replace(loaded, portal_place=_url("", portal).removeprefix("://"))
         if settings.es2plus.listen:
             es2plus = listening("es2plus", settings.es2plus.listen, 128)
-        yield _Sockets(_Shared(device, portal, es2plus), management, api), loaded
+        if settings.events.listen:
+            events = listening("events", settings.events.listen, 128)
+        yield _Sockets(_Shared(device, portal, es2plus, events), management, api), loaded
 
 
 @contextmanager
@@ -744,6 +770,12 @@ def _listening(name: str, text: str, backlog: int) -> Iterator[socket.socket]:
 
 def _device_url(loaded: Loaded, listener: socket.socket) -> str:
     return _url("https" if loaded.settings.device.tls_certificate else "http", listener)
+
+
+def _events_url(loaded: Loaded, listener: socket.socket | None) -> str:
+    if listener is None:
+        return ""
+    return _url("https" if loaded.settings.events.tls_certificate else "http", listener)
 
 
 def _api_url(loaded: Loaded, listener: socket.socket | None) -> str:

@@ -12,15 +12,20 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from simgrant.adapters.address import tmf as address
+from simgrant.adapters.bss.tmf import activation, offers, qualification
 from simgrant.adapters.bss.tmf.lookups import TmfLookups
 from simgrant.adapters.bss.tmf.orders import Config, TmfOrders
+from simgrant.domain.address import CivicAddress
 from simgrant.domain.eligibility import Aspect
-from simgrant.domain.order import OrderState
+from simgrant.domain.order import Kind, OrderState
 from simgrant.errors import EcsError
+from simgrant.ports.eligibility import Prospect
 from simgrant.sim.bss.faults import Fault, Plan
 from simgrant.sim.bss.server import Bss, Seen
 from simgrant.sim.http import HttpClient, Url
 from simgrant.wire.tmf.apis import Api
+from simgrant.wire.tmf.inventory import ServiceState
 from tests.conformance.test_bss_orders import wanted
 from tests.swagger import Swagger
 from tests.tmf import ALL, PRODUCTS, WHO, Clock, link_to, more, running, soon
@@ -91,6 +96,55 @@ async def test_orders(bss: Bss) -> None:
             if (each.method, each.resource) == ("POST", "productOrder")} == {
         "add", "modify", "delete",
     }  # fmt: skip
+
+
+async def test_offers(bss: Bss) -> None:
+    config = offers.Config(path=Api.OFFERING, filters=[("category.id", "plans")])
+    catalogue = offers.TmfOffers(link_to(bss.web.url), config, Clock())
+    assert await catalogue.offers(deadline=soon())
+    await catalogue.close()
+    assert held(bss) == {("GET", "productOffering")}
+
+
+async def test_what_there_are_no_definitions_of_is_as_it_is_known(bss: Bss) -> None:
+    """TMF640, TMF673 and TMF679: paths, verbs and the members that are mandatory."""
+    link = link_to(bss.web.url)
+    bss.network.left = 1
+    network = activation.TmfActivation(
+        link, activation.Config(path=Api.ACTIVATION, poll_s=0.01), Clock()
+    )
+    line = bss.lines.find(imsi=WHO.imsi.digits)
+    assert line is not None
+    line.vowifi = ServiceState.TERMINATED
+    await network.switch(WHO, on=True, deadline=soon())
+    await network.switch(WHO, on=False, deadline=soon())
+    judge = qualification.TmfJudge(link, (), qualification.Config(path=Api.QUALIFICATION), Clock())
+    await judge.qualify(WHO, Prospect(app_id="ap2006", kind=Kind.SUBSCRIBE), deadline=soon())
+    validator = address.open_validator(
+        link, address.Config(path=Api.ADDRESS, countries={"DE": "Deutschland"})
+    )
+    await validator.check(CivicAddress(country="DE", street="a", city="b"), deadline=soon())
+    await link.close()
+    base = "/tmf-api/ServiceActivationAndConfiguration/v4"
+    changed = {"POST": f"{base}/service", "PATCH": f"{base}/service/vowifi-{WHO.imsi.digits}"}
+    seen = {(each.method, each.target.partition("?")[0]): each for each in bss.seen}
+    created = json.loads(seen["POST", changed["POST"]].body)
+    assert {"state", "serviceSpecification"} <= created.keys()
+    assert json.loads(seen["PATCH", changed["PATCH"]].body) == {"state": "inactive"}
+    answers = [each.answer for each in bss.seen if each.method in changed and each.api in
+               (Api.ACTIVATION,)]  # fmt: skip
+    assert {each.status for each in answers} == {202}
+    monitors = [dict(each.headers)["location"] for each in answers]
+    assert [each for each in monitors if f"{base}/monitor/" not in each] == []
+    assert {target.rpartition("/")[0] for method, target in seen if "monitor" in target} == {
+        f"{base}/monitor"
+    }
+    asked = seen[
+        "POST", "/tmf-api/productOfferingQualification/v4/checkProductOfferingQualification"
+    ]
+    assert "checkProductOfferingQualificationItem" in json.loads(asked.body)
+    asked = seen["POST", "/tmf-api/geographicAddressManagement/v4/geographicAddressValidation"]
+    assert json.loads(asked.body).keys() == {"provideAlternative", "submittedGeographicAddress"}
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 405, 409, 500])

@@ -147,3 +147,22 @@ async def test_who_registers_is_told_of_a_change(tmp_path: Path) -> None:
         async with asyncio.timeout(_READY_S):
             assert await bss.process.wait() == 0
     await listener.down()
+
+
+async def test_a_profile_that_comes_later_is_found(sqlite_site: Site) -> None:
+    site, (sim,) = sqlite_site, sims_of_watches(1)
+    await site.provision((sim,), tenant="default", plan="premium")
+    site.settings = {**site.settings, "bss.sim.orders.look_every_s": 1.0}
+    async with played(site.directory, (sim,), "--client", f"ecs:{SECRET}") as bss:
+        node = await node_of(site, bss)
+        await bss.pull("PUT", "/orders", {"after": -1})
+        async with phone(sim, node, EID) as watch:
+            assert parms(await watch.subscribe())["SubscriptionResult"] == "4"
+            (order,) = await bss.pull("GET", "/orders")
+            await bss.pull("PUT", f"/orders/{order['id']}", {"state": "completed"})
+            async with asyncio.timeout(_READY_S):
+                while watch.code is None:
+                    await asyncio.sleep(0.2)
+                    await watch.configuration()
+            assert watch.code.matching_id == "BSS-00000001"
+        assert node.stop() == 0

@@ -928,6 +928,10 @@ def test_explain_shows_all_that_rules_can_say(one: Simgrant) -> None:
     shown = one("explain", IMSI, "vowifi").stdout
     assert 'past             out of schedule: during = "long_ago"' in shown
     assert re.search(r"rollouts +all +policy ", shown)
+    then = one("explain", IMSI, "vowifi", "--at", "2000-12-31T23:59").stdout
+    assert re.search(r"schedules +long_ago +policy ", then)
+    assert re.search(r'► past +during = "long_ago"', then)
+    assert "is no time such as" in one("explain", IMSI, "vowifi", "--at", "noon", code=2).stderr
     assert 'with X_Quality = "high"' in shown
     assert "for you: They are the first." in shown
     assert re.search(r"X_Quality +high", shown)

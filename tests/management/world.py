@@ -20,6 +20,7 @@ from simgrant.compose.api import opened_api
 from simgrant.compose.clock import CLOCK
 from simgrant.compose.policies import open_policies
 from simgrant.config.load import Loaded, load
+from simgrant.flows.bss_inbox import BssInbox
 from simgrant.fronts.management.api import ApiFront
 from simgrant.links.certified import CERTIFICATE
 from simgrant.ports.store import Store
@@ -180,7 +181,8 @@ async def opened(template: Path) -> AsyncIterator[World]:
         try:
             metrics = Metrics(CollectorRegistry())
             policies = await open_policies(loaded, store, keys, metrics, CLOCK)
-            async with opened_api(loaded, store, keys, policies) as front:
+            events = BssInbox(store.life, clock=CLOCK)
+            async with opened_api(loaded, store, keys, policies, events) as front:
                 yield World(loaded, store, keys, front)
         finally:
             await store.close()

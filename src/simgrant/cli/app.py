@@ -19,9 +19,11 @@ from typer.core import TyperGroup
 
 from simgrant import __version__
 from simgrant.cli import (
+    audit,
     check,
     db,
     demo,
+    event,
     explain,
     identity,
     keys,
@@ -159,8 +161,10 @@ app.command("check-config")(check.check_config)
 app.add_typer(keys.app, name="keys")
 app.add_typer(subscription.app, name="subscription")
 app.add_typer(token.app, name="token")
+app.add_typer(audit.app, name="audit")
 app.add_typer(identity.app, name="identity")
 app.add_typer(order.app, name="order")
+app.add_typer(event.app, name="event")
 app.command("explain")(explain.explain)
 app.command("page")(page.page)
 app.add_typer(policy.app, name="policy")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -52,9 +53,9 @@ def check_config(
 ) -> None:
     """Read everything a start would read, and say what is wrong with it. Exit code 2 if any.
 
-    Settings, tenants, policies, profiles of clients, HSSs, HLRs, the 5G core, SM-DP+s, lists of
-    devices, key rings, certificates, and the store with its revision. The names of other systems
-    are looked up, and nobody is connected to.
+    Settings, tenants, policies, profiles of clients, HSSs, HLRs, the 5G core, SM-DP+s, business
+    support systems, lists of devices, key rings, certificates, and the store with its revision. The
+    names of other systems are looked up, and nobody is connected to.
     """
     said = ctx.find_object(Globals) or Globals(None)
     findings = list(_look(said, offline=offline))
@@ -101,6 +102,8 @@ def _look(said: Globals, *, offline: bool) -> Iterator[Finding]:
     yield from _routes(loaded)
     yield from _network_data(loaded)
     yield from _smdps(loaded)
+    yield from _bss(loaded)
+    yield from _events(loaded)
     if not offline:
         yield from _names(loaded)
     yield from _order_calls(loaded)
@@ -335,6 +338,53 @@ def _smdps(loaded: Loaded) -> Iterator[Finding]:
             yield from _exposed(loaded.path(table.key))
 
 
+def _bss(loaded: Loaded) -> Iterator[Finding]:
+    """Look at the business support systems and at what their answers mean; nobody is asked."""
+    from simgrant.compose.bss import open_sources
+    from simgrant.compose.clock import CLOCK
+    from simgrant.config.bss import bss_of, bss_warnings
+
+    settings = loaded.settings
+    if not settings.bss:
+        return
+    found = _tried("bss", lambda: open_sources(loaded, CLOCK))
+    if isinstance(found, Finding):
+        yield found
+        return
+    for name, table in settings.bss.items():
+        whose = [tenant for tenant in loaded.tenants if bss_of(settings, tenant) == name]
+        tells = {aspect for tenant in whose if tenant in found for aspect in found[tenant].tells}
+        told = f"tells {', '.join(sorted(tells))}" if tells else "is not asked about subscribers"
+        text = f"{name}: {table.type} at {table.url}, for {', '.join(whose) or 'nobody'}, {told}"
+        yield Finding(Level.OK, "bss", text)
+        for warning in bss_warnings(table):
+            yield Finding(Level.WARNING, "bss", f"{name}: {warning}")
+        if table.certificate:
+            yield _expiry(loaded.path(table.certificate))
+            yield from _exposed(loaded.path(table.key))
+        for tenant in whose:
+            yield from _unknown_names(loaded, tenant, name)
+
+
+def _unknown_names(loaded: Loaded, tenant: str, name: str) -> Iterator[Finding]:
+    """Warn of plans and features that a BSS is taken to mean and the policy does not have."""
+    from simgrant import compose
+    from simgrant.config.bss import features_meant, plans_meant
+    from simgrant.domain.problems import did_you_mean
+
+    policy = _tried("policy", lambda: compose.policy_of(loaded, tenant))
+    if isinstance(policy, Finding):
+        return  # named already
+    table = loaded.settings.bss[name]
+    for kind, meant, known in (
+        ("plan", plans_meant(table), policy.plans),
+        ("feature", features_meant(table), policy.features),
+    ):
+        for word in sorted(meant - set(known)):
+            text = f"{name}: tenant {tenant} has no {kind} {word!r}{did_you_mean(word, known)}"
+            yield Finding(Level.WARNING, "bss", text)
+
+
 def _names(loaded: Loaded) -> Iterator[Finding]:
     """Look up the names of other systems, all at once."""
     from simgrant.config.hosts import named_hosts
@@ -391,6 +441,31 @@ def _order_calls(loaded: Loaded) -> Iterator[Finding]:
     listen = loaded.settings.management.listen
     yield Finding(Level.OK, "orders", f"/orders at {listen}, with the token in {path.name}")
     yield from _exposed(path)
+
+
+def _events(loaded: Loaded) -> Iterator[Finding]:
+    """Look at who may bring events, and at what topics are read with; no broker is asked."""
+    from simgrant.compose.events import open_senders, open_topic
+    from simgrant.flows.issuers import Issuers
+
+    settings = loaded.settings
+    found = _tried("events", lambda: open_senders(loaded, Issuers({})))
+    if isinstance(found, Finding):
+        yield found
+    for name, sender in settings.event_senders.items():
+        if sender.token_file and not isinstance(found, Finding):
+            yield from _exposed(loaded.path(sender.token_file))
+        where = settings.events.listen or "nowhere, since events.listen is not set"
+        level = Level.OK if settings.events.listen else Level.WARNING
+        yield Finding(level, "events", f"{name} brings them to {where}, for {sender.tenant}")
+    for name, table in settings.event_topics.items():
+        found = _tried("events", partial(open_topic, loaded, name, table))
+        if isinstance(found, Finding):
+            yield found
+            continue
+        yield Finding(Level.OK, "events", f"{name}: topic {table.topic}, for {table.tenant}")
+        if table.password_file:
+            yield from _exposed(loaded.path(table.password_file))
 
 
 def _device_lists(loaded: Loaded) -> Iterator[Finding]:

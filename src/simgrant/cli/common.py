@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from simgrant.domain.policy import Policy
     from simgrant.domain.tenant import Tenant
     from simgrant.flows.subscriptions import Context, Wrap
+    from simgrant.identities import Imsi
     from simgrant.ports.store import Store
 
 T = TypeVar("T")
@@ -101,6 +102,19 @@ class Desk:
     tenant: Tenant
     store: Store
     now: int
+    command: str
+    """What is done, for the audit."""
+
+    def doing(self, imsi: Imsi | None, detail: str = "", *, subject: str = "") -> Store:
+        """Return the store for changing something, which is written down (ADR 0047).
+
+        ``imsi`` is whose it is; else ``subject`` names it. ``detail`` says what of it.
+        """
+        from simgrant.flows.management.audit import deed
+
+        ring = self.keys().ring
+        who = deed(ring, self.tenant.name, self.now, self.command, imsi, detail, subject)
+        return self.store.doing(replace(who, client="cli", actor=user()))
 
     def keys(self) -> FileKeys:
         """Return the key ring; raise StartRefused."""
@@ -141,7 +155,18 @@ async def desk(ctx: typer.Context, tenant: str) -> AsyncIterator[Desk]:
     loaded = settings(ctx)
     found = find_tenant(loaded, tenant)
     async with open_store(loaded) as store:
-        yield Desk(loaded, found, store, int(compose.CLOCK.now()))
+        command = ctx.command_path.partition(" ")[2]
+        yield Desk(loaded, found, store, int(compose.CLOCK.now()), command)
+
+
+def user() -> str:
+    """Return whose process this is, as the operating system knows him."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 @asynccontextmanager

@@ -140,6 +140,8 @@ class Story(Word):
     """A watch gets an eSIM of an SM-DP+, and gives it back."""
     NEW_PHONE = "new-phone"
     """A line moves to a new phone, and the old one is told."""
+    PLAN_UPGRADE = "plan-upgrade"
+    """A better plan is bought, and the phone is told within two seconds."""
 
 
 def demo(
@@ -154,13 +156,14 @@ def demo(
 
     import uvloop
 
-    from simgrant.cli import new_phone, silent_auth, watch
+    from simgrant.cli import new_phone, plan_upgrade, silent_auth, watch
 
     plays = {
         Story.SERVICES: _play,
         Story.SILENT_AUTH: silent_auth.play,
         Story.WATCH: watch.play,
         Story.NEW_PHONE: new_phone.play,
+        Story.PLAN_UPGRADE: plan_upgrade.play,
     }
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         failures = runner.run(plays[story]())
@@ -321,12 +324,12 @@ def _judge(scene: Scene, outcome: Outcome, record: Mapping[str, Any]) -> Iterato
     for feature, (result, reason) in scene.decided.items():
         if (feature, result, reason) not in decided:
             yield f"{feature} was not {result} for {reason}"
-    found = _vowifi(outcome)
+    found = vowifi_status(outcome)
     if found != scene.vowifi:
         yield f"VoWiFi is {found or 'not in a document'} and not {scene.vowifi or 'refused'}"
 
 
-def _vowifi(outcome: Outcome) -> str:
+def vowifi_status(outcome: Outcome) -> str:
     """Return the name of VoWiFi's EntitlementStatus, empty without a document."""
     from simgrant.spec.ids import AppId
 

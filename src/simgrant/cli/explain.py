@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from json import dumps
 from typing import TYPE_CHECKING, Annotated, Any
@@ -74,6 +75,12 @@ def explain(
             "--roaming", metavar="PLMN", help="What if it were in that network; or: unknown."
         ),
     ] = None,
+    at: Annotated[
+        str,
+        typer.Option(
+            "--at", metavar="TIME", help="What if it were then; such as 2026-12-24T18:00+01:00."
+        ),
+    ] = "",
     boost_type: Annotated[
         int | None,
         typer.Option(
@@ -189,13 +196,26 @@ def explain(
         like,
         _supposed(kind, device_id, eid, proof),
     )
-    found, settings, at = run(_ask(ctx, tenant, imsi, inquiry, policy))
+    found, settings, now = run(_ask(ctx, tenant, imsi, inquiry, policy, _second(at)))
     if json:
         from simgrant.flows.explain_data import explained_data
 
-        print_json(explained_data(found, settings, at))
+        print_json(explained_data(found, settings, now))
     else:
-        _print(found, settings, at)
+        _print(found, settings, now)
+
+
+def _second(at: str) -> int | None:
+    """Return the Unix second of a time, which is in UTC unless it says otherwise."""
+    from datetime import UTC, datetime
+
+    if not at:
+        return None
+    try:
+        time = datetime.fromisoformat(at)
+        return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError):
+        raise BadUsage(f"--at {at!r} is no time such as 2026-12-24T18:00+01:00") from None
 
 
 def _supposed(kind: KindName, device_id: str, eid: str, proof: ProofName) -> Supposed:
@@ -214,14 +234,15 @@ def _supposed(kind: KindName, device_id: str, eid: str, proof: ProofName) -> Sup
 
 
 async def _ask(
-    ctx: typer.Context, tenant: str, imsi: str, inquiry: Inquiry, which: str
+    ctx: typer.Context, tenant: str, imsi: str, inquiry: Inquiry, which: str, at: int | None
 ) -> tuple[Explanation, Settings, int]:
     from simgrant.cli.policy_choice import chosen
 
     async with desk(ctx, tenant) as here:
         policy = (await chosen(here, which)).policy if which else await here.policy()
-        found = await explained(here, imsi, inquiry, policy)
-        return found, here.loaded.settings, here.now
+        supposed = here if at is None else replace(here, now=at)
+        found = await explained(supposed, imsi, inquiry, policy)
+        return found, here.loaded.settings, supposed.now
 
 
 async def explained(here: Desk, imsi: str, inquiry: Inquiry, policy: Policy) -> Explanation:

@@ -280,7 +280,7 @@ async def _work(ctx: typer.Context, tenant: str) -> AsyncIterator[tuple[Desk, Or
 
     async with desk(ctx, tenant) as here:
         try:
-            yield here, OrderDesk(here.store.orders, tenant, here.now)
+            yield here, OrderDesk(here.doing(None, subject="orders").orders, tenant, here.now)
         except (NoSuchOrder, NotPossible) as error:
             raise Refused(str(error)) from None
 

@@ -369,7 +369,8 @@ def rollback(
 def _policies(here: Desk) -> PolicyDesk:
     from simgrant.compose.policies import policy_desk
 
-    return policy_desk(here.loaded, here.store, here.tenant.name, here.keys())
+    store = here.doing(None, subject="policy")
+    return policy_desk(here.loaded, store, here.tenant.name, here.keys())
 
 
 def _odd(found: Chosen) -> tuple[Finding, ...]:
@@ -383,12 +384,9 @@ def _missing(file: Path) -> Chosen:
 
 
 def _user() -> str:
-    from getpass import getuser
+    from simgrant.cli.common import user
 
-    try:
-        return getuser()
-    except (KeyError, OSError):
-        raise BadUsage("say who you are: --by NAME") from None
+    return user()
 
 
 async def _before(policies: PolicyDesk) -> int:
@@ -398,7 +396,7 @@ async def _before(policies: PolicyDesk) -> int:
     for entry in entries:
         if entry.published.version.number != newest:
             return entry.published.version.number
-    raise Refused("there was no other version before")
+    raise Refused("there was no other version before; publish the file that decided until then")
 
 
 async def _ask(

@@ -36,10 +36,15 @@ async def compare(
     here: Desk, before: Policy | None, after: Policy, *, days: float, limit: int
 ) -> Report:
     """Return what differs between two policies, over what is on record; None = what was decided."""
+    from simgrant.compose import core_network
     from simgrant.flows.replay import Comparison
 
     comparison = Comparison(
-        before, after, origin_of=await _origins(here), version_of=_versions(here)
+        before,
+        after,
+        origin_of=await _origins(here),
+        version_of=_versions(here),
+        told=core_network.tellers(here.loaded).all,
     )
     since_us = int((here.now - days * _DAY_S) * 1_000_000)
     done = 0

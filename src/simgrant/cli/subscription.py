@@ -247,7 +247,8 @@ def add(
             context = await here.context()
             made = _checked(lambda: subscriptions.draft(values, context))
             try:
-                return await subscriptions.add(here.store, made, here.wrap())
+                store = here.doing(made.subscription.imsi)
+                return await subscriptions.add(store, made, here.wrap())
             except Conflict as conflict:
                 raise Refused(_in_the_way(made, conflict)) from None
 
@@ -512,7 +513,8 @@ def _set_pin(ctx: typer.Context, imsi: str, pin: str | None, tenant: str) -> Non
 
         async with desk(ctx, tenant) as here:
             found = await _find(here, imsi, live=True)
-            pins = compose.open_account_pins(here.loaded, here.store, here.keys())
+            store = here.doing(found.imsi, "account_pin")
+            pins = compose.open_account_pins(here.loaded, store, here.keys())
             try:
                 await pins.set(tenant, found.imsi, pin, at=here.now)
             except NoPin as problem:
@@ -555,8 +557,9 @@ def _change(ctx: typer.Context, imsi: str, values: Mapping[str, str], tenant: st
                 raise BadUsage(str(problem)) from None
             found = await _find(here, imsi, live=True)
             try:
+                store = here.doing(found.imsi, ",".join(values))
                 new = await subscriptions.apply(
-                    here.store, found, edit, now=here.now, sms_apps=here.sms_apps()
+                    store, found, edit, now=here.now, sms_apps=here.sms_apps()
                 )
             except Conflict as conflict:
                 raise Refused(f"{found.imsi.digits}: {conflict.for_operator}") from None
@@ -662,7 +665,7 @@ def _hold(
         async with desk(ctx, tenant) as here:
             found = await _find(here, imsi, live=True)
             try:
-                await here.store.set_holding(
+                await here.doing(found.imsi, what).set_holding(
                     tenant, found.imsi, made(here.now), ended=end, sms_apps=here.sms_apps()
                 )
             except Conflict as conflict:
@@ -693,7 +696,7 @@ def notify(
                 raise BadUsage(f"no service answers {app_id}; there are {', '.join(SERVICES)}")
         async with desk(ctx, tenant) as here:
             found = await _find(here, imsi, live=True)
-            count = await here.store.tell(
+            count = await here.doing(found.imsi).tell(
                 tenant, found.imsi, at=here.now, apps=app_ids or None, sms_apps=here.sms_apps()
             )
         if not count:
@@ -710,7 +713,7 @@ def remove(ctx: typer.Context, imsi: ImsiArgument, *, tenant: TenantOption = "de
     async def work() -> None:
         async with desk(ctx, tenant) as here:
             found = await _find(here, imsi, live=True)
-            await here.store.remove(tenant, found.imsi, now=here.now)
+            await here.doing(found.imsi).remove(tenant, found.imsi, now=here.now)
             note(f"{found.imsi.digits} removed")
 
     run(work())
@@ -787,7 +790,7 @@ def erase(
                 )
                 note("Nothing was changed. Do it with --yes.")
                 return
-            gone = await subscriptions.erase(here.store, found, ring)
+            gone = await subscriptions.erase(here.doing(found.imsi), found, ring)
             note(
                 f"{found.imsi.digits} erased: {gone.terminals} terminals, "
                 f"{gone.sessions} sessions, {gone.records} records"
@@ -929,9 +932,8 @@ async def _import(here: Desk, checked: Checked, *, replace: bool) -> None:
     wrap = here.wrap()
     with progress("writing", len(checked.drafts)) as advance:
         try:
-            count = await add_all(
-                here.store, checked.drafts, wrap, replace=replace, progress=advance
-            )
+            store = here.doing(None, f"{len(checked.drafts)} rows", subject="import")
+            count = await add_all(store, checked.drafts, wrap, replace=replace, progress=advance)
         except RowConflict as conflict:
             said = _in_the_way(checked.drafts[conflict.index], conflict)
             hint = "" if replace else "; --replace overwrites what exists"

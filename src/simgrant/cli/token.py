@@ -34,7 +34,7 @@ def revoke(
 
         async with desk(ctx, tenant) as here:
             found = await subscriptions.find(here.store, tenant, imsi)
-            await here.store.revoke_tokens(tenant, found.imsi, terminal)
+            await here.doing(found.imsi).revoke_tokens(tenant, found.imsi, terminal)
             whose = f"of terminal {terminal} " if terminal else ""
             note(f"every token {whose}of {found.imsi.digits} is revoked")
 

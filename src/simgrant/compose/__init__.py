@@ -23,12 +23,19 @@ from prometheus_client import CollectorRegistry
 
 from simgrant.adapters.account_pins import embedded as embedded_pins
 from simgrant.adapters.account_pins.embedded import EmbeddedPins
-from simgrant.adapters.address import embedded
 from simgrant.adapters.idp import oidc
 from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.risk.embedded import EmbeddedRisk
 from simgrant.adapters.store import sqlite
-from simgrant.compose.bss import open_orders
+from simgrant.compose import bss
+from simgrant.compose.bss import (
+    judges_of,
+    known_countries,
+    open_orders,
+    open_sale,
+    open_validator,
+    waiting_orders,
+)
 from simgrant.compose.clock import CLOCK as CLOCK
 from simgrant.compose.core_network import (
     Core,
@@ -40,7 +47,9 @@ from simgrant.compose.core_network import (
     told_of,
 )
 from simgrant.compose.eligibility import open_eligibilities
+from simgrant.compose.events import WaysIn, open_ways_in
 from simgrant.compose.issuers import credentials, open_issuer
+from simgrant.compose.life import open_life
 from simgrant.compose.policies import ESIM_WORDS, PORTAL_WORDS, open_policies
 from simgrant.compose.policies import policy_of as policy_of
 from simgrant.config import model
@@ -66,6 +75,8 @@ from simgrant.eap.machine import Options
 from simgrant.errors import StartRefused
 from simgrant.flows.answer import Portal, page_of
 from simgrant.flows.authenticate import Reception
+from simgrant.flows.bss_inbox import BssInbox
+from simgrant.flows.bss_waiting import WaitingOrders
 from simgrant.flows.by_lent_token import ByLentToken
 from simgrant.flows.by_oidc import LIFE_S, ByOidc, ClaimKind, SignIn
 from simgrant.flows.by_otp import ByOtp
@@ -94,6 +105,7 @@ from simgrant.flows.explain_esim import Sources
 from simgrant.flows.issuers import Issuers
 from simgrant.flows.journal import Journal
 from simgrant.flows.journal import Limits as JournalLimits
+from simgrant.flows.lifecycle import Lifecycle
 from simgrant.flows.limits import LentLimits, Rate, StartLimits, Throttle
 from simgrant.flows.live_policies import LivePolicies
 from simgrant.flows.message import Speech
@@ -140,6 +152,7 @@ from simgrant.links.http import HttpConfig
 from simgrant.links.secret_file import SecretFile
 from simgrant.links.watched import Watched
 from simgrant.ports.bss_orders import BssOrders
+from simgrant.ports.eligibility import EligibilitySource
 from simgrant.ports.keys import Keys
 from simgrant.ports.notifier import Notifier
 from simgrant.ports.smdp import Smdp, Terms
@@ -185,11 +198,19 @@ class Parts:
     """Connections to HSSs, to be run; None where there are none."""
     network: NetworkInbox
     """What HSSs tell, to be run."""
+    events: BssInbox
+    """Takes over what operators' systems tell."""
+    ways_in: WaysIn
+    """How events come in."""
+    lifecycle: Lifecycle
+    """Acts upon that, to be run."""
     links: tuple[Link, ...]
     """Other connections that sources of vectors need, to be run."""
     smdps: dict[str, dict[str, Smdp]]
     """Each tenant's SM-DP+s by name."""
     ordering: Ordering
+    waiting: WaitingOrders | None
+    """Who looks at orders that BSSs have taken over, to be run by one worker."""
     entitle: Entitle
     device: DeviceFront
     bounds: Bounds
@@ -488,6 +509,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     notifiers: dict[str, dict[Channel, Notifier]] = {}
     smdps: dict[str, dict[str, Smdp]] = {}
     bss_orders: dict[str, BssOrders] = {}
+    bss_sources: dict[str, EligibilitySource] = {}
     by_otp: ByOtp | None = None
     by_oidc: ByOidc | None = None
     access: Issuers | None = None
@@ -499,6 +521,8 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         notifiers = open_notifiers(loaded)
         smdps = open_smdps(loaded)
         bss_orders = open_orders(loaded, CLOCK)
+        # Of their own: who judges is asked while look-ups may be in trouble.
+        bss_sources = bss.open_sources(loaded, CLOCK)
         journal = Journal(
             store,
             clock=CLOCK,
@@ -547,12 +571,13 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             bss=bss_orders,
             choose=ProfileSources(source_rules(loaded), keys).of,
         )
+        sale = open_sale(loaded, esims(loaded), _ESIM_APPS, CLOCK)
         lists = device_lists(loaded)
         most_polls = settings.orders.most_polls
         esim = EsimMeans(
             keys,
             ordering,
-            esims(loaded),
+            sale,
             policies,
             settings.roaming.max_age_s,
             portals,
@@ -568,6 +593,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             step_ups=step_ups(loaded),
             metrics=metrics,
             network=network,
+            judges=judges_of(loaded, bss_sources, CLOCK),
         )
         means = Means(OPERATIONS, keys, store, offers(loaded), partners(loaded), esim, network)
         clients = Clients(profiles(loaded))
@@ -628,6 +654,18 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             keep=journal.keep,
             rules=_notice_rules(settings.push),
         )
+        events, lifecycle = open_life(
+            loaded,
+            store,
+            tenants={name: _tenant(name, table) for name, table in loaded.tenants.items()},
+            policies=policies,
+            portals=portals,
+            sms_apps=sms_apps,
+            keys=keys,
+            metrics=metrics,
+            keep=journal.keep,
+            eligibilities=eligibilities,
+        )
         proxies = Proxies(settings.device.trusted_proxies)
         signs = signer(loaded, keys)
         if settings.portal.listen:
@@ -661,9 +699,13 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             notices,
             diameter,
             inbox,
-            tuple(core.links),
+            events,
+            open_ways_in(loaded, events, access, metrics),
+            lifecycle,
+            (*core.links, sale),
             smdps,
             ordering,
+            waiting_orders(loaded, store.orders, ordering, bss_orders, CLOCK),
             entitle,
             device,
             Bounds(
@@ -699,8 +741,10 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             await notifier.close()
         for smdp in {each for named in smdps.values() for each in named.values()}:
             await smdp.close()
-        for bss in {*bss_orders.values()}:
-            await bss.close()
+        for orders in {*bss_orders.values()}:
+            await orders.close()
+        for source in {*bss_sources.values()}:
+            await source.close()
         for way in (by_oidc, by_otp, access, portal, network, eligibilities):
             if way is not None:
                 await way.close()
@@ -722,14 +766,14 @@ def site(loaded: Loaded, name: str, words: Words) -> Site:
 def house(loaded: Loaded, name: str, countries: Mapping[str, str] | None = None) -> House:
     """Return what is a tenant's own on its pages; raise StartRefused for a file of no use.
 
-    ``countries`` are the validator's, by default those of the one that comes with simgrant.
+    ``countries`` are the validator's, by default those that the settings know of.
     """
     tenant = loaded.tenants[name]
     _, terms = shipped.portal()
     return House(
         tenant.language,
         {Subject(each): said for each, said in _terms(loaded, name, terms).items()},
-        _countries(name, tenant, countries or embedded.open_validator().countries),
+        _countries(name, tenant, countries or known_countries(loaded)),
         frozenset({_host(tenant.portal_url)} - {_host(loaded.portal_url), ""}),
     )
 
@@ -744,7 +788,7 @@ def open_portal(
 ) -> PortalFront:
     """Return the portal; raise StartRefused where a tenant's file of it is no use."""
     settings, server = loaded.settings.portal, loaded.settings.server
-    validator = embedded.open_validator()
+    validator = open_validator(loaded, CLOCK)
     sites = {name: site(loaded, name, policy.words) for name, policy in policies.items()}
     nobody = Site(
         loaded.portal_url.rstrip("/"),

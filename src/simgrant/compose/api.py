@@ -28,12 +28,17 @@ from simgrant.fronts.management.api import ApiFront, Limits
 from simgrant.fronts.management.orders import read_token
 from simgrant.links.client_certificates import Caller, Callers
 from simgrant.links.secret_file import SecretFile
+from simgrant.ports.bss_events import EventIntake
 from simgrant.ports.store import Store
 
 
 @asynccontextmanager
 async def opened_api(
-    loaded: Loaded, store: Store, keys: FileKeys, policies: Mapping[str, Policy]
+    loaded: Loaded,
+    store: Store,
+    keys: FileKeys,
+    policies: Mapping[str, Policy],
+    events: EventIntake,
 ) -> AsyncIterator[ApiFront]:
     """Yield the API; raise StartRefused where a file of it is no use."""
     settings = loaded.settings
@@ -41,7 +46,7 @@ async def opened_api(
     try:
         yield ApiFront(
             {
-                name: office(loaded, name, store, keys, policies)
+                name: office(loaded, name, store, keys, policies, events)
                 for name in compose.tenancy(loaded).by_name
             },
             access(loaded, issuers),
@@ -113,6 +118,7 @@ def office(
     store: Store,
     keys: FileKeys,
     policies: Mapping[str, Policy],
+    events: EventIntake,
 ) -> Office:
     """Return what calls of one tenant are made with."""
 
@@ -132,5 +138,6 @@ def office(
         wrap=partial(wrapper, keys, name),
         sms_apps=compose.sms_apps(loaded, name),
         explain=explain,
+        events=events,
         compile=compiler(loaded),
     )

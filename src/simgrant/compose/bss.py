@@ -6,23 +6,36 @@ that trouble with one thing keeps nobody from another.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from simgrant.adapters.address import embedded as embedded_addresses
 from simgrant.adapters.bss import embedded
 from simgrant.compose import rest, tmf
-from simgrant.config.bss import bss_of
+from simgrant.config.bss import bss_of, validator_of
 from simgrant.config.bss_tables import Bss
 from simgrant.config.load import Loaded
+from simgrant.flows.bss_judges import Judge, Judges
+from simgrant.flows.bss_waiting import WaitingOrders
+from simgrant.flows.esim_means import Esim
+from simgrant.flows.ordering import Ordering
+from simgrant.flows.plan_offers import PlansOnSale
 from simgrant.links.api import ApiConfig, ApiLink, OAuthConfig
 from simgrant.links.client_auth import ClientAuth, Credentials
 from simgrant.links.http import HttpConfig
-from simgrant.ports.bss_orders import BssOrders
+from simgrant.ports.address_validator import AddressValidator
+from simgrant.ports.bss_orders import BssOrders, TellsLater
 from simgrant.ports.clock import Clock
-from simgrant.ports.eligibility import EligibilitySource
+from simgrant.ports.eligibility import ChecksEligibility, EligibilitySource
+from simgrant.ports.orders import Orders
+from simgrant.ports.plan_offers import PlanOffers
 
+# Jitter has no need of a good source of chance.
+_CHANCE: Final = random.Random().random  # noqa: S311
 SOURCES: Final[Mapping[str, Callable[[Bss, str, ApiLink, Clock], EligibilitySource | None]]] = {
     "rest": rest.source,
+    "ses": rest.ses_source,
     "tmf": tmf.source,
 }
 """By type: who tells of subscribers; None = the settings map nothing."""
@@ -61,6 +74,96 @@ def open_orders(loaded: Loaded, clock: Clock) -> dict[str, BssOrders]:
         if table.orders.on
     }
     return {tenant: found.get(bss_of(loaded.settings, tenant), nobody) for tenant in loaded.tenants}
+
+
+def judges_of(loaded: Loaded, sources: Mapping[str, EligibilitySource], clock: Clock) -> Judges:
+    """Return those of these BSSs, by tenant, that judge who may have an eSIM."""
+    tables = {tenant: loaded.settings.bss[bss_of(loaded.settings, tenant)] for tenant in sources}
+    return Judges(
+        {
+            tenant: Judge(source, tables[tenant].timeout_s)
+            for tenant, source in sources.items()
+            if isinstance(source, ChecksEligibility)
+        },
+        clock,
+    )
+
+
+def waiting_orders(
+    loaded: Loaded,
+    orders: Orders,
+    ordering: Ordering,
+    bss: Mapping[str, BssOrders],
+    clock: Clock,
+) -> WaitingOrders | None:
+    """Return who looks at orders that BSSs have taken over, to be run; None where nobody does."""
+    every_s = {
+        tenant: loaded.settings.bss[name].orders.look_every_s
+        for tenant in loaded.tenants
+        if (name := bss_of(loaded.settings, tenant))
+    }
+    asked = {
+        tenant: each
+        for tenant, each in bss.items()
+        if isinstance(each, TellsLater) and every_s.get(tenant)
+    }
+    if not asked:
+        return None
+    return WaitingOrders(orders, ordering, bss=asked, every_s=every_s, clock=clock, chance=_CHANCE)
+
+
+def open_offers(loaded: Loaded, clock: Clock) -> dict[str, PlanOffers]:
+    """Return who says which plans are sold, by tenant; raise StartRefused."""
+    found: dict[str, PlanOffers] = {
+        name: tmf.offers(table, open_link(loaded, name, table, clock), clock)
+        for name, table in loaded.settings.bss.items()
+        if table.offers.on
+    }
+    names = {tenant: bss_of(loaded.settings, tenant) for tenant in loaded.tenants}
+    return {tenant: found[name] for tenant, name in names.items() if name in found}
+
+
+def open_sale(
+    loaded: Loaded, esims: Mapping[str, Esim], apps: Mapping[str, str], clock: Clock
+) -> PlansOnSale:
+    """Return what tenants offer of eSIMs, with the plans of their BSSs, to be run.
+
+    ``apps`` are the AppIDs of what the settings call ``app``. Raise StartRefused where a file is
+    no use.
+    """
+    takers: dict[str, set[str]] = {}
+    for table in loaded.settings.esim.values():
+        for tenant in (table.tenants or loaded.tenants) if table.plans_of_bss else ():
+            takers.setdefault(tenant, set()).add(apps[table.app])
+    names = {tenant: bss_of(loaded.settings, tenant) for tenant in loaded.tenants}
+    return PlansOnSale(
+        esims,
+        open_offers(loaded, clock),
+        takers={tenant: frozenset(found) for tenant, found in takers.items()},
+        every_s={
+            tenant: loaded.settings.bss[name].offers.every_s
+            for tenant, name in names.items()
+            if name
+        },
+        clock=clock,
+        chance=_CHANCE,
+    )
+
+
+def open_validator(loaded: Loaded, clock: Clock) -> AddressValidator:
+    """Return who checks addresses; raise StartRefused."""
+    name = validator_of(loaded.settings)
+    if not name:
+        return embedded_addresses.open_validator()
+    table = loaded.settings.bss[name]
+    return tmf.validator(table, open_link(loaded, name, table, clock))
+
+
+def known_countries(loaded: Loaded) -> Mapping[str, str]:
+    """Return the countries whose addresses can be checked: by code, what they are called."""
+    if name := validator_of(loaded.settings):
+        return loaded.settings.bss[name].addresses.countries
+    return embedded_addresses.open_validator().countries
 
 
 def open_link(loaded: Loaded, name: str, table: Bss, clock: Clock) -> ApiLink:

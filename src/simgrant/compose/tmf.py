@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from simgrant.adapters.address import tmf as address
+from simgrant.adapters.address.tmf import Config as AddressConfig
+from simgrant.adapters.address.tmf import TmfValidator
+from simgrant.adapters.bss.tmf import qualification
 from simgrant.adapters.bss.tmf.lookups import TmfLookups
+from simgrant.adapters.bss.tmf.offers import Config as OffersConfig
+from simgrant.adapters.bss.tmf.offers import TmfOffers
 from simgrant.adapters.bss.tmf.orders import Config as OrdersConfig
 from simgrant.adapters.bss.tmf.orders import Names, TmfOrders
+from simgrant.adapters.bss.tmf.qualification import TmfJudge
 from simgrant.adapters.bss.tmf.rules import Rules, ValueRule
 from simgrant.config import tmf as settings
 from simgrant.config.bss_tables import Bss, TmfInventory, TmfProducts, TmfServices
+from simgrant.domain.address import AddressField
 from simgrant.domain.eligibility import Aspect
 from simgrant.links.api import ApiLink
 from simgrant.ports.clock import Clock
@@ -20,6 +28,16 @@ def source(table: Bss, tenant: str, link: ApiLink, clock: Clock) -> TmfLookups |
     """Return who tells of subscribers; None where no inventory has anything mapped."""
     del tenant
     rules = [_rules(each) for _, each in settings.inventories_of(table)]
+    asked = table.qualification
+    if asked.on:
+        config = qualification.Config(
+            path=asked.path,
+            resource=asked.resource,
+            offerings=asked.offerings,
+            offering=asked.offering,
+            names=replace(qualification.Names(), **asked.names),
+        )
+        return TmfJudge(link, rules, config, clock)
     return TmfLookups(link, rules, clock) if rules else None
 
 
@@ -34,6 +52,30 @@ def orders(table: Bss, link: ApiLink, clock: Clock) -> TmfOrders:
         patience_s=table.orders.patience_s,
     )
     return TmfOrders(link, config, clock)
+
+
+def offers(table: Bss, link: ApiLink, clock: Clock) -> TmfOffers:
+    """Return who says which plans are sold."""
+    config = OffersConfig(
+        path=table.offers.path,
+        filters=settings.filters_of(table.offers),
+        sold=frozenset(each.lower() for each in table.offers.sold),
+        plans=table.offers.plans,
+    )
+    return TmfOffers(link, config, clock)
+
+
+def validator(table: Bss, link: ApiLink) -> TmfValidator:
+    """Return who checks addresses."""
+    config = AddressConfig(
+        path=table.addresses.path,
+        countries=table.addresses.countries,
+        needs={
+            country: frozenset(map(AddressField, parts))
+            for country, parts in table.addresses.needs.items()
+        },
+    )
+    return address.open_validator(link, config)
 
 
 def _rules(table: TmfInventory) -> Rules:

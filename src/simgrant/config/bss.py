@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
+
+import msgspec
 
 from simgrant.config.bss_tables import Bss
 from simgrant.config.model import Settings
 from simgrant.config.rest import rest_problems
-from simgrant.config.tmf import inventories_of, tmf_problems
+from simgrant.config.rest_tables import RestAnswer, RestAspect
+from simgrant.config.section import table_in
+from simgrant.config.ses import ses_problems
+from simgrant.config.tmf import tmf_problems
 from simgrant.domain.told import REALTIME, USUAL, Freshness
 from simgrant.spec.ids import AppId
 
+_EMPTY: Final = Bss()
+_TYPES: Final = {"requests": "rest", "ses": "ses"}
+"""The type that a table in it is for; all others are for TM Forum's."""
 _HERE: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII)
 _MOST_S: Final = 31 * 86_400
@@ -42,8 +50,10 @@ def bss_problems(settings: Settings, tenants: Collection[str]) -> Iterator[str]:
             yield f"{where}.timeout_s: {table.timeout_s} is not within 0.05 and a request's time"
         if not _LEAST_BYTES <= table.max_bytes <= _MOST_BYTES:
             yield f"{where}.max_bytes: {table.max_bytes} is not within 1024 to 16777216"
+        yield from _misplaced(where, table)
         yield from _freshness_problems(where, table)
         yield from _KINDS[table.type](where, table)
+    yield from _user_problems(settings)
     for tenant in tenants:
         found = [
             name for name, each in settings.bss.items()
@@ -53,20 +63,84 @@ def bss_problems(settings: Settings, tenants: Collection[str]) -> Iterator[str]:
             yield f"bss: tenant {tenant} has several: {', '.join(found)}; say whose with `tenants`"
 
 
-def _tmf(where: str, table: Bss) -> Iterator[str]:
-    yield from tmf_problems(where, table)
-    if table.requests:
-        yield f'{where}.requests: they are of type = "rest"'
+def plans_meant(table: Bss) -> frozenset[str]:
+    """Return the plans of a policy that answers are taken to mean."""
+    mapped = [aspects["plan"] for aspects in _aspects(table) if "plan" in aspects]
+    return frozenset({*table.products.plans.values(), *_said(mapped)} - {""})
 
 
-def _rest(where: str, table: Bss) -> Iterator[str]:
-    yield from rest_problems(where, table.requests)
-    for key in (*dict(inventories_of(table)), *(("orders",) if table.orders.on else ())):
-        yield f'{where}.{key}: it is of type = "tmf"'
+def features_meant(table: Bss) -> frozenset[str]:
+    """Return the features of a policy that answers are taken to mean."""
+    found: set[str] = set()
+    for inventory in (table.products, table.services, table.resources):
+        found |= {*inventory.options.values(), *inventory.refusals.values()}
+    for aspects in _aspects(table):
+        for name in aspects.keys() & {"options", "refusals"}:
+            aspect = aspects[name]
+            found |= set(aspect.features) or _said([aspect])
+    return frozenset(found - {""})
 
 
-_KINDS: Final[Mapping[str, Callable[[str, Bss], Iterator[str]]]] = {"tmf": _tmf, "rest": _rest}
-"""By type: what names the problems of what only that type has."""
+def bss_warnings(table: Bss) -> Iterator[str]:
+    """Say what may be meant so, and is worth a second look."""
+    if table.type == "ses":
+        yield "type ses is experimental: nobody has tried it with a BSS that SES had asked"
+    if not (table.token_url or table.api_key_file or table.user or table.certificate):
+        yield "nothing proves to it who asks"
+    if table.url.startswith("http:") and urlsplit(table.url).hostname not in _HERE:
+        yield "what subscribers have travels in clear; keep it in a network of your own"
+    asked: dict[str, RestAnswer] = {"entitlements": table.ses.entitlements, **table.requests}
+    for name, answer in asked.items():
+        if answer.unchecked:
+            yield f"{name}: it is not checked whom answers are about"
+
+
+def _said(aspects: Iterable[RestAspect]) -> set[str]:
+    return {word for each in aspects for word in (*each.meanings.values(), each.default or "")}
+
+
+def _aspects(table: Bss) -> list[Mapping[str, RestAspect]]:
+    requests = [each.aspects for each in table.requests.values()]
+    return [*requests, table.ses.entitlements.aspects]
+
+
+def _misplaced(where: str, table: Bss) -> Iterator[str]:
+    """Name what is set for another type than the table has."""
+    for each in msgspec.structs.fields(Bss):
+        if table_in(each.type) is None or getattr(table, each.name) == getattr(_EMPTY, each.name):
+            continue
+        if (kind := _TYPES.get(each.name, "tmf")) != table.type:
+            yield f'{where}.{each.name}: it is for type = "{kind}"'
+
+
+_KINDS: Final[Mapping[str, Callable[[str, Bss], Iterator[str]]]] = {
+    "tmf": tmf_problems,
+    "rest": lambda where, table: rest_problems(where, table.requests),
+    "ses": lambda where, table: ses_problems(f"{where}.ses", table.ses),
+}
+"""By type: what names the problems of what that type has."""
+
+
+def validator_of(settings: Settings) -> str:
+    """Return the name of the BSS that checks addresses; empty = none does."""
+    kind, _, name = settings.portal.address_validator.partition(".")
+    return name if kind == "bss" else ""
+
+
+def _user_problems(settings: Settings) -> Iterator[str]:
+    """Name what other tables want of a BSS that is not there, or does not do it."""
+    word = settings.portal.address_validator
+    if word != "embedded":
+        table = settings.bss.get(validator_of(settings))
+        if table is None or not table.addresses.on:
+            yield (
+                f"portal.address_validator: {word!r} is neither embedded nor a bss.NAME with "
+                "addresses.on"
+            )
+    if not any(table.offers.on for table in settings.bss.values()):
+        for name, esim in settings.esim.items():
+            if esim.plans_of_bss:
+                yield f"esim.{name}.plans_of_bss: there is no [bss.NAME.offers] that is on"
 
 
 def freshness_of(table: Bss) -> dict[str, Freshness]:

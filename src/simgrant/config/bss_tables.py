@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from simgrant.config.rest_tables import RestRequest
+from simgrant.config.rest_tables import RestRequest, Ses
 from simgrant.config.section import Section
 from simgrant.wire.tmf.apis import Api
 
@@ -104,14 +104,73 @@ class TmfOrders(Section, frozen=True):
     completed: `iccid`, `smdp_address`, `matching_id`. An empty name is not sent."""
     patience_s: float = 3.0
     """Seconds for which an order is watched before its profile is left to come later."""
+    look_every_s: float = 30.0
+    """Seconds between two looks at those that are left, more or less by a fifth; 0 = never, where
+    your BSS hands them in (`simgrant order deliver`, or its twin of the management API)."""
+
+
+class TmfQualification(Section, frozen=True):
+    """Product offering qualification (TMF679), by which the BSS judges whether a device may have an
+    eSIM."""
+
+    on: bool = False
+    """Whether it is asked."""
+    path: str = str(Api.QUALIFICATION)
+    """What its addresses begin with."""
+    resource: Literal["checkProductOfferingQualification", "productOfferingQualification"] = (
+        "checkProductOfferingQualification"
+    )
+    """The name of the task; the second is that of older releases of version 4."""
+    offering: str = "esim"
+    """The offering that is asked about."""
+    offerings: dict[str, str] = {}
+    """Offerings by application: `{ ap2006 = "PO-WATCH" }`."""
+    names: dict[str, str] = {}
+    """Characteristics of the product, by what they hold: `imsi`, `msisdn`, `eid`, `imei`, `vendor`,
+    `model`, `kind`. An empty name is not sent."""
+
+
+class TmfOffers(Section, frozen=True):
+    """The product catalogue (TMF620), whose plans may be chosen with eSIMs that say
+    `plans_of_bss`."""
+
+    on: bool = False
+    """Whether it is asked."""
+    path: str = str(Api.OFFERING)
+    """What its addresses begin with."""
+    filter: tuple[str, ...] = ()
+    """Filters, such as `category.id=esim-plans`. At most 50 offerings may be left."""
+    sold: tuple[str, ...] = ("active", "launched")
+    """`lifecycleStatus` of what is sold, in any letter case."""
+    plans: dict[str, str] = {}
+    """Plans by the id of an offering; one that is not named has the offering's id."""
+    every_s: float = 300.0
+    """Seconds between two looks at it, more or less by a fifth. What was found holds while it is
+    away."""
+
+
+class TmfAddresses(Section, frozen=True):
+    """Geographic addresses (TMF673), by which addresses for emergency calls are checked where
+    `portal.address_validator` names this BSS."""
+
+    on: bool = False
+    """Whether it is asked."""
+    path: str = str(Api.ADDRESS)
+    """What its addresses begin with."""
+    countries: dict[str, str] = {}
+    """Whose addresses it knows: by code (ISO 3166-1) what their people call them, such as
+    `{ DE = "Deutschland" }`."""
+    needs: dict[str, tuple[str, ...]] = {}
+    """Parts that an address must have beside street and city, by country: `number`, `unit`,
+    `postcode`, `region`."""
 
 
 class Bss(Section, frozen=True):
     """A business support system (see [Connecting a BSS](../bss.md))."""
 
-    type: Literal["tmf", "rest"] = "tmf"
+    type: Literal["tmf", "rest", "ses"] = "tmf"
     """How it is spoken to: `tmf` = TM Forum Open APIs, `rest` = an API in JSON of your own, which
-    `requests` describe."""
+    `requests` describe, `ses` = as Ericsson's Secure Entitlement Server does (experimental)."""
     tenants: tuple[str, ...] = ()
     """Tenants whose BSS it is; empty = all. A tenant has one."""
     url: str = ""
@@ -174,5 +233,13 @@ class Bss(Section, frozen=True):
     """Likewise."""
     orders: TmfOrders = TmfOrders()
     """Likewise."""
+    qualification: TmfQualification = TmfQualification()
+    """Likewise."""
+    offers: TmfOffers = TmfOffers()
+    """Likewise."""
+    addresses: TmfAddresses = TmfAddresses()
+    """Likewise."""
     requests: dict[str, RestRequest] = {}
     """Tables of their own, for `rest`: what it is asked, each by a name of yours."""
+    ses: Ses = Ses()
+    """A table of its own, for `ses`."""

@@ -12,7 +12,7 @@ from simgrant.config.sbi import producers_of
 
 
 def named_hosts(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Yield the setting and the name of each system of the core network and each SM-DP+.
+    """Yield the setting and the name of each system of the core network, BSS and SM-DP+.
 
     Addresses are left out, since nobody has to find them.
     """
@@ -35,5 +35,9 @@ def _all(settings: Settings) -> Iterator[tuple[str, str]]:
     ):
         for address in addresses:
             yield f"{where}.addresses", urlsplit(address).hostname or ""
+    for name, bss in settings.bss.items():
+        yield f"bss.{name}.url", urlsplit(bss.url).hostname or ""
+        if bss.token_url:
+            yield f"bss.{name}.token_url", urlsplit(bss.token_url).hostname or ""
     for name, smdp in settings.smdp.items():
         yield f"smdp.{name}.url", urlsplit(smdp.url).hostname or ""

@@ -27,6 +27,7 @@ from simgrant.config.bss_tables import Bss
 from simgrant.config.clients import profile_problems, with_shipped
 from simgrant.config.diameter import diameter_problems
 from simgrant.config.esims import rule_problems, source_problems
+from simgrant.config.events import event_problems
 from simgrant.config.hlr import hlr_problems
 from simgrant.config.lines import with_lines
 from simgrant.config.model import (
@@ -37,6 +38,9 @@ from simgrant.config.model import (
     DiameterPeer,
     EidList,
     Esim,
+    EventRule,
+    EventSender,
+    EventTopic,
     Fcm,
     Hlr,
     Hss,
@@ -62,6 +66,7 @@ from simgrant.config.model import (
 from simgrant.config.network_data import network_data_problems
 from simgrant.config.routes import route_problems
 from simgrant.config.sbi import sbi_problems
+from simgrant.config.section import table_in
 from simgrant.domain.pace import MOST_WINDOW_S
 from simgrant.domain.plan_offer import MOST_PLAN_ID
 from simgrant.errors import StartRefused
@@ -102,6 +107,9 @@ NAMED = {
     "profile_sources": ProfileSource,
     "plan_offers": PlanOffer,
     "tac_lists": TacList,
+    "event_senders": EventSender,
+    "event_rules": EventRule,
+    "event_topics": EventTopic,
     "eid_lists": EidList,
     **{kind.__name__.lower(): kind for kind in CHANNELS},
 }
@@ -317,13 +325,6 @@ def _unknown_in(keys: Any, kind: Any, where: str) -> Iterator[str]:
                 yield from _unknown_in(each, table, f"{where}.{key}{own}")
 
 
-def table_in(kind: Any) -> type[Section] | None:
-    """Return what a key holds a table of, or tables by name; None = it holds a value."""
-    if get_origin(kind) is dict:
-        kind = get_args(kind)[1]
-    return kind if isinstance(kind, type) and issubclass(kind, Section) else None
-
-
 def _meant(name: str, known: Any) -> str:
     close = get_close_matches(name, list(known), n=1)
     return f" (did you mean {close[0]}?)" if close else ""
@@ -332,7 +333,7 @@ def _meant(name: str, known: Any) -> str:
 def _problems(loaded: Loaded) -> list[str]:
     settings = loaded.settings
     found = []
-    for name in ("device", "management", "api", "portal", "es2plus"):
+    for name in ("device", "management", "api", "portal", "es2plus", "events"):
         listen = getattr(settings, name).listen
         try:
             if listen or name in ("device", "management"):
@@ -444,6 +445,7 @@ def _problems(loaded: Loaded) -> list[str]:
     found.extend(_smdp_problems(loaded))
     found.extend(_esim_problems(loaded))
     found.extend(_teller_problems(settings))
+    found.extend(event_problems(settings, loaded.tenants))
     found.extend(api_problems(settings, loaded.tenants))
     for name, issuer in settings.api_issuers.items():
         found.extend(_issuer_problems(f"api_issuers.{name}", issuer))

@@ -153,8 +153,9 @@ class Portal(Section, frozen=True):
     """Seconds in which a form has to be sent."""
     receipts_days: int = 400
     """Days for which it is kept what was bought on a page (`simgrant subscription purchases`)."""
-    address_validator: Literal["embedded"] = "embedded"
-    """Who checks addresses: `embedded` looks whether one is whole and written as in its country."""
+    address_validator: str = "embedded"
+    """Who checks addresses: `embedded` looks whether one is whole and written as in its country;
+    `bss.NAME` is that BSS (`[bss.NAME.addresses]`)."""
     max_in_flight: int = 64
     """Requests that one worker handles at a time; more get 429."""
     source_burst: int = 600
@@ -767,6 +768,119 @@ class Es2plus(Section, frozen=True):
     """Calls that one worker handles at a time; more get 503."""
 
 
+class Events(Section, frozen=True):
+    """The listener on which the operator's systems bring events, and what is read of those of TM
+    Forum's APIs (see [Events](../events.md)). Names of values are in any letter case; the first
+    that an event has counts."""
+
+    listen: str = ""
+    """Address and port, such as `127.0.0.1:8084`; empty = nobody brings any by HTTP."""
+    tls_certificate: str = ""
+    """PEM file of the certificate chain; empty = plain HTTP, for use behind a proxy. Read again
+    when it changes and on SIGHUP."""
+    tls_key: str = ""
+    """PEM file of the certificate's private key."""
+    client_ca: str = ""
+    """PEM file of the authorities that certificates of senders are from; empty = none is asked
+    for."""
+    in_flight: int = 64
+    """Calls that one worker handles at a time; more get 503."""
+    of_sender: int = 16
+    """Those of one sender; more get 429."""
+    max_body: int = 1_048_576
+    """Bytes of a call; more gets 413."""
+    imsi_names: tuple[str, ...] = ("imsi",)
+    """What the IMSI of the subscription is called: a characteristic, a reference with a value, or a
+    member of what the event is about."""
+    msisdn_names: tuple[str, ...] = ("msisdn",)
+    """What its number is called."""
+    new_imsi_names: tuple[str, ...] = ()
+    """What the IMSI that it has from now on is called."""
+    iccid_names: tuple[str, ...] = ("iccid",)
+    """What the ICCID of its new SIM is called."""
+    terminal_names: tuple[str, ...] = ("imei",)
+    """What the IMEI of the device is called that is lost."""
+    plan_names: tuple[str, ...] = ()
+    """What its plan is called, such as `productOffering.id`."""
+    plans: dict[str, str] = {}
+    """The policy's name of each plan of theirs: `{ "PO-17" = "premium" }`. One that is not there is
+    not told."""
+
+
+class EventSender(Section, frozen=True):
+    """A system of the operator's that may bring events. It needs one of the ways to prove who it
+    is; any that it has is enough."""
+
+    tenant: str = "default"
+    """Whose subscriptions its events are about."""
+    token_file: str = ""
+    """File with the token that it brings (`Authorization: Bearer …`), of 32 characters or more.
+    Read again when it changes."""
+    client_ids: tuple[str, ...] = ()
+    """Or OAuth clients whose access tokens it brings, of one of the [issuers.NAME] of the
+    tenant."""
+    tls_sha256: tuple[str, ...] = ()
+    """Or SHA-256 hashes of its certificates, with colons or without; with `events.client_ca`."""
+    tls_subjects: tuple[str, ...] = ()
+    """Or whole subjects of them, such as `CN=crm,O=Example,C=DE`. Whoever `events.client_ca` gives
+    such a certificate is believed."""
+
+
+class EventRule(Section, frozen=True):
+    """A change that events of TM Forum's APIs mean. Rules are tried in the order of the file, and
+    the first that fits counts; where none does, something changed (`changed`): what was told before
+    is asked anew. A condition that is left out always holds."""
+
+    change: str = ""
+    """What happened: one of the [changes](../events.md). Must be set."""
+    status: Literal["", "active", "suspended", "barred", "removed"] = ""
+    """What the subscription's status is since then; empty = nothing is told of it."""
+    senders: tuple[str, ...] = ()
+    """The [event_senders.NAME] or [event_topics.NAME] that it is for."""
+    event_types: tuple[str, ...] = ()
+    """Patterns of eventType, such as `Product*Event`, in any letter case."""
+    states: tuple[str, ...] = ()
+    """States that what it is about has now, in any letter case."""
+    values: tuple[str, ...] = ()
+    """Names of values one of which it must have."""
+
+
+class EventTopic(Section, frozen=True):
+    """A topic of Kafka that events come from (`simgrant[kafka]`; see [Events](../events.md))."""
+
+    tenant: str = "default"
+    """Whose subscriptions its events are about."""
+    brokers: tuple[str, ...] = ()
+    """Where the cluster is found, such as `kafka-1.example.com:9093`. Must be set."""
+    topic: str = ""
+    """Its name. Must be set."""
+    group: str = "simgrant"
+    """Consumer group, one for all nodes."""
+    dead_letters: str = ""
+    """Topic that messages are sent to which cannot be read, as they came, with the reason in the
+    header `simgrant-reason`; empty = they are set aside here alone."""
+    batch: int = 200
+    """Messages that are taken over in one transaction at most."""
+    start: Literal["earliest", "latest"] = "earliest"
+    """Where a group begins that has not read the topic before."""
+    session_timeout_s: float = 10.0
+    """Seconds after which the cluster gives the partitions of a node that is silent to others."""
+    tls: bool = True
+    """Whether connections are TLS."""
+    ca_file: str = ""
+    """PEM file of the authorities that certificates of brokers are from; empty = the system's."""
+    certificate: str = ""
+    """PEM file of our certificate and its chain, for brokers that want one."""
+    key: str = ""
+    """PEM file of its private key, without a password."""
+    sasl: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = ""
+    """How a name and a password are shown to brokers; empty = they want none."""
+    user: str = ""
+    """That name."""
+    password_file: str = ""
+    """File with that password. Read when the server starts."""
+
+
 class Match(Section, frozen=True):
     """How a client is recognised. A condition that is left out always holds; of several values in
     one, it takes any. Texts are patterns that must fit the whole of what the client says, in any
@@ -1091,6 +1205,8 @@ class Esim(Section, frozen=True):
     """Seconds for which a sign-in counts, where the policy asks for one (`step_up`)."""
     plans: tuple[str, ...] = ()
     """The `[plan_offers.NAME]` that may be chosen from, in this order; empty = no choice."""
+    plans_of_bss: bool = False
+    """Whether plans of the BSS's catalogue (`[bss.NAME.offers]`) may be chosen after these."""
     old_profile: Literal["kept", "deleted", "reused"] = "kept"
     """What becomes of the profile on the old phone when a line moves: it is `kept` until the new
     one is installed; it has to be `deleted` before the new one is ordered; or it is `reused`,
@@ -1202,6 +1318,10 @@ class Tenant(Section, frozen=True):
     address_countries: tuple[str, ...] = ()
     """Countries of emergency addresses (two letters), in the order of the list; empty = all that
     the validator knows."""
+    on_sim_swap: Literal["keep", "end_pending", "end"] = "end_pending"
+    """What becomes of a line's eSIM orders when your systems [tell](../lifecycle.md) that its SIM
+    was swapped: `keep` = nothing; `end_pending` = those whose profile is not installed end; `end` =
+    all do, companions in use too. An order for the very SIM that is told stays."""
     withheld: tuple[str, ...] = ()
     """Operations, such as `GetSubscriberInfo`, that this tenant does not offer (405)."""
     sim_id: Literal["imsi", "uuid", "hash"] = "hash"
@@ -1274,6 +1394,13 @@ class Settings(Section, frozen=True):
     network_data: NetworkData = NetworkData()
     orders: Orders = Orders()
     es2plus: Es2plus = Es2plus()
+    events: Events = Events()
+    event_senders: dict[str, EventSender] = {}
+    """Who brings events, by name."""
+    event_rules: dict[str, EventRule] = {}
+    """Which changes events of TM Forum's APIs mean."""
+    event_topics: dict[str, EventTopic] = {}
+    """Topics of Kafka that events come from, by name."""
     limits: Limits = Limits()
     records: Records = Records()
     push: Push = Push()

@@ -16,7 +16,8 @@ from typing import Any
 import msgspec
 
 from simgrant.config import bss_tables, model, rest_tables
-from simgrant.config.load import NAMED, table_in
+from simgrant.config.load import NAMED
+from simgrant.config.section import table_in
 
 _MODULES = (model, bss_tables, rest_tables)
 _PAGE = "docs/reference/configuration.md"

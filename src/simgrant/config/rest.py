@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from simgrant.config.rest_tables import RestAspect, RestRequest
+from simgrant.config.rest_tables import RestAnswer, RestAspect, RestRequest
 from simgrant.domain.answer_rules import SETS, Missing, Reading, ValueRule, aspect_reader
 from simgrant.domain.aspect_values import WORDS
 from simgrant.domain.eligibility import Aspect
@@ -43,10 +43,10 @@ def rule_of(table: RestAspect) -> ValueRule:
     )
 
 
-def reading_of(table: RestRequest) -> Reading:
-    """Return how the answers to a request are read; ValueError."""
+def reading_of(table: RestAnswer, aspects: Mapping[str, RestAspect]) -> Reading:
+    """Return how answers are read; ValueError."""
     return Reading(
-        {Aspect(name): rule_of(aspect) for name, aspect in table.aspects.items()},
+        {Aspect(name): rule_of(aspect) for name, aspect in aspects.items()},
         echo=[find(path) for path in table.echo],
         nobody=find(table.nobody) if table.nobody else None,
         nobody_values=table.nobody_values,
@@ -64,20 +64,22 @@ def rest_problems(where: str, requests: Mapping[str, RestRequest]) -> Iterator[s
         place = f"{where}.requests.{name}"
         if not _NAME.fullmatch(name):
             yield f"{place}: a name is lower case letters, digits, hyphens and underscores"
-        yield from _asked(place, table)
+        yield from request_problems(place, table, PLACES)
         yield from answer_problems(place, table)
+        yield from read_problems(place, table.aspects)
         for aspect in table.aspects:
             if aspect in told:
                 yield f"{place}.aspects.{aspect}: {told[aspect]} tells it already"
             told.setdefault(aspect, name)
 
 
-def _asked(where: str, table: RestRequest) -> Iterator[str]:
+def request_problems(where: str, table: RestRequest, known: frozenset[str]) -> Iterator[str]:
+    """Name what keeps a request from being made; ``known`` may stand in braces."""
     if not table.path.startswith("/") or not table.path.isascii() or not table.path.isprintable():
         yield f"{where}.path: {table.path!r} is no path such as /subscribers/{{imsi}}"
     if table.body and table.method == "GET":
         yield f"{where}.body: a GET has none"
-    texts: dict[str, object] = {"path": table.path}
+    texts = {"path": table.path}
     for header, value in table.headers.items():
         if not _HEADER.fullmatch(header):
             yield f"{where}.headers: {header!r} is no name of a header"
@@ -87,11 +89,11 @@ def _asked(where: str, table: RestRequest) -> Iterator[str]:
     places: set[str] = set()
     for key, text in texts.items():
         try:
-            places |= Template(str(text), PLACES).places
+            places |= Template(text, known).places
         except BadTemplate as error:
             yield f"{where}.{key}: {error}"
     try:
-        places |= Body(table.body, PLACES).places
+        places |= Body(table.body, known).places
     except BadTemplate as error:
         yield f"{where}.body: {error}"
         return
@@ -99,8 +101,8 @@ def _asked(where: str, table: RestRequest) -> Iterator[str]:
         yield f"{where}: it asks about nobody; {{imsi}}, {{msisdn}} or {{e164}} is missing"
 
 
-def answer_problems(where: str, table: RestRequest) -> Iterator[str]:
-    """Name what keeps answers from being understood."""
+def answer_problems(where: str, table: RestAnswer) -> Iterator[str]:
+    """Name what keeps it from being known whom answers are about."""
     for status in table.not_found:
         if not 400 <= status < 500 or status in _SAYS_OTHERWISE:
             yield f"{where}.not_found: {status} does not say that there is nobody"
@@ -114,16 +116,19 @@ def answer_problems(where: str, table: RestRequest) -> Iterator[str]:
     if table.echo and table.unchecked:
         yield f"{where}.unchecked: echo is set, which is checked"
     for key, path in (("nobody", table.nobody), *(("echo", each) for each in table.echo)):
-        if text := _path_problem(path) if path or key == "echo" else "":
+        if text := path_problem(path) if path or key == "echo" else "":
             yield f"{where}.{key}: {text}"
-    if not table.aspects:
+
+
+def read_problems(where: str, aspects: Mapping[str, RestAspect]) -> Iterator[str]:
+    """Name what keeps answers from being understood."""
+    if not aspects:
         yield f"{where}.aspects: nothing is read of its answers"
-    for name, aspect in table.aspects.items():
-        yield from aspect_problems(f"{where}.aspects", name, aspect)
+    for name, aspect in aspects.items():
+        yield from _aspect_problems(f"{where}.aspects", name, aspect)
 
 
-def aspect_problems(where: str, name: str, table: RestAspect) -> Iterator[str]:
-    """Name what keeps an aspect from being understood."""
+def _aspect_problems(where: str, name: str, table: RestAspect) -> Iterator[str]:
     try:
         aspect = Aspect(name)
     except ValueError:
@@ -155,7 +160,7 @@ def _paths_wrong(where: str, table: RestAspect) -> Iterator[str]:
             yield f"{where}.features: {feature!r} is no name of a feature"
     paths = {f"features.{feature}": path for feature, path in table.features.items()}
     for key, path in ({"path": table.path} if table.path else paths).items():
-        if text := _path_problem(path):
+        if text := path_problem(path):
             yield f"{where}.{key}: {text}"
 
 
@@ -173,7 +178,8 @@ def _words_wrong(where: str, aspect: Aspect, table: RestAspect) -> Iterator[str]
             yield f"{where}.{key}: {word!r} is no name of a feature"
 
 
-def _path_problem(path: str) -> str:
+def path_problem(path: str) -> str:
+    """Return why a JSONPath is none; empty where it is one."""
     try:
         JsonPath(path)
     except BadPath as error:

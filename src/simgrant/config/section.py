@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any, get_args, get_origin
+
 import msgspec
 
 
 class Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """A table of the configuration file."""
+
+
+def table_in(kind: Any) -> type[Section] | None:
+    """Return what a key holds a table of, or tables by name; None = it holds a value."""
+    if get_origin(kind) is dict:
+        kind = get_args(kind)[1]
+    return kind if isinstance(kind, type) and issubclass(kind, Section) else None

@@ -9,14 +9,19 @@ from typing import Final
 
 from simgrant.config.bss_tables import (
     Bss,
+    TmfAddresses,
     TmfInventory,
+    TmfOffers,
     TmfOrders,
     TmfProducts,
+    TmfQualification,
     TmfResources,
     TmfServices,
 )
+from simgrant.domain.address import AddressField
 from simgrant.domain.aspect_values import TEXTUAL, meaning
 from simgrant.domain.eligibility import Aspect
+from simgrant.domain.plan_offer import MOST_PLAN_ID
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.spec.ids import ProvStatus
 from simgrant.wire.tmf.inventory import MOST_ITEMS, Inventory
@@ -69,6 +74,8 @@ _KINDS: Final[Mapping[type[TmfInventory], Inventory]] = {
     TmfServices: Inventory.SERVICE,
     TmfResources: Inventory.RESOURCE,
 }
+_COUNTRY: Final = re.compile(r"[A-Z]{2}", re.ASCII)
+_NAMES_OF_PROSPECTS: Final = frozenset({"imsi", "msisdn", "eid", "imei", "vendor", "model", "kind"})
 _NAMES: Final = frozenset(
     {
         "imsi",
@@ -126,7 +133,7 @@ def _prov_status(word: str) -> ProvStatus:
     return status
 
 
-def filters_of(table: TmfInventory) -> list[tuple[str, str]]:
+def filters_of(table: TmfInventory | TmfOffers) -> list[tuple[str, str]]:
     """Return the names and values of the filters."""
     pairs = (each.partition("=") for each in table.filter)
     return [(name, value) for name, _, value in pairs]
@@ -136,7 +143,8 @@ def tmf_problems(where: str, table: Bss) -> Iterator[str]:
     """Name what is missing or malformed."""
     told: dict[str, str] = {}
     found = dict(inventories_of(table))
-    if not found and not table.orders.on:
+    used = (table.orders, table.qualification, table.offers, table.addresses)
+    if not found and not any(each.on for each in used):
         yield f"{where}: nothing is mapped, so it would never be asked"
     for name, each in found.items():
         yield from _inventory_problems(f"{where}.{name}", each)
@@ -146,6 +154,12 @@ def tmf_problems(where: str, table: Bss) -> Iterator[str]:
             told[aspect] = name
     if table.orders.on:
         yield from _order_problems(f"{where}.orders", table.orders)
+    if table.qualification.on:
+        yield from _qualification_problems(f"{where}.qualification", table.qualification)
+    if table.offers.on:
+        yield from _offer_problems(f"{where}.offers", table.offers)
+    if table.addresses.on:
+        yield from _address_problems(f"{where}.addresses", table.addresses)
 
 
 def _inventory_problems(where: str, table: TmfInventory) -> Iterator[str]:
@@ -211,3 +225,45 @@ def _order_problems(where: str, table: TmfOrders) -> Iterator[str]:
         yield f"{where}.offering: must be set"
     if not 0 <= table.patience_s <= 20:
         yield f"{where}.patience_s: {table.patience_s} is not within 0 to 20"
+    if table.look_every_s and not 1 <= table.look_every_s <= 86_400:
+        yield f"{where}.look_every_s: {table.look_every_s} is neither 0 nor within 1 to 86400"
+
+
+def _qualification_problems(where: str, table: TmfQualification) -> Iterator[str]:
+    if not _PATH.fullmatch(table.path):
+        yield f"{where}.path: {table.path!r} is no path such as /tmf-api/qualification/v4"
+    for name in table.names:
+        if name not in _NAMES_OF_PROSPECTS:
+            yield f"{where}.names: {name!r} is none of {', '.join(sorted(_NAMES_OF_PROSPECTS))}"
+    if not table.names.get("imsi", "imsi") and not table.names.get("msisdn", "msisdn"):
+        yield f"{where}.names: imsi or msisdn must have a name: whom it is about is said by it"
+
+
+def _offer_problems(where: str, table: TmfOffers) -> Iterator[str]:
+    if not _PATH.fullmatch(table.path):
+        yield f"{where}.path: {table.path!r} is no path such as /tmf-api/productCatalog/v4"
+    for each in table.filter:
+        name, equals, value = each.partition("=")
+        if not (name and equals and value):
+            yield f"{where}.filter: {each!r} is no parameter such as category.id=plans"
+    for plan in table.plans.values():
+        if not 0 < len(plan) <= MOST_PLAN_ID:
+            yield f"{where}.plans: {plan!r} has not 1 to {MOST_PLAN_ID} letters"
+    if not 1 <= table.every_s <= 86_400:
+        yield f"{where}.every_s: {table.every_s} is not within 1 to 86400"
+
+
+def _address_problems(where: str, table: TmfAddresses) -> Iterator[str]:
+    if not _PATH.fullmatch(table.path):
+        yield f"{where}.path: {table.path!r} is no path such as /tmf-api/geographicAddress/v4"
+    if not table.countries:
+        yield f"{where}.countries: must be set"
+    for code, name in table.countries.items():
+        if not _COUNTRY.fullmatch(code) or not name:
+            yield f"{where}.countries: {code!r} is no country with a name, such as DE"
+    for code, parts in table.needs.items():
+        if code not in table.countries:
+            yield f"{where}.needs: {code!r} is none of its countries"
+        for part in parts:
+            if part not in set(AddressField):
+                yield f"{where}.needs.{code}: {part!r} is no part of an address"

@@ -351,8 +351,10 @@ class _Compiler:
             declared = {name: _value_kind(each) for name, each in self._known.items()}
             evaluate = self._expressions.compile(given, declared)
         except BadExpression as bad:
-            hint = did_you_mean(bad.unknown, self._known) if bad.unknown else ""
-            self._say(path, f"{bad}{hint}")
+            if bad.unknown:
+                self._problems.unknown(self._where, path, bad.unknown, self._known)
+            else:
+                self._say(path, str(bad))
         else:
             text = "".join(char if char.isprintable() else " " for char in given)
             yield Computed(text, given, _computed(evaluate, used), used)

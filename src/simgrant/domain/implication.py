@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from simgrant.domain.conditions import Comparison, Computed, Condition, Subject, domain_of
+from simgrant.domain.conditions import Comparison, Computed, Condition, domain_of
 
 _MOST_STEPS = 20_000
 _OF_FEATURE = ("feature", "in_plan")
@@ -67,7 +67,7 @@ Region: TypeAlias = Values | Span
 
 
 class Atom(NamedTuple):
-    """Something is in a region; else it is in the opposite one."""
+    """Something is in a region; else it is in the opposite one. There is something in both."""
 
     about: tuple[str, object]
     region: Region
@@ -157,7 +157,7 @@ def _settled(state: _State, todo: list[Formula]) -> list[Either] | None:
         each = todo.pop()
         if isinstance(each, Atom):
             there = state.get(each.about)
-            met = _meet(there or each.region, each.region)
+            met = each.region if there is None else _meet(there, each.region)
             if met is None:
                 return None
             if met != there:
@@ -185,9 +185,11 @@ def _left(state: _State, choice: Either) -> tuple[Formula, ...] | None:
     for part in choice.parts:
         if isinstance(part, Atom):
             there = state.get(part.about)
-            if _meet(there or part.opposite, part.opposite) is None:
+            if there is None:
+                left.append(part)
+            elif _meet(there, part.opposite) is None:
                 return None
-            if _meet(there or part.region, part.region) is not None:
+            elif _meet(there, part.region) is not None:
                 left.append(part)
         elif isinstance(part, Both) and not part.parts:
             return None
@@ -221,7 +223,7 @@ def _overlap(one: str, other: str) -> bool:
 
 
 def _atom(part: Comparison, feature: str) -> Atom | bool:
-    """Return what a comparison says; a bool where the feature in question settles it."""
+    """Return what a comparison says; a bool where that is certain for this feature."""
     subject, operands = part.subject, frozenset(part.operands)
     if subject.name == "feature":
         return (feature in operands) is (part.operator in ("is", "in"))
@@ -243,13 +245,13 @@ def _atom(part: Comparison, feature: str) -> Atom | bool:
                 Values(None, begins_not=prefixes),
             )
         case _:
-            atom = Atom((subject.name, None), Values(operands), _rest(subject, operands))
-            return atom if part.operator in ("is", "in") else atom.negated()
-
-
-def _rest(subject: Subject, operands: frozenset[Any]) -> Values:
-    domain = domain_of(subject)
-    return Values(None, operands) if domain is None else Values(domain - operands)
+            positive = part.operator in ("is", "in")
+            domain = domain_of(subject)
+            if domain is not None and operands >= domain:
+                return positive
+            rest = Values(None, operands) if domain is None else Values(domain - operands)
+            atom = Atom((subject.name, None), Values(operands), rest)
+            return atom if positive else atom.negated()
 
 
 def _truth(about: tuple[str, object], *, yes: bool) -> Atom:

@@ -56,7 +56,7 @@ class Finding:
 def lint(policy: Policy, data: Mapping[str, object]) -> tuple[Finding, ...]:
     """Return what is odd about a policy; ``data`` is what it was made of.
 
-    Rules come first, in their order. It takes about a second for 500 rules.
+    Rules come first, in their order. It takes a second for 200 rules, some seconds for 500.
     """
     rules = _Rules(policy)
     return (
@@ -102,7 +102,10 @@ class _Rules:
         """Yield what is odd, rule by rule."""
         for number, rule in enumerate(self.rules):
             listed = self.about(rule)
-            about = [each for each in listed if possible([self._holds(rule, each)])]
+            if self._alike[rule.id]:
+                about = listed if possible([self._holds(rule, OTHER)]) else ()
+            else:
+                about = tuple(each for each in listed if possible([self._holds(rule, each)]))
             if not about:
                 yield _warning(rule, f"can never hold: {rule.when}")
                 continue

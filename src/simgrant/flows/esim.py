@@ -201,7 +201,7 @@ async def order_for(
     doubts = look_at(target, line, task, means)
     if there is not None and meant(there, target) is Meant.ITS_OWN:
         return await answer(task, means, there)
-    known = await learn(task, means.esim, line, device, old_iccid=old_iccid)
+    known = await learn(task, means.esim, line, device, kind=kind, old_iccid=old_iccid)
     weighed = weigh(task, means.esim, line, target, former, known)
     if weighed.result is not Result.ALLOWED:
         return await _refused(task, means, weighed, target)

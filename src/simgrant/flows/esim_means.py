@@ -11,6 +11,7 @@ from simgrant.domain.plan_offer import PlanOffer
 from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import Subscription
 from simgrant.flows.answer import Portal
+from simgrant.flows.bss_judges import Judges
 from simgrant.flows.device_lists import DeviceLists
 from simgrant.flows.limits import Throttle
 from simgrant.flows.message import Speech
@@ -184,6 +185,8 @@ class EsimMeans:
     metrics: Metrics
     network: NetworkFacts
     """Who is asked where subscribers are."""
+    judges: Judges
+    """BSSs that judge who may have an eSIM."""
 
     def address(self, tenant: str, order: Order) -> str:
         """Return where a profile is downloaded, though the answer that told it may be lost."""

@@ -28,6 +28,7 @@ from simgrant.flows.esim_means import FEATURES, Conditions, EsimMeans, Line
 from simgrant.flows.gather import REQUEST, View, device_of, gather, look, times_of
 from simgrant.identities import Iccid, Imei, InvalidIdentity
 from simgrant.nouns import Word, noun
+from simgrant.ports.eligibility import Prospect, Qualification
 from simgrant.ports.risk import Risk
 from simgrant.spec.ids import AppId
 from simgrant.telemetry.record import push_verdict
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 TOO_MANY = "too_many_devices"
 ANOTHER = "another_device_was_faster"
+UNQUALIFIED = "bss_unqualified"
 _NOT_NAMED: Fact[Listing] = Fact(Listing.ALLOWED, "no device named")
 """Who asks beforehand may not know the device yet: then nothing speaks against it."""
 
@@ -76,6 +78,8 @@ class Known:
     """Whether the profile that is to be replaced is that of another subscription."""
     heard: Heard
     """What core networks say of the subscription."""
+    judged: Qualification | None = None
+    """What the BSS says of the device; None = it is not asked."""
 
 
 @noun
@@ -109,9 +113,10 @@ async def learn(
     line: Line,
     device: Device | None,
     *,
+    kind: Kind = Kind.SUBSCRIBE,
     old_iccid: Iccid | None = None,
 ) -> Known:
-    """Ask whoever has to be asked; raise what the source of risk and the store raise."""
+    """Ask whoever has to be asked; raise what the source of risk, the BSS and the store raise."""
     tenant, imsi = task.tenant.name, task.subscription.imsi
     risk = by_bss(await ours.risk.of(task.subscription, task.holder.terminal_id), task.told)
     used = await ours.ordering.used(
@@ -121,7 +126,9 @@ async def learn(
     if old_iccid is not None:
         holder = await ours.ordering.by_iccid(tenant, old_iccid)
     is_another_s = holder is not None and holder.owner != imsi
-    return Known(risk, used, is_another_s, await ours.network.heard(task.subscription))
+    prospect = Prospect(app_id=task.app_id, kind=kind, device=device)
+    judged = await ours.judges.of(task.subscription, prospect)
+    return Known(risk, used, is_another_s, await ours.network.heard(task.subscription), judged)
 
 
 def by_bss(risk: Risk, told: Told | None) -> Risk:
@@ -183,6 +190,8 @@ def weigh(
             result, reason = Result.DENIED, "step_up_not_possible"
         elif not ours.step_ups[tenant].offered(task.app_id, task.subscription):
             result, reason = Result.DENIED, "step_up_not_offered"
+    if known.judged is not None and not known.judged.qualified and result is not Result.DENIED:
+        result, reason = Result.DENIED, UNQUALIFIED
     if result in (Result.ALLOWED, Result.STEP_UP):
         limit = _limit(line, target, former, known)
         if limit:

@@ -16,8 +16,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from simgrant.domain.conditions import DEVICE_SUBJECTS, NETWORK_SUBJECTS, subjects_of
-from simgrant.domain.facts import NO_STORE, Area, Device, Fact, Facts, Purchases, Question
-from simgrant.domain.plans import Billing
+from simgrant.domain.facts import (
+    NO_STORE,
+    NOBODY,
+    Area,
+    Device,
+    Fact,
+    Facts,
+    Purchases,
+    Question,
+    StoreState,
+)
+from simgrant.domain.network_facts import Kinds
+from simgrant.domain.plans import Billing, boost_feature
 from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import ConsentKind, ConsentStatus
 from simgrant.flows.gather import NO_OPTIONS, features_fact
@@ -39,6 +50,8 @@ SAMPLES: Final = 3
 _MOST_KEPT: Final = 200_000
 """Circumstances that are known at a time; with more, all are looked at anew."""
 _RANKS: Final = {"denied": 0, "step_up": 1, "pending": 2, "allowed": 3}
+_A_BOOST: Final = boost_feature(166)
+_EVERYTHING: Final = Kinds(NETWORK_SUBJECTS.values())
 _FROM_POLICY: Final = "policy "
 """How the source of a fact begins that followed from a policy."""
 
@@ -140,11 +153,43 @@ class _Circumstances(NamedTuple):
 class Version:
     """A policy that recorded requests are decided by."""
 
-    def __init__(self, policy: Policy, origin_of: Callable[[str], Policy | None]) -> None:
-        """``origin_of`` returns the policy that a record names, None where it is not known."""
+    def __init__(
+        self, policy: Policy, origin_of: Callable[[str], Policy | None], told: Kinds
+    ) -> None:
+        """``origin_of`` returns the policy that a record names, None where it is not known.
+
+        ``told`` is what networks tell at all, where a policy looks at it.
+        """
         self.policy = policy
         self._origin_of = origin_of
+        self._told = told
         self._subjects: dict[str, frozenset[str]] = {}
+        self._asked: dict[str, Kinds] = {}
+
+    @property
+    def sees_device(self) -> frozenset[str]:
+        """The applications whose decisions may depend on the device."""
+        about = [
+            rule.features
+            for rule in self.policy.rules
+            if any(
+                subject.name in DEVICE_SUBJECTS
+                for part in rule.conditions
+                for subject in subjects_of(part)
+            )
+        ]
+        return frozenset(
+            app
+            for app, service in SERVICES.items()
+            if "device" in service.needs
+            or any(
+                features is None
+                or not features.isdisjoint(service.features)
+                # Of boosts a service names one type, which stands for all.
+                or _A_BOOST in service.features
+                for features in about
+            )
+        )
 
     def decided(
         self,
@@ -154,10 +199,7 @@ class Version:
         schedules: tuple[str, ...],
     ) -> dict[tuple[str, str], Said]:
         """Return what is decided of each feature and area; raise _NotOnRecord."""
-        rebuilt = replace(
-            self._facts(seen, facts),
-            schedules=Fact(schedules, f"{_FROM_POLICY}{self.policy.version}"),
-        )
+        rebuilt = self._facts(seen, facts, schedules)
         questions = _asked_then(seen) if seen.by_record else _asked(seen.apps, version, rebuilt)
         found = {}
         for question in questions:
@@ -169,36 +211,37 @@ class Version:
             found[question.feature, question.area.value] = said
         return found
 
-    def _facts(self, seen: _Circumstances, facts: Mapping[str, Fact[Any]]) -> Facts:
+    def _facts(
+        self, seen: _Circumstances, facts: Mapping[str, Fact[Any]], schedules: tuple[str, ...]
+    ) -> Facts:
         """Return the facts of a record, with what follows from this policy."""
         policy = self.policy
         plan_name = facts["plan"].value
         plan, source = policy.plan(plan_name), f"{_FROM_POLICY}{policy.version}"
-        made = Facts(
-            features=features_fact(policy, plan_name, facts.get("options", NO_OPTIONS)),
-            offer=Fact(plan, source),
-            device=Fact(seen.device or NO_DEVICE, "request"),
+        made = {
             **facts,
-        )
-        needs = frozenset(need for app in seen.apps for need in SERVICES[app].needs)
-        changed: dict[str, Fact[Any]] = {
-            "terms": self._consent(ConsentKind.TERMS, made.terms, source),
-            "address": self._consent(ConsentKind.ADDRESS, made.address, source),
+            "features": features_fact(policy, plan_name, facts.get("options", NO_OPTIONS)),
+            "offer": Fact(plan, source),
+            "schedules": Fact(schedules, source),
+            "device": Fact(seen.device or NO_DEVICE, "request"),
+            "terms": self._consent(ConsentKind.TERMS, facts["terms"], source),
+            "address": self._consent(ConsentKind.ADDRESS, facts["address"], source),
         }
-        if "usage" in needs:
-            kept = tuple(each for each in made.usage.value if each.counter in plan.counters)
-            changed["usage"] = replace(made.usage, value=kept)
+        needs = frozenset(need for app in seen.apps for need in SERVICES[app].needs)
+        if "usage" in needs and "usage" in facts:
+            kept = tuple(each for each in facts["usage"].value if each.counter in plan.counters)
+            made["usage"] = replace(facts["usage"], value=kept)
         if "satellite" in needs:
-            activation = plan.satellite is not None and plan.satellite.activation
-            if not activation:
-                changed["satellite"] = replace(made.satellite, value=ConsentStatus.NOT_REQUIRED)
-            elif made.satellite.value is ConsentStatus.NOT_REQUIRED:
+            if plan.satellite is None or not plan.satellite.activation:
+                made.pop("satellite", None)
+            elif "satellite" not in facts:
                 raise _NotOnRecord(Missing.SATELLITE)
         if "store" in needs:
             origin = self._origin_of(seen.policy)
             then = origin.plan(plan_name).billing if origin is not None else None
-            changed["store"] = _store(made, plan.billing, then)
-        return replace(made, **changed)
+            vendor = facts["wish"].value.store if "wish" in facts else ""
+            made["store"] = _store(facts.get("store", _NO_STORE), vendor, plan.billing, then)
+        return Facts(**made)
 
     def _consent(
         self, kind: ConsentKind, told: Fact[ConsentStatus], source: str
@@ -216,11 +259,18 @@ class Version:
         looked_at = self._looked_at(question.feature)
         if facts.kind.value is not None and looked_at & DEVICE_SUBJECTS:
             raise _NotOnRecord(Missing.DEVICE)
-        if wanted := looked_at & NETWORK_SUBJECTS.keys():
-            origin = self._origin_of(seen.policy)
-            kinds = {NETWORK_SUBJECTS[name] for name in wanted}
-            if origin is not None and not kinds <= origin.looks_at_network:
-                raise _NotOnRecord(Missing.NETWORK)
+        kinds = {NETWORK_SUBJECTS[name] for name in looked_at & NETWORK_SUBJECTS.keys()}
+        if not kinds <= self._asked_for(seen.policy):
+            raise _NotOnRecord(Missing.NETWORK)
+
+    def _asked_for(self, name: str) -> Kinds:
+        """Return what networks were asked for by a policy, or never tell anyway."""
+        found = self._asked.get(name)
+        if found is None:
+            origin = self._origin_of(name)
+            looked_at = _EVERYTHING if origin is None else origin.looks_at_network
+            found = self._asked[name] = looked_at | (_EVERYTHING - self._told)
+        return found
 
     def _rollouts(
         self, seen: _Circumstances, facts: Mapping[str, Fact[Any]]
@@ -254,9 +304,14 @@ class Version:
         return found
 
 
-def _store(facts: Facts, billing: Billing | None, then: Billing | None) -> Fact[Any]:
+_NO_STORE: Final = Fact(NO_STORE, NOBODY)
+
+
+def _store(
+    told: Fact[StoreState], vendor: str, billing: Billing | None, then: Billing | None
+) -> Fact[StoreState]:
     """Return what is settled with the store that asked, by the terms and limits of a plan."""
-    told, state, vendor = facts.store, facts.store.value, facts.wish.value.store
+    state = told.value
     if billing is None or not billing.sells(vendor):
         return replace(told, value=NO_STORE)
     if billing == then:
@@ -334,18 +389,21 @@ class Comparison:
         *,
         origin_of: Callable[[str], Policy | None],
         version_of: Callable[[str, str], SpecVersion] = lambda _profile, _version: DEFAULT,
+        told: Kinds = _EVERYTHING,
     ) -> None:
         """``before`` None stands for what was decided then.
 
         ``version_of`` says in which version of TS.43 a client of a profile was answered that said
-        it spoke another.
+        it spoke another; ``told`` is what networks tell of subscribers at all.
         """
-        self._before = None if before is None else Version(before, origin_of)
-        self._after = Version(after, origin_of)
+        self._before = None if before is None else Version(before, origin_of, told)
+        self._after = Version(after, origin_of, told)
         self._version_of = version_of
         policies = [after] if before is None else [before, after]
         self._calendars = [policy.calendar for policy in policies]
-        self._see_device = any(policy.looks_at_device for policy in policies)
+        self._sees_device = self._after.sees_device
+        if self._before is not None:
+            self._sees_device |= self._before.sees_device
         self._known: dict[_Circumstances, _Outcome] = {}
         self._changes: dict[Change, Affected] = {}
         self._missing: Counter[Missing] = Counter()
@@ -404,7 +462,7 @@ class Comparison:
             recorded.profile,
             bool(recorded.operation),
             recorded.policy,
-            recorded.device if self._see_device else None,
+            None if self._sees_device.isdisjoint(recorded.apps) else recorded.device,
             tuple(calendar.at(at) for calendar in self._calendars),
         )
         outcome = self._known.get(seen)

@@ -19,14 +19,22 @@ Of two calls to ``changed`` the one with the higher ``version`` counts, in whate
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from simgrant.domain.order import Delivered, Order
 from simgrant.domain.owner import Owner
 from simgrant.errors import PeerUnavailable
 from simgrant.nouns import named_noun
 
-__all__ = ["BssOrders", "Declined", "Delivered", "NotReached", "UnknownOutcome", "Wanted"]
+__all__ = [
+    "BssOrders",
+    "Declined",
+    "Delivered",
+    "NotReached",
+    "TellsLater",
+    "UnknownOutcome",
+    "Wanted",
+]
 
 
 class Declined(PeerUnavailable):
@@ -77,3 +85,17 @@ class BssOrders(Protocol):
 
     async def close(self) -> None:
         """Let go of every connection; calls under way end with `UnknownOutcome`."""
+
+
+@runtime_checkable
+class TellsLater(Protocol):
+    """What a `BssOrders` is besides, where the BSS can be asked what became of an order.
+
+    Neither method orders or changes anything. Errors as above.
+    """
+
+    async def outcome(self, wanted: Wanted, *, deadline: float) -> Delivered | None:
+        """Return the profile, if it is there by now; `Declined` where it never will be."""
+
+    async def is_taken_back(self, wanted: Wanted, *, deadline: float) -> bool:
+        """Say whether what was to be taken back is by now; `Declined` where it never will be."""

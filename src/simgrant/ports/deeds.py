@@ -127,6 +127,8 @@ class Begun:
     """Of the call that the key is of."""
     progress: Progress = Progress.BEGUN
     answer: Answer | None = None
+    at: int = 0
+    """Unix seconds at which it was begun."""
 
 
 class Deeds(Protocol):

@@ -35,6 +35,7 @@ from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import Word, noun
 from simgrant.ports.account_pins import PinRows
 from simgrant.ports.deeds import Deed, Deeds
+from simgrant.ports.life import LifeRows
 from simgrant.ports.network_data import LearnedRows
 from simgrant.ports.network_events import Inbox
 from simgrant.ports.orders import Orders
@@ -258,6 +259,10 @@ class Store(Protocol):
     @property
     def learned(self) -> LearnedRows:
         """Return the same database's table of what was asked of core networks."""
+
+    @property
+    def life(self) -> LifeRows:
+        """Return the same database's tables of events and of what follows from them."""
 
     @property
     def policies(self) -> PolicyRows:

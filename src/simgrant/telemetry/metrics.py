@@ -142,6 +142,23 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._event_lag = _Children(
+            Gauge(
+                "simgrant_event_lag",
+                "Messages of a topic that wait to be read, in the partitions of this node.",
+                ("topic",),
+                multiprocess_mode="livesum",
+                registry=registry,
+            )
+        )
+        self._event_calls = _Children(
+            Counter(
+                "simgrant_event_calls_total",
+                "Calls on `events.listen`, by sender and answer.",
+                ("sender", "status"),
+                registry=registry,
+            )
+        )
         self._diameter = _Children(
             Counter(
                 "simgrant_diameter_requests_total",
@@ -279,6 +296,15 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._life_events = _Children(
+            Counter(
+                "simgrant_life_events_total",
+                "Events of subscriptions' lives by what happened and result: kept, known, set_aside"
+                " when they came; changed, unchanged, late, set_aside when they were acted upon.",
+                ("tenant", "change", "result"),
+                registry=registry,
+            )
+        )
         self._vectors = _Children(
             Counter(
                 "simgrant_vector_requests_total",
@@ -377,6 +403,14 @@ class Metrics:
         """Count a call of an SM-DP+; ``smdp`` is empty where it is nobody we know."""
         self._smdp_calls[smdp, status].inc()
 
+    def show_event_lag(self, topic: str, messages: int) -> None:
+        """Show how many messages of a topic wait to be read."""
+        self._event_lag[topic,].set(messages)
+
+    def count_event_call(self, sender: str, status: int) -> None:
+        """Count a call that brought events; ``sender`` is empty where it is nobody we know."""
+        self._event_calls[sender, status].inc()
+
     def count_diameter(self, peer: str, result: str, seconds: float) -> None:
         """Count a Diameter request and what became of it."""
         self._diameter[peer, result].inc()
@@ -394,6 +428,10 @@ class Metrics:
     def count_network_event(self, event: str, result: str) -> None:
         """Count what a core network told, or that it was acted upon."""
         self._network_events[event, result].inc()
+
+    def count_life_event(self, tenant: str, change: str, result: str) -> None:
+        """Count what an operator's system told, or that it was acted upon."""
+        self._life_events[tenant, change, result].inc()
 
     def count_network_data(self, source: str, result: str) -> None:
         """Count a question to a core network about a subscriber, and what became of it."""

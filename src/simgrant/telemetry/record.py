@@ -151,6 +151,41 @@ def push_network(record: NetworkRecord) -> bytes:
     return _encode(record)
 
 
+class LifeRecord(msgspec.Struct, omit_defaults=True):
+    """The members of the record of an event of a subscription's life."""
+
+    at: str
+    request_id: str
+    """Of this record alone: no phone asked."""
+    tenant: str
+    event: Literal["", "life"]
+    outcome: str
+    """``changed`` or ``unchanged``, of what devices are told; ``late`` or ``set_aside``."""
+    subscriber_ref: str
+    change: str
+    """What happened."""
+    event_id: str
+    peer: str
+    """Who told it."""
+    told_at: str
+    """When it happened, as whoever told it says."""
+    detail: str = ""
+    """Why it was set aside."""
+    before: dict[str, str] | None = None
+    """Of each application whose answer changed, what was decided before."""
+    after: dict[str, str] | None = None
+    """And after."""
+    apps: tuple[str, ...] = ()
+    """Applications that devices were told of."""
+    revoked: bool = False
+    """Whether no token of before is good any more."""
+
+
+def push_life(record: LifeRecord) -> bytes:
+    """Return the record of an event of a life as one line of JSON, without the line's end."""
+    return _encode(record)
+
+
 def instant(now: float) -> str:
     """Return Unix seconds as a record says them, with milliseconds."""
     return f"{datetime.fromtimestamp(now, UTC):%Y-%m-%dT%H:%M:%S}.{int(now % 1 * 1000):03d}Z"

@@ -13,9 +13,11 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 Nodes: TypeAlias = list[object]
-_Step: TypeAlias = Callable[[Nodes], Nodes]
-_Steps: TypeAlias = tuple[tuple[_Step, bool], ...]
-"""Each with whether it leads from one value to any number of them."""
+_Key: TypeAlias = str | int
+"""A name or an index: it leads from one value to one."""
+_Branch: TypeAlias = Callable[[Nodes], Nodes]
+"""It leads from each value to any number of them."""
+_Step: TypeAlias = _Key | _Branch
 _Test: TypeAlias = Callable[[object], bool]
 
 MOST_LETTERS: Final = 512
@@ -44,17 +46,23 @@ class BadPath(ValueError):
 class JsonPath:
     """A compiled path."""
 
-    __slots__ = ("_steps", "text")
+    __slots__ = ("_keys", "_parts", "text")
 
     def __init__(self, text: str) -> None:
         """Raise BadPath."""
         self.text = text
-        self._steps = _Reader(text).path()
-
-    @property
-    def is_one(self) -> bool:
-        """Return whether it leads to one value at most (a singular query, RFC 9535 §2.3.5.1)."""
-        return not any(branches for _, branches in self._steps)
+        # What leads to one value is gone through at once: at the beginning, and after each branch.
+        first: list[_Key] = []
+        parts: list[tuple[_Branch, list[_Key]]] = []
+        keys = first
+        for step in _Reader(text).path():
+            if isinstance(step, str | int):
+                keys.append(step)
+            else:
+                keys = []
+                parts.append((step, keys))
+        self._keys = tuple(first)
+        self._parts = tuple((branch, tuple(keys)) for branch, keys in parts)
 
     def __repr__(self) -> str:
         """Return the text."""
@@ -62,9 +70,9 @@ class JsonPath:
 
     def find(self, document: object) -> Nodes:
         """Return the values that it leads to in a decoded document, in the document's order."""
-        nodes: Nodes = [document]
-        for step, _ in self._steps:
-            nodes = step(nodes)
+        nodes = _followed([document], self._keys)
+        for branch, keys in self._parts:
+            nodes = _followed(branch(nodes), keys)
         return nodes
 
     def every(self, document: object) -> Nodes | None:
@@ -73,15 +81,18 @@ class JsonPath:
         That is a member on the way, or the one of an item that a wildcard or filter found: an
         empty list has nothing in it, and one whose items are called otherwise is another answer.
         """
-        nodes: Nodes = [document]
-        for step, branches in self._steps:
-            if branches:
-                if not all(type(node) in (list, dict) for node in nodes):
+        node = _follow(document, self._keys)
+        if node is _NOTHING:
+            return None
+        nodes: Nodes = [node]
+        for branch, keys in self._parts:
+            for node in nodes:
+                if type(node) is not list and type(node) is not dict:
                     return None
-                nodes = step(nodes)
-            else:
+            nodes = branch(nodes)
+            if keys:
                 before = len(nodes)
-                nodes = step(nodes)
+                nodes = _followed(nodes, keys)
                 if len(nodes) < before:
                     return None
         return nodes
@@ -95,12 +106,12 @@ class _Reader:
         self._at = 0
         self._tests = 0
 
-    def path(self) -> _Steps:
+    def path(self) -> tuple[_Step, ...]:
         if len(self._text) > MOST_LETTERS:
             raise BadPath(f"it has more than {MOST_LETTERS} letters")
         if not self._took("$"):
             raise self._wrong("a path begins with $")
-        steps: list[tuple[_Step, bool]] = []
+        steps: list[_Step] = []
         while self._has_segment():
             steps.append(self._segment())
             if len(steps) > _MOST_STEPS:
@@ -117,11 +128,11 @@ class _Reader:
         self._at = end
         return True
 
-    def _segment(self) -> tuple[_Step, bool]:
+    def _segment(self) -> _Step:
         if self._took(".."):
             raise self._wrong("descendants (..) are not understood: write the whole path", back=2)
         if self._took("."):
-            return (_every, True) if self._took("*") else (_child(self._name()), False)
+            return _every if self._took("*") else self._name()
         self._took("[")
         self._space()
         step = self._selector()
@@ -130,15 +141,13 @@ class _Reader:
             raise self._wrong("one selector, and then ], is understood here")
         return step
 
-    def _selector(self) -> tuple[_Step, bool]:
+    def _selector(self) -> _Step:
         if self._took("*"):
-            return _every, True
+            return _every
         if self._took("?"):
             self._space()
-            return _having(self._any_of()), True
-        if self._sees("'", '"'):
-            return _child(self._quoted()), False
-        return _item(self._index()), False
+            return _having(self._any_of())
+        return self._quoted() if self._sees("'", '"') else self._index()
 
     # --- filters ----------------------------------------------------------------------
 
@@ -169,7 +178,7 @@ class _Reader:
             raise self._wrong(f"it has more than {_MOST_TESTS} comparisons")
         negated = self._took("!")
         self._space()
-        value = self._relative()
+        keys = self._relative()
         before = self._at
         self._space()
         if self._sees("==", "!="):
@@ -178,17 +187,17 @@ class _Reader:
             equal = self._text[self._at] == "="
             self._at += 2
             self._space()
-            return _compared(value, self._literal(), equal=equal)
+            return _compared(keys, self._literal(), equal=equal)
         if self._sees("<", ">", "=", "~"):
             raise self._wrong("== and != are the comparisons that are understood")
         self._at = before
-        return lambda node: (value(node) is _NOTHING) is negated
+        return lambda node: (_follow(node, keys) is _NOTHING) is negated
 
-    def _relative(self) -> Callable[[object], object]:
-        """Return what finds the one value of a path that begins at the node that is looked at."""
+    def _relative(self) -> tuple[_Key, ...]:
+        """Return a path to one value that begins at the node that is looked at."""
         if not self._took("@"):
             raise self._wrong("a filter begins with @")
-        keys: list[str | int] = []
+        keys: list[_Key] = []
         while self._has_segment():
             if self._took("["):
                 self._space()
@@ -201,7 +210,7 @@ class _Reader:
                 keys.append(self._name())
             if len(keys) > _MOST_STEPS:
                 raise self._wrong(f"it has more than {_MOST_STEPS} steps")
-        return _follow(tuple(keys))
+        return tuple(keys)
 
     def _literal(self) -> str | int | float | bool | None:
         if self._sees("'", '"'):
@@ -298,20 +307,27 @@ def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
 # Decoded JSON has these very types, and comparing them is faster than asking for instances.
 
 
-def _child(name: str) -> _Step:
-    def step(nodes: Nodes) -> Nodes:
-        return [node[name] for node in nodes if type(node) is dict and name in node]
+def _follow(node: object, keys: tuple[_Key, ...]) -> object:
+    """Return what names and indices lead to, or that there is nothing."""
+    for key in keys:
+        if type(key) is str:
+            if type(node) is not dict or key not in node:
+                return _NOTHING
+            node = node[key]
+        else:
+            assert type(key) is int  # noqa: S101 - keys are of these two kinds
+            if type(node) is not list or not -len(node) <= key < len(node):
+                return _NOTHING
+            node = node[key]
+    return node
 
-    return step
 
-
-def _item(index: int) -> _Step:
-    def step(nodes: Nodes) -> Nodes:
-        return [
-            node[index] for node in nodes if type(node) is list and -len(node) <= index < len(node)
-        ]
-
-    return step
+def _followed(nodes: Nodes, keys: tuple[_Key, ...]) -> Nodes:
+    """Return what these lead to from each node, as far as there is something."""
+    if not keys:
+        return nodes
+    found = [_follow(node, keys) for node in nodes]
+    return [node for node in found if node is not _NOTHING]
 
 
 def _every(nodes: Nodes) -> Nodes:
@@ -321,11 +337,11 @@ def _every(nodes: Nodes) -> Nodes:
     return found
 
 
-def _having(test: _Test) -> _Step:
-    def step(nodes: Nodes) -> Nodes:
+def _having(test: _Test) -> _Branch:
+    def branch(nodes: Nodes) -> Nodes:
         return [child for node in nodes for child in _children(node) if test(child)]
 
-    return step
+    return branch
 
 
 def _children(node: object) -> Nodes:
@@ -334,35 +350,13 @@ def _children(node: object) -> Nodes:
     return list(node.values()) if type(node) is dict else []
 
 
-def _follow(keys: tuple[str | int, ...]) -> Callable[[object], object]:
-    def follow(node: object) -> object:
-        for key in keys:
-            if type(key) is str:
-                if type(node) is not dict or key not in node:
-                    return _NOTHING
-                node = node[key]
-            else:
-                assert type(key) is int  # noqa: S101 - keys are of these two kinds
-                if type(node) is not list or not -len(node) <= key < len(node):
-                    return _NOTHING
-                node = node[key]
-        return node
-
-    return follow
-
-
-def _compared(
-    value: Callable[[object], object], literal: str | float | bool | None, *, equal: bool
-) -> _Test:
+def _compared(keys: tuple[_Key, ...], literal: str | float | bool | None, *, equal: bool) -> _Test:
     # 1 == True in Python, and 1 == 1.0 in both.
     is_number = isinstance(literal, int | float) and not isinstance(literal, bool)
+    kinds = (int, float) if is_number else (type(literal),)
 
     def test(node: object) -> bool:
-        found = value(node)
-        if is_number:
-            same = type(found) in (int, float) and found == literal
-        else:
-            same = type(found) is type(literal) and found == literal
-        return same is equal
+        found = _follow(node, keys)
+        return (type(found) in kinds and found == literal) is equal
 
     return test

@@ -104,8 +104,44 @@ def test_a_bss_is_of_the_tenants_that_it_names(tmp_path: Path) -> None:
         (with_key("names", '{ puk = "x" }', "orders") + "on = true\n", "'puk' is none of"),
         (with_key("names", '{ iccid = "" }', "orders") + "on = true\n", "names.iccid"),
         (with_key("patience_s", "60.0", "orders") + "on = true\n", "patience_s"),
+        (with_key("look_every_s", "0.5", "orders") + "on = true\n", "look_every_s"),
         (with_key("offering", '""', "orders") + "on = true\n", "orders.offering"),
         (with_key("path", '"x y"', "orders") + "on = true\n", "orders.path"),
+        (with_key("names", '{ puk = "x" }', "qualification") + "on = true\n", "'puk' is none of"),
+        (
+            with_key("names", '{ imsi = "", msisdn = "" }', "qualification") + "on = true\n",
+            "imsi or msisdn must have a name",
+        ),
+        (with_key("path", '"x y"', "qualification") + "on = true\n", "qualification.path"),
+        (with_key("resource", '"check"', "qualification"), "qualification.resource"),
+        (with_key("path", '"x y"', "offers") + "on = true\n", "offers.path"),
+        (with_key("filter", '["x"]', "offers") + "on = true\n", "offers.filter"),
+        (with_key("plans", '{ a = "" }', "offers") + "on = true\n", "offers.plans"),
+        (with_key("every_s", "0.0", "offers") + "on = true\n", "offers.every_s"),
+        (with_key("path", '"x y"', "addresses") + "on = true\n", "addresses.path"),
+        (with_key("on", "true", "addresses"), "addresses.countries: must be set"),
+        (
+            with_key("countries", '{ de = "x" }', "addresses") + "on = true\n",
+            "'de' is no country with a name",
+        ),
+        (
+            with_key("countries", '{ DE = "x" }', "addresses")
+            + 'on = true\nneeds = { FR = ["floor"] }\n',
+            "'FR' is none of its countries",
+        ),
+        (
+            with_key("countries", '{ DE = "x" }', "addresses")
+            + 'on = true\nneeds = { DE = ["floor"] }\n',
+            "'floor' is no part of an address",
+        ),
+        (
+            GOOD + '[portal]\naddress_validator = "bss.crm"\n',
+            "neither embedded nor a bss.NAME with addresses.on",
+        ),
+        (
+            GOOD + '[esim.w]\norder_mode = "bss"\nplans_of_bss = true\n',
+            "esim.w.plans_of_bss: there is no [bss.NAME.offers] that is on",
+        ),
         (with_key("plan", "{}"), "unknown key bss.crm.products.plan (did you mean plans?)"),
         (GOOD.replace('"tmf"', '"soap"'), "bss.crm.type"),
     ],

@@ -5,10 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from simgrant.adapters.bss.mapped.requests import values_of
+from simgrant.compose.rest import wanted
 from simgrant.config.load import load
-from simgrant.config.rest import PLACES
+from simgrant.config.rest import PLACES, rest_problems
+from simgrant.config.rest_tables import RestAspect, RestRequest
+from simgrant.domain.eligibility import Aspect
 from simgrant.errors import StartRefused
 from tests.tmf import WHO
 
@@ -63,10 +68,10 @@ def test_what_may_stand_in_braces_is_what_is_put_there() -> None:
     [
         (HEAD, "bss.crm.requests: nothing is mapped"),
         (HEAD + ASKED, "requests.line.aspects: nothing is read"),
-        (GOOD + "[bss.crm.products.plans]\nx = 'y'", 'bss.crm.products: it is of type = "tmf"'),
-        (GOOD + "[bss.crm.orders]\non = true", 'bss.crm.orders: it is of type = "tmf"'),
-        (GOOD.replace('"rest"', '"tmf"'), 'bss.crm.requests: they are of type = "rest"'),
-        (GOOD.replace('"rest"', '"rset"'), "there are tmf, rest"),
+        (GOOD + "[bss.crm.products.plans]\nx = 'y'", 'bss.crm.products: it is for type = "tmf"'),
+        (GOOD + "[bss.crm.orders]\non = true", 'bss.crm.orders: it is for type = "tmf"'),
+        (GOOD.replace('"rest"', '"tmf"'), 'bss.crm.requests: it is for type = "rest"'),
+        (GOOD.replace('"rest"', '"rset"'), "there are tmf, rest, ses"),
         (GOOD.replace("requests.line", "requests.'a b'"), "requests.a b: a name is"),
         (asked("path", '"lines"'), "line.path: 'lines' is no path"),
         (asked("path", '"/lines/{imei}"'), "line.path: {imei} is none of"),
@@ -122,3 +127,47 @@ def test_what_may_stand_in_braces_is_what_is_put_there() -> None:
 )
 def test_mistakes_are_named_with_their_place(tmp_path: Path, text: str, said: str) -> None:
     assert said in problems(tmp_path, text)
+
+
+# --- anything that may be written --------------------------------------------------------
+
+PATHS = st.sampled_from(["", "$", "$.a", "$.a[*].b", "$..a", "$[?@.a == 'x'].b", "a", "$["])
+WORDS = st.sampled_from(["", "active", "given", "true", "premium", "vowifi", "É", "26201", "x y"])
+ASPECTS = st.builds(
+    RestAspect,
+    path=PATHS,
+    features=st.dictionaries(WORDS, PATHS, max_size=2),
+    meanings=st.dictionaries(WORDS, WORDS, max_size=2),
+    default=st.none() | WORDS,
+    missing=st.sampled_from(["refuse", "unknown", "default"]),
+    dates=st.sampled_from(["", "ms", "%d.%m.%Y", "%H", "%"]),
+)
+TEXTS = st.sampled_from(["", "/{imsi}", "{tenant}", "{", "/é", "{e164}", "{imei}", "a\nb"])
+REQUESTS = st.builds(
+    RestRequest,
+    method=st.sampled_from(["GET", "POST"]),
+    path=TEXTS,
+    headers=st.dictionaries(TEXTS | st.just("x-a"), TEXTS, max_size=2),
+    body=st.dictionaries(TEXTS, TEXTS | st.lists(TEXTS, max_size=2), max_size=2),
+    not_found=st.lists(st.sampled_from([200, 403, 404, 500]), max_size=2).map(tuple),
+    nobody=PATHS,
+    nobody_values=st.lists(WORDS, max_size=1).map(tuple),
+    echo=st.lists(PATHS, max_size=2).map(tuple),
+    unchecked=st.booleans(),
+    aspects=st.dictionaries(st.sampled_from([*Aspect, "odd"]), ASPECTS, max_size=2),
+)
+
+
+@given(REQUESTS)
+def test_what_is_not_named_as_a_mistake_works(request: RestRequest) -> None:
+    found = list(rest_problems("bss.crm", {"line": request}))
+    assert all(text.startswith("bss.crm.") for text in found)
+    if not found:
+        wanted("line", request, PLACES)
+
+
+@given(st.sampled_from(Aspect), ASPECTS.filter(lambda made: bool(made.path) != bool(made.features)))
+def test_an_aspect_without_mistakes_can_be_read(aspect: Aspect, made: RestAspect) -> None:
+    request = RestRequest(path="/{imsi}", unchecked=True, aspects={aspect: made})
+    if not list(rest_problems("bss.crm", {"line": request})):
+        wanted("line", request, PLACES)

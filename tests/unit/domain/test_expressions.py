@@ -72,7 +72,7 @@ def test_they_stand_beside_other_conditions_and_in_groups() -> None:
 @pytest.mark.parametrize(
     ("expr", "said"),
     [
-        ("plam == 'x'", "undeclared reference to 'plam' (in container '') (at 1:1); did you mean"),
+        ("plam == 'x'", 'when.expr: unknown name "plam"; did you mean "plan"?'),
         ("plan == 3", "found no matching overload for '_==_' applied to '(string, int)'"),
         ("plan ==", "Syntax error: mismatched input '<EOF>'"),
         ("plan", "yields STRING, not bool"),

@@ -24,6 +24,8 @@ from simgrant.domain.policy import (
     default_policy_text,
 )
 from simgrant.domain.risk import NumberType, Way
+from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
+from tests.unit.domain.samples import facts as facts_of
 from tests.unit.domain.samples import questions, stored_facts
 from tests.unit.domain.test_policy_reference import policies
 
@@ -343,3 +345,59 @@ def test_nor_one_about_esims_a_schedule_or_a_roll_out(
             for part in rule.conditions:
                 holds = part.holds(each, Question("esim", Area.HOME))
                 assert possible([formula(part, "esim", holds=holds)])
+
+
+FEW = {
+    "status": [each.value for each in SubscriptionStatus],
+    "terms": [each.value for each in ConsentStatus],
+    "area": [each.value for each in Area],
+}
+
+
+@st.composite
+def few_whens(draw: st.DrawFn, depth: int = 1) -> dict[str, Any]:
+    """Conditions on what has few values."""
+    found: dict[str, Any] = {}
+    for name in draw(st.lists(st.sampled_from([*FEW, "in_plan", "features"]), max_size=2)):
+        if name == "in_plan":
+            found[name] = draw(st.booleans())
+        elif name == "features":
+            found[name] = {draw(st.sampled_from(["has", "lacks"])): "vowifi"}
+        else:
+            words = draw(st.lists(st.sampled_from(FEW[name]), min_size=1, unique=True))
+            found[name] = {draw(st.sampled_from(["in", "not_in"])): words}
+    if depth and draw(st.booleans()):
+        inner = few_whens(depth - 1).filter(bool)
+        word = draw(st.sampled_from(["any", "all"]))
+        found[word] = draw(st.lists(inner, min_size=1, max_size=2))
+    return found
+
+
+ALL_FEW = [
+    facts_of(status=status, terms=terms, features=frozenset(features))
+    for status in SubscriptionStatus
+    for terms in ConsentStatus
+    for features in ((), ("vowifi",))
+]
+
+
+@given(whens=st.lists(few_whens(), min_size=1, max_size=4))
+def test_of_what_has_few_values_it_finds_every_rule_that_is_never_reached(
+    whens: list[dict[str, Any]],
+) -> None:
+    policy = compiled(
+        {
+            "rule": [
+                {"id": f"r{n}", "result": "allowed", "when": each, "features": ["vowifi"]}
+                for n, each in enumerate(whens)
+            ]
+        }
+    )
+    if policy is None:
+        return
+    decide = {
+        policy.decide(Question("vowifi", area), each).rule for area in Area for each in ALL_FEW
+    }
+    reached = _Rules(policy)
+    for number, rule in enumerate(policy.rules):
+        assert reached.is_reached(number, "vowifi") is (rule.id in decide)

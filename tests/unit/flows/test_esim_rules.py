@@ -71,6 +71,7 @@ def means_of(policy: Policy, *, step_up: bool) -> EsimMeans:
         step_ups={"red": StepUps(oidc=apps)},
         metrics=Metrics(CollectorRegistry()),
         network=cast("Any", None),
+        judges=cast("Any", None),
     )
 
 

@@ -83,6 +83,12 @@ TEXTS = {
     "default": DEFAULT,
     "abroad": with_rule('area = "roaming"'),
     "model": with_rule('model = "P1"'),
+    "boost": with_rule('model = "P1"').replace(
+        'id = "new"\n', 'id = "new"\nfeatures = ["boost_167"]\n'
+    ),
+    "voice by model": with_rule('model = "P1"').replace(
+        'id = "new"\n', 'id = "new"\nfeatures = ["volte"]\n'
+    ),
     "registered": with_rule('registration = "registered"'),
     "no terms": DEFAULT.replace('[vowifi]\nterms = "required"', '[vowifi]\nterms = "not_required"'),
     "no consents": DEFAULT.replace(
@@ -174,7 +180,9 @@ devices = st.builds(
     st.sampled_from(["P1", "P2"]),
     st.just("14"),
 )
-wishes = st.builds(Wish, st.sampled_from([None, 1, 166]), st.sampled_from(["", "google", "other"]))
+wishes = st.builds(
+    Wish, st.sampled_from([None, 167, 166]), st.sampled_from(["", "google", "other"])
+)
 
 
 class Asked:

@@ -381,6 +381,86 @@ learned = _table(
 """What core networks said of subscribers when they were asked; value is empty where they never
 told any, asked_at 0 where they have to be asked anew."""
 
+bss_seen = _table(
+    "bss_seen",
+    "tenant source event_id",
+    _text("tenant"),
+    _text("source"),
+    _text("event_id"),
+    _big("at"),
+    _small("shard"),
+)
+"""Which events an operator's systems brought already, for as long as they may bring them again."""
+Index("ix_bss_seen_purge", bss_seen.c.shard, bss_seen.c.at)
+
+bss_event = _table(
+    "bss_event",
+    "tenant imsi source event_id",
+    _text("tenant"),
+    _text("imsi"),
+    _text("source"),
+    _text("event_id"),
+    _big("arrived_us"),
+    _bytes("body"),
+)
+"""Events that nobody acted upon yet (ADR 0045)."""
+
+life_due = _table(
+    "life_due",
+    "tenant imsi",
+    _text("tenant"),
+    _text("imsi"),
+    _big("due_ms"),
+    _big("mark"),
+    _small("tries"),
+    _small("shard"),
+)
+"""When somebody is to look at a subscription's events, one row for all of them; it stays for a
+while after they were acted upon, so that those which follow closely wait for each other."""
+Index("ix_life_due", life_due.c.shard, life_due.c.due_ms)
+
+bss_aside = _table(
+    "bss_aside",
+    "tenant aside_id",
+    _text("tenant"),
+    _text("aside_id"),
+    _text("source"),
+    _text("event_id"),
+    _text("subject"),
+    _text("reason"),
+    _big("at"),
+    _bytes("body"),
+    _small("shard"),
+)
+"""Events for which a person has to do something; ``subject`` is the IMSI or the number that one
+names, or empty. Without an event_id, the body is what nobody could read."""
+Index("ix_bss_aside_purge", bss_aside.c.shard, bss_aside.c.at)
+Index("ix_bss_aside_at", bss_aside.c.tenant, bss_aside.c.at)
+Index("ix_bss_aside_subject", bss_aside.c.tenant, bss_aside.c.subject)
+
+life_aspect = _table(
+    "life_aspect",
+    "tenant imsi aspect",
+    _text("tenant"),
+    _text("imsi"),
+    _text("aspect"),
+    _big("at"),
+)
+"""Since when each aspect of a subscription is as it was told last; older news of it is late."""
+
+life_timer = _table(
+    "life_timer",
+    "tenant imsi kind name",
+    _text("tenant"),
+    _text("imsi"),
+    _text("kind"),
+    _text("name"),
+    _big("due_at"),
+    _small("shard"),
+)
+"""When something that a subscription holds ends by itself."""
+Index("ix_life_timer_due", life_timer.c.shard, life_timer.c.due_at)
+
 policy_version = _table(
     "policy_version",
     "tenant number",

@@ -2,15 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Final
+from functools import partial
+from hashlib import sha256
+from typing import Any, Final
 
 from simgrant.flows import subscriptions
+from simgrant.flows.moments import moment
+from simgrant.identities import Imsi
 from simgrant.keyring.ring import KeyRing
 from simgrant.nouns import noun
-from simgrant.ports.deeds import Digest, chained
+from simgrant.ports.deeds import Deed, Digest, Entry, chained
 from simgrant.ports.store import Store
 
 _PAGE: Final = 500
+
+
+def digest(ring: KeyRing, tenant: str, data: bytes) -> bytes:
+    """Return the keyed hash of a tenant's deeds, 32 bytes."""
+    return ring.derive(tenant, "deed", sha256(data).hexdigest(), 32)
+
+
+def deed(
+    ring: KeyRing,
+    tenant: str,
+    at: int,
+    call: str,
+    imsi: Imsi | None,
+    detail: str = "",
+    subject: str = "",
+) -> Deed:
+    """Return what is about to be done, with nobody named yet.
+
+    ``imsi`` is whose it is; else ``subject`` names it. ``detail`` says what of it.
+    """
+    if imsi is not None:
+        subject = ring.reference(tenant, "imsi", imsi.digits, now=at)
+    return Deed(
+        tenant=tenant,
+        at=at,
+        client="",
+        actor="",
+        call=call,
+        request_id="",
+        detail=detail,
+        subject=subject,
+        imsi=imsi,
+        digest=partial(digest, ring, tenant),
+    )
 
 
 @noun
@@ -51,3 +89,20 @@ async def check(store: Store, tenant: str, digest: Digest) -> Verdict:
             count, after, chain = count + 1, entry.number, entry.chain
         if len(page) < _PAGE:
             return Verdict(count, first, None)
+
+
+def entry_data(entry: Entry) -> dict[str, Any]:
+    """Return an entry as plain data."""
+    return {
+        "number": entry.number,
+        "at": moment(entry.at),
+        "client": entry.client,
+        "actor": entry.actor,
+        "call": entry.call,
+        "request_id": entry.request_id,
+        "detail": entry.detail,
+        "subject": entry.subject,
+        "before": entry.before.hex(),
+        "after": entry.after.hex(),
+        "chain": entry.chain.hex(),
+    }

@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import field
-from hashlib import sha256
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
@@ -17,12 +16,14 @@ from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import Subscription, SubscriptionStatus
 from simgrant.domain.tenant import Tenant
 from simgrant.flows import explain, subscriptions
+from simgrant.flows.management.audit import deed, digest
 from simgrant.flows.management.problem import Code, Problem
 from simgrant.flows.policies import Compile
 from simgrant.identities import Imsi
 from simgrant.keyring.ring import KeyRing
 from simgrant.nouns import named_noun, noun
-from simgrant.ports.deeds import AnswerKey, Deed
+from simgrant.ports.bss_events import EventIntake
+from simgrant.ports.deeds import AnswerKey
 from simgrant.ports.keys import Keys
 from simgrant.ports.store import Store
 
@@ -73,6 +74,8 @@ class Office:
     sms_apps: tuple[str, ...]
     """Of which SIMs are told by SMS, where no client registered."""
     explain: Explain
+    events: EventIntake
+    """Takes over what happened."""
     compile: Compile
     """Makes a policy of its text."""
 
@@ -119,22 +122,14 @@ class Desk:
 
         ``imsi`` is whose it is; else ``subject`` names it. ``detail`` says what of it.
         """
-        tenant, ring = self.tenant, self.office.keys.ring
-        if imsi is not None:
-            subject = ring.reference(tenant, "imsi", imsi.digits, now=self.now)
+        made = deed(self.ring, self.tenant, self.now, self.call, imsi, detail, subject)
         return self.store.doing(
-            Deed(
-                tenant=tenant,
-                at=self.now,
+            replace(
+                made,
                 client=self.client.name,
                 actor=self.actor,
-                call=self.call,
                 request_id=self.request_id,
-                detail=detail,
-                subject=subject,
-                imsi=imsi,
                 seen=self.seen,
-                digest=self.digest,
                 answer=self.answer,
                 began=self.now,
             )
@@ -142,7 +137,7 @@ class Desk:
 
     def digest(self, data: bytes) -> bytes:
         """Return the keyed hash that entries and states are known by."""
-        return digest(self.office.keys.ring, self.tenant, data)
+        return digest(self.ring, self.tenant, data)
 
     def tag(self, state: bytes) -> str:
         """Return the entity tag of a state (RFC 9110 §8.8.3)."""
@@ -261,11 +256,6 @@ class Call:
     def changes(self) -> bool:
         """Whether it is a call that changes something."""
         return self.method != "GET"
-
-
-def digest(ring: KeyRing, tenant: str, data: bytes) -> bytes:
-    """Return the keyed hash of a tenant's deeds, 32 bytes."""
-    return ring.derive(tenant, "deed", sha256(data).hexdigest(), 32)
 
 
 def push_cursor(*parts: str) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 from simgrant.flows.management import (
     consents,
     devices,
+    events,
     imports,
     looking,
     orders,
@@ -23,6 +24,7 @@ CALLS: Final[tuple[Call, ...]] = (
     *consents.CALLS,
     *orders.CALLS,
     *policies.CALLS,
+    *events.CALLS,
     *looking.CALLS,
 )
 
@@ -34,6 +36,7 @@ GROUPS: Final = {
     "holdings": "What a subscription holds besides its plan.",
     "orders": "eSIM orders, for a BSS that orders profiles or is to do something.",
     "policies": "The rules by which is decided.",
+    "events": "What happened to subscriptions.",
     "history": "What was asked and told.",
     "explain": "Why a phone gets what it gets.",
     "audit": "Who changed what.",

@@ -19,6 +19,8 @@ from simgrant.ports.deeds import Answer, AnswerKey, Begun
 LEASE_S: Final = 300
 """Seconds after which a call that was begun and changed nothing is taken to be dead; longer than
 any may take."""
+_SOON_S: Final = 30
+"""Seconds in which a call is answered that is no import."""
 ANSWERS_KEPT_S: Final = 86_400
 """Seconds for which a call may be said again."""
 
@@ -49,7 +51,7 @@ async def carry_out(call: Call, asked: Asked[Any, Any], *, key: str, said: bytes
     except EcsError as error:
         raise problem_of(error) from None
     if not begun.is_new:
-        return _again(begun, digest)
+        return _again(begun, digest, dead_at=desk.now - (LEASE_S if call.slow else _SOON_S))
     desk = replace(desk, answer=answer_key)
     try:
         told = _told(call, await _done(call, replace(asked, desk=desk)))
@@ -74,15 +76,18 @@ async def _forget(asked: Asked[Any, Any], key: AnswerKey) -> None:
         await asked.desk.store.deeds.give_up(key, began=asked.desk.now)
 
 
-def _again(begun: Begun, digest: bytes) -> Told:
-    """Return what a call was answered that came before."""
+def _again(begun: Begun, digest: bytes, *, dead_at: int) -> Told:
+    """Return what a call was answered that came before.
+
+    One that was begun before ``dead_at``, and has changed something, gets no answer any more.
+    """
     if begun.digest != digest:
         raise Problem(Code.KEY_REUSED, "what is asked is not what was asked with this key before")
     if begun.answer is not None:
         headers = msgspec.json.decode(begun.answer.headers, type=dict[str, str])
         replayed = {**headers, "idempotency-replayed": "true"}
         return Told(begun.answer.status, replayed, begun.answer.body)
-    if begun.progress:
+    if begun.progress and begun.at < dead_at:
         raise Problem(Code.ANSWER_LOST, "look at what there is now; it is not done twice")
     raise Problem(Code.IN_PROGRESS, retry_after=1)
 

@@ -14,7 +14,6 @@ from simgrant.flows.management.call import push_cursor as push
 from simgrant.flows.management.problem import Code, Problem
 from simgrant.flows.management.shapes import NumberText
 from simgrant.flows.management.subscriptions import ONE
-from simgrant.flows.moments import moment
 from simgrant.flows.subscriptions import visited_plmn
 from simgrant.ports.deeds import Entry
 from simgrant.services import SERVICES
@@ -152,19 +151,7 @@ async def _audit(asked: Asked[_AuditQuery, None]) -> Done:
 
 
 def _entry(entry: Entry) -> AuditEntry:
-    return AuditEntry(
-        number=entry.number,
-        at=moment(entry.at),
-        client=entry.client,
-        actor=entry.actor,
-        call=entry.call,
-        request_id=entry.request_id,
-        detail=entry.detail,
-        subject=entry.subject,
-        before=entry.before.hex(),
-        after=entry.after.hex(),
-        chain=entry.chain.hex(),
-    )
+    return msgspec.convert(audit.entry_data(entry), AuditEntry)
 
 
 CALLS: Final = (

@@ -113,6 +113,8 @@ class ListedSubscription(msgspec.Struct, kw_only=True):
 class Subscription(ListedSubscription, kw_only=True):
     """A subscription, with what is noted about its line."""
 
+    etag: str
+    """By which a later change says which state it has seen (`If-Match`)."""
     iccid: str | None = None
     sim_since: str | None = None
     port_freeze: bool | None = None

@@ -79,20 +79,21 @@ async def shown(desk: Desk, found: domain.Subscription, *, status: int = 200) ->
     if status == 200:
         found = await desk.any(found.imsi.digits)
     marks = await desk.office.store.marks(desk.tenant, found.imsi)
+    etag = "" if state is None else desk.tag(state)
     return Done(
-        content=_data(found, subscriptions.marks_data(marks)),
+        content=_data(found, subscriptions.marks_data(marks), etag),
         status=status,
-        etag="" if state is None else desk.tag(state),
+        etag=etag,
         location=f"{PATH}/{found.imsi.digits}" if status == 201 else "",
     )
 
 
-def _data(found: domain.Subscription, marks: list[dict[str, Any]]) -> Subscription:
+def _data(found: domain.Subscription, marks: list[dict[str, Any]], etag: str) -> Subscription:
     line = {each["mark"]: each["value"] for each in marks}
     for name in ("port_freeze", "prepaid"):
         if name in line:
             line[name] = line[name] == YES
-    return msgspec.convert({**subscriptions.as_data(found), **line}, Subscription)
+    return msgspec.convert({**subscriptions.as_data(found), **line, "etag": etag}, Subscription)
 
 
 async def _list(asked: Asked[_ListQuery, None]) -> Done:

@@ -98,8 +98,8 @@ async def _not_to_be_moved(task: Task, means: Means) -> Done | Refused | None:
         await transfers.is_ours(task, means, iccid, there)
     except esim.BadParameter as error:
         return esim.bad_parameter(error)
-    known = await learn(task, means.esim, line, None, old_iccid=iccid)
     target = Target(None, Kind.TRANSFER, iccid, beforehand=True)
+    known = await learn(task, means.esim, line, None, kind=target.kind, old_iccid=iccid)
     weighed = weigh(task, means.esim, line, target, there, known)
     return esim.refused(task, means, weighed) if weighed.result is Result.STEP_UP else None
 

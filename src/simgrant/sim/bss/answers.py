@@ -14,6 +14,8 @@ from simgrant.sim.web import Answer, Request
 from simgrant.wire.tmf.apis import Api
 
 JSON: Final = ("content-type", "application/json;charset=utf-8")
+OWN: Final = "lines"
+"""The resource of the API that is nobody's standard."""
 _REASONS: Final = {
     400: ("20", "Bad request"),
     401: ("41", "Invalid credentials"),
@@ -52,7 +54,7 @@ class Call:
     api: Api | None
     """None = it is none of TM Forum's."""
     resource: str
-    """Such as ``product``; of another API the whole path."""
+    """Such as ``product``; of an API that has no ids, the whole path."""
     id: str = field(repr=False)
     """Of one resource; empty = of all."""
     query: tuple[tuple[str, str], ...] = field(repr=False)
@@ -83,7 +85,7 @@ def pull_call(request: Request, root: str = "") -> Call:
         if path.startswith(f"{api}/"):
             found, rest = api, path.removeprefix(f"{api}/")
     resource, id_ = rest, ""
-    if found is not None:
+    if found is not None or rest.startswith(f"{OWN}/"):
         resource, _, id_ = rest.partition("/")
     pairs = tuple(parse_qsl(query, keep_blank_values=True))
     return Call(request.method, found, resource, unquote(id_), pairs, request.headers, request.body)

@@ -15,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, unquote_plus
 
 from simgrant.nouns import noun
+from simgrant.sim.bss import own
 from simgrant.sim.bss.addresses import Addresses
 from simgrant.sim.bss.answers import JSON, Call, Refusal, json_answer, listed, one, pull_call
 from simgrant.sim.bss.faults import AFTER, BREAKS, Fault, Plan
@@ -23,6 +24,7 @@ from simgrant.sim.bss.lines import Line, Lines
 from simgrant.sim.bss.market import Market
 from simgrant.sim.bss.network import Network
 from simgrant.sim.bss.orders import Orders
+from simgrant.sim.bss.ses import Ses, operation_of
 from simgrant.sim.sims import Sim
 from simgrant.sim.web import Answer, Request, WebServer
 from simgrant.wire.tmf.apis import Api
@@ -85,6 +87,7 @@ class Bss:
         self.hubs = Hubs(token=callback_token, now=clock)
         self.market = Market(self.lines)
         self.addresses = Addresses()
+        self.ses = Ses(self.lines, self.market.unqualified)
         self.network = Network(self.lines, self._vowifi_switched)
         self.orders = Orders(lambda: self.web.url, self._order_told)
         self.web = WebServer(self._answer, tls)
@@ -168,6 +171,10 @@ class Bss:
         root = self.web.url
         if call.resource in ("hub", "topic"):
             return self.hubs.answer(call)
+        if own.is_own(call):
+            return own.answered(call, self.lines, fault)
+        if operation_of(call):
+            return self.ses.answer(call, fault)
         match call.api:
             case api if api in _INVENTORIES:
                 return self._inventory(call, fault)

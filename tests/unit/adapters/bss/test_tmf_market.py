@@ -213,7 +213,7 @@ async def test_trouble_with_offers(bss: Bss, catalogue: TmfOffers, fault: Fault)
 
 # --- activation -------------------------------------------------------------------------------
 
-CONFIG = activation.Config(path=Api.ACTIVATION, patience_s=0.2, poll_s=0.01)
+CONFIG = activation.Config(path=Api.ACTIVATION, patience_s=5, poll_s=0.01)
 ON, OFF = Switched(status=ProvStatus.PROVISIONED), Switched(status=ProvStatus.NOT_PROVISIONED)
 
 
@@ -255,7 +255,9 @@ async def test_on_and_off_again(
 
 async def test_what_takes_long_goes_on(bss: Bss, network: TmfActivation) -> None:
     bss.network.left = 1000
-    found = await network.switch(WHO, on=False, deadline=soon())
+    impatient = TmfActivation(link_to(bss.web.url), replace(CONFIG, patience_s=0.05), Clock())
+    found = await impatient.switch(WHO, on=False, deadline=soon())
+    await impatient.close()
     assert found.status is ProvStatus.IN_PROGRESS
     bss.network.hurry()
     assert await network.progress(found.watch, on=False, deadline=soon()) == OFF

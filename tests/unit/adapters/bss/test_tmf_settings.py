@@ -7,11 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from simgrant.compose.bss import open_orders, open_sources
+from simgrant.compose import esims
+from simgrant.compose.bss import (
+    known_countries,
+    open_orders,
+    open_sale,
+    open_sources,
+    open_validator,
+)
 from simgrant.config.load import load
+from simgrant.domain.address import CivicAddress
 from simgrant.domain.eligibility import Eligibility
+from simgrant.domain.order import Kind
+from simgrant.domain.plan_offer import PlanOffer
 from simgrant.domain.risk import NumberType
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
+from simgrant.ports.address_validator import AddressState
+from simgrant.ports.eligibility import ChecksEligibility, Prospect, Qualification
 from simgrant.sim.bss.command import settings_for
 from simgrant.sim.bss.server import Bss
 from simgrant.spec.ids import ProvStatus
@@ -62,6 +74,66 @@ async def test_profiles_are_ordered_of_it(file: Path) -> None:
     (orders,) = open_orders(load(file, {}), Clock()).values()
     assert await orders.order("1", wanted(WHO.imsi), deadline=soon()) is not None
     await orders.close()
+
+
+MORE = """
+[bss.sim.qualification]
+on = true
+names = { model = "" }
+
+[bss.sim.offers]
+on = true
+filter = ["category.id=plans"]
+
+[bss.sim.addresses]
+on = true
+countries = { DE = "Deutschland" }
+needs = { DE = ["postcode"] }
+
+[portal]
+address_validator = "bss.sim"
+
+[esim.fleet]
+app = "enterprise"
+order_mode = "bss"
+plans_of_bss = true
+"""
+
+
+@pytest.fixture
+def whole(file: Path) -> Path:
+    """The same, and everything else that it may be asked."""
+    file.write_text(file.read_text() + MORE)
+    return file
+
+
+async def test_prospects_are_judged_where_that_is_on(whole: Path) -> None:
+    (source,) = open_sources(load(whole, {}), Clock()).values()
+    assert isinstance(source, ChecksEligibility)
+    prospect = Prospect(app_id="ap2006", kind=Kind.SUBSCRIBE)
+    found = await source.qualify(WHO, prospect, deadline=soon())
+    assert found == Qualification(qualified=True)
+    await source.close()
+
+
+async def test_plans_are_those_of_the_catalogue(whole: Path) -> None:
+    loaded = load(whole, {})
+    sale = open_sale(loaded, esims(loaded), {"enterprise": "ap2011"}, Clock())
+    assert not sale["default"].lines["ap2011"].plans
+    assert await sale.look("default")
+    plans: tuple[PlanOffer, ...] = sale["default"].lines["ap2011"].plans
+    assert [each.plan_id for each in plans] == ["standard", "basic", "home", "data", "premium"]
+
+
+async def test_addresses_are_checked_by_it(whole: Path) -> None:
+    loaded = load(whole, {})
+    validator = open_validator(loaded, Clock())
+    assert validator.countries == known_countries(loaded) == {"DE": "Deutschland"}
+    here = CivicAddress(
+        country="DE", street="Domkloster", number="4", city="Köln", postcode="50667"
+    )
+    assert (await validator.check(here, deadline=soon())).state is AddressState.VALID
+    await validator.close()
 
 
 async def test_without_a_bss_the_waiting_list_is_everybodys(tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ class Wanted:
     """With its query, percent-encoded."""
     headers: Mapping[str, Template] = field(default_factory=dict, hash=False)
     body: Body | None = None
+    sparse: bool = False
+    """Whether members of the body that say nothing are left out."""
     not_found: frozenset[int] = frozenset({404})
     """Statuses that say that there is no such subscription; where an answer itself can say so, it
     has to as well."""
@@ -80,7 +82,10 @@ class Asker:
         try:
             path = wanted.path.fill(values)
             headers = {name: template.fill(values) for name, template in wanted.headers.items()}
-            body = _JSON.encode(wanted.body.fill(values)) if wanted.body else b""
+            body = b""
+            if wanted.body:
+                filled = wanted.body.fill(values)
+                body = _JSON.encode(_without_empty(filled) if wanted.sparse else filled)
         except NotKnown as error:
             raise PeerUnavailable(
                 "bss_unavailable", for_operator=f"{peer}: {{{error}}} is not known of whom it asks"
@@ -105,6 +110,13 @@ class Asker:
             for_operator=f"{peer}: it answers {reply.status}",
             retry_after=None if wait is None else max(1, math.ceil(wait)),
         )
+
+
+def _without_empty(body: object) -> object:
+    """Return a body without its empty texts."""
+    if isinstance(body, dict):
+        return {name: value for name, value in body.items() if value != ""}
+    return body
 
 
 def misbehaved(peer: str, why: str) -> PeerMisbehaved:

@@ -84,7 +84,7 @@ class Config:
 
 
 class TmfOrders:
-    """A BSS that orders profiles (the ``BssOrders`` port)."""
+    """A BSS that orders profiles (the ports ``BssOrders`` and ``TellsLater``)."""
 
     def __init__(self, link: ApiLink, config: Config, clock: Clock) -> None:
         self._link = link
@@ -105,10 +105,22 @@ class TmfOrders:
                 category=self._config.category,
             )
             found = await self._post(body, deadline)
-        found = await self._watched(found, name, deadline)
-        if found.state in wire.REFUSED:
-            raise Declined(str(found.state))
-        return self._profile(found)
+        return self._outcome(await self._watched(found, name, deadline))
+
+    async def outcome(self, wanted: Wanted, *, deadline: float) -> Delivered | None:
+        """Return the profile, if it is there by now (see the port `TellsLater`)."""
+        found = await self._find(wanted.order_id, deadline)
+        return None if found is None else self._outcome(found)
+
+    async def is_taken_back(self, wanted: Wanted, *, deadline: float) -> bool:
+        """Say whether what was to be taken back is by now (see the port `TellsLater`)."""
+        ended = await self._find(f"{wanted.order_id}-end", deadline)
+        if ended is not None:
+            if ended.state in wire.REFUSED:
+                raise Declined(str(ended.state))
+            return ended.state in wire.OVER
+        added = await self._find(wanted.order_id, deadline)
+        return added is None or added.state in wire.REFUSED
 
     async def cancel(self, call_id: str, wanted: Wanted, *, deadline: float) -> bool:
         """Have an order, or the profile that came of it, taken back (see the port)."""
@@ -189,8 +201,10 @@ class TmfOrders:
         values = {name: text, names.iccid: iccid.digits if iccid else ""}
         return {name: value for name, value in values.items() if name and value}
 
-    def _profile(self, found: ProductOrder) -> Delivered | None:
-        """Return the profile that came of an order; None = it comes later, by other ways."""
+    def _outcome(self, found: ProductOrder) -> Delivered | None:
+        """Return the profile that came of an order; None = it comes later; Declined."""
+        if found.state in wire.REFUSED:
+            raise Declined(str(found.state))
         names, values = self._config.names, found.product.values
         if found.state != wire.OrderState.COMPLETED or not values.get(names.iccid):
             return None

@@ -69,7 +69,7 @@ WHERE api_answer.progress = 0 AND api_answer.at < ?9
 RETURNING 1
 """
 ANSWER = """
-SELECT digest, progress, status, headers, body FROM api_answer
+SELECT digest, progress, status, headers, body, at FROM api_answer
 WHERE tenant = ?1 AND client = ?2 AND call_key = ?3
 """
 ANSWER_CHANGED = """
@@ -131,12 +131,16 @@ class SqlDeeds:
                 return Begun(is_new=True)
             found = await self._engine.read(ANSWER, _of(key))
             if found:
-                own, progress, status, headers, body = found[0]
+                own, progress, status, headers, body, begun = found[0]
                 answer = None
                 if progress == Progress.ANSWERED:
                     answer = Answer(status=status, headers=headers, body=bytes(body))
                 return Begun(
-                    is_new=False, digest=bytes(own), progress=Progress(progress), answer=answer
+                    is_new=False,
+                    digest=bytes(own),
+                    progress=Progress(progress),
+                    answer=answer,
+                    at=begun,
                 )
         # Given up between the two, twice: whoever comes again finds it as it is then.
         return Begun(is_new=False, digest=digest)
@@ -195,7 +199,7 @@ def _written(deed: Deed, body: Callable[[], Body[T]]) -> Body[T]:
     if deed.seen and deed.seen != before:
         raise Conflict("changed_meanwhile", for_operator="it is no longer what was seen")
     done = yield from body()
-    if done is False or done == ():
+    if done is not None and not done:
         # It found that there is nothing to be done, and changed nothing.
         return done
     after = yield from _digest_of(deed)

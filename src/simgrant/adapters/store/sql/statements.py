@@ -17,7 +17,7 @@ from zlib import crc32
 
 from simgrant.nouns import noun
 
-REVISION = "0016"
+REVISION = "0018"
 """The schema that these statements are for; a test holds it against the migrations."""
 
 TABLES = (
@@ -41,6 +41,12 @@ TABLES = (
     "esim_claim",
     "network_event",
     "learned",
+    "bss_seen",
+    "bss_event",
+    "life_due",
+    "bss_aside",
+    "life_aspect",
+    "life_timer",
     "policy_version",
     "policy_change",
     "policy_current",
@@ -70,10 +76,11 @@ def numbered(sql: str) -> str:
 
 
 _TYPES = {
-    **dict.fromkeys(("provisioning", "res_length", "shard", "action"), "smallint"),
+    **dict.fromkeys(("provisioning", "res_length", "shard", "action", "tries"), "smallint"),
     **dict.fromkeys(("visited_at", "created_at", "changed_at", "at_us"), "bigint"),
     **dict.fromkeys(("token_epoch", "sqn_offset"), "bigint"),
     **dict.fromkeys(("terms_at", "terms_expires_at"), "bigint"),
+    **dict.fromkeys(("at", "arrived_us", "due_ms", "due_at", "mark"), "bigint"),
     **dict.fromkeys(("address_at", "address_expires_at"), "bigint"),
     **dict.fromkeys(("wrapped_k", "wrapped_op", "amf", "body"), "bytea"),
 }
@@ -598,6 +605,12 @@ NOTICES_TO_OTHERS = f"""
 INSERT INTO notice ({_NOTICE_KEY}, at, mark, due_at, attempts, shard, cause)
 SELECT {_NOTICE_KEY}, ?3, ?4, ?3, 0, ?5, ?9 FROM push_registration
 WHERE tenant = ?1 AND imsi = ?2 AND app_id = ?6 AND terminal_id NOT IN (?7, ?8)
+{_NOTICE_IS_NEWER}"""
+
+NOTICES_OF_DEVICE = f"""
+INSERT INTO notice ({_NOTICE_KEY}, at, mark, due_at, attempts, shard)
+SELECT {_NOTICE_KEY}, ?3, ?4, ?3, 0, ?5 FROM push_registration
+WHERE tenant = ?1 AND imsi = ?2 AND app_id = ?6 AND terminal_id = ?7
 {_NOTICE_IS_NEWER}"""
 
 NOTICE_BY_SMS = f"""

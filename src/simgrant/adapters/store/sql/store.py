@@ -15,7 +15,8 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any, Final
 
-from simgrant.adapters.store.sql import orders, rows, statements
+from simgrant.adapters.store.sql import life_statements, orders, rows, statements, timers
+from simgrant.adapters.store.sql.bss_events import SqlLife
 from simgrant.adapters.store.sql.deeds import ANSWERS_ABOUT_FORGOTTEN, DeedEngine, SqlDeeds
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run, RunMany
 from simgrant.adapters.store.sql.inbox import SqlInbox
@@ -25,6 +26,7 @@ from simgrant.adapters.store.sql.pins import SqlPins
 from simgrant.adapters.store.sql.policies import SqlPolicies
 from simgrant.adapters.store.sql.records import Records
 from simgrant.adapters.store.sql.told import TOLD_FORGOTTEN, SqlTold, to_told
+from simgrant.domain.eligibility import Aspect
 from simgrant.domain.holdings import Holding, Holdings
 from simgrant.domain.line_marks import LineMark, MarkName
 from simgrant.domain.subscription import (
@@ -97,6 +99,10 @@ _OF_THE_LIVING: Final = (
     statements.PIN_FORGOTTEN,
     statements.EVENTS_FORGOTTEN,
     statements.LEARNED_FORGOTTEN,
+    life_statements.EVENTS_FORGOTTEN,
+    life_statements.DUE_NO_MORE,
+    life_statements.ASPECTS_FORGOTTEN,
+    life_statements.TIMERS_FORGOTTEN,
     TOLD_FORGOTTEN,
 )
 """What a subscription has that even the tombstone of one that was removed has not."""
@@ -112,6 +118,7 @@ class SqlStore:
         self.pins = SqlPins(engine)
         self.inbox = SqlInbox(engine)
         self.learned = SqlLearned(engine)
+        self.life = SqlLife(engine)
         self.policies = SqlPolicies(engine)
         self.deeds = SqlDeeds(engine)
         self.told = SqlTold(engine)
@@ -264,6 +271,9 @@ class SqlStore:
                 found = yield Run(statements.HOLDING_KEPT, (*key, kind, name, body, at))
             if not found:
                 raise _no_holding(imsi) if ended else _no_subscription(imsi)
+            ends = timers.of_holding(tenant, imsi, holding, name, ended=ended)
+            if ends is not None:
+                yield ends
             if kind == "usage":
                 # Counters change all day, and nobody switches anything on or off by them.
                 return
@@ -339,6 +349,7 @@ class SqlStore:
                 changed = (*key, *rows.from_consent(consent))
                 if not (yield Run(_CONSENT_SET[consent.kind], changed)):
                     raise _no_subscription(imsi)
+                yield timers.of_consent(tenant, imsi, consent)
             if settled.holding is not None:
                 yield from _held(tenant, imsi, settled.holding, settled.replaces_at)
             yield from _told(tenant, imsi, at=settled.at)
@@ -462,6 +473,16 @@ class SqlStore:
             if not found:
                 raise _no_subscription(imsi)
             state = rows.to_subscription(found[0])
+            for aspect, value in (
+                (Aspect.STATUS, change.status),
+                (Aspect.PLAN, change.plan),
+                (Aspect.PROVISIONING, change.provisioning),
+                (Aspect.MSISDN, change.msisdn),
+            ):
+                if value is not None:
+                    # News of it that is older is late from now on.
+                    since = (tenant, imsi.digits, aspect.value, now)
+                    yield Run(life_statements.ASPECT_KEPT, since)
             for consent in consents:
                 changed = (tenant, imsi.digits, *rows.from_consent(consent))
                 yield Run(_CONSENT_SET[consent.kind], changed)
@@ -496,6 +517,7 @@ class SqlStore:
         def body() -> Body[None]:
             if not (yield Run(_CONSENT_SET[consent.kind], params)):
                 raise _no_subscription(imsi)
+            yield timers.of_consent(tenant, imsi, consent)
             yield from _told(tenant, imsi, at=consent.at, sms_apps=sms_apps)
 
         await self._engine.transact(body)
@@ -602,6 +624,7 @@ class SqlStore:
                     yield Run(statements.MSISDN_FREED, (tenant, number, imsi.digits))
             for sql in _OF_THE_LIVING:
                 yield Run(sql, key)
+            yield Run(life_statements.ASIDE_FORGOTTEN, key)
             for reference in named:
                 yield Run(ANSWERS_ABOUT_FORGOTTEN, (tenant, reference))
             yield Run(statements.VISITS_FORGOTTEN, key)
@@ -680,6 +703,8 @@ def _held(tenant: str, imsi: Imsi, holding: Holding, replaces_at: int | None) ->
         raise Conflict("held_meanwhile", for_operator=f"{imsi} came to hold something else")
     if not (yield Run(statements.HOLDING_KEPT, (tenant, imsi.digits, kind, name, body, at))):
         raise _no_subscription(imsi)
+    if (ends := timers.of_holding(tenant, imsi, holding, name)) is not None:
+        yield ends
 
 
 def _push_step(tenant: str, imsi: Imsi, one: PushRegistration) -> Run:
@@ -808,7 +833,12 @@ def _check_imsis(
                 statements.TERMINALS_FORGOTTEN,
                 statements.SESSIONS_FORGOTTEN,
                 statements.USES_FORGOTTEN,
+                statements.PUSHES_FORGOTTEN,
                 statements.NOTICES_FORGOTTEN,
+                life_statements.EVENTS_FORGOTTEN,
+                life_statements.DUE_NO_MORE,
+                life_statements.ASPECTS_FORGOTTEN,
+                life_statements.TIMERS_FORGOTTEN,
                 statements.HOLDINGS_FORGOTTEN,
                 statements.VISITS_FORGOTTEN,
                 statements.CLAIMS_FORGOTTEN,

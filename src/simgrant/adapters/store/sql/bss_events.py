@@ -1,0 +1,538 @@
+"""The port ``LifeRows`` over any ``Engine``: events, what follows from them, and timers."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Any, Final
+
+from simgrant.adapters.store.sql import life_statements as sql
+from simgrant.adapters.store.sql import rows, statements
+from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Rows, Run, RunMany
+from simgrant.adapters.store.sql.event_rows import from_event, to_event
+from simgrant.adapters.store.sql.statements import for_rows, shard_of
+from simgrant.adapters.store.sql.timers import of_consent, timer
+from simgrant.adapters.store.sql.told import TOLD_FORGOTTEN
+from simgrant.domain.bss_events import BssEvent, Change
+from simgrant.domain.eligibility import Aspect
+from simgrant.domain.life import Life
+from simgrant.domain.subscription import ConsentKind, SubscriptionStatus
+from simgrant.identities import Imsi
+from simgrant.ports.bss_events import MOST_RAW, Taken
+from simgrant.ports.life import (
+    TIMER,
+    Aside,
+    Claim,
+    Judge,
+    Judged,
+    Present,
+    Refused,
+    TimerKind,
+    Waiting,
+)
+
+_AT_ONCE: Final = 100
+"""Events that are kept by one statement."""
+_FAREWELL_S: Final = 3 * 86_400
+"""Seconds for which the devices of one that is gone may still be told so."""
+_FAREWELL: Final = (
+    statements.PUSHES_FORGOTTEN,
+    statements.NOTICES_FORGOTTEN,
+)
+_GONE: Final = (
+    statements.SIM_KEY_FORGOTTEN,
+    statements.HOLDINGS_FORGOTTEN,
+    statements.MARKS_FORGOTTEN,
+    statements.PIN_FORGOTTEN,
+    statements.EVENTS_FORGOTTEN,
+    statements.LEARNED_FORGOTTEN,
+    sql.TIMERS_FORGOTTEN,
+    sql.ASPECTS_FORGOTTEN,
+    TOLD_FORGOTTEN,
+)
+"""What one that is gone has no more; where its devices are told so, is forgotten after that."""
+
+
+class SqlLife:
+    """Events and what follows from them, in tables (the ``LifeRows`` port)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    # --- taking ------------------------------------------------------------------------------
+
+    async def take(
+        self, tenant: str, source: str, events: Sequence[BssEvent], *, now: float, future_s: int
+    ) -> Sequence[Taken]:
+        """Keep events in one transaction, or set them aside; return what became of each."""
+        if not events:
+            return ()
+
+        def body() -> Body[list[Taken]]:
+            fresh = yield from _unseen(tenant, source, events, at=int(now))
+            taken = [Taken.KNOWN] * len(events)
+            new = [place for place, event in enumerate(events) if event.event_id in fresh]
+            # Of an event that came twice at once, the first one counts.
+            new = [place for place in new if _first(events, place)]
+            found = yield from _subscriptions(tenant, [events[place] for place in new])
+            kept: list[tuple[Imsi, BssEvent]] = []
+            aside: list[tuple[BssEvent, str]] = []
+            for place in new:
+                event, imsi = events[place], found[events[place].event_id]
+                if imsi is None:
+                    aside.append((event, "unknown_subscriber"))
+                elif event.at > now + future_s:
+                    aside.append((event, "from_the_future"))
+                else:
+                    kept.append((imsi, event))
+                    taken[place] = Taken.KEPT
+                    continue
+                taken[place] = Taken.SET_ASIDE
+            yield from _kept(tenant, source, kept, now=now)
+            yield from _put_aside(tenant, source, aside, at=int(now))
+            return taken
+
+        return await self._engine.transact(body)
+
+    async def set_aside(
+        self, tenant: str, source: str, raw: bytes, *, reason: str, now: float
+    ) -> str:
+        """Keep what nobody could read; return its id."""
+        aside_id = os.urandom(8).hex()
+        row = (tenant, aside_id, source, "", "", reason, int(now), raw[:MOST_RAW])
+        await self._engine.write(sql.ASIDE_KEPT, (*row, shard_of(aside_id)))
+        return aside_id
+
+    # --- acting ------------------------------------------------------------------------------
+
+    async def claim(self, *, now_ms: int, again_ms: int, limit: int) -> Sequence[Claim]:
+        """Return subscriptions with events that are due; nobody else is given them meanwhile."""
+        shards = [shard for (shard,) in await self._engine.read(sql.DUE_SHARDS, (now_ms,))]
+        # In no order: of several who look at once, each is to find something of its own.
+        for shard in random.sample(shards, len(shards)):
+            mark = int.from_bytes(os.urandom(7))
+            params = (shard, now_ms, again_ms, mark, limit)
+            if found := await self._engine.write(sql.CLAIMED, params):
+                return [Claim(tenant, Imsi(imsi), mark, tries) for tenant, imsi, tries in found]
+        return ()
+
+    async def peek(self, claims: Sequence[Claim]) -> Sequence[tuple[Imsi, BssEvent]]:
+        """Return the events that wait for these; nothing is done for them."""
+        found: list[tuple[Imsi, BssEvent]] = []
+        for start in range(0, len(claims), sql.SOME[-1]):
+            few = [claim.imsi.digits for claim in claims[start : start + sql.SOME[-1]]]
+            size = next(size for size in sql.SOME if size >= len(few))
+            params = (claims[0].tenant, *sql.some(few, size))
+            rows_ = await self._engine.read(sql.of(sql.EVENTS_OF, size), params)
+            found += ((Imsi(imsi), to_event(body)) for imsi, body in rows_)
+        return found
+
+    async def settle(
+        self, claims: Sequence[Claim], judge: Judge, *, now: float, again_ms: int
+    ) -> Sequence[Judged]:
+        """Act upon all that waits for these, in one transaction."""
+        tenant = claims[0].tenant
+
+        def body() -> Body[list[Judged]]:
+            ours: list[str] = []
+            for mark in sorted({claim.mark for claim in claims}):
+                digits = sorted(claim.imsi.digits for claim in claims if claim.mark == mark)
+                ours += (
+                    imsi
+                    for (imsi,) in (yield from _all(sql.DUE_AGAIN, digits, tenant, mark, again_ms))
+                )
+            events: dict[str, list[Waiting]] = defaultdict(list)
+            for imsi, source, arrived_us, raw in (yield from _all(sql.EVENTS_TAKEN, ours, tenant)):
+                events[imsi].append(Waiting(source, to_event(raw), arrived_us))
+            idle = [(tenant, imsi) for imsi in sorted(ours) if imsi not in events]
+            if idle:
+                yield RunMany(sql.DUE_NO_MORE, idle)
+            if not events:
+                return []
+            there = yield from _present(tenant, events)
+            judged = [judge(each) for each in there]
+            yield from _written(tenant, judged, now=now)
+            return judged
+
+        return await self._engine.transact(body)
+
+    async def give_up(self, claim: Claim, *, reason: str, now: float) -> int:
+        """Set all events of a subscription aside; return how many."""
+        tenant, imsi = claim.tenant, claim.imsi.digits
+
+        def body() -> Body[int]:
+            ours = yield Run(sql.of(sql.DUE_AGAIN, 1), (tenant, claim.mark, int(now * 1000), imsi))
+            if not ours:
+                return 0
+            found = yield Run(sql.of(sql.EVENTS_TAKEN, 1), (tenant, imsi))
+            for _, source, _, raw in found:
+                yield from _put_aside(
+                    tenant, source, [(to_event(raw), reason)], at=int(now), subject=imsi
+                )
+            yield Run(sql.DUE_NO_MORE, (tenant, imsi))
+            return len(found)
+
+        return await self._engine.transact(body)
+
+    async def fire(self, *, now: float, limit: int) -> int:
+        """Make events of timers that are due, in one transaction; return of how many."""
+        shards = [shard for (shard,) in await self._engine.read(sql.TIMER_SHARDS, (int(now),))]
+        if not shards:
+            return 0
+        shard = random.choice(shards)  # noqa: S311 - it spreads load
+
+        def body() -> Body[int]:
+            fired = yield Run(sql.TIMERS_FIRED, (shard, int(now), limit))
+            of_tenant: dict[str, list[tuple[Imsi, BssEvent]]] = defaultdict(list)
+            for tenant, imsi, kind, name, due_at in fired:
+                event = BssEvent(
+                    event_id=f"{kind}:{name}:{due_at}", change=Change.CHANGED, at=due_at
+                )
+                of_tenant[tenant].append((Imsi(imsi), event))
+            for tenant in sorted(of_tenant):
+                yield from _kept(tenant, TIMER, of_tenant[tenant], now=now)
+            return len(fired)
+
+        return await self._engine.transact(body)
+
+    async def waits(self) -> int:
+        """Return for how many subscriptions something waits, or was done a moment ago."""
+        found = await self._engine.read(sql.DUE_COUNT, (), slow=True)
+        return int(found[0][0])
+
+    # --- what was set aside --------------------------------------------------------------------
+
+    async def aside(self, tenant: str, *, limit: int) -> Sequence[Aside]:
+        """Return what was set aside, the newest first."""
+        return list(map(_aside, await self._engine.read(sql.ASIDE, (tenant, limit), slow=True)))
+
+    async def find_aside(self, tenant: str, start: str) -> Sequence[Aside]:
+        """Return what was set aside under ids that begin so, at most two."""
+        found = await self._engine.read(sql.ASIDE_FOUND, (tenant, start, start + "g"))
+        return list(map(_aside, found))
+
+    async def drop(self, tenant: str, aside_id: str) -> bool:
+        """Forget what was set aside; False where it is not there any more."""
+        return bool(await self._engine.write(sql.ASIDE_DROPPED, (tenant, aside_id)))
+
+    async def replay(self, aside: Aside, *, now: float) -> Taken:
+        """Take an event that was set aside once more, in one transaction."""
+        event, tenant = aside.event, aside.tenant
+        if event is None:
+            raise ValueError("who replays has read it")
+
+        def body() -> Body[Taken]:
+            imsi = (yield from _subscriptions(tenant, [event]))[event.event_id]
+            if imsi is None:
+                return Taken.SET_ASIDE
+            if not (yield Run(sql.ASIDE_DROPPED, (tenant, aside.aside_id))):
+                return Taken.KNOWN
+            yield from _kept(tenant, aside.source, [(imsi, event)], now=now)
+            return Taken.KEPT
+
+        return await self._engine.transact(body)
+
+    async def purge(self, *, seen_before: int, aside_before: int, limit: int = 5000) -> int:
+        """Forget old ids and what was set aside long ago; return how many."""
+        left = limit
+        for text, before in ((sql.SEEN_PURGED, seen_before), (sql.ASIDE_PURGED, aside_before)):
+            for shard in range(statements.SHARDS):
+                if left > 0:
+                    left -= len(await self._engine.write(text, (shard, before, left)))
+        return limit - left
+
+
+# --- taking ----------------------------------------------------------------------------------
+
+
+def _first(events: Sequence[BssEvent], place: int) -> bool:
+    event_id = events[place].event_id
+    return all(event.event_id != event_id for event in events[:place])
+
+
+def _unseen(tenant: str, source: str, events: Sequence[BssEvent], *, at: int) -> Body[set[str]]:
+    """Note the ids of events; return those that nobody knew."""
+    fresh: set[str] = set()
+    # In order: of two who bring the same events at once, none waits for one that waits for it.
+    ids = sorted({event.event_id for event in events})
+    for start in range(0, len(ids), _AT_ONCE):
+        some = [
+            (tenant, source, each, at, shard_of(each)) for each in ids[start : start + _AT_ONCE]
+        ]
+        text = for_rows(sql.SEEN, len(some))
+        if text is None:
+            raise TypeError("an INSERT of one row can be one of many")
+        fresh.update(each for (each,) in (yield Run(text, tuple(chain.from_iterable(some)))))
+    return fresh
+
+
+def _subscriptions(tenant: str, events: Sequence[BssEvent]) -> Body[dict[str, Imsi | None]]:
+    """Return whose each event is, by its id; None where there is no such subscription."""
+    numbers = sorted(
+        {event.msisdn.digits for event in events if event.imsi is None and event.msisdn is not None}
+    )
+    holders: dict[str, str] = {}
+    for start in range(0, len(numbers), _AT_ONCE):
+        some = numbers[start : start + _AT_ONCE]
+        found = yield Run(statements.select_holders(len(some)), (tenant, *some))
+        holders.update((number, imsi) for number, imsi in found)
+    named: dict[str, str] = {}
+    for event in events:
+        if event.imsi is not None:
+            named[event.event_id] = event.imsi.digits
+        elif event.msisdn is not None and event.msisdn.digits in holders:
+            named[event.event_id] = holders[event.msisdn.digits]
+    there: set[str] = set()
+    wanted = sorted(set(named.values()))
+    for start in range(0, len(wanted), _AT_ONCE):
+        some = wanted[start : start + _AT_ONCE]
+        found = yield Run(statements.select_existing(len(some)), (tenant, *some))
+        there.update(row[0] for row in found if row[1] != SubscriptionStatus.REMOVED)
+    return {
+        event.event_id: Imsi(named[event.event_id]) if named.get(event.event_id) in there else None
+        for event in events
+    }
+
+
+def _kept(
+    tenant: str, source: str, kept: Sequence[tuple[Imsi, BssEvent]], *, now: float
+) -> Body[None]:
+    """Keep events, and have their subscriptions looked at: at once, or when they are anyway."""
+    if not kept:
+        return
+    events = [
+        (tenant, imsi.digits, source, event.event_id, int(now * 1e6) + place, from_event(event))
+        for place, (imsi, event) in enumerate(kept)
+    ]
+    yield RunMany(sql.EVENT_KEPT, events)
+    due = sorted({imsi.digits for imsi, _ in kept})
+    yield RunMany(sql.DUE, [(tenant, imsi, int(now * 1000), 0, 0, shard_of(imsi)) for imsi in due])
+
+
+def _put_aside(
+    tenant: str,
+    source: str,
+    events: Iterable[tuple[BssEvent, str]],
+    *,
+    at: int,
+    subject: str = "",
+) -> Body[None]:
+    asides: list[Params] = []
+    for event, reason in events:
+        aside_id = os.urandom(8).hex()
+        named = event.imsi or event.msisdn
+        about = subject or (named.digits if named is not None else "")
+        body = from_event(event)
+        row = (tenant, aside_id, source, event.event_id, about, reason, at, body)
+        asides.append((*row, shard_of(aside_id)))
+    if asides:
+        yield RunMany(sql.ASIDE_KEPT, asides)
+
+
+def _aside(row: Row) -> Aside:
+    tenant, aside_id, source, event_id, reason, at, body = row
+    if not event_id:
+        return Aside(tenant, aside_id, source, event_id, reason, at, bytes(body))
+    return Aside(tenant, aside_id, source, event_id, reason, at, b"", to_event(body))
+
+
+# --- acting ----------------------------------------------------------------------------------
+
+
+def _all(text: str, digits: Sequence[str], *before: Any) -> Body[Rows]:
+    """Run a statement about some IMSIs, a handful at a time, and return all its rows."""
+    found: list[Row] = []
+    for start in range(0, len(digits), sql.SOME[-1]):
+        few = list(digits[start : start + sql.SOME[-1]])
+        size = next(size for size in sql.SOME if size >= len(few))
+        found += yield Run(sql.of(text, size), (*before, *sql.some(few, size)))
+    return found
+
+
+def _present(tenant: str, events: dict[str, list[Waiting]]) -> Body[list[Present]]:
+    """Lock subscriptions that have events, and return all that is looked at."""
+    digits = sorted(events)
+    locked = yield from _all(sql.LOCKED, digits, tenant)
+    by: dict[str, dict[str, list[Row]]] = {}
+    for name, text in (
+        ("held", sql.HOLDINGS_OF),
+        ("marks", sql.MARKS_OF),
+        ("terminals", sql.TERMINALS_OF),
+        ("pushes", sql.PUSHES_OF),
+        ("aspects", sql.ASPECTS_OF),
+    ):
+        of: dict[str, list[Row]] = defaultdict(list)
+        for found in (yield from _all(text, digits, tenant)):
+            of[found[0]].append(found[1:])
+        by[name] = of
+    there: list[Present] = []
+    for row in sorted(locked, key=lambda row: str(row[1])):
+        imsi = row[1]
+        consents = rows.to_consents(row[12:])
+        marks = map(rows.to_mark, by["marks"][imsi])
+        life = Life(
+            rows.to_subscription(row[:12]),
+            consents.get(ConsentKind.TERMS),
+            consents.get(ConsentKind.ADDRESS),
+            rows.to_holdings(by["held"][imsi]),
+            {mark.name: mark for mark in marks},
+            {Aspect(aspect): at for aspect, at in by["aspects"][imsi]},
+        )
+        waiting = sorted(
+            events[imsi], key=lambda each: (each.event.at, each.arrived_us, each.event.event_id)
+        )
+        there.append(
+            Present(
+                life,
+                tuple(map(rows.to_terminal, by["terminals"][imsi])),
+                tuple((terminal, app) for terminal, app in by["pushes"][imsi]),
+                tuple(waiting),
+            )
+        )
+    return there
+
+
+def _written(tenant: str, judged: Sequence[Judged], *, now: float) -> Body[None]:
+    """Write what follows for each of some subscriptions of a tenant."""
+    settled: list[Params] = []
+    aspects: list[Params] = []
+    marks: list[Params] = []
+    lost: list[Params] = []
+    tells: list[Params] = []
+    at = int(now)
+    for each in judged:
+        before, after = each.before, each.after
+        imsi = before.subscription.imsi.digits
+        if (before, each.revokes, each.changed) != (after, False, False):
+            settled.append(_settled(tenant, each, at))
+        aspects += (
+            (tenant, imsi, aspect.value, since)
+            for aspect, since in after.since.items()
+            if before.since.get(aspect) != since
+        )
+        marks += (
+            rows.from_mark(tenant, imsi, mark)
+            for name, mark in after.marks.items()
+            if before.marks.get(name) != mark
+        )
+        lost += ((tenant, imsi, terminal) for terminal in each.lost)
+        for terminal, app in each.tells:
+            tells.append((*rows.change_params(tenant, imsi, at), app, terminal))
+        for waiting, reason in each.aside:
+            yield from _put_aside(
+                tenant, waiting.source, [(waiting.event, reason)], at=at, subject=imsi
+            )
+    for text, params in (
+        (sql.SETTLED, settled),
+        (sql.ASPECT_KEPT, aspects),
+        (statements.MARK_KEPT, marks),
+        (statements.TERMINAL_REVOKED, lost),
+        (statements.NOTICES_OF_DEVICE, tells),
+    ):
+        if params:
+            yield RunMany(text, params)
+    for each in judged:
+        yield from _rest(tenant, each, now=now)
+
+
+def _settled(tenant: str, each: Judged, now: int) -> Params:
+    after = each.after.subscription
+    # A version is told apart from every one before it, however closely they follow.
+    changed_at = max(now, after.changed_at + 1) if each.changed else after.changed_at
+    return (
+        tenant,
+        after.imsi.digits,
+        after.status.value,
+        after.plan,
+        int(after.provisioning),
+        after.visited_plmn,
+        after.visited_at,
+        *rows.from_consent(each.after.terms),
+        *rows.from_consent(each.after.address),
+        1 if each.revokes else 0,
+        changed_at,
+    )
+
+
+def _rest(tenant: str, each: Judged, *, now: float) -> Body[None]:
+    """Write what follows for few subscriptions only."""
+    before, after, at = each.before.subscription, each.after.subscription, int(now)
+    imsi = before.imsi
+    for app in each.sms:
+        params = rows.change_params(tenant, imsi.digits, at)
+        yield Run(statements.NOTICE_BY_SMS, (*params, app, ""))
+    for old, new in (
+        (each.before.terms, each.after.terms),
+        (each.before.address, each.after.address),
+    ):
+        if new is not None and old != new:
+            yield of_consent(tenant, imsi, new)
+    if after.msisdn is not None and after.msisdn != before.msisdn:
+        number = after.msisdn.digits
+        if not (yield Run(statements.MSISDN_TAKEN, (tenant, number, imsi.digits))):
+            raise Refused("number_taken", for_operator=f"{imsi}: its new number is another's")
+        if before.msisdn is not None:
+            yield Run(statements.MSISDN_FREED, (tenant, before.msisdn.digits, imsi.digits))
+        yield Run(statements.MSISDN_MOVED, (tenant, imsi.digits, number))
+    key = (tenant, imsi.digits)
+    if after.status is SubscriptionStatus.REMOVED:
+        if before.status is SubscriptionStatus.REMOVED:
+            if any(waiting.source == TIMER for waiting, _ in each.done):
+                # Its devices were told, or cannot be.
+                for text in _FAREWELL:
+                    yield Run(text, key)
+            return
+        yield Run(statements.REMOVED, (*key, after.changed_at))
+        if after.msisdn is not None:
+            yield Run(statements.MSISDN_FREED, (tenant, after.msisdn.digits, imsi.digits))
+        for text in _GONE:
+            yield Run(text, key)
+        yield timer(tenant, imsi, TimerKind.FAREWELL, "", at + _FAREWELL_S)
+    elif each.moves_to is not None:
+        yield from _moved(tenant, each, each.moves_to, at=at)
+
+
+def _moved(tenant: str, each: Judged, to: Imsi, *, at: int) -> Body[None]:
+    """Give a subscription another IMSI; the old one's tombstone keeps its tokens refused."""
+    old, number = each.before.subscription.imsi.digits, each.after.subscription.msisdn
+    former = (tenant, to.digits)
+    found = yield Run(statements.BY_IMSI, former)
+    if found:
+        if found[0][3] != SubscriptionStatus.REMOVED:
+            raise Refused("imsi_taken", for_operator=f"{to}: there is a subscription of it")
+        # What is left of whoever had that IMSI before is not its.
+        yield Run(statements.PROFILES_FORGOTTEN, (*former, ""))
+        yield Run(statements.CLAIMS_UNLOCKED, (*former, ""))
+        for text in (
+            statements.GRANTS_FORGOTTEN,
+            statements.TERMINALS_FORGOTTEN,
+            statements.SESSIONS_FORGOTTEN,
+            statements.USES_FORGOTTEN,
+            statements.VISITS_FORGOTTEN,
+            statements.CLAIMS_FORGOTTEN,
+            statements.ORDERS_FORGOTTEN,
+            statements.ORDER_HISTORY_FORGOTTEN,
+            sql.TIMERS_FORGOTTEN,
+            *_FAREWELL,
+        ):
+            yield Run(text, former)
+    if not (yield Run(sql.MOVED, (tenant, old, to.digits, at))):
+        raise Refused("imsi_taken", for_operator=f"{to}: there is a subscription of it")
+    if number is not None:
+        yield Run(sql.NUMBER_FOLLOWS, (tenant, old, to.digits, number.digits))
+    for text in sql.MOVES:
+        yield Run(text, (tenant, old, to.digits))
+    for text in sql.MOVES_WITH_SHARD:
+        yield Run(text, (tenant, old, to.digits, shard_of(to.digits)))
+    yield Run(statements.REMOVED, (tenant, old, at))
+    for text in (
+        *_GONE,
+        sql.DUE_NO_MORE,
+        statements.VISITS_FORGOTTEN,
+    ):
+        yield Run(text, (tenant, old))
+    # What came meanwhile for the old one came along, and is looked at as the new one's.
+    yield Run(sql.DUE, (tenant, to.digits, at * 1000, 0, 0, shard_of(to.digits)))

@@ -1,0 +1,215 @@
+"""The SQL of events, of what follows from them, and of timers; the rules are `statements`'."""
+
+# ruff: noqa: S608 - what is put into these texts is other texts of this package.
+
+from __future__ import annotations
+
+from functools import cache
+
+from simgrant.adapters.store.sql.statements import (
+    _SHARD_NUMBERS,
+    CONSENT_COLUMNS,
+    SUBSCRIPTION_COLUMNS,
+    TERMINAL_COLUMNS,
+)
+
+SOME: tuple[int, ...] = (1, 4, 32)
+"""How many IMSIs a statement names: few numbers, so that there are few statements to prepare."""
+
+
+def some(digits: list[str], size: int) -> tuple[str, ...]:
+    """Return as many IMSIs as a statement for ``size`` names, the last one again and again."""
+    return (*digits, *(digits[-1:] * (size - len(digits))))
+
+
+@cache
+def of(text: str, size: int) -> str:
+    """Return a statement with so many places for IMSIs, after its other parameters."""
+    first = 1 + max((int(each) for each in _numbers(text)), default=0)
+    places = ", ".join(f"?{number}" for number in range(first, first + size))
+    return text.replace("@", places)
+
+
+def _numbers(text: str) -> list[str]:
+    return [part[: len(part) - len(part.lstrip("0123456789"))] for part in text.split("?")[1:]]
+
+
+# --- events ------------------------------------------------------------------------------------
+
+SEEN = """
+INSERT INTO bss_seen (tenant, source, event_id, at, shard) VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT (tenant, source, event_id) DO NOTHING
+RETURNING event_id
+"""
+
+SEEN_PURGED = """
+DELETE FROM bss_seen WHERE (tenant, source, event_id) IN (
+    SELECT tenant, source, event_id FROM bss_seen
+    WHERE shard = ?1 AND at < ?2 ORDER BY at LIMIT ?3
+) RETURNING 1
+"""
+
+EVENT_KEPT = """
+INSERT INTO bss_event (tenant, imsi, source, event_id, arrived_us, body)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT (tenant, imsi, source, event_id) DO NOTHING
+"""
+
+# The row is locked though nothing changes: who acts upon the subscription's events now has either
+# seen this one, or leaves the row to be found again.
+DUE = """
+INSERT INTO life_due (tenant, imsi, due_ms, mark, tries, shard) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT (tenant, imsi) DO UPDATE SET shard = excluded.shard
+"""
+
+DUE_SHARDS = f"""
+SELECT shard FROM ({_SHARD_NUMBERS}) AS numbers
+WHERE EXISTS (SELECT 1 FROM life_due WHERE life_due.shard = numbers.shard AND due_ms <= ?1)
+"""
+
+CLAIMED = """
+UPDATE life_due SET due_ms = ?3, mark = ?4, tries = tries + 1
+WHERE due_ms <= ?2 AND (tenant, imsi) IN (
+    SELECT tenant, imsi FROM life_due
+    WHERE shard = ?1 AND due_ms <= ?2 ORDER BY due_ms LIMIT ?5
+)
+RETURNING tenant, imsi, tries
+"""
+
+DUE_AGAIN = """
+UPDATE life_due SET due_ms = ?3, tries = 0 WHERE tenant = ?1 AND mark = ?2 AND imsi IN (@)
+RETURNING imsi
+"""
+DUE_NO_MORE = "DELETE FROM life_due WHERE tenant = ?1 AND imsi = ?2"
+DUE_COUNT = "SELECT count(*) FROM life_due"
+
+EVENTS_TAKEN = """
+DELETE FROM bss_event WHERE tenant = ?1 AND imsi IN (@)
+RETURNING imsi, source, arrived_us, body
+"""
+EVENTS_OF = "SELECT imsi, body FROM bss_event WHERE tenant = ?1 AND imsi IN (@)"
+EVENTS_FORGOTTEN = "DELETE FROM bss_event WHERE tenant = ?1 AND imsi = ?2"
+
+# --- what is looked at -------------------------------------------------------------------------
+
+# Nothing changes, and from here on nobody else changes these rows.
+LOCKED = f"""
+UPDATE subscription SET token_epoch = token_epoch WHERE tenant = ?1 AND imsi IN (@)
+RETURNING {SUBSCRIPTION_COLUMNS}, {CONSENT_COLUMNS}
+"""
+HOLDINGS_OF = """
+SELECT imsi, kind, body, at FROM holding WHERE tenant = ?1 AND imsi IN (@) ORDER BY kind, name
+"""
+MARKS_OF = "SELECT imsi, mark, value, at FROM line_mark WHERE tenant = ?1 AND imsi IN (@)"
+TERMINALS_OF = f"""
+SELECT imsi, {TERMINAL_COLUMNS} FROM terminal WHERE tenant = ?1 AND imsi IN (@)
+ORDER BY terminal_id
+"""
+PUSHES_OF = """
+SELECT DISTINCT imsi, terminal_id, app_id FROM push_registration
+WHERE tenant = ?1 AND imsi IN (@)
+"""
+ASPECTS_OF = "SELECT imsi, aspect, at FROM life_aspect WHERE tenant = ?1 AND imsi IN (@)"
+
+# --- what follows ------------------------------------------------------------------------------
+
+SETTLED = """
+UPDATE subscription SET status = ?3, plan = ?4, provisioning = ?5, visited_plmn = ?6,
+    visited_at = ?7, terms_status = ?8, terms_version = ?9, terms_at = ?10, terms_expires_at = ?11,
+    address_status = ?12, address_version = ?13, address_at = ?14, address_expires_at = ?15,
+    token_epoch = token_epoch + ?16, changed_at = ?17
+WHERE tenant = ?1 AND imsi = ?2
+"""
+
+ASPECT_KEPT = """
+INSERT INTO life_aspect (tenant, imsi, aspect, at) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (tenant, imsi, aspect) DO UPDATE SET at = excluded.at
+WHERE life_aspect.at < excluded.at
+"""
+ASPECTS_FORGOTTEN = "DELETE FROM life_aspect WHERE tenant = ?1 AND imsi = ?2"
+
+# A subscription that goes to another IMSI; only to one that nobody has.
+MOVED = f"""
+INSERT INTO subscription ({SUBSCRIPTION_COLUMNS}, {CONSENT_COLUMNS})
+SELECT tenant, ?3, msisdn, status, plan, gid1, provisioning, visited_plmn, visited_at, ?4,
+    created_at, changed_at, {CONSENT_COLUMNS}
+FROM subscription WHERE tenant = ?1 AND imsi = ?2
+ON CONFLICT (tenant, imsi) DO UPDATE SET
+    msisdn = excluded.msisdn, status = excluded.status, plan = excluded.plan,
+    gid1 = excluded.gid1, provisioning = excluded.provisioning,
+    visited_plmn = excluded.visited_plmn, visited_at = excluded.visited_at,
+    created_at = excluded.created_at, changed_at = excluded.changed_at,
+    terms_status = excluded.terms_status, terms_version = excluded.terms_version,
+    terms_at = excluded.terms_at, terms_expires_at = excluded.terms_expires_at,
+    address_status = excluded.address_status, address_version = excluded.address_version,
+    address_at = excluded.address_at, address_expires_at = excluded.address_expires_at
+WHERE subscription.status = 'removed'
+RETURNING 1
+"""
+
+NUMBER_FOLLOWS = "UPDATE msisdn SET imsi = ?3 WHERE tenant = ?1 AND imsi = ?2 AND msisdn = ?4"
+
+MOVES = tuple(
+    f"UPDATE {table} SET {column} = ?3 WHERE tenant = ?1 AND {column} = ?2"
+    for table, column in (
+        ("holding", "imsi"),
+        ("line_mark", "imsi"),
+        ("push_registration", "imsi"),
+        ("account_pin", "imsi"),
+        ("life_aspect", "imsi"),
+        ("bss_event", "imsi"),
+        ("order_event", "imsi"),
+        ("esim_claim", "holder"),
+        ("profile_stock", "holder"),
+    )
+)
+"""What goes along to the new IMSI."""
+
+MOVES_WITH_SHARD = tuple(
+    f"UPDATE {table} SET imsi = ?3, shard = ?4 WHERE tenant = ?1 AND imsi = ?2"
+    for table in ("esim_order", "life_timer", "notice")
+)
+
+# --- what was set aside ------------------------------------------------------------------------
+
+_ASIDE = "tenant, aside_id, source, event_id, reason, at, body"
+
+ASIDE_KEPT = """
+INSERT INTO bss_aside (tenant, aside_id, source, event_id, subject, reason, at, body, shard)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+"""
+ASIDE = f"SELECT {_ASIDE} FROM bss_aside WHERE tenant = ?1 ORDER BY at DESC, aside_id LIMIT ?2"
+ASIDE_FOUND = f"""
+SELECT {_ASIDE} FROM bss_aside WHERE tenant = ?1 AND aside_id >= ?2 AND aside_id < ?3
+ORDER BY aside_id LIMIT 2
+"""
+ASIDE_DROPPED = "DELETE FROM bss_aside WHERE tenant = ?1 AND aside_id = ?2 RETURNING 1"
+ASIDE_FORGOTTEN = "DELETE FROM bss_aside WHERE tenant = ?1 AND subject = ?2"
+ASIDE_PURGED = """
+DELETE FROM bss_aside WHERE (tenant, aside_id) IN (
+    SELECT tenant, aside_id FROM bss_aside WHERE shard = ?1 AND at < ?2 ORDER BY at LIMIT ?3
+) RETURNING 1
+"""
+
+# --- timers ------------------------------------------------------------------------------------
+
+TIMER_SET = """
+INSERT INTO life_timer (tenant, imsi, kind, name, due_at, shard) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT (tenant, imsi, kind, name) DO UPDATE SET due_at = excluded.due_at
+"""
+TIMER_ENDED = """
+DELETE FROM life_timer WHERE tenant = ?1 AND imsi = ?2 AND kind = ?3 AND name = ?4
+"""
+TIMERS_FORGOTTEN = "DELETE FROM life_timer WHERE tenant = ?1 AND imsi = ?2"
+
+TIMER_SHARDS = f"""
+SELECT shard FROM ({_SHARD_NUMBERS}) AS numbers
+WHERE EXISTS (SELECT 1 FROM life_timer WHERE life_timer.shard = numbers.shard AND due_at <= ?1)
+"""
+
+TIMERS_FIRED = """
+DELETE FROM life_timer WHERE due_at <= ?2 AND (tenant, imsi, kind, name) IN (
+    SELECT tenant, imsi, kind, name FROM life_timer
+    WHERE shard = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT ?3
+) RETURNING tenant, imsi, kind, name, due_at
+"""

@@ -1,0 +1,71 @@
+"""What follows from events: the inbox, and who acts upon it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from simgrant.compose.clock import CLOCK
+from simgrant.config.load import Loaded
+from simgrant.domain.policy import Policy
+from simgrant.domain.tenant import Tenant
+from simgrant.flows.answer import Portal
+from simgrant.flows.answers import Answers
+from simgrant.flows.asked_anew import AskedAnew
+from simgrant.flows.bss_inbox import BssInbox
+from simgrant.flows.eligibility import Eligibilities
+from simgrant.flows.life_orders import LifeOrders, OnSwap
+from simgrant.flows.lifecycle import Lifecycle
+from simgrant.ports.keys import Keys
+from simgrant.ports.store import RequestRecord, Store
+from simgrant.telemetry.metrics import Metrics
+
+
+def open_life(
+    loaded: Loaded,
+    store: Store,
+    *,
+    tenants: Mapping[str, Tenant],
+    policies: Mapping[str, Policy],
+    portals: Mapping[str, Portal],
+    sms_apps: Callable[[Loaded, str], tuple[str, ...]],
+    keys: Keys,
+    metrics: Metrics,
+    keep: Callable[[RequestRecord], None],
+    eligibilities: Eligibilities | None = None,
+) -> tuple[BssInbox, Lifecycle]:
+    """Return where events are brought, and who acts upon them; one worker's are known at once."""
+
+    def policy_of(name: str) -> Callable[[], Policy]:
+        return lambda: policies[name]
+
+    max_age_s = loaded.settings.roaming.max_age_s
+    lifecycle = Lifecycle(
+        store.life,
+        answers={
+            name: Answers(
+                tenant,
+                policy_of(name),
+                portals[name],
+                ring=lambda: keys.ring,
+                roaming_max_age_s=max_age_s,
+            )
+            for name, tenant in tenants.items()
+        },
+        sms_apps={name: sms_apps(loaded, name) for name in loaded.tenants},
+        keys=keys,
+        clock=CLOCK,
+        metrics=metrics,
+        keep=keep,
+        orders=LifeOrders(
+            store.orders,
+            {name: OnSwap(table.on_sim_swap) for name, table in loaded.tenants.items()},
+            clock=CLOCK,
+        )
+        if loaded.settings.esim
+        else None,
+        asks=None
+        if eligibilities is None or not any(map(eligibilities.asks, tenants))
+        else AskedAnew(store, eligibilities, clock=CLOCK),
+    )
+    inbox = BssInbox(store.life, clock=CLOCK, metrics=metrics, wake=lifecycle.wake)
+    return inbox, lifecycle

@@ -1,0 +1,179 @@
+"""What each device of a subscription would be told now, as values that are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
+from typing import NamedTuple, TypeAlias
+
+from simgrant.domain.facts import Device, Wish
+from simgrant.domain.holdings import HeldBilling
+from simgrant.domain.life import Life
+from simgrant.domain.policy import Policy
+from simgrant.domain.subscription import SERVED, Profile, Terminal
+from simgrant.domain.tenant import Tenant
+from simgrant.domain.told import Told, effective
+from simgrant.flows.answer import Portal, answer, page_of
+from simgrant.flows.gather import NOTHING_MORE, View, gather, held, look
+from simgrant.flows.verdicts import NO_DEVICE
+from simgrant.identities import Imei
+from simgrant.keyring.ring import KeyRing
+from simgrant.services import SERVICES
+from simgrant.services.service import PrivateIdentity, ServiceFlow
+from simgrant.spec.ids import PrivateUserIdType
+from simgrant.spec.version import NEWEST
+from simgrant.wire.document import Application
+from simgrant.wire.request import StoreClaim
+
+Documents: TypeAlias = tuple[Application, ...]
+"""What one service tells one device: an answer, and one for each boost or each user of a store."""
+REFUSED: Documents = ()
+"""No document at all."""
+
+
+class Answers:
+    """The answers of one tenant's policy; equal circumstances are answered once."""
+
+    MOST = 4096
+
+    def __init__(
+        self,
+        tenant: Tenant,
+        policy: Callable[[], Policy],
+        portal: Portal,
+        *,
+        ring: Callable[[], KeyRing],
+        roaming_max_age_s: int,
+    ) -> None:
+        """``policy`` and ``ring`` give those that are in force."""
+        self._tenant = tenant
+        self._policy = policy
+        self._portal = portal
+        self._ring = ring
+        self._roaming_max_age_s = roaming_max_age_s
+        self._kept: tuple[Policy | None, dict[_Key, _Answer]] = None, {}
+
+    def of(
+        self,
+        life: Life,
+        terminals: Sequence[Terminal],
+        *,
+        now: float,
+        told: Told | None = None,
+        gone: bool = False,
+    ) -> Mapping[tuple[str, str], _Answer]:
+        """Return what each terminal is told of each service, by terminal and AppID.
+
+        ``told`` is what a BSS says, where one is asked; ``gone``, that it serves nobody like that.
+        """
+        policy = self._policy()
+        profile = Profile(life.subscription, life.terms, life.address, None, held=life.held)
+        if told is not None:
+            profile = effective(profile, told)
+        imsi, status = profile.subscription.imsi, profile.subscription.status
+        served = status in SERVED and not gone and self._tenant.serves(imsi)
+        found: dict[tuple[str, str], _Answer] = {}
+        view = look(
+            profile,
+            tenant=self._tenant,
+            now=now,
+            roaming_max_age=self._roaming_max_age_s,
+            policy=policy,
+            ring=self._ring(),
+        )
+        for app_id in SERVICES:
+            views = _views(view, profile, app_id, policy, now)
+            for terminal in terminals:
+                key = terminal.terminal_id, app_id
+                found[key] = self._told(policy, app_id, views, terminal) if served else _NOTHING
+        return found
+
+    def _told(
+        self,
+        policy: Policy,
+        app_id: str,
+        views: tuple[tuple[View, Wish], ...],
+        terminal: Terminal,
+    ) -> _Answer:
+        device = NO_DEVICE
+        if policy.looks_at_device or "device" in SERVICES[app_id].needs:
+            device = Device(
+                Imei.tac_of(terminal.terminal_id),
+                terminal.vendor,
+                terminal.model,
+                terminal.sw_version,
+            )
+        key = _Key(app_id, views, device)
+        kept_for, kept = self._kept
+        if kept_for is not policy:
+            kept = {}
+            self._kept = policy, kept
+        told = kept.get(key)
+        if told is None:
+            told = self._answered(policy, key)
+            if len(kept) >= self.MOST:
+                kept = dict(islice(kept.items(), self.MOST // 2, None))
+                self._kept = policy, kept
+            kept[key] = told
+        return told
+
+    def _answered(self, policy: Policy, key: _Key) -> _Answer:
+        applications: list[Application] = []
+        said: list[str] = []
+        for view, wish in key.views:
+            facts = gather(view, key.device, policy=policy, wish=wish)
+            made = answer(
+                [key.app_id],
+                facts,
+                policy=policy,
+                version=NEWEST,
+                languages=(),
+                flow=self._flow,
+                identity=PrivateIdentity(PrivateUserIdType.PSEUDONYM, "…", "…"),
+            )
+            applications += made.applications
+            said += (f"{each.result} {each.reason}".rstrip() for each in made.decisions)
+        return _Answer(tuple(applications), ", ".join(dict.fromkeys(said)))
+
+    def _flow(self, app_id: str) -> ServiceFlow | None:
+        url = page_of(self._portal, app_id)
+        return ServiceFlow(url, "…") if url else None
+
+
+class _Key(NamedTuple):
+    app_id: str
+    views: tuple[tuple[View, Wish], ...]
+    device: Device
+
+
+class _Answer(NamedTuple):
+    """What is told, and the decisions behind it for people."""
+
+    told: Documents
+    said: str
+
+
+_NOTHING = _Answer(REFUSED, "refused")
+
+
+def _views(
+    view: View, profile: Profile, app_id: str, policy: Policy, now: float
+) -> tuple[tuple[View, Wish], ...]:
+    """Return what the facts of one service are made of: of a store's, for each of its users."""
+    needs = SERVICES[app_id].needs
+    billing: tuple[HeldBilling | None, ...] = (None,)
+    if "store" in needs and profile.held.billing:
+        billing = profile.held.billing
+    views: list[tuple[View, Wish]] = []
+    for each in billing:
+        store, wish = NOTHING_MORE.store, NOTHING_MORE.wish
+        if each is not None:
+            store = StoreClaim(each.store_vendor, each.store_user_id)
+            wish = Wish(None, each.store_vendor)
+        has = held(profile, (app_id,), store, policy=policy, now=now)
+        views.append((view._replace(held=has), wish))
+        if "boosts" in needs:
+            # Who asks for one is told how far that one is.
+            types = sorted(boost.boost_type for boost in profile.held.boosts)
+            views += ((view._replace(held=has), Wish(boost_type)) for boost_type in types)
+    return tuple(views)

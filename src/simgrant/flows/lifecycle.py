@@ -1,0 +1,345 @@
+"""What follows from events of operators' systems, and from time: the living entitlement (ADR 0045).
+
+Every worker acts upon what waits: at once for what it took over itself, and soon for what others
+did. Of a subscription the first event acts at once, and those that follow closely wait for each
+other. What a device is told before is compared with what it is told after; only where that differs
+the document's version rises and the device is told to ask again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+from operator import attrgetter
+from typing import Final
+
+import structlog
+
+from simgrant.domain.bss_events import BssEvent
+from simgrant.domain.life import Done, NotPossible, follow
+from simgrant.domain.subscription import SubscriptionStatus, Terminal
+from simgrant.errors import EcsError
+from simgrant.flows.answers import Answers
+from simgrant.flows.asked_anew import Anew, AsksAnew
+from simgrant.flows.life_orders import ORDERS_FOLLOW, LifeOrders
+from simgrant.identities import Imsi
+from simgrant.nouns import named_noun
+from simgrant.ports.clock import Clock
+from simgrant.ports.keys import Keys
+from simgrant.ports.life import TIMER, Claim, Judged, LifeRows, Present, Refused, Waiting
+from simgrant.ports.store import RequestRecord
+from simgrant.telemetry.log import say_fault
+from simgrant.telemetry.metrics import Metrics
+from simgrant.telemetry.record import LifeRecord, instant, push_life
+
+_NOBODY: Final = Terminal("")
+"""Stands for a device where none is known: a version rises for whoever comes next."""
+_NOT_ASKED: Final = Anew(before=None, after=None)
+_TIMERS_EVERY_S: Final = 1.0
+"""Their times are whole seconds."""
+_MOST_SAID: Final = 200
+"""Letters of what was decided about one application, in a record."""
+
+
+@named_noun
+class Rules:
+    """How events are acted upon."""
+
+    coalesce_s: float = 2.0
+    """Seconds for which the events after a first one wait for each other."""
+    lease_s: float = 10.0
+    """Seconds after which what a worker began is another's."""
+    batch: int = 32
+    """Subscriptions in one transaction."""
+    most_tries: int = 5
+    """How often the events of a subscription are acted upon before they are set aside."""
+    poll_s: float = 0.25
+    """Seconds between two looks for what others took over."""
+    timers: int = 100
+    """Timers that fire in one transaction."""
+
+
+class Lifecycle:
+    """Acts upon events; ``run`` goes on until it is cancelled."""
+
+    def __init__(
+        self,
+        rows: LifeRows,
+        *,
+        answers: Mapping[str, Answers],
+        sms_apps: Mapping[str, Sequence[str]],
+        keys: Keys,
+        clock: Clock,
+        metrics: Metrics,
+        keep: Callable[[RequestRecord], None],
+        orders: LifeOrders | None = None,
+        asks: AsksAnew | None = None,
+        rules: Rules | None = None,
+    ) -> None:
+        """``answers`` are each tenant's; ``keep`` takes the record of each event.
+
+        Without ``orders`` there are none of eSIMs; without ``asks`` no BSS is asked, and what
+        events tell holds.
+        """
+        self._asks = asks
+        self._orders = orders
+        self._rows = rows
+        self._answers = answers
+        self._sms_apps = sms_apps
+        self._keys = keys
+        self._clock = clock
+        self._metrics = metrics
+        self._keep = keep
+        self._rules = rules or Rules()
+        self._news = asyncio.Event()
+        self._timers_at = 0.0
+
+    def wake(self) -> None:
+        """Say that there are events: they are acted upon at once."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Act upon what waits, for ever; what is cut off in between is done by the next."""
+        while True:
+            self._news.clear()
+            try:
+                while await self.act():
+                    pass
+            except EcsError as error:
+                structlog.get_logger().warning("lifecycle", reason=error.reason)
+            except Exception as error:
+                # A fault of ours must not end it: the rows are there, and are tried again.
+                say_fault(error)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._rules.poll_s * random.uniform(0.8, 1.2)):  # noqa: S311
+                    await self._news.wait()
+
+    async def act(self) -> bool:
+        """Act upon some of what is due; say whether there was any."""
+        now = self._clock.now()
+        fired = 0
+        if now >= self._timers_at:
+            fired = await self._rows.fire(now=now, limit=self._rules.timers)
+            if not fired:
+                self._timers_at = now + _TIMERS_EVERY_S
+        again_ms = int((now + self._rules.lease_s) * 1000)
+        claims = await self._rows.claim(
+            now_ms=int(now * 1000), again_ms=again_ms, limit=self._rules.batch
+        )
+        tenants = sorted(claims, key=attrgetter("tenant"))
+        for _, of_tenant in groupby(tenants, attrgetter("tenant")):
+            await self._act_for(list(of_tenant))
+        return bool(claims or fired)
+
+    async def _act_for(self, claims: Sequence[Claim]) -> None:
+        """Act for subscriptions of one tenant: together, and one by one where that fails."""
+        try:
+            await self._settle(claims)
+        except EcsError as error:
+            if not isinstance(error, Refused):
+                raise
+        except Exception as error:
+            say_fault(error)
+        else:
+            return
+        for claim in claims:
+            await self._act_alone(claim)
+
+    async def _act_alone(self, claim: Claim) -> None:
+        try:
+            await self._settle([claim])
+        except Refused as refused:
+            await self._settle([claim], refused=refused.reason)
+        except EcsError:
+            raise
+        except Exception as error:
+            say_fault(error)
+            if claim.tries >= self._rules.most_tries:
+                count = await self._rows.give_up(claim, reason="poison", now=self._clock.now())
+                structlog.get_logger().error("events_set_aside", reason="poison", events=count)
+
+    async def _settle(self, claims: Sequence[Claim], *, refused: str = "") -> None:
+        now = self._clock.now()
+        tenant = claims[0].tenant
+        anew: dict[Imsi, Anew] = {}
+        if self._orders is not None or self._asks is not None:
+            waiting = await self._rows.peek(claims)
+            await self._follow_orders(tenant, waiting)
+            anew = await self._ask_anew(tenant, {imsi for imsi, _ in waiting})
+        judge = Judging(
+            self._answers[tenant],
+            self._sms_apps.get(tenant, ()),
+            now=now,
+            refused=refused,
+            anew=anew,
+        )
+        again_ms = int((now + self._rules.coalesce_s) * 1000)
+        for judged in await self._rows.settle(claims, judge, now=now, again_ms=again_ms):
+            self._tell(tenant, judged)
+
+    async def _follow_orders(self, tenant: str, waiting: Sequence[tuple[Imsi, BssEvent]]) -> None:
+        if self._orders is not None:
+            for imsi, event in waiting:
+                if event.change in ORDERS_FOLLOW:
+                    await self._orders.follow(tenant, imsi, event)
+
+    async def _ask_anew(self, tenant: str, imsis: Collection[Imsi]) -> dict[Imsi, Anew]:
+        if self._asks is None:
+            return {}
+        answers = await asyncio.gather(*(self._asks.of(tenant, imsi) for imsi in imsis))
+        return {imsi: anew for imsi, anew in zip(imsis, answers, strict=True) if anew is not None}
+
+    def _tell(self, tenant: str, judged: Judged) -> None:
+        """Count events, and write what became of them for people."""
+        outcome = "changed" if judged.changed else "unchanged"
+        for waiting, done in judged.done:
+            self._told(tenant, judged, waiting, "late" if done is Done.LATE else outcome)
+        for waiting, reason in judged.aside:
+            structlog.get_logger().warning(
+                "event_set_aside", tenant=tenant, source=waiting.source, reason=reason
+            )
+            self._told(tenant, judged, waiting, "set_aside", reason)
+
+    def _told(
+        self, tenant: str, judged: Judged, waiting: Waiting, outcome: str, reason: str = ""
+    ) -> None:
+        event, now, ring = waiting.event, self._clock.now(), self._keys.ring
+        change = "time" if waiting.source == TIMER else event.change.value
+        self._metrics.count_life_event(tenant, change, outcome)
+        digits = judged.before.subscription.imsi.digits
+        changed = outcome == "changed"
+        record = LifeRecord(
+            at=instant(now),
+            request_id=os.urandom(8).hex(),
+            tenant=tenant,
+            event="life",
+            outcome=outcome,
+            subscriber_ref=ring.reference(tenant, "imsi", digits, now=now),
+            change=change,
+            event_id=event.event_id,
+            peer=waiting.source,
+            told_at=instant(event.at),
+            detail=reason,
+            before=dict(judged.said_before) if changed else None,
+            after=dict(judged.said_after) if changed else None,
+            apps=tuple(sorted({app for _, app in judged.tells} | {*judged.sms})) if changed else (),
+            revoked=judged.revokes and outcome != "set_aside",
+        )
+        self._keep(
+            RequestRecord(
+                tenant,
+                record.subscriber_ref,
+                int(now * 1e6),
+                record.request_id,
+                push_life(record),
+            )
+        )
+
+
+class Judging:
+    """Says what follows from the events of a subscription (a ``Judge``)."""
+
+    def __init__(
+        self,
+        answers: Answers,
+        sms_apps: Sequence[str],
+        *,
+        now: float,
+        refused: str = "",
+        anew: Mapping[Imsi, Anew],
+    ) -> None:
+        """With ``refused``, events that give another number or IMSI are set aside for that.
+
+        ``anew`` is what a BSS says of those of whom it was asked.
+        """
+        self._anew = anew
+        self._answers = answers
+        self._sms_apps = sms_apps
+        self._now = now
+        self._refused = refused
+
+    def __call__(self, present: Present) -> Judged:
+        """Return what follows."""
+        before = after = present.life
+        done: list[tuple[Waiting, Done]] = []
+        aside: list[tuple[Waiting, str]] = []
+        lost: list[str] = []
+        revokes, moves_to = False, None
+        for waiting in present.events:
+            if self._refused and _takes_an_identity(waiting):
+                aside.append((waiting, self._refused))
+                continue
+            if after.subscription.status is SubscriptionStatus.REMOVED and waiting.source != TIMER:
+                aside.append((waiting, "unknown_subscriber"))
+                continue
+            try:
+                step = follow(after, waiting.event)
+            except NotPossible as reason:
+                aside.append((waiting, str(reason)))
+                continue
+            after = step.life
+            revokes |= step.revokes
+            if step.lost:
+                lost.append(step.lost)
+            moves_to = step.moves_to or moves_to
+            done.append((waiting, step.done))
+        if after.subscription.status is SubscriptionStatus.REMOVED:
+            moves_to = None
+        judged = Judged(
+            before,
+            after,
+            tuple(done),
+            tuple(aside),
+            revokes=revokes,
+            lost=tuple(lost),
+            moves_to=moves_to,
+        )
+        return self._compared(judged, present)
+
+    def _compared(self, judged: Judged, present: Present) -> Judged:
+        """Return it with what devices are told differently from now on."""
+        before = judged.before
+        # What ended by itself is compared with how it was a second before.
+        ends = [waiting.event.at for waiting, _ in judged.done if waiting.source == TIMER]
+        then = min([self._now, *(at - 1 for at in ends)])
+        anew = self._anew.get(before.subscription.imsi, _NOT_ASKED)
+        if before == judged.after and not ends and not judged.moves_to and anew is _NOT_ASKED:
+            return judged
+        terminals = _devices(present)
+        old = self._answers.of(before, terminals, now=then, told=anew.before)
+        new = self._answers.of(
+            judged.after, terminals, now=self._now, told=anew.after, gone=anew.gone
+        )
+        differ = {key for key, told in new.items() if told.told != old[key].told}
+        everybody = judged.moves_to is not None or anew.unknown
+        tells = {key for key in present.registered if everybody or key in differ}
+        sms: tuple[str, ...] = ()
+        if not present.registered:
+            apps = {app for _, app in differ}
+            sms = tuple(app for app in self._sms_apps if app in apps)
+        said = sorted({app: (old[_, app].said, new[_, app].said) for _, app in differ}.items())
+        return replace(
+            judged,
+            changed=everybody or bool(differ),
+            tells=tuple(sorted(tells)),
+            sms=sms,
+            said_before=tuple((app, was[:_MOST_SAID]) for app, (was, _) in said),
+            said_after=tuple((app, now[:_MOST_SAID]) for app, (_, now) in said),
+        )
+
+
+def _takes_an_identity(waiting: Waiting) -> bool:
+    return waiting.event.new_imsi is not None or waiting.event.told.msisdn is not None
+
+
+def _devices(present: Present) -> list[Terminal]:
+    """Return every device, those among them that only registered."""
+    known = {terminal.terminal_id: terminal for terminal in present.terminals}
+    for terminal_id, _ in present.registered:
+        known.setdefault(terminal_id, Terminal(terminal_id))
+    return list(known.values()) or [_NOBODY]

@@ -1,0 +1,120 @@
+"""`simgrant event`: what was set aside is found, shown, done after all, or dropped."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from simgrant import compose
+from simgrant.cli import app
+from simgrant.cli.event import ChangeName
+from simgrant.compose import CLOCK
+from simgrant.config.load import load
+from simgrant.domain.bss_events import Change
+from simgrant.flows.bss_inbox import BssInbox
+
+pytestmark = pytest.mark.e2e
+
+IMSI = "001010000000101"
+
+
+class Here:
+    """The command line in a directory of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, *args: str, code: int = 0) -> Result:
+        done = CliRunner().invoke(app, list(args), prog_name="simgrant")
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        assert done.exit_code == code, done.output
+        return done
+
+    def aside(self) -> list[dict[str, str]]:
+        found: list[dict[str, str]] = json.loads(self("event", "list", "--json").stdout)
+        return found
+
+    def set_aside(self, raw: bytes) -> None:
+        async def work() -> None:
+            store = await compose.open_store(load(Path("simgrant.toml"), {}))
+            try:
+                inbox = BssInbox(store.life, clock=CLOCK)
+                await inbox.set_aside("default", "crm", raw, reason="not_json")
+            finally:
+                await store.close()
+
+        asyncio.run(work())
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Here:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_COLOR", "1")
+    (tmp_path / "simgrant.toml").write_text('server.state_dir = "state"\n')
+    made = Here(tmp_path)
+    made("keys", "init")
+    made("db", "upgrade")
+    return made
+
+
+def test_what_is_told_of_nobody_is_found_and_done_once_there_is_somebody(here: Here) -> None:
+    assert "nothing was set aside" in here("event", "list").stderr
+    here("event", "send", IMSI, "plan_changed", "--plan", "premium", "--id", "x-1", code=1)
+    (one,) = here.aside()
+    assert (one["source"], one["event_id"], one["change"]) == ("by-hand", "x-1", "plan_changed")
+    assert IMSI not in here("event", "list").stdout
+    shown = here("event", "show", one["id"][:6]).stdout
+    assert IMSI in shown
+    assert "premium" in shown
+    assert "set aside" in here("event", "replay", one["id"], code=1).stderr
+    here("subscription", "add", IMSI, "--plan", "standard")
+    assert "taken" in here("event", "replay", one["id"]).stderr
+    assert here.aside() == []
+    assert "known" in here("event", "send", IMSI, "plan_changed", "--id", "x-1").stderr
+
+
+def test_what_nobody_could_read_is_shown_without_moving_the_cursor(here: Here) -> None:
+    here("subscription", "add", IMSI, "--plan", "standard")
+    here.set_aside(b'{"id": "\x1b[2J')
+    here.set_aside(json.dumps({"id": "1", "change": "changed", "imsi": IMSI}).encode())
+    by_body = {
+        json.loads(here("event", "show", each["id"], "--json").stdout)["body"]: each["id"]
+        for each in here.aside()
+    }
+    broken = next(found for body, found in by_body.items() if "[2J" in body)
+    readable = next(found for body, found in by_body.items() if "[2J" not in body)
+    assert "\x1b" not in here("event", "show", broken).stdout
+    assert "not json" in here("event", "replay", broken, code=1).stderr
+    assert "taken" in here("event", "replay", readable).stderr
+    here("event", "drop", broken)
+    assert here.aside() == []
+    assert "no event" in here("event", "drop", broken, code=1).stderr
+
+
+def test_what_is_no_event_is_refused(here: Here) -> None:
+    assert "bad value" in here("event", "send", IMSI, "resumed", "--status", "on", code=2).stderr
+    assert "bad identity" in here("event", "send", "12", "resumed", code=2).stderr
+
+
+def test_every_change_can_be_told() -> None:
+    assert [each.value for each in ChangeName] == [each.value for each in Change]
+
+
+def test_the_example_is_looked_through(here: Here) -> None:
+    """Who may bring events, and which topics are read; files that are no use are found."""
+    example = Path(__file__).parents[2] / "examples/events.toml"
+    settings = here.folder / "simgrant.toml"
+    settings.write_text('server.state_dir = "state"\n' + example.read_text())
+    assert "crm.token" in here("check-config", "--offline", code=2).stdout
+    for name, text in (("crm.token", "t" * 40), ("kafka.password", "secret")):
+        (here.folder / name).write_text(text)
+        (here.folder / name).chmod(0o600)
+    looked = here("check-config", "--offline").stdout
+    assert "crm brings them to 127.0.0.1:8084, for default" in looked
+    assert "inventory: topic product-inventory-events, for default" in looked
+    assert "secret" not in looked

@@ -1,0 +1,330 @@
+"""What follows from events: who is told, which version rises, what is written down."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simgrant.domain.bss_events import Change
+from simgrant.domain.eligibility import Aspect, Eligibility
+from simgrant.domain.holdings import HeldBoost, Purchase
+from simgrant.domain.policy import parse_policy
+from simgrant.domain.subscription import SubscriptionStatus
+from simgrant.domain.told import Told
+from simgrant.errors import Conflict, PeerUnavailable
+from simgrant.flows.asked_anew import Anew
+from simgrant.flows.lifecycle import Lifecycle
+from simgrant.identities import Imsi, Msisdn
+from simgrant.ports.bss_events import Taken
+from simgrant.ports.life import Claim, Judge, Judged
+from simgrant.ports.store import NewSubscription
+from tests.unit.flows.lives import (
+    IMSI,
+    NUMBER,
+    PHONE,
+    START,
+    WATCH,
+    T,
+    World,
+    another_worker,
+    opened,
+    registration,
+    subscription,
+)
+
+OTHER = Imsi("001010000000002")
+BETTER = Eligibility(plan="standard")
+
+
+@pytest.fixture
+async def life(template: Path) -> AsyncIterator[World]:
+    async with opened(template) as world:
+        yield world
+
+
+async def test_a_better_plan_is_told_to_whom_it_concerns(life: World) -> None:
+    assert await life.tell(Change.PLAN_CHANGED, "e1", told=BETTER) is Taken.KEPT
+    await life.act()
+    after = await life.state()
+    assert (after.plan, after.changed_at) == ("standard", START)
+    assert await life.told() == {(PHONE, "ap2004")}
+    (record,) = life.records
+    assert (record["event"], record["outcome"], record["event_id"]) == ("life", "changed", "e1")
+    assert record["before"]["ap2004"].startswith("denied")
+    assert record["after"]["ap2004"] != record["before"]["ap2004"]
+    assert record["apps"] == ["ap2004"]
+    assert IMSI.digits not in str(record)
+
+
+async def test_what_changes_no_answer_disturbs_nobody(life: World) -> None:
+    before = await life.state()
+    same = Eligibility(plan="basic", prepaid=True, visited_plmn="00101")
+    await life.tell(Change.CHANGED, told=same)
+    await life.act()
+    after = await life.state()
+    assert (after.changed_at, after.visited_plmn) == (before.changed_at, "00101")
+    assert await life.told() == set()
+    assert life.outcomes() == [("changed", "unchanged")]
+
+
+async def test_of_several_services_only_those_that_changed_are_told(life: World) -> None:
+    await life.store.register_push(
+        T,
+        IMSI,
+        [registration(WATCH, app) for app in ("ap2003", "ap2004", "ap2005")],
+    )
+    await life.tell(Change.PLAN_CHANGED, told=BETTER)
+    await life.act()
+    notices = await life.told()
+    assert {(PHONE, "ap2004"), (WATCH, "ap2004")} <= notices
+    assert (WATCH, "ap2005") not in notices, "it has SMS over IP with either plan"
+
+
+async def test_where_none_registered_the_sim_is_told(life: World) -> None:
+    await life.store.register_push(T, IMSI, [replace(registration(PHONE, "ap2004"), action=0)])
+    await life.tell(Change.PLAN_CHANGED, told=BETTER)
+    await life.act()
+    notices = await life.told()
+    assert ("", "ap2004") in notices
+    assert {terminal for terminal, _ in notices} == {""}
+
+
+async def test_suspended_and_resumed_are_two_versions_however_close(life: World) -> None:
+    await life.tell(Change.PLAN_CHANGED, told=BETTER)
+    await life.act()
+    await life.pass_time(2)
+    await life.tell(Change.SUSPENDED)
+    await life.act()
+    suspended = await life.state()
+    assert suspended.status is SubscriptionStatus.SUSPENDED
+    life.clock.time += 0.1
+    await life.tell(Change.RESUMED)
+    await life.pass_time(2)
+    resumed = await life.state()
+    assert resumed.status is SubscriptionStatus.ACTIVE
+    assert resumed.changed_at > suspended.changed_at
+    assert [outcome for _, outcome in life.outcomes()] == ["changed"] * 3
+
+
+async def test_a_burst_that_ends_where_it_began_is_no_change(life: World) -> None:
+    await life.tell(Change.CHANGED)
+    await life.act()
+    version = (await life.state()).changed_at
+    await life.tell(Change.PLAN_CHANGED, "1", told=BETTER)
+    life.clock.time += 1
+    await life.tell(Change.PLAN_CHANGED, "2", told=Eligibility(plan="basic"))
+    await life.pass_time(1)
+    assert (await life.state()).changed_at == version
+    assert await life.told() == set()
+
+
+async def test_a_swapped_sim_has_no_good_token_and_its_day_is_kept(life: World) -> None:
+    before = (await life.state()).token_epoch
+    await life.tell(Change.SIM_SWAPPED, at=START - 60)
+    await life.act()
+    assert (await life.state()).token_epoch == before + 1
+    marks = {mark.name.value: mark.value for mark in await life.store.marks(T, IMSI)}
+    assert marks["sim_since"] == str(START - 60)
+    assert life.records[-1]["revoked"]
+    await life.tell(Change.SIM_SWAPPED, "older", at=START - 90)
+    await life.pass_time(2)
+    assert (await life.state()).token_epoch == before + 1
+    assert life.outcomes()[-1] == ("sim_swapped", "late")
+
+
+async def test_another_imsi_goes_on_where_the_old_one_was(life: World) -> None:
+    await life.tell(Change.IMSI_CHANGED, new_imsi=OTHER)
+    await life.act()
+    assert (await life.state()).status is SubscriptionStatus.REMOVED
+    moved = await life.state(OTHER)
+    assert (moved.msisdn, moved.plan) == (NUMBER, "basic")
+    assert await life.told() == {(PHONE, "ap2004")}
+
+
+async def test_what_another_has_is_set_aside_and_the_rest_is_done(life: World) -> None:
+    await life.store.add(
+        NewSubscription(replace(subscription(), imsi=OTHER, msisdn=Msisdn("447700900002")))
+    )
+    await life.tell(Change.MSISDN_CHANGED, told=Eligibility(msisdn=Msisdn("447700900002")))
+    await life.tell(Change.IMSI_CHANGED, new_imsi=OTHER)
+    await life.tell(Change.PLAN_CHANGED, told=BETTER)
+    await life.act()
+    assert (await life.state()).plan == "standard"
+    aside = await life.inbox.listed(T)
+    assert len(aside) == 2
+    assert {each.reason for each in aside} <= {"number_taken", "imsi_taken"}
+    found = await life.inbox.find(T, aside[0].aside_id[:10])
+    assert found == aside[0]
+    assert await life.inbox.drop(found)
+    with pytest.raises(Conflict):
+        await life.inbox.find(T, aside[0].aside_id)
+
+
+class Bss:
+    """Says of everybody what it is set to."""
+
+    def __init__(self, anew: Anew) -> None:
+        self.anew, self.asked = anew, 0
+
+    async def of(self, tenant: str, imsi: Imsi) -> Anew | None:
+        assert (tenant, imsi) == (T, IMSI)
+        self.asked += 1
+        return self.anew
+
+
+def told(plan: str) -> Told:
+    return Told(
+        eligibility=Eligibility(plan=plan),
+        asked=frozenset({Aspect.PLAN}),
+        source="bss.main",
+        changed_at=START,
+        asked_at=START,
+    )
+
+
+async def test_where_a_bss_is_asked_an_event_is_a_hint(life: World) -> None:
+    bss = Bss(Anew(before=told("basic"), after=told("standard")))
+    life.life._asks = bss
+    await life.tell(Change.PLAN_CHANGED, told=Eligibility(plan="basic"))
+    await life.act()
+    assert bss.asked == 1
+    assert await life.told() == {(PHONE, "ap2004")}
+    assert life.outcomes() == [("plan_changed", "changed")]
+
+
+@pytest.mark.parametrize(
+    ("anew", "changed"),
+    [
+        (Anew(before=told("basic"), after=told("basic")), False),
+        (Anew(before=told("basic"), after=told("basic"), unknown=True), True),
+        (Anew(before=told("standard"), after=None, gone=True), True),
+        (Anew(before=None, after=None, gone=True), True),
+    ],
+    ids=["same", "it does not answer", "gone", "never known and gone"],
+)
+async def test_what_a_bss_says_decides_whether_a_phone_is_told(
+    life: World, anew: Anew, changed: bool
+) -> None:
+    life.life._asks = Bss(anew)
+    await life.tell(Change.CHANGED)
+    await life.act()
+    assert await life.told() == ({(PHONE, "ap2004")} if changed else set())
+
+
+async def test_a_boost_that_is_over_is_told_once(life: World) -> None:
+    await life.tell(Change.PLAN_CHANGED, told=Eligibility(plan="premium"))
+    await life.act()
+    await life.store.register_push(T, IMSI, [registration(PHONE, "ap2010")])
+    boost = HeldBoost(166, Purchase.ACTIVE, START + 3600, at=START)
+    await life.store.set_holding(T, IMSI, boost)
+    await life.pass_time(10)
+    await life.told()
+    life.outcomes()
+    version = (await life.state()).changed_at
+    await life.pass_time(3580)
+    assert life.outcomes() == []
+    await life.pass_time(20)
+    assert life.outcomes() == [("time", "changed")]
+    assert await life.told() == {(PHONE, "ap2010")}
+    assert (await life.state()).changed_at > version
+    await life.pass_time(3600)
+    assert life.outcomes() == []
+
+
+async def test_the_policy_in_force_is_what_is_compared_by(life: World) -> None:
+    await life.tell(Change.CHANGED)
+    await life.act()
+    nothing = "[plans.basic]\nfeatures = []\n[plans.standard]\nfeatures = []\n"
+    life.policies[T] = parse_policy(
+        f'{nothing}[[rule]]\nid = "all"\nresult = "denied"\nreason = "no"\n'
+    )
+    await life.tell(Change.PLAN_CHANGED, told=BETTER)
+    await life.pass_time(2)
+    assert life.outcomes()[-1] == ("plan_changed", "unchanged")
+
+
+class Broken:
+    """Rows that fail for one IMSI, as often as it says."""
+
+    def __init__(self, world: World, imsi: Imsi, times: int, error: type[Exception]) -> None:
+        self._rows = world.store.life
+        self._imsi, self.left, self._error = imsi, times, error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._rows, name)
+
+    async def settle(
+        self, claims: Sequence[Claim], judge: Judge, *, now: float, again_ms: int
+    ) -> Sequence[Judged]:
+        if self.left and any(claim.imsi == self._imsi for claim in claims):
+            self.left -= 1
+            raise self._error("broken")
+        return await self._rows.settle(claims, judge, now=now, again_ms=again_ms)
+
+
+async def test_poison_is_set_aside_and_holds_nobody_up(life: World) -> None:
+    await life.store.add(NewSubscription(replace(subscription(), imsi=OTHER, msisdn=None)))
+    worker = another_worker(life)
+    worker._rows = Broken(life, IMSI, 10**6, RuntimeError)
+    life.life = worker
+    await life.tell(Change.PLAN_CHANGED, "bad", told=BETTER)
+    await life.tell(Change.PLAN_CHANGED, "good", imsi=OTHER, told=BETTER)
+    await life.act()
+    assert (await life.state(OTHER)).plan == "standard"
+    for _ in range(6):
+        await life.pass_time(11)
+    (aside,) = await life.inbox.listed(T)
+    assert (aside.reason, aside.event_id) == ("poison", "bad")
+    life.life = another_worker(life)
+    assert await life.inbox.replay(aside) == (Taken.KEPT,)
+    await life.act()
+    assert (await life.state()).plan == "standard"
+    assert await life.inbox.listed(T) == []
+
+
+async def test_a_store_that_was_away_loses_nothing(life: World) -> None:
+    rows = Broken(life, IMSI, 1, PeerUnavailable)
+    life.life._rows = rows
+    await life.tell(Change.PLAN_CHANGED, told=BETTER)
+    with pytest.raises(PeerUnavailable):
+        await life.act()
+    await life.pass_time(11)
+    assert (await life.state()).plan == "standard"
+    assert len(life.outcomes()) == 1
+
+
+async def test_a_worker_that_runs_acts_at_once_on_what_it_is_told_of(life: World) -> None:
+    done = asyncio.Event()
+
+    class Records(list[dict[str, Any]]):
+        def append(self, record: dict[str, Any]) -> None:
+            super().append(record)
+            done.set()
+
+    life.records = Records()
+    worker: Lifecycle = another_worker(life, poll_s=3600.0)
+    running = asyncio.create_task(worker.run())
+    try:
+        await life.tell(Change.PLAN_CHANGED, told=BETTER)
+        worker.wake()
+        async with asyncio.timeout(10):
+            await done.wait()
+    finally:
+        running.cancel()
+    assert (await life.state()).plan == "standard"
+
+
+async def test_what_nobody_could_read_is_read_again_when_somebody_can(life: World) -> None:
+    await life.inbox.set_aside(T, "crm", b"plan=standard", reason="no_json" * 40)
+    (aside,) = await life.inbox.listed(T)
+    assert (aside.event_id, aside.body) == ("", b"plan=standard")
+    assert len(aside.reason) == 64
+    with pytest.raises(ValueError, match="nobody"):
+        await life.inbox.replay(aside)
+    assert await life.inbox.replay(aside, lambda *_: ()) == ()
+    assert await life.inbox.listed(T) == []
