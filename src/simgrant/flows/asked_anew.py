@@ -72,4 +72,6 @@ class AskedAnew:
             return Anew(before=before, after=None, gone=True)
         except (PeerUnavailable, PeerMisbehaved):
             return Anew(before=before, after=before, unknown=True)
-        return Anew(before=before, after=found.told)
+        told = found.told
+        # With a bound, it is what was known, since the BSS does not answer.
+        return Anew(before=before, after=told, unknown=told is not None and told.good_s is not None)
