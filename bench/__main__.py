@@ -17,7 +17,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import cases, results, rig, services, world
+from bench import cases, results, rig, services, works, world
 from bench.cases import Case
 from bench.load import Job, Request, write_requests
 from bench.results import Results, Round
@@ -66,7 +66,8 @@ def main() -> int:
         "--only",
         default="",
         metavar="b,d,s",
-        help="these cases, and what they are compared with; s = all services",
+        help="these cases, and what they are compared with; s = all services, w = work behind "
+        "requests",
     )
     parser.add_argument("--quick", action="store_true", help="a smoke run: its figures mean little")
     parser.add_argument("--json", action="store_true", help="write the figures as JSON")
@@ -75,14 +76,18 @@ def main() -> int:
     arguments = parser.parse_args()
     # Progress goes to standard error, so that figures can be redirected.
     told = Console(stderr=True)
+    only = [part.strip() for part in arguments.only.split(",") if part.strip()]
+    behind = not only or works.KEY in only
     try:
-        chosen = cases.chosen(arguments.only)
+        chosen = () if only == [works.KEY] else cases.chosen(",".join(set(only) - {works.KEY}))
     except ValueError as error:
         parser.error(str(error))
-    if arguments.update and (arguments.quick or len(chosen) < len(cases.CASES)):
+    if arguments.update and (arguments.quick or only):
         parser.error("--update needs a whole run: neither --quick nor --only")
     try:
         found = _run(chosen, QUICK if arguments.quick else Size(), told)
+        if behind:
+            found = msgspec.structs.replace(found, works=_behind(told, quick=arguments.quick))
     except (rig.BenchFailed, NoClock, Unavailable) as error:
         told.print(f"[red]error:[/] {error}", highlight=False)
         return 1
@@ -103,6 +108,11 @@ def main() -> int:
         results.write(found)
         told.print(f"rewritten: {results.COMMITTED} and {results.PAGE}", highlight=False)
     return 0
+
+
+def _behind(told: Console, *, quick: bool) -> tuple[results.Work, ...]:
+    with told.status("events") as status:
+        return tuple(works.measure(quick=quick, tell=status.update))
 
 
 def _run(chosen: tuple[Case, ...], size: Size, told: Console) -> Results:

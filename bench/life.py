@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import uvloop
@@ -19,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.profile import quiet
+from bench.results import percentile
 from simgrant import compose
 from simgrant.adapters.keyring.file import initial_keys, write_keys
 from simgrant.adapters.store import migrate
@@ -31,48 +33,70 @@ from simgrant.flows.answer import Portal
 from simgrant.flows.bss_inbox import BssInbox
 from simgrant.flows.lifecycle import Lifecycle
 from simgrant.identities import Imsi
+from simgrant.nouns import noun
 from simgrant.ports.store import NewSubscription, RequestRecord, Store
 from simgrant.spec.ids import NotifAction
 from simgrant.telemetry.metrics import Metrics
 from tests.servers.postgres import Postgres
 
 T = DEFAULT_TENANT
-MOST_BACKLOG_S, MOST_P99_S = 10.0, 1.0
-"""What is to be reached."""
+
+
+@noun
+class Size:
+    """How much is done."""
+
+    backlog: int = 10_000
+    """Events, each of another subscription."""
+    rate: int = 500
+    """Events a second, when they come one by one."""
+    seconds: int = 10
+    workers: int = 2
+
+
+@noun
+class Took:
+    """What it took."""
+
+    drained_s: float
+    drained_cpu_s: float
+    p50_ms: float
+    p99_ms: float
+    """From an event to its effect on every worker."""
 
 
 def main() -> int:
     """Read the arguments and run; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench.life", description=__doc__)
     parser.add_argument("--postgres", action="store_true", help="on a PostgreSQL of its own")
-    parser.add_argument("-n", type=int, default=10_000, help="events of the backlog")
-    parser.add_argument("--rate", type=int, default=500, help="events a second")
-    parser.add_argument("--seconds", type=int, default=10)
-    parser.add_argument("--workers", type=int, default=2)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="simgrant-bench-") as directory, quiet():
-        folder = Path(directory)
-        if arguments.postgres:
-            with Postgres.start(durable=True) as server:
-                drained, late = uvloop.run(_run(folder, server.create_database(), arguments))
-        else:
-            url = f"sqlite:///{folder / 'store.sqlite3'}"
-            drained, late = uvloop.run(_run(folder, url, arguments))
-    table = Table("figure", "is", "target")
-    seconds, used = drained
-    table.add_row(f"{arguments.n:,} events drained", f"{seconds:.1f} s", f"{MOST_BACKLOG_S:.0f} s")
-    table.add_row("processor time of that", f"{used:.1f} s", "")
-    late.sort()
-    for name, share, target in (("p50", 0.5, ""), ("p99", 0.99, f"{MOST_P99_S:.0f} s")):
-        value = late[min(len(late) - 1, int(len(late) * share))]
-        table.add_row(f"event to effect, {name}", f"{value * 1000:.0f} ms", target)
+    parser.add_argument("-n", type=int, default=Size().backlog, help="events of the backlog")
+    parser.add_argument("--rate", type=int, default=Size().rate, help="events a second")
+    parser.add_argument("--seconds", type=int, default=Size().seconds)
+    parser.add_argument("--workers", type=int, default=Size().workers)
+    given = parser.parse_args()
+    size = Size(given.n, given.rate, given.seconds, given.workers)
+    took = measure(size, postgres=given.postgres)
+    table = Table("figure", "is")
+    table.add_row(f"{size.backlog:,} events drained", f"{took.drained_s:.1f} s")
+    table.add_row("processor time of that", f"{took.drained_cpu_s:.1f} s")
+    table.add_row("event to effect, p50", f"{took.p50_ms:.0f} ms")
+    table.add_row("event to effect, p99", f"{took.p99_ms:.0f} ms")
     Console().print(table)
     return 0
 
 
-async def _run(
-    folder: Path, url: str, arguments: argparse.Namespace
-) -> tuple[tuple[float, float], list[float]]:
+def measure(size: Size, *, postgres: bool) -> Took:
+    """Measure in a place of its own."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="simgrant-bench-")))
+        url = f"sqlite:///{folder / 'store.sqlite3'}"
+        if postgres:
+            url = stack.enter_context(Postgres.start(durable=True)).create_database()
+        stack.enter_context(quiet())
+        return uvloop.run(_run(folder, url, size))
+
+
+async def _run(folder: Path, url: str, size: Size) -> Took:
     migrate.upgrade(url)
     settings = folder / "simgrant.toml"
     settings.write_text(f'[store]\nurl = "{url}"\n[keys]\nfile = "keys.json"\n')
@@ -80,37 +104,38 @@ async def _run(
     loaded = load(settings, {})
     store = await compose.open_store(loaded)
     try:
-        await _fill(store, arguments.n)
-        inbox, worker = _parts(loaded, store, _Done(arguments.n))
+        await _fill(store, size.backlog)
+        inbox, worker = _parts(loaded, store, _Done(size.backlog))
         now = int(time.time())
-        for start in range(0, arguments.n, 100):
-            numbers = range(start, min(start + 100, arguments.n))
+        for start in range(0, size.backlog, 100):
+            numbers = range(start, min(start + 100, size.backlog))
             await inbox.take(T, "bench", [_event(n, f"b{now}-{n}", "basic", now) for n in numbers])
         began, used = time.perf_counter(), time.process_time()
         while await worker.act():
             pass
-        drained = time.perf_counter() - began, time.process_time() - used
-        return drained, await _steady(loaded, store, arguments)
+        drained_s, cpu_s = time.perf_counter() - began, time.process_time() - used
+        late = sorted(await _steady(loaded, store, size))
+        return Took(drained_s, cpu_s, percentile(late, 0.5) * 1000, percentile(late, 0.99) * 1000)
     finally:
         await store.close()
 
 
-async def _steady(loaded: Loaded, store: Store, arguments: argparse.Namespace) -> list[float]:
+async def _steady(loaded: Loaded, store: Store, size: Size) -> list[float]:
     """Bring events at a rate; return how long each took to be effective."""
     await asyncio.sleep(2)
-    total = arguments.rate * arguments.seconds
+    total = size.rate * size.seconds
     done = _Done(total)
-    workers = [_parts(loaded, store, done) for _ in range(arguments.workers)]
+    workers = [_parts(loaded, store, done) for _ in range(size.workers)]
     running = [asyncio.create_task(worker.run()) for _, worker in workers]
     brought: dict[str, float] = {}
     tasks: set[asyncio.Task[object]] = set()
     began = time.perf_counter()
     for number in range(total):
-        pause = began + number / arguments.rate - time.perf_counter()
+        pause = began + number / size.rate - time.perf_counter()
         if pause > 0:
             await asyncio.sleep(pause)
         inbox = workers[number % len(workers)][0]
-        event = _event(number % arguments.n, f"s{began}-{number}", "standard", int(time.time()))
+        event = _event(number % size.backlog, f"s{began}-{number}", "standard", int(time.time()))
         brought[event.event_id] = time.perf_counter()
         task: asyncio.Task[object] = asyncio.create_task(inbox.take(T, "bench", [event]))
         tasks.add(task)

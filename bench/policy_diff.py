@@ -163,21 +163,26 @@ def measure(config: Path, count: int) -> dict[str, Any]:
     }
 
 
+def compare(records: int, *, postgres: bool) -> dict[str, Any]:
+    """Measure in a place of its own; see `measure`."""
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="simgrant-diff-")))
+        url = f"sqlite:///{directory / 'store.sqlite3'}"
+        if postgres:
+            url = stack.enter_context(Postgres.start()).create_database()
+        place = Place(directory, int(time.time()))
+        place.make_keys()
+        migrate.upgrade(url)
+        return measure(place.configure("diff", url), records)
+
+
 def main() -> int:
     """Measure with SQLite, or PostgreSQL; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench.policy_diff", description=__doc__)
     parser.add_argument("--records", type=int, default=RECORDS)
     parser.add_argument("--postgres", action="store_true", help="keep the records in PostgreSQL")
     arguments = parser.parse_args()
-    with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="simgrant-diff-")))
-        url = f"sqlite:///{directory / 'store.sqlite3'}"
-        if arguments.postgres:
-            url = stack.enter_context(Postgres.start()).create_database()
-        place = Place(directory, int(time.time()))
-        place.make_keys()
-        migrate.upgrade(url)
-        found = measure(place.configure("diff", url), arguments.records)
+    found = compare(arguments.records, postgres=arguments.postgres)
     sys.stdout.write(json.dumps(found) + "\n")
     return int(found["compared_s"] > GOAL_S)
 

@@ -58,6 +58,16 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """`cpu_us` of each round; older files have none."""
 
 
+class Work(msgspec.Struct, frozen=True):
+    """What some work took that is measured once."""
+
+    title: str
+    took: float
+    unit: str
+    most: float | None = None
+    """Target: it takes less; None = it is only told."""
+
+
 class Results(msgspec.Struct, frozen=True, kw_only=True):
     """One run."""
 
@@ -66,6 +76,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     machine: str
     subscriptions: int
     cases: dict[str, Figures]
+    works: tuple[Work, ...] = ()
 
 
 def machine() -> str:
@@ -198,7 +209,16 @@ def remarks(results: Results) -> list[str]:
             f"Private memory of a worker: {most:.0f} MB at most "
             f"(below {cases.USS_MB:.0f}) {mark(met=most < cases.USS_MB)}"
         )
+    lines.extend(map(_work, results.works))
     return lines
+
+
+def _work(work: Work) -> str:
+    told = f"{work.title}: {work.took:.{0 if work.unit == 'ms' else 1}f} {work.unit}"
+    told = told[0].upper() + told[1:]
+    if work.most is None:
+        return told
+    return f"{told} (below {work.most:,.0f}) {mark(met=work.took < work.most)}"
 
 
 def _services(found: Mapping[str, Figures]) -> Iterator[str]:

@@ -22,7 +22,7 @@ from bench import cases, diameter, handset, load, results, rig, services, usage,
 from bench.cases import Case
 from bench.load import Fault, Head, Job, Request, Result, write_requests
 from bench.profile import Caller
-from bench.results import Figures, Results, Round
+from bench.results import Figures, Results, Round, Work
 from simgrant import compose
 from simgrant.config.load import load as load_settings
 from simgrant.eap.milenage import Milenage
@@ -603,3 +603,18 @@ class TestFigures:
         told = results.remarks(run_of(found))
         assert "ap2003, ap2005 cost at most 1.25 times what ap2004 does (at most 1.3) ✓" in told
         assert "ap2010 cost at most 2.00 times what ap2004 does (at most 1.6) ✗" in told
+
+    def test_work_behind_requests_is_told_with_its_target(self) -> None:
+        made = msgspec.structs.replace(
+            run_of({}),
+            works=(
+                Work("events drained", 4.06, "s", 10),
+                Work("an event is in effect", 1200.4, "ms", 1000),
+                Work("an event is in effect, p50", 286, "ms"),
+            ),
+        )
+        assert results.remarks(made) == [
+            "Events drained: 4.1 s (below 10) ✓",
+            "An event is in effect: 1200 ms (below 1,000) ✗",
+            "An event is in effect, p50: 286 ms",
+        ]
