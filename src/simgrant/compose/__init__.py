@@ -28,6 +28,7 @@ from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.risk.embedded import EmbeddedRisk
 from simgrant.adapters.store import sqlite
 from simgrant.compose import bss
+from simgrant.compose.activation import open_switching, switched_tenants
 from simgrant.compose.bss import (
     judges_of,
     known_countries,
@@ -666,6 +667,16 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             keep=journal.keep,
             eligibilities=eligibilities,
         )
+        switching = open_switching(
+            loaded,
+            store,
+            inbox=events,
+            bss=eligibilities,
+            tenants=found.by_name,
+            policies=policies,
+            keys=keys,
+            clock=CLOCK,
+        )
         proxies = Proxies(settings.device.trusted_proxies)
         signs = signer(loaded, keys)
         if settings.portal.listen:
@@ -702,7 +713,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             events,
             open_ways_in(loaded, events, access, metrics),
             lifecycle,
-            (*core.links, sale),
+            (*core.links, sale, *switching),
             smdps,
             ordering,
             waiting_orders(loaded, store.orders, ordering, bss_orders, CLOCK),
@@ -812,6 +823,7 @@ def open_portal(
                 Rate(settings.visit_burst, settings.visit_per_minute / 60),
                 loaded.settings.limits.remembered,
             ),
+            switched=switched_tenants(loaded),
         ),
         sites={**sites, portal_app.NOBODY: nobody},
         slugs=frozenset(page_of(Portal("/", 0), app).rpartition("/")[2] for app in WEB_VIEWS),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from simgrant.compose.activation import switched_tenants
 from simgrant.compose.clock import CLOCK
 from simgrant.config.load import Loaded
 from simgrant.domain.policy import Policy
@@ -52,6 +53,7 @@ def open_life(
             for name, tenant in tenants.items()
         },
         sms_apps={name: sms_apps(loaded, name) for name in loaded.tenants},
+        switched=switched_tenants(loaded),
         keys=keys,
         clock=CLOCK,
         metrics=metrics,

@@ -8,6 +8,8 @@ from simgrant.adapters.address import tmf as address
 from simgrant.adapters.address.tmf import Config as AddressConfig
 from simgrant.adapters.address.tmf import TmfValidator
 from simgrant.adapters.bss.tmf import qualification
+from simgrant.adapters.bss.tmf.activation import Config as ActivationConfig
+from simgrant.adapters.bss.tmf.activation import TmfActivation
 from simgrant.adapters.bss.tmf.lookups import TmfLookups
 from simgrant.adapters.bss.tmf.offers import Config as OffersConfig
 from simgrant.adapters.bss.tmf.offers import TmfOffers
@@ -15,12 +17,14 @@ from simgrant.adapters.bss.tmf.orders import Config as OrdersConfig
 from simgrant.adapters.bss.tmf.orders import Names, TmfOrders
 from simgrant.adapters.bss.tmf.qualification import TmfJudge
 from simgrant.adapters.bss.tmf.rules import Rules, ValueRule
+from simgrant.adapters.bss.tmf.service_orders import TmfServiceOrders
 from simgrant.config import tmf as settings
 from simgrant.config.bss_tables import Bss, TmfInventory, TmfProducts, TmfServices
 from simgrant.domain.address import AddressField
 from simgrant.domain.eligibility import Aspect
 from simgrant.links.api import ApiLink
 from simgrant.ports.clock import Clock
+from simgrant.wire.tmf.apis import Api
 from simgrant.wire.tmf.inventory import FIELDS
 
 
@@ -63,6 +67,24 @@ def offers(table: Bss, link: ApiLink, clock: Clock) -> TmfOffers:
         plans=table.offers.plans,
     )
     return TmfOffers(link, config, clock)
+
+
+def activation(table: Bss, link: ApiLink, clock: Clock) -> TmfActivation:
+    """Return who switches Wi-Fi calling in the network."""
+    asked = table.activation
+    by_orders = asked.by == "orders"
+    config = ActivationConfig(
+        path=asked.path or str(Api.SERVICE if by_orders else Api.ACTIVATION),
+        specification=asked.specification,
+        imsi=asked.imsi,
+        msisdn=asked.msisdn,
+        patch=asked.patch,
+        # The device does not wait: whoever looks again finds out when it is done.
+        patience_s=0,
+    )
+    if by_orders:
+        return TmfServiceOrders(link, config, asked.order_path, clock)
+    return TmfActivation(link, config, clock)
 
 
 def validator(table: Bss, link: ApiLink) -> TmfValidator:

@@ -165,6 +165,37 @@ class TmfAddresses(Section, frozen=True):
     `postcode`, `region`."""
 
 
+class TmfActivation(Section, frozen=True):
+    """Wi-Fi calling, switched on in the network once terms and address are settled, and off again.
+    Until it is on, devices are told that it is in progress."""
+
+    on: bool = False
+    """Whether it is. Else the network needs no switching, or somebody else does it and tells how
+    far it is (`provisioning`)."""
+    by: Literal["services", "orders"] = "services"
+    """How: the service itself is made or changed (TMF640), or that is ordered (TMF641)."""
+    path: str = ""
+    """What addresses of services begin with; empty = as TMF640 usually has it, for `orders` as
+    TMF638."""
+    order_path: str = "/tmf-api/serviceOrdering/v4"
+    """What addresses of orders begin with."""
+    specification: str = "vowifi"
+    """The id of the service's specification."""
+    imsi: str = "imsi"
+    """The characteristic that has the IMSI; empty = it is not sent."""
+    msisdn: str = "msisdn"
+    """Likewise, the number. One of the two must be sent; the service is found by the first."""
+    patch: Literal["application/merge-patch+json", "application/json"] = (
+        "application/merge-patch+json"
+    )
+    """The content type of changes."""
+    look_every_s: float = 10.0
+    """Seconds between two looks at what is under way, more or less by a fifth."""
+    off: bool = True
+    """Switch it off where a consent is withdrawn or the rules deny it: at home, for all devices of
+    the line."""
+
+
 class Bss(Section, frozen=True):
     """A business support system (see [Connecting a BSS](../bss.md))."""
 
@@ -238,6 +269,8 @@ class Bss(Section, frozen=True):
     offers: TmfOffers = TmfOffers()
     """Likewise."""
     addresses: TmfAddresses = TmfAddresses()
+    """Likewise."""
+    activation: TmfActivation = TmfActivation()
     """Likewise."""
     requests: dict[str, RestRequest] = {}
     """Tables of their own, for `rest`: what it is asked, each by a name of yours."""

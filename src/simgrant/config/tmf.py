@@ -9,6 +9,7 @@ from typing import Final
 
 from simgrant.config.bss_tables import (
     Bss,
+    TmfActivation,
     TmfAddresses,
     TmfInventory,
     TmfOffers,
@@ -143,7 +144,7 @@ def tmf_problems(where: str, table: Bss) -> Iterator[str]:
     """Name what is missing or malformed."""
     told: dict[str, str] = {}
     found = dict(inventories_of(table))
-    used = (table.orders, table.qualification, table.offers, table.addresses)
+    used = (table.orders, table.qualification, table.offers, table.addresses, table.activation)
     if not found and not any(each.on for each in used):
         yield f"{where}: nothing is mapped, so it would never be asked"
     for name, each in found.items():
@@ -160,6 +161,8 @@ def tmf_problems(where: str, table: Bss) -> Iterator[str]:
         yield from _offer_problems(f"{where}.offers", table.offers)
     if table.addresses.on:
         yield from _address_problems(f"{where}.addresses", table.addresses)
+    if table.activation.on:
+        yield from _activation_problems(f"{where}.activation", table.activation)
 
 
 def _inventory_problems(where: str, table: TmfInventory) -> Iterator[str]:
@@ -251,6 +254,21 @@ def _offer_problems(where: str, table: TmfOffers) -> Iterator[str]:
             yield f"{where}.plans: {plan!r} has not 1 to {MOST_PLAN_ID} letters"
     if not 1 <= table.every_s <= 86_400:
         yield f"{where}.every_s: {table.every_s} is not within 1 to 86400"
+
+
+def _activation_problems(where: str, table: TmfActivation) -> Iterator[str]:
+    for key in ("path", "order_path"):
+        path = getattr(table, key)
+        if not _PATH.fullmatch(path):
+            yield f"{where}.{key}: {path!r} is no path such as /tmf-api/serviceOrdering/v4"
+    if not table.specification:
+        yield f"{where}.specification: must be set"
+    if not table.imsi and not table.msisdn:
+        yield f"{where}: imsi or msisdn must have a name: whose service it is is said by it"
+    if table.imsi == table.msisdn:
+        yield f"{where}: imsi and msisdn need names of their own"
+    if not 1 <= table.look_every_s <= 86_400:
+        yield f"{where}.look_every_s: {table.look_every_s} is not within 1 to 86400"
 
 
 def _address_problems(where: str, table: TmfAddresses) -> Iterator[str]:

@@ -73,6 +73,8 @@ class Settlement:
     at: int
     """Unix seconds."""
     consents: tuple[Consent, ...] = ()
+    switches: bool = False
+    """Whether all is there now for the service to be switched on in the network."""
     holding: Holding | None = None
     replaces_at: int | None = None
     """Time of the holding whose place it takes; None = there is none. Where that is another by

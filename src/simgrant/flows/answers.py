@@ -10,7 +10,13 @@ from simgrant.domain.facts import Device, Wish
 from simgrant.domain.holdings import HeldBilling
 from simgrant.domain.life import Life
 from simgrant.domain.policy import Policy
-from simgrant.domain.subscription import SERVED, Profile, Terminal
+from simgrant.domain.subscription import (
+    SERVED,
+    ConsentKind,
+    ConsentStatus,
+    Profile,
+    Terminal,
+)
 from simgrant.domain.tenant import Tenant
 from simgrant.domain.told import Told, effective
 from simgrant.flows.answer import Portal, answer, page_of
@@ -87,6 +93,18 @@ class Answers:
                 key = terminal.terminal_id, app_id
                 found[key] = self._told(policy, app_id, views, terminal) if served else _NOTHING
         return found
+
+    def agreed(self, life: Life) -> bool:
+        """Say whether the subscriber owes the policy no consent."""
+        policy = self._policy()
+        given = {
+            kind: consent is not None and consent.status is ConsentStatus.GIVEN
+            for kind, consent in (
+                (ConsentKind.TERMS, life.terms),
+                (ConsentKind.ADDRESS, life.address),
+            )
+        }
+        return all(there or not policy.requires(kind) for kind, there in given.items())
 
     def _told(
         self,

@@ -21,7 +21,7 @@ from typing import Final
 import structlog
 
 from simgrant.domain.bss_events import BssEvent
-from simgrant.domain.life import Done, NotPossible, follow
+from simgrant.domain.life import Done, Life, NotPossible, follow
 from simgrant.domain.subscription import SubscriptionStatus, Terminal
 from simgrant.errors import EcsError
 from simgrant.flows.answers import Answers
@@ -31,8 +31,9 @@ from simgrant.identities import Imsi
 from simgrant.nouns import named_noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
-from simgrant.ports.life import TIMER, Claim, Judged, LifeRows, Present, Refused, Waiting
+from simgrant.ports.life import SWITCH, TIMER, Claim, Judged, LifeRows, Present, Refused, Waiting
 from simgrant.ports.store import RequestRecord
+from simgrant.spec.ids import AppId, ProvStatus
 from simgrant.telemetry.log import say_fault
 from simgrant.telemetry.metrics import Metrics
 from simgrant.telemetry.record import LifeRecord, instant, push_life
@@ -78,15 +79,17 @@ class Lifecycle:
         metrics: Metrics,
         keep: Callable[[RequestRecord], None],
         orders: LifeOrders | None = None,
+        switched: Collection[str] = (),
         asks: AsksAnew | None = None,
         rules: Rules | None = None,
     ) -> None:
         """``answers`` are each tenant's; ``keep`` takes the record of each event.
 
         Without ``orders`` there are none of eSIMs; without ``asks`` no BSS is asked, and what
-        events tell holds.
+        events tell holds. ``switched`` are tenants whose lines are switched in the network.
         """
         self._asks = asks
+        self._switched = frozenset(switched)
         self._orders = orders
         self._rows = rows
         self._answers = answers
@@ -177,6 +180,7 @@ class Lifecycle:
             now=now,
             refused=refused,
             anew=anew,
+            switched=tenant in self._switched,
         )
         again_ms = int((now + self._rules.coalesce_s) * 1000)
         for judged in await self._rows.settle(claims, judge, now=now, again_ms=again_ms):
@@ -252,12 +256,14 @@ class Judging:
         now: float,
         refused: str = "",
         anew: Mapping[Imsi, Anew],
+        switched: bool = False,
     ) -> None:
         """With ``refused``, events that give another number or IMSI are set aside for that.
 
         ``anew`` is what a BSS says of those of whom it was asked.
         """
         self._anew = anew
+        self._switched = switched
         self._answers = answers
         self._sms_apps = sms_apps
         self._now = now
@@ -290,6 +296,9 @@ class Judging:
             done.append((waiting, step.done))
         if after.subscription.status is SubscriptionStatus.REMOVED:
             moves_to = None
+        begins = self._switched and self._begins(before, after)
+        if begins:
+            after = _in_progress(after)
         judged = Judged(
             before,
             after,
@@ -298,8 +307,17 @@ class Judging:
             revokes=revokes,
             lost=tuple(lost),
             moves_to=moves_to,
+            switches=begins or (self._switched and moves_to is not None),
         )
         return self._compared(judged, present)
+
+    def _begins(self, before: Life, after: Life) -> bool:
+        """Say whether a line may have to be switched on that is not."""
+        if after.subscription.provisioning is ProvStatus.PROVISIONED:
+            return False
+        return self._answers.agreed(after) and (
+            after.subscription.plan != before.subscription.plan or not self._answers.agreed(before)
+        )
 
     def _compared(self, judged: Judged, present: Present) -> Judged:
         """Return it with what devices are told differently from now on."""
@@ -323,14 +341,23 @@ class Judging:
             apps = {app for _, app in differ}
             sms = tuple(app for app in self._sms_apps if app in apps)
         said = sorted({app: (old[_, app].said, new[_, app].said) for _, app in differ}.items())
+        # That it is switched now needs no other look, as little as who is told.
+        news = any(waiting.source != SWITCH for waiting, _ in judged.done)
+        switches = self._switched and news and any(app == AppId.VOWIFI for _, app in differ)
         return replace(
             judged,
+            switches=judged.switches or switches,
             changed=everybody or bool(differ),
             tells=tuple(sorted(tells)),
             sms=sms,
             said_before=tuple((app, was[:_MOST_SAID]) for app, (was, _) in said),
             said_after=tuple((app, now[:_MOST_SAID]) for app, (_, now) in said),
         )
+
+
+def _in_progress(life: Life) -> Life:
+    pending = replace(life.subscription, provisioning=ProvStatus.IN_PROGRESS)
+    return replace(life, subscription=pending)
 
 
 def _takes_an_identity(waiting: Waiting) -> bool:

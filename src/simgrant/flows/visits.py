@@ -7,7 +7,7 @@ which page is due. What is settled is written before the page that says so is ma
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field, replace
 from functools import partial
 from typing import Final
@@ -136,7 +136,9 @@ class Visits:
         esim: EsimMeans,
         bss: Eligibilities,
         rules: Rules,
+        switched: Collection[str] = (),
     ) -> None:
+        """``switched`` are tenants whose lines are switched on once all is settled."""
         self._reception = reception
         self._houses = houses
         self._validator = validator
@@ -146,6 +148,7 @@ class Visits:
         self._by_source = Throttle("too_many_pages", rules.by_source, remembered=remembered)
         self._by_visit = Throttle("too_many_pages", rules.by_visit, remembered=remembered)
         self._rules = rules
+        self._switched = frozenset(switched)
         self._taken = frozenset(host for house in houses.values() for host in house.hosts)
 
     async def close(self) -> None:
@@ -215,7 +218,8 @@ class Visits:
         if not isinstance(turn, Settlement):
             following = self._token(tenant, handle, visit_id, token.step, turn)
             return self._page(tenant, view, turn, guest, token=following)
-        turn = replace(turn, of=visit.step)
+        switches = turn.switches and tenant.name in self._switched
+        turn = replace(turn, of=visit.step, switches=switches)
         if turn.receipt is not None:
             turn = replace(turn, keep_until=turn.at + self._rules.receipts_s)
         await self._settle(tenant, handle, visit_id, turn, guest, trail)

@@ -21,6 +21,8 @@ from simgrant.ports.bss_events import Taken
 
 TIMER: Final = "simgrant.timer"
 """The source of what comes with time and not from outside."""
+SWITCH: Final = "simgrant.switch"
+"""The source of how far the network is with what it was asked to switch."""
 
 
 @noun
@@ -64,6 +66,8 @@ class TimerKind(Word):
     BOOST = "boost"
     USAGE = "usage"
     BILLING = "billing"
+    SWITCH = "switch"
+    """Nothing that ends: a line whose service in the network is to be looked at (`SwitchRows`)."""
     FAREWELL = "farewell"
     """The registrations of one that was ported out, once their devices were told."""
 
@@ -87,6 +91,8 @@ class Judged:
     lost: tuple[str, ...] = field(default=(), repr=False)
     """Terminals whose tokens are good no more."""
     moves_to: Imsi | None = None
+    switches: bool = False
+    """Whether its service in the network is to be looked at."""
     said_before: tuple[tuple[str, str], ...] = ()
     """Of each application whose answer changed, what was decided before, for people."""
     said_after: tuple[tuple[str, str], ...] = ()

@@ -40,6 +40,7 @@ from simgrant.ports.network_data import LearnedRows
 from simgrant.ports.network_events import Inbox
 from simgrant.ports.orders import Orders
 from simgrant.ports.policies import PolicyRows
+from simgrant.ports.switching import SwitchRows
 from simgrant.ports.told import ToldRows
 from simgrant.spec.ids import ProvStatus
 
@@ -259,6 +260,10 @@ class Store(Protocol):
     @property
     def learned(self) -> LearnedRows:
         """Return the same database's table of what was asked of core networks."""
+
+    @property
+    def switches(self) -> SwitchRows:
+        """Return the same database's lines that are to be switched in the network."""
 
     @property
     def life(self) -> LifeRows:

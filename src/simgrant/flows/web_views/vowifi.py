@@ -72,7 +72,9 @@ async def act(case: Case, step: Step, form: Form, means: Means) -> Turn:
         agreed = Consent(ConsentKind.TERMS, ConsentStatus.GIVEN, version, case.now)
         owes_address = case.facts.address.value is ConsentStatus.MISSING
         to = Step.ADDRESS if owes_address else Step.DONE
-        return Settlement(step, to, case.now, consents=(agreed,))
+        pending = case.facts.address.value is ConsentStatus.IN_PROGRESS
+        switches = not (owes_address or pending)
+        return Settlement(step, to, case.now, consents=(agreed,), switches=switches)
     address, problems = pull_address(form)
     if address.country and address.country not in dict(means.countries):
         problems |= {AddressField.COUNTRY: AddressProblem.UNKNOWN}
@@ -124,6 +126,7 @@ def _settled(case: Case, step: Step, checked: Checked) -> Settlement:
         Step.DONE,
         case.now,
         consents=(consent,),
+        switches=not pending and case.facts.terms.value is not ConsentStatus.IN_PROGRESS,
         holding=HeldAddress(checked.address, identifier, case.now),
         replaces_at=None if before is None else before.at,
     )

@@ -14,6 +14,7 @@ from simgrant.adapters.store.sql import rows, statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Rows, Run, RunMany
 from simgrant.adapters.store.sql.event_rows import from_event, to_event
 from simgrant.adapters.store.sql.statements import for_rows, shard_of
+from simgrant.adapters.store.sql.switching import look_at
 from simgrant.adapters.store.sql.timers import of_consent, timer
 from simgrant.adapters.store.sql.told import TOLD_FORGOTTEN
 from simgrant.domain.bss_events import BssEvent, Change
@@ -181,13 +182,14 @@ class SqlLife:
 
     async def fire(self, *, now: float, limit: int) -> int:
         """Make events of timers that are due, in one transaction; return of how many."""
-        shards = [shard for (shard,) in await self._engine.read(sql.TIMER_SHARDS, (int(now),))]
+        kept = TimerKind.SWITCH.value  # whoever switches takes those
+        shards = [shard for (shard,) in await self._engine.read(sql.TIMER_SHARDS, (int(now), kept))]
         if not shards:
             return 0
         shard = random.choice(shards)  # noqa: S311 - it spreads load
 
         def body() -> Body[int]:
-            fired = yield Run(sql.TIMERS_FIRED, (shard, int(now), limit))
+            fired = yield Run(sql.TIMERS_FIRED, (shard, int(now), limit, kept))
             of_tenant: dict[str, list[tuple[Imsi, BssEvent]]] = defaultdict(list)
             for tenant, imsi, kind, name, due_at in fired:
                 event = BssEvent(
@@ -472,6 +474,9 @@ def _rest(tenant: str, each: Judged, *, now: float) -> Body[None]:
     ):
         if new is not None and old != new:
             yield of_consent(tenant, imsi, new)
+    if each.switches and after.status is not SubscriptionStatus.REMOVED:
+        # Where it gets another IMSI, that goes along.
+        yield look_at(tenant, imsi, at=at)
     if after.msisdn is not None and after.msisdn != before.msisdn:
         number = after.msisdn.digits
         if not (yield Run(statements.MSISDN_TAKEN, (tenant, number, imsi.digits))):

@@ -7,8 +7,8 @@ from __future__ import annotations
 from functools import cache
 
 from simgrant.adapters.store.sql.statements import (
-    _SHARD_NUMBERS,
     CONSENT_COLUMNS,
+    SHARD_NUMBERS,
     SUBSCRIPTION_COLUMNS,
     TERMINAL_COLUMNS,
 )
@@ -63,7 +63,7 @@ ON CONFLICT (tenant, imsi) DO UPDATE SET shard = excluded.shard
 """
 
 DUE_SHARDS = f"""
-SELECT shard FROM ({_SHARD_NUMBERS}) AS numbers
+SELECT shard FROM ({SHARD_NUMBERS}) AS numbers
 WHERE EXISTS (SELECT 1 FROM life_due WHERE life_due.shard = numbers.shard AND due_ms <= ?1)
 """
 
@@ -203,13 +203,16 @@ DELETE FROM life_timer WHERE tenant = ?1 AND imsi = ?2 AND kind = ?3 AND name = 
 TIMERS_FORGOTTEN = "DELETE FROM life_timer WHERE tenant = ?1 AND imsi = ?2"
 
 TIMER_SHARDS = f"""
-SELECT shard FROM ({_SHARD_NUMBERS}) AS numbers
-WHERE EXISTS (SELECT 1 FROM life_timer WHERE life_timer.shard = numbers.shard AND due_at <= ?1)
+SELECT shard FROM ({SHARD_NUMBERS}) AS numbers
+WHERE EXISTS (
+    SELECT 1 FROM life_timer
+    WHERE life_timer.shard = numbers.shard AND due_at <= ?1 AND kind <> ?2
+)
 """
 
 TIMERS_FIRED = """
 DELETE FROM life_timer WHERE due_at <= ?2 AND (tenant, imsi, kind, name) IN (
     SELECT tenant, imsi, kind, name FROM life_timer
-    WHERE shard = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT ?3
+    WHERE shard = ?1 AND due_at <= ?2 AND kind <> ?4 ORDER BY due_at LIMIT ?3
 ) RETURNING tenant, imsi, kind, name, due_at
 """

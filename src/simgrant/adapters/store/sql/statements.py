@@ -619,10 +619,10 @@ SELECT tenant, imsi, ?7, ?7, ?6, ?3, ?4, ?3, 0, ?5 FROM subscription
 WHERE tenant = ?1 AND imsi = ?2 AND msisdn IS NOT NULL AND status <> 'removed'
 {_NOTICE_IS_NEWER}"""
 
-_SHARD_NUMBERS = " UNION ALL ".join(f"SELECT {shard} AS shard" for shard in range(SHARDS))
+SHARD_NUMBERS = " UNION ALL ".join(f"SELECT {shard} AS shard" for shard in range(SHARDS))
 
 SHARDS_DUE = f"""
-SELECT shard FROM ({_SHARD_NUMBERS}) AS numbers
+SELECT shard FROM ({SHARD_NUMBERS}) AS numbers
 WHERE EXISTS (SELECT 1 FROM notice WHERE notice.shard = numbers.shard AND due_at <= ?1)
 """
 
@@ -727,7 +727,7 @@ RETURNING 1
 """
 
 ORDER_SHARDS_DUE = f"""
-SELECT shard FROM ({_SHARD_NUMBERS}) AS numbers
+SELECT shard FROM ({SHARD_NUMBERS}) AS numbers
 WHERE EXISTS (SELECT 1 FROM esim_order WHERE esim_order.shard = numbers.shard AND due_at <= ?1)
 """
 
@@ -895,7 +895,7 @@ RETURNING 1
 """
 
 EVENT_SHARDS = f"""
-SELECT shard FROM ({_SHARD_NUMBERS}) AS numbers
+SELECT shard FROM ({SHARD_NUMBERS}) AS numbers
 WHERE EXISTS (SELECT 1 FROM network_event WHERE network_event.shard = numbers.shard)
 """
 

@@ -25,6 +25,7 @@ from simgrant.adapters.store.sql.orders import SqlOrders
 from simgrant.adapters.store.sql.pins import SqlPins
 from simgrant.adapters.store.sql.policies import SqlPolicies
 from simgrant.adapters.store.sql.records import Records
+from simgrant.adapters.store.sql.switching import SqlSwitches, begun
 from simgrant.adapters.store.sql.told import TOLD_FORGOTTEN, SqlTold, to_told
 from simgrant.domain.eligibility import Aspect
 from simgrant.domain.holdings import Holding, Holdings
@@ -119,6 +120,7 @@ class SqlStore:
         self.inbox = SqlInbox(engine)
         self.learned = SqlLearned(engine)
         self.life = SqlLife(engine)
+        self.switches = SqlSwitches(engine)
         self.policies = SqlPolicies(engine)
         self.deeds = SqlDeeds(engine)
         self.told = SqlTold(engine)
@@ -352,6 +354,8 @@ class SqlStore:
                 yield timers.of_consent(tenant, imsi, consent)
             if settled.holding is not None:
                 yield from _held(tenant, imsi, settled.holding, settled.replaces_at)
+            if settled.switches:
+                yield from begun(tenant, imsi, at=settled.at)
             yield from _told(tenant, imsi, at=settled.at)
             return True
 

@@ -1,0 +1,109 @@
+"""The port ``SwitchRows`` over any ``Engine``: lines to be switched are timers of a kind of their
+own, whose name says how far it is.
+"""
+
+# ruff: noqa: S608 - what is put into these texts is other texts of this package.
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Final
+
+from simgrant.adapters.store.sql import life_statements as sql
+from simgrant.adapters.store.sql.engine import Body, Engine, Run
+from simgrant.adapters.store.sql.statements import SHARD_NUMBERS
+from simgrant.adapters.store.sql.timers import timer
+from simgrant.domain.eligibility import Aspect
+from simgrant.identities import Imsi
+from simgrant.ports.life import TimerKind
+from simgrant.ports.switching import DueSwitch, UnderWay
+from simgrant.spec.ids import ProvStatus
+
+_KIND: Final = TimerKind.SWITCH.value
+_ON, _OFF = "on", "off"
+
+SHARDS: Final = f"""
+SELECT shard FROM ({SHARD_NUMBERS}) AS numbers WHERE EXISTS (
+    SELECT 1 FROM life_timer
+    WHERE life_timer.shard = numbers.shard AND due_at <= ?1 AND kind = ?2
+)
+"""
+CLAIMED: Final = """
+UPDATE life_timer SET due_at = ?3 WHERE due_at <= ?2 AND (tenant, imsi, kind, name) IN (
+    SELECT tenant, imsi, kind, name FROM life_timer
+    WHERE shard = ?1 AND due_at <= ?2 AND kind = ?4 ORDER BY due_at LIMIT ?5
+) RETURNING tenant, imsi, name
+"""
+SETTLED: Final = """
+DELETE FROM life_timer WHERE tenant = ?1 AND imsi = ?2 AND kind = ?3 AND name = ?4 AND due_at = ?5
+RETURNING 1
+"""
+BEGUN: Final = """
+UPDATE subscription SET provisioning = ?3
+WHERE tenant = ?1 AND imsi = ?2 AND provisioning <> ?4
+RETURNING 1
+"""
+
+
+class SqlSwitches:
+    """Lines to be switched, in tables (the ``SwitchRows`` port)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def claim(self, *, now: int, again_at: int, limit: int) -> Sequence[DueSwitch]:
+        """Return lines that are due; nobody else is given them until ``again_at``."""
+        shards = [shard for (shard,) in await self._engine.read(SHARDS, (now, _KIND))]
+        found: list[DueSwitch] = []
+        # In no order: of several who look at once, each is to find something of its own.
+        for shard in random.sample(shards, len(shards)):
+            params = (shard, now, again_at, _KIND, limit - len(found))
+            found += (
+                DueSwitch(tenant, Imsi(imsi), _read(name), again_at)
+                for tenant, imsi, name in await self._engine.write(CLAIMED, params)
+            )
+            if len(found) >= limit:
+                break
+        return found
+
+    async def settle(self, due: DueSwitch, then: UnderWay | None, *, due_at: int, now: int) -> None:
+        """Note how far it is, and when to look next."""
+        key = (due.tenant, due.imsi.digits, _KIND, _name(due.under_way), due.lease)
+
+        def body() -> Body[None]:
+            if not (yield Run(SETTLED, key)):
+                # What was done may have come after what somebody else did for that change.
+                yield look_at(due.tenant, due.imsi, at=now)
+            elif then is not None:
+                yield timer(due.tenant, due.imsi, TimerKind.SWITCH, _name(then), due_at)
+
+        await self._engine.transact(body)
+
+
+def look_at(tenant: str, imsi: Imsi, *, at: int) -> Run:
+    """Return what has a line looked at."""
+    return timer(tenant, imsi, TimerKind.SWITCH, _name(None), at)
+
+
+def begun(tenant: str, imsi: Imsi, *, at: int) -> Body[None]:
+    """Have a line switched on: until that is done, it is in progress."""
+    key = (tenant, imsi.digits)
+    provisioning = (int(ProvStatus.IN_PROGRESS), int(ProvStatus.PROVISIONED))
+    if (yield Run(BEGUN, (*key, *provisioning))):
+        # News of it that is older is late from now on.
+        yield Run(sql.ASPECT_KEPT, (*key, Aspect.PROVISIONING.value, at))
+    yield look_at(tenant, imsi, at=at)
+
+
+def _name(under_way: UnderWay | None) -> str:
+    if under_way is None:
+        return ""
+    return f"{_ON if under_way.on else _OFF} {under_way.tries} {under_way.watch}"
+
+
+def _read(name: str) -> UnderWay | None:
+    if not name:
+        return None
+    word, tries, watch = name.split(" ", 2)
+    return UnderWay(word == _ON, int(tries), watch)

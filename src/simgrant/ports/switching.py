@@ -1,0 +1,53 @@
+"""Lines whose service in the network is to be looked at: switched, or still under way.
+
+A row says that there may be something to do, not what: whoever claims it finds out what holds now.
+So no wish is lost when somebody dies, and none is carried out that was taken back meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import field
+from typing import Protocol
+
+from simgrant.identities import Imsi
+from simgrant.nouns import noun
+
+
+@noun
+class UnderWay:
+    """How far it was when somebody looked last."""
+
+    on: bool
+    tries: int = 0
+    """How often in a row nothing came of it."""
+    watch: str = ""
+    """What `Activation.progress` is asked with; empty = it is to be switched (again)."""
+
+
+@noun
+class DueSwitch:
+    """A line that somebody is to look at until his lease is over."""
+
+    tenant: str
+    imsi: Imsi
+    under_way: UnderWay | None
+    """None = something changed, and nobody has looked since."""
+    lease: int = field(repr=False)
+    """Tells this claim from a later one."""
+
+
+class SwitchRows(Protocol):
+    """The port; every method raises PeerUnavailable where the store is away."""
+
+    async def claim(self, *, now: int, again_at: int, limit: int) -> Sequence[DueSwitch]:
+        """Return lines that are due; nobody else is given them until ``again_at``.
+
+        Times are Unix seconds.
+        """
+
+    async def settle(self, due: DueSwitch, then: UnderWay | None, *, due_at: int, now: int) -> None:
+        """Note how far it is, and when to look next; ``then`` None = all is as it should be.
+
+        Where something changed meanwhile, or the lease was over, the line is looked at once more.
+        """
