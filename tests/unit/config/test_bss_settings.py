@@ -118,6 +118,15 @@ def test_a_bss_is_of_the_tenants_that_it_names(tmp_path: Path) -> None:
         (with_key("filter", '["x"]', "offers") + "on = true\n", "offers.filter"),
         (with_key("plans", '{ a = "" }', "offers") + "on = true\n", "offers.plans"),
         (with_key("every_s", "0.0", "offers") + "on = true\n", "offers.every_s"),
+        (with_key("path", '"x y"', "activation") + "on = true\n", "activation.path"),
+        (with_key("order_path", '"x y"', "activation") + "on = true\n", "activation.order_path"),
+        (with_key("specification", '""', "activation") + "on = true\n", "specification: must be"),
+        (with_key("look_every_s", "0.5", "activation") + "on = true\n", "look_every_s"),
+        (with_key("msisdn", '"imsi"', "activation") + "on = true\n", "names of their own"),
+        (
+            with_key("imsi", '""', "activation") + 'on = true\nmsisdn = ""\n',
+            "imsi or msisdn must have a name",
+        ),
         (with_key("path", '"x y"', "addresses") + "on = true\n", "addresses.path"),
         (with_key("on", "true", "addresses"), "addresses.countries: must be set"),
         (

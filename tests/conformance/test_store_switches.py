@@ -1,0 +1,109 @@
+"""Lines to be switched in the network: claimed by one at a time, kept until all is as it should be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain
+
+import pytest
+
+from simgrant.adapters.store.sql.store import SqlStore
+from simgrant.domain.visit import Settlement, Step
+from simgrant.identities import Imsi
+from simgrant.ports.switching import DueSwitch, UnderWay
+from simgrant.spec.ids import ProvStatus
+from tests.conformance.test_store import IMSI, OTHER, T, new
+from tests.conformance.test_store_life import act, event, judging, take
+from tests.conformance.test_store_visits import AGREED, VISIT, VISIT_ID
+
+NOW = 70
+SETTLED = Settlement(Step.TERMS, Step.DONE, NOW, consents=(AGREED,), switches=True)
+
+
+async def claim(store: SqlStore, *, now: int = NOW, lease: int = 30) -> Sequence[DueSwitch]:
+    return await store.switches.claim(now=now, again_at=now + lease, limit=9)
+
+
+async def wished(store: SqlStore, provisioning: ProvStatus = ProvStatus.NOT_REQUIRED) -> None:
+    """Have a line that somebody wants switched on."""
+    row = new(changed_at=2)
+    await store.add(replace(row, subscription=replace(row.subscription, provisioning=provisioning)))
+    await store.begin_visit(T, IMSI, VISIT_ID, VISIT)
+    assert await store.settle_visit(T, IMSI, VISIT_ID, SETTLED)
+
+
+async def provisioning(store: SqlStore, imsi: Imsi = IMSI) -> ProvStatus:
+    found = await store.find(T, imsi=imsi)
+    assert found is not None
+    return found.provisioning
+
+
+async def test_a_wish_is_written_with_what_it_rests_on(store: SqlStore) -> None:
+    await wished(store)
+    assert await provisioning(store) is ProvStatus.IN_PROGRESS
+    (due,) = await claim(store)
+    assert (due.tenant, due.imsi, due.under_way) == (T, IMSI, None)
+
+
+async def test_what_is_on_stays_so_and_is_looked_at(store: SqlStore) -> None:
+    await wished(store, ProvStatus.PROVISIONED)
+    assert await provisioning(store) is ProvStatus.PROVISIONED
+    assert len(await claim(store)) == 1
+
+
+async def test_one_at_a_time_looks_at_a_line(store: SqlStore) -> None:
+    await wished(store)
+    found = await asyncio.gather(*(claim(store) for _ in range(6)))
+    assert len([*chain.from_iterable(found)]) == 1
+    assert await claim(store, now=NOW + 29) == []
+    # Who died is followed by another.
+    assert len(await claim(store, now=NOW + 30)) == 1
+
+
+@pytest.mark.parametrize("on", [True, False])
+async def test_how_far_it_is_is_known_to_who_comes_next(store: SqlStore, on: bool) -> None:
+    await wished(store)
+    (due,) = await claim(store)
+    then = UnderWay(on, 3, "monitor-1 of/2")
+    await store.switches.settle(due, then, due_at=NOW + 10, now=NOW)
+    assert await claim(store, now=NOW + 9) == []
+    (due,) = await claim(store, now=NOW + 10)
+    assert due.under_way == then
+    await store.switches.settle(due, None, due_at=0, now=NOW)
+    assert await claim(store, now=9_999) == []
+
+
+async def test_what_changes_meanwhile_is_looked_at_again(store: SqlStore) -> None:
+    await wished(store)
+    (due,) = await claim(store)
+    await take(store, event())
+    await act(store, judge=judging(switches=True))
+    await store.switches.settle(due, None, due_at=0, now=NOW)
+    (again,) = await claim(store, now=5_000)
+    assert again.under_way is None
+
+
+async def test_a_lease_that_is_over_settles_nothing(store: SqlStore) -> None:
+    await wished(store)
+    (old,) = await claim(store)
+    (new_one,) = await claim(store, now=NOW + 30)
+    await store.switches.settle(old, None, due_at=0, now=NOW + 31)
+    assert len(await claim(store, now=NOW + 31)) == 1
+    assert new_one.lease != old.lease
+
+
+async def test_it_is_no_timer_that_ends_something(store: SqlStore) -> None:
+    await wished(store)
+    assert await store.life.fire(now=9_999, limit=9) == 0
+    assert len(await claim(store)) == 1
+
+
+async def test_it_goes_along_to_another_imsi(store: SqlStore) -> None:
+    await wished(store)
+    await take(store, event())
+
+    await act(store, judge=judging(switches=True, moves_to=OTHER))
+    (due,) = await claim(store, now=5_000)
+    assert due.imsi == OTHER
