@@ -1,4 +1,4 @@
-"""Lines to be switched in the network: claimed by one at a time, kept until all is as it should be."""
+"""Lines to be switched in the network: claimed by one at a time, kept until all is well."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from simgrant.domain.visit import Settlement, Step
 from simgrant.identities import Imsi
 from simgrant.ports.switching import DueSwitch, UnderWay
 from simgrant.spec.ids import ProvStatus
-from tests.conformance.test_store import IMSI, OTHER, T, new
+from tests.conformance.test_store import IMSI, OTHER, VISIT, VISIT_ID, T, new
 from tests.conformance.test_store_life import act, event, judging, take
-from tests.conformance.test_store_visits import AGREED, VISIT, VISIT_ID
+from tests.conformance.test_store_visits import AGREED
 
 NOW = 70
 SETTLED = Settlement(Step.TERMS, Step.DONE, NOW, consents=(AGREED,), switches=True)

@@ -6,6 +6,7 @@ hand: so each state in between can be seen.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -204,6 +205,27 @@ async def test_a_wish_taken_back_under_way_ends_in_off(world: World) -> None:
         world.bss.network.hurry()
         await world.look(after=20)
     assert world.line.vowifi is not ON
+    assert await world.look(after=A_WHILE) == 0
+
+
+async def test_a_wish_taken_back_while_it_is_carried_out_ends_in_off(world: World) -> None:
+    await world.settle()
+    world.line.vowifi = OFF
+    world.bss.plan = Plan(fault=Fault.RESET)
+    await world.look()
+    # One worker finds it off, and is about to switch it on; another one knows better meanwhile.
+    world.bss.plan = Plan(fault=Fault.SLOW, times=1, delay_s=0.5)
+    world.bss.changed.clear()
+    world.server.clock.advance(A_WHILE)
+    slow = asyncio.create_task(world.switching.look())
+    await world.bss.changed.wait()
+    await world.hears(Change.CONSENT_WITHDRAWN)
+    assert await world.look() == 1
+    assert world.line.vowifi is OFF
+    await slow
+    assert world.line.vowifi is ON
+    assert await world.look() == 1
+    assert world.line.vowifi is OFF
     assert await world.look(after=A_WHILE) == 0
 
 

@@ -74,6 +74,8 @@ class _Wish:
     before: Profile = field(repr=False)
     """As it was read: whether anything changed meanwhile is seen by it."""
     who: Subscriber
+    told: ProvStatus
+    """How far devices are told that it is: by the BSS's word, where it has one."""
 
 
 class Switching:
@@ -197,8 +199,8 @@ class Switching:
         if profile.subscription.status is not SubscriptionStatus.ACTIVE:
             return None
         who = Subscriber(due.imsi, profile.subscription.msisdn)
-        devices = await self._devices(due)
-        return _Wish(on=self._is_wanted(profile, devices), before=before, who=who)
+        told, devices = profile.subscription.provisioning, await self._devices(due)
+        return _Wish(on=self._is_wanted(profile, devices), before=before, who=who, told=told)
 
     async def _devices(self, due: DueSwitch) -> list[Device]:
         """Return the devices for which it may be wanted."""
@@ -242,7 +244,8 @@ class Switching:
 
     async def _tell(self, due: DueSwitch, wish: _Wish, status: ProvStatus) -> None:
         """Have everybody learn how far it is, unless it is known."""
-        if status is wish.before.subscription.provisioning:
+        known = status is wish.before.subscription.provisioning
+        if known and status in (wish.told, ProvStatus.IN_PROGRESS):
             return
         event = BssEvent(
             event_id=os.urandom(12).hex(),
