@@ -268,3 +268,17 @@ async def test_without_the_setting_nothing_is_switched(server: Server, browser: 
     now = int(server.clock.now()) + A_WHILE
     assert await server.store.real.switches.claim(now=now, again_at=now, limit=5) == []
     assert (await told(server))["EntitlementStatus"] == ENABLED
+
+
+async def test_it_may_be_ordered(bench: Workbench) -> None:
+    async with opened(bench, 'by = "orders"\n') as world:
+        await world.settle()
+        assert await world.look() == 1
+        asked = [(each.method, each.target.partition("?")[0]) for each in world.bss.seen]
+        assert asked == [
+            ("GET", "/tmf-api/serviceInventory/v4/service"),
+            ("POST", "/tmf-api/serviceOrdering/v4/serviceOrder"),
+        ]
+        # This BSS takes none: the wish stays.
+        assert await world.status() == (PROVISIONING, "3")
+        assert await world.look(after=A_WHILE) == 1
