@@ -21,6 +21,10 @@ from simgrant.ports.bss_events import Taken
 
 TIMER: Final = "simgrant.timer"
 """The source of what comes with time and not from outside."""
+NETWORK: Final = "simgrant.network"
+"""The source of what a core network told, once it was acted upon."""
+OUR_OWN: Final = frozenset({TIMER, NETWORK})
+"""What no operator's system sent, and nobody sets aside."""
 
 
 @noun
