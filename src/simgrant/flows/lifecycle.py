@@ -33,6 +33,7 @@ from simgrant.nouns import named_noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 from simgrant.ports.life import (
+    BY_HAND,
     NETWORK,
     OUR_OWN,
     TIMER,
@@ -321,7 +322,7 @@ class Judging:
                 continue
             after = step.life
             revokes |= step.revokes
-            if step.lost:
+            if step.lost and waiting.source != BY_HAND:
                 lost.append(step.lost)
             moves_to = step.moves_to or moves_to
             done.append((waiting, step.done))
