@@ -666,6 +666,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             metrics=metrics,
             keep=journal.keep,
             eligibilities=eligibilities,
+            network=network,
         )
         switching = open_switching(
             loaded,
