@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from simgrant.cli import event_hubs
 from simgrant.cli.common import (
     BadUsage,
     Desk,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from simgrant.ports.bss_events import Taken
 
 app = typer.Typer(help="Events of the operator's systems.", no_args_is_help=True)
+for command in (event_hubs.hubs, event_hubs.hook, event_hubs.unhook):
+    app.command()(command)
 _BY_HAND = "by-hand"
 """The source of what is told here."""
 
