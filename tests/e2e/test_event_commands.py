@@ -119,10 +119,16 @@ def test_the_example_is_looked_through(here: Here) -> None:
     settings = here.folder / "simgrant.toml"
     settings.write_text('server.state_dir = "state"\n' + example.read_text())
     assert "crm.token" in here("check-config", "--offline", code=2).stdout
-    for name, text in (("crm.token", "t" * 40), ("kafka.password", "secret")):
+    files = (
+        ("crm.token", "t" * 40),
+        ("kafka.password", "secret"),
+        ("bss.secret", "secret-of-ours"),
+    )
+    for name, text in files:
         (here.folder / name).write_text(text)
         (here.folder / name).chmod(0o600)
     looked = here("check-config", "--offline").stdout
     assert "crm brings them to 127.0.0.1:8084, for default" in looked
     assert "inventory: topic product-inventory-events, for default" in looked
-    assert "secret" not in looked
+    assert "products: hub https://bss.example.com" in looked
+    assert "secret" not in looked.replace("bss.secret", "")
