@@ -77,3 +77,20 @@ async def test_nothing_is_left_of_who_is_gone(store: SqlStore, place: Place, way
     if way == "erase":
         await store.erase(T, IMSI, [])
     assert await place.rows("SELECT * FROM learned") == []
+
+
+@pytest.mark.parametrize("effect", Effect)
+async def test_what_was_told_by_it_is_compared_with_what_is_told_next(
+    store: SqlStore, effect: Effect
+) -> None:
+    await store.add(new())
+    await tell(store, effect)
+    assert await store.life.claim(now_ms=1000, again_ms=2000, limit=5) == []
+    await store.learned.learn(T, IMSI, ALL)
+    await tell(store, effect)
+    claims = await store.life.claim(now_ms=1000, again_ms=2000, limit=5)
+    ((imsi, event),) = await store.life.peek(claims)
+    assert (imsi, event.at) == (IMSI, 1)
+    assert event.learned == {Kind.LOCATION: PLACE, Kind.REGISTRATION: STATE}
+    await store.remove(T, IMSI, now=9)
+    assert await store.life.peek(claims) == []

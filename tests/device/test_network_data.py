@@ -13,10 +13,12 @@ from uuid import uuid4
 import pytest
 
 from simgrant import compose
-from simgrant.compose import core_network
+from simgrant.compose import core_network, life
+from simgrant.domain.subscription import PushRegistration
 from simgrant.flows.explain import Inquiry, Rules, explain
 from simgrant.ports.store import Change
 from simgrant.sim.hss.auc import Auc
+from simgrant.sim.hss.control import tell_changed
 from simgrant.sim.hss.faults import Fault, Plan
 from simgrant.sim.hss.server import HssServer
 from simgrant.sim.places import Place
@@ -76,6 +78,7 @@ async def world(
 ) -> AsyncIterator[World]:
     clock = Clock()
     monkeypatch.setattr(compose, "CLOCK", clock)
+    monkeypatch.setattr(life, "CLOCK", clock)
     hss = HssServer(Auc(demo_sims()), host=f"hss.{REALM}", realm=REALM)
     await hss.up()
     settings = (
@@ -220,6 +223,40 @@ async def test_explain_says_who_told_it_and_asks_nobody(
             assert (fact.value, fact.source) == (plmn, source)
             assert fact.at is not None
         assert len(there.asked) == 1
+
+
+async def test_a_phone_is_told_to_ask_where_its_hss_tells_that_it_moved(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(bench, monkeypatch) as there:
+        there.move(ABROAD)
+        answer = await there.phone.full()
+        assert vowifi(answer) == "2"
+        store, parts, now = there.server.store.real, there.server.parts, int(there.clock.now())
+        registered = PushRegistration(there.phone.terminal_id, "ap2004", "ims", 2, "token", now)
+        await store.register_push("default", HOME_ONLY, [registered])
+
+        async def tells() -> list[str]:
+            """Have the HSS tell, act upon it, and return of what devices are told."""
+            there.hss.told.clear()
+            tell_changed(there.hss, HOME_ONLY.digits, "swx")
+            async with asyncio.timeout(20):
+                while not there.hss.told:
+                    there.hss.changed.clear()
+                    await there.hss.changed.wait()
+            there.clock.ahead += 3
+            assert await parts.network._act()
+            assert await parts.lifecycle.act()
+            at = int(there.clock.now())
+            notices = await store.claim_notices(now=at, again_at=at + 600, limit=5)
+            return [notice.app_id for notice in notices]
+
+        assert await tells() == []
+        there.move(Place(mcc="001", mnc="01"))
+        assert await tells() == ["ap2004"]
+        assert len(there.asked) == 3
+        assert vowifi(await there.phone.fast(answer.token)) == "1"
+        assert len(there.asked) == 3, "what it was told of is known"
 
 
 @pytest.mark.parametrize("found", ["by addresses", "by an NRF, with tokens"])

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from simgrant.domain.bss_events import Change
 from simgrant.domain.policy import default_policy_text
 from simgrant.domain.subscription import PushRegistration, Terminal
 from simgrant.identities import Imsi
@@ -63,6 +64,10 @@ async def test_a_lost_phone_is_told_nothing_any_more(world: World) -> None:
     profile = await world.store.profile("default", Imsi(IMSI), IMEI, "")
     assert profile is not None
     assert profile.terminal_epoch == 1
+    # Its orders end by the event.
+    claims = await world.store.life.claim(now_ms=2**50, again_ms=2**50, limit=5)
+    ((imsi, event),) = await world.store.life.peek(claims)
+    assert (imsi, event.change, event.terminal_id) == (Imsi(IMSI), Change.DEVICE_LOST, IMEI)
 
 
 async def test_tokens_end(world: World) -> None:

@@ -665,6 +665,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             metrics=metrics,
             keep=journal.keep,
             eligibilities=eligibilities,
+            network=network,
         )
         proxies = Proxies(settings.device.trusted_proxies)
         signs = signer(loaded, keys)

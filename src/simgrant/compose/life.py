@@ -13,8 +13,10 @@ from simgrant.flows.answers import Answers
 from simgrant.flows.asked_anew import AskedAnew
 from simgrant.flows.bss_inbox import BssInbox
 from simgrant.flows.eligibility import Eligibilities
+from simgrant.flows.heard_anew import HeardAnew
 from simgrant.flows.life_orders import LifeOrders, OnSwap
 from simgrant.flows.lifecycle import Lifecycle
+from simgrant.flows.network_data import NetworkFacts
 from simgrant.ports.keys import Keys
 from simgrant.ports.store import RequestRecord, Store
 from simgrant.telemetry.metrics import Metrics
@@ -32,6 +34,7 @@ def open_life(
     metrics: Metrics,
     keep: Callable[[RequestRecord], None],
     eligibilities: Eligibilities | None = None,
+    network: NetworkFacts | None = None,
 ) -> tuple[BssInbox, Lifecycle]:
     """Return where events are brought, and who acts upon them; one worker's are known at once."""
 
@@ -66,6 +69,7 @@ def open_life(
         asks=None
         if eligibilities is None or not any(map(eligibilities.asks, tenants))
         else AskedAnew(store, eligibilities, clock=CLOCK),
+        hears=HeardAnew(store, network) if network is not None and network.asks else None,
     )
     inbox = BssInbox(store.life, clock=CLOCK, metrics=metrics, wake=lifecycle.wake)
     return inbox, lifecycle

@@ -1,14 +1,16 @@
-"""What an operator's systems tell when something changed about a subscription.
+"""What an operator's systems, or its core network, tell when a subscription changed.
 
 An event is a hint: where somebody can be asked what holds now, he is. Else what it tells holds.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import field
 from typing import Final
 
 from simgrant.domain.eligibility import NOTHING_TOLD, Eligibility
+from simgrant.domain.network_facts import Kind, Learned
 from simgrant.identities import Iccid, Imsi, Msisdn
 from simgrant.nouns import Word, named_noun
 
@@ -58,3 +60,5 @@ class BssEvent:
     """Of the new SIM, or of the profile that is ready."""
     terminal_id: str = field(default="", repr=False)
     """Of the device that is lost."""
+    learned: Mapping[Kind, Learned] | None = field(default=None, hash=False)
+    """Where a core network tells: what it had said until then, by which devices were told."""

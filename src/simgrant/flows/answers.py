@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 from simgrant.domain.facts import Device, Wish
 from simgrant.domain.holdings import HeldBilling
 from simgrant.domain.life import Life
+from simgrant.domain.network_facts import NOTHING_HEARD, Heard
 from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import SERVED, Profile, Terminal
 from simgrant.domain.tenant import Tenant
@@ -61,13 +62,17 @@ class Answers:
         now: float,
         told: Told | None = None,
         gone: bool = False,
+        heard: Heard = NOTHING_HEARD,
     ) -> Mapping[tuple[str, str], _Answer]:
         """Return what each terminal is told of each service, by terminal and AppID.
 
-        ``told`` is what a BSS says, where one is asked; ``gone``, that it serves nobody like that.
+        ``told`` is what a BSS says, where one is asked; ``gone``, that it serves nobody like that;
+        ``heard`` is what core networks say.
         """
         policy = self._policy()
-        profile = Profile(life.subscription, life.terms, life.address, None, held=life.held)
+        profile = Profile(
+            life.subscription, life.terms, life.address, None, held=life.held, heard=heard
+        )
         if told is not None:
             profile = effective(profile, told)
         imsi, status = profile.subscription.imsi, profile.subscription.status

@@ -26,12 +26,24 @@ from simgrant.domain.subscription import SubscriptionStatus, Terminal
 from simgrant.errors import EcsError
 from simgrant.flows.answers import Answers
 from simgrant.flows.asked_anew import Anew, AsksAnew
+from simgrant.flows.heard_anew import NOBODY_ASKED, Hearing, HearsAnew
 from simgrant.flows.life_orders import ORDERS_FOLLOW, LifeOrders
 from simgrant.identities import Imsi
 from simgrant.nouns import named_noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
-from simgrant.ports.life import TIMER, Claim, Judged, LifeRows, Present, Refused, Waiting
+from simgrant.ports.life import (
+    BY_HAND,
+    NETWORK,
+    OUR_OWN,
+    TIMER,
+    Claim,
+    Judged,
+    LifeRows,
+    Present,
+    Refused,
+    Waiting,
+)
 from simgrant.ports.store import RequestRecord
 from simgrant.telemetry.log import say_fault
 from simgrant.telemetry.metrics import Metrics
@@ -40,6 +52,8 @@ from simgrant.telemetry.record import LifeRecord, instant, push_life
 _NOBODY: Final = Terminal("")
 """Stands for a device where none is known: a version rises for whoever comes next."""
 _NOT_ASKED: Final = Anew(before=None, after=None)
+_CALLED: Final = {TIMER: "time", NETWORK: "network"}
+"""What is said to have happened, where no operator's system told it."""
 _TIMERS_EVERY_S: Final = 1.0
 """Their times are whole seconds."""
 _MOST_SAID: Final = 200
@@ -79,14 +93,16 @@ class Lifecycle:
         keep: Callable[[RequestRecord], None],
         orders: LifeOrders | None = None,
         asks: AsksAnew | None = None,
+        hears: HearsAnew | None = None,
         rules: Rules | None = None,
     ) -> None:
         """``answers`` are each tenant's; ``keep`` takes the record of each event.
 
         Without ``orders`` there are none of eSIMs; without ``asks`` no BSS is asked, and what
-        events tell holds.
+        events tell holds; without ``hears`` no core network is.
         """
         self._asks = asks
+        self._hears = hears
         self._orders = orders
         self._rows = rows
         self._answers = answers
@@ -167,16 +183,21 @@ class Lifecycle:
         now = self._clock.now()
         tenant = claims[0].tenant
         anew: dict[Imsi, Anew] = {}
-        if self._orders is not None or self._asks is not None:
+        heard: dict[Imsi, Hearing] | None = None
+        if (self._orders, self._asks, self._hears) != (None, None, None):
             waiting = await self._rows.peek(claims)
             await self._follow_orders(tenant, waiting)
-            anew = await self._ask_anew(tenant, {imsi for imsi, _ in waiting})
+            anew, heard = await asyncio.gather(
+                self._ask_anew(tenant, {imsi for imsi, _ in waiting}),
+                self._hear_anew(tenant, waiting),
+            )
         judge = Judging(
             self._answers[tenant],
             self._sms_apps.get(tenant, ()),
             now=now,
             refused=refused,
             anew=anew,
+            heard=heard,
         )
         again_ms = int((now + self._rules.coalesce_s) * 1000)
         for judged in await self._rows.settle(claims, judge, now=now, again_ms=again_ms):
@@ -194,6 +215,19 @@ class Lifecycle:
         answers = await asyncio.gather(*(self._asks.of(tenant, imsi) for imsi in imsis))
         return {imsi: anew for imsi, anew in zip(imsis, answers, strict=True) if anew is not None}
 
+    async def _hear_anew(
+        self, tenant: str, waiting: Sequence[tuple[Imsi, BssEvent]]
+    ) -> dict[Imsi, Hearing] | None:
+        if self._hears is None:
+            return None
+        of: dict[Imsi, list[BssEvent]] = {}
+        for imsi, event in waiting:
+            of.setdefault(imsi, []).append(event)
+        found = await asyncio.gather(
+            *(self._hears.of(tenant, imsi, events) for imsi, events in of.items())
+        )
+        return dict(zip(of, found, strict=True))
+
     def _tell(self, tenant: str, judged: Judged) -> None:
         """Count events, and write what became of them for people."""
         outcome = "changed" if judged.changed else "unchanged"
@@ -209,7 +243,7 @@ class Lifecycle:
         self, tenant: str, judged: Judged, waiting: Waiting, outcome: str, reason: str = ""
     ) -> None:
         event, now, ring = waiting.event, self._clock.now(), self._keys.ring
-        change = "time" if waiting.source == TIMER else event.change.value
+        change = _CALLED.get(waiting.source, event.change.value)
         self._metrics.count_life_event(tenant, change, outcome)
         digits = judged.before.subscription.imsi.digits
         changed = outcome == "changed"
@@ -252,12 +286,15 @@ class Judging:
         now: float,
         refused: str = "",
         anew: Mapping[Imsi, Anew],
+        heard: Mapping[Imsi, Hearing] | None,
     ) -> None:
         """With ``refused``, events that give another number or IMSI are set aside for that.
 
-        ``anew`` is what a BSS says of those of whom it was asked.
+        ``anew`` is what a BSS says of those of whom it was asked; ``heard`` is what core networks
+        say, None where none is asked.
         """
         self._anew = anew
+        self._heard = heard
         self._answers = answers
         self._sms_apps = sms_apps
         self._now = now
@@ -274,7 +311,8 @@ class Judging:
             if self._refused and _takes_an_identity(waiting):
                 aside.append((waiting, self._refused))
                 continue
-            if after.subscription.status is SubscriptionStatus.REMOVED and waiting.source != TIMER:
+            removed = after.subscription.status is SubscriptionStatus.REMOVED
+            if removed and waiting.source not in OUR_OWN:
                 aside.append((waiting, "unknown_subscriber"))
                 continue
             try:
@@ -284,7 +322,7 @@ class Judging:
                 continue
             after = step.life
             revokes |= step.revokes
-            if step.lost:
+            if step.lost and waiting.source != BY_HAND:
                 lost.append(step.lost)
             moves_to = step.moves_to or moves_to
             done.append((waiting, step.done))
@@ -308,15 +346,27 @@ class Judging:
         ends = [waiting.event.at for waiting, _ in judged.done if waiting.source == TIMER]
         then = min([self._now, *(at - 1 for at in ends)])
         anew = self._anew.get(before.subscription.imsi, _NOT_ASKED)
-        if before == judged.after and not ends and not judged.moves_to and anew is _NOT_ASKED:
+        heard = (self._heard or {}).get(before.subscription.imsi, NOBODY_ASKED)
+        # Of what a network told after it was asked, nobody knows what came of it.
+        missed = self._heard is not None and any(
+            waiting.source == NETWORK and waiting.event.event_id not in heard.about
+            for waiting, _ in judged.done
+        )
+        same = before == judged.after and heard.before == heard.after
+        if same and not ends and not judged.moves_to and not missed and anew is _NOT_ASKED:
             return judged
         terminals = _devices(present)
-        old = self._answers.of(before, terminals, now=then, told=anew.before)
+        old = self._answers.of(before, terminals, now=then, told=anew.before, heard=heard.before)
         new = self._answers.of(
-            judged.after, terminals, now=self._now, told=anew.after, gone=anew.gone
+            judged.after,
+            terminals,
+            now=self._now,
+            told=anew.after,
+            gone=anew.gone,
+            heard=heard.after,
         )
         differ = {key for key, told in new.items() if told.told != old[key].told}
-        everybody = judged.moves_to is not None or anew.unknown
+        everybody = judged.moves_to is not None or anew.unknown or missed
         tells = {key for key in present.registered if everybody or key in differ}
         sms: tuple[str, ...] = ()
         if not present.registered:

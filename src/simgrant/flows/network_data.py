@@ -105,6 +105,11 @@ class NetworkFacts:
         """By tenant what facts are asked for; empty = nobody is asked."""
         self._ahead: dict[tuple[str, Imsi], asyncio.Task[Mapping[Kind, Learned] | None]] = {}
 
+    @property
+    def asks(self) -> bool:
+        """Say whether there is anybody to ask, whatever rules look at."""
+        return bool(self._tellers.all)
+
     def look_ahead(self, tenant: str, imsi: Imsi) -> None:
         """Begin to ask about somebody who is about to prove his SIM, beside that.
 
@@ -145,6 +150,12 @@ class NetworkFacts:
             # Whoever goes away meanwhile takes nothing from others who wait for the same.
             known = await asyncio.shield(ahead)
         return heard(await self._known(subscription, wants) if known is None else known)
+
+    def as_learned(self, subscription: Subscription, learned: Mapping[Kind, Learned]) -> Heard:
+        """Return what of this the tenant's rules look at and is still good; ask nobody."""
+        telling = self._tellers.of(subscription, self.wanted[subscription.tenant])
+        known = told_by(learned, telling)
+        return heard(self._tellers.good(known, now=int(self._clock.now())))
 
     async def _look(self, tenant: str, imsi: Imsi) -> Mapping[Kind, Learned] | None:
         try:

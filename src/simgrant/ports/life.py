@@ -21,6 +21,12 @@ from simgrant.ports.bss_events import Taken
 
 TIMER: Final = "simgrant.timer"
 """The source of what comes with time and not from outside."""
+NETWORK: Final = "simgrant.network"
+"""The source of what a core network told, once it was acted upon."""
+BY_HAND: Final = "simgrant.hand"
+"""The source of what people did: the tokens that it takes were taken at once."""
+OUR_OWN: Final = frozenset({TIMER, NETWORK, BY_HAND})
+"""What no operator's system sent, and nobody sets aside."""
 
 
 @noun

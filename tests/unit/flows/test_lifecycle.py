@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from simgrant.domain.bss_events import Change
+from simgrant.domain.bss_events import BssEvent, Change
 from simgrant.domain.eligibility import Aspect, Eligibility
 from simgrant.domain.holdings import HeldBoost, Purchase
 from simgrant.domain.policy import parse_policy
@@ -21,12 +21,13 @@ from simgrant.flows.asked_anew import Anew
 from simgrant.flows.lifecycle import Lifecycle
 from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.bss_events import Taken
-from simgrant.ports.life import Claim, Judge, Judged
+from simgrant.ports.life import BY_HAND, Claim, Judge, Judged
 from simgrant.ports.store import NewSubscription
 from tests.unit.flows.lives import (
     IMSI,
     NUMBER,
     PHONE,
+    SOURCE,
     START,
     WATCH,
     T,
@@ -163,6 +164,20 @@ async def test_what_another_has_is_set_aside_and_the_rest_is_done(life: World) -
     assert await life.inbox.drop(found)
     with pytest.raises(Conflict):
         await life.inbox.find(T, aside[0].aside_id)
+
+
+@pytest.mark.parametrize(("source", "more"), [(SOURCE, 1), (BY_HAND, 0)])
+async def test_tokens_that_were_taken_by_hand_are_not_taken_twice(
+    life: World, source: str, more: int
+) -> None:
+    epoch = await life.store.revoke_tokens(T, IMSI, PHONE)
+    lost = BssEvent(event_id="1", change=Change.DEVICE_LOST, at=START, imsi=IMSI, terminal_id=PHONE)
+    assert await life.inbox.take(T, source, [lost]) == [Taken.KEPT]
+    await life.act()
+    profile = await life.store.profile(T, IMSI, PHONE, "app")
+    assert profile is not None
+    assert profile.terminal_epoch == epoch + more
+    assert life.outcomes() == [("device_lost", "unchanged")]
 
 
 class Bss:

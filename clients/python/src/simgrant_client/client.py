@@ -539,7 +539,7 @@ class Client(Transport):
     def lose_terminal(
         self, subscription: str, terminal: str, *, tenant: str | None = None, key: str | None = None
     ) -> Revoked:
-        """Say that a device is lost: its tokens end, and it is told nothing any more
+        """Say that a device is lost: its tokens and pending orders end, it is told nothing
         (`devices:write`).
         """
         return cast(

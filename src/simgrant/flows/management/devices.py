@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 import msgspec
 
 from simgrant.domain.access import Scope
-from simgrant.domain.subscription import PushRegistration
+from simgrant.domain.bss_events import BssEvent, Change
+from simgrant.domain.subscription import PushRegistration, SubscriptionStatus
 from simgrant.flows.management.call import Asked, Call, Done, Query
 from simgrant.flows.management.problem import Code, Problem
 from simgrant.flows.management.subscriptions import ONE
 from simgrant.flows.moments import moment
+from simgrant.ports.life import BY_HAND
 from simgrant.ports.store import Export
 from simgrant.wire.push_token import CHANNELS
 
@@ -116,6 +119,16 @@ async def _lost(asked: Asked[Query, None]) -> Done:
         await desk.doing(found.imsi, "push_registrations").register_push(
             desk.tenant, found.imsi, ended
         )
+    if found.status is not SubscriptionStatus.REMOVED:
+        # Its orders end, as where an operator's system tells it.
+        lost = BssEvent(
+            event_id=os.urandom(8).hex(),
+            change=Change.DEVICE_LOST,
+            at=desk.now,
+            imsi=found.imsi,
+            terminal_id=terminal_id,
+        )
+        await desk.office.events.take(desk.tenant, BY_HAND, [lost])
     return done
 
 
@@ -142,7 +155,7 @@ CALLS: Final = (
         method="POST",
         path=f"{_ONE_TERMINAL}/lost",
         scope=Scope.DEVICES_WRITE,
-        about="Say that a device is lost: its tokens end, and it is told nothing any more",
+        about="Say that a device is lost: its tokens and pending orders end, it is told nothing",
         run=_lost,
         answer=Revoked,
     ),

@@ -92,7 +92,7 @@ class SqlLife:
                     taken[place] = Taken.KEPT
                     continue
                 taken[place] = Taken.SET_ASIDE
-            yield from _kept(tenant, source, kept, now=now)
+            yield from keep(tenant, source, kept, now=now)
             yield from _put_aside(tenant, source, aside, at=int(now))
             return taken
 
@@ -196,7 +196,7 @@ class SqlLife:
                 )
                 of_tenant[tenant].append((Imsi(imsi), event))
             for tenant in sorted(of_tenant):
-                yield from _kept(tenant, TIMER, of_tenant[tenant], now=now)
+                yield from keep(tenant, TIMER, of_tenant[tenant], now=now)
             return len(fired)
 
         return await self._engine.transact(body)
@@ -233,7 +233,7 @@ class SqlLife:
                 return Taken.SET_ASIDE
             if not (yield Run(sql.ASIDE_DROPPED, (tenant, aside.aside_id))):
                 return Taken.KNOWN
-            yield from _kept(tenant, aside.source, [(imsi, event)], now=now)
+            yield from keep(tenant, aside.source, [(imsi, event)], now=now)
             return Taken.KEPT
 
         return await self._engine.transact(body)
@@ -300,10 +300,13 @@ def _subscriptions(tenant: str, events: Sequence[BssEvent]) -> Body[dict[str, Im
     }
 
 
-def _kept(
+def keep(
     tenant: str, source: str, kept: Sequence[tuple[Imsi, BssEvent]], *, now: float
 ) -> Body[None]:
-    """Keep events, and have their subscriptions looked at: at once, or when they are anyway."""
+    """Keep events, and have their subscriptions looked at: at once, or when they are anyway.
+
+    A part of others' transactions, to come before any lock on a subscription's own row.
+    """
     if not kept:
         return
     events = [

@@ -9,6 +9,7 @@ import msgspec
 
 from simgrant.domain.bss_events import BssEvent, Change
 from simgrant.domain.eligibility import Aspect, Eligibility
+from simgrant.domain.network_facts import Kind, Learned
 from simgrant.domain.risk import NumberType
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
 from simgrant.identities import Iccid, Imsi, Msisdn
@@ -52,6 +53,11 @@ def from_event(event: BssEvent) -> bytes:
             members[name] = identity.digits
     if event.terminal_id:
         members["terminal_id"] = event.terminal_id
+    if event.learned is not None:
+        members["learned"] = {
+            kind.value: (each.value, each.source, each.at, each.asked_at)
+            for kind, each in event.learned.items()
+        }
     return _encode(members | {"told": told} if told else members)
 
 
@@ -59,6 +65,10 @@ def to_event(body: bytes) -> BssEvent:
     """Return the event of `from_event`."""
     members: dict[str, Any] = _decode(body)
     told = {name: _READ[Aspect(name)](value) for name, value in members.get("told", {}).items()}
+
+    learned = None
+    if "learned" in members:
+        learned = {Kind(kind): Learned(*each) for kind, each in members["learned"].items()}
 
     def identity(name: str, kind: Callable[[str], Any]) -> Any:
         return kind(members[name]) if name in members else None
@@ -73,6 +83,7 @@ def to_event(body: bytes) -> BssEvent:
         new_imsi=identity("new_imsi", Imsi),
         iccid=identity("iccid", Iccid),
         terminal_id=members.get("terminal_id", ""),
+        learned=learned,
     )
 
 

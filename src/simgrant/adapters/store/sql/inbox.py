@@ -6,10 +6,13 @@ import random
 from collections.abc import Sequence
 
 from simgrant.adapters.store.sql import statements
+from simgrant.adapters.store.sql.bss_events import keep
 from simgrant.adapters.store.sql.engine import Body, Engine, Row, Run
 from simgrant.adapters.store.sql.told import KNOWN_DOUBTED
-from simgrant.domain.network_facts import Kind
+from simgrant.domain.bss_events import BssEvent, Change
+from simgrant.domain.network_facts import Kind, Learned
 from simgrant.identities import Imsi
+from simgrant.ports.life import NETWORK
 from simgrant.ports.network_events import Effect, InboxEntry, NetworkEvent
 
 
@@ -55,6 +58,8 @@ class SqlInbox:
             found = yield Run(statements.EVENT_TAKEN, key)
             if not found:
                 return None
+            taken = _entry(found[0])
+            yield from _compared(taken)
             if event.effect is Effect.REVOKE:
                 yield Run(statements.LEARNED_FORGOTTEN, subscription)
                 yield Run(statements.TOKENS_REVOKED, subscription)
@@ -64,9 +69,29 @@ class SqlInbox:
                 yield Run(statements.KIND_FORGOTTEN, (*subscription, Kind.NUMBER.value))
                 yield Run(statements.LEARNED_IS_OLD, subscription)
             yield Run(KNOWN_DOUBTED, (*subscription, entry.at))
-            return _entry(found[0])
+            return taken
 
         return await self._engine.transact(body)
+
+
+def _compared(entry: InboxEntry) -> Body[None]:
+    """Have the answers from now on compared with those by what the network had said until now.
+
+    Where it had said nothing, no device was told anything by it.
+    """
+    event = entry.event
+    rows = yield Run(statements.LEARNED, (entry.tenant, event.imsi.digits))
+    learned = {Kind(kind): Learned(*rest) for kind, *rest in rows}
+    # Who has the number changes no answer.
+    learned.pop(Kind.NUMBER, None)
+    if learned:
+        change = BssEvent(
+            event_id=f"{event.name}:{event.effect}:{entry.at}",
+            change=Change.CHANGED,
+            at=entry.at,
+            learned=learned,
+        )
+        yield from keep(entry.tenant, NETWORK, [(event.imsi, change)], now=entry.at)
 
 
 def _entry(row: Row) -> InboxEntry:
