@@ -375,6 +375,8 @@ async def _upkeep(
     if index == 0:
         work.append(_purge(parts))
         work.extend(topic.run() for topic in parts.ways_in.topics)
+        if parts.ways_in.hubs is not None:
+            work.append(parts.ways_in.hubs.run())
         if parts.waiting is not None:
             work.append(parts.waiting.run())
     async with _beside(*work):

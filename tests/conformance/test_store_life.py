@@ -233,6 +233,30 @@ async def test_many_subscriptions_are_acted_upon_together(store: SqlStore) -> No
     assert {(await state(store, imsi)).plan for imsi in imsis} == {"silver"}
 
 
+async def test_what_nobody_can_read_is_set_aside_once_however_often_it_comes(
+    store: SqlStore,
+) -> None:
+    raw = b"\xff" * 70_000
+    ids = [
+        await store.life.set_aside(T, source, body, reason=reason, now=NOW + at)
+        for at, (source, body, reason) in enumerate(
+            (
+                (SOURCE, raw, "no_json"),
+                (SOURCE, raw, "bad_id"),
+                (SOURCE, raw[1:], "no_json"),
+                ("erp", raw, "no_json"),
+            )
+        )
+    ]
+    assert ids[0] == ids[1]
+    assert len(set(ids)) == 3
+    aside = {each.aside_id: each for each in await store.life.aside(T, limit=10)}
+    assert aside.keys() == set(ids)
+    assert (aside[ids[0]].at, aside[ids[0]].reason) == (int(NOW) + 1, "bad_id")
+    assert await store.life.drop(T, ids[0])
+    assert await store.life.set_aside(T, SOURCE, raw, reason="no_json", now=NOW) == ids[0]
+
+
 async def test_strangers_and_prophets_are_set_aside_until_a_person_comes(store: SqlStore) -> None:
     await store.add(new())
     stranger = plan("silver", imsi=OTHER, event_id="1")

@@ -20,6 +20,7 @@ from simgrant.flows.bss_inbox import BssInbox
 pytestmark = pytest.mark.e2e
 
 IMSI = "001010000000101"
+OTHER = "001010000000102"
 
 
 class Here:
@@ -76,6 +77,13 @@ def test_what_is_told_of_nobody_is_found_and_done_once_there_is_somebody(here: H
     assert "taken" in here("event", "replay", one["id"]).stderr
     assert here.aside() == []
     assert "known" in here("event", "send", IMSI, "plan_changed", "--id", "x-1").stderr
+    options = ("--option", "vowifi", "--option", "companion")
+    sent = here("event", "send", IMSI, "option_started", *options, "--id", "x-2", "--json")
+    assert json.loads(sent.stdout) == {"id": "x-2", "taken": ["kept"]}
+    told = here("event", "send", OTHER, "option_started", *options, "--json", code=1)
+    assert json.loads(told.stdout)["taken"] == ["set_aside"]
+    (stranger,) = here.aside()
+    assert all(option in here("event", "show", stranger["id"]).stdout for option in options[1::2])
 
 
 def test_what_nobody_could_read_is_shown_without_moving_the_cursor(here: Here) -> None:
@@ -111,10 +119,16 @@ def test_the_example_is_looked_through(here: Here) -> None:
     settings = here.folder / "simgrant.toml"
     settings.write_text('server.state_dir = "state"\n' + example.read_text())
     assert "crm.token" in here("check-config", "--offline", code=2).stdout
-    for name, text in (("crm.token", "t" * 40), ("kafka.password", "secret")):
+    files = (
+        ("crm.token", "t" * 40),
+        ("kafka.password", "secret"),
+        ("bss.secret", "secret-of-ours"),
+    )
+    for name, text in files:
         (here.folder / name).write_text(text)
         (here.folder / name).chmod(0o600)
     looked = here("check-config", "--offline").stdout
     assert "crm brings them to 127.0.0.1:8084, for default" in looked
     assert "inventory: topic product-inventory-events, for default" in looked
-    assert "secret" not in looked
+    assert "products: hub https://bss.example.com" in looked
+    assert "secret" not in looked.replace("bss.secret", "")

@@ -446,6 +446,7 @@ def _order_calls(loaded: Loaded) -> Iterator[Finding]:
 
 def _events(loaded: Loaded) -> Iterator[Finding]:
     """Look at who may bring events, and at what topics are read with; no broker is asked."""
+    from simgrant.compose.event_hubs import open_link
     from simgrant.compose.events import open_senders, open_topic
     from simgrant.flows.issuers import Issuers
 
@@ -459,6 +460,14 @@ def _events(loaded: Loaded) -> Iterator[Finding]:
         where = settings.events.listen or "nowhere, since events.listen is not set"
         level = Level.OK if settings.events.listen else Level.WARNING
         yield Finding(level, "events", f"{name} brings them to {where}, for {sender.tenant}")
+    for name, hub in settings.event_hubs.items():
+        visitor = _tried("events", partial(open_link, loaded, name))
+        if isinstance(visitor, Finding):
+            yield visitor
+            continue
+        yield Finding(Level.OK, "events", f"{name}: hub {hub.url}, brings them to {hub.callback}")
+        for path in filter(None, (hub.secret_file, hub.api_key_file, hub.password_file, hub.key)):
+            yield from _exposed(loaded.path(path))
     for name, table in settings.event_topics.items():
         found = _tried("events", partial(open_topic, loaded, name, table))
         if isinstance(found, Finding):

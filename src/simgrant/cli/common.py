@@ -232,6 +232,19 @@ def note(text: str) -> None:
     typer.echo(text, err=True)
 
 
+@contextmanager
+def logged_aside() -> Iterator[None]:
+    """Have what is logged meanwhile on standard error: standard output is for who reads it."""
+    import structlog
+
+    before = structlog.get_config()
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
 def print_json(data: Any) -> None:
     """Print data for a program."""
     typer.echo(json.dumps(data, indent=2, ensure_ascii=False))

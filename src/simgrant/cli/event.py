@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from simgrant.cli import event_hubs
 from simgrant.cli.common import (
     BadUsage,
     Desk,
@@ -20,6 +21,7 @@ from simgrant.cli.common import (
     Refused,
     TenantOption,
     desk,
+    logged_aside,
     note,
     print_json,
     run,
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from simgrant.ports.bss_events import Taken
 
 app = typer.Typer(help="Events of the operator's systems.", no_args_is_help=True)
+for command in (event_hubs.hubs, event_hubs.hook, event_hubs.unhook):
+    app.command()(command)
 _BY_HAND = "by-hand"
 """The source of what is told here."""
 
@@ -170,6 +174,12 @@ def send(
     change: Annotated[ChangeName, typer.Argument(help="What happened.")],
     *,
     plan: Annotated[str, typer.Option("--plan", help="The plan that it has since then.")] = "",
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option", metavar="NAME", help="An option since then; all of them, one each."
+        ),
+    ] = None,
     status: Annotated[
         str, typer.Option("--status", help="Its status since then: active, suspended, barred.")
     ] = "",
@@ -187,6 +197,7 @@ def send(
         str, typer.Option("--id", metavar="ID", help="Its id; the same is done once.")
     ] = "",
     tenant: TenantOption = "default",
+    json: JsonOption = False,
 ) -> None:
     """Tell by hand what one of the operator's systems did not."""
 
@@ -195,10 +206,11 @@ def send(
 
         from simgrant.wire.tmf_events import plain_event
 
-        told = {"plan": plan, "status": status, "msisdn": msisdn}
+        told = {"plan": plan, "options": option, "status": status, "msisdn": msisdn}
+        name = event_id or _new_id()
         async with _inbox(ctx, tenant) as (here, inbox):
             made = plain_event(
-                event_id or _new_id(),
+                name,
                 change.value,
                 at=here.now,
                 imsi="" if whose.startswith("+") else whose,
@@ -206,13 +218,16 @@ def send(
                 new_imsi=new_imsi,
                 iccid=iccid,
                 terminal_id=terminal,
-                told={name: value for name, value in told.items() if value},
+                told={aspect: value for aspect, value in told.items() if value},
             )
             try:
                 events = _read(here, _BY_HAND, msgspec.json.encode(made))
             except ValueError as error:
                 raise BadUsage(f"it is no event: {error}") from None
-            _say(await inbox.take(tenant, _BY_HAND, events))
+            taken = await inbox.take(tenant, _BY_HAND, events)
+        if json:
+            print_json({"id": name, "taken": [each.value for each in taken]})
+        _say(taken)
 
     run(work())
 
@@ -222,8 +237,9 @@ async def _inbox(ctx: typer.Context, tenant: str) -> AsyncIterator[tuple[Desk, B
     from simgrant.compose import CLOCK
     from simgrant.flows.bss_inbox import BssInbox
 
-    async with desk(ctx, tenant) as here:
-        yield here, BssInbox(here.store.life, clock=CLOCK)
+    with logged_aside():
+        async with desk(ctx, tenant) as here:
+            yield here, BssInbox(here.store.life, clock=CLOCK)
 
 
 def _read(here: Desk, source: str, raw: bytes) -> Sequence[BssEvent]:

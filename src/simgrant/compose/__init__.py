@@ -712,7 +712,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             diameter,
             inbox,
             events,
-            open_ways_in(loaded, events, access, metrics),
+            open_ways_in(loaded, events, store.hubs, access, metrics),
             lifecycle,
             (*core.links, sale, *switching),
             smdps,

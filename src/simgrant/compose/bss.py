@@ -13,6 +13,7 @@ from typing import Final
 from simgrant.adapters.address import embedded as embedded_addresses
 from simgrant.adapters.bss import embedded
 from simgrant.compose import rest, tmf
+from simgrant.config.api_tables import ApiTable
 from simgrant.config.bss import bss_of, validator_of
 from simgrant.config.bss_tables import Bss
 from simgrant.config.load import Loaded
@@ -168,6 +169,28 @@ def known_countries(loaded: Loaded) -> Mapping[str, str]:
 
 def open_link(loaded: Loaded, name: str, table: Bss, clock: Clock) -> ApiLink:
     """Return a link to a BSS; raise StartRefused where a file is no use."""
+    return open_api(
+        loaded,
+        f"bss.{name}",
+        table,
+        clock,
+        root=table.url.rstrip("/"),
+        timeout_s=table.timeout_s,
+        most_bytes=table.max_bytes,
+    )
+
+
+def open_api(
+    loaded: Loaded,
+    peer: str,
+    table: ApiTable,
+    clock: Clock,
+    *,
+    root: str,
+    timeout_s: float,
+    most_bytes: int,
+) -> ApiLink:
+    """Return a link to an API, all of whose paths begin with ``root``; raise StartRefused."""
     oauth = None
     if table.token_url:
         oauth = OAuthConfig(
@@ -181,16 +204,16 @@ def open_link(loaded: Loaded, name: str, table: Bss, clock: Clock) -> ApiLink:
             scope=table.scope,
         )
     config = ApiConfig(
-        root=table.url.rstrip("/"),
+        root=root,
         http=HttpConfig(
-            peer=f"bss.{name}",
+            peer=peer,
             ca_file=loaded.path(table.ca_file) if table.ca_file else None,
             certificate=loaded.path(table.certificate) if table.certificate else None,
             key=loaded.path(table.key) if table.key else None,
             # The check of the settings has looked which of them may be plain.
             plain=any(each.startswith("http:") for each in (table.url, table.token_url)),
-            connect_timeout_s=table.timeout_s,
-            most_bytes=table.max_bytes,
+            connect_timeout_s=timeout_s,
+            most_bytes=most_bytes,
         ),
         oauth=oauth,
         key_header=table.api_key_header,

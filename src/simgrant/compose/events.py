@@ -9,12 +9,14 @@ from typing import Protocol
 import structlog
 
 from simgrant.compose.clock import CLOCK
+from simgrant.compose.event_hubs import open_keeper
 from simgrant.config import model
 from simgrant.config.load import Loaded
 from simgrant.domain.bss_events import Change
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.errors import StartRefused
 from simgrant.flows.event_batches import EventBatches
+from simgrant.flows.event_hubs import HubKeeper
 from simgrant.flows.event_reading import EventReader, Names, Rule
 from simgrant.flows.issuers import Issuers
 from simgrant.fronts.bss.app import Call, EventsFront, Limits
@@ -23,6 +25,7 @@ from simgrant.fronts.management.orders import read_token
 from simgrant.links.secret_file import SecretFile
 from simgrant.nouns import noun
 from simgrant.ports.bss_events import EventIntake
+from simgrant.ports.event_hubs import HubRows
 from simgrant.telemetry.metrics import Metrics
 
 
@@ -58,12 +61,17 @@ class WaysIn:
     """None where nobody brings any by HTTP."""
     topics: tuple[Topic, ...]
     """To be run by one worker of a node."""
+    hubs: HubKeeper | None
+    """Likewise; None where we register nowhere."""
 
 
-def open_ways_in(loaded: Loaded, intake: EventIntake, issuers: Issuers, metrics: Metrics) -> WaysIn:
+def open_ways_in(
+    loaded: Loaded, intake: EventIntake, rows: HubRows, issuers: Issuers, metrics: Metrics
+) -> WaysIn:
     """Return how events come in; raise StartRefused where a file of it is no use."""
     front = _front(loaded, intake, issuers, metrics) if loaded.settings.events.listen else None
-    return WaysIn(front, _topics(loaded, intake, metrics))
+    hubs = open_keeper(loaded, rows, metrics)
+    return WaysIn(front, _topics(loaded, intake, metrics), hubs)
 
 
 def _front(loaded: Loaded, intake: EventIntake, issuers: Issuers, metrics: Metrics) -> EventsFront:

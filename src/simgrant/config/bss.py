@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from simgrant.config.api_tables import ApiTable
 from simgrant.config.bss_tables import Bss
 from simgrant.config.model import Settings
 from simgrant.config.rest import rest_problems
@@ -44,8 +45,7 @@ def bss_problems(settings: Settings, tenants: Collection[str]) -> Iterator[str]:
         for tenant in table.tenants:
             if tenant not in tenants:
                 yield f"{where}.tenants: there is no tenant {tenant}"
-        yield from _reached(where, table)
-        yield from _proved(where, table)
+        yield from api_problems(where, table)
         if not 0.05 <= table.timeout_s <= settings.server.request_timeout_s:
             yield f"{where}.timeout_s: {table.timeout_s} is not within 0.05 and a request's time"
         if not _LEAST_BYTES <= table.max_bytes <= _MOST_BYTES:
@@ -173,17 +173,25 @@ def _freshness_problems(where: str, table: Bss) -> Iterator[str]:
         yield f"{where}.heals_s: {table.heals_s} is not within 60 to 86400"
 
 
-def _reached(where: str, table: Bss) -> Iterator[str]:
+def api_problems(where: str, table: ApiTable) -> Iterator[str]:
+    """Name what would keep an API from being reached, or from knowing us."""
+    yield from _reached(where, table)
+    yield from _proved(where, table)
+
+
+def _reached(where: str, table: ApiTable) -> Iterator[str]:
     if not table.url:
         yield f"{where}.url: must be set"
     for key in ("url", "token_url"):
-        if (address := getattr(table, key)) and (text := _problem(address, plain=table.plain)):
+        if (address := getattr(table, key)) and (
+            text := address_problem(address, plain=table.plain)
+        ):
             yield f"{where}.{key}: {address!r} {text}"
     if bool(table.certificate) != bool(table.key):
         yield f"{where}: certificate and key go together"
 
 
-def _proved(where: str, table: Bss) -> Iterator[str]:
+def _proved(where: str, table: ApiTable) -> Iterator[str]:
     if table.token_url and not (table.client_id and table.secret_file):
         yield f"{where}: client_id and secret_file must be set, for token_url"
     if table.client_id and not table.token_url:
@@ -200,7 +208,8 @@ def _proved(where: str, table: Bss) -> Iterator[str]:
             yield f"{where}.headers.{header}: its value can be sent in no header"
 
 
-def _problem(address: str, *, plain: bool) -> str:
+def address_problem(address: str, *, plain: bool) -> str:
+    """Return what is wrong with the address of an API; empty = nothing is."""
     try:
         parts = urlsplit(address)
         host, port = parts.hostname, parts.port

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from simgrant.config.api_tables import ApiTable
 from simgrant.config.rest_tables import RestRequest, Ses
 from simgrant.config.section import Section
 from simgrant.wire.tmf.apis import Api
@@ -196,7 +197,7 @@ class TmfActivation(Section, frozen=True):
     the line."""
 
 
-class Bss(Section, frozen=True):
+class Bss(ApiTable, frozen=True):
     """A business support system (see [Connecting a BSS](../bss.md))."""
 
     type: Literal["tmf", "rest", "ses"] = "tmf"
@@ -204,11 +205,6 @@ class Bss(Section, frozen=True):
     `requests` describe, `ses` = as Ericsson's Secure Entitlement Server does (experimental)."""
     tenants: tuple[str, ...] = ()
     """Tenants whose BSS it is; empty = all. A tenant has one."""
-    url: str = ""
-    """Scheme, host and port, and what all paths begin with. Must be `https`, or on this machine,
-    unless `plain`."""
-    plain: bool = False
-    """Allow `http` to other machines, in a network of your own."""
     timeout_s: float = 2.0
     """Seconds that one answer may take, within those of the device's request."""
     max_bytes: int = 262_144
@@ -225,37 +221,6 @@ class Bss(Section, frozen=True):
     heals_s: int = 3_600
     """The most seconds that a document holds which is made of a last answer, while the BSS does
     not answer."""
-    ca_file: str = ""
-    """PEM file of certificates to trust besides the system's."""
-    certificate: str = ""
-    """PEM file of our certificate chain, for mutual TLS. Read again when it changes."""
-    key: str = ""
-    """PEM file of its private key."""
-    token_url: str = ""
-    """Where access tokens come from (OAuth 2.0 client credentials); empty = none are used."""
-    client_id: str = ""
-    """Which client we are."""
-    client_auth: Literal["client_secret_basic", "client_secret_post", "private_key_jwt"] = (
-        "client_secret_basic"
-    )
-    """How we prove that."""
-    secret_file: str = ""
-    """File with the client's secret, or with its private key (PEM) for `private_key_jwt`. Read
-    again when it changes."""
-    key_id: str = ""
-    """`kid` of that private key, if one is wanted."""
-    scope: str = ""
-    """`scope` of the tokens, if one is wanted."""
-    api_key_file: str = ""
-    """File with a key that each request has in a header. Read again when it changes."""
-    api_key_header: str = "x-api-key"
-    """The name of that header."""
-    user: str = ""
-    """Name for HTTP Basic; with `password_file`."""
-    password_file: str = ""
-    """File with the password. Read again when it changes."""
-    headers: dict[str, str] = {}
-    """Headers that each request has besides."""
     products: TmfProducts = TmfProducts()
     """A table of its own, for `tmf`."""
     services: TmfServices = TmfServices()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
+from simgrant.config.bss import address_problem, api_problems
 from simgrant.config.model import Settings, Tenant
 from simgrant.domain.bss_events import Change
 from simgrant.wire.tmf_events import MOST_BYTES
+
+_MOST_QUERY: Final = 2_048
 
 
 def event_problems(settings: Settings, tenants: Mapping[str, Tenant]) -> Iterator[str]:
@@ -28,6 +32,7 @@ def event_problems(settings: Settings, tenants: Mapping[str, Tenant]) -> Iterato
     yield from _senders(settings, tenants)
     yield from _rules(settings)
     yield from _topics(settings, tenants)
+    yield from _hubs(settings)
 
 
 def _senders(settings: Settings, tenants: Mapping[str, Tenant]) -> Iterator[str]:
@@ -86,3 +91,33 @@ def _topics(settings: Settings, tenants: Mapping[str, Tenant]) -> Iterator[str]:
         for key, least, most in (("batch", 1, 1_000), ("session_timeout_s", 6, 300)):
             if not least <= getattr(topic, key) <= most:
                 yield f"{where}.{key}: {getattr(topic, key)} is not within {least} to {most}"
+
+
+def _hubs(settings: Settings) -> Iterator[str]:
+    callbacks: dict[str, str] = {}
+    for name, hub in settings.event_hubs.items():
+        where = f"event_hubs.{name}"
+        yield from api_problems(where, hub)
+        # It is the hub that calls there: whether in clear, its operator has said by `plain`.
+        if text := address_problem(hub.callback, plain=hub.plain):
+            yield (
+                f"{where}.callback: {hub.callback!r} {text}"
+                if hub.callback
+                else (f"{where}.callback: must be set")
+            )
+        elif (other := callbacks.setdefault(hub.callback, name)) != name:
+            # A hub has a callback once: the two would take each other's away.
+            yield f"{where}.callback: it is also that of [event_hubs.{other}]"
+        if hub.sender not in settings.event_senders:
+            yield f"{where}.sender: there is no [event_senders.{hub.sender}]"
+        if not settings.events.listen:
+            yield f"{where}: without events.listen it brings them to nobody"
+        if len(hub.query) > _MOST_QUERY or not hub.query.isprintable():
+            yield f"{where}.query: is no query"
+        for key, least, most in (
+            ("every_s", 10, 86_400),
+            ("renew_s", 0, 31 * 86_400),
+            ("timeout_s", 0.05, 30),
+        ):
+            if not least <= getattr(hub, key) <= most:
+                yield f"{where}.{key}: {getattr(hub, key)} is not within {least} to {most}"

@@ -38,6 +38,7 @@ from simgrant.config.model import (
     DiameterPeer,
     EidList,
     Esim,
+    EventHub,
     EventRule,
     EventSender,
     EventTopic,
@@ -110,6 +111,7 @@ NAMED = {
     "event_senders": EventSender,
     "event_rules": EventRule,
     "event_topics": EventTopic,
+    "event_hubs": EventHub,
     "eid_lists": EidList,
     **{kind.__name__.lower(): kind for kind in CHANNELS},
 }

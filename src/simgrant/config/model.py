@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from simgrant.config.api_tables import ApiTable
 from simgrant.config.bss_tables import Bss
 from simgrant.config.section import Section
 
@@ -881,6 +882,32 @@ class EventTopic(Section, frozen=True):
     """File with that password. Read when the server starts."""
 
 
+class EventHub(ApiTable, frozen=True):
+    """A hub of one of TM Forum's APIs at which we register ourselves, once for all nodes (see
+    [Events](../events.md#hubs))."""
+
+    url: str = ""
+    """The hub, such as `https://bss.example.com/tmf-api/productInventory/v5/hub`. Must be `https`,
+    or on this machine, unless `plain`."""
+    callback: str = ""
+    """Where it is to bring events: what `events.listen` is called from outside, without
+    `/listener/…`, which hubs add. Must be set, and another for each hub."""
+    query: str = ""
+    """Which events are wanted, as the hub has it: `eventType=ProductStateChangeEvent`; empty =
+    all."""
+    sender: str = ""
+    """The [event_senders.NAME] as which it brings them. Must be set."""
+    every_s: float = 300.0
+    """Seconds between two looks whether it still knows us, more or less by a fifth."""
+    look: bool = True
+    """Ask it for our registration (`GET …/hub/ID`). Where it does not answer that, or with `false`,
+    it is taken at its word for `renew_s`."""
+    renew_s: float = 86_400.0
+    """Seconds after which a registration that it does not show is made anew; 0 = never."""
+    timeout_s: float = 5.0
+    """Seconds that one answer may take."""
+
+
 class Match(Section, frozen=True):
     """How a client is recognised. A condition that is left out always holds; of several values in
     one, it takes any. Texts are patterns that must fit the whole of what the client says, in any
@@ -1401,6 +1428,8 @@ class Settings(Section, frozen=True):
     """Which changes events of TM Forum's APIs mean."""
     event_topics: dict[str, EventTopic] = {}
     """Topics of Kafka that events come from, by name."""
+    event_hubs: dict[str, EventHub] = {}
+    """Hubs at which we register, by name."""
     limits: Limits = Limits()
     records: Records = Records()
     push: Push = Push()

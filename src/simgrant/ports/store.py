@@ -35,6 +35,7 @@ from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import Word, noun
 from simgrant.ports.account_pins import PinRows
 from simgrant.ports.deeds import Deed, Deeds
+from simgrant.ports.event_hubs import HubRows
 from simgrant.ports.life import LifeRows
 from simgrant.ports.network_data import LearnedRows
 from simgrant.ports.network_events import Inbox
@@ -286,6 +287,10 @@ class Store(Protocol):
     @property
     def told(self) -> ToldRows:
         """Return the same database's table of what a BSS told."""
+
+    @property
+    def hubs(self) -> HubRows:
+        """Return the same database's table of our registrations at hubs."""
 
     # --- the device path -------------------------------------------------
 

@@ -151,6 +151,16 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._event_hubs = _Children(
+            Gauge(
+                "simgrant_event_hubs",
+                "Nodes to which our registration at a hub is in a state: new, registered, failing, "
+                "unhooked.",
+                ("hub", "state"),
+                multiprocess_mode="livesum",
+                registry=registry,
+            )
+        )
         self._event_calls = _Children(
             Counter(
                 "simgrant_event_calls_total",
@@ -406,6 +416,11 @@ class Metrics:
     def show_event_lag(self, topic: str, messages: int) -> None:
         """Show how many messages of a topic wait to be read."""
         self._event_lag[topic,].set(messages)
+
+    def show_event_hub(self, hub: str, state: str, states: Iterable[str]) -> None:
+        """Show the state that our registration at a hub is in, out of all there are."""
+        for each in states:
+            self._event_hubs[hub, each].set(each == state)
 
     def count_event_call(self, sender: str, status: int) -> None:
         """Count a call that brought events; ``sender`` is empty where it is nobody we know."""

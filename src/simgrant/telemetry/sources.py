@@ -1,7 +1,8 @@
 """What the metrics say of the operator's systems, as lines for people (``/readyz``).
 
 First the sources of vectors, then the connections to whatever is behind them: Diameter peers, which
-AAA servers have too, HLRs, and the services of a 5G core; then business support systems.
+AAA servers have too, HLRs, and the services of a 5G core; then business support systems, and
+hubs.
 """
 
 from __future__ import annotations
@@ -66,6 +67,14 @@ _KINDS: Final = (
         states="simgrant_bss_states",
         seconds="simgrant_bss_seconds",
         requests="simgrant_bss_total",
+    ),
+    _Kind(
+        word="hub ",
+        label="hub",
+        states="simgrant_event_hubs",
+        # What is asked there is asked seldom, and is in the log.
+        seconds="",
+        requests="",
     ),
 )
 

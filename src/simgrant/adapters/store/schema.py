@@ -560,3 +560,24 @@ eligibility = _table(
 )
 """What a BSS told of subscriptions, as JSON; told is empty where an event came before anybody
 asked. Told_since is when it began to tell this, doubted_at the newest event's time."""
+
+event_hub = _table(
+    "event_hub",
+    "tenant name",
+    _text("tenant"),
+    _text("name"),
+    _text("state"),
+    _text("wanted"),
+    _text("hub_id"),
+    _text("url"),
+    _text("callback"),
+    _text("query"),
+    _text("stale"),
+    _big("registered_at"),
+    _big("looked_at"),
+    _big("due_at"),
+    _big("held_until"),
+    _big("failures"),
+    _text("reason"),
+)
+"""Our registrations at hubs (ADR 0050): a handful, each for events of one tenant."""

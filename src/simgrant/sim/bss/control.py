@@ -20,6 +20,9 @@ until somebody says so), and whether they are refused (`refuses`) |
 | PUT /addresses | says whether addresses are looked at later (`later`) |
 | GET /hubs | lists who wants to know what happens |
 | POST /hubs | takes somebody in: `callback`, perhaps `api` (`event` = of everything) and `query` |
+| PUT /hubs | says whether who registered is shown (`shows`), and whether the same callback may \
+register `often` |
+| DELETE /hubs | forgets everybody |
 | GET /events | lists what has happened |
 | POST /events | tells an event as it is given, whatever is in it |
 | PUT /events | says whether each event is told `twice` |
@@ -111,6 +114,11 @@ class _Hub(msgspec.Struct, forbid_unknown_fields=True):
     query: str = ""
 
 
+class _Hubs(msgspec.Struct, forbid_unknown_fields=True):
+    shows: bool = True
+    often: bool = False
+
+
 class _Events(msgspec.Struct, forbid_unknown_fields=True):
     twice: bool
 
@@ -190,6 +198,11 @@ class Control:
                 return json_of(bss.hubs.register(api, hub.callback, query=hub.query).shown())
             case "POST", ["events"]:
                 bss.hubs.tell(Api.EVENT, read(request, dict[str, Any]))
+            case "PUT", ["hubs"]:
+                hubs = read(request, _Hubs)
+                bss.hubs.shows, bss.hubs.often = hubs.shows, hubs.often
+            case "DELETE", ["hubs"]:
+                bss.hubs.forget()
             case "PUT", ["events"]:
                 bss.hubs.twice = read(request, _Events).twice
             case _:

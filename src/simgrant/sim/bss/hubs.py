@@ -79,6 +79,10 @@ class Hubs:
         """What has happened, the newest last."""
         self.twice = False
         """Whether each event is told twice."""
+        self.shows = True
+        """Whether who is registered is shown."""
+        self.often = False
+        """Whether the same callback may be registered several times."""
 
     def answer(self, call: Call) -> Answer:
         """Answer a request for a hub; Refusal."""
@@ -90,10 +94,15 @@ class Hubs:
         match call.method, id_:
             case "POST", "":
                 return self._register(call, call.api, topic)
+            case "GET", "" if self.shows:
+                return json_answer([each.shown() for each in self._of(call.api)])
+            case "GET", id_ if self.shows and id_ in self.hubs:
+                return json_answer(self.hubs[id_].shown())
             case "DELETE", id_ if id_ in self.hubs:
                 self._forget(id_)
                 return Answer(204)
-        raise Refusal(404 if call.method == "DELETE" else 405)
+        is_shown = call.method == "GET" and self.shows
+        raise Refusal(404 if call.method == "DELETE" or is_shown else 405)
 
     def announce(self, api: Api, event_type: str, name: str, document: object) -> dict[str, Any]:
         """Tell everybody who wants to know that something happened to a resource; return it."""
@@ -128,11 +137,15 @@ class Hubs:
             await hub.waiting.join()
 
     async def close(self) -> None:
-        """Forget everybody."""
+        """Forget everybody, and be done with it."""
         tasks = list(self._tasks.values())
+        self.forget()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def forget(self) -> None:
+        """Forget everybody, as one that was set up anew has."""
         for id_ in tuple(self.hubs):
             self._forget(id_)
-        await asyncio.gather(*tasks, return_exceptions=True)
 
     def register(self, api: Api, callback: str, *, query: str = "", topic: str = "") -> Hub:
         """Take somebody in; ValueError where the address is none."""
@@ -147,13 +160,17 @@ class Hubs:
         query = content.get("query", "") if isinstance(content, dict) else ""
         if not isinstance(callback, str) or not isinstance(query, str):
             raise Refusal(400, "callback is missing")
-        if any(hub.api is api and str(hub.callback) == callback for hub in self.hubs.values()):
+        known = any(str(hub.callback) == callback for hub in self._of(api))
+        if known and not self.often:
             raise Refusal(409, "it is registered already")
         try:
             hub = self.register(api, callback, query=query, topic=topic)
         except ValueError as error:
             raise Refusal(400, str(error)) from None
         return json_answer(hub.shown(), status=201)
+
+    def _of(self, api: Api) -> list[Hub]:
+        return [hub for hub in self.hubs.values() if hub.api is api]
 
     def _forget(self, id_: str) -> None:
         del self.hubs[id_]

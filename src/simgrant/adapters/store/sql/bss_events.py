@@ -6,6 +6,7 @@ import os
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from itertools import chain
 from typing import Any, Final
 
@@ -101,8 +102,8 @@ class SqlLife:
     async def set_aside(
         self, tenant: str, source: str, raw: bytes, *, reason: str, now: float
     ) -> str:
-        """Keep what nobody could read; return its id."""
-        aside_id = os.urandom(8).hex()
+        """Keep what nobody could read; return its id, which the same bytes always have."""
+        aside_id = sha256(source.encode() + b"\0" + raw).digest()[:8].hex()
         row = (tenant, aside_id, source, "", "", reason, int(now), raw[:MOST_RAW])
         await self._engine.write(sql.ASIDE_KEPT, (*row, shard_of(aside_id)))
         return aside_id

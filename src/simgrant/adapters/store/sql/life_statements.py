@@ -177,6 +177,7 @@ _ASIDE = "tenant, aside_id, source, event_id, reason, at, body"
 ASIDE_KEPT = """
 INSERT INTO bss_aside (tenant, aside_id, source, event_id, subject, reason, at, body, shard)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+ON CONFLICT (tenant, aside_id) DO UPDATE SET at = excluded.at, reason = excluded.reason
 """
 ASIDE = f"SELECT {_ASIDE} FROM bss_aside WHERE tenant = ?1 ORDER BY at DESC, aside_id LIMIT ?2"
 ASIDE_FOUND = f"""

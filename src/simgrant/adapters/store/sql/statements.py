@@ -17,7 +17,7 @@ from zlib import crc32
 
 from simgrant.nouns import noun
 
-REVISION = "0018"
+REVISION = "0019"
 """The schema that these statements are for; a test holds it against the migrations."""
 
 TABLES = (
@@ -54,6 +54,7 @@ TABLES = (
     "audit_head",
     "api_answer",
     "eligibility",
+    "event_hub",
 )
 """Those of every engine."""
 

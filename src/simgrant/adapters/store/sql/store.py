@@ -19,6 +19,7 @@ from simgrant.adapters.store.sql import life_statements, orders, rows, statement
 from simgrant.adapters.store.sql.bss_events import SqlLife
 from simgrant.adapters.store.sql.deeds import ANSWERS_ABOUT_FORGOTTEN, DeedEngine, SqlDeeds
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run, RunMany
+from simgrant.adapters.store.sql.hubs import SqlHubs
 from simgrant.adapters.store.sql.inbox import SqlInbox
 from simgrant.adapters.store.sql.learned import SqlLearned
 from simgrant.adapters.store.sql.orders import SqlOrders
@@ -124,6 +125,7 @@ class SqlStore:
         self.policies = SqlPolicies(engine)
         self.deeds = SqlDeeds(engine)
         self.told = SqlTold(engine)
+        self.hubs = SqlHubs(engine)
 
     def doing(self, deed: Deed) -> SqlStore:
         """Return this store for one deed: each of its changes is written down beside it."""
