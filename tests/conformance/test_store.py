@@ -800,7 +800,8 @@ CALLS: dict[str, Callable[[SqlStore], Awaitable[Any]]] = {
     "consents": lambda s: s.consents(T, IMSI),
     "rewrap": lambda s: s.rewrap(T, IMSI, SIM, replace(SIM, wrapped_k=b"x")),
 }
-OF_ALL_TENANTS = {"claim_notices", "sim_keys", "purge", "close"}
+OF_ALL_TENANTS = {"claim_notices", "sim_keys", "purge", "close", "doing", "recorded"}
+"""``doing`` reads and writes nothing; the records of a tenant that is named are another's suite."""
 READS = {
     "profile",
     "session",

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import pytest
 
 from simgrant import compose
-from simgrant.links.gsup import HlrState
+from simgrant.links.gsup import Hlr, HlrState
 from simgrant.sim.aaa import faults as aaa_faults
 from simgrant.sim.aaa.server import AaaServer
 from simgrant.sim.hlr import faults as hlr_faults
@@ -186,7 +186,7 @@ class Hlrs:
         self.settings += '[routes.all]\nsources = ["hlr.hlr0", "hlr.hlr1"]\n'
 
     def connected(self, parts: compose.Parts) -> list[bool]:
-        return [link.state is HlrState.OKAY for link in parts.links]  # type: ignore[attr-defined]
+        return [link.state is HlrState.OKAY for link in parts.links if isinstance(link, Hlr)]
 
     def play(self, fault: Fault | None) -> None:
         for server in self.servers:

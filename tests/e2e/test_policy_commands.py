@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from simgrant import compose
 from simgrant.cli import app
+from simgrant.cli.common import user
 from simgrant.config.load import DEFAULT_TENANT, load
 from simgrant.domain.facts import Area, Device
 from simgrant.domain.policy import default_policy, default_policy_text
@@ -37,7 +38,6 @@ WRONG = '[[rule]]\nid = "x"\nresult = "alowed"\nwhen = { plann = "a" }\n'
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Here:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setenv("LOGNAME", "oper")
     (tmp_path / "simgrant.toml").write_text('server.state_dir = "state"\n')
     for name, text in (
         ("same", default_policy_text()),
@@ -95,7 +95,7 @@ class Here:
             trail = Trail(f"{number:016x}", DEFAULT_TENANT, f"{number:024x}", leg="token")
             trail.apps, trail.spec_version = apps, str(NEWEST)
             trail.verdict = Verdict(decisions, push_verdict(facts, decisions))
-            now = time.time() - number
+            now = time.time() - 60 - number
             body = push_trail(trail, now=now, seconds=0.001)
             records.append(
                 RequestRecord(
@@ -140,10 +140,10 @@ def test_publish_go_back_and_look_at_what_happened(here: Here) -> None:
     assert "version 1" in here.policy("rollback", "--comment", "too little", "--yes")
     assert "version 2" in here.policy("rollback", "v2", "--comment", "no", "--yes")
     assert here.versions() == [
-        (2, False, "oper", "no"),
-        (1, False, "oper", "too little"),
+        (2, False, user(), "no"),
+        (1, False, user(), "too little"),
         (2, True, "ann@example.net", "less"),
-        (1, True, "oper", "as same"),
+        (1, True, user(), "as same"),
     ]
     listed = here.policy("list")
     assert listed.splitlines()[1].startswith("►  4       v2-")
@@ -194,6 +194,8 @@ def test_what_is_not_on_record_is_said(here: Here) -> None:
     here.record(("ap2004",), ["standard"])
     text = '[[rule]]\nid = "x"\nwhen = { registration = "registered" }\nresult = "denied"\n'
     Path("asking.toml").write_text(text + default_policy_text())
+    with Path("simgrant.toml").open("a") as settings:
+        settings.write('[udm.home]\naddresses = ["http://127.0.0.1:1"]\ntells = ["registration"]\n')
     said = here.policy("replay", "asking.toml")
     assert "Not known: 1 requests; rules look at what networks tell" in said
     assert here.json("replay", "asking.toml")["not_known"] == {"network_not_asked": 1}

@@ -84,7 +84,7 @@ async def test_every_page_is_for_everybody(
     kinds = {
         record["outcome"]
         for record in await place.server.records()
-        if record["leg"] == "web_view" and record["status"] == 200
+        if record.get("leg") == "web_view" and record["status"] == 200
     }
     assert kinds | {_ERROR} == {*_TEMPLATES.values(), _ERROR}, "a page of every kind"
     await context.close()
