@@ -26,6 +26,7 @@ import msgspec
 from simgrant.errors import EcsError
 from simgrant.flows.event_reading import EventReader, Reading
 from simgrant.fronts.bss.senders import Sender, Senders
+from simgrant.links.asgi_body import Disconnected, TooLong, read_body
 from simgrant.links.certified import CERTIFICATE
 from simgrant.nouns import named_noun
 from simgrant.ports.bss_events import EventIntake, Taken
@@ -178,20 +179,13 @@ class EventsFront:
         return len(events) - aside, aside + len(reading.unread)
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
-        most = self._limits.most_bytes
-        length = _header(scope, b"content-length")
-        if length.isdigit() and (len(length) > 9 or int(length) > most):
-            raise _Refused(413, Unreadable.TOO_LARGE.value)
-        body = bytearray()
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise _Refused(400, "disconnected")
-            body += message.get("body", b"")
-            if len(body) > most:
-                raise _Refused(413, Unreadable.TOO_LARGE.value)
-            if not message.get("more_body", False):
-                return bytes(body)
+        length = _header(scope, b"content-length").decode("latin-1")
+        try:
+            return await read_body(receive, length=length, most=self._limits.most_bytes)
+        except TooLong:
+            raise _Refused(413, Unreadable.TOO_LARGE.value) from None
+        except Disconnected:
+            raise _Refused(400, "disconnected") from None
 
 
 def _place(scope: Scope) -> tuple[str, str]:

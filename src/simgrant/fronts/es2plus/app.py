@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from simgrant.errors import EcsError
 from simgrant.identities import Iccid
+from simgrant.links.asgi_body import Disconnected, TooLong, read_body
 from simgrant.links.certified import CERTIFICATE
 from simgrant.links.client_certificates import Callers
 from simgrant.nouns import named_noun
@@ -169,20 +170,13 @@ class Es2plusFront:
         return function
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
-        most = self._limits.most_bytes
-        length = _header(scope, b"content-length")
-        if length.isdigit() and (len(length) > 9 or int(length) > most):
-            raise _Refused(413, "too_large")
-        body = bytearray()
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise _Refused(400, "disconnected")
-            body += message.get("body", b"")
-            if len(body) > most:
-                raise _Refused(413, "too_large")
-            if not message.get("more_body", False):
-                return bytes(body)
+        length = _header(scope, b"content-length").decode("latin-1")
+        try:
+            return await read_body(receive, length=length, most=self._limits.most_bytes)
+        except TooLong:
+            raise _Refused(413, "too_large") from None
+        except Disconnected:
+            raise _Refused(400, "disconnected") from None
 
 
 def _start(scope: Scope, status: int) -> Message:

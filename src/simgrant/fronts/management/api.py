@@ -29,6 +29,7 @@ from simgrant.flows.management.calls import CALLS, Routes
 from simgrant.flows.management.carry_out import Told, carry_out
 from simgrant.flows.management.problem import Code, Problem, problem_of
 from simgrant.fronts.management.headers import ACTOR, IF_MATCH, KEY
+from simgrant.links.asgi_body import Disconnected, TooLong, read_body
 from simgrant.links.certified import CERTIFICATE
 from simgrant.nouns import named_noun
 from simgrant.ports.clock import Clock
@@ -271,18 +272,12 @@ def _query(text: bytes, call: Call) -> Any:
 
 async def _body(headers: Mapping[str, str], receive: Receive, call: Call) -> bytes:
     length = headers.get("content-length", "")
-    if length.isdigit() and (len(length) > 12 or int(length) > call.most_bytes):
-        raise Problem(Code.TOO_LARGE, f"more than {call.most_bytes} bytes")
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Problem(Code.MALFORMED, "disconnected")
-        body += message.get("body", b"")
-        if len(body) > call.most_bytes:
-            raise Problem(Code.TOO_LARGE, f"more than {call.most_bytes} bytes")
-        if not message.get("more_body", False):
-            return bytes(body)
+    try:
+        return await read_body(receive, length=length, most=call.most_bytes)
+    except TooLong:
+        raise Problem(Code.TOO_LARGE, f"more than {call.most_bytes} bytes") from None
+    except Disconnected:
+        raise Problem(Code.MALFORMED, "disconnected") from None
 
 
 def _pull(call: Call, headers: Mapping[str, str], said: bytes) -> Any:

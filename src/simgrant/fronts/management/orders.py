@@ -36,6 +36,7 @@ from simgrant.flows.order_desk import (
     OrderDesk,
 )
 from simgrant.flows.subscriptions import BadRow
+from simgrant.links.asgi_body import Disconnected, TooLong, read_body
 from simgrant.ports.clock import Clock
 from simgrant.ports.orders import Kept
 from simgrant.ports.store import Store
@@ -191,16 +192,12 @@ def _pull(body: bytes, kind: type[S]) -> S:
 async def _body(scope: dict[str, Any], receive: Callable[[], Awaitable[dict[str, Any]]]) -> bytes:
     if scope["method"] != "POST":
         return b""
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _Refused(400, "disconnected")
-        body += message.get("body", b"")
-        if len(body) > _MOST_BYTES:
-            raise _Refused(413, f"more than {_MOST_BYTES} bytes")
-        if not message.get("more_body", False):
-            return bytes(body)
+    try:
+        return await read_body(receive, length=_header(scope, b"content-length"), most=_MOST_BYTES)
+    except TooLong:
+        raise _Refused(413, f"more than {_MOST_BYTES} bytes") from None
+    except Disconnected:
+        raise _Refused(400, "disconnected") from None
 
 
 def _header(scope: dict[str, Any], name: bytes) -> str:
