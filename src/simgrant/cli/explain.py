@@ -207,14 +207,13 @@ def explain(
 
 def _second(at: str) -> int | None:
     """Return the Unix second of a time, which is in UTC unless it says otherwise."""
-    from datetime import UTC, datetime
+    from simgrant.wire.instant import pull_instant
 
     if not at:
         return None
     try:
-        time = datetime.fromisoformat(at)
-        return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
-    except (ValueError, OverflowError):
+        return pull_instant(at)
+    except ValueError:
         raise BadUsage(f"--at {at!r} is no time such as 2026-12-24T18:00+01:00") from None
 
 

@@ -19,7 +19,6 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import field
-from datetime import UTC, datetime
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Final, Protocol
@@ -57,6 +56,7 @@ from simgrant.ports.store import (
     Store,
 )
 from simgrant.spec.ids import ProvStatus
+from simgrant.wire.instant import pull_instant
 from simgrant.wire.push_token import CHANNELS, Channel
 
 COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
@@ -365,10 +365,9 @@ def _iccid(name: str, text: str, _now: int) -> str:
 
 def _since(name: str, text: str, now: int) -> str:
     try:
-        moment = datetime.fromisoformat(text)
+        at = pull_instant(text)
     except ValueError:
         raise BadRow(f"{name} must be a time such as 2026-11-01 or 2026-11-01T08:30Z") from None
-    at = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
     if not 0 <= at <= now:
         raise BadRow(f"{name} must be in the past")
     return str(at)

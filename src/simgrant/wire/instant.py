@@ -1,4 +1,4 @@
-"""Times as TS.43 tells them: ISO 8601 with their zone, which Android insists on."""
+"""Times as TS.43 tells them, ISO 8601 with the zone that Android insists on; and as others do."""
 
 from __future__ import annotations
 
@@ -34,3 +34,15 @@ def pull_utc(text: str) -> int:
     if at < 0:
         raise ValueError("a time before 1970")
     return at
+
+
+def pull_instant(text: str) -> int:
+    """Return Unix seconds of a date or time that others write; ValueError for none.
+
+    It may have any form of ISO 8601 and be before 1970. Without a zone it is of UTC.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+        return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
+    except OverflowError:
+        raise ValueError("no time that there is") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -22,6 +21,7 @@ from simgrant.flows.management.call import Asked, Call, Done, Query
 from simgrant.flows.management.problem import Code, Problem
 from simgrant.flows.management.shapes import ConsentState, Moment, Short
 from simgrant.flows.management.subscriptions import ONE
+from simgrant.wire.instant import pull_instant
 
 _CONSENT: Final = ONE + "/consents/{kind}"
 _BOOST: Final = ONE + "/holdings/boosts/{boost_type}"
@@ -177,9 +177,8 @@ def _seconds(name: str, text: str | None) -> int | None:
     if text is None:
         return None
     try:
-        found = datetime.fromisoformat(text)
-        return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
-    except (ValueError, OverflowError):
+        return pull_instant(text)
+    except ValueError:
         raise Problem(Code.INVALID, f"{name}: there is no such time") from None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -27,6 +26,7 @@ from simgrant.flows.management.shapes import (
 )
 from simgrant.identities import Iccid, Imsi, InvalidIdentity, Msisdn
 from simgrant.spec.ids import ProvStatus
+from simgrant.wire.instant import pull_instant
 
 _MOST: Final = 500
 _Changes = Literal[
@@ -130,12 +130,10 @@ def _event(said: Event) -> BssEvent:
     """Return an event, checked; raise ValueError."""
     if said.imsi is UNSET and said.msisdn is UNSET:
         raise ValueError(f"event {said.event_id}: imsi or msisdn has to be there")
-    moment = datetime.fromisoformat(said.at)
-    at = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
     return BssEvent(
         event_id=said.event_id,
         change=Change(said.change),
-        at=max(at, 0),
+        at=max(pull_instant(said.at), 0),
         imsi=None if said.imsi is UNSET else Imsi(said.imsi),
         msisdn=None if said.msisdn is UNSET else Msisdn(said.msisdn),
         told=Eligibility() if said.told is UNSET else _holds(said.told),

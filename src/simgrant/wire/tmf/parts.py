@@ -7,11 +7,11 @@ each operator extends them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 
+from simgrant.wire.instant import pull_instant
 from simgrant.wire.sbi.body import BadMessage, read
 
 __all__ = [
@@ -123,8 +123,6 @@ def unix_seconds(text: str) -> int | None:
     A time without a zone is of UTC.
     """
     try:
-        at = datetime.fromisoformat(text)
-        seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
+        return pull_instant(text)
+    except ValueError:
         return None
-    return int(seconds)
