@@ -124,12 +124,12 @@ async def running(loaded: Loaded, *, reload: asyncio.Event | None = None) -> Asy
             ):
                 yield Running(
                     parts,
-                    _device_url(loaded, sockets.shared.device),
+                    _url_of(sockets.shared.device, loaded.settings.device.tls_certificate),
                     _url("http", sockets.management),
                     loaded.portal_url if sockets.shared.portal else "",
-                    _events_url(loaded, sockets.shared.events),
-                    _url("https", sockets.shared.es2plus) if sockets.shared.es2plus else "",
-                    _api_url(loaded, sockets.api),
+                    _url_of(sockets.shared.events, loaded.settings.events.tls_certificate),
+                    _url_of(sockets.shared.es2plus, loaded.settings.es2plus.tls_certificate),
+                    _url_of(sockets.api, loaded.settings.api.tls_certificate),
                 )
 
 
@@ -262,13 +262,9 @@ async def _serving_api(parts: compose.Parts, listener: socket.socket | None) -> 
             http=CertifiedProtocol,
             context=context,
         ),
+        _beside(_look(watched, loaded.settings.keys.poll_s)),
     ):
-        task = asyncio.create_task(_look(watched, loaded.settings.keys.poll_s))
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        yield
 
 
 async def _look(watched: Iterable[Watched], poll_s: float) -> None:
@@ -630,7 +626,7 @@ async def _oversee(loaded: Loaded, workers: int, announce: Announce, parts: comp
             _serving_api(parts, sockets.api),
             _beside(parts.policies.run()),
         ):
-            device_url = _device_url(loaded, sockets.shared.device)
+            device_url = _url_of(sockets.shared.device, loaded.settings.device.tls_certificate)
             announce(device_url, _url("http", sockets.management))
             for index in range(workers):
                 supervisor.start(index)
@@ -770,20 +766,9 @@ def _listening(name: str, text: str, backlog: int) -> Iterator[socket.socket]:
         listener.close()
 
 
-def _device_url(loaded: Loaded, listener: socket.socket) -> str:
-    return _url("https" if loaded.settings.device.tls_certificate else "http", listener)
-
-
-def _events_url(loaded: Loaded, listener: socket.socket | None) -> str:
-    if listener is None:
-        return ""
-    return _url("https" if loaded.settings.events.tls_certificate else "http", listener)
-
-
-def _api_url(loaded: Loaded, listener: socket.socket | None) -> str:
-    if listener is None:
-        return ""
-    return _url("https" if loaded.settings.api.tls_certificate else "http", listener)
+def _url_of(listener: socket.socket | None, certificate: str) -> str:
+    """Return where a listener is, by TLS if it has a certificate; empty where there is none."""
+    return "" if listener is None else _url("https" if certificate else "http", listener)
 
 
 def _url(scheme: str, listener: socket.socket) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import field, replace
 
 from simgrant.domain.holdings import MOST_STORE_USERS, HeldBilling, Holdings
-from simgrant.domain.network_facts import Heard
+from simgrant.domain.network_facts import NO_KINDS, Heard
 from simgrant.domain.network_facts import Kinds as NetworkKinds
 from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import (
@@ -311,7 +311,7 @@ class Entitle:
         verdicts, wants = self._verdicts[name], self._network.wanted[name]
         operates = bool(ask.value("operation")) and self._operate.wanted(who.apps, ask)
         if self._bss.asks(name):
-            who = await self._told(who, () if operates else wants, call, trail)
+            who = await self._told(who, NO_KINDS if operates else wants, call, trail)
         elif wants and not operates:
             heard = await self._heard(who.profile.subscription, wants, trail)
             who = replace(who, profile=replace(who.profile, heard=heard))
@@ -395,7 +395,7 @@ class Entitle:
         return Granted(name, family.content_type(format_), body, family.gzip)
 
     async def _told(
-        self, who: Principal, wants: NetworkKinds | tuple[()], call: Call, trail: Trail
+        self, who: Principal, wants: NetworkKinds, call: Call, trail: Trail
     ) -> Principal:
         """Return who asks, as the BSS has him, with what core networks say; both asked at once."""
         asked = self._bss.of(who.profile, who.apps, deadline=call.deadline, trail=trail)
@@ -403,7 +403,7 @@ class Entitle:
             return replace(who, profile=await asked)
         told = asyncio.ensure_future(asked)
         try:
-            heard = await self._heard(who.profile.subscription, frozenset(wants), trail)
+            heard = await self._heard(who.profile.subscription, wants, trail)
             return replace(who, profile=replace(await told, heard=heard))
         finally:
             told.cancel()
