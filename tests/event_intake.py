@@ -22,9 +22,13 @@ class MemoryIntake:
     away: bool = False
     gate: asyncio.Event | None = None
     """Where it is there, all wait for it."""
+    asked: int = 0
+    """How often it was told of events, those that wait for the gate too."""
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def take(self, tenant: str, source: str, events: Sequence[BssEvent]) -> Sequence[Taken]:
+        self.asked += 1
+        self.news.set()
         if self.gate is not None:
             await self.gate.wait()
         if self.away:

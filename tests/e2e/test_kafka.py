@@ -218,7 +218,7 @@ async def test_a_node_that_comes_gets_its_share_and_nothing_is_lost(
     cluster.tell(100)
     async with reading(cluster, first):
         # It has a batch under way when its partitions are wanted elsewhere.
-        await asyncio.sleep(2)
+        await until(first, lambda: first.asked > 0)
         async with reading(cluster, second):
             await asyncio.sleep(1)
             gate.set()
