@@ -629,6 +629,8 @@ _MEANINGS: Mapping[str, str] = {
     "bss_refuses": "`true` if the BSS refuses the feature in question",
     "tenure_d": "days for which the subscriber has been one, where the BSS tells it; what nobody "
     "knows is new",
+    "companions": "how many of the line's companions have an eSIM, or one on its way",
+    "active_companions": "how many of these have their service on",
     "terms": f"terms and conditions: {', '.join(f'`{each}`' for each in ConsentStatus)}",
     "address": "emergency address: the same words",
     "provisioning": "VoWiFi in the network: "

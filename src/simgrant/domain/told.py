@@ -146,6 +146,7 @@ def effective(profile: Profile, told: Told) -> Profile:
         profile.held,
         profile.heard,
         told,
+        counted=profile.counted,
     )
 
 

@@ -28,6 +28,7 @@ from simgrant.domain.words import Words
 from simgrant.flows.answer import Portal
 from simgrant.flows.answers import Answers
 from simgrant.flows.bss_inbox import BssInbox
+from simgrant.flows.life_orders import LifeOrders
 from simgrant.flows.lifecycle import Lifecycle, Rules
 from simgrant.identities import Imsi, Msisdn
 from simgrant.keyring.ring import Key, KeyRing, Use
@@ -119,7 +120,7 @@ class World:
         return found
 
 
-def another_worker(world: World, **rules: Any) -> Lifecycle:
+def another_worker(world: World, *, orders: LifeOrders | None = None, **rules: Any) -> Lifecycle:
     """Return another process's worker on the same store."""
     tenant = Tenant(T, plmns=(Plmn("001", "01"),))
     keys = Keys()
@@ -142,6 +143,7 @@ def another_worker(world: World, **rules: Any) -> Lifecycle:
         clock=world.clock,
         metrics=Metrics(CollectorRegistry()),
         keep=keep,
+        orders=orders,
         rules=Rules(**rules),
     )
 

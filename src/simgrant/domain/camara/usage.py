@@ -48,6 +48,10 @@ class Usage:
     tariff: str = ""
     price_micros: int = 0
     """Millionths of the currency, as the tariff said at that moment; 0 = not billable."""
+    share_micros: int = 0
+    """Of the price, the aggregator's."""
     currency: str = ""
+    suspicion: str = ""
+    """What is odd about it by the rules against fraud; empty = nothing."""
     sandbox: bool = False
     duration_us: int = 0

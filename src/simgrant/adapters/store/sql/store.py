@@ -17,6 +17,8 @@ from typing import Any, Final
 
 from simgrant.adapters.store.sql import life_statements, orders, rows, statements, timers
 from simgrant.adapters.store.sql.bss_events import SqlLife
+from simgrant.adapters.store.sql.camara_consumers import SqlConsumers
+from simgrant.adapters.store.sql.camara_usage import SqlUsage
 from simgrant.adapters.store.sql.deeds import ANSWERS_ABOUT_FORGOTTEN, DeedEngine, SqlDeeds
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run, RunMany
 from simgrant.adapters.store.sql.hubs import SqlHubs
@@ -126,6 +128,8 @@ class SqlStore:
         self.deeds = SqlDeeds(engine)
         self.told = SqlTold(engine)
         self.hubs = SqlHubs(engine)
+        self.consumers = SqlConsumers(engine)
+        self.usage = SqlUsage(engine)
 
     def doing(self, deed: Deed) -> SqlStore:
         """Return this store for one deed: each of its changes is written down beside it."""
