@@ -52,4 +52,4 @@ def device_changed_at(terminals: Sequence[Terminal]) -> int:
         return NO_CHANGE
     current = max(known, key=lambda each: (each.seen_at, each.first_at))
     others = (each.seen_at for each in known if each is not current)
-    return max(current.first_at, *others)
+    return max((current.first_at, *others))
