@@ -1,5 +1,5 @@
-"""Partner APIs: who may ask what of whose line, and what is answered (CAMARA; ADR 0054).
+"""What partner APIs do: prove consumers, issue and read access tokens, answer questions (CAMARA).
 
-Above are `fronts.camara` and compose; below the ports. What newcomers get wrong: nothing here knows
-HTTP but its statuses, and nothing that a consumer is told has an IMSI.
+Above is ``fronts.camara``, below are ports. What newcomers get wrong: a consumer is the OAuth
+client; the device's clients are something else (docs/concepts.md).
 """
