@@ -24,7 +24,7 @@ BANNED = re.compile(
 TYPES = {"TEXT", "BYTEA", "SMALLINT", "INTEGER", "BIGINT", "BOOLEAN"}
 
 SQL = {
-    name: value.replace("@", "?" + str(value.count("?") + 1))
+    name: life_statements.of(value, 1)
     for module in (statements, life_statements, policies, deeds, told, hubs)
     for name, value in vars(module).items()
     if isinstance(value, str) and re.search(r"\b(SELECT|INSERT|UPDATE|DELETE)\b", value)
