@@ -16,7 +16,7 @@ from simgrant.domain.order import OrderState
 from simgrant.errors import PeerUnavailable, StartRefused
 from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.store import Change
-from tests.device.esim import EID, OTHER_EID, SETTINGS, WATCH, World, opened
+from tests.device.esim import EID, OTHER_EID, SECOND, SETTINGS, WATCH, World, opened
 from tests.device.harness import ALLOWED, NO_CONSENT, NO_VOWIFI, START, Answer, Workbench
 from tests.device.partner import operate
 
@@ -26,7 +26,7 @@ PHONE = {"target_terminal_id": "350000000000032", "target_terminal_eid": EID}
 OLD_ICCID = "8944110000000000013"
 RULES = """
 [plans.standard]
-features = ["companion", "esim"]
+features = ["companion", "esim", "smsoip"]
 [plans.basic]
 features = ["companion", "esim"]
 {rules}
@@ -96,6 +96,44 @@ REFUSED = {
     "GeneralErrorText": "This is not possible at the moment. Please contact customer care.",
 }
 """Whatever rule or limit it was."""
+
+
+# --- companions ---------------------------------------------------------------------------------
+
+
+async def test_rules_look_at_how_many_companions_there_are(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = rule("companions = { at_least = 1 }", name="one-is-enough", app="companion")
+    alone = (
+        '[[rule]]\nid = "no-watch"\nfeatures = ["smsoip"]\n'
+        'when = { active_companions = { under = 1 } }\nresult = "denied"\n'
+    )
+    async with ruled(bench, monkeypatch, full + alone) as world:
+        phone = world.phone.but(apps=("ap2005",), app_name="ims")
+
+        async def told() -> tuple[str, list[Any], dict[str, int]]:
+            await phone.full()
+            record = await last(world)
+            facts = record["facts"].get("companions", [])
+            return record["decisions"][0]["rule"], facts, record["ages"]
+
+        assert (await told())[:2] == ("no-watch", [])
+        assert (await world.subscribe())["SubscriptionResult"] == "2"
+        assert (await told())[:2] == ("no-watch", [[1, 0], "eSIM orders"])
+        (order,) = await world.server.store.real.orders.of("default", ALLOWED)
+        assert order.iccid is not None
+        active = {"companion_terminal_iccid": order.iccid.digits, "operation_type": "10"}
+        done = await world.ask("ManageService", **WATCH, **active)
+        assert done["ServiceStatus"] == "1"
+        world.server.clock.advance(7)
+        rule_, facts, ages = await told()
+        assert (rule_, facts) == ("in-plan", [[1, 1], "eSIM orders"])
+        assert ages["eSIM orders"] == 7
+        # A second one is refused; the first one still finds its order.
+        assert await world.subscribe(SECOND) == REFUSED
+        assert (await last(world))["detail"] == "one_is_enough"
+        assert (await world.subscribe())["SubscriptionResult"] == "2"
 
 
 # --- lists -------------------------------------------------------------------------------------

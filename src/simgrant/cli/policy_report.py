@@ -29,6 +29,7 @@ _WHY_NOT: Final[Mapping[str, str]] = {
     "device_not_on_record": "rules look at the device that gets an eSIM, which is not on record",
     "network_not_asked": "rules look at what networks tell, and none was asked then",
     "bss_not_asked": "rules look at what a BSS tells when asked, and it was not asked then",
+    "companions_not_counted": "rules look at how many companions there are, and none was counted",
     "rollout_not_drawn": "a roll-out has another share, and who was in does not say who would be",
 }
 

@@ -37,6 +37,7 @@ from simgrant.compose.bss import (
     open_validator,
     waiting_orders,
 )
+from simgrant.compose.camara import CAMARA_MAX_BODY, camara_answer, open_camara
 from simgrant.compose.clock import CLOCK as CLOCK
 from simgrant.compose.core_network import (
     Core,
@@ -218,6 +219,9 @@ class Parts:
     portal: Answer | None
     """The portal behind connections; None where there are no pages."""
     portal_bounds: Bounds
+    camara: Answer | None
+    """Partner APIs behind connections; None where there are none."""
+    camara_bounds: Bounds
     es2plus: Es2plusFront | None
     """None where no SM-DP+ tells us anything."""
     watched: tuple[Watched, ...]
@@ -256,6 +260,8 @@ def open_keys(loaded: Loaded, on_renewal: Callable[[], None] = lambda: None) -> 
         settings.tokens.life_s + settings.tokens.overlap_s,
         settings.temporary_tokens.life_s,
         settings.operator_tokens.life_s,
+        settings.camara.token_life_s,
+        settings.camara.client_token_life_s,
         settings.tokens.requestor_life_s,
         settings.private_identity.life_s,
         settings.otp.life_s,
@@ -732,16 +738,11 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 proxy_protocol=settings.device.proxy_protocol,
             ),
             None if portal is None else portal_answer(portal, proxies),
-            Bounds(
-                max_head=settings.device.max_head,
-                max_body=portal_app.MAX_BODY,
-                max_coming=settings.portal.max_in_flight,
-                head_timeout_s=settings.device.head_timeout_s,
-                body_timeout_s=settings.server.request_timeout_s,
-                keep_alive_s=settings.device.keep_alive_s,
-                proxies=proxies,
-                proxy_protocol=False,
-            ),
+            _bounds(settings, proxies, portal_app.MAX_BODY, settings.portal.max_in_flight),
+            camara_answer(open_camara(loaded, journal, CLOCK), proxies)
+            if settings.camara.listen
+            else None,
+            _bounds(settings, proxies, CAMARA_MAX_BODY, settings.camara.max_in_flight),
             open_es2plus(loaded, store, ordering, metrics) if settings.es2plus.listen else None,
             (keys.watched, *_watched_settings(loaded, clients), *_watched_lists(loaded, lists)),
         )
@@ -833,6 +834,20 @@ def open_portal(
         limits=portal_app.Limits(
             settings.max_in_flight, server.request_timeout_s, server.retry_after_s
         ),
+    )
+
+
+def _bounds(settings: model.Settings, proxies: Proxies, max_body: int, max_coming: int) -> Bounds:
+    """Return the bounds of a listener that is not the devices', and no proxy's header precedes."""
+    return Bounds(
+        max_head=settings.device.max_head,
+        max_body=max_body,
+        max_coming=max_coming,
+        head_timeout_s=settings.device.head_timeout_s,
+        body_timeout_s=settings.server.request_timeout_s,
+        keep_alive_s=settings.device.keep_alive_s,
+        proxies=proxies,
+        proxy_protocol=False,
     )
 
 

@@ -44,8 +44,11 @@ MOST_DEPTH = 4
 MOST_TEXT = 64
 MOST_HOURS = 20 * 8_784
 MOST_DAYS = 100 * 366
+MOST_NUMBER = 1_000
 DEVICE_SUBJECTS = frozenset({"tac", "vendor", "model"})
 """The subjects that say what the device is."""
+COMPANION_SUBJECTS = frozenset({"companions", "active_companions"})
+"""The subjects for which a line's companions have to be counted."""
 NETWORK_SUBJECTS: Mapping[str, NetworkKind] = {
     "area": NetworkKind.LOCATION,
     "visited_plmn": NetworkKind.LOCATION,
@@ -172,6 +175,8 @@ def subjects(names: Names) -> Mapping[str, Subject]:
         Subject("in_plan", _in_plan, _boolean, ("is",), lambda f: f.features),
         Subject("bss_refuses", _bss_refuses, _boolean, ("is",), lambda f: f.refusals),
         Subject("tenure_d", _tenure_d, _days, _AGE, lambda f: f.tenure_d),
+        Subject("companions", _companions, _number, _AGE, lambda f: f.companions),
+        Subject("active_companions", _active_companions, _number, _AGE, lambda f: f.companions),
         Subject("terms", _terms, _one_of(ConsentStatus), _CHOICE, lambda f: f.terms),
         Subject("address", _address, _one_of(ConsentStatus), _CHOICE, lambda f: f.address),
         Subject(
@@ -619,6 +624,14 @@ def _tenure_d(facts: Facts, _question: Question) -> int | None:
     return facts.tenure_d.value
 
 
+def _companions(facts: Facts, _question: Question) -> int:
+    return facts.companions.value.live
+
+
+def _active_companions(facts: Facts, _question: Question) -> int:
+    return facts.companions.value.active
+
+
 def _terms(facts: Facts, _question: Question) -> ConsentStatus:
     return facts.terms.value
 
@@ -800,6 +813,12 @@ def _days(given: object) -> object:
     """Who is not known to have been a customer for long counts as new: 0."""
     if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= MOST_DAYS:
         raise _Wrong(f"must be days, 1 to {MOST_DAYS}, not {shown(given)}")
+    return given
+
+
+def _number(given: object) -> object:
+    if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= MOST_NUMBER:
+        raise _Wrong(f"must be a number, 1 to {MOST_NUMBER}, not {shown(given)}")
     return given
 
 

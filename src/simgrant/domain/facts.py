@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Generic, NamedTuple, TypeVar
 
+from simgrant.domain.companions import Companions
 from simgrant.domain.device_lists import Listing
 from simgrant.domain.holdings import Purchase
 from simgrant.domain.network_facts import Registration
@@ -150,6 +151,8 @@ class Facts:
     """Features that the operator's BSS refuses, whatever the plan contains."""
     tenure_d: Fact[int | None] = Fact(None, NOBODY)
     """Days for which the subscriber has been one; known only where a rule looks at it."""
+    companions: Fact[Companions] = Fact(Companions(), NOBODY)
+    """How many the line has; known only where a rule or a service looks at it."""
     satellite: Fact[ConsentStatus] = Fact(ConsentStatus.NOT_REQUIRED, NOBODY)
     """Whether the subscriber has switched it on."""
     store: Fact[StoreState] = Fact(NO_STORE, NOBODY)

@@ -17,6 +17,7 @@ from importlib import resources
 from simgrant.domain.allowance import Allowances
 from simgrant.domain.conditions import (
     BSS_SUBJECTS,
+    COMPANION_SUBJECTS,
     DEVICE_SUBJECTS,
     NETWORK_SUBJECTS,
     Names,
@@ -212,6 +213,11 @@ class Policy:
     def looks_at_device(self) -> bool:
         """Whether any rule asks what the device is."""
         return not self._subjects.isdisjoint(DEVICE_SUBJECTS)
+
+    @property
+    def looks_at_companions(self) -> bool:
+        """Whether any rule asks how many companions a line has."""
+        return not self._subjects.isdisjoint(COMPANION_SUBJECTS)
 
     @property
     def looks_at_network(self) -> Kinds:

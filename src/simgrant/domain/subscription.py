@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING
 
+from simgrant.domain.companions import NOT_COUNTED, Counted
 from simgrant.domain.holdings import NOTHING, Holdings
 from simgrant.domain.network_facts import NOTHING_HEARD, Heard
 from simgrant.identities import Imsi, Msisdn
@@ -120,6 +121,8 @@ class Profile:
     nothing here."""
     kept: Told | None = None
     """What it told once, as the store has it, where that was read too."""
+    counted: Counted = NOT_COUNTED
+    """How many companions there are, where that is looked at."""
 
 
 @noun

@@ -12,6 +12,7 @@ from typing import Final
 
 from simgrant.domain.eligibility import Aspect, Aspects, Eligibility
 from simgrant.domain.subscription import (
+    SERVED,
     Consent,
     ConsentKind,
     ConsentStatus,
@@ -90,6 +91,12 @@ class Told:
         """Whether an event came after it was told, or shortly before."""
         return self.doubted_at > 0 and self.asked_at < self.doubted_at + SETTLES_S
 
+    @property
+    def serves(self) -> bool:
+        """Whether there is such a subscription, and its line is to be served."""
+        found = self.eligibility
+        return found is not None and (found.status is None or found.status in SERVED)
+
     def is_fresh(self, wanted: Freshness, wants: Aspects, *, now: float) -> bool:
         """Say whether nobody needs to be asked for these aspects."""
         age = now - self.asked_at
@@ -146,6 +153,7 @@ def effective(profile: Profile, told: Told) -> Profile:
         profile.held,
         profile.heard,
         told,
+        counted=profile.counted,
     )
 
 

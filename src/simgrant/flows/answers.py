@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final, NamedTuple, TypeAlias
 
+from simgrant.domain.companions import NOT_COUNTED, Counted
 from simgrant.domain.facts import Device, Wish
 from simgrant.domain.holdings import NOTHING, HeldBilling
 from simgrant.domain.life import Life
@@ -21,7 +22,7 @@ from simgrant.domain.subscription import (
 from simgrant.domain.tenant import Tenant
 from simgrant.domain.told import Told, effective
 from simgrant.flows.answer import Portal, answer, page_of
-from simgrant.flows.gather import NOTHING_MORE, View, gather, held, look
+from simgrant.flows.gather import NOTHING_MORE, View, counting, gather, held, look
 from simgrant.flows.verdicts import NO_DEVICE
 from simgrant.identities import Imei
 from simgrant.keyring.ring import KeyRing
@@ -69,15 +70,22 @@ class Answers:
         told: Told | None = None,
         gone: bool = False,
         heard: Heard = NOTHING_HEARD,
+        counted: Counted = NOT_COUNTED,
     ) -> Mapping[tuple[str, str], _Answer]:
         """Return what each terminal is told of each service, by terminal and AppID.
 
         ``told`` is what a BSS says, where one is asked; ``gone``, that it serves nobody like that;
-        ``heard`` is what core networks say.
+        ``heard`` is what core networks say, ``counted`` how many companions there are.
         """
         policy = self._policy()
         profile = Profile(
-            life.subscription, life.terms, life.address, None, held=life.held, heard=heard
+            life.subscription,
+            life.terms,
+            life.address,
+            None,
+            held=life.held,
+            heard=heard,
+            counted=counted,
         )
         if told is not None:
             profile = effective(profile, told)
@@ -107,6 +115,11 @@ class Answers:
                 for app_id, each in self._told(policy, key, answered).items():
                     found[terminal.terminal_id, app_id] = each
         return found
+
+    @property
+    def counts(self) -> bool:
+        """Whether anything that is told depends on how many companions there are."""
+        return bool(counting(self._policy()))
 
     def agreed(self, life: Life) -> bool:
         """Say whether the subscriber owes the policy no consent."""

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import field, replace
 
+from simgrant.domain.companions import count
 from simgrant.domain.holdings import MOST_STORE_USERS, HeldBilling, Holdings
 from simgrant.domain.network_facts import NO_KINDS, Heard
 from simgrant.domain.network_facts import Kinds as NetworkKinds
@@ -315,6 +316,9 @@ class Entitle:
         elif wants and not operates:
             heard = await self._heard(who.profile.subscription, wants, trail)
             who = replace(who, profile=replace(who.profile, heard=heard))
+        if not (operates or verdicts.counting.isdisjoint(who.apps)):
+            orders = await self._store.orders.of(name, who.profile.subscription.imsi)
+            who = replace(who, profile=replace(who.profile, counted=count(orders)))
         profile = who.profile
         subscription = profile.subscription
         if kinds := looked_at(who.apps):
@@ -435,6 +439,7 @@ class Entitle:
                 held,
                 profile.heard,
                 profile.told,
+                counted=profile.counted,
             )
         # Who pressed a button has decided on the terms of one store for one of its users (TS.43
         # §11.1.3). It is written before it is told back.

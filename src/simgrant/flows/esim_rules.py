@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
+from simgrant.domain.companions import NOT_COUNTED, Counted, count
 from simgrant.domain.device_lists import Listing
 from simgrant.domain.facts import ACTIVATION, Fact, Facts, Question
 from simgrant.domain.facts import Device as DeviceFact
@@ -80,6 +81,8 @@ class Known:
     """What core networks say of the subscription."""
     judged: Qualification | None = None
     """What the BSS says of the device; None = it is not asked."""
+    counted: Counted = NOT_COUNTED
+    """How many companions the line has, where rules look at that."""
 
 
 @noun
@@ -128,7 +131,11 @@ async def learn(
     is_another_s = holder is not None and holder.owner != imsi
     prospect = Prospect(app_id=task.app_id, kind=kind, device=device)
     judged = await ours.judges.of(task.subscription, prospect)
-    return Known(risk, used, is_another_s, await ours.network.heard(task.subscription), judged)
+    counted = NOT_COUNTED
+    if ours.policies[tenant].looks_at_companions:
+        counted = count((await ours.ordering.of(tenant, imsi)).values())
+    heard = await ours.network.heard(task.subscription)
+    return Known(risk, used, is_another_s, heard, judged, counted)
 
 
 def by_bss(risk: Risk, told: Told | None) -> Risk:
@@ -162,7 +169,15 @@ def weigh(
             return Weighed(Result.ALLOWED, "ordered", limited=False, verdict=None, times={})
         case Meant.ANOTHERS:
             return Weighed(Result.DENIED, ANOTHER, limited=True, verdict=None, times={})
-    profile = Profile(task.subscription, None, None, None, heard=known.heard, told=task.told)
+    profile = Profile(
+        task.subscription,
+        None,
+        None,
+        None,
+        heard=known.heard,
+        told=task.told,
+        counted=known.counted,
+    )
     facts = activation_facts(
         look(
             profile,

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any, Final
 
+from simgrant.domain.companions import NOT_COUNTED, count
 from simgrant.domain.facts import Facts, Wish
 from simgrant.domain.network_facts import NOTHING_HEARD, Heard
 from simgrant.domain.policy import Decision, Policy, RuleTrace
@@ -23,7 +24,7 @@ from simgrant.flows.answer import Portal, answer, filled, page_of, usage_value
 from simgrant.flows.clients import Client, Clients, Condition, Told, client_of
 from simgrant.flows.eligibility import of_now
 from simgrant.flows.explain_esim import ESIM_APPS, Sources, Supposed, explain_esim
-from simgrant.flows.gather import device_of, gather, held, look, times_of
+from simgrant.flows.gather import counting, device_of, gather, held, look, times_of
 from simgrant.flows.network_data import Tellers, heard, told_by
 from simgrant.flows.shape import PLAIN, Shape, shaped
 from simgrant.keyring.ring import KeyRing
@@ -137,8 +138,10 @@ async def explain(
     profile = await store.profile(tenant.name, imsi, inquiry.terminal_id, "")
     if profile is None:
         raise Conflict("no_subscription", for_operator="it is gone")
+    counts = policy.looks_at_companions or inquiry.app_id in counting(policy)
     profile = replace(
         profile,
+        counted=count(await store.orders.of(tenant.name, imsi)) if counts else NOT_COUNTED,
         held=await store.holdings(tenant.name, imsi),
         heard=await _heard(store, profile.subscription, policy, rules.tellers, now=now),
     )

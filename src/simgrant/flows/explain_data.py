@@ -24,7 +24,7 @@ def explained_data(found: Explanation, settings: Settings, at: int) -> dict[str,
         value = getattr(found.facts, name).value
         if isinstance(value, frozenset):
             entry["value"] = sorted(value)
-        elif name in ("offer", "wish", "store"):
+        elif name in ("offer", "wish", "store", "companions"):
             entry["value"] = str(value)
         elif type(value) is tuple:
             entry["value"] = list(map(str, value))

@@ -12,6 +12,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias, TypeGuard, TypeVar
 
+from simgrant.domain.companions import NOT_COUNTED, Companions
 from simgrant.domain.eligibility import Aspect, Aspects
 from simgrant.domain.facts import (
     HELD,
@@ -65,6 +66,7 @@ REGISTRATION = "registration"
 TERMS, ADDRESS = "terms consent", "address consent"
 BOOSTS, USAGE, SATELLITE, STORE = "boosts", "usage", "satellite opt-in", "store"
 OPTIONS, REFUSALS, TENURE = "options", "refusals", "tenure"
+COMPANIONS = "eSIM orders"
 EXPIRED = "expired"
 """State of a consent whose time is over."""
 
@@ -75,6 +77,8 @@ _LOOKED_AT = {
     app: service.needs & HELD for app, service in SERVICES.items() if service.needs & HELD
 }
 """What each application looks at of what the subscription holds."""
+_COUNTING = frozenset(app for app, service in SERVICES.items() if "companions" in service.needs)
+"""The applications that look at how many companions there are, whatever rules do."""
 _MADE_OF: Mapping[str, type[Holding]] = {
     "boosts": HeldBoost,
     "usage": HeldUsage,
@@ -166,6 +170,8 @@ class View(NamedTuple):
     rollouts: tuple[str, ...] = ()
     """Those that the subscription is in."""
     told: ToldView = NOTHING_TOLD
+    companions: Companions | None = None
+    """None = nobody looked."""
 
 
 def wanted(ask: Ask, apps: Iterable[str]) -> Wanted:
@@ -186,6 +192,11 @@ def wanted(ask: Ask, apps: Iterable[str]) -> Wanted:
         if "store" in SERVICES[app].needs:
             store, button = ask.store, ask.button
     return Wanted(Wish(boost_meant(boost_type), store.vendor), store, button)
+
+
+def counting(policy: Policy) -> frozenset[str]:
+    """Return the applications for which it is looked how many companions a line has."""
+    return frozenset(SERVICES) if policy.looks_at_companions else _COUNTING
 
 
 @lru_cache(maxsize=256)
@@ -280,6 +291,7 @@ def look(
         policy.calendar.at(now),
         _rollouts(subscription, policy, ring) if policy.rollouts else (),
         told,
+        None if profile.counted is NOT_COUNTED else profile.counted.companions,
     )
 
 
@@ -316,6 +328,8 @@ def times_of(profile: Profile, *, now: float) -> dict[str, int]:
             found[_by(LOCATION, location)] = location.at
         if known is not None:
             found[_by(REGISTRATION, known)] = known.at
+    if profile.counted.at:
+        found[COMPANIONS] = profile.counted.at
     holdings = profile.held
     if holdings.boosts:
         found[BOOSTS] = max([each.at for each in holdings.boosts])
@@ -367,6 +381,7 @@ def gather(
         tenure_d=_by_told(TENURE, told.tenure_d, told, Aspect.CUSTOMER_SINCE, at),
         boosts=Fact(held.boosts, BOOSTS if held.boosts else NOBODY, at(BOOSTS)),
         usage=Fact(held.usage, USAGE if held.usage else NOBODY, at(USAGE)),
+        companions=_counted(view.companions, at),
         satellite=Fact(held.satellite, SATELLITE, at(SATELLITE)),
         store=Fact(held.store, STORE, at(STORE)),
         schedules=Fact(view.schedules, by_policy),
@@ -399,6 +414,10 @@ def _told(told: Told, now: float) -> ToldView:
         found.refusals or frozenset(),
         None if since is None else max(0, int(now) - since) // 86_400,
     )
+
+
+def _counted(there: Companions | None, at: Callable[[str], int | None]) -> Fact[Companions]:
+    return Fact(Companions(), NOBODY) if there is None else Fact(there, COMPANIONS, at(COMPANIONS))
 
 
 def _source(name: str, told: ToldView, aspect: Aspect) -> str:

@@ -21,6 +21,7 @@ from typing import Final
 import structlog
 
 from simgrant.domain.bss_events import BssEvent
+from simgrant.domain.companions import NOT_COUNTED, Counted
 from simgrant.domain.life import Done, Life, NotPossible, follow
 from simgrant.domain.subscription import SubscriptionStatus, Terminal
 from simgrant.errors import EcsError
@@ -189,11 +190,15 @@ class Lifecycle:
         tenant = claims[0].tenant
         anew: dict[Imsi, Anew] = {}
         heard: dict[Imsi, Hearing] | None = None
+        counted: list[Mapping[Imsi, Counted]] = []
         if (self._orders, self._asks, self._hears) != (None, None, None):
             waiting = await self._rows.peek(claims)
+            imsis = {imsi for imsi, _ in waiting}
+            counted.append(await self._count(tenant, imsis))
             await self._follow_orders(tenant, waiting)
+            counted.append(await self._count(tenant, imsis))
             anew, heard = await asyncio.gather(
-                self._ask_anew(tenant, {imsi for imsi, _ in waiting}),
+                self._ask_anew(tenant, imsis),
                 self._hear_anew(tenant, waiting),
             )
         judge = Judging(
@@ -204,10 +209,18 @@ class Lifecycle:
             anew=anew,
             switched=tenant in self._switched,
             heard=heard,
+            counted=counted,
         )
         again_ms = int((now + self._rules.coalesce_s) * 1000)
         for judged in await self._rows.settle(claims, judge, now=now, again_ms=again_ms):
             self._tell(tenant, judged)
+
+    async def _count(self, tenant: str, imsis: Collection[Imsi]) -> Mapping[Imsi, Counted]:
+        """Return how many companions lines have, where what devices are told depends on that."""
+        if self._orders is None or not self._answers[tenant].counts:
+            return {}
+        found = await asyncio.gather(*(self._orders.counted(tenant, imsi) for imsi in imsis))
+        return dict(zip(imsis, found, strict=True))
 
     async def _follow_orders(self, tenant: str, waiting: Sequence[tuple[Imsi, BssEvent]]) -> None:
         if self._orders is not None:
@@ -294,12 +307,14 @@ class Judging:
         anew: Mapping[Imsi, Anew],
         heard: Mapping[Imsi, Hearing] | None,
         switched: bool = False,
+        counted: Sequence[Mapping[Imsi, Counted]] = (),
     ) -> None:
         """With ``refused``, events that give another number or IMSI are set aside for that.
 
         ``anew`` is what a BSS says of those of whom it was asked; ``heard`` is what core networks
-        say, None where none is asked.
+        say, None where none is asked; ``counted``, how many companions there were and are.
         """
+        self._counted = counted
         self._anew = anew
         self._switched = switched
         self._heard = heard
@@ -372,11 +387,15 @@ class Judging:
             waiting.source == NETWORK and waiting.event.event_id not in heard.about
             for waiting, _ in judged.done
         )
-        same = before == judged.after and heard.before == heard.after
+        counted = [each.get(before.subscription.imsi, NOT_COUNTED) for each in self._counted]
+        had, has = (counted[0], counted[-1]) if counted else (NOT_COUNTED, NOT_COUNTED)
+        same = before == judged.after and heard.before == heard.after and had == has
         if same and not ends and not judged.moves_to and not missed and anew is _NOT_ASKED:
             return judged
         terminals = _devices(present)
-        old = self._answers.of(before, terminals, now=then, told=anew.before, heard=heard.before)
+        old = self._answers.of(
+            before, terminals, now=then, told=anew.before, heard=heard.before, counted=had
+        )
         new = self._answers.of(
             judged.after,
             terminals,
@@ -384,6 +403,7 @@ class Judging:
             told=anew.after,
             gone=anew.gone,
             heard=heard.after,
+            counted=has,
         )
         differ = {key for key, told in new.items() if told.told != old[key].told}
         everybody = judged.moves_to is not None or anew.unknown or missed

@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from simgrant.domain.conditions import (
     BSS_SUBJECTS,
+    COMPANION_SUBJECTS,
     DEVICE_SUBJECTS,
     NETWORK_SUBJECTS,
     subjects_of,
@@ -37,7 +38,7 @@ from simgrant.domain.network_facts import Kinds
 from simgrant.domain.plans import Billing, boost_feature
 from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import ConsentKind, ConsentStatus
-from simgrant.flows.gather import NO_OPTIONS, features_fact
+from simgrant.flows.gather import NO_OPTIONS, counting, features_fact
 from simgrant.flows.verdicts import NO_DEVICE
 from simgrant.nouns import Word, noun
 from simgrant.ports.store import RequestRecord
@@ -80,6 +81,8 @@ class Missing(Word):
     """Rules look at what networks tell, and nobody asked them then."""
     BSS = "bss_not_asked"
     """Rules look at what a BSS is asked for where a rule looks at it, and it was not asked then."""
+    COMPANIONS = "companions_not_counted"
+    """Rules look at how many companions the line has, and nobody counted them then."""
     ROLLOUT = "rollout_not_drawn"
     """A roll-out has another share, and whether this subscription was in then does not say
     whether it would be now."""
@@ -281,6 +284,8 @@ class Version:
         aspects = {BSS_SUBJECTS[name] for name in looked_at & BSS_SUBJECTS.keys()}
         if aspects and self._bss_tells and not aspects <= self._asked_of_bss(seen.policy):
             raise _NotOnRecord(Missing.BSS)
+        if looked_at & COMPANION_SUBJECTS and not self._counted(seen):
+            raise _NotOnRecord(Missing.COMPANIONS)
 
     def _asked_for(self, name: str) -> Kinds:
         """Return what networks were asked for by a policy, or never tell anyway."""
@@ -299,6 +304,11 @@ class Version:
             found = Aspects(Aspect) if origin is None else origin.looks_at_bss
             self._asked_bss[name] = found
         return found
+
+    def _counted(self, seen: _Circumstances) -> bool:
+        """Say whether companions were counted for a request."""
+        origin = self._origin_of(seen.policy)
+        return origin is not None and not counting(origin).isdisjoint(seen.apps)
 
     def _rollouts(
         self, seen: _Circumstances, facts: Mapping[str, Fact[Any]]

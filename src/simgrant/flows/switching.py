@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 
 from simgrant.domain.bss_events import BssEvent, Change
+from simgrant.domain.companions import count
 from simgrant.domain.eligibility import Eligibility
 from simgrant.domain.facts import Device
 from simgrant.domain.policy import Policy, Result
@@ -25,7 +26,7 @@ from simgrant.domain.trail import Trail
 from simgrant.errors import EcsError, PeerMisbehaved, UnknownIdentity
 from simgrant.flows.bss_inbox import BssInbox
 from simgrant.flows.eligibility import Eligibilities
-from simgrant.flows.gather import gather, look
+from simgrant.flows.gather import counting, gather, look
 from simgrant.flows.verdicts import NO_DEVICE
 from simgrant.identities import Imei
 from simgrant.nouns import named_noun
@@ -199,6 +200,9 @@ class Switching:
         if profile.subscription.status is not SubscriptionStatus.ACTIVE:
             return None
         who = Subscriber(due.imsi, profile.subscription.msisdn)
+        if APP in counting(self._policies[due.tenant]):
+            orders = await self._store.orders.of(due.tenant, due.imsi)
+            profile = replace(profile, counted=count(orders))
         told, devices = profile.subscription.provisioning, await self._devices(due)
         return _Wish(on=self._is_wanted(profile, devices), before=before, who=who, told=told)
 

@@ -17,7 +17,7 @@ from simgrant.domain.facts import Device, Wish
 from simgrant.domain.policy import Policy
 from simgrant.domain.trail import Verdict
 from simgrant.flows.answer import Portal, answer, page_of
-from simgrant.flows.gather import NOTHING_MORE, View, gather
+from simgrant.flows.gather import NOTHING_MORE, View, counting, gather
 from simgrant.flows.shape import PLAIN, Shape, shaped
 from simgrant.services import SERVICES
 from simgrant.services.service import OWN_VALUE, PrivateIdentity, ServiceFlow, own_value
@@ -94,6 +94,8 @@ class Verdicts:
             if policy.looks_at_device or "device" in service.needs
         )
         """The applications whose answer may depend on the device."""
+        self.counting = counting(policy)
+        """The applications whose answer may depend on the companions of the line."""
 
     def __len__(self) -> int:
         return len(self._kept)

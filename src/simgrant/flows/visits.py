@@ -12,6 +12,7 @@ from dataclasses import field, replace
 from functools import partial
 from typing import Final
 
+from simgrant.domain.companions import count
 from simgrant.domain.facts import Question, Wish
 from simgrant.domain.order import GivenUp, Kind, OutOfOrder
 from simgrant.domain.risk import Way
@@ -25,7 +26,7 @@ from simgrant.flows.eligibility import Eligibilities
 from simgrant.flows.esim_means import FEATURES, Conditions, EsimMeans
 from simgrant.flows.esim_pages import ORDER, PLAN, SELECTS, movable
 from simgrant.flows.esim_rules import Target, activation_facts, by_bss
-from simgrant.flows.gather import device_of, gather, held, look, times_of
+from simgrant.flows.gather import counting, device_of, gather, held, look, times_of
 from simgrant.flows.handles import Handle, pull_handle, pull_page, push_page
 from simgrant.flows.limits import Rate, Throttle
 from simgrant.flows.web_views import WEB_VIEWS
@@ -260,6 +261,10 @@ class Visits:
             holdings = store.holdings(tenant.name, handle.imsi)
             profile = replace(profile, held=await self._reception.timed("store", holdings, trail))
         profile = replace(profile, heard=await self._esim.network.heard(profile.subscription))
+        if policy.looks_at_companions or app_id in counting(policy):
+            orders = store.orders.of(tenant.name, handle.imsi)
+            counted = count(await self._reception.timed("store", orders, trail))
+            profile = replace(profile, counted=counted)
         boost_type, claim = _about(handle)
         view = look(
             profile,

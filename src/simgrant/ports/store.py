@@ -34,6 +34,8 @@ from simgrant.errors import Conflict
 from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import Word, noun
 from simgrant.ports.account_pins import PinRows
+from simgrant.ports.camara_consumers import ConsumerRows
+from simgrant.ports.camara_usage import UsageRows
 from simgrant.ports.deeds import Deed, Deeds
 from simgrant.ports.event_hubs import HubRows
 from simgrant.ports.life import LifeRows
@@ -291,6 +293,14 @@ class Store(Protocol):
     @property
     def hubs(self) -> HubRows:
         """Return the same database's table of our registrations at hubs."""
+
+    @property
+    def consumers(self) -> ConsumerRows:
+        """Return the same database's tables of consumers of partner APIs, and of tariffs."""
+
+    @property
+    def usage(self) -> UsageRows:
+        """Return the same database's table of what was used of partner APIs."""
 
     # --- the device path -------------------------------------------------
 

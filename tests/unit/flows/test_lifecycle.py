@@ -13,11 +13,12 @@ import pytest
 from simgrant.domain.bss_events import BssEvent, Change
 from simgrant.domain.eligibility import Aspect, Eligibility
 from simgrant.domain.holdings import HeldBoost, Purchase
-from simgrant.domain.policy import parse_policy
+from simgrant.domain.policy import default_policy_text, parse_policy
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.domain.told import Told
 from simgrant.errors import Conflict, PeerUnavailable
 from simgrant.flows.asked_anew import Anew
+from simgrant.flows.life_orders import LifeOrders, OnSwap
 from simgrant.flows.lifecycle import Lifecycle
 from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.bss_events import Taken
@@ -37,6 +38,7 @@ from tests.unit.flows.lives import (
     registration,
     subscription,
 )
+from tests.unit.flows.orders import an_order
 
 OTHER = Imsi("001010000000002")
 BETTER = Eligibility(plan="standard")
@@ -343,3 +345,24 @@ async def test_what_nobody_could_read_is_read_again_when_somebody_can(life: Worl
         await life.inbox.replay(aside)
     assert await life.inbox.replay(aside, lambda *_: ()) == ()
     assert await life.inbox.listed(T) == []
+
+
+async def test_a_companion_that_ends_is_told_where_answers_depend_on_it(life: World) -> None:
+    rule = (
+        '[[rule]]\nid = "watch"\nfeatures = ["vowifi"]\n'
+        'when = { companions = { at_least = 1 } }\nresult = "allowed"\n'
+    )
+    life.policies[T] = parse_policy(rule + default_policy_text())
+    order = replace(an_order(pooled=False), created_at=START, todo=None)
+    assert order.app_id == "ap2006"
+    await life.store.orders.make(T, IMSI, order, instead_of=None, due_at=None)
+    orders = LifeOrders(life.store.orders, {T: OnSwap.KEEP}, clock=life.clock)
+    life.life = another_worker(life, orders=orders)
+    await life.tell(Change.CHANGED)
+    await life.act()
+    assert await life.told() == set(), "it is there before and after"
+    await life.pass_time(2)
+    await life.tell(Change.DEVICE_LOST, terminal_id=order.device.terminal_id)
+    await life.act()
+    assert await life.told() == {(PHONE, "ap2004")}
+    assert life.records[-1]["before"]["ap2004"] == "allowed watch"

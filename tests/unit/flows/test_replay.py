@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simgrant.domain.companions import NOT_COUNTED, Companions, Counted
 from simgrant.domain.eligibility import Aspect, Eligibility
 from simgrant.domain.facts import Device, Fact, Facts, Question, Wish
 from simgrant.domain.holdings import (
@@ -91,6 +92,7 @@ TEXTS = {
     "voice by model": with_rule('model = "P1"').replace(
         'id = "new"\n', 'id = "new"\nfeatures = ["volte"]\n'
     ),
+    "companions": with_rule("active_companions = { at_least = 1 }"),
     "tenure": with_rule("tenure_d = { under = 30 }"),
     "registered": with_rule('registration = "registered"'),
     "no terms": DEFAULT.replace('[vowifi]\nterms = "required"', '[vowifi]\nterms = "not_required"'),
@@ -182,6 +184,7 @@ profiles = st.builds(
     heard=st.sampled_from(
         [Heard(), Heard(registration=Learned(Registration.REGISTERED.value, "hss.a", 1, 1))]
     ),
+    counted=st.sampled_from([Counted(Companions()), Counted(Companions(2, 1), NOW - 5)]),
     told=st.sampled_from(
         [
             None,
@@ -223,6 +226,8 @@ class Asked:
         profile = self.profile
         if not by.looks_at_network:
             profile = replace(profile, heard=Heard())
+        if not by.looks_at_companions:
+            profile = replace(profile, counted=NOT_COUNTED)
         told = profile.told
         if told is not None and told.eligibility and Aspect.CUSTOMER_SINCE not in by.looks_at_bss:
             bare = replace(told.eligibility, customer_since=None)

@@ -10,7 +10,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 
 from simgrant.adapters.store.schema import metadata, postgres_metadata
-from simgrant.adapters.store.sql import deeds, hubs, life_statements, policies, statements, told
+from simgrant.adapters.store.sql import (
+    camara_consumers,
+    camara_usage,
+    deeds,
+    hubs,
+    life_statements,
+    policies,
+    statements,
+    told,
+)
 from simgrant.adapters.store.sql.statements import Guarded, as_arrays, numbered, shard_of
 
 # What CockroachDB, YugabyteDB or Citus lacks, or gives another meaning.
@@ -25,7 +34,16 @@ TYPES = {"TEXT", "BYTEA", "SMALLINT", "INTEGER", "BIGINT", "BOOLEAN"}
 
 SQL = {
     name: life_statements.of(value, 1)
-    for module in (statements, life_statements, policies, deeds, told, hubs)
+    for module in (
+        statements,
+        life_statements,
+        policies,
+        deeds,
+        told,
+        hubs,
+        camara_consumers,
+        camara_usage,
+    )
     for name, value in vars(module).items()
     if isinstance(value, str) and re.search(r"\b(SELECT|INSERT|UPDATE|DELETE)\b", value)
 } | {
@@ -54,7 +72,7 @@ def ddl() -> list[str]:
 
 def test_there_are_statements_to_look_at() -> None:
     assert len(SQL) > 35
-    assert len(ddl()) == (35 + 20) + (34 + 19)
+    assert len(ddl()) == (39 + 21) + (38 + 20)
 
 
 @pytest.mark.parametrize("name", sorted(SQL))

@@ -17,7 +17,7 @@ from zlib import crc32
 
 from simgrant.nouns import noun
 
-REVISION = "0019"
+REVISION = "0024"
 """The schema that these statements are for; a test holds it against the migrations."""
 
 TABLES = (
@@ -55,6 +55,10 @@ TABLES = (
     "api_answer",
     "eligibility",
     "event_hub",
+    "camara_change",
+    "camara_consumer",
+    "camara_tariff",
+    "camara_usage",
 )
 """Those of every engine."""
 
