@@ -630,6 +630,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 network=network,
                 limits=_limits(settings.limits),
                 rules=_sim_rules(settings.auth),
+                bss=eligibilities,
             ),
             by_oidc=by_oidc,
             by_otp=by_otp,
