@@ -451,6 +451,8 @@ async def _purge(parts: compose.Parts) -> None:
                 )
             while await parts.events.purge():
                 pass
+            while await parts.store.camara_tokens.purge(before=now):
+                pass
             for tenant in parts.loaded.tenants:
                 while await parts.store.deeds.purge(
                     tenant,
