@@ -60,6 +60,7 @@ from simgrant.telemetry.policy_lines import policy_lines
 from simgrant.telemetry.sources import source_lines
 
 _PURGE_EVERY_S = 60.0
+_MONTH_S = 31 * 86_400
 _RESTART_FIRST_S, _RESTART_LAST_S = 0.5, 10.0
 _PING_S = 1.0
 
@@ -452,6 +453,9 @@ async def _purge(parts: compose.Parts) -> None:
             while await parts.events.purge():
                 pass
             while await parts.store.camara_tokens.purge(before=now):
+                pass
+            usage_before = now - settings.camara_usage.keep_months * _MONTH_S
+            while await parts.store.usage.purge(before_ms=usage_before * 1000, now=now):
                 pass
             for tenant in parts.loaded.tenants:
                 while await parts.store.deeds.purge(

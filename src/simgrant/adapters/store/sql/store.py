@@ -515,7 +515,8 @@ class SqlStore:
                 old = (tenant, state.msisdn.digits, imsi.digits)
                 yield Run(statements.MSISDN_FREED, old)
             yield Run(statements.MSISDN_MOVED, (tenant, imsi.digits, number))
-            yield Run(statements.MARK_KEPT, _sim_changed(tenant, imsi.digits, now))
+            for mark in _number_changed(tenant, imsi.digits, now):
+                yield Run(statements.MARK_KEPT, mark)
             return replace(state, msisdn=change.msisdn)
 
         return await self._engine.transact(body)
@@ -793,9 +794,10 @@ def _add(prepared: Sequence[_Prepared], *, replace: bool) -> Body[None]:
         fresh = [row for row in piece.subscriptions if row[:2] not in there]
         changed = [row for row in known if _seen_by_device(row) != there[row[:2]][:3]]
         moved = [
-            _sim_changed(row[0], row[1], row[11])
+            mark
             for row in known
             if row[2] not in (None, there[row[:2]][3])
+            for mark in _number_changed(row[0], row[1], row[11])
         ]
         for sql, params in (
             (statements.SUBSCRIPTION_REPLACED, known),
@@ -864,9 +866,12 @@ def _check_imsis(
         yield RunMany(statements.MSISDN_FREED, numbers)
 
 
-def _sim_changed(tenant: str, imsi: str, at: int) -> Params:
+def _number_changed(tenant: str, imsi: str, at: int) -> tuple[Params, ...]:
     """Return as parameters of ``MARK_KEPT`` that a number came to this SIM."""
-    return rows.from_mark(tenant, imsi, LineMark(MarkName.SIM_SINCE, str(at), at))
+    return tuple(
+        rows.from_mark(tenant, imsi, LineMark(name, str(at), at))
+        for name in (MarkName.SIM_SINCE, MarkName.NUMBER_SINCE)
+    )
 
 
 def _seen_by_device(row: Params) -> tuple[Any, ...]:
