@@ -21,6 +21,7 @@ from simgrant import __version__
 from simgrant.cli import (
     audit,
     check,
+    consent,
     db,
     demo,
     event,
@@ -165,6 +166,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(identity.app, name="identity")
 app.add_typer(order.app, name="order")
 app.add_typer(event.app, name="event")
+app.add_typer(consent.app, name="consent")
 app.command("explain")(explain.explain)
 app.command("page")(page.page)
 app.add_typer(policy.app, name="policy")
