@@ -66,6 +66,7 @@ class World:
     limits: Limits | None = None
     intake: MemoryIntake = field(default_factory=MemoryIntake)
     calls: list[Call] = field(default_factory=list)
+    hurried: list[tuple[str, ...]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.front = EventsFront(
@@ -75,6 +76,7 @@ class World:
             clock=Clock(),
             record=self.calls.append,
             limits=self.limits,
+            hurry=lambda tenant, orders: self.hurried.append((tenant, *orders)),
         )
 
     async def post(
@@ -298,3 +300,13 @@ def test_whatever_comes_has_an_answer(body: bytes) -> None:
 def test_nothing_shows_a_token() -> None:
     shown: Callable[[Any], str] = repr
     assert TOKEN not in shown(SENDERS[0])
+
+
+async def test_news_of_a_product_order_of_ours_hurry_its_look() -> None:
+    world, ours = World(), "0123456789abcdef" * 2
+    order = {"id": "7", "externalId": ours, "state": "completed"}
+    event = {"eventType": "ProductOrderStateChangeEvent", "event": {"productOrder": order}}
+    status, _, _ = await world.post(event, authorization=f"Bearer {TOKEN}")
+    assert status == 204
+    assert world.hurried[-1] == ("default", ours)
+    assert world.intake.aside == []

@@ -24,7 +24,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from simgrant.errors import EcsError
-from simgrant.flows.event_reading import EventReader, Reading
+from simgrant.flows.event_reading import EventReader, Hurry, Reading, nobody_waits
 from simgrant.fronts.bss.senders import Sender, Senders
 from simgrant.links.asgi_body import Disconnected, TooLong, read_body
 from simgrant.links.certified import CERTIFICATE
@@ -93,8 +93,11 @@ class EventsFront:
         clock: Clock,
         record: Callable[[Call], None],
         limits: Limits | None = None,
+        hurry: Hurry = nobody_waits,
     ) -> None:
-        """``record`` is called once for each call, after it was answered."""
+        """``record`` is called once for each call, after it was answered; ``hurry`` is told of
+        which eSIM orders there is news."""
+        self._hurry = hurry
         self._intake = intake
         self._senders = senders
         self._reader = reader
@@ -124,6 +127,7 @@ class EventsFront:
                     name, data, now=int(self._clock.now()), event_type=event_type
                 )
                 taken, aside = await self._take(sender, reading)
+                self._hurry(sender.tenant, reading.orders)
                 if reading.unread:
                     answer, reason = 400, reading.unread[0].reason.value
                     body = _unread(reading)
