@@ -522,6 +522,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     smdps: dict[str, dict[str, Smdp]] = {}
     bss_orders: dict[str, BssOrders] = {}
     switches: dict[str, SwitchDesk] = {}
+    waiting: WaitingOrders | None = None
     bss_sources: dict[str, EligibilitySource] = {}
     by_otp: ByOtp | None = None
     by_oidc: ByOidc | None = None
@@ -713,6 +714,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             signer=signs,
             dialects={key_set.PATH: KeySet(signs, found)} if signs else {},
         )
+        waiting = waiting_orders(loaded, store.orders, ordering, bss_orders, CLOCK)
         yield Parts(
             loaded,
             found,
@@ -727,12 +729,12 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             diameter,
             inbox,
             events,
-            open_ways_in(loaded, events, store.hubs, access, metrics),
+            open_ways_in(loaded, events, store.hubs, access, metrics, waiting),
             lifecycle,
             (*core.links, sale, *switching),
             smdps,
             ordering,
-            waiting_orders(loaded, store.orders, ordering, bss_orders, CLOCK),
+            waiting,
             entitle,
             device,
             Bounds(
@@ -763,6 +765,8 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             await notifier.close()
         for smdp in {each for named in smdps.values() for each in named.values()}:
             await smdp.close()
+        if waiting is not None:
+            await waiting.close()
         for orders in {*bss_orders.values()}:
             await orders.close()
         for activation in {id(each): each.activation for each in switches.values()}.values():
