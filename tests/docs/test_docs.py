@@ -64,6 +64,7 @@ def test_every_error_has_a_status_and_is_on_the_page() -> None:
 
 def test_every_reason_has_a_meaning_and_no_meaning_is_left_over() -> None:
     found = generator.reason_sources().keys() | generator.page_reasons().keys()
+    found |= generator.partner_reasons().keys()
     assert found == generator.reason_meanings().keys()
 
 

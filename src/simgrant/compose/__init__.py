@@ -28,7 +28,11 @@ from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.risk.embedded import EmbeddedRisk
 from simgrant.adapters.store import sqlite
 from simgrant.compose import bss
-from simgrant.compose.activation import open_switching, switched_tenants
+from simgrant.compose.activation import (
+    open_device_switches,
+    open_switching,
+    switched_tenants,
+)
 from simgrant.compose.bss import (
     judges_of,
     known_countries,
@@ -37,6 +41,7 @@ from simgrant.compose.bss import (
     open_validator,
     waiting_orders,
 )
+from simgrant.compose.camara import CAMARA_MAX_BODY, camara_answer, open_camara
 from simgrant.compose.clock import CLOCK as CLOCK
 from simgrant.compose.core_network import (
     Core,
@@ -117,6 +122,7 @@ from simgrant.flows.notices import Rules as NoticeRules
 from simgrant.flows.operate import Operate
 from simgrant.flows.operations import OPERATIONS
 from simgrant.flows.operations.operation import Means, Offer
+from simgrant.flows.order_switches import SwitchDesk
 from simgrant.flows.ordering import Ordering
 from simgrant.flows.ordering import Rules as OrderRules
 from simgrant.flows.private_identity import GatewayKey, PrivateIdentities
@@ -218,6 +224,9 @@ class Parts:
     portal: Answer | None
     """The portal behind connections; None where there are no pages."""
     portal_bounds: Bounds
+    camara: Answer | None
+    """Partner APIs behind connections; None where there are none."""
+    camara_bounds: Bounds
     es2plus: Es2plusFront | None
     """None where no SM-DP+ tells us anything."""
     watched: tuple[Watched, ...]
@@ -256,6 +265,8 @@ def open_keys(loaded: Loaded, on_renewal: Callable[[], None] = lambda: None) -> 
         settings.tokens.life_s + settings.tokens.overlap_s,
         settings.temporary_tokens.life_s,
         settings.operator_tokens.life_s,
+        settings.camara.token_life_s,
+        settings.camara.client_token_life_s,
         settings.tokens.requestor_life_s,
         settings.private_identity.life_s,
         settings.otp.life_s,
@@ -510,6 +521,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     notifiers: dict[str, dict[Channel, Notifier]] = {}
     smdps: dict[str, dict[str, Smdp]] = {}
     bss_orders: dict[str, BssOrders] = {}
+    switches: dict[str, SwitchDesk] = {}
     bss_sources: dict[str, EligibilitySource] = {}
     by_otp: ByOtp | None = None
     by_oidc: ByOidc | None = None
@@ -522,6 +534,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         notifiers = open_notifiers(loaded)
         smdps = open_smdps(loaded)
         bss_orders = open_orders(loaded, CLOCK)
+        switches = open_device_switches(loaded, CLOCK)
         # Of their own: who judges is asked while look-ups may be in trouble.
         bss_sources = bss.open_sources(loaded, CLOCK)
         journal = Journal(
@@ -571,6 +584,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             rules=_order_rules(settings.orders),
             bss=bss_orders,
             choose=ProfileSources(source_rules(loaded), keys).of,
+            switches=switches,
         )
         sale = open_sale(loaded, esims(loaded), _ESIM_APPS, CLOCK)
         lists = device_lists(loaded)
@@ -622,6 +636,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 network=network,
                 limits=_limits(settings.limits),
                 rules=_sim_rules(settings.auth),
+                bss=eligibilities,
             ),
             by_oidc=by_oidc,
             by_otp=by_otp,
@@ -732,16 +747,11 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 proxy_protocol=settings.device.proxy_protocol,
             ),
             None if portal is None else portal_answer(portal, proxies),
-            Bounds(
-                max_head=settings.device.max_head,
-                max_body=portal_app.MAX_BODY,
-                max_coming=settings.portal.max_in_flight,
-                head_timeout_s=settings.device.head_timeout_s,
-                body_timeout_s=settings.server.request_timeout_s,
-                keep_alive_s=settings.device.keep_alive_s,
-                proxies=proxies,
-                proxy_protocol=False,
-            ),
+            _bounds(settings, proxies, portal_app.MAX_BODY, settings.portal.max_in_flight),
+            camara_answer(open_camara(loaded, journal, CLOCK), proxies)
+            if settings.camara.listen
+            else None,
+            _bounds(settings, proxies, CAMARA_MAX_BODY, settings.camara.max_in_flight),
             open_es2plus(loaded, store, ordering, metrics) if settings.es2plus.listen else None,
             (keys.watched, *_watched_settings(loaded, clients), *_watched_lists(loaded, lists)),
         )
@@ -755,6 +765,8 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             await smdp.close()
         for orders in {*bss_orders.values()}:
             await orders.close()
+        for activation in {id(each): each.activation for each in switches.values()}.values():
+            await activation.close()
         for source in {*bss_sources.values()}:
             await source.close()
         for way in (by_oidc, by_otp, access, portal, network, eligibilities):
@@ -833,6 +845,20 @@ def open_portal(
         limits=portal_app.Limits(
             settings.max_in_flight, server.request_timeout_s, server.retry_after_s
         ),
+    )
+
+
+def _bounds(settings: model.Settings, proxies: Proxies, max_body: int, max_coming: int) -> Bounds:
+    """Return the bounds of a listener that is not the devices', and no proxy's header precedes."""
+    return Bounds(
+        max_head=settings.device.max_head,
+        max_body=max_body,
+        max_coming=max_coming,
+        head_timeout_s=settings.device.head_timeout_s,
+        body_timeout_s=settings.server.request_timeout_s,
+        keep_alive_s=settings.device.keep_alive_s,
+        proxies=proxies,
+        proxy_protocol=False,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 from simgrant.config.api_tables import ApiTable
 from simgrant.config.bss_tables import Bss
 from simgrant.config.camara_books import CamaraLimits, CamaraOutside, CamaraUsage
+from simgrant.config.camara_tables import Camara
 from simgrant.config.section import Section
 
 __all__ = ["Section"]
@@ -1343,6 +1344,10 @@ class Tenant(Section, frozen=True):
     """Directory of the texts that subscribers agree to: `vowifi.LANGUAGE.txt`, `satellite.…` and
     `billing.…`, with empty lines between paragraphs. What is not there is simgrant's example, and
     for carrier billing the policy's text."""
+    camara_url: str = ""
+    """Address of the tenant's partner APIs as partners reach it, without a path: its issuer, whose
+    host name is the tenant's alone. Empty = it has none; that of `default` is
+    `camara.public_url`."""
     address_countries: tuple[str, ...] = ()
     """Countries of emergency addresses (two letters), in the order of the list; empty = all that
     the validator knows."""
@@ -1385,6 +1390,7 @@ class Settings(Section, frozen=True):
     api_issuers: dict[str, ApiIssuer] = {}
     """Issuers of their access tokens, by name."""
     portal: Portal = Portal()
+    camara: Camara = Camara()
     bss: dict[str, Bss] = {}
     """Business support systems by name."""
     store: Store = Store()
