@@ -22,6 +22,7 @@ from simgrant.cli import (
     audit,
     check,
     consent,
+    consumer,
     db,
     demo,
     event,
@@ -34,7 +35,9 @@ from simgrant.cli import (
     serve,
     services,
     subscription,
+    tariff,
     token,
+    usage,
 )
 from simgrant.cli.common import BadUsage, Globals, Refused, say_error
 from simgrant.errors import EcsError, StartRefused
@@ -167,6 +170,9 @@ app.add_typer(identity.app, name="identity")
 app.add_typer(order.app, name="order")
 app.add_typer(event.app, name="event")
 app.add_typer(consent.app, name="consent")
+app.add_typer(consumer.app, name="consumer")
+app.add_typer(tariff.app, name="tariff")
+app.add_typer(usage.app, name="usage")
 app.command("explain")(explain.explain)
 app.command("page")(page.page)
 app.add_typer(policy.app, name="policy")

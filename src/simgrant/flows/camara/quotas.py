@@ -28,7 +28,6 @@ from simgrant.telemetry.log import say_fault
 
 _Key: TypeAlias = tuple[str, str, str]
 """Tenant, consumer and API."""
-QUOTA_EXCEEDED: Final = "quota_exceeded"
 _LONGEST_WAIT_S: Final = 86_400
 
 
@@ -138,7 +137,7 @@ class Quotas:
             return
         if self._counted[key] + self._own[key] >= most:
             wait = min(_LONGEST_WAIT_S, max(1, math.ceil(self._month.until - now)))
-            raise Overloaded(QUOTA_EXCEEDED, retry_after=wait)
+            raise Overloaded("quota_exceeded", retry_after=wait)
 
 
 def _by_key(counted: Iterable[Counted]) -> Counter[_Key]:
