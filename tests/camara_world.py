@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from simgrant.domain.camara.access_token import AccessToken, Method, Subject
 from simgrant.domain.camara.consumer import Consumer, Permission
@@ -28,6 +28,9 @@ from simgrant.flows.camara.serve_api import (
     Limits,
     ServeApi,
 )
+from simgrant.fronts.camara.apis import ApisFront
+from simgrant.fronts.camara.app import CamaraFront
+from simgrant.fronts.camara.app import Limits as FrontLimits
 from simgrant.identities import Imsi, Msisdn
 from simgrant.keyring.ring import Key, KeyRing, Use
 from simgrant.ports.camara_consents import Processing, Purposeful, Standing
@@ -357,3 +360,26 @@ class World:
             )
             return Called(problem.status, body.encode(), problem.reason)
         return Called(200, reply.body)
+
+
+class Said:
+    """Takes the records of requests."""
+
+    def __init__(self) -> None:
+        self.trails: list[Trail] = []
+
+    def finish(self, trail: Trail, seconds: float) -> None:
+        """Take one."""
+        assert seconds >= 0
+        self.trails.append(trail)
+
+
+def front_of(world: World, said: Said | None = None) -> CamaraFront:
+    """Return the front of the partners' listener, with the APIs of a world behind it."""
+    return CamaraFront(
+        {},
+        others=ApisFront(world.serve_api),
+        journal=cast("Any", said or Said()),
+        clock=world.clock,
+        limits=FrontLimits(max_in_flight=64, request_timeout_s=10, retry_after_s=30),
+    )

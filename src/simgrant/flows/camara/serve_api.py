@@ -79,7 +79,7 @@ class NoMethod(Problem):
     """The resource has other methods."""
 
     def __init__(self, allowed: tuple[str, ...]) -> None:
-        super().__init__(Code.METHOD_NOT_ALLOWED)
+        super().__init__(Code.METHOD_NOT_ALLOWED, reason="method")
         self.allowed = allowed
 
 
@@ -137,7 +137,8 @@ class ApiPorts:
     """None = there are none."""
     lines: CamaraLines
     facts: LineFacts
-    consents: CamaraConsents
+    consents: CamaraConsents | None
+    """None = nobody keeps any, and no API that needs them is served."""
     books: Books
     priced: Callable[[str, Usage], Usage] | None = None
     """Returns the usage of a tenant with its price; None = nothing has any."""
@@ -232,7 +233,7 @@ class ServeApi:
         scheme, _, text = request.authorization.partition(" ")
         scheme = scheme.lower()
         if scheme not in ("bearer", "dpop") or not text:
-            raise Unauthenticated("no_access_token")
+            raise Unauthenticated("no_bearer_token")
         ports = self._ports
         name, token = ports.open_token(text, self._keys, now=self._clock.now())
         tenant = self._tenants.get(name)
@@ -368,7 +369,7 @@ class ServeApi:
             raise Problem(Code.IDENTIFIER_NOT_FOUND)
         ports = self._ports
         facts: LineFacts = ports.facts
-        consents: CamaraConsents = ports.consents
+        consents: CamaraConsents | None = ports.consents
         if call.consumer.sandbox:
             facts = consents = self._sandboxes.facts(call.tenant, found.number)
         return await call.operation.handler.run(

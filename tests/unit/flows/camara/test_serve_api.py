@@ -17,7 +17,7 @@ from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.errors import Overloaded, PeerUnavailable
 from simgrant.flows.camara.apis import APIS
 from simgrant.flows.camara.problem import Code
-from simgrant.flows.camara.sandbox import Sandbox, TestLine
+from simgrant.flows.camara.sandbox import Sandbox, SandboxLine
 from simgrant.identities import Msisdn
 from tests.camara_world import (
     CONSUMER,
@@ -469,8 +469,8 @@ async def test_limits_are_asked_before_anything_is_read() -> None:
 
 TEST = Msisdn("447700900100")
 LINES = {
-    TEST: TestLine(sim_age_h=2, device_age_h=30, customer_d=100, number_d=40, plmn="26201"),
-    Msisdn("447700900101"): TestLine(suspended=True, prepaid=True),
+    TEST: SandboxLine(sim_age_h=2, device_age_h=30, customer_d=100, number_d=40, plmn="26201"),
+    Msisdn("447700900101"): SandboxLine(suspended=True, prepaid=True),
 }
 
 
