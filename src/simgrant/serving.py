@@ -60,6 +60,7 @@ from simgrant.telemetry.policy_lines import policy_lines
 from simgrant.telemetry.sources import source_lines
 
 _PURGE_EVERY_S = 60.0
+_MONTH_S = 31 * 86_400
 _RESTART_FIRST_S, _RESTART_LAST_S = 0.5, 10.0
 _PING_S = 1.0
 
@@ -450,6 +451,9 @@ async def _purge(parts: compose.Parts) -> None:
                     records_before=now - settings.records.keep_days * 86_400,
                 )
             while await parts.events.purge():
+                pass
+            usage_before = now - settings.camara_usage.keep_months * _MONTH_S
+            while await parts.store.usage.purge(before_ms=usage_before * 1000, now=now):
                 pass
             for tenant in parts.loaded.tenants:
                 while await parts.store.deeds.purge(

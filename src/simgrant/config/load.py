@@ -24,8 +24,13 @@ from simgrant.config.aaa import aaa_problems
 from simgrant.config.api import api_problems
 from simgrant.config.bss import bss_problems
 from simgrant.config.bss_tables import Bss
+<<<<<<< HEAD
 from simgrant.config.camara import camara_problems, test_number_problems
 from simgrant.config.camara_tables import SandboxNumber
+=======
+from simgrant.config.camara import camara_problems
+from simgrant.config.camara_books import camara_books_problems
+>>>>>>> main
 from simgrant.config.clients import profile_problems, with_shipped
 from simgrant.config.diameter import diameter_problems
 from simgrant.config.esims import rule_problems, source_problems
@@ -466,6 +471,7 @@ def _problems(loaded: Loaded) -> list[str]:
     found.extend(_esim_problems(loaded))
     found.extend(_teller_problems(settings))
     found.extend(event_problems(settings, loaded.tenants))
+    found.extend(camara_books_problems(settings))
     found.extend(api_problems(settings, loaded.tenants))
     found.extend(camara_problems(settings, loaded.tenants, DEFAULT_TENANT))
     found.extend(test_number_problems(settings, loaded.tenants))

@@ -10,7 +10,12 @@ from typing import Literal
 
 from simgrant.config.api_tables import ApiTable
 from simgrant.config.bss_tables import Bss
+<<<<<<< HEAD
 from simgrant.config.camara_tables import Camara, SandboxNumber
+=======
+from simgrant.config.camara_books import CamaraLimits, CamaraOutside, CamaraUsage
+from simgrant.config.camara_tables import Camara
+>>>>>>> main
 from simgrant.config.section import Section
 
 __all__ = ["Section"]
@@ -1438,6 +1443,9 @@ class Settings(Section, frozen=True):
     """Topics of Kafka that events come from, by name."""
     event_hubs: dict[str, EventHub] = {}
     """Hubs at which we register, by name."""
+    camara_usage: CamaraUsage = CamaraUsage()
+    camara_limits: CamaraLimits = CamaraLimits()
+    camara_outside: CamaraOutside = CamaraOutside()
     limits: Limits = Limits()
     records: Records = Records()
     push: Push = Push()

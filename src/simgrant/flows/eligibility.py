@@ -235,7 +235,13 @@ class Eligibilities:
         except (PeerUnavailable, PeerMisbehaved) as error:
             self._fails(desk, error)
             left = 0 if before is None else int(before.asked_at + wanted.known_s - now)
-            if before is None or left <= 0 or not wants <= before.asked:
+            if (
+                before is None
+                or left <= 0
+                or not wants <= before.asked
+                # A refusal holds for no time, so nobody would be told that it is over.
+                or (before.is_doubtful and not before.serves)
+            ):
                 if error.retry_after is None:
                     error.retry_after = self._retry_s(desk)
                 raise

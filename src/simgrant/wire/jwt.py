@@ -23,6 +23,9 @@ SIGNED: Final = ("ES256", "ES384", "RS256", "RS384", "RS512", "PS256", "Ed25519"
 SIGNED_OR_SHARED: Final = (*SIGNED, "HS256")
 _MOST_TRIED: Final = 8
 """Keys that are tried for a token that names none."""
+_MOST_KEYS: Final = 64
+_KINDS: Final = frozenset({"EC", "RSA", "OKP"})
+_LEAST_RSA_BITS: Final = 2048
 _LEEWAY_S: Final = 30
 """Seconds by which another's clock may differ from ours."""
 
@@ -58,6 +61,38 @@ def pull_keys(text: str | bytes) -> Keys:
         return KeySet.import_key_set(data if "keys" in data else {"keys": [data]})  # type: ignore[arg-type]
     except (JoseError, TypeError, KeyError, ValueError, RecursionError):
         raise ValueError("no JWK or JWK Set with a key that is known") from None
+
+
+def pull_public_keys(text: str | bytes) -> Keys:
+    """Return the keys of a JWK Set, or one JWK, that somebody signs with; raise ValueError.
+
+    Those for something else, and of kinds that are not known, are left out (RFC 7517 §5). A set
+    with a private or a shared key in it is none: who publishes that has lost it.
+    """
+    from joserfc.errors import JoseError
+    from joserfc.jwk import KeySet, RSAKey
+
+    try:
+        data = json.loads(text)
+        members = data.get("keys", [data])
+        if len(members) > _MOST_KEYS:
+            raise ValueError("more keys than anybody needs")
+        if any("d" in each or "k" in each for each in members):
+            raise ValueError("there is a private or a shared key in it")
+        signing = [
+            each
+            for each in members
+            if each.get("kty") in _KINDS and each.get("use", "sig") == "sig"
+        ]
+        keys = KeySet.import_key_set({"keys": signing})
+    except (JoseError, TypeError, KeyError, AttributeError, RecursionError):
+        raise ValueError("no JWK or JWK Set with a key that is known") from None
+    if not keys.keys:
+        raise ValueError("no key in it that signs")
+    for key in keys.keys:
+        if isinstance(key, RSAKey) and key.public_key.key_size < _LEAST_RSA_BITS:
+            raise ValueError(f"an RSA key of fewer than {_LEAST_RSA_BITS} bits")
+    return keys
 
 
 def issuer_of(text: str) -> str:
