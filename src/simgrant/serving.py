@@ -452,6 +452,8 @@ async def _purge(parts: compose.Parts) -> None:
                 )
             while await parts.events.purge():
                 pass
+            while await parts.store.camara_tokens.purge(before=now):
+                pass
             usage_before = now - settings.camara_usage.keep_months * _MONTH_S
             while await parts.store.usage.purge(before_ms=usage_before * 1000, now=now):
                 pass

@@ -35,6 +35,7 @@ from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import Word, noun
 from simgrant.ports.account_pins import PinRows
 from simgrant.ports.camara_consumers import ConsumerRows
+from simgrant.ports.camara_tokens import CamaraTokens
 from simgrant.ports.camara_usage import UsageRows
 from simgrant.ports.deeds import Deed, Deeds
 from simgrant.ports.event_hubs import HubRows
@@ -297,6 +298,10 @@ class Store(Protocol):
     @property
     def consumers(self) -> ConsumerRows:
         """Return the same database's tables of consumers of partner APIs, and of tariffs."""
+
+    @property
+    def camara_tokens(self) -> CamaraTokens:
+        """Return the same database's tables of what access tokens are got for."""
 
     @property
     def usage(self) -> UsageRows:

@@ -635,3 +635,43 @@ camara_usage = _table(
 )
 """What was used of partner APIs: of a token for one call, the row that says that it is spent."""
 Index("ix_camara_usage_time", camara_usage.c.shard, camara_usage.c.at_ms)
+
+camara_assertion = _table(
+    "camara_assertion",
+    "tenant client_id jti",
+    _text("tenant"),
+    _text("client_id"),
+    _bytes("jti"),
+    _big("expires_at"),
+    _small("shard"),
+)
+"""Assertions that consumers used, as long as they would be good (ADR 0055); jti is a hash."""
+Index("ix_camara_assertion_purge", camara_assertion.c.shard, camara_assertion.c.expires_at)
+
+camara_request = _table(
+    "camara_request",
+    "tenant request_id",
+    _text("tenant"),
+    _bytes("request_id"),
+    _text("kind"),
+    _text("client_id"),
+    _text("state"),
+    _bytes("body"),
+    _big("expires_at"),
+    _big("poll_from"),
+    _big("interval_s"),
+    _small("shard"),
+)
+"""Backchannel requests and authorization codes; request_id is a hash, body is sealed."""
+Index("ix_camara_request_purge", camara_request.c.shard, camara_request.c.expires_at)
+
+camara_revoked = _table(
+    "camara_revoked",
+    "tenant token_id",
+    _text("tenant"),
+    _bytes("token_id"),
+    _big("expires_at"),
+    _small("shard"),
+)
+"""Access tokens that were revoked, as long as they would be good."""
+Index("ix_camara_revoked_purge", camara_revoked.c.shard, camara_revoked.c.expires_at)

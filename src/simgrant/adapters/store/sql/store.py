@@ -18,6 +18,7 @@ from typing import Any, Final
 from simgrant.adapters.store.sql import life_statements, orders, rows, statements, timers
 from simgrant.adapters.store.sql.bss_events import SqlLife
 from simgrant.adapters.store.sql.camara_consumers import SqlConsumers
+from simgrant.adapters.store.sql.camara_tokens import SqlCamaraTokens
 from simgrant.adapters.store.sql.camara_usage import SqlUsage
 from simgrant.adapters.store.sql.deeds import ANSWERS_ABOUT_FORGOTTEN, DeedEngine, SqlDeeds
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run, RunMany
@@ -128,6 +129,7 @@ class SqlStore:
         self.deeds = SqlDeeds(engine)
         self.told = SqlTold(engine)
         self.hubs = SqlHubs(engine)
+        self.camara_tokens = SqlCamaraTokens(engine)
         self.consumers = SqlConsumers(engine)
         self.usage = SqlUsage(engine)
 
