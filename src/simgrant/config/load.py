@@ -24,13 +24,9 @@ from simgrant.config.aaa import aaa_problems
 from simgrant.config.api import api_problems
 from simgrant.config.bss import bss_problems
 from simgrant.config.bss_tables import Bss
-<<<<<<< HEAD
 from simgrant.config.camara import camara_problems, test_number_problems
-from simgrant.config.camara_tables import SandboxNumber
-=======
-from simgrant.config.camara import camara_problems
 from simgrant.config.camara_books import camara_books_problems
->>>>>>> main
+from simgrant.config.camara_tables import SandboxNumber
 from simgrant.config.clients import profile_problems, with_shipped
 from simgrant.config.diameter import diameter_problems
 from simgrant.config.esims import rule_problems, source_problems

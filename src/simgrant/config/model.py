@@ -10,12 +10,8 @@ from typing import Literal
 
 from simgrant.config.api_tables import ApiTable
 from simgrant.config.bss_tables import Bss
-<<<<<<< HEAD
-from simgrant.config.camara_tables import Camara, SandboxNumber
-=======
 from simgrant.config.camara_books import CamaraLimits, CamaraOutside, CamaraUsage
-from simgrant.config.camara_tables import Camara
->>>>>>> main
+from simgrant.config.camara_tables import Camara, SandboxNumber
 from simgrant.config.section import Section
 
 __all__ = ["Section"]
