@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from simgrant.config.model import Settings
     from simgrant.domain.conditions import Failure
     from simgrant.domain.facts import Facts
+    from simgrant.domain.order import Order
     from simgrant.domain.policy import Policy
     from simgrant.flows.explain import Explained, Explanation, Fitted, Inquiry
     from simgrant.flows.explain_esim import Supposed
@@ -292,6 +293,8 @@ def _print(found: Explanation, settings: Settings, at: int) -> None:
         _print_decision(explained)
     if found.limit:
         typer.echo(paint(f"  A limit is in the way: {found.limit}", "red", bold=True))
+    if found.devices:
+        _print_devices(found.devices, at)
     if found.fitted is not None:
         _print_client(found.fitted, settings)
     _head("The phone gets")
@@ -356,6 +359,20 @@ def _print_decision(explained: Explained) -> None:
                 typer.echo(f"    {'':<16} for you: {trace.care}")
         else:
             typer.echo(paint(f"    {trace.rule:<16} {_why_not(trace.failed)}", dim=True))
+
+
+def _print_devices(devices: Iterable[Order], at: int) -> None:
+    from simgrant.flows.explain_data import on_its_way
+
+    _head("Devices")
+    for each in devices:
+        # The device says it of itself.
+        told = each.device.name or each.device.model or "no name"
+        named = "".join(char for char in told if char.isprintable())
+        goes = f", going {on_its_way(each)}" if each.going else ""
+        reason = f" ({each.reason})" if each.reason else ""
+        age = paint(f"for {_span(at - each.changed_at)}", dim=True)
+        typer.echo(f"  {each.order_id[:8]}  {named}: {each.state}{goes}{reason}  {age}")
 
 
 def _why_not(failed: Failure) -> str:

@@ -28,7 +28,11 @@ from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.risk.embedded import EmbeddedRisk
 from simgrant.adapters.store import sqlite
 from simgrant.compose import bss
-from simgrant.compose.activation import open_switching, switched_tenants
+from simgrant.compose.activation import (
+    open_device_switches,
+    open_switching,
+    switched_tenants,
+)
 from simgrant.compose.bss import (
     judges_of,
     known_countries,
@@ -118,6 +122,7 @@ from simgrant.flows.notices import Rules as NoticeRules
 from simgrant.flows.operate import Operate
 from simgrant.flows.operations import OPERATIONS
 from simgrant.flows.operations.operation import Means, Offer
+from simgrant.flows.order_switches import SwitchDesk
 from simgrant.flows.ordering import Ordering
 from simgrant.flows.ordering import Rules as OrderRules
 from simgrant.flows.private_identity import GatewayKey, PrivateIdentities
@@ -516,6 +521,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     notifiers: dict[str, dict[Channel, Notifier]] = {}
     smdps: dict[str, dict[str, Smdp]] = {}
     bss_orders: dict[str, BssOrders] = {}
+    switches: dict[str, SwitchDesk] = {}
     bss_sources: dict[str, EligibilitySource] = {}
     by_otp: ByOtp | None = None
     by_oidc: ByOidc | None = None
@@ -528,6 +534,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         notifiers = open_notifiers(loaded)
         smdps = open_smdps(loaded)
         bss_orders = open_orders(loaded, CLOCK)
+        switches = open_device_switches(loaded, CLOCK)
         # Of their own: who judges is asked while look-ups may be in trouble.
         bss_sources = bss.open_sources(loaded, CLOCK)
         journal = Journal(
@@ -577,6 +584,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             rules=_order_rules(settings.orders),
             bss=bss_orders,
             choose=ProfileSources(source_rules(loaded), keys).of,
+            switches=switches,
         )
         sale = open_sale(loaded, esims(loaded), _ESIM_APPS, CLOCK)
         lists = device_lists(loaded)
@@ -628,6 +636,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 network=network,
                 limits=_limits(settings.limits),
                 rules=_sim_rules(settings.auth),
+                bss=eligibilities,
             ),
             by_oidc=by_oidc,
             by_otp=by_otp,
@@ -756,6 +765,8 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             await smdp.close()
         for orders in {*bss_orders.values()}:
             await orders.close()
+        for activation in {id(each): each.activation for each in switches.values()}.values():
+            await activation.close()
         for source in {*bss_sources.values()}:
             await source.close()
         for way in (by_oidc, by_otp, access, portal, network, eligibilities):

@@ -35,7 +35,7 @@ BANNED = re.compile(
 TYPES = {"TEXT", "BYTEA", "SMALLINT", "INTEGER", "BIGINT", "BOOLEAN"}
 
 SQL = {
-    name: value.replace("@", "?" + str(value.count("?") + 1))
+    name: life_statements.of(value, 1)
     for module in (
         statements,
         life_statements,
