@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 from simgrant.domain.camara.access_token import AccessToken, Method, Subject
 from simgrant.domain.camara.consumer import Consumer, Permission
 from simgrant.domain.camara.line import Line
-from simgrant.domain.camara.usage import Usage
+from simgrant.domain.camara.usage import Outcome, Usage
 from simgrant.domain.eligibility import Eligibility
 from simgrant.domain.subscription import Subscription, SubscriptionStatus, Terminal
 from simgrant.domain.trail import Trail
@@ -207,6 +207,10 @@ class Books:
     rows: list[Usage] = field(default_factory=list)
     error: Exception | None = None
 
+    def priced(self, tenant: str, usage: Usage) -> Usage:
+        assert tenant == TENANT
+        return replace(usage, price_micros=usage.outcome is not Outcome.REFUSED)
+
     async def record(self, tenant: str, usage: Usage, *, expires_at: int) -> bool:
         assert tenant == TENANT
         assert expires_at > NOW
@@ -216,6 +220,17 @@ class Books:
             return False
         self.rows.append(usage)
         return True
+
+
+class Limitless:
+    """Lets everybody ask as much as he likes."""
+
+    def take(
+        self, tenant: str, consumer: Consumer, permission: Permission, /, *, now: float
+    ) -> None:
+        assert tenant == TENANT
+        assert permission in consumer.permissions
+        assert now > 0
 
 
 @dataclass(frozen=True)
@@ -264,7 +279,7 @@ class World:
                 open_token=self._open,
                 holders=ByCertificate(),
                 consumers=self,
-                limits=limits,
+                limits=limits or Limitless(),
                 lines=self.lines,
                 facts=self.facts,
                 consents=self.facts,

@@ -397,6 +397,8 @@ async def _upkeep(
         work.append(parts.diameter.run())
         work.append(parts.network.run())
     work.extend(link.run() for link in parts.links)
+    if parts.consumers is not None:
+        work += [parts.consumers.consumers.run(), parts.consumers.quotas.run()]
     if parts.loaded.settings.esim:
         work.append(parts.ordering.run())
     if index == 0:

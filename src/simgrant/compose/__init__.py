@@ -42,7 +42,9 @@ from simgrant.compose.bss import (
     waiting_orders,
 )
 from simgrant.compose.camara import CAMARA_MAX_BODY, camara_answer, open_camara
+from simgrant.compose.camara_apis import open_apis
 from simgrant.compose.clock import CLOCK as CLOCK
+from simgrant.compose.consumers import ConsumerParts, open_consumers
 from simgrant.compose.core_network import (
     Core,
     Link,
@@ -227,6 +229,8 @@ class Parts:
     camara: Answer | None
     """Partner APIs behind connections; None where there are none."""
     camara_bounds: Bounds
+    consumers: ConsumerParts | None
+    """What is known of consumers, to be run; None where there are no partner APIs."""
     es2plus: Es2plusFront | None
     """None where no SM-DP+ tells us anything."""
     watched: tuple[Watched, ...]
@@ -529,6 +533,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     portal: PortalFront | None = None
     network: NetworkFacts | None = None
     eligibilities: Eligibilities | None = None
+    consumers: ConsumerParts | None = None
     try:
         policies = await open_policies(loaded, store, keys, metrics, CLOCK)
         notifiers = open_notifiers(loaded)
@@ -713,6 +718,11 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             signer=signs,
             dialects={key_set.PATH: KeySet(signs, found)} if signs else {},
         )
+        camara = None
+        if settings.camara.listen:
+            consumers = await open_consumers(loaded, store)
+            apis = open_apis(loaded, store, consumers, eligibilities, network, keys)
+            camara = camara_answer(open_camara(loaded, apis, journal, CLOCK), proxies)
         yield Parts(
             loaded,
             found,
@@ -748,10 +758,9 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             ),
             None if portal is None else portal_answer(portal, proxies),
             _bounds(settings, proxies, portal_app.MAX_BODY, settings.portal.max_in_flight),
-            camara_answer(open_camara(loaded, journal, CLOCK), proxies)
-            if settings.camara.listen
-            else None,
+            camara,
             _bounds(settings, proxies, CAMARA_MAX_BODY, settings.camara.max_in_flight),
+            consumers,
             open_es2plus(loaded, store, ordering, metrics) if settings.es2plus.listen else None,
             (keys.watched, *_watched_settings(loaded, clients), *_watched_lists(loaded, lists)),
         )
@@ -772,6 +781,8 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         for way in (by_oidc, by_otp, access, portal, network, eligibilities):
             if way is not None:
                 await way.close()
+        if consumers is not None:
+            await consumers.keys.close()
         await store.close()
 
 

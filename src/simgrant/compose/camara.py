@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from simgrant.config.load import Loaded
+from simgrant.flows.camara.serve_api import ServeApi
 from simgrant.flows.journal import Journal
 from simgrant.fronts.camara import app
+from simgrant.fronts.camara.apis import ApisFront
 from simgrant.fronts.camara.app import CamaraFront
 from simgrant.fronts.camara.message import Asked
 from simgrant.fronts.device.message import PartnerRequest, Reply, Request, Send
@@ -15,11 +17,12 @@ from simgrant.ports.clock import Clock
 CAMARA_MAX_BODY = app.MAX_BODY
 
 
-def open_camara(loaded: Loaded, journal: Journal, clock: Clock) -> CamaraFront:
+def open_camara(loaded: Loaded, apis: ServeApi, journal: Journal, clock: Clock) -> CamaraFront:
     """Return the front of partner APIs."""
     settings, server = loaded.settings.camara, loaded.settings.server
     return CamaraFront(
         {},
+        others=ApisFront(apis),
         journal=journal,
         clock=clock,
         limits=app.Limits(settings.max_in_flight, server.request_timeout_s, server.retry_after_s),

@@ -4,26 +4,49 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
+from simgrant.compose.clock import CLOCK
+from simgrant.compose.consumers import ConsumerParts
 from simgrant.config.camara_tables import SandboxNumber
 from simgrant.config.load import Loaded
 from simgrant.domain.tenant import Plmn
 from simgrant.errors import StartRefused
 from simgrant.flows.camara.api import Api, ApiRules, Routes
 from simgrant.flows.camara.apis import APIS
+from simgrant.flows.camara.line_facts import OwnFacts
 from simgrant.flows.camara.sandbox import Sandbox, SandboxLine
-from simgrant.flows.camara.serve_api import ApiPorts, ApiTenant, ServeApi
+from simgrant.flows.camara.serve_api import ApiPorts, ApiTenant, ByCertificate, ServeApi
+from simgrant.flows.camara.tokens import pull_access_token
+from simgrant.flows.eligibility import Eligibilities
+from simgrant.flows.network_data import NetworkFacts
 from simgrant.identities import Msisdn
 from simgrant.ports.camara_consents import Standing
-from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
+from simgrant.ports.store import Store
 
 NEEDS_CONSENTS = frozenset({"consent-info"})
 """APIs that have nothing to tell where nobody keeps consents."""
 
 
-def open_apis(loaded: Loaded, ports: ApiPorts, keys: Keys, clock: Clock) -> ServeApi:
+def open_apis(
+    loaded: Loaded,
+    store: Store,
+    partners: ConsumerParts,
+    eligibilities: Eligibilities,
+    network: NetworkFacts,
+    keys: Keys,
+) -> ServeApi:
     """Return who answers calls of the APIs; raise StartRefused for one that there is not."""
     settings = loaded.settings.camara
+    ports = ApiPorts(
+        open_token=pull_access_token,
+        holders=ByCertificate(),
+        consumers=partners.consumers,
+        limits=partners.quotas,
+        lines=store.camara_lines,
+        facts=OwnFacts(store.camara_lines, store, eligibilities, network),
+        consents=None,
+        books=partners.books,
+    )
     return ServeApi(
         Routes(offered_apis(loaded, with_consents=ports.consents is not None)),
         ports,
@@ -38,7 +61,7 @@ def open_apis(loaded: Loaded, ports: ApiPorts, keys: Keys, clock: Clock) -> Serv
             for name, url in loaded.camara_urls.items()
         },
         keys=keys,
-        clock=clock,
+        clock=CLOCK,
         rules=ApiRules(
             monitored_sim_d=settings.monitored_sim_days,
             monitored_device_d=settings.monitored_device_days,
