@@ -37,7 +37,7 @@ from tests.servers.process import free_port
 
 REALM = "epc.mnc001.mcc001.3gppnetwork.org"
 PAGE = Path(__file__).parents[2] / "docs/core-faults.md"
-SHORT_S, LONG_S = 0.3, 20.0
+SHORT_S, LONG_S = 1.0, 20.0
 """``auth.vector_timeout_s``, where a fault lasts until then, and where none may."""
 
 

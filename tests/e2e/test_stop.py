@@ -79,8 +79,8 @@ async def _until_refused(node: Node) -> None:
         while True:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", node.port)
-            except ConnectionRefusedError:
-                break
+            except (ConnectionRefusedError, ConnectionResetError):
+                break  # Reset: it was in the queue of a listener that closed.
             writer.close()
             await asyncio.sleep(0.01)
         with pytest.raises(HttpError):

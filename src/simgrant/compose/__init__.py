@@ -41,7 +41,16 @@ from simgrant.compose.bss import (
     open_validator,
     waiting_orders,
 )
+from simgrant.compose.camara import (
+    CAMARA_MAX_BODY,
+    CamaraParts,
+    camara_answer,
+    open_camara,
+    own_tokens,
+)
+from simgrant.compose.camara_apis import open_apis
 from simgrant.compose.clock import CLOCK as CLOCK
+from simgrant.compose.consumers import open_consumers
 from simgrant.compose.core_network import (
     Core,
     Link,
@@ -223,6 +232,11 @@ class Parts:
     portal: Answer | None
     """The portal behind connections; None where there are no pages."""
     portal_bounds: Bounds
+    camara: Answer | None
+    """Partner APIs behind connections; None where there are none."""
+    camara_bounds: Bounds
+    partners: CamaraParts | None
+    """What is behind them, to be run."""
     es2plus: Es2plusFront | None
     """None where no SM-DP+ tells us anything."""
     watched: tuple[Watched, ...]
@@ -261,6 +275,9 @@ def open_keys(loaded: Loaded, on_renewal: Callable[[], None] = lambda: None) -> 
         settings.tokens.life_s + settings.tokens.overlap_s,
         settings.temporary_tokens.life_s,
         settings.operator_tokens.life_s,
+        settings.camara.token_life_s,
+        settings.camara.client_token_life_s,
+        settings.camara.request_life_s,
         settings.tokens.requestor_life_s,
         settings.private_identity.life_s,
         settings.otp.life_s,
@@ -522,6 +539,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     by_oidc: ByOidc | None = None
     access: Issuers | None = None
     portal: PortalFront | None = None
+    camara: CamaraParts | None = None
     network: NetworkFacts | None = None
     eligibilities: Eligibilities | None = None
     try:
@@ -611,7 +629,12 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             operate=Operate(
                 reception,
                 means=means,
-                by_lent_token=ByLentToken(reception, means=means, issuers=access),
+                by_lent_token=ByLentToken(
+                    reception,
+                    means=means,
+                    issuers=access,
+                    own=own_tokens(loaded, keys, CLOCK),
+                ),
                 by_requestor=ByRequestor(
                     reception,
                     means=means,
@@ -692,6 +715,10 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         signs = signer(loaded, keys)
         if settings.portal.listen:
             portal = open_portal(loaded, reception, policies, journal, esim, eligibilities)
+        if settings.camara.listen:
+            known = await open_consumers(loaded, store)
+            apis = open_apis(loaded, store, known, eligibilities, network, keys)
+            camara = open_camara(loaded, store, known, apis, keys, journal, CLOCK)
         device = DeviceFront(
             entitle,
             journal=journal,
@@ -743,16 +770,10 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 proxy_protocol=settings.device.proxy_protocol,
             ),
             None if portal is None else portal_answer(portal, proxies),
-            Bounds(
-                max_head=settings.device.max_head,
-                max_body=portal_app.MAX_BODY,
-                max_coming=settings.portal.max_in_flight,
-                head_timeout_s=settings.device.head_timeout_s,
-                body_timeout_s=settings.server.request_timeout_s,
-                keep_alive_s=settings.device.keep_alive_s,
-                proxies=proxies,
-                proxy_protocol=False,
-            ),
+            _bounds(settings, proxies, portal_app.MAX_BODY, settings.portal.max_in_flight),
+            None if camara is None else camara_answer(camara.front, proxies),
+            _bounds(settings, proxies, CAMARA_MAX_BODY, settings.camara.max_in_flight),
+            camara,
             open_es2plus(loaded, store, ordering, metrics) if settings.es2plus.listen else None,
             (keys.watched, *_watched_settings(loaded, clients), *_watched_lists(loaded, lists)),
         )
@@ -772,7 +793,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             await activation.close()
         for source in {*bss_sources.values()}:
             await source.close()
-        for way in (by_oidc, by_otp, access, portal, network, eligibilities):
+        for way in (by_oidc, by_otp, access, portal, camara, network, eligibilities):
             if way is not None:
                 await way.close()
         await store.close()
@@ -848,6 +869,20 @@ def open_portal(
         limits=portal_app.Limits(
             settings.max_in_flight, server.request_timeout_s, server.retry_after_s
         ),
+    )
+
+
+def _bounds(settings: model.Settings, proxies: Proxies, max_body: int, max_coming: int) -> Bounds:
+    """Return the bounds of a listener that is not the devices', and no proxy's header precedes."""
+    return Bounds(
+        max_head=settings.device.max_head,
+        max_body=max_body,
+        max_coming=max_coming,
+        head_timeout_s=settings.device.head_timeout_s,
+        body_timeout_s=settings.server.request_timeout_s,
+        keep_alive_s=settings.device.keep_alive_s,
+        proxies=proxies,
+        proxy_protocol=False,
     )
 
 

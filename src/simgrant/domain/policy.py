@@ -139,6 +139,8 @@ class Policy:
     _ready: dict[str, dict[Area, dict[int, Decision]]] = field(init=False, repr=False)
     """The decisions that rules ended in, by feature, area and place of the rule: making one costs
     as much as finding the rule."""
+    _subjects: frozenset[str] = field(init=False, repr=False)
+    """Names of all that rules look at."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_index", RuleIndex(self.rules, self.features))
@@ -146,6 +148,9 @@ class Policy:
             feature: {area: {} for area in Area} for feature in self.features
         }
         object.__setattr__(self, "_ready", ready)
+        looked_at = (subjects_of(part) for rule in self.rules for part in rule.conditions)
+        subjects = frozenset(subject.name for some in looked_at for subject in some)
+        object.__setattr__(self, "_subjects", subjects)
 
     def decide(self, question: Question, facts: Facts) -> Decision:
         """Return what the first rule says whose conditions all hold; denied when none does."""
@@ -207,32 +212,23 @@ class Policy:
     @property
     def looks_at_device(self) -> bool:
         """Whether any rule asks what the device is."""
-        return not self._subjects().isdisjoint(DEVICE_SUBJECTS)
+        return not self._subjects.isdisjoint(DEVICE_SUBJECTS)
 
     @property
     def looks_at_companions(self) -> bool:
         """Whether any rule asks how many companions a line has."""
-        return not self._subjects().isdisjoint(COMPANION_SUBJECTS)
+        return not self._subjects.isdisjoint(COMPANION_SUBJECTS)
 
     @property
     def looks_at_network(self) -> Kinds:
         """What core networks can tell that any rule asks for."""
-        return Kinds(NETWORK_SUBJECTS[name] for name in self._subjects() & NETWORK_SUBJECTS.keys())
+        return Kinds(NETWORK_SUBJECTS[name] for name in self._subjects & NETWORK_SUBJECTS.keys())
 
     @property
     def looks_at_bss(self) -> Aspects:
         """What is to be asked of a BSS, as far as it tells it: what any rule or answer looks at."""
-        subjects = self._subjects()
-        looked_at = {aspect for name, aspect in BSS_SUBJECTS.items() if name in subjects}
+        looked_at = {aspect for name, aspect in BSS_SUBJECTS.items() if name in self._subjects}
         return _ALWAYS_ASKED | looked_at | {_CONSENTS[kind] for kind in self.required}
-
-    def _subjects(self) -> frozenset[str]:
-        return frozenset(
-            subject.name
-            for rule in self.rules
-            for part in rule.conditions
-            for subject in subjects_of(part)
-        )
 
     def plan(self, name: str) -> Plan:
         """Return what a plan contains; nothing for a plan this policy does not know."""

@@ -12,6 +12,7 @@ from typing import Final
 
 from simgrant.domain.eligibility import Aspect, Aspects, Eligibility
 from simgrant.domain.subscription import (
+    SERVED,
     Consent,
     ConsentKind,
     ConsentStatus,
@@ -89,6 +90,12 @@ class Told:
     def is_doubtful(self) -> bool:
         """Whether an event came after it was told, or shortly before."""
         return self.doubted_at > 0 and self.asked_at < self.doubted_at + SETTLES_S
+
+    @property
+    def serves(self) -> bool:
+        """Whether there is such a subscription, and its line is to be served."""
+        found = self.eligibility
+        return found is not None and (found.status is None or found.status in SERVED)
 
     def is_fresh(self, wanted: Freshness, wants: Aspects, *, now: float) -> bool:
         """Say whether nobody needs to be asked for these aspects."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from simgrant.domain.companions import NOT_COUNTED, Counted
 from simgrant.domain.facts import Device, Wish
-from simgrant.domain.holdings import HeldBilling
+from simgrant.domain.holdings import NOTHING, HeldBilling
 from simgrant.domain.life import Life
 from simgrant.domain.network_facts import NOTHING_HEARD, Heard
 from simgrant.domain.policy import Policy
@@ -59,7 +59,7 @@ class Answers:
         self._portal = portal
         self._ring = ring
         self._roaming_max_age_s = roaming_max_age_s
-        self._kept: tuple[Policy | None, dict[_Key, _Answer]] = None, {}
+        self._kept: tuple[Policy | None, dict[_Key, Mapping[str, _Answer]]] = None, {}
 
     def of(
         self,
@@ -90,8 +90,10 @@ class Answers:
         if told is not None:
             profile = effective(profile, told)
         imsi, status = profile.subscription.imsi, profile.subscription.status
-        served = status in SERVED and not gone and self._tenant.serves(imsi)
-        found: dict[tuple[str, str], _Answer] = {}
+        if not (status in SERVED and not gone and self._tenant.serves(imsi)):
+            return {
+                (each.terminal_id, app_id): _NOTHING for each in terminals for app_id in SERVICES
+            }
         view = look(
             profile,
             tenant=self._tenant,
@@ -100,11 +102,18 @@ class Answers:
             policy=policy,
             ring=self._ring(),
         )
-        for app_id in SERVICES:
-            views = _views(view, profile, app_id, policy, now)
+
+        def answered(app_id: str, device: Device) -> _Answer:
+            return self._answered(
+                policy, app_id, _views(view, profile, app_id, policy, now), device
+            )
+
+        found: dict[tuple[str, str], _Answer] = {}
+        for apps, views, sees_device in _asked(view, profile, policy, now):
             for terminal in terminals:
-                key = terminal.terminal_id, app_id
-                found[key] = self._told(policy, app_id, views, terminal) if served else _NOTHING
+                key = _Key(apps, views, _device(terminal) if sees_device else NO_DEVICE)
+                for app_id, each in self._told(policy, key, answered).items():
+                    found[terminal.terminal_id, app_id] = each
         return found
 
     @property
@@ -125,41 +134,28 @@ class Answers:
         return all(there or not policy.requires(kind) for kind, there in given.items())
 
     def _told(
-        self,
-        policy: Policy,
-        app_id: str,
-        views: tuple[tuple[View, Wish], ...],
-        terminal: Terminal,
-    ) -> _Answer:
-        device = NO_DEVICE
-        if policy.looks_at_device or "device" in SERVICES[app_id].needs:
-            device = Device(
-                Imei.tac_of(terminal.terminal_id),
-                terminal.vendor,
-                terminal.model,
-                terminal.sw_version,
-            )
-        key = _Key(app_id, views, device)
+        self, policy: Policy, key: _Key, answered: Callable[[str, Device], _Answer]
+    ) -> Mapping[str, _Answer]:
         kept_for, kept = self._kept
         if kept_for is not policy:
             kept = {}
             self._kept = policy, kept
         told = kept.get(key)
         if told is None:
-            told = self._answered(policy, key)
+            told = {app_id: answered(app_id, key.device) for app_id in key.apps}
             if len(kept) >= self.MOST:
                 kept = dict(islice(kept.items(), self.MOST // 2, None))
                 self._kept = policy, kept
             kept[key] = told
         return told
 
-    def _answered(self, policy: Policy, key: _Key) -> _Answer:
+    def _answered(self, policy: Policy, app_id: str, views: _Views, device: Device) -> _Answer:
         applications: list[Application] = []
         said: list[str] = []
-        for view, wish in key.views:
-            facts = gather(view, key.device, policy=policy, wish=wish)
+        for view, wish in views:
+            facts = gather(view, device, policy=policy, wish=wish)
             made = answer(
-                [key.app_id],
+                [app_id],
                 facts,
                 policy=policy,
                 version=NEWEST,
@@ -176,9 +172,12 @@ class Answers:
         return ServiceFlow(url, "…") if url else None
 
 
+_Views: TypeAlias = tuple[tuple[View, Wish], ...]
+
+
 class _Key(NamedTuple):
-    app_id: str
-    views: tuple[tuple[View, Wish], ...]
+    apps: tuple[str, ...]
+    views: _Views
     device: Device
 
 
@@ -192,9 +191,36 @@ class _Answer(NamedTuple):
 _NOTHING = _Answer(REFUSED, "refused")
 
 
-def _views(
-    view: View, profile: Profile, app_id: str, policy: Policy, now: float
-) -> tuple[tuple[View, Wish], ...]:
+_SEEING: Final = tuple(app_id for app_id, each in SERVICES.items() if "device" in each.needs)
+"""The services whose answers depend on the device."""
+_BLIND: Final = tuple(app_id for app_id in SERVICES if app_id not in _SEEING)
+
+
+def _asked(
+    view: View, profile: Profile, policy: Policy, now: float
+) -> Iterator[tuple[tuple[str, ...], _Views, bool]]:
+    """Yield all services, those together that answer alike in what is yielded with them: what the
+    facts are made of, and whether the device is looked at."""
+    sees_all = policy.looks_at_device
+    if profile.held == NOTHING:
+        # What the facts say of holdings follows from the plan, which the view has.
+        views: _Views = ((view, NOTHING_MORE.wish),)
+        yield _BLIND, views, sees_all
+        if _SEEING:
+            yield _SEEING, views, True
+        return
+    for app_id in SERVICES:
+        views = _views(view, profile, app_id, policy, now)
+        yield (app_id,), views, sees_all or app_id in _SEEING
+
+
+def _device(terminal: Terminal) -> Device:
+    return Device(
+        Imei.tac_of(terminal.terminal_id), terminal.vendor, terminal.model, terminal.sw_version
+    )
+
+
+def _views(view: View, profile: Profile, app_id: str, policy: Policy, now: float) -> _Views:
     """Return what the facts of one service are made of: of a store's, for each of its users."""
     needs = SERVICES[app_id].needs
     billing: tuple[HeldBilling | None, ...] = (None,)

@@ -122,13 +122,14 @@ class Eligibilities:
         Raise UnknownIdentity where the BSS has no such subscription, or says that it is not to be
         served; PeerUnavailable, PeerTimeout or PeerMisbehaved where it is not known well enough.
         """
-        if profile.subscription.tenant not in self._desks:
+        subscription = profile.subscription
+        tenant = subscription.tenant
+        if tenant not in self._desks:
             return profile
-        began = self._clock.monotonic()
-        try:
-            told = await self._told(profile, apps, deadline=deadline, trail=trail)
-        finally:
-            trail.peers_us["bss"] = int((self._clock.monotonic() - began) * 1e6)
+        wants, wanted = self.wants[tenant], self._wanted(tenant, apps)
+        told = await self._timed(
+            subscription, wants, wanted, kept=profile.kept, deadline=deadline, trail=trail
+        )
         if told is None:
             return profile
         if told.eligibility is None:
@@ -138,6 +139,29 @@ class Eligibilities:
         if status not in SERVED:
             raise UnknownIdentity(f"subscription_{status}")
         return found
+
+    async def told(
+        self,
+        subscription: Subscription,
+        aspects: Aspects,
+        wanted: Freshness,
+        *,
+        deadline: float,
+        trail: Trail,
+    ) -> Told | None:
+        """Return what the BSS tells of some aspects, for who is no device; None = nothing.
+
+        Raise PeerUnavailable, PeerTimeout or PeerMisbehaved where it is not known well enough.
+        """
+        tenant = subscription.tenant
+        if tenant not in self._desks or not (wants := self._asked(tenant, aspects)):
+            return None
+        # One row is kept of all: what devices are told of is asked for along with it.
+        both = wants | self.wants[tenant]
+        told = await self._timed(subscription, both, wanted, deadline=deadline, trail=trail)
+        if told is None or told.eligibility is None:
+            return told
+        return replace(told, eligibility=only(told.eligibility, wants))
 
     def begin(self, profile: Profile, apps: tuple[str, ...], *, deadline: float) -> None:
         """Begin to ask the BSS for what `of` will wait for, where it would ask it.
@@ -180,17 +204,41 @@ class Eligibilities:
         desk = self._desks.get(tenant)
         return NO_ASPECTS if desk is None else aspects & desk.source.tells
 
-    async def _told(
-        self, profile: Profile, apps: tuple[str, ...], *, deadline: float, trail: Trail
+    async def _timed(
+        self,
+        subscription: Subscription,
+        wants: Aspects,
+        wanted: Freshness,
+        *,
+        kept: Told | None = None,
+        deadline: float,
+        trail: Trail,
     ) -> Told | None:
-        subscription = profile.subscription
+        began = self._clock.monotonic()
+        try:
+            return await self._told(
+                subscription, wants, wanted, kept=kept, deadline=deadline, trail=trail
+            )
+        finally:
+            trail.peers_us["bss"] = int((self._clock.monotonic() - began) * 1e6)
+
+    async def _told(
+        self,
+        subscription: Subscription,
+        wants: Aspects,
+        wanted: Freshness,
+        *,
+        kept: Told | None,
+        deadline: float,
+        trail: Trail,
+    ) -> Told | None:
         tenant = subscription.tenant
-        desk, wants, wanted = self._desks[tenant], self.wants[tenant], self._wanted(tenant, apps)
+        desk = self._desks[tenant]
         if not wants:
             return None
         now, source = self._clock.now(), desk.name
         # The store has it: another worker may have been told of an event.
-        before = profile.kept or await self._rows.told(tenant, subscription.imsi)
+        before = kept or await self._rows.told(tenant, subscription.imsi)
         before = of_now(before, source, wants)
         if before is not None and before.is_fresh(wanted, wants, now=now):
             self._metrics.count_bss(source, "kept")
@@ -201,7 +249,13 @@ class Eligibilities:
         except (PeerUnavailable, PeerMisbehaved) as error:
             self._fails(desk, error)
             left = 0 if before is None else int(before.asked_at + wanted.known_s - now)
-            if before is None or left <= 0 or not wants <= before.asked:
+            if (
+                before is None
+                or left <= 0
+                or not wants <= before.asked
+                # A refusal holds for no time, so nobody would be told that it is over.
+                or (before.is_doubtful and not before.serves)
+            ):
                 if error.retry_after is None:
                     error.retry_after = self._retry_s(desk)
                 raise

@@ -21,7 +21,7 @@ from simgrant.nouns import Word, named_noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.vectors import NOT_ASKED, VectorRequest, Vectors
 
-_LAST_WORDS_S: Final = 0.05
+_LAST_WORDS_S: Final = 0.2
 _MOST_GIVERS: Final = 10_000
 
 

@@ -19,7 +19,7 @@ from simgrant.nouns import Word, named_noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.vectors import SPARED, VectorRequest, Vectors
 
-_GRACE_S: Final = 0.02
+_GRACE_S: Final = 0.1
 """Sources keep deadlines themselves, and their errors say more than ours would."""
 
 

@@ -27,6 +27,7 @@ from simgrant.domain.tenant import Plmn, Tenant
 from simgrant.domain.words import Words
 from simgrant.flows.answer import Portal
 from simgrant.flows.answers import Answers
+from simgrant.flows.asked_anew import AsksAnew
 from simgrant.flows.bss_inbox import BssInbox
 from simgrant.flows.life_orders import LifeOrders
 from simgrant.flows.lifecycle import Lifecycle, Rules
@@ -79,6 +80,8 @@ class World:
     life: Lifecycle
     policies: dict[str, Policy]
     records: list[dict[str, Any]] = field(default_factory=list)
+    asks: AsksAnew | None = None
+    """Who asks a BSS, for workers that begin from then on."""
 
     async def tell(self, change: Change, event_id: str = "", **members: Any) -> Taken:
         """Take an event over as of now, unless it says another time."""
@@ -144,6 +147,7 @@ def another_worker(world: World, *, orders: LifeOrders | None = None, **rules: A
         metrics=Metrics(CollectorRegistry()),
         keep=keep,
         orders=orders,
+        asks=world.asks,
         rules=Rules(**rules),
     )
 

@@ -370,3 +370,19 @@ async def test_whoever_has_no_bss_pays_nothing(world: World) -> None:
 async def test_closing_lets_go_of_it_once(world: World) -> None:
     await world.flow.close()
     assert world.bss.closed == 1
+
+
+@pytest.mark.parametrize("refusal", [None, Eligibility(status=SubscriptionStatus.BARRED)])
+async def test_a_refusal_of_before_an_event_is_not_repeated(
+    world: World, refusal: Eligibility | None
+) -> None:
+    world.bss.told = refusal
+    with pytest.raises(UnknownIdentity):
+        await world.ask()
+    world.clock.time += FRESH_S
+    world.fails()
+    with pytest.raises(UnknownIdentity):
+        await world.ask()
+    await world.flow.forget(T, IMSI)
+    with pytest.raises(PeerTimeout):
+        await world.ask()

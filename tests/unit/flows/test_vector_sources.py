@@ -123,7 +123,7 @@ async def refused(sources: VectorSources, kind: type[EcsError] = EcsError) -> Ec
 async def test_the_first_source_is_asked_and_has_its_share_of_the_time() -> None:
     world = World()
     assert await ask(world.opened()) == "aaaa"
-    assert world.a.asked == [pytest.approx(1000 + 2.95 / 3)]
+    assert world.a.asked == [pytest.approx(1000 + 2.8 / 3)]
     assert not world.b.asked
     assert world.results == [("aaaa", Result.VECTOR)]
 
@@ -141,7 +141,7 @@ async def test_the_next_is_asked_where_one_cannot_answer(fails: EcsError) -> Non
     world = World()
     world.a.fails = fails
     assert await ask(world.opened()) == "bbbb"
-    assert world.b.asked == [pytest.approx(1000 + 2.95 / 2)]
+    assert world.b.asked == [pytest.approx(1000 + 2.8 / 2)]
     assert not world.c.asked
 
 

@@ -581,3 +581,117 @@ event_hub = _table(
     _text("reason"),
 )
 """Our registrations at hubs (ADR 0050): a handful, each for events of one tenant."""
+
+camara_change = _table("camara_change", "tenant", _text("tenant"), _big("number"))
+"""The number of a tenant's newest change of consumers and tariffs (ADR 0056)."""
+
+camara_consumer = _table(
+    "camara_consumer",
+    "tenant client_id",
+    _text("tenant"),
+    _text("client_id"),
+    _big("number"),
+    _big("revision"),
+    _text("body"),
+)
+"""Consumers of partner APIs, as JSON; empty where one was removed. Number is its newest change."""
+
+camara_tariff = _table(
+    "camara_tariff",
+    "tenant name valid_from",
+    _text("tenant"),
+    _text("name"),
+    _big("valid_from"),
+    _text("body"),
+)
+"""What answers of partner APIs cost, from a moment on."""
+
+camara_usage = _table(
+    "camara_usage",
+    "tenant usage_id",
+    _text("tenant"),
+    _bytes("usage_id"),
+    _big("at_ms"),
+    _text("client_id"),
+    _text("application"),
+    _text("api"),
+    _text("operation"),
+    _text("purpose"),
+    _text("method"),
+    _text("outcome"),
+    _small("status"),
+    _text("code"),
+    _text("subject_ref"),
+    _text("correlator"),
+    _text("tariff"),
+    _big("price_micros"),
+    _big("share_micros"),
+    _text("currency"),
+    _text("suspicion"),
+    _small("sandbox"),
+    _big("duration_us"),
+    _big("expires_at"),
+    _small("shard"),
+)
+"""What was used of partner APIs: of a token for one call, the row that says that it is spent."""
+Index("ix_camara_usage_time", camara_usage.c.shard, camara_usage.c.at_ms)
+
+camara_assertion = _table(
+    "camara_assertion",
+    "tenant client_id jti",
+    _text("tenant"),
+    _text("client_id"),
+    _bytes("jti"),
+    _big("expires_at"),
+    _small("shard"),
+)
+"""Assertions that consumers used, as long as they would be good (ADR 0055); jti is a hash."""
+Index("ix_camara_assertion_purge", camara_assertion.c.shard, camara_assertion.c.expires_at)
+
+camara_request = _table(
+    "camara_request",
+    "tenant request_id",
+    _text("tenant"),
+    _bytes("request_id"),
+    _text("kind"),
+    _text("client_id"),
+    _text("state"),
+    _bytes("body"),
+    _big("expires_at"),
+    _big("poll_from"),
+    _big("interval_s"),
+    _small("shard"),
+)
+"""Backchannel requests and authorization codes; request_id is a hash, body is sealed."""
+Index("ix_camara_request_purge", camara_request.c.shard, camara_request.c.expires_at)
+
+camara_revoked = _table(
+    "camara_revoked",
+    "tenant token_id",
+    _text("tenant"),
+    _bytes("token_id"),
+    _big("expires_at"),
+    _small("shard"),
+)
+"""Access tokens that were revoked, as long as they would be good."""
+Index("ix_camara_revoked_purge", camara_revoked.c.shard, camara_revoked.c.expires_at)
+
+camara_consent = _table(
+    "camara_consent",
+    "tenant imsi client_id application purpose api number",
+    _text("tenant"),
+    _text("imsi"),
+    _text("client_id"),
+    _text("application"),
+    _text("purpose"),
+    _text("api"),
+    _big("number"),
+    _text("said"),
+    _big("at"),
+    _big("expires_at", nullable=True),
+    _text("subject"),
+    _text("source"),
+    _text("evidence"),
+    _bytes("proof"),
+)
+"""What a subscriber said about a consumer, a purpose and an API; never changed (ADR 0059)."""

@@ -10,7 +10,19 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 
 from simgrant.adapters.store.schema import metadata, postgres_metadata
-from simgrant.adapters.store.sql import deeds, hubs, life_statements, policies, statements, told
+from simgrant.adapters.store.sql import (
+    camara_consents,
+    camara_consumers,
+    camara_lines,
+    camara_tokens,
+    camara_usage,
+    deeds,
+    hubs,
+    life_statements,
+    policies,
+    statements,
+    told,
+)
 from simgrant.adapters.store.sql.statements import Guarded, as_arrays, numbered, shard_of
 
 # What CockroachDB, YugabyteDB or Citus lacks, or gives another meaning.
@@ -24,8 +36,20 @@ BANNED = re.compile(
 TYPES = {"TEXT", "BYTEA", "SMALLINT", "INTEGER", "BIGINT", "BOOLEAN"}
 
 SQL = {
-    name: value.replace("@", "?" + str(value.count("?") + 1))
-    for module in (statements, life_statements, policies, deeds, told, hubs)
+    name: life_statements.of(value, 1)
+    for module in (
+        statements,
+        life_statements,
+        policies,
+        deeds,
+        told,
+        hubs,
+        camara_consents,
+        camara_consumers,
+        camara_lines,
+        camara_tokens,
+        camara_usage,
+    )
     for name, value in vars(module).items()
     if isinstance(value, str) and re.search(r"\b(SELECT|INSERT|UPDATE|DELETE)\b", value)
 } | {
@@ -54,7 +78,7 @@ def ddl() -> list[str]:
 
 def test_there_are_statements_to_look_at() -> None:
     assert len(SQL) > 35
-    assert len(ddl()) == (35 + 20) + (34 + 19)
+    assert len(ddl()) == (43 + 24) + (42 + 23)
 
 
 @pytest.mark.parametrize("name", sorted(SQL))
@@ -106,7 +130,9 @@ def test_every_key_begins_with_the_tenant_and_no_index_with_the_time() -> None:
 
 
 # Those that follow another in one transaction take some of its parameters.
-@pytest.mark.parametrize("name", sorted(SQL.keys() - {"_TERMINAL_SEEN", "_GRANT_KEPT"}))
+@pytest.mark.parametrize(
+    "name", sorted(SQL.keys() - {"_TERMINAL_SEEN", "_GRANT_KEPT", "ASSERTION_FOLLOWS"})
+)
 def test_parameters_are_numbered_without_a_gap(name: str) -> None:
     numbers = {int(number) for number in re.findall(r"\?(\d+)", SQL[name])}
     assert numbers == set(range(1, len(numbers) + 1))
