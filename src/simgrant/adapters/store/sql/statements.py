@@ -459,7 +459,7 @@ RECORDS_FORGOTTEN = "DELETE FROM record WHERE tenant = ?1 AND subscriber_ref = ?
 
 RECORDS = """
 SELECT tenant, subscriber_ref, at_us, request_id, body FROM record
-WHERE tenant = ?1 AND subscriber_ref = ?2
+WHERE tenant = ?1 AND subscriber_ref = ?2 AND at_us <= ?4 AND (at_us, request_id) < (?4, ?5)
 ORDER BY at_us DESC, request_id DESC LIMIT ?3
 """
 

@@ -52,6 +52,7 @@ from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import noun
 from simgrant.ports.deeds import Deed
 from simgrant.ports.store import (
+    LAST_RECORD,
     Change,
     DueNotice,
     Erased,
@@ -661,10 +662,15 @@ class SqlStore:
         return await self._engine.transact(body)
 
     async def records(
-        self, tenant: str, subscriber_refs: Sequence[str], *, limit: int = 100
+        self,
+        tenant: str,
+        subscriber_refs: Sequence[str],
+        *,
+        limit: int = 100,
+        before: tuple[int, str] = LAST_RECORD,
     ) -> Sequence[RequestRecord]:
         """Return the newest request records of a subscription, newest first."""
-        return await self._records.find(tenant, subscriber_refs, limit)
+        return await self._records.find(tenant, subscriber_refs, limit, before)
 
     def recorded(
         self, tenant: str, *, since_us: int, limit: int
