@@ -217,7 +217,7 @@ class Policy:
     @property
     def looks_at_companions(self) -> bool:
         """Whether any rule asks how many companions a line has."""
-        return not self._subjects().isdisjoint(COMPANION_SUBJECTS)
+        return not self._subjects.isdisjoint(COMPANION_SUBJECTS)
 
     @property
     def looks_at_network(self) -> Kinds:

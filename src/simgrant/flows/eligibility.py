@@ -115,10 +115,17 @@ class Eligibilities:
         return tenant in self._desks
 
     async def of(
-        self, profile: Profile, apps: tuple[str, ...], *, deadline: float, trail: Trail
+        self,
+        profile: Profile,
+        apps: tuple[str, ...],
+        *,
+        deadline: float,
+        trail: Trail,
+        tells: bool = True,
     ) -> Profile:
         """Return a profile as it is by what the BSS says, for requests for these applications.
 
+        What it says otherwise than before is told to other devices, unless ``tells`` is false.
         Raise UnknownIdentity where the BSS has no such subscription, or says that it is not to be
         served; PeerUnavailable, PeerTimeout or PeerMisbehaved where it is not known well enough.
         """
@@ -126,7 +133,7 @@ class Eligibilities:
             return profile
         began = self._clock.monotonic()
         try:
-            told = await self._told(profile, apps, deadline=deadline, trail=trail)
+            told = await self._told(profile, apps, deadline=deadline, trail=trail, tells=tells)
         finally:
             trail.peers_us["bss"] = int((self._clock.monotonic() - began) * 1e6)
         if told is None:
@@ -166,7 +173,13 @@ class Eligibilities:
         return NO_ASPECTS if desk is None else aspects & desk.source.tells
 
     async def _told(
-        self, profile: Profile, apps: tuple[str, ...], *, deadline: float, trail: Trail
+        self,
+        profile: Profile,
+        apps: tuple[str, ...],
+        *,
+        deadline: float,
+        trail: Trail,
+        tells: bool,
     ) -> Told | None:
         subscription = profile.subscription
         tenant = subscription.tenant
@@ -208,7 +221,7 @@ class Eligibilities:
             changed_at=int(now),
             asked_at=int(now),
         )
-        return await self._keep(desk, subscription, told, before)
+        return await self._keep(desk, subscription, told, before, tells=tells)
 
     async def _ask(
         self, desk: Desk, subscription: Subscription, wants: Aspects, deadline: float
@@ -235,7 +248,13 @@ class Eligibilities:
             say_fault(error)
 
     async def _keep(
-        self, desk: Desk, subscription: Subscription, told: Told, before: Told | None
+        self,
+        desk: Desk,
+        subscription: Subscription,
+        told: Told,
+        before: Told | None,
+        *,
+        tells: bool,
     ) -> Told:
         """Write what was told, unless it is known to stand there already; return it."""
         if (
@@ -246,7 +265,8 @@ class Eligibilities:
         ):
             return replace(told, changed_at=before.changed_at)
         try:
-            return await self._rows.keep(subscription.tenant, subscription.imsi, told)
+            tells = tells and before is not None and not before.says_the_same(told)
+            return await self._rows.keep(subscription.tenant, subscription.imsi, told, tells=tells)
         except EcsError as error:
             # It is good for this request, and the next one asks again.
             structlog.get_logger().warning("bss_not_kept", bss=desk.name, reason=error.reason)
