@@ -43,12 +43,13 @@ from simgrant.compose.bss import (
 )
 from simgrant.compose.camara import (
     CAMARA_MAX_BODY,
-    CamaraParts,
     camara_answer,
     open_camara,
     own_tokens,
 )
+from simgrant.compose.camara_apis import open_apis
 from simgrant.compose.clock import CLOCK as CLOCK
+from simgrant.compose.consumers import ConsumerParts, open_consumers
 from simgrant.compose.core_network import (
     Core,
     Link,
@@ -233,8 +234,8 @@ class Parts:
     camara: Answer | None
     """Partner APIs behind connections; None where there are none."""
     camara_bounds: Bounds
-    partners: CamaraParts | None
-    """What is behind them, to be run."""
+    consumers: ConsumerParts | None
+    """What is known of consumers, to be run; None where there are no partner APIs."""
     es2plus: Es2plusFront | None
     """None where no SM-DP+ tells us anything."""
     watched: tuple[Watched, ...]
@@ -536,9 +537,9 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     by_oidc: ByOidc | None = None
     access: Issuers | None = None
     portal: PortalFront | None = None
-    camara: CamaraParts | None = None
     network: NetworkFacts | None = None
     eligibilities: Eligibilities | None = None
+    consumers: ConsumerParts | None = None
     try:
         policies = await open_policies(loaded, store, keys, metrics, CLOCK)
         notifiers = open_notifiers(loaded)
@@ -712,8 +713,6 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         signs = signer(loaded, keys)
         if settings.portal.listen:
             portal = open_portal(loaded, reception, policies, journal, esim, eligibilities)
-        if settings.camara.listen:
-            camara = await open_camara(loaded, store, keys, journal, CLOCK)
         device = DeviceFront(
             entitle,
             journal=journal,
@@ -730,6 +729,12 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             signer=signs,
             dialects={key_set.PATH: KeySet(signs, found)} if signs else {},
         )
+        camara = None
+        if settings.camara.listen:
+            consumers = await open_consumers(loaded, store)
+            apis = open_apis(loaded, store, consumers, eligibilities, network, keys, CLOCK)
+            front = open_camara(loaded, store, keys, consumers, apis, journal, CLOCK)
+            camara = camara_answer(front, proxies)
         yield Parts(
             loaded,
             found,
@@ -765,9 +770,9 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             ),
             None if portal is None else portal_answer(portal, proxies),
             _bounds(settings, proxies, portal_app.MAX_BODY, settings.portal.max_in_flight),
-            None if camara is None else camara_answer(camara.front, proxies),
-            _bounds(settings, proxies, CAMARA_MAX_BODY, settings.camara.max_in_flight),
             camara,
+            _bounds(settings, proxies, CAMARA_MAX_BODY, settings.camara.max_in_flight),
+            consumers,
             open_es2plus(loaded, store, ordering, metrics) if settings.es2plus.listen else None,
             (keys.watched, *_watched_settings(loaded, clients), *_watched_lists(loaded, lists)),
         )
@@ -785,9 +790,11 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             await activation.close()
         for source in {*bss_sources.values()}:
             await source.close()
-        for way in (by_oidc, by_otp, access, portal, camara, network, eligibilities):
+        for way in (by_oidc, by_otp, access, portal, network, eligibilities):
             if way is not None:
                 await way.close()
+        if consumers is not None:
+            await consumers.keys.close()
         await store.close()
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-
-from simgrant.compose.consumers import ConsumerParts, open_consumers
+from simgrant.compose.consumers import ConsumerParts
 from simgrant.config.load import Loaded
 from simgrant.flows.camara.apis import APIS
 from simgrant.flows.camara.auth_server import AuthRules, AuthServer
 from simgrant.flows.camara.own_tokens import OwnTokens
 from simgrant.flows.camara.proving import ProvesConsumers
 from simgrant.flows.camara.scopes import ScopeRules
+from simgrant.flows.camara.serve_api import ServeApi
 from simgrant.flows.camara.subjects import Subjects
 from simgrant.flows.journal import Journal
 from simgrant.flows.limits import Rate
 from simgrant.flows.signing import Signer
 from simgrant.fronts.camara import app
+from simgrant.fronts.camara.apis import ApisFront
 from simgrant.fronts.camara.app import CamaraFront
 from simgrant.fronts.camara.message import Asked
 from simgrant.fronts.camara.oauth import Hosts, OAuthFront
@@ -23,7 +23,6 @@ from simgrant.fronts.device.message import PartnerRequest, Reply, Request, Send
 from simgrant.fronts.device.protocol import Answer
 from simgrant.fronts.device.source import Proxies
 from simgrant.keyring.signing import Algorithm
-from simgrant.nouns import named_noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 from simgrant.ports.store import Store
@@ -31,29 +30,17 @@ from simgrant.ports.store import Store
 CAMARA_MAX_BODY = app.MAX_BODY
 
 
-@named_noun
-class CamaraParts:
-    """Partner APIs of one worker."""
-
-    front: CamaraFront
-    known: ConsumerParts
-    server: AuthServer
-
-    def work(self) -> tuple[Coroutine[None, None, None], ...]:
-        """Return what has to be run beside answering."""
-        return self.known.consumers.run(), self.known.quotas.run()
-
-    async def close(self) -> None:
-        """Let go of every connection."""
-        await self.known.keys.close()
-
-
-async def open_camara(
-    loaded: Loaded, store: Store, keys: Keys, journal: Journal, clock: Clock
-) -> CamaraParts:
-    """Return partner APIs; raise StartRefused where consumers, or a file, are no use."""
+def open_camara(
+    loaded: Loaded,
+    store: Store,
+    keys: Keys,
+    known: ConsumerParts,
+    apis: ServeApi,
+    journal: Journal,
+    clock: Clock,
+) -> CamaraFront:
+    """Return the front of partner APIs."""
     settings, server = loaded.settings.camara, loaded.settings.server
-    known = await open_consumers(loaded, store)
     signer = Signer(Algorithm.ES256, keys=keys, clock=clock)
     scopes = ScopeRules(APIS.values())
     auth = AuthServer(
@@ -90,13 +77,13 @@ async def open_camara(
         with_codes=False,
         with_certificates=bool(settings.client_ca),
     )
-    front = CamaraFront(
+    return CamaraFront(
         dict.fromkeys(app.OAUTH, oauth),
+        others=ApisFront(apis),
         journal=journal,
         clock=clock,
         limits=app.Limits(settings.max_in_flight, server.request_timeout_s, server.retry_after_s),
     )
-    return CamaraParts(front=front, known=known, server=auth)
 
 
 def own_tokens(loaded: Loaded, keys: Keys, clock: Clock) -> OwnTokens | None:

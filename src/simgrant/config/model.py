@@ -11,7 +11,7 @@ from typing import Literal
 from simgrant.config.api_tables import ApiTable
 from simgrant.config.bss_tables import Bss
 from simgrant.config.camara_books import CamaraLimits, CamaraOutside, CamaraUsage
-from simgrant.config.camara_tables import Camara
+from simgrant.config.camara_tables import Camara, SandboxNumber
 from simgrant.config.section import Section
 
 __all__ = ["Section"]
@@ -1391,6 +1391,8 @@ class Settings(Section, frozen=True):
     """Issuers of their access tokens, by name."""
     portal: Portal = Portal()
     camara: Camara = Camara()
+    test_numbers: dict[str, SandboxNumber] = {}
+    """Numbers of the sandbox, with their `+`."""
     bss: dict[str, Bss] = {}
     """Business support systems by name."""
     store: Store = Store()

@@ -12,6 +12,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 from simgrant.adapters.store.schema import metadata, postgres_metadata
 from simgrant.adapters.store.sql import (
     camara_consumers,
+    camara_lines,
     camara_tokens,
     camara_usage,
     deeds,
@@ -43,6 +44,7 @@ SQL = {
         told,
         hubs,
         camara_consumers,
+        camara_lines,
         camara_tokens,
         camara_usage,
     )
