@@ -45,6 +45,7 @@ from simgrant.compose.camara import (
     CAMARA_MAX_BODY,
     camara_answer,
     open_camara,
+    open_owner,
     own_tokens,
 )
 from simgrant.compose.camara_apis import open_apis
@@ -166,6 +167,7 @@ from simgrant.links.http import HttpConfig
 from simgrant.links.secret_file import SecretFile
 from simgrant.links.watched import Watched
 from simgrant.ports.bss_orders import BssOrders
+from simgrant.ports.connection_owner import ConnectionOwner
 from simgrant.ports.eligibility import EligibilitySource
 from simgrant.ports.keys import Keys
 from simgrant.ports.notifier import Notifier
@@ -540,6 +542,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     network: NetworkFacts | None = None
     eligibilities: Eligibilities | None = None
     consumers: ConsumerParts | None = None
+    owner: ConnectionOwner | None = None
     try:
         policies = await open_policies(loaded, store, keys, metrics, CLOCK)
         notifiers = open_notifiers(loaded)
@@ -732,8 +735,9 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         camara = None
         if settings.camara.listen:
             consumers = await open_consumers(loaded, store)
+            owner = open_owner(loaded, CLOCK)
             apis = open_apis(loaded, store, consumers, eligibilities, network, keys, CLOCK)
-            front = open_camara(loaded, store, keys, consumers, apis, journal, CLOCK)
+            front = open_camara(loaded, store, keys, consumers, apis, owner, journal, CLOCK)
             camara = camara_answer(front, proxies)
         yield Parts(
             loaded,
@@ -790,7 +794,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             await activation.close()
         for source in {*bss_sources.values()}:
             await source.close()
-        for way in (by_oidc, by_otp, access, portal, network, eligibilities):
+        for way in (by_oidc, by_otp, access, portal, network, eligibilities, owner):
             if way is not None:
                 await way.close()
         if consumers is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from simgrant.adapters.connection_owner import web
 from simgrant.compose.consumers import ConsumerParts
 from simgrant.config.load import Loaded
 from simgrant.flows.camara.apis import APIS
@@ -22,8 +23,12 @@ from simgrant.fronts.camara.oauth import Hosts, OAuthFront
 from simgrant.fronts.device.message import PartnerRequest, Reply, Request, Send
 from simgrant.fronts.device.protocol import Answer
 from simgrant.fronts.device.source import Proxies
+from simgrant.fronts.management.orders import read_token
 from simgrant.keyring.signing import Algorithm
+from simgrant.links.http import HttpConfig
+from simgrant.links.secret_file import SecretFile
 from simgrant.ports.clock import Clock
+from simgrant.ports.connection_owner import ConnectionOwner
 from simgrant.ports.keys import Keys
 from simgrant.ports.store import Store
 
@@ -36,6 +41,7 @@ def open_camara(
     keys: Keys,
     known: ConsumerParts,
     apis: ServeApi,
+    owner: ConnectionOwner | None,
     journal: Journal,
     clock: Clock,
 ) -> CamaraFront:
@@ -51,7 +57,7 @@ def open_camara(
             refusals=Rate(settings.refusals_burst, settings.refusals_per_minute / 60),
             remembered=loaded.settings.limits.remembered,
         ),
-        Subjects(store, keys=keys, clock=clock),
+        Subjects(store, keys=keys, clock=clock, owner=owner),
         rows=store.camara_tokens,
         usage=store.usage,
         scopes=scopes,
@@ -74,7 +80,7 @@ def open_camara(
         signer=signer,
         keys=keys,
         clock=clock,
-        with_codes=False,
+        with_codes=owner is not None,
         with_certificates=bool(settings.client_ca),
     )
     return CamaraFront(
@@ -83,6 +89,25 @@ def open_camara(
         journal=journal,
         clock=clock,
         limits=app.Limits(settings.max_in_flight, server.request_timeout_s, server.retry_after_s),
+    )
+
+
+def open_owner(loaded: Loaded, clock: Clock) -> ConnectionOwner | None:
+    """Return who knows whose connections are; None where nobody is asked. StartRefused."""
+    settings = loaded.settings.camara
+    url = settings.connection_owner
+    if not url or not settings.listen:
+        return None
+    token = settings.connection_owner_token
+    return web.open_owner(
+        web.Config(
+            url=url,
+            # The check of the settings lets plain HTTP stay on this machine.
+            http=HttpConfig(peer="connection_owner", plain=url.startswith("http:")),
+            token=SecretFile(loaded.path(token), read_token) if token else None,
+            timeout_s=settings.connection_owner_timeout_s,
+        ),
+        clock=clock,
     )
 
 
