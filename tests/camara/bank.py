@@ -65,8 +65,8 @@ async def enrol(server: Server, *consumers: Consumer) -> None:
         row = await server.store.real.consumers.find("default", each.client_id)
         seen = row.revision if row is not None else 0
         assert await server.store.real.consumers.put("default", each, seen=seen)
-    assert server.parts.consumers is not None
-    await server.parts.consumers.consumers.look()
+    assert server.parts.partners is not None
+    await server.parts.partners.known.consumers.look()
 
 
 @dataclass

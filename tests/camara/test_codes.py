@@ -56,7 +56,6 @@ class Owner:
 @pytest.fixture
 async def server(bench: Workbench) -> AsyncIterator[Server]:
     bench.monkeypatch.setattr(compose_camara, "open_owner", lambda *_: Owner())
-    bench.monkeypatch.setattr("simgrant.compose.open_owner", lambda *_: Owner())
     async with bench.opened(CAMARA + "refusals_burst = 0\n" + UNLIMITED) as found:
         yield found
 

@@ -780,8 +780,8 @@ async def test_a_token_of_another_tenant(bench: Workbench) -> None:
         temp = await token_of(server)
         there = consumer(bank.signer)
         assert await server.store.real.consumers.put("mvno", there, seen=0)
-        assert server.parts.consumers is not None
-        await server.parts.consumers.consumers.look()
+        assert server.parts.partners is not None
+        await server.parts.partners.known.consumers.look()
         mvno = ("host", "mvno.example")
         hint = f"operatortoken:{temp}"
         assert error(await bank.bearer(hint, NV, mvno)) == "invalid_grant"  # for another

@@ -43,14 +43,14 @@ from simgrant.compose.bss import (
 )
 from simgrant.compose.camara import (
     CAMARA_MAX_BODY,
+    CamaraParts,
     camara_answer,
     open_camara,
-    open_owner,
     own_tokens,
 )
 from simgrant.compose.camara_apis import open_apis
 from simgrant.compose.clock import CLOCK as CLOCK
-from simgrant.compose.consumers import ConsumerParts, open_consumers
+from simgrant.compose.consumers import open_consumers
 from simgrant.compose.core_network import (
     Core,
     Link,
@@ -167,7 +167,6 @@ from simgrant.links.http import HttpConfig
 from simgrant.links.secret_file import SecretFile
 from simgrant.links.watched import Watched
 from simgrant.ports.bss_orders import BssOrders
-from simgrant.ports.connection_owner import ConnectionOwner
 from simgrant.ports.eligibility import EligibilitySource
 from simgrant.ports.keys import Keys
 from simgrant.ports.notifier import Notifier
@@ -236,8 +235,8 @@ class Parts:
     camara: Answer | None
     """Partner APIs behind connections; None where there are none."""
     camara_bounds: Bounds
-    consumers: ConsumerParts | None
-    """What is known of consumers, to be run; None where there are no partner APIs."""
+    partners: CamaraParts | None
+    """What is behind them, to be run."""
     es2plus: Es2plusFront | None
     """None where no SM-DP+ tells us anything."""
     watched: tuple[Watched, ...]
@@ -534,15 +533,15 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     smdps: dict[str, dict[str, Smdp]] = {}
     bss_orders: dict[str, BssOrders] = {}
     switches: dict[str, SwitchDesk] = {}
+    waiting: WaitingOrders | None = None
     bss_sources: dict[str, EligibilitySource] = {}
     by_otp: ByOtp | None = None
     by_oidc: ByOidc | None = None
     access: Issuers | None = None
     portal: PortalFront | None = None
+    camara: CamaraParts | None = None
     network: NetworkFacts | None = None
     eligibilities: Eligibilities | None = None
-    consumers: ConsumerParts | None = None
-    owner: ConnectionOwner | None = None
     try:
         policies = await open_policies(loaded, store, keys, metrics, CLOCK)
         notifiers = open_notifiers(loaded)
@@ -716,6 +715,10 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         signs = signer(loaded, keys)
         if settings.portal.listen:
             portal = open_portal(loaded, reception, policies, journal, esim, eligibilities)
+        if settings.camara.listen:
+            known = await open_consumers(loaded, store)
+            apis = open_apis(loaded, store, known, eligibilities, network, keys, CLOCK)
+            camara = open_camara(loaded, store, known, apis, keys, journal, CLOCK)
         device = DeviceFront(
             entitle,
             journal=journal,
@@ -732,13 +735,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             signer=signs,
             dialects={key_set.PATH: KeySet(signs, found)} if signs else {},
         )
-        camara = None
-        if settings.camara.listen:
-            consumers = await open_consumers(loaded, store)
-            owner = open_owner(loaded, CLOCK)
-            apis = open_apis(loaded, store, consumers, eligibilities, network, keys, CLOCK)
-            front = open_camara(loaded, store, keys, consumers, apis, owner, journal, CLOCK)
-            camara = camara_answer(front, proxies)
+        waiting = waiting_orders(loaded, store.orders, ordering, bss_orders, CLOCK)
         yield Parts(
             loaded,
             found,
@@ -753,12 +750,12 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             diameter,
             inbox,
             events,
-            open_ways_in(loaded, events, store.hubs, access, metrics),
+            open_ways_in(loaded, events, store.hubs, access, metrics, waiting),
             lifecycle,
             (*core.links, sale, *switching),
             smdps,
             ordering,
-            waiting_orders(loaded, store.orders, ordering, bss_orders, CLOCK),
+            waiting,
             entitle,
             device,
             Bounds(
@@ -774,9 +771,9 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             ),
             None if portal is None else portal_answer(portal, proxies),
             _bounds(settings, proxies, portal_app.MAX_BODY, settings.portal.max_in_flight),
-            camara,
+            None if camara is None else camara_answer(camara.front, proxies),
             _bounds(settings, proxies, CAMARA_MAX_BODY, settings.camara.max_in_flight),
-            consumers,
+            camara,
             open_es2plus(loaded, store, ordering, metrics) if settings.es2plus.listen else None,
             (keys.watched, *_watched_settings(loaded, clients), *_watched_lists(loaded, lists)),
         )
@@ -788,17 +785,17 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             await notifier.close()
         for smdp in {each for named in smdps.values() for each in named.values()}:
             await smdp.close()
+        if waiting is not None:
+            await waiting.close()
         for orders in {*bss_orders.values()}:
             await orders.close()
         for activation in {id(each): each.activation for each in switches.values()}.values():
             await activation.close()
         for source in {*bss_sources.values()}:
             await source.close()
-        for way in (by_oidc, by_otp, access, portal, network, eligibilities, owner):
+        for way in (by_oidc, by_otp, access, portal, camara, network, eligibilities):
             if way is not None:
                 await way.close()
-        if consumers is not None:
-            await consumers.keys.close()
         await store.close()
 
 

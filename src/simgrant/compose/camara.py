@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+
 from simgrant.adapters.connection_owner import web
 from simgrant.compose.consumers import ConsumerParts
 from simgrant.config.load import Loaded
@@ -27,6 +29,7 @@ from simgrant.fronts.management.orders import read_token
 from simgrant.keyring.signing import Algorithm
 from simgrant.links.http import HttpConfig
 from simgrant.links.secret_file import SecretFile
+from simgrant.nouns import named_noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.connection_owner import ConnectionOwner
 from simgrant.ports.keys import Keys
@@ -35,20 +38,40 @@ from simgrant.ports.store import Store
 CAMARA_MAX_BODY = app.MAX_BODY
 
 
+@named_noun
+class CamaraParts:
+    """Partner APIs of one worker."""
+
+    front: CamaraFront
+    known: ConsumerParts
+    server: AuthServer
+    owner: ConnectionOwner | None
+
+    def work(self) -> tuple[Coroutine[None, None, None], ...]:
+        """Return what has to be run beside answering."""
+        return self.known.consumers.run(), self.known.quotas.run()
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        await self.known.keys.close()
+        if self.owner is not None:
+            await self.owner.close()
+
+
 def open_camara(
     loaded: Loaded,
     store: Store,
-    keys: Keys,
     known: ConsumerParts,
     apis: ServeApi,
-    owner: ConnectionOwner | None,
+    keys: Keys,
     journal: Journal,
     clock: Clock,
-) -> CamaraFront:
-    """Return the front of partner APIs."""
+) -> CamaraParts:
+    """Return partner APIs; raise StartRefused where a file is no use."""
     settings, server = loaded.settings.camara, loaded.settings.server
     signer = Signer(Algorithm.ES256, keys=keys, clock=clock)
     scopes = ScopeRules(APIS.values())
+    owner = open_owner(loaded, clock)
     auth = AuthServer(
         ProvesConsumers(
             known.consumers,
@@ -83,22 +106,22 @@ def open_camara(
         with_codes=owner is not None,
         with_certificates=bool(settings.client_ca),
     )
-    return CamaraFront(
+    front = CamaraFront(
         dict.fromkeys(app.OAUTH, oauth),
         others=ApisFront(apis),
         journal=journal,
         clock=clock,
         limits=app.Limits(settings.max_in_flight, server.request_timeout_s, server.retry_after_s),
     )
+    return CamaraParts(front=front, known=known, server=auth, owner=owner)
 
 
 def open_owner(loaded: Loaded, clock: Clock) -> ConnectionOwner | None:
     """Return who knows whose connections are; None where nobody is asked. StartRefused."""
     settings = loaded.settings.camara
-    url = settings.connection_owner
-    if not url or not settings.listen:
+    url, token = settings.connection_owner, settings.connection_owner_token
+    if not url:
         return None
-    token = settings.connection_owner_token
     return web.open_owner(
         web.Config(
             url=url,
