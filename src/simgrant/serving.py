@@ -396,6 +396,8 @@ async def _upkeep(
     if parts.diameter is not None:
         work.append(parts.diameter.run())
         work.append(parts.network.run())
+    if parts.partners is not None:
+        work.extend(parts.partners.work())
     work.extend(link.run() for link in parts.links)
     if parts.loaded.settings.esim:
         work.append(parts.ordering.run())

@@ -21,6 +21,7 @@ from simgrant import __version__
 from simgrant.cli import (
     audit,
     check,
+    consent,
     consumer,
     db,
     demo,
@@ -168,6 +169,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(identity.app, name="identity")
 app.add_typer(order.app, name="order")
 app.add_typer(event.app, name="event")
+app.add_typer(consent.app, name="consent")
 app.add_typer(consumer.app, name="consumer")
 app.add_typer(tariff.app, name="tariff")
 app.add_typer(usage.app, name="usage")

@@ -41,7 +41,13 @@ from simgrant.compose.bss import (
     open_validator,
     waiting_orders,
 )
-from simgrant.compose.camara import CAMARA_MAX_BODY, camara_answer, open_camara
+from simgrant.compose.camara import (
+    CAMARA_MAX_BODY,
+    CamaraParts,
+    camara_answer,
+    open_camara,
+    own_tokens,
+)
 from simgrant.compose.clock import CLOCK as CLOCK
 from simgrant.compose.core_network import (
     Core,
@@ -227,6 +233,8 @@ class Parts:
     camara: Answer | None
     """Partner APIs behind connections; None where there are none."""
     camara_bounds: Bounds
+    partners: CamaraParts | None
+    """What is behind them, to be run."""
     es2plus: Es2plusFront | None
     """None where no SM-DP+ tells us anything."""
     watched: tuple[Watched, ...]
@@ -267,6 +275,7 @@ def open_keys(loaded: Loaded, on_renewal: Callable[[], None] = lambda: None) -> 
         settings.operator_tokens.life_s,
         settings.camara.token_life_s,
         settings.camara.client_token_life_s,
+        settings.camara.request_life_s,
         settings.tokens.requestor_life_s,
         settings.private_identity.life_s,
         settings.otp.life_s,
@@ -522,11 +531,13 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     smdps: dict[str, dict[str, Smdp]] = {}
     bss_orders: dict[str, BssOrders] = {}
     switches: dict[str, SwitchDesk] = {}
+    waiting: WaitingOrders | None = None
     bss_sources: dict[str, EligibilitySource] = {}
     by_otp: ByOtp | None = None
     by_oidc: ByOidc | None = None
     access: Issuers | None = None
     portal: PortalFront | None = None
+    camara: CamaraParts | None = None
     network: NetworkFacts | None = None
     eligibilities: Eligibilities | None = None
     try:
@@ -616,7 +627,12 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             operate=Operate(
                 reception,
                 means=means,
-                by_lent_token=ByLentToken(reception, means=means, issuers=access),
+                by_lent_token=ByLentToken(
+                    reception,
+                    means=means,
+                    issuers=access,
+                    own=own_tokens(loaded, keys, CLOCK),
+                ),
                 by_requestor=ByRequestor(
                     reception,
                     means=means,
@@ -697,6 +713,8 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         signs = signer(loaded, keys)
         if settings.portal.listen:
             portal = open_portal(loaded, reception, policies, journal, esim, eligibilities)
+        if settings.camara.listen:
+            camara = await open_camara(loaded, store, keys, journal, CLOCK)
         device = DeviceFront(
             entitle,
             journal=journal,
@@ -713,6 +731,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             signer=signs,
             dialects={key_set.PATH: KeySet(signs, found)} if signs else {},
         )
+        waiting = waiting_orders(loaded, store.orders, ordering, bss_orders, CLOCK)
         yield Parts(
             loaded,
             found,
@@ -727,12 +746,12 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             diameter,
             inbox,
             events,
-            open_ways_in(loaded, events, store.hubs, access, metrics),
+            open_ways_in(loaded, events, store.hubs, access, metrics, waiting),
             lifecycle,
             (*core.links, sale, *switching),
             smdps,
             ordering,
-            waiting_orders(loaded, store.orders, ordering, bss_orders, CLOCK),
+            waiting,
             entitle,
             device,
             Bounds(
@@ -748,10 +767,9 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             ),
             None if portal is None else portal_answer(portal, proxies),
             _bounds(settings, proxies, portal_app.MAX_BODY, settings.portal.max_in_flight),
-            camara_answer(open_camara(loaded, journal, CLOCK), proxies)
-            if settings.camara.listen
-            else None,
+            None if camara is None else camara_answer(camara.front, proxies),
             _bounds(settings, proxies, CAMARA_MAX_BODY, settings.camara.max_in_flight),
+            camara,
             open_es2plus(loaded, store, ordering, metrics) if settings.es2plus.listen else None,
             (keys.watched, *_watched_settings(loaded, clients), *_watched_lists(loaded, lists)),
         )
@@ -763,13 +781,15 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             await notifier.close()
         for smdp in {each for named in smdps.values() for each in named.values()}:
             await smdp.close()
+        if waiting is not None:
+            await waiting.close()
         for orders in {*bss_orders.values()}:
             await orders.close()
         for activation in {id(each): each.activation for each in switches.values()}.values():
             await activation.close()
         for source in {*bss_sources.values()}:
             await source.close()
-        for way in (by_oidc, by_otp, access, portal, network, eligibilities):
+        for way in (by_oidc, by_otp, access, portal, camara, network, eligibilities):
             if way is not None:
                 await way.close()
         await store.close()
