@@ -48,7 +48,9 @@ from simgrant.compose.camara import (
     open_camara,
     own_tokens,
 )
+from simgrant.compose.camara_apis import open_apis
 from simgrant.compose.clock import CLOCK as CLOCK
+from simgrant.compose.consumers import open_consumers
 from simgrant.compose.core_network import (
     Core,
     Link,
@@ -714,7 +716,9 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         if settings.portal.listen:
             portal = open_portal(loaded, reception, policies, journal, esim, eligibilities)
         if settings.camara.listen:
-            camara = await open_camara(loaded, store, keys, journal, CLOCK)
+            known = await open_consumers(loaded, store)
+            apis = open_apis(loaded, store, known, eligibilities, network, keys)
+            camara = open_camara(loaded, store, known, apis, keys, journal, CLOCK)
         device = DeviceFront(
             entitle,
             journal=journal,

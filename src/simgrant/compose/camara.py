@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 
-from simgrant.compose.consumers import ConsumerParts, open_consumers
+from simgrant.compose.consumers import ConsumerParts
 from simgrant.config.load import Loaded
 from simgrant.flows.camara.apis import APIS
 from simgrant.flows.camara.auth_server import AuthRules, AuthServer
 from simgrant.flows.camara.own_tokens import OwnTokens
 from simgrant.flows.camara.proving import ProvesConsumers
 from simgrant.flows.camara.scopes import ScopeRules
+from simgrant.flows.camara.serve_api import ServeApi
 from simgrant.flows.camara.subjects import Subjects
 from simgrant.flows.journal import Journal
 from simgrant.flows.limits import Rate
 from simgrant.flows.signing import Signer
 from simgrant.fronts.camara import app
+from simgrant.fronts.camara.apis import ApisFront
 from simgrant.fronts.camara.app import CamaraFront
 from simgrant.fronts.camara.message import Asked
 from simgrant.fronts.camara.oauth import Hosts, OAuthFront
@@ -48,12 +50,17 @@ class CamaraParts:
         await self.known.keys.close()
 
 
-async def open_camara(
-    loaded: Loaded, store: Store, keys: Keys, journal: Journal, clock: Clock
+def open_camara(
+    loaded: Loaded,
+    store: Store,
+    known: ConsumerParts,
+    apis: ServeApi,
+    keys: Keys,
+    journal: Journal,
+    clock: Clock,
 ) -> CamaraParts:
-    """Return partner APIs; raise StartRefused where consumers, or a file, are no use."""
+    """Return partner APIs; raise StartRefused where a file is no use."""
     settings, server = loaded.settings.camara, loaded.settings.server
-    known = await open_consumers(loaded, store)
     signer = Signer(Algorithm.ES256, keys=keys, clock=clock)
     scopes = ScopeRules(APIS.values())
     auth = AuthServer(
@@ -92,6 +99,7 @@ async def open_camara(
     )
     front = CamaraFront(
         dict.fromkeys(app.OAUTH, oauth),
+        others=ApisFront(apis),
         journal=journal,
         clock=clock,
         limits=app.Limits(settings.max_in_flight, server.request_timeout_s, server.retry_after_s),

@@ -36,6 +36,7 @@ from simgrant.nouns import Word, noun
 from simgrant.ports.account_pins import PinRows
 from simgrant.ports.camara_consents import ConsentRows
 from simgrant.ports.camara_consumers import ConsumerRows
+from simgrant.ports.camara_lines import CamaraLines
 from simgrant.ports.camara_tokens import CamaraTokens
 from simgrant.ports.camara_usage import UsageRows
 from simgrant.ports.deeds import Deed, Deeds
@@ -311,6 +312,10 @@ class Store(Protocol):
     @property
     def usage(self) -> UsageRows:
         """Return the same database's table of what was used of partner APIs."""
+
+    @property
+    def camara_lines(self) -> CamaraLines:
+        """Return the same database's lines, as partner APIs look at them."""
 
     # --- the device path -------------------------------------------------
 

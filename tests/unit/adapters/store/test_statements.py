@@ -13,6 +13,7 @@ from simgrant.adapters.store.schema import metadata, postgres_metadata
 from simgrant.adapters.store.sql import (
     camara_consents,
     camara_consumers,
+    camara_lines,
     camara_tokens,
     camara_usage,
     deeds,
@@ -45,6 +46,7 @@ SQL = {
         hubs,
         camara_consents,
         camara_consumers,
+        camara_lines,
         camara_tokens,
         camara_usage,
     )

@@ -19,6 +19,7 @@ from simgrant.adapters.store.sql import life_statements, orders, rows, statement
 from simgrant.adapters.store.sql.bss_events import SqlLife
 from simgrant.adapters.store.sql.camara_consents import CONSENTS_FORGOTTEN, SqlConsents
 from simgrant.adapters.store.sql.camara_consumers import SqlConsumers
+from simgrant.adapters.store.sql.camara_lines import SqlCamaraLines
 from simgrant.adapters.store.sql.camara_tokens import SqlCamaraTokens
 from simgrant.adapters.store.sql.camara_usage import SqlUsage
 from simgrant.adapters.store.sql.deeds import ANSWERS_ABOUT_FORGOTTEN, DeedEngine, SqlDeeds
@@ -134,6 +135,7 @@ class SqlStore:
         self.consumers = SqlConsumers(engine)
         self.usage = SqlUsage(engine)
         self.api_consents = SqlConsents(engine)
+        self.camara_lines = SqlCamaraLines(engine)
 
     def doing(self, deed: Deed) -> SqlStore:
         """Return this store for one deed: each of its changes is written down beside it."""
