@@ -48,6 +48,7 @@ def open_apis(
         facts=OwnFacts(store.camara_lines, store, eligibilities, network),
         consents=Consents(store.api_consents, purposes(loaded)),
         books=partners.books,
+        fraud=partners.fraud,
     )
     return ServeApi(
         Routes(offered_apis(loaded, with_consents=ports.consents is not None)),

@@ -141,7 +141,7 @@ class Quotas:
             return
         if self._counted[key] + self._own[key] >= most:
             wait = min(_LONGEST_WAIT_S, max(1, math.ceil(self._month.until - now)))
-            raise Overloaded(QUOTA_EXCEEDED, retry_after=wait)
+            raise Overloaded("quota_exceeded", retry_after=wait)
 
 
 def _by_key(counted: Iterable[Counted]) -> Counter[_Key]:
