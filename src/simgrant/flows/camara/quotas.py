@@ -31,10 +31,6 @@ _Key: TypeAlias = tuple[str, str, str]
 _LONGEST_WAIT_S: Final = 86_400
 
 
-QUOTA_EXCEEDED: Final = "quota_exceeded"
-"""Reason of who has had all of its month."""
-
-
 @named_noun
 class Rules:
     """How months are counted."""

@@ -36,11 +36,10 @@ from simgrant.flows.camara.bodies import tolerant
 from simgrant.flows.camara.fraud import Fraud
 from simgrant.flows.camara.line_facts import Asking, LineFacts
 from simgrant.flows.camara.problem import Code, Problem
-from simgrant.flows.camara.quotas import QUOTA_EXCEEDED
 from simgrant.flows.camara.sandbox import Sandbox, Sandboxes
 from simgrant.identities import Msisdn
 from simgrant.nouns import named_noun, noun
-from simgrant.ports.camara_consents import CamaraConsents
+from simgrant.ports.camara_consents import CamaraConsents, Permits, Purposeful
 from simgrant.ports.camara_lines import CamaraLines
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
@@ -146,6 +145,8 @@ class ApiPorts:
     books: Books
     fraud: Fraud | None = None
     """None = nobody is slowed down, and nothing is marked."""
+    permits: Permits | None = None
+    """None = nobody keeps consents, and the contract with the consumer is enough."""
 
 
 @named_noun
@@ -405,6 +406,8 @@ class ServeApi:
         consents: CamaraConsents | None = ports.consents
         if call.consumer.sandbox:
             facts = consents = self._sandboxes.facts(call.tenant, found.number)
+        else:
+            await self._check_consent(call, found.line)
         return await call.operation.handler.run(
             Task(
                 line=found.line,
@@ -418,6 +421,21 @@ class ServeApi:
                 asking=Asking(trail=trail, now=int(self._clock.now()), deadline=request.deadline),
             )
         )
+
+    async def _check_consent(self, call: _Call, line: Line) -> None:
+        """Raise `Problem` where the subscriber, or the law, does not permit it."""
+        token, permits = call.token, self._ports.permits
+        if permits is None or not token.purpose or not call.operation.needs_consent:
+            return
+        wanted = Purposeful(
+            client_id=token.client_id,
+            application=token.application,
+            purpose=token.purpose,
+            scopes=tuple(call.operation.scopes & token.scopes),
+        )
+        imsi, now = line.subscription.imsi, int(self._clock.now())
+        if not await permits.permits(call.tenant, imsi, wanted, now=now):
+            raise Problem(Code.PERMISSION_DENIED, reason="consent_missing")
 
 
 class ByCertificate:
@@ -447,8 +465,8 @@ def _check_types(request: ApiRequest) -> None:
 
 
 def _too_many(error: Overloaded) -> Problem:
-    if error.reason == QUOTA_EXCEEDED:
-        return Problem(Code.QUOTA_EXCEEDED, reason=QUOTA_EXCEEDED, retry_after=error.retry_after)
+    if error.reason == "quota_exceeded":
+        return Problem(Code.QUOTA_EXCEEDED, reason="quota_exceeded", retry_after=error.retry_after)
     return Problem(Code.TOO_MANY_REQUESTS, reason=error.reason, retry_after=error.retry_after)
 
 
