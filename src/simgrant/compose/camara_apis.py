@@ -52,6 +52,7 @@ def open_apis(
         consents=consents,
         permits=consents,
         books=partners.books,
+        fraud=partners.fraud,
     )
     return ServeApi(
         Routes(offered_apis(loaded, with_consents=ports.consents is not None)),
