@@ -8,10 +8,12 @@ from simgrant.compose.clock import CLOCK
 from simgrant.compose.consumers import ConsumerParts
 from simgrant.config.camara_tables import SandboxNumber
 from simgrant.config.load import Loaded
+from simgrant.domain.camara.consent import Basis, Purposes
 from simgrant.domain.tenant import Plmn
 from simgrant.errors import StartRefused
 from simgrant.flows.camara.api import Api, ApiRules, Routes
 from simgrant.flows.camara.apis import APIS
+from simgrant.flows.camara.consents import Consents
 from simgrant.flows.camara.line_facts import OwnFacts
 from simgrant.flows.camara.sandbox import Sandbox, SandboxLine
 from simgrant.flows.camara.serve_api import ApiPorts, ApiTenant, ByCertificate, ServeApi
@@ -44,7 +46,7 @@ def open_apis(
         limits=partners.quotas,
         lines=store.camara_lines,
         facts=OwnFacts(store.camara_lines, store, eligibilities, network),
-        consents=None,
+        consents=Consents(store.api_consents, purposes(loaded)),
         books=partners.books,
     )
     return ServeApi(
@@ -68,6 +70,16 @@ def open_apis(
         ),
         strict=settings.strict_bodies,
     )
+
+
+def purposes(loaded: Loaded) -> dict[str, Purposes]:
+    """Return the legal bases of each tenant."""
+    bases = {
+        (name, api): Basis(basis)
+        for name, table in loaded.settings.camara_purposes.items()
+        for api, basis in {"": table.basis, **table.apis}.items()
+    }
+    return dict.fromkeys(loaded.tenants, Purposes(bases=bases))
 
 
 def offered_apis(loaded: Loaded, *, with_consents: bool) -> tuple[Api, ...]:

@@ -34,6 +34,7 @@ from simgrant.errors import Conflict
 from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import Word, noun
 from simgrant.ports.account_pins import PinRows
+from simgrant.ports.camara_consents import ConsentRows
 from simgrant.ports.camara_consumers import ConsumerRows
 from simgrant.ports.camara_lines import CamaraLines
 from simgrant.ports.camara_tokens import CamaraTokens
@@ -303,6 +304,10 @@ class Store(Protocol):
     @property
     def camara_tokens(self) -> CamaraTokens:
         """Return the same database's tables of what access tokens are got for."""
+
+    @property
+    def api_consents(self) -> ConsentRows:
+        """Return the same database's table of what subscribers said about consumers."""
 
     @property
     def usage(self) -> UsageRows:

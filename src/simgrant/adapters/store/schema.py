@@ -675,3 +675,23 @@ camara_revoked = _table(
 )
 """Access tokens that were revoked, as long as they would be good."""
 Index("ix_camara_revoked_purge", camara_revoked.c.shard, camara_revoked.c.expires_at)
+
+camara_consent = _table(
+    "camara_consent",
+    "tenant imsi client_id application purpose api number",
+    _text("tenant"),
+    _text("imsi"),
+    _text("client_id"),
+    _text("application"),
+    _text("purpose"),
+    _text("api"),
+    _big("number"),
+    _text("said"),
+    _big("at"),
+    _big("expires_at", nullable=True),
+    _text("subject"),
+    _text("source"),
+    _text("evidence"),
+    _bytes("proof"),
+)
+"""What a subscriber said about a consumer, a purpose and an API; never changed (ADR 0059)."""

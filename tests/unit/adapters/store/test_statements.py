@@ -11,6 +11,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 
 from simgrant.adapters.store.schema import metadata, postgres_metadata
 from simgrant.adapters.store.sql import (
+    camara_consents,
     camara_consumers,
     camara_lines,
     camara_tokens,
@@ -43,6 +44,7 @@ SQL = {
         deeds,
         told,
         hubs,
+        camara_consents,
         camara_consumers,
         camara_lines,
         camara_tokens,
@@ -76,7 +78,7 @@ def ddl() -> list[str]:
 
 def test_there_are_statements_to_look_at() -> None:
     assert len(SQL) > 35
-    assert len(ddl()) == (42 + 24) + (41 + 23)
+    assert len(ddl()) == (43 + 24) + (42 + 23)
 
 
 @pytest.mark.parametrize("name", sorted(SQL))
