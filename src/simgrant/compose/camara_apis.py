@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from simgrant.compose.clock import CLOCK
 from simgrant.compose.consumers import ConsumerParts
 from simgrant.config.camara_tables import SandboxNumber
 from simgrant.config.load import Loaded
@@ -22,6 +21,7 @@ from simgrant.flows.eligibility import Eligibilities
 from simgrant.flows.network_data import NetworkFacts
 from simgrant.identities import Msisdn
 from simgrant.ports.camara_consents import Standing
+from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 from simgrant.ports.store import Store
 
@@ -36,6 +36,7 @@ def open_apis(
     eligibilities: Eligibilities,
     network: NetworkFacts,
     keys: Keys,
+    clock: Clock,
 ) -> ServeApi:
     """Return who answers calls of the APIs; raise StartRefused for one that there is not."""
     settings = loaded.settings.camara
@@ -63,7 +64,7 @@ def open_apis(
             for name, url in loaded.camara_urls.items()
         },
         keys=keys,
-        clock=CLOCK,
+        clock=clock,
         rules=ApiRules(
             monitored_sim_d=settings.monitored_sim_days,
             monitored_device_d=settings.monitored_device_days,
