@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import field
-from typing import Protocol
+from typing import Final, Protocol
 
 from simgrant.domain.holdings import NOTHING, Holding, Holdings
 from simgrant.domain.line_marks import LineMark
@@ -246,6 +246,10 @@ class RowConflict(Conflict):
     def __init__(self, index: int, reason: str, for_operator: str) -> None:
         super().__init__(reason, for_operator=for_operator)
         self.index = index
+
+
+LAST_RECORD: Final = (2**63 - 1, "")
+"""After every record."""
 
 
 class Store(Protocol):
@@ -555,9 +559,17 @@ class Store(Protocol):
         """Delete every row of one subscription and its request records."""
 
     async def records(
-        self, tenant: str, subscriber_refs: Sequence[str], *, limit: int = 100
+        self,
+        tenant: str,
+        subscriber_refs: Sequence[str],
+        *,
+        limit: int = 100,
+        before: tuple[int, str] = LAST_RECORD,
     ) -> Sequence[RequestRecord]:
-        """Return the newest request records of a subscription, newest first."""
+        """Return the newest request records of a subscription, newest first.
+
+        None is as new as ``before``: Unix microseconds, and a request id among those of that time.
+        """
 
     def recorded(
         self, tenant: str, *, since_us: int, limit: int

@@ -45,12 +45,14 @@ from simgrant.domain.subscription import (
     SubscriptionStatus,
     Terminal,
 )
+from simgrant.domain.told import NEVER_TOLD
 from simgrant.domain.visit import Receipt, Settlement, Visit
 from simgrant.errors import Conflict
 from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import noun
 from simgrant.ports.deeds import Deed
 from simgrant.ports.store import (
+    LAST_RECORD,
     Change,
     DueNotice,
     Erased,
@@ -155,7 +157,7 @@ class SqlStore:
         if not found:
             return None
         *own, body, source, since, asked_at, doubted_at = found[0]
-        kept = to_told((body, source, since, asked_at, doubted_at)) if body else None
+        kept = to_told((body, source, since, asked_at, doubted_at)) if body else NEVER_TOLD
         return rows.to_profile(tenant, imsi, own, kept)
 
     async def session(self, tenant: str, imsi: Imsi, session_id: bytes) -> SessionRow | None:
@@ -660,10 +662,15 @@ class SqlStore:
         return await self._engine.transact(body)
 
     async def records(
-        self, tenant: str, subscriber_refs: Sequence[str], *, limit: int = 100
+        self,
+        tenant: str,
+        subscriber_refs: Sequence[str],
+        *,
+        limit: int = 100,
+        before: tuple[int, str] = LAST_RECORD,
     ) -> Sequence[RequestRecord]:
         """Return the newest request records of a subscription, newest first."""
-        return await self._records.find(tenant, subscriber_refs, limit)
+        return await self._records.find(tenant, subscriber_refs, limit, before)
 
     def recorded(
         self, tenant: str, *, since_us: int, limit: int
