@@ -85,9 +85,16 @@ def main() -> int:
     if arguments.update and (arguments.quick or only):
         parser.error("--update needs a whole run: neither --quick nor --only")
     try:
-        found = _run(chosen, QUICK if arguments.quick else Size(), told)
+        cores = rig.divide()
+        if cores.shared:
+            told.print(
+                "[yellow]one core only:[/] servers share it with load and database; "
+                "rates and latencies mean little"
+            )
+        found = _run(chosen, QUICK if arguments.quick else Size(), cores, told)
         if behind:
-            found = msgspec.structs.replace(found, works=_behind(told, quick=arguments.quick))
+            done = _behind(cores, told, quick=arguments.quick)
+            found = msgspec.structs.replace(found, works=done)
     except (rig.BenchFailed, NoClock, Unavailable) as error:
         told.print(f"[red]error:[/] {error}", highlight=False)
         return 1
@@ -110,12 +117,12 @@ def main() -> int:
     return 0
 
 
-def _behind(told: Console, *, quick: bool) -> tuple[results.Work, ...]:
+def _behind(cores: rig.Cores, told: Console, *, quick: bool) -> tuple[results.Work, ...]:
     with told.status("events") as status:
-        return tuple(works.measure(quick=quick, tell=status.update))
+        return tuple(works.measure(cores, quick=quick, tell=status.update))
 
 
-def _run(chosen: tuple[Case, ...], size: Size, told: Console) -> Results:
+def _run(chosen: tuple[Case, ...], size: Size, cores: rig.Cores, told: Console) -> Results:
     with (
         Progress(
             TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=told
@@ -127,12 +134,6 @@ def _run(chosen: tuple[Case, ...], size: Size, told: Console) -> Results:
         def tell(what: str) -> None:
             progress.update(task, description=what)
 
-        cores = rig.divide()
-        if cores.shared:
-            told.print(
-                "[yellow]one core only:[/] servers share it with load and database; "
-                "rates and latencies mean little"
-            )
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="simgrant-bench-")))
         jobs = _prepare(chosen, size, directory, stack, tell)
         generator = stack.enter_context(rig.working("bench.load", on=cores.rest))

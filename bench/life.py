@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import tempfile
 import time
+from collections.abc import Set
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from rich.table import Table
 
 from bench.profile import quiet
 from bench.results import percentile
+from bench.rig import pinned
 from simgrant import compose
 from simgrant.adapters.keyring.file import initial_keys, write_keys
 from simgrant.adapters.store import migrate
@@ -85,14 +87,15 @@ def main() -> int:
     return 0
 
 
-def measure(size: Size, *, postgres: bool) -> Took:
-    """Measure in a place of its own."""
+def measure(size: Size, *, postgres: bool, on: Set[int] = frozenset()) -> Took:
+    """Measure in a place of its own; ``on`` are the cores of the workers, not of the database."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="simgrant-bench-")))
         url = f"sqlite:///{folder / 'store.sqlite3'}"
         if postgres:
             url = stack.enter_context(Postgres.start(durable=True)).create_database()
         stack.enter_context(quiet())
+        stack.enter_context(pinned(on))
         return uvloop.run(_run(folder, url, size))
 
 

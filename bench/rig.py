@@ -60,6 +60,17 @@ def divide() -> Cores:
     return cores
 
 
+@contextmanager
+def pinned(on: Set[int]) -> Iterator[None]:
+    """Run this thread, and what it starts, on some cores until the block ends; none = as it is."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, on or before)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """A server process that answers."""

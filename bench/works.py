@@ -6,16 +6,17 @@ from collections.abc import Callable, Iterator
 
 from bench import life, policy_diff
 from bench.results import Work
+from bench.rig import Cores
 
 KEY = "w"
 """What stands for all of it in ``--only``."""
 
 
-def measure(*, quick: bool, tell: Callable[[str], None]) -> Iterator[Work]:
+def measure(cores: Cores, *, quick: bool, tell: Callable[[str], None]) -> Iterator[Work]:
     """Yield each with what it took, on a PostgreSQL of its own."""
     tell("events")
     size = life.Size(backlog=500, rate=100, seconds=2) if quick else life.Size()
-    found = life.measure(size, postgres=True)
+    found = life.measure(size, postgres=True, on={cores.server})
     yield Work(f"{size.backlog:,} events drained by one worker", found.drained_s, "s", 10)
     yield Work(f"an event is in effect, p50 at {size.rate} a second", found.p50_ms, "ms")
     yield Work(f"an event is in effect, p99 at {size.rate} a second", found.p99_ms, "ms", 1000)

@@ -31,8 +31,11 @@ from simgrant.domain.risk import NumberType, Way
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
 from simgrant.domain.trail import Trail, Verdict
 from simgrant.eap.conversation import RejectReason
+from simgrant.flows.camara.problem import Code, Problem
+from simgrant.flows.camara.refusals import OAuthError, OAuthRefused
 from simgrant.flows.operations import OPERATIONS
 from simgrant.flows.operations.operation import Operation
+from simgrant.fronts.camara.answers import WRONG
 from simgrant.fronts.device import key_set
 from simgrant.fronts.device.answers import STATUS
 from simgrant.fronts.portal.answers import ANSWERS
@@ -295,6 +298,19 @@ def error_page() -> str:
                     if reason in meanings
                 ),
             ),
+            "## Outcomes of partners\n",
+            "A request to the listener of [partners](../open-gateway.md) that fails ends with one\n"
+            "of these, or with one of those above that have to do with the connection or the\n"
+            "store. The partner is told the word beside it, and never which of several things was\n"
+            "wrong.\n",
+            table(
+                ("outcome", "partner is told", "meaning and what to do"),
+                (
+                    (f"`{reason}`", f"`{told}`", meanings[reason])
+                    for reason, told in sorted(partner_reasons().items())
+                    if reason in meanings
+                ),
+            ),
             "## Reasons of decisions\n",
             "The field `reason` of a decision comes from the policy: see [Policy](../policy.md).\n"
             "`no_rule` means that not one rule held, and what nobody allowed is denied.\n",
@@ -312,7 +328,7 @@ def reason_sources() -> dict[str, set[type[errors.EcsError]]]:
     """Return every reason that a device's request can end with, and the errors it comes with."""
     kinds = {kind.__name__: kind for kind in STATUS}
     found: dict[str, set[type[errors.EcsError]]] = {}
-    for name, reason in _raised(kinds, pages=False):
+    for name, reason in _raised(kinds, _DEVICES):
         found.setdefault(reason, set()).add(kinds[name])
     for reject in RejectReason:
         if reject not in (RejectReason.MALFORMED, RejectReason.UNKNOWN_IDENTITY):
@@ -327,7 +343,19 @@ def page_reasons() -> dict[str, type[errors.EcsError]]:
     kinds = {kind.__name__: kind for kind in ANSWERS}
     sealed = ("web_view_foreign", "web_view_broken", "page_foreign", "page_broken", "not_sealed")
     found: dict[str, type[errors.EcsError]] = dict.fromkeys(sealed, errors.Unauthenticated)
-    return found | {reason: kinds[name] for name, reason in _raised(kinds, pages=True)}
+    return found | {reason: kinds[name] for name, reason in _raised(kinds, _PAGES)}
+
+
+def partner_reasons() -> dict[str, str]:
+    """Return the reasons of its own that a partner's request can end with, and what it is told."""
+    kinds = {kind.__name__: kind for kind in WRONG}
+    codes = {name: WRONG[kind].code for name, kind in kinds.items()}
+    return {"access_token_broken": "UNAUTHENTICATED"} | {
+        reason: codes.get(name, name) for name, reason in _raised({**kinds, **_OAUTH}, _PARTNERS)
+    }
+
+
+_OAUTH: Mapping[str, type[errors.EcsError]] = {each.value: OAuthRefused for each in OAuthError}
 
 
 _OPENED = ("token", "session", "sign_in", "otp", "requestor_token")
@@ -354,25 +382,29 @@ _BEHIND_REQUESTS = {
 }
 
 
-_PAGES = {
+_PAGES: set[tuple[str, ...]] = {
     ("flows", "handles.py"),
     ("flows", "visits.py"),
     ("flows", "web_views"),
     ("fronts", "portal"),
     ("wire", "user_data.py"),
 }
-"""The code of the portal; all the rest is on the road of a device's request."""
+"""The code of the portal."""
+_PARTNERS: set[tuple[str, ...]] = {("flows", "camara"), ("fronts", "camara")}
+"""The code of partner APIs."""
+_DEVICES: set[tuple[str, ...]] = set()
+"""All the rest is on the road of a device's request."""
 
 
 def _raised(
-    kinds: Mapping[str, type[errors.EcsError]], *, pages: bool
+    kinds: Mapping[str, type[errors.EcsError]], where: set[tuple[str, ...]]
 ) -> Iterator[tuple[str, str]]:
     """Yield (error, reason) wherever the code of a listener makes an error of ours."""
     for path in sorted(SOURCES.rglob("*.py")):
         below = path.relative_to(SOURCES).parts
         if below[0] in ("cli", "sim") or path.stem in ("xml_reader", "json_reader"):
             continue  # not on the road of a device's request
-        if (below[:2] in _PAGES) != pages:
+        if not _is_of(below, where):
             continue
         if below[:2] in _BEHIND_REQUESTS:
             continue  # on that of a notice or a text; no request waits for them
@@ -382,6 +414,15 @@ def _raised(
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 name = node.func.id
                 name = _RAISED_BY.get(name, name)
+                if name == OAuthRefused.__name__ and len(node.args) > 1:
+                    word = getattr(node.args[0], "attr", "INVALID_REQUEST")
+                    for reason in _reasons_in(node.args[1]):
+                        yield OAuthError[word].value, reason
+                if name == Problem.__name__ and node.args and where is _PARTNERS:
+                    code = Code[getattr(node.args[0], "attr", Code.PERMISSION_DENIED.name)]
+                    said = [each.value for each in node.keywords if each.arg == "reason"]
+                    for reason in _reasons_in(said[0]) if said else (code.lower(),):
+                        yield code.value, reason
                 if name in kinds and node.args:
                     yield from ((name, reason) for reason in _reasons_in(node.args[0]))
             if (
@@ -393,6 +434,11 @@ def _raised(
             ):
                 for value in node.value.values:
                     yield from (("PeerUnavailable", reason) for reason in _reasons_in(value))
+
+
+def _is_of(below: tuple[str, ...], where: set[tuple[str, ...]]) -> bool:
+    """Say whether a file is one of these, or, if they are none, neither of pages nor partners."""
+    return below[:2] in where if where else below[:2] not in _PAGES | _PARTNERS
 
 
 def _reasons_in(node: ast.expr) -> Iterable[str]:
@@ -557,7 +603,7 @@ def _command(path: str, command: Any) -> str:
         if param.param_type_name == "argument":
             rows.append((f"`{_argument(param)}`", text, ""))
         elif "--help" not in param.opts:
-            spelt = ", ".join(f"`{each}`" for each in param.opts)
+            spelt = ", ".join(f"`{each}`" for each in (*param.opts, *param.secondary_opts))
             rows.append((spelt, text + _choices(param), _default(param)))
     if rows:
         parts.append(table(("option", "meaning", "default"), rows))
@@ -724,7 +770,7 @@ def main(arguments: Sequence[str]) -> int:
         if "--check" not in arguments:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-    known = reason_sources().keys() | page_reasons().keys()
+    known = reason_sources().keys() | page_reasons().keys() | partner_reasons().keys()
     missing = sorted(known - reason_meanings().keys())
     if missing:
         print(f"reasons without a meaning in {REASONS.name}: {', '.join(missing)}", file=sys.stderr)

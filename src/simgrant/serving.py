@@ -40,7 +40,14 @@ from simgrant.compose.api import opened_api
 from simgrant.config.load import Loaded, parse_listen
 from simgrant.errors import EcsError, StartRefused
 from simgrant.flows.management.carry_out import ANSWERS_KEPT_S
-from simgrant.fronts.device.protocol import protocol_class
+from simgrant.fronts.device.protocol import (
+    Answer,
+    Bounds,
+    Requests,
+    devices,
+    partners,
+    protocol_class,
+)
 from simgrant.fronts.management.app import ManagementFront
 from simgrant.links.certified import CertifiedProtocol
 from simgrant.links.client_certificates import ask_for_certificate, require_certificate
@@ -53,6 +60,7 @@ from simgrant.telemetry.policy_lines import policy_lines
 from simgrant.telemetry.sources import source_lines
 
 _PURGE_EVERY_S = 60.0
+_MONTH_S = 31 * 86_400
 _RESTART_FIRST_S, _RESTART_LAST_S = 0.5, 10.0
 _PING_S = 1.0
 
@@ -68,6 +76,8 @@ class Running:
     management_url: str
     portal_url: str
     """Empty where there are no pages."""
+    camara_url: str
+    """Empty where there are no partner APIs."""
     events_url: str
     """Empty where nobody brings events."""
     es2plus_url: str
@@ -127,6 +137,7 @@ async def running(loaded: Loaded, *, reload: asyncio.Event | None = None) -> Asy
                     _url_of(sockets.shared.device, loaded.settings.device.tls_certificate),
                     _url("http", sockets.management),
                     loaded.portal_url if sockets.shared.portal else "",
+                    _url_of(sockets.shared.camara, loaded.settings.camara.tls_certificate),
                     _url_of(sockets.shared.events, loaded.settings.events.tls_certificate),
                     _url_of(sockets.shared.es2plus, loaded.settings.es2plus.tls_certificate),
                     _url_of(sockets.api, loaded.settings.api.tls_certificate),
@@ -182,7 +193,21 @@ async def _worker(
             context=_context_of(certificates, "device"),
             backlog=settings.device.backlog,
         ) as phones,
-        _serving_portal(parts, shared.portal, _context_of(certificates, "portal")) as pages,
+        _serving_answer(
+            parts,
+            parts.portal,
+            shared.portal,
+            parts.portal_bounds,
+            _context_of(certificates, "portal"),
+        ) as pages,
+        _serving_answer(
+            parts,
+            parts.camara,
+            shared.camara,
+            parts.camara_bounds,
+            _context_of(certificates, "camara"),
+            requests=partners,
+        ) as apis,
         _serving_certified(
             parts, parts.es2plus, shared.es2plus, _context_of(certificates, "es2plus")
         ) as smdps,
@@ -195,24 +220,30 @@ async def _worker(
         finally:
             state.stopping = True
             # All at once: each may take all the time that there is.
-            for server in (phones, pages, smdps, senders):
+            for server in (phones, pages, apis, smdps, senders):
                 if server is not None:
                     server.should_exit = True
 
 
 @asynccontextmanager
-async def _serving_portal(
-    parts: compose.Parts, listener: socket.socket | None, context: ssl.SSLContext | None
+async def _serving_answer(
+    parts: compose.Parts,
+    answer: Answer | None,
+    listener: socket.socket | None,
+    bounds: Bounds,
+    context: ssl.SSLContext | None,
+    *,
+    requests: Requests = devices,
 ) -> AsyncIterator[_Server | None]:
-    """Serve the portal, where there is one."""
-    if listener is None or parts.portal is None:
+    """Serve the portal or partners by the connections of devices, where there are any."""
+    if listener is None or answer is None:
         yield None
         return
     async with _serving(
-        parts.portal,
+        answer,
         listener,
         shutdown_s=parts.loaded.settings.server.shutdown_timeout_s,
-        http=protocol_class(parts.portal, parts.portal_bounds),
+        http=protocol_class(answer, bounds, requests),
         context=context,
     ) as server:
         yield server
@@ -365,6 +396,8 @@ async def _upkeep(
     if parts.diameter is not None:
         work.append(parts.diameter.run())
         work.append(parts.network.run())
+    if parts.partners is not None:
+        work.extend(parts.partners.work())
     work.extend(link.run() for link in parts.links)
     if parts.loaded.settings.esim:
         work.append(parts.ordering.run())
@@ -421,6 +454,11 @@ async def _purge(parts: compose.Parts) -> None:
                 )
             while await parts.events.purge():
                 pass
+            while await parts.store.camara_tokens.purge(before=now):
+                pass
+            usage_before = now - settings.camara_usage.keep_months * _MONTH_S
+            while await parts.store.usage.purge(before_ms=usage_before * 1000, now=now):
+                pass
             for tenant in parts.loaded.tenants:
                 while await parts.store.deeds.purge(
                     tenant,
@@ -444,11 +482,11 @@ def _certificates(loaded: Loaded) -> dict[str, Certificate]:
     if es2plus.listen:
         files = (loaded.path(es2plus.tls_certificate), loaded.path(es2plus.tls_key))
         found["es2plus"] = Certificate(files, loaded.path(es2plus.client_ca))
-    events = settings.events
-    if events.listen and events.tls_certificate:
-        files = (loaded.path(events.tls_certificate), loaded.path(events.tls_key))
-        ca = loaded.path(events.client_ca) if events.client_ca else None
-        found["events"] = Certificate(files, ca, optional=True)
+    for name, asking in (("events", settings.events), ("camara", settings.camara)):
+        if asking.listen and asking.tls_certificate:
+            files = (loaded.path(asking.tls_certificate), loaded.path(asking.tls_key))
+            ca = loaded.path(asking.client_ca) if asking.client_ca else None
+            found[name] = Certificate(files, ca, optional=True)
     return found
 
 
@@ -701,10 +739,12 @@ class _Shared:
     """None where no SM-DP+ tells us anything."""
     events: socket.socket | None
     """None where nobody brings events."""
+    camara: socket.socket | None
+    """None where there are no partner APIs."""
 
     def close(self) -> None:
         """Take no more connections in this process."""
-        for each in (self.device, self.portal, self.es2plus, self.events):
+        for each in (self.device, self.portal, self.es2plus, self.events, self.camara):
             if each is not None:
                 each.close()
 
@@ -721,7 +761,7 @@ class _Sockets:
 
 @contextmanager
 def _listening_to_all(loaded: Loaded) -> Iterator[tuple[_Sockets, Loaded]]:
-    """Yield the sockets, and the settings with the portal's place in them.
+    """Yield the sockets, and the settings with the places of portal and partners in them.
 
     Raise StartRefused where an address is not to be had.
     """
@@ -733,17 +773,20 @@ def _listening_to_all(loaded: Loaded) -> Iterator[tuple[_Sockets, Loaded]]:
 
         device = listening("device", settings.device.listen, settings.device.backlog)
         management = listening("management", settings.management.listen, 128)
-        portal = es2plus = events = api = None
+        portal = camara = es2plus = events = api = None
         if settings.api.listen:
             api = listening("api", settings.api.listen, 128)
         if settings.portal.listen:
             portal = listening("portal", settings.portal.listen, settings.device.backlog)
             loaded = replace(loaded, portal_place=_url("", portal).removeprefix("://"))
+        if settings.camara.listen:
+            camara = listening("camara", settings.camara.listen, settings.device.backlog)
+            loaded = replace(loaded, camara_place=_url("", camara).removeprefix("://"))
         if settings.es2plus.listen:
             es2plus = listening("es2plus", settings.es2plus.listen, 128)
         if settings.events.listen:
             events = listening("events", settings.events.listen, 128)
-        yield _Sockets(_Shared(device, portal, es2plus, events), management, api), loaded
+        yield _Sockets(_Shared(device, portal, es2plus, events, camara), management, api), loaded
 
 
 @contextmanager

@@ -245,6 +245,19 @@ async def test_those_that_follow_closely_wait_for_each_other(store: SqlStore) ->
     assert len(await act(store, now=NOW + 4.1)) == 1, "at once, since none came for long"
 
 
+async def test_what_comes_as_its_row_is_forgotten_is_found(store: SqlStore) -> None:
+    await store.add(new())
+    for round_ in range(8):
+        now = NOW + 10 * round_
+        await take(store, plan("silver", at=901 + round_), now=now)
+        assert len(await act(store, now=now)) == 1
+        late = plan("tin", at=901 + round_, event_id=f"late-{round_}")
+        _, done = await asyncio.gather(take(store, late, now=now + 5), act(store, now=now + 5))
+        assert len([*done, *await act(store, now=now + 5)]) == 1
+    assert await claims(store, now=NOW + 80) == []
+    assert await store.life.waits() == 0
+
+
 async def test_what_a_worker_left_is_anothers_after_its_lease(store: SqlStore) -> None:
     await store.add(new())
     await take(store, plan("silver"))

@@ -75,15 +75,19 @@ async def test_a_number_that_comes_to_a_sim_is_a_new_sim_for_it(store: SqlStore)
     await store.change(T, IMSI, Change(msisdn=NUMBER, plan="x"), now=50)
     assert await store.marks(T, IMSI) == []
     await store.change(T, IMSI, Change(msisdn=Msisdn("491710000009")), now=51)
-    since = LineMark(MarkName.SIM_SINCE, "51", 51)
-    assert await store.marks(T, IMSI) == [since]
+    assert await store.marks(T, IMSI) == _number_came(51)
     # By an import likewise.
     moved = new(IMSI, Msisdn("491710000008"), changed_at=90)
     await store.add_many([moved, new(OTHER, None)], replace=True)
-    assert await store.marks(T, IMSI) == [LineMark(MarkName.SIM_SINCE, "90", 90)]
+    assert await store.marks(T, IMSI) == _number_came(90)
     assert await store.marks(T, OTHER) == []
     await store.add_many([replace(moved, marks=(SWAPPED,))], replace=True)
-    assert await store.marks(T, IMSI) == [SWAPPED]
+    assert await store.marks(T, IMSI) == [_number_came(90)[0], SWAPPED]
+
+
+def _number_came(at: int) -> list[LineMark]:
+    names = (MarkName.NUMBER_SINCE, MarkName.SIM_SINCE)
+    return [LineMark(name, str(at), at) for name in names]
 
 
 async def test_marks_are_exported_and_erased(store: SqlStore, place: Place) -> None:

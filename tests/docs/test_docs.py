@@ -64,6 +64,7 @@ def test_every_error_has_a_status_and_is_on_the_page() -> None:
 
 def test_every_reason_has_a_meaning_and_no_meaning_is_left_over() -> None:
     found = generator.reason_sources().keys() | generator.page_reasons().keys()
+    found |= generator.partner_reasons().keys()
     assert found == generator.reason_meanings().keys()
 
 
@@ -328,8 +329,9 @@ _OF_OTHER_FILES = {
     "docs/esim-rules.md": (0,),
     "docs/esim.md": (1,),
     "docs/portal.md": (1, 2),
+    "docs/open-gateway-consumers.md": (0,),
 }
-"""The blocks that are of a policy or of texts."""
+"""The blocks that are of a policy, of texts, or of a tariff."""
 
 
 def _settings() -> Iterator[Any]:

@@ -133,6 +133,8 @@ def _listeners(loaded: Loaded) -> Iterator[Finding]:
     settings = loaded.settings
     device, management, portal = settings.device, settings.management, settings.portal
     places = {"device": device.listen, "management": management.listen, "portal": portal.listen}
+    if settings.camara.listen:
+        places["camara"] = settings.camara.listen
     for one, other in combinations(places, 2):
         if places[one] == places[other] and parse_listen(places[one])[1]:
             yield Finding(Level.PROBLEM, "listeners", f"{one} and {other} are both {places[one]}")

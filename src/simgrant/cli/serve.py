@@ -103,6 +103,8 @@ def _greet(loaded: Loaded, url: str, control: str, *, has_demo: bool) -> None:
     ]
     if loaded.settings.portal.listen:
         rows.insert(3, ("pages", f"{loaded.portal_url}/"))
+    if urls := loaded.camara_urls:
+        rows.insert(-1, ("partners", "  ".join(f"{url}/" for url in urls.values())))
     note("\n".join(f"{paint(name.ljust(10), bold=True)}  {text}" for name, text in rows))
     if has_demo:
         note(

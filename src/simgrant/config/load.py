@@ -24,6 +24,10 @@ from simgrant.config.aaa import aaa_problems
 from simgrant.config.api import api_problems
 from simgrant.config.bss import bss_problems
 from simgrant.config.bss_tables import Bss
+from simgrant.config.camara import camara_problems, test_number_problems
+from simgrant.config.camara_books import camara_books_problems
+from simgrant.config.camara_purposes import CamaraPurpose, purpose_problems
+from simgrant.config.camara_tables import SandboxNumber
 from simgrant.config.clients import profile_problems, with_shipped
 from simgrant.config.diameter import diameter_problems
 from simgrant.config.esims import rule_problems, source_problems
@@ -91,6 +95,7 @@ NAMED = {
     "profiles": Profile,
     "api_clients": ApiClient,
     "api_issuers": ApiIssuer,
+    "test_numbers": SandboxNumber,
     "issuers": Issuer,
     "partners": Partner,
     "identity_providers": IdentityProvider,
@@ -112,6 +117,7 @@ NAMED = {
     "event_rules": EventRule,
     "event_topics": EventTopic,
     "event_hubs": EventHub,
+    "camara_purposes": CamaraPurpose,
     "eid_lists": EidList,
     **{kind.__name__.lower(): kind for kind in CHANNELS},
 }
@@ -141,6 +147,8 @@ class Loaded:
     """The variables that changed what the file says."""
     portal_place: str = ""
     """Where the portal listens, once it does: its port may have been any."""
+    camara_place: str = ""
+    """The same of the listener for partners."""
 
     def again(self) -> Loaded:
         """Return what file and environment say now; raise StartRefused."""
@@ -194,6 +202,19 @@ class Loaded:
             return portal.public_url
         place = self.portal_place or portal.listen
         return f"{'https' if portal.tls_certificate else 'http'}://{place}"
+
+    @property
+    def camara_urls(self) -> dict[str, str]:
+        """The addresses of partner APIs by tenant; those that have none are not in it."""
+        camara = self.settings.camara
+        if not camara.listen:
+            return {}
+        own = camara.public_url
+        if not own:
+            scheme = "https" if camara.tls_certificate else "http"
+            own = f"{scheme}://{self.camara_place or camara.listen}"
+        urls = {name: tenant.camara_url for name, tenant in self.tenants.items()}
+        return {name: url for name, url in {**urls, DEFAULT_TENANT: own}.items() if url}
 
     @property
     def tenants(self) -> dict[str, Tenant]:
@@ -335,7 +356,7 @@ def _meant(name: str, known: Any) -> str:
 def _problems(loaded: Loaded) -> list[str]:
     settings = loaded.settings
     found = []
-    for name in ("device", "management", "api", "portal", "es2plus", "events"):
+    for name in ("device", "management", "api", "portal", "camara", "es2plus", "events"):
         listen = getattr(settings, name).listen
         try:
             if listen or name in ("device", "management"):
@@ -448,7 +469,11 @@ def _problems(loaded: Loaded) -> list[str]:
     found.extend(_esim_problems(loaded))
     found.extend(_teller_problems(settings))
     found.extend(event_problems(settings, loaded.tenants))
+    found.extend(camara_books_problems(settings))
+    found.extend(purpose_problems(settings.camara_purposes))
     found.extend(api_problems(settings, loaded.tenants))
+    found.extend(camara_problems(settings, loaded.tenants, DEFAULT_TENANT))
+    found.extend(test_number_problems(settings, loaded.tenants))
     for name, issuer in settings.api_issuers.items():
         found.extend(_issuer_problems(f"api_issuers.{name}", issuer))
     return found

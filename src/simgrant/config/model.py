@@ -10,6 +10,9 @@ from typing import Literal
 
 from simgrant.config.api_tables import ApiTable
 from simgrant.config.bss_tables import Bss
+from simgrant.config.camara_books import CamaraLimits, CamaraOutside, CamaraUsage
+from simgrant.config.camara_purposes import CamaraPurpose
+from simgrant.config.camara_tables import Camara, SandboxNumber
 from simgrant.config.section import Section
 
 __all__ = ["Section"]
@@ -1342,6 +1345,10 @@ class Tenant(Section, frozen=True):
     """Directory of the texts that subscribers agree to: `vowifi.LANGUAGE.txt`, `satellite.…` and
     `billing.…`, with empty lines between paragraphs. What is not there is simgrant's example, and
     for carrier billing the policy's text."""
+    camara_url: str = ""
+    """Address of the tenant's partner APIs as partners reach it, without a path: its issuer, whose
+    host name is the tenant's alone. Empty = it has none; that of `default` is
+    `camara.public_url`."""
     address_countries: tuple[str, ...] = ()
     """Countries of emergency addresses (two letters), in the order of the list; empty = all that
     the validator knows."""
@@ -1384,6 +1391,9 @@ class Settings(Section, frozen=True):
     api_issuers: dict[str, ApiIssuer] = {}
     """Issuers of their access tokens, by name."""
     portal: Portal = Portal()
+    camara: Camara = Camara()
+    test_numbers: dict[str, SandboxNumber] = {}
+    """Numbers of the sandbox, with their `+`."""
     bss: dict[str, Bss] = {}
     """Business support systems by name."""
     store: Store = Store()
@@ -1430,6 +1440,11 @@ class Settings(Section, frozen=True):
     """Topics of Kafka that events come from, by name."""
     event_hubs: dict[str, EventHub] = {}
     """Hubs at which we register, by name."""
+    camara_purposes: dict[str, CamaraPurpose] = {}
+    """What consumers may process, and why, by purpose."""
+    camara_usage: CamaraUsage = CamaraUsage()
+    camara_limits: CamaraLimits = CamaraLimits()
+    camara_outside: CamaraOutside = CamaraOutside()
     limits: Limits = Limits()
     records: Records = Records()
     push: Push = Push()

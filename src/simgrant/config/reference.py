@@ -15,11 +15,27 @@ from typing import Any
 
 import msgspec
 
-from simgrant.config import api_tables, bss_tables, model, rest_tables
+from simgrant.config import (
+    api_tables,
+    bss_tables,
+    camara_books,
+    camara_purposes,
+    camara_tables,
+    model,
+    rest_tables,
+)
 from simgrant.config.load import NAMED
 from simgrant.config.section import table_in
 
-_MODULES = (model, api_tables, bss_tables, rest_tables)
+_MODULES = (
+    model,
+    api_tables,
+    bss_tables,
+    camara_books,
+    camara_purposes,
+    camara_tables,
+    rest_tables,
+)
 _PAGE = "docs/reference/configuration.md"
 _HEAD = """# Configuration reference
 

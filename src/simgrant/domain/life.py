@@ -175,7 +175,9 @@ def _visited(life: Life, value: str, at: int) -> Life:
     return replace(life, subscription=changed)
 
 
-def _msisdn(life: Life, value: Any, _: int) -> Life:
+def _msisdn(life: Life, value: Any, at: int) -> Life:
+    if life.subscription.msisdn not in (None, value):
+        life = _marked(life, MarkName.NUMBER_SINCE, str(at), at)
     return replace(life, subscription=replace(life.subscription, msisdn=value))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import field
+from typing import Final
 
 from simgrant.nouns import Word, noun
 
@@ -19,6 +20,8 @@ class MarkName(Word):
     """Of the SIM. The mark's time is when it became another; 0 while it is the first known."""
     SIM_SINCE = "sim_since"
     """Unix seconds since when the line has its SIM: the day of the last SIM swap."""
+    NUMBER_SINCE = "number_since"
+    """Unix seconds since when the line has its number, where it had another before."""
     PORT_FREEZE = "port_freeze"
     """Whether the subscriber has the line locked against being moved."""
     PREPAID = "prepaid"
@@ -26,6 +29,8 @@ class MarkName(Word):
     """A word of `simgrant.domain.risk.NumberType`."""
 
 
+TIMES: Final = frozenset({MarkName.SIM_SINCE, MarkName.NUMBER_SINCE})
+"""Those whose value is a time."""
 YES, NO = "yes", "no"
 
 

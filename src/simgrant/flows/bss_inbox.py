@@ -11,6 +11,7 @@ from simgrant.domain.bss_events import MOST_ID, BssEvent
 from simgrant.domain.eligibility import Aspect
 from simgrant.errors import Conflict
 from simgrant.flows.moments import moment
+from simgrant.flows.shared_takes import SharedTakes
 from simgrant.nouns import named_noun
 from simgrant.ports.bss_events import Taken
 from simgrant.ports.clock import Clock
@@ -54,15 +55,14 @@ class BssInbox:
         self._metrics = metrics
         self._wake = wake
         self._rules = rules or Rules()
+        self._shared = SharedTakes(self._keep)
 
     async def take(self, tenant: str, source: str, events: Sequence[BssEvent]) -> Sequence[Taken]:
         """Keep events in one transaction, all or none; return what became of each, in order."""
         for event in events:
             if not 0 < len(event.event_id) <= MOST_ID:
                 raise ValueError("an event has an id")
-        taken = await self._rows.take(
-            tenant, source, events, now=self._clock.now(), future_s=self._rules.future_s
-        )
+        taken = await self._shared.take(tenant, source, events)
         for event, each in zip(events, taken, strict=True):
             if self._metrics is not None:
                 self._metrics.count_life_event(tenant, event.change.value, each.value)
@@ -73,6 +73,10 @@ class BssInbox:
         if Taken.KEPT in taken:
             self._wake()
         return taken
+
+    async def _keep(self, tenant: str, source: str, events: Sequence[BssEvent]) -> Sequence[Taken]:
+        now, future_s = self._clock.now(), self._rules.future_s
+        return await self._rows.take(tenant, source, events, now=now, future_s=future_s)
 
     async def set_aside(self, tenant: str, source: str, raw: bytes, *, reason: str) -> None:
         """Keep what could not be read, with a word for why."""

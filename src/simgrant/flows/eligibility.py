@@ -129,13 +129,20 @@ class Eligibilities:
         Raise UnknownIdentity where the BSS has no such subscription, or says that it is not to be
         served; PeerUnavailable, PeerTimeout or PeerMisbehaved where it is not known well enough.
         """
-        if profile.subscription.tenant not in self._desks:
+        subscription = profile.subscription
+        tenant = subscription.tenant
+        if tenant not in self._desks:
             return profile
-        began = self._clock.monotonic()
-        try:
-            told = await self._told(profile, apps, deadline=deadline, trail=trail, tells=tells)
-        finally:
-            trail.peers_us["bss"] = int((self._clock.monotonic() - began) * 1e6)
+        wants, wanted = self.wants[tenant], self._wanted(tenant, apps)
+        told = await self._timed(
+            subscription,
+            wants,
+            wanted,
+            kept=profile.kept,
+            deadline=deadline,
+            trail=trail,
+            tells=tells,
+        )
         if told is None:
             return profile
         if told.eligibility is None:
@@ -145,6 +152,44 @@ class Eligibilities:
         if status not in SERVED:
             raise UnknownIdentity(f"subscription_{status}")
         return found
+
+    async def told(
+        self,
+        subscription: Subscription,
+        aspects: Aspects,
+        wanted: Freshness,
+        *,
+        deadline: float,
+        trail: Trail,
+    ) -> Told | None:
+        """Return what the BSS tells of some aspects, for who is no device; None = nothing.
+
+        Raise PeerUnavailable, PeerTimeout or PeerMisbehaved where it is not known well enough.
+        """
+        tenant = subscription.tenant
+        if tenant not in self._desks or not (wants := self._asked(tenant, aspects)):
+            return None
+        # One row is kept of all: what devices are told of is asked for along with it.
+        both = wants | self.wants[tenant]
+        told = await self._timed(subscription, both, wanted, deadline=deadline, trail=trail)
+        if told is None or told.eligibility is None:
+            return told
+        return replace(told, eligibility=only(told.eligibility, wants))
+
+    def begin(self, profile: Profile, apps: tuple[str, ...], *, deadline: float) -> None:
+        """Begin to ask the BSS for what `of` will wait for, where it would ask it.
+
+        For who has proved himself, and for whom something is still to be written: the BSS is asked
+        meanwhile. Nothing comes of it but that `of` waits less.
+        """
+        subscription = profile.subscription
+        tenant = subscription.tenant
+        if tenant not in self._desks or not (wants := self.wants[tenant]):
+            return
+        known = of_now(profile.kept, self._desks[tenant].name, wants)
+        now = self._clock.now()
+        if known is None or not known.is_fresh(self._wanted(tenant, apps), wants, now=now):
+            self._flight(self._desks[tenant], subscription, wants, deadline)
 
     def validity_s(self, profile: Profile, usual_s: int) -> int:
         """Return how long a document holds: less where it is made of what was known."""
@@ -172,31 +217,56 @@ class Eligibilities:
         desk = self._desks.get(tenant)
         return NO_ASPECTS if desk is None else aspects & desk.source.tells
 
+    async def _timed(
+        self,
+        subscription: Subscription,
+        wants: Aspects,
+        wanted: Freshness,
+        *,
+        kept: Told | None = None,
+        deadline: float,
+        trail: Trail,
+        tells: bool = True,
+    ) -> Told | None:
+        began = self._clock.monotonic()
+        try:
+            return await self._told(
+                subscription,
+                wants,
+                wanted,
+                kept=kept,
+                deadline=deadline,
+                trail=trail,
+                tells=tells,
+            )
+        finally:
+            trail.peers_us["bss"] = int((self._clock.monotonic() - began) * 1e6)
+
     async def _told(
         self,
-        profile: Profile,
-        apps: tuple[str, ...],
+        subscription: Subscription,
+        wants: Aspects,
+        wanted: Freshness,
         *,
+        kept: Told | None,
         deadline: float,
         trail: Trail,
         tells: bool,
     ) -> Told | None:
-        subscription = profile.subscription
         tenant = subscription.tenant
-        desk, wants, wanted = self._desks[tenant], self.wants[tenant], self._wanted(tenant, apps)
+        desk = self._desks[tenant]
         if not wants:
             return None
         now, source = self._clock.now(), desk.name
         # The store has it: another worker may have been told of an event.
-        before = profile.kept or await self._rows.told(tenant, subscription.imsi)
+        before = kept or await self._rows.told(tenant, subscription.imsi)
         before = of_now(before, source, wants)
         if before is not None and before.is_fresh(wanted, wants, now=now):
             self._metrics.count_bss(source, "kept")
             return before
-        began = self._clock.monotonic()
         try:
-            answer = await self._ask(desk, subscription, wants, deadline)
-            self._metrics.time_bss(desk.name, self._clock.monotonic() - began)
+            # Whoever goes away meanwhile takes nothing from others who wait for the same.
+            answer = await asyncio.shield(self._flight(desk, subscription, wants, deadline).task)
         except (PeerUnavailable, PeerMisbehaved) as error:
             self._fails(desk, error)
             left = 0 if before is None else int(before.asked_at + wanted.known_s - now)
@@ -223,10 +293,10 @@ class Eligibilities:
         )
         return await self._keep(desk, subscription, told, before, tells=tells)
 
-    async def _ask(
+    def _flight(
         self, desk: Desk, subscription: Subscription, wants: Aspects, deadline: float
-    ) -> Eligibility | None:
-        """Return what the BSS says; those who ask the same at once ask once."""
+    ) -> _Flight:
+        """Return the question to the BSS; those who ask the same at once ask once."""
         key, now = (subscription.tenant, subscription.imsi), self._clock.monotonic()
         flight = self._flights.get(key)
         if flight is None or flight.wants != wants or now - flight.began > _JOINED_S:
@@ -234,11 +304,10 @@ class Eligibilities:
             until = min(now + desk.timeout_s, deadline - _LAST_WORDS_S)
             task = asyncio.ensure_future(desk.source.look_up(who, wants, deadline=until))
             flight = self._flights[key] = _Flight(task=task, wants=wants, began=now)
-            task.add_done_callback(lambda _: self._landed(key, flight))
-        # Whoever goes away meanwhile takes nothing from others who wait for the same.
-        return await asyncio.shield(flight.task)
+            task.add_done_callback(lambda _: self._landed(desk, key, flight))
+        return flight
 
-    def _landed(self, key: tuple[str, Imsi], flight: _Flight) -> None:
+    def _landed(self, desk: Desk, key: tuple[str, Imsi], flight: _Flight) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
         task = flight.task
@@ -246,6 +315,8 @@ class Eligibilities:
             return
         if error is not None:
             say_fault(error)
+            return
+        self._metrics.time_bss(desk.name, self._clock.monotonic() - flight.began)
 
     async def _keep(
         self,
@@ -265,7 +336,7 @@ class Eligibilities:
         ):
             return replace(told, changed_at=before.changed_at)
         try:
-            tells = tells and before is not None and not before.says_the_same(told)
+            tells = tells and before is not None and before.says_otherwise(told)
             return await self._rows.keep(subscription.tenant, subscription.imsi, told, tells=tells)
         except EcsError as error:
             # It is good for this request, and the next one asks again.

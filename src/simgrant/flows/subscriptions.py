@@ -25,7 +25,7 @@ from typing import Any, Final, Protocol
 
 from simgrant.domain.address import AddressField
 from simgrant.domain.holdings import Holdings
-from simgrant.domain.line_marks import NO, YES, LineMark, MarkName
+from simgrant.domain.line_marks import NO, TIMES, YES, LineMark, MarkName
 from simgrant.domain.risk import NumberType
 from simgrant.domain.subscription import (
     Consent,
@@ -718,7 +718,7 @@ def marks_data(marks: Sequence[LineMark]) -> list[dict[str, Any]]:
     return [
         {
             "mark": mark.name.value,
-            "value": moment(int(mark.value)) if mark.name is MarkName.SIM_SINCE else mark.value,
+            "value": moment(int(mark.value)) if mark.name in TIMES else mark.value,
             "since": moment(mark.at) if mark.at else None,
         }
         for mark in marks

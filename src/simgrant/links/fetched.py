@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from simgrant.errors import EcsError, PeerMisbehaved, PeerTimeout, PeerUnavailable
-from simgrant.links.http import HttpLink, HttpRequest, Repeat
+from simgrant.links.http import HttpRequest, Repeat, Reply
 from simgrant.nouns import named_noun
 from simgrant.ports.clock import Clock
 
@@ -34,12 +34,23 @@ class FetchRules:
     """After this it is of no use: whoever is away for so long is not believed any more."""
 
 
+class Link(Protocol):
+    """By which an address is asked."""
+
+    @property
+    def peer(self) -> str:
+        """Return the peer's name, for errors."""
+
+    async def send(self, request: HttpRequest, *, deadline: float) -> Reply:
+        """Return the peer's answer (see `HttpLink`)."""
+
+
 class Fetched(Generic[T]):
     """What is at one address, as ``read`` understands it (ValueError: it does not)."""
 
     def __init__(
         self,
-        http: HttpLink,
+        http: Link,
         read: Callable[[bytes], T],
         clock: Clock,
         rules: FetchRules = FetchRules(),  # noqa: B008 - a value
@@ -49,7 +60,7 @@ class Fetched(Generic[T]):
         self._clock = clock
         self._rules = rules
         self._url = ""
-        self._data = b""
+        self._data: bytes | None = None
         self._value: T | None = None
         self._asked = self._read_at = float("-inf")
         self._failure: EcsError = PeerUnavailable()
@@ -85,7 +96,7 @@ class Fetched(Generic[T]):
     def _move(self, url: str) -> None:
         if url != self._url:
             # What was read elsewhere is good until it was read here.
-            self._url, self._data, self._asked = url, b"", float("-inf")
+            self._url, self._data, self._asked = url, None, float("-inf")
 
     async def _awaited(self, deadline: float) -> bool:
         task = self._ask()

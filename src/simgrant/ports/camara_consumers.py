@@ -25,7 +25,9 @@ class ConsumerRow:
     client_id: str
     revision: int
     consumer: Consumer | None
-    """None = it was removed, or this release cannot read it."""
+    """None = it was removed."""
+    unreadable: bool = False
+    """It is there, and this release cannot read it: a newer one wrote it."""
 
 
 @noun

@@ -22,6 +22,7 @@ from rich.text import Text
 from simgrant.identities import Imsi, InvalidIdentity
 from simgrant.nouns import named_noun
 from simgrant.sim.aaa.command import aaa
+from simgrant.sim.app_command import app as application
 from simgrant.sim.browser import follow
 from simgrant.sim.bss.command import bss
 from simgrant.sim.card import Card
@@ -82,6 +83,7 @@ from simgrant.sim.sims import (
     key_from,
     load_sims,
 )
+from simgrant.sim.sink_command import sink
 from simgrant.sim.smdp.command import smdp
 from simgrant.sim.transcript import Mask, as_json, console, render, render_line, write
 from simgrant.sim.udm.command import udm
@@ -794,6 +796,8 @@ app.command()(aaa)
 app.command()(hlr)
 app.command()(udm)
 app.command()(bss)
+app.command("app")(application)
+app.command()(sink)
 
 
 # ------------------------------------------------------------------------------- running

@@ -30,6 +30,8 @@ class Leg(StrEnum):
     """A server that asks with a token that a handset lent it (TS.43 §2.8.6, §14.1.6)."""
     GRANT = "grant"
     """A server that is granted an access token (TS.43 §2.8.3)."""
+    API = "api"
+    """An application's server that asks a partner API (CAMARA)."""
     SIGN_IN = "sign-in"
     """The request without any proof, which is answered with a page or a cookie (TS.43 §2.8.2)."""
     CALL_BACK = "callback"

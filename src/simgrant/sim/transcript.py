@@ -6,6 +6,7 @@ transcript can be pasted into a ticket. The same records come out as JSON lines.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
@@ -94,12 +95,12 @@ _BAD: Final = frozenset({"INCOMPATIBLE", "INVALID_TOKEN"})
 
 _SECRET = re.compile(
     r"token(?!expiry|validity|validatedparams|authurl)|assertion$|otp$|userdata$|user_data$|activationcode$|^code$|^state$"
-    r"|^msg_response$",
+    r"|^msg_response$|^login_hint$|^auth_req_id$|verifier$|^request$",
     re.IGNORECASE,
 )
 _IDENTITY = re.compile(
     r"^imsi$|msisdn|terminal_id$|iccid$|eid$|imei|^gid|terminal_sn$|privateuserid$|^simid$"
-    r"|store_user_id$",
+    r"|store_user_id$|phonenumber|^device$",
     re.IGNORECASE,
 )
 _HEADERS_SHOWN: Final = ("Accept", "Content-Type", "Cookie", "User-Agent")
@@ -147,6 +148,9 @@ class Mask:
             case "set-cookie":
                 pair, semicolon, attributes = text.partition(";")
                 return self._pair(pair) + semicolon + attributes
+            case "authorization" | "dpop" if not self.reveal:
+                scheme, space, secret = text.rpartition(" ")
+                return scheme + space + _shortened(secret, 4)
             case "location" if not self.reveal:
                 address, mark, query = text.partition("?")
                 return address + (f"?…({len(query)})" if mark else "")
@@ -244,6 +248,8 @@ def _block(number: int, seen: Exchange, mask: Mask) -> RenderableType:
             back.add(Text(seen.failure, style="red"))
         if seen.document is not None:
             back.add(document_tree(seen.document, mask=mask))
+        for name, value in _members(seen):
+            back.add(Text.assemble((f"{name} ", "dim"), mask.value(name, value)))
     grid = Table.grid(padding=(0, 1))
     grid.add_column(no_wrap=True, width=8)
     grid.add_column(no_wrap=True)
@@ -251,6 +257,18 @@ def _block(number: int, seen: Exchange, mask: Mask) -> RenderableType:
     grid.add_row(Text(seen.leg, style="bold"), Text("→", style="cyan"), Group(*there.lines))
     grid.add_row("", Text("←", style=_status_style(seen)), Group(*back.lines))
     return Padding(grid, (0, 0, 1, 0))
+
+
+def _members(seen: Exchange) -> Iterator[tuple[str, str]]:
+    """Yield the members of an answer in JSON that an application's server got."""
+    if seen.leg not in (Leg.GRANT, Leg.API) or "json" not in seen.content_type:
+        return
+    try:
+        said = json.loads(seen.body)
+    except ValueError:
+        return
+    for name, value in said.items() if isinstance(said, dict) else ():
+        yield name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 class _Lines:
@@ -283,8 +301,8 @@ def _ending(outcome: Outcome, mask: Mask) -> Text:
     number = len(outcome.exchanges)
     took = f" after {number} request{'s' * (number > 1)}, {_milliseconds(outcome):.1f} ms"
     if outcome.result is Result.DOCUMENT:
-        whose = "server" if outcome.last.leg is Leg.LENT else "handset"
-        line = Text.assemble((f"✓ the {whose} has its document", "bold green"), (took, "dim"))
+        what = _WHOSE.get(outcome.last.leg, "handset has its document")
+        line = Text.assemble((f"✓ the {what}", "bold green"), (took, "dim"))
         if outcome.missing:
             line.append(f"\n! not in it: {', '.join(outcome.missing)}", style="yellow")
         return line
@@ -295,11 +313,15 @@ def _ending(outcome: Outcome, mask: Mask) -> Text:
         line.append(f"\n  come back in {outcome.retry_after:g} s", style="yellow")
     if outcome.location:
         line.append(f"\n  go to {mask.header('Location', outcome.location)}", style="yellow")
-    if outcome.last.leg not in (Leg.LENT, Leg.GRANT):
+    if outcome.last.leg not in (Leg.LENT, Leg.GRANT, Leg.API):
         line.append(f"\n  Android's client would report error {outcome.code}", style="dim")
     return line
 
 
+_WHOSE: Final = {
+    Leg.LENT: "server has its document",
+    Leg.API: "back end has its answer",
+}
 _ENDINGS: Final = {
     Result.REFUSED: "the server refused",
     Result.LATER: "the server cannot answer now",
@@ -448,6 +470,8 @@ def _exchange_json(seen: Exchange, mask: Mask, sim: Imsi | None) -> dict[str, An
         "eap_received": _packet_words(seen.challenge) if seen.challenge else None,
         "document": _document_json(seen.document, mask) if seen.document else None,
     }
+    if said := {name: mask.value(name, value) for name, value in _members(seen)}:
+        found["body"] = said
     if seen.failure:
         found["failure"] = seen.failure
     return found

@@ -23,7 +23,10 @@ SIGNED: Final = ("ES256", "ES384", "RS256", "RS384", "RS512", "PS256", "Ed25519"
 SIGNED_OR_SHARED: Final = (*SIGNED, "HS256")
 _MOST_TRIED: Final = 8
 """Keys that are tried for a token that names none."""
-_LEEWAY_S: Final = 30
+_MOST_KEYS: Final = 64
+_KINDS: Final = frozenset({"EC", "RSA", "OKP"})
+_LEAST_RSA_BITS: Final = 2048
+LEEWAY_S: Final = 30
 """Seconds by which another's clock may differ from ours."""
 
 
@@ -60,13 +63,45 @@ def pull_keys(text: str | bytes) -> Keys:
         raise ValueError("no JWK or JWK Set with a key that is known") from None
 
 
-def issuer_of(text: str) -> str:
+def pull_public_keys(text: str | bytes) -> Keys:
+    """Return the keys of a JWK Set, or one JWK, that somebody signs with; raise ValueError.
+
+    Those for something else, and of kinds that are not known, are left out (RFC 7517 §5). A set
+    with a private or a shared key in it is none: who publishes that has lost it.
+    """
+    from joserfc.errors import JoseError
+    from joserfc.jwk import KeySet, RSAKey
+
+    try:
+        data = json.loads(text)
+        members = data.get("keys", [data])
+        if len(members) > _MOST_KEYS:
+            raise ValueError("more keys than anybody needs")
+        if any("d" in each or "k" in each for each in members):
+            raise ValueError("there is a private or a shared key in it")
+        signing = [
+            each
+            for each in members
+            if each.get("kty") in _KINDS and each.get("use", "sig") == "sig"
+        ]
+        keys = KeySet.import_key_set({"keys": signing})
+    except (JoseError, TypeError, KeyError, AttributeError, RecursionError):
+        raise ValueError("no JWK or JWK Set with a key that is known") from None
+    if not keys.keys:
+        raise ValueError("no key in it that signs")
+    for key in keys.keys:
+        if isinstance(key, RSAKey) and key.public_key.key_size < _LEAST_RSA_BITS:
+            raise ValueError(f"an RSA key of fewer than {_LEAST_RSA_BITS} bits")
+    return keys
+
+
+def issuer_of(text: str, *, most: int = MAX_TEXT) -> str:
     """Return who a text says that made it, believed or not; empty for what is no JWT."""
     from joserfc import jws
     from joserfc.errors import JoseError
 
     try:
-        if len(text) > MAX_TEXT:
+        if len(text) > most:
             return ""
         claims = json.loads(jws.extract_compact(text.encode()).payload)
         issuer = claims["iss"]
@@ -81,11 +116,22 @@ def pull_jwt(
     """Return the claims; raise `BadJwt` where signature, issuer, audience or time are not good."""
     if len(text) > MAX_TEXT:
         raise BadJwt("too long")
-    claims = _signed(text, keys, algorithms)
-    if not isinstance(claims, dict):
-        raise BadJwt("no claims")
+    _, claims = pull_signed(text, keys, algorithms=algorithms)
     check_claims(claims, wanted, now=now)
     return claims
+
+
+def pull_signed(
+    text: str, keys: Keys, *, algorithms: tuple[str, ...]
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return header and claims of a JWT that a key has signed, whatever they say.
+
+    Raise `BadJwt`. Whoever calls bounds the length, and looks at issuer, audience and times.
+    """
+    header, claims = _signed(text, keys, algorithms)
+    if not isinstance(claims, dict):
+        raise BadJwt("no claims")
+    return header, claims
 
 
 def check_claims(claims: Mapping[str, Any], wanted: Wanted, *, now: float) -> float:
@@ -99,28 +145,28 @@ def check_claims(claims: Mapping[str, Any], wanted: Wanted, *, now: float) -> fl
     ):
         raise BadJwt("for another audience")
     expires, begins = _time(claims.get("exp")), _time(claims.get("nbf", 0))
-    if now >= expires + _LEEWAY_S:
+    if now >= expires + LEEWAY_S:
         raise BadJwt("over")
-    if begins > now + _LEEWAY_S:
+    if begins > now + LEEWAY_S:
         raise BadJwt("not yet good")
-    if expires > now + wanted.longest_s + _LEEWAY_S:
+    if expires > now + wanted.longest_s + LEEWAY_S:
         raise BadJwt("good for too long")
     return expires
 
 
-def _signed(text: str, keys: Keys, algorithms: tuple[str, ...]) -> object:
-    """Return the payload, if a key signed it: the one that is named, else any (RFC 7515 §D)."""
+def _signed(text: str, keys: Keys, algorithms: tuple[str, ...]) -> tuple[Mapping[str, Any], object]:
+    """Return header and payload, if a key signed it: the named one, else any (RFC 7515 §D)."""
     from joserfc import jws
     from joserfc.errors import JoseError
 
     data = text.encode(errors="replace")
     try:
-        named = "kid" in jws.extract_compact(data).headers()
+        header = jws.extract_compact(data).headers()
     except (JoseError, TypeError, ValueError, RecursionError):
         raise BadJwt("no JWT") from None
-    for key in (keys,) if named else keys.keys[:_MOST_TRIED]:
+    for key in (keys,) if "kid" in header else keys.keys[:_MOST_TRIED]:
         try:
-            return json.loads(jws.deserialize_compact(data, key, algorithms).payload)
+            return header, json.loads(jws.deserialize_compact(data, key, algorithms).payload)
         except (JoseError, TypeError, ValueError, RecursionError):
             continue
     raise NotSigned("not signed by a key that is known")

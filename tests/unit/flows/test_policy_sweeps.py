@@ -66,7 +66,7 @@ class Desk:
             self.noted.append(judged.before.subscription.imsi)
             self.world.life.note(tenant, judged)
 
-        members = {"note": note, "rules": Rules(batch=2, pause_s=0)} | more
+        members: dict[str, Any] = {"note": note, "rules": Rules(batch=2, pause_s=0)} | more
         return PolicySweeps(
             self.world.store.sweeps,
             self.policies,

@@ -27,6 +27,13 @@ FIELDS |= {b"-".join(map(bytes.capitalize, name.split(b"-"))): at for name, at i
 in one of two ways, which spares folding their case."""
 _CHAINED = {b"forwarded": "forwarded", b"x-forwarded-for": "x_forwarded_for"}
 
+_OF_PARTNERS = {
+    b"authorization": "authorization",
+    b"content-type": "content_type",
+    b"x-correlator": "x_correlator",
+    b"dpop": "dpop",
+}
+
 
 @dataclass(slots=True)
 class Request:
@@ -75,6 +82,28 @@ class Request:
         """What follows the question mark of the target."""
         query = self.target.partition(b"?")[2]
         return query.partition(b"#")[0] if b"#" in query else query
+
+
+@dataclass(slots=True)
+class PartnerRequest(Request):
+    """A request of a partner, which has headers that no device sends."""
+
+    certificate: bytes = b""
+    """SHA-256 of the client's certificate; empty = it showed none."""
+    authorization: str = field(default="", repr=False)
+    content_type: str = ""
+    x_correlator: str = ""
+    dpop: str = field(default="", repr=False)
+
+    def put(self, name: bytes, value: bytes) -> None:
+        """Take one header line; one that comes twice is kept as both, with a comma between."""
+        at = _OF_PARTNERS.get(name.lower())
+        if at is None:
+            # Not super(): the class that slots make is not the one that it would mean.
+            Request.put(self, name, value)
+            return
+        before, text = getattr(self, at), value.decode("latin-1")
+        setattr(self, at, f"{before},{text}" if before else text)
 
 
 @noun

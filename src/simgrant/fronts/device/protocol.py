@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import math
+import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
 
@@ -27,7 +30,7 @@ from simgrant.errors import (
     PeerTimeout,
     TooLarge,
 )
-from simgrant.fronts.device.message import FIELDS, Reply, Request, Send
+from simgrant.fronts.device.message import FIELDS, PartnerRequest, Reply, Request, Send
 from simgrant.fronts.device.source import BadProxyHeader, Proxies, pull_proxy_header
 from simgrant.nouns import noun
 
@@ -40,6 +43,22 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 Answer = Callable[[Request, Send], Awaitable[None]]
 """Answers one request through the function that it is given."""
+Requests = Callable[[asyncio.Transport], Callable[[str], Request]]
+"""Says of a connection what makes a request of it, given the other end's address."""
+
+
+def devices(_: asyncio.Transport) -> Callable[[str], Request]:
+    """Return what makes the requests of a device's connection."""
+    return Request
+
+
+def partners(transport: asyncio.Transport) -> Callable[[str], Request]:
+    """Return what makes the requests of a partner's connection, each with its certificate."""
+    tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+    shown = tls.getpeercert(binary_form=True) if tls is not None else None
+    if not shown:
+        return PartnerRequest
+    return partial(PartnerRequest, certificate=sha256(shown).digest())
 
 
 @noun
@@ -62,9 +81,12 @@ class Listener:
 
     _LOOK_S = 1.0
 
-    def __init__(self, answer: Answer, bounds: Bounds, state: ServerState) -> None:
+    def __init__(
+        self, answer: Answer, bounds: Bounds, state: ServerState, requests: Requests = devices
+    ) -> None:
         self.answer = answer
         self.bounds = bounds
+        self.requests = requests
         self.state: Any = state
         self.loop = asyncio.get_running_loop()
         self.coming: set[Connection] = set()
@@ -102,15 +124,22 @@ class Listener:
             self.watch()
 
 
-def protocol_class(answer: Answer, bounds: Bounds) -> type[asyncio.Protocol]:
-    """Return the protocol that uvicorn makes one of for each connection."""
+def protocol_class(
+    answer: Answer, bounds: Bounds, requests: Requests = devices
+) -> type[asyncio.Protocol]:
+    """Return the protocol that uvicorn makes one of for each connection.
+
+    ``requests`` says once for a connection what its requests are made by.
+    """
     listeners: dict[ServerState, Listener] = {}
 
     class DeviceProtocol(Connection):
         def __init__(self, server_state: ServerState, **_: Any) -> None:
             listener = listeners.get(server_state)
             if listener is None:
-                listener = listeners[server_state] = Listener(answer, bounds, server_state)
+                listener = listeners[server_state] = Listener(
+                    answer, bounds, server_state, requests
+                )
             super().__init__(listener)
 
     return DeviceProtocol
@@ -154,6 +183,7 @@ class Connection(asyncio.Protocol):
         """Begin."""
         self._transport = transport
         self._listener.state.connections.add(self)
+        self._request = self._listener.requests(transport)
         peer = transport.get_extra_info("peername")
         if peer:
             self._peer = peer[0]
@@ -220,7 +250,7 @@ class Connection(asyncio.Protocol):
     def on_url(self, url: bytes) -> None:
         """Begin a request, or take more of a long target."""
         if self._coming is None:
-            self._coming = Request(self._peer)
+            self._coming = self._request(self._peer)
         self._coming.target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -371,7 +401,7 @@ class Connection(asyncio.Protocol):
         """Hand on a request that never became whole; it is the last one."""
         if self._ending:
             return
-        request, self._coming = self._coming or Request(self._peer), None
+        request, self._coming = self._coming or self._request(self._peer), None
         request.fault = fault
         self._ending = True
         self._listener.coming.discard(self)

@@ -40,6 +40,9 @@ from simgrant.ports.life import (
 
 _AT_ONCE: Final = 100
 """Events that are kept by one statement."""
+_SWEEP_MS: Final = 1000
+"""Milliseconds from one look for rows of which nothing waits to the next."""
+_MOST_SWEPT: Final = 5000
 _FAREWELL_S: Final = 3 * 86_400
 """Seconds for which the devices of one that is gone may still be told so."""
 _FAREWELL: Final = (
@@ -65,6 +68,7 @@ class SqlLife:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._swept_ms = 0
 
     # --- taking ------------------------------------------------------------------------------
 
@@ -114,23 +118,33 @@ class SqlLife:
 
     async def claim(self, *, now_ms: int, again_ms: int, limit: int) -> Sequence[Claim]:
         """Return subscriptions with events that are due; nobody else is given them meanwhile."""
-        shards = [shard for (shard,) in await self._engine.read(sql.DUE_SHARDS, (now_ms,))]
+        found = await self._engine.read(sql.DUE_SHARDS, (now_ms, limit))
+        idle = [shard for shard, _, has_idle in found if has_idle]
+        if idle and now_ms >= self._swept_ms + _SWEEP_MS:
+            self._swept_ms = now_ms
+            await self._engine.write(*_of_shards(sql.IDLE_FORGOTTEN, idle, now_ms, _MOST_SWEPT))
+        due = [(shard, count) for shard, count, _ in found if count]
         # In no order: of several who look at once, each is to find something of its own. Of little
         # there is in each, enough is claimed to be acted upon together.
-        mark, found = int.from_bytes(os.urandom(7)), list[Row]()
-        for shard in random.sample(shards, len(shards)):
-            params = (shard, now_ms, again_ms, mark, limit - len(found))
-            found += await self._engine.write(sql.CLAIMED, params)
-            if len(found) >= limit:
-                break
-        return [Claim(tenant, Imsi(imsi), mark, tries) for tenant, imsi, tries in found]
+        shards, left = list[int](), limit
+        for shard, count in random.sample(due, len(due)):
+            if left > 0:
+                shards.append(shard)
+                left -= count
+        if not shards:
+            return ()
+        mark = int.from_bytes(os.urandom(7))
+        claimed = await self._engine.write(
+            *_of_shards(sql.CLAIMED, shards, now_ms, again_ms, mark, limit)
+        )
+        return [Claim(tenant, Imsi(imsi), mark, tries) for tenant, imsi, tries in claimed]
 
     async def peek(self, claims: Sequence[Claim]) -> Sequence[tuple[Imsi, Waiting]]:
         """Return the events that wait for these; nothing is done for them."""
         found: list[tuple[Imsi, Waiting]] = []
         for start in range(0, len(claims), sql.SOME[-1]):
             few = [claim.imsi.digits for claim in claims[start : start + sql.SOME[-1]]]
-            size = next(size for size in sql.SOME if size >= len(few))
+            size = sql.size_for(len(few))
             params = (claims[0].tenant, *sql.some(few, size))
             rows_ = await self._engine.read(sql.of(sql.EVENTS_OF, size), params)
             found += ((Imsi(imsi), to_waiting(*row)) for imsi, *row in rows_)
@@ -404,6 +418,12 @@ def all_of(text: str, digits: Sequence[str], *before: Any) -> Body[Rows]:
         size = next(size for size in sql.SOME if size >= len(few))
         found += yield Run(sql.of(text, size), (*before, *sql.some(few, size)))
     return found
+
+
+def _of_shards(text: str, shards: Sequence[int], *before: int) -> tuple[str, Params]:
+    """Return a statement about some shards, and its parameters."""
+    size = sql.size_for(len(shards))
+    return sql.of(text, size), (*before, *sql.some(shards, size))
 
 
 def present(

@@ -132,9 +132,10 @@ class _Another(Exception):
 
 def _row(row: Row) -> ConsumerRow:
     client_id, revision, body = row
+    if not body:
+        return ConsumerRow(client_id, revision, None)
     try:
-        consumer = _consumers.decode(body) if body else None
+        return ConsumerRow(client_id, revision, _consumers.decode(body))
     except msgspec.ValidationError:
-        # Of a newer release: nobody is let in by what is only half understood.
-        consumer = None
-    return ConsumerRow(client_id, revision, consumer)
+        # Nobody is let in by what is only half understood.
+        return ConsumerRow(client_id, revision, None, unreadable=True)

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
+from typing import TypeVar
 
 from simgrant.adapters.store.sql.statements import (
     CONSENT_COLUMNS,
@@ -13,18 +15,25 @@ from simgrant.adapters.store.sql.statements import (
     TERMINAL_COLUMNS,
 )
 
+T = TypeVar("T")
+
 SOME: tuple[int, ...] = (1, 4, 32)
-"""How many IMSIs a statement names: few numbers, so that there are few statements to prepare."""
+"""How many a statement names: few numbers, so that there are few statements to prepare."""
 
 
-def some(digits: list[str], size: int) -> tuple[str, ...]:
-    """Return as many IMSIs as a statement for ``size`` names, the last one again and again."""
-    return (*digits, *(digits[-1:] * (size - len(digits))))
+def size_for(count: int) -> int:
+    """Return how many a statement names that is to name so many."""
+    return next(size for size in SOME if size >= count)
+
+
+def some(named: Sequence[T], size: int) -> tuple[T, ...]:
+    """Return as many as a statement for ``size`` names, the last one again and again."""
+    return (*named, *([named[-1]] * (size - len(named))))
 
 
 @cache
 def of(text: str, size: int) -> str:
-    """Return a statement with so many places for IMSIs, after its other parameters."""
+    """Return a statement with so many places for what it names, after its other parameters."""
     first = 1 + max((int(each) for each in _numbers(text)), default=0)
     places = ", ".join(f"?{number}" for number in range(first, first + size))
     return text.replace("@", places)
@@ -55,30 +64,46 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6)
 ON CONFLICT (tenant, imsi, source, event_id) DO NOTHING
 """
 
-# The row is locked though nothing changes: who acts upon the subscription's events now has either
-# seen this one, or leaves the row to be found again.
+# For a row with less than no tries nothing waits. The row is locked even where nothing changes: who
+# acts upon the subscription's events now has either seen this one, or leaves the row to be found.
 DUE = """
 INSERT INTO life_due (tenant, imsi, due_ms, mark, tries, shard) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-ON CONFLICT (tenant, imsi) DO UPDATE SET shard = excluded.shard
+ON CONFLICT (tenant, imsi) DO UPDATE SET
+    tries = CASE WHEN life_due.tries < 0 THEN 0 ELSE life_due.tries END
 """
 
+# How many are due in each shard, of which nobody needs to know more than ?2.
 DUE_SHARDS = f"""
-SELECT shard FROM ({SHARD_NUMBERS}) AS numbers
-WHERE EXISTS (SELECT 1 FROM life_due WHERE life_due.shard = numbers.shard AND due_ms <= ?1)
+SELECT shard, (
+    SELECT count(*) FROM (
+        SELECT 1 FROM life_due
+        WHERE life_due.shard = numbers.shard AND due_ms <= ?1 AND tries >= 0 LIMIT ?2
+    ) AS due
+), EXISTS (
+    SELECT 1 FROM life_due
+    WHERE life_due.shard = numbers.shard AND due_ms <= ?1 AND tries < 0
+)
+FROM ({SHARD_NUMBERS}) AS numbers
 """
 
 CLAIMED = """
-UPDATE life_due SET due_ms = ?3, mark = ?4, tries = tries + 1
-WHERE due_ms <= ?2 AND (tenant, imsi) IN (
+UPDATE life_due SET due_ms = ?2, mark = ?3, tries = tries + 1
+WHERE due_ms <= ?1 AND tries >= 0 AND (tenant, imsi) IN (
     SELECT tenant, imsi FROM life_due
-    WHERE shard = ?1 AND due_ms <= ?2 ORDER BY due_ms LIMIT ?5
+    WHERE shard IN (@) AND due_ms <= ?1 AND tries >= 0 ORDER BY due_ms LIMIT ?4
 )
 RETURNING tenant, imsi, tries
 """
 
 DUE_AGAIN = """
-UPDATE life_due SET due_ms = ?3, tries = 0 WHERE tenant = ?1 AND mark = ?2 AND imsi IN (@)
+UPDATE life_due SET due_ms = ?3, tries = -1 WHERE tenant = ?1 AND mark = ?2 AND imsi IN (@)
 RETURNING imsi
+"""
+# An event that comes meanwhile has its row not forgotten, or makes another.
+IDLE_FORGOTTEN = """
+DELETE FROM life_due WHERE due_ms <= ?1 AND tries < 0 AND (tenant, imsi) IN (
+    SELECT tenant, imsi FROM life_due WHERE shard IN (@) AND due_ms <= ?1 AND tries < 0 LIMIT ?2
+)
 """
 DUE_NO_MORE = "DELETE FROM life_due WHERE tenant = ?1 AND imsi = ?2"
 DUE_COUNT = "SELECT count(*) FROM life_due"
@@ -174,6 +199,7 @@ MOVES = tuple(
         ("order_event", "imsi"),
         ("esim_claim", "holder"),
         ("profile_stock", "holder"),
+        ("camara_consent", "imsi"),
     )
 )
 """What goes along to the new IMSI."""

@@ -17,7 +17,10 @@ from typing import Final
 
 from simgrant.adapters.store.sql import life_statements, orders, rows, statements, timers
 from simgrant.adapters.store.sql.bss_events import SqlLife, changing
+from simgrant.adapters.store.sql.camara_consents import CONSENTS_FORGOTTEN, SqlConsents
 from simgrant.adapters.store.sql.camara_consumers import SqlConsumers
+from simgrant.adapters.store.sql.camara_lines import SqlCamaraLines
+from simgrant.adapters.store.sql.camara_tokens import SqlCamaraTokens
 from simgrant.adapters.store.sql.camara_usage import SqlUsage
 from simgrant.adapters.store.sql.deeds import ANSWERS_ABOUT_FORGOTTEN, DeedEngine, SqlDeeds
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Rows, Run, RunMany
@@ -131,8 +134,11 @@ class SqlStore:
         self.deeds = SqlDeeds(engine)
         self.told = SqlTold(engine)
         self.hubs = SqlHubs(engine)
+        self.camara_tokens = SqlCamaraTokens(engine)
         self.consumers = SqlConsumers(engine)
         self.usage = SqlUsage(engine)
+        self.api_consents = SqlConsents(engine)
+        self.camara_lines = SqlCamaraLines(engine)
 
     def doing(self, deed: Deed) -> SqlStore:
         """Return this store for one deed: each of its changes is written down beside it."""
@@ -519,7 +525,8 @@ class SqlStore:
                 old = (tenant, state.msisdn.digits, imsi.digits)
                 yield Run(statements.MSISDN_FREED, old)
             yield Run(statements.MSISDN_MOVED, (tenant, imsi.digits, number))
-            yield Run(statements.MARK_KEPT, _sim_changed(tenant, imsi.digits, now))
+            for mark in _number_changed(tenant, imsi.digits, now):
+                yield Run(statements.MARK_KEPT, mark)
             return replace(state, msisdn=change.msisdn)
 
         return await self._engine.transact(body)
@@ -639,6 +646,7 @@ class SqlStore:
             for sql in _OF_THE_LIVING:
                 yield Run(sql, key)
             yield Run(life_statements.ASIDE_FORGOTTEN, key)
+            yield Run(CONSENTS_FORGOTTEN, key)
             for reference in named:
                 yield Run(ANSWERS_ABOUT_FORGOTTEN, (tenant, reference))
             yield Run(statements.VISITS_FORGOTTEN, key)
@@ -794,9 +802,10 @@ def _add(prepared: Sequence[_Prepared], *, replace: bool) -> Body[None]:
         known = [row for row in piece.subscriptions if row[:2] in there]
         fresh = [row for row in piece.subscriptions if row[:2] not in there]
         moved = [
-            _sim_changed(row[0], row[1], row[11])
+            mark
             for row in known
             if row[2] not in (None, there[row[:2]])
+            for mark in _number_changed(row[0], row[1], row[11])
         ]
         for sql, params in (
             (statements.SUBSCRIPTION_REPLACED, known),
@@ -869,9 +878,12 @@ def _check_imsis(
         yield RunMany(statements.MSISDN_FREED, numbers)
 
 
-def _sim_changed(tenant: str, imsi: str, at: int) -> Params:
+def _number_changed(tenant: str, imsi: str, at: int) -> tuple[Params, ...]:
     """Return as parameters of ``MARK_KEPT`` that a number came to this SIM."""
-    return rows.from_mark(tenant, imsi, LineMark(MarkName.SIM_SINCE, str(at), at))
+    return tuple(
+        rows.from_mark(tenant, imsi, LineMark(name, str(at), at))
+        for name in (MarkName.SIM_SINCE, MarkName.NUMBER_SINCE)
+    )
 
 
 def _changes(row: Params, before: Row) -> bool:

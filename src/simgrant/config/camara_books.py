@@ -1,0 +1,73 @@
+"""Settings of what partners use: how long it is kept, how much is too much, who is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, Literal
+
+from simgrant.config.section import Section
+
+if TYPE_CHECKING:
+    from simgrant.config.model import Settings
+
+
+class CamaraUsage(Section, frozen=True):
+    """What consumers of partner APIs used (see [Consumers](../open-gateway-consumers.md))."""
+
+    keep_months: int = 24
+    """Months (of 31 days) that it is kept, for invoices and what is disputed about them."""
+    count_s: float = 5.0
+    """Seconds between two looks at what all workers wrote, for the quotas of the month. A quota is
+    overshot at most by what the others answer in that time."""
+
+
+class CamaraLimits(Section, frozen=True):
+    """Limits against fraud with partner APIs; each worker counts for itself. 0 = no limit."""
+
+    per_number_and_hour: int = 30
+    """Access tokens and questions about one number, of all consumers."""
+    per_number_and_consumer: int = 15
+    """Those of one consumer, in an hour."""
+    per_device_and_hour: int = 30
+    """Access tokens that are got with temporary tokens of one device."""
+    sim_age_h: int = 72
+    """Hours for which a line's SIM is a new one. 0 = none ever is."""
+    new_sim: Literal["nothing", "mark", "refuse"] = "mark"
+    """What is done about a line with a new SIM: `mark` writes it into the usage, `refuse` lets it
+    prove nothing."""
+
+
+class CamaraOutside(Section, frozen=True):
+    """How addresses are asked that consumers name: of their keys, and of their notifications."""
+
+    networks: tuple[str, ...] = ()
+    """Networks that are not public and may be asked all the same, such as `10.20.0.0/16`."""
+    ca_file: str = ""
+    """PEM file of certificates to trust besides the system's."""
+    connect_timeout_s: float = 3.0
+    """Seconds for TCP and TLS together."""
+    in_flight: int = 20
+    """Requests under way at a time, with each of them."""
+
+
+def camara_books_problems(settings: Settings) -> Iterator[str]:
+    """Name what would forget bills, count nothing, or open the network."""
+    for section, key, least, most in (
+        ("camara_usage", "keep_months", 2, 240),
+        ("camara_usage", "count_s", 0.1, 300),
+        ("camara_limits", "per_number_and_hour", 0, 1_000_000),
+        ("camara_limits", "per_number_and_consumer", 0, 1_000_000),
+        ("camara_limits", "per_device_and_hour", 0, 1_000_000),
+        ("camara_limits", "sim_age_h", 0, 2_400),
+        ("camara_outside", "connect_timeout_s", 0.1, 60),
+        ("camara_outside", "in_flight", 1, 10_000),
+    ):
+        value = getattr(getattr(settings, section), key)
+        if not least <= value <= most:
+            yield f"{section}.{key}: {value} is not within {least} to {most}"
+    for text in settings.camara_outside.networks:
+        try:
+            ip_network(text)
+        except ValueError as error:
+            yield f"camara_outside.networks: {error}"

@@ -1,0 +1,200 @@
+"""What a partner API is: a table of its operations beside the functions that answer them.
+
+The table says what the released OpenAPI document says (a test holds one against the other), and
+what that leaves to words: how a subscriber has to be proved, by how many legs, and whether a token
+is good for one call.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from importlib import resources
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from simgrant.domain.camara.access_token import AccessToken, Method
+from simgrant.domain.camara.consumer import Consumer
+from simgrant.domain.camara.line import Line
+from simgrant.domain.camara.usage import Outcome
+from simgrant.flows.camara.line_facts import Asking, LineFacts
+from simgrant.flows.camara.problem import Code
+from simgrant.identities import Msisdn
+from simgrant.nouns import named_noun, noun
+from simgrant.ports.camara_consents import CamaraConsents
+
+LEGS: Final = frozenset({2, 3})
+
+
+class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, rename="camel"):
+    """What a request says."""
+
+    def named(self) -> Msisdn | None:
+        """Return the number that it is about; None where it names nobody.
+
+        Raise `Problem` where it names somebody in a way that is not served.
+        """
+        return None
+
+
+class Empty(Body, kw_only=True):
+    """What a request without a body says."""
+
+
+class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """What an answer says."""
+
+
+@named_noun
+class ApiRules:
+    """What an operator decides about answers."""
+
+    monitored_sim_d: int = 0
+    """Days for which SIM swaps are told; 0 = for ever."""
+    monitored_device_d: int = 0
+    """Likewise of device swaps."""
+
+
+@named_noun
+class Task:
+    """One call that is to be answered: everything else is settled by then."""
+
+    line: Line
+    body: Any
+    """Of the operation's type."""
+    token: AccessToken
+    consumer: Consumer
+    facts: LineFacts
+    consents: CamaraConsents | None
+    rules: ApiRules
+    home_plmns: frozenset[str]
+    """Digits of MCC and MNC of the operator's own networks."""
+    asking: Asking
+
+    @property
+    def now(self) -> int:
+        """Unix seconds."""
+        return self.asking.now
+
+
+@noun
+class Answer:
+    """What a call is answered with."""
+
+    content: Content
+    outcome: Outcome = Outcome.DELIVERED
+
+
+Run: TypeAlias = Callable[[Task], Awaitable[Answer]]
+
+
+@noun
+class Handler:
+    """What answers an operation."""
+
+    run: Run
+    body: type[Body] = Empty
+    content: type[Content] = Content
+    """What it says."""
+
+
+@named_noun
+class ApiOperation:
+    """One operation of an API."""
+
+    api: str
+    """The name of its API."""
+    id: str
+    """The operationId of the definition."""
+    method: str
+    path: str
+    """Below that of the API."""
+    scopes: frozenset[str]
+    """Any one of them does."""
+    codes: frozenset[Code]
+    """Those that the definition lists."""
+    legs: frozenset[int] = LEGS
+    """With how many legs it may be asked."""
+    methods: frozenset[Method] = frozenset()
+    """How the subscriber has to be proved; empty = it does not matter."""
+    single_use: bool = False
+    """Whether a token is good for one call of it, whatever the token says."""
+    handler: Handler
+
+
+@named_noun
+class Api:
+    """One API in one version."""
+
+    name: str
+    version: str
+    path: str
+    operations: tuple[ApiOperation, ...]
+
+
+class _OperationTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    id: str
+    method: str
+    path: str
+    scopes: tuple[str, ...]
+    codes: tuple[str, ...]
+    legs: tuple[int, ...] = (2, 3)
+    methods: tuple[str, ...] = ()
+    single_use: bool = False
+
+
+class _ApiTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    name: str
+    version: str
+    path: str
+    operation: tuple[_OperationTable, ...]
+
+
+def read_api(package: str, module: str, handlers: Mapping[str, Handler]) -> Api:
+    """Return the API whose table lies beside a module; ValueError where the two do not fit."""
+    text = resources.files(package).joinpath(f"{module}.toml").read_text("utf-8")
+    table = msgspec.convert(tomllib.loads(text), _ApiTable)
+    if {each.id for each in table.operation} != handlers.keys():
+        raise ValueError(f"{module}: operations of the table and of the module differ")
+    return Api(
+        name=table.name,
+        version=table.version,
+        path=table.path,
+        operations=tuple(
+            ApiOperation(
+                api=table.name,
+                id=each.id,
+                method=each.method,
+                path=each.path,
+                scopes=frozenset(each.scopes),
+                codes=frozenset(map(Code, each.codes)),
+                legs=frozenset(each.legs),
+                methods=frozenset(map(Method, each.methods)),
+                single_use=each.single_use,
+                handler=handlers[each.id],
+            )
+            for each in table.operation
+        ),
+    )
+
+
+class Routes:
+    """Finds operations by path and method."""
+
+    def __init__(self, apis: Iterable[Api]) -> None:
+        found: dict[str, dict[str, ApiOperation]] = {}
+        for api in apis:
+            for operation in api.operations:
+                at = found.setdefault(api.path + operation.path, {})
+                at[operation.method] = operation
+        self.all = tuple(operation for at in found.values() for operation in at.values())
+        self._by_path = {path: MappingProxyType(at) for path, at in found.items()}
+
+    def at(self, path: str) -> Mapping[str, ApiOperation]:
+        """Return what there is at a path, by method; empty where there is nothing."""
+        return self._by_path.get(path, _NOTHING)
+
+
+_NOTHING: Final[Mapping[str, ApiOperation]] = MappingProxyType({})

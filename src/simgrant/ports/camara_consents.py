@@ -1,0 +1,79 @@
+"""Whether a consumer may process what is a subscriber's (CAMARA consent-info)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from simgrant.domain.camara.consent import ConsentEntry, Standing
+from simgrant.domain.subscription import Subscription
+from simgrant.identities import Imsi
+from simgrant.nouns import named_noun
+
+__all__ = ["CAPTURABLE", "CamaraConsents", "ConsentRows", "Processing", "Purposeful", "Standing"]
+
+
+CAPTURABLE = frozenset({Standing.PENDING, Standing.REQUESTED, Standing.EXPIRED})
+"""Where it helps to ask the subscriber."""
+
+
+@named_noun
+class Processing:
+    """How some scopes stand for one purpose."""
+
+    scopes: tuple[str, ...]
+    standing: Standing
+    expires_at: int | None = None
+    """Unix seconds at which it ends or ended; None = it does not."""
+
+
+@named_noun
+class Purposeful:
+    """Who wants to process what, and what for."""
+
+    client_id: str
+    application: str = ""
+    purpose: str
+    """W3C DPV, without the prefix."""
+    scopes: tuple[str, ...]
+
+
+class CamaraConsents(Protocol):
+    """The port; every method raises PeerUnavailable where nobody can be asked."""
+
+    async def of(
+        self, subscription: Subscription, wanted: Purposeful, /, *, now: int
+    ) -> Sequence[Processing]:
+        """Return how every wanted scope stands, those that stand alike together."""
+
+    async def capture_url(
+        self, subscription: Subscription, wanted: Purposeful, callback: str, /
+    ) -> str:
+        """Return where the subscriber can be asked; empty = nowhere.
+
+        ``callback`` is where he is to go from there; empty = nowhere.
+        """
+
+
+class ConsentRows(Protocol):
+    """What subscribers said, as rows that are only ever added (ADR 0059).
+
+    Every method raises PeerUnavailable where the store is away; nothing was changed then.
+    """
+
+    async def of(self, tenant: str, imsi: Imsi) -> Sequence[ConsentEntry]:
+        """Return all that a subscriber said, in the order of what it is about, then of its number.
+
+        Bounded: `MOST_ENTRIES`.
+        """
+
+    async def add(self, tenant: str, imsi: Imsi, entry: ConsentEntry) -> int:
+        """Write an entry with the next number of what it is about, and return that.
+
+        Conflict where there is no such subscription (``no_subscription``), or where too much was
+        said already (``too_many_entries``).
+        """
+
+
+MOST_ENTRIES: Final = 1000
+"""Of one subscription."""
