@@ -716,8 +716,8 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         if settings.portal.listen:
             portal = open_portal(loaded, reception, policies, journal, esim, eligibilities)
         if settings.camara.listen:
-            known = await open_consumers(loaded, store)
-            apis = open_apis(loaded, store, known, eligibilities, network, keys)
+            known = await open_consumers(loaded, store, CLOCK)
+            apis = open_apis(loaded, store, known, eligibilities, network, keys, CLOCK)
             camara = open_camara(loaded, store, known, apis, keys, journal, CLOCK)
         device = DeviceFront(
             entitle,

@@ -90,17 +90,19 @@ _TYPES = {
     **dict.fromkeys(("token_epoch", "sqn_offset"), "bigint"),
     **dict.fromkeys(("terms_at", "terms_expires_at"), "bigint"),
     **dict.fromkeys(("at", "arrived_us", "due_ms", "due_at", "mark"), "bigint"),
+    **dict.fromkeys(("told_since", "asked_at"), "bigint"),
     **dict.fromkeys(("address_at", "address_expires_at"), "bigint"),
     **dict.fromkeys(("wrapped_k", "wrapped_op", "amf", "body"), "bytea"),
 }
 """Of the columns that are written many rows at a time; the others are text."""
 
-_VALUES = re.compile(r"INSERT INTO \w+ \(([^)]*)\)\s+(VALUES \([^)]*\))")
+_VALUES = re.compile(r"(?:INSERT INTO|WITH) \w+ \(([^)]*)\)\s+(?:AS \()?(VALUES \([^)]*\))")
 
 
 @cache
 def as_arrays(sql: str) -> str | None:
-    """Return an INSERT that takes an array for each parameter, so many rows at once.
+    """Return an INSERT, or what begins WITH new rows, that takes an array for each parameter, so
+    many rows at once.
 
     None for any other statement. It takes PostgreSQL a fraction of the time.
     """

@@ -45,6 +45,7 @@ from simgrant.domain.subscription import (
     SubscriptionStatus,
     Terminal,
 )
+from simgrant.domain.told import NEVER_TOLD
 from simgrant.domain.visit import Receipt, Settlement, Visit
 from simgrant.errors import Conflict
 from simgrant.identities import Imsi, Msisdn
@@ -156,7 +157,7 @@ class SqlStore:
         if not found:
             return None
         *own, body, source, since, asked_at, doubted_at = found[0]
-        kept = to_told((body, source, since, asked_at, doubted_at)) if body else None
+        kept = to_told((body, source, since, asked_at, doubted_at)) if body else NEVER_TOLD
         return rows.to_profile(tenant, imsi, own, kept)
 
     async def session(self, tenant: str, imsi: Imsi, session_id: bytes) -> SessionRow | None:
