@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from simgrant.domain.camara.access_token import AccessToken, Method, Subject
 from simgrant.domain.camara.consumer import Consumer, Permission
 from simgrant.domain.camara.line import Line
-from simgrant.domain.camara.usage import Usage
+from simgrant.domain.camara.usage import Outcome, Usage
 from simgrant.domain.eligibility import Eligibility
 from simgrant.domain.subscription import Subscription, SubscriptionStatus, Terminal
 from simgrant.domain.trail import Trail
@@ -28,6 +28,9 @@ from simgrant.flows.camara.serve_api import (
     Limits,
     ServeApi,
 )
+from simgrant.fronts.camara.apis import ApisFront
+from simgrant.fronts.camara.app import CamaraFront
+from simgrant.fronts.camara.app import Limits as FrontLimits
 from simgrant.identities import Imsi, Msisdn
 from simgrant.keyring.ring import Key, KeyRing, Use
 from simgrant.ports.camara_consents import Processing, Purposeful, Standing
@@ -204,6 +207,10 @@ class Books:
     rows: list[Usage] = field(default_factory=list)
     error: Exception | None = None
 
+    def priced(self, tenant: str, usage: Usage) -> Usage:
+        assert tenant == TENANT
+        return replace(usage, price_micros=usage.outcome is not Outcome.REFUSED)
+
     async def record(self, tenant: str, usage: Usage, *, expires_at: int) -> bool:
         assert tenant == TENANT
         assert expires_at > NOW
@@ -213,6 +220,17 @@ class Books:
             return False
         self.rows.append(usage)
         return True
+
+
+class Limitless:
+    """Lets everybody ask as much as he likes."""
+
+    def take(
+        self, tenant: str, consumer: Consumer, permission: Permission, /, *, now: float
+    ) -> None:
+        assert tenant == TENANT
+        assert permission in consumer.permissions
+        assert now > 0
 
 
 @dataclass(frozen=True)
@@ -261,7 +279,7 @@ class World:
                 open_token=self._open,
                 holders=ByCertificate(),
                 consumers=self,
-                limits=limits,
+                limits=limits or Limitless(),
                 lines=self.lines,
                 facts=self.facts,
                 consents=self.facts,
@@ -357,3 +375,26 @@ class World:
             )
             return Called(problem.status, body.encode(), problem.reason)
         return Called(200, reply.body)
+
+
+class Said:
+    """Takes the records of requests."""
+
+    def __init__(self) -> None:
+        self.trails: list[Trail] = []
+
+    def finish(self, trail: Trail, seconds: float) -> None:
+        """Take one."""
+        assert seconds >= 0
+        self.trails.append(trail)
+
+
+def front_of(world: World, said: Said | None = None) -> CamaraFront:
+    """Return the front of the partners' listener, with the APIs of a world behind it."""
+    return CamaraFront(
+        {},
+        others=ApisFront(world.serve_api),
+        journal=cast("Any", said or Said()),
+        clock=world.clock,
+        limits=FrontLimits(max_in_flight=64, request_timeout_s=10, retry_after_s=30),
+    )

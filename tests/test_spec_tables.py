@@ -8,7 +8,7 @@ from enum import IntEnum, StrEnum
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simgrant.domain.facts import Facts
@@ -133,6 +133,7 @@ def test_a_service_agrees_with_the_tables(service: Service) -> None:
 
 
 @ALL_SERVICES
+@settings(max_examples=40)  # Of each service; facts of everything take a while to make.
 @given(
     facts=all_facts,
     version=st.sampled_from(sorted(TABLES.versions)),
@@ -283,6 +284,7 @@ def test_packaged_tables_are_all_read() -> None:
     assert names == {
         "answer_parms",
         "applications",
+        "countries",
         "diameter",
         "divergences",
         "http_answers",

@@ -31,6 +31,7 @@ from simgrant.domain.risk import NumberType, Way
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
 from simgrant.domain.trail import Trail, Verdict
 from simgrant.eap.conversation import RejectReason
+from simgrant.flows.camara.problem import Code, Problem
 from simgrant.flows.camara.refusals import OAuthError, OAuthRefused
 from simgrant.flows.operations import OPERATIONS
 from simgrant.flows.operations.operation import Operation
@@ -417,6 +418,11 @@ def _raised(
                     word = getattr(node.args[0], "attr", "INVALID_REQUEST")
                     for reason in _reasons_in(node.args[1]):
                         yield OAuthError[word].value, reason
+                if name == Problem.__name__ and node.args and where is _PARTNERS:
+                    code = Code[getattr(node.args[0], "attr", Code.PERMISSION_DENIED.name)]
+                    said = [each.value for each in node.keywords if each.arg == "reason"]
+                    for reason in _reasons_in(said[0]) if said else (code.lower(),):
+                        yield code.value, reason
                 if name in kinds and node.args:
                     yield from ((name, reason) for reason in _reasons_in(node.args[0]))
             if (
@@ -597,7 +603,7 @@ def _command(path: str, command: Any) -> str:
         if param.param_type_name == "argument":
             rows.append((f"`{_argument(param)}`", text, ""))
         elif "--help" not in param.opts:
-            spelt = ", ".join(f"`{each}`" for each in param.opts)
+            spelt = ", ".join(f"`{each}`" for each in (*param.opts, *param.secondary_opts))
             rows.append((spelt, text + _choices(param), _default(param)))
     if rows:
         parts.append(table(("option", "meaning", "default"), rows))

@@ -396,6 +396,8 @@ async def _upkeep(
     if parts.diameter is not None:
         work.append(parts.diameter.run())
         work.append(parts.network.run())
+    if parts.partners is not None:
+        work.extend(parts.partners.work())
     work.extend(link.run() for link in parts.links)
     if parts.loaded.settings.esim:
         work.append(parts.ordering.run())
@@ -451,6 +453,8 @@ async def _purge(parts: compose.Parts) -> None:
                     records_before=now - settings.records.keep_days * 86_400,
                 )
             while await parts.events.purge():
+                pass
+            while await parts.store.camara_tokens.purge(before=now):
                 pass
             usage_before = now - settings.camara_usage.keep_months * _MONTH_S
             while await parts.store.usage.purge(before_ms=usage_before * 1000, now=now):

@@ -886,19 +886,22 @@ async def test_no_error_tells_an_identity(store: SqlStore) -> None:
 
 CHILD = """
 import asyncio, sys
+from pathlib import Path
 from tests.conformance import conftest, test_store as suite
 
-async def main(url):
-    if url.startswith("sqlite"):
-        from pathlib import Path
-        place = conftest.sqlite_place(Path(url.removeprefix("sqlite:///")))
-    else:
-        place = conftest.postgres_place(url)
+async def write(place):
     store = await place.open()
     await suite.fill(store)
     await store.revoke_tokens(suite.T, suite.IMSI, None)
     print("written", flush=True)
     await asyncio.sleep(60)
+
+async def main(url):
+    if url.startswith("sqlite"):
+        await write(conftest.sqlite_place(Path(url.removeprefix("sqlite:///"))))
+    else:
+        async with conftest.postgres_place(url) as place:
+            await write(place)
 
 asyncio.run(main(sys.argv[1]))
 """

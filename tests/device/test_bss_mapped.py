@@ -5,19 +5,23 @@ Over sockets, with the simulator as the BSS.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
+from simgrant.ports.network_data import Subscriber
+from simgrant.ports.store import Outcome
 from simgrant.sim.bss.faults import Fault, Plan
 from simgrant.sim.bss.lines import Line
 from simgrant.sim.bss.server import Bss
 from simgrant.sim.sims import demo_sims
 from simgrant.wire.tmf.inventory import ProductStatus
 from tests.bss_examples import settings_of
-from tests.device.harness import ALLOWED, Answer, Phone, Server, Workbench, service
+from tests.device.harness import ALLOWED, Answer, Phone, Server, Workbench, flip, service
 
 VOLTE, VOWIFI = "ap2003", "ap2004"
 DENIED = "2"
@@ -111,3 +115,33 @@ async def test_an_entitlement_that_is_not_given_is_a_refusal(bench: Workbench) -
         decisions = (await here.server.records())[-1]["decisions"]
         assert "refused_by_bss" in {each["reason"] for each in decisions}
         assert await here.status(VOLTE) == "1"
+
+
+async def test_it_is_asked_while_it_is_written_that_a_sim_is_proved(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(bench, "bss-rest") as here:
+        source = here.server.parts.entitle._bss._desks["default"].source
+        look_up, decide, asked = source.look_up, here.server.store.real.decide_session, []
+        is_asked = asyncio.Event()
+
+        async def looking_up(who: Subscriber, *told: Any, **more: Any) -> Any:
+            asked.append(who.imsi)
+            is_asked.set()
+            return await look_up(who, *told, **more)
+
+        async def deciding(*told: Any, **more: Any) -> bool:
+            if told[3].outcome is Outcome.ACCEPTED:
+                async with asyncio.timeout(10):
+                    await is_asked.wait()
+            return await decide(*told, **more)
+
+        monkeypatch.setattr(source, "look_up", looking_up)
+        monkeypatch.setattr(here.server.store.real, "decide_session", deciding)
+        # Who proves nothing has nobody asked.
+        challenge = await here.phone.begin()
+        wrong = flip(here.phone.reply(challenge), 300)
+        assert (await here.phone.post(wrong, challenge.cookie)).status != 200
+        assert asked == []
+        assert (await here.phone.full()).status == 200
+        assert asked == [ALLOWED], "once, for both"

@@ -28,7 +28,11 @@ from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.risk.embedded import EmbeddedRisk
 from simgrant.adapters.store import sqlite
 from simgrant.compose import bss
-from simgrant.compose.activation import open_switching, switched_tenants
+from simgrant.compose.activation import (
+    open_device_switches,
+    open_switching,
+    switched_tenants,
+)
 from simgrant.compose.bss import (
     judges_of,
     known_countries,
@@ -37,8 +41,16 @@ from simgrant.compose.bss import (
     open_validator,
     waiting_orders,
 )
-from simgrant.compose.camara import CAMARA_MAX_BODY, camara_answer, open_camara
+from simgrant.compose.camara import (
+    CAMARA_MAX_BODY,
+    CamaraParts,
+    camara_answer,
+    open_camara,
+    own_tokens,
+)
+from simgrant.compose.camara_apis import open_apis
 from simgrant.compose.clock import CLOCK as CLOCK
+from simgrant.compose.consumers import open_consumers
 from simgrant.compose.core_network import (
     Core,
     Link,
@@ -118,6 +130,7 @@ from simgrant.flows.notices import Rules as NoticeRules
 from simgrant.flows.operate import Operate
 from simgrant.flows.operations import OPERATIONS
 from simgrant.flows.operations.operation import Means, Offer
+from simgrant.flows.order_switches import SwitchDesk
 from simgrant.flows.ordering import Ordering
 from simgrant.flows.ordering import Rules as OrderRules
 from simgrant.flows.private_identity import GatewayKey, PrivateIdentities
@@ -222,6 +235,8 @@ class Parts:
     camara: Answer | None
     """Partner APIs behind connections; None where there are none."""
     camara_bounds: Bounds
+    partners: CamaraParts | None
+    """What is behind them, to be run."""
     es2plus: Es2plusFront | None
     """None where no SM-DP+ tells us anything."""
     watched: tuple[Watched, ...]
@@ -262,6 +277,7 @@ def open_keys(loaded: Loaded, on_renewal: Callable[[], None] = lambda: None) -> 
         settings.operator_tokens.life_s,
         settings.camara.token_life_s,
         settings.camara.client_token_life_s,
+        settings.camara.request_life_s,
         settings.tokens.requestor_life_s,
         settings.private_identity.life_s,
         settings.otp.life_s,
@@ -516,11 +532,14 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     notifiers: dict[str, dict[Channel, Notifier]] = {}
     smdps: dict[str, dict[str, Smdp]] = {}
     bss_orders: dict[str, BssOrders] = {}
+    switches: dict[str, SwitchDesk] = {}
+    waiting: WaitingOrders | None = None
     bss_sources: dict[str, EligibilitySource] = {}
     by_otp: ByOtp | None = None
     by_oidc: ByOidc | None = None
     access: Issuers | None = None
     portal: PortalFront | None = None
+    camara: CamaraParts | None = None
     network: NetworkFacts | None = None
     eligibilities: Eligibilities | None = None
     try:
@@ -528,6 +547,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         notifiers = open_notifiers(loaded)
         smdps = open_smdps(loaded)
         bss_orders = open_orders(loaded, CLOCK)
+        switches = open_device_switches(loaded, CLOCK)
         # Of their own: who judges is asked while look-ups may be in trouble.
         bss_sources = bss.open_sources(loaded, CLOCK)
         journal = Journal(
@@ -577,6 +597,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             rules=_order_rules(settings.orders),
             bss=bss_orders,
             choose=ProfileSources(source_rules(loaded), keys).of,
+            switches=switches,
         )
         sale = open_sale(loaded, esims(loaded), _ESIM_APPS, CLOCK)
         lists = device_lists(loaded)
@@ -608,7 +629,12 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             operate=Operate(
                 reception,
                 means=means,
-                by_lent_token=ByLentToken(reception, means=means, issuers=access),
+                by_lent_token=ByLentToken(
+                    reception,
+                    means=means,
+                    issuers=access,
+                    own=own_tokens(loaded, keys, CLOCK),
+                ),
                 by_requestor=ByRequestor(
                     reception,
                     means=means,
@@ -628,6 +654,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 network=network,
                 limits=_limits(settings.limits),
                 rules=_sim_rules(settings.auth),
+                bss=eligibilities,
             ),
             by_oidc=by_oidc,
             by_otp=by_otp,
@@ -688,6 +715,10 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         signs = signer(loaded, keys)
         if settings.portal.listen:
             portal = open_portal(loaded, reception, policies, journal, esim, eligibilities)
+        if settings.camara.listen:
+            known = await open_consumers(loaded, store)
+            apis = open_apis(loaded, store, known, eligibilities, network, keys)
+            camara = open_camara(loaded, store, known, apis, keys, journal, CLOCK)
         device = DeviceFront(
             entitle,
             journal=journal,
@@ -704,6 +735,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             signer=signs,
             dialects={key_set.PATH: KeySet(signs, found)} if signs else {},
         )
+        waiting = waiting_orders(loaded, store.orders, ordering, bss_orders, CLOCK)
         yield Parts(
             loaded,
             found,
@@ -718,12 +750,12 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             diameter,
             inbox,
             events,
-            open_ways_in(loaded, events, store.hubs, access, metrics),
+            open_ways_in(loaded, events, store.hubs, access, metrics, waiting),
             lifecycle,
             (*core.links, sale, *switching),
             smdps,
             ordering,
-            waiting_orders(loaded, store.orders, ordering, bss_orders, CLOCK),
+            waiting,
             entitle,
             device,
             Bounds(
@@ -739,10 +771,9 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             ),
             None if portal is None else portal_answer(portal, proxies),
             _bounds(settings, proxies, portal_app.MAX_BODY, settings.portal.max_in_flight),
-            camara_answer(open_camara(loaded, journal, CLOCK), proxies)
-            if settings.camara.listen
-            else None,
+            None if camara is None else camara_answer(camara.front, proxies),
             _bounds(settings, proxies, CAMARA_MAX_BODY, settings.camara.max_in_flight),
+            camara,
             open_es2plus(loaded, store, ordering, metrics) if settings.es2plus.listen else None,
             (keys.watched, *_watched_settings(loaded, clients), *_watched_lists(loaded, lists)),
         )
@@ -754,11 +785,15 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             await notifier.close()
         for smdp in {each for named in smdps.values() for each in named.values()}:
             await smdp.close()
+        if waiting is not None:
+            await waiting.close()
         for orders in {*bss_orders.values()}:
             await orders.close()
+        for activation in {id(each): each.activation for each in switches.values()}.values():
+            await activation.close()
         for source in {*bss_sources.values()}:
             await source.close()
-        for way in (by_oidc, by_otp, access, portal, network, eligibilities):
+        for way in (by_oidc, by_otp, access, portal, camara, network, eligibilities):
             if way is not None:
                 await way.close()
         await store.close()

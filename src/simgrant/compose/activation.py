@@ -14,6 +14,7 @@ from simgrant.domain.policy import Policy
 from simgrant.domain.tenant import Tenant
 from simgrant.flows.bss_inbox import BssInbox
 from simgrant.flows.eligibility import Eligibilities
+from simgrant.flows.order_switches import SwitchDesk
 from simgrant.flows.switching import Desk, Switching
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
@@ -29,6 +30,26 @@ def switched_tenants(loaded: Loaded) -> frozenset[str]:
     return frozenset(
         tenant for tenant, name in names.items() if name and loaded.settings.bss[name].activation.on
     )
+
+
+def open_device_switches(loaded: Loaded, clock: Clock) -> dict[str, SwitchDesk]:
+    """Return who switches the services of devices of each tenant. Raise StartRefused."""
+    desks: dict[str, SwitchDesk] = {}
+    found: dict[str, SwitchDesk] = {}
+    for tenant in sorted(loaded.tenants):
+        name = bss_of(loaded.settings, tenant)
+        if not name or not loaded.settings.bss[name].activation.devices:
+            continue
+        table = loaded.settings.bss[name]
+        if name not in desks:
+            link = open_link(loaded, name, table, clock)
+            desks[name] = SwitchDesk(
+                activation=tmf.activation(table, link, clock, devices=True),
+                look_every_s=table.activation.look_every_s,
+                within_s=table.activation.devices_within_s,
+            )
+        found[tenant] = desks[name]
+    return found
 
 
 def open_switching(

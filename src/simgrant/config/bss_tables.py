@@ -192,6 +192,15 @@ class TmfActivation(Section, frozen=True):
     """The content type of changes."""
     look_every_s: float = 10.0
     """Seconds between two looks at what is under way, more or less by a fifth."""
+    devices: str = ""
+    """The id of the specification of the service that companions and phones with an eSIM have:
+    where a device asks for it to go on or off (ManageService), it is switched in the network, too,
+    and the device is told that it is once it is. Empty = the order alone says whether it is on."""
+    iccid: str = "iccid"
+    """The characteristic that has the ICCID of the device's profile, by which that is found."""
+    devices_within_s: int = 600
+    """Seconds that this may take. Then the device is told that it is as it was, and so is the
+    network."""
     off: bool = True
     """Switch it off where a consent is withdrawn or the rules deny it: at home, for all devices of
     the line."""

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final
 from urllib.parse import urlsplit
 
 from simgrant.config.model import Settings, Tenant
+
+_NUMBER: Final = re.compile(r"\+[1-9][0-9]{4,14}")
+_NETWORK: Final = re.compile(r"[0-9]{3}-[0-9]{2,3}")
+_LONGEST: Final = 36_500
 
 
 def camara_problems(
@@ -28,6 +34,8 @@ def camara_problems(
         ("code_life_s", 10, 300),
         ("refusals_burst", 0, 1_000_000),
         ("refusals_per_minute", 1, 10_000_000),
+        ("monitored_sim_days", 0, 36_500),
+        ("monitored_device_days", 0, 36_500),
     ):
         if not least <= getattr(camara, key) <= most:
             yield f"camara.{key}: {getattr(camara, key)} is not within {least} to {most}"
@@ -44,6 +52,27 @@ def camara_problems(
             continue
         if (other := hosts.setdefault(urlsplit(url).netloc.lower(), where)) != where:
             yield f"{where}: it is also that of {other}"
+
+
+def test_number_problems(settings: Settings, tenants: Collection[str]) -> Iterator[str]:
+    """Name what is no test number, or tells nothing that there is."""
+    for number, table in settings.test_numbers.items():
+        where = f"test_numbers.{number}"
+        if not _NUMBER.fullmatch(number):
+            yield f"{where}: is no number in international form, such as +447700900100"
+        for tenant in table.tenants:
+            if tenant not in tenants:
+                yield f"{where}: there is no tenant {tenant}"
+        if table.network and not _NETWORK.fullmatch(table.network):
+            yield f"{where}.network: {table.network!r} is no network, such as 262-01"
+        for key, least in (
+            ("sim_age_h", 0),
+            ("device_age_h", -1),
+            ("customer_days", 0),
+            ("number_days", 0),
+        ):
+            if not least <= getattr(table, key) <= _LONGEST:
+                yield f"{where}.{key}: is not within {least} to {_LONGEST}"
 
 
 def _is_place(url: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from simgrant.config.section import Section
 
 
@@ -40,3 +42,37 @@ class Camara(Section, frozen=True):
     """Proofs of consumers that one source address may fail in a row. 0 = no limit."""
     refusals_per_minute: float = 30
     """Those a minute after that."""
+    apis: tuple[str, ...] = ()
+    """The APIs that are served, such as `number-verification`; empty = all that there are (see
+    [Open Gateway APIs](../open-gateway-apis.md))."""
+    strict_bodies: bool = True
+    """Refuse calls whose bodies say anything that the API does not know, as CAMARA asks for from
+    its release Sync26 on. `false` passes over it."""
+    monitored_sim_days: int = 0
+    """Days for which SIM swaps are told, where law or policy permits no longer; 0 = for ever."""
+    monitored_device_days: int = 0
+    """Likewise of device swaps."""
+
+
+class SandboxNumber(Section, frozen=True):
+    """What consumers in the sandbox are told of a number, which nobody needs to have:
+    `[test_numbers."+447700900100"]`. They learn nothing of any other, and others nothing of it."""
+
+    tenants: tuple[str, ...] = ()
+    """The tenants that have it; empty = all."""
+    sim_age_h: int = 1_000
+    """Hours since its last SIM swap, counted back from each call."""
+    device_age_h: int = 1_000
+    """Hours since its last device swap; -1 = no device is known (422)."""
+    customer_days: int = 1_000
+    """Days that its owner is a customer."""
+    number_days: int = 1_000
+    """Days that the number is its owner's."""
+    prepaid: bool = False
+    """Whether it is prepaid (`contractType`)."""
+    status: Literal["active", "suspended", "throttled"] = "active"
+    """What of it can be used; `throttled` is its data."""
+    network: str = ""
+    """The network that it is in, such as `262-01`; empty = it is not known (503)."""
+    consent: Literal["VALID", "PENDING", "REQUESTED", "DENIED", "EXPIRED", "OBJECTED"] = "VALID"
+    """How every processing stands (consent-info)."""

@@ -145,7 +145,7 @@ def tmf_problems(where: str, table: Bss) -> Iterator[str]:
     told: dict[str, str] = {}
     found = dict(inventories_of(table))
     used = (table.orders, table.qualification, table.offers, table.addresses, table.activation)
-    if not found and not any(each.on for each in used):
+    if not (found or any(each.on for each in used) or table.activation.devices):
         yield f"{where}: nothing is mapped, so it would never be asked"
     for name, each in found.items():
         yield from _inventory_problems(f"{where}.{name}", each)
@@ -161,7 +161,7 @@ def tmf_problems(where: str, table: Bss) -> Iterator[str]:
         yield from _offer_problems(f"{where}.offers", table.offers)
     if table.addresses.on:
         yield from _address_problems(f"{where}.addresses", table.addresses)
-    if table.activation.on:
+    if table.activation.on or table.activation.devices:
         yield from _activation_problems(f"{where}.activation", table.activation)
 
 
@@ -267,6 +267,10 @@ def _activation_problems(where: str, table: TmfActivation) -> Iterator[str]:
         yield f"{where}: imsi or msisdn must have a name: whose service it is is said by it"
     if table.imsi == table.msisdn:
         yield f"{where}: imsi and msisdn need names of their own"
+    if table.devices and (not table.iccid or table.iccid in (table.imsi, table.msisdn)):
+        yield f"{where}.iccid: must have a name of its own: a device's service is found by it"
+    if not 10 <= table.devices_within_s <= 86_400:
+        yield f"{where}.devices_within_s: {table.devices_within_s} is not within 10 to 86400"
     if not 1 <= table.look_every_s <= 86_400:
         yield f"{where}.look_every_s: {table.look_every_s} is not within 1 to 86400"
 

@@ -12,6 +12,7 @@ others have to do is what it `awaits`.
     asked ----Answered-----> ordered                                                    |  ^
     deleting -OldDeleted---> ordered                                      Deactivated   v  |
                                                                           Activated  inactive
+                          (where the network has a part in these two: once it has `Switched`)
     any of these --GivenUp, Unsubscribed, Polled too often--> ended
 
 Where the old profile has to be gone first, what was chosen or answered leads to ``deleting``. Where
@@ -99,9 +100,11 @@ class Todo(Word):
     """The BSS is to take back what it ordered or handed in, and nobody uses."""
     TELL_BSS = "tell_bss"
     """The BSS is to know the state, or the plan, of what it handed in."""
+    SWITCH = "switch"
+    """Its service is to go on or off in the network, which the order's state follows."""
 
 
-_REPEATED: Final = frozenset({Todo.CANCEL, Todo.TAKE_BACK, Todo.TELL_BSS})
+_REPEATED: Final = frozenset({Todo.CANCEL, Todo.TAKE_BACK, Todo.TELL_BSS, Todo.SWITCH})
 """What is repeated until it was heard: no order ends for want of an answer to it."""
 
 
@@ -263,6 +266,13 @@ class Order:
     """What an activation code that was handed in has besides (SGP.22 §4.1)."""
     code_confirmed: bool = False
     """Whether such a code wants a confirmation code to be typed."""
+    going: OrderState | None = None
+    """ACTIVE or INACTIVE, where the network is asked to have it so; its own state, where that is
+    to be put back; None = nobody is asked."""
+    going_until: int = 0
+    """Unix seconds at which that has taken too long."""
+    watch: str = ""
+    """What tells in the network how far that is; empty = it is to be asked for anew."""
 
     @property
     def is_aside(self) -> bool:
@@ -426,10 +436,39 @@ class Installed:
 class Activated:
     """The service is to be on."""
 
+    until: int = 0
+    """Unix seconds by which the network is to have it so; 0 = the network has no part in it."""
+
 
 @noun
 class Deactivated:
     """The service is to be off, for now."""
+
+    until: int = 0
+    """As for `Activated`."""
+
+
+@noun
+class Switching:
+    """The network is switching the service."""
+
+    watch: str
+    """What tells how far it is."""
+    again_s: float
+    """Seconds after which to look again."""
+
+
+@noun
+class Switched:
+    """The network has the service as it was to be."""
+
+
+@noun
+class SwitchedLate:
+    """The network took too long to switch the service: nobody knows how it is."""
+
+    until: int
+    """Unix seconds by which it is to be as it was before."""
 
 
 @noun
@@ -479,6 +518,9 @@ Event: TypeAlias = (
     | Installed
     | Activated
     | Deactivated
+    | Switching
+    | Switched
+    | SwitchedLate
     | PlanChanged
     | Unsubscribed
     | GivenUp
@@ -535,7 +577,7 @@ def _after(order: Order, event: Event) -> Order:
         case state, Deleted() if state in ON_DEVICE:
             return replace(order, gone=True)
         case state, Replaced() if state in ON_DEVICE:
-            return _used(replace(order, reason="replaced"), OrderState.ENDED)
+            return _used(replace(_left_alone(order), reason="replaced"), OrderState.ENDED)
         case ((OrderState.ORDERED | OrderState.DELETING), Delayed()):
             return replace(order, waiting=True)
         case ((OrderState.ORDERED | OrderState.DELETING), Polled(most)):
@@ -543,10 +585,10 @@ def _after(order: Order, event: Event) -> Order:
             return _ended(polled, "polled_too_often") if polled.polls >= most else polled
         case ((OrderState.RELEASED | OrderState.ACTIVE), Installed()):
             return _used(replace(order, gone=False), OrderState.ACTIVE)
-        case ((OrderState.RELEASED | OrderState.ACTIVE | OrderState.INACTIVE), Activated()):
-            return _used(order, OrderState.ACTIVE)
-        case ((OrderState.RELEASED | OrderState.ACTIVE | OrderState.INACTIVE), Deactivated()):
-            return _used(order, OrderState.INACTIVE)
+        case state, Activated(until) if state in ON_DEVICE:
+            return _on_its_way(order, OrderState.ACTIVE, until)
+        case state, Deactivated(until) if state in ON_DEVICE:
+            return _on_its_way(order, OrderState.INACTIVE, until)
         case state, PlanChanged(plan) if state in LIVE:
             changed = replace(order, plan=plan)
             return _retold(changed) if state in ON_DEVICE else changed
@@ -626,13 +668,44 @@ def _done(order: Order, todo: Todo, event: Event) -> Order:
             return _next(order, None)
         case Todo.RETURN, Cancelled():
             return _returned(order, spared=True)
+        case Todo.SWITCH, Switching(watch):
+            return replace(order, watch=watch, begun=False, tries=0)
+        case Todo.SWITCH, Switched():
+            state = order.going or order.state
+            return _retold(replace(_left_alone(order), state=state, reason=""))
+        case Todo.SWITCH, SwitchedLate(until):
+            if order.going is order.state:
+                return _retold(replace(_left_alone(order), reason="switch_unknown"))
+            back = replace(_next(order, Todo.SWITCH), going=order.state, going_until=until)
+            return replace(back, watch="", reason="switch_too_late")
         case _, Failed(trouble, reason):
             return _failed(order, todo, trouble, reason or trouble)
     raise OutOfOrder(f"{type(event).__name__} where {todo} is to be done")
 
 
+def _on_its_way(order: Order, state: OrderState, until: int) -> Order:
+    """Return the order whose service is to be so: at once, or once the network has it so."""
+    if not until:
+        return _used(_left_alone(order), state)
+    if state is (order.going or order.state):
+        return order
+    return replace(_next(order, Todo.SWITCH), going=state, going_until=until, watch="", reason="")
+
+
+def _left_alone(order: Order) -> Order:
+    """Return the order of which nothing is asked of the network any more."""
+    if order.todo is not Todo.SWITCH:
+        return order
+    return replace(_next(order, None), going=None, going_until=0, watch="")
+
+
 def _failed(order: Order, todo: Todo, trouble: Trouble, reason: str) -> Order:
     again = replace(order, tries=order.tries + 1, reason=reason, begun=False)
+    if todo is Todo.SWITCH:
+        # To switch again does no harm, so that nothing has to be known of a try.
+        if trouble is not Trouble.REFUSED:
+            return replace(again, watch=order.watch if trouble is Trouble.NOT_REACHED else "")
+        return _retold(replace(_left_alone(order), reason=reason))
     if trouble is Trouble.NOT_REACHED:
         return again
     if trouble is Trouble.UNKNOWN:
@@ -746,6 +819,9 @@ def _used(order: Order, state: OrderState) -> Order:
 
 def _retold(order: Order) -> Order:
     """Return the order of which a BSS that handed its profile in is to hear again."""
+    if order.todo is Todo.SWITCH:
+        # It hears of it once that is over.
+        return order
     return _next(order, Todo.TELL_BSS) if order.source.mode is OrderMode.BSS else order
 
 
@@ -755,6 +831,7 @@ def _released(order: Order) -> Order:
 
 def _ended(order: Order, reason: str) -> Order:
     """Return the order with no future, and its profile given back where it may have one."""
+    order = _left_alone(order)
     by_bss = order.source.mode is OrderMode.BSS
     heard = (
         order.state is OrderState.RELEASED

@@ -28,6 +28,7 @@ from simgrant.errors import (
     UnknownIdentity,
 )
 from simgrant.flows.authenticate import Call, Challenge, Principal, Reception
+from simgrant.flows.eligibility import Eligibilities
 from simgrant.flows.limits import StartLimits
 from simgrant.flows.network_data import NetworkFacts
 from simgrant.flows.sessions import (
@@ -104,8 +105,10 @@ class BySim:
         network: NetworkFacts,
         limits: StartLimits,
         rules: Rules,
+        bss: Eligibilities,
     ) -> None:
         """Take the EAP server of each tenant whose SIMs are not authenticated here."""
+        self._bss = bss
         self._reception = reception
         self._store = reception.store
         self._keys = reception.keys
@@ -345,6 +348,8 @@ class BySim:
             epoch=profile.subscription.token_epoch,
             terminal_epoch=profile.terminal_epoch or 0,
         )
+        # The SIM is proved, whatever is written: the BSS is asked meanwhile.
+        self._bss.begin(profile, claims.apps, deadline=call.deadline)
         token = reception.token(claims, tenant)
         claim = ask.terminal
         terminal = Terminal(

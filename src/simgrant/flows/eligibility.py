@@ -163,6 +163,21 @@ class Eligibilities:
             return told
         return replace(told, eligibility=only(told.eligibility, wants))
 
+    def begin(self, profile: Profile, apps: tuple[str, ...], *, deadline: float) -> None:
+        """Begin to ask the BSS for what `of` will wait for, where it would ask it.
+
+        For who has proved himself, and for whom something is still to be written: the BSS is asked
+        meanwhile. Nothing comes of it but that `of` waits less.
+        """
+        subscription = profile.subscription
+        tenant = subscription.tenant
+        if tenant not in self._desks or not (wants := self.wants[tenant]):
+            return
+        known = of_now(profile.kept, self._desks[tenant].name, wants)
+        now = self._clock.now()
+        if known is None or not known.is_fresh(self._wanted(tenant, apps), wants, now=now):
+            self._flight(self._desks[tenant], subscription, wants, deadline)
+
     def validity_s(self, profile: Profile, usual_s: int) -> int:
         """Return how long a document holds: less where it is made of what was known."""
         told = profile.told
@@ -228,10 +243,9 @@ class Eligibilities:
         if before is not None and before.is_fresh(wanted, wants, now=now):
             self._metrics.count_bss(source, "kept")
             return before
-        began = self._clock.monotonic()
         try:
-            answer = await self._ask(desk, subscription, wants, deadline)
-            self._metrics.time_bss(desk.name, self._clock.monotonic() - began)
+            # Whoever goes away meanwhile takes nothing from others who wait for the same.
+            answer = await asyncio.shield(self._flight(desk, subscription, wants, deadline).task)
         except (PeerUnavailable, PeerMisbehaved) as error:
             self._fails(desk, error)
             left = 0 if before is None else int(before.asked_at + wanted.known_s - now)
@@ -258,10 +272,10 @@ class Eligibilities:
         )
         return await self._keep(desk, subscription, told, before)
 
-    async def _ask(
+    def _flight(
         self, desk: Desk, subscription: Subscription, wants: Aspects, deadline: float
-    ) -> Eligibility | None:
-        """Return what the BSS says; those who ask the same at once ask once."""
+    ) -> _Flight:
+        """Return the question to the BSS; those who ask the same at once ask once."""
         key, now = (subscription.tenant, subscription.imsi), self._clock.monotonic()
         flight = self._flights.get(key)
         if flight is None or flight.wants != wants or now - flight.began > _JOINED_S:
@@ -269,11 +283,10 @@ class Eligibilities:
             until = min(now + desk.timeout_s, deadline - _LAST_WORDS_S)
             task = asyncio.ensure_future(desk.source.look_up(who, wants, deadline=until))
             flight = self._flights[key] = _Flight(task=task, wants=wants, began=now)
-            task.add_done_callback(lambda _: self._landed(key, flight))
-        # Whoever goes away meanwhile takes nothing from others who wait for the same.
-        return await asyncio.shield(flight.task)
+            task.add_done_callback(lambda _: self._landed(desk, key, flight))
+        return flight
 
-    def _landed(self, key: tuple[str, Imsi], flight: _Flight) -> None:
+    def _landed(self, desk: Desk, key: tuple[str, Imsi], flight: _Flight) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
         task = flight.task
@@ -281,6 +294,8 @@ class Eligibilities:
             return
         if error is not None:
             say_fault(error)
+            return
+        self._metrics.time_bss(desk.name, self._clock.monotonic() - flight.began)
 
     async def _keep(
         self, desk: Desk, subscription: Subscription, told: Told, before: Told | None

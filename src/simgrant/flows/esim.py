@@ -14,7 +14,9 @@ from dataclasses import replace
 from simgrant.domain.line import is_of_line
 from simgrant.domain.order import (
     UNDER_WAY,
+    Activated,
     CompanionService,
+    Deactivated,
     Device,
     Inquiry,
     Kind,
@@ -382,7 +384,8 @@ async def configuration(task: AnyTask, means: Means, order: Order) -> tuple[Item
     if order.state is OrderState.ASKED:
         # A profile that the subscriber has to say yes to before it is there (TS.43 §8.12).
         items.append(asks(task, means, order))
-    if waits and order.state in UNDER_WAY:
+    going = order.going is OrderState.ACTIVE and order.going is not order.state
+    if going or (waits and order.state in UNDER_WAY):
         interval = min(esim.longest_polling_s, esim.polling_s * 2 ** (order.polls // 4))
         items += [Parm("PollingInterval", str(interval)), Parm("PollingIntervalUnit", _SECONDS)]
     if order.state is OrderState.RELEASED:
@@ -390,8 +393,30 @@ async def configuration(task: AnyTask, means: Means, order: Order) -> tuple[Item
     return tuple(items)
 
 
+async def switched(
+    task: Task, means: Means, order: Order, event: type[Activated | Deactivated]
+) -> Order:
+    """Have a device's service on or off, and return its order as it is after a short while.
+
+    Raise `OutOfOrder` where there is none, and Conflict.
+    """
+    ordering = means.esim.ordering
+    until = ordering.switch_until(task.tenant.name)
+    goes = OrderState.ACTIVE if event is Activated else OrderState.INACTIVE
+    # What is so, or is being made so, is nothing to wait for.
+    begins = until and goes is not (order.going or order.state)
+    happens = ordering.begins if begins else ordering.happens
+    return await happens(kept(task, order), event(until))
+
+
 def status_of(order: Order) -> ServiceStatus:
-    """Return an order's state as a device is told it (TS.43 §6.5.4)."""
+    """Return an order's state as a device is told it (TS.43 §6.5.4).
+
+    What goes off in the network is on until it is off: there is no word for what is in between
+    (divergence "off-once-it-is-off").
+    """
+    if order.going is OrderState.ACTIVE and order.going is not order.state:
+        return ServiceStatus.ACTIVATING
     match order.state:
         case OrderState.RELEASED | OrderState.ACTIVE:
             return ServiceStatus.ACTIVATED

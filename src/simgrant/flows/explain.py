@@ -15,6 +15,7 @@ from typing import Any, Final
 from simgrant.domain.companions import NOT_COUNTED, count
 from simgrant.domain.facts import Facts, Wish
 from simgrant.domain.network_facts import NOTHING_HEARD, Heard
+from simgrant.domain.order import Order, OrderState
 from simgrant.domain.policy import Decision, Policy, RuleTrace
 from simgrant.domain.subscription import SERVED, Profile, Subscription
 from simgrant.domain.tenant import Tenant
@@ -112,6 +113,8 @@ class Explanation:
     """The newest request records, the newest first."""
     limit: str = ""
     """Which limit is in the way of one more eSIM; empty = none."""
+    devices: tuple[Order, ...] = ()
+    """Of a service of eSIMs, the orders of its devices that have not ended, by place."""
 
 
 async def explain(
@@ -186,8 +189,13 @@ async def explain(
     application = plain
     if client is not None:
         application, decisions = answered(client.version, client.profile.shape)
-    limit = ""
+    limit, devices = "", tuple[Order, ...]()
     if esim is not None and inquiry.app_id in ESIM_APPS:
+        devices = tuple(
+            each
+            for each in await store.orders.of(tenant.name, imsi)
+            if each.app_id == inquiry.app_id and each.state is not OrderState.ENDED
+        )
         facts, decision, limit = await explain_esim(
             inquiry.esim,
             esim,
@@ -216,6 +224,7 @@ async def explain(
         fitted=None if client is None else Fitted(client, tried, plain),
         records=record_data(found),
         limit=limit,
+        devices=devices,
     )
 
 

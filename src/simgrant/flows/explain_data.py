@@ -9,8 +9,10 @@ import msgspec
 
 from simgrant.config.model import Profile, Settings
 from simgrant.domain.facts import ACTIVATION
+from simgrant.domain.order import Order, OrderState
 from simgrant.domain.policy import RuleTrace
 from simgrant.flows.explain import Explanation, Fitted
+from simgrant.flows.moments import moment
 from simgrant.flows.subscriptions import as_data
 from simgrant.telemetry.record import decision_record, facts_record
 from simgrant.wire.document import Characteristic, Item, Parm
@@ -49,9 +51,28 @@ def explained_data(found: Explanation, settings: Settings, at: int) -> dict[str,
             "app_id": found.application.app_id,
             "items": items_data(found.application.items),
         },
+        "devices": [_device_data(each) for each in found.devices],
         "client": None if found.fitted is None else _client_data(found, found.fitted, settings),
         "records": list(found.records),
     }
+
+
+def _device_data(order: Order) -> dict[str, Any]:
+    return {
+        "order": order.order_id,
+        "state": order.state.value,
+        "going": order.going.value if order.going else None,
+        "since": moment(order.changed_at),
+        "reason": order.reason or None,
+    }
+
+
+def on_its_way(order: Order) -> str:
+    """Return in words what the network is asked for; empty = nothing."""
+    if order.going is None:
+        return ""
+    goes = "off" if order.going is OrderState.INACTIVE else "on"
+    return f"{'back ' if order.going is order.state else ''}{goes} in the network"
 
 
 def _client_data(found: Explanation, fitted: Fitted, settings: Settings) -> dict[str, Any]:

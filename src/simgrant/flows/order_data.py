@@ -37,6 +37,7 @@ def order_data(order: Order) -> dict[str, Any]:
         "profile_type": order.source.profile_type,
         "created_at": moment(order.created_at),
         "changed_at": moment(order.changed_at),
+        "going": order.going.value if order.going else None,
         "reason": order.reason,
         "orphan": order.orphan,
     }

@@ -40,6 +40,8 @@ from simgrant.domain.order import (
     Replaced,
     Settled,
     Source,
+    SwitchedLate,
+    Switching,
     Todo,
     Trouble,
     Unsubscribed,
@@ -51,6 +53,7 @@ from simgrant.domain.pace import Pace, Used
 from simgrant.domain.visit import OrderChange
 from simgrant.errors import Conflict, EcsError
 from simgrant.flows.bss_calls import call_bss
+from simgrant.flows.order_switches import NO_DESKS, SwitchDesk, switch
 from simgrant.identities import Iccid
 from simgrant.nouns import noun
 from simgrant.ports.bss_orders import BssOrders
@@ -118,10 +121,13 @@ class Ordering:
         rules: Rules,
         bss: Mapping[str, BssOrders] | None = None,
         choose: Choose | None = None,
+        switches: Mapping[str, SwitchDesk] = NO_DESKS,
     ) -> None:
         """Take ``bss``, the BSS of each tenant that has one; without ``choose`` the source of an
-        order is where it gets its profile."""
+        order is where it gets its profile. ``switches`` says in whose network services of devices
+        go on and off."""
         self._orders = orders
+        self._switches = switches
         self._bss = bss or {}
         self._choose = choose
         self._metrics = metrics
@@ -313,6 +319,14 @@ class Ordering:
             return after
         return await self.wait(Kept(kept.tenant, kept.owner, after))
 
+    def switch_until(self, tenant: str) -> int:
+        """Return by when (Unix seconds) the network has to have a device's service on or off.
+
+        0 where it has no part in that.
+        """
+        desk = self._switches.get(tenant)
+        return 0 if desk is None else int(self._clock.now()) + desk.within_s
+
     async def run(self) -> None:
         """Take over orders for ever; at the end, finish the calls under way."""
         try:
@@ -379,6 +393,8 @@ class Ordering:
 
     async def _do(self, kept: Kept) -> tuple[Order, bool]:
         """Do the next thing; return the order and whether to go on with it at once."""
+        if kept.order.todo is Todo.SWITCH:
+            return await self._switch(kept)
         if kept.order.source.mode is OrderMode.BSS:
             return await self._do_at_bss(kept)
         smdp = self.smdp(kept.tenant, kept.order.source.smdp)
@@ -392,6 +408,20 @@ class Ordering:
                     return kept.order, False
             return await self.happens(kept, Settled(), mine=True), True
         return await self._calls(kept, lambda begun: self._call(smdp, begun.order))
+
+    async def _switch(self, kept: Kept) -> tuple[Order, bool]:
+        desk = self._switches.get(kept.tenant)
+        if self._clock.now() >= kept.order.going_until:
+            late = SwitchedLate(self.switch_until(kept.tenant))
+            return await self.happens(kept, late, mine=True), True
+        if desk is None:
+            return await self._ends(kept, Failed(Trouble.REFUSED, "not_switched_any_more")), False
+        deadline = self._clock.monotonic() + self._rules.call_timeout_s
+        order, going_on = await self._calls(
+            kept, lambda begun: switch(desk, begun, deadline=deadline)
+        )
+        # What is under way is looked at later.
+        return order, going_on and order.todo is not None and not order.watch
 
     async def _do_at_bss(self, kept: Kept) -> tuple[Order, bool]:
         bss = self._bss.get(kept.tenant)
@@ -491,6 +521,7 @@ class Ordering:
         self, kept: Kept, after: Order, before: Order, event: Event, *, mine: bool
     ) -> bool:
         due_at, keep = self._due(after, before, event, mine=mine)
+        switched = before.todo is Todo.SWITCH and after.todo is not Todo.SWITCH
         news = after.state is not before.state and after.state in (
             OrderState.DELETING,
             OrderState.RELEASED,
@@ -504,7 +535,7 @@ class Ordering:
             event=_named(event),
             due_at=due_at,
             keep_due=keep,
-            tell=news and after.waiting,
+            tell=switched or (news and after.waiting),
         )
         if changed and after.state is not before.state:
             self._say(kept.tenant, after)
@@ -531,6 +562,8 @@ class Ordering:
             return (self._ends_at(after) if waits else None), False
         if isinstance(event, Failed):
             return now + self._pause(after.tries), False
+        if isinstance(event, Switching):
+            return now + math.ceil(event.again_s), False
         if mine:
             return now + self._rules.lease_s, False
         # Whoever makes a call, or waits to, keeps the order.

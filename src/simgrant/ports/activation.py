@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from simgrant.identities import Iccid
 from simgrant.nouns import named_noun
 from simgrant.ports.network_data import Subscriber
 from simgrant.spec.ids import ProvStatus
@@ -29,8 +30,13 @@ class Switched:
 class Activation(Protocol):
     """The port."""
 
-    async def switch(self, who: Subscriber, *, on: bool, deadline: float) -> Switched:
-        """Have the service switched by ``deadline`` (of the monotonic clock)."""
+    async def switch(
+        self, who: Subscriber, *, on: bool, deadline: float, iccid: Iccid | None = None
+    ) -> Switched:
+        """Have the service switched by ``deadline`` (of the monotonic clock).
+
+        With ``iccid`` it is that of the device that has this profile.
+        """
 
     async def progress(self, watch: str, *, on: bool, deadline: float) -> Switched:
         """Return how far something is that was under way; ``on`` is what was wanted."""

@@ -34,7 +34,10 @@ from simgrant.errors import Conflict
 from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import Word, noun
 from simgrant.ports.account_pins import PinRows
+from simgrant.ports.camara_consents import ConsentRows
 from simgrant.ports.camara_consumers import ConsumerRows
+from simgrant.ports.camara_lines import CamaraLines
+from simgrant.ports.camara_tokens import CamaraTokens
 from simgrant.ports.camara_usage import UsageRows
 from simgrant.ports.deeds import Deed, Deeds
 from simgrant.ports.event_hubs import HubRows
@@ -299,8 +302,20 @@ class Store(Protocol):
         """Return the same database's tables of consumers of partner APIs, and of tariffs."""
 
     @property
+    def camara_tokens(self) -> CamaraTokens:
+        """Return the same database's tables of what access tokens are got for."""
+
+    @property
+    def api_consents(self) -> ConsentRows:
+        """Return the same database's table of what subscribers said about consumers."""
+
+    @property
     def usage(self) -> UsageRows:
         """Return the same database's table of what was used of partner APIs."""
+
+    @property
+    def camara_lines(self) -> CamaraLines:
+        """Return the same database's lines, as partner APIs look at them."""
 
     # --- the device path -------------------------------------------------
 

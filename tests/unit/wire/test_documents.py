@@ -6,7 +6,7 @@ import json as stdlib_json
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -393,17 +393,20 @@ def as_items(document: Document) -> tuple[Item, ...]:
     return tuple(items)
 
 
+@settings(max_examples=40)
 @given(documents(safe_texts))
 def test_lxml_reads_in_xml_what_was_written(document: Document) -> None:
     root = etree.fromstring(xml.push_document(document))
     assert list(lxml_flattened(root, "")) == list(flattened(as_items(document), ""))
 
 
+@settings(max_examples=40)
 @given(documents(safe_texts))
 def test_own_reader_reads_in_xml_what_was_written(document: Document) -> None:
     assert xml_reader.pull_document(xml.push_document(document)) == document
 
 
+@settings(max_examples=40)
 @given(documents(st.text(st.characters(exclude_categories=["Cs"]))))
 def test_own_reader_reads_in_json_what_was_written(document: Document) -> None:
     assert json_reader.pull_document(json.push_document(document)) == document

@@ -635,3 +635,63 @@ camara_usage = _table(
 )
 """What was used of partner APIs: of a token for one call, the row that says that it is spent."""
 Index("ix_camara_usage_time", camara_usage.c.shard, camara_usage.c.at_ms)
+
+camara_assertion = _table(
+    "camara_assertion",
+    "tenant client_id jti",
+    _text("tenant"),
+    _text("client_id"),
+    _bytes("jti"),
+    _big("expires_at"),
+    _small("shard"),
+)
+"""Assertions that consumers used, as long as they would be good (ADR 0055); jti is a hash."""
+Index("ix_camara_assertion_purge", camara_assertion.c.shard, camara_assertion.c.expires_at)
+
+camara_request = _table(
+    "camara_request",
+    "tenant request_id",
+    _text("tenant"),
+    _bytes("request_id"),
+    _text("kind"),
+    _text("client_id"),
+    _text("state"),
+    _bytes("body"),
+    _big("expires_at"),
+    _big("poll_from"),
+    _big("interval_s"),
+    _small("shard"),
+)
+"""Backchannel requests and authorization codes; request_id is a hash, body is sealed."""
+Index("ix_camara_request_purge", camara_request.c.shard, camara_request.c.expires_at)
+
+camara_revoked = _table(
+    "camara_revoked",
+    "tenant token_id",
+    _text("tenant"),
+    _bytes("token_id"),
+    _big("expires_at"),
+    _small("shard"),
+)
+"""Access tokens that were revoked, as long as they would be good."""
+Index("ix_camara_revoked_purge", camara_revoked.c.shard, camara_revoked.c.expires_at)
+
+camara_consent = _table(
+    "camara_consent",
+    "tenant imsi client_id application purpose api number",
+    _text("tenant"),
+    _text("imsi"),
+    _text("client_id"),
+    _text("application"),
+    _text("purpose"),
+    _text("api"),
+    _big("number"),
+    _text("said"),
+    _big("at"),
+    _big("expires_at", nullable=True),
+    _text("subject"),
+    _text("source"),
+    _text("evidence"),
+    _bytes("proof"),
+)
+"""What a subscriber said about a consumer, a purpose and an API; never changed (ADR 0059)."""

@@ -67,7 +67,7 @@ class Task:
     token: AccessToken
     consumer: Consumer
     facts: LineFacts
-    consents: CamaraConsents
+    consents: CamaraConsents | None
     rules: ApiRules
     home_plmns: frozenset[str]
     """Digits of MCC and MNC of the operator's own networks."""

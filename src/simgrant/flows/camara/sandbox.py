@@ -23,10 +23,9 @@ _NOBODY: Final = Imsi("000000000000000")
 
 
 @named_noun
-class TestLine:
+class SandboxLine:
     """What is told of one test number. Ages are counted back from the moment of the call."""
 
-    __test__ = False
     sim_age_h: int = 0
     """Hours since it got its SIM."""
     device_age_h: int | None = None
@@ -48,7 +47,7 @@ class TestLine:
 class Sandbox:
     """A tenant's test numbers."""
 
-    lines: Mapping[Msisdn, TestLine] = field(default_factory=dict)
+    lines: Mapping[Msisdn, SandboxLine] = field(default_factory=dict)
 
 
 class Sandboxes:
@@ -79,7 +78,7 @@ class Sandboxes:
 class SandboxFacts:
     """Those of one test number (`LineFacts`, `CamaraConsents`)."""
 
-    def __init__(self, test: TestLine) -> None:
+    def __init__(self, test: SandboxLine) -> None:
         self._test = test
 
     async def sim_changed_at(self, line: Line, _asking: Asking, /) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import field
 from typing import Final, Protocol
 from urllib.parse import urlsplit
@@ -23,7 +23,7 @@ from simgrant.domain.camara.line import Line
 from simgrant.domain.camara.usage import Outcome, Usage
 from simgrant.domain.subscription import SERVED, SubscriptionStatus
 from simgrant.domain.trail import Trail
-from simgrant.errors import Unauthenticated
+from simgrant.errors import Overloaded, Unauthenticated
 from simgrant.flows.camara.api import (
     Answer,
     ApiOperation,
@@ -35,6 +35,7 @@ from simgrant.flows.camara.api import (
 from simgrant.flows.camara.bodies import tolerant
 from simgrant.flows.camara.line_facts import Asking, LineFacts
 from simgrant.flows.camara.problem import Code, Problem
+from simgrant.flows.camara.quotas import QUOTA_EXCEEDED
 from simgrant.flows.camara.sandbox import Sandbox, Sandboxes
 from simgrant.identities import Msisdn
 from simgrant.nouns import named_noun, noun
@@ -79,7 +80,7 @@ class NoMethod(Problem):
     """The resource has other methods."""
 
     def __init__(self, allowed: tuple[str, ...]) -> None:
-        super().__init__(Code.METHOD_NOT_ALLOWED)
+        super().__init__(Code.METHOD_NOT_ALLOWED, reason="method")
         self.allowed = allowed
 
 
@@ -110,6 +111,9 @@ class Consumers(Protocol):
 class Books(Protocol):
     """Writes down what was used."""
 
+    def priced(self, tenant: str, usage: Usage) -> Usage:
+        """Return usage with its price."""
+
     async def record(self, tenant: str, usage: Usage, *, expires_at: int) -> bool:
         """Write a row; False, and nothing changed, where there is one of its ``usage_id``."""
 
@@ -120,7 +124,7 @@ class Limits(Protocol):
     def take(
         self, tenant: str, consumer: Consumer, permission: Permission, /, *, now: float
     ) -> None:
-        """Count a call; raise Overloaded or `Problem` where it is one too many.
+        """Count a call; raise Overloaded where it is one too many.
 
         ``now`` is in seconds of the monotonic clock.
         """
@@ -133,14 +137,12 @@ class ApiPorts:
     open_token: OpenToken
     holders: Holders
     consumers: Consumers
-    limits: Limits | None
-    """None = there are none."""
+    limits: Limits
     lines: CamaraLines
     facts: LineFacts
-    consents: CamaraConsents
+    consents: CamaraConsents | None
+    """None = nobody keeps any, and no API that needs them is served."""
     books: Books
-    priced: Callable[[str, Usage], Usage] | None = None
-    """Returns the usage of a tenant with its price; None = nothing has any."""
 
 
 @named_noun
@@ -232,7 +234,7 @@ class ServeApi:
         scheme, _, text = request.authorization.partition(" ")
         scheme = scheme.lower()
         if scheme not in ("bearer", "dpop") or not text:
-            raise Unauthenticated("no_access_token")
+            raise Unauthenticated("no_bearer_token")
         ports = self._ports
         name, token = ports.open_token(text, self._keys, now=self._clock.now())
         tenant = self._tenants.get(name)
@@ -250,8 +252,10 @@ class ServeApi:
             raise Problem(Code.PERMISSION_DENIED, reason="scope_not_granted")
         if token.purpose and token.purpose not in permission.purposes:
             raise Problem(Code.PERMISSION_DENIED, reason="purpose_not_granted")
-        if ports.limits is not None:
+        try:
             ports.limits.take(name, consumer, permission, now=started)
+        except Overloaded as error:
+            raise _too_many(error) from None
         return _Call(
             operation=operation,
             tenant=name,
@@ -350,8 +354,7 @@ class ServeApi:
             sandbox=call.consumer.sandbox,
             duration_us=int((monotonic - call.started) * 1e6),
         )
-        if self._ports.priced is not None:
-            usage = self._ports.priced(call.tenant, usage)
+        usage = self._ports.books.priced(call.tenant, usage)
         recorded = self._ports.books.record(call.tenant, usage, expires_at=call.token.expires)
         if not await recorded:
             raise Problem(Code.UNAUTHENTICATED, reason="access_token_spent")
@@ -368,7 +371,7 @@ class ServeApi:
             raise Problem(Code.IDENTIFIER_NOT_FOUND)
         ports = self._ports
         facts: LineFacts = ports.facts
-        consents: CamaraConsents = ports.consents
+        consents: CamaraConsents | None = ports.consents
         if call.consumer.sandbox:
             facts = consents = self._sandboxes.facts(call.tenant, found.number)
         return await call.operation.handler.run(
@@ -410,6 +413,12 @@ def _check_types(request: ApiRequest) -> None:
         charset = parameters.strip().lower()
         if kind.strip().lower() != _JSON or charset not in ("", "charset=utf-8", 'charset="utf-8"'):
             raise Problem(Code.UNSUPPORTED_MEDIA_TYPE)
+
+
+def _too_many(error: Overloaded) -> Problem:
+    if error.reason == QUOTA_EXCEEDED:
+        return Problem(Code.QUOTA_EXCEEDED, reason=QUOTA_EXCEEDED, retry_after=error.retry_after)
+    return Problem(Code.TOO_MANY_REQUESTS, reason=error.reason, retry_after=error.retry_after)
 
 
 def _is_within(url: str, audience: str) -> bool:

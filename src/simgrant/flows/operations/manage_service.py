@@ -35,7 +35,7 @@ async def run(task: Task, means: Means) -> Done | Refused:
     else:
         return Refused(OperationResult.INVALID_PARAMETER, "no profile of this line is meant")
     try:
-        now = await means.esim.ordering.happens(esim.kept(task, order), event())
+        now = await esim.switched(task, means, order, event)
     except OutOfOrder as error:
         return Refused(OperationResult.INVALID_OPERATION, str(error))
     except Conflict as error:

@@ -1,9 +1,10 @@
-"""Services that a simulated BSS switches in the network (TMF640): Wi-Fi calling of its lines."""
+"""Services that a simulated BSS switches in the network (TMF640): Wi-Fi calling, and devices."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 from uuid import uuid4
 
 from simgrant.sim.bss.answers import Call, Refusal, json_answer, listed, one
@@ -14,6 +15,60 @@ from simgrant.wire.sbi.body import BadMessage, read
 from simgrant.wire.tmf.activation import Service
 from simgrant.wire.tmf.apis import Api
 from simgrant.wire.tmf.inventory import ServiceState
+from simgrant.wire.tmf.parts import push_characteristics
+
+DEVICE_SPECIFICATION: Final = "companion"
+
+
+class _Switched(Protocol):
+    """Something that is switched."""
+
+    def show(self, root: str) -> dict[str, Any]:
+        """Return it as TMF638 has it."""
+
+    def become(self, state: ServiceState) -> None:
+        """Have it in a state."""
+
+
+@dataclass(slots=True, repr=False)
+class Device:
+    """The service of a device of a line: a watch, or a phone with an eSIM."""
+
+    iccid: str
+    imsi: str
+    state: ServiceState
+
+    def show(self, root: str) -> dict[str, Any]:
+        """Return it as TMF638 has it."""
+        id_ = f"device-{self.iccid}"
+        return {
+            "id": id_,
+            "href": f"{root}{Api.ACTIVATION}/service/{id_}",
+            "name": "Device",
+            "state": self.state,
+            "serviceSpecification": {"id": DEVICE_SPECIFICATION, "name": "Device"},
+            "serviceCharacteristic": push_characteristics({"iccid": self.iccid, "imsi": self.imsi}),
+        }
+
+    def become(self, state: ServiceState) -> None:
+        """Have it in a state."""
+        self.state = state
+
+
+@dataclass(slots=True, repr=False)
+class _Calling:
+    """Wi-Fi calling of a line."""
+
+    line: Line
+    tell: Callable[[Line], None]
+
+    def show(self, root: str) -> dict[str, Any]:
+        return self.line.services(root)[0]
+
+    def become(self, state: ServiceState) -> None:
+        changes, self.line.vowifi = self.line.vowifi is not state, state
+        if changes:
+            self.tell(self.line)
 
 
 class Network:
@@ -23,17 +78,19 @@ class Network:
         """``tell`` is given a line whose Wi-Fi calling was switched."""
         self._lines = lines
         self._tell = tell
+        self.devices: dict[str, Device] = {}
+        """The services of devices, by ICCID."""
         self.left = 0
         """How often a monitor is looked at before what it watches is done; 0 = at once, without
         a monitor."""
         self.fails = False
         """Whether what a monitor watches ends in an error."""
         self.monitors: dict[str, dict[str, Any]] = {}
-        self._waiting: dict[str, tuple[int, Line, ServiceState]] = {}
+        self._waiting: dict[str, tuple[int, _Switched, ServiceState]] = {}
 
     def hurry(self) -> None:
         """Let everything that is under way be done when it is looked at next."""
-        self._waiting = {id_: (1, line, state) for id_, (_, line, state) in self._waiting.items()}
+        self._waiting = {id_: (1, what, state) for id_, (_, what, state) in self._waiting.items()}
 
     def answer(self, call: Call, root: str, fault: Fault | None) -> Answer:
         """Answer a request for service or monitor; Refusal."""
@@ -53,64 +110,72 @@ class Network:
                 ]  # fmt: skip
                 if fault is Fault.OTHER_SUBSCRIBER:
                     return json_answer(found[:1])
+                if fault is not Fault.NOBODY:
+                    found += [each.show(root) for each in self.devices.values()]
                 return json_answer(one(found, call)) if id_ else listed(found, call)
             case "POST", "service", "":
                 return self._switch(call, root, self._created(call), 201)
             case "PATCH", "service", id_:
-                line = self._lines.find(imsi=id_.removeprefix("vowifi-"))
-                if line is None:
-                    raise Refusal(404)
-                return self._switch(call, root, line, 200)
+                return self._switch(call, root, self._known(id_), 200)
         raise Refusal(405)
 
-    def _created(self, call: Call) -> Line:
+    def _known(self, id_: str) -> _Switched:
+        device = self.devices.get(id_.removeprefix("device-"))
+        if device is not None:
+            return device
+        line = self._lines.find(imsi=id_.removeprefix("vowifi-"))
+        if line is None:
+            raise Refusal(404)
+        return _Calling(line, self._tell)
+
+    def _created(self, call: Call) -> _Switched:
         asked = _read(call)
         if not asked.state or not asked.service_specification.id:
             raise Refusal(400, "state and serviceSpecification are mandatory")
+        values = asked.values
+        if asked.service_specification.id == DEVICE_SPECIFICATION:
+            if self._lines.find(imsi=values.get("imsi", "")) is None or not values.get("iccid"):
+                raise Refusal(400, "there is no such line, or no profile is named")
+            device = Device(values["iccid"], values["imsi"], ServiceState.INACTIVE)
+            return self.devices.setdefault(device.iccid, device)
         if asked.service_specification.id != VOWIFI_SPECIFICATION:
             raise Refusal(400, "there is no such specification")
-        values = asked.values
         line = self._lines.find(imsi=values.get("imsi", ""), msisdn=values.get("msisdn", ""))
         if line is None:
             raise Refusal(400, "there is no such line")
-        return line
+        return _Calling(line, self._tell)
 
-    def _switch(self, call: Call, root: str, line: Line, status: int) -> Answer:
+    def _switch(self, call: Call, root: str, what: _Switched, status: int) -> Answer:
         try:
             state = ServiceState(_read(call).state)
         except ValueError:
             raise Refusal(400, "state is none") from None
         if not self.left:
-            self._done(line, state)
-            return json_answer(line.services(root)[0], status=status)
+            what.become(state)
+            return json_answer(what.show(root), status=status)
         id_ = uuid4().hex
         href = f"{root}{Api.ACTIVATION}/monitor/{id_}"
         self.monitors[id_] = {
             "id": id_,
             "href": href,
-            "sourceHref": f"{root}{Api.ACTIVATION}/service/vowifi-{line.imsi}",
+            "sourceHref": f"{root}{Api.ACTIVATION}/service/{what.show(root)['id']}",
             "state": "InProgress",
             "request": {"method": call.method, "body": call.body.decode("utf-8", "replace")},
         }
-        self._waiting[id_] = (self.left, line, state)
+        self._waiting[id_] = (self.left, what, state)
         return json_answer(self.monitors[id_], ("location", href), status=202)
 
     def _look_at(self, id_: str) -> None:
         if id_ not in self._waiting:
             return
-        left, line, state = self._waiting.pop(id_)
+        left, what, state = self._waiting.pop(id_)
         if left > 1:
-            self._waiting[id_] = (left - 1, line, state)
+            self._waiting[id_] = (left - 1, what, state)
         elif self.fails:
             self.monitors[id_] |= {"state": "InError", "response": {"statusCode": "500"}}
         else:
-            self._done(line, state)
+            what.become(state)
             self.monitors[id_] |= {"state": "Completed", "response": {"statusCode": "200"}}
-
-    def _done(self, line: Line, state: ServiceState) -> None:
-        changes, line.vowifi = line.vowifi is not state, state
-        if changes:
-            self._tell(line)
 
 
 def _read(call: Call) -> Service:

@@ -15,7 +15,7 @@ from simgrant.adapters.bss.tmf.qualification import TmfJudge
 from simgrant.domain.order import Device, Kind
 from simgrant.domain.plan_offer import PlanOffer
 from simgrant.errors import EcsError, PeerMisbehaved, PeerUnavailable
-from simgrant.identities import Eid, Imsi, Msisdn
+from simgrant.identities import Eid, Iccid, Imsi, Msisdn
 from simgrant.ports.activation import Switched
 from simgrant.ports.eligibility import ChecksEligibility, Prospect, Qualification
 from simgrant.ports.network_data import Subscriber
@@ -251,6 +251,29 @@ async def test_on_and_off_again(
     assert content["state"] == "active"
     if created.method == "POST":
         assert content["serviceSpecification"] == {"id": "vowifi"}
+
+
+async def test_a_device_s_service_is_found_by_its_profile(bss: Bss) -> None:
+    config = replace(CONFIG, specification="companion", iccid="iccid")
+    found = TmfActivation(link_to(bss.web.url), config, Clock())
+    first, second = Iccid("8944500000000000017"), Iccid("8944500000000000025")
+    for iccid, on in ((first, True), (second, True), (first, False)):
+        told = await found.switch(WHO, on=on, deadline=soon(), iccid=iccid)
+        assert told == (ON if on else OFF)
+    await found.close()
+    states = {iccid: each.state for iccid, each in bss.network.devices.items()}
+    assert states == {
+        first.digits: ServiceState.INACTIVE,
+        second.digits: ServiceState.ACTIVE,
+    }
+    made = [json.loads(each.body) for each in bss.seen if each.method == "POST"]
+    values = {each["name"]: each["value"] for each in made[0]["serviceCharacteristic"]}
+    assert values == {
+        "iccid": first.digits,
+        "imsi": WHO.imsi.digits,
+        "msisdn": WHO.msisdn.digits if WHO.msisdn else "",
+    }
+    assert state_of(bss) is ServiceState.ACTIVE
 
 
 async def test_what_takes_long_goes_on(bss: Bss, network: TmfActivation) -> None:

@@ -17,7 +17,7 @@ from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.errors import Overloaded, PeerUnavailable
 from simgrant.flows.camara.apis import APIS
 from simgrant.flows.camara.problem import Code
-from simgrant.flows.camara.sandbox import Sandbox, TestLine
+from simgrant.flows.camara.sandbox import Sandbox, SandboxLine
 from simgrant.identities import Msisdn
 from tests.camara_world import (
     CONSUMER,
@@ -426,7 +426,7 @@ async def test_what_is_refused_of_a_line_is_a_row_without_an_answer(world: World
     called = await world.call("/device-swap/v1/check", {})
     assert (called.status, called.code) == (422, "SERVICE_NOT_APPLICABLE")
     (row,) = world.books.rows
-    assert (row.outcome, row.status) == (Outcome.REFUSED, 422)
+    assert (row.outcome, row.status, row.price_micros) == (Outcome.REFUSED, 422, 0)
     assert row.code == "SERVICE_NOT_APPLICABLE"
 
 
@@ -455,12 +455,14 @@ async def test_limits_are_asked_before_anything_is_read() -> None:
         ) -> None:
             seen.append(f"{tenant} {consumer.client_id} {permission.api} {now}")
             if len(seen) > 1:
-                raise Overloaded("too_many_calls", retry_after=3)
+                raise Overloaded("quota_exceeded" if len(seen) > 2 else "too_many", retry_after=3)
 
     world = World(limits=Few())
     assert (await world.call(SWAP, {})).status == 200
-    with pytest.raises(Overloaded):
-        await world.call(SWAP, {})
+    called = await world.call(SWAP, {})
+    assert (called.status, called.code) == (429, "TOO_MANY_REQUESTS")
+    called = await world.call(SWAP, {})
+    assert (called.status, called.code) == (429, "QUOTA_EXCEEDED")
     assert seen[0] == "default bank sim-swap 1000.0"
     assert world.lines.asked == 1
 
@@ -469,8 +471,8 @@ async def test_limits_are_asked_before_anything_is_read() -> None:
 
 TEST = Msisdn("447700900100")
 LINES = {
-    TEST: TestLine(sim_age_h=2, device_age_h=30, customer_d=100, number_d=40, plmn="26201"),
-    Msisdn("447700900101"): TestLine(suspended=True, prepaid=True),
+    TEST: SandboxLine(sim_age_h=2, device_age_h=30, customer_d=100, number_d=40, plmn="26201"),
+    Msisdn("447700900101"): SandboxLine(suspended=True, prepaid=True),
 }
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
 from simgrant.adapters.bss.tmf.answers import failed, misbehaved, read_answer
 from simgrant.errors import PeerMisbehaved
+from simgrant.identities import Iccid
 from simgrant.links.api import ApiLink
 from simgrant.links.http import Repeat, Reply
 from simgrant.nouns import named_noun
@@ -39,6 +41,8 @@ class Config:
     imsi: str = "imsi"
     msisdn: str = "msisdn"
     """Characteristics that say whose it is; by the first it is found. An empty one is not sent."""
+    iccid: str = ""
+    """Likewise, which profile has a device's service: by that it is found."""
     patch: str = wire.MERGE_PATCH
     """The content type of changes; some servers take ``application/json`` alone."""
     patience_s: float = 3.0
@@ -56,14 +60,17 @@ class TmfActivation:
         self._clock = clock
         self._peer = f"{link.peer}: activation"
 
-    async def switch(self, who: Subscriber, *, on: bool, deadline: float) -> Switched:
+    async def switch(
+        self, who: Subscriber, *, on: bool, deadline: float, iccid: Iccid | None = None
+    ) -> Switched:
         """Have the service switched: the one that there is, else a new one (see the port)."""
-        found = await self._find(who, deadline)
+        values = self._values(who, iccid)
+        found = await self._find(values, deadline)
         if found is None and not on:
             return Switched(status=ProvStatus.NOT_PROVISIONED)
         if found is not None and found.state == _state(on=on):
             return as_wanted(on=on)
-        return await self._change(found, who, on=on, deadline=deadline)
+        return await self._change(found, values, on=on, deadline=deadline)
 
     async def progress(self, watch: str, *, on: bool, deadline: float) -> Switched:
         """Return how far something is that was under way (see the port)."""
@@ -90,12 +97,12 @@ class TmfActivation:
         await self._link.close()
 
     async def _change(
-        self, found: Service | None, who: Subscriber, *, on: bool, deadline: float
+        self, found: Service | None, values: Mapping[str, str], *, on: bool, deadline: float
     ) -> Switched:
         """Switch a service, or make one that is switched."""
         path, state = f"{self._config.path}/service", _state(on=on)
         if found is None:
-            body = wire.push_service(self._config.specification, state, self._values(who))
+            body = wire.push_service(self._config.specification, state, values)
             reply = await self._link.send("POST", path, body, deadline=deadline)
         else:
             # To be switched twice into the same state does no harm.
@@ -113,15 +120,17 @@ class TmfActivation:
             raise failed(reply, self._peer, now=self._clock.now())
         return await self._watched(self._monitor(reply), on=on, deadline=deadline)
 
-    def _values(self, who: Subscriber) -> dict[str, str]:
-        values = {self._config.imsi: who.imsi.digits}
+    def _values(self, who: Subscriber, iccid: Iccid | None) -> Mapping[str, str]:
+        """Return what says whose service it is, by characteristic; it is found by the first."""
+        values = {} if iccid is None else {self._config.iccid: iccid.digits}
+        values[self._config.imsi] = who.imsi.digits
         if who.msisdn is not None:
             values[self._config.msisdn] = who.msisdn.digits
         return {name: value for name, value in values.items() if name}
 
-    async def _find(self, who: Subscriber, deadline: float) -> Service | None:
+    async def _find(self, values: Mapping[str, str], deadline: float) -> Service | None:
         """Return the subscriber's service; None = there is none."""
-        values, specification = self._values(who), self._config.specification
+        specification = self._config.specification
         filters = [
             ("serviceSpecification.id", specification),
             ("serviceCharacteristic.value", next(iter(values.values()))),

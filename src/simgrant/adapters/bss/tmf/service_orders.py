@@ -6,6 +6,7 @@ for whom, so that an orchestrator can tell one that comes again while it is unde
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
@@ -15,7 +16,6 @@ from simgrant.links.api import ApiLink
 from simgrant.links.http import Repeat
 from simgrant.ports.activation import Switched
 from simgrant.ports.clock import Clock
-from simgrant.ports.network_data import Subscriber
 from simgrant.spec.ids import ProvStatus
 from simgrant.wire.tmf import order as orders
 from simgrant.wire.tmf.activation import Service
@@ -46,15 +46,15 @@ class TmfServiceOrders(TmfActivation):
         return self._outcome(read_answer(reply, ServiceOrder, self._peer), watch, on=on)
 
     async def _change(
-        self, found: Service | None, who: Subscriber, *, on: bool, deadline: float
+        self, found: Service | None, values: Mapping[str, str], *, on: bool, deadline: float
     ) -> Switched:
         """Order that a service is switched, or made."""
         body = push_service_order(
-            f"{self._config.specification}-{who.imsi.digits}-{'on' if on else 'off'}",
+            f"{self._config.specification}-{next(iter(values.values()))}-{'on' if on else 'off'}",
             specification=self._config.specification,
             service=found.id if found else "",
             state=ServiceState.ACTIVE if on else ServiceState.INACTIVE,
-            values=self._values(who),
+            values=values,
         )
         reply = await self._link.send("POST", f"{self._path}/serviceOrder", body, deadline=deadline)
         if reply.status not in _TAKEN:

@@ -17,7 +17,7 @@ from zlib import crc32
 
 from simgrant.nouns import noun
 
-REVISION = "0024"
+REVISION = "0028"
 """The schema that these statements are for; a test holds it against the migrations."""
 
 TABLES = (
@@ -59,6 +59,10 @@ TABLES = (
     "camara_consumer",
     "camara_tariff",
     "camara_usage",
+    "camara_assertion",
+    "camara_request",
+    "camara_revoked",
+    "camara_consent",
 )
 """Those of every engine."""
 
@@ -136,7 +140,7 @@ class Guarded:
     joined: str
 
 
-def _guarded(first: str, *then: str) -> Guarded:
+def guarded(first: str, *then: str) -> Guarded:
     """Join statements of the form ``INSERT … SELECT … WHERE true …`` to one they depend on."""
     named = [f"done AS ({first})"]
     for number, statement in enumerate(then):
@@ -242,8 +246,8 @@ SELECT ?1, ?2, ?9, ?14, 0, ?5 WHERE true
 ON CONFLICT (tenant, imsi, terminal_id, client) DO UPDATE SET issued_at = excluded.issued_at
 """
 
-ACCEPTED_AT_ONCE = _guarded(SESSION_BEGINS, _TERMINAL_SEEN, _GRANT_KEPT)
-ACCEPTED = _guarded(SESSION_GOES_ON.replace("?9", "?15"), _TERMINAL_SEEN, _GRANT_KEPT)
+ACCEPTED_AT_ONCE = guarded(SESSION_BEGINS, _TERMINAL_SEEN, _GRANT_KEPT)
+ACCEPTED = guarded(SESSION_GOES_ON.replace("?9", "?15"), _TERMINAL_SEEN, _GRANT_KEPT)
 
 GRANT_RENEWED = """
 UPDATE token_grant SET issued_at = ?5

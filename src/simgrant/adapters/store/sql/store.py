@@ -17,7 +17,10 @@ from typing import Any, Final
 
 from simgrant.adapters.store.sql import life_statements, orders, rows, statements, timers
 from simgrant.adapters.store.sql.bss_events import SqlLife
+from simgrant.adapters.store.sql.camara_consents import CONSENTS_FORGOTTEN, SqlConsents
 from simgrant.adapters.store.sql.camara_consumers import SqlConsumers
+from simgrant.adapters.store.sql.camara_lines import SqlCamaraLines
+from simgrant.adapters.store.sql.camara_tokens import SqlCamaraTokens
 from simgrant.adapters.store.sql.camara_usage import SqlUsage
 from simgrant.adapters.store.sql.deeds import ANSWERS_ABOUT_FORGOTTEN, DeedEngine, SqlDeeds
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run, RunMany
@@ -129,8 +132,11 @@ class SqlStore:
         self.deeds = SqlDeeds(engine)
         self.told = SqlTold(engine)
         self.hubs = SqlHubs(engine)
+        self.camara_tokens = SqlCamaraTokens(engine)
         self.consumers = SqlConsumers(engine)
         self.usage = SqlUsage(engine)
+        self.api_consents = SqlConsents(engine)
+        self.camara_lines = SqlCamaraLines(engine)
 
     def doing(self, deed: Deed) -> SqlStore:
         """Return this store for one deed: each of its changes is written down beside it."""
@@ -637,6 +643,7 @@ class SqlStore:
             for sql in _OF_THE_LIVING:
                 yield Run(sql, key)
             yield Run(life_statements.ASIDE_FORGOTTEN, key)
+            yield Run(CONSENTS_FORGOTTEN, key)
             for reference in named:
                 yield Run(ANSWERS_ABOUT_FORGOTTEN, (tenant, reference))
             yield Run(statements.VISITS_FORGOTTEN, key)

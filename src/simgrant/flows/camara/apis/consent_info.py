@@ -51,14 +51,16 @@ class ConsentStatus(Content, frozen=True, kw_only=True):
 async def retrieve(task: Task) -> Answer:
     """Return how the scopes stand; raise `Problem` for those that are not the consumer's."""
     body: RetrieveStatus = task.body
+    if task.consents is None:
+        raise Problem(Code.SERVICE_NOT_APPLICABLE, reason="no_consents_kept")
     purpose = body.purpose.removeprefix(_PREFIX)
     for scope in body.scopes:
         permission = task.consumer.permission(scope)
         if permission is None or purpose not in permission.purposes:
-            raise Problem(Code.NOT_ALLOWED_SCOPES_PURPOSE)
+            raise Problem(Code.NOT_ALLOWED_SCOPES_PURPOSE, reason="scopes_not_granted")
     callback = "" if body.callback_url is msgspec.UNSET else body.callback_url
     if callback and not is_callback(callback, task.consumer):
-        raise Problem(Code.INVALID_CALLBACK_URL)
+        raise Problem(Code.INVALID_CALLBACK_URL, reason="callback_not_named")
     wanted = Purposeful(
         client_id=task.consumer.client_id,
         application=task.token.application,

@@ -1,0 +1,217 @@
+"""The port ``CamaraTokens`` over any ``Engine``: what access tokens are got for, with the SQL."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from simgrant.adapters.store.sql import statements
+from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run
+from simgrant.adapters.store.sql.rows import from_token_use
+from simgrant.adapters.store.sql.statements import guarded, shard_of
+from simgrant.errors import Conflict
+from simgrant.ports.camara_tokens import (
+    Assertion,
+    Exchange,
+    Exchanged,
+    RequestKind,
+    RequestState,
+    Temporary,
+    UserRequest,
+)
+from simgrant.ports.store import TokenState, TokenUse
+
+ASSERTION_KEPT: Final = """
+INSERT INTO camara_assertion (tenant, client_id, jti, expires_at, shard)
+VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT (tenant, client_id, jti) DO NOTHING RETURNING 1
+"""
+ASSERTION_THERE: Final = """
+SELECT 1 FROM camara_assertion WHERE tenant = ?1 AND client_id = ?2 AND jti = ?3
+"""
+USE_BEGINS_BY: Final = """
+INSERT INTO token_use (tenant, imsi, token_id, state, holder, at, expires_at, shard)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS (
+    SELECT 1 FROM camara_assertion WHERE tenant = ?1 AND client_id = ?9 AND jti = ?10
+)
+ON CONFLICT (tenant, imsi, token_id) DO NOTHING
+RETURNING 1
+"""
+# One that came in at the same moment is an error, which undoes what was done before it.
+ASSERTION_FOLLOWS: Final = """
+INSERT INTO camara_assertion (tenant, client_id, jti, expires_at, shard)
+SELECT ?1, ?9, ?10, ?11, ?12 WHERE true
+"""
+TEMPORARY_EXCHANGED: Final = guarded(USE_BEGINS_BY, ASSERTION_FOLLOWS)
+"""A temporary token for a consumer's assertion, which is nearly every exchange: one journey."""
+_COLUMNS: Final = "request_id, kind, client_id, state, body, expires_at, poll_from, interval_s"
+REQUEST_MADE: Final = f"""
+INSERT INTO camara_request (tenant, {_COLUMNS}, shard)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+ON CONFLICT (tenant, request_id) DO NOTHING RETURNING 1
+"""  # noqa: S608 - of our own words
+REQUEST: Final = f"""
+SELECT {_COLUMNS} FROM camara_request WHERE tenant = ?1 AND request_id = ?2
+"""  # noqa: S608 - of our own words
+REQUEST_SETTLED: Final = """
+UPDATE camara_request SET state = ?3, body = ?4
+WHERE tenant = ?1 AND request_id = ?2 AND state = ?5 RETURNING 1
+"""
+REQUEST_USED: Final = """
+UPDATE camara_request SET state = ?3
+WHERE tenant = ?1 AND request_id = ?2 AND state = ?4 RETURNING 1
+"""
+REQUEST_POLLED: Final = """
+UPDATE camara_request SET poll_from = ?3, interval_s = ?4
+WHERE tenant = ?1 AND request_id = ?2 RETURNING 1
+"""
+REVOKED_KEPT: Final = """
+INSERT INTO camara_revoked (tenant, token_id, expires_at, shard) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (tenant, token_id) DO NOTHING
+"""
+REVOKED: Final = "SELECT 1 FROM camara_revoked WHERE tenant = ?1 AND token_id = ?2"
+ASSERTIONS_PURGED: Final = """
+DELETE FROM camara_assertion WHERE (tenant, client_id, jti) IN (
+    SELECT tenant, client_id, jti FROM camara_assertion
+    WHERE shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3
+) RETURNING 1
+"""
+REQUESTS_PURGED: Final = """
+DELETE FROM camara_request WHERE (tenant, request_id) IN (
+    SELECT tenant, request_id FROM camara_request
+    WHERE shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3
+) RETURNING 1
+"""
+REVOKED_PURGED: Final = """
+DELETE FROM camara_revoked WHERE (tenant, token_id) IN (
+    SELECT tenant, token_id FROM camara_revoked
+    WHERE shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3
+) RETURNING 1
+"""
+_PURGED: Final = 5_000
+
+
+class SqlCamaraTokens:
+    """What access tokens are got for, in tables (the ``CamaraTokens`` port)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def exchange(self, tenant: str, exchange: Exchange) -> Exchanged:
+        """Write all of it in one transaction, or nothing."""
+        temporary, made, used = exchange.temporary, exchange.made, exchange.used
+        if temporary is not None and made is None and not used and len(exchange.assertions) == 1:
+            return await self._for_one(tenant, temporary, exchange.assertions[0])
+
+        def body() -> Body[Exchanged]:
+            for each in exchange.assertions:
+                if not (yield Run(ASSERTION_KEPT, (tenant, *_assertion(each)))):
+                    raise _Stop(Exchanged.REPLAYED)
+            if temporary is not None and not (
+                yield Run(statements.USE_BEGINS, _use(tenant, temporary))
+            ):
+                raise _Stop(Exchanged.SPENT)
+            if used:
+                ends = (tenant, used, RequestState.USED.value, RequestState.GRANTED.value)
+                if not (yield Run(REQUEST_USED, ends)):
+                    raise _Stop(Exchanged.SPENT)
+            if made is not None and not (yield Run(REQUEST_MADE, _request(tenant, made))):
+                raise _Stop(Exchanged.SPENT)
+            return Exchanged.DONE
+
+        try:
+            return await self._engine.transact(body)
+        except _Stop as stop:
+            return stop.became
+
+    async def _for_one(self, tenant: str, temporary: Temporary, assertion: Assertion) -> Exchanged:
+        params = (*_use(tenant, temporary), *_assertion(assertion))
+        try:
+            written = await self._engine.write_guarded(TEMPORARY_EXCHANGED, params)
+        except Conflict:
+            return Exchanged.REPLAYED
+        if written:
+            return Exchanged.DONE
+        there = (tenant, assertion.client_id, assertion.jti)
+        replayed = await self._engine.read(ASSERTION_THERE, there)
+        return Exchanged.REPLAYED if replayed else Exchanged.SPENT
+
+    async def request(self, tenant: str, request_id: bytes) -> UserRequest | None:
+        """Return a request."""
+        found = await self._engine.read(REQUEST, (tenant, request_id))
+        if not found:
+            return None
+        its_id, kind, client_id, state, body, expires_at, poll_from, interval_s = found[0]
+        return UserRequest(
+            request_id=bytes(its_id),
+            kind=RequestKind(kind),
+            client_id=client_id,
+            state=RequestState(state),
+            body=bytes(body),
+            expires_at=expires_at,
+            poll_from=poll_from,
+            interval_s=interval_s,
+        )
+
+    async def polled(
+        self, tenant: str, request_id: bytes, *, poll_from: int, interval_s: int
+    ) -> None:
+        """Write from when on a request may be polled again."""
+        await self._engine.write(REQUEST_POLLED, (tenant, request_id, poll_from, interval_s))
+
+    async def settle(
+        self, tenant: str, request_id: bytes, state: RequestState, body: bytes
+    ) -> bool:
+        """Grant or deny a request that is pending; False, and nothing changed, if it is not."""
+        params = (tenant, request_id, state.value, body, RequestState.PENDING.value)
+        return bool(await self._engine.write(REQUEST_SETTLED, params))
+
+    async def revoke(self, tenant: str, token_id: bytes, *, expires_at: int) -> None:
+        """Make an access token useless until it is over (Unix seconds)."""
+        params = (tenant, token_id, expires_at, shard_of(token_id.hex()))
+        await self._engine.write(REVOKED_KEPT, params)
+
+    async def revoked(self, tenant: str, token_id: bytes) -> bool:
+        """Say whether an access token was revoked."""
+        return bool(await self._engine.read(REVOKED, (tenant, token_id)))
+
+    async def purge(self, *, before: int) -> int:
+        """Delete a batch of rows that were over before; return how many."""
+        left = _PURGED
+        for shard in range(statements.SHARDS):
+            for text in (ASSERTIONS_PURGED, REQUESTS_PURGED, REVOKED_PURGED):
+                if left > 0:
+                    left -= len(await self._engine.write(text, (shard, before, left)))
+        return _PURGED - left
+
+
+class _Stop(Exception):
+    """Something was used before: all of the transaction is undone."""
+
+    def __init__(self, became: Exchanged) -> None:
+        super().__init__(became)
+        self.became = became
+
+
+def _assertion(one: Assertion) -> tuple[str, bytes, int, int]:
+    return one.client_id, one.jti, one.expires_at, shard_of(one.jti.hex())
+
+
+def _use(tenant: str, one: Temporary) -> Params:
+    state = TokenState.REDEEMED if one.redeemed_for else TokenState.CONSUMED
+    use = TokenUse(state, one.at, one.expires_at, one.redeemed_for)
+    return from_token_use(tenant, one.imsi, one.token_id, use)
+
+
+def _request(tenant: str, one: UserRequest) -> Params:
+    return (
+        tenant,
+        one.request_id,
+        one.kind.value,
+        one.client_id,
+        one.state.value,
+        one.body,
+        one.expires_at,
+        one.poll_from,
+        one.interval_s,
+        shard_of(one.request_id.hex()),
+    )

@@ -1,0 +1,121 @@
+"""Partner APIs, made of the settings: which there are, what is asked, and the sandbox."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from simgrant.compose.clock import CLOCK
+from simgrant.compose.consumers import ConsumerParts
+from simgrant.config.camara_tables import SandboxNumber
+from simgrant.config.load import Loaded
+from simgrant.domain.camara.consent import Basis, Purposes
+from simgrant.domain.tenant import Plmn
+from simgrant.errors import StartRefused
+from simgrant.flows.camara.api import Api, ApiRules, Routes
+from simgrant.flows.camara.apis import APIS
+from simgrant.flows.camara.consents import Consents
+from simgrant.flows.camara.line_facts import OwnFacts
+from simgrant.flows.camara.sandbox import Sandbox, SandboxLine
+from simgrant.flows.camara.serve_api import ApiPorts, ApiTenant, ByCertificate, ServeApi
+from simgrant.flows.camara.tokens import pull_access_token
+from simgrant.flows.eligibility import Eligibilities
+from simgrant.flows.network_data import NetworkFacts
+from simgrant.identities import Msisdn
+from simgrant.ports.camara_consents import Standing
+from simgrant.ports.keys import Keys
+from simgrant.ports.store import Store
+
+NEEDS_CONSENTS = frozenset({"consent-info"})
+"""APIs that have nothing to tell where nobody keeps consents."""
+
+
+def open_apis(
+    loaded: Loaded,
+    store: Store,
+    partners: ConsumerParts,
+    eligibilities: Eligibilities,
+    network: NetworkFacts,
+    keys: Keys,
+) -> ServeApi:
+    """Return who answers calls of the APIs; raise StartRefused for one that there is not."""
+    settings = loaded.settings.camara
+    ports = ApiPorts(
+        open_token=pull_access_token,
+        holders=ByCertificate(),
+        consumers=partners.consumers,
+        limits=partners.quotas,
+        lines=store.camara_lines,
+        facts=OwnFacts(store.camara_lines, store, eligibilities, network),
+        consents=Consents(store.api_consents, purposes(loaded)),
+        books=partners.books,
+    )
+    return ServeApi(
+        Routes(offered_apis(loaded, with_consents=ports.consents is not None)),
+        ports,
+        tenants={
+            name: ApiTenant(
+                base=url,
+                home_plmns=frozenset(
+                    Plmn(*text.split("-")).digits for text in loaded.tenants[name].plmns
+                ),
+                sandbox=sandbox(loaded, name),
+            )
+            for name, url in loaded.camara_urls.items()
+        },
+        keys=keys,
+        clock=CLOCK,
+        rules=ApiRules(
+            monitored_sim_d=settings.monitored_sim_days,
+            monitored_device_d=settings.monitored_device_days,
+        ),
+        strict=settings.strict_bodies,
+    )
+
+
+def purposes(loaded: Loaded) -> dict[str, Purposes]:
+    """Return the legal bases of each tenant."""
+    bases = {
+        (name, api): Basis(basis)
+        for name, table in loaded.settings.camara_purposes.items()
+        for api, basis in {"": table.basis, **table.apis}.items()
+    }
+    return dict.fromkeys(loaded.tenants, Purposes(bases=bases))
+
+
+def offered_apis(loaded: Loaded, *, with_consents: bool) -> tuple[Api, ...]:
+    """Return the APIs that are served; raise StartRefused for one that there is not."""
+    there = {name: api for name, api in APIS.items() if with_consents or name not in NEEDS_CONSENTS}
+    wanted = loaded.settings.camara.apis
+    for name in wanted:
+        if name not in APIS:
+            close = get_close_matches(name, APIS, n=1)
+            hint = f" (did you mean {close[0]}?)" if close else f"; there are {', '.join(APIS)}"
+            raise StartRefused(f"camara.apis: there is no {name}{hint}")
+        if name not in there:
+            raise StartRefused(f"camara.apis: {name} needs consents to be kept")
+    return tuple(api for name, api in there.items() if not wanted or name in wanted)
+
+
+def sandbox(loaded: Loaded, tenant: str) -> Sandbox:
+    """Return the test numbers of a tenant."""
+    return Sandbox(
+        {
+            Msisdn(number): _line(table)
+            for number, table in loaded.settings.test_numbers.items()
+            if not table.tenants or tenant in table.tenants
+        }
+    )
+
+
+def _line(table: SandboxNumber) -> SandboxLine:
+    return SandboxLine(
+        sim_age_h=table.sim_age_h,
+        device_age_h=None if table.device_age_h < 0 else table.device_age_h,
+        customer_d=table.customer_days,
+        number_d=min(table.number_days, table.customer_days),
+        prepaid=table.prepaid,
+        suspended=table.status == "suspended",
+        throttled=table.status == "throttled",
+        plmn=table.network.replace("-", ""),
+        standing=Standing(table.consent),
+    )

@@ -1,0 +1,128 @@
+"""What became of what access tokens are got for: assertions, temporary tokens, requests of users.
+
+One call writes all of an exchange, or nothing of it (ADR 0055): so of two who come with the same,
+one gets an access token, and a consumer that is refused has used nothing up.
+
+Errors promised by every adapter: PeerUnavailable (nobody knows whether it was written; whoever
+exchanged anything has to begin anew).
+"""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import Protocol
+
+from simgrant.identities import Imsi
+from simgrant.nouns import Word, named_noun, noun
+
+
+class Exchanged(Word):
+    """What came of an exchange."""
+
+    DONE = "done"
+    REPLAYED = "replayed"
+    """An assertion was used before; nothing was written."""
+    SPENT = "spent"
+    """What it was for was used before, or is in another state; nothing was written."""
+
+
+class RequestKind(Word):
+    """What a consumer waits with."""
+
+    CIBA = "ciba"
+    CODE = "code"
+
+
+class RequestState(Word):
+    """How far it is."""
+
+    PENDING = "pending"
+    GRANTED = "granted"
+    DENIED = "denied"
+    USED = "used"
+
+
+@noun
+class Assertion:
+    """A ``jti`` that is good once: of an assertion, a request object or a DPoP proof."""
+
+    client_id: str
+    """Whose it is; of a DPoP proof, the thumbprint of its key."""
+    jti: bytes
+    """SHA-256 of it."""
+    expires_at: int
+    """Unix seconds from which on it is refused anyway."""
+
+
+@named_noun
+class Temporary:
+    """A temporary token that is exchanged, and what becomes of it; nothing became of it before."""
+
+    imsi: Imsi
+    token_id: bytes = field(repr=False)
+    at: int
+    """Unix seconds."""
+    expires_at: int
+    """Unix seconds at which it is over anyway."""
+    redeemed_for: bytes = field(default=b"", repr=False)
+    """SHA-256 of the access token that its holder has to come with; empty = it is consumed."""
+
+
+@named_noun
+class UserRequest:
+    """The row of a backchannel request or an authorization code."""
+
+    request_id: bytes = field(repr=False)
+    """SHA-256 of what the consumer holds."""
+    kind: RequestKind
+    client_id: str
+    state: RequestState
+    body: bytes = field(repr=False)
+    """What the access token will be; sealed by whoever writes it, opaque here."""
+    expires_at: int
+    """Unix seconds."""
+    poll_from: int = 0
+    """Unix seconds before which it is polled too early."""
+    interval_s: int = 0
+    """Between two polls."""
+
+
+@named_noun
+class Exchange:
+    """All that is written for one answer."""
+
+    assertions: tuple[Assertion, ...] = ()
+    temporary: Temporary | None = None
+    made: UserRequest | None = None
+    """A request that begins."""
+    used: bytes = field(default=b"", repr=False)
+    """``request_id`` of one that is granted, and ends with this."""
+
+
+class CamaraTokens(Protocol):
+    """Where it is kept."""
+
+    async def exchange(self, tenant: str, exchange: Exchange) -> Exchanged:
+        """Write all of it in one transaction, or nothing."""
+
+    async def request(self, tenant: str, request_id: bytes) -> UserRequest | None:
+        """Return a request."""
+
+    async def polled(
+        self, tenant: str, request_id: bytes, *, poll_from: int, interval_s: int
+    ) -> None:
+        """Write from when on a request may be polled again."""
+
+    async def settle(
+        self, tenant: str, request_id: bytes, state: RequestState, body: bytes
+    ) -> bool:
+        """Grant or deny a request that is pending; False, and nothing changed, if it is not."""
+
+    async def revoke(self, tenant: str, token_id: bytes, *, expires_at: int) -> None:
+        """Make an access token useless until it is over (Unix seconds)."""
+
+    async def revoked(self, tenant: str, token_id: bytes) -> bool:
+        """Say whether an access token was revoked."""
+
+    async def purge(self, *, before: int) -> int:
+        """Delete a batch of rows that were over before; return how many."""

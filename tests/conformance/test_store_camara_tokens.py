@@ -1,0 +1,159 @@
+"""What access tokens are got for, as every store has to keep it: one winner, or nothing written."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from simgrant.adapters.store.sql.store import SqlStore
+from simgrant.identities import Imsi
+from simgrant.ports.camara_tokens import (
+    Assertion,
+    Exchange,
+    Exchanged,
+    RequestKind,
+    RequestState,
+    Temporary,
+    UserRequest,
+)
+from simgrant.ports.store import TokenState, TokenUse
+
+IMSI = Imsi("001010000000001")
+DONE, REPLAYED, SPENT = Exchanged.DONE, Exchanged.REPLAYED, Exchanged.SPENT
+
+
+def assertion(number: int, client_id: str = "bank") -> Assertion:
+    return Assertion(client_id, bytes([number]) * 32, 1_300)
+
+
+def temporary(number: int, holder: bytes = b"") -> Temporary:
+    return Temporary(
+        imsi=IMSI, token_id=bytes([number]) * 16, at=1_000, expires_at=1_300, redeemed_for=holder
+    )
+
+
+REQUEST = UserRequest(
+    request_id=b"\x00r" * 16,
+    kind=RequestKind.CIBA,
+    client_id="bank",
+    state=RequestState.GRANTED,
+    body=b"\x00sealed",
+    expires_at=1_120,
+    poll_from=1_002,
+    interval_s=2,
+)
+
+
+async def use(store: SqlStore, number: int) -> TokenUse | None:
+    return await store.token_use("red", IMSI, bytes([number]) * 16)
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["one journey", "a transaction"])
+async def test_a_temporary_token_is_exchanged_once(store: SqlStore, many: bool) -> None:
+    more = (assertion(99, "dpop"),) if many else ()
+    more_too = (assertion(98, "dpop"),) if many else ()
+    exchange = store.camara_tokens.exchange
+    first = Exchange(assertions=(assertion(1), *more), temporary=temporary(1))
+    assert await exchange("red", first) is DONE
+    assert await use(store, 1) == TokenUse(TokenState.CONSUMED, 1_000, 1_300, b"")
+    # Another assertion, the same token; what is refused has not used the assertion up.
+    again = Exchange(assertions=(assertion(2), *more_too), temporary=temporary(1))
+    assert await exchange("red", again) is SPENT
+    other = Exchange(assertions=(assertion(2), *more_too), temporary=temporary(2, b"h" * 32))
+    assert await exchange("red", other) is DONE
+    assert await use(store, 2) == TokenUse(TokenState.REDEEMED, 1_000, 1_300, b"h" * 32)
+    # The same assertion, another token, which it has not burnt.
+    replayed = Exchange(assertions=(assertion(2), *more), temporary=temporary(3))
+    assert await exchange("red", replayed) is REPLAYED
+    assert await use(store, 3) is None
+    # Assertions are each consumer's own, and each tenant's.
+    theirs = Exchange(assertions=(assertion(2, "shop"), *more[1:]), temporary=temporary(3))
+    assert await exchange("red", theirs) is DONE
+    assert await exchange("blue", first) is DONE
+
+
+@pytest.mark.parametrize("same", ["assertion", "token", "both"])
+async def test_of_fifty_who_come_at_once_one_wins(store: SqlStore, same: str) -> None:
+    exchanges = [
+        Exchange(
+            assertions=(assertion(0 if same != "token" else number),),
+            temporary=temporary(0 if same != "assertion" else number),
+        )
+        for number in range(50)
+    ]
+    became = await asyncio.gather(
+        *(store.camara_tokens.exchange("red", each) for each in exchanges)
+    )
+    assert became.count(DONE) == 1
+    if same != "both":
+        assert became.count(REPLAYED if same == "assertion" else SPENT) == 49
+    if same == "assertion":
+        there = [await use(store, number) is not None for number in range(50)]
+        assert sum(there) == 1
+        assert there[became.index(DONE)]
+
+
+async def test_a_request_is_made_with_what_it_is_made_of(store: SqlStore) -> None:
+    rows = store.camara_tokens
+    made = Exchange(assertions=(assertion(1),), temporary=temporary(1), made=REQUEST)
+    assert await rows.exchange("red", made) is DONE
+    assert await rows.request("red", REQUEST.request_id) == REQUEST
+    assert await rows.request("blue", REQUEST.request_id) is None
+    twice = replace(made, assertions=(assertion(2),))
+    assert await rows.exchange("red", twice) is SPENT
+    assert await rows.exchange("red", Exchange(assertions=(assertion(2),))) is DONE
+
+
+async def test_a_granted_request_is_used_once(store: SqlStore) -> None:
+    rows = store.camara_tokens
+    await rows.exchange("red", Exchange(made=REQUEST))
+    await rows.polled("red", REQUEST.request_id, poll_from=1_010, interval_s=7)
+    became = await asyncio.gather(
+        *(
+            rows.exchange("red", Exchange(assertions=(assertion(number),), used=REQUEST.request_id))
+            for number in range(8)
+        )
+    )
+    assert sorted(became) == [DONE, *[SPENT] * 7]
+    used = replace(REQUEST, state=RequestState.USED, poll_from=1_010, interval_s=7)
+    assert await rows.request("red", REQUEST.request_id) == used
+    lost = became.index(SPENT)
+    assert await rows.exchange("red", Exchange(assertions=(assertion(lost),))) is DONE
+
+
+@pytest.mark.parametrize("state", [RequestState.GRANTED, RequestState.DENIED])
+async def test_a_pending_request_is_settled_once(store: SqlStore, state: RequestState) -> None:
+    rows, pending = store.camara_tokens, replace(REQUEST, state=RequestState.PENDING)
+    await rows.exchange("red", Exchange(made=pending))
+    assert await rows.exchange("red", Exchange(used=REQUEST.request_id)) is SPENT
+    assert await rows.settle("red", REQUEST.request_id, state, b"new")
+    assert not await rows.settle("red", REQUEST.request_id, RequestState.GRANTED, b"newer")
+    settled = replace(REQUEST, state=state, body=b"new")
+    assert await rows.request("red", REQUEST.request_id) == settled
+    granted = state is RequestState.GRANTED
+    became = await rows.exchange("red", Exchange(used=REQUEST.request_id))
+    assert became is (DONE if granted else SPENT)
+
+
+async def test_a_token_is_revoked_where_it_is_of(store: SqlStore) -> None:
+    rows = store.camara_tokens
+    for _ in range(2):
+        await rows.revoke("red", b"\x00t" * 8, expires_at=1_300)
+    assert await rows.revoked("red", b"\x00t" * 8)
+    assert not await rows.revoked("blue", b"\x00t" * 8)
+    assert not await rows.revoked("red", b"\x00u" * 8)
+
+
+async def test_what_is_over_is_forgotten(store: SqlStore) -> None:
+    rows = store.camara_tokens
+    made = Exchange(
+        assertions=tuple(map(assertion, range(40))), made=replace(REQUEST, expires_at=1_300)
+    )
+    await rows.exchange("red", made)
+    await rows.revoke("red", b"t" * 16, expires_at=1_300)
+    assert await rows.purge(before=1_300) == 0
+    assert await rows.purge(before=1_301) == 42
+    assert await rows.exchange("red", made) is DONE
+    assert not await rows.revoked("red", b"t" * 16)

@@ -1,0 +1,204 @@
+"""ManageService where the network has to switch: driven over a real store, whoever dies."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from simgrant.domain.order import Activated, Deactivated, Order, OrderState, Todo
+from simgrant.domain.subscription import PushRegistration
+from simgrant.errors import EcsError, PeerMisbehaved, PeerTimeout, PeerUnavailable
+from simgrant.flows.order_switches import SwitchDesk
+from simgrant.flows.ordering import Ordering
+from simgrant.identities import Iccid
+from simgrant.ports.activation import Switched
+from simgrant.ports.network_data import Subscriber
+from simgrant.ports.orders import Kept
+from simgrant.spec.ids import NotifAction, ProvStatus
+from tests.unit.flows.orders import IMSI, T, World, an_order
+
+PUSH = PushRegistration("490154203237518", "ap2006", "odsa", int(NotifAction.FCM), "fcm", 10)
+LATER = Switched(status=ProvStatus.IN_PROGRESS, watch="m1")
+FAILED = Switched(status=ProvStatus.PROVISIONED, failed=True)
+
+
+@dataclass
+class Network:
+    """Switches as it is told; what it is asked last is how it is."""
+
+    says: list[Switched | EcsError | None] = field(default_factory=list)
+    """For each call: what it answers, None = never; then, that all is done."""
+    asked: list[tuple[str, bool]] = field(default_factory=list)
+    """``switch`` or the watch, and whether on."""
+    iccid: Iccid | None = None
+    entered: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def switch(
+        self, who: Subscriber, *, on: bool, deadline: float, iccid: Iccid | None = None
+    ) -> Switched:
+        assert who.imsi == IMSI
+        assert deadline > 0
+        self.iccid = iccid
+        return await self._answer("switch", on=on)
+
+    async def progress(self, watch: str, *, on: bool, deadline: float) -> Switched:
+        assert deadline > 0
+        return await self._answer(watch, on=on)
+
+    async def close(self) -> None: ...
+
+    async def _answer(self, what: str, *, on: bool) -> Switched:
+        self.asked.append((what, on))
+        self.entered.set()
+        said = self.says.pop(0) if self.says else Switched(status=ProvStatus.PROVISIONED)
+        if said is None:
+            await asyncio.Event().wait()
+        if isinstance(said, EcsError):
+            raise said
+        assert said is not None
+        return said
+
+
+def ordering(world: World, network: Network) -> Ordering:
+    desk = SwitchDesk(activation=network, look_every_s=10, within_s=300)
+    return Ordering(
+        world.store.orders,
+        smdps={T: {"main": world.books}},
+        clock=world.clock,
+        metrics=world.metrics,
+        rules=replace(world.rules, immediate_s=5),
+        switches={T: desk},
+    )
+
+
+async def installed(world: World) -> Kept:
+    order = replace(an_order(), state=OrderState.ACTIVE, todo=None)
+    made = await world.store.orders.make(T, IMSI, order, instead_of=None, due_at=None)
+    assert made is not None
+    await world.store.register_push(T, IMSI, [PUSH])
+    return Kept(T, IMSI, made)
+
+
+async def off(world: World, network: Network) -> Order:
+    driver = ordering(world, network)
+    kept = await installed(world)
+    return await driver.begins(kept, Deactivated(driver.switch_until(T)))
+
+
+async def notices(world: World) -> int:
+    now = int(world.clock.now())
+    return len(await world.store.claim_notices(now=now, again_at=now + 1, limit=9))
+
+
+async def look(world: World, network: Network, *, passed: int = 11) -> Order:
+    """Let time pass and another process take over what is due."""
+    world.clock.time += passed
+    driver = ordering(world, network)
+    assert await driver._take_some()
+    await asyncio.wait(driver._under_way)
+    return await world.order()
+
+
+async def test_it_is_off_once_the_network_says_so(world: World) -> None:
+    network = Network()
+    order = await off(world, network)
+    assert order == await world.order()
+    assert (order.state, order.todo) == (OrderState.INACTIVE, None)
+    assert (network.asked, network.iccid) == ([("switch", False)], order.iccid)
+    assert await notices(world) == 1
+
+
+async def test_what_is_done_later_is_looked_at_again_and_told(world: World) -> None:
+    network = Network([LATER, LATER])
+    order = await off(world, network)
+    assert (order.state, order.going, order.watch) == (
+        OrderState.ACTIVE,
+        OrderState.INACTIVE,
+        "m1",
+    )
+    assert await notices(world) == 0
+    assert not await ordering(world, network)._take_some(), "not before its time"
+    assert (await look(world, network)).state is OrderState.ACTIVE
+    assert (await look(world, network)).state is OrderState.INACTIVE
+    assert network.asked == [("switch", False), ("m1", False), ("m1", False)]
+    assert await notices(world) == 1
+
+
+async def test_what_the_network_gives_up_is_as_it_was(world: World) -> None:
+    order = await off(world, Network([LATER]))
+    order = await look(world, Network([FAILED]))
+    assert (order.state, order.todo, order.reason) == (OrderState.ACTIVE, None, "switch_failed")
+    assert await notices(world) == 1, "the device learns that it is not off"
+
+
+@pytest.mark.parametrize(
+    ("error", "then"),
+    [
+        (PeerUnavailable("bss_away"), ("m1", False)),
+        (PeerTimeout("bss_late"), ("m1", False)),
+        (PeerMisbehaved("bss_nonsense"), ("switch", False)),
+    ],
+)
+async def test_a_network_in_trouble_is_asked_again(
+    world: World, error: EcsError, then: tuple[str, bool]
+) -> None:
+    network = Network([LATER, error])
+    await off(world, network)
+    assert (await look(world, network)).todo is Todo.SWITCH
+    assert (await look(world, network)).state is OrderState.INACTIVE
+    assert network.asked[-1] == then
+
+
+async def test_what_takes_too_long_is_put_back(world: World) -> None:
+    network = Network([LATER])
+    await off(world, network)
+    order = await look(world, network, passed=301)
+    assert (order.state, order.todo) == (OrderState.ACTIVE, None)
+    assert network.asked == [("switch", False), ("switch", True)]
+    assert await notices(world) == 1
+
+
+async def test_what_nobody_can_put_back_ends_all_the_same(world: World) -> None:
+    network = Network([LATER, *[PeerUnavailable("bss_away")] * 2])
+    await off(world, network)
+    assert (await look(world, network, passed=301)).going is OrderState.ACTIVE
+    order = await look(world, network, passed=301)
+    assert (order.state, order.todo, order.reason) == (OrderState.ACTIVE, None, "switch_unknown")
+
+
+async def test_a_process_that_dies_in_the_call_leaves_it_to_another(world: World) -> None:
+    network = Network([None])
+    driver, kept = ordering(world, network), await installed(world)
+    asking = asyncio.create_task(driver.begins(kept, Deactivated(driver.switch_until(T))))
+    await network.entered.wait()
+    for task in (asking, *driver._under_way):
+        task.cancel()
+    assert (await world.order()).begun
+    assert (await look(world, network, passed=61)).state is OrderState.INACTIVE
+    assert network.asked == [("switch", False)] * 2
+
+
+async def test_a_new_wish_while_the_first_is_under_way(world: World) -> None:
+    network = Network([LATER])
+    order = await off(world, network)
+    driver = ordering(world, network)
+    order = await driver.begins(Kept(T, IMSI, order), Activated(driver.switch_until(T)))
+    assert (order.state, order.todo) == (OrderState.ACTIVE, None)
+    assert network.asked == [("switch", False), ("switch", True)]
+
+
+async def test_a_network_that_is_no_more_leaves_it_as_it_was(world: World) -> None:
+    await off(world, Network([LATER]))
+    world.clock.time += 11
+    driver = world.ordering()
+    assert driver.switch_until(T) == 0
+    assert await driver._take_some()
+    await asyncio.wait(driver._under_way)
+    order = await world.order()
+    assert (order.state, order.todo, order.reason) == (
+        OrderState.ACTIVE,
+        None,
+        "not_switched_any_more",
+    )
