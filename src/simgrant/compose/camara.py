@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 
 from simgrant.adapters.connection_owner import web
+from simgrant.compose.camara_apis import open_consents
 from simgrant.compose.consumers import ConsumerParts
 from simgrant.config.load import Loaded
 from simgrant.flows.camara.apis import APIS
@@ -85,6 +86,7 @@ def open_camara(
         usage=store.usage,
         scopes=scopes,
         fraud=known.fraud,
+        permits=open_consents(loaded, store),
         signer=signer,
         keys=keys,
         clock=clock,

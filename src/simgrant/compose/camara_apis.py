@@ -41,6 +41,7 @@ def open_apis(
 ) -> ServeApi:
     """Return who answers calls of the APIs; raise StartRefused for one that there is not."""
     settings = loaded.settings.camara
+    consents = open_consents(loaded, store)
     ports = ApiPorts(
         open_token=pull_access_token,
         holders=BoundHolders(store.camara_tokens, loaded.camara_urls, clock=clock),
@@ -48,8 +49,10 @@ def open_apis(
         limits=partners.quotas,
         lines=store.camara_lines,
         facts=OwnFacts(store.camara_lines, store, eligibilities, network),
-        consents=Consents(store.api_consents, purposes(loaded)),
+        consents=consents,
+        permits=consents,
         books=partners.books,
+        fraud=partners.fraud,
     )
     return ServeApi(
         Routes(offered_apis(loaded, with_consents=ports.consents is not None)),
@@ -74,14 +77,14 @@ def open_apis(
     )
 
 
-def purposes(loaded: Loaded) -> dict[str, Purposes]:
-    """Return the legal bases of each tenant."""
+def open_consents(loaded: Loaded, store: Store) -> Consents:
+    """Return who knows what may be processed."""
     bases = {
         (name, api): Basis(basis)
         for name, table in loaded.settings.camara_purposes.items()
         for api, basis in {"": table.basis, **table.apis}.items()
     }
-    return dict.fromkeys(loaded.tenants, Purposes(bases=bases))
+    return Consents(store.api_consents, dict.fromkeys(loaded.tenants, Purposes(bases=bases)))
 
 
 def offered_apis(loaded: Loaded, *, with_consents: bool) -> tuple[Api, ...]:

@@ -10,7 +10,15 @@ from simgrant.domain.subscription import Subscription
 from simgrant.identities import Imsi
 from simgrant.nouns import named_noun
 
-__all__ = ["CAPTURABLE", "CamaraConsents", "ConsentRows", "Processing", "Purposeful", "Standing"]
+__all__ = [
+    "CAPTURABLE",
+    "CamaraConsents",
+    "ConsentRows",
+    "Permits",
+    "Processing",
+    "Purposeful",
+    "Standing",
+]
 
 
 CAPTURABLE = frozenset({Standing.PENDING, Standing.REQUESTED, Standing.EXPIRED})
@@ -53,6 +61,13 @@ class CamaraConsents(Protocol):
 
         ``callback`` is where he is to go from there; empty = nowhere.
         """
+
+
+class Permits(Protocol):
+    """Whether a processing may go on."""
+
+    async def permits(self, tenant: str, imsi: Imsi, wanted: Purposeful, /, *, now: int) -> bool:
+        """Say whether every wanted scope is valid; PeerUnavailable where nobody can be asked."""
 
 
 class ConsentRows(Protocol):

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import field
-from typing import Protocol
+from typing import Final, Protocol
 
 from simgrant.domain.holdings import NOTHING, Holding, Holdings
 from simgrant.domain.line_marks import LineMark
@@ -46,6 +46,7 @@ from simgrant.ports.network_data import LearnedRows
 from simgrant.ports.network_events import Inbox
 from simgrant.ports.orders import Orders
 from simgrant.ports.policies import PolicyRows
+from simgrant.ports.sweeps import SweepRows
 from simgrant.ports.switching import SwitchRows
 from simgrant.ports.told import ToldRows
 from simgrant.spec.ids import ProvStatus
@@ -248,6 +249,10 @@ class RowConflict(Conflict):
         self.index = index
 
 
+LAST_RECORD: Final = (2**63 - 1, "")
+"""After every record."""
+
+
 class Store(Protocol):
     """The port; see the module's docstring for what every method promises."""
 
@@ -278,6 +283,10 @@ class Store(Protocol):
     @property
     def policies(self) -> PolicyRows:
         """Return the same database's tables of published policies."""
+
+    @property
+    def sweeps(self) -> SweepRows:
+        """Return the same database's table of who is still to be told of another policy."""
 
     @property
     def deeds(self) -> Deeds:
@@ -413,12 +422,11 @@ class Store(Protocol):
         holding: Holding,
         *,
         ended: bool = False,
-        sms_apps: Sequence[str] = (),
     ) -> None:
         """Write what a subscription holds as of ``holding.at``; with ``ended``, no more.
 
         It takes the place of what there was of the same boost type, counter, or store and user.
-        But for counters it is a change of the subscription, which the clients are told (`tell`).
+        But for counters, what devices are told is compared with what they were, as in `change`.
         Conflict if there is no such subscription, or nothing to end.
         """
 
@@ -450,8 +458,9 @@ class Store(Protocol):
     async def settle_visit(
         self, tenant: str, imsi: Imsi, visit_id: bytes, settled: Settlement
     ) -> bool:
-        """Write what a step ended in, and `tell` the clients; False, and nothing, if it is over.
+        """Write what a step ended in; False, and nothing, if it is over.
 
+        What devices are told is compared with what they were, as in `change`.
         Conflict, and nothing changed, where there is no such subscription, where it holds
         something else by now than what the settlement takes the place of, or where its order has
         gone on (`order_meanwhile`). NoStock, likewise, where no profile is left for that.
@@ -499,8 +508,8 @@ class Store(Protocol):
         """Write all or none; return how many. RowConflict says which row is in the way.
 
         With ``replace`` an existing subscription is overwritten, keeping its token epoch
-        and, where the new row has no SIM key or consents, those it has. Where its status, plan or
-        provisioning changes, its registered clients are told (`tell`).
+        and, where the new row has no SIM key or consents, those it has. Where it changes, what
+        devices are told is compared with what they were, as in `change`.
         """
 
     async def change(
@@ -510,20 +519,19 @@ class Store(Protocol):
         change: Change,
         *,
         now: int,
-        sms_apps: Sequence[str] = (),
         consents: Sequence[Consent] = (),
         marks: Sequence[LineMark] = (),
     ) -> Subscription:
-        """Set the given fields, `tell` the clients, and return the new state.
+        """Set the given fields and return the new state.
 
-        Consents and what is noted about the line are written with them, all or nothing.
+        Consents and what is noted about the line are written with them, all or nothing, and so is
+        an event with what the subscription was (`Waiting.before`): whoever acts upon it raises the
+        document's version, and tells devices, where they are told something else now.
         Conflict if there is no such subscription.
         """
 
-    async def set_consent(
-        self, tenant: str, imsi: Imsi, consent: Consent, *, sms_apps: Sequence[str] = ()
-    ) -> None:
-        """Write one consent and `tell` the clients; Conflict if there is no such subscription."""
+    async def set_consent(self, tenant: str, imsi: Imsi, consent: Consent) -> None:
+        """Write one consent, as in `change`; Conflict if there is no such subscription."""
 
     async def remove(self, tenant: str, imsi: Imsi, *, now: int) -> None:
         """Make it REMOVED, raise its token epoch, forget its SIM key, consents, push tokens."""
@@ -555,9 +563,17 @@ class Store(Protocol):
         """Delete every row of one subscription and its request records."""
 
     async def records(
-        self, tenant: str, subscriber_refs: Sequence[str], *, limit: int = 100
+        self,
+        tenant: str,
+        subscriber_refs: Sequence[str],
+        *,
+        limit: int = 100,
+        before: tuple[int, str] = LAST_RECORD,
     ) -> Sequence[RequestRecord]:
-        """Return the newest request records of a subscription, newest first."""
+        """Return the newest request records of a subscription, newest first.
+
+        None is as new as ``before``: Unix microseconds, and a request id among those of that time.
+        """
 
     def recorded(
         self, tenant: str, *, since_us: int, limit: int

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from importlib import resources
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 import msgspec
 
@@ -30,6 +30,9 @@ LEGS: Final = frozenset({2, 3})
 
 class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, rename="camel"):
     """What a request says."""
+
+    says_one_thing: ClassVar[bool] = False
+    """Whether it may have one member alone, whatever that is (``maxProperties``)."""
 
     def named(self) -> Msisdn | None:
         """Return the number that it is about; None where it names nobody.
@@ -121,6 +124,8 @@ class ApiOperation:
     """How the subscriber has to be proved; empty = it does not matter."""
     single_use: bool = False
     """Whether a token is good for one call of it, whatever the token says."""
+    needs_consent: bool = True
+    """Whether it depends on the subscriber's consent, where the purpose does."""
     handler: Handler
 
 
@@ -143,6 +148,7 @@ class _OperationTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     legs: tuple[int, ...] = (2, 3)
     methods: tuple[str, ...] = ()
     single_use: bool = False
+    needs_consent: bool = True
 
 
 class _ApiTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -173,6 +179,7 @@ def read_api(package: str, module: str, handlers: Mapping[str, Handler]) -> Api:
                 legs=frozenset(each.legs),
                 methods=frozenset(map(Method, each.methods)),
                 single_use=each.single_use,
+                needs_consent=each.needs_consent,
                 handler=handlers[each.id],
             )
             for each in table.operation

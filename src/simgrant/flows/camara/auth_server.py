@@ -35,6 +35,7 @@ from simgrant.flows.signing import Signer
 from simgrant.flows.tokens import encode
 from simgrant.keyring.ring import NONCE_BYTES, Purpose
 from simgrant.nouns import named_noun
+from simgrant.ports.camara_consents import Permits, Purposeful
 from simgrant.ports.camara_tokens import (
     Assertion,
     CamaraTokens,
@@ -102,6 +103,7 @@ class AuthServer:
         usage: Spent,
         scopes: ScopeRules,
         fraud: Fraud,
+        permits: Permits,
         signer: Signer,
         keys: Keys,
         clock: Clock,
@@ -113,6 +115,7 @@ class AuthServer:
         self._usage = usage
         self._scopes = scopes
         self._fraud = fraud
+        self._permits = permits
         self._signer = signer
         self._keys = keys
         self._clock = clock
@@ -179,6 +182,8 @@ class AuthServer:
             request, consumer, hint, granted, unknown=OAuthError.INVALID_GRANT
         )
         token = self._about(request, token, meant)
+        if not await self._permitted(request, token, meant.subject):
+            raise OAuthRefused(OAuthError.INVALID_GRANT, "consent_missing")
         text = self._sealed(request, token)
         temporary = meant.temporary(
             at=token.issued,
@@ -224,6 +229,9 @@ class AuthServer:
         if meant.redeems:
             raise OAuthRefused(OAuthError.INVALID_REQUEST, "hint_unknown")
         token = self._about(request, token, meant)
+        if not await self._permitted(request, token, meant.subject):
+            # 403 at this endpoint (CIBA §13).
+            raise OAuthRefused(OAuthError.ACCESS_DENIED, "consent_missing", status=403)
         rules, now = self._rules, token.issued
         name = encode(os.urandom(_REQUEST_ID_BYTES))
         waiting = _Waiting(
@@ -584,6 +592,17 @@ class AuthServer:
             subject=meant.subject,
             temporary_token=lent.token_id if lent is not None and meant.redeems else b"",
         )
+
+    async def _permitted(self, request: OAuthRequest, token: AccessToken, subject: Subject) -> bool:
+        """Say whether the subscriber, or the law, permits it (ICM: no consent, no token)."""
+        wanted = Purposeful(
+            client_id=token.client_id,
+            application=token.application,
+            purpose=token.purpose,
+            scopes=tuple(sorted(token.scopes)),
+        )
+        imsi, now = subject.imsi, token.issued
+        return await self._permits.permits(request.tenant, imsi, wanted, now=now)
 
     def _sealed(self, request: OAuthRequest, token: AccessToken) -> str:
         return self._push(request, token, Purpose.ACCESS_TOKEN)

@@ -25,6 +25,7 @@ from simgrant.domain.camara.consent import (
 )
 from simgrant.domain.subscription import Subscription
 from simgrant.flows.moments import moment
+from simgrant.identities import Imsi
 from simgrant.keyring.ring import KeyRing
 from simgrant.ports.camara_consents import ConsentRows, Processing, Purposeful
 from simgrant.ports.keys import Keys
@@ -39,7 +40,7 @@ _NOTHING: Final = Purposes()
 
 
 class Consents:
-    """The consents of all tenants (the ``CamaraConsents`` port)."""
+    """The consents of all tenants (the ports ``CamaraConsents`` and ``Permits``)."""
 
     def __init__(self, rows: ConsentRows, purposes: Mapping[str, Purposes]) -> None:
         """``purposes`` are each tenant's; of one that has none, everything needs consent."""
@@ -50,11 +51,25 @@ class Consents:
         self, subscription: Subscription, wanted: Purposeful, /, *, now: int
     ) -> Sequence[Processing]:
         """Return how every wanted scope stands, those that stand alike together."""
-        purposes = self._purposes.get(subscription.tenant, _NOTHING)
+        return await self._found(subscription.tenant, subscription.imsi, wanted, now)
+
+    async def permits(self, tenant: str, imsi: Imsi, wanted: Purposeful, /, *, now: int) -> bool:
+        """Say whether every wanted scope is valid."""
+        found = await self._found(tenant, imsi, wanted, now)
+        return all(each.standing is Standing.VALID for each in found)
+
+    async def capture_url(self, *_: object) -> str:
+        """Return nothing: subscribers are asked by the operator's own ways."""
+        return ""
+
+    async def _found(
+        self, tenant: str, imsi: Imsi, wanted: Purposeful, now: int
+    ) -> list[Processing]:
+        purposes = self._purposes.get(tenant, _NOTHING)
         bases = {scope: purposes.basis(wanted.purpose, api_of(scope)) for scope in wanted.scopes}
         said: Sequence[ConsentEntry] = ()
         if any(map(depends, bases.values())):
-            said = await self._rows.of(subscription.tenant, subscription.imsi)
+            said = await self._rows.of(tenant, imsi)
         found: dict[tuple[Standing, int | None], list[str]] = {}
         for scope, basis in bases.items():
             last = last_said(
@@ -70,10 +85,6 @@ class Consents:
             Processing(scopes=tuple(scopes), standing=stands, expires_at=ends)
             for (stands, ends), scopes in found.items()
         ]
-
-    async def capture_url(self, *_: object) -> str:
-        """Return nothing: subscribers are asked by the operator's own ways."""
-        return ""
 
 
 def api_of(scope: str) -> str:
