@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from hashlib import sha256
+from urllib.parse import urlencode
 
 import pytest
 from joserfc import jwt
@@ -95,7 +96,7 @@ async def test_what_is_published(server: Server) -> None:
     assert found["token_endpoint_auth_methods_supported"][0] == "private_key_jwt"
     assert found["subject_types_supported"] == ["pairwise"]
     assert not {"none", "HS256"} & set(found["token_endpoint_auth_signing_alg_values_supported"])
-    assert "authorization_endpoint" not in found
+    assert "authorization_code" not in found["grant_types_supported"]
     assert {VERIFY, READ, CHECK} <= set(found["scopes_supported"])
     same = await send(server, Request(path="/.well-known/oauth-authorization-server"))
     assert same.body == said.body
@@ -107,6 +108,24 @@ async def test_what_is_published(server: Server) -> None:
         assert (answer.status, answer.header("allow")) == (405, "POST")
     assert (await send(server, Request("POST", path="/oauth2/jwks"))).header("allow") == "GET"
     assert (await send(server, Request(path="/oauth2/nothing"))).status == 404
+
+
+async def test_nobody_gets_a_code_where_connections_are_not_known(server: Server) -> None:
+    place = "https://bank.example/back"
+    await enrol(server, consumer(EcSigner("k"), redirect_uris=frozenset({place})))
+    query = urlencode(
+        {
+            "client_id": "bank",
+            "redirect_uri": place,
+            "response_type": "code",
+            "scope": NV,
+            "state": "s",
+            "nonce": "n",
+        }
+    )
+    answer = await send(server, Request("GET", query.encode(), path="/oauth2/authorize"))
+    assert answer.status == 302
+    assert answer.header("location").startswith(f"{place}?error=login_required&")
 
 
 # --- Google's contract, both flavours (camara.md section 4) ---------------------------------------
@@ -622,7 +641,7 @@ async def test_introspection_and_revocation(server: Server, bank: Bank) -> None:
     assert (await shop.proved("/oauth2/revoke", form)).status == 200
     assert members(await bank.proved("/oauth2/introspect", form))["active"]
     answer = await bank.proved("/oauth2/revoke", form)
-    assert (answer.status, answer.body) == (200, b"")
+    assert (answer.status, answer.body, answer.header("content-type")) == (200, b"", "")
     assert members(await bank.proved("/oauth2/introspect", form)) == {"active": False}
     assert (await bank.proved("/oauth2/revoke", {"token": "x"})).status == 200
 

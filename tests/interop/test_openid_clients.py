@@ -76,7 +76,9 @@ class World:
 
 @pytest.fixture
 async def world(bench: Workbench) -> AsyncIterator[World]:
-    bench.clock.at = time.time()
+    # Clients have a clock of their own, and it goes on.
+    bench.monkeypatch.setattr(bench.clock, "now", time.time)
+    bench.monkeypatch.setattr(bench.clock, "monotonic", time.monotonic)
     loaded = bench.loaded(HERE_TOO)
     signer = EcSigner("bank-1")
     known: Consumer = consumer(signer, subjects=frozenset({"operatortoken"}))
@@ -125,3 +127,17 @@ async def test_openid_client(world: World) -> None:
     assert told["active"]["cnf"]["jkt"]
     assert told["revoked"] == {"active": False}
     assert told["refused"] == {"error": "invalid_scope", "status": 400}
+
+
+async def test_idpyoidc(world: World) -> None:
+    python = foreign("idpyoidc", "bin", "python")
+    script = Path(__file__).with_name("idpyoidc_client.py")
+    told = await run(python, script, given=await world.task())
+    assert told["metadata"]["token_endpoint"] == f"{world.url}/oauth2/token"
+    assert told["credentials"]["scope"] == CHECK
+    assert told["active"]["client_id"] == "bank"
+    assert told["revoked"] == {"active": False}
+    assert told["backchannel"]["interval"] == 2
+    assert told["ciba"]["expires_in"] == 300
+    assert told["ciba"]["id_token"]
+    assert told["refused"]["error"] == "invalid_scope"

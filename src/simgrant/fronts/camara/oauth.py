@@ -84,7 +84,7 @@ class OAuthFront:
         trail = task.trail
         trail.tenant = tenant
         endpoint = self._posts.get(asked.path)
-        if asked.path == paths.AUTHORIZE and self._with_codes:
+        if asked.path == paths.AUTHORIZE:
             return await self._authorize(asked, task, tenant, issuer)
         if endpoint is None:
             return self._published(asked, task, tenant, issuer)
@@ -98,7 +98,9 @@ class OAuthFront:
         request = _request(asked, task, tenant, issuer, pull_form(asked.body))
         answer = await endpoint(request)
         trail.outcome = "token" if asked.path == paths.TOKEN else "answered"
-        return Told(200, NO_STORE, b"" if answer is None else msgspec.json.encode(answer))
+        if answer is None:
+            return Told(200, (("cache-control", "no-store"),), b"")
+        return Told(200, NO_STORE, msgspec.json.encode(answer))
 
     async def _authorize(self, asked: Asked, task: Task, tenant: str, issuer: str) -> Told:
         """Send a browser on; it may come by either method (OpenID Connect Core §3.1.2.1)."""
