@@ -24,6 +24,7 @@ from simgrant.telemetry.metrics import Metrics
 from tests.unit.flows.test_eligibility import ALL, IMSI, START, T, World, opened
 
 SUSPENDED = SubscriptionStatus.SUSPENDED
+LOCATION = Kinds({Kind.LOCATION})
 
 
 @dataclass
@@ -31,7 +32,7 @@ class Network:
     """Tells where somebody is."""
 
     plmn: str = ""
-    tells: Kinds = Kinds({Kind.LOCATION})
+    tells: Kinds = LOCATION
 
     async def ask(self, who: Subscriber, wants: Kinds, *, deadline: float) -> Known:
         assert who.imsi == IMSI
