@@ -17,6 +17,7 @@ from simgrant.domain.trail import Trail
 from simgrant.errors import Unauthenticated
 from simgrant.flows.camara.api import ApiRules, Routes
 from simgrant.flows.camara.apis import APIS
+from simgrant.flows.camara.fraud import Fraud
 from simgrant.flows.camara.line_facts import Asking, Place, Since
 from simgrant.flows.camara.problem import Problem, error_info
 from simgrant.flows.camara.sandbox import Sandbox
@@ -264,6 +265,7 @@ class World:
         rules: ApiRules | None = None,
         strict: bool = True,
         limits: Limits | None = None,
+        fraud: Fraud | None = None,
         sandbox: Sandbox | None = None,
     ) -> None:
         self.clock, self.keys = Clock(), Keys()
@@ -284,6 +286,7 @@ class World:
                 facts=self.facts,
                 consents=self.facts,
                 books=self.books,
+                fraud=fraud,
             ),
             tenants={
                 TENANT: ApiTenant(

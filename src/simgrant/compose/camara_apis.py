@@ -13,9 +13,10 @@ from simgrant.errors import StartRefused
 from simgrant.flows.camara.api import Api, ApiRules, Routes
 from simgrant.flows.camara.apis import APIS
 from simgrant.flows.camara.consents import Consents
+from simgrant.flows.camara.holders import BoundHolders
 from simgrant.flows.camara.line_facts import OwnFacts
 from simgrant.flows.camara.sandbox import Sandbox, SandboxLine
-from simgrant.flows.camara.serve_api import ApiPorts, ApiTenant, ByCertificate, ServeApi
+from simgrant.flows.camara.serve_api import ApiPorts, ApiTenant, ServeApi
 from simgrant.flows.camara.tokens import pull_access_token
 from simgrant.flows.eligibility import Eligibilities
 from simgrant.flows.network_data import NetworkFacts
@@ -43,7 +44,7 @@ def open_apis(
     consents = open_consents(loaded, store)
     ports = ApiPorts(
         open_token=pull_access_token,
-        holders=ByCertificate(),
+        holders=BoundHolders(store.camara_tokens, loaded.camara_urls, clock=clock),
         consumers=partners.consumers,
         limits=partners.quotas,
         lines=store.camara_lines,
@@ -51,6 +52,7 @@ def open_apis(
         consents=consents,
         permits=consents,
         books=partners.books,
+        fraud=partners.fraud,
     )
     return ServeApi(
         Routes(offered_apis(loaded, with_consents=ports.consents is not None)),

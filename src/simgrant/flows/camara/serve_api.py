@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from simgrant.domain.camara.access_token import AccessToken, Subject
+from simgrant.domain.camara.access_token import AccessToken, Method, Subject
 from simgrant.domain.camara.consumer import Consumer, Permission
 from simgrant.domain.camara.line import Line
 from simgrant.domain.camara.usage import Outcome, Usage
 from simgrant.domain.subscription import SERVED, SubscriptionStatus
 from simgrant.domain.trail import Trail
-from simgrant.errors import Overloaded, Unauthenticated
+from simgrant.errors import NotAllowed, Overloaded, Unauthenticated
 from simgrant.flows.camara.api import (
     Answer,
     ApiOperation,
@@ -33,9 +33,9 @@ from simgrant.flows.camara.api import (
     Task,
 )
 from simgrant.flows.camara.bodies import tolerant
+from simgrant.flows.camara.fraud import Fraud
 from simgrant.flows.camara.line_facts import Asking, LineFacts
 from simgrant.flows.camara.problem import Code, Problem
-from simgrant.flows.camara.quotas import QUOTA_EXCEEDED
 from simgrant.flows.camara.sandbox import Sandbox, Sandboxes
 from simgrant.identities import Msisdn
 from simgrant.nouns import named_noun, noun
@@ -143,6 +143,8 @@ class ApiPorts:
     consents: CamaraConsents | None
     """None = nobody keeps any, and no API that needs them is served."""
     books: Books
+    fraud: Fraud | None = None
+    """None = nobody is slowed down, and nothing is marked."""
     permits: Permits | None = None
     """None = nobody keeps consents, and the contract with the consumer is enough."""
 
@@ -305,6 +307,14 @@ class ServeApi:
             found = self._sandboxes.line(call.tenant, number, now=int(now))
             return _Found(found, number)
         began = self._clock.monotonic()
+        if subject is None and self._ports.fraud is not None:
+            # With a subscriber in it, that was counted when the token was issued.
+            try:
+                self._ports.fraud.ask(
+                    call.tenant, call.token.client_id, number=number.digits, now=began
+                )
+            except Overloaded as error:
+                raise _too_many(error) from None
         token_id = call.token.token_id
         try:
             if subject is not None:
@@ -328,8 +338,9 @@ class ServeApi:
     ) -> ApiReply:
         """Answer about a line, and write down that it was asked about."""
         problem: Problem | None = None
-        content, outcome, status, code = b"", Outcome.REFUSED, 200, ""
+        content, outcome, status, code, suspicion = b"", Outcome.REFUSED, 200, "", ""
         try:
+            suspicion = self._suspicion(call, found)
             answer = await self._run(call, body, found, request, trail)
             content, outcome = self._encoder.encode(answer.content), answer.outcome
         except Problem as error:
@@ -353,6 +364,7 @@ class ServeApi:
             subject_ref=trail.subscriber_ref,
             correlator=request.correlator,
             tariff=call.permission.tariff,
+            suspicion=suspicion,
             sandbox=call.consumer.sandbox,
             duration_us=int((monotonic - call.started) * 1e6),
         )
@@ -365,6 +377,24 @@ class ServeApi:
             raise problem
         trail.outcome = outcome.value
         return ApiReply(content)
+
+    def _suspicion(self, call: _Call, found: _Found) -> str:
+        """Return the mark of an answer about a line; raise `Problem` where it proves nothing.
+
+        A call that is not about the holder of a SIM is about what happened to the line: that is
+        told, whatever it was.
+        """
+        fraud = self._ports.fraud
+        if fraud is None or found.line is None or call.consumer.sandbox:
+            return ""
+        try:
+            return fraud.judge(
+                found.line.sim_since,
+                at=self._clock.now(),
+                may_refuse=Method.SIM in call.operation.methods,
+            )
+        except NotAllowed as error:
+            raise Problem(Code.PERMISSION_DENIED, reason=error.reason) from None
 
     async def _run(
         self, call: _Call, body: Body, found: _Found, request: ApiRequest, trail: Trail
@@ -435,7 +465,7 @@ def _check_types(request: ApiRequest) -> None:
 
 
 def _too_many(error: Overloaded) -> Problem:
-    if error.reason == QUOTA_EXCEEDED:
+    if error.reason == "quota_exceeded":
         return Problem(Code.QUOTA_EXCEEDED, reason="quota_exceeded", retry_after=error.retry_after)
     return Problem(Code.TOO_MANY_REQUESTS, reason=error.reason, retry_after=error.retry_after)
 

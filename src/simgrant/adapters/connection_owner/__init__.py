@@ -1,0 +1,1 @@
+"""Who knows whose connections are (the ``ConnectionOwner`` port)."""
