@@ -74,7 +74,7 @@ bench: .venv/.test ## the fixed load scenarios
 ##@ Running
 
 .PHONY: demo
-demo: .venv/.run ## a handset, a network and the server, on this machine; or STORY=silent-auth, watch, new-phone, plan-upgrade
+demo: .venv/.run ## a handset, a network and the server, on this machine; or STORY=silent-auth, watch, new-phone, plan-upgrade, bank-login
 	$(BIN)/simgrant demo $(if $(STORY),--story $(STORY)) $(ARGS)
 
 .PHONY: serve

@@ -58,8 +58,7 @@ async def test_without_a_change_nothing_is_due(store: SqlStore) -> None:
     assert await claim(store, now=10**9) == []
 
 
-@pytest.mark.conforms("notify.on-change")
-async def test_a_change_is_told_to_every_registered_client(store: SqlStore) -> None:
+async def test_an_order_to_tell_goes_to_every_registered_client(store: SqlStore) -> None:
     await store.add(new())
     first = await registered(store)
     second = [replace(PUSH, terminal_id="350000000000017", app_name="other", token="t2")]

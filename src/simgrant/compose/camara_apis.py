@@ -80,7 +80,7 @@ def open_apis(
 def open_consents(loaded: Loaded, store: Store) -> Consents:
     """Return who knows what may be processed."""
     bases = {
-        (name, api): Basis(basis)
+        (name.lower(), api): Basis(basis)
         for name, table in loaded.settings.camara_purposes.items()
         for api, basis in {"": table.basis, **table.apis}.items()
     }

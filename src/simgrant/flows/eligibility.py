@@ -226,7 +226,7 @@ class Eligibilities:
         kept: Told | None = None,
         deadline: float,
         trail: Trail,
-        tells: bool = False,
+        tells: bool = True,
     ) -> Told | None:
         began = self._clock.monotonic()
         try:
@@ -336,7 +336,7 @@ class Eligibilities:
         ):
             return replace(told, changed_at=before.changed_at)
         try:
-            tells = tells and before is not None and not before.says_the_same(told)
+            tells = tells and before is not None and before.says_otherwise(told)
             return await self._rows.keep(subscription.tenant, subscription.imsi, told, tells=tells)
         except EcsError as error:
             # It is good for this request, and the next one asks again.

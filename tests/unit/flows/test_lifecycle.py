@@ -213,6 +213,7 @@ async def by_hand(life: World, **fields: Any) -> None:
     await life.store.change(T, IMSI, Fields(**fields), now=int(life.clock.now()))
 
 
+@pytest.mark.conforms("notify.on-change")
 async def test_what_people_change_is_told_to_whom_it_concerns(life: World) -> None:
     await life.store.register_push(T, IMSI, [registration(WATCH, "ap2005")])
     before = await life.state()

@@ -17,7 +17,7 @@ from zlib import crc32
 
 from simgrant.nouns import noun
 
-REVISION = "0028"
+REVISION = "0029"
 """The schema that these statements are for; a test holds it against the migrations."""
 
 TABLES = (

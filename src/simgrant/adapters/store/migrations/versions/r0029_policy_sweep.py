@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0021"
-down_revision = "0019"
+revision = "0029"
+down_revision = "0028"
 branch_labels = None
 depends_on = None
 
