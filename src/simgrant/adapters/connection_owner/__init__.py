@@ -1,1 +1,0 @@
-"""Who knows whose connections are (the ``ConnectionOwner`` port)."""
