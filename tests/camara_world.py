@@ -34,7 +34,7 @@ from simgrant.fronts.camara.app import CamaraFront
 from simgrant.fronts.camara.app import Limits as FrontLimits
 from simgrant.identities import Imsi, Msisdn
 from simgrant.keyring.ring import Key, KeyRing, Use
-from simgrant.ports.camara_consents import Processing, Purposeful, Standing
+from simgrant.ports.camara_consents import Permits, Processing, Purposeful, Standing
 from simgrant.ports.camara_lines import LineFound
 
 NOW: Final = 1_800_000_000
@@ -267,6 +267,7 @@ class World:
         limits: Limits | None = None,
         fraud: Fraud | None = None,
         sandbox: Sandbox | None = None,
+        permits: Permits | None = None,
     ) -> None:
         self.clock, self.keys = Clock(), Keys()
         self.lines, self.facts, self.books = Lines(), Facts(), Books()
@@ -285,6 +286,7 @@ class World:
                 lines=self.lines,
                 facts=self.facts,
                 consents=self.facts,
+                permits=permits,
                 books=self.books,
                 fraud=fraud,
             ),

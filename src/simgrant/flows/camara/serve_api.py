@@ -47,6 +47,8 @@ from simgrant.ports.keys import Keys
 USAGE_ID_BYTES: Final = 16
 _MOST_MESSAGE: Final = 200
 _JSON: Final = "application/json"
+_UNTOLD: Final = frozenset({Code.UNAUTHENTICATED, Code.PERMISSION_DENIED})
+"""Refusals that tell nothing of a line: the token is not good, or the subscriber did not permit."""
 
 
 @named_noun
@@ -344,7 +346,7 @@ class ServeApi:
             answer = await self._run(call, body, found, request, trail)
             content, outcome = self._encoder.encode(answer.content), answer.outcome
         except Problem as error:
-            if error.status >= 500 or error.code is Code.UNAUTHENTICATED:
+            if error.status >= 500 or error.code in _UNTOLD:
                 raise  # Nothing was told, and the token may be shown again.
             problem, status, code = error, error.status, error.code.value
         once = call.token.single_use or call.operation.single_use
