@@ -284,6 +284,7 @@ def test_packaged_tables_are_all_read() -> None:
     assert names == {
         "answer_parms",
         "applications",
+        "countries",
         "diameter",
         "divergences",
         "http_answers",
