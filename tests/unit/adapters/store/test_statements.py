@@ -12,6 +12,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 from simgrant.adapters.store.schema import metadata, postgres_metadata
 from simgrant.adapters.store.sql import (
     camara_consumers,
+    camara_events,
     camara_lines,
     camara_tokens,
     camara_usage,
@@ -44,6 +45,7 @@ SQL = {
         told,
         hubs,
         camara_consumers,
+        camara_events,
         camara_lines,
         camara_tokens,
         camara_usage,
@@ -76,7 +78,7 @@ def ddl() -> list[str]:
 
 def test_there_are_statements_to_look_at() -> None:
     assert len(SQL) > 35
-    assert len(ddl()) == (42 + 24) + (41 + 23)
+    assert len(ddl()) == (44 + 27) + (43 + 26)
 
 
 @pytest.mark.parametrize("name", sorted(SQL))

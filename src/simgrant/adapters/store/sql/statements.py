@@ -17,7 +17,7 @@ from zlib import crc32
 
 from simgrant.nouns import noun
 
-REVISION = "0026"
+REVISION = "0027"
 """The schema that these statements are for; a test holds it against the migrations."""
 
 TABLES = (
@@ -62,6 +62,8 @@ TABLES = (
     "camara_assertion",
     "camara_request",
     "camara_revoked",
+    "camara_subscription",
+    "camara_notification",
 )
 """Those of every engine."""
 
