@@ -18,6 +18,7 @@ from tests.openapi import TMF_FOLDER, check, load, pattern, resolved
 FILES: Final = {
     "620": "tmf620-product-catalog",
     "622": "tmf622-product-ordering-management",
+    "635": "tmf635-usage-management",
     "637": "tmf637-product-inventory",
     "638": "tmf638-service-inventory",
     "639": "tmf639-resource-inventory",

@@ -111,9 +111,13 @@ def _iteration(operation: Mapping[str, Any], kind: str) -> str:
         for parameter in _parameters(operation, "query")
         if parameter["name"] not in ("after", "newest")
     ]
+    parts = [_safe(each["name"]) for each in _parameters(operation, "path")]
+    first = "".join(f", {each}: str" for each in parts)
     named = "".join(f", {each}" for each in map(_query_argument, query))
-    handed = "".join(f"{_safe(each['name'])}={_safe(each['name'])}, " for each in query)
-    return f'''    def {name.replace("list_", "iter_", 1)}(self, *{named}) -> Iterator[{kind}]:
+    handed = "".join(f"{each}, " for each in parts)
+    handed += "".join(f"{_safe(each['name'])}={_safe(each['name'])}, " for each in query)
+    called = name.replace("list_", "iter_", 1).replace("get_", "iter_", 1)
+    return f'''    def {called}(self{first}, *{named}) -> Iterator[{kind}]:
         """Yield what `{name}` lists, page after page."""
         after: str | None = None
         while True:

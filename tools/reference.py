@@ -603,7 +603,7 @@ def _command(path: str, command: Any) -> str:
         if param.param_type_name == "argument":
             rows.append((f"`{_argument(param)}`", text, ""))
         elif "--help" not in param.opts:
-            spelt = ", ".join(f"`{each}`" for each in param.opts)
+            spelt = ", ".join(f"`{each}`" for each in (*param.opts, *param.secondary_opts))
             rows.append((spelt, text + _choices(param), _default(param)))
     if rows:
         parts.append(table(("option", "meaning", "default"), rows))

@@ -396,9 +396,9 @@ async def _upkeep(
     if parts.diameter is not None:
         work.append(parts.diameter.run())
         work.append(parts.network.run())
+    if parts.partners is not None:
+        work.extend(parts.partners.work())
     work.extend(link.run() for link in parts.links)
-    if parts.consumers is not None:
-        work += [parts.consumers.consumers.run(), parts.consumers.quotas.run()]
     if parts.loaded.settings.esim:
         work.append(parts.ordering.run())
     if index == 0:

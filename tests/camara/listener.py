@@ -9,7 +9,14 @@ from uvicorn.server import ServerState
 from simgrant.fronts.device.protocol import Connection, Listener, partners
 from tests.device.harness import Answer, Line, Request, Server, pull_answer, push_request
 
-CAMARA = '[camara]\nlisten = "127.0.0.1:8083"\n'
+CAMARA = """
+[camara_purposes.FraudPreventionAndDetection]
+basis = "legitimate_interest"
+[camara_purposes.RequestedServiceProvision]
+basis = "contract"
+[camara]
+listen = "127.0.0.1:8083"
+"""
 
 
 class _Tls:

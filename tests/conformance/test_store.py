@@ -29,6 +29,7 @@ from simgrant.domain.visit import Settlement, Step, Visit
 from simgrant.errors import BadRequest, Conflict, PeerUnavailable
 from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.store import (
+    LAST_RECORD,
     Change,
     DueNotice,
     Erased,
@@ -306,6 +307,21 @@ async def test_records_come_newest_first_and_are_written_once(store: SqlStore) -
     assert [one.at_us for one in found] == [4, 3, 2, 1]
     assert found[1] == some[0]
     assert [one.at_us for one in await store.records(T, ["ref-2", "ref-1"], limit=2)] == [4, 3]
+
+
+async def test_records_are_read_page_by_page(store: SqlStore) -> None:
+    some = [replace(record(at), request_id=f"r{name}") for at in (1, 2, 3) for name in "abc"]
+    for each in some:  # batches of one and of several
+        await store.append_records([each])
+    await store.append_records([record(2, ref="ref-9")])
+    seen: list[RequestRecord] = []
+    while True:
+        before = (seen[-1].at_us, seen[-1].request_id) if seen else LAST_RECORD
+        page = await store.records(T, ["ref-1"], limit=2, before=before)
+        if not page:
+            break
+        seen += page
+    assert seen == some[::-1]
 
 
 async def test_it_answers(store: SqlStore) -> None:

@@ -25,7 +25,7 @@ from simgrant.adapters.store.sql.batches import FileRecords, open_records, recor
 from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.adapters.store.sqlite import SqliteConfig, open_store
 from simgrant.errors import PeerTimeout, PeerUnavailable, StartRefused
-from simgrant.ports.store import RequestRecord
+from simgrant.ports.store import LAST_RECORD, RequestRecord
 from tests.conformance.conftest import sqlite_batches
 from tests.conformance.test_store import IMSI, T, accept, new, record
 
@@ -108,7 +108,7 @@ async def test_of_many_who_make_the_file_all_write_to_one(sqlite_path: Path) -> 
     )
     for number, one in enumerate(opened):
         await one.append([record(number)])
-    assert len(await opened[0].find(T, ["ref-1"], 100)) == 8
+    assert len(await opened[0].find(T, ["ref-1"], 100, LAST_RECORD)) == 8
     for one in opened:
         await one.close()
 
@@ -578,7 +578,7 @@ async def act(records: FileRecords, model: Model, step: Step) -> None:
             removed = model.remove(model.of(tenant, refs))
             assert await records.forget(tenant, refs) == removed
         case ("find", ((str(tenant), list(refs)), int(limit))):
-            found = await records.find(tenant, refs, limit)
+            found = await records.find(tenant, refs, limit, LAST_RECORD)
             assert keys(found) == keys(model.of(tenant, refs)[:limit])
         case ("purge", (int(before), int(limit))):
             old = [one for one in model.kept if one.at_us < before]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -10,8 +11,8 @@ from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.domain.eligibility import Aspect, Eligibility
 from simgrant.domain.risk import NumberType
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
-from simgrant.domain.told import SETTLES_S, Told
-from simgrant.identities import Msisdn
+from simgrant.domain.told import NEVER_TOLD, SETTLES_S, Told
+from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.network_events import Effect, NetworkEvent
 from simgrant.spec.ids import ProvStatus
 from tests.conformance.test_store import IMSI, OTHER, T, new
@@ -57,6 +58,27 @@ async def test_it_is_known_since_when_it_is_told(store: SqlStore) -> None:
     assert await store.told.told(T, IMSI) == other
 
 
+async def test_those_that_are_kept_at_once_get_each_their_own(store: SqlStore) -> None:
+    imsis = [Imsi(f"00101{number:010d}") for number in range(30)]
+    await store.add_many(new(imsi, None) for imsi in imsis)
+    await store.told.keep(T, imsis[3], told(at=100))
+    await store.told.doubt(T, imsis[4], at=150)
+    kept = await asyncio.gather(*(store.told.keep(T, imsi, told(at=200)) for imsi in imsis))
+    assert [each.changed_at for each in kept] == [200, 200, 200, 100, *[200] * 26]
+    assert [each.doubted_at for each in kept] == [0, 0, 0, 0, 150, *[0] * 25]
+    assert [await store.told.told(T, imsi) for imsi in imsis] == kept
+    # Of one subscription, too: the one that was asked later stays.
+    again = (replace(ALL, plan=name) for name in ("a", "b", "c"))
+    plans = [told(each, at=300 + at) for at, each in enumerate(again)]
+    stranger = told(at=400)
+    *_, last = await asyncio.gather(
+        *(store.told.keep(T, imsis[0], each) for each in plans),
+        store.told.keep(T, Imsi("999990000000001"), stranger),
+    )
+    assert last == stranger
+    assert await store.told.told(T, imsis[0]) == plans[-1]
+
+
 async def test_it_is_read_with_the_subscription_where_that_is_wanted(store: SqlStore) -> None:
     await store.add(new())
 
@@ -67,9 +89,9 @@ async def test_it_is_read_with_the_subscription_where_that_is_wanted(store: SqlS
         assert plain == replace(profile, kept=None)
         return profile.kept
 
-    assert await kept(wanted=True) is None
+    assert await kept(wanted=True) is NEVER_TOLD
     await store.told.doubt(T, IMSI, at=50)
-    assert await kept(wanted=True) is None
+    assert await kept(wanted=True) is NEVER_TOLD
     await store.told.keep(T, IMSI, told())
     assert await kept(wanted=True) == await store.told.told(T, IMSI)
     assert await kept(wanted=False) is None

@@ -329,8 +329,9 @@ _OF_OTHER_FILES = {
     "docs/esim-rules.md": (0,),
     "docs/esim.md": (1,),
     "docs/portal.md": (1, 2),
+    "docs/open-gateway-consumers.md": (0,),
 }
-"""The blocks that are of a policy or of texts."""
+"""The blocks that are of a policy, of texts, or of a tariff."""
 
 
 def _settings() -> Iterator[Any]:

@@ -178,9 +178,17 @@ async def test_every_kind_of_event_is_taken_over_and_committed(cluster: Cluster)
     intake = MemoryIntake()
     async with reading(cluster, intake):
         cluster.send(*(json.dumps(each).encode() for each in (plain, tmf, cloud)), key="k")
-        await until(intake, lambda: len(intake.kept) == 3)
-        await eventually(lambda: cluster.committed() == 3)
-    assert [key for _, _, key in intake.kept] == ["p-1", "t-1", "c-1"]
+        # CloudEvents in binary mode: what says it is with it.
+        cluster.producer.produce(
+            cluster.topic,
+            value=json.dumps({"change": "changed", "imsi": LINES[0]}).encode(),
+            key=b"k",
+            headers={"ce_specversion": b"1.0", "ce_id": b"b-1", "ce_type": b"x.changed"},
+        )
+        assert cluster.producer.flush(10) == 0
+        await until(intake, lambda: len(intake.kept) == 4)
+        await eventually(lambda: cluster.committed() == 4)
+    assert [key for _, _, key in intake.kept] == ["p-1", "t-1", "c-1", "b-1"]
 
 
 async def test_what_cannot_be_read_is_set_aside_and_sent_on(cluster: Cluster) -> None:

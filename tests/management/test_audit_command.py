@@ -76,3 +76,35 @@ def test_check_config_looks_at_who_may_call(site: Path) -> None:
     (problem,) = [each for each in json.loads(output.stdout)["findings"] if each["topic"] == "api"]
     assert problem["level"] == "problem"
     assert "care" in problem["text"]
+
+
+def test_what_is_done_to_orders_and_stock_is_written_down(site: Path) -> None:
+    with (site / "simgrant.toml").open("a") as file:
+        file.write(
+            '[smdp.main]\nurl = "https://smdp.example.com"\naddress = "smdp.example.com"\n'
+            'requester = "1.2.3"\ncertificate = "c.pem"\nkey = "k.pem"\n'
+        )
+    iccids = site / "iccids"
+    iccids.write_text("8944500000000000017\n8944500000000000025\n")
+    stock = ("order", "stock", "--add", str(iccids), "--smdp", "main", "--type", "watch")
+    command(site, *stock)
+    command(site, *stock)  # all of them are known: nothing is changed
+    command(site, "subscription", "add", IMSI, "--plan", "standard", "--no-key")
+    profile = ("--iccid", "8944500000000000041", "--smdp-address", "smdp.example.com")
+    eid = ("--eid", "89049032123451234512345678901235")
+    command(site, "order", "add", IMSI, "--app", "companion", *eid, *profile)
+    listed = json.loads(command(site, "order", "list", "--json"))
+    order = listed[0]["order"]
+    command(site, "order", "end", order[:8])
+    found = json.loads(command(site, "audit", "list", "--json"))
+    assert sorted((each["call"], each["detail"]) for each in found) == [
+        ("order add", "order,companion"),
+        ("order end", f"order {order}"),
+        ("order stock", "watch, 2 profiles"),
+        ("subscription add", ""),
+    ]
+    (shelf,) = [each for each in found if each["call"] == "order stock"]
+    assert shelf["subject"] == "stock main"
+    about = json.loads(command(site, "audit", "list", "--subscription", IMSI, "--json"))
+    assert {each["call"] for each in about} == {"subscription add", "order add", "order end"}
+    assert "4 entries" in command(site, "audit", "check")

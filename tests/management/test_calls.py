@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import time
+import tomllib
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from simgrant.domain.bss_events import Change
-from simgrant.domain.policy import default_policy_text
+from simgrant.domain.lint import lint
+from simgrant.domain.policy import default_policy_text, parse_policy
 from simgrant.domain.subscription import PushRegistration, Terminal
+from simgrant.flows.management import imports
 from simgrant.identities import Imsi
 from simgrant.ports.store import Outcome, RequestRecord, SessionRow
 from tests.management.world import AT, IMSI, NUMBER, ONE, V1, World
@@ -134,7 +137,7 @@ async def test_history_and_explanation_are_those_of_the_command(world: World) ->
     )
     await world.store.append_records([record])
     history = await world.call("GET", f"{AT}/history", client="viewer")
-    assert history.json["items"] == [{"event": "request", "request_id": "r1"}]
+    assert history.json == {"items": [{"event": "request", "request_id": "r1"}], "next": None}
     found = await world.call("GET", f"{AT}/explain?app=ap2004&roaming=262-01", client="viewer")
     assert found.json["subscription"]["imsi"] == IMSI
     assert found.json["records"] == history.json["items"]
@@ -142,6 +145,27 @@ async def test_history_and_explanation_are_those_of_the_command(world: World) ->
     assert (await world.call("GET", f"{AT}/explain?app=ap2099")).code == "invalid"
     assert (await world.call("GET", f"{AT}/explain?app=ap2004&like=nobody")).code == "not_found"
     assert (await world.call("GET", f"{AT}/explain")).code == "malformed"
+
+
+async def test_history_comes_in_pages(world: World) -> None:
+    await world.made()
+    reference = world.keys.ring.reference("default", "imsi", IMSI, now=2**40)
+    await world.store.append_records(
+        [
+            RequestRecord("default", reference, at, f"r{at}", json.dumps({"n": at}).encode())
+            for at in range(1, 6)
+        ]
+    )
+    seen, query = [], ""
+    for _ in range(4):
+        page = await world.call("GET", f"{AT}/history?limit=2{query}", client="viewer")
+        seen.append([each["n"] for each in page.json["items"]])
+        if page.json["next"] is None:
+            break
+        query = f"&after={page.json['next']}"
+    assert seen == [[5, 4], [3, 2], [1]]
+    for nonsense in ("x", "WyJhIiwiYiJd", "WyItMSIsImIiXQ=="):
+        assert (await world.call("GET", f"{AT}/history?after={nonsense}")).code == "invalid"
 
 
 # --- imports -----------------------------------------------------------------------------------
@@ -175,6 +199,30 @@ async def test_an_import_is_whole(world: World, form: str) -> None:
     (first, second) = (await world.call("GET", "/v1/audit")).json["items"]
     assert (first["subject"], first["detail"]) == ("import", "700 rows")
     assert second["number"] == 2
+
+
+async def test_a_large_import_comes_in_parts_and_goes_on_where_it_broke_off(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "MOST_ROWS", 300)
+    many = rows(700)
+    parts = [many[start : start + 300] for start in range(0, 700, 300)]
+
+    async def part(number: int) -> Any:
+        body, form = lines(parts[number]), "application/x-ndjson"
+        key = f"filling-{number}"
+        return await world.call("POST", "/v1/imports", body, content_type=form, idempotency_key=key)
+
+    whole = await world.call("POST", "/v1/imports", many)
+    assert (whole.code, whole.status) == ("too_large", 413)
+    first = await part(0)
+    assert (await part(1)).json == {"rows": 300, "written": 300, "existing": 0}
+    # Whoever was cut off there begins anew, with the same keys.
+    assert (await part(0)).body == first.body
+    assert [(await part(number)).json["written"] for number in range(3)] == [300, 300, 100]
+    assert await world.store.count("default") == 700
+    entries = (await world.call("GET", "/v1/audit")).json["items"]
+    assert [each["detail"] for each in entries] == ["300 rows", "300 rows", "100 rows"]
 
 
 async def test_what_is_wrong_with_an_import_is_said_by_line(world: World) -> None:
@@ -240,7 +288,13 @@ async def test_orders_are_made_and_ended(world: World) -> None:
 
 async def test_a_policy_is_checked_published_and_rolled_back(world: World) -> None:
     text = default_policy_text()
-    assert (await world.call("POST", "/v1/policies/check", {"text": text})).json == {"problems": []}
+    looked = await world.call("POST", "/v1/policies/check", {"text": text})
+    assert looked.json == {"problems": [], "warnings": []}
+    unused = f'{text}\n[texts.nobody]\nen = "Nobody says this."\n'
+    odd = (await world.call("POST", "/v1/policies/check", {"text": unused})).json
+    by_command = list(map(str, lint(parse_policy(unused), tomllib.loads(unused))))
+    assert odd == {"problems": [], "warnings": by_command}
+    assert len(by_command) == 1
     wrong = await world.call("POST", "/v1/policies/check", {"text": "x = ["})
     assert wrong.json["problems"]
     first = {"text": text, "comment": "the first", "seen": 0}

@@ -21,6 +21,8 @@ from simgrant import __version__
 from simgrant.cli import (
     audit,
     check,
+    consent,
+    consumer,
     db,
     demo,
     event,
@@ -33,7 +35,9 @@ from simgrant.cli import (
     serve,
     services,
     subscription,
+    tariff,
     token,
+    usage,
 )
 from simgrant.cli.common import BadUsage, Globals, Refused, say_error
 from simgrant.errors import EcsError, StartRefused
@@ -165,6 +169,10 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(identity.app, name="identity")
 app.add_typer(order.app, name="order")
 app.add_typer(event.app, name="event")
+app.add_typer(consent.app, name="consent")
+app.add_typer(consumer.app, name="consumer")
+app.add_typer(tariff.app, name="tariff")
+app.add_typer(usage.app, name="usage")
 app.command("explain")(explain.explain)
 app.command("page")(page.page)
 app.add_typer(policy.app, name="policy")

@@ -23,6 +23,7 @@ from simgrant.cli.common import (
     paint,
     print_json,
     run,
+    table,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from simgrant.domain.facts import Facts
     from simgrant.domain.order import Order
     from simgrant.domain.policy import Policy
+    from simgrant.flows.ask_bss import Asked
     from simgrant.flows.explain import Explained, Explanation, Fitted, Inquiry
     from simgrant.flows.explain_esim import Supposed
     from simgrant.wire.document import Characteristic, Item
@@ -128,6 +130,12 @@ def explain(
             help="By this policy, in place of the one in force.",
         ),
     ] = "",
+    ask: Annotated[
+        bool,
+        typer.Option(
+            "--ask", help="Ask the BSS now, and show what it says; nothing of it is kept."
+        ),
+    ] = False,
     records: Annotated[
         int, typer.Option("--records", min=0, max=1000, help="Newest requests and notices to show.")
     ] = 5,
@@ -197,13 +205,21 @@ def explain(
         like,
         _supposed(kind, device_id, eid, proof),
     )
-    found, settings, now = run(_ask(ctx, tenant, imsi, inquiry, policy, _second(at)))
+    found, asked, settings, now = run(
+        _ask(ctx, tenant, imsi, inquiry, policy, _second(at), ask=ask)
+    )
     if json:
+        from simgrant.flows.ask_bss import asked_data
         from simgrant.flows.explain_data import explained_data
 
-        print_json(explained_data(found, settings, now))
+        data = explained_data(found, settings, now)
+        if asked is not None:
+            data["bss"] = asked_data(asked)
+        print_json(data)
     else:
         _print(found, settings, now)
+        if asked is not None:
+            _print_bss(asked, now)
 
 
 def _second(at: str) -> int | None:
@@ -234,15 +250,31 @@ def _supposed(kind: KindName, device_id: str, eid: str, proof: ProofName) -> Sup
 
 
 async def _ask(
-    ctx: typer.Context, tenant: str, imsi: str, inquiry: Inquiry, which: str, at: int | None
-) -> tuple[Explanation, Settings, int]:
+    ctx: typer.Context,
+    tenant: str,
+    imsi: str,
+    inquiry: Inquiry,
+    which: str,
+    at: int | None,
+    *,
+    ask: bool,
+) -> tuple[Explanation, Asked | None, Settings, int]:
     from simgrant.cli.policy_choice import chosen
+    from simgrant.compose import explaining
+    from simgrant.compose.clock import CLOCK
 
     async with desk(ctx, tenant) as here:
         policy = (await chosen(here, which)).policy if which else await here.policy()
         supposed = here if at is None else replace(here, now=at)
         found = await explained(supposed, imsi, inquiry, policy)
-        return found, here.loaded.settings, supposed.now
+        asked = None
+        if ask:
+            asked = await explaining.ask(
+                here.loaded, found.subscription, policy=policy, store=here.store, clock=CLOCK
+            )
+            if asked is None:
+                raise BadUsage("--ask: no BSS is asked about this tenant's subscriptions")
+        return found, asked, here.loaded.settings, supposed.now
 
 
 async def explained(here: Desk, imsi: str, inquiry: Inquiry, policy: Policy) -> Explanation:
@@ -373,6 +405,24 @@ def _print_devices(devices: Iterable[Order], at: int) -> None:
         reason = f" ({each.reason})" if each.reason else ""
         age = paint(f"for {_span(at - each.changed_at)}", dim=True)
         typer.echo(f"  {each.order_id[:8]}  {named}: {each.state}{goes}{reason}  {age}")
+
+
+def _print_bss(asked: Asked, at: int) -> None:
+    """Print what a BSS says now beside what it said when it was asked for a device."""
+    _head(f"{asked.bss} says now")
+    color = {"told": "green", "unknown": "yellow"}.get(asked.outcome, "red")
+    said = "it has no such subscription" if asked.outcome == "unknown" else asked.outcome
+    detail = "".join(char for char in asked.detail if char.isprintable())
+    typer.echo(f"  {paint(said, color, bold=True)} after {asked.ms:.0f} ms  {detail}")
+    since = "never before"
+    if asked.before_at:
+        since = f"{_span(at - asked.before_at)} ago{', doubtful' if asked.doubtful else ''}"
+    rows = [
+        (each.aspect.value, each.now or "-", each.before or "-", "" if same else "differs")
+        for each in asked.said
+        for same in (each.now == each.before or not asked.before_at,)
+    ]
+    table(("ASPECT", "NOW", f"KNOWN ({since})", ""), rows)
 
 
 def _why_not(failed: Failure) -> str:

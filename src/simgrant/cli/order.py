@@ -134,7 +134,7 @@ def forget(
 
     async def work() -> None:
         from simgrant.domain.order import OrderState
-        from simgrant.domain.owner import Enterprise
+        from simgrant.domain.owner import Enterprise, push_owner
 
         owner = Enterprise(enterprise.lower())
         async with desk(ctx, tenant) as here:
@@ -145,7 +145,8 @@ def forget(
             if not yes:
                 note(f"would delete {len(orders)} orders, {live} of them live; do it with --yes")
                 return
-            count = await here.store.orders.forget(tenant, owner)
+            deed = here.doing(None, f"{len(orders)} orders", subject=push_owner(owner))
+            count = await deed.orders.forget(tenant, owner)
         note(f"{count} orders deleted")
 
     run(work())
@@ -182,7 +183,9 @@ def stock(
                 with progress("profiles", len(iccids)) as advance:
                     for start in range(0, len(iccids), _AT_ONCE):
                         some = iccids[start : start + _AT_ONCE]
-                        added += await here.store.orders.add_stock(tenant, smdp, profile_type, some)
+                        detail = f"{profile_type}, {len(some)} profiles"
+                        deed = here.doing(None, detail, subject=f"stock {smdp}")
+                        added += await deed.orders.add_stock(tenant, smdp, profile_type, some)
                         advance(start + len(some))
                 note(f"{added} profiles added, {len(iccids) - added} were known")
             shelves = await here.store.orders.stock(tenant)

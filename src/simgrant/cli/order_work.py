@@ -141,8 +141,9 @@ def deliver(
     profile = _profile(iccid, activation_code, smdp_address)
 
     async def work() -> None:
-        async with _work(ctx, tenant) as (_, orders):
-            done = await orders.deliver(await orders.find(order_id), profile)
+        async with _work(ctx, tenant) as (here, orders):
+            kept = await orders.find(order_id)
+            done = await _doing(here, kept).deliver(kept, profile)
         note(f"order {done.order_id[:8]} is {done.state}: its device may download the profile")
 
     run(work())
@@ -213,7 +214,7 @@ def add(
 
     async def work() -> None:
         from simgrant.flows import subscriptions
-        from simgrant.flows.order_desk import BadProfile, device_of, make_up
+        from simgrant.flows.order_desk import BadProfile, OrderDesk, device_of, make_up
 
         try:
             device = device_of(
@@ -221,10 +222,11 @@ def add(
             )
         except BadProfile as error:
             raise BadUsage(str(error)) from None
-        async with _work(ctx, tenant) as (here, orders):
+        async with _work(ctx, tenant) as (here, _):
             line = await subscriptions.find_live(here.store, tenant, imsi)
+            store = here.doing(line.imsi, f"order,{app.value}")
             made = await make_up(
-                orders,
+                OrderDesk(store.orders, tenant, here.now),
                 line,
                 app=app.value,
                 device=device,
@@ -280,9 +282,19 @@ async def _work(ctx: typer.Context, tenant: str) -> AsyncIterator[tuple[Desk, Or
 
     async with desk(ctx, tenant) as here:
         try:
-            yield here, OrderDesk(here.doing(None, subject="orders").orders, tenant, here.now)
+            yield here, OrderDesk(here.store.orders, tenant, here.now)
         except (NoSuchOrder, NotPossible) as error:
             raise Refused(str(error)) from None
+
+
+def _doing(here: Desk, kept: Kept) -> OrderDesk:
+    """Return the desk for changing an order, which is written down."""
+    from simgrant.flows.management.audit import of_order
+    from simgrant.flows.order_desk import OrderDesk
+
+    imsi, detail, subject = of_order(kept)
+    store = here.doing(imsi, detail, subject=subject)
+    return OrderDesk(store.orders, kept.tenant, here.now)
 
 
 def _change(
@@ -291,8 +303,9 @@ def _change(
     async def work() -> None:
         from simgrant.flows.order_desk import left_to_do
 
-        async with _work(ctx, tenant) as (_, orders):
-            after: Order = await do(orders, await orders.find(order_id))
+        async with _work(ctx, tenant) as (here, orders):
+            kept = await orders.find(order_id)
+            after: Order = await do(_doing(here, kept), kept)
         note(f"order {after.order_id[:8]} is {after.state}; {left_to_do(after)}")
 
     run(work())

@@ -41,10 +41,16 @@ from simgrant.compose.bss import (
     open_validator,
     waiting_orders,
 )
-from simgrant.compose.camara import CAMARA_MAX_BODY, camara_answer, open_camara
+from simgrant.compose.camara import (
+    CAMARA_MAX_BODY,
+    CamaraParts,
+    camara_answer,
+    open_camara,
+    own_tokens,
+)
 from simgrant.compose.camara_apis import open_apis
 from simgrant.compose.clock import CLOCK as CLOCK
-from simgrant.compose.consumers import ConsumerParts, open_consumers
+from simgrant.compose.consumers import open_consumers
 from simgrant.compose.core_network import (
     Core,
     Link,
@@ -229,8 +235,8 @@ class Parts:
     camara: Answer | None
     """Partner APIs behind connections; None where there are none."""
     camara_bounds: Bounds
-    consumers: ConsumerParts | None
-    """What is known of consumers, to be run; None where there are no partner APIs."""
+    partners: CamaraParts | None
+    """What is behind them, to be run."""
     es2plus: Es2plusFront | None
     """None where no SM-DP+ tells us anything."""
     watched: tuple[Watched, ...]
@@ -271,6 +277,7 @@ def open_keys(loaded: Loaded, on_renewal: Callable[[], None] = lambda: None) -> 
         settings.operator_tokens.life_s,
         settings.camara.token_life_s,
         settings.camara.client_token_life_s,
+        settings.camara.request_life_s,
         settings.tokens.requestor_life_s,
         settings.private_identity.life_s,
         settings.otp.life_s,
@@ -526,14 +533,15 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     smdps: dict[str, dict[str, Smdp]] = {}
     bss_orders: dict[str, BssOrders] = {}
     switches: dict[str, SwitchDesk] = {}
+    waiting: WaitingOrders | None = None
     bss_sources: dict[str, EligibilitySource] = {}
     by_otp: ByOtp | None = None
     by_oidc: ByOidc | None = None
     access: Issuers | None = None
     portal: PortalFront | None = None
+    camara: CamaraParts | None = None
     network: NetworkFacts | None = None
     eligibilities: Eligibilities | None = None
-    consumers: ConsumerParts | None = None
     try:
         policies = await open_policies(loaded, store, keys, metrics, CLOCK)
         notifiers = open_notifiers(loaded)
@@ -621,7 +629,12 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             operate=Operate(
                 reception,
                 means=means,
-                by_lent_token=ByLentToken(reception, means=means, issuers=access),
+                by_lent_token=ByLentToken(
+                    reception,
+                    means=means,
+                    issuers=access,
+                    own=own_tokens(loaded, keys, CLOCK),
+                ),
                 by_requestor=ByRequestor(
                     reception,
                     means=means,
@@ -702,6 +715,10 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         signs = signer(loaded, keys)
         if settings.portal.listen:
             portal = open_portal(loaded, reception, policies, journal, esim, eligibilities)
+        if settings.camara.listen:
+            known = await open_consumers(loaded, store, CLOCK)
+            apis = open_apis(loaded, store, known, eligibilities, network, keys, CLOCK)
+            camara = open_camara(loaded, store, known, apis, keys, journal, CLOCK)
         device = DeviceFront(
             entitle,
             journal=journal,
@@ -718,11 +735,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             signer=signs,
             dialects={key_set.PATH: KeySet(signs, found)} if signs else {},
         )
-        camara = None
-        if settings.camara.listen:
-            consumers = await open_consumers(loaded, store)
-            apis = open_apis(loaded, store, consumers, eligibilities, network, keys)
-            camara = camara_answer(open_camara(loaded, apis, journal, CLOCK), proxies)
+        waiting = waiting_orders(loaded, store.orders, ordering, bss_orders, CLOCK)
         yield Parts(
             loaded,
             found,
@@ -737,12 +750,12 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             diameter,
             inbox,
             events,
-            open_ways_in(loaded, events, store.hubs, access, metrics),
+            open_ways_in(loaded, events, store.hubs, access, metrics, waiting),
             lifecycle,
             (*core.links, sale, *switching),
             smdps,
             ordering,
-            waiting_orders(loaded, store.orders, ordering, bss_orders, CLOCK),
+            waiting,
             entitle,
             device,
             Bounds(
@@ -758,9 +771,9 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             ),
             None if portal is None else portal_answer(portal, proxies),
             _bounds(settings, proxies, portal_app.MAX_BODY, settings.portal.max_in_flight),
-            camara,
+            None if camara is None else camara_answer(camara.front, proxies),
             _bounds(settings, proxies, CAMARA_MAX_BODY, settings.camara.max_in_flight),
-            consumers,
+            camara,
             open_es2plus(loaded, store, ordering, metrics) if settings.es2plus.listen else None,
             (keys.watched, *_watched_settings(loaded, clients), *_watched_lists(loaded, lists)),
         )
@@ -772,17 +785,17 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             await notifier.close()
         for smdp in {each for named in smdps.values() for each in named.values()}:
             await smdp.close()
+        if waiting is not None:
+            await waiting.close()
         for orders in {*bss_orders.values()}:
             await orders.close()
         for activation in {id(each): each.activation for each in switches.values()}.values():
             await activation.close()
         for source in {*bss_sources.values()}:
             await source.close()
-        for way in (by_oidc, by_otp, access, portal, network, eligibilities):
+        for way in (by_oidc, by_otp, access, portal, camara, network, eligibilities):
             if way is not None:
                 await way.close()
-        if consumers is not None:
-            await consumers.keys.close()
         await store.close()
 
 

@@ -2,31 +2,117 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+
+from simgrant.compose.camara_apis import open_consents
+from simgrant.compose.consumers import ConsumerParts
 from simgrant.config.load import Loaded
+from simgrant.flows.camara.apis import APIS
+from simgrant.flows.camara.auth_server import AuthRules, AuthServer
+from simgrant.flows.camara.own_tokens import OwnTokens
+from simgrant.flows.camara.proving import ProvesConsumers
+from simgrant.flows.camara.scopes import ScopeRules
 from simgrant.flows.camara.serve_api import ServeApi
+from simgrant.flows.camara.subjects import Subjects
 from simgrant.flows.journal import Journal
+from simgrant.flows.limits import Rate
+from simgrant.flows.signing import Signer
 from simgrant.fronts.camara import app
 from simgrant.fronts.camara.apis import ApisFront
 from simgrant.fronts.camara.app import CamaraFront
 from simgrant.fronts.camara.message import Asked
+from simgrant.fronts.camara.oauth import Hosts, OAuthFront
 from simgrant.fronts.device.message import PartnerRequest, Reply, Request, Send
 from simgrant.fronts.device.protocol import Answer
 from simgrant.fronts.device.source import Proxies
+from simgrant.keyring.signing import Algorithm
+from simgrant.nouns import named_noun
 from simgrant.ports.clock import Clock
+from simgrant.ports.keys import Keys
+from simgrant.ports.store import Store
 
 CAMARA_MAX_BODY = app.MAX_BODY
 
 
-def open_camara(loaded: Loaded, apis: ServeApi, journal: Journal, clock: Clock) -> CamaraFront:
-    """Return the front of partner APIs."""
+@named_noun
+class CamaraParts:
+    """Partner APIs of one worker."""
+
+    front: CamaraFront
+    known: ConsumerParts
+    server: AuthServer
+
+    def work(self) -> tuple[Coroutine[None, None, None], ...]:
+        """Return what has to be run beside answering."""
+        return self.known.consumers.run(), self.known.quotas.run()
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        await self.known.keys.close()
+
+
+def open_camara(
+    loaded: Loaded,
+    store: Store,
+    known: ConsumerParts,
+    apis: ServeApi,
+    keys: Keys,
+    journal: Journal,
+    clock: Clock,
+) -> CamaraParts:
+    """Return partner APIs; raise StartRefused where a file is no use."""
     settings, server = loaded.settings.camara, loaded.settings.server
-    return CamaraFront(
-        {},
+    signer = Signer(Algorithm.ES256, keys=keys, clock=clock)
+    scopes = ScopeRules(APIS.values())
+    auth = AuthServer(
+        ProvesConsumers(
+            known.consumers,
+            known.keys,
+            clock=clock,
+            refusals=Rate(settings.refusals_burst, settings.refusals_per_minute / 60),
+            remembered=loaded.settings.limits.remembered,
+        ),
+        Subjects(store, keys=keys, clock=clock),
+        rows=store.camara_tokens,
+        usage=store.usage,
+        scopes=scopes,
+        fraud=known.fraud,
+        permits=open_consents(loaded, store),
+        signer=signer,
+        keys=keys,
+        clock=clock,
+        rules=AuthRules(
+            token_s=settings.token_life_s,
+            client_token_s=settings.client_token_life_s,
+            request_s=settings.request_life_s,
+            poll_s=settings.poll_s,
+            code_s=settings.code_life_s,
+        ),
+    )
+    oauth = OAuthFront(
+        auth,
+        Hosts(loaded.camara_urls),
+        scopes=scopes.all,
+        signer=signer,
+        keys=keys,
+        clock=clock,
+        with_codes=False,
+        with_certificates=bool(settings.client_ca),
+    )
+    front = CamaraFront(
+        dict.fromkeys(app.OAUTH, oauth),
         others=ApisFront(apis),
         journal=journal,
         clock=clock,
         limits=app.Limits(settings.max_in_flight, server.request_timeout_s, server.retry_after_s),
     )
+    return CamaraParts(front=front, known=known, server=auth)
+
+
+def own_tokens(loaded: Loaded, keys: Keys, clock: Clock) -> OwnTokens | None:
+    """Return who knows our own access tokens where devices ask; None where there are none."""
+    urls = loaded.camara_urls
+    return OwnTokens(urls, keys=keys, clock=clock) if urls else None
 
 
 def camara_answer(front: CamaraFront, proxies: Proxies) -> Answer:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from simgrant.compose.clock import CLOCK
 from simgrant.compose.consumers import ConsumerParts
 from simgrant.config.camara_tables import SandboxNumber
 from simgrant.config.load import Loaded
+from simgrant.domain.camara.consent import Basis, Purposes
 from simgrant.domain.tenant import Plmn
 from simgrant.errors import StartRefused
 from simgrant.flows.camara.api import Api, ApiRules, Routes
 from simgrant.flows.camara.apis import APIS
+from simgrant.flows.camara.consents import Consents
 from simgrant.flows.camara.line_facts import OwnFacts
 from simgrant.flows.camara.sandbox import Sandbox, SandboxLine
 from simgrant.flows.camara.serve_api import ApiPorts, ApiTenant, ByCertificate, ServeApi
@@ -20,6 +21,7 @@ from simgrant.flows.eligibility import Eligibilities
 from simgrant.flows.network_data import NetworkFacts
 from simgrant.identities import Msisdn
 from simgrant.ports.camara_consents import Standing
+from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 from simgrant.ports.store import Store
 
@@ -34,9 +36,11 @@ def open_apis(
     eligibilities: Eligibilities,
     network: NetworkFacts,
     keys: Keys,
+    clock: Clock,
 ) -> ServeApi:
     """Return who answers calls of the APIs; raise StartRefused for one that there is not."""
     settings = loaded.settings.camara
+    consents = open_consents(loaded, store)
     ports = ApiPorts(
         open_token=pull_access_token,
         holders=ByCertificate(),
@@ -44,7 +48,8 @@ def open_apis(
         limits=partners.quotas,
         lines=store.camara_lines,
         facts=OwnFacts(store.camara_lines, store, eligibilities, network),
-        consents=None,
+        consents=consents,
+        permits=consents,
         books=partners.books,
     )
     return ServeApi(
@@ -61,13 +66,23 @@ def open_apis(
             for name, url in loaded.camara_urls.items()
         },
         keys=keys,
-        clock=CLOCK,
+        clock=clock,
         rules=ApiRules(
             monitored_sim_d=settings.monitored_sim_days,
             monitored_device_d=settings.monitored_device_days,
         ),
         strict=settings.strict_bodies,
     )
+
+
+def open_consents(loaded: Loaded, store: Store) -> Consents:
+    """Return who knows what may be processed."""
+    bases = {
+        (name, api): Basis(basis)
+        for name, table in loaded.settings.camara_purposes.items()
+        for api, basis in {"": table.basis, **table.apis}.items()
+    }
+    return Consents(store.api_consents, dict.fromkeys(loaded.tenants, Purposes(bases=bases)))
 
 
 def offered_apis(loaded: Loaded, *, with_consents: bool) -> tuple[Api, ...]:

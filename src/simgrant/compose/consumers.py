@@ -17,6 +17,7 @@ from simgrant.flows.limits import Rate
 from simgrant.links.http import HttpConfig
 from simgrant.links.outside import OutsideLink
 from simgrant.nouns import named_noun
+from simgrant.ports.clock import Clock
 from simgrant.ports.store import Store
 
 
@@ -31,22 +32,23 @@ class ConsumerParts:
     fraud: Fraud
 
 
-async def open_consumers(loaded: Loaded, store: Store) -> ConsumerParts:
+async def open_consumers(loaded: Loaded, store: Store, clock: Clock = CLOCK) -> ConsumerParts:
     """Return it, with all consumers read; raise StartRefused where they, or a file, are no use."""
     settings = loaded.settings
     consumers = Consumers(store.consumers, loaded.tenants)
     await consumers.load()
-    counts = Quotas(store.usage, CLOCK, rules=quotas.Rules(count_s=settings.camara_usage.count_s))
+    counts = Quotas(store.usage, clock, rules=quotas.Rules(count_s=settings.camara_usage.count_s))
+    outside = open_outside(loaded, "consumers' keys", MOST_BYTES, clock)
     return ConsumerParts(
         consumers=consumers,
-        keys=ConsumerKeys(WebKeys(open_outside(loaded, "consumers' keys", MOST_BYTES), CLOCK)),
+        keys=ConsumerKeys(WebKeys(outside, clock)),
         books=Books(store.usage, consumers, counts.used),
         quotas=counts,
         fraud=open_fraud(loaded),
     )
 
 
-def open_outside(loaded: Loaded, peer: str, most_bytes: int) -> OutsideLink:
+def open_outside(loaded: Loaded, peer: str, most_bytes: int, clock: Clock = CLOCK) -> OutsideLink:
     """Return how addresses are asked that consumers name; ``peer`` names them in errors."""
     settings = loaded.settings.camara_outside
     config = HttpConfig(
@@ -56,7 +58,7 @@ def open_outside(loaded: Loaded, peer: str, most_bytes: int) -> OutsideLink:
         in_flight=settings.in_flight,
         most_bytes=most_bytes,
     )
-    return OutsideLink(config, CLOCK, allowed=tuple(map(ip_network, settings.networks)))
+    return OutsideLink(config, clock, allowed=tuple(map(ip_network, settings.networks)))
 
 
 def open_fraud(loaded: Loaded) -> Fraud:

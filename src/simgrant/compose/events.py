@@ -15,9 +15,10 @@ from simgrant.config.load import Loaded
 from simgrant.domain.bss_events import Change
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.errors import StartRefused
+from simgrant.flows.bss_waiting import WaitingOrders
 from simgrant.flows.event_batches import EventBatches
 from simgrant.flows.event_hubs import HubKeeper
-from simgrant.flows.event_reading import EventReader, Names, Rule
+from simgrant.flows.event_reading import EventReader, Hurry, Names, Rule, nobody_waits
 from simgrant.flows.issuers import Issuers
 from simgrant.fronts.bss.app import Call, EventsFront, Limits
 from simgrant.fronts.bss.senders import Sender, Senders
@@ -66,15 +67,28 @@ class WaysIn:
 
 
 def open_ways_in(
-    loaded: Loaded, intake: EventIntake, rows: HubRows, issuers: Issuers, metrics: Metrics
+    loaded: Loaded,
+    intake: EventIntake,
+    rows: HubRows,
+    issuers: Issuers,
+    metrics: Metrics,
+    waiting: WaitingOrders | None,
 ) -> WaysIn:
-    """Return how events come in; raise StartRefused where a file of it is no use."""
-    front = _front(loaded, intake, issuers, metrics) if loaded.settings.events.listen else None
+    """Return how events come in; raise StartRefused where a file of it is no use.
+
+    Whoever is ``waiting`` for orders of BSSs is told of which of them events tell.
+    """
+    hurry: Hurry = waiting.hurry if waiting is not None else nobody_waits
+    front = None
+    if loaded.settings.events.listen:
+        front = _front(loaded, intake, issuers, metrics, hurry)
     hubs = open_keeper(loaded, rows, metrics)
-    return WaysIn(front, _topics(loaded, intake, metrics), hubs)
+    return WaysIn(front, _topics(loaded, intake, metrics, hurry), hubs)
 
 
-def _front(loaded: Loaded, intake: EventIntake, issuers: Issuers, metrics: Metrics) -> EventsFront:
+def _front(
+    loaded: Loaded, intake: EventIntake, issuers: Issuers, metrics: Metrics, hurry: Hurry
+) -> EventsFront:
     settings = loaded.settings
 
     def record(call: Call) -> None:
@@ -102,14 +116,19 @@ def _front(loaded: Loaded, intake: EventIntake, issuers: Issuers, metrics: Metri
             timeout_s=settings.server.request_timeout_s,
             most_bytes=settings.events.max_body,
         ),
+        hurry=hurry,
     )
 
 
-def _topics(loaded: Loaded, intake: EventIntake, metrics: Metrics) -> tuple[Topic, ...]:
+def _topics(
+    loaded: Loaded, intake: EventIntake, metrics: Metrics, hurry: Hurry
+) -> tuple[Topic, ...]:
     found: list[Topic] = []
     reader = event_reader(loaded)
     for name, table in loaded.settings.event_topics.items():
-        batches = EventBatches(intake, reader, tenant=table.tenant, source=name, clock=CLOCK)
+        batches = EventBatches(
+            intake, reader, tenant=table.tenant, source=name, clock=CLOCK, hurry=hurry
+        )
         show_lag = partial(metrics.show_event_lag, name)
         found.append(open_topic(loaded, name, table)(batches, show_lag))
     return tuple(found)

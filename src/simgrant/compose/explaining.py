@@ -4,17 +4,48 @@ from __future__ import annotations
 
 from simgrant import compose
 from simgrant.compose import core_network
+from simgrant.compose.bss import open_sources
 from simgrant.config.bss import bss_of
 from simgrant.config.load import Loaded
 from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import Subscription
+from simgrant.flows import ask_bss
 from simgrant.flows import explain as flow
 from simgrant.flows.answer import Portal
+from simgrant.flows.ask_bss import Asked
 from simgrant.flows.clients import Clients
+from simgrant.flows.eligibility import of_now
 from simgrant.flows.explain_esim import ESIM_APPS
 from simgrant.keyring.ring import KeyRing
+from simgrant.ports.clock import Clock
 from simgrant.ports.store import Store
 from simgrant.spec.ids import PrivateUserIdType
+
+
+async def ask(
+    loaded: Loaded, subscription: Subscription, *, policy: Policy, store: Store, clock: Clock
+) -> Asked | None:
+    """Ask the tenant's BSS now, and change nothing; None where none is asked. StartRefused."""
+    tenant, settings = subscription.tenant, loaded.settings
+    sources = open_sources(loaded, clock)
+    try:
+        if tenant not in sources:
+            return None
+        name, source = bss_of(settings, tenant), sources[tenant]
+        wants = policy.looks_at_bss & source.tells
+        known = await store.told.told(tenant, subscription.imsi)
+        return await ask_bss.ask(
+            source,
+            subscription,
+            wants,
+            bss=f"bss.{name}",
+            known=of_now(known, f"bss.{name}", wants),
+            timeout_s=settings.bss[name].timeout_s,
+            clock=clock,
+        )
+    finally:
+        for each in {*sources.values()}:
+            await each.close()
 
 
 async def explain(

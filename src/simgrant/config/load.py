@@ -26,6 +26,7 @@ from simgrant.config.bss import bss_problems
 from simgrant.config.bss_tables import Bss
 from simgrant.config.camara import camara_problems, test_number_problems
 from simgrant.config.camara_books import camara_books_problems
+from simgrant.config.camara_purposes import CamaraPurpose, purpose_problems
 from simgrant.config.camara_tables import SandboxNumber
 from simgrant.config.clients import profile_problems, with_shipped
 from simgrant.config.diameter import diameter_problems
@@ -116,6 +117,7 @@ NAMED = {
     "event_rules": EventRule,
     "event_topics": EventTopic,
     "event_hubs": EventHub,
+    "camara_purposes": CamaraPurpose,
     "eid_lists": EidList,
     **{kind.__name__.lower(): kind for kind in CHANNELS},
 }
@@ -468,6 +470,7 @@ def _problems(loaded: Loaded) -> list[str]:
     found.extend(_teller_problems(settings))
     found.extend(event_problems(settings, loaded.tenants))
     found.extend(camara_books_problems(settings))
+    found.extend(purpose_problems(settings.camara_purposes))
     found.extend(api_problems(settings, loaded.tenants))
     found.extend(camara_problems(settings, loaded.tenants, DEFAULT_TENANT))
     found.extend(test_number_problems(settings, loaded.tenants))

@@ -11,6 +11,7 @@ from typing import Literal
 from simgrant.config.api_tables import ApiTable
 from simgrant.config.bss_tables import Bss
 from simgrant.config.camara_books import CamaraLimits, CamaraOutside, CamaraUsage
+from simgrant.config.camara_purposes import CamaraPurpose
 from simgrant.config.camara_tables import Camara, SandboxNumber
 from simgrant.config.section import Section
 
@@ -1439,6 +1440,8 @@ class Settings(Section, frozen=True):
     """Topics of Kafka that events come from, by name."""
     event_hubs: dict[str, EventHub] = {}
     """Hubs at which we register, by name."""
+    camara_purposes: dict[str, CamaraPurpose] = {}
+    """What consumers may process, and why, by purpose."""
     camara_usage: CamaraUsage = CamaraUsage()
     camara_limits: CamaraLimits = CamaraLimits()
     camara_outside: CamaraOutside = CamaraOutside()

@@ -19,6 +19,7 @@ from simgrant.config import (
     api_tables,
     bss_tables,
     camara_books,
+    camara_purposes,
     camara_tables,
     model,
     rest_tables,
@@ -26,7 +27,15 @@ from simgrant.config import (
 from simgrant.config.load import NAMED
 from simgrant.config.section import table_in
 
-_MODULES = (model, api_tables, bss_tables, camara_books, camara_tables, rest_tables)
+_MODULES = (
+    model,
+    api_tables,
+    bss_tables,
+    camara_books,
+    camara_purposes,
+    camara_tables,
+    rest_tables,
+)
 _PAGE = "docs/reference/configuration.md"
 _HEAD = """# Configuration reference
 

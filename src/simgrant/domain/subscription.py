@@ -120,7 +120,8 @@ class Profile:
     """What the BSS told, which is in the place of the store's own already; None = it tells
     nothing here."""
     kept: Told | None = None
-    """What it told once, as the store has it, where that was read too."""
+    """What it told once, as the store has it, where that was read too: `NEVER_TOLD` where there is
+    nothing. None = nobody looked."""
     counted: Counted = NOT_COUNTED
     """How many companions there are, where that is looked at."""
 

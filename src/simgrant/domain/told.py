@@ -111,6 +111,10 @@ class Told:
         )
 
 
+NEVER_TOLD: Final = Told(eligibility=None, asked=frozenset(), source="", changed_at=0, asked_at=0)
+"""Stands for what the store has where nobody was ever told anything."""
+
+
 def effective(profile: Profile, told: Told) -> Profile:
     """Return a profile as it is by what a BSS told.
 

@@ -8,7 +8,8 @@ that find a profile one is the first to write it down.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import structlog
@@ -21,12 +22,15 @@ from simgrant.flows.ordering import Ordering
 from simgrant.ports.bss_orders import Declined, NotReached, TellsLater, Wanted
 from simgrant.ports.clock import Clock
 from simgrant.ports.orders import Kept, Orders
+from simgrant.telemetry.log import say_fault
 
 _PAGE: Final = 100
 _MOST_A_ROUND: Final = 500
 """Orders that are looked at in one round; the next one goes on behind them."""
 _CALL_S: Final = 5.0
 _START: Final = ("", "")
+_MOST_HURRIED: Final = 64
+"""Orders that are looked at out of turn at a time; of more, each has its turn soon enough."""
 
 
 class WaitingOrders:
@@ -50,12 +54,35 @@ class WaitingOrders:
         self._clock = clock
         self._chance = chance
         self._after = dict.fromkeys(bss, _START)
+        self._hurried: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         """Look until cancelled."""
         async with asyncio.TaskGroup() as group:
             for tenant in self._bss:
                 group.create_task(self._keep_looking(tenant))
+
+    def hurry(self, tenant: str, order_ids: Sequence[str]) -> None:
+        """Look at orders at once, behind the caller's back: in any worker, whoever runs the rest.
+
+        Nothing has to come of it. What is not looked at, or not found done, has its turn.
+        """
+        for order_id in order_ids:
+            full = len(self._hurried) >= _MOST_HURRIED
+            if tenant in self._bss and order_id not in self._hurried and not full:
+                task = asyncio.create_task(self._look_now(tenant, order_id))
+                self._hurried[order_id] = task
+                task.add_done_callback(partial(self._looked, order_id))
+
+    def _looked(self, order_id: str, _task: asyncio.Task[None]) -> None:
+        del self._hurried[order_id]
+
+    async def close(self) -> None:
+        """Let go of what is being looked at out of turn."""
+        tasks = [*self._hurried.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def look(self, tenant: str) -> int:
         """Look at the orders of a tenant that wait, once; return for how many there was news.
@@ -85,6 +112,18 @@ class WaitingOrders:
                 structlog.get_logger().warning(
                     "waiting_orders", tenant=tenant, reason=error.for_operator or error.reason
                 )
+
+    async def _look_now(self, tenant: str, order_id: str) -> None:
+        try:
+            for kept in await self._orders.by_id(tenant, order_id):
+                if kept.order.awaits is not None:
+                    await self._look_at(tenant, kept)
+        except EcsError as error:
+            structlog.get_logger().warning(
+                "waiting_orders", tenant=tenant, reason=error.for_operator or error.reason
+            )
+        except Exception as error:
+            say_fault(error)
 
     async def _look_at(self, tenant: str, kept: Kept) -> bool:
         """Look at one order; say whether there was news."""

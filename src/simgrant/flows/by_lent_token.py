@@ -18,6 +18,7 @@ from simgrant.domain.tenant import Tenant
 from simgrant.domain.trail import Trail
 from simgrant.errors import BadLentToken, BadRequest, NotAllowed, Unauthenticated
 from simgrant.flows.authenticate import Call, Reception
+from simgrant.flows.camara.own_tokens import OwnTokens
 from simgrant.flows.issuers import Issuers
 from simgrant.flows.lent_tokens import Lent, pull_lent
 from simgrant.flows.marks import is_other, named_mark
@@ -60,7 +61,16 @@ class Borrower:
 class ByLentToken:
     """Proves a subscription by a token that its device lent to somebody."""
 
-    def __init__(self, reception: Reception, *, means: Means, issuers: Issuers) -> None:
+    def __init__(
+        self,
+        reception: Reception,
+        *,
+        means: Means,
+        issuers: Issuers,
+        own: OwnTokens | None = None,
+    ) -> None:
+        """``own`` knows access tokens of ours; None = there are none."""
+        self._own = own
         self._reception = reception
         self._store = reception.store
         self._means = means
@@ -136,6 +146,10 @@ class ByLentToken:
         tenant trusts nobody, there is nothing to hold it against and it is not looked at.
         """
         token = ask.value("access_token")
+        if token and self._own is not None:
+            consumer = self._own.client(tenant.name, token)
+            if consumer is not None:
+                return consumer
         if not token or not self._issuers.trusted(tenant.name):
             return ""
         asked = self._issuers.client(tenant.name, token, deadline=call.deadline)

@@ -15,7 +15,7 @@ import structlog
 
 from simgrant.domain.bss_events import BssEvent
 from simgrant.errors import EcsError
-from simgrant.flows.event_reading import EventReader
+from simgrant.flows.event_reading import EventReader, Hurry, nobody_waits
 from simgrant.nouns import named_noun
 from simgrant.ports.bss_events import EventIntake
 from simgrant.ports.clock import Clock
@@ -45,8 +45,13 @@ class EventBatches:
         source: str,
         clock: Clock,
         pauses: Pauses | None = None,
+        hurry: Hurry = nobody_waits,
     ) -> None:
-        """``source`` is what the settings call the log: its event ids are its own."""
+        """``source`` is what the settings call the log: its event ids are its own.
+
+        ``hurry`` is told of which eSIM orders there is news.
+        """
+        self._hurry = hurry
         self._intake = intake
         self._reader = reader
         self._tenant = tenant
@@ -71,6 +76,7 @@ class EventBatches:
         for reading in readings:
             for each in reading.unread:
                 await self._aside(each.raw, each.reason.value)
+            self._hurry(self._tenant, reading.orders)
         return reasons
 
     async def _takes(self, events: Sequence[BssEvent]) -> bool:

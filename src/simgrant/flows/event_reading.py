@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from fnmatch import translate
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from simgrant.domain.bss_events import BssEvent, Change
 from simgrant.domain.eligibility import NOTHING_TOLD, Eligibility
@@ -24,6 +24,7 @@ from simgrant.spec.ids import ProvStatus
 from simgrant.wire.tmf_events import (
     BadEvent,
     Event,
+    Kind,
     PlainEvent,
     Thing,
     TmfEvent,
@@ -34,9 +35,19 @@ from simgrant.wire.tmf_events import (
 )
 
 _PLMN: Final = re.compile(r"[0-9]{5,6}")
+_OUR_ORDER: Final = re.compile(r"([0-9a-f]{32})(?:[^0-9a-f].*)?")
+"""What product orders of ours are called there: the order's id, and what else is to be done."""
 _PREFIX: Final = re.compile(r"^(?:tel:)?(?:\+|00)?")
 I = TypeVar("I", Imsi, Msisdn, Iccid)  # noqa: E741
 W = TypeVar("W", bound=Word)
+
+
+Hurry: TypeAlias = Callable[[str, Sequence[str]], None]
+"""Takes a tenant, and ids of eSIM orders of which somebody told that there is news."""
+
+
+def nobody_waits(_tenant: str, _orders: Sequence[str]) -> None:
+    """Look at no order out of turn: no BSS orders profiles here."""
 
 
 @named_noun
@@ -86,6 +97,8 @@ class Reading:
     unread: tuple[Unread, ...]
     named: tuple[tuple[str, str], ...] = ()
     """(id, event type) of each event that could be read, as its sender calls them."""
+    orders: tuple[str, ...] = ()
+    """Ids of eSIM orders whose product orders are not as they were."""
 
 
 class EventReader:
@@ -107,6 +120,7 @@ class EventReader:
         events: list[BssEvent] = []
         unread: list[Unread] = []
         named: list[tuple[str, str]] = []
+        orders: dict[str, None] = {}
         for raw in parts:
             try:
                 event = pull_event(raw, event_type=event_type)
@@ -115,9 +129,13 @@ class EventReader:
                 unread.append(Unread(raw=raw, reason=bad.reason))
             else:
                 events.extend(found)
+                orders |= dict.fromkeys(_orders(event))
                 kind = event.event_type if isinstance(event, TmfEvent) else event.change
-                named.append((event.event_id or found[0].event_id, kind))
-        return Reading(events=tuple(events), unread=tuple(unread), named=tuple(named))
+                own = found[0].event_id if found else ""
+                named.append((event.event_id or own, kind))
+        return Reading(
+            events=tuple(events), unread=tuple(unread), named=tuple(named), orders=tuple(orders)
+        )
 
     def _events(self, sender: str, event: Event, raw: bytes, now: int) -> list[BssEvent]:
         at = now if event.at is None else event.at
@@ -127,9 +145,15 @@ class EventReader:
         event_id = event.event_id or f"sha256:{hashlib.sha256(raw).hexdigest()[:40]}"
         found = []
         for place, thing in enumerate(event.things):
+            if _order_of(thing) and not self._names_a_line(thing):
+                # It is looked at by its own name.
+                continue
             own = event_id if len(event.things) == 1 else f"{event_id[:118]}#{place}"
             found.append(self._of_thing(sender, event.event_type, thing, own, at))
         return found
+
+    def _names_a_line(self, thing: Thing) -> bool:
+        return bool(thing.value(self._names.imsi) or thing.value(self._names.msisdn))
 
     def _of_thing(
         self, sender: str, event_type: str, thing: Thing, event_id: str, at: int
@@ -165,6 +189,20 @@ class EventReader:
             ):
                 return rule
         return None
+
+
+def _orders(event: Event) -> Iterable[str]:
+    """Return the ids of our orders that an event is about."""
+    things = event.things if isinstance(event, TmfEvent) else ()
+    return filter(None, map(_order_of, things))
+
+
+def _order_of(thing: Thing) -> str:
+    """Return the id of our order that a product order is of; empty for what is none of ours."""
+    if thing.kind != Kind.PRODUCT_ORDER:
+        return ""
+    ours = _OUR_ORDER.fullmatch(thing.value(("externalid",)))
+    return ours[1] if ours else ""
 
 
 def _patterns(texts: Iterable[str]) -> list[re.Pattern[str]]:

@@ -82,11 +82,19 @@ class Throttle:
 
         ``now`` is in seconds of the monotonic clock.
         """
-        taken = tuple(zip(self._buckets, keys, strict=True))
+        self.look(*keys, now=now)
+        self.note(*keys, now=now)
+
+    def look(self, *keys: tuple[str, ...], now: float) -> None:
+        """Raise Overloaded where one bucket is empty; takes nothing."""
+        taken = zip(self._buckets, keys, strict=True)
         longest = max(buckets.wait(key, now=now) for buckets, key in taken)
         if longest > 0:
             raise Overloaded(self._reason, retry_after=_whole(longest))
-        for buckets, key in taken:
+
+    def note(self, *keys: tuple[str, ...], now: float) -> None:
+        """Count a request, whatever there is."""
+        for buckets, key in zip(self._buckets, keys, strict=True):
             buckets.take(key, _START, now=now)
 
     def give_back(self, *keys: tuple[str, ...], now: float) -> None:

@@ -27,15 +27,19 @@ class Signer:
 
     def lines(self, tenant: str, signed: Signed) -> bytes:
         """Return the header lines of a signed answer; raise PeerUnavailable without a key."""
-        now = self._clock.now()
-        keys = self._of(tenant)
+        key = self.key(tenant)
+        created = int(self._clock.now())
+        return push_signature(
+            signed, key_id=key.id, algorithm=self._algorithm, created=created, sign=key.sign
+        )
+
+    def key(self, tenant: str) -> SigningKey:
+        """Return the key that signs now; raise PeerUnavailable without one."""
+        keys, now = self._of(tenant), self._clock.now()
         if not keys:
             raise PeerUnavailable("no_signing_key")
         # A ring younger than its activation delay has no active one: then its first.
-        key = next((each for each in keys if each.active <= now), keys[-1])
-        return push_signature(
-            signed, key_id=key.id, algorithm=self._algorithm, created=int(now), sign=key.sign
-        )
+        return next((each for each in keys if each.active <= now), keys[-1])
 
     def key_set(self, tenants: Iterable[str]) -> bytes:
         """Return the public keys as a JWKS: all that are on the ring, those to come too."""

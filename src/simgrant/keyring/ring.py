@@ -51,6 +51,7 @@ class Purpose(Word):
     OPERATOR_TOKEN = "operator_token"  # noqa: S105 - a name
     REQUESTOR_TOKEN = "requestor_token"  # noqa: S105 - a name
     ACCESS_TOKEN = "access_token"  # noqa: S105 - a name
+    USER_REQUEST = "user_request"
     PSEUDONYM = "pseudonym"
     SIGN_IN = "sign_in"
     OTP = "otp"

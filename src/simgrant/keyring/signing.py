@@ -32,6 +32,8 @@ class Algorithm(Word):
 
     ED25519 = "ed25519"
     P256 = "ecdsa-p256-sha256"
+    ES256 = "ES256"
+    """P-256 as well, for JWTs and by their name (RFC 7518 §3.1): with keys of its own."""
 
 
 @noun

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
+from simgrant.domain.camara.consent import ConsentEntry, Standing
 from simgrant.domain.subscription import Subscription
-from simgrant.nouns import Word, named_noun
+from simgrant.identities import Imsi
+from simgrant.nouns import named_noun
 
-
-class Standing(Word):
-    """How a processing stands, by the wire's names."""
-
-    VALID = "VALID"
-    """It is permitted, by consent or another legal basis."""
-    PENDING = "PENDING"
-    REQUESTED = "REQUESTED"
-    DENIED = "DENIED"
-    EXPIRED = "EXPIRED"
-    OBJECTED = "OBJECTED"
+__all__ = [
+    "CAPTURABLE",
+    "CamaraConsents",
+    "ConsentRows",
+    "Permits",
+    "Processing",
+    "Purposeful",
+    "Standing",
+]
 
 
 CAPTURABLE = frozenset({Standing.PENDING, Standing.REQUESTED, Standing.EXPIRED})
@@ -61,3 +61,34 @@ class CamaraConsents(Protocol):
 
         ``callback`` is where he is to go from there; empty = nowhere.
         """
+
+
+class Permits(Protocol):
+    """Whether a processing may go on."""
+
+    async def permits(self, tenant: str, imsi: Imsi, wanted: Purposeful, /, *, now: int) -> bool:
+        """Say whether every wanted scope is valid; PeerUnavailable where nobody can be asked."""
+
+
+class ConsentRows(Protocol):
+    """What subscribers said, as rows that are only ever added (ADR 0059).
+
+    Every method raises PeerUnavailable where the store is away; nothing was changed then.
+    """
+
+    async def of(self, tenant: str, imsi: Imsi) -> Sequence[ConsentEntry]:
+        """Return all that a subscriber said, in the order of what it is about, then of its number.
+
+        Bounded: `MOST_ENTRIES`.
+        """
+
+    async def add(self, tenant: str, imsi: Imsi, entry: ConsentEntry) -> int:
+        """Write an entry with the next number of what it is about, and return that.
+
+        Conflict where there is no such subscription (``no_subscription``), or where too much was
+        said already (``too_many_entries``).
+        """
+
+
+MOST_ENTRIES: Final = 1000
+"""Of one subscription."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import field
-from typing import Protocol
+from typing import Final, Protocol
 
 from simgrant.domain.holdings import NOTHING, Holding, Holdings
 from simgrant.domain.line_marks import LineMark
@@ -34,6 +34,7 @@ from simgrant.errors import Conflict
 from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import Word, noun
 from simgrant.ports.account_pins import PinRows
+from simgrant.ports.camara_consents import ConsentRows
 from simgrant.ports.camara_consumers import ConsumerRows
 from simgrant.ports.camara_events import CamaraEvents
 from simgrant.ports.camara_lines import CamaraLines
@@ -248,6 +249,10 @@ class RowConflict(Conflict):
         self.index = index
 
 
+LAST_RECORD: Final = (2**63 - 1, "")
+"""After every record."""
+
+
 class Store(Protocol):
     """The port; see the module's docstring for what every method promises."""
 
@@ -304,6 +309,10 @@ class Store(Protocol):
     @property
     def camara_tokens(self) -> CamaraTokens:
         """Return the same database's tables of what access tokens are got for."""
+
+    @property
+    def api_consents(self) -> ConsentRows:
+        """Return the same database's table of what subscribers said about consumers."""
 
     @property
     def usage(self) -> UsageRows:
@@ -555,9 +564,17 @@ class Store(Protocol):
         """Delete every row of one subscription and its request records."""
 
     async def records(
-        self, tenant: str, subscriber_refs: Sequence[str], *, limit: int = 100
+        self,
+        tenant: str,
+        subscriber_refs: Sequence[str],
+        *,
+        limit: int = 100,
+        before: tuple[int, str] = LAST_RECORD,
     ) -> Sequence[RequestRecord]:
-        """Return the newest request records of a subscription, newest first."""
+        """Return the newest request records of a subscription, newest first.
+
+        None is as new as ``before``: Unix microseconds, and a request id among those of that time.
+        """
 
     def recorded(
         self, tenant: str, *, since_us: int, limit: int

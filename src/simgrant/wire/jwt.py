@@ -26,7 +26,7 @@ _MOST_TRIED: Final = 8
 _MOST_KEYS: Final = 64
 _KINDS: Final = frozenset({"EC", "RSA", "OKP"})
 _LEAST_RSA_BITS: Final = 2048
-_LEEWAY_S: Final = 30
+LEEWAY_S: Final = 30
 """Seconds by which another's clock may differ from ours."""
 
 
@@ -95,13 +95,13 @@ def pull_public_keys(text: str | bytes) -> Keys:
     return keys
 
 
-def issuer_of(text: str) -> str:
+def issuer_of(text: str, *, most: int = MAX_TEXT) -> str:
     """Return who a text says that made it, believed or not; empty for what is no JWT."""
     from joserfc import jws
     from joserfc.errors import JoseError
 
     try:
-        if len(text) > MAX_TEXT:
+        if len(text) > most:
             return ""
         claims = json.loads(jws.extract_compact(text.encode()).payload)
         issuer = claims["iss"]
@@ -116,11 +116,22 @@ def pull_jwt(
     """Return the claims; raise `BadJwt` where signature, issuer, audience or time are not good."""
     if len(text) > MAX_TEXT:
         raise BadJwt("too long")
-    claims = _signed(text, keys, algorithms)
-    if not isinstance(claims, dict):
-        raise BadJwt("no claims")
+    _, claims = pull_signed(text, keys, algorithms=algorithms)
     check_claims(claims, wanted, now=now)
     return claims
+
+
+def pull_signed(
+    text: str, keys: Keys, *, algorithms: tuple[str, ...]
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return header and claims of a JWT that a key has signed, whatever they say.
+
+    Raise `BadJwt`. Whoever calls bounds the length, and looks at issuer, audience and times.
+    """
+    header, claims = _signed(text, keys, algorithms)
+    if not isinstance(claims, dict):
+        raise BadJwt("no claims")
+    return header, claims
 
 
 def check_claims(claims: Mapping[str, Any], wanted: Wanted, *, now: float) -> float:
@@ -134,28 +145,28 @@ def check_claims(claims: Mapping[str, Any], wanted: Wanted, *, now: float) -> fl
     ):
         raise BadJwt("for another audience")
     expires, begins = _time(claims.get("exp")), _time(claims.get("nbf", 0))
-    if now >= expires + _LEEWAY_S:
+    if now >= expires + LEEWAY_S:
         raise BadJwt("over")
-    if begins > now + _LEEWAY_S:
+    if begins > now + LEEWAY_S:
         raise BadJwt("not yet good")
-    if expires > now + wanted.longest_s + _LEEWAY_S:
+    if expires > now + wanted.longest_s + LEEWAY_S:
         raise BadJwt("good for too long")
     return expires
 
 
-def _signed(text: str, keys: Keys, algorithms: tuple[str, ...]) -> object:
-    """Return the payload, if a key signed it: the one that is named, else any (RFC 7515 §D)."""
+def _signed(text: str, keys: Keys, algorithms: tuple[str, ...]) -> tuple[Mapping[str, Any], object]:
+    """Return header and payload, if a key signed it: the named one, else any (RFC 7515 §D)."""
     from joserfc import jws
     from joserfc.errors import JoseError
 
     data = text.encode(errors="replace")
     try:
-        named = "kid" in jws.extract_compact(data).headers()
+        header = jws.extract_compact(data).headers()
     except (JoseError, TypeError, ValueError, RecursionError):
         raise BadJwt("no JWT") from None
-    for key in (keys,) if named else keys.keys[:_MOST_TRIED]:
+    for key in (keys,) if "kid" in header else keys.keys[:_MOST_TRIED]:
         try:
-            return json.loads(jws.deserialize_compact(data, key, algorithms).payload)
+            return header, json.loads(jws.deserialize_compact(data, key, algorithms).payload)
         except (JoseError, TypeError, ValueError, RecursionError):
             continue
     raise NotSigned("not signed by a key that is known")

@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 CONTENT_TYPE: Final = "application/json"
 CLOUD_CONTENT_TYPE: Final = "application/cloudevents+json"
+CLOUD_TYPES: Final = "application/cloudevents"
+"""How the content types begin of CloudEvents in structured mode, of one or of several."""
 MOST_EVENTS: Final = 1_000
 """Events in one message."""
 MOST_BYTES: Final = 1 << 20
@@ -41,6 +43,8 @@ _ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _EVENT_TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,127}")
 _WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _SPEC_VERSION: Final = "1.0"
+_BOUND: Final = ("specversion", "id", "type", "source", "time", "subject")
+"""The attributes of CloudEvents that are read."""
 _STATES: Final = ("state", "status", "resourceStatus", "operationalState")
 """Where the APIs have the state of a thing, in the order in which they are looked at."""
 _PARTS: Final = ("product", "service", "resource")
@@ -168,6 +172,22 @@ def pull_raw(body: bytes) -> list[bytes]:
     return [bytes(each) for each in found]
 
 
+def bound(attributes: Mapping[str, str], body: bytes) -> bytes:
+    """Return a CloudEvent in binary mode as one in structured mode: what says it is with it then.
+
+    ``attributes`` are those that came beside it, by their names without a prefix. What has none,
+    or is no JSON, is returned as it is.
+    """
+    if "specversion" not in attributes:
+        return body
+    try:
+        _read(body, msgspec.Raw)
+    except BadEvent:
+        return body
+    named = {name: attributes[name] for name in _BOUND if name in attributes}
+    return msgspec.json.encode({**named, "data": msgspec.Raw(body)})
+
+
 def pull_event(raw: bytes, *, event_type: str = "") -> Event:
     """Return one event; ``event_type`` is of one that does not say it itself. Raise `BadEvent`."""
     probe = _read(raw, _Probe)
@@ -201,6 +221,7 @@ class _Cloud(msgspec.Struct, frozen=True):
     data: msgspec.Raw
     source: str = ""
     time: str = ""
+    subject: str = ""
 
 
 class _Told(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -221,8 +242,8 @@ class _Told(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Plain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    id: str
     change: str
+    id: str = ""
     at: int | str | None = None
     imsi: str = ""
     msisdn: str = ""
@@ -277,23 +298,28 @@ def _cloud(found: _Cloud) -> Event:
         raise BadEvent(Unreadable.NO_ENVELOPE)
     outer = found.id
     if probe.change is not None:
-        return _plain(_read(inner, _Plain))
+        plain = _read(inner, _Plain)
+        if not plain.id:
+            plain = msgspec.structs.replace(plain, id=outer)
+        if plain.at is None and found.time:
+            plain = msgspec.structs.replace(plain, at=found.time)
+        return _plain(plain)
     tmf = _read(inner, _Envelope)
     if not (tmf.event_id or tmf.id):
         tmf = msgspec.structs.replace(tmf, event_id=outer)
     if not (tmf.time_occurred or tmf.time_ocurred or tmf.event_time):
         tmf = msgspec.structs.replace(tmf, event_time=found.time)
     # Names in reverse-DNS order end with what happened.
-    return _tmf(tmf, found.type.rpartition(".")[2])
+    return _tmf(tmf, found.type.rpartition(".")[2], subject=found.subject)
 
 
-def _tmf(found: _Envelope, event_type: str) -> TmfEvent:
+def _tmf(found: _Envelope, event_type: str, *, subject: str = "") -> TmfEvent:
     name = found.event_type or event_type
     if not _EVENT_TYPE.fullmatch(name):
         raise BadEvent(Unreadable.BAD_TYPE)
     event_id = found.event_id or found.id
     time = found.time_occurred or found.time_ocurred or found.event_time
-    things = tuple(_things(found.event))
+    things = tuple(_things(found.event, subject))
     if not things:
         raise BadEvent(Unreadable.NO_ENVELOPE)
     return TmfEvent(
@@ -304,7 +330,7 @@ def _tmf(found: _Envelope, event_type: str) -> TmfEvent:
     )
 
 
-def _things(event: Mapping[str, Any]) -> list[Thing]:
+def _things(event: Mapping[str, Any], subject: str) -> list[Thing]:
     found: list[Thing] = []
     for kind, value in event.items():
         for each in value if isinstance(value, list) else (value,):
@@ -312,13 +338,14 @@ def _things(event: Mapping[str, Any]) -> list[Thing]:
                 continue
             if len(found) == MOST_THINGS:
                 raise BadEvent(Unreadable.TOO_MANY)
-            found.append(_thing(kind, each))
+            found.append(_thing(kind, each, subject))
     return found
 
 
-def _thing(kind: str, members: Mapping[str, Any]) -> Thing:
+def _thing(kind: str, members: Mapping[str, Any], subject: str) -> Thing:
     values: dict[str, str] = {}
     _gather(members, values, is_part=False)
+    _put(values, "subject", subject)
     state = next((text for name in _STATES if (text := _text(members.get(name)))), "")
     return Thing(
         kind=kind[:_LONGEST],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -144,3 +145,35 @@ async def test_rounds_have_a_bound_and_the_next_goes_on_behind(
 
 async def kept(world: World) -> Kept:
     return Kept(T, IMSI, await world.order())
+
+
+async def test_one_that_somebody_told_of_is_looked_at_at_once(
+    world: World, waiting: WaitingOrders, asked: Asked
+) -> None:
+    first, second = await made(world, 1), await made(world, 2)
+    asked.outcomes = {each.order_id: PROFILE for each in (first, second)}
+    waiting.hurry(T, [first.order_id, first.order_id, "f" * 32])
+    waiting.hurry("another", [second.order_id])
+    await asyncio.gather(*waiting._hurried.values())
+    states = {each.order_id: each.state for each in await world.store.orders.of(T, IMSI)}
+    assert states == {first.order_id: OrderState.RELEASED, second.order_id: OrderState.ORDERED}
+    assert asked.seen == [first.order_id]
+    # Who waits no more is left alone, whatever is told of him.
+    waiting.hurry(T, [first.order_id])
+    await asyncio.gather(*waiting._hurried.values())
+    assert asked.seen == [first.order_id]
+    assert not waiting._hurried
+
+
+async def test_those_in_a_hurry_have_a_bound_and_trouble_is_theirs(
+    world: World, waiting: WaitingOrders, asked: Asked
+) -> None:
+    order = await made(world)
+    asked.outcomes = {order.order_id: NotReached()}
+    waiting.hurry(T, [order.order_id, *(f"{number:032x}" for number in range(2, 200))])
+    assert len(waiting._hurried) == bss_waiting._MOST_HURRIED
+    await asyncio.gather(*waiting._hurried.values())
+    assert (await world.order()).awaits is Awaited.PROFILE
+    waiting.hurry(T, [order.order_id])
+    await waiting.close()
+    assert not waiting._hurried

@@ -157,6 +157,20 @@ async def test_it_is_asked_once_while_its_answer_is_fresh(world: World) -> None:
     assert len(world.bss.asked) == 2
 
 
+async def test_what_was_read_along_is_not_read_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = await world.store.profile(T, IMSI, "imei", "client", told=True)
+    assert profile is not None
+
+    async def told(*_: object) -> None:
+        raise AssertionError("it is known that nothing was told")
+
+    monkeypatch.setattr(world.store.told, "told", told)
+    found = await world.flow.of(profile, (VOICE,), deadline=START + 10, trail=world.trail)
+    assert found.subscription.plan == "premium"
+
+
 @pytest.mark.parametrize("apps", [(PURCHASE,), EITHER])
 async def test_it_is_asked_every_time_where_one_service_wants_that(
     world: World, apps: tuple[str, ...]

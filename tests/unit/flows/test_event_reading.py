@@ -171,3 +171,26 @@ def test_of_a_list_what_can_be_read_is_read() -> None:
 def test_whatever_a_plain_event_says_is_read_or_put_aside(members: dict[str, str]) -> None:
     found = read(PLAIN | members)
     assert len(found.events) + len(found.unread) == 1
+
+
+@pytest.mark.parametrize("suffix", ["", "-return"])
+def test_news_of_our_own_product_orders_are_told_by_their_names(suffix: str) -> None:
+    ours = "0123456789abcdef" * 2
+
+    def order(**members: Any) -> dict[str, Any]:
+        event = {"productOrder": {"id": "7", "externalId": f"{ours}{suffix}", **members}}
+        return {"eventType": "ProductOrderStateChangeEvent", "event": event}
+
+    found = read(order(state="completed"))
+    assert (found.orders, found.events, found.unread) == ((ours,), (), ())
+    found = read(order(state="completed", imsi=IMSI.digits), order(state="held"))
+    assert found.orders == (ours,)
+    assert [event.imsi for event in found.events] == [IMSI], "it is a hint about the line, too"
+
+
+@pytest.mark.parametrize("external", ["", "CRM-17", "0123456789ABCDEF" * 2, "0" * 33])
+def test_of_other_product_orders_nobody_is_told(external: str) -> None:
+    event = {"productOrder": {"id": "7", "externalId": external}}
+    found = read({"eventType": "ProductOrderStateChangeEvent", "event": event})
+    assert found.orders == ()
+    assert found.unread[0].reason is Unreadable.NO_SUBSCRIPTION

@@ -107,7 +107,7 @@ async def test_transactions_and_those_who_wait_are_bounded(
     monkeypatch.setattr(shared_takes, "MOST_WAITING", 5)
     takes = SharedTakes(rows.keep)
     calls = await begun(takes, ["1"], ["2"], ["3", "4", "5"], ["6"])
-    with pytest.raises(PeerUnavailable, match="too many"):
+    with pytest.raises(PeerUnavailable, match="too much"):
         await takes.take("blue", "crm", events("7"))
     rows.go.set()
     await asyncio.gather(*calls)

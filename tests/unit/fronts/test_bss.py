@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -66,6 +66,7 @@ class World:
     limits: Limits | None = None
     intake: MemoryIntake = field(default_factory=MemoryIntake)
     calls: list[Call] = field(default_factory=list)
+    hurried: list[tuple[str, ...]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.front = EventsFront(
@@ -75,6 +76,7 @@ class World:
             clock=Clock(),
             record=self.calls.append,
             limits=self.limits,
+            hurry=lambda tenant, orders: self.hurried.append((tenant, *orders)),
         )
 
     async def post(
@@ -86,15 +88,16 @@ class World:
         authorization: str = f"Bearer {TOKEN}",
         certificate: bytes = b"",
         chunks: int = 1,
+        headers: Sequence[tuple[bytes, bytes]] = (),
     ) -> tuple[int, dict[bytes, bytes], bytes]:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         step = max(1, -(-len(data) // chunks))
         parts = [data[at : at + step] for at in range(0, len(data), step)] or [b""]
-        headers = [(b"authorization", authorization.encode("latin-1"))] if authorization else []
+        proof = [(b"authorization", authorization.encode("latin-1"))] if authorization else []
         scope = {
             "path": path,
             "method": method,
-            "headers": headers,
+            "headers": [*proof, *headers],
             "state": {CERTIFICATE: certificate},
         }
         sent: list[dict[str, Any]] = []
@@ -298,3 +301,38 @@ def test_whatever_comes_has_an_answer(body: bytes) -> None:
 def test_nothing_shows_a_token() -> None:
     shown: Callable[[Any], str] = repr
     assert TOKEN not in shown(SENDERS[0])
+
+
+async def test_news_of_a_product_order_of_ours_hurry_its_look() -> None:
+    world, ours = World(), "0123456789abcdef" * 2
+    order = {"id": "7", "externalId": ours, "state": "completed"}
+    event = {"eventType": "ProductOrderStateChangeEvent", "event": {"productOrder": order}}
+    status, _, _ = await world.post(event, authorization=f"Bearer {TOKEN}")
+    assert status == 204
+    assert world.hurried[-1] == ("default", ours)
+    assert world.intake.aside == []
+
+
+@pytest.mark.parametrize(
+    ("content_type", "binary"),
+    [("application/json", True), ("application/cloudevents+json", False)],
+)
+async def test_in_binary_mode_headers_say_what_the_body_does_not(
+    content_type: str, binary: bool
+) -> None:
+    world = World()
+    headers = [
+        (b"content-type", content_type.encode()),
+        (b"ce-specversion", b"1.0"),
+        (b"ce-id", b"c%2D1"),
+        (b"ce-type", b"com.example.changed"),
+        (b"ce-time", b"2026-11-23T02:40:00Z"),
+    ]
+    plain = {"change": "plan_changed", "imsi": "001010000000001"}
+    status, _, _ = await world.post(plain, headers=headers)
+    if not binary:
+        # There its body would have to say it.
+        assert status == 400
+        return
+    assert status == 204
+    assert [event_id for _, _, event_id in world.intake.kept] == ["c-1"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -20,6 +21,7 @@ from simgrant.wire.tmf_events import (
     PlainEvent,
     TmfEvent,
     Unreadable,
+    bound,
     cloud_event,
     plain_event,
     pull_event,
@@ -221,3 +223,44 @@ def test_made_events_are_as_tm_forum_defines_them(api: str, kind: Kind) -> None:
         made = Made(kind, "1", characteristics={"msisdn": "15550100"})
         event = tmf_event("e-1", made, happening, at=AT)
         swagger.event(event, kind.event_type(happening))
+
+
+ATTRIBUTES = {
+    "specversion": "1.0",
+    "id": "c-1",
+    "type": "com.example.ProductStateChangeEvent",
+    "source": "/bss",
+    "time": "2026-11-23T02:40:00.123Z",
+    "subject": "15550100",
+}
+
+
+def test_in_binary_mode_what_is_beside_the_body_counts() -> None:
+    body = json.dumps({"event": {"product": {"id": "1", "status": "suspended"}}}).encode()
+    found = read(bound(ATTRIBUTES, body))
+    assert isinstance(found, TmfEvent)
+    assert (found.event_id, found.event_type) == ("c-1", "ProductStateChangeEvent")
+    assert found.at == 1_795_401_600
+    assert found.things[0].value(("msisdn", "subject")) == "15550100"
+    plain = {"change": "plan_changed", "imsi": "001010000000001"}
+    found = read(bound(ATTRIBUTES, json.dumps(plain).encode()))
+    assert isinstance(found, PlainEvent)
+    assert (found.event_id, found.change, found.at) == ("c-1", "plan_changed", 1_795_401_600)
+    # What the inner event says itself goes before.
+    found = read(bound(ATTRIBUTES, json.dumps(PLAIN).encode()))
+    assert (found.event_id, found.at) == ("e-1", AT)
+
+
+def test_without_attributes_a_body_is_what_it_is() -> None:
+    body = json.dumps(PLAIN).encode()
+    assert bound({"id": "1"}, body) is body
+    assert bound(ATTRIBUTES, b"{") == b"{"
+
+
+@given(
+    st.dictionaries(st.sampled_from([*ATTRIBUTES, "data", "x"]), st.text(max_size=300)),
+    st.binary(max_size=60) | st.sampled_from([json.dumps(TMF).encode(), b"[1]", b"3"]),
+)
+def test_whatever_is_beside_it_is_an_event_or_none(attributes: dict[str, str], body: bytes) -> None:
+    with contextlib.suppress(BadEvent):
+        read(bound(attributes, body))

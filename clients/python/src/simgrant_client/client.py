@@ -1062,12 +1062,18 @@ class Client(Transport):
         )
 
     def get_history(
-        self, subscription: str, *, tenant: str | None = None, limit: int | None = None
+        self,
+        subscription: str,
+        *,
+        tenant: str | None = None,
+        limit: int | None = None,
+        after: str | None = None,
     ) -> History:
         """List what a subscriber's devices asked, were told, and were notified of
         (`history:read`).
 
-        - limit: At most so many, the newest.
+        - limit: At most so many.
+        - after: `next` of the page before.
         """
         return cast(
             "History",
@@ -1075,9 +1081,21 @@ class Client(Transport):
                 "GET",
                 "/v1/subscriptions/{subscription}/history",
                 parts={"subscription": subscription},
-                query={"tenant": tenant, "limit": limit},
+                query={"tenant": tenant, "limit": limit, "after": after},
             ),
         )
+
+    def iter_history(
+        self, subscription: str, *, tenant: str | None = None, limit: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Yield what `get_history` lists, page after page."""
+        after: str | None = None
+        while True:
+            page = self.get_history(subscription, tenant=tenant, limit=limit, after=after)
+            yield from page["items"]
+            after = page["next"]
+            if after is None:
+                return
 
     def explain(
         self,

@@ -143,6 +143,8 @@ class History(TypedDict):
     """Records of requests, notices and what networks told, the newest first."""
 
     items: list[dict[str, Any]]
+    next: str | None
+    """`after` of the next page, which has older ones; null = there is none."""
 
 
 class Holdings(TypedDict):
@@ -314,6 +316,10 @@ class PolicyChecked(TypedDict):
 
     problems: list[str]
     """Empty = it could be published."""
+    warnings: list[str]
+    """What can be read and was probably not meant; nothing of it keeps it from being
+    published.
+    """
 
 
 class PolicyDraft(TypedDict):

@@ -34,6 +34,7 @@ from simgrant.flows.event_batches import EventBatches
 from simgrant.links.secret_file import SecretFile, read_text
 from simgrant.nouns import named_noun
 from simgrant.telemetry.log import say_fault
+from simgrant.wire.tmf_events import CLOUD_TYPES, bound
 
 _POLL_S: Final = 0.2
 _CALL_S: Final = 10.0
@@ -42,6 +43,7 @@ _LAG_S: Final = 2.0
 """Seconds between two looks how far behind we are."""
 _RESTART_FIRST_S, _RESTART_LAST_S = 0.5, 30.0
 _STOP_S: Final = 10.0
+_CLOUD: Final = "ce_"
 _REASON: Final = "simgrant-reason"
 
 
@@ -236,7 +238,7 @@ class _Reader:
         self.has_read = True
         self._show_up(is_up=True)
         self._under_way = asyncio.run_coroutine_threadsafe(
-            self._take([each.value() or b"" for each in self._batch]), self._loop
+            self._take([_value(each) for each in self._batch]), self._loop
         )
         wait((self._under_way,), _POLL_S)
         if not self._under_way.done() and not self._sit_out(self._under_way):
@@ -375,3 +377,20 @@ class _Reader:
         say = log.info if what in ("assigned", "reads") else log.warning
         reason = "" if error is None else error.name()
         say("event_topic", topic=self._config.name, state=what, reason=reason, **more)
+
+
+def _value(message: Message) -> bytes:
+    """Return what a message says, with the attributes of CloudEvents beside it (binary mode)."""
+    value = message.value() or b""
+    pairs: Any = message.headers() or ()
+    headers = {
+        name.lower(): told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)
+        for name, told in pairs
+        if told is not None
+    }
+    if headers.get("content-type", "").startswith(CLOUD_TYPES):
+        return value
+    attributes = {
+        name.removeprefix(_CLOUD): told for name, told in headers.items() if name.startswith(_CLOUD)
+    }
+    return bound(attributes, value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from simgrant.adapters.store.sql.engine import Body, Params, Rows, RunMany
@@ -223,6 +223,13 @@ class PostgresEngine:
     async def write_guarded(self, guarded: Guarded, params: Params) -> bool:
         """Run the first statement, and the others if it gave a row; say whether it did."""
         return bool(await self._fetch(guarded.joined, params, self._timeout_s))
+
+    async def write_rows(self, sql: str, rows: Sequence[Params]) -> Rows:
+        """Run a statement of one row of VALUES for many; return its rows once it is committed."""
+        if (text := as_arrays(sql)) is None:
+            raise TypeError("a statement without VALUES")
+        columns = tuple(map(list, zip(*rows, strict=True)))
+        return await self._fetch(text, columns, self._timeout_s)
 
     async def transact(self, body: Callable[[], Body[T]], *, slow: bool = False) -> T:
         """Run all that a body yields in one transaction and return its value."""

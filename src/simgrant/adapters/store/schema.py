@@ -714,3 +714,23 @@ camara_notification = _table(
 )
 """What befell subscriptions, and once it is judged, the event that is to be told."""
 Index("ix_camara_notification_due", camara_notification.c.shard, camara_notification.c.due_at)
+
+camara_consent = _table(
+    "camara_consent",
+    "tenant imsi client_id application purpose api number",
+    _text("tenant"),
+    _text("imsi"),
+    _text("client_id"),
+    _text("application"),
+    _text("purpose"),
+    _text("api"),
+    _big("number"),
+    _text("said"),
+    _big("at"),
+    _big("expires_at", nullable=True),
+    _text("subject"),
+    _text("source"),
+    _text("evidence"),
+    _bytes("proof"),
+)
+"""What a subscriber said about a consumer, a purpose and an API; never changed (ADR 0059)."""

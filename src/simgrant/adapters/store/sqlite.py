@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from simgrant.adapters.store.sql.batches import open_records
-from simgrant.adapters.store.sql.engine import Body, Params, Rows, Run, RunMany
+from simgrant.adapters.store.sql.engine import Body, Params, Row, Rows, Run, RunMany
 from simgrant.adapters.store.sql.sqlite_files import (
     check_sound,
     connect,
@@ -159,6 +159,24 @@ class SqliteEngine:
         """Run the first statement, and the others if it gave a row; say whether it did."""
         done: bool = await self._written(_GuardedRun(guarded, params), self._timeout_s)
         return done
+
+    async def write_rows(self, sql: str, rows: Sequence[Params]) -> Rows:
+        """Run a statement of one row of VALUES for many, in one transaction; return its rows."""
+
+        def body() -> Body[Rows]:
+            found: list[Row] = []
+            start = 0
+            for count in _ROWS:
+                many = for_rows(sql, count)
+                if many is None:
+                    raise TypeError("a statement without VALUES")
+                while len(rows) - start >= count:
+                    some = tuple(chain.from_iterable(rows[start : start + count]))
+                    found += yield Run(many, some)
+                    start += count
+            return found
+
+        return await self.transact(body)
 
     async def transact(self, body: Callable[[], Body[T]], *, slow: bool = False) -> T:
         """Run all that a body yields in one transaction and return its value."""

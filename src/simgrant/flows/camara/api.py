@@ -121,6 +121,8 @@ class ApiOperation:
     """How the subscriber has to be proved; empty = it does not matter."""
     single_use: bool = False
     """Whether a token is good for one call of it, whatever the token says."""
+    needs_consent: bool = True
+    """Whether it depends on the subscriber's consent, where the purpose does."""
     handler: Handler
 
 
@@ -143,6 +145,7 @@ class _OperationTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     legs: tuple[int, ...] = (2, 3)
     methods: tuple[str, ...] = ()
     single_use: bool = False
+    needs_consent: bool = True
 
 
 class _ApiTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -173,6 +176,7 @@ def read_api(package: str, module: str, handlers: Mapping[str, Handler]) -> Api:
                 legs=frozenset(each.legs),
                 methods=frozenset(map(Method, each.methods)),
                 single_use=each.single_use,
+                needs_consent=each.needs_consent,
                 handler=handlers[each.id],
             )
             for each in table.operation

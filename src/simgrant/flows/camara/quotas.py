@@ -28,8 +28,11 @@ from simgrant.telemetry.log import say_fault
 
 _Key: TypeAlias = tuple[str, str, str]
 """Tenant, consumer and API."""
-QUOTA_EXCEEDED: Final = "quota_exceeded"
 _LONGEST_WAIT_S: Final = 86_400
+
+
+QUOTA_EXCEEDED: Final = "quota_exceeded"
+"""Reason of who has had all of its month."""
 
 
 @named_noun

@@ -42,10 +42,16 @@ class OAuthError(Word):
 
 
 class OAuthRefused(EcsError):
-    """A consumer is refused. ``error`` is all that it is told; ``reason`` is for the operator."""
+    """A consumer is refused. ``error`` is all that it is told; ``reason`` is for the operator.
+
+    ``status`` is for an error that one endpoint answers otherwise than the others.
+    """
 
     for_device = "refused"
 
-    def __init__(self, error: OAuthError, reason: str, *, for_operator: str = "") -> None:
+    def __init__(
+        self, error: OAuthError, reason: str, *, for_operator: str = "", status: int | None = None
+    ) -> None:
         super().__init__(reason, for_operator=for_operator)
         self.error = error
+        self.status = status

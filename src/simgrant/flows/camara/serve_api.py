@@ -39,7 +39,7 @@ from simgrant.flows.camara.quotas import QUOTA_EXCEEDED
 from simgrant.flows.camara.sandbox import Sandbox, Sandboxes
 from simgrant.identities import Msisdn
 from simgrant.nouns import named_noun, noun
-from simgrant.ports.camara_consents import CamaraConsents
+from simgrant.ports.camara_consents import CamaraConsents, Permits, Purposeful
 from simgrant.ports.camara_lines import CamaraLines
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
@@ -143,6 +143,8 @@ class ApiPorts:
     consents: CamaraConsents | None
     """None = nobody keeps any, and no API that needs them is served."""
     books: Books
+    permits: Permits | None = None
+    """None = nobody keeps consents, and the contract with the consumer is enough."""
 
 
 @named_noun
@@ -374,6 +376,8 @@ class ServeApi:
         consents: CamaraConsents | None = ports.consents
         if call.consumer.sandbox:
             facts = consents = self._sandboxes.facts(call.tenant, found.number)
+        else:
+            await self._check_consent(call, found.line)
         return await call.operation.handler.run(
             Task(
                 line=found.line,
@@ -387,6 +391,21 @@ class ServeApi:
                 asking=Asking(trail=trail, now=int(self._clock.now()), deadline=request.deadline),
             )
         )
+
+    async def _check_consent(self, call: _Call, line: Line) -> None:
+        """Raise `Problem` where the subscriber, or the law, does not permit it."""
+        token, permits = call.token, self._ports.permits
+        if permits is None or not token.purpose or not call.operation.needs_consent:
+            return
+        wanted = Purposeful(
+            client_id=token.client_id,
+            application=token.application,
+            purpose=token.purpose,
+            scopes=tuple(call.operation.scopes & token.scopes),
+        )
+        imsi, now = line.subscription.imsi, int(self._clock.now())
+        if not await permits.permits(call.tenant, imsi, wanted, now=now):
+            raise Problem(Code.PERMISSION_DENIED, reason="consent_missing")
 
 
 class ByCertificate:
@@ -417,7 +436,7 @@ def _check_types(request: ApiRequest) -> None:
 
 def _too_many(error: Overloaded) -> Problem:
     if error.reason == QUOTA_EXCEEDED:
-        return Problem(Code.QUOTA_EXCEEDED, reason="quota_exceeded", retry_after=error.retry_after)
+        return Problem(Code.QUOTA_EXCEEDED, reason=QUOTA_EXCEEDED, retry_after=error.retry_after)
     return Problem(Code.TOO_MANY_REQUESTS, reason=error.reason, retry_after=error.retry_after)
 
 

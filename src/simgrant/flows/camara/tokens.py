@@ -33,7 +33,13 @@ _NUMBERS: Final = {method: number for number, method in _METHODS.items()}
 
 
 def push_access_token(
-    token: AccessToken, ring: KeyRing, tenant: str, *, nonce: bytes, now: float
+    token: AccessToken,
+    ring: KeyRing,
+    tenant: str,
+    *,
+    nonce: bytes,
+    now: float,
+    purpose: Purpose = Purpose.ACCESS_TOKEN,
 ) -> str:
     """Return the sealed token: base64url without padding, about 250 characters.
 
@@ -71,15 +77,17 @@ def push_access_token(
             "\0".join(texts).encode(),
         )
     )
-    return encode(ring.seal(Purpose.ACCESS_TOKEN, tenant, plain, nonce=nonce, now=now))
+    return encode(ring.seal(purpose, tenant, plain, nonce=nonce, now=now))
 
 
-def pull_access_token(text: str, keys: Keys, *, now: float) -> tuple[str, AccessToken]:
+def pull_access_token(
+    text: str, keys: Keys, *, now: float, purpose: Purpose = Purpose.ACCESS_TOKEN
+) -> tuple[str, AccessToken]:
     """Return (tenant, what it says) of an access token; raise Unauthenticated for anything else.
 
     A key id that this process has not seen yet makes it look at the ring on file once more.
     """
-    tenant, plain = open_seal(keys, Purpose.ACCESS_TOKEN, decode(text), now=now)
+    tenant, plain = open_seal(keys, purpose, decode(text), now=now)
     form, flags, number, token_id, issued, expires, epoch = _HEAD.unpack_from(plain)
     method = _METHODS.get(number)
     if form != _FORMAT or method is None:
@@ -92,7 +100,7 @@ def pull_access_token(text: str, keys: Keys, *, now: float) -> tuple[str, Access
         key, at = plain[at : at + _KEY_BYTES], at + _KEY_BYTES
     if flags & _OF_TEMPORARY:
         temporary, at = plain[at : at + TOKEN_ID_BYTES], at + TOKEN_ID_BYTES
-    client_id, application, scopes, purpose, audience, imsi, msisdn = (
+    client_id, application, scopes, what_for, audience, imsi, msisdn = (
         plain[at:].decode().split("\0")
     )
     return tenant, AccessToken(
@@ -100,7 +108,7 @@ def pull_access_token(text: str, keys: Keys, *, now: float) -> tuple[str, Access
         client_id=client_id,
         application=application,
         scopes=frozenset(scopes.split()),
-        purpose=purpose,
+        purpose=what_for,
         method=method,
         subject=Subject(imsi=Imsi(imsi), msisdn=Msisdn(msisdn), epoch=epoch)
         if flags & _ABOUT

@@ -6,12 +6,14 @@ from functools import partial
 from hashlib import sha256
 from typing import Any, Final
 
+from simgrant.domain.owner import push_owner
 from simgrant.flows import subscriptions
 from simgrant.flows.moments import moment
 from simgrant.identities import Imsi
 from simgrant.keyring.ring import KeyRing
 from simgrant.nouns import noun
 from simgrant.ports.deeds import Deed, Digest, Entry, chained
+from simgrant.ports.orders import Kept
 from simgrant.ports.store import Store
 
 _PAGE: Final = 500
@@ -49,6 +51,14 @@ def deed(
         imsi=imsi,
         digest=partial(digest, ring, tenant),
     )
+
+
+def of_order(kept: Kept) -> tuple[Imsi | None, str, str]:
+    """Return whose an order is, what is said of it, and what names whose it is without an IMSI."""
+    detail = f"order {kept.order.order_id}"
+    if isinstance(kept.owner, Imsi):
+        return kept.owner, detail, ""
+    return None, detail, push_owner(kept.owner)
 
 
 @noun

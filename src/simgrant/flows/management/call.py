@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from collections.abc import Awaitable, Callable, Mapping
@@ -78,6 +79,8 @@ class Office:
     """Takes over what happened."""
     compile: Compile
     """Makes a policy of its text."""
+    looking: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False, hash=False)
+    """Held by whoever looks a policy through, which takes seconds: one at a time."""
 
 
 @named_noun

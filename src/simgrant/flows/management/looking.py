@@ -16,14 +16,12 @@ from simgrant.flows.management.shapes import NumberText
 from simgrant.flows.management.subscriptions import ONE
 from simgrant.flows.subscriptions import visited_plmn
 from simgrant.ports.deeds import Entry
+from simgrant.ports.store import LAST_RECORD
 from simgrant.services import SERVICES
 from simgrant.spec import version
 from simgrant.wire.negotiate import languages
 
-
-class _HistoryQuery(Query, kw_only=True):
-    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
-    """At most so many, the newest."""
+_MOST_DIGITS: Final = 18
 
 
 class _ExplainQuery(Query, kw_only=True):
@@ -60,6 +58,8 @@ class History(msgspec.Struct):
     """Records of requests, notices and what networks told, the newest first."""
 
     items: list[dict[str, Any]]
+    next: str | None
+    """`after` of the next page, which has older ones; null = there is none."""
 
 
 class AuditEntry(msgspec.Struct):
@@ -94,12 +94,21 @@ class AuditPage(msgspec.Struct):
     """`after` of the next page; null = there is none now."""
 
 
-async def _history(asked: Asked[_HistoryQuery, None]) -> Done:
-    desk = asked.desk
+async def _history(asked: Asked[PageQuery, None]) -> Done:
+    desk, query = asked.desk, asked.query
+    at_us, request_id = pull_cursor(query.after, 2)
+    before = LAST_RECORD
+    if query.after:
+        if not at_us.isdigit() or len(at_us) > _MOST_DIGITS:
+            raise Problem(Code.INVALID, "after: not the next of a page")
+        before = int(at_us), request_id
     found = await desk.any(asked.path["subscription"])
     references = desk.office.keys.ring.references(desk.tenant, "imsi", found.imsi.digits)
-    records = await desk.store.records(desk.tenant, references, limit=asked.query.limit)
-    return Done(content=History(list(map(dict, record_data(records)))))
+    records = await desk.store.records(desk.tenant, references, limit=query.limit, before=before)
+    following = None
+    if len(records) == query.limit:
+        following = push(str(records[-1].at_us), records[-1].request_id)
+    return Done(content=History(list(map(dict, record_data(records))), following))
 
 
 async def _explain(asked: Asked[_ExplainQuery, None]) -> Done:
@@ -163,7 +172,7 @@ CALLS: Final = (
         scope=Scope.HISTORY_READ,
         about="List what a subscriber's devices asked, were told, and were notified of",
         run=_history,
-        query=_HistoryQuery,
+        query=PageQuery,
         answer=History,
     ),
     Call(

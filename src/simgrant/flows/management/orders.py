@@ -11,6 +11,7 @@ import msgspec
 from simgrant.domain.access import Scope
 from simgrant.domain.order import Delivered, Order
 from simgrant.domain.owner import push_owner
+from simgrant.flows.management.audit import of_order
 from simgrant.flows.management.call import (
     Asked,
     Call,
@@ -32,7 +33,6 @@ from simgrant.flows.order_desk import (
     make_up,
     profile_of,
 )
-from simgrant.identities import Imsi
 from simgrant.ports.orders import Kept
 
 PATH: Final = "/v1/orders"
@@ -201,11 +201,8 @@ def _acting(act: Act) -> Callable[[Asked[Query, Any]], Awaitable[Done]]:
         desk = asked.desk
         with _told():
             kept = await _looking(desk).find(asked.path["order"])
-            detail = f"order {kept.order.order_id}"
-            if isinstance(kept.owner, Imsi):
-                store = desk.doing(kept.owner, detail)
-            else:
-                store = desk.doing(None, detail, subject=push_owner(kept.owner))
+            imsi, detail, subject = of_order(kept)
+            store = desk.doing(imsi, detail, subject=subject)
             changed = await act(OrderDesk(store.orders, desk.tenant, desk.now), kept, asked.body)
         return Done(content=shown(Kept(kept.tenant, kept.owner, changed)))
 

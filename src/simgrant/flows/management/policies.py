@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import tomllib
 from typing import Annotated, Final
 
 import msgspec
 
 from simgrant.domain.access import Scope
+from simgrant.domain.lint import lint
 from simgrant.domain.policy import PolicyError
 from simgrant.flows.management.call import Asked, Call, Desk, Done, Query
 from simgrant.flows.management.problem import Code, Problem
@@ -78,6 +80,8 @@ class PolicyChecked(msgspec.Struct):
 
     problems: list[str]
     """Empty = it could be published."""
+    warnings: list[str]
+    """What can be read and was probably not meant; nothing of it keeps it from being published."""
 
 
 class Publication(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -146,14 +150,16 @@ async def _get(asked: Asked[Query, None]) -> Done:
 
 
 async def _check(asked: Asked[Query, PolicyDraft]) -> Done:
+    desk, text = asked.desk, asked.body.text
     try:
         # It takes a moment, for which nobody else is to wait.
-        await asyncio.to_thread(
-            asked.desk.office.compile, asked.desk.tenant, asked.body.text, "draft"
-        )
+        policy = await asyncio.to_thread(desk.office.compile, desk.tenant, text, "draft")
     except PolicyError as error:
-        return Done(content=PolicyChecked(list(map(str, error.problems))))
-    return Done(content=PolicyChecked([]))
+        return Done(content=PolicyChecked(list(map(str, error.problems)), []))
+    # And this takes several, for long ones: one after another.
+    async with desk.office.looking:
+        odd = await asyncio.to_thread(lambda: lint(policy, tomllib.loads(text)))
+    return Done(content=PolicyChecked([], list(map(str, odd))))
 
 
 async def _publish(asked: Asked[Query, Publication]) -> Done:
@@ -222,6 +228,7 @@ CALLS: Final = (
         body=PolicyDraft,
         most_bytes=2 * _MOST_TEXT,
         answer=PolicyChecked,
+        slow=True,
     ),
     Call(
         name="roll_back_policy",

@@ -20,11 +20,12 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias
+from urllib.parse import unquote
 
 import msgspec
 
 from simgrant.errors import EcsError
-from simgrant.flows.event_reading import EventReader, Reading
+from simgrant.flows.event_reading import EventReader, Hurry, Reading, nobody_waits
 from simgrant.fronts.bss.senders import Sender, Senders
 from simgrant.links.asgi_body import Disconnected, TooLong, read_body
 from simgrant.links.certified import CERTIFICATE
@@ -32,7 +33,7 @@ from simgrant.nouns import named_noun
 from simgrant.ports.bss_events import EventIntake, Taken
 from simgrant.ports.clock import Clock
 from simgrant.telemetry.log import say_fault
-from simgrant.wire.tmf_events import MOST_BYTES, Unreadable
+from simgrant.wire.tmf_events import CLOUD_TYPES, MOST_BYTES, Unreadable, bound
 
 Scope: TypeAlias = dict[str, Any]
 Message: TypeAlias = dict[str, Any]
@@ -42,6 +43,7 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 _LISTENER, _EVENT, _EVENTS = "listener", "event", "events"
 _RETRY_AFTER_S: Final = 5
 _MOST_SEGMENT: Final = 128
+_CLOUD: Final = b"ce-"
 
 
 @named_noun
@@ -93,8 +95,11 @@ class EventsFront:
         clock: Clock,
         record: Callable[[Call], None],
         limits: Limits | None = None,
+        hurry: Hurry = nobody_waits,
     ) -> None:
-        """``record`` is called once for each call, after it was answered."""
+        """``record`` is called once for each call, after it was answered; ``hurry`` is told of
+        which eSIM orders there is news."""
+        self._hurry = hurry
         self._intake = intake
         self._senders = senders
         self._reader = reader
@@ -119,11 +124,12 @@ class EventsFront:
                 if self._of_sender[name] > self._limits.of_sender:
                     raise _Refused(429, "too_many_at_once")
                 way, event_type = _place(scope)
-                data = await self._body(scope, receive)
+                data = _bound(scope, await self._body(scope, receive))
                 reading = self._reader.read(
                     name, data, now=int(self._clock.now()), event_type=event_type
                 )
                 taken, aside = await self._take(sender, reading)
+                self._hurry(sender.tenant, reading.orders)
                 if reading.unread:
                     answer, reason = 400, reading.unread[0].reason.value
                     body = _unread(reading)
@@ -203,6 +209,19 @@ def _place(scope: Scope) -> tuple[str, str]:
     if scope["method"] != "POST":
         raise _Refused(405, "method")
     return found
+
+
+def _bound(scope: Scope, body: bytes) -> bytes:
+    """Return what came with the attributes of CloudEvents that its headers have (binary mode)."""
+    if _header(scope, b"content-type").startswith(CLOUD_TYPES.encode()):
+        # In structured mode the body has them.
+        return body
+    attributes = {
+        name.removeprefix(_CLOUD).decode("latin-1"): unquote(value.decode("latin-1"))
+        for name, value in scope["headers"]
+        if name.startswith(_CLOUD)
+    }
+    return bound(attributes, body)
 
 
 def _created(reading: Reading) -> bytes:

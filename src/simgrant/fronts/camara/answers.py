@@ -118,5 +118,6 @@ _REFUSED: dict[OAuthError, tuple[int, str]] = {
 def refused(error: OAuthRefused, *, basic: bool = False) -> Told:
     """Return the answer to a consumer that is refused; ``basic`` = it proved itself by a header."""
     status, text = _REFUSED.get(error.error, (400, "The request is malformed."))
+    status = error.status or status
     headers = (("www-authenticate", "Basic"),) if basic and status == 401 else ()
     return oauth_problem(status, error.error, text, headers)

@@ -11,6 +11,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 
 from simgrant.adapters.store.schema import metadata, postgres_metadata
 from simgrant.adapters.store.sql import (
+    camara_consents,
     camara_consumers,
     camara_events,
     camara_lines,
@@ -44,6 +45,7 @@ SQL = {
         deeds,
         told,
         hubs,
+        camara_consents,
         camara_consumers,
         camara_events,
         camara_lines,
@@ -78,7 +80,7 @@ def ddl() -> list[str]:
 
 def test_there_are_statements_to_look_at() -> None:
     assert len(SQL) > 35
-    assert len(ddl()) == (44 + 27) + (43 + 26)
+    assert len(ddl()) == (45 + 27) + (44 + 26)
 
 
 @pytest.mark.parametrize("name", sorted(SQL))

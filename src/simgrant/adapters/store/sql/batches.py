@@ -143,11 +143,11 @@ class FileRecords:
         await self._written(partial(_append, self._writer, records))
 
     async def find(
-        self, tenant: str, subscriber_refs: Sequence[str], limit: int
+        self, tenant: str, subscriber_refs: Sequence[str], limit: int, before: tuple[int, str]
     ) -> Sequence[RequestRecord]:
-        """Return the newest records of any of the references, newest first."""
+        """Return the newest records of any of the references, newest first, older than that."""
         refs = frozenset(subscriber_refs)
-        return await self._read(partial(_find, self._reader, tenant, refs, limit))
+        return await self._read(partial(_find, self._reader, tenant, refs, limit, before))
 
     async def scan(
         self, tenant: str, since_us: int, limit: int
@@ -250,7 +250,11 @@ def _add(db: sqlite3.Connection, rows: list[Row]) -> None:
 
 
 def _find(
-    db: sqlite3.Connection, tenant: str, refs: frozenset[str], limit: int
+    db: sqlite3.Connection,
+    tenant: str,
+    refs: frozenset[str],
+    limit: int,
+    before: tuple[int, str],
 ) -> list[RequestRecord]:
     found: list[Row] = []
     if not refs or limit < 1:
@@ -262,7 +266,11 @@ def _find(
             for newest_us, blob in batches:
                 if len(found) == limit and newest_us < found[-1][2]:
                     break  # Several processes write, so batches may overlap, but not any more.
-                found += (row for row in _unpacked(blob) if _is_of(row, tenant, refs))
+                found += (
+                    row
+                    for row in _unpacked(blob)
+                    if _is_of(row, tenant, refs) and _time_and_id(row) < before
+                )
                 found.sort(key=_time_and_id, reverse=True)
                 del found[limit:]
     return [RequestRecord(*row) for row in found]

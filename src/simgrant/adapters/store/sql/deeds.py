@@ -186,6 +186,10 @@ class DeedEngine:
         """Refuse: this is of devices, which do no deeds."""
         raise NotImplementedError
 
+    async def write_rows(self, sql: str, rows: Sequence[Params]) -> Rows:
+        """Refuse: this is of what others tell, which is no deed."""
+        raise NotImplementedError
+
     async def transact(self, body: Callable[[], Body[T]], *, slow: bool = False) -> T:
         """Run all that a body yields, and write the deed down, in one transaction."""
         return await self._engine.transact(lambda: _written(self._deed, body), slow=slow)

@@ -53,6 +53,9 @@ class Engine(Protocol):
     async def write_guarded(self, guarded: Guarded, params: Params) -> bool:
         """Run the first statement, and the others if it gave a row; say whether it did."""
 
+    async def write_rows(self, sql: str, rows: Sequence[Params]) -> Rows:
+        """Run a statement of one row of VALUES for many, in one transaction; return its rows."""
+
     async def transact(self, body: Callable[[], Body[T]], *, slow: bool = False) -> T:
         """Run all that a body yields in one transaction and return its value once it is safe."""
 

@@ -186,6 +186,7 @@ MOVES = tuple(
         ("order_event", "imsi"),
         ("esim_claim", "holder"),
         ("profile_stock", "holder"),
+        ("camara_consent", "imsi"),
     )
 )
 """What goes along to the new IMSI."""

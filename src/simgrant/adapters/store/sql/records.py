@@ -8,12 +8,10 @@ from typing import Protocol
 
 from simgrant.adapters.store.sql import rows, statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Run, RunMany
-from simgrant.ports.store import RequestRecord
+from simgrant.ports.store import LAST_RECORD, RequestRecord
 
 _PAGE = 500
 """Records that are read at a time."""
-_LAST = (2**63 - 1, "")
-"""After every record."""
 
 
 class Records(Protocol):
@@ -23,9 +21,9 @@ class Records(Protocol):
         """Keep records, all or none; one that is there already stays as it is."""
 
     async def find(
-        self, tenant: str, subscriber_refs: Sequence[str], limit: int
+        self, tenant: str, subscriber_refs: Sequence[str], limit: int, before: tuple[int, str]
     ) -> Sequence[RequestRecord]:
-        """Return the newest records of any of the references, newest first."""
+        """Return the newest records of any of the references, newest first, older than that."""
 
     def scan(
         self, tenant: str, since_us: int, limit: int
@@ -58,11 +56,11 @@ class SqlRecords:
         await self._engine.transact(body)
 
     async def find(
-        self, tenant: str, subscriber_refs: Sequence[str], limit: int
+        self, tenant: str, subscriber_refs: Sequence[str], limit: int, before: tuple[int, str]
     ) -> Sequence[RequestRecord]:
-        """Return the newest records of any of the references, newest first."""
+        """Return the newest records of any of the references, newest first, older than that."""
         found = [
-            await self._engine.read(statements.RECORDS, (tenant, reference, limit))
+            await self._engine.read(statements.RECORDS, (tenant, reference, limit, *before))
             for reference in dict.fromkeys(subscriber_refs)
         ]
         newest = sorted(map(rows.to_record, chain(*found)), key=_by_time, reverse=True)
@@ -76,7 +74,7 @@ class SqlRecords:
         Shards are alike, so the order is right but for the span of a turn.
         """
         page = max(1, min(_PAGE, -(-limit // statements.SHARDS)))
-        ends = dict.fromkeys(range(statements.SHARDS), _LAST)
+        ends = dict.fromkeys(range(statements.SHARDS), LAST_RECORD)
         while ends and limit > 0:
             for shard, (at_us, request_id) in tuple(ends.items()):
                 size = min(page, limit)

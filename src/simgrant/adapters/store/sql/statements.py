@@ -17,7 +17,7 @@ from zlib import crc32
 
 from simgrant.nouns import noun
 
-REVISION = "0027"
+REVISION = "0028"
 """The schema that these statements are for; a test holds it against the migrations."""
 
 TABLES = (
@@ -64,6 +64,7 @@ TABLES = (
     "camara_revoked",
     "camara_subscription",
     "camara_notification",
+    "camara_consent",
 )
 """Those of every engine."""
 
@@ -91,17 +92,19 @@ _TYPES = {
     **dict.fromkeys(("token_epoch", "sqn_offset"), "bigint"),
     **dict.fromkeys(("terms_at", "terms_expires_at"), "bigint"),
     **dict.fromkeys(("at", "arrived_us", "due_ms", "due_at", "mark"), "bigint"),
+    **dict.fromkeys(("told_since", "asked_at"), "bigint"),
     **dict.fromkeys(("address_at", "address_expires_at"), "bigint"),
     **dict.fromkeys(("wrapped_k", "wrapped_op", "amf", "body"), "bytea"),
 }
 """Of the columns that are written many rows at a time; the others are text."""
 
-_VALUES = re.compile(r"INSERT INTO \w+ \(([^)]*)\)\s+(VALUES \([^)]*\))")
+_VALUES = re.compile(r"(?:INSERT INTO|WITH) \w+ \(([^)]*)\)\s+(?:AS \()?(VALUES \([^)]*\))")
 
 
 @cache
 def as_arrays(sql: str) -> str | None:
-    """Return an INSERT that takes an array for each parameter, so many rows at once.
+    """Return an INSERT, or what begins WITH new rows, that takes an array for each parameter, so
+    many rows at once.
 
     None for any other statement. It takes PostgreSQL a fraction of the time.
     """
@@ -458,7 +461,7 @@ RECORDS_FORGOTTEN = "DELETE FROM record WHERE tenant = ?1 AND subscriber_ref = ?
 
 RECORDS = """
 SELECT tenant, subscriber_ref, at_us, request_id, body FROM record
-WHERE tenant = ?1 AND subscriber_ref = ?2
+WHERE tenant = ?1 AND subscriber_ref = ?2 AND at_us <= ?4 AND (at_us, request_id) < (?4, ?5)
 ORDER BY at_us DESC, request_id DESC LIMIT ?3
 """
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from simgrant.adapters.store.sql import life_statements, orders, rows, statements, timers
 from simgrant.adapters.store.sql.bss_events import SqlLife
+from simgrant.adapters.store.sql.camara_consents import CONSENTS_FORGOTTEN, SqlConsents
 from simgrant.adapters.store.sql.camara_consumers import SqlConsumers
 from simgrant.adapters.store.sql.camara_events import (
     ANY_SUBSCRIPTION,
@@ -55,12 +56,14 @@ from simgrant.domain.subscription import (
     SubscriptionStatus,
     Terminal,
 )
+from simgrant.domain.told import NEVER_TOLD
 from simgrant.domain.visit import Receipt, Settlement, Visit
 from simgrant.errors import Conflict
 from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import noun
 from simgrant.ports.deeds import Deed
 from simgrant.ports.store import (
+    LAST_RECORD,
     Change,
     DueNotice,
     Erased,
@@ -144,6 +147,7 @@ class SqlStore:
         self.camara_tokens = SqlCamaraTokens(engine)
         self.consumers = SqlConsumers(engine)
         self.usage = SqlUsage(engine)
+        self.api_consents = SqlConsents(engine)
         self.camara_lines = SqlCamaraLines(engine)
         self.camara_events = SqlCamaraEvents(engine)
 
@@ -165,7 +169,7 @@ class SqlStore:
         if not found:
             return None
         *own, body, source, since, asked_at, doubted_at = found[0]
-        kept = to_told((body, source, since, asked_at, doubted_at)) if body else None
+        kept = to_told((body, source, since, asked_at, doubted_at)) if body else NEVER_TOLD
         return rows.to_profile(tenant, imsi, own, kept)
 
     async def session(self, tenant: str, imsi: Imsi, session_id: bytes) -> SessionRow | None:
@@ -664,6 +668,7 @@ class SqlStore:
             for sql in _OF_THE_LIVING:
                 yield Run(sql, key)
             yield Run(life_statements.ASIDE_FORGOTTEN, key)
+            yield Run(CONSENTS_FORGOTTEN, key)
             for reference in named:
                 yield Run(ANSWERS_ABOUT_FORGOTTEN, (tenant, reference))
             yield Run(statements.VISITS_FORGOTTEN, key)
@@ -681,10 +686,15 @@ class SqlStore:
         return await self._engine.transact(body)
 
     async def records(
-        self, tenant: str, subscriber_refs: Sequence[str], *, limit: int = 100
+        self,
+        tenant: str,
+        subscriber_refs: Sequence[str],
+        *,
+        limit: int = 100,
+        before: tuple[int, str] = LAST_RECORD,
     ) -> Sequence[RequestRecord]:
         """Return the newest request records of a subscription, newest first."""
-        return await self._records.find(tenant, subscriber_refs, limit)
+        return await self._records.find(tenant, subscriber_refs, limit, before)
 
     def recorded(
         self, tenant: str, *, since_us: int, limit: int

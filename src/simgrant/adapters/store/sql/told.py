@@ -6,34 +6,41 @@ event is a time of its own, which no answer overwrites.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
-from simgrant.adapters.store.sql.engine import Engine, Row, Run
+from simgrant.adapters.store.sql.engine import Engine, Params, Row, Run
 from simgrant.domain.eligibility import Aspect, Eligibility
 from simgrant.domain.risk import NumberType
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
 from simgrant.domain.told import Told, aspects_told
 from simgrant.identities import Imsi, Msisdn
 from simgrant.spec.ids import ProvStatus
+from simgrant.together import Together
+
+_AT_ONCE: Final = 100
+_MOST_WAITING: Final = 1000
 
 TOLD: Final = """
 SELECT told, source, told_since, asked_at, doubted_at FROM eligibility
 WHERE tenant = ?1 AND imsi = ?2
 """
 
+# In order: of two who write the same at once, none waits for one that waits for it.
 TOLD_KEPT: Final = """
+WITH new (tenant, imsi, told, source, told_since, asked_at) AS (VALUES (?1, ?2, ?3, ?4, ?5, ?6))
 INSERT INTO eligibility (tenant, imsi, told, source, told_since, asked_at, doubted_at)
-SELECT tenant, imsi, ?3, ?4, ?5, ?6, 0 FROM subscription
-WHERE tenant = ?1 AND imsi = ?2 AND status <> 'removed'
+SELECT new.tenant, new.imsi, new.told, new.source, new.told_since, new.asked_at, 0
+FROM new JOIN subscription AS s ON s.tenant = new.tenant AND s.imsi = new.imsi
+WHERE s.status <> 'removed' ORDER BY new.tenant, new.imsi
 ON CONFLICT (tenant, imsi) DO UPDATE SET
     told_since = CASE WHEN eligibility.told = excluded.told
         THEN eligibility.told_since ELSE excluded.told_since END,
     told = excluded.told, source = excluded.source, asked_at = excluded.asked_at
 WHERE eligibility.asked_at <= excluded.asked_at
-RETURNING told_since, doubted_at
+RETURNING tenant, imsi, told_since, doubted_at
 """
 
 TOLD_DOUBTED: Final = """
@@ -63,6 +70,9 @@ class SqlTold:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._kept = Together(
+            self._keep, most=_AT_ONCE, most_waiting=_MOST_WAITING, key=lambda params: params[:2]
+        )
 
     async def told(self, tenant: str, imsi: Imsi) -> Told | None:
         """Return what was told last, of whatever age."""
@@ -72,8 +82,14 @@ class SqlTold:
     async def keep(self, tenant: str, imsi: Imsi, told: Told) -> Told:
         """Keep what was told, unless it was asked for later than this."""
         own = (_push(told), told.source, told.changed_at, told.asked_at)
-        found = await self._engine.write(TOLD_KEPT, (tenant, imsi.digits, *own))
-        return told if not found else _with_times(told, *found[0])
+        found = await self._kept.one((tenant, imsi.digits, *own))
+        return told if found is None else _with_times(told, *found)
+
+    async def _keep(self, rows: Sequence[Params]) -> Sequence[Row | None]:
+        """Return the times of each, None where nothing was kept."""
+        found = await self._engine.write_rows(TOLD_KEPT, rows)
+        times = {(tenant, imsi): rest for tenant, imsi, *rest in found}
+        return [times.get((tenant, imsi)) for tenant, imsi, *_ in rows]
 
     async def doubt(self, tenant: str, imsi: Imsi, *, at: int) -> None:
         """Note an event."""

@@ -1,0 +1,87 @@
+"""The port ``ConsentRows`` over any ``Engine``, with the SQL: rows are added, and never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from simgrant.adapters.store.sql.engine import Body, Engine, Row, Run
+from simgrant.domain.camara.consent import ConsentEntry, Said
+from simgrant.domain.subscription import SubscriptionStatus
+from simgrant.errors import Conflict
+from simgrant.identities import Imsi
+from simgrant.ports.camara_consents import MOST_ENTRIES
+
+CONSENTS_SAID: Final = """
+SELECT client_id, application, purpose, api, number, said, at, expires_at, subject, source,
+    evidence, proof
+FROM camara_consent WHERE tenant = ?1 AND imsi = ?2
+ORDER BY client_id, application, purpose, api, number LIMIT ?3
+"""
+CONSENT_OWNER: Final = """
+UPDATE subscription SET changed_at = changed_at WHERE tenant = ?1 AND imsi = ?2 RETURNING status
+"""
+"""Holds the row until the entry is written, so that numbers follow one another."""
+CONSENTS_COUNTED: Final = """
+SELECT count(*), max(CASE WHEN client_id = ?3 AND application = ?4 AND purpose = ?5 AND api = ?6
+    THEN number ELSE 0 END)
+FROM camara_consent WHERE tenant = ?1 AND imsi = ?2
+"""
+CONSENT_SAID: Final = """
+INSERT INTO camara_consent
+    (tenant, imsi, client_id, application, purpose, api, number, said, at, expires_at, subject,
+     source, evidence, proof)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+"""
+CONSENTS_FORGOTTEN: Final = "DELETE FROM camara_consent WHERE tenant = ?1 AND imsi = ?2"
+
+
+class SqlConsents:
+    """What subscribers said, in a table (the ``ConsentRows`` port)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def of(self, tenant: str, imsi: Imsi) -> Sequence[ConsentEntry]:
+        """Return all that a subscriber said."""
+        rows = await self._engine.read(CONSENTS_SAID, (tenant, imsi.digits, MOST_ENTRIES))
+        return [_entry(row) for row in rows]
+
+    async def add(self, tenant: str, imsi: Imsi, entry: ConsentEntry) -> int:
+        """Write an entry with the next number of what it is about."""
+        key = (tenant, imsi.digits)
+        about = (entry.client_id, entry.application, entry.purpose, entry.api)
+
+        def body() -> Body[int]:
+            owner = yield Run(CONSENT_OWNER, key)
+            if not owner or owner[0][0] == SubscriptionStatus.REMOVED:
+                raise Conflict("no_subscription")
+            ((count, last),) = yield Run(CONSENTS_COUNTED, (*key, *about))
+            if count >= MOST_ENTRIES:
+                raise Conflict("too_many_entries")
+            number = int(last or 0) + 1
+            said = (entry.said.value, entry.at, entry.expires_at, entry.subject)
+            why = (entry.source, entry.evidence, entry.proof)
+            yield Run(CONSENT_SAID, (*key, *about, number, *said, *why))
+            return number
+
+        return await self._engine.transact(body)
+
+
+def _entry(row: Row) -> ConsentEntry:
+    client_id, application, purpose, api, number, said, at, expires_at, subject, *why = row
+    source, evidence, proof = why
+    return ConsentEntry(
+        client_id=client_id,
+        application=application,
+        purpose=purpose,
+        api=api,
+        number=number,
+        said=Said(said),
+        at=at,
+        expires_at=expires_at,
+        subject=subject,
+        source=source,
+        evidence=evidence,
+        proof=bytes(proof),
+    )

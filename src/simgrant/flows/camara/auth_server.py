@@ -1,0 +1,570 @@
+"""The authorization server of partner APIs: access tokens by four ways, and what is said of them.
+
+Order matters: who asks, whether the contract has this way, what for, about whom. Only then one
+transaction uses up the assertion together with what it brought (ADR 0055), so that nobody loses a
+temporary token to a mistake, and of two who come with the same one gets an access token.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from simgrant.domain.camara.access_token import AccessToken, Method, Subject
+from simgrant.domain.camara.consumer import Bound, Consumer, GrantType, Proving
+from simgrant.errors import Unauthenticated
+from simgrant.flows.camara.fraud import Fraud
+from simgrant.flows.camara.proving import Holder, ProvesConsumers
+from simgrant.flows.camara.refusals import OAuthError, OAuthRefused
+from simgrant.flows.camara.request import OAuthRequest
+from simgrant.flows.camara.scopes import INTROSPECTION, Granted, ScopeRules
+from simgrant.flows.camara.subjects import IP_PORT, Meant, Subjects
+from simgrant.flows.camara.tokens import (
+    TOKEN_ID_BYTES,
+    pull_access_token,
+    push_access_token,
+)
+from simgrant.flows.signing import Signer
+from simgrant.flows.tokens import encode
+from simgrant.keyring.ring import NONCE_BYTES, Purpose
+from simgrant.nouns import named_noun
+from simgrant.ports.camara_consents import Permits, Purposeful
+from simgrant.ports.camara_tokens import (
+    Assertion,
+    CamaraTokens,
+    Exchange,
+    Exchanged,
+    RequestKind,
+    RequestState,
+    UserRequest,
+)
+from simgrant.ports.clock import Clock
+from simgrant.ports.keys import Keys
+
+MOST_SINGLE_USE_S: Final = 300
+"""Seconds that a token for one call may live (number-verification, Google)."""
+_SLOWER_S: Final = 5
+"""Seconds added to the pause of who polls too often (CIBA §11)."""
+_LONGEST_PAUSE_S: Final = 60
+_REQUEST_ID_BYTES: Final = 32
+_MOST_RESOURCE: Final = 512
+
+
+class Spent(Protocol):
+    """Knows which tokens for one call are spent: a part of the port ``UsageRows``."""
+
+    async def spent(self, tenant: str, token_id: bytes) -> bool:
+        """Say whether there is a row of it."""
+
+
+@named_noun
+class AuthRules:
+    """For how long things are good, in seconds."""
+
+    token_s: int = 300
+    client_token_s: int = 3_600
+    request_s: int = 120
+    poll_s: int = 2
+    code_s: int = 60
+
+
+class _Waiting(msgspec.Struct, omit_defaults=True):
+    """What a row of a request holds, besides the access token that it will be."""
+
+    token: str
+    openid: bool = False
+    nonce: str = ""
+    challenge: str = ""
+    redirect_uri: str = ""
+    at: int = 0
+    """Unix seconds at which the subscriber was proved."""
+    life_s: int = 0
+    """Of the access token."""
+
+
+class AuthServer:
+    """Answers the consumers of all tenants; each answer is the members of a JSON object."""
+
+    def __init__(
+        self,
+        proving: ProvesConsumers,
+        subjects: Subjects,
+        *,
+        rows: CamaraTokens,
+        usage: Spent,
+        scopes: ScopeRules,
+        fraud: Fraud,
+        permits: Permits,
+        signer: Signer,
+        keys: Keys,
+        clock: Clock,
+        rules: AuthRules,
+    ) -> None:
+        self._proving = proving
+        self._subjects = subjects
+        self._rows = rows
+        self._usage = usage
+        self._scopes = scopes
+        self._fraud = fraud
+        self._permits = permits
+        self._signer = signer
+        self._keys = keys
+        self._clock = clock
+        self._rules = rules
+
+    # --- the token endpoint ------------------------------------------------------------------
+
+    async def token(self, request: OAuthRequest) -> Mapping[str, Any]:
+        """Return an access token (RFC 6749 §3.2); raise `OAuthRefused`."""
+        grant = request.form.get("grant_type", "")
+        match grant:
+            case GrantType.JWT_BEARER:
+                request.trail.leg = "jwt_bearer"
+                return await self._by_assertion(request)
+            case GrantType.CLIENT_CREDENTIALS:
+                request.trail.leg = "client_credentials"
+                return await self._by_itself(request)
+            case GrantType.CIBA:
+                request.trail.leg = "ciba"
+                return await self._by_request(request)
+            case "":
+                raise OAuthRefused(OAuthError.INVALID_REQUEST, "no_grant_type")
+            case _:
+                raise OAuthRefused(OAuthError.UNSUPPORTED_GRANT_TYPE, "grant_type_unknown")
+
+    async def _by_assertion(self, request: OAuthRequest) -> Mapping[str, Any]:
+        """RFC 7523 §2.1: the assertion proves the consumer, and says what it wants."""
+        form = request.form
+        text = form.get("assertion", "")
+        if not text:
+            raise OAuthRefused(OAuthError.INVALID_REQUEST, "no_assertion")
+        if "scope" in form:
+            raise OAuthRefused(OAuthError.INVALID_REQUEST, "scope_beside_assertion")
+        signed = await self._proving.signed(request, text, error=OAuthError.INVALID_GRANT)
+        consumer, claims = signed.consumer, signed.claims
+        used = [signed.assertion]
+        if "client_assertion" in form or request.authorization:
+            other, assertion = await self._proving.prove(request)
+            if other.client_id != consumer.client_id:
+                raise OAuthRefused(OAuthError.INVALID_CLIENT, "assertion_of_another")
+            used += [assertion] if assertion is not None else []
+        self._check(consumer, GrantType.JWT_BEARER)
+        if "iat" not in claims:
+            raise OAuthRefused(OAuthError.INVALID_GRANT, "assertion_without_times")
+        scope, hint = claims.get("scope"), claims.get("sub")
+        if not isinstance(scope, str) or not isinstance(hint, str):
+            raise OAuthRefused(OAuthError.INVALID_REQUEST, "assertion_without_scope_or_sub")
+        if hint.startswith(f"{IP_PORT}:"):
+            raise OAuthRefused(OAuthError.INVALID_REQUEST, "hint_unknown")
+        holder = await self._proving.holder(request, consumer)
+        granted = self._scopes.grant(consumer, scope, with_user=True)
+        granted = replace(granted, openid=False)
+        token = self._token(
+            consumer,
+            granted,
+            holder,
+            application=_application(consumer, claims),
+            audience=self._audience(request, consumer),
+        )
+        meant = await self._subjects.meant(
+            request, consumer, hint, granted, unknown=OAuthError.INVALID_GRANT
+        )
+        token = self._about(request, token, meant)
+        if not await self._permitted(request, token, meant.subject):
+            raise OAuthRefused(OAuthError.INVALID_GRANT, "consent_missing")
+        text = self._sealed(request, token)
+        temporary = meant.temporary(
+            at=token.issued,
+            redeemed_for=sha256(text.encode()).digest() if meant.redeems else b"",
+        )
+        await self._write(request, Exchange(assertions=_all(used, holder), temporary=temporary))
+        return _answer(text, token, granted, holder)
+
+    async def _by_itself(self, request: OAuthRequest) -> Mapping[str, Any]:
+        """RFC 6749 §4.4: no subscriber is in it."""
+        consumer, assertion = await self._proving.prove(request)
+        self._check(consumer, GrantType.CLIENT_CREDENTIALS)
+        scope = request.form.get("scope", "")
+        if not scope and consumer.proving is Proving.CLIENT_SECRET_BASIC:
+            scope = self._scopes.of_contract(consumer)
+        holder = await self._proving.holder(request, consumer)
+        granted = self._scopes.grant(consumer, scope, with_user=False)
+        audience = self._audience(request, consumer)
+        token = self._token(consumer, granted, holder, audience=audience, with_user=False)
+        used = _all([assertion] if assertion is not None else [], holder)
+        if used:
+            await self._write(request, Exchange(assertions=used))
+        return _answer(self._sealed(request, token), token, granted, holder)
+
+    # --- backchannel requests --------------------------------------------------------------------
+
+    async def backchannel(self, request: OAuthRequest) -> Mapping[str, Any]:
+        """Return the id of a request that can be polled (CIBA §7); raise `OAuthRefused`."""
+        request.trail.leg = "bc_authorize"
+        form = request.form
+        consumer, assertion = await self._proving.prove(request)
+        self._check(consumer, GrantType.CIBA)
+        if "request" in form:
+            raise OAuthRefused(OAuthError.INVALID_REQUEST, "request_object_not_taken")
+        hint = form.get("login_hint", "")
+        if not hint or "login_hint_token" in form or "id_token_hint" in form:
+            raise OAuthRefused(OAuthError.INVALID_REQUEST, "not_one_hint")
+        granted = self._scopes.grant(consumer, form.get("scope", ""), with_user=True)
+        token = self._token(consumer, granted, Holder(), audience=self._audience(request, consumer))
+        meant = await self._subjects.meant(
+            request, consumer, hint, granted, unknown=OAuthError.UNKNOWN_USER_ID
+        )
+        if meant.redeems:
+            raise OAuthRefused(OAuthError.INVALID_REQUEST, "hint_unknown")
+        token = self._about(request, token, meant)
+        if not await self._permitted(request, token, meant.subject):
+            # 403 at this endpoint (CIBA §13).
+            raise OAuthRefused(OAuthError.ACCESS_DENIED, "consent_missing", status=403)
+        rules, now = self._rules, token.issued
+        name = encode(os.urandom(_REQUEST_ID_BYTES))
+        waiting = _Waiting(
+            self._kept(request, token, rules.request_s),
+            openid=granted.openid,
+            at=now,
+            life_s=token.expires - now,
+        )
+        made = UserRequest(
+            request_id=sha256(name.encode()).digest(),
+            kind=RequestKind.CIBA,
+            client_id=consumer.client_id,
+            state=RequestState.GRANTED,
+            body=msgspec.json.encode(waiting),
+            expires_at=now + rules.request_s,
+            poll_from=0,
+            interval_s=rules.poll_s,
+        )
+        exchange = Exchange(
+            assertions=(assertion,) if assertion is not None else (),
+            temporary=meant.temporary(at=now),
+            made=made,
+        )
+        await self._write(request, exchange, OAuthError.UNKNOWN_USER_ID)
+        return {"auth_req_id": name, "expires_in": rules.request_s, "interval": rules.poll_s}
+
+    async def _by_request(self, request: OAuthRequest) -> Mapping[str, Any]:
+        """CIBA §10.1: the consumer asks whether it has been granted yet."""
+        consumer, assertion = await self._proving.prove(request)
+        self._check(consumer, GrantType.CIBA)
+        name = request.form.get("auth_req_id", "")
+        if not name:
+            raise OAuthRefused(OAuthError.INVALID_REQUEST, "no_auth_req_id")
+        holder = await self._proving.holder(request, consumer)
+        used = _all([assertion] if assertion is not None else [], holder)
+        row = await self._waiting(request, consumer, name, RequestKind.CIBA)
+        now = int(self._clock.now())
+        if row.state is RequestState.PENDING:
+            await self._write(request, Exchange(assertions=used))
+            await self._poll_later(request, row, now)
+        if row.state is RequestState.DENIED:
+            raise OAuthRefused(OAuthError.ACCESS_DENIED, "request_denied")
+        waiting = msgspec.json.decode(row.body, type=_Waiting)
+        return await self._granted(request, row, waiting, holder, used)
+
+    async def _waiting(
+        self, request: OAuthRequest, consumer: Consumer, name: str, kind: RequestKind
+    ) -> UserRequest:
+        """Return a request of a consumer's own that is not over; raise `OAuthRefused`."""
+        row = await self._rows.request(request.tenant, sha256(name.encode()).digest())
+        if row is None or row.kind is not kind or row.client_id != consumer.client_id:
+            raise OAuthRefused(OAuthError.INVALID_GRANT, "request_unknown")
+        if self._clock.now() >= row.expires_at:
+            over = OAuthError.EXPIRED_TOKEN
+            raise OAuthRefused(
+                over if kind is RequestKind.CIBA else OAuthError.INVALID_GRANT, "request_over"
+            )
+        return row
+
+    async def _poll_later(self, request: OAuthRequest, row: UserRequest, now: int) -> None:
+        """Refuse, since nobody has decided yet, and say so if it is asked too often."""
+        early = now < row.poll_from
+        pause = min(row.interval_s + (_SLOWER_S if early else 0), _LONGEST_PAUSE_S)
+        await self._rows.polled(
+            request.tenant, row.request_id, poll_from=now + pause, interval_s=pause
+        )
+        raise OAuthRefused(
+            OAuthError.SLOW_DOWN if early else OAuthError.AUTHORIZATION_PENDING,
+            "polled_too_often" if early else "request_pending",
+        )
+
+    async def _granted(
+        self,
+        request: OAuthRequest,
+        row: UserRequest,
+        waiting: _Waiting,
+        holder: Holder,
+        used: tuple[Assertion, ...],
+    ) -> Mapping[str, Any]:
+        """Return the access token of a request that was granted, once."""
+        before = self._opened(request, waiting.token)
+        subject = before.subject
+        if subject is None or not await self._subjects.still(request, subject):
+            raise OAuthRefused(OAuthError.INVALID_GRANT, "request_of_before")
+        now = int(self._clock.now())
+        token = replace(before, issued=now, expires=now + waiting.life_s, key=holder.key)
+        granted = Granted(token.scopes, token.purpose, waiting.openid, token.single_use)
+        await self._write(request, Exchange(assertions=used, used=row.request_id))
+        answer = _answer(self._sealed(request, token), token, granted, holder)
+        if waiting.openid:
+            answer["id_token"] = self._id_token(request, token, subject, waiting)
+        return answer
+
+    # --- what is said of tokens -------------------------------------------------------------------
+
+    async def introspect(self, request: OAuthRequest) -> Mapping[str, Any]:
+        """Return whether a token is good, and for what (RFC 7662 §2.2)."""
+        request.trail.leg = "introspect"
+        consumer, assertion = await self._proving.prove(request)
+        text = request.form.get("token", "")
+        if not text:
+            raise OAuthRefused(OAuthError.INVALID_REQUEST, "no_token")
+        if assertion is not None:
+            await self._write(request, Exchange(assertions=(assertion,)))
+        token = self._of_consumer(request, consumer, text)
+        holder = None if token is None else self._proving.found(request.tenant, token.client_id)
+        if token is None or holder is None or not await self._is_active(request, token):
+            return {"active": False}
+        answer: dict[str, Any] = {
+            "active": True,
+            "client_id": token.client_id,
+            "scope": Granted(token.scopes, token.purpose, False, token.single_use).text,
+            "token_type": "Bearer",
+            "iat": token.issued,
+            "exp": token.expires,
+            "iss": request.issuer,
+        }
+        if token.audience:
+            answer["aud"] = token.audience
+        if token.subject is not None:
+            answer["sub"] = self._pairwise(request, consumer, token.subject)
+        if token.key:
+            by_certificate = holder.bound is Bound.CERTIFICATE
+            answer["cnf"] = {"x5t#S256" if by_certificate else "jkt": encode(token.key)}
+            answer["token_type"] = "Bearer" if by_certificate else "DPoP"
+        return answer
+
+    async def revoke(self, request: OAuthRequest) -> None:
+        """Make a token useless (RFC 7009 §2); one that is not the consumer's is left alone."""
+        request.trail.leg = "revoke"
+        consumer, assertion = await self._proving.prove(request)
+        text = request.form.get("token", "")
+        if not text:
+            raise OAuthRefused(OAuthError.INVALID_REQUEST, "no_token")
+        if assertion is not None:
+            await self._write(request, Exchange(assertions=(assertion,)))
+        token = self._of_consumer(request, consumer, text)
+        if token is not None and token.client_id == consumer.client_id:
+            await self._rows.revoke(request.tenant, token.token_id, expires_at=token.expires)
+
+    def _of_consumer(
+        self, request: OAuthRequest, consumer: Consumer, text: str
+    ) -> AccessToken | None:
+        """Return a token that a consumer may know something of."""
+        try:
+            tenant, token = pull_access_token(text, self._keys, now=self._clock.now())
+        except Unauthenticated:
+            return None
+        if tenant != request.tenant:
+            return None
+        own = token.client_id == consumer.client_id
+        return token if own or consumer.permission(INTROSPECTION) is not None else None
+
+    async def _is_active(self, request: OAuthRequest, token: AccessToken) -> bool:
+        if await self._rows.revoked(request.tenant, token.token_id):
+            return False
+        if token.single_use and await self._usage.spent(request.tenant, token.token_id):
+            return False
+        return token.subject is None or await self._subjects.still(request, token.subject)
+
+    # --- what tokens are made of ------------------------------------------------------------------
+
+    def _check(self, consumer: Consumer, grant: GrantType) -> None:
+        if grant not in consumer.grants:
+            raise OAuthRefused(OAuthError.UNAUTHORIZED_CLIENT, "grant_type_not_of_contract")
+
+    def _audience(self, request: OAuthRequest, consumer: Consumer) -> str:
+        """Return what a token is good for alone (RFC 8707 §2); empty = all that its scopes are of.
+
+        Consumers of Google's plain flavour name the address of devices, which nothing here knows.
+        """
+        resource = request.form.get("resource", "")
+        if not resource:
+            return ""
+        plain = consumer.proving is Proving.CLIENT_SECRET_BASIC or "temptoken" in consumer.subjects
+        own = resource == request.issuer or resource.startswith(f"{request.issuer}/")
+        if len(resource) > _MOST_RESOURCE or "#" in resource or " " in resource:
+            raise OAuthRefused(OAuthError.INVALID_TARGET, "resource_malformed")
+        if not (own or (plain and resource.startswith("https://"))):
+            raise OAuthRefused(OAuthError.INVALID_TARGET, "resource_of_another")
+        return resource
+
+    def _token(
+        self,
+        consumer: Consumer,
+        granted: Granted,
+        holder: Holder,
+        *,
+        application: str = "",
+        audience: str = "",
+        with_user: bool = True,
+    ) -> AccessToken:
+        now = int(self._clock.now())
+        life = self._rules.token_s if with_user else self._rules.client_token_s
+        if granted.single_use:
+            life = min(life, MOST_SINGLE_USE_S)
+        return AccessToken(
+            token_id=os.urandom(TOKEN_ID_BYTES),
+            client_id=consumer.client_id,
+            application=application or _only(consumer),
+            scopes=granted.scopes,
+            purpose=granted.purpose,
+            method=Method.NONE,
+            audience=audience,
+            single_use=granted.single_use,
+            issued=now,
+            expires=now + life,
+            key=holder.key,
+        )
+
+    def _about(self, request: OAuthRequest, token: AccessToken, meant: Meant) -> AccessToken:
+        """Return a token about somebody; raise Overloaded where it is one too many."""
+        lent = meant.lent
+        self._fraud.ask(
+            request.tenant,
+            token.client_id,
+            number=meant.subject.msisdn.digits,
+            device=lent.terminal_id if lent is not None else "",
+            now=self._clock.monotonic(),
+        )
+        return replace(
+            token,
+            method=meant.method,
+            subject=meant.subject,
+            temporary_token=lent.token_id if lent is not None and meant.redeems else b"",
+        )
+
+    async def _permitted(self, request: OAuthRequest, token: AccessToken, subject: Subject) -> bool:
+        """Say whether the subscriber, or the law, permits it (ICM: no consent, no token)."""
+        wanted = Purposeful(
+            client_id=token.client_id,
+            application=token.application,
+            purpose=token.purpose,
+            scopes=tuple(sorted(token.scopes)),
+        )
+        imsi, now = subject.imsi, token.issued
+        return await self._permits.permits(request.tenant, imsi, wanted, now=now)
+
+    def _sealed(self, request: OAuthRequest, token: AccessToken) -> str:
+        return self._push(request, token, Purpose.ACCESS_TOKEN)
+
+    def _kept(self, request: OAuthRequest, token: AccessToken, life_s: int) -> str:
+        """Return a token as a row keeps it for so long, which is good for nothing else."""
+        kept = replace(token, expires=token.issued + life_s)
+        return self._push(request, kept, Purpose.USER_REQUEST)
+
+    def _push(self, request: OAuthRequest, token: AccessToken, purpose: Purpose) -> str:
+        nonce, now = os.urandom(NONCE_BYTES), self._clock.now()
+        return push_access_token(
+            token, self._keys.ring, request.tenant, nonce=nonce, now=now, purpose=purpose
+        )
+
+    def _opened(self, request: OAuthRequest, text: str) -> AccessToken:
+        try:
+            tenant, token = pull_access_token(
+                text, self._keys, now=self._clock.now(), purpose=Purpose.USER_REQUEST
+            )
+        except Unauthenticated as error:
+            raise OAuthRefused(OAuthError.INVALID_GRANT, error.reason) from None
+        if tenant != request.tenant:
+            raise OAuthRefused(OAuthError.INVALID_GRANT, "request_unknown")
+        return token
+
+    def _pairwise(self, request: OAuthRequest, consumer: Consumer, subject: Subject) -> str:
+        """Return what consumers of one sector know a subscriber by (OpenID Core §8.1).
+
+        It is of the SIM: nobody is ever taken for somebody who had a number before.
+        """
+        value = f"{consumer.sector or consumer.client_id}|{subject.imsi.digits}"
+        return encode(self._keys.ring.derive(request.tenant, "pairwise", value, 32))
+
+    def _id_token(
+        self, request: OAuthRequest, token: AccessToken, subject: Subject, waiting: _Waiting
+    ) -> str:
+        consumer = self._proving.found(request.tenant, token.client_id)
+        if consumer is None:
+            raise OAuthRefused(OAuthError.INVALID_CLIENT, "consumer_unknown")
+        claims: dict[str, Any] = {
+            "iss": request.issuer,
+            "sub": self._pairwise(request, consumer, subject),
+            "aud": token.client_id,
+            "iat": token.issued,
+            "exp": token.expires,
+            "auth_time": waiting.at,
+            "amr": [token.method.value],
+        }
+        if waiting.nonce:
+            claims["nonce"] = waiting.nonce
+        key = self._signer.key(request.tenant)
+        header = {"alg": "ES256", "kid": key.id, "typ": "JWT"}
+        text = ".".join(encode(msgspec.json.encode(each)) for each in (header, claims))
+        return f"{text}.{encode(key.sign(text.encode()))}"
+
+    async def _write(
+        self,
+        request: OAuthRequest,
+        exchange: Exchange,
+        spent: OAuthError = OAuthError.INVALID_GRANT,
+    ) -> None:
+        """Use up what was brought; raise `OAuthRefused` where somebody was faster."""
+        began = self._clock.monotonic()
+        became = await self._rows.exchange(request.tenant, exchange)
+        waited = int((self._clock.monotonic() - began) * 1e6)
+        request.trail.peers_us["store"] = request.trail.peers_us.get("store", 0) + waited
+        if became is Exchanged.REPLAYED:
+            bearer = request.form.get("grant_type") == GrantType.JWT_BEARER
+            error = OAuthError.INVALID_GRANT if bearer else OAuthError.INVALID_CLIENT
+            raise OAuthRefused(error, "assertion_replayed")
+        if became is Exchanged.SPENT:
+            raise OAuthRefused(spent, "exchanged_before")
+
+
+def _all(used: list[Assertion], holder: Holder) -> tuple[Assertion, ...]:
+    return (*used, *((holder.assertion,) if holder.assertion is not None else ()))
+
+
+def _answer(text: str, token: AccessToken, granted: Granted, holder: Holder) -> dict[str, Any]:
+    """Return what a consumer is told (RFC 6749 §5.1)."""
+    answer: dict[str, Any] = {
+        "access_token": text,
+        "token_type": "DPoP" if holder.by_dpop else "Bearer",
+        "expires_in": token.expires - token.issued,
+        "scope": granted.text,
+    }
+    if token.audience:
+        answer["aud"] = token.audience
+    return answer
+
+
+def _application(consumer: Consumer, claims: Mapping[str, Any]) -> str:
+    """Return whom a consumer acts for; raise `OAuthRefused` for nobody it has a contract for."""
+    if not consumer.application_claim:
+        return ""
+    name = claims.get(consumer.application_claim)
+    if isinstance(name, dict):
+        name = name.get("sub")  # As the actor of RFC 8693 §4.1.
+    if not any(name == each.id for each in consumer.applications):
+        raise OAuthRefused(OAuthError.UNAUTHORIZED_CLIENT, "application_unknown")
+    return str(name)
+
+
+def _only(consumer: Consumer) -> str:
+    return consumer.applications[0].id if len(consumer.applications) == 1 else ""

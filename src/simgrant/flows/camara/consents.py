@@ -1,0 +1,161 @@
+"""Whether a consumer may process what is a subscriber's: asked at each call, told to consent-info.
+
+What a subscriber says is written down with our signature, so that it can be shown to somebody else
+who said what, when and by which way (ADR 0059). It is read at each call that depends on it, so a
+withdrawal holds from the next call on, whichever worker or node that comes to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import msgspec
+
+from simgrant.domain.camara.consent import (
+    ConsentEntry,
+    Purposes,
+    Said,
+    Standing,
+    depends,
+    last_said,
+    standing,
+)
+from simgrant.domain.subscription import Subscription
+from simgrant.flows.moments import moment
+from simgrant.identities import Imsi
+from simgrant.keyring.ring import KeyRing
+from simgrant.ports.camara_consents import ConsentRows, Processing, Purposeful
+from simgrant.ports.keys import Keys
+
+_LABEL: Final = "api-consent"
+_PURPOSE: Final = re.compile(r"[A-Za-z0-9]{1,64}")
+_API: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_SOURCE: Final = re.compile(r"[a-z0-9_.-]{1,32}")
+_MOST_EVIDENCE: Final = 256
+_MOST_NAME: Final = 64
+_NOTHING: Final = Purposes()
+
+
+class Consents:
+    """The consents of all tenants (the ports ``CamaraConsents`` and ``Permits``)."""
+
+    def __init__(self, rows: ConsentRows, purposes: Mapping[str, Purposes]) -> None:
+        """``purposes`` are each tenant's; of one that has none, everything needs consent."""
+        self._rows = rows
+        self._purposes = purposes
+
+    async def of(
+        self, subscription: Subscription, wanted: Purposeful, /, *, now: int
+    ) -> Sequence[Processing]:
+        """Return how every wanted scope stands, those that stand alike together."""
+        return await self._found(subscription.tenant, subscription.imsi, wanted, now)
+
+    async def permits(self, tenant: str, imsi: Imsi, wanted: Purposeful, /, *, now: int) -> bool:
+        """Say whether every wanted scope is valid."""
+        found = await self._found(tenant, imsi, wanted, now)
+        return all(each.standing is Standing.VALID for each in found)
+
+    async def capture_url(self, *_: object) -> str:
+        """Return nothing: subscribers are asked by the operator's own ways."""
+        return ""
+
+    async def _found(
+        self, tenant: str, imsi: Imsi, wanted: Purposeful, now: int
+    ) -> list[Processing]:
+        purposes = self._purposes.get(tenant, _NOTHING)
+        bases = {scope: purposes.basis(wanted.purpose, api_of(scope)) for scope in wanted.scopes}
+        said: Sequence[ConsentEntry] = ()
+        if any(map(depends, bases.values())):
+            said = await self._rows.of(tenant, imsi)
+        found: dict[tuple[Standing, int | None], list[str]] = {}
+        for scope, basis in bases.items():
+            last = last_said(
+                said,
+                client_id=wanted.client_id,
+                application=wanted.application,
+                purpose=wanted.purpose,
+                api=api_of(scope),
+            )
+            ends = last.expires_at if last is not None and depends(basis) else None
+            found.setdefault((standing(basis, last, now=now), ends), []).append(scope)
+        return [
+            Processing(scopes=tuple(scopes), standing=stands, expires_at=ends)
+            for (stands, ends), scopes in found.items()
+        ]
+
+
+def api_of(scope: str) -> str:
+    """Return the name of the API that a scope is of: what precedes the first colon."""
+    return scope.partition(":")[0]
+
+
+def checked(entry: ConsentEntry) -> None:
+    """Raise ValueError for an entry that nobody could use."""
+    for name, text, pattern in (
+        ("purpose", entry.purpose, _PURPOSE),
+        ("API", entry.api, _API),
+        ("source", entry.source, _SOURCE),
+    ):
+        if not pattern.fullmatch(text):
+            raise ValueError(f"{name} {text!r} is not as one is spelled")
+    if len(entry.evidence) > _MOST_EVIDENCE or len(entry.application) > _MOST_NAME:
+        raise ValueError("evidence or application is too long")
+    if entry.expires_at is not None and entry.said is not Said.GIVEN:
+        raise ValueError("only what is given ends")
+    if entry.expires_at is not None and entry.expires_at <= entry.at:
+        raise ValueError("it would have ended before it began")
+
+
+def signed(
+    entry: ConsentEntry, subscription: Subscription, ring: KeyRing, *, now: float
+) -> ConsentEntry:
+    """Return an entry with the number of the line in it, and our signature over all of it."""
+    subject = "" if subscription.msisdn is None else subscription.msisdn.e164
+    whole = replace(entry, subject=subject)
+    proof = ring.sign(subscription.tenant, _LABEL, _statement(whole), now=now)
+    return replace(whole, proof=proof)
+
+
+def is_genuine(entry: ConsentEntry, tenant: str, keys: Keys) -> bool:
+    """Say whether an entry is as it was written."""
+    return keys.ring.is_signed(tenant, _LABEL, _statement(entry), entry.proof)
+
+
+def entry_data(entry: ConsentEntry, tenant: str, keys: Keys) -> dict[str, Any]:
+    """Return an entry as plain data, for whoever has to prove what was said."""
+    return {
+        "client_id": entry.client_id,
+        "application": entry.application or None,
+        "purpose": f"dpv:{entry.purpose}",
+        "api": entry.api,
+        "number": entry.number,
+        "said": entry.said.value,
+        "at": moment(entry.at),
+        "expires_at": None if entry.expires_at is None else moment(entry.expires_at),
+        "phone_number": entry.subject or None,
+        "source": entry.source,
+        "evidence": entry.evidence or None,
+        "proof": entry.proof.hex(),
+        "genuine": is_genuine(entry, tenant, keys),
+    }
+
+
+def _statement(entry: ConsentEntry) -> bytes:
+    """Return what is signed: all that was said, but for its number, which is given later."""
+    return msgspec.json.encode(
+        (
+            entry.client_id,
+            entry.application,
+            entry.purpose,
+            entry.api,
+            entry.said.value,
+            entry.at,
+            entry.expires_at,
+            entry.subject,
+            entry.source,
+            entry.evidence,
+        )
+    )

@@ -1,0 +1,68 @@
+"""What subscribers said about consumers, as every store has to keep it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from simgrant.adapters.store.sql.store import SqlStore
+from simgrant.domain.camara.consent import ConsentEntry, Said
+from simgrant.errors import Conflict
+from simgrant.identities import Imsi
+from tests.conformance.test_store import IMSI, OTHER, T, new
+
+ENTRY = ConsentEntry(
+    client_id="bank",
+    application="app",
+    purpose="Fraud",
+    api="sim-swap",
+    said=Said.GIVEN,
+    at=100,
+    expires_at=900,
+    subject="+491710000001",
+    source="care",
+    evidence="call 4711",
+    proof=b"\x00\xff" * 16,
+)
+
+
+async def test_every_word_is_kept_and_counted_by_what_it_is_about(store: SqlStore) -> None:
+    await store.add(new())
+    withdrawn = replace(ENTRY, said=Said.WITHDRAWN, at=200, expires_at=None)
+    other = replace(ENTRY, api="number-verification")
+    numbers = [await store.api_consents.add(T, IMSI, each) for each in (ENTRY, withdrawn, other)]
+    assert numbers == [1, 2, 1]
+    assert await store.api_consents.of(T, IMSI) == [
+        replace(other, number=1),
+        replace(ENTRY, number=1),
+        replace(withdrawn, number=2),
+    ]
+    assert await store.api_consents.of("blue", IMSI) == []
+    assert await store.api_consents.of(T, OTHER) == []
+
+
+async def test_words_that_come_together_get_numbers_of_their_own(store: SqlStore) -> None:
+    await store.add(new())
+    numbers = await asyncio.gather(*(store.api_consents.add(T, IMSI, ENTRY) for _ in range(5)))
+    assert sorted(numbers) == [1, 2, 3, 4, 5]
+
+
+async def test_nobody_who_is_not_there_says_anything(store: SqlStore) -> None:
+    with pytest.raises(Conflict) as caught:
+        await store.api_consents.add(T, IMSI, ENTRY)
+    assert caught.value.reason == "no_subscription"
+    await store.add(new())
+    await store.remove(T, IMSI, now=99)
+    with pytest.raises(Conflict):
+        await store.api_consents.add(T, IMSI, ENTRY)
+
+
+async def test_the_proof_outlives_the_line_and_goes_with_an_erasure(store: SqlStore) -> None:
+    await store.add(new())
+    await store.api_consents.add(T, IMSI, ENTRY)
+    await store.remove(T, IMSI, now=99)
+    assert len(await store.api_consents.of(T, IMSI)) == 1
+    await store.erase(T, IMSI, [])
+    assert await store.api_consents.of(T, Imsi(IMSI.digits)) == []
