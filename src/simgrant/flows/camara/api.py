@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from importlib import resources
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 import msgspec
 
@@ -30,6 +30,9 @@ LEGS: Final = frozenset({2, 3})
 
 class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, rename="camel"):
     """What a request says."""
+
+    says_one_thing: ClassVar[bool] = False
+    """Whether it may have one member alone, whatever that is (``maxProperties``)."""
 
     def named(self) -> Msisdn | None:
         """Return the number that it is about; None where it names nobody.

@@ -74,7 +74,12 @@ def end_of(day: date, *, now: int) -> int:
 
 
 def tolerant(kind: type[T]) -> type[T]:
-    """Return a type of bodies that passes over what it does not know, however deep."""
+    """Return a type of bodies that passes over what it does not know, however deep.
+
+    One that may say one thing alone stays as it is.
+    """
+    if getattr(kind, "says_one_thing", False):
+        return kind
     own: list[tuple[str, Any, Any]] = []
     for each in msgspec.structs.fields(kind):
         parts = get_args(each.type)

@@ -436,7 +436,7 @@ def _check_types(request: ApiRequest) -> None:
 
 def _too_many(error: Overloaded) -> Problem:
     if error.reason == QUOTA_EXCEEDED:
-        return Problem(Code.QUOTA_EXCEEDED, reason=QUOTA_EXCEEDED, retry_after=error.retry_after)
+        return Problem(Code.QUOTA_EXCEEDED, reason="quota_exceeded", retry_after=error.retry_after)
     return Problem(Code.TOO_MANY_REQUESTS, reason=error.reason, retry_after=error.retry_after)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 from hashlib import sha256
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 import msgspec
 
@@ -22,6 +22,7 @@ _Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[a-fA-F0-9]{64}\Z")]
 class NumberVerificationRequest(Body, kw_only=True):
     """One of the two."""
 
+    says_one_thing: ClassVar[bool] = True
     phone_number: PhoneNumber = ""
     hashed_phone_number: _Sha256 = ""
     """Of the number in E.164, with its ``+``."""
