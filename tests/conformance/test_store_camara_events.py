@@ -189,9 +189,9 @@ async def test_another_network_is_told(store: SqlStore) -> None:
     assert await told(store) == [Event(EventType.ROAMING_STATUS, 600, roaming=False)]
 
 
-async def befalls(store: SqlStore, event: BssEvent) -> None:
+async def befalls(store: SqlStore, event: BssEvent, *, now: int = NOW) -> None:
     """Have a BSS tell of an event, and it followed."""
-    assert await store.life.take(T, "bss", [event], now=NOW, future_s=60)
+    assert await store.life.take(T, "bss", [event], now=now, future_s=60)
 
     def judge_life(present: Present) -> Judged:
         step = follow(present.life, event)
@@ -204,8 +204,8 @@ async def befalls(store: SqlStore, event: BssEvent) -> None:
             done=tuple((waiting, step.done) for waiting in present.events),
         )
 
-    for claim in await store.life.claim(now_ms=NOW * 1000, again_ms=NOW * 1000 + 1, limit=10):
-        await store.life.settle([claim], judge_life, now=NOW, again_ms=NOW * 1000 + 1)
+    for claim in await store.life.claim(now_ms=now * 1000, again_ms=now * 1000 + 1, limit=10):
+        await store.life.settle([claim], judge_life, now=now, again_ms=now * 1000 + 1)
 
 
 @pytest.mark.parametrize(

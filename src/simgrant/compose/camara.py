@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 
 from simgrant.compose.camara_apis import open_consents
+from simgrant.compose.camara_events import EventParts
 from simgrant.compose.consumers import ConsumerParts
 from simgrant.config.load import Loaded
 from simgrant.flows.camara.apis import APIS
@@ -41,14 +42,20 @@ class CamaraParts:
     front: CamaraFront
     known: ConsumerParts
     server: AuthServer
+    events: EventParts
 
     def work(self) -> tuple[Coroutine[None, None, None], ...]:
         """Return what has to be run beside answering."""
-        return self.known.consumers.run(), self.known.quotas.run()
+        return (
+            self.known.consumers.run(),
+            self.known.quotas.run(),
+            self.events.notifications.run(),
+        )
 
     async def close(self) -> None:
         """Let go of every connection."""
         await self.known.keys.close()
+        await self.events.sinks.close()
 
 
 def open_camara(
@@ -56,6 +63,7 @@ def open_camara(
     store: Store,
     known: ConsumerParts,
     apis: ServeApi,
+    events: EventParts,
     keys: Keys,
     journal: Journal,
     clock: Clock,
@@ -106,7 +114,7 @@ def open_camara(
         clock=clock,
         limits=app.Limits(settings.max_in_flight, server.request_timeout_s, server.retry_after_s),
     )
-    return CamaraParts(front=front, known=known, server=auth)
+    return CamaraParts(front=front, known=known, server=auth, events=events)
 
 
 def own_tokens(loaded: Loaded, keys: Keys, clock: Clock) -> OwnTokens | None:

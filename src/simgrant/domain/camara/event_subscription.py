@@ -94,6 +94,8 @@ class EventSubscription:
     subscription_id: str
     client_id: str
     application: str = ""
+    purpose: str = ""
+    """W3C DPV, without the prefix, of the access token that it was made with."""
     api: str
     type: EventType
     msisdn: Msisdn

@@ -137,6 +137,7 @@ class _Body(msgspec.Struct, omit_defaults=True, kw_only=True):
 
     client_id: str
     application: str = ""
+    purpose: str = ""
     api: str
     type: EventType
     msisdn: str
@@ -402,6 +403,7 @@ def _from(one: EventSubscription) -> bytes:
         _Body(
             client_id=one.client_id,
             application=one.application,
+            purpose=one.purpose,
             api=one.api,
             type=one.type,
             msisdn=one.msisdn.digits,
