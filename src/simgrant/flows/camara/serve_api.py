@@ -431,6 +431,8 @@ class ServeApi:
         request: ApiRequest,
         trail: Trail,
     ) -> Answer:
+        if found.line is None and Code.IDENTIFIER_NOT_FOUND not in call.operation.codes:
+            raise Problem(Code.SERVICE_NOT_APPLICABLE, reason="no_such_line")
         if found.line is None:
             raise Problem(Code.IDENTIFIER_NOT_FOUND)
         ports = self._ports

@@ -118,7 +118,8 @@ async def test_whose_number_it_is_from_a_token_is_told_to_nobody(world: World) -
     named = await ask(world, request(), two_legs=False)
     assert named.code == "UNNECESSARY_IDENTIFIER"
     assert (await ask(world, request(number=None))).code == "MISSING_IDENTIFIER"
-    assert (await ask(world, request(number="+447700900009"))).code == "IDENTIFIER_NOT_FOUND"
+    # The definition has no 404 for it.
+    assert (await ask(world, request(number="+447700900009"))).code == "SERVICE_NOT_APPLICABLE"
 
 
 async def test_nobody_else_sees_a_subscription(world: World) -> None:
