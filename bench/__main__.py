@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import sys
 import tempfile
 import time
@@ -57,6 +58,10 @@ class Size:
 
 
 QUICK = Size(subscriptions=5_000, tokens=2_000, sims=2_000, rounds=2, turns=3, seconds=0.2)
+
+
+_VERIFIED = 60_000
+"""Tokens for number verification: each is good for one call, so there are enough for a run."""
 
 
 def main() -> int:
@@ -227,6 +232,12 @@ def _prepare(
     for name, numbers in (("", tokens), ("sqlite_small", small)):
         requests = world.token_requests(loaded, numbers, now=place.now)
         write_requests(made[name], [Request(each) for each in requests])
+    verifying = [case for case in chosen if case.kind == "verify"]
+    for case in verifying:
+        made[case.key] = directory / case.key
+        numbers = list(itertools.islice(itertools.cycle(tokens), _VERIFIED))
+        asked = world.verify_requests(loaded, numbers, now=place.now)
+        write_requests(made[case.key], [Request(each) for each in asked])
     starts = world.start_requests(sims)
     write_requests(made["auth"], [Request(data, nai) for nai, data in starts])
     for case in chosen:
@@ -281,6 +292,7 @@ def _server(
 ) -> rig.Serving:
     """Return the context in which a case's server runs."""
     port, management = free_port(), free_port()
+    camara = free_port() if case.kind == "verify" else 0
     place = world.Place(directory, 0)
     log = directory / f"{case.key}.log"
     if not case.database:
@@ -303,6 +315,7 @@ def _server(
         policy=_policy(case.database),
         hss=hss,
         bss=bss,
+        camara=camara,
     )
     prf = (f"--prf={case.prf}",) if case.prf else ()
     return rig.serving(
@@ -310,7 +323,7 @@ def _server(
         f"--config={config}",
         *prf,
         on={cores.server},
-        port=port,
+        port=camara or port,
         ready=(management, "/readyz"),
         log=log,
     )

@@ -100,6 +100,8 @@ CASES = (
     ),
     Case("v0", "building a MAR", "build", below_us=15),
     Case("v1", "reading an MAA", "read", below_us=10),
+    Case("n", "a number verified, SQLite", "verify", "sqlite", below_us=400, rate=2_500),
+    Case("nc", "a number verified, PostgreSQL", "verify", "postgres", below_us=400, rate=2_500),
     Case("p", "a decision by the last of 200 rules", "decide_last", below_us=20),
     Case("p0", "a decision by the middle one", "decide_middle", below_us=20),
     *map(_of_service, services.apps()),

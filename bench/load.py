@@ -31,8 +31,8 @@ _LOOK_AT = 64
 _PATIENCE_S = 15.0
 """Seconds over its time after which a run is given up."""
 
-Kind = Literal["token", "auth", "vector", "build", "read", "decide_last", "decide_middle"]
-"""``bench.diameter`` and ``bench.rules`` do the jobs after the first two."""
+Kind = Literal["token", "auth", "verify", "vector", "build", "read", "decide_last", "decide_middle"]
+"""``bench.diameter`` and ``bench.rules`` do the jobs after the first three."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,7 +167,28 @@ class _Auth:
         )
 
 
-_EXCHANGES: Mapping[str, type[_Token] | type[_Auth]] = {"token": _Token, "auth": _Auth}
+class _Verify:
+    """A number that is verified for a partner, with an access token of its own."""
+
+    def __init__(self, requests: Iterator[Request], looks: Iterator[int], sees: bytes) -> None:
+        del looks, sees
+        self._requests = requests
+
+    def begin(self) -> bytes:
+        return next(self._requests).data
+
+    def answered(self, data: bytes, head: Head) -> bytes:
+        _expect(data, head, b"\r\ncontent-type: application/json\r\n")
+        if data.find(b":true}", head.start) < 0:
+            raise Fault(f"not verified: {data[:600]!r}")
+        return b""
+
+
+_EXCHANGES: Mapping[str, type[_Token] | type[_Auth] | type[_Verify]] = {
+    "token": _Token,
+    "auth": _Auth,
+    "verify": _Verify,
+}
 
 
 def _expect(data: bytes, head: Head, line: bytes) -> None:

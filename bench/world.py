@@ -25,6 +25,8 @@ from simgrant.adapters.authn.local_auc import wrap
 from simgrant.adapters.keyring.file import initial_keys, write_keys
 from simgrant.adapters.store import migrate
 from simgrant.config.load import DEFAULT_TENANT, Loaded, load
+from simgrant.domain.camara.access_token import AccessToken, Method, Subject
+from simgrant.domain.camara.consumer import Consumer, Permission
 from simgrant.domain.subscription import (
     Consent,
     ConsentKind,
@@ -34,6 +36,7 @@ from simgrant.domain.subscription import (
     Terminal,
 )
 from simgrant.eap.milenage import Milenage
+from simgrant.flows.camara.tokens import push_access_token
 from simgrant.flows.tokens import Claims, push_token
 from simgrant.identities import Imsi, Msisdn
 from simgrant.keyring.ring import NONCE_BYTES
@@ -52,6 +55,19 @@ HSS_REALM = "epc.mnc001.mcc001.3gppnetwork.org"
 HSS = f"hss.{HSS_REALM}"
 RELAY = "application/vnd.gsma.eap-relay.v1.0+json"
 XML = "text/vnd.wap.connectivity-xml"
+
+PURPOSE = "FraudPreventionAndDetection"
+CONSUMER = Consumer(
+    client_id="bank",
+    name="Bank",
+    permissions=(
+        Permission(
+            api="number-verification",
+            scopes=frozenset({"number-verification:verify"}),
+            purposes=frozenset({PURPOSE}),
+        ),
+    ),
+)
 
 _SEED = 43
 _SERIAL = 10
@@ -104,8 +120,11 @@ class Place:
         policy: str = "",
         hss: int = 0,
         bss: int = 0,
+        camara: int = 0,
     ) -> Path:
         """Write one server's configuration: as in production, but for the limits on starts.
+
+        With the port of ``camara`` it serves partners there.
 
         Without a ``policy`` it has the default one. With the port of an ``hss`` that gives the
         vectors; else its own AuC does. With that of a ``bss`` it asks that for each request.
@@ -144,6 +163,16 @@ class Place:
                 "[hss.bench]",
                 f'realm = "{HSS_REALM}"',
                 'peers = ["bench"]',
+            ]
+        if camara:
+            lines += [
+                "[camara]",
+                f'listen = "127.0.0.1:{camara}"',
+                f"[camara_purposes.{PURPOSE}]",
+                'basis = "legitimate_interest"',
+                "[camara_limits]",
+                "per_number_and_hour = 0",
+                "per_number_and_consumer = 0",
             ]
         if bss:
             lines += [
@@ -206,6 +235,35 @@ def token_requests(loaded: Loaded, numbers: list[int], *, now: int, app: str = A
     return requests
 
 
+def verify_requests(loaded: Loaded, numbers: list[int], *, now: int) -> list[bytes]:
+    """Return one verification for each of these subscriptions, each with a token for one call."""
+    ring = compose.open_keys(loaded).ring
+    requests = []
+    for number in numbers:
+        msisdn = Msisdn(msisdn_of(number))
+        token = AccessToken(
+            token_id=os.urandom(16),
+            client_id=CONSUMER.client_id,
+            scopes=CONSUMER.permissions[0].scopes,
+            purpose=PURPOSE,
+            method=Method.SIM,
+            subject=Subject(imsi=Imsi(imsi_of(number)), msisdn=msisdn, epoch=0),
+            single_use=True,
+            issued=now,
+            # Those of partners are good for minutes; a run takes longer.
+            expires=now + 3600,
+        )
+        nonce = os.urandom(NONCE_BYTES)
+        text = push_access_token(token, ring, DEFAULT_TENANT, nonce=nonce, now=now)
+        body = f'{{"phoneNumber":"{msisdn.e164}"}}'
+        requests.append(
+            "POST /number-verification/v2/verify HTTP/1.1\r\nHost: api.example.net\r\n"
+            f"Authorization: Bearer {text}\r\nContent-Type: application/json\r\n"
+            f"x-correlator: {number}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+        )
+    return requests
+
+
 def start_requests(numbers: list[int]) -> list[tuple[str, bytes]]:
     """Return the EAP identity and the first request of a full authentication for each SIM."""
     headers = _HEADERS.format(accept=RELAY)
@@ -251,6 +309,7 @@ async def populate(
     store = await compose.open_store(loaded)
     try:
         await _provision(store, template, now, full=full)
+        await store.consumers.put(DEFAULT_TENANT, CONSUMER, seen=0)
     finally:
         await store.close()
     if loaded.store_url.startswith("sqlite:"):

@@ -18,6 +18,7 @@ from simgrant.domain.trail import Trail
 from simgrant.errors import Unauthenticated
 from simgrant.flows.camara.api import ApiRules, Routes
 from simgrant.flows.camara.apis import APIS
+from simgrant.flows.camara.fraud import Fraud
 from simgrant.flows.camara.line_facts import Asking, Place, Since
 from simgrant.flows.camara.problem import Problem, error_info
 from simgrant.flows.camara.sandbox import Sandbox
@@ -35,7 +36,7 @@ from simgrant.fronts.camara.app import CamaraFront
 from simgrant.fronts.camara.app import Limits as FrontLimits
 from simgrant.identities import Imsi, Msisdn
 from simgrant.keyring.ring import Key, KeyRing, Use
-from simgrant.ports.camara_consents import Processing, Purposeful, Standing
+from simgrant.ports.camara_consents import Permits, Processing, Purposeful, Standing
 from simgrant.ports.camara_events import CamaraEvents
 from simgrant.ports.camara_lines import LineFound
 
@@ -318,7 +319,9 @@ class World:
         rules: ApiRules | None = None,
         strict: bool = True,
         limits: Limits | None = None,
+        fraud: Fraud | None = None,
         sandbox: Sandbox | None = None,
+        permits: Permits | None = None,
     ) -> None:
         self.clock, self.keys = Clock(), Keys()
         self.lines, self.facts, self.books = Lines(), Facts(), Books()
@@ -338,10 +341,12 @@ class World:
                 lines=self.lines,
                 facts=self.facts,
                 consents=self.facts,
+                permits=permits,
                 books=self.books,
                 subscriptions=Subscriptions(
                     cast("CamaraEvents", self.events), self.keys, rules=SUBSCRIPTION_RULES
                 ),
+                fraud=fraud,
             ),
             tenants={
                 TENANT: ApiTenant(

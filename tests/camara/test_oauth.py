@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from hashlib import sha256
+from urllib.parse import urlencode
 
 import pytest
 from joserfc import jwt
@@ -36,11 +37,13 @@ from tests.camara.bank import (
     opened,
 )
 from tests.camara.listener import CAMARA, send
-from tests.device.harness import ALLOWED, Request, Server, Workbench
+from tests.device.harness import ALLOWED, Answer, Request, Server, Workbench
 from tests.device.partner import NUMBER, Partner, app_of, number_phone, temporary
 from tests.jwts import EcSigner, SharedSigner, b64
 
 NV = f"dpv:{FRAUD} {VERIFY}"
+VERIFY_PATH = "/number-verification/v2/verify"
+CHECK_PATH = "/sim-swap/v2/check"
 UNLIMITED = """
 [camara_limits]
 per_number_and_hour = 0
@@ -93,7 +96,7 @@ async def test_what_is_published(server: Server) -> None:
     assert found["token_endpoint_auth_methods_supported"][0] == "private_key_jwt"
     assert found["subject_types_supported"] == ["pairwise"]
     assert not {"none", "HS256"} & set(found["token_endpoint_auth_signing_alg_values_supported"])
-    assert "authorization_endpoint" not in found
+    assert "authorization_code" not in found["grant_types_supported"]
     assert {VERIFY, READ, CHECK} <= set(found["scopes_supported"])
     same = await send(server, Request(path="/.well-known/oauth-authorization-server"))
     assert same.body == said.body
@@ -105,6 +108,24 @@ async def test_what_is_published(server: Server) -> None:
         assert (answer.status, answer.header("allow")) == (405, "POST")
     assert (await send(server, Request("POST", path="/oauth2/jwks"))).header("allow") == "GET"
     assert (await send(server, Request(path="/oauth2/nothing"))).status == 404
+
+
+async def test_nobody_gets_a_code_where_connections_are_not_known(server: Server) -> None:
+    place = "https://bank.example/back"
+    await enrol(server, consumer(EcSigner("k"), redirect_uris=frozenset({place})))
+    query = urlencode(
+        {
+            "client_id": "bank",
+            "redirect_uri": place,
+            "response_type": "code",
+            "scope": NV,
+            "state": "s",
+            "nonce": "n",
+        }
+    )
+    answer = await send(server, Request("GET", query.encode(), path="/oauth2/authorize"))
+    assert answer.status == 302
+    assert answer.header("location").startswith(f"{place}?error=login_required&")
 
 
 # --- Google's contract, both flavours (camara.md section 4) ---------------------------------------
@@ -620,9 +641,58 @@ async def test_introspection_and_revocation(server: Server, bank: Bank) -> None:
     assert (await shop.proved("/oauth2/revoke", form)).status == 200
     assert members(await bank.proved("/oauth2/introspect", form))["active"]
     answer = await bank.proved("/oauth2/revoke", form)
-    assert (answer.status, answer.body) == (200, b"")
+    assert (answer.status, answer.body, answer.header("content-type")) == (200, b"", "")
     assert members(await bank.proved("/oauth2/introspect", form)) == {"active": False}
     assert (await bank.proved("/oauth2/revoke", {"token": "x"})).status == 200
+
+
+# --- tokens at an API ----------------------------------------------------------------------------
+
+
+async def api(
+    server: Server,
+    path: str,
+    access: str,
+    body: object = None,
+    *more: tuple[str, str],
+    scheme: str = "Bearer",
+    certificate: bytes = b"",
+) -> Answer:
+    """Call an API."""
+    headers = (("authorization", f"{scheme} {access}"), ("content-type", "application/json"), *more)
+    data = b"" if body is None else json.dumps(body).encode()
+    method = "GET" if body is None else "POST"
+    return await send(server, Request(method, b"", headers, data, path), certificate=certificate)
+
+
+async def test_a_token_for_one_call_is_good_for_one(server: Server, bank: Bank) -> None:
+    temp = await token_of(server)
+    resource = f"{ISSUER}/number-verification/v2"
+    said = members(await bank.bearer(f"operatortoken:{temp}", resource=resource))
+    access = said["access_token"]
+    look = {"token": access}
+    assert members(await bank.proved("/oauth2/introspect", look))["aud"] == resource
+    asked = [api(server, VERIFY_PATH, access, {"phoneNumber": NUMBER}) for _ in range(50)]
+    answers = await asyncio.gather(*asked)
+    assert sorted(each.status for each in answers) == [200, *[401] * 49]
+    (good,) = (each for each in answers if each.status == 200)
+    assert members(good) == {"devicePhoneNumberVerified": True}
+    assert members(await bank.proved("/oauth2/introspect", look)) == {"active": False}
+
+
+async def test_a_token_of_the_trusting_way_verifies_nothing(server: Server, bank: Bank) -> None:
+    access = members(await bank.bearer(f"tel:{NUMBER}"))["access_token"]
+    answer = await api(server, VERIFY_PATH, access, {"phoneNumber": NUMBER})
+    said = members(answer, 403)
+    assert said["code"] == "NUMBER_VERIFICATION.USER_NOT_AUTHENTICATED_BY_MOBILE_NETWORK"
+
+
+async def test_a_revoked_token_is_no_good(server: Server, bank: Bank) -> None:
+    access = members(await bank.bearer(f"tel:{NUMBER}", f"dpv:{FRAUD} {CHECK}"))["access_token"]
+    answer = await api(server, CHECK_PATH, access, {})
+    assert answer.status == 200, await reason(server)
+    await bank.proved("/oauth2/revoke", {"token": access})
+    assert (await api(server, CHECK_PATH, access, {})).status == 401
 
 
 # --- bound tokens --------------------------------------------------------------------------------
@@ -675,6 +745,22 @@ async def test_dpop(server: Server, bank: Bank) -> None:
         assert error(answer) == "invalid_dpop_proof", changes
     twice = (dpop(bank, key), dpop(bank, key))
     assert error(await bank.bearer(tel, scope, *twice)) == "invalid_dpop_proof"
+    # At an API: the key, this request, this token, once.
+    access = form["token"]
+    mine = {"htu": ISSUER + CHECK_PATH, "ath": b64(sha256(access.encode()).digest())}
+    proof = dpop(bank, key, **mine)
+    assert (await api(server, CHECK_PATH, access, {}, proof, scheme="DPoP")).status == 200
+    for header, scheme in (
+        (proof, "DPoP"),
+        (dpop(bank, key, **mine), "Bearer"),
+        (dpop(bank, EcSigner("k"), **mine), "DPoP"),
+        (dpop(bank, key, **mine | {"ath": b64(bytes(32))}), "DPoP"),
+        (dpop(bank, key, **mine | {"htu": ISSUER}), "DPoP"),
+        (dpop(bank, key, **mine | {"htm": "GET"}), "DPoP"),
+        (("x", "y"), "DPoP"),
+    ):
+        answer = await api(server, CHECK_PATH, access, {}, header, scheme=scheme)
+        assert answer.status == 401, (header, scheme)
 
 
 async def test_certificates(server: Server, bank: Bank) -> None:
@@ -688,6 +774,10 @@ async def test_certificates(server: Server, bank: Bank) -> None:
     form = {"token": members(answer)["access_token"]}
     said = members(await bank.proved("/oauth2/introspect", form))
     assert said["cnf"] == {"x5t#S256": b64(sha256(b"der").digest())}
+    access = form["token"]
+    assert (await api(server, CHECK_PATH, access, {}, certificate=b"der")).status == 200
+    assert (await api(server, CHECK_PATH, access, {}, certificate=b"other")).status == 401
+    assert (await api(server, CHECK_PATH, access, {})).status == 401
     await enrol(server, replace(bound, certificate=sha256(b"other").digest()))
     assert error(await bank.bearer(tel, scope), 401) == "invalid_client"
     bank.certificate = b"other"

@@ -89,7 +89,8 @@ async def test_what_was_told_by_it_is_compared_with_what_is_told_next(
     await store.learned.learn(T, IMSI, ALL)
     await tell(store, effect)
     claims = await store.life.claim(now_ms=1000, again_ms=2000, limit=5)
-    ((imsi, event),) = await store.life.peek(claims)
+    ((imsi, waiting),) = await store.life.peek(claims)
+    event = waiting.event
     assert (imsi, event.at) == (IMSI, 1)
     assert event.learned == {Kind.LOCATION: PLACE, Kind.REGISTRATION: STATE}
     await store.remove(T, IMSI, now=9)

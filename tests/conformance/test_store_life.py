@@ -12,7 +12,7 @@ import pytest
 from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.domain.bss_events import BssEvent, Change
 from simgrant.domain.eligibility import Aspect, Eligibility
-from simgrant.domain.holdings import HeldBoost, Purchase
+from simgrant.domain.holdings import HeldBoost, HeldUsage, Purchase
 from simgrant.domain.life import Done, follow
 from simgrant.domain.line_marks import MarkName
 from simgrant.domain.subscription import (
@@ -24,7 +24,7 @@ from simgrant.domain.subscription import (
 )
 from simgrant.identities import Iccid, Imsi, Msisdn
 from simgrant.ports.bss_events import Taken
-from simgrant.ports.life import TIMER, Claim, Judge, Judged, Present, Refused
+from simgrant.ports.life import BY_HAND, TIMER, Claim, Judge, Judged, Present, Refused
 from simgrant.ports.store import Change as Fields
 from tests.conformance.conftest import Place
 from tests.conformance.test_store import IMEI, IMSI, NUMBER, OTHER, PUSH, T, accept, new
@@ -167,8 +167,67 @@ async def test_what_an_operator_changed_later_makes_news_late(store: SqlStore) -
     await store.change(T, IMSI, Fields(plan="silver"), now=950)
     await take(store, plan("tin", at=940))
     (judged,) = await act(store)
-    assert [done for _, done in judged.done] == [Done.LATE]
+    assert [done for _, done in judged.done] == [Done.LATE, Done.APPLIED]
     assert (await state(store)).plan == "silver"
+
+
+async def test_what_people_change_is_compared_with_what_it_was(store: SqlStore) -> None:
+    await store.add(new())
+    boost = HeldBoost(2, Purchase.ACTIVE, at=50)
+    first, consents = await state(store), await store.consents(T, IMSI)
+    await store.set_holding(T, IMSI, HeldUsage("data", 5, at=40))
+    assert await claims(store) == [], "counters change all day"
+    await store.change(T, IMSI, Fields(plan="silver"), now=950)
+    await store.set_holding(T, IMSI, boost)
+    await store.set_consent(T, IMSI, Consent(ConsentKind.TERMS, ConsentStatus.MISSING, at=951))
+    seen: list[Present] = []
+
+    def judge(present: Present) -> Judged:
+        seen.append(present)
+        return judging(changed=True)(present)
+
+    (judged,) = await act(store, judge=judge)
+    (waiting,) = seen[0].events
+    before, now = waiting.before, seen[0].life
+    assert before is not None
+    assert (waiting.source, waiting.event.at) == (BY_HAND, 950)
+    assert (before.subscription, before.held.boosts) == (first, ())
+    assert before.terms == consents.get(ConsentKind.TERMS)
+    assert before.address == consents[ConsentKind.ADDRESS]
+    assert (now.subscription.plan, now.held.boosts) == ("silver", (boost,))
+    assert now.terms != before.terms
+    assert [done for _, done in judged.done] == [Done.APPLIED]
+    assert (await state(store)).changed_at == int(NOW)
+    assert await act(store, now=NOW + 2) == (), "once"
+
+
+async def test_what_is_imported_anew_is_compared_where_it_differs(store: SqlStore) -> None:
+    await store.add_many([new(), new(OTHER, None)])
+    same, other = new(), new(OTHER, None)
+    other = replace(other, subscription=replace(other.subscription, gid1="AB", changed_at=950))
+    await store.add_many([same, other], replace=True)
+    (judged,) = await act(store)
+    assert judged.before.subscription.imsi == OTHER
+    assert (await state(store, OTHER)).changed_at == 2, "no device is told anything else"
+
+
+async def test_two_who_change_the_same_wait_for_each_other(store: SqlStore) -> None:
+    await store.add(new())
+    names = [f"plan{number}" for number in range(6)]
+    await asyncio.gather(
+        *(store.change(T, IMSI, Fields(plan=name), now=950) for name in names), act(store)
+    )
+    found: list[str] = []
+
+    def judge(present: Present) -> Judged:
+        found.extend(
+            each.before.subscription.plan for each in present.events if each.before is not None
+        )
+        return judging()(present)
+
+    await act(store, now=NOW + 2, judge=judge)
+    assert len(found) <= 1, "of those that wait, the first one knows"
+    assert not {(await state(store)).plan} & set(found)
 
 
 async def test_those_that_follow_closely_wait_for_each_other(store: SqlStore) -> None:
@@ -203,7 +262,8 @@ async def test_what_a_worker_left_is_anothers_after_its_lease(store: SqlStore) -
     await store.add(new())
     await take(store, plan("silver"))
     (first,) = await claims(store)
-    assert await store.life.peek([first]) == [(IMSI, plan("silver"))]
+    ((imsi, waiting),) = await store.life.peek([first])
+    assert (imsi, waiting.source, waiting.event) == (IMSI, SOURCE, plan("silver"))
     assert await claims(store, now=NOW + 9) == []
     (second,) = await claims(store, now=NOW + 10)
     assert (first.tries, second.tries) == (1, 2)
@@ -417,6 +477,7 @@ async def test_what_ends_by_itself_fires_once(store: SqlStore) -> None:
     await store.set_holding(T, IMSI, HeldBoost(2, Purchase.ACTIVE, 1_600, at=50))
     await store.set_holding(T, IMSI, HeldBoost(3, Purchase.ACTIVE, 1_400, at=50))
     await store.set_holding(T, IMSI, HeldBoost(3, Purchase.ACTIVE, None, at=51))
+    await act(store)
     assert await store.life.fire(now=1_499, limit=9) == 0
     fired = await asyncio.gather(*(store.life.fire(now=1_500, limit=9) for _ in range(5)))
     assert sum(fired) == 1

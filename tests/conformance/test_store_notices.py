@@ -22,6 +22,7 @@ from tests.conformance.test_store import (
     OTHER,
     PUSH,
     T,
+    compared,
     imsi_of,
     new,
 )
@@ -57,13 +58,12 @@ async def test_without_a_change_nothing_is_due(store: SqlStore) -> None:
     assert await claim(store, now=10**9) == []
 
 
-@pytest.mark.conforms("notify.on-change")
-async def test_a_change_is_told_to_every_registered_client(store: SqlStore) -> None:
+async def test_an_order_to_tell_goes_to_every_registered_client(store: SqlStore) -> None:
     await store.add(new())
     first = await registered(store)
     second = [replace(PUSH, terminal_id="350000000000017", app_name="other", token="t2")]
     await store.register_push(T, IMSI, second)
-    await store.change(T, IMSI, Change(plan="silver"), now=100)
+    await store.tell(T, IMSI, at=100)
     found = await claim(store)
     by_client = {(n.terminal_id, n.app_name, n.app_id): n for n in found}
     assert [by_client[p.terminal_id, p.app_name, p.app_id].registration for p in (*first, *second)]
@@ -77,19 +77,20 @@ async def test_a_change_is_told_to_every_registered_client(store: SqlStore) -> N
 @pytest.mark.parametrize(
     "change", [Change(status=SubscriptionStatus.SUSPENDED), Change(visited_plmn="26201")]
 )
-async def test_any_change_is_told(store: SqlStore, change: Change) -> None:
+async def test_a_change_is_compared_before_anybody_is_told(store: SqlStore, change: Change) -> None:
     await store.add(new())
     await registered(store)
     await store.change(T, IMSI, change, now=100)
-    assert [n.app_id for n in await claim(store)] == ["ap2003", "ap2004"]
+    assert await compared(store) == [(IMSI, 100)]
+    assert await claim(store) == []
 
 
-@pytest.mark.conforms("notify.on-change")
-async def test_a_consent_is_told(store: SqlStore) -> None:
+async def test_a_consent_is_compared_before_anybody_is_told(store: SqlStore) -> None:
     await store.add(new())
     await registered(store)
     await store.set_consent(T, IMSI, replace(ADDRESS, at=77))
-    assert {n.at for n in await claim(store)} == {77}
+    assert await compared(store) == [(IMSI, 77)]
+    assert await claim(store) == []
 
 
 async def test_a_change_that_fails_is_not_told(store: SqlStore) -> None:
@@ -98,23 +99,23 @@ async def test_a_change_that_fails_is_not_told(store: SqlStore) -> None:
     await registered(store, OTHER)
     with pytest.raises(Conflict):
         await store.change(T, OTHER, Change(msisdn=NUMBER), now=100)
-    assert await claim(store) == []
+    assert (await compared(store), await claim(store)) == ([], [])
 
 
-async def test_an_import_tells_those_whose_service_changes(store: SqlStore) -> None:
+async def test_an_import_is_compared_where_it_changes_something(store: SqlStore) -> None:
     same, plan, status, fresh = (imsi_of(n) for n in range(4))
     for imsi in (same, plan, status):
         await store.add(new(imsi, None))
         await registered(store, imsi, "ap2004")
     await store.register_push(T, fresh, [PUSH])
     rows = [
-        new(same, None, gid1="ff", changed_at=90),
+        new(same, None, changed_at=90),
         new(plan, None, plan="silver", changed_at=90),
         new(status, None, status=SubscriptionStatus.SUSPENDED, changed_at=90),
         new(fresh, None, changed_at=90),
     ]
     await store.add_many(rows, replace=True)
-    assert [(n.imsi, n.at) for n in await claim(store)] == [(plan, 90), (status, 90)]
+    assert await compared(store) == [(plan, 90), (status, 90)]
 
 
 async def test_some_applications_may_be_told_alone(store: SqlStore) -> None:

@@ -13,9 +13,11 @@ from simgrant.domain.risk import NumberType
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
 from simgrant.domain.told import NEVER_TOLD, SETTLES_S, Told
 from simgrant.identities import Imsi, Msisdn
+from simgrant.ports.life import FOUND
 from simgrant.ports.network_events import Effect, NetworkEvent
+from simgrant.ports.told import STEADY_S
 from simgrant.spec.ids import ProvStatus
-from tests.conformance.test_store import IMSI, OTHER, T, new
+from tests.conformance.test_store import IMSI, OTHER, T, compared, new
 
 ALL = Eligibility(
     status=SubscriptionStatus.SUSPENDED,
@@ -145,3 +147,23 @@ async def test_nothing_is_kept_of_who_is_not_there(store: SqlStore) -> None:
     await store.told.keep(T, IMSI, told())
     await store.erase(T, IMSI, [])
     assert await store.told.told(T, IMSI) is None
+
+
+async def test_of_what_is_found_changed_it_is_known_what_it_was(store: SqlStore) -> None:
+    await store.add(new())
+    first, other = told(at=100), told(replace(ALL, plan="basic"), at=100 + STEADY_S)
+    again = told(ALL, at=other.asked_at + 1)
+    await store.told.keep(T, IMSI, first, tells=True)
+    await store.told.keep(T, IMSI, replace(first, asked_at=110), tells=True)
+    assert await compared(store) == [], "nobody was told anything else"
+    await asyncio.gather(*(store.told.keep(T, IMSI, other, tells=True) for _ in range(3)))
+    claims = await store.life.claim(now_ms=2**50, again_ms=2**50, limit=5)
+    ((imsi, waiting),) = await store.life.peek(claims)
+    assert (imsi, waiting.source, waiting.event.at) == (IMSI, FOUND, other.asked_at)
+    assert waiting.told == replace(first, asked_at=110)
+    await store.life.give_up(claims[0], reason="test", now=0)
+    await store.told.keep(T, IMSI, again, tells=True)
+    assert await store.told.told(T, IMSI) == again
+    assert await compared(store) == [], "who changes his mind so fast is not believed"
+    await store.told.keep(T, IMSI, told(None, at=again.asked_at + STEADY_S))
+    assert await compared(store) == [], "whoever asked compares himself"

@@ -13,7 +13,7 @@ from simgrant.domain.holdings import HeldBoost, Money, Purchase
 from simgrant.domain.subscription import Consent, ConsentKind, ConsentStatus
 from simgrant.domain.visit import Receipt, Settlement, Step, Visit
 from simgrant.errors import Conflict
-from tests.conformance.test_store import IMSI, OTHER, PUSH, VISIT, VISIT_ID, T, imsi_of, new
+from tests.conformance.test_store import IMSI, OTHER, VISIT, VISIT_ID, T, compared, imsi_of, new
 
 AGREED = Consent(ConsentKind.TERMS, ConsentStatus.GIVEN, "text-1", 70)
 TERMS = Settlement(Step.TERMS, Step.ADDRESS, 70, consents=(AGREED,))
@@ -37,7 +37,6 @@ async def test_of_all_who_open_it_one_is_the_first(store: SqlStore) -> None:
 
 async def test_a_step_settles_once_with_all_that_it_settles(store: SqlStore) -> None:
     await store.add(new(changed_at=2))
-    await store.register_push(T, IMSI, [PUSH])
     await store.begin_visit(T, IMSI, VISIT_ID, VISIT)
     settled = await asyncio.gather(
         *(store.settle_visit(T, IMSI, VISIT_ID, TERMS) for _ in range(4))
@@ -48,7 +47,7 @@ async def test_a_step_settles_once_with_all_that_it_settles(store: SqlStore) -> 
     state = await store.find(T, imsi=IMSI)
     assert state is not None
     assert state.changed_at == 70, "the document's version moves on"
-    assert [each.at for each in await store.claim_notices(now=80, again_at=90, limit=9)] == [70]
+    assert await compared(store) == [(IMSI, 70)]
 
 
 async def test_what_settles_nothing_changes_nothing_else(store: SqlStore) -> None:

@@ -346,7 +346,8 @@ async def test_a_change_leads_to_a_notice_and_to_another_answer(
     phone = phone_of(server, app, OTHER, extra=(*extra, *push))
     before = await told(phone)
     await server.store.real.change("default", OTHER, Change(plan="data"), now=START)
-    (notice,) = await server.store.real.claim_notices(now=START, again_at=START + 60, limit=9)
+    assert await server.parts.lifecycle.act()
+    (notice,) = await server.store.real.claim_notices(now=2**33, again_at=2**33 + 60, limit=9)
     assert (notice.imsi, notice.app_id) == (OTHER, app)
     after = await told(phone)
     for found in (before, after):

@@ -69,7 +69,8 @@ async def test_a_lost_phone_is_told_nothing_any_more(world: World) -> None:
     assert profile.terminal_epoch == 1
     # Its orders end by the event.
     claims = await world.store.life.claim(now_ms=2**50, again_ms=2**50, limit=5)
-    ((imsi, event),) = await world.store.life.peek(claims)
+    ((imsi, waiting),) = await world.store.life.peek(claims)
+    event = waiting.event
     assert (imsi, event.change, event.terminal_id) == (Imsi(IMSI), Change.DEVICE_LOST, IMEI)
 
 

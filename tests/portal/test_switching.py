@@ -51,6 +51,7 @@ class World:
         shown = await browser.open(await link(self.server))
         shown = await browser.press(await browser.press(shown), BERLIN)
         assert shown.call == "changed"
+        await self.act()
 
     async def act(self) -> None:
         """Act upon all events, those among them that wait for each other."""

@@ -558,9 +558,7 @@ def _change(ctx: typer.Context, imsi: str, values: Mapping[str, str], tenant: st
             found = await _find(here, imsi, live=True)
             try:
                 store = here.doing(found.imsi, ",".join(values))
-                new = await subscriptions.apply(
-                    store, found, edit, now=here.now, sms_apps=here.sms_apps()
-                )
+                new = await subscriptions.apply(store, found, edit, now=here.now)
             except Conflict as conflict:
                 raise Refused(f"{found.imsi.digits}: {conflict.for_operator}") from None
         said = ", ".join(f"{name} {text or 'unknown'}" for name, text in values.items())
@@ -666,7 +664,7 @@ def _hold(
             found = await _find(here, imsi, live=True)
             try:
                 await here.doing(found.imsi, what).set_holding(
-                    tenant, found.imsi, made(here.now), ended=end, sms_apps=here.sms_apps()
+                    tenant, found.imsi, made(here.now), ended=end
                 )
             except Conflict as conflict:
                 raise Refused(f"{found.imsi.digits}: {conflict.for_operator}") from None

@@ -64,7 +64,7 @@ from simgrant.compose.core_network import (
 from simgrant.compose.eligibility import open_eligibilities
 from simgrant.compose.events import WaysIn, open_ways_in
 from simgrant.compose.issuers import credentials, open_issuer
-from simgrant.compose.life import open_life
+from simgrant.compose.life import open_life, open_sweeps
 from simgrant.compose.policies import ESIM_WORDS, PORTAL_WORDS, open_policies
 from simgrant.compose.policies import policy_of as policy_of
 from simgrant.config import model
@@ -702,6 +702,18 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             eligibilities=eligibilities,
             network=network,
         )
+        sweeps = open_sweeps(
+            loaded,
+            store,
+            tenants=found.by_name,
+            policies=policies,
+            portals=portals,
+            sms_apps=sms_apps,
+            keys=keys,
+            note=lifecycle.note,
+            eligibilities=eligibilities,
+            network=network,
+        )
         switching = open_switching(
             loaded,
             store,
@@ -757,7 +769,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             events,
             open_ways_in(loaded, events, store.hubs, access, metrics, waiting),
             lifecycle,
-            (*core.links, sale, *switching),
+            (*core.links, sale, sweeps, *switching),
             smdps,
             ordering,
             waiting,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 
+from simgrant.adapters.connection_owner import web
 from simgrant.compose.camara_apis import open_consents
 from simgrant.compose.camara_events import EventParts
 from simgrant.compose.consumers import ConsumerParts
@@ -26,9 +27,13 @@ from simgrant.fronts.camara.oauth import Hosts, OAuthFront
 from simgrant.fronts.device.message import PartnerRequest, Reply, Request, Send
 from simgrant.fronts.device.protocol import Answer
 from simgrant.fronts.device.source import Proxies
+from simgrant.fronts.management.orders import read_token
 from simgrant.keyring.signing import Algorithm
+from simgrant.links.http import HttpConfig
+from simgrant.links.secret_file import SecretFile
 from simgrant.nouns import named_noun
 from simgrant.ports.clock import Clock
+from simgrant.ports.connection_owner import ConnectionOwner
 from simgrant.ports.keys import Keys
 from simgrant.ports.store import Store
 
@@ -43,6 +48,7 @@ class CamaraParts:
     known: ConsumerParts
     server: AuthServer
     events: EventParts
+    owner: ConnectionOwner | None
 
     def work(self) -> tuple[Coroutine[None, None, None], ...]:
         """Return what has to be run beside answering."""
@@ -56,6 +62,8 @@ class CamaraParts:
         """Let go of every connection."""
         await self.known.keys.close()
         await self.events.sinks.close()
+        if self.owner is not None:
+            await self.owner.close()
 
 
 def open_camara(
@@ -72,6 +80,7 @@ def open_camara(
     settings, server = loaded.settings.camara, loaded.settings.server
     signer = Signer(Algorithm.ES256, keys=keys, clock=clock)
     scopes = ScopeRules(APIS.values())
+    owner = open_owner(loaded, clock)
     auth = AuthServer(
         ProvesConsumers(
             known.consumers,
@@ -80,7 +89,7 @@ def open_camara(
             refusals=Rate(settings.refusals_burst, settings.refusals_per_minute / 60),
             remembered=loaded.settings.limits.remembered,
         ),
-        Subjects(store, keys=keys, clock=clock),
+        Subjects(store, keys=keys, clock=clock, owner=owner),
         rows=store.camara_tokens,
         usage=store.usage,
         scopes=scopes,
@@ -104,7 +113,7 @@ def open_camara(
         signer=signer,
         keys=keys,
         clock=clock,
-        with_codes=False,
+        with_codes=owner is not None,
         with_certificates=bool(settings.client_ca),
     )
     front = CamaraFront(
@@ -114,7 +123,25 @@ def open_camara(
         clock=clock,
         limits=app.Limits(settings.max_in_flight, server.request_timeout_s, server.retry_after_s),
     )
-    return CamaraParts(front=front, known=known, server=auth, events=events)
+    return CamaraParts(front=front, known=known, server=auth, events=events, owner=owner)
+
+
+def open_owner(loaded: Loaded, clock: Clock) -> ConnectionOwner | None:
+    """Return who knows whose connections are; None where nobody is asked. StartRefused."""
+    settings = loaded.settings.camara
+    url, token = settings.connection_owner, settings.connection_owner_token
+    if not url:
+        return None
+    return web.open_owner(
+        web.Config(
+            url=url,
+            # The check of the settings lets plain HTTP stay on this machine.
+            http=HttpConfig(peer="connection_owner", plain=url.startswith("http:")),
+            token=SecretFile(loaded.path(token), read_token) if token else None,
+            timeout_s=settings.connection_owner_timeout_s,
+        ),
+        clock=clock,
+    )
 
 
 def own_tokens(loaded: Loaded, keys: Keys, clock: Clock) -> OwnTokens | None:

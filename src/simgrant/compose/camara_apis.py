@@ -13,9 +13,10 @@ from simgrant.errors import StartRefused
 from simgrant.flows.camara.api import Api, ApiRules, Routes
 from simgrant.flows.camara.apis import APIS
 from simgrant.flows.camara.consents import Consents
+from simgrant.flows.camara.holders import BoundHolders
 from simgrant.flows.camara.line_facts import OwnFacts
 from simgrant.flows.camara.sandbox import Sandbox, SandboxLine
-from simgrant.flows.camara.serve_api import ApiPorts, ApiTenant, ByCertificate, ServeApi
+from simgrant.flows.camara.serve_api import ApiPorts, ApiTenant, ServeApi
 from simgrant.flows.camara.subscribing import Subscriptions
 from simgrant.flows.camara.tokens import pull_access_token
 from simgrant.flows.eligibility import Eligibilities
@@ -45,7 +46,7 @@ def open_apis(
     consents = open_consents(loaded, store)
     ports = ApiPorts(
         open_token=pull_access_token,
-        holders=ByCertificate(),
+        holders=BoundHolders(store.camara_tokens, loaded.camara_urls, clock=clock),
         consumers=partners.consumers,
         limits=partners.quotas,
         lines=store.camara_lines,
@@ -54,6 +55,7 @@ def open_apis(
         permits=consents,
         books=partners.books,
         subscriptions=subscriptions,
+        fraud=partners.fraud,
     )
     return ServeApi(
         Routes(offered_apis(loaded, with_consents=ports.consents is not None)),
@@ -79,7 +81,7 @@ def open_apis(
 def open_consents(loaded: Loaded, store: Store) -> Consents:
     """Return who knows what may be processed."""
     bases = {
-        (name, api): Basis(basis)
+        (name.lower(), api): Basis(basis)
         for name, table in loaded.settings.camara_purposes.items()
         for api, basis in {"": table.basis, **table.apis}.items()
     }

@@ -17,8 +17,11 @@ from simgrant.flows.eligibility import Eligibilities
 from simgrant.flows.heard_anew import HeardAnew
 from simgrant.flows.life_orders import LifeOrders, OnSwap
 from simgrant.flows.lifecycle import Lifecycle
+from simgrant.flows.live_policies import LivePolicies
 from simgrant.flows.network_data import NetworkFacts
+from simgrant.flows.policy_sweeps import PolicySweeps
 from simgrant.ports.keys import Keys
+from simgrant.ports.life import Judged
 from simgrant.ports.store import RequestRecord, Store
 from simgrant.telemetry.metrics import Metrics
 
@@ -42,17 +45,10 @@ def open_life(
     def policy_of(name: str) -> Callable[[], Policy]:
         return lambda: policies[name]
 
-    max_age_s = loaded.settings.roaming.max_age_s
     lifecycle = Lifecycle(
         store.life,
         answers={
-            name: Answers(
-                tenant,
-                policy_of(name),
-                portals[name],
-                ring=lambda: keys.ring,
-                roaming_max_age_s=max_age_s,
-            )
+            name: _answers(loaded, tenant, policy_of(name), portals[name], keys)
             for name, tenant in tenants.items()
         },
         sms_apps={name: sms_apps(loaded, name) for name in loaded.tenants},
@@ -75,3 +71,44 @@ def open_life(
     )
     inbox = BssInbox(store.life, clock=CLOCK, metrics=metrics, wake=lifecycle.wake)
     return inbox, lifecycle
+
+
+def open_sweeps(
+    loaded: Loaded,
+    store: Store,
+    *,
+    tenants: Mapping[str, Tenant],
+    policies: LivePolicies,
+    portals: Mapping[str, Portal],
+    sms_apps: Callable[[Loaded, str], tuple[str, ...]],
+    keys: Keys,
+    note: Callable[[str, Judged], None],
+    eligibilities: Eligibilities,
+    network: NetworkFacts,
+) -> PolicySweeps:
+    """Return who tells devices that another policy decides, to be run."""
+    return PolicySweeps(
+        store.sweeps,
+        policies,
+        answering=lambda name, policy: _answers(
+            loaded, tenants[name], lambda: policy, portals[name], keys
+        ),
+        sms_apps={name: sms_apps(loaded, name) for name in loaded.tenants},
+        switched=switched_tenants(loaded),
+        note=note,
+        clock=CLOCK,
+        eligibilities=eligibilities,
+        network=network,
+    )
+
+
+def _answers(
+    loaded: Loaded, tenant: Tenant, policy: Callable[[], Policy], portal: Portal, keys: Keys
+) -> Answers:
+    return Answers(
+        tenant,
+        policy,
+        portal,
+        ring=lambda: keys.ring,
+        roaming_max_age_s=loaded.settings.roaming.max_age_s,
+    )

@@ -25,7 +25,10 @@ def camara_problems(
         yield "camara.client_ca: without tls_certificate nobody shows a certificate"
     if not camara.public_url and camara.listen.startswith(("0.0.0.0:", "[::]:")):
         yield f"camara.public_url: must be set, since partners find nothing at {camara.listen}"
+    if camara.connection_owner and not _is_safe(camara.connection_owner):
+        yield f"camara.connection_owner: {camara.connection_owner!r} is no https address"
     for key, least, most in (
+        ("connection_owner_timeout_s", 0.05, 5),
         ("max_in_flight", 1, 100_000),
         ("token_life_s", 30, 3_600),
         ("client_token_life_s", 30, 3_600),
@@ -73,6 +76,12 @@ def test_number_problems(settings: Settings, tenants: Collection[str]) -> Iterat
         ):
             if not least <= getattr(table, key) <= _LONGEST:
                 yield f"{where}.{key}: is not within {least} to {_LONGEST}"
+
+
+def _is_safe(url: str) -> bool:
+    """Say whether an address is one that subscribers may be asked about at: of this machine too."""
+    parts = urlsplit(url)
+    return not parts.query and _is_place(f"{parts.scheme}://{parts.netloc}")
 
 
 def _is_place(url: str) -> bool:

@@ -38,6 +38,14 @@ class Camara(Section, frozen=True):
     """Seconds that have to be between two polls for it."""
     code_life_s: int = 60
     """Seconds that an authorization code is good."""
+    connection_owner: str = ""
+    """Address that knows which SIM a connection is of: `GET …?tenant=…&address=…&port=…` there
+    answers 200 with `{"imsi": "…"}`, or 404. With it, consumers get tokens by authorization codes
+    and by `ipport:`, without asking anybody. Empty = nobody knows."""
+    connection_owner_token: str = ""
+    """File with the bearer token that it is asked with; empty = without one."""
+    connection_owner_timeout_s: float = 1.0
+    """Seconds that its answer may take."""
     refusals_burst: int = 60
     """Proofs of consumers that one source address may fail in a row. 0 = no limit."""
     refusals_per_minute: float = 30

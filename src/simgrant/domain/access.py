@@ -28,6 +28,9 @@ class Scope(Word):
     ORDERS_WRITE = "orders:write"
     POLICIES_READ = "policies:read"
     POLICIES_WRITE = "policies:write"
+    CONSUMERS_READ = "consumers:read"
+    CONSUMERS_WRITE = "consumers:write"
+    USAGE_READ = "usage:read"
     HISTORY_READ = "history:read"
     EXPLAIN_READ = "explain:read"
     EVENTS_WRITE = "events:write"
@@ -51,6 +54,9 @@ MEANINGS: Final[Mapping[Scope, str]] = MappingProxyType(
         Scope.ORDERS_WRITE: "do what has to be done for eSIM orders",
         Scope.POLICIES_READ: "look at policies",
         Scope.POLICIES_WRITE: "publish policies",
+        Scope.CONSUMERS_READ: "look at consumers of partner APIs, and at tariffs",
+        Scope.CONSUMERS_WRITE: "make and change consumers of partner APIs, and tariffs",
+        Scope.USAGE_READ: "look at what consumers of partner APIs used, and what it costs",
         Scope.HISTORY_READ: "look at what a subscriber's devices asked and were told",
         Scope.EXPLAIN_READ: "have an answer explained",
         Scope.EVENTS_WRITE: "tell what happened to subscriptions",
@@ -77,6 +83,7 @@ _VIEWER: Final = frozenset(
         Scope.HOLDINGS_READ,
         Scope.ORDERS_READ,
         Scope.POLICIES_READ,
+        Scope.CONSUMERS_READ,
         Scope.HISTORY_READ,
         Scope.EXPLAIN_READ,
     }

@@ -102,6 +102,13 @@ class Told:
         age = now - self.asked_at
         return wants <= self.asked and not self.is_doubtful and 0 <= age < wanted.fresh_s
 
+    def says_otherwise(self, other: Told) -> bool:
+        """Say whether another one says something else of what both were asked for."""
+        mine, others = self.eligibility, other.eligibility
+        if mine is None or others is None:
+            return mine is not others
+        return only(mine, other.asked) != only(others, self.asked)
+
     def says_the_same(self, other: Told) -> bool:
         """Say whether another one says the same of the same, whenever that was."""
         return (

@@ -35,7 +35,9 @@ class Trail:
     """Keyed hash of the source address."""
     leg: str = ""
     """``start``, ``answer``, ``token``, ``temporary_token``, ``operator_token``, ``access_token``,
-    ``requestor_token``, ``oidc``, ``otp``, ``web_view`` or ``none``: the kind of request it was."""
+    ``requestor_token``, ``oidc``, ``otp``, ``web_view`` or ``none``: the kind of request it was. Of
+    partners: ``jwt_bearer``, ``client_credentials``, ``ciba``, ``authorization_code``,
+    ``bc_authorize``, ``authorize``, ``introspect``, ``revoke``, ``discovery`` or ``partner``."""
     apps: tuple[str, ...] = ()
     unknown_apps: tuple[str, ...] = ()
     spec_version: str = ""

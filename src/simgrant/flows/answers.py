@@ -71,7 +71,7 @@ class Answers:
         gone: bool = False,
         heard: Heard = NOTHING_HEARD,
         counted: Counted = NOT_COUNTED,
-    ) -> Mapping[tuple[str, str], _Answer]:
+    ) -> Answered:
         """Return what each terminal is told of each service, by terminal and AppID.
 
         ``told`` is what a BSS says, where one is asked; ``gone``, that it serves nobody like that;
@@ -188,6 +188,8 @@ class _Answer(NamedTuple):
     said: str
 
 
+Answered: TypeAlias = Mapping[tuple[str, str], _Answer]
+"""By terminal and AppID."""
 _NOTHING = _Answer(REFUSED, "refused")
 
 

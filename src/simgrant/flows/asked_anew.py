@@ -44,6 +44,9 @@ class AsksAnew(Protocol):
     async def of(self, tenant: str, imsi: Imsi) -> Anew | None:
         """Return what it says; None where nobody is asked. What the store raises is raised."""
 
+    async def known(self, tenant: str, imsi: Imsi) -> Anew | None:
+        """Return what it said last, as before and after; ask nobody. As in `of`."""
+
 
 class AskedAnew:
     """Asks each tenant's BSS."""
@@ -52,6 +55,13 @@ class AskedAnew:
         self._store = store
         self._eligibilities = eligibilities
         self._clock = clock
+
+    async def known(self, tenant: str, imsi: Imsi) -> Anew | None:
+        """Return what the BSS said last, as before and after; None where nobody is asked."""
+        if not self._eligibilities.asks(tenant):
+            return None
+        told = await self._store.told.told(tenant, imsi)
+        return Anew(before=told, after=told)
 
     async def of(self, tenant: str, imsi: Imsi) -> Anew | None:
         """Return what the BSS says; None where nobody is asked, or there is no subscription."""
@@ -66,7 +76,7 @@ class AskedAnew:
         deadline = self._clock.monotonic() + _WAITS_S
         try:
             found = await self._eligibilities.of(
-                profile, _EVERY_TIME, deadline=deadline, trail=Trail("")
+                profile, _EVERY_TIME, deadline=deadline, trail=Trail(""), tells=False
             )
         except UnknownIdentity:
             return Anew(before=before, after=None, gone=True)

@@ -115,10 +115,17 @@ class Eligibilities:
         return tenant in self._desks
 
     async def of(
-        self, profile: Profile, apps: tuple[str, ...], *, deadline: float, trail: Trail
+        self,
+        profile: Profile,
+        apps: tuple[str, ...],
+        *,
+        deadline: float,
+        trail: Trail,
+        tells: bool = True,
     ) -> Profile:
         """Return a profile as it is by what the BSS says, for requests for these applications.
 
+        What it says otherwise than before is told to other devices, unless ``tells`` is false.
         Raise UnknownIdentity where the BSS has no such subscription, or says that it is not to be
         served; PeerUnavailable, PeerTimeout or PeerMisbehaved where it is not known well enough.
         """
@@ -128,7 +135,13 @@ class Eligibilities:
             return profile
         wants, wanted = self.wants[tenant], self._wanted(tenant, apps)
         told = await self._timed(
-            subscription, wants, wanted, kept=profile.kept, deadline=deadline, trail=trail
+            subscription,
+            wants,
+            wanted,
+            kept=profile.kept,
+            deadline=deadline,
+            trail=trail,
+            tells=tells,
         )
         if told is None:
             return profile
@@ -213,11 +226,18 @@ class Eligibilities:
         kept: Told | None = None,
         deadline: float,
         trail: Trail,
+        tells: bool = True,
     ) -> Told | None:
         began = self._clock.monotonic()
         try:
             return await self._told(
-                subscription, wants, wanted, kept=kept, deadline=deadline, trail=trail
+                subscription,
+                wants,
+                wanted,
+                kept=kept,
+                deadline=deadline,
+                trail=trail,
+                tells=tells,
             )
         finally:
             trail.peers_us["bss"] = int((self._clock.monotonic() - began) * 1e6)
@@ -231,6 +251,7 @@ class Eligibilities:
         kept: Told | None,
         deadline: float,
         trail: Trail,
+        tells: bool,
     ) -> Told | None:
         tenant = subscription.tenant
         desk = self._desks[tenant]
@@ -270,7 +291,7 @@ class Eligibilities:
             changed_at=int(now),
             asked_at=int(now),
         )
-        return await self._keep(desk, subscription, told, before)
+        return await self._keep(desk, subscription, told, before, tells=tells)
 
     def _flight(
         self, desk: Desk, subscription: Subscription, wants: Aspects, deadline: float
@@ -298,7 +319,13 @@ class Eligibilities:
         self._metrics.time_bss(desk.name, self._clock.monotonic() - flight.began)
 
     async def _keep(
-        self, desk: Desk, subscription: Subscription, told: Told, before: Told | None
+        self,
+        desk: Desk,
+        subscription: Subscription,
+        told: Told,
+        before: Told | None,
+        *,
+        tells: bool,
     ) -> Told:
         """Write what was told, unless it is known to stand there already; return it."""
         if (
@@ -309,7 +336,8 @@ class Eligibilities:
         ):
             return replace(told, changed_at=before.changed_at)
         try:
-            return await self._rows.keep(subscription.tenant, subscription.imsi, told)
+            tells = tells and before is not None and before.says_otherwise(told)
+            return await self._rows.keep(subscription.tenant, subscription.imsi, told, tells=tells)
         except EcsError as error:
             # It is good for this request, and the next one asks again.
             structlog.get_logger().warning("bss_not_kept", bss=desk.name, reason=error.reason)

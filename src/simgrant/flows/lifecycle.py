@@ -25,7 +25,7 @@ from simgrant.domain.companions import NOT_COUNTED, Counted
 from simgrant.domain.life import Done, Life, NotPossible, follow
 from simgrant.domain.subscription import SubscriptionStatus, Terminal
 from simgrant.errors import EcsError
-from simgrant.flows.answers import Answers
+from simgrant.flows.answers import Answered, Answers
 from simgrant.flows.asked_anew import Anew, AsksAnew
 from simgrant.flows.heard_anew import NOBODY_ASKED, Hearing, HearsAnew
 from simgrant.flows.life_orders import ORDERS_FOLLOW, LifeOrders
@@ -35,8 +35,10 @@ from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 from simgrant.ports.life import (
     BY_HAND,
+    FOUND,
     NETWORK,
     OUR_OWN,
+    POLICY,
     SWITCH,
     TIMER,
     Claim,
@@ -55,8 +57,10 @@ from simgrant.telemetry.record import LifeRecord, instant, push_life
 _NOBODY: Final = Terminal("")
 """Stands for a device where none is known: a version rises for whoever comes next."""
 _NOT_ASKED: Final = Anew(before=None, after=None)
-_CALLED: Final = {TIMER: "time", NETWORK: "network"}
+_CALLED: Final = {TIMER: "time", NETWORK: "network", FOUND: "bss", POLICY: "policy"}
 """What is said to have happened, where no operator's system told it."""
+_KNOWN: Final = frozenset({BY_HAND, FOUND})
+"""The sources of what is told of by rows that others have written."""
 _TIMERS_EVERY_S: Final = 1.0
 """Their times are whole seconds."""
 _MOST_SAID: Final = 200
@@ -191,15 +195,18 @@ class Lifecycle:
         anew: dict[Imsi, Anew] = {}
         heard: dict[Imsi, Hearing] | None = None
         counted: list[Mapping[Imsi, Counted]] = []
+        found: frozenset[Imsi] = frozenset()
         if (self._orders, self._asks, self._hears) != (None, None, None):
             waiting = await self._rows.peek(claims)
             imsis = {imsi for imsi, _ in waiting}
+            told = [(imsi, each.event) for imsi, each in waiting]
+            found = frozenset(imsi for imsi, each in waiting if each.told is not None)
             counted.append(await self._count(tenant, imsis))
-            await self._follow_orders(tenant, waiting)
+            await self._follow_orders(tenant, told)
             counted.append(await self._count(tenant, imsis))
             anew, heard = await asyncio.gather(
-                self._ask_anew(tenant, imsis),
-                self._hear_anew(tenant, waiting),
+                self._ask_anew(tenant, waiting),
+                self._hear_anew(tenant, told),
             )
         judge = Judging(
             self._answers[tenant],
@@ -210,10 +217,11 @@ class Lifecycle:
             switched=tenant in self._switched,
             heard=heard,
             counted=counted,
+            found=found,
         )
         again_ms = int((now + self._rules.coalesce_s) * 1000)
         for judged in await self._rows.settle(claims, judge, now=now, again_ms=again_ms):
-            self._tell(tenant, judged)
+            self.note(tenant, judged)
 
     async def _count(self, tenant: str, imsis: Collection[Imsi]) -> Mapping[Imsi, Counted]:
         """Return how many companions lines have, where what devices are told depends on that."""
@@ -228,11 +236,24 @@ class Lifecycle:
                 if event.change in ORDERS_FOLLOW:
                     await self._orders.follow(tenant, imsi, event)
 
-    async def _ask_anew(self, tenant: str, imsis: Collection[Imsi]) -> dict[Imsi, Anew]:
+    async def _ask_anew(
+        self, tenant: str, waiting: Sequence[tuple[Imsi, Waiting]]
+    ) -> dict[Imsi, Anew]:
         if self._asks is None:
             return {}
-        answers = await asyncio.gather(*(self._asks.of(tenant, imsi) for imsi in imsis))
-        return {imsi: anew for imsi, anew in zip(imsis, answers, strict=True) if anew is not None}
+        # What people do is no news of the BSS, and what it was found to say is known.
+        doubtful: dict[Imsi, bool] = {}
+        for imsi, each in waiting:
+            doubtful[imsi] = doubtful.get(imsi, False) or each.source not in _KNOWN
+        answers = await asyncio.gather(
+            *(
+                self._asks.of(tenant, imsi) if asks else self._asks.known(tenant, imsi)
+                for imsi, asks in doubtful.items()
+            )
+        )
+        return {
+            imsi: anew for imsi, anew in zip(doubtful, answers, strict=True) if anew is not None
+        }
 
     async def _hear_anew(
         self, tenant: str, waiting: Sequence[tuple[Imsi, BssEvent]]
@@ -247,7 +268,7 @@ class Lifecycle:
         )
         return dict(zip(of, found, strict=True))
 
-    def _tell(self, tenant: str, judged: Judged) -> None:
+    def note(self, tenant: str, judged: Judged) -> None:
         """Count events, and write what became of them for people."""
         outcome = "changed" if judged.changed else "unchanged"
         for waiting, done in judged.done:
@@ -308,13 +329,16 @@ class Judging:
         heard: Mapping[Imsi, Hearing] | None,
         switched: bool = False,
         counted: Sequence[Mapping[Imsi, Counted]] = (),
+        found: Collection[Imsi] = (),
     ) -> None:
         """With ``refused``, events that give another number or IMSI are set aside for that.
 
         ``anew`` is what a BSS says of those of whom it was asked; ``heard`` is what core networks
         say, None where none is asked; ``counted``, how many companions there were and are.
+        ``found`` are those of whom it was known that their BSS tells something else.
         """
         self._counted = counted
+        self._found = found
         self._anew = anew
         self._switched = switched
         self._heard = heard
@@ -351,7 +375,8 @@ class Judging:
             done.append((waiting, step.done))
         if after.subscription.status is SubscriptionStatus.REMOVED:
             moves_to = None
-        begins = self._switched and self._begins(before, after)
+        began = _told_by(present)
+        begins = self._switched and self._begins(began, after)
         if begins:
             after = _in_progress(after)
         judged = Judged(
@@ -376,25 +401,31 @@ class Judging:
 
     def _compared(self, judged: Judged, present: Present) -> Judged:
         """Return it with what devices are told differently from now on."""
-        before = judged.before
+        before = _told_by(present)
         # What ended by itself is compared with how it was a second before.
         ends = [waiting.event.at for waiting, _ in judged.done if waiting.source == TIMER]
         then = min([self._now, *(at - 1 for at in ends)])
         anew = self._anew.get(before.subscription.imsi, _NOT_ASKED)
         heard = (self._heard or {}).get(before.subscription.imsi, NOBODY_ASKED)
-        # Of what a network told after it was asked, nobody knows what came of it.
-        missed = self._heard is not None and any(
-            waiting.source == NETWORK and waiting.event.event_id not in heard.about
+        # Of what was told after it was looked at, nobody knows what came of it.
+        missed = any(
+            (
+                self._heard is not None
+                and waiting.source == NETWORK
+                and waiting.event.event_id not in heard.about
+            )
+            or (waiting.told is not None and before.subscription.imsi not in self._found)
             for waiting, _ in judged.done
         )
+        told = next((each.told for each in present.events if each.told is not None), anew.before)
         counted = [each.get(before.subscription.imsi, NOT_COUNTED) for each in self._counted]
         had, has = (counted[0], counted[-1]) if counted else (NOT_COUNTED, NOT_COUNTED)
         same = before == judged.after and heard.before == heard.after and had == has
         if same and not ends and not judged.moves_to and not missed and anew is _NOT_ASKED:
             return judged
-        terminals = _devices(present)
+        terminals = devices_of(present)
         old = self._answers.of(
-            before, terminals, now=then, told=anew.before, heard=heard.before, counted=had
+            before, terminals, now=then, told=told, heard=heard.before, counted=had
         )
         new = self._answers.of(
             judged.after,
@@ -405,26 +436,56 @@ class Judging:
             heard=heard.after,
             counted=has,
         )
-        differ = {key for key, told in new.items() if told.told != old[key].told}
-        everybody = judged.moves_to is not None or anew.unknown or missed
-        tells = {key for key in present.registered if everybody or key in differ}
-        sms: tuple[str, ...] = ()
-        if not present.registered:
-            apps = {app for _, app in differ}
-            sms = tuple(app for app in self._sms_apps if app in apps)
-        said = sorted({app: (old[_, app].said, new[_, app].said) for _, app in differ}.items())
-        # That it is switched now needs no other look, as little as who is told.
-        news = any(waiting.source != SWITCH for waiting, _ in judged.done)
-        switches = self._switched and news and any(app == AppId.VOWIFI for _, app in differ)
-        return replace(
+        return differing(
             judged,
-            switches=judged.switches or switches,
-            changed=everybody or bool(differ),
-            tells=tuple(sorted(tells)),
-            sms=sms,
-            said_before=tuple((app, was[:_MOST_SAID]) for app, (was, _) in said),
-            said_after=tuple((app, now[:_MOST_SAID]) for app, (_, now) in said),
+            present,
+            (old, new),
+            everybody=judged.moves_to is not None or anew.unknown or missed,
+            sms_apps=self._sms_apps,
+            switched=self._switched,
         )
+
+
+def differing(
+    judged: Judged,
+    present: Present,
+    answers: tuple[Answered, Answered],
+    *,
+    everybody: bool = False,
+    sms_apps: Sequence[str],
+    switched: bool,
+) -> Judged:
+    """Return it with what devices are told differently: ``answers`` are those before and after.
+
+    With ``everybody`` all that registered are told, whatever differs; ``switched`` says whether the
+    tenant's lines are switched in the network.
+    """
+    old, new = answers
+    differ = {key for key, told in new.items() if told.told != old[key].told}
+    tells = {key for key in present.registered if everybody or key in differ}
+    sms: tuple[str, ...] = ()
+    if not present.registered:
+        apps = {app for _, app in differ}
+        sms = tuple(app for app in sms_apps if app in apps)
+    said = sorted({app: (old[_, app].said, new[_, app].said) for _, app in differ}.items())
+    # That it is switched now needs no other look, as little as who is told.
+    news = any(waiting.source != SWITCH for waiting, _ in judged.done)
+    switches = switched and news and any(app == AppId.VOWIFI for _, app in differ)
+    return replace(
+        judged,
+        switches=judged.switches or switches,
+        changed=everybody or bool(differ),
+        tells=tuple(sorted(tells)),
+        sms=sms,
+        said_before=tuple((app, was[:_MOST_SAID]) for app, (was, _) in said),
+        said_after=tuple((app, now[:_MOST_SAID]) for app, (_, now) in said),
+    )
+
+
+def _told_by(present: Present) -> Life:
+    """Return what devices were told by: where something was written since, what it was before."""
+    written = (each.before for each in present.events if each.before is not None)
+    return next(written, present.life)
 
 
 def _in_progress(life: Life) -> Life:
@@ -436,7 +497,7 @@ def _takes_an_identity(waiting: Waiting) -> bool:
     return waiting.event.new_imsi is not None or waiting.event.told.msisdn is not None
 
 
-def _devices(present: Present) -> list[Terminal]:
+def devices_of(present: Present) -> list[Terminal]:
     """Return every device, those among them that only registered."""
     known = {terminal.terminal_id: terminal for terminal in present.terminals}
     for terminal_id, _ in present.registered:

@@ -124,6 +124,19 @@ class LivePolicies(Mapping[str, Policy]):
             f"be decided by ({reason.replace('_', ' ')}); see `simgrant policy list`"
         )
 
+    async def at(self, tenant: str, change: int) -> Policy | None:
+        """Return the policy by which a tenant decides after a change; 0 = its file's.
+
+        None where nothing could be decided by it.
+        """
+        if change == 0:
+            return self._of_file[tenant]()
+        try:
+            policy, _ = await self._read(tenant, change)
+        except _NotTaken:
+            return None
+        return policy
+
     async def run(self) -> None:
         """Take over what is published, for ever."""
         rules, pause = self._rules, self._rules.poll_s

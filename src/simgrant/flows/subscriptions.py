@@ -517,24 +517,20 @@ async def apply(
     changes: Edit,
     *,
     now: int,
-    sms_apps: Sequence[str] = (),
 ) -> Subscription:
     """Write changes of one subscription and return its new state.
 
-    The clients that registered are told; where none did, ``sms_apps`` are told by SMS.
+    Whoever acts upon events tells devices, where they are told something else now.
     """
     tenant, imsi = subscription.tenant, subscription.imsi
     if not changes.consents and changes.change == Change():
         await store.set_marks(tenant, imsi, changes.marks)
         return subscription
-    # A consent alone changes the document too, and its version is the time of the subscription's
-    # last change.
     return await store.change(
         tenant,
         imsi,
         changes.change,
         now=now,
-        sms_apps=sms_apps,
         consents=changes.consents,
         marks=changes.marks,
     )

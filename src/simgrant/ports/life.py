@@ -7,13 +7,15 @@ else changes the subscription: whoever dies, an event has its effect once. What 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from typing import Final, Protocol, TypeAlias
 
 from simgrant.domain.bss_events import BssEvent
 from simgrant.domain.life import Done, Life
+from simgrant.domain.network_facts import Kind, Learned
 from simgrant.domain.subscription import Terminal
+from simgrant.domain.told import Told
 from simgrant.errors import Conflict
 from simgrant.identities import Imsi
 from simgrant.nouns import Word, noun
@@ -26,8 +28,13 @@ SWITCH: Final = "simgrant.switch"
 NETWORK: Final = "simgrant.network"
 """The source of what a core network told, once it was acted upon."""
 BY_HAND: Final = "simgrant.hand"
-"""The source of what people did: the tokens that it takes were taken at once."""
-OUR_OWN: Final = frozenset({TIMER, NETWORK, BY_HAND, SWITCH})
+"""The source of what people did, and subscribers on pages: what it writes, and the tokens that it
+takes, were written and taken at once."""
+FOUND: Final = "simgrant.bss"
+"""The source of what a BSS said when a device asked: something else than before."""
+POLICY: Final = "simgrant.policy"
+"""The source of what another policy says."""
+OUR_OWN: Final = frozenset({TIMER, NETWORK, BY_HAND, FOUND, POLICY, SWITCH})
 """What no operator's system sent, and nobody sets aside."""
 
 
@@ -39,6 +46,11 @@ class Waiting:
     event: BssEvent
     arrived_us: int
     """Unix microseconds at which it was kept."""
+    before: Life | None = None
+    """What devices were told by until then, where what it tells was written with it; nothing is
+    noted of the line in it."""
+    told: Told | None = None
+    """What a BSS had told until then, where it was found to tell something else."""
 
 
 @noun
@@ -63,6 +75,10 @@ class Present:
     """Terminal and application of each registration."""
     events: tuple[Waiting, ...]
     """In the order in which they happened."""
+    told: Told | None = None
+    """What a BSS told last, where that was read too."""
+    learned: Mapping[Kind, Learned] = field(default_factory=dict, hash=False)
+    """What core networks said, where that was read too."""
 
 
 class TimerKind(Word):
@@ -148,7 +164,7 @@ class LifeRows(Protocol):
     async def claim(self, *, now_ms: int, again_ms: int, limit: int) -> Sequence[Claim]:
         """Return subscriptions with events that are due; nobody else is given them meanwhile."""
 
-    async def peek(self, claims: Sequence[Claim]) -> Sequence[tuple[Imsi, BssEvent]]:
+    async def peek(self, claims: Sequence[Claim]) -> Sequence[tuple[Imsi, Waiting]]:
         """Return the events that wait for these, of one tenant; nothing is done for them."""
 
     async def settle(

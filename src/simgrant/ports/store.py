@@ -47,6 +47,7 @@ from simgrant.ports.network_data import LearnedRows
 from simgrant.ports.network_events import Inbox
 from simgrant.ports.orders import Orders
 from simgrant.ports.policies import PolicyRows
+from simgrant.ports.sweeps import SweepRows
 from simgrant.ports.switching import SwitchRows
 from simgrant.ports.told import ToldRows
 from simgrant.spec.ids import ProvStatus
@@ -285,6 +286,10 @@ class Store(Protocol):
         """Return the same database's tables of published policies."""
 
     @property
+    def sweeps(self) -> SweepRows:
+        """Return the same database's table of who is still to be told of another policy."""
+
+    @property
     def deeds(self) -> Deeds:
         """Return the same database's tables of who changed what."""
 
@@ -422,12 +427,11 @@ class Store(Protocol):
         holding: Holding,
         *,
         ended: bool = False,
-        sms_apps: Sequence[str] = (),
     ) -> None:
         """Write what a subscription holds as of ``holding.at``; with ``ended``, no more.
 
         It takes the place of what there was of the same boost type, counter, or store and user.
-        But for counters it is a change of the subscription, which the clients are told (`tell`).
+        But for counters, what devices are told is compared with what they were, as in `change`.
         Conflict if there is no such subscription, or nothing to end.
         """
 
@@ -459,8 +463,9 @@ class Store(Protocol):
     async def settle_visit(
         self, tenant: str, imsi: Imsi, visit_id: bytes, settled: Settlement
     ) -> bool:
-        """Write what a step ended in, and `tell` the clients; False, and nothing, if it is over.
+        """Write what a step ended in; False, and nothing, if it is over.
 
+        What devices are told is compared with what they were, as in `change`.
         Conflict, and nothing changed, where there is no such subscription, where it holds
         something else by now than what the settlement takes the place of, or where its order has
         gone on (`order_meanwhile`). NoStock, likewise, where no profile is left for that.
@@ -508,8 +513,8 @@ class Store(Protocol):
         """Write all or none; return how many. RowConflict says which row is in the way.
 
         With ``replace`` an existing subscription is overwritten, keeping its token epoch
-        and, where the new row has no SIM key or consents, those it has. Where its status, plan or
-        provisioning changes, its registered clients are told (`tell`).
+        and, where the new row has no SIM key or consents, those it has. Where it changes, what
+        devices are told is compared with what they were, as in `change`.
         """
 
     async def change(
@@ -519,20 +524,19 @@ class Store(Protocol):
         change: Change,
         *,
         now: int,
-        sms_apps: Sequence[str] = (),
         consents: Sequence[Consent] = (),
         marks: Sequence[LineMark] = (),
     ) -> Subscription:
-        """Set the given fields, `tell` the clients, and return the new state.
+        """Set the given fields and return the new state.
 
-        Consents and what is noted about the line are written with them, all or nothing.
+        Consents and what is noted about the line are written with them, all or nothing, and so is
+        an event with what the subscription was (`Waiting.before`): whoever acts upon it raises the
+        document's version, and tells devices, where they are told something else now.
         Conflict if there is no such subscription.
         """
 
-    async def set_consent(
-        self, tenant: str, imsi: Imsi, consent: Consent, *, sms_apps: Sequence[str] = ()
-    ) -> None:
-        """Write one consent and `tell` the clients; Conflict if there is no such subscription."""
+    async def set_consent(self, tenant: str, imsi: Imsi, consent: Consent) -> None:
+        """Write one consent, as in `change`; Conflict if there is no such subscription."""
 
     async def remove(self, tenant: str, imsi: Imsi, *, now: int) -> None:
         """Make it REMOVED, raise its token epoch, forget its SIM key, consents, push tokens."""

@@ -161,12 +161,14 @@ def _signed(text: str, keys: Keys, algorithms: tuple[str, ...]) -> tuple[Mapping
 
     data = text.encode(errors="replace")
     try:
-        header = jws.extract_compact(data).headers()
+        signed = jws.extract_compact(data)
+        header = signed.headers()
     except (JoseError, TypeError, ValueError, RecursionError):
         raise BadJwt("no JWT") from None
     for key in (keys,) if "kid" in header else keys.keys[:_MOST_TRIED]:
         try:
-            return header, json.loads(jws.deserialize_compact(data, key, algorithms).payload)
+            if jws.validate_compact(signed, key, algorithms):
+                return header, json.loads(signed.payload)
         except (JoseError, TypeError, ValueError, RecursionError):
             continue
     raise NotSigned("not signed by a key that is known")

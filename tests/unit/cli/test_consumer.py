@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import shlex
 import shutil
 import tomllib
 from collections.abc import Callable
@@ -40,6 +41,7 @@ from simgrant.flows.camara.statements import (
     usage_data,
 )
 from simgrant.ports.camara_usage import Place
+from tests.docs.pages import page
 from tests.jwts import EcSigner
 from tests.swagger import Swagger
 
@@ -464,3 +466,26 @@ def test_amounts_are_exact(micros: int) -> None:
 def test_a_place_is_read_as_it_was_written(shard: int, at_ms: int, id_: bytes) -> None:
     place = Place(shard, at_ms, id_)
     assert pull_place(push_place(place)) == place
+
+
+# --- the page -----------------------------------------------------------------------------------
+
+
+def test_the_commands_of_the_page_do_what_it_says(simgrant: Simgrant) -> None:
+    about = page("open-gateway-consumers.md")
+    (tariff,) = about.fences("toml")
+    simgrant.file("gold.toml", tariff.replace("2027-01-01", "2099-01-01"))
+    simgrant.file("bank-keys.json", json.dumps(EcSigner("k1").jwk))
+    done = 0
+    for block in about.fences("sh"):
+        for line in block.splitlines():
+            if "consumers.toml" in line:
+                simgrant.file("consumers.toml", simgrant("consumer", "export").stdout)
+            name, *args = shlex.split(line)
+            assert name == "simgrant"
+            simgrant(*args)
+            done += 1
+    assert done >= 12
+    found = simgrant.json("consumer", "show", "bank")
+    assert found["permissions"][0]["tariff"] == "gold"
+    assert found["sink_hosts"] == ["hooks.bank.example"]

@@ -67,7 +67,7 @@ def test_what_was_given_ends_on_the_second() -> None:
 
 def test_what_is_not_named_needs_consent() -> None:
     purposes = Purposes(
-        bases={("Fraud", ""): Basis.CONTRACT, ("Fraud", "sim-swap"): Basis.LEGITIMATE_INTEREST}
+        bases={("fraud", ""): Basis.CONTRACT, ("fraud", "sim-swap"): Basis.LEGITIMATE_INTEREST}
     )
     assert purposes.basis("Fraud", "sim-swap") is Basis.LEGITIMATE_INTEREST
     assert purposes.basis("Fraud", "kyc-tenure") is Basis.CONTRACT

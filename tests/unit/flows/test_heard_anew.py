@@ -221,9 +221,9 @@ async def test_what_devices_were_told_by_is_kept_with_the_event(heard: Heard) ->
     await heard.tells(Effect.REVOKE)
     now_ms = int(heard.world.clock.now() * 1000)
     claims = await heard.world.store.life.claim(now_ms=now_ms, again_ms=now_ms, limit=5)
-    ((imsi, event),) = await heard.world.store.life.peek(claims)
+    ((imsi, waiting),) = await heard.world.store.life.peek(claims)
     at = int(heard.world.clock.now()) - 10
-    assert (imsi, event.learned) == (
+    assert (imsi, waiting.event.learned) == (
         IMSI,
         {
             Kind.LOCATION: Learned("26201", "hss.home", at, at),

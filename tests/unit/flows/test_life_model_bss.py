@@ -31,12 +31,14 @@ from simgrant.flows.asked_anew import AskedAnew
 from simgrant.flows.eligibility import Desk, Eligibilities
 from simgrant.nouns import Word
 from simgrant.ports.network_data import Subscriber
+from simgrant.ports.told import STEADY_S
 from simgrant.telemetry.metrics import Metrics
 from tests.unit.flows.lives import (
     IMSI,
     PHONE,
     SOURCE,
     START,
+    WATCH,
     Clock,
     T,
     World,
@@ -47,6 +49,7 @@ from tests.unit.flows.lives import (
 
 R = TypeVar("R")
 APPS: Final = ("ap2003", "ap2004")
+DEVICES: Final = (PHONE, WATCH)
 PLANS: Final = ("basic", "standard", "data")
 STATUSES: Final = (
     SubscriptionStatus.ACTIVE,
@@ -117,6 +120,12 @@ class Device:
     def has(self, app: str, *, now: float) -> bool:
         return now < self.until and self.known[app].said.startswith("allowed")
 
+    def learns(self, answers: dict[str, Any], until: float) -> None:
+        """Take a document in: one of all services holds as long as it says."""
+        if len(answers) == len(APPS):
+            self.until, self.is_to_ask = until, False
+        self.known |= answers
+
 
 class LivesOfABss(RuleBasedStateMachine):
     """Changes at a BSS, their events, its failures, requests, deaths and time, in any order."""
@@ -146,12 +155,17 @@ class LivesOfABss(RuleBasedStateMachine):
         )
         world.asks = AskedAnew(world.store, self.eligibilities, clock=self.clock)
         world.life = another_worker(world)
-        self.run(world.store.register_push(T, IMSI, [registration(PHONE, app) for app in APPS]))
+        self.run(
+            world.store.register_push(
+                T, IMSI, [registration(each, app) for each in DEVICES for app in APPS]
+            )
+        )
         self.under_way: list[BssEvent] = []
-        self.phone = Device()
+        self.devices = {each: Device() for each in DEVICES}
         self.refused_since = dict.fromkeys(APPS, float(START))
-        """Since when the phone may not have a service, and we could know it."""
-        self.run(self.phone_asks())
+        """Since when no device may have a service, and we could know it."""
+        for each in DEVICES:
+            self.run(self.asks(each))
 
     def run(self, what: Coroutine[Any, Any, R]) -> R:
         return self.runner.run(what)
@@ -205,9 +219,18 @@ class LivesOfABss(RuleBasedStateMachine):
         self.run(self.world.store.life.claim(now_ms=now_ms, again_ms=now_ms + 10_000, limit=10))
         self.world.life = another_worker(self.world)
 
-    @rule()
-    def the_phone_asks(self) -> None:
-        self.run(self.phone_asks())
+    @rule(device=st.sampled_from(DEVICES))
+    def a_device_asks(self, device: str) -> None:
+        self.run(self.asks(device))
+
+    @rule(device=st.sampled_from(DEVICES), app=st.sampled_from(APPS), plan=st.sampled_from(PLANS))
+    def a_device_finds_it_changed(self, device: str, app: str, plan: str) -> None:
+        """No event tells of it, and the device asks for one service only."""
+        self.bss.mood = Mood.WELL
+        self.run(self.lives_on(STEADY_S + 1))
+        self.bss.says = Eligibility(plan=plan, status=SubscriptionStatus.ACTIVE)
+        self.clock.time += FRESH_S
+        self.run(self.asks(device, app))
 
     @rule(seconds=st.floats(0.1, 30))
     def time_passes(self, seconds: float) -> None:
@@ -227,23 +250,24 @@ class LivesOfABss(RuleBasedStateMachine):
         self.deliver_all()
         self.run(self.lives_on(SOON_S + HEALS_S))
         right = self.run(self.right())
-        assert {app: self.phone.known[app].told for app in APPS} == {
-            app: right[app].told for app in APPS
-        }, "the phone was not told"
-        assert self.clock.now() < self.phone.until
+        for each in self.devices.values():
+            known = {app: each.known[app].told for app in APPS}
+            assert known == {app: right[app].told for app in APPS}, "it was not told"
+            assert self.clock.now() < each.until
 
     def deliver_all(self) -> None:
         while self.under_way:
             self.deliver(self.under_way.pop())
 
     async def lives_on(self, seconds: float) -> None:
-        """Let time pass: workers act, and the phone does what it is told to."""
+        """Let time pass: workers act, and devices do what they are told to."""
         end = self.clock.now() + seconds
         while (now := self.clock.now()) < end:
             await self.world.pass_time(min(STEP_S, end - now))
-            pushed = bool(await self.world.told())
-            if pushed or self.phone.is_to_ask or self.clock.now() >= self.phone.until:
-                await self.phone_asks()
+            pushed = {terminal for terminal, _ in await self.world.told()}
+            for name, each in self.devices.items():
+                if name in pushed or each.is_to_ask or self.clock.now() >= each.until:
+                    await self.asks(name)
             await self.nothing_is_had_for_too_long()
 
     async def nothing_is_had_for_too_long(self) -> None:
@@ -252,29 +276,29 @@ class LivesOfABss(RuleBasedStateMachine):
             if self.under_way or right[app].said.startswith("allowed"):
                 self.refused_since[app] = now
             elif now - self.refused_since[app] > BOUND_S:
-                assert not self.phone.has(app, now=now), f"it may not have {app}"
+                for each in self.devices.values():
+                    assert not each.has(app, now=now), f"it may not have {app}"
 
-    async def phone_asks(self) -> None:
+    async def asks(self, name: str, *apps: str) -> None:
         """Ask as the device path does; what is not known well enough is asked for again."""
-        profile = await self.world.store.profile(T, IMSI, PHONE, "app", told=True)
+        device, apps = self.devices[name], apps or APPS
+        profile = await self.world.store.profile(T, IMSI, name, "app", told=True)
         assert profile is not None
         deadline = self.clock.monotonic() + WAITS_S
         try:
-            found = await self.eligibilities.of(profile, APPS, deadline=deadline, trail=Trail("r"))
+            found = await self.eligibilities.of(profile, apps, deadline=deadline, trail=Trail("r"))
         except UnknownIdentity:
-            self.knows(await self.answers(None), USUAL_S)
+            device.learns(await self.answers(None), self.clock.now() + USUAL_S)
         except (PeerUnavailable, PeerMisbehaved):
-            self.phone.is_to_ask = True
+            device.is_to_ask = True
         else:
             told, good_s = found.told, self.eligibilities.validity_s(found, USUAL_S)
+            until = self.clock.now() + good_s
             assert told is not None
             if told.good_s is not None:
-                until = self.clock.now() + good_s
                 assert until <= told.asked_at + KNOWN_S + WAITS_S, "a stale allow"
-            self.knows(await self.answers(told), good_s)
-
-    def knows(self, answers: dict[str, Any], good_s: int) -> None:
-        self.phone = Device(answers, self.clock.now() + good_s, is_to_ask=False)
+            answers = await self.answers(told)
+            device.learns({app: answers[app] for app in apps}, until)
 
     async def right(self) -> dict[str, Any]:
         """Return what the phone is to be told."""
@@ -318,7 +342,7 @@ class LivesOfABss(RuleBasedStateMachine):
 
 
 @pytest.mark.slow
-def test_no_failure_of_a_bss_leaves_a_phone_with_what_it_may_not_have(template: Path) -> None:
+def test_no_failure_of_a_bss_leaves_a_device_with_what_it_may_not_have(template: Path) -> None:
     machine = type("OneLife", (LivesOfABss,), {"template": template})
     run_state_machine_as_test(
         machine,

@@ -23,6 +23,7 @@ from simgrant.flows.lifecycle import Lifecycle
 from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.bss_events import Taken
 from simgrant.ports.life import BY_HAND, Claim, Judge, Judged
+from simgrant.ports.store import Change as Fields
 from simgrant.ports.store import NewSubscription
 from tests.unit.flows.lives import (
     IMSI,
@@ -193,6 +194,10 @@ class Bss:
         self.asked += 1
         return self.anew
 
+    async def known(self, tenant: str, imsi: Imsi) -> Anew | None:
+        assert (tenant, imsi) == (T, IMSI)
+        return replace(self.anew, after=self.anew.before, unknown=False)
+
 
 def told(plan: str) -> Told:
     return Told(
@@ -202,6 +207,59 @@ def told(plan: str) -> Told:
         changed_at=START,
         asked_at=START,
     )
+
+
+async def by_hand(life: World, **fields: Any) -> None:
+    await life.store.change(T, IMSI, Fields(**fields), now=int(life.clock.now()))
+
+
+@pytest.mark.conforms("notify.on-change")
+async def test_what_people_change_is_told_to_whom_it_concerns(life: World) -> None:
+    await life.store.register_push(T, IMSI, [registration(WATCH, "ap2005")])
+    before = await life.state()
+    await by_hand(life, plan="standard")
+    assert (await life.state()).changed_at == before.changed_at
+    await life.act()
+    after = await life.state()
+    assert (after.plan, after.changed_at) == ("standard", START)
+    assert await life.told() == {(PHONE, "ap2004")}, "messages are as they were"
+    (record,) = life.records
+    assert (record["change"], record["outcome"], record["peer"]) == ("changed", "changed", BY_HAND)
+    assert record["before"]["ap2004"].startswith("denied")
+    assert record["after"]["ap2004"] != record["before"]["ap2004"]
+
+
+async def test_what_people_change_disturbs_nobody_where_no_answer_differs(life: World) -> None:
+    before = await life.state()
+    await by_hand(life, plan="basic", gid1="AB")
+    await life.act()
+    life.clock.time += 2
+    await by_hand(life, plan="standard")
+    await by_hand(life, plan="basic")
+    await life.act()
+    assert (await life.state()).changed_at == before.changed_at
+    assert await life.told() == set()
+    assert life.outcomes() == [("changed", "unchanged")] * 2
+
+
+async def test_what_comes_together_is_compared_with_the_first_of_it(life: World) -> None:
+    await by_hand(life, plan="standard")
+    await life.tell(Change.PLAN_CHANGED, told=Eligibility(plan="basic"), at=START + 1)
+    await life.act()
+    assert (await life.state()).plan == "basic"
+    assert await life.told() == set()
+
+
+async def test_for_what_people_change_no_bss_is_asked(life: World) -> None:
+    life.life._asks = bss = Bss(Anew(before=None, after=None, unknown=True))
+    await by_hand(life, gid1="AB")
+    await life.act()
+    assert (bss.asked, await life.told()) == (0, set())
+    life.clock.time += 2
+    await by_hand(life, gid1="AC")
+    await life.tell(Change.CHANGED)
+    await life.act()
+    assert (bss.asked, await life.told()) == (1, {(PHONE, "ap2004")})
 
 
 async def test_where_a_bss_is_asked_an_event_is_a_hint(life: World) -> None:

@@ -6,9 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal, cast
 
 from simgrant_client.models import (
+    ApplicationDocument,
     AuditEntry,
     AuditPage,
     Consents,
+    Consumer,
+    ConsumerPage,
     Erased,
     Event,
     EventsTaken,
@@ -19,15 +22,21 @@ from simgrant_client.models import (
     ListedSubscription,
     NewSubscription,
     OrderPage,
+    PermissionDocument,
     PolicyChanges,
     PolicyChecked,
     PolicyInForce,
     PolicyText,
+    PriceDocument,
     Revoked,
+    Statement,
     Subscription,
     SubscriptionPage,
+    TariffDocument,
+    Tariffs,
     Terminals,
     Told,
+    UsagePage,
 )
 from simgrant_client.transport import Transport
 
@@ -1049,6 +1058,372 @@ class Client(Transport):
                 query={"tenant": tenant},
             ),
         )
+
+    def list_consumers(
+        self, *, tenant: str | None = None, limit: int | None = None, after: str | None = None
+    ) -> ConsumerPage:
+        """List consumers of partner APIs (`consumers:read`).
+
+        - limit: At most so many.
+        - after: `next` of the page before.
+        """
+        return cast(
+            "ConsumerPage",
+            self.call(
+                "GET", "/v1/consumers", query={"tenant": tenant, "limit": limit, "after": after}
+            ),
+        )
+
+    def iter_consumers(
+        self, *, tenant: str | None = None, limit: int | None = None
+    ) -> Iterator[Consumer]:
+        """Yield what `list_consumers` lists, page after page."""
+        after: str | None = None
+        while True:
+            page = self.list_consumers(tenant=tenant, limit=limit, after=after)
+            yield from page["items"]
+            after = page["next"]
+            if after is None:
+                return
+
+    def add_consumer(
+        self,
+        *,
+        client_id: str,
+        name: str,
+        active: bool | None = None,
+        sandbox: bool | None = None,
+        proving: Literal["client_secret_basic", "private_key_jwt"] | None = None,
+        jwks: dict[str, Any] | None = None,
+        jwks_url: str | None = None,
+        algorithms: list[str] | None = None,
+        certificate_sha256: str | None = None,
+        grants: list[
+            Literal[
+                "authorization_code", "ciba", "client_credentials", "jwt_bearer", "refresh_token"
+            ]
+        ]
+        | None = None,
+        subjects: list[Literal["ipport", "operatortoken", "tel", "temptoken"]] | None = None,
+        requestor_ids: list[str] | None = None,
+        redirect_uris: list[str] | None = None,
+        bound: Literal["certificate", "dpop", "nothing"] | None = None,
+        assertion_life_s: int | None = None,
+        sector: str | None = None,
+        application_claim: str | None = None,
+        applications: list[ApplicationDocument] | None = None,
+        permissions: list[PermissionDocument] | None = None,
+        sink_hosts: list[str] | None = None,
+        tenant: str | None = None,
+        key: str | None = None,
+    ) -> Consumer:
+        """Make a consumer; a name that was ever one's is never another's (`consumers:write`).
+
+        - sandbox: It gets test numbers only, and pays nothing.
+        - proving: How it proves itself; `client_secret_basic` only for Google's plain
+          flavour of TS.43.
+        - jwks: Its public keys (JWK Set).
+        - jwks_url: Or where they are, by https.
+        - algorithms: It may sign by these.
+        - certificate_sha256: Of the certificate that it has to connect with; empty = any or
+          none.
+        - grants: How it may get access tokens.
+        - subjects: How it may name a subscriber; `tel` is for whom you trust by contract.
+        - requestor_ids: Temporary tokens that were acquired for one of these are its
+          (TS.43).
+        - bound: To what its access tokens are bound.
+        - assertion_life_s: The most that its assertions may live.
+        - sector: Consumers of one sector get the same pairwise subjects.
+        - application_claim: The claim of its assertions that names the application.
+        - sink_hosts: Where its notifications may go; none = to any public address.
+        """
+        return cast(
+            "Consumer",
+            self.call(
+                "POST",
+                "/v1/consumers",
+                body=_given(
+                    {
+                        "client_id": client_id,
+                        "name": name,
+                        "active": active,
+                        "sandbox": sandbox,
+                        "proving": proving,
+                        "jwks": jwks,
+                        "jwks_url": jwks_url,
+                        "algorithms": algorithms,
+                        "certificate_sha256": certificate_sha256,
+                        "grants": grants,
+                        "subjects": subjects,
+                        "requestor_ids": requestor_ids,
+                        "redirect_uris": redirect_uris,
+                        "bound": bound,
+                        "assertion_life_s": assertion_life_s,
+                        "sector": sector,
+                        "application_claim": application_claim,
+                        "applications": applications,
+                        "permissions": permissions,
+                        "sink_hosts": sink_hosts,
+                    }
+                ),
+                query={"tenant": tenant},
+                key=key,
+            ),
+        )
+
+    def get_consumer(self, consumer: str, *, tenant: str | None = None) -> Consumer:
+        """Get a consumer (`consumers:read`)."""
+        return cast(
+            "Consumer",
+            self.call(
+                "GET",
+                "/v1/consumers/{consumer}",
+                parts={"consumer": consumer},
+                query={"tenant": tenant},
+            ),
+        )
+
+    def change_consumer(
+        self,
+        consumer: str,
+        *,
+        client_id: str,
+        name: str,
+        active: bool | None = None,
+        sandbox: bool | None = None,
+        proving: Literal["client_secret_basic", "private_key_jwt"] | None = None,
+        jwks: dict[str, Any] | None = None,
+        jwks_url: str | None = None,
+        algorithms: list[str] | None = None,
+        certificate_sha256: str | None = None,
+        grants: list[
+            Literal[
+                "authorization_code", "ciba", "client_credentials", "jwt_bearer", "refresh_token"
+            ]
+        ]
+        | None = None,
+        subjects: list[Literal["ipport", "operatortoken", "tel", "temptoken"]] | None = None,
+        requestor_ids: list[str] | None = None,
+        redirect_uris: list[str] | None = None,
+        bound: Literal["certificate", "dpop", "nothing"] | None = None,
+        assertion_life_s: int | None = None,
+        sector: str | None = None,
+        application_claim: str | None = None,
+        applications: list[ApplicationDocument] | None = None,
+        permissions: list[PermissionDocument] | None = None,
+        sink_hosts: list[str] | None = None,
+        tenant: str | None = None,
+        seen: int | None = None,
+        key: str | None = None,
+    ) -> Consumer:
+        """Write a consumer as a whole: every worker goes by it within a second
+        (`consumers:write`).
+
+        - sandbox: It gets test numbers only, and pays nothing.
+        - proving: How it proves itself; `client_secret_basic` only for Google's plain
+          flavour of TS.43.
+        - jwks: Its public keys (JWK Set).
+        - jwks_url: Or where they are, by https.
+        - algorithms: It may sign by these.
+        - certificate_sha256: Of the certificate that it has to connect with; empty = any or
+          none.
+        - grants: How it may get access tokens.
+        - subjects: How it may name a subscriber; `tel` is for whom you trust by contract.
+        - requestor_ids: Temporary tokens that were acquired for one of these are its
+          (TS.43).
+        - bound: To what its access tokens are bound.
+        - assertion_life_s: The most that its assertions may live.
+        - sector: Consumers of one sector get the same pairwise subjects.
+        - application_claim: The claim of its assertions that names the application.
+        - sink_hosts: Where its notifications may go; none = to any public address.
+        - seen: The revision that was seen: another one since then is not overridden. 0 =
+          whichever it is.
+        """
+        return cast(
+            "Consumer",
+            self.call(
+                "PUT",
+                "/v1/consumers/{consumer}",
+                parts={"consumer": consumer},
+                body=_given(
+                    {
+                        "client_id": client_id,
+                        "name": name,
+                        "active": active,
+                        "sandbox": sandbox,
+                        "proving": proving,
+                        "jwks": jwks,
+                        "jwks_url": jwks_url,
+                        "algorithms": algorithms,
+                        "certificate_sha256": certificate_sha256,
+                        "grants": grants,
+                        "subjects": subjects,
+                        "requestor_ids": requestor_ids,
+                        "redirect_uris": redirect_uris,
+                        "bound": bound,
+                        "assertion_life_s": assertion_life_s,
+                        "sector": sector,
+                        "application_claim": application_claim,
+                        "applications": applications,
+                        "permissions": permissions,
+                        "sink_hosts": sink_hosts,
+                    }
+                ),
+                query={"tenant": tenant, "seen": seen},
+                key=key,
+            ),
+        )
+
+    def remove_consumer(
+        self,
+        consumer: str,
+        *,
+        tenant: str | None = None,
+        seen: int | None = None,
+        key: str | None = None,
+    ) -> None:
+        """Remove a consumer: its tokens are over; what it used stays in the books
+        (`consumers:write`).
+
+        - seen: The revision that was seen: another one since then is not overridden. 0 =
+          whichever it is.
+        """
+        self.call(
+            "DELETE",
+            "/v1/consumers/{consumer}",
+            parts={"consumer": consumer},
+            query={"tenant": tenant, "seen": seen},
+            key=key,
+        )
+
+    def list_tariffs(self, *, tenant: str | None = None) -> Tariffs:
+        """List every version of all tariffs (`consumers:read`)."""
+        return cast("Tariffs", self.call("GET", "/v1/tariffs", query={"tenant": tenant}))
+
+    def add_tariff(
+        self,
+        *,
+        name: str,
+        valid_from: str,
+        currency: str,
+        prices: list[PriceDocument] | None = None,
+        aggregator_share: str | None = None,
+        tenant: str | None = None,
+        key: str | None = None,
+    ) -> TariffDocument:
+        """Add a version of a tariff, which begins in the future (`consumers:write`).
+
+        - valid_from: From when on it is in force (UTC).
+        - currency: ISO 4217.
+        - prices: Answers that none is for cost nothing.
+        - aggregator_share: The aggregator's part of the price, in percent; the rest is
+          yours.
+        """
+        return cast(
+            "TariffDocument",
+            self.call(
+                "POST",
+                "/v1/tariffs",
+                body=_given(
+                    {
+                        "name": name,
+                        "valid_from": valid_from,
+                        "currency": currency,
+                        "prices": prices,
+                        "aggregator_share": aggregator_share,
+                    }
+                ),
+                query={"tenant": tenant},
+                key=key,
+            ),
+        )
+
+    def remove_tariff(
+        self, tariff: str, *, valid_from: str, tenant: str | None = None, key: str | None = None
+    ) -> None:
+        """Remove a version of a tariff that is not in force yet (`consumers:write`).
+
+        - valid_from: When it begins.
+        """
+        self.call(
+            "DELETE",
+            "/v1/tariffs/{tariff}",
+            parts={"tariff": tariff},
+            query={"tenant": tenant, "valid_from": valid_from},
+            key=key,
+        )
+
+    def get_statement(
+        self, *, month: str, tenant: str | None = None, consumer: str | None = None
+    ) -> Statement:
+        """Get what was used in a month, and whose the money is; it reads all of the month
+        (`usage:read`).
+
+        - month: In UTC.
+        - consumer: Only what this one used.
+        """
+        return cast(
+            "Statement",
+            self.call(
+                "GET",
+                "/v1/usage/statement",
+                query={"tenant": tenant, "month": month, "consumer": consumer},
+            ),
+        )
+
+    def list_usage(
+        self,
+        *,
+        month: str,
+        tenant: str | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        consumer: str | None = None,
+        shape: Literal["plain", "tmf635"] | None = None,
+    ) -> UsagePage:
+        """List what was used in a month, a row for each answer (`usage:read`).
+
+        - limit: At most so many.
+        - after: `next` of the page before.
+        - month: In UTC.
+        - consumer: Only what this one used.
+        - shape: `tmf635` = Usage as TM Forum's API 4.0.0 has it.
+        """
+        return cast(
+            "UsagePage",
+            self.call(
+                "GET",
+                "/v1/usage",
+                query={
+                    "tenant": tenant,
+                    "limit": limit,
+                    "after": after,
+                    "month": month,
+                    "consumer": consumer,
+                    "shape": shape,
+                },
+            ),
+        )
+
+    def iter_usage(
+        self,
+        *,
+        tenant: str | None = None,
+        limit: int | None = None,
+        month: str,
+        consumer: str | None = None,
+        shape: Literal["plain", "tmf635"] | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield what `list_usage` lists, page after page."""
+        after: str | None = None
+        while True:
+            page = self.list_usage(
+                tenant=tenant, limit=limit, month=month, consumer=consumer, shape=shape, after=after
+            )
+            yield from page["items"]
+            after = page["next"]
+            if after is None:
+                return
 
     def tell_events(
         self, rows: Sequence[Event], *, tenant: str | None = None, key: str | None = None

@@ -5,6 +5,16 @@ from __future__ import annotations
 from typing import Any, Literal, NotRequired, TypedDict
 
 
+class ApplicationDocument(TypedDict):
+    """What a consumer acts for: an app of its own, or that of one of its customers."""
+
+    id: str
+    name: str
+    """As a subscriber would know it."""
+    sink_hosts: NotRequired[list[str]]
+    """Where its notifications may go; none = wherever its consumer's may."""
+
+
 class AuditEntry(TypedDict):
     """Who changed what."""
 
@@ -60,6 +70,69 @@ class Consents(TypedDict):
     """The consents of a subscription; one that was never given is not among them."""
 
     items: list[GivenConsent]
+
+
+class Consumer(TypedDict):
+    """A consumer of partner APIs."""
+
+    revision: int
+    """Counts its changes, from 1."""
+    has_secret: bool
+    """Whether a secret was made for it."""
+    consumer: ConsumerDocument
+
+
+class ConsumerDocument(TypedDict):
+    """A consumer of partner APIs."""
+
+    client_id: str
+    name: str
+    active: NotRequired[bool]
+    sandbox: NotRequired[bool]
+    """It gets test numbers only, and pays nothing."""
+    proving: NotRequired[Literal["client_secret_basic", "private_key_jwt"]]
+    """How it proves itself; `client_secret_basic` only for Google's plain flavour of TS.43."""
+    jwks: NotRequired[dict[str, Any] | None]
+    """Its public keys (JWK Set)."""
+    jwks_url: NotRequired[str]
+    """Or where they are, by https."""
+    algorithms: NotRequired[list[str]]
+    """It may sign by these."""
+    certificate_sha256: NotRequired[str]
+    """Of the certificate that it has to connect with; empty = any or none."""
+    grants: NotRequired[
+        list[
+            Literal[
+                "authorization_code", "ciba", "client_credentials", "jwt_bearer", "refresh_token"
+            ]
+        ]
+    ]
+    """How it may get access tokens."""
+    subjects: NotRequired[list[Literal["ipport", "operatortoken", "tel", "temptoken"]]]
+    """How it may name a subscriber; `tel` is for whom you trust by contract."""
+    requestor_ids: NotRequired[list[str]]
+    """Temporary tokens that were acquired for one of these are its (TS.43)."""
+    redirect_uris: NotRequired[list[str]]
+    bound: NotRequired[Literal["certificate", "dpop", "nothing"]]
+    """To what its access tokens are bound."""
+    assertion_life_s: NotRequired[int]
+    """The most that its assertions may live."""
+    sector: NotRequired[str]
+    """Consumers of one sector get the same pairwise subjects."""
+    application_claim: NotRequired[str]
+    """The claim of its assertions that names the application."""
+    applications: NotRequired[list[ApplicationDocument]]
+    permissions: NotRequired[list[PermissionDocument]]
+    sink_hosts: NotRequired[list[str]]
+    """Where its notifications may go; none = to any public address."""
+
+
+class ConsumerPage(TypedDict):
+    """Some consumers."""
+
+    items: list[Consumer]
+    next: str | None
+    """`after` of the next page; null = there is none."""
 
 
 class Erased(TypedDict):
@@ -288,6 +361,19 @@ class OrderPage(TypedDict):
     """`after` of the next page; null = there is none."""
 
 
+class PermissionDocument(TypedDict):
+    """What a consumer may use of one API, and what for."""
+
+    api: str
+    """As it is in addresses: `number-verification`."""
+    scopes: list[str]
+    purposes: NotRequired[list[str]]
+    """W3C DPV purposes without their prefix; none = only without a subscriber in the token."""
+    tariff: NotRequired[str]
+    """Empty = it costs nothing."""
+    rates: NotRequired[RatesDocument]
+
+
 class PolicyChange(TypedDict):
     """That a version came in force."""
 
@@ -346,6 +432,16 @@ class PolicyText(TypedDict):
     """TOML."""
 
 
+class PriceDocument(TypedDict):
+    """What one kind of answer costs."""
+
+    outcome: Literal["delivered", "match", "no_match", "refused"]
+    price: str
+    """In the currency, with at most six decimals."""
+    operation: NotRequired[str]
+    """The operationId it is for; empty = any that has no price of its own."""
+
+
 class ProblemDetails(TypedDict):
     """What an answer says that is an error (`application/problem+json`)."""
 
@@ -382,6 +478,17 @@ class Publication(TypedDict):
     """The newest change that is known, 0 for none: another one since then is not overridden."""
 
 
+class RatesDocument(TypedDict):
+    """How much of one API a consumer may ask for; 0 = no limit."""
+
+    per_second: NotRequired[float]
+    """Of each worker."""
+    burst: NotRequired[int]
+    """0 = as many as a second's."""
+    per_month: NotRequired[int]
+    """Answers in a calendar month (UTC)."""
+
+
 class Registration(TypedDict):
     """That a client on a device wants to be told of changes; its token is not shown."""
 
@@ -411,6 +518,32 @@ class Satellite(TypedDict):
     """Whether the subscriber has switched satellite service on."""
 
     status: NotRequired[Literal["given", "in_progress", "missing", "not_required"]]
+
+
+class Statement(TypedDict):
+    """What was used in a month."""
+
+    month: str
+    items: list[StatementLine]
+
+
+class StatementLine(TypedDict):
+    """Answers that are alike. Amounts are exact, in their currency."""
+
+    consumer: str
+    application: str
+    api: str
+    operation: str
+    outcome: str
+    tariff: str
+    sandbox: bool
+    count: int
+    currency: str
+    price: str
+    aggregator: str
+    """Of the price, the aggregator's."""
+    operator: str
+    """Of the price, the operator's."""
 
 
 class Subscription(TypedDict):
@@ -471,6 +604,26 @@ class SubscriptionPage(TypedDict):
     """`after` of the next page; null = there is none."""
 
 
+class TariffDocument(TypedDict):
+    """One version of a tariff."""
+
+    name: str
+    valid_from: str
+    """From when on it is in force (UTC)."""
+    currency: str
+    """ISO 4217."""
+    prices: NotRequired[list[PriceDocument]]
+    """Answers that none is for cost nothing."""
+    aggregator_share: NotRequired[str]
+    """The aggregator's part of the price, in percent; the rest is yours."""
+
+
+class Tariffs(TypedDict):
+    """Every version of all tariffs."""
+
+    items: list[TariffDocument]
+
+
 class Tell(TypedDict):
     """Of what the devices are to be told."""
 
@@ -512,6 +665,15 @@ class Usage(TypedDict):
     allowance: NotRequired[int | None]
     """Bytes; null = no limit."""
     cycle_end: NotRequired[str | None]
+
+
+class UsagePage(TypedDict):
+    """Some usage; a page may have fewer rows than `limit`, and yet not be the last one."""
+
+    items: list[dict[str, Any]]
+    """Each as the command `simgrant usage export` prints it."""
+    next: str | None
+    """`after` of the next page; null = there is none."""
 
 
 class Whole(TypedDict):

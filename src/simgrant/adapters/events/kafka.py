@@ -43,6 +43,8 @@ _LAG_S: Final = 2.0
 """Seconds between two looks how far behind we are."""
 _RESTART_FIRST_S, _RESTART_LAST_S = 0.5, 30.0
 _STOP_S: Final = 10.0
+_NOT_LET_IN: Final = (KafkaError._SSL, KafkaError._AUTHENTICATION)
+"""A certificate that one of the two does not believe, or a name and password that are wrong."""
 _CLOUD: Final = "ce_"
 _REASON: Final = "simgrant-reason"
 
@@ -170,6 +172,7 @@ class _Reader:
         """What came while a batch was under way, of partitions that were new then."""
         self._looked = float("-inf")
         self._is_up: bool | None = None
+        self._not_let_in: int | None = None
         self.has_read = False
         self._producer: Producer | None = None
         # A daemon: a cluster that does not let go of it must not keep the process alive.
@@ -354,8 +357,13 @@ class _Reader:
         self._early = [each for each in self._early if (each.topic(), each.partition()) not in gone]
 
     def _failed(self, error: KafkaError) -> None:
-        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+        code = error.code()
+        if code == KafkaError._ALL_BROKERS_DOWN:
             self._show_up(is_up=False)
+        elif code in _NOT_LET_IN and code != self._not_let_in:
+            # It is tried again and again: said once, until it is something else.
+            self._not_let_in = code
+            self._say("not_let_in", error)
 
     def _is_message(self, message: Message) -> bool:
         error = message.error()
@@ -370,6 +378,7 @@ class _Reader:
     def _show_up(self, *, is_up: bool) -> None:
         if self._is_up is not is_up:
             self._is_up = is_up
+            self._not_let_in = None if is_up else self._not_let_in
             self._say("reads" if is_up else "unreachable", None)
 
     def _say(self, what: str, error: KafkaError | None, **more: Any) -> None:

@@ -495,6 +495,20 @@ policy_current = _table(
 )
 """The newest change of each tenant: what every worker looks at all the time."""
 
+policy_sweep = _table(
+    "policy_sweep",
+    "tenant change",
+    _text("tenant"),
+    _big("change"),
+    _text("after_imsi"),
+    _big("looked"),
+    _big("told"),
+    _big("due_ms"),
+    _big("mark"),
+)
+"""Changes of whose policies not every subscription's devices were told yet, and up to which IMSI
+they were."""
+
 audit_entry = _table(
     "audit_entry",
     "tenant number",

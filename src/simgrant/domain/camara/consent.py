@@ -78,11 +78,13 @@ class Purposes:
     """The legal bases of one tenant; what is not named needs consent."""
 
     bases: Mapping[tuple[str, str], Basis] = field(default_factory=dict, hash=False)
-    """By purpose and API; an API of ``""`` is every other one."""
+    """By purpose in lower case, as variables of an environment have it, and by API; an API of
+    ``""`` is every other one."""
 
     def basis(self, purpose: str, api: str) -> Basis:
         """Return the legal basis of a processing."""
-        found = self.bases.get((purpose, api)) or self.bases.get((purpose, ""))
+        name = purpose.lower()
+        found = self.bases.get((name, api)) or self.bases.get((name, ""))
         return found or Basis.CONSENT
 
     @property

@@ -7,17 +7,19 @@ temporary token to a mistake, and of two who come with the same one gets an acce
 
 from __future__ import annotations
 
+import hmac
 import os
 from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Final, Protocol
+from urllib.parse import urlencode
 
 import msgspec
 
 from simgrant.domain.camara.access_token import AccessToken, Method, Subject
 from simgrant.domain.camara.consumer import Bound, Consumer, GrantType, Proving
-from simgrant.errors import Unauthenticated
+from simgrant.errors import Overloaded, PeerMisbehaved, PeerUnavailable, Unauthenticated
 from simgrant.flows.camara.fraud import Fraud
 from simgrant.flows.camara.proving import Holder, ProvesConsumers
 from simgrant.flows.camara.refusals import OAuthError, OAuthRefused
@@ -53,6 +55,8 @@ _SLOWER_S: Final = 5
 _LONGEST_PAUSE_S: Final = 60
 _REQUEST_ID_BYTES: Final = 32
 _MOST_RESOURCE: Final = 512
+_CHALLENGE: Final = 43
+"""Characters of a SHA-256 in base64url."""
 
 
 class Spent(Protocol):
@@ -132,6 +136,9 @@ class AuthServer:
             case GrantType.CIBA:
                 request.trail.leg = "ciba"
                 return await self._by_request(request)
+            case GrantType.AUTHORIZATION_CODE:
+                request.trail.leg = "authorization_code"
+                return await self._by_code(request)
             case "":
                 raise OAuthRefused(OAuthError.INVALID_REQUEST, "no_grant_type")
             case _:
@@ -317,6 +324,140 @@ class AuthServer:
         if waiting.openid:
             answer["id_token"] = self._id_token(request, token, subject, waiting)
         return answer
+
+    # --- authorization codes --------------------------------------------------------------------
+
+    async def authorize(self, request: OAuthRequest) -> str:
+        """Return where a browser is sent with a code, or with why there is none (RFC 6749 §4.1).
+
+        Whose connection the browser has says who the subscriber is; nobody is asked anything.
+        Raise `OAuthRefused` where it must not be sent anywhere.
+        """
+        request.trail.leg = "authorize"
+        form = request.form
+        consumer = self._proving.found(request.tenant, form.get("client_id", ""))
+        if consumer is None:
+            raise OAuthRefused(OAuthError.INVALID_REQUEST, "consumer_unknown")
+        request.trail.requestor = consumer.client_id
+        place = form.get("redirect_uri", "")
+        if place not in consumer.redirect_uris:
+            raise OAuthRefused(OAuthError.INVALID_REQUEST, "redirect_uri_unknown")
+        state = form.get("state", "")
+        try:
+            asked, used = await self._asked(request, consumer)
+            state = asked.get("state", "")
+            code = await self._code(request, consumer, asked, used)
+        except OAuthRefused as refused:
+            request.trail.outcome = refused.reason
+            told = {"error": refused.error.value}
+        except (PeerUnavailable, PeerMisbehaved, Overloaded) as error:
+            request.trail.outcome, request.trail.detail = error.reason, error.for_operator
+            told = {"error": OAuthError.TEMPORARILY_UNAVAILABLE.value}
+        else:
+            request.trail.outcome = "code"
+            told = {"code": code}
+        told |= {"iss": request.issuer} | ({"state": state} if state else {})
+        return f"{place}{'&' if '?' in place else '?'}{urlencode(told)}"
+
+    async def _asked(
+        self, request: OAuthRequest, consumer: Consumer
+    ) -> tuple[Mapping[str, str], tuple[Assertion, ...]]:
+        """Return what is asked for: of a signed request what is signed alone (RFC 9101 §6.3)."""
+        form = request.form
+        if "request_uri" in form:
+            raise OAuthRefused(OAuthError.REQUEST_URI_NOT_SUPPORTED, "request_uri_not_taken")
+        text = form.get("request", "")
+        if not text:
+            return form, ()
+        wrong = OAuthError.INVALID_REQUEST_OBJECT
+        try:
+            signed = await self._proving.signed(request, text, error=wrong)
+        except OAuthRefused as refused:
+            raise OAuthRefused(wrong, refused.reason, for_operator=refused.for_operator) from None
+        claims = signed.claims
+        if signed.consumer.client_id != consumer.client_id or "iat" not in claims:
+            raise OAuthRefused(wrong, "request_of_another")
+        for name in ("client_id", "redirect_uri", "response_type", "scope"):
+            if claims.get(name) != form.get(name, ""):
+                raise OAuthRefused(wrong, "request_contradicts")
+        found = {name: value for name, value in claims.items() if isinstance(value, str)}
+        return found, (signed.assertion,)
+
+    async def _code(
+        self,
+        request: OAuthRequest,
+        consumer: Consumer,
+        asked: Mapping[str, str],
+        used: tuple[Assertion, ...],
+    ) -> str:
+        if asked.get("response_type") != "code":
+            raise OAuthRefused(OAuthError.UNSUPPORTED_RESPONSE_TYPE, "response_type_unknown")
+        self._check(consumer, GrantType.AUTHORIZATION_CODE)
+        if asked.get("response_mode", "query") != "query":
+            raise OAuthRefused(OAuthError.INVALID_REQUEST, "response_mode_unknown")
+        challenge = asked.get("code_challenge", "")
+        if challenge and (
+            asked.get("code_challenge_method") != "S256" or len(challenge) != _CHALLENGE
+        ):
+            raise OAuthRefused(OAuthError.INVALID_REQUEST, "challenge_malformed")
+        if not (challenge or (asked.get("state") and asked.get("nonce"))):
+            raise OAuthRefused(OAuthError.INVALID_REQUEST, "no_challenge")
+        granted = self._scopes.grant(consumer, asked.get("scope", ""), with_user=True)
+        if asked.get("prompt", "none") != "none":
+            raise OAuthRefused(OAuthError.INTERACTION_REQUIRED, "nobody_is_asked")
+        token = self._token(consumer, granted, Holder())
+        meant = await self._subjects.connected(
+            request, request.source, 0, OAuthError.LOGIN_REQUIRED
+        )
+        token = self._about(request, token, meant)
+        now, life = token.issued, self._rules.code_s
+        code = encode(os.urandom(_REQUEST_ID_BYTES))
+        waiting = _Waiting(
+            # Until its token would be over: one that is used twice takes that back.
+            self._kept(request, token, life + token.expires - now),
+            openid=granted.openid,
+            nonce=asked.get("nonce", ""),
+            challenge=challenge,
+            redirect_uri=asked["redirect_uri"],
+            at=now,
+            life_s=token.expires - now,
+        )
+        made = UserRequest(
+            request_id=sha256(code.encode()).digest(),
+            kind=RequestKind.CODE,
+            client_id=consumer.client_id,
+            state=RequestState.GRANTED,
+            body=msgspec.json.encode(waiting),
+            expires_at=now + life,
+        )
+        await self._write(request, Exchange(assertions=used, made=made))
+        return code
+
+    async def _by_code(self, request: OAuthRequest) -> Mapping[str, Any]:
+        """RFC 6749 §4.1.3, with the proof that it is who asked for the code (RFC 7636 §4.6)."""
+        consumer, assertion = await self._proving.prove(request)
+        self._check(consumer, GrantType.AUTHORIZATION_CODE)
+        form = request.form
+        if not form.get("code"):
+            raise OAuthRefused(OAuthError.INVALID_REQUEST, "no_code")
+        holder = await self._proving.holder(request, consumer)
+        used = _all([assertion] if assertion is not None else [], holder)
+        row = await self._waiting(request, consumer, form["code"], RequestKind.CODE)
+        waiting = msgspec.json.decode(row.body, type=_Waiting)
+        if form.get("redirect_uri") != waiting.redirect_uri:
+            raise OAuthRefused(OAuthError.INVALID_GRANT, "code_of_another_place")
+        verifier = form.get("code_verifier", "")
+        shown = encode(sha256(verifier.encode()).digest()) if verifier else ""
+        if not hmac.compare_digest(waiting.challenge, shown):
+            raise OAuthRefused(OAuthError.INVALID_GRANT, "code_of_another")
+        if row.state is RequestState.USED:
+            # Somebody has it besides its consumer (RFC 6749 §4.1.2).
+            before = self._opened(request, waiting.token)
+            await self._rows.revoke(
+                request.tenant, before.token_id, expires_at=row.expires_at + waiting.life_s
+            )
+            raise OAuthRefused(OAuthError.INVALID_GRANT, "code_used_twice")
+        return await self._granted(request, row, waiting, holder, used)
 
     # --- what is said of tokens -------------------------------------------------------------------
 

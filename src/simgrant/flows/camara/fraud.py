@@ -70,9 +70,10 @@ class Fraud:
             self._devices.take((tenant, device), now=now)
         self._numbers.take((tenant, number), (tenant, client_id, number), now=now)
 
-    def judge(self, sim_since: int, *, at: float) -> str:
-        """Return the mark that an answer about a line gets, empty for none; raise NotAllowed.
+    def judge(self, sim_since: int, *, at: float, may_refuse: bool = True) -> str:
+        """Return the mark that an answer about a line gets, empty for none.
 
+        Raise NotAllowed where it is to prove nothing, and the answer would (``may_refuse``).
         ``sim_since`` is when the line got its SIM (Unix seconds; 0 = nobody knows).
         """
         rules = self._rules
@@ -80,6 +81,6 @@ class Fraud:
             return ""
         if at - sim_since >= rules.sim_age_h * _HOUR_S:
             return ""
-        if rules.reaction is Reaction.REFUSE:
+        if rules.reaction is Reaction.REFUSE and may_refuse:
             raise NotAllowed("sim_swapped_lately")
         return SIM_SWAPPED

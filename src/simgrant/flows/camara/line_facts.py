@@ -9,8 +9,9 @@ from simgrant.domain.eligibility import NOTHING_TOLD, Aspect, Aspects, Eligibili
 from simgrant.domain.holdings import HeldUsage
 from simgrant.domain.line_marks import YES, MarkName, mark_of
 from simgrant.domain.network_facts import Kind, Kinds
-from simgrant.domain.told import REALTIME, Freshness
+from simgrant.domain.told import REALTIME, Freshness, Told
 from simgrant.domain.trail import Trail
+from simgrant.errors import PeerMisbehaved, PeerUnavailable
 from simgrant.flows.camara.problem import Code, Problem
 from simgrant.flows.eligibility import Eligibilities
 from simgrant.flows.network_data import NetworkFacts
@@ -21,6 +22,8 @@ from simgrant.ports.store import Store
 _LOCATION: Final = Kinds({Kind.LOCATION})
 _LEISURELY: Final = Freshness(fresh_s=3600, known_s=24 * 3600)
 """Of what changes in days."""
+_PLACES: Final = Freshness(fresh_s=60, known_s=24 * 3600)
+"""Of where a line is; the answer says how old it is."""
 
 
 @noun
@@ -111,12 +114,18 @@ class OwnFacts:
         terminals = await self._lines.terminals(subscription.tenant, subscription.imsi)
         return device_changed_at(terminals)
 
-    async def place(self, line: Line, _asking: Asking, /) -> Place | None:
-        """Return the newest of what network, BSS and events said."""
+    async def place(self, line: Line, asking: Asking, /) -> Place | None:
+        """Return the newest of what network, BSS and events said; whoever is away is left out."""
         subscription = line.subscription
         found = []
         if subscription.visited_plmn:
             found.append(Place(subscription.visited_plmn, subscription.visited_at))
+        try:
+            told = await self._row(line, Aspects({Aspect.VISITED_PLMN}), _PLACES, asking)
+        except (PeerUnavailable, PeerMisbehaved):
+            told = None
+        if told is not None and told.eligibility is not None and told.eligibility.visited_plmn:
+            found.append(Place(told.eligibility.visited_plmn, told.asked_at))
         if self._network.asks:
             location = (await self._network.heard(subscription, _LOCATION)).location
             if location is not None:
@@ -160,11 +169,16 @@ class OwnFacts:
     async def _told(
         self, line: Line, wants: Aspects, wanted: Freshness, asking: Asking
     ) -> Eligibility:
-        told = await self._eligibilities.told(
-            line.subscription, wants, wanted, deadline=asking.deadline, trail=asking.trail
-        )
+        told = await self._row(line, wants, wanted, asking)
         if told is None:
             return NOTHING_TOLD
         if told.eligibility is None:
             raise Problem(Code.IDENTIFIER_NOT_FOUND, reason="bss_no_subscription")
         return told.eligibility
+
+    async def _row(
+        self, line: Line, wants: Aspects, wanted: Freshness, asking: Asking
+    ) -> Told | None:
+        return await self._eligibilities.told(
+            line.subscription, wants, wanted, deadline=asking.deadline, trail=asking.trail
+        )

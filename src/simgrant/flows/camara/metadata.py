@@ -28,7 +28,15 @@ def metadata(
         "revocation_endpoint": issuer + paths.REVOKE,
         "jwks_uri": issuer + paths.KEYS,
         "scopes_supported": ["openid", *sorted(scopes)],
-        "response_types_supported": ["code"] if with_codes else [],
+        # Without codes it has to be named all the same (OpenID Connect Discovery §3).
+        "authorization_endpoint": issuer + paths.AUTHORIZE,
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "code_challenge_methods_supported": ["S256"],
+        "prompt_values_supported": ["none"],
+        "request_parameter_supported": True,
+        "request_object_signing_alg_values_supported": list(SIGNED),
+        "authorization_response_iss_parameter_supported": True,
         "subject_types_supported": ["pairwise"],
         "id_token_signing_alg_values_supported": ["ES256"],
         "token_endpoint_auth_signing_alg_values_supported": list(SIGNED),
@@ -46,13 +54,5 @@ def metadata(
         ]
     if with_codes:
         grants.append(GrantType.AUTHORIZATION_CODE)
-        found |= {
-            "authorization_endpoint": issuer + paths.AUTHORIZE,
-            "code_challenge_methods_supported": ["S256"],
-            "prompt_values_supported": ["none"],
-            "request_parameter_supported": True,
-            "request_object_signing_alg_values_supported": list(SIGNED),
-            "authorization_response_iss_parameter_supported": True,
-        }
     found["grant_types_supported"] = [each.value for each in grants]
     return found

@@ -31,10 +31,6 @@ _Key: TypeAlias = tuple[str, str, str]
 _LONGEST_WAIT_S: Final = 86_400
 
 
-QUOTA_EXCEEDED: Final = "quota_exceeded"
-"""Reason of who has had all of its month."""
-
-
 @named_noun
 class Rules:
     """How months are counted."""
@@ -141,7 +137,7 @@ class Quotas:
             return
         if self._counted[key] + self._own[key] >= most:
             wait = min(_LONGEST_WAIT_S, max(1, math.ceil(self._month.until - now)))
-            raise Overloaded(QUOTA_EXCEEDED, retry_after=wait)
+            raise Overloaded("quota_exceeded", retry_after=wait)
 
 
 def _by_key(counted: Iterable[Counted]) -> Counter[_Key]:

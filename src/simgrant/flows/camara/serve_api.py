@@ -10,20 +10,21 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import field
+from functools import partial
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import msgspec
 
-from simgrant.domain.camara.access_token import AccessToken, Subject
+from simgrant.domain.camara.access_token import AccessToken, Method, Subject
 from simgrant.domain.camara.consumer import Consumer, Permission
 from simgrant.domain.camara.line import Line
 from simgrant.domain.camara.usage import Outcome, Usage
 from simgrant.domain.subscription import SERVED, SubscriptionStatus
 from simgrant.domain.trail import Trail
-from simgrant.errors import Overloaded, Unauthenticated
+from simgrant.errors import NotAllowed, Overloaded, Unauthenticated
 from simgrant.flows.camara.api import (
     Answer,
     ApiOperation,
@@ -36,9 +37,9 @@ from simgrant.flows.camara.api import (
     Task,
 )
 from simgrant.flows.camara.bodies import tolerant
+from simgrant.flows.camara.fraud import Fraud
 from simgrant.flows.camara.line_facts import Asking, LineFacts
 from simgrant.flows.camara.problem import Code, Problem
-from simgrant.flows.camara.quotas import QUOTA_EXCEEDED
 from simgrant.flows.camara.sandbox import Sandbox, Sandboxes
 from simgrant.flows.camara.subscribing import Subscriptions
 from simgrant.identities import Msisdn
@@ -51,6 +52,8 @@ from simgrant.ports.keys import Keys
 USAGE_ID_BYTES: Final = 16
 _MOST_MESSAGE: Final = 200
 _JSON: Final = "application/json"
+_UNTOLD: Final = frozenset({Code.UNAUTHENTICATED, Code.PERMISSION_DENIED})
+"""Refusals that tell nothing of a line: the token is not good, or the subscriber did not permit."""
 
 
 @named_noun
@@ -150,6 +153,8 @@ class ApiPorts:
     books: Books
     subscriptions: Subscriptions | None = None
     """Likewise."""
+    fraud: Fraud | None = None
+    """None = nobody is slowed down, and nothing is marked."""
     permits: Permits | None = None
     """None = nobody keeps consents, and the contract with the consumer is enough."""
 
@@ -231,17 +236,17 @@ class ServeApi:
         try:
             call = await self._admitted(operation, request, trail, started)
             body = self._body(operation, request)
-            handler = operation.handler
+            handler, found = operation.handler, None
             if isinstance(handler, ResourceHandler):
                 await self._check_token(call)
-                run = self._resource(handler, call, route.resource, request, trail)
+                run = partial(self._resource, handler, call, route.resource, request, trail)
             else:
                 found = await self._line(call, body, trail)
-                run = self._run(handler, call, body, found, request, trail)
+                run = partial(self._run, handler, call, body, found, request, trail)
         except Unauthenticated as error:
             # Whatever is wrong with a token, nobody learns it.
             raise Problem(Code.UNAUTHENTICATED, reason=error.reason) from None
-        return await self._answered(call, run, request, trail)
+        return await self._answered(call, run, found, request, trail)
 
     async def _admitted(
         self, operation: ApiOperation, request: ApiRequest, trail: Trail, started: float
@@ -319,6 +324,14 @@ class ServeApi:
             found = self._sandboxes.line(call.tenant, number, now=int(now))
             return _Found(found, number)
         began = self._clock.monotonic()
+        if subject is None and self._ports.fraud is not None:
+            # With a subscriber in it, that was counted when the token was issued.
+            try:
+                self._ports.fraud.ask(
+                    call.tenant, call.token.client_id, number=number.digits, now=began
+                )
+            except Overloaded as error:
+                raise _too_many(error) from None
         token_id = call.token.token_id
         try:
             if subject is not None:
@@ -353,18 +366,25 @@ class ServeApi:
             raise Unauthenticated("access_token_revoked")
 
     async def _answered(
-        self, call: _Call, run: Awaitable[Answer], request: ApiRequest, trail: Trail
+        self,
+        call: _Call,
+        run: Callable[[], Awaitable[Answer]],
+        found: _Found | None,
+        request: ApiRequest,
+        trail: Trail,
     ) -> ApiReply:
         """Answer, and write down what was asked."""
         problem: Problem | None = None
-        content, outcome, status, code = b"", Outcome.REFUSED, 200, ""
+        content, outcome, status, code, suspicion = b"", Outcome.REFUSED, 200, "", ""
         try:
-            answer = await run
+            if found is not None:
+                suspicion = self._suspicion(call, found)
+            answer = await run()
             outcome, status = answer.outcome, answer.status
             if answer.content is not None:
                 content = self._encoder.encode(answer.content)
         except Problem as error:
-            if error.status >= 500 or error.code is Code.UNAUTHENTICATED:
+            if error.status >= 500 or error.code in _UNTOLD:
                 raise  # Nothing was told, and the token may be shown again.
             problem, status, code = error, error.status, error.code.value
         once = call.token.single_use or call.operation.single_use
@@ -384,6 +404,7 @@ class ServeApi:
             subject_ref=trail.subscriber_ref,
             correlator=request.correlator,
             tariff=call.permission.tariff,
+            suspicion=suspicion,
             sandbox=call.consumer.sandbox,
             duration_us=int((monotonic - call.started) * 1e6),
         )
@@ -422,6 +443,24 @@ class ServeApi:
     def _asking(self, request: ApiRequest, trail: Trail) -> Asking:
         return Asking(trail=trail, now=int(self._clock.now()), deadline=request.deadline)
 
+    def _suspicion(self, call: _Call, found: _Found) -> str:
+        """Return the mark of an answer about a line; raise `Problem` where it proves nothing.
+
+        A call that is not about the holder of a SIM is about what happened to the line: that is
+        told, whatever it was.
+        """
+        fraud = self._ports.fraud
+        if fraud is None or found.line is None or call.consumer.sandbox:
+            return ""
+        try:
+            return fraud.judge(
+                found.line.sim_since,
+                at=self._clock.now(),
+                may_refuse=Method.SIM in call.operation.methods,
+            )
+        except NotAllowed as error:
+            raise Problem(Code.PERMISSION_DENIED, reason=error.reason) from None
+
     async def _run(
         self,
         handler: Handler,
@@ -431,9 +470,10 @@ class ServeApi:
         request: ApiRequest,
         trail: Trail,
     ) -> Answer:
-        if found.line is None and Code.IDENTIFIER_NOT_FOUND not in call.operation.codes:
-            raise Problem(Code.SERVICE_NOT_APPLICABLE, reason="no_such_line")
         if found.line is None:
+            codes = call.operation.codes
+            if Code.IDENTIFIER_NOT_FOUND not in codes and Code.SERVICE_NOT_APPLICABLE in codes:
+                raise Problem(Code.SERVICE_NOT_APPLICABLE, reason="no_such_line")
             raise Problem(Code.IDENTIFIER_NOT_FOUND)
         ports = self._ports
         facts: LineFacts = ports.facts
@@ -500,7 +540,7 @@ def _check_types(request: ApiRequest) -> None:
 
 
 def _too_many(error: Overloaded) -> Problem:
-    if error.reason == QUOTA_EXCEEDED:
+    if error.reason == "quota_exceeded":
         return Problem(Code.QUOTA_EXCEEDED, reason="quota_exceeded", retry_after=error.retry_after)
     return Problem(Code.TOO_MANY_REQUESTS, reason=error.reason, retry_after=error.retry_after)
 

@@ -209,6 +209,8 @@ PARTS: Final[Mapping[str, Part]] = MappingProxyType(
         ),
         "order": Part("^[0-9a-fA-F]{1,32}$", "Id of an order, or how it begins", "0123abcd"),
         "version": Part("^[1-9][0-9]{0,8}$", "Number of a version", "1"),
+        "consumer": Part("^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}$", "client_id of a consumer", "bank"),
+        "tariff": Part("^[a-z0-9][a-z0-9_-]{0,31}$", "Name of a tariff", "gold"),
         "counter": Part("^[a-z0-9_-]{1,32}$", "Name of a counter in the policy", "data"),
     }
 )

@@ -6,6 +6,7 @@ from typing import Final
 
 from simgrant.flows.management import (
     consents,
+    consumers,
     devices,
     events,
     imports,
@@ -24,6 +25,7 @@ CALLS: Final[tuple[Call, ...]] = (
     *consents.CALLS,
     *orders.CALLS,
     *policies.CALLS,
+    *consumers.CALLS,
     *events.CALLS,
     *looking.CALLS,
 )
@@ -36,6 +38,8 @@ GROUPS: Final = {
     "holdings": "What a subscription holds besides its plan.",
     "orders": "eSIM orders, for a BSS that orders profiles or is to do something.",
     "policies": "The rules by which is decided.",
+    "consumers": "Who may use partner APIs, what for, and what it costs.",
+    "usage": "What consumers of partner APIs used.",
     "events": "What happened to subscriptions.",
     "history": "What was asked and told.",
     "explain": "Why a phone gets what it gets.",

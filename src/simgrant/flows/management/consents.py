@@ -118,7 +118,7 @@ async def _set_consent(
     found = await desk.one(asked.path["subscription"])
     consent = Consent(ConsentKind(asked.path["kind"]), status, version, desk.now, expires_at)
     await desk.doing(found.imsi, f"{consent.kind}={status}").set_consent(
-        desk.tenant, found.imsi, consent, sms_apps=desk.office.sms_apps
+        desk.tenant, found.imsi, consent
     )
     return Done(content=msgspec.convert(subscriptions.consent_data(consent), GivenConsent))
 
@@ -163,7 +163,7 @@ async def _hold(asked: Asked[Query, Any], holding: Holding, *, ended: bool = Fal
     found = await desk.one(asked.path["subscription"])
     holding = replace(holding, at=desk.now)
     await desk.doing(found.imsi, type(holding).__name__).set_holding(
-        desk.tenant, found.imsi, holding, ended=ended, sms_apps=desk.office.sms_apps
+        desk.tenant, found.imsi, holding, ended=ended
     )
     return Done(status=204)
 

@@ -153,6 +153,8 @@ _CONFLICTS: Final[Mapping[str, Code]] = MappingProxyType(
         "no_holding": Code.NOT_FOUND,
         "no_profile": Code.NOT_FOUND,
         "no_policy_version": Code.NOT_FOUND,
+        "no_consumer": Code.NOT_FOUND,
+        "no_tariff": Code.NOT_FOUND,
         "subscription_removed": Code.REMOVED,
         "exists": Code.EXISTS,
         "msisdn_taken": Code.NUMBER_TAKEN,

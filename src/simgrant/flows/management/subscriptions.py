@@ -157,7 +157,7 @@ async def _edit(desk: Desk, name: str, changes: SubscriptionChange) -> Done:
     edit = subscriptions.edit(row_of(changes), desk.context())
     found = await desk.one(name)
     store = desk.doing(found.imsi, names(changes))
-    await subscriptions.apply(store, found, edit, now=desk.now, sms_apps=desk.office.sms_apps)
+    await subscriptions.apply(store, found, edit, now=desk.now)
     return await shown(desk, found)
 
 

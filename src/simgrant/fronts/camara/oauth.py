@@ -21,6 +21,7 @@ from simgrant.ports.keys import Keys
 from simgrant.wire.oauth import FORM, pull_form
 
 _PUBLISHED: Final = ("cache-control", "public, max-age=300")
+_PRIVATE: Final = ("referrer-policy", "no-referrer")
 _KEY_SET: Final = "application/jwk-set+json"
 
 _Endpoint = Callable[[OAuthRequest], Awaitable[Mapping[str, Any] | None]]
@@ -62,6 +63,7 @@ class OAuthFront:
         with_codes: bool,
         with_certificates: bool,
     ) -> None:
+        self._server = server
         self._hosts = hosts
         self._scopes = tuple(scopes)
         self._signer = signer
@@ -82,6 +84,8 @@ class OAuthFront:
         trail = task.trail
         trail.tenant = tenant
         endpoint = self._posts.get(asked.path)
+        if asked.path == paths.AUTHORIZE:
+            return await self._authorize(asked, task, tenant, issuer)
         if endpoint is None:
             return self._published(asked, task, tenant, issuer)
         if asked.method != "POST":
@@ -91,22 +95,21 @@ class OAuthFront:
         trail.source_ref = self._keys.ring.reference(tenant, "source", asked.source, now=now)
         if asked.content_type.partition(";")[0].strip().lower() != FORM:
             raise BadRequest("not_a_form")
-        answer = await endpoint(
-            OAuthRequest(
-                tenant=tenant,
-                issuer=issuer,
-                path=asked.path,
-                form=pull_form(asked.body),
-                authorization=asked.authorization,
-                dpop=asked.dpop,
-                certificate=asked.certificate,
-                source=asked.source,
-                deadline=task.deadline,
-                trail=trail,
-            )
-        )
+        request = _request(asked, task, tenant, issuer, pull_form(asked.body))
+        answer = await endpoint(request)
         trail.outcome = "token" if asked.path == paths.TOKEN else "answered"
-        return Told(200, NO_STORE, b"" if answer is None else msgspec.json.encode(answer))
+        if answer is None:
+            return Told(200, (("cache-control", "no-store"),), b"")
+        return Told(200, NO_STORE, msgspec.json.encode(answer))
+
+    async def _authorize(self, asked: Asked, task: Task, tenant: str, issuer: str) -> Told:
+        """Send a browser on; it may come by either method (OpenID Connect Core §3.1.2.1)."""
+        if asked.method not in ("GET", "POST"):
+            task.trail.outcome = "method"
+            return _not_like_that("GET, POST")
+        form = pull_form(asked.query if asked.method == "GET" else asked.body)
+        place = await self._server.authorize(_request(asked, task, tenant, issuer, form))
+        return Told(302, (("location", place), ("cache-control", "no-store"), _PRIVATE), b"")
 
     def _published(self, asked: Asked, task: Task, tenant: str, issuer: str) -> Told:
         if asked.path == paths.KEYS:
@@ -129,6 +132,23 @@ class OAuthFront:
             return _not_like_that("GET")
         task.trail.outcome = "published"
         return Told(200, (("content-type", kind), _PUBLISHED), body)
+
+
+def _request(
+    asked: Asked, task: Task, tenant: str, issuer: str, form: Mapping[str, str]
+) -> OAuthRequest:
+    return OAuthRequest(
+        tenant=tenant,
+        issuer=issuer,
+        path=asked.path,
+        form=form,
+        authorization=asked.authorization,
+        dpop=asked.dpop,
+        certificate=asked.certificate,
+        source=asked.source,
+        deadline=task.deadline,
+        trail=task.trail,
+    )
 
 
 def _not_like_that(allowed: str) -> Told:

@@ -18,7 +18,8 @@ from simgrant.errors import Overloaded, PeerUnavailable
 from simgrant.flows.camara.apis import APIS
 from simgrant.flows.camara.problem import Code
 from simgrant.flows.camara.sandbox import Sandbox, SandboxLine
-from simgrant.identities import Msisdn
+from simgrant.identities import Imsi, Msisdn
+from simgrant.ports.camara_consents import Purposeful
 from tests.camara_world import (
     CONSUMER,
     DAY_S,
@@ -440,6 +441,24 @@ async def test_who_cannot_be_asked_spends_nothing(world: World) -> None:
     assert not world.books.rows
     world.facts.error = None
     assert (await world.call(SWAP, {}, token=token)).status == 200
+
+
+async def test_whom_the_subscriber_does_not_permit_is_told_nothing_and_spends_nothing() -> None:
+    permitted = False
+
+    class Subscriber:
+        async def permits(self, tenant: str, imsi: Imsi, wanted: Purposeful, *, now: int) -> bool:
+            assert (tenant, imsi, now) == (TENANT, IMSI, NOW)
+            assert (wanted.client_id, wanted.purpose) == ("bank", PURPOSE)
+            return permitted
+
+    world = World(permits=Subscriber())
+    token = world.token()
+    called = await world.call(VERIFY, MINE, token=token)
+    assert (called.status, called.code) == (403, "PERMISSION_DENIED")
+    assert not world.books.rows
+    permitted = True
+    assert (await world.call(VERIFY, MINE, token=token)).status == 200
 
 
 async def test_nothing_is_told_that_is_not_in_the_books(world: World) -> None:

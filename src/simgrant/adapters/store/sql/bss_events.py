@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from itertools import chain
 from typing import Any, Final
@@ -14,20 +15,22 @@ from simgrant.adapters.store.sql import life_statements as sql
 from simgrant.adapters.store.sql import rows, statements
 from simgrant.adapters.store.sql.camara_events import all_happened, happened, swaps_of
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Rows, Run, RunMany
-from simgrant.adapters.store.sql.event_rows import from_event, to_event
+from simgrant.adapters.store.sql.event_rows import from_event, life_of, to_event, to_waiting
 from simgrant.adapters.store.sql.statements import for_rows, shard_of
 from simgrant.adapters.store.sql.switching import look_at
 from simgrant.adapters.store.sql.timers import of_consent, timer
-from simgrant.adapters.store.sql.told import TOLD_FORGOTTEN
+from simgrant.adapters.store.sql.told_rows import TOLD_FORGOTTEN
 from simgrant.domain.bss_events import BssEvent, Change
 from simgrant.domain.camara.event_subscription import Befell, Happening
 from simgrant.domain.eligibility import Aspect
-from simgrant.domain.life import Life, Marks
+from simgrant.domain.life import Marks
 from simgrant.domain.line_marks import LineMark, MarkName
-from simgrant.domain.subscription import ConsentKind, SubscriptionStatus
+from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.identities import Imsi
 from simgrant.ports.bss_events import MOST_RAW, Taken
 from simgrant.ports.life import (
+    BY_HAND,
+    FOUND,
     TIMER,
     Aside,
     Claim,
@@ -140,15 +143,15 @@ class SqlLife:
         )
         return [Claim(tenant, Imsi(imsi), mark, tries) for tenant, imsi, tries in claimed]
 
-    async def peek(self, claims: Sequence[Claim]) -> Sequence[tuple[Imsi, BssEvent]]:
+    async def peek(self, claims: Sequence[Claim]) -> Sequence[tuple[Imsi, Waiting]]:
         """Return the events that wait for these; nothing is done for them."""
-        found: list[tuple[Imsi, BssEvent]] = []
+        found: list[tuple[Imsi, Waiting]] = []
         for start in range(0, len(claims), sql.SOME[-1]):
             few = [claim.imsi.digits for claim in claims[start : start + sql.SOME[-1]]]
             size = sql.size_for(len(few))
             params = (claims[0].tenant, *sql.some(few, size))
             rows_ = await self._engine.read(sql.of(sql.EVENTS_OF, size), params)
-            found += ((Imsi(imsi), to_event(body)) for imsi, body in rows_)
+            found += ((Imsi(imsi), to_waiting(*row)) for imsi, *row in rows_)
         return found
 
     async def settle(
@@ -163,19 +166,21 @@ class SqlLife:
                 digits = sorted(claim.imsi.digits for claim in claims if claim.mark == mark)
                 ours += (
                     imsi
-                    for (imsi,) in (yield from _all(sql.DUE_AGAIN, digits, tenant, mark, again_ms))
+                    for (imsi,) in (
+                        yield from all_of(sql.DUE_AGAIN, digits, tenant, mark, again_ms)
+                    )
                 )
             events: dict[str, list[Waiting]] = defaultdict(list)
-            for imsi, source, arrived_us, raw in (yield from _all(sql.EVENTS_TAKEN, ours, tenant)):
-                events[imsi].append(Waiting(source, to_event(raw), arrived_us))
+            for imsi, *row in (yield from all_of(sql.EVENTS_TAKEN, ours, tenant)):
+                events[imsi].append(to_waiting(*row))
             idle = [(tenant, imsi) for imsi in sorted(ours) if imsi not in events]
             if idle:
                 yield RunMany(sql.DUE_NO_MORE, idle)
             if not events:
                 return []
-            there = yield from _present(tenant, events)
+            there = yield from present(tenant, events)
             judged = [judge(each) for each in there]
-            yield from _written(tenant, judged, now=now)
+            yield from written(tenant, judged, now=now)
             return judged
 
         return await self._engine.transact(body)
@@ -333,8 +338,50 @@ def keep(
         for place, (imsi, event) in enumerate(kept)
     ]
     yield RunMany(sql.EVENT_KEPT, events)
-    due = sorted({imsi.digits for imsi, _ in kept})
-    yield RunMany(sql.DUE, [(tenant, imsi, int(now * 1000), 0, 0, shard_of(imsi)) for imsi in due])
+    yield _due(tenant, {imsi.digits for imsi, _ in kept}, now=now)
+
+
+def changing(tenant: str, imsis: Iterable[str], *, now: int) -> Body[None]:
+    """Have what devices are told from now on compared with what they are told by until now.
+
+    A part of others' transactions, to come before they change any of these subscriptions (their
+    digits). Of several changes that nobody acted upon yet, the first one knows what devices were
+    told by.
+    """
+    digits = sorted(imsis)
+    # Whoever acts upon one of them is waited for here, and not with a lock that he wants.
+    yield _due(tenant, digits, now=now)
+    held: dict[str, list[Row]] = defaultdict(list)
+    for imsi, *row in (yield from all_of(sql.HOLDINGS_OF, digits, tenant)):
+        held[imsi].append(row)
+    event = BssEvent(event_id=Change.CHANGED, change=Change.CHANGED, at=now)
+    events = [
+        (tenant, state[1], BY_HAND, event.event_id, now * 1_000_000, from_event(event, before))
+        for state in (yield from all_of(sql.STATES_OF, digits, tenant))
+        for before in [(state, *held[state[1]])]
+    ]
+    if events:
+        yield RunMany(sql.EVENT_KEPT, events)
+
+
+def found_another(tenant: str, imsi: Imsi, told: Row, *, now: int) -> Body[None]:
+    """Have what devices are told compared, since a BSS tells something else than this row.
+
+    A part of another's transaction, as `changing` is.
+    """
+    yield _due(tenant, [imsi.digits], now=now)
+    event = BssEvent(event_id=Change.CHANGED, change=Change.CHANGED, at=now)
+    body = from_event(event, told=told)
+    kept = (tenant, imsi.digits, FOUND, event.event_id, now * 1_000_000, body)
+    yield Run(sql.EVENT_KEPT, kept)
+
+
+def _due(tenant: str, digits: Iterable[str], *, now: float) -> RunMany:
+    """Have subscriptions looked at: at once, or when they are anyway."""
+    at_ms = int(now * 1000)
+    return RunMany(
+        sql.DUE, [(tenant, imsi, at_ms, 0, 0, shard_of(imsi)) for imsi in sorted(digits)]
+    )
 
 
 def _put_aside(
@@ -367,7 +414,7 @@ def _aside(row: Row) -> Aside:
 # --- acting ----------------------------------------------------------------------------------
 
 
-def _all(text: str, digits: Sequence[str], *before: Any) -> Body[Rows]:
+def all_of(text: str, digits: Sequence[str], *before: Any) -> Body[Rows]:
     """Run a statement about some IMSIs, a handful at a time, and return all its rows."""
     found: list[Row] = []
     for start in range(0, len(digits), sql.SOME[-1]):
@@ -383,10 +430,12 @@ def _of_shards(text: str, shards: Sequence[int], *before: int) -> tuple[str, Par
     return sql.of(text, size), (*before, *sql.some(shards, size))
 
 
-def _present(tenant: str, events: dict[str, list[Waiting]]) -> Body[list[Present]]:
-    """Lock subscriptions that have events, and return all that is looked at."""
+def present(
+    tenant: str, events: Mapping[str, Sequence[Waiting]], states: str = sql.LOCKED
+) -> Body[list[Present]]:
+    """Return all that is looked at of subscriptions with their events; lock them by ``states``."""
     digits = sorted(events)
-    locked = yield from _all(sql.LOCKED, digits, tenant)
+    locked = yield from all_of(states, digits, tenant)
     by: dict[str, dict[str, list[Row]]] = {}
     for name, text in (
         ("held", sql.HOLDINGS_OF),
@@ -396,21 +445,17 @@ def _present(tenant: str, events: dict[str, list[Waiting]]) -> Body[list[Present
         ("aspects", sql.ASPECTS_OF),
     ):
         of: dict[str, list[Row]] = defaultdict(list)
-        for found in (yield from _all(text, digits, tenant)):
+        for found in (yield from all_of(text, digits, tenant)):
             of[found[0]].append(found[1:])
         by[name] = of
     there: list[Present] = []
     for row in sorted(locked, key=lambda row: str(row[1])):
         imsi = row[1]
-        consents = rows.to_consents(row[12:])
         marks = map(rows.to_mark, by["marks"][imsi])
-        life = Life(
-            rows.to_subscription(row[:12]),
-            consents.get(ConsentKind.TERMS),
-            consents.get(ConsentKind.ADDRESS),
-            rows.to_holdings(by["held"][imsi]),
-            {mark.name: mark for mark in marks},
-            {Aspect(aspect): at for aspect, at in by["aspects"][imsi]},
+        life = replace(
+            life_of(row, by["held"][imsi]),
+            marks={mark.name: mark for mark in marks},
+            since={Aspect(aspect): at for aspect, at in by["aspects"][imsi]},
         )
         waiting = sorted(
             events[imsi], key=lambda each: (each.event.at, each.arrived_us, each.event.event_id)
@@ -426,7 +471,7 @@ def _present(tenant: str, events: dict[str, list[Waiting]]) -> Body[list[Present
     return there
 
 
-def _written(tenant: str, judged: Sequence[Judged], *, now: float) -> Body[None]:
+def written(tenant: str, judged: Sequence[Judged], *, now: float) -> Body[None]:
     """Write what follows for each of some subscriptions of a tenant."""
     settled: list[Params] = []
     aspects: list[Params] = []

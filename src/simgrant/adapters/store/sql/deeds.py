@@ -26,7 +26,9 @@ from simgrant.ports.deeds import (
 T = TypeVar("T")
 _PURGED: Final = 1_000
 
-# Changes nothing, and keeps others from changing the row until the transaction ends.
+# These change nothing, and keep others from changing the rows until the transaction ends. Who acts
+# upon events of a subscription locks them in this order.
+DUE_HELD = "UPDATE life_due SET mark = mark WHERE tenant = ?1 AND imsi = ?2"
 HELD = "UPDATE subscription SET changed_at = changed_at WHERE tenant = ?1 AND imsi = ?2"
 
 HEAD_RAISED = """
@@ -237,6 +239,7 @@ def _digest_of(deed: Deed, *, hold: bool = False) -> Body[bytes]:
         return b""
     key = (deed.tenant, deed.imsi.digits)
     if hold:
+        yield Run(DUE_HELD, key)
         yield Run(HELD, key)
     found = yield Run(statements.BY_IMSI, key)
     if not found:
@@ -245,7 +248,8 @@ def _digest_of(deed: Deed, *, hold: bool = False) -> Body[bytes]:
 
 
 def _state(subscription: Rows, marks: Rows) -> bytes:
-    return msgspec.json.encode((list(subscription[0]), list(map(list, marks))))
+    # Without `changed_at`, which follows by itself where devices are told something else.
+    return msgspec.json.encode((list(subscription[0][:-1]), list(map(list, marks))))
 
 
 def _of(key: AnswerKey) -> tuple[str, str, str]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
+from simgrant.adapters.store.sql import rows
+from simgrant.adapters.store.sql.engine import Row
+from simgrant.adapters.store.sql.told_rows import to_told
 from simgrant.domain.bss_events import BssEvent, Change
 from simgrant.domain.eligibility import Aspect, Eligibility
+from simgrant.domain.life import Life
 from simgrant.domain.network_facts import Kind, Learned
 from simgrant.domain.risk import NumberType
-from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
+from simgrant.domain.subscription import ConsentKind, ConsentStatus, SubscriptionStatus
 from simgrant.identities import Iccid, Imsi, Msisdn
+from simgrant.ports.life import Waiting
 from simgrant.spec.ids import ProvStatus
 
 _encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder().decode
@@ -40,9 +45,12 @@ _READ: Final[Mapping[Aspect, Callable[[Any], Any]]] = {
 }
 
 
-def from_event(event: BssEvent) -> bytes:
-    """Return an event as JSON."""
-    told = {
+def from_event(event: BssEvent, before: Sequence[Row] = (), told: Row = ()) -> bytes:
+    """Return an event as JSON; with what `Waiting` says of what was before, as rows.
+
+    ``before`` are those of `life_of`, ``told`` the one of `to_told`.
+    """
+    tells = {
         aspect.value: _plain(value)
         for aspect in Aspect
         if (value := getattr(event.told, aspect.value)) is not None
@@ -58,14 +66,49 @@ def from_event(event: BssEvent) -> bytes:
             kind.value: (each.value, each.source, each.at, each.asked_at)
             for kind, each in event.learned.items()
         }
-    return _encode(members | {"told": told} if told else members)
+    if before:
+        state, *held = before
+        members["before"] = (
+            list(state),
+            [(kind, bytes(body).decode(), at) for kind, body, at in held],
+        )
+    if told:
+        members["was_told"] = list(told)
+    return _encode(members | {"told": tells} if tells else members)
+
+
+def to_waiting(source: str, arrived_us: int, body: bytes) -> Waiting:
+    """Return the event of `from_event`, as it waits."""
+    members: dict[str, Any] = _decode(body)
+    before = None
+    if "before" in members:
+        state, held = members["before"]
+        before = life_of(state, held)
+    told = to_told(members["was_told"]) if "was_told" in members else None
+    return Waiting(source, _event(members), arrived_us, before, told)
 
 
 def to_event(body: bytes) -> BssEvent:
     """Return the event of `from_event`."""
-    members: dict[str, Any] = _decode(body)
-    told = {name: _READ[Aspect(name)](value) for name, value in members.get("told", {}).items()}
+    return _event(_decode(body))
 
+
+def life_of(state: Row, held: Sequence[Row]) -> Life:
+    """Return a subscription of its row, its consents and the rows of what it holds.
+
+    Nothing is noted of the line in it.
+    """
+    consents = rows.to_consents(state[12:])
+    return Life(
+        rows.to_subscription(state[:12]),
+        consents.get(ConsentKind.TERMS),
+        consents.get(ConsentKind.ADDRESS),
+        rows.to_holdings(held),
+    )
+
+
+def _event(members: Mapping[str, Any]) -> BssEvent:
+    told = {name: _READ[Aspect(name)](value) for name, value in members.get("told", {}).items()}
     learned = None
     if "learned" in members:
         learned = {Kind(kind): Learned(*each) for kind, each in members["learned"].items()}

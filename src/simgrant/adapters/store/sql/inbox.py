@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from simgrant.adapters.store.sql import statements
 from simgrant.adapters.store.sql.bss_events import keep
 from simgrant.adapters.store.sql.engine import Body, Engine, Row, Run
-from simgrant.adapters.store.sql.told import KNOWN_DOUBTED
+from simgrant.adapters.store.sql.told_rows import KNOWN_DOUBTED
 from simgrant.domain.bss_events import BssEvent, Change
 from simgrant.domain.network_facts import Kind, Learned
 from simgrant.identities import Imsi

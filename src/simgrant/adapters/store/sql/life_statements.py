@@ -112,7 +112,9 @@ EVENTS_TAKEN = """
 DELETE FROM bss_event WHERE tenant = ?1 AND imsi IN (@)
 RETURNING imsi, source, arrived_us, body
 """
-EVENTS_OF = "SELECT imsi, body FROM bss_event WHERE tenant = ?1 AND imsi IN (@)"
+EVENTS_OF = """
+SELECT imsi, source, arrived_us, body FROM bss_event WHERE tenant = ?1 AND imsi IN (@)
+"""
 EVENTS_FORGOTTEN = "DELETE FROM bss_event WHERE tenant = ?1 AND imsi = ?2"
 
 # --- what is looked at -------------------------------------------------------------------------
@@ -121,6 +123,10 @@ EVENTS_FORGOTTEN = "DELETE FROM bss_event WHERE tenant = ?1 AND imsi = ?2"
 LOCKED = f"""
 UPDATE subscription SET token_epoch = token_epoch WHERE tenant = ?1 AND imsi IN (@)
 RETURNING {SUBSCRIPTION_COLUMNS}, {CONSENT_COLUMNS}
+"""
+STATES_OF = f"""
+SELECT {SUBSCRIPTION_COLUMNS}, {CONSENT_COLUMNS} FROM subscription
+WHERE tenant = ?1 AND imsi IN (@)
 """
 HOLDINGS_OF = """
 SELECT imsi, kind, body, at FROM holding WHERE tenant = ?1 AND imsi IN (@) ORDER BY kind, name
@@ -133,6 +139,13 @@ ORDER BY terminal_id
 PUSHES_OF = """
 SELECT DISTINCT imsi, terminal_id, app_id FROM push_registration
 WHERE tenant = ?1 AND imsi IN (@)
+"""
+TOLD_OF = """
+SELECT imsi, told, source, told_since, asked_at, doubted_at FROM eligibility
+WHERE tenant = ?1 AND imsi IN (@)
+"""
+LEARNED_OF = """
+SELECT imsi, kind, value, source, at, asked_at FROM learned WHERE tenant = ?1 AND imsi IN (@)
 """
 ASPECTS_OF = "SELECT imsi, aspect, at FROM life_aspect WHERE tenant = ?1 AND imsi IN (@)"
 

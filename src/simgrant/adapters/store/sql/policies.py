@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from simgrant.adapters.store.sql.engine import Body, Engine, Row, Run
+from simgrant.adapters.store.sql.sweeps import begun
 from simgrant.ports.policies import PolicyChange, PolicyVersion, Published
 
 CURRENT_POLICIES: Final = "SELECT tenant, change FROM policy_current"
@@ -113,6 +114,7 @@ class SqlPolicies:
                 if not (yield Run(POLICY_VERSION_PUT, (tenant, *made))):
                     raise _Taken
             yield Run(POLICY_CURRENT_SET, (tenant, number))
+            yield begun(tenant, number, at=change.at)
             return True
 
         try:

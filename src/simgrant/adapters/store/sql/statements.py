@@ -17,7 +17,7 @@ from zlib import crc32
 
 from simgrant.nouns import noun
 
-REVISION = "0028"
+REVISION = "0029"
 """The schema that these statements are for; a test holds it against the migrations."""
 
 TABLES = (
@@ -50,6 +50,7 @@ TABLES = (
     "policy_version",
     "policy_change",
     "policy_current",
+    "policy_sweep",
     "audit_entry",
     "audit_head",
     "api_answer",
@@ -158,7 +159,8 @@ def guarded(first: str, *then: str) -> Guarded:
 def select_existing(count: int) -> str:
     """Return the statement that finds which of so many IMSIs of a tenant there are."""
     return (
-        "SELECT imsi, status, msisdn, plan, provisioning FROM subscription WHERE tenant = ?1"
+        "SELECT imsi, status, msisdn, plan, provisioning, gid1, visited_plmn, terms_status,"
+        " address_status FROM subscription WHERE tenant = ?1"
         f" AND imsi IN ({_places(count)})"
     )
 
@@ -343,7 +345,9 @@ ON CONFLICT (tenant, imsi) DO UPDATE SET
     visited_plmn = excluded.visited_plmn, visited_at = excluded.visited_at,
     created_at = CASE WHEN subscription.status = 'removed'
         THEN excluded.created_at ELSE subscription.created_at END,
-    changed_at = excluded.changed_at,{_kept("terms")},{_kept("address")}
+    changed_at = CASE WHEN subscription.status = 'removed'
+        THEN excluded.changed_at ELSE subscription.changed_at END,
+    {_kept("terms")},{_kept("address")}
 """
 
 NEW_MSISDN = "INSERT INTO msisdn (tenant, msisdn, imsi) VALUES (?1, ?2, ?3)"
@@ -385,7 +389,7 @@ CHANGED = f"""
 UPDATE subscription SET
     status = COALESCE(?4, status), plan = COALESCE(?5, plan), gid1 = COALESCE(?6, gid1),
     provisioning = COALESCE(?7, provisioning), visited_plmn = COALESCE(?8, visited_plmn),
-    visited_at = CASE WHEN ?8 IS NULL THEN visited_at ELSE ?3 END, changed_at = ?3
+    visited_at = CASE WHEN ?8 IS NULL THEN visited_at ELSE ?3 END
 WHERE tenant = ?1 AND imsi = ?2 AND status <> 'removed'
 RETURNING {SUBSCRIPTION_COLUMNS}
 """
@@ -521,7 +525,7 @@ TOUCHED = "UPDATE subscription SET changed_at = ?3 WHERE tenant = ?1 AND imsi = 
 HOLDINGS_FORGOTTEN = "DELETE FROM holding WHERE tenant = ?1 AND imsi = ?2"
 
 HOLDING_AT = """
-SELECT at FROM holding WHERE tenant = ?1 AND imsi = ?2 AND kind = ?3 AND name = ?4
+SELECT at, body FROM holding WHERE tenant = ?1 AND imsi = ?2 AND kind = ?3 AND name = ?4
 """
 
 # --- web views that were opened ----------------------------------------------------------------

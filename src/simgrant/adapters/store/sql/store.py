@@ -13,10 +13,10 @@ from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mappi
 from dataclasses import replace
 from itertools import islice
 from operator import itemgetter
-from typing import Any, Final
+from typing import Final
 
 from simgrant.adapters.store.sql import life_statements, orders, rows, statements, timers
-from simgrant.adapters.store.sql.bss_events import SqlLife
+from simgrant.adapters.store.sql.bss_events import SqlLife, changing
 from simgrant.adapters.store.sql.camara_consents import CONSENTS_FORGOTTEN, SqlConsents
 from simgrant.adapters.store.sql.camara_consumers import SqlConsumers
 from simgrant.adapters.store.sql.camara_events import (
@@ -33,7 +33,7 @@ from simgrant.adapters.store.sql.camara_lines import SqlCamaraLines
 from simgrant.adapters.store.sql.camara_tokens import SqlCamaraTokens
 from simgrant.adapters.store.sql.camara_usage import SqlUsage
 from simgrant.adapters.store.sql.deeds import ANSWERS_ABOUT_FORGOTTEN, DeedEngine, SqlDeeds
-from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run, RunMany
+from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Rows, Run, RunMany
 from simgrant.adapters.store.sql.hubs import SqlHubs
 from simgrant.adapters.store.sql.inbox import SqlInbox
 from simgrant.adapters.store.sql.learned import SqlLearned
@@ -41,8 +41,10 @@ from simgrant.adapters.store.sql.orders import SqlOrders
 from simgrant.adapters.store.sql.pins import SqlPins
 from simgrant.adapters.store.sql.policies import SqlPolicies
 from simgrant.adapters.store.sql.records import Records
+from simgrant.adapters.store.sql.sweeps import SqlSweeps
 from simgrant.adapters.store.sql.switching import SqlSwitches, begun
-from simgrant.adapters.store.sql.told import TOLD_FORGOTTEN, SqlTold, to_told
+from simgrant.adapters.store.sql.told import SqlTold
+from simgrant.adapters.store.sql.told_rows import TOLD_FORGOTTEN, to_told
 from simgrant.domain.camara.event_subscription import Befell, Happening
 from simgrant.domain.eligibility import Aspect
 from simgrant.domain.holdings import Holding, Holdings
@@ -141,6 +143,7 @@ class SqlStore:
         self.life = SqlLife(engine)
         self.switches = SqlSwitches(engine)
         self.policies = SqlPolicies(engine)
+        self.sweeps = SqlSweeps(engine)
         self.deeds = SqlDeeds(engine)
         self.told = SqlTold(engine)
         self.hubs = SqlHubs(engine)
@@ -286,13 +289,19 @@ class SqlStore:
         holding: Holding,
         *,
         ended: bool = False,
-        sms_apps: Sequence[str] = (),
     ) -> None:
-        """Write what a subscription holds from now on, or no more, and tell the clients."""
+        """Write what a subscription holds from now on, or no more."""
         key = (tenant, imsi.digits)
         kind, name, body, at = rows.from_holding(holding)
 
-        def told() -> Body[None]:
+        # Counters change all day, and nobody switches anything on or off by them.
+        counts = kind == "usage"
+
+        def written() -> Body[None]:
+            before: Rows = ()
+            if not counts:
+                yield from changing(tenant, [imsi.digits], now=at)
+                before = yield Run(statements.HOLDING_AT, (*key, kind, name))
             if ended:
                 found = yield Run(statements.HOLDING_ENDED, (*key, kind, name))
             else:
@@ -302,13 +311,10 @@ class SqlStore:
             ends = timers.of_holding(tenant, imsi, holding, name, ended=ended)
             if ends is not None:
                 yield ends
-            if kind == "usage":
-                # Counters change all day, and nobody switches anything on or off by them.
-                return
-            yield Run(statements.TOUCHED, (*key, at))
-            yield from _told(tenant, imsi, at=at, sms_apps=sms_apps)
+            if not counts and (ended or [each[1] for each in before] != [body]):
+                yield Run(statements.TOUCHED, (*key, at))
 
-        await self._engine.transact(told)
+        await self._engine.transact(written)
 
     # --- what is noted about a line --------------------------------------------
 
@@ -352,7 +358,7 @@ class SqlStore:
     async def settle_visit(
         self, tenant: str, imsi: Imsi, visit_id: bytes, settled: Settlement
     ) -> bool:
-        """Write what a step ended in, and tell the clients, if the visit is still at it."""
+        """Write what a step ended in, if the visit is still at it."""
         key = (tenant, imsi.digits)
 
         def body() -> Body[bool]:
@@ -372,8 +378,9 @@ class SqlStore:
                 return True
             if not settled.consents and settled.holding is None:
                 return True
-            # First the subscription's own row: whoever settles something else of it waits here,
-            # and then finds what this one wrote.
+            # First the subscription's own rows: whoever settles something else of it waits here,
+            # and then finds what this one wrote. A phone asks at once when its page ends.
+            yield from changing(tenant, [imsi.digits], now=settled.at)
             yield Run(statements.TOUCHED, (*key, settled.at))
             for consent in settled.consents:
                 changed = (*key, *rows.from_consent(consent))
@@ -384,7 +391,6 @@ class SqlStore:
                 yield from _held(tenant, imsi, settled.holding, settled.replaces_at)
             if settled.switches:
                 yield from begun(tenant, imsi, at=settled.at)
-            yield from _told(tenant, imsi, at=settled.at)
             return True
 
         return await self._engine.transact(body)
@@ -482,11 +488,10 @@ class SqlStore:
         change: Change,
         *,
         now: int,
-        sms_apps: Sequence[str] = (),
         consents: Sequence[Consent] = (),
         marks: Sequence[LineMark] = (),
     ) -> Subscription:
-        """Set the given fields, tell the clients, and return the new state."""
+        """Set the given fields and return the new state."""
         if change.status is SubscriptionStatus.REMOVED:
             raise Conflict("remove_instead", for_operator="a subscription ends by removing it")
         params = (
@@ -501,6 +506,7 @@ class SqlStore:
         )
 
         def body() -> Body[Subscription]:
+            yield from changing(tenant, [imsi.digits], now=now)
             found = yield Run(statements.CHANGED, params)
             if not found:
                 raise _no_subscription(imsi)
@@ -518,7 +524,7 @@ class SqlStore:
             for consent in consents:
                 changed = (tenant, imsi.digits, *rows.from_consent(consent))
                 yield Run(_CONSENT_SET[consent.kind], changed)
-            yield from _told(tenant, imsi, at=now, sms_apps=sms_apps)
+                yield timers.of_consent(tenant, imsi, consent)
             state = yield from moved(state)
             for mark in marks:
                 yield Run(statements.MARK_KEPT, rows.from_mark(tenant, imsi.digits, mark))
@@ -547,17 +553,15 @@ class SqlStore:
 
         return await self._engine.transact(body)
 
-    async def set_consent(
-        self, tenant: str, imsi: Imsi, consent: Consent, *, sms_apps: Sequence[str] = ()
-    ) -> None:
-        """Write one consent of a subscription that was not removed, and tell the clients."""
+    async def set_consent(self, tenant: str, imsi: Imsi, consent: Consent) -> None:
+        """Write one consent of a subscription that was not removed."""
         params = (tenant, imsi.digits, *rows.from_consent(consent))
 
         def body() -> Body[None]:
+            yield from changing(tenant, [imsi.digits], now=consent.at)
             if not (yield Run(_CONSENT_SET[consent.kind], params)):
                 raise _no_subscription(imsi)
             yield timers.of_consent(tenant, imsi, consent)
-            yield from _told(tenant, imsi, at=consent.at, sms_apps=sms_apps)
 
         await self._engine.transact(body)
 
@@ -820,7 +824,7 @@ def _prepare(some: Sequence[NewSubscription], first: int) -> list[_Prepared]:
 
 def _add(prepared: Sequence[_Prepared], *, replace: bool) -> Body[None]:
     # First every number of those that are replaced is freed, so that two may change theirs over.
-    there: dict[tuple[str, str], tuple[Any, ...]] = {}
+    there: dict[tuple[str, str], str | None] = {}
     seen: set[tuple[str, str]] = set()
     for piece in prepared:
         yield from _check_imsis(piece, seen, there, replace=replace)
@@ -828,11 +832,10 @@ def _add(prepared: Sequence[_Prepared], *, replace: bool) -> Body[None]:
         yield from _check_msisdns(piece)
         known = [row for row in piece.subscriptions if row[:2] in there]
         fresh = [row for row in piece.subscriptions if row[:2] not in there]
-        changed = [row for row in known if _seen_by_device(row) != there[row[:2]][:3]]
         moved = [
             mark
             for row in known
-            if row[2] not in (None, there[row[:2]][3])
+            if row[2] not in (None, there[row[:2]])
             for mark in _number_changed(row[0], row[1], row[11])
         ]
         for sql, params in (
@@ -842,10 +845,6 @@ def _add(prepared: Sequence[_Prepared], *, replace: bool) -> Body[None]:
             (statements.SIM_KEY_SET, piece.sim_keys),
             (statements.MARK_KEPT, moved),
             (statements.MARK_KEPT, piece.marks),
-            (
-                statements.NOTICES_OF_ALL,
-                [rows.change_params(row[0], row[1], row[11]) for row in changed],
-            ),
         ):
             if params:
                 yield RunMany(sql, params)
@@ -857,11 +856,11 @@ def _add(prepared: Sequence[_Prepared], *, replace: bool) -> Body[None]:
 
 
 def _befell(
-    known: Sequence[Params], there: Mapping[tuple[str, str], tuple[Any, ...]]
+    known: Sequence[Params], there: Mapping[tuple[str, str], str | None]
 ) -> Iterator[Params | None]:
     """Yield as parameters of ``HAPPENED`` what befell lines that were there already."""
     for row in known:
-        old, gone = there[row[:2]][3], row[3] == SubscriptionStatus.REMOVED
+        old, gone = there[row[:2]], row[3] == SubscriptionStatus.REMOVED
         if row[2] != old or gone:
             yield from _renumbered(row[0], old, None if gone else row[2], row[11])
 
@@ -869,17 +868,25 @@ def _befell(
 def _check_imsis(
     piece: _Prepared,
     seen: set[tuple[str, str]],
-    there: dict[tuple[str, str], tuple[Any, ...]],
+    there: dict[tuple[str, str], str | None],
     *,
     replace: bool,
 ) -> Body[None]:
-    """Raise for the first IMSI in the way; note how the known ones are, and free their numbers."""
+    """Raise for the first IMSI in the way; note the numbers of the known ones, and free them."""
     found = yield Run(
         statements.select_existing(len(piece.subscriptions)),
         (piece.tenant, *(row[1] for row in piece.subscriptions)),
     )
-    status = {imsi: state for imsi, state, *_ in found}
-    before = {imsi: (state, plan, prov, number) for imsi, state, number, plan, prov in found}
+    status = {row[0]: row[1] for row in found}
+    before = {row[0]: row for row in found}
+    changed = [
+        row
+        for row in piece.subscriptions
+        if status.get(row[1], "removed") != SubscriptionStatus.REMOVED
+        and _changes(row, before[row[1]])
+    ]
+    if changed:
+        yield from changing(piece.tenant, [row[1] for row in changed], now=changed[0][11])
     for number, row in enumerate(piece.subscriptions, start=piece.first):
         tenant, imsi = key = row[:2]
         if key in seen:
@@ -888,7 +895,7 @@ def _check_imsis(
         if not replace and status.get(imsi, "removed") != SubscriptionStatus.REMOVED:
             raise RowConflict(number, "exists", f"{Imsi(imsi)} exists already")
         if imsi in before:
-            there[key] = before[imsi]
+            there[key] = before[imsi][2]
         if status.get(imsi) == SubscriptionStatus.REMOVED:
             # Another's SIM perhaps: what was the former one's is not to be found by it.
             yield Run(statements.PROFILES_FORGOTTEN, (tenant, imsi, ""))
@@ -933,9 +940,19 @@ def _number_changed(tenant: str, imsi: str, at: int) -> tuple[Params, ...]:
     )
 
 
-def _seen_by_device(row: Params) -> tuple[Any, ...]:
-    """Return status, plan and provisioning of a subscription's parameters."""
-    return (row[3], row[4], row[6])
+def _changes(row: Params, before: Row) -> bool:
+    """Say whether a subscription's parameters say something else than a row of `select_existing`.
+
+    Where they have no consent, it stays as it is.
+    """
+    _, status, _, plan, provisioning, gid1, visited_plmn, *consents = before
+    return (row[3], row[4], row[5], row[6], row[7]) != (
+        status,
+        plan,
+        gid1,
+        provisioning,
+        visited_plmn,
+    ) or any(new not in (None, old) for new, old in zip((row[12], row[16]), consents, strict=True))
 
 
 def _check_msisdns(piece: _Prepared) -> Body[None]:
