@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 
 from simgrant.domain.camara.access_token import AccessToken, Method, Subject
 from simgrant.domain.camara.consumer import Consumer, Permission
+from simgrant.domain.camara.event_subscription import EndReason, EventSubscription, Happening
 from simgrant.domain.camara.line import Line
 from simgrant.domain.camara.usage import Outcome, Usage
 from simgrant.domain.eligibility import Eligibility
@@ -29,12 +30,14 @@ from simgrant.flows.camara.serve_api import (
     Limits,
     ServeApi,
 )
+from simgrant.flows.camara.subscribing import SubscriptionRules, Subscriptions
 from simgrant.fronts.camara.apis import ApisFront
 from simgrant.fronts.camara.app import CamaraFront
 from simgrant.fronts.camara.app import Limits as FrontLimits
 from simgrant.identities import Imsi, Msisdn
 from simgrant.keyring.ring import Key, KeyRing, Use
 from simgrant.ports.camara_consents import Permits, Processing, Purposeful, Standing
+from simgrant.ports.camara_events import CamaraEvents
 from simgrant.ports.camara_lines import LineFound
 
 NOW: Final = 1_800_000_000
@@ -67,6 +70,7 @@ CONSUMER: Final = Consumer(
 )
 
 
+SUBSCRIPTION_RULES: Final = SubscriptionRules(most=50, ahead_s=60)
 HOME: Final = Place("00101", NOW - 60)
 SINCE: Final = Since(NOW - 500 * DAY_S, known=True)
 NUMBER_SINCE: Final = Since(NOW - 400 * DAY_S, known=True)
@@ -89,9 +93,9 @@ class Clock:
 class Keys:
     """A ring that never changes."""
 
-    def __init__(self) -> None:
+    def __init__(self, tenant: str = TENANT) -> None:
         keys = [Key(f"{n:08x}", use, 0, 0, bytes([n + 1]) * 32) for n, use in enumerate(Use)]
-        self.ring = KeyRing({TENANT: keys}, accept_for=10**12)
+        self.ring = KeyRing({tenant: keys}, accept_for=10**12)
 
     def refresh(self) -> bool:
         return False
@@ -134,6 +138,10 @@ class Lines:
         self.asked += 1
         found = [line for line in self.there.values() if line.msisdn == msisdn]
         return LineFound(found[0] if found else None, token_id in self.revoked)
+
+    async def is_revoked(self, tenant: str, token_id: bytes) -> bool:
+        assert tenant == TENANT
+        return token_id in self.revoked
 
     async def terminals(self, tenant: str, imsi: Imsi) -> Sequence[Terminal]:
         assert tenant == TENANT
@@ -234,6 +242,52 @@ class Limitless:
         assert now > 0
 
 
+@dataclass
+class Events:
+    """What is subscribed to (`CamaraEvents`), as far as calls come to it."""
+
+    there: dict[str, EventSubscription] = field(default_factory=dict)
+    happened: list[Happening | None] = field(default_factory=list)
+    token_ends_at: int = 0
+    ended: list[EndReason] = field(default_factory=list)
+
+    async def add(
+        self,
+        tenant: str,
+        subscription: EventSubscription,
+        *,
+        happened: Happening | None,
+        token_ends_at: int,
+        most: int,
+    ) -> bool:
+        assert tenant == TENANT
+        if len(self.there) >= most:
+            return False
+        self.there[subscription.subscription_id] = subscription
+        self.happened.append(happened)
+        self.token_ends_at = token_ends_at
+        return True
+
+    async def find(self, tenant: str, subscription_id: str) -> EventSubscription | None:
+        assert tenant == TENANT
+        return self.there.get(subscription_id)
+
+    async def list(
+        self, tenant: str, client_id: str, api: str, *, limit: int
+    ) -> Sequence[EventSubscription]:
+        assert tenant == TENANT
+        assert limit
+        return [
+            each for each in self.there.values() if (each.client_id, each.api) == (client_id, api)
+        ]
+
+    async def end(self, tenant: str, subscription_id: str, reason: EndReason, *, at: int) -> bool:
+        assert tenant == TENANT
+        assert at == NOW
+        self.ended.append(reason)
+        return self.there.pop(subscription_id, None) is not None
+
+
 @dataclass(frozen=True)
 class Called:
     """What a call was answered with."""
@@ -271,6 +325,7 @@ class World:
     ) -> None:
         self.clock, self.keys = Clock(), Keys()
         self.lines, self.facts, self.books = Lines(), Facts(), Books()
+        self.events = Events()
         self.consumers = {CONSUMER.client_id: CONSUMER}
         self.tokens: dict[str, AccessToken] = {}
         self.trail = Trail(request_id="1")
@@ -288,6 +343,9 @@ class World:
                 consents=self.facts,
                 permits=permits,
                 books=self.books,
+                subscriptions=Subscriptions(
+                    cast("CamaraEvents", self.events), self.keys, rules=SUBSCRIPTION_RULES
+                ),
                 fraud=fraud,
             ),
             tenants={
@@ -379,7 +437,7 @@ class World:
                 }
             )
             return Called(problem.status, body.encode(), problem.reason)
-        return Called(200, reply.body)
+        return Called(reply.status, reply.body)
 
 
 class Said:

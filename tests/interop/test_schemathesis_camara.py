@@ -20,12 +20,15 @@ from uvicorn.server import ServerState
 
 from simgrant.compose.camara import CAMARA_MAX_BODY, camara_answer
 from simgrant.domain.camara.access_token import AccessToken
+from simgrant.domain.camara.line import Line
 from simgrant.errors import Unauthenticated
 from simgrant.flows.camara.apis import APIS
 from simgrant.fronts.device.protocol import Bounds, Connection, Listener, partners
 from simgrant.fronts.device.source import Proxies
+from simgrant.identities import Msisdn
+from simgrant.ports.camara_lines import LineFound
 from tests.camara_definitions import file_of
-from tests.camara_world import NOW, TENANT, World, front_of
+from tests.camara_world import NOW, TENANT, Lines, World, front_of, subscription
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
@@ -42,24 +45,46 @@ BESIDES = {
     "consent-info": '"403", ',  # Which scopes are the consumer's.
     "number-recycling": '"400", ',  # OUT_OF_RANGE: a day to come.
     "kyc-tenure": '"400", ',
+    # Credentials, protocols and sinks that it lists, and that are not to be had.
+    "sim-swap-subscriptions": '"400", ',
+    "device-roaming-status-subscriptions": '"400", ',
 }
 """What else a definition cannot say of the requests that it describes."""
+LEGS = {
+    "number-verification": (3,),
+    # What one token made, the next one has to see.
+    "sim-swap-subscriptions": (2,),
+    "device-roaming-status-subscriptions": (2,),
+}
+"""Where it is not either in turn."""
 
 
 class Generous(World):
     """Gives whoever says ``good`` a new token."""
 
-    verifies = False
-    """Whether tokens have three legs alone, as number verification needs them."""
+    legs: tuple[int, ...] = (3, 2)
+    """How many tokens have, in turn."""
     number = 0
+
+    def everybody(self) -> None:
+        """Have a line for every number."""
+        self.lines.__class__ = Everybody
 
     def _open(self, text: str, _keys: object, /, *, now: float) -> tuple[str, AccessToken]:
         if text != "good" or now < NOW:
             raise Unauthenticated("access_token_not_good")
         self.number += 1
-        name = self.token(two_legs=not self.verifies and self.number % 2 == 0)
+        name = self.token(two_legs=self.legs[self.number % len(self.legs)] == 2)
         token = self.tokens.pop(name)
         return TENANT, replace(token, token_id=self.number.to_bytes(16))
+
+
+class Everybody(Lines):
+    """Lines of whatever number is named."""
+
+    async def by_msisdn(self, tenant: str, msisdn: Msisdn, *, token_id: bytes) -> LineFound:
+        assert (tenant, len(token_id)) == (TENANT, 16)
+        return LineFound(Line(subscription=subscription(msisdn)), revoked=False)
 
 
 @asynccontextmanager
@@ -94,7 +119,10 @@ async def test_schemathesis_finds_nothing(tmp_path: Path, name: str) -> None:
     config = CONFIG.replace("{more}", BESIDES.get(name, ""))
     (tmp_path / "schemathesis.toml").write_text(config)
     world = Generous(strict=False)
-    world.verifies = name == "number-verification"
+    world.legs = LEGS.get(name, world.legs)
+    if name.endswith("-subscriptions"):
+        # So that there are some.
+        world.everybody()
     async with listening(world) as url:
         run = await asyncio.create_subprocess_exec(
             TOOL,

@@ -49,6 +49,7 @@ from simgrant.compose.camara import (
     own_tokens,
 )
 from simgrant.compose.camara_apis import open_apis
+from simgrant.compose.camara_events import open_events, open_subscriptions
 from simgrant.compose.clock import CLOCK as CLOCK
 from simgrant.compose.consumers import open_consumers
 from simgrant.compose.core_network import (
@@ -729,8 +730,12 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             portal = open_portal(loaded, reception, policies, journal, esim, eligibilities)
         if settings.camara.listen:
             known = await open_consumers(loaded, store, CLOCK)
-            apis = open_apis(loaded, store, known, eligibilities, network, keys, CLOCK)
-            camara = open_camara(loaded, store, known, apis, keys, journal, CLOCK)
+            subscriptions = open_subscriptions(loaded, store, keys)
+            apis = open_apis(
+                loaded, store, known, subscriptions, eligibilities, network, keys, CLOCK
+            )
+            told = open_events(loaded, store, known, keys, metrics, CLOCK)
+            camara = open_camara(loaded, store, known, apis, told, keys, journal, CLOCK)
         device = DeviceFront(
             entitle,
             journal=journal,

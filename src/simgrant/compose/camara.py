@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 
 from simgrant.adapters.connection_owner import web
 from simgrant.compose.camara_apis import open_consents
+from simgrant.compose.camara_events import EventParts
 from simgrant.compose.consumers import ConsumerParts
 from simgrant.config.load import Loaded
 from simgrant.flows.camara.apis import APIS
@@ -46,15 +47,21 @@ class CamaraParts:
     front: CamaraFront
     known: ConsumerParts
     server: AuthServer
+    events: EventParts
     owner: ConnectionOwner | None
 
     def work(self) -> tuple[Coroutine[None, None, None], ...]:
         """Return what has to be run beside answering."""
-        return self.known.consumers.run(), self.known.quotas.run()
+        return (
+            self.known.consumers.run(),
+            self.known.quotas.run(),
+            self.events.notifications.run(),
+        )
 
     async def close(self) -> None:
         """Let go of every connection."""
         await self.known.keys.close()
+        await self.events.sinks.close()
         if self.owner is not None:
             await self.owner.close()
 
@@ -64,6 +71,7 @@ def open_camara(
     store: Store,
     known: ConsumerParts,
     apis: ServeApi,
+    events: EventParts,
     keys: Keys,
     journal: Journal,
     clock: Clock,
@@ -115,7 +123,7 @@ def open_camara(
         clock=clock,
         limits=app.Limits(settings.max_in_flight, server.request_timeout_s, server.retry_after_s),
     )
-    return CamaraParts(front=front, known=known, server=auth, owner=owner)
+    return CamaraParts(front=front, known=known, server=auth, events=events, owner=owner)
 
 
 def open_owner(loaded: Loaded, clock: Clock) -> ConnectionOwner | None:

@@ -17,6 +17,7 @@ from simgrant.flows.camara.holders import BoundHolders
 from simgrant.flows.camara.line_facts import OwnFacts
 from simgrant.flows.camara.sandbox import Sandbox, SandboxLine
 from simgrant.flows.camara.serve_api import ApiPorts, ApiTenant, ServeApi
+from simgrant.flows.camara.subscribing import Subscriptions
 from simgrant.flows.camara.tokens import pull_access_token
 from simgrant.flows.eligibility import Eligibilities
 from simgrant.flows.network_data import NetworkFacts
@@ -34,6 +35,7 @@ def open_apis(
     loaded: Loaded,
     store: Store,
     partners: ConsumerParts,
+    subscriptions: Subscriptions,
     eligibilities: Eligibilities,
     network: NetworkFacts,
     keys: Keys,
@@ -52,6 +54,7 @@ def open_apis(
         consents=consents,
         permits=consents,
         books=partners.books,
+        subscriptions=subscriptions,
         fraud=partners.fraud,
     )
     return ServeApi(
@@ -60,9 +63,7 @@ def open_apis(
         tenants={
             name: ApiTenant(
                 base=url,
-                home_plmns=frozenset(
-                    Plmn(*text.split("-")).digits for text in loaded.tenants[name].plmns
-                ),
+                home_plmns=home_plmns(loaded, name),
                 sandbox=sandbox(loaded, name),
             )
             for name, url in loaded.camara_urls.items()
@@ -85,6 +86,11 @@ def open_consents(loaded: Loaded, store: Store) -> Consents:
         for api, basis in {"": table.basis, **table.apis}.items()
     }
     return Consents(store.api_consents, dict.fromkeys(loaded.tenants, Purposes(bases=bases)))
+
+
+def home_plmns(loaded: Loaded, tenant: str) -> frozenset[str]:
+    """Return the digits of MCC and MNC of a tenant's own networks."""
+    return frozenset(Plmn(*text.split("-")).digits for text in loaded.tenants[tenant].plmns)
 
 
 def offered_apis(loaded: Loaded, *, with_consents: bool) -> tuple[Api, ...]:

@@ -51,6 +51,28 @@ class CamaraOutside(Section, frozen=True):
     """Requests under way at a time, with each of them."""
 
 
+class CamaraEvents(Section, frozen=True):
+    """Subscriptions of consumers to events, and how these are told (see [Open Gateway
+    events](../open-gateway-events.md)). They go where `[camara_outside]` lets anything go."""
+
+    subscriptions: int = 100_000
+    """The most that one consumer may have."""
+    life_hours: int = 24
+    """Hours for which an event is tried to be delivered."""
+    token_ahead_s: int = 60
+    """Seconds before a sink's access token expires at which the subscription ends, and says so."""
+    timeout_s: float = 5.0
+    """Seconds for one call to a sink."""
+    first_pause_s: float = 2.0
+    """Seconds before an event is tried again for the first time; then twice as long each time."""
+    longest_pause_s: float = 600.0
+    """The most of these."""
+    in_flight: int = 32
+    """Events that one worker delivers at a time."""
+    poll_s: float = 1.0
+    """Seconds between two looks for events when there were none."""
+
+
 def camara_books_problems(settings: Settings) -> Iterator[str]:
     """Name what would forget bills, count nothing, or open the network."""
     for section, key, least, most in (
@@ -60,6 +82,14 @@ def camara_books_problems(settings: Settings) -> Iterator[str]:
         ("camara_limits", "per_number_and_consumer", 0, 1_000_000),
         ("camara_limits", "per_device_and_hour", 0, 1_000_000),
         ("camara_limits", "sim_age_h", 0, 2_400),
+        ("camara_events", "subscriptions", 1, 10_000_000),
+        ("camara_events", "life_hours", 1, 168),
+        ("camara_events", "token_ahead_s", 0, 3_600),
+        ("camara_events", "timeout_s", 0.5, 60),
+        ("camara_events", "first_pause_s", 0.5, 600),
+        ("camara_events", "longest_pause_s", 30, 7_200),
+        ("camara_events", "in_flight", 1, 1_000),
+        ("camara_events", "poll_s", 0.1, 60),
         ("camara_outside", "connect_timeout_s", 0.1, 60),
         ("camara_outside", "in_flight", 1, 10_000),
     ):

@@ -10,7 +10,7 @@ from typing import Literal
 
 from simgrant.config.api_tables import ApiTable
 from simgrant.config.bss_tables import Bss
-from simgrant.config.camara_books import CamaraLimits, CamaraOutside, CamaraUsage
+from simgrant.config.camara_books import CamaraEvents, CamaraLimits, CamaraOutside, CamaraUsage
 from simgrant.config.camara_purposes import CamaraPurpose
 from simgrant.config.camara_tables import Camara, SandboxNumber
 from simgrant.config.section import Section
@@ -1445,6 +1445,7 @@ class Settings(Section, frozen=True):
     camara_usage: CamaraUsage = CamaraUsage()
     camara_limits: CamaraLimits = CamaraLimits()
     camara_outside: CamaraOutside = CamaraOutside()
+    camara_events: CamaraEvents = CamaraEvents()
     limits: Limits = Limits()
     records: Records = Records()
     push: Push = Push()

@@ -30,5 +30,8 @@ class CamaraLines(Protocol):
     async def by_msisdn(self, tenant: str, msisdn: Msisdn, *, token_id: bytes) -> LineFound:
         """Return the line that has a number, likewise."""
 
+    async def is_revoked(self, tenant: str, token_id: bytes) -> bool:
+        """Say whether an access token is revoked that is about no line."""
+
     async def terminals(self, tenant: str, imsi: Imsi) -> Sequence[Terminal]:
         """Return the devices that were ever seen with a line's SIM."""

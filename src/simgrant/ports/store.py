@@ -36,6 +36,7 @@ from simgrant.nouns import Word, noun
 from simgrant.ports.account_pins import PinRows
 from simgrant.ports.camara_consents import ConsentRows
 from simgrant.ports.camara_consumers import ConsumerRows
+from simgrant.ports.camara_events import CamaraEvents
 from simgrant.ports.camara_lines import CamaraLines
 from simgrant.ports.camara_tokens import CamaraTokens
 from simgrant.ports.camara_usage import UsageRows
@@ -325,6 +326,10 @@ class Store(Protocol):
     @property
     def camara_lines(self) -> CamaraLines:
         """Return the same database's lines, as partner APIs look at them."""
+
+    @property
+    def camara_events(self) -> CamaraEvents:
+        """Return the same database's subscriptions to events of lines, and their outbox."""
 
     # --- the device path -------------------------------------------------
 

@@ -110,6 +110,23 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._events = _Children(
+            Counter(
+                "simgrant_camara_events_total",
+                "Events that were to be delivered to consumers' sinks, by what became of them.",
+                ("tenant", "api", "result"),
+                registry=registry,
+            )
+        )
+        self._event_seconds = _Children(
+            Timings(
+                "simgrant_camara_event_seconds",
+                "Seconds from what happened to the delivery of its event.",
+                ("tenant", "api"),
+                buckets=(0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 86400.0),
+                registry=registry,
+            )
+        )
         self._orders = _Children(
             Counter(
                 "simgrant_orders_total",
@@ -396,6 +413,12 @@ class Metrics:
         self._notices[tenant, channel, result].inc(count)
         if seconds is not None:
             self._notice_seconds[tenant, channel].observe_all([seconds] * count)
+
+    def count_event(self, tenant: str, api: str, result: str, seconds: float | None) -> None:
+        """Count an event for a sink; ``seconds`` is how long after it happened it was told."""
+        self._events[tenant, api, result].inc(1)
+        if seconds is not None:
+            self._event_seconds[tenant, api].observe_all([max(seconds, 0.0)])
 
     def count_order(self, tenant: str, app: str, state: str) -> None:
         """Count an order that came to a state."""

@@ -690,6 +690,45 @@ camara_revoked = _table(
 """Access tokens that were revoked, as long as they would be good."""
 Index("ix_camara_revoked_purge", camara_revoked.c.shard, camara_revoked.c.expires_at)
 
+camara_subscription = _table(
+    "camara_subscription",
+    "tenant subscription_id",
+    _text("tenant"),
+    _text("subscription_id"),
+    _text("client_id"),
+    _text("api"),
+    _text("msisdn"),
+    _text("state"),
+    _bytes("body"),
+    _small("shard"),
+)
+"""Subscriptions of partners to events (ADR 0058); those of test numbers have no ``msisdn``."""
+Index("ix_camara_subscription_number", camara_subscription.c.tenant, camara_subscription.c.msisdn)
+Index(
+    "ix_camara_subscription_client",
+    camara_subscription.c.tenant,
+    camara_subscription.c.client_id,
+    camara_subscription.c.api,
+)
+
+camara_notification = _table(
+    "camara_notification",
+    "tenant subscription_id event_id",
+    _text("tenant"),
+    _text("subscription_id"),
+    _text("event_id"),
+    _text("befell"),
+    _big("at"),
+    _text("plmn"),
+    _bytes("event"),
+    _big("due_at"),
+    _big("mark"),
+    _small("tries"),
+    _small("shard"),
+)
+"""What befell subscriptions, and once it is judged, the event that is to be told."""
+Index("ix_camara_notification_due", camara_notification.c.shard, camara_notification.c.due_at)
+
 camara_consent = _table(
     "camara_consent",
     "tenant imsi client_id application purpose api number",

@@ -21,6 +21,7 @@ from simgrant.domain.camara.line import Line
 from simgrant.domain.camara.usage import Outcome
 from simgrant.flows.camara.line_facts import Asking, LineFacts
 from simgrant.flows.camara.problem import Code
+from simgrant.flows.camara.subscribing import Subscriptions
 from simgrant.identities import Msisdn
 from simgrant.nouns import named_noun, noun
 from simgrant.ports.camara_consents import CamaraConsents
@@ -72,6 +73,8 @@ class Task:
     facts: LineFacts
     consents: CamaraConsents | None
     rules: ApiRules
+    subscriptions: Subscriptions | None
+    """None = nobody keeps any."""
     home_plmns: frozenset[str]
     """Digits of MCC and MNC of the operator's own networks."""
     asking: Asking
@@ -82,25 +85,51 @@ class Task:
         return self.asking.now
 
 
+@named_noun
+class ResourceTask:
+    """One call about what its consumer has made before, and not about a line."""
+
+    tenant: str
+    api: str
+    resource: str
+    """The last part of the path, where the operation has a parameter there."""
+    token: AccessToken
+    subscriptions: Subscriptions
+    asking: Asking
+
+
 @noun
 class Answer:
     """What a call is answered with."""
 
-    content: Content
+    content: Content | tuple[Content, ...] | None
+    """None = nothing, and the status is 204."""
     outcome: Outcome = Outcome.DELIVERED
+    status: int = 200
 
 
 Run: TypeAlias = Callable[[Task], Awaitable[Answer]]
+RunResource: TypeAlias = Callable[[ResourceTask], Awaitable[Answer]]
 
 
 @noun
 class Handler:
-    """What answers an operation."""
+    """What answers an operation about a line."""
 
     run: Run
     body: type[Body] = Empty
     content: type[Content] = Content
     """What it says."""
+
+
+@noun
+class ResourceHandler:
+    """What answers an operation about what a consumer has made."""
+
+    run: RunResource
+    content: type[Content] | None
+    """What it says, or says some of; None = it says nothing."""
+    body: type[Body] = Empty
 
 
 @named_noun
@@ -126,7 +155,7 @@ class ApiOperation:
     """Whether a token is good for one call of it, whatever the token says."""
     needs_consent: bool = True
     """Whether it depends on the subscriber's consent, where the purpose does."""
-    handler: Handler
+    handler: Handler | ResourceHandler
 
 
 @named_noun
@@ -158,7 +187,7 @@ class _ApiTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     operation: tuple[_OperationTable, ...]
 
 
-def read_api(package: str, module: str, handlers: Mapping[str, Handler]) -> Api:
+def read_api(package: str, module: str, handlers: Mapping[str, Handler | ResourceHandler]) -> Api:
     """Return the API whose table lies beside a module; ValueError where the two do not fit."""
     text = resources.files(package).joinpath(f"{module}.toml").read_text("utf-8")
     table = msgspec.convert(tomllib.loads(text), _ApiTable)
@@ -187,21 +216,44 @@ def read_api(package: str, module: str, handlers: Mapping[str, Handler]) -> Api:
     )
 
 
+@noun
+class Route:
+    """What there is at a path."""
+
+    operations: Mapping[str, ApiOperation]
+    """By method; empty where there is nothing."""
+    resource: str = ""
+    """The last part of the path, where that is a parameter."""
+
+
 class Routes:
     """Finds operations by path and method."""
 
     def __init__(self, apis: Iterable[Api]) -> None:
         found: dict[str, dict[str, ApiOperation]] = {}
+        resources: dict[str, dict[str, ApiOperation]] = {}
         for api in apis:
             for operation in api.operations:
-                at = found.setdefault(api.path + operation.path, {})
-                at[operation.method] = operation
-        self.all = tuple(operation for at in found.values() for operation in at.values())
-        self._by_path = {path: MappingProxyType(at) for path, at in found.items()}
+                above, _, last = (api.path + operation.path).rpartition("/")
+                if last.startswith("{"):
+                    resources.setdefault(above, {})[operation.method] = operation
+                else:
+                    found.setdefault(f"{above}/{last}", {})[operation.method] = operation
+        self.all = tuple(
+            each for at in (*found.values(), *resources.values()) for each in at.values()
+        )
+        self._by_path = {path: Route(MappingProxyType(at)) for path, at in found.items()}
+        self._resources = {path: MappingProxyType(at) for path, at in resources.items()}
 
-    def at(self, path: str) -> Mapping[str, ApiOperation]:
-        """Return what there is at a path, by method; empty where there is nothing."""
-        return self._by_path.get(path, _NOTHING)
+    def at(self, path: str) -> Route:
+        """Return what there is at a path."""
+        found = self._by_path.get(path)
+        if found is not None:
+            return found
+        above, _, last = path.rpartition("/")
+        if last and (operations := self._resources.get(above)) is not None:
+            return Route(operations, last)
+        return _NOTHING
 
 
-_NOTHING: Final[Mapping[str, ApiOperation]] = MappingProxyType({})
+_NOTHING: Final = Route(MappingProxyType({}))

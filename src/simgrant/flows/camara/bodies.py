@@ -82,7 +82,7 @@ def tolerant(kind: type[T]) -> type[T]:
         return kind
     own: list[tuple[str, Any, Any]] = []
     for each in msgspec.structs.fields(kind):
-        parts = get_args(each.type)
+        parts = get_args(each.type) or (each.type,)
         if any(map(_is_struct, parts)):
             inner = tuple(tolerant(part) if _is_struct(part) else part for part in parts)
             own.append((each.name, Union[inner], each.default))  # noqa: UP007 - made here

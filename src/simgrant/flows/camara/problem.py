@@ -35,6 +35,14 @@ class Code(Word):
     UNNECESSARY_IDENTIFIER = "UNNECESSARY_IDENTIFIER"
     MISSING_IDENTIFIER = "MISSING_IDENTIFIER"
     SERVICE_NOT_APPLICABLE = "SERVICE_NOT_APPLICABLE"
+    INVALID_PROTOCOL = "INVALID_PROTOCOL"
+    INVALID_CREDENTIAL = "INVALID_CREDENTIAL"
+    INVALID_TOKEN = "INVALID_TOKEN"  # noqa: S105 - a name
+    INVALID_SINK = "INVALID_SINK"
+    SUBSCRIPTION_MISMATCH = "SUBSCRIPTION_MISMATCH"
+    MULTIEVENT_SUBSCRIPTION_NOT_SUPPORTED = "MULTIEVENT_SUBSCRIPTION_NOT_SUPPORTED"
+    ABORTED = "ABORTED"
+    ALREADY_EXISTS = "ALREADY_EXISTS"
     QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
     TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS"
     UNAVAILABLE = "UNAVAILABLE"
@@ -71,6 +79,16 @@ KINDS: Final[Mapping[Code, Kind]] = MappingProxyType(
         Code.UNNECESSARY_IDENTIFIER: Kind(422, "The access token says already whom it is about"),
         Code.MISSING_IDENTIFIER: Kind(422, "Nothing says whom it is about"),
         Code.SERVICE_NOT_APPLICABLE: Kind(422, "It cannot be told of this subscriber"),
+        Code.INVALID_PROTOCOL: Kind(400, "Events are delivered by HTTP"),
+        Code.INVALID_CREDENTIAL: Kind(400, "The credential of a sink is an access token"),
+        Code.INVALID_TOKEN: Kind(400, "The access token of a sink is a bearer token"),
+        Code.INVALID_SINK: Kind(400, "Events cannot be delivered to this sink"),
+        Code.SUBSCRIPTION_MISMATCH: Kind(403, "The access token is not for this type of event"),
+        Code.MULTIEVENT_SUBSCRIPTION_NOT_SUPPORTED: Kind(
+            422, "A subscription is for one type of event"
+        ),
+        Code.ABORTED: Kind(409, "Something else was done at the same time"),
+        Code.ALREADY_EXISTS: Kind(409, "It is there already"),
         Code.QUOTA_EXCEEDED: Kind(429, "The quota is used up"),
         Code.TOO_MANY_REQUESTS: Kind(429, "Too many requests"),
         Code.UNAVAILABLE: Kind(503, "It cannot be told right now"),

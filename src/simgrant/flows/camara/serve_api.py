@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import field
+from functools import partial
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
@@ -29,6 +30,9 @@ from simgrant.flows.camara.api import (
     ApiOperation,
     ApiRules,
     Body,
+    Handler,
+    ResourceHandler,
+    ResourceTask,
     Routes,
     Task,
 )
@@ -37,6 +41,7 @@ from simgrant.flows.camara.fraud import Fraud
 from simgrant.flows.camara.line_facts import Asking, LineFacts
 from simgrant.flows.camara.problem import Code, Problem
 from simgrant.flows.camara.sandbox import Sandbox, Sandboxes
+from simgrant.flows.camara.subscribing import Subscriptions
 from simgrant.identities import Msisdn
 from simgrant.nouns import named_noun, noun
 from simgrant.ports.camara_consents import CamaraConsents, Permits, Purposeful
@@ -73,9 +78,10 @@ class ApiRequest:
 
 @noun
 class ApiReply:
-    """What it is answered with: 200, and JSON."""
+    """What it is answered with: JSON, or nothing."""
 
     body: bytes = field(repr=False)
+    status: int = 200
 
 
 class NoMethod(Problem):
@@ -145,6 +151,8 @@ class ApiPorts:
     consents: CamaraConsents | None
     """None = nobody keeps any, and no API that needs them is served."""
     books: Books
+    subscriptions: Subscriptions | None = None
+    """Likewise."""
     fraud: Fraud | None = None
     """None = nobody is slowed down, and nothing is marked."""
     permits: Permits | None = None
@@ -216,7 +224,8 @@ class ServeApi:
     async def serve(self, request: ApiRequest, trail: Trail) -> ApiReply:
         """Return the answer; raise `Problem`, or an `EcsError` that any request may have."""
         started = self._clock.monotonic()
-        there = self._routes.at(request.path)
+        route = self._routes.at(request.path)
+        there = route.operations
         if not there:
             raise Problem(Code.NOT_FOUND, reason="no_such_resource")
         operation = there.get(request.method)
@@ -227,11 +236,17 @@ class ServeApi:
         try:
             call = await self._admitted(operation, request, trail, started)
             body = self._body(operation, request)
-            found = await self._line(call, body, trail)
+            handler, found = operation.handler, None
+            if isinstance(handler, ResourceHandler):
+                await self._check_token(call)
+                run = partial(self._resource, handler, call, route.resource, request, trail)
+            else:
+                found = await self._line(call, body, trail)
+                run = partial(self._run, handler, call, body, found, request, trail)
         except Unauthenticated as error:
             # Whatever is wrong with a token, nobody learns it.
             raise Problem(Code.UNAUTHENTICATED, reason=error.reason) from None
-        return await self._answered(call, body, found, request, trail)
+        return await self._answered(call, run, found, request, trail)
 
     async def _admitted(
         self, operation: ApiOperation, request: ApiRequest, trail: Trail, started: float
@@ -335,16 +350,39 @@ class ServeApi:
             line = None
         return _Found(line, number)
 
+    async def _check_token(self, call: _Call) -> None:
+        """Raise Unauthenticated for a token that is revoked, or about what is no longer so."""
+        if call.consumer.sandbox:
+            return
+        subject, token_id = call.token.subject, call.token.token_id
+        if subject is None:
+            revoked = await self._ports.lines.is_revoked(call.tenant, token_id)
+        else:
+            there = await self._ports.lines.by_imsi(call.tenant, subject.imsi, token_id=token_id)
+            if there.line is None or not _is_still(there.line, subject):
+                raise Unauthenticated("access_token_of_before")
+            revoked = there.revoked
+        if revoked:
+            raise Unauthenticated("access_token_revoked")
+
     async def _answered(
-        self, call: _Call, body: Body, found: _Found, request: ApiRequest, trail: Trail
+        self,
+        call: _Call,
+        run: Callable[[], Awaitable[Answer]],
+        found: _Found | None,
+        request: ApiRequest,
+        trail: Trail,
     ) -> ApiReply:
-        """Answer about a line, and write down that it was asked about."""
+        """Answer, and write down what was asked."""
         problem: Problem | None = None
         content, outcome, status, code, suspicion = b"", Outcome.REFUSED, 200, "", ""
         try:
-            suspicion = self._suspicion(call, found)
-            answer = await self._run(call, body, found, request, trail)
-            content, outcome = self._encoder.encode(answer.content), answer.outcome
+            if found is not None:
+                suspicion = self._suspicion(call, found)
+            answer = await run()
+            outcome, status = answer.outcome, answer.status
+            if answer.content is not None:
+                content = self._encoder.encode(answer.content)
         except Problem as error:
             if error.status >= 500 or error.code in _UNTOLD:
                 raise  # Nothing was told, and the token may be shown again.
@@ -378,7 +416,32 @@ class ServeApi:
         if problem is not None:
             raise problem
         trail.outcome = outcome.value
-        return ApiReply(content)
+        return ApiReply(content, status)
+
+    async def _resource(
+        self,
+        handler: ResourceHandler,
+        call: _Call,
+        resource: str,
+        request: ApiRequest,
+        trail: Trail,
+    ) -> Answer:
+        subscriptions = self._ports.subscriptions
+        if subscriptions is None:
+            raise Problem(Code.NOT_FOUND, reason="no_subscriptions_kept")
+        return await handler.run(
+            ResourceTask(
+                tenant=call.tenant,
+                api=call.operation.api,
+                resource=resource,
+                token=call.token,
+                subscriptions=subscriptions,
+                asking=self._asking(request, trail),
+            )
+        )
+
+    def _asking(self, request: ApiRequest, trail: Trail) -> Asking:
+        return Asking(trail=trail, now=int(self._clock.now()), deadline=request.deadline)
 
     def _suspicion(self, call: _Call, found: _Found) -> str:
         """Return the mark of an answer about a line; raise `Problem` where it proves nothing.
@@ -399,9 +462,18 @@ class ServeApi:
             raise Problem(Code.PERMISSION_DENIED, reason=error.reason) from None
 
     async def _run(
-        self, call: _Call, body: Body, found: _Found, request: ApiRequest, trail: Trail
+        self,
+        handler: Handler,
+        call: _Call,
+        body: Body,
+        found: _Found,
+        request: ApiRequest,
+        trail: Trail,
     ) -> Answer:
         if found.line is None:
+            codes = call.operation.codes
+            if Code.IDENTIFIER_NOT_FOUND not in codes and Code.SERVICE_NOT_APPLICABLE in codes:
+                raise Problem(Code.SERVICE_NOT_APPLICABLE, reason="no_such_line")
             raise Problem(Code.IDENTIFIER_NOT_FOUND)
         ports = self._ports
         facts: LineFacts = ports.facts
@@ -410,7 +482,7 @@ class ServeApi:
             facts = consents = self._sandboxes.facts(call.tenant, found.number)
         else:
             await self._check_consent(call, found.line)
-        return await call.operation.handler.run(
+        return await handler.run(
             Task(
                 line=found.line,
                 body=body,
@@ -419,8 +491,9 @@ class ServeApi:
                 facts=facts,
                 consents=consents,
                 rules=self._rules,
+                subscriptions=ports.subscriptions,
                 home_plmns=self._tenants[call.tenant].home_plmns,
-                asking=Asking(trail=trail, now=int(self._clock.now()), deadline=request.deadline),
+                asking=self._asking(request, trail),
             )
         )
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from simgrant.flows.camara.problem import Code, Problem
 from simgrant.flows.camara.serve_api import ApiRequest, NoMethod, ServeApi
 from simgrant.fronts.camara.answers import NO_STORE, problem
 from simgrant.fronts.camara.message import Asked, Task, Told
+
+_EMPTY: Final = (("cache-control", "no-store"),)
 
 
 class ApisFront:
@@ -35,7 +39,7 @@ class ApisFront:
         except Problem as refused:
             task.trail.outcome = refused.reason
             return _told(refused)
-        return Told(200, NO_STORE, reply.body)
+        return Told(reply.status, NO_STORE if reply.body else _EMPTY, reply.body)
 
 
 def _told(refused: Problem) -> Told:

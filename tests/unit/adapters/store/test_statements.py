@@ -13,6 +13,7 @@ from simgrant.adapters.store.schema import metadata, postgres_metadata
 from simgrant.adapters.store.sql import (
     camara_consents,
     camara_consumers,
+    camara_events,
     camara_lines,
     camara_tokens,
     camara_usage,
@@ -46,6 +47,7 @@ SQL = {
         hubs,
         camara_consents,
         camara_consumers,
+        camara_events,
         camara_lines,
         camara_tokens,
         camara_usage,
@@ -78,7 +80,7 @@ def ddl() -> list[str]:
 
 def test_there_are_statements_to_look_at() -> None:
     assert len(SQL) > 35
-    assert len(ddl()) == (44 + 24) + (43 + 23)
+    assert len(ddl()) == (46 + 27) + (45 + 26)
 
 
 @pytest.mark.parametrize("name", sorted(SQL))

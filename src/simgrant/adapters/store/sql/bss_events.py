@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from itertools import chain
@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from simgrant.adapters.store.sql import life_statements as sql
 from simgrant.adapters.store.sql import rows, statements
+from simgrant.adapters.store.sql.camara_events import all_happened, happened, swaps_of
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Rows, Run, RunMany
 from simgrant.adapters.store.sql.event_rows import from_event, life_of, to_event, to_waiting
 from simgrant.adapters.store.sql.statements import for_rows, shard_of
@@ -20,7 +21,10 @@ from simgrant.adapters.store.sql.switching import look_at
 from simgrant.adapters.store.sql.timers import of_consent, timer
 from simgrant.adapters.store.sql.told_rows import TOLD_FORGOTTEN
 from simgrant.domain.bss_events import BssEvent, Change
+from simgrant.domain.camara.event_subscription import Befell, Happening
 from simgrant.domain.eligibility import Aspect
+from simgrant.domain.life import Marks
+from simgrant.domain.line_marks import LineMark, MarkName
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.identities import Imsi
 from simgrant.ports.bss_events import MOST_RAW, Taken
@@ -497,6 +501,7 @@ def written(tenant: str, judged: Sequence[Judged], *, now: float) -> Body[None]:
             yield from _put_aside(
                 tenant, waiting.source, [(waiting.event, reason)], at=at, subject=imsi
             )
+    befell = [each for one in judged for each in _befell(tenant, one, at)]
     for text, params in (
         (sql.SETTLED, settled),
         (sql.ASPECT_KEPT, aspects),
@@ -506,8 +511,34 @@ def written(tenant: str, judged: Sequence[Judged], *, now: float) -> Body[None]:
     ):
         if params:
             yield RunMany(text, params)
+    yield from all_happened(befell)
     for each in judged:
         yield from _rest(tenant, each, now=now)
+
+
+def _befell(tenant: str, each: Judged, at: int) -> Iterator[Params | None]:
+    """Yield as parameters of ``HAPPENED`` what subscriptions to a line may have to be told."""
+    before, after = each.before.subscription, each.after.subscription
+    number = before.msisdn
+    if after.status is SubscriptionStatus.REMOVED:
+        if before.status is not SubscriptionStatus.REMOVED:
+            yield happened(tenant, number, Happening(Befell.GONE, at))
+        return
+    if after.msisdn != number:
+        yield happened(tenant, number, Happening(Befell.GONE, at))
+        yield happened(tenant, after.msisdn, Happening(Befell.SIM, at))
+    changed = [
+        mark for name, mark in each.after.marks.items() if each.before.marks.get(name) != mark
+    ]
+    yield from swaps_of(tenant, after.msisdn, _renewed(each.before.marks, changed))
+    if after.visited_plmn != before.visited_plmn:
+        place = Happening(Befell.PLACE, after.visited_at, after.visited_plmn)
+        yield happened(tenant, after.msisdn, place)
+
+
+def _renewed(before: Marks, changed: Iterable[LineMark]) -> Iterator[LineMark]:
+    """Yield marks without the ICCID that is the first to be known: it is no swap."""
+    return (mark for mark in changed if mark.name is not MarkName.ICCID or MarkName.ICCID in before)
 
 
 def _settled(tenant: str, each: Judged, now: int) -> Params:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from simgrant.adapters.store.sql import rows, statements
+from simgrant.adapters.store.sql.camara_tokens import REVOKED
 from simgrant.adapters.store.sql.engine import Engine, Rows
 from simgrant.domain.camara.line import Line
 from simgrant.domain.line_marks import MarkName
@@ -62,6 +63,10 @@ class SqlCamaraLines:
         """Return the line that has a number, likewise."""
         params = (tenant, msisdn.digits, token_id, *_MARKS)
         return _found(await self._engine.read(LINE_BY_MSISDN, params))
+
+    async def is_revoked(self, tenant: str, token_id: bytes) -> bool:
+        """Say whether an access token is revoked."""
+        return bool(await self._engine.read(REVOKED, (tenant, token_id)))
 
     async def terminals(self, tenant: str, imsi: Imsi) -> Sequence[Terminal]:
         """Return the devices that were ever seen with a line's SIM."""

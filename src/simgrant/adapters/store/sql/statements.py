@@ -63,6 +63,8 @@ TABLES = (
     "camara_assertion",
     "camara_request",
     "camara_revoked",
+    "camara_subscription",
+    "camara_notification",
     "camara_consent",
 )
 """Those of every engine."""

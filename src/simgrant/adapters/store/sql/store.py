@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from operator import itemgetter
@@ -19,6 +19,16 @@ from simgrant.adapters.store.sql import life_statements, orders, rows, statement
 from simgrant.adapters.store.sql.bss_events import SqlLife, changing
 from simgrant.adapters.store.sql.camara_consents import CONSENTS_FORGOTTEN, SqlConsents
 from simgrant.adapters.store.sql.camara_consumers import SqlConsumers
+from simgrant.adapters.store.sql.camara_events import (
+    ANY_SUBSCRIPTION,
+    SWAP_NOTED,
+    SWAPS,
+    SqlCamaraEvents,
+    all_happened,
+    happened,
+    number_forgotten,
+    swap_noted,
+)
 from simgrant.adapters.store.sql.camara_lines import SqlCamaraLines
 from simgrant.adapters.store.sql.camara_tokens import SqlCamaraTokens
 from simgrant.adapters.store.sql.camara_usage import SqlUsage
@@ -35,6 +45,7 @@ from simgrant.adapters.store.sql.sweeps import SqlSweeps
 from simgrant.adapters.store.sql.switching import SqlSwitches, begun
 from simgrant.adapters.store.sql.told import SqlTold
 from simgrant.adapters.store.sql.told_rows import TOLD_FORGOTTEN, to_told
+from simgrant.domain.camara.event_subscription import Befell, Happening
 from simgrant.domain.eligibility import Aspect
 from simgrant.domain.holdings import Holding, Holdings
 from simgrant.domain.line_marks import LineMark, MarkName
@@ -141,6 +152,7 @@ class SqlStore:
         self.usage = SqlUsage(engine)
         self.api_consents = SqlConsents(engine)
         self.camara_lines = SqlCamaraLines(engine)
+        self.camara_events = SqlCamaraEvents(engine)
 
     def doing(self, deed: Deed) -> SqlStore:
         """Return this store for one deed: each of its changes is written down beside it."""
@@ -319,6 +331,8 @@ class SqlStore:
                 params = rows.from_mark(tenant, imsi.digits, mark)
                 if not (yield Run(statements.MARK_KEPT, params)):
                     raise _no_subscription(imsi)
+            if any(mark.name in SWAPS for mark in marks):
+                yield Run(SWAP_NOTED, swap_noted(tenant, imsi.digits))
 
         if marks:
             await self._engine.transact(body)
@@ -514,6 +528,11 @@ class SqlStore:
             state = yield from moved(state)
             for mark in marks:
                 yield Run(statements.MARK_KEPT, rows.from_mark(tenant, imsi.digits, mark))
+            if any(mark.name in SWAPS for mark in marks):
+                yield Run(SWAP_NOTED, swap_noted(tenant, imsi.digits))
+            if change.visited_plmn is not None:
+                place = Happening(Befell.PLACE, now, change.visited_plmn)
+                yield from all_happened([happened(tenant, state.msisdn, place)])
             return state
 
         def moved(state: Subscription) -> Body[Subscription]:
@@ -529,6 +548,7 @@ class SqlStore:
             yield Run(statements.MSISDN_MOVED, (tenant, imsi.digits, number))
             for mark in _number_changed(tenant, imsi.digits, now):
                 yield Run(statements.MARK_KEPT, mark)
+            yield from all_happened(_renumbered(tenant, state.msisdn, change.msisdn, now))
             return replace(state, msisdn=change.msisdn)
 
         return await self._engine.transact(body)
@@ -555,6 +575,7 @@ class SqlStore:
                 raise _no_subscription(imsi)
             if (number := found[0][0]) is not None:
                 yield Run(statements.MSISDN_FREED, (tenant, number, imsi.digits))
+                yield from all_happened([happened(tenant, number, Happening(Befell.GONE, now))])
             for sql in _OF_THE_LIVING:
                 yield Run(sql, key)
 
@@ -645,6 +666,9 @@ class SqlStore:
             for (number,) in found:
                 if number is not None:
                     yield Run(statements.MSISDN_FREED, (tenant, number, imsi.digits))
+                    # Of one that was removed, the number may be another's by now.
+                    if not (yield Run(statements.select_holders(1), (tenant, number))):
+                        yield from number_forgotten(tenant, number)
             for sql in _OF_THE_LIVING:
                 yield Run(sql, key)
             yield Run(life_statements.ASIDE_FORGOTTEN, key)
@@ -824,6 +848,21 @@ def _add(prepared: Sequence[_Prepared], *, replace: bool) -> Body[None]:
         ):
             if params:
                 yield RunMany(sql, params)
+        if known and (yield Run(ANY_SUBSCRIPTION, (piece.tenant,))):
+            yield from all_happened(_befell(known, there))
+            noted = {row[:2] for row in piece.marks if row[2] in SWAPS} & there.keys()
+            if noted:
+                yield RunMany(SWAP_NOTED, [swap_noted(*key) for key in sorted(noted)])
+
+
+def _befell(
+    known: Sequence[Params], there: Mapping[tuple[str, str], str | None]
+) -> Iterator[Params | None]:
+    """Yield as parameters of ``HAPPENED`` what befell lines that were there already."""
+    for row in known:
+        old, gone = there[row[:2]], row[3] == SubscriptionStatus.REMOVED
+        if row[2] != old or gone:
+            yield from _renumbered(row[0], old, None if gone else row[2], row[11])
 
 
 def _check_imsis(
@@ -883,6 +922,14 @@ def _check_imsis(
     numbers = [(piece.tenant, row[2], row[0]) for row in found if row[2] is not None]
     if numbers:
         yield RunMany(statements.MSISDN_FREED, numbers)
+
+
+def _renumbered(
+    tenant: str, old: Msisdn | str | None, new: Msisdn | str | None, at: int
+) -> Iterator[Params | None]:
+    """Yield as parameters of ``HAPPENED`` that a line got another number."""
+    yield happened(tenant, old, Happening(Befell.GONE, at))
+    yield happened(tenant, new, Happening(Befell.SIM, at))
 
 
 def _number_changed(tenant: str, imsi: str, at: int) -> tuple[Params, ...]:
