@@ -52,8 +52,6 @@ from simgrant.ports.keys import Keys
 USAGE_ID_BYTES: Final = 16
 _MOST_MESSAGE: Final = 200
 _JSON: Final = "application/json"
-_UNTOLD: Final = frozenset({Code.UNAUTHENTICATED, Code.PERMISSION_DENIED})
-"""Refusals that tell nothing of a line: the token is not good, or the subscriber did not permit."""
 
 
 @named_noun
@@ -384,7 +382,7 @@ class ServeApi:
             if answer.content is not None:
                 content = self._encoder.encode(answer.content)
         except Problem as error:
-            if error.status >= 500 or error.code in _UNTOLD:
+            if error.status == 401 or error.status >= 500 or error.reason == "consent_missing":
                 raise  # Nothing was told, and the token may be shown again.
             problem, status, code = error, error.status, error.code.value
         once = call.token.single_use or call.operation.single_use
