@@ -100,7 +100,7 @@ _SECRET = re.compile(
 )
 _IDENTITY = re.compile(
     r"^imsi$|msisdn|terminal_id$|iccid$|eid$|imei|^gid|terminal_sn$|privateuserid$|^simid$"
-    r"|store_user_id$|phonenumber|^device$",
+    r"|store_user_id$|phone_?number$|^device$",
     re.IGNORECASE,
 )
 _HEADERS_SHOWN: Final = ("Accept", "Content-Type", "Cookie", "User-Agent")

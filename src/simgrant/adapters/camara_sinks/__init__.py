@@ -1,1 +1,0 @@
-"""Sinks of consumers' notifications."""

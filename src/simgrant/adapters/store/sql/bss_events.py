@@ -81,7 +81,7 @@ class SqlLife:
     ) -> Sequence[Taken]:
         """Keep events in one transaction, or set them aside; return what became of each."""
         if not events:
-            return ()
+            return []
 
         def body() -> Body[list[Taken]]:
             fresh = yield from _unseen(tenant, source, events, at=int(now))
@@ -136,7 +136,7 @@ class SqlLife:
                 shards.append(shard)
                 left -= count
         if not shards:
-            return ()
+            return []
         mark = int.from_bytes(os.urandom(7))
         claimed = await self._engine.write(
             *_of_shards(sql.CLAIMED, shards, now_ms, again_ms, mark, limit)

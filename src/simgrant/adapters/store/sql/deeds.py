@@ -28,7 +28,11 @@ _PURGED: Final = 1_000
 
 # These change nothing, and keep others from changing the rows until the transaction ends. Who acts
 # upon events of a subscription locks them in this order.
-DUE_HELD = "UPDATE life_due SET mark = mark WHERE tenant = ?1 AND imsi = ?2"
+# Also where nothing is due: of two who come at once, each has to lock this before the subscription.
+DUE_HELD = """
+INSERT INTO life_due (tenant, imsi, due_ms, mark, tries, shard) VALUES (?1, ?2, ?3, 0, -1, ?4)
+ON CONFLICT (tenant, imsi) DO UPDATE SET mark = life_due.mark
+"""
 HELD = "UPDATE subscription SET changed_at = changed_at WHERE tenant = ?1 AND imsi = ?2"
 
 HEAD_RAISED = """
@@ -239,7 +243,7 @@ def _digest_of(deed: Deed, *, hold: bool = False) -> Body[bytes]:
         return b""
     key = (deed.tenant, deed.imsi.digits)
     if hold:
-        yield Run(DUE_HELD, key)
+        yield Run(DUE_HELD, (*key, deed.at * 1000, statements.shard_of(deed.imsi.digits)))
         yield Run(HELD, key)
     found = yield Run(statements.BY_IMSI, key)
     if not found:
