@@ -21,6 +21,8 @@ DOCS  := simgrant.config.reference tools.reference tools.openapi tools.client to
 # uv reads none of pip's configuration: hand it pip's index, where one is configured.
 UV     = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX-$${PIP_INDEX_URL-$$($(BIN)/pip config get \
 	global.index-url 2>/dev/null)}}" $(BIN)/uv --quiet
+# Tests start hundreds of processes: what those import is compiled once, and not by each of them.
+unexport PYTHONDONTWRITEBYTECODE
 export UV_CACHE_DIR ?= $(CURDIR)/.cache/uv
 export UV_NO_CONFIG := 1
 export UV_PYTHON_DOWNLOADS := never
