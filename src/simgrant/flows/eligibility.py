@@ -106,6 +106,8 @@ class Eligibilities:
             lambda tenant, apps: self._desks[tenant].wanted(apps)
         )
         self._flights: dict[tuple[str, Imsi], _Flight] = {}
+        self._begun: dict[tuple[str, Imsi], _Flight] = {}
+        """Those that `begin` began, for as long as somebody may join them."""
         self._away_since: dict[str, float] = {}
         for desk in desks.values():
             metrics.show_bss(desk.name, away=False)
@@ -189,7 +191,15 @@ class Eligibilities:
         known = of_now(profile.kept, self._desks[tenant].name, wants)
         now = self._clock.now()
         if known is None or not known.is_fresh(self._wanted(tenant, apps), wants, now=now):
-            self._flight(self._desks[tenant], subscription, wants, deadline)
+            flight = self._flight(self._desks[tenant], subscription, wants, deadline)
+            # Its answer may come before `of` does, and is to wait for it.
+            key = tenant, subscription.imsi
+            self._begun[key] = flight
+            asyncio.get_running_loop().call_later(_JOINED_S, self._forget_begun, key, flight)
+
+    def _forget_begun(self, key: tuple[str, Imsi], flight: _Flight) -> None:
+        if self._begun.get(key) is flight:
+            del self._begun[key]
 
     def validity_s(self, profile: Profile, usual_s: int) -> int:
         """Return how long a document holds: less where it is made of what was known."""
@@ -202,6 +212,7 @@ class Eligibilities:
         """Have what is known of a subscription asked for anew: something changed."""
         if tenant in self._desks:
             self._flights.pop((tenant, imsi), None)
+            self._begun.pop((tenant, imsi), None)
             await self._rows.doubt(tenant, imsi, at=int(self._clock.now()))
 
     async def close(self) -> None:
@@ -298,7 +309,8 @@ class Eligibilities:
     ) -> _Flight:
         """Return the question to the BSS; those who ask the same at once ask once."""
         key, now = (subscription.tenant, subscription.imsi), self._clock.monotonic()
-        flight = self._flights.get(key)
+        begun = self._begun.pop(key, None)
+        flight = self._flights.get(key) or begun
         if flight is None or flight.wants != wants or now - flight.began > _JOINED_S:
             who = Subscriber(subscription.imsi, subscription.msisdn)
             until = min(now + desk.timeout_s, deadline - _LAST_WORDS_S)
