@@ -19,6 +19,7 @@ from simgrant.errors import Unauthenticated
 from simgrant.flows.camara.api import ApiRules, Routes
 from simgrant.flows.camara.apis import APIS
 from simgrant.flows.camara.fraud import Fraud
+from simgrant.flows.camara.holders import BoundHolders
 from simgrant.flows.camara.line_facts import Asking, Place, Since
 from simgrant.flows.camara.problem import Problem, error_info
 from simgrant.flows.camara.sandbox import Sandbox
@@ -26,7 +27,6 @@ from simgrant.flows.camara.serve_api import (
     ApiPorts,
     ApiRequest,
     ApiTenant,
-    ByCertificate,
     Limits,
     ServeApi,
 )
@@ -39,6 +39,7 @@ from simgrant.keyring.ring import Key, KeyRing, Use
 from simgrant.ports.camara_consents import Permits, Processing, Purposeful, Standing
 from simgrant.ports.camara_events import CamaraEvents
 from simgrant.ports.camara_lines import LineFound
+from simgrant.ports.camara_tokens import CamaraTokens
 
 NOW: Final = 1_800_000_000
 DAY_S: Final = 86_400
@@ -335,7 +336,12 @@ class World:
             Routes(APIS.values()),
             ApiPorts(
                 open_token=self._open,
-                holders=ByCertificate(),
+                holders=BoundHolders(
+                    # Nothing here shows a proof of DPoP, which alone would be looked up.
+                    cast("CamaraTokens", None),
+                    {TENANT: f"https://{HOST}"},
+                    clock=self.clock,
+                ),
                 consumers=self,
                 limits=limits or Limitless(),
                 lines=self.lines,

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.e2e
+from tests.e2e.story import assert_in_order, told
 
-SIMGRANT = Path(sys.executable).with_name("simgrant")
+pytestmark = pytest.mark.e2e
 
 
 def test_the_story_of_the_banks_login_has_no_surprises(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [SIMGRANT, "demo", "--story", "bank-login"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""
-    shown = (
+    assert_in_order(
+        told("bank-login", tmp_path),
         "AcquireTemporaryToken",
         "an access token for one call",
         '{"devicePhoneNumberVerified": true}',
@@ -35,7 +25,3 @@ def test_the_story_of_the_banks_login_has_no_surprises(tmp_path: Path) -> None:
         "books: 1 match, 1 no_match",
         "5 scenes, 0 surprises",
     )
-    places = [done.stdout.find(each) for each in shown]
-    assert -1 not in places, done.stdout
-    assert places == sorted(places)
-    assert list(tmp_path.iterdir()) == []

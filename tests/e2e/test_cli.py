@@ -45,6 +45,7 @@ from simgrant.identities import Imsi
 from simgrant.keyring.identity import Opened, Sealer
 from simgrant.keyring.ring import Use
 from simgrant.ports.store import SimKey
+from tests.e2e.story import told
 from tests.servers.process import free_port, wait_until
 
 pytestmark = pytest.mark.e2e
@@ -1205,16 +1206,8 @@ def test_the_demonstration_shows_everything_and_has_no_surprises(tmp_path: Path)
 
 
 def test_the_story_of_silent_auth_has_no_surprises(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [SIMGRANT, "demo", "--story", "silent-auth"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""
-    assert "9 scenes, 10 requests, 0 surprises" in done.stdout
+    story = told("silent-auth", tmp_path)
+    assert "9 scenes, 10 requests, 0 surprises" in story
     for shown in (
         "MSISDN +447700900001",
         "because: lent_token_spent",
@@ -1222,29 +1215,19 @@ def test_the_story_of_silent_auth_has_no_surprises(tmp_path: Path) -> None:
         "PhoneNumberVerification 0",
         "because: lent_token_revoked",
     ):
-        assert shown in done.stdout
-    assert list(tmp_path.iterdir()) == []
+        assert shown in story
 
 
 def test_the_story_of_the_watch_has_no_surprises(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [SIMGRANT, "demo", "--story", "watch"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""
-    assert "0 surprises; the books of both sides agree" in done.stdout
+    story = told("watch", tmp_path)
+    assert "0 surprises; the books of both sides agree" in story
     for shown in (
         "CompanionAppEligibility 1",
         "SM-DP+: downloadOrder, confirmOrder",
         "orders: active, released",
         "cancelOrder",
     ):
-        assert shown in done.stdout
-    assert list(tmp_path.iterdir()) == []
+        assert shown in story
 
 
 def test_serve_starts_from_nothing_for_a_newcomer(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -22,10 +21,10 @@ from simgrant.sim.profiles import DEMO_IMEI, PROFILES, ProfileName
 from simgrant.sim.smdp.control import DELETION
 from tests.e2e.nodes import Site
 from tests.e2e.pushing import services
+from tests.e2e.story import told
 from tests.e2e.test_esim import World, listening, opened, sims_of_watches
 from tests.e2e.test_esim import _let_leases_end as let_leases_end
 from tests.e2e.test_sign_in import BACK, provider
-from tests.interop.our_server import SIMGRANT
 from tests.servers.process import free_port
 
 pytestmark = pytest.mark.e2e
@@ -257,16 +256,8 @@ async def test_a_line_moves_by_password_and_by_sign_in(sqlite_site: Site, tmp_pa
 
 
 def test_the_story_of_the_new_phone_has_no_surprises(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [SIMGRANT, "demo", "--story", "new-phone"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""
-    assert "9 scenes, 13 requests, 0 surprises; the books of both sides agree" in done.stdout
+    story = told("new-phone", tmp_path)
+    assert "9 scenes, 13 requests, 0 surprises; the books of both sides agree" in story
     for shown in (
         "ManageSubscription with a temporary_token",
         "SM-DP+: downloadOrder, confirmOrder",
@@ -274,5 +265,4 @@ def test_the_story_of_the_new_phone_has_no_surprises(tmp_path: Path) -> None:
         "← 511  network authentication required",
         "line_moved",
     ):
-        assert shown in done.stdout
-    assert list(tmp_path.iterdir()) == []
+        assert shown in story

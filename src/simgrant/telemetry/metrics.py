@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from simgrant.domain.trail import Trail, Verdict
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_DELIVERED_S = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 86400.0)
 
 M = TypeVar("M", bound=MetricWrapperBase)
 Labels: TypeAlias = tuple[str | int, ...]
@@ -106,7 +107,7 @@ class Metrics:
                 "simgrant_notice_seconds",
                 "Seconds from a change to the delivery of its notice.",
                 ("tenant", "channel"),
-                buckets=(0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 86400.0),
+                buckets=_DELIVERED_S,
                 registry=registry,
             )
         )
@@ -123,7 +124,7 @@ class Metrics:
                 "simgrant_camara_event_seconds",
                 "Seconds from what happened to the delivery of its event.",
                 ("tenant", "api"),
-                buckets=(0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 86400.0),
+                buckets=_DELIVERED_S,
                 registry=registry,
             )
         )

@@ -8,7 +8,6 @@ nothing.
 
 from __future__ import annotations
 
-import hmac
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import field
@@ -509,17 +508,6 @@ class ServeApi:
         imsi, now = line.subscription.imsi, int(self._clock.now())
         if not await permits.permits(call.tenant, imsi, wanted, now=now):
             raise Problem(Code.PERMISSION_DENIED, reason="consent_missing")
-
-
-class ByCertificate:
-    """Lets whoever shows a token do so with the certificate that it is bound to (`Holders`)."""
-
-    async def check(self, token: AccessToken, request: ApiRequest, *, scheme: str) -> None:
-        """Raise Unauthenticated for a bound token without that (RFC 8705 §3)."""
-        if scheme != "bearer" or (
-            token.key and not hmac.compare_digest(token.key, request.certificate)
-        ):
-            raise Unauthenticated("access_token_of_another_holder")
 
 
 def _check_types(request: ApiRequest) -> None:

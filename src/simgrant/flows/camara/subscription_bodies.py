@@ -182,6 +182,31 @@ async def subscribe(
     return made
 
 
+class SubscriptionTold(Content, frozen=True, kw_only=True):
+    """A subscription, without what its sink has to be shown; each API adds the ``config``."""
+
+    protocol: str
+    sink: str
+    types: list[str]
+    id: str
+    starts_at: str | UnsetType = UNSET
+    expires_at: str | UnsetType = UNSET
+    status: str | UnsetType = UNSET
+
+
+def subscription_told(one: EventSubscription) -> dict[str, Any]:
+    """Return the members of `SubscriptionTold`."""
+    return {
+        "protocol": "HTTP",
+        "sink": one.sink,
+        "types": [one.type],
+        "id": one.subscription_id,
+        "starts_at": utc(one.created_at),
+        "expires_at": utc(one.expires_at) if one.expires_at else UNSET,
+        "status": "ACTIVE",
+    }
+
+
 def limits_told(one: EventSubscription) -> dict[str, Any]:
     """Return the members of `LimitsTold`."""
     return {

@@ -4,6 +4,7 @@ device-roaming-status-subscriptions 0.8): one type of event each.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -15,7 +16,6 @@ from simgrant.flows.camara.api import (
     Content,
     Handler,
     ResourceHandler,
-    ResourceTask,
     Task,
     read_api,
 )
@@ -25,15 +25,16 @@ from simgrant.flows.camara.subscription_bodies import (
     Limits,
     LimitsTold,
     SubscriptionRequest,
+    SubscriptionTold,
     ended,
     kept,
     limits_told,
     listed,
     looked_up,
     subscribe,
+    subscription_told,
 )
 from simgrant.identities import Msisdn
-from simgrant.wire.instant import utc
 
 _Types = Annotated[
     list[
@@ -93,17 +94,10 @@ class ConfigTold(LimitsTold, frozen=True, kw_only=True):
     initial_event: bool | UnsetType = UNSET
 
 
-class RoamingSubscription(Content, frozen=True, kw_only=True):
-    """A subscription, without what its sink has to be shown."""
+class RoamingSubscription(SubscriptionTold, frozen=True, kw_only=True):
+    """A subscription."""
 
-    protocol: str
-    sink: str
-    types: list[str]
     config: ConfigTold
-    id: str
-    starts_at: str | UnsetType = UNSET
-    expires_at: str | UnsetType = UNSET
-    status: str | UnsetType = UNSET
 
 
 async def create(task: Task) -> Answer:
@@ -115,31 +109,15 @@ async def create(task: Task) -> Answer:
     return Answer(_told(made), status=201)
 
 
-async def list_all(task: ResourceTask) -> Answer:
-    """Return all there are."""
-    return await listed(task, _told)
-
-
-async def get(task: ResourceTask) -> Answer:
-    """Return one."""
-    return await looked_up(task, _told)
-
-
 def _told(one: EventSubscription) -> RoamingSubscription:
     device = DeviceResponse(phone_number=one.msisdn.e164) if one.two_legs else UNSET
     return RoamingSubscription(
-        protocol="HTTP",
-        sink=one.sink,
-        types=[one.type],
         config=ConfigTold(
             subscription_detail=DetailTold(device=device),
             initial_event=UNSET if one.initial_event is None else one.initial_event,
             **limits_told(one),
         ),
-        id=one.subscription_id,
-        starts_at=utc(one.created_at),
-        expires_at=utc(one.expires_at) if one.expires_at else UNSET,
-        status="ACTIVE",
+        **subscription_told(one),
     )
 
 
@@ -151,9 +129,11 @@ API: Final = read_api(
             create, RoamingSubscriptionRequest, RoamingSubscription
         ),
         "retrieveDeviceRoamingStatusSubscriptionList": ResourceHandler(
-            list_all, RoamingSubscription
+            partial(listed, told=_told), RoamingSubscription
         ),
-        "retrieveDeviceRoamingStatusSubscription": ResourceHandler(get, RoamingSubscription),
+        "retrieveDeviceRoamingStatusSubscription": ResourceHandler(
+            partial(looked_up, told=_told), RoamingSubscription
+        ),
         "deleteDeviceRoamingStatusSubscription": ResourceHandler(ended, None),
     },
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -13,7 +14,6 @@ from simgrant.flows.camara.api import (
     Content,
     Handler,
     ResourceHandler,
-    ResourceTask,
     Task,
     read_api,
 )
@@ -22,15 +22,16 @@ from simgrant.flows.camara.subscription_bodies import (
     Limits,
     LimitsTold,
     SubscriptionRequest,
+    SubscriptionTold,
     ended,
     kept,
     limits_told,
     listed,
     looked_up,
     subscribe,
+    subscription_told,
 )
 from simgrant.identities import Msisdn
-from simgrant.wire.instant import utc
 
 _Types = Annotated[
     list[Literal["org.camaraproject.sim-swap-subscriptions.v0.swapped"]],
@@ -75,17 +76,10 @@ class ConfigTold(LimitsTold, frozen=True, kw_only=True):
     subscription_detail: DetailTold
 
 
-class SwapSubscription(Content, frozen=True, kw_only=True):
-    """A subscription, without what its sink has to be shown."""
+class SwapSubscription(SubscriptionTold, frozen=True, kw_only=True):
+    """A subscription."""
 
-    protocol: str
-    sink: str
-    types: list[str]
     config: ConfigTold
-    id: str
-    starts_at: str | UnsetType = UNSET
-    expires_at: str | UnsetType = UNSET
-    status: str | UnsetType = UNSET
 
 
 async def create(task: Task) -> Answer:
@@ -94,27 +88,10 @@ async def create(task: Task) -> Answer:
     return Answer(_told(made), status=201)
 
 
-async def list_all(task: ResourceTask) -> Answer:
-    """Return all there are."""
-    return await listed(task, _told)
-
-
-async def get(task: ResourceTask) -> Answer:
-    """Return one."""
-    return await looked_up(task, _told)
-
-
 def _told(one: EventSubscription) -> SwapSubscription:
     detail = DetailTold(phone_number=one.msisdn.e164 if one.two_legs else UNSET)
     return SwapSubscription(
-        protocol="HTTP",
-        sink=one.sink,
-        types=[one.type],
-        config=ConfigTold(subscription_detail=detail, **limits_told(one)),
-        id=one.subscription_id,
-        starts_at=utc(one.created_at),
-        expires_at=utc(one.expires_at) if one.expires_at else UNSET,
-        status="ACTIVE",
+        config=ConfigTold(subscription_detail=detail, **limits_told(one)), **subscription_told(one)
     )
 
 
@@ -123,8 +100,8 @@ API: Final = read_api(
     "sim_swap_subscriptions",
     {
         "createSimSwapSubscription": Handler(create, SwapSubscriptionRequest, SwapSubscription),
-        "retrieveSubscriptionList": ResourceHandler(list_all, SwapSubscription),
-        "retrieveSubscription": ResourceHandler(get, SwapSubscription),
+        "retrieveSubscriptionList": ResourceHandler(partial(listed, told=_told), SwapSubscription),
+        "retrieveSubscription": ResourceHandler(partial(looked_up, told=_told), SwapSubscription),
         "deleteSubscription": ResourceHandler(ended, None),
     },
 )
