@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from simgrant.adapters.store.sql.store import SqlStore
+from simgrant.domain.bss_events import BssEvent, Change
 from simgrant.domain.eligibility import Aspect, Eligibility
 from simgrant.domain.risk import NumberType
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
@@ -165,5 +166,11 @@ async def test_of_what_is_found_changed_it_is_known_what_it_was(store: SqlStore)
     await store.told.keep(T, IMSI, again, tells=True)
     assert await store.told.told(T, IMSI) == again
     assert await compared(store) == [], "who changes his mind so fast is not believed"
+    event = BssEvent(event_id="1", change=Change.CHANGED, at=again.asked_at, imsi=IMSI)
+    await store.life.take(T, "crm", [event], now=again.asked_at, future_s=0)
+    claims = await store.life.claim(now_ms=2**50, again_ms=2**50, limit=5)
+    came = {each.source: each.told for _, each in await store.life.peek(claims)}
+    assert came == {"crm": None, FOUND: None}, "until an event comes"
+    await store.life.give_up(claims[0], reason="test", now=0)
     await store.told.keep(T, IMSI, told(None, at=again.asked_at + STEADY_S))
     assert await compared(store) == [], "whoever asked compares himself"

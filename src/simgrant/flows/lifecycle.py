@@ -407,14 +407,18 @@ class Judging:
         then = min([self._now, *(at - 1 for at in ends)])
         anew = self._anew.get(before.subscription.imsi, _NOT_ASKED)
         heard = (self._heard or {}).get(before.subscription.imsi, NOBODY_ASKED)
-        # Of what was told after it was looked at, nobody knows what came of it.
+        # Of what was told after it was looked at, nobody knows what came of it; nor which device
+        # was told what where a BSS changed its mind again and again.
         missed = any(
             (
                 self._heard is not None
                 and waiting.source == NETWORK
                 and waiting.event.event_id not in heard.about
             )
-            or (waiting.told is not None and before.subscription.imsi not in self._found)
+            or (
+                waiting.source == FOUND
+                and (waiting.told is None or before.subscription.imsi not in self._found)
+            )
             for waiting, _ in judged.done
         )
         told = next((each.told for each in present.events if each.told is not None), anew.before)

@@ -31,7 +31,8 @@ BY_HAND: Final = "simgrant.hand"
 """The source of what people did, and subscribers on pages: what it writes, and the tokens that it
 takes, were written and taken at once."""
 FOUND: Final = "simgrant.bss"
-"""The source of what a BSS said when a device asked: something else than before."""
+"""The source of what a BSS said when a device asked: something else than before; without
+`Waiting.told`, again something else."""
 POLICY: Final = "simgrant.policy"
 """The source of what another policy says."""
 OUR_OWN: Final = frozenset({TIMER, NETWORK, BY_HAND, FOUND, POLICY, SWITCH})

@@ -27,7 +27,8 @@ class ToldRows(Protocol):
         ``changed_at`` stays as it was where the same was told before, and ``doubted_at`` is what
         events made of it meanwhile. Of no subscription nothing is kept. With ``tells``, an event is
         written with it where something else was told before (`Waiting.told`): whoever acts upon it
-        compares what devices are told. Of what changed less than `STEADY_S` ago, it is not.
+        compares what devices are told. Of what changed less than `STEADY_S` ago, it waits until
+        another event comes, with which everybody is told.
         """
 
     async def doubt(self, tenant: str, imsi: Imsi, *, at: int) -> None:

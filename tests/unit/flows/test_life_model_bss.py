@@ -341,6 +341,20 @@ class LivesOfABss(RuleBasedStateMachine):
             self.runner.close()
 
 
+def test_who_missed_a_change_of_mind_is_told_with_the_next_event(template: Path) -> None:
+    """A BSS refuses, serves for a moment that one device sees, refuses again, and serves."""
+    life = type("OneLife", (LivesOfABss,), {"template": template})()
+    try:
+        life.it_changes(plan="basic", status=SubscriptionStatus.BARRED, tells=True)
+        life.all_is_well_again()
+        life.it_changes(plan="standard", status=SubscriptionStatus.SUSPENDED, tells=False)
+        life.a_device_asks(device=WATCH)
+        life.it_changes(plan="standard", status=SubscriptionStatus.BARRED, tells=True)
+        life.it_changes(plan="standard", status=SubscriptionStatus.SUSPENDED, tells=False)
+    finally:
+        life.teardown()
+
+
 @pytest.mark.slow
 def test_no_failure_of_a_bss_leaves_a_device_with_what_it_may_not_have(template: Path) -> None:
     machine = type("OneLife", (LivesOfABss,), {"template": template})

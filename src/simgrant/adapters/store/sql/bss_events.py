@@ -370,10 +370,21 @@ def found_another(tenant: str, imsi: Imsi, told: Row, *, now: int) -> Body[None]
     A part of another's transaction, as `changing` is.
     """
     yield _due(tenant, [imsi.digits], now=now)
+    yield _found(tenant, imsi, now=now, told=told)
+
+
+def found_too_soon(tenant: str, imsi: Imsi, *, now: int) -> Run:
+    """Return the step that notes that a BSS says something else, and that nobody is told of it yet.
+
+    Which device was told what is not known any more, so that the next event tells everybody.
+    """
+    return _found(tenant, imsi, now=now)
+
+
+def _found(tenant: str, imsi: Imsi, *, now: int, told: Row = ()) -> Run:
     event = BssEvent(event_id=Change.CHANGED, change=Change.CHANGED, at=now)
     body = from_event(event, told=told)
-    kept = (tenant, imsi.digits, FOUND, event.event_id, now * 1_000_000, body)
-    yield Run(sql.EVENT_KEPT, kept)
+    return Run(sql.EVENT_KEPT, (tenant, imsi.digits, FOUND, event.event_id, now * 1_000_000, body))
 
 
 def _due(tenant: str, digits: Iterable[str], *, now: float) -> RunMany:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from simgrant.adapters.store.sql.bss_events import found_another
+from simgrant.adapters.store.sql.bss_events import found_another, found_too_soon
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Rows, Run
 from simgrant.adapters.store.sql.told_rows import (
     TOLD,
@@ -51,7 +51,10 @@ class SqlTold:
         def body() -> Body[Rows]:
             known = yield Run(TOLD, key)
             if known and _is_another(known[0], own):
-                yield from found_another(tenant, imsi, known[0], now=told.asked_at)
+                if told.asked_at >= known[0][2] + STEADY_S:
+                    yield from found_another(tenant, imsi, known[0], now=told.asked_at)
+                else:
+                    yield found_too_soon(tenant, imsi, now=told.asked_at)
             return tuple((yield Run(TOLD_KEPT_ALONE, (*key, *own))))
 
         if not tells:
@@ -73,10 +76,10 @@ class SqlTold:
 
 
 def _is_another(row: Row, own: Params) -> bool:
-    """Say whether the row of ``TOLD`` had said something else for long enough."""
-    was, source, since, asked_at, _ = row
+    """Say whether the row of ``TOLD`` had said something else."""
+    was, source, _, asked_at, _ = row
     said, by, _, asked = own
-    return bool(was) and source == by and was != said and asked_at <= asked >= since + STEADY_S
+    return bool(was) and source == by and was != said and asked_at <= asked
 
 
 def _with_times(told: Told, changed_at: int, doubted_at: int) -> Told:
