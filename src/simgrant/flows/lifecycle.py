@@ -428,9 +428,14 @@ class Judging:
         if same and not ends and not judged.moves_to and not missed and anew is _NOT_ASKED:
             return judged
         terminals = devices_of(present)
-        old = self._answers.of(
-            before, terminals, now=then, told=told, heard=heard.before, counted=had
-        )
+        # Who found that a BSS tells something else has that, and it may be over already.
+        by = (told,) if told is anew.before else (told, anew.before)
+        old = [
+            self._answers.of(
+                before, terminals, now=then, told=each, heard=heard.before, counted=had
+            )
+            for each in by
+        ]
         new = self._answers.of(
             judged.after,
             terminals,
@@ -443,7 +448,8 @@ class Judging:
         return differing(
             judged,
             present,
-            (old, new),
+            old,
+            new,
             everybody=judged.moves_to is not None or anew.unknown or missed,
             sms_apps=self._sms_apps,
             switched=self._switched,
@@ -453,25 +459,26 @@ class Judging:
 def differing(
     judged: Judged,
     present: Present,
-    answers: tuple[Answered, Answered],
+    old: Sequence[Answered],
+    new: Answered,
     *,
     everybody: bool = False,
     sms_apps: Sequence[str],
     switched: bool,
 ) -> Judged:
-    """Return it with what devices are told differently: ``answers`` are those before and after.
+    """Return it with what devices are told differently than by any of the old answers.
 
-    With ``everybody`` all that registered are told, whatever differs; ``switched`` says whether the
-    tenant's lines are switched in the network.
+    The first of those is said to be what was told before. With ``everybody`` all that registered
+    are told, whatever differs; ``switched`` says whether the tenant's lines are switched in the
+    network.
     """
-    old, new = answers
-    differ = {key for key, told in new.items() if told.told != old[key].told}
+    differ = {key for key, now in new.items() if any(now.told != was[key].told for was in old)}
     tells = {key for key in present.registered if everybody or key in differ}
     sms: tuple[str, ...] = ()
     if not present.registered:
         apps = {app for _, app in differ}
         sms = tuple(app for app in sms_apps if app in apps)
-    said = sorted({app: (old[_, app].said, new[_, app].said) for _, app in differ}.items())
+    said = sorted({app: (old[0][_, app].said, new[_, app].said) for _, app in differ}.items())
     # That it is switched now needs no other look, as little as who is told.
     news = any(waiting.source != SWITCH for waiting, _ in judged.done)
     switches = switched and news and any(app == AppId.VOWIFI for _, app in differ)

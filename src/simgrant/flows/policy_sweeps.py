@@ -173,7 +173,8 @@ class PolicySweeps:
         return differing(
             Judged(life, life, ((waiting, Done.APPLIED),)),
             present,
-            (old, new),
+            [old],
+            new,
             sms_apps=self._sms_apps.get(tenant, ()),
             switched=tenant in self._switched,
         )

@@ -355,6 +355,16 @@ def test_who_missed_a_change_of_mind_is_told_with_the_next_event(template: Path)
         life.teardown()
 
 
+def test_who_saw_what_was_over_at_once_is_told(template: Path) -> None:
+    """A device finds another plan, and before anybody compares it is the old one again."""
+    life = type("OneLife", (LivesOfABss,), {"template": template})()
+    try:
+        life.a_device_finds_it_changed(device=PHONE, app="ap2003", plan="standard")
+        life.it_changes(plan="basic", status=SubscriptionStatus.ACTIVE, tells=True)
+    finally:
+        life.teardown()
+
+
 @pytest.mark.slow
 def test_no_failure_of_a_bss_leaves_a_device_with_what_it_may_not_have(template: Path) -> None:
     machine = type("OneLife", (LivesOfABss,), {"template": template})
