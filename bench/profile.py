@@ -32,7 +32,7 @@ from rich.table import Table
 from uvicorn.server import ServerState
 
 from bench import handset, services, world
-from simgrant import compose
+from simgrant.compose import server as compose
 from simgrant.config.load import load
 from simgrant.eap import prf
 from simgrant.fronts.device.protocol import Connection, Listener

@@ -20,10 +20,10 @@ from urllib.parse import quote
 import asyncpg
 
 from bench import services
-from simgrant import compose
 from simgrant.adapters.authn.local_auc import wrap
 from simgrant.adapters.keyring.file import initial_keys, write_keys
 from simgrant.adapters.store import migrate
+from simgrant.compose.store import open_keys, open_store
 from simgrant.config.load import DEFAULT_TENANT, Loaded, load
 from simgrant.domain.camara.access_token import AccessToken, Method, Subject
 from simgrant.domain.camara.consumer import Consumer, Permission
@@ -216,7 +216,7 @@ def choose(subscriptions: int, *wanted: int) -> list[list[int]]:
 def token_requests(loaded: Loaded, numbers: list[int], *, now: int, app: str = APP) -> list[bytes]:
     """Return one fast-authentication request of 12 parameters or more for each subscription."""
     query = services.enquiry_of(app).query
-    ring = compose.open_keys(loaded).ring
+    ring = open_keys(loaded).ring
     headers = _HEADERS.format(accept=XML)
     requests = []
     for number in numbers:
@@ -237,7 +237,7 @@ def token_requests(loaded: Loaded, numbers: list[int], *, now: int, app: str = A
 
 def verify_requests(loaded: Loaded, numbers: list[int], *, now: int) -> list[bytes]:
     """Return one verification for each of these subscriptions, each with a token for one call."""
-    ring = compose.open_keys(loaded).ring
+    ring = open_keys(loaded).ring
     requests = []
     for number in numbers:
         msisdn = Msisdn(msisdn_of(number))
@@ -290,7 +290,7 @@ async def populate(
     """
     loaded = load(config, {})
     migrate.upgrade(loaded.store_url)
-    ring = compose.open_keys(loaded).ring
+    ring = open_keys(loaded).ring
 
     def sim(number: int) -> SimKey:
         return wrap(
@@ -306,7 +306,7 @@ async def populate(
         )
 
     template = sim(0)
-    store = await compose.open_store(loaded)
+    store = await open_store(loaded)
     try:
         await _provision(store, template, now, full=full)
         await store.consumers.put(DEFAULT_TENANT, CONSUMER, seen=0)
@@ -316,7 +316,7 @@ async def populate(
         _copy_in_sqlite(Path(loaded.store_url.removeprefix("sqlite:///")), subscriptions)
     else:
         await _copy_in_postgres(loaded.store_url, subscriptions)
-    store = await compose.open_store(loaded)
+    store = await open_store(loaded)
     try:
         for at in range(0, len(sims), _AT_ONCE):
             written = await asyncio.gather(

@@ -234,7 +234,7 @@ def send(
 
 @asynccontextmanager
 async def _inbox(ctx: typer.Context, tenant: str) -> AsyncIterator[tuple[Desk, BssInbox]]:
-    from simgrant.compose import CLOCK
+    from simgrant.compose.clock import CLOCK
     from simgrant.flows.bss_inbox import BssInbox
 
     with logged_aside():

@@ -23,7 +23,7 @@ from bench.cases import Case
 from bench.load import Fault, Head, Job, Request, Result, write_requests
 from bench.profile import Caller
 from bench.results import Figures, Results, Round, Work
-from simgrant import compose
+from simgrant.compose import server as compose
 from simgrant.config.load import load as load_settings
 from simgrant.eap.milenage import Milenage
 from simgrant.identities import Imsi
