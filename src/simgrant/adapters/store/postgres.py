@@ -282,13 +282,15 @@ async def _drive(connection: Connection, body: Body[T]) -> T:
         step = next(body)
         while True:
             if isinstance(step, RunMany):
+                rows: Any = ()
                 if (text := as_arrays(step.sql)) is None:
                     await connection.executemany(numbered(step.sql), step.params)
                 else:
-                    await connection.execute(text, *map(list, zip(*step.params, strict=True)))
-                step = body.send(())
+                    columns = map(list, zip(*step.params, strict=True))
+                    rows = await connection.fetch(text, *columns)
+                step = body.send(rows)
             else:
-                rows: Any = await connection.fetch(numbered(step.sql), *step.params)
+                rows = await connection.fetch(numbered(step.sql), *step.params)
                 step = body.send(rows)
     except StopIteration as end:
         value: T = end.value
