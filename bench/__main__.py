@@ -40,8 +40,6 @@ _OF_PARTNERS = frozenset({"verify", "chain"})
 """Kinds of jobs for which the server serves partners, too."""
 _FULL = frozenset({"sqlite_services", "postgres_services"})
 """Databases with few subscriptions, which have everything."""
-_LENDS = "ap2014"
-_ACQUIRE = "&operation=AcquireTemporaryToken&operation_targets=VerifyPhoneNumber"
 _READY = 4
 """Vectors that an HSS has ready for each SIM."""
 _POSTGRES = {"shared_buffers": "256MB", "max_wal_size": "4GB"}
@@ -253,7 +251,7 @@ def _prepare(
     for case in chosen:
         if case.database in _FULL:
             made[case.key] = directory / case.key
-            app, query = (_LENDS, _ACQUIRE) if case.kind == "chain" else (case.app, None)
+            app, query = (world.LENDS, world.ACQUIRE) if case.kind == "chain" else (case.app, None)
             requests = world.token_requests(loaded, small, now=place.now, app=app, query=query)
             chained = [
                 Request(each, f"+{world.msisdn_of(number)}")

@@ -191,7 +191,7 @@ class _ForPartners(bytes):
     """What is to be sent to the port for partners."""
 
 
-class _Chain:
+class Chain:
     """A phone gets a temporary token, its bank an access token for it, and the number's truth."""
 
     def __init__(self, requests: Iterator[Request], partners: int) -> None:
@@ -408,7 +408,7 @@ async def run(job: Job, requests: Iterator[Request], kept: list[_Connection]) ->
     async def client() -> None:
         exchange: _Exchange
         if job.kind == "chain":
-            exchange = _Chain(requests, job.partners)
+            exchange = Chain(requests, job.partners)
         else:
             exchange = _EXCHANGES[job.kind](requests, looks, job.sees.encode())
         while perf_counter() < shared.until:

@@ -56,6 +56,10 @@ HSS = f"hss.{HSS_REALM}"
 RELAY = "application/vnd.gsma.eap-relay.v1.0+json"
 XML = "text/vnd.wap.connectivity-xml"
 
+LENDS = "ap2014"
+ACQUIRE = "&operation=AcquireTemporaryToken&operation_targets=VerifyPhoneNumber"
+"""What a phone asks for a temporary token."""
+
 _SEED = 43
 _SERIAL = 10
 """Digits at the end of IMSI and MSISDN that count the subscriptions."""
