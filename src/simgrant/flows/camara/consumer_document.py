@@ -315,11 +315,13 @@ def _twice(where: str, names: Iterable[str]) -> Iterator[str]:
 class PriceDocument(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What one kind of answer costs."""
 
-    outcome: Literal["match", "no_match", "delivered", "refused"]
+    outcome: Literal["match", "no_match", "delivered", "refused", "asked"]
     price: Annotated[str, Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$")]
     """In the currency, with at most six decimals."""
     operation: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{0,64}$")] = ""
     """The operationId it is for; empty = any that has no price of its own."""
+    method: Literal["", "sim", "nba", "oob", "claimed", "none"] = ""
+    """How the subscriber was proved; empty = in any way that has no price of its own."""
 
 
 class TariffDocument(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
