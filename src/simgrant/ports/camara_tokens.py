@@ -10,8 +10,9 @@ exchanged anything has to begin anew).
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Final, Protocol
+from typing import Protocol
 
+from simgrant.domain.camara.questions import DAY_S
 from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import Word, named_noun, noun
 
@@ -109,10 +110,6 @@ class Question:
     def kept_until(self) -> int:
         """Unix seconds at which nobody needs the row any more."""
         return max(self.open_until, self.quiet_until, self.asked[-1] + DAY_S)
-
-
-DAY_S: Final = 86_400
-"""Seconds for which questions to a number are counted."""
 
 
 @named_noun
