@@ -435,11 +435,13 @@ class PolicyText(TypedDict):
 class PriceDocument(TypedDict):
     """What one kind of answer costs."""
 
-    outcome: Literal["delivered", "match", "no_match", "refused"]
+    outcome: Literal["asked", "delivered", "match", "no_match", "refused"]
     price: str
     """In the currency, with at most six decimals."""
     operation: NotRequired[str]
     """The operationId it is for; empty = any that has no price of its own."""
+    method: NotRequired[Literal["", "claimed", "nba", "none", "oob", "sim"]]
+    """How the subscriber was proved; empty = in any way that has no price of its own."""
 
 
 class ProblemDetails(TypedDict):
@@ -534,6 +536,8 @@ class StatementLine(TypedDict):
     application: str
     api: str
     operation: str
+    method: str
+    """How the subscriber was proved."""
     outcome: str
     tariff: str
     sandbox: bool
