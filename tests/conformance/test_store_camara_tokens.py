@@ -138,9 +138,8 @@ async def test_a_pending_request_is_settled_once(store: SqlStore, state: Request
     assert not await rows.settle("red", REQUEST.request_id, granted, b"newer", now=1_000)
     settled = replace(REQUEST, state=state, body=b"new")
     assert await rows.request("red", REQUEST.request_id) == settled
-    granted = state is RequestState.GRANTED
     became = await rows.exchange("red", Exchange(used=REQUEST.request_id))
-    assert became is (DONE if granted else SPENT)
+    assert became is (DONE if state is granted else SPENT)
 
 
 ANSWERED = (RequestState.GRANTED, RequestState.DENIED)

@@ -242,7 +242,7 @@ def end_sweeps(change: int) -> None:
     """Let one end, as a server does once there is nobody left."""
 
     async def work() -> None:
-        store = await compose.open_store(load(Path("simgrant.toml"), {}))
+        store = await open_store(load(Path("simgrant.toml"), {}))
         try:
             (found, *_) = await store.sweeps.under_way(DEFAULT_TENANT)
             assert found.change == change
