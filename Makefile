@@ -54,7 +54,8 @@ fix: .venv/.test ## format, and repair what ruff can repair
 
 .PHONY: test
 test: .venv/.test tools ## the whole suite; narrow it with TESTS=… ARGS=…
-	$(BIN)/pytest -n $(JOBS) --maxprocesses 4 --dist loadfile $(TESTS) $(ARGS)
+	$(BIN)/pytest -n $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
+		$(TESTS) $(ARGS)
 
 .PHONY: unit
 unit: .venv/.test ## the tests that start no process, with fewer examples: seconds

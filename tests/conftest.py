@@ -48,6 +48,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put first what takes longest, so that at the end no process waits for another's long file."""
+    long = Path(__file__).parent / "e2e", Path(__file__).parent / "interop"
+    items.sort(key=lambda item: not any(item.path.is_relative_to(each) for each in long))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield

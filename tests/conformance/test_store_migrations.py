@@ -115,7 +115,7 @@ def test_an_upgrade_that_was_cut_short_is_simply_repeated(
         path = tmp_path / f"store-{allowed}.sqlite3"
         urls = [f"sqlite:///{path}"]
         # What is told comes from the same place for both; a database there takes seconds.
-        if allowed % 4 == 0:
+        if allowed % 12 == 0:
             urls.append(postgres.create_database())
         for url in urls:
             left = allowed

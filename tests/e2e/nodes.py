@@ -28,9 +28,10 @@ from typing import Any
 
 import asyncpg
 
-from simgrant import compose
 from simgrant.cli.serve import make_state
+from simgrant.compose.policies import policy_of
 from simgrant.compose.sim_keys import wrapper
+from simgrant.compose.store import open_keys, open_store, tenancy
 from simgrant.config.load import DEFAULT_TENANT, Loaded, load
 from simgrant.flows import subscriptions
 from simgrant.identities import Imsi, Msisdn
@@ -138,7 +139,7 @@ class Site:
     @asynccontextmanager
     async def store(self) -> AsyncIterator[Store]:
         """Open the site's database from within the test, as one more process would."""
-        store = await compose.open_store(self.loaded())
+        store = await open_store(self.loaded())
         try:
             yield store
         finally:
@@ -151,10 +152,10 @@ class Site:
     async def provision(self, sims: tuple[Sim, ...], *, tenant: str, **columns: str) -> None:
         """Write subscriptions that may do everything, or what the columns say."""
         loaded, at = self.loaded(), int(time.time())
-        plans = compose.policy_of(loaded, tenant).plans
-        context = subscriptions.Context(compose.tenancy(loaded).by_name[tenant], plans, at)
+        plans = policy_of(loaded, tenant).plans
+        context = subscriptions.Context(tenancy(loaded).by_name[tenant], plans, at)
         drafts = [subscriptions.draft({**_row(sim), **columns}, context) for sim in sims]
-        wrap = wrapper(compose.open_keys(loaded), tenant, at)
+        wrap = wrapper(open_keys(loaded), tenant, at)
         async with self.store() as store:
             await subscriptions.add_all(store, drafts, wrap)
 

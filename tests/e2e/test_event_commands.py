@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from simgrant import compose
 from simgrant.cli import app
 from simgrant.cli.event import ChangeName
-from simgrant.compose import CLOCK
+from simgrant.compose.clock import CLOCK
+from simgrant.compose.store import open_store
 from simgrant.config.load import load
 from simgrant.domain.bss_events import Change
 from simgrant.flows.bss_inbox import BssInbox
@@ -42,7 +42,7 @@ class Here:
 
     def set_aside(self, raw: bytes) -> None:
         async def work() -> None:
-            store = await compose.open_store(load(Path("simgrant.toml"), {}))
+            store = await open_store(load(Path("simgrant.toml"), {}))
             try:
                 inbox = BssInbox(store.life, clock=CLOCK)
                 await inbox.set_aside("default", "crm", raw, reason="not_json")

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from simgrant import compose
 from simgrant.cli import app
 from simgrant.cli.common import user
+from simgrant.compose.store import open_store
 from simgrant.config.load import DEFAULT_TENANT, load
 from simgrant.domain.facts import Area, Device
 from simgrant.domain.policy import default_policy, default_policy_text
@@ -104,7 +104,7 @@ class Here:
             )
 
         async def write() -> None:
-            store = await compose.open_store(load(Path("simgrant.toml"), {}))
+            store = await open_store(load(Path("simgrant.toml"), {}))
             await store.append_records(records)
             await store.close()
 
@@ -242,7 +242,7 @@ def end_sweeps(change: int) -> None:
     """Let one end, as a server does once there is nobody left."""
 
     async def work() -> None:
-        store = await compose.open_store(load(Path("simgrant.toml"), {}))
+        store = await open_store(load(Path("simgrant.toml"), {}))
         try:
             (found, *_) = await store.sweeps.under_way(DEFAULT_TENANT)
             assert found.change == change

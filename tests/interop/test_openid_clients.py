@@ -16,13 +16,14 @@ import pytest
 from simgrant import serving
 from simgrant.domain.camara.consumer import Consumer
 from tests.camara.bank import CHECK, FRAUD, NV, consumer
+from tests.camara.listener import CAMARA
 from tests.camara.test_oauth import UNLIMITED
 from tests.device.harness import Phone, Server, Workbench
 from tests.device.partner import NUMBER, number_phone, temporary
 from tests.jwts import EcSigner, b64
 from tests.portal.test_listener import HERE
 
-HERE_TOO = HERE + '[camara]\nlisten = "127.0.0.1:0"\n' + UNLIMITED
+HERE_TOO = HERE + CAMARA.replace(":8083", ":0") + UNLIMITED
 TOOLS = Path(__file__).parents[2] / ".venv-tools"
 DEADLINE = 60.0
 

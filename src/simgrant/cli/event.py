@@ -240,7 +240,7 @@ def send(
 
 @asynccontextmanager
 async def _inbox(ctx: typer.Context, tenant: str) -> AsyncIterator[tuple[Desk, BssInbox]]:
-    from simgrant.compose import CLOCK
+    from simgrant.compose.clock import CLOCK
     from simgrant.flows.bss_inbox import BssInbox
 
     with logged_aside():
@@ -250,7 +250,7 @@ async def _inbox(ctx: typer.Context, tenant: str) -> AsyncIterator[tuple[Desk, B
 
 def _doing(here: Desk, imsi: Imsi | None, detail: str, *, subject: str = "") -> BssInbox:
     """Return the inbox for changing something, which is written down."""
-    from simgrant.compose import CLOCK
+    from simgrant.compose.clock import CLOCK
     from simgrant.flows.bss_inbox import BssInbox
 
     return BssInbox(here.doing(imsi, detail, subject=subject).life, clock=CLOCK)

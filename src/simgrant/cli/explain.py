@@ -494,12 +494,14 @@ def _meaning(parm: Any, app_id: str) -> str:
 
 
 def _record_line(record: Mapping[str, Any]) -> str:
-    """Return one record in a line: of a request, a notice, or of what the network told."""
+    """Return one record in a line: of a request, a notice, or of what happened to the line."""
     if record.get("event") == "network":
         cause = f" ({record['cause']})" if record.get("cause") else ""
         return f"{record['at']}  network  {record['told']}{cause}  {record['outcome']}"
     if record.get("event") == "notice":
         return f"{record['at']}  notice  {notice_line(record).partition('  ')[2]}"
+    if record.get("event") == "life":
+        return f"{record['at']}  life    {_life_line(record)}"
     reasons = ", ".join(
         f"{each['feature']} {each['result']} ({each['reason']})"
         for each in record.get("decisions", ())
@@ -511,6 +513,19 @@ def _record_line(record: Mapping[str, Any]) -> str:
         f"{record['at']}  {record['status']}  {record['leg']:<6}  {apps}  "
         f"{record['outcome']}  {reasons or record.get('detail', '')}"
     ).rstrip()
+
+
+def _life_line(record: Mapping[str, Any]) -> str:
+    """Return what happened, who told it, and of each application what is decided since."""
+    after = record.get("after") or {}
+    said = [f"{app} {was} → {after[app]}" for app, was in (record.get("before") or {}).items()]
+    if record.get("revoked"):
+        said.append("tokens revoked")
+    if record.get("detail"):
+        said.append(record["detail"])
+    return (
+        f"{record['change']} by {record['peer']}  {record['outcome']}  {'; '.join(said)}".rstrip()
+    )
 
 
 def _span(seconds: int) -> str:

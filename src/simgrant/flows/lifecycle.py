@@ -425,13 +425,14 @@ class Judging:
         if same and not ends and not judged.moves_to and not missed and anew is _NOT_ASKED:
             return judged
         terminals = devices_of(present)
-        # Who found that a BSS tells something else has that, and it may be over already.
-        by = (told,) if told is anew.before else (told, anew.before)
+        # Whoever asked since something was written, or a BSS was found to tell something else, has
+        # that, and it may be over already.
+        was = [(before, told)]
+        if present.life is not before or told is not anew.before:
+            was.append((present.life, anew.before))
         old = [
-            self._answers.of(
-                before, terminals, now=then, told=each, heard=heard.before, counted=had
-            )
-            for each in by
+            self._answers.of(life, terminals, now=then, told=tells, heard=heard.before, counted=had)
+            for life, tells in was
         ]
         new = self._answers.of(
             judged.after,

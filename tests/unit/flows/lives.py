@@ -157,7 +157,7 @@ async def opened(template: Path, **rules: Any) -> AsyncIterator[World]:
     """Open a copy of a migrated store with a subscription that has a phone and a watch."""
     with in_memory() as folder:
         path = Path(shutil.copy(template, folder / "store.sqlite3"))
-        store = await open_store(SqliteConfig(path))
+        store = await open_store(SqliteConfig(path, timeout_s=60))
         clock = Clock()
         try:
             world = World(

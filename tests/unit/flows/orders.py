@@ -111,7 +111,7 @@ async def opened(template: Path) -> AsyncIterator[World]:
     """Open a copy of a migrated store, and put a subscription and some profiles into it."""
     with in_memory() as folder:
         path = Path(shutil.copy(template, folder / "store.sqlite3"))
-        store = await open_store(SqliteConfig(path))
+        store = await open_store(SqliteConfig(path, timeout_s=60))
         try:
             await store.add(
                 NewSubscription(

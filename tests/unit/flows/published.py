@@ -73,7 +73,7 @@ async def store_at(template: Path, directory: Path) -> AsyncIterator[SqlStore]:
     path = directory / "store.sqlite3"
     if not path.exists():
         shutil.copy(template, path)
-    store = await open_store(SqliteConfig(path))
+    store = await open_store(SqliteConfig(path, timeout_s=60))
     try:
         yield store
     finally:

@@ -132,7 +132,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 @asynccontextmanager
 async def opened(path: Path) -> AsyncIterator[World]:
     migrate.upgrade(f"sqlite:///{path / 'simgrant.db'}")
-    store = await open_store(SqliteConfig(path / "simgrant.db"))
+    store = await open_store(SqliteConfig(path / "simgrant.db", timeout_s=60))
     row = Subscription(T, IMSI, Msisdn("447700900001"), SubscriptionStatus.ACTIVE, "basic")
     await store.add(NewSubscription(row))
     try:

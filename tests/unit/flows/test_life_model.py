@@ -214,6 +214,15 @@ class Lives(RuleBasedStateMachine):
             self.runner.close()
 
 
+def test_who_saw_what_was_over_at_once_is_told(template: Path) -> None:
+    life = type("OneLife", (Lives,), {"template": template})()
+    try:
+        life.a_consent_is_given_on_a_page(lasts=1, kind=ConsentKind.TERMS)
+        life.the_phone_asks()
+    finally:
+        life.teardown()
+
+
 @pytest.mark.slow
 def test_no_sequence_leaves_a_phone_with_what_it_may_not_have(template: Path) -> None:
     machine = type("OneLife", (Lives,), {"template": template})

@@ -177,13 +177,18 @@ class LivesOfABss(RuleBasedStateMachine):
         """The BSS knows at once; its event is under way, with what holds or without."""
         self.clock.time += 1
         at = int(self.clock.now())
-        self.bss.says = Eligibility(plan=plan, status=status)
+        self.now_says(Eligibility(plan=plan, status=status))
         # Who is barred by the store is refused before anybody is asked.
         in_store = replace(self.bss.says, status=status if status in SERVED else None)
         told = in_store if tells else NOTHING_TOLD
         self.under_way.append(
             BssEvent(event_id=f"e{at}", change=Change.CHANGED, at=at, imsi=IMSI, told=told)
         )
+
+    def now_says(self, says: Eligibility) -> None:
+        """Let the BSS say something else; what it allows for a moment only is allowed, too."""
+        self.bss.says = says
+        self.run(self.nothing_is_had_for_too_long())
 
     @rule(mood=st.sampled_from(list(Mood)))
     def the_bss_gets_better_or_worse(self, mood: Mood) -> None:
@@ -228,7 +233,7 @@ class LivesOfABss(RuleBasedStateMachine):
         """No event tells of it, and the device asks for one service only."""
         self.bss.mood = Mood.WELL
         self.run(self.lives_on(STEADY_S + 1))
-        self.bss.says = Eligibility(plan=plan, status=SubscriptionStatus.ACTIVE)
+        self.now_says(Eligibility(plan=plan, status=SubscriptionStatus.ACTIVE))
         self.clock.time += FRESH_S
         self.run(self.asks(device, app))
 

@@ -123,7 +123,7 @@ class World:
 @asynccontextmanager
 async def world(path: Path) -> AsyncIterator[World]:
     migrate.upgrade(f"sqlite:///{path / 'simgrant.db'}")
-    store = await open_store(SqliteConfig(path / "simgrant.db"))
+    store = await open_store(SqliteConfig(path / "simgrant.db", timeout_s=60))
     for imsi, number in ((IMSI, None), (OTHER, OWN)):
         row = Subscription(T, imsi, number, SubscriptionStatus.ACTIVE, "standard")
         await store.add(NewSubscription(row))

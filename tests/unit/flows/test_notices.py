@@ -179,7 +179,7 @@ class World:
 async def world(path: Path, rules: Rules = RULES) -> AsyncIterator[World]:
     url = f"sqlite:///{path / 'simgrant.db'}"
     migrate.upgrade(url)
-    store = await open_store(SqliteConfig(path / "simgrant.db"))
+    store = await open_store(SqliteConfig(path / "simgrant.db", timeout_s=60))
     fcm, sms, clock = Channels(), Channels(Channel.SMS), Clock()
     metrics = Watched(CollectorRegistry())
     fcm.gate.set()

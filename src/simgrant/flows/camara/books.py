@@ -30,14 +30,16 @@ class Books:
 
     def priced(self, tenant: str, usage: Usage) -> Usage:
         """Return usage that names a tariff with its price by it; a sandbox pays nothing."""
-        if not usage.tariff or usage.sandbox:
+        if not usage.tariff:
+            return usage
+        if usage.sandbox:
             return replace(usage, tariff="")
         tariff = self._consumers.tariff(tenant, usage.tariff, at=usage.at_ms // 1000)
         if tariff is None:
             self._say(tenant, usage.tariff)
             charge = FREE
         else:
-            charge = tariff.charge(usage.operation, usage.outcome)
+            charge = tariff.charge(usage.operation, usage.outcome, usage.method)
         return replace(
             usage,
             price_micros=charge.price_micros,
