@@ -252,6 +252,7 @@ def of_row(row: Usage) -> Total:
         application=row.application,
         api=row.api,
         operation=row.operation,
+        method=row.method,
         outcome=row.outcome,
         tariff=row.tariff,
         currency=row.currency,
@@ -305,10 +306,16 @@ def test_shares_are_of_each_answer_and_nothing_is_lost(share: int) -> None:
         prices=(
             Price(outcome=Outcome.MATCH, micros=7),
             Price(outcome=Outcome.MATCH, micros=11, operation="share"),
+            Price(outcome=Outcome.MATCH, micros=13, method=Method.CHALLENGE),
         ),
     )
-    for operation, micros in (("verify", 7), ("share", 11)):
-        charge = tariff.charge(operation, Outcome.MATCH)
+    for operation, method, micros in (
+        ("verify", Method.SIM, 7),
+        ("share", Method.SIM, 11),
+        ("verify", Method.CHALLENGE, 13),
+        ("share", Method.CHALLENGE, 11),  # What is said of the operation counts first.
+    ):
+        charge = tariff.charge(operation, Outcome.MATCH, method)
         assert charge.price_micros == micros
         assert charge.share_micros == micros * share // 1_000_000 <= micros
-    assert tariff.charge("verify", Outcome.REFUSED).price_micros == 0
+    assert tariff.charge("verify", Outcome.REFUSED, Method.SIM).price_micros == 0

@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 
 from simgrant.adapters.store.sql.store import SqlStore
-from simgrant.identities import Imsi
+from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.camara_tokens import (
     Assertion,
     Exchange,
     Exchanged,
+    Question,
     RequestKind,
     RequestState,
     Temporary,
@@ -21,6 +22,7 @@ from simgrant.ports.camara_tokens import (
 from simgrant.ports.store import TokenState, TokenUse
 
 IMSI = Imsi("001010000000001")
+NUMBER = Msisdn("447700900001")
 DONE, REPLAYED, SPENT = Exchanged.DONE, Exchanged.REPLAYED, Exchanged.SPENT
 
 
@@ -128,13 +130,107 @@ async def test_a_pending_request_is_settled_once(store: SqlStore, state: Request
     rows, pending = store.camara_tokens, replace(REQUEST, state=RequestState.PENDING)
     await rows.exchange("red", Exchange(made=pending))
     assert await rows.exchange("red", Exchange(used=REQUEST.request_id)) is SPENT
-    assert await rows.settle("red", REQUEST.request_id, state, b"new")
-    assert not await rows.settle("red", REQUEST.request_id, RequestState.GRANTED, b"newer")
+    over = REQUEST.expires_at
+    assert not await rows.settle("red", REQUEST.request_id, state, b"late", now=over)
+    assert not await rows.settle("blue", REQUEST.request_id, state, b"theirs", now=over - 1)
+    assert await rows.settle("red", REQUEST.request_id, state, b"new", now=over - 1)
+    granted = RequestState.GRANTED
+    assert not await rows.settle("red", REQUEST.request_id, granted, b"newer", now=1_000)
     settled = replace(REQUEST, state=state, body=b"new")
     assert await rows.request("red", REQUEST.request_id) == settled
-    granted = state is RequestState.GRANTED
     became = await rows.exchange("red", Exchange(used=REQUEST.request_id))
-    assert became is (DONE if granted else SPENT)
+    assert became is (DONE if state is granted else SPENT)
+
+
+ANSWERED = (RequestState.GRANTED, RequestState.DENIED)
+
+
+def question(number: int, *asked: int, quiet_until: int = 0) -> Question:
+    """Return one about a request of its own."""
+    return Question(
+        msisdn=NUMBER,
+        request_id=bytes([number]) * 32,
+        proof=bytes([0, number]) * 8,
+        open_until=asked[-1] + 120,
+        asked=asked,
+        quiet_until=quiet_until,
+    )
+
+
+def asking(one: Question, before: bytes = b"") -> Exchange:
+    pending = replace(REQUEST, request_id=one.request_id, state=RequestState.PENDING)
+    return Exchange(made=pending, asks=one, asked_before=before)
+
+
+async def test_of_those_who_ask_a_number_at_once_one_does(store: SqlStore) -> None:
+    rows = store.camara_tokens
+    first = [question(number, 1_000) for number in range(8)]
+    became = await asyncio.gather(*(rows.exchange("red", asking(each)) for each in first))
+    assert sorted(became) == [*[Exchanged.ASKED] * 7, DONE]
+    won = first[became.index(DONE)]
+    assert await rows.question("red", NUMBER) == won
+    assert await rows.question("blue", NUMBER) is None
+    for each in first:
+        there = await rows.request("red", each.request_id)
+        assert (there is not None) == (each is won)
+    # Whoever looked at what was asked asks next; who looked before that does not.
+    later = [question(number, 1_000, 1_060, quiet_until=1_070) for number in range(10, 18)]
+    became = await asyncio.gather(
+        *(rows.exchange("red", asking(each, won.request_id)) for each in later)
+    )
+    assert sorted(became) == [*[Exchanged.ASKED] * 7, DONE]
+    assert await rows.question("red", NUMBER) == later[became.index(DONE)]
+
+
+async def test_of_those_who_answer_at_once_one_decides(store: SqlStore) -> None:
+    rows, asked = store.camara_tokens, question(1, 1_000)
+    await rows.exchange("red", asking(asked))
+    closes = replace(asked, quiet_until=4_600)
+    became = await asyncio.gather(
+        *(
+            rows.settle(
+                "red", asked.request_id, ANSWERED[n % 2], bytes([n]), now=1_060, closes=closes
+            )
+            for n in range(8)
+        )
+    )
+    assert sorted(became) == [*[False] * 7, True]
+    won = became.index(True)
+    there = await rows.request("red", asked.request_id)
+    assert there is not None
+    assert (there.state, there.body) == (ANSWERED[won % 2], bytes([won]))
+    assert await rows.question("red", NUMBER) == replace(closes, open_until=0)
+
+
+async def test_an_answer_to_another_question_closes_none(store: SqlStore) -> None:
+    rows, first = store.camara_tokens, question(1, 1_000)
+    second = question(2, 1_000, 1_010)
+    await rows.exchange("red", asking(first))
+    await rows.exchange("red", asking(second, first.request_id))
+    denied = RequestState.DENIED
+    assert await rows.settle("red", first.request_id, denied, b"", now=1_020, closes=first)
+    assert await rows.question("red", NUMBER) == second
+    assert not await rows.tried("red", first, most=3)
+
+
+async def test_answers_are_counted(store: SqlStore) -> None:
+    rows, asked = store.camara_tokens, question(1, 1_000)
+    await rows.exchange("red", asking(asked))
+    became = await asyncio.gather(*(rows.tried("red", asked, most=3) for _ in range(8)))
+    assert sorted(became) == [*[False] * 5, *[True] * 3]
+    # The next question has its own.
+    after = question(2, 1_000, 1_200)
+    await rows.exchange("red", asking(after, asked.request_id))
+    assert await rows.tried("red", after, most=3)
+
+
+async def test_what_was_asked_is_forgotten_after_a_day(store: SqlStore) -> None:
+    rows, asked = store.camara_tokens, question(1, 1_000)
+    await rows.exchange("red", asking(asked))
+    assert await rows.purge(before=1_000 + 86_400) == 1  # The request.
+    assert await rows.question("red", NUMBER) == asked
+    assert await rows.purge(before=1_001 + 86_400) == 1
+    assert await rows.question("red", NUMBER) is None
 
 
 async def test_a_token_is_revoked_where_it_is_of(store: SqlStore) -> None:

@@ -18,7 +18,7 @@ GOLD = {
     "name": "gold",
     "valid_from": "2099-01-01T00:00:00Z",
     "currency": "EUR",
-    "prices": [{"outcome": "match", "price": "0.03", "operation": ""}],
+    "prices": [{"outcome": "match", "price": "0.03", "operation": "", "method": ""}],
     "aggregator_share": "20",
 }
 

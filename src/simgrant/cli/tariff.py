@@ -52,7 +52,16 @@ def list_tariffs(
         if json:
             print_json(msgspec.to_builtins(found))
             return
-        head = ("NAME", "VALID_FROM", "CURRENCY", "OUTCOME", "OPERATION", "PRICE", "AGGREGATOR")
+        head = (
+            "NAME",
+            "VALID_FROM",
+            "CURRENCY",
+            "OUTCOME",
+            "OPERATION",
+            "BY",
+            "PRICE",
+            "AGGREGATOR",
+        )
         rows = [
             (
                 each.name,
@@ -60,6 +69,7 @@ def list_tariffs(
                 each.currency,
                 price.outcome,
                 price.operation or "any",
+                price.method or "any",
                 price.price,
                 f"{each.aggregator_share} %",
             )

@@ -188,13 +188,24 @@ def _cell(value: object) -> object:
 def _print(found: Sequence[Total], data: Sequence[Mapping[str, Any]]) -> None:
     from simgrant.flows.camara.statements import amount
 
-    head = ("CONSUMER", "APPLICATION", "API", "OPERATION", "OUTCOME", "COUNT", "PRICE", "OPERATOR")
+    head = (
+        "CONSUMER",
+        "APPLICATION",
+        "API",
+        "OPERATION",
+        "BY",
+        "OUTCOME",
+        "COUNT",
+        "PRICE",
+        "OPERATOR",
+    )
     rows = [
         (
             each["consumer"] + (" (sandbox)" if each["sandbox"] else ""),
             each["application"] or "-",
             each["api"],
             each["operation"],
+            each["method"],
             each["outcome"],
             str(each["count"]),
             f"{each['price']} {each['currency']}".strip(),

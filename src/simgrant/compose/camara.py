@@ -8,6 +8,7 @@ from simgrant.adapters.connection_owner import web
 from simgrant.compose.camara_apis import open_consents
 from simgrant.compose.camara_events import EventParts
 from simgrant.compose.consumers import ConsumerParts
+from simgrant.compose.questions import QuestionParts, open_questions
 from simgrant.config.load import Loaded
 from simgrant.flows.camara.apis import APIS
 from simgrant.flows.camara.auth_server import AuthRules, AuthServer
@@ -49,6 +50,7 @@ class CamaraParts:
     server: AuthServer
     events: EventParts
     owner: ConnectionOwner | None
+    asking: QuestionParts
 
     def work(self) -> tuple[Coroutine[None, None, None], ...]:
         """Return what has to be run beside answering."""
@@ -56,12 +58,14 @@ class CamaraParts:
             self.known.consumers.run(),
             self.known.quotas.run(),
             self.events.notifications.run(),
+            *self.asking.work(),
         )
 
     async def close(self) -> None:
         """Let go of every connection."""
         await self.known.keys.close()
         await self.events.sinks.close()
+        await self.asking.close()
         if self.owner is not None:
             await self.owner.close()
 
@@ -81,6 +85,7 @@ def open_camara(
     signer = Signer(Algorithm.ES256, keys=keys, clock=clock)
     scopes = ScopeRules(APIS.values())
     owner = open_owner(loaded, clock)
+    asking = open_questions(loaded, store, known, keys, clock)
     auth = AuthServer(
         ProvesConsumers(
             known.consumers,
@@ -105,6 +110,7 @@ def open_camara(
             poll_s=settings.poll_s,
             code_s=settings.code_life_s,
         ),
+        questions=asking.questions,
     )
     oauth = OAuthFront(
         auth,
@@ -123,7 +129,9 @@ def open_camara(
         clock=clock,
         limits=app.Limits(settings.max_in_flight, server.request_timeout_s, server.retry_after_s),
     )
-    return CamaraParts(front=front, known=known, server=auth, events=events, owner=owner)
+    return CamaraParts(
+        front=front, known=known, server=auth, events=events, owner=owner, asking=asking
+    )
 
 
 def open_owner(loaded: Loaded, clock: Clock) -> ConnectionOwner | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from simgrant.compose.consumers import ConsumerParts
+from simgrant.compose.questions import believed
 from simgrant.config.camara_tables import SandboxNumber
 from simgrant.config.load import Loaded
 from simgrant.domain.camara.consent import Basis, Purposes
@@ -64,6 +65,7 @@ def open_apis(
             name: ApiTenant(
                 base=url,
                 home_plmns=home_plmns(loaded, name),
+                believes=believed(loaded, name),
                 sandbox=sandbox(loaded, name),
             )
             for name, url in loaded.camara_urls.items()

@@ -69,6 +69,7 @@ from simgrant.config.model import (
     Wns,
 )
 from simgrant.config.network_data import network_data_problems
+from simgrant.config.questions import Questions, question_problems
 from simgrant.config.routes import route_problems
 from simgrant.config.sbi import sbi_problems
 from simgrant.config.section import table_in
@@ -118,6 +119,7 @@ NAMED = {
     "event_topics": EventTopic,
     "event_hubs": EventHub,
     "camara_purposes": CamaraPurpose,
+    "questions": Questions,
     "eid_lists": EidList,
     **{kind.__name__.lower(): kind for kind in CHANNELS},
 }
@@ -474,6 +476,8 @@ def _problems(loaded: Loaded) -> list[str]:
     found.extend(api_problems(settings, loaded.tenants))
     found.extend(camara_problems(settings, loaded.tenants, DEFAULT_TENANT))
     found.extend(test_number_problems(settings, loaded.tenants))
+    spoken = {name: tenant.language for name, tenant in loaded.tenants.items()}
+    found.extend(question_problems(settings, spoken))
     for name, issuer in settings.api_issuers.items():
         found.extend(_issuer_problems(f"api_issuers.{name}", issuer))
     return found

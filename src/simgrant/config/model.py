@@ -13,6 +13,7 @@ from simgrant.config.bss_tables import Bss
 from simgrant.config.camara_books import CamaraEvents, CamaraLimits, CamaraOutside, CamaraUsage
 from simgrant.config.camara_purposes import CamaraPurpose
 from simgrant.config.camara_tables import Camara, SandboxNumber
+from simgrant.config.questions import Questions
 from simgrant.config.section import Section
 
 __all__ = ["Section"]
@@ -1446,6 +1447,8 @@ class Settings(Section, frozen=True):
     camara_limits: CamaraLimits = CamaraLimits()
     camara_outside: CamaraOutside = CamaraOutside()
     camara_events: CamaraEvents = CamaraEvents()
+    questions: dict[str, Questions] = {}
+    """Gateways by which subscribers are asked out of band, by name."""
     limits: Limits = Limits()
     records: Records = Records()
     push: Push = Push()

@@ -22,6 +22,7 @@ from simgrant.config import (
     camara_purposes,
     camara_tables,
     model,
+    questions,
     rest_tables,
 )
 from simgrant.config.load import NAMED
@@ -34,6 +35,7 @@ _MODULES = (
     camara_books,
     camara_purposes,
     camara_tables,
+    questions,
     rest_tables,
 )
 _PAGE = "docs/reference/configuration.md"

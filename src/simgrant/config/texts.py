@@ -22,6 +22,34 @@ OTP: Final = {
     "fr": "{code} est votre code. Ne le donnez à personne.",
     "it": "{code} è il suo codice. Non lo dia a nessuno.",
 }
+QUESTION_SMS: Final = {
+    "en": "{consumer} wants to know that it is you ({purpose}). "
+    "Reply YES {code} to agree or NO to refuse. Not you? Reply NO.",
+    "de": "{consumer} fragt, ob Sie es sind ({purpose}). "
+    "Antworten Sie JA {code} oder NEIN. Wenn Sie es nicht sind: NEIN.",
+    "es": "{consumer} pregunta si es usted ({purpose}). "
+    "Responda SI {code} o NO. Si no es usted: NO.",
+    "fr": "{consumer} demande si c'est bien vous ({purpose}). "
+    "Repondez OUI {code} ou NON. Si ce n'est pas vous: NON.",
+    "it": "{consumer} chiede se e' lei ({purpose}). "
+    "Risponda SI {code} oppure NO. Se non e' lei: NO.",
+}
+"""Without letters that would halve the room of a short message."""
+QUESTION_USSD: Final = {
+    "en": "{consumer} wants to know that it is you ({purpose}). Reply 1 to agree, 2 to refuse.",
+    "de": "{consumer} fragt, ob Sie es sind ({purpose}). Antworten Sie 1 = ja, 2 = nein.",
+    "es": "{consumer} pregunta si es usted ({purpose}). Responda 1 = si, 2 = no.",
+    "fr": "{consumer} demande si c'est bien vous ({purpose}). Repondez 1 = oui, 2 = non.",
+    "it": "{consumer} chiede se e' lei ({purpose}). Risponda 1 = si, 2 = no.",
+}
+QUESTION_END: Final = {
+    "en": "Thank you.",
+    "de": "Danke.",
+    "es": "Gracias.",
+    "fr": "Merci.",
+    "it": "Grazie.",
+}
+"""What ends a USSD dialogue."""
 SIGN_IN_FAILED: Final = {
     "en": "Signing in did not work. Please try again.",
     "de": "Die Anmeldung hat nicht geklappt. Bitte versuchen Sie es noch einmal.",

@@ -33,6 +33,7 @@ from simgrant.links.clear_http import ClearHttp, NoAnswer, TooLong
 from simgrant.links.retry import Breaker, RetryBudget, RetryRules, backoff
 from simgrant.nouns import Number, named_noun, noun
 from simgrant.ports.clock import Clock
+from simgrant.within import Within
 
 T = TypeVar("T")
 _LONGEST_RETRY_AFTER: Final = 86_400.0
@@ -205,7 +206,7 @@ class HttpLink:
         try:
             if left <= 0:
                 raise TimeoutError
-            async with asyncio.timeout(left):
+            with Within(left):
                 async with self._turns:
                     late = PeerTimeout
                     return await self._send(request, deadline)

@@ -12,8 +12,9 @@ import asyncio
 import contextlib
 import math
 import random
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import smpp34
 
@@ -25,6 +26,10 @@ from simgrant.ports.clock import Clock
 
 _WORTH_WAITING_S: Final = 1.0
 """A bind that may be tried again within this time is waited for."""
+_MESSAGE_PAYLOAD: Final = 0x0424
+"""Tag of a text that does not stand in the message itself (SMPP 3.4 §5.3.2.32)."""
+_HEARD_AT_A_TIME: Final = 16
+"""Messages to us that are looked at; more wait in the library, and then at the centre."""
 
 
 @named_noun
@@ -38,6 +43,8 @@ class SmppConfig:
     system_type: str = ""
     tls: bool = False
     """Certificates are checked against the system's trust store."""
+    listens: bool = False
+    """Whether the centre may send us messages (a transceiver), for `SmppLink.listen`."""
     window: int = 10
     """Messages sent and not yet answered, at most."""
     connect_timeout_s: float = 10.0
@@ -62,6 +69,7 @@ class Submit:
     data_coding: int
     validity: str
     tlvs: tuple[tuple[int, bytes], ...] = ()
+    service_type: str = ""
 
     def __repr__(self) -> str:
         return "Submit(…)"
@@ -74,6 +82,25 @@ class SubmitReply:
     status: int
     """``command_status``; 0 = taken over."""
     message_id: str
+
+
+@noun
+class Delivered:
+    """One ``deliver_sm``; its repr has nothing, for the same reason."""
+
+    source: str
+    message: bytes
+    """The text, wherever it stood."""
+    esm_class: int
+    data_coding: int
+    tlvs: tuple[tuple[int, bytes], ...] = ()
+
+    def __repr__(self) -> str:
+        return "Delivered(…)"
+
+
+Hears: TypeAlias = Callable[[Delivered], Awaitable[None]]
+"""Is told of each message, and raises nothing. The centre was told that we have it, before."""
 
 
 class SmppLink:
@@ -115,6 +142,21 @@ class SmppLink:
             ) from None
         except TimeoutError:
             raise PeerTimeout(for_operator=f"{self.peer}: no answer in time") from None
+
+    async def listen(self, hears: Hears) -> None:
+        """Stay bound, and pass on what the centre sends, until cancelled or closed."""
+        while not self._closed:
+            try:
+                session = await self._ready()
+            except PeerUnavailable:
+                wait = self._not_before - self._clock.monotonic()
+                await asyncio.sleep(max(wait, self._config.retry.first_wait_s))
+                continue
+            began = self._clock.monotonic()
+            await session.listen(hears)
+            if self._clock.monotonic() - began >= self._config.retry.longest_wait_s:
+                self._failures = 0
+            self._lose(session)
 
     async def close(self) -> None:
         """Unbind; messages that wait for their answer fail with PeerUnavailable."""
@@ -176,7 +218,7 @@ class SmppLink:
                 config.port,
                 config.system_id,
                 self._password.value(),
-                bind_type="TX",
+                bind_type="TRX" if config.listens else "TX",
                 system_type=config.system_type,
                 tls=config.tls,
                 window_size=config.window,
@@ -238,6 +280,21 @@ class _Session:
         sent.add_done_callback(self._answered)
         return await asyncio.shield(sent)
 
+    async def listen(self, hears: Hears) -> None:
+        """Pass on what comes until the session has ended."""
+        room = asyncio.Semaphore(_HEARD_AT_A_TIME)
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await room.acquire()
+                try:
+                    event = await self._smsc.next()
+                except smpp34.SmppError:
+                    return
+                if isinstance(event, smpp34.Disconnected):
+                    return
+                heard = group.create_task(_pass_on(hears, _delivered(event)))
+                heard.add_done_callback(lambda _: room.release())
+
     async def end(self) -> None:
         """Unbind, if the other side still listens, and close the connection."""
         with contextlib.suppress(smpp34.SmppError, TimeoutError):
@@ -251,6 +308,7 @@ class _Session:
                 message.destination,
                 message.message,
                 source_addr=message.source,
+                service_type=message.service_type,
                 source_addr_ton=message.source_ton,
                 source_addr_npi=message.source_npi,
                 dest_addr_ton=1,
@@ -270,6 +328,18 @@ class _Session:
         self._heard_at = self._clock.monotonic()
         self._window.release()
         _seen(sent)
+
+
+async def _pass_on(hears: Hears, delivered: Delivered) -> None:
+    await hears(delivered)
+
+
+def _delivered(event: smpp34.DeliverSmEvent) -> Delivered:
+    tlvs = tuple((each.tag, bytes(each.value)) for each in event.tlvs)
+    message = bytes(event.short_message)
+    if not message:
+        message = next((value for tag, value in tlvs if tag == _MESSAGE_PAYLOAD), b"")
+    return Delivered(event.source_addr, message, event.esm_class, event.data_coding, tlvs)
 
 
 def _seen(done: asyncio.Future[Any]) -> None:

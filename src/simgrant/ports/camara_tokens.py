@@ -12,7 +12,8 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Protocol
 
-from simgrant.identities import Imsi
+from simgrant.domain.camara.questions import DAY_S
+from simgrant.identities import Imsi, Msisdn
 from simgrant.nouns import Word, named_noun, noun
 
 
@@ -24,6 +25,8 @@ class Exchanged(Word):
     """An assertion was used before; nothing was written."""
     SPENT = "spent"
     """What it was for was used before, or is in another state; nothing was written."""
+    ASKED = "asked"
+    """Somebody else asked the same number meanwhile; nothing was written."""
 
 
 class RequestKind(Word):
@@ -88,6 +91,28 @@ class UserRequest:
 
 
 @named_noun
+class Question:
+    """What a number was asked last, out of band, and when before; there is one row for each."""
+
+    msisdn: Msisdn = field(repr=False)
+    request_id: bytes = field(repr=False)
+    """Of the backchannel request that waits for the answer."""
+    proof: bytes = field(repr=False)
+    """Keyed hash of what the right answer brings along."""
+    open_until: int
+    """Unix seconds until which it may be answered."""
+    asked: tuple[int, ...]
+    """Unix seconds of the questions of the last day, this one the last."""
+    quiet_until: int = 0
+    """Unix seconds before which the number is not asked again."""
+
+    @property
+    def kept_until(self) -> int:
+        """Unix seconds at which nobody needs the row any more."""
+        return max(self.open_until, self.quiet_until, self.asked[-1] + DAY_S)
+
+
+@named_noun
 class Exchange:
     """All that is written for one answer."""
 
@@ -97,6 +122,10 @@ class Exchange:
     """A request that begins."""
     used: bytes = field(default=b"", repr=False)
     """``request_id`` of one that is granted, and ends with this."""
+    asks: Question | None = None
+    """What the subscriber is asked about ``made``."""
+    asked_before: bytes = field(default=b"", repr=False)
+    """``request_id`` of what the number was asked last; empty = there is no row of it."""
 
 
 class CamaraTokens(Protocol):
@@ -114,9 +143,26 @@ class CamaraTokens(Protocol):
         """Write from when on a request may be polled again."""
 
     async def settle(
-        self, tenant: str, request_id: bytes, state: RequestState, body: bytes
+        self,
+        tenant: str,
+        request_id: bytes,
+        state: RequestState,
+        body: bytes,
+        *,
+        now: int,
+        closes: Question | None = None,
     ) -> bool:
-        """Grant or deny a request that is pending; False, and nothing changed, if it is not."""
+        """Grant or deny a request; False, and nothing changed, if it is not pending, or is over.
+
+        ``closes`` is the question that was answered: it is open no more, and the number is left
+        alone until its ``quiet_until``.
+        """
+
+    async def question(self, tenant: str, msisdn: Msisdn) -> Question | None:
+        """Return what a number was asked last, whether it is still open or not."""
+
+    async def tried(self, tenant: str, question: Question, *, most: int) -> bool:
+        """Count an answer to a question; False, and nothing changed, if there were ``most``."""
 
     async def revoke(self, tenant: str, token_id: bytes, *, expires_at: int) -> None:
         """Make an access token useless until it is over (Unix seconds)."""

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import field
 from typing import Protocol
 
+from simgrant.domain.camara.access_token import Method
 from simgrant.domain.camara.usage import Outcome, Usage
 from simgrant.nouns import named_noun, noun
 
@@ -39,6 +40,7 @@ class Total:
     application: str
     api: str
     operation: str
+    method: Method
     outcome: Outcome
     tariff: str
     currency: str

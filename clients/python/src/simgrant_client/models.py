@@ -110,6 +110,8 @@ class ConsumerDocument(TypedDict):
     """How it may get access tokens."""
     subjects: NotRequired[list[Literal["ipport", "operatortoken", "tel", "temptoken"]]]
     """How it may name a subscriber; `tel` is for whom you trust by contract."""
+    asks: NotRequired[bool]
+    """Its backchannel requests may name any number, whose owner is asked by USSD or SMS."""
     requestor_ids: NotRequired[list[str]]
     """Temporary tokens that were acquired for one of these are its (TS.43)."""
     redirect_uris: NotRequired[list[str]]
@@ -435,11 +437,13 @@ class PolicyText(TypedDict):
 class PriceDocument(TypedDict):
     """What one kind of answer costs."""
 
-    outcome: Literal["delivered", "match", "no_match", "refused"]
+    outcome: Literal["asked", "delivered", "match", "no_match", "refused"]
     price: str
     """In the currency, with at most six decimals."""
     operation: NotRequired[str]
     """The operationId it is for; empty = any that has no price of its own."""
+    method: NotRequired[Literal["", "claimed", "nba", "none", "oob", "sim"]]
+    """How the subscriber was proved; empty = in any way that has no price of its own."""
 
 
 class ProblemDetails(TypedDict):
@@ -534,6 +538,8 @@ class StatementLine(TypedDict):
     application: str
     api: str
     operation: str
+    method: str
+    """How the subscriber was proved."""
     outcome: str
     tariff: str
     sandbox: bool

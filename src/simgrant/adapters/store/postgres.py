@@ -26,6 +26,7 @@ from simgrant.errors import (
     StartRefused,
 )
 from simgrant.nouns import noun
+from simgrant.within import Within
 
 try:
     import asyncpg
@@ -261,7 +262,7 @@ class PostgresEngine:
         """Run one transaction; start anew, a while and some times, if the server gives it up."""
         pause = _PAUSE_S
         try:
-            async with asyncio.timeout(timeout_s):
+            with Within(timeout_s):
                 for _ in range(_TRIES):
                     try:
                         return await self._connections.run(work)

@@ -679,6 +679,23 @@ camara_request = _table(
 """Backchannel requests and authorization codes; request_id is a hash, body is sealed."""
 Index("ix_camara_request_purge", camara_request.c.shard, camara_request.c.expires_at)
 
+camara_question = _table(
+    "camara_question",
+    "tenant msisdn",
+    _text("tenant"),
+    _text("msisdn"),
+    _bytes("request_id"),
+    _bytes("proof"),
+    _big("open_until"),
+    _text("asked"),
+    _big("quiet_until"),
+    _small("tries"),
+    _big("expires_at"),
+    _small("shard"),
+)
+"""What a number was asked last, out of band, and when it was asked before (ADR 0060)."""
+Index("ix_camara_question_purge", camara_question.c.shard, camara_question.c.expires_at)
+
 camara_revoked = _table(
     "camara_revoked",
     "tenant token_id",

@@ -38,7 +38,7 @@ from simgrant.nouns import noun
 T = TypeVar("T")
 
 _LEAST_SQLITE = (3, 35, 0)  # RETURNING
-_ROWS = (500, 100, 25, 5, 1)
+_ROWS = (512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
 """Rows that one statement inserts; SQLite takes 32,766 parameters, and our rows have up to 20."""
 _BATCH = 256  # jobs in a transaction
 _GATHER_S = 0.002

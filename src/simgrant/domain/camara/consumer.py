@@ -99,6 +99,8 @@ class Consumer:
     subjects: frozenset[str] = frozenset({"operatortoken"})
     """Prefixes that it may name a subscriber by: ``operatortoken``, ``temptoken``, ``tel``,
     ``ipport``. ``tel`` is for whom the operator trusts by contract."""
+    asks: bool = False
+    """Its backchannel requests may name any number (``tel:``), whose owner is asked out of band."""
     requestor_ids: frozenset[str] = frozenset()
     """As in TS.43, in lower case: temporary tokens that were acquired for one of these are its.
     Those that were acquired for nobody are everybody's."""

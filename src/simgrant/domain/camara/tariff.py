@@ -6,6 +6,7 @@ force is never changed, so what was priced by it stays explained by it.
 
 from __future__ import annotations
 
+from simgrant.domain.camara.access_token import Method
 from simgrant.domain.camara.usage import Outcome
 from simgrant.nouns import named_noun, noun
 
@@ -22,6 +23,8 @@ class Price:
     """Millionths of the currency."""
     operation: str = ""
     """The operationId it is for; empty = any that has no price of its own."""
+    method: Method | None = None
+    """How the subscriber was proved; None = in any way that has no price of its own."""
 
 
 @named_noun
@@ -38,14 +41,18 @@ class Tariff:
     share_ppm: int = 0
     """The aggregator's part, in millionths of the price; the rest is the operator's."""
 
-    def charge(self, operation: str, outcome: Outcome) -> Charge:
-        """Return what an answer costs."""
-        micros = 0
+    def charge(self, operation: str, outcome: Outcome, method: Method) -> Charge:
+        """Return what an answer costs: by the price that says most about it, operation first."""
+        micros, best = 0, (-1, -1)
         for price in self.prices:
-            if price.outcome is outcome and price.operation in (operation, ""):
-                micros = price.micros
-                if price.operation:
-                    break
+            if (
+                price.outcome is outcome
+                and price.operation in (operation, "")
+                and price.method in (method, None)
+            ):
+                says = (bool(price.operation), price.method is not None)
+                if says > best:
+                    micros, best = price.micros, says
         return Charge(self.name, micros, self.currency, micros * self.share_ppm // MILLION)
 
 

@@ -21,6 +21,9 @@ class Outcome(Word):
     """A value: a number, a date, a status."""
     REFUSED = "refused"
     """The token is spent, and nothing was told."""
+    ASKED = "asked"
+    """The subscriber was asked out of band, which costs the operator a message, whatever comes of
+    it."""
 
 
 @named_noun

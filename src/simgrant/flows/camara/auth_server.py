@@ -22,15 +22,17 @@ from simgrant.domain.camara.consumer import Bound, Consumer, GrantType, Proving
 from simgrant.errors import Overloaded, PeerMisbehaved, PeerUnavailable, Unauthenticated
 from simgrant.flows.camara.fraud import Fraud
 from simgrant.flows.camara.proving import Holder, ProvesConsumers
+from simgrant.flows.camara.questions import Questions
 from simgrant.flows.camara.refusals import OAuthError, OAuthRefused
 from simgrant.flows.camara.request import OAuthRequest
 from simgrant.flows.camara.scopes import INTROSPECTION, Granted, ScopeRules
-from simgrant.flows.camara.subjects import IP_PORT, Meant, Subjects
+from simgrant.flows.camara.subjects import IP_PORT, TEL, Meant, Subjects
 from simgrant.flows.camara.tokens import (
     TOKEN_ID_BYTES,
     pull_access_token,
     push_access_token,
 )
+from simgrant.flows.camara.waiting import Waiting, pull_waiting, push_waiting
 from simgrant.flows.signing import Signer
 from simgrant.flows.tokens import encode
 from simgrant.keyring.ring import NONCE_BYTES, Purpose
@@ -77,20 +79,6 @@ class AuthRules:
     code_s: int = 60
 
 
-class _Waiting(msgspec.Struct, omit_defaults=True):
-    """What a row of a request holds, besides the access token that it will be."""
-
-    token: str
-    openid: bool = False
-    nonce: str = ""
-    challenge: str = ""
-    redirect_uri: str = ""
-    at: int = 0
-    """Unix seconds at which the subscriber was proved."""
-    life_s: int = 0
-    """Of the access token."""
-
-
 class AuthServer:
     """Answers the consumers of all tenants; each answer is the members of a JSON object."""
 
@@ -108,7 +96,9 @@ class AuthServer:
         keys: Keys,
         clock: Clock,
         rules: AuthRules,
+        questions: Questions | None = None,
     ) -> None:
+        """``questions`` are asked out of band; None = nobody is asked anything."""
         self._proving = proving
         self._subjects = subjects
         self._rows = rows
@@ -120,6 +110,7 @@ class AuthServer:
         self._keys = keys
         self._clock = clock
         self._rules = rules
+        self._questions = questions
 
     # --- the token endpoint ------------------------------------------------------------------
 
@@ -222,9 +213,17 @@ class AuthServer:
         if not hint or "login_hint_token" in form or "id_token_hint" in form:
             raise OAuthRefused(OAuthError.INVALID_REQUEST, "not_one_hint")
         granted = self._scopes.grant(consumer, form.get("scope", ""), with_user=True)
+        questions = self._asks(consumer, hint)
+        rules = self._rules
+        life = rules.request_s if questions is None else questions.life_s(request.tenant, consumer)
         token = self._token(consumer, granted, Holder(), audience=self._audience(request, consumer))
         meant = await self._subjects.meant(
-            request, consumer, hint, granted, unknown=OAuthError.UNKNOWN_USER_ID
+            request,
+            consumer,
+            hint,
+            granted,
+            unknown=OAuthError.UNKNOWN_USER_ID,
+            asks=questions is not None,
         )
         if meant.redeems:
             raise OAuthRefused(OAuthError.INVALID_REQUEST, "hint_unknown")
@@ -232,21 +231,25 @@ class AuthServer:
         if not await self._permitted(request, token, meant.subject):
             # 403 at this endpoint (CIBA §13).
             raise OAuthRefused(OAuthError.ACCESS_DENIED, "consent_missing", status=403)
-        rules, now = self._rules, token.issued
+        now = token.issued
         name = encode(os.urandom(_REQUEST_ID_BYTES))
-        waiting = _Waiting(
-            self._kept(request, token, rules.request_s),
+        request_id = sha256(name.encode()).digest()
+        begun = None
+        if questions is not None:
+            begun = await questions.begin(request.tenant, consumer, token, request_id=request_id)
+        waiting = Waiting(
+            self._kept(request, token, life),
             openid=granted.openid,
             at=now,
             life_s=token.expires - now,
         )
         made = UserRequest(
-            request_id=sha256(name.encode()).digest(),
+            request_id=request_id,
             kind=RequestKind.CIBA,
             client_id=consumer.client_id,
-            state=RequestState.GRANTED,
-            body=msgspec.json.encode(waiting),
-            expires_at=now + rules.request_s,
+            state=RequestState.GRANTED if begun is None else RequestState.PENDING,
+            body=push_waiting(waiting),
+            expires_at=now + life,
             poll_from=0,
             interval_s=rules.poll_s,
         )
@@ -254,9 +257,22 @@ class AuthServer:
             assertions=(assertion,) if assertion is not None else (),
             temporary=meant.temporary(at=now),
             made=made,
+            asks=begun.question if begun is not None else None,
+            asked_before=begun.before if begun is not None else b"",
         )
         await self._write(request, exchange, OAuthError.UNKNOWN_USER_ID)
-        return {"auth_req_id": name, "expires_in": rules.request_s, "interval": rules.poll_s}
+        if questions is not None and begun is not None:
+            # Written before it is sent: its answer finds it, whoever of us hears it.
+            await questions.send(request.tenant, begun, made.body, deadline=request.deadline)
+        return {"auth_req_id": name, "expires_in": life, "interval": rules.poll_s}
+
+    def _asks(self, consumer: Consumer, hint: str) -> Questions | None:
+        """Return who asks the subscriber, where the contract wants that of such a hint."""
+        if not (consumer.asks and hint.startswith(f"{TEL}:")):
+            return None
+        if self._questions is None:
+            raise OAuthRefused(OAuthError.UNAUTHORIZED_CLIENT, "questions_not_offered")
+        return self._questions
 
     async def _by_request(self, request: OAuthRequest) -> Mapping[str, Any]:
         """CIBA §10.1: the consumer asks whether it has been granted yet."""
@@ -274,7 +290,7 @@ class AuthServer:
             await self._poll_later(request, row, now)
         if row.state is RequestState.DENIED:
             raise OAuthRefused(OAuthError.ACCESS_DENIED, "request_denied")
-        waiting = msgspec.json.decode(row.body, type=_Waiting)
+        waiting = pull_waiting(row.body)
         return await self._granted(request, row, waiting, holder, used)
 
     async def _waiting(
@@ -307,7 +323,7 @@ class AuthServer:
         self,
         request: OAuthRequest,
         row: UserRequest,
-        waiting: _Waiting,
+        waiting: Waiting,
         holder: Holder,
         used: tuple[Assertion, ...],
     ) -> Mapping[str, Any]:
@@ -412,7 +428,7 @@ class AuthServer:
         token = self._about(request, token, meant)
         now, life = token.issued, self._rules.code_s
         code = encode(os.urandom(_REQUEST_ID_BYTES))
-        waiting = _Waiting(
+        waiting = Waiting(
             # Until its token would be over: one that is used twice takes that back.
             self._kept(request, token, life + token.expires - now),
             openid=granted.openid,
@@ -427,7 +443,7 @@ class AuthServer:
             kind=RequestKind.CODE,
             client_id=consumer.client_id,
             state=RequestState.GRANTED,
-            body=msgspec.json.encode(waiting),
+            body=push_waiting(waiting),
             expires_at=now + life,
         )
         await self._write(request, Exchange(assertions=used, made=made))
@@ -443,7 +459,7 @@ class AuthServer:
         holder = await self._proving.holder(request, consumer)
         used = _all([assertion] if assertion is not None else [], holder)
         row = await self._waiting(request, consumer, form["code"], RequestKind.CODE)
-        waiting = msgspec.json.decode(row.body, type=_Waiting)
+        waiting = pull_waiting(row.body)
         if form.get("redirect_uri") != waiting.redirect_uri:
             raise OAuthRefused(OAuthError.INVALID_GRANT, "code_of_another_place")
         verifier = form.get("code_verifier", "")
@@ -638,7 +654,7 @@ class AuthServer:
         return encode(self._keys.ring.derive(request.tenant, "pairwise", value, 32))
 
     def _id_token(
-        self, request: OAuthRequest, token: AccessToken, subject: Subject, waiting: _Waiting
+        self, request: OAuthRequest, token: AccessToken, subject: Subject, waiting: Waiting
     ) -> str:
         consumer = self._proving.found(request.tenant, token.client_id)
         if consumer is None:
@@ -674,6 +690,8 @@ class AuthServer:
             bearer = request.form.get("grant_type") == GrantType.JWT_BEARER
             error = OAuthError.INVALID_GRANT if bearer else OAuthError.INVALID_CLIENT
             raise OAuthRefused(error, "assertion_replayed")
+        if became is Exchanged.ASKED:
+            raise Overloaded("number_asked_lately", retry_after=self._rules.poll_s)
         if became is Exchanged.SPENT:
             raise OAuthRefused(spent, "exchanged_before")
 

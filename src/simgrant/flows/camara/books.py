@@ -39,7 +39,7 @@ class Books:
             self._say(tenant, usage.tariff)
             charge = FREE
         else:
-            charge = tariff.charge(usage.operation, usage.outcome)
+            charge = tariff.charge(usage.operation, usage.outcome, usage.method)
         return replace(
             usage,
             price_micros=charge.price_micros,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
+from simgrant.domain.camara.access_token import Method
 from simgrant.domain.camara.consumer import Consumer, Permission, Proving, Rates
 from simgrant.domain.camara.tariff import MILLION, Price, Tariff
 from simgrant.domain.camara.usage import Outcome
@@ -213,6 +214,7 @@ def pull_tariff(document: TariffDocument) -> Tariff:
                 outcome=Outcome(each.outcome),
                 micros=int(Decimal(each.price) * MILLION),
                 operation=each.operation,
+                method=Method(each.method) if each.method else None,
             )
             for each in document.prices
         ),
@@ -231,6 +233,7 @@ def push_tariff(tariff: Tariff) -> TariffDocument:
                 outcome=each.outcome.value,
                 price=amount(each.micros),
                 operation=each.operation,
+                method=each.method.value if each.method is not None else "",
             )
             for each in tariff.prices
         ],

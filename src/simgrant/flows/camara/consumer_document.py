@@ -117,6 +117,8 @@ class ConsumerDocument(msgspec.Struct, forbid_unknown_fields=True, kw_only=True)
         list[Literal["operatortoken", "temptoken", "tel", "ipport"]], Meta(max_length=4)
     ] = msgspec.field(default_factory=lambda: ["operatortoken"])
     """How it may name a subscriber; `tel` is for whom you trust by contract."""
+    asks: bool = False
+    """Its backchannel requests may name any number, whose owner is asked by USSD or SMS."""
     requestor_ids: Annotated[
         list[Annotated[str, Meta(pattern="^[!-~]{1,128}$")]], Meta(max_length=_MOST)
     ] = []
@@ -150,6 +152,7 @@ def push_document(consumer: Consumer) -> ConsumerDocument:
         certificate_sha256=consumer.certificate.hex(),
         grants=[word for word, grant in _GRANTS.items() if grant in consumer.grants],
         subjects=sorted(consumer.subjects),  # type: ignore[arg-type]
+        asks=consumer.asks,
         requestor_ids=sorted(consumer.requestor_ids),
         redirect_uris=sorted(consumer.redirect_uris),
         bound=consumer.bound.value,
@@ -201,6 +204,7 @@ def pull_document(
         certificate=bytes.fromhex(document.certificate_sha256),
         grants=frozenset(_GRANTS[each] for each in document.grants),
         subjects=frozenset(document.subjects),
+        asks=document.asks,
         requestor_ids=frozenset(each.lower() for each in document.requestor_ids),
         redirect_uris=frozenset(document.redirect_uris),
         bound=Bound(document.bound),
@@ -240,6 +244,8 @@ def _problems(document: ConsumerDocument, tariffs: frozenset[str]) -> Iterator[s
     for uri in document.redirect_uris:
         if not _is_redirect(uri):
             yield f"redirect_uris: {uri!r} is neither https, nor this device, nor an app's scheme"
+    if document.asks and "ciba" not in grants:
+        yield "asks: it is by ciba that subscribers are asked"
     if document.application_claim and not document.applications:
         yield "application_claim: there are no applications that it could name"
     yield from _twice("applications", (each.id for each in document.applications))
@@ -315,11 +321,13 @@ def _twice(where: str, names: Iterable[str]) -> Iterator[str]:
 class PriceDocument(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What one kind of answer costs."""
 
-    outcome: Literal["match", "no_match", "delivered", "refused"]
+    outcome: Literal["match", "no_match", "delivered", "refused", "asked"]
     price: Annotated[str, Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$")]
     """In the currency, with at most six decimals."""
     operation: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{0,64}$")] = ""
     """The operationId it is for; empty = any that has no price of its own."""
+    method: Literal["", "sim", "nba", "oob", "claimed", "none"] = ""
+    """How the subscriber was proved; empty = in any way that has no price of its own."""
 
 
 class TariffDocument(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

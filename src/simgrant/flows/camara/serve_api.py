@@ -164,6 +164,8 @@ class ApiTenant:
     """Its address, without a path: https://api.example.net."""
     home_plmns: frozenset[str] = frozenset()
     """Digits of MCC and MNC."""
+    believes: frozenset[Method] = frozenset()
+    """Proofs that are as good to the tenant as those that operations ask for."""
     sandbox: Sandbox = field(default_factory=Sandbox, hash=False)
 
 
@@ -299,8 +301,9 @@ class ServeApi:
         """
         subject, operation = call.token.subject, call.operation
         named = body.named()
+        believed = operation.methods | self._tenants[call.tenant].believes
         if (3 if subject else 2) not in operation.legs or (
-            operation.methods and call.token.method not in operation.methods
+            operation.methods and call.token.method not in believed
         ):
             raise Problem(
                 Code.NOT_BY_NETWORK

@@ -30,7 +30,7 @@ def span_of(month: Month) -> Span:
 async def statement(
     rows: UsageRows, tenant: str, month: Month, *, client_id: str = ""
 ) -> Sequence[Total]:
-    """Return the totals of a month, in the order of consumer, API, operation and outcome."""
+    """Return the totals of a month, in the order of consumer, API, operation, way and outcome."""
     parts = rows.totals(tenant, span_of(month), client_id=client_id)
     return added_up([each async for some in parts for each in some])
 
@@ -60,6 +60,7 @@ def _order(total: Total) -> tuple[str | bool, ...]:
         total.currency,
         total.api,
         total.operation,
+        total.method.value,
         total.application,
         total.tariff,
         total.outcome.value,
@@ -73,6 +74,7 @@ def total_of(usage: Usage) -> Total:
         application=usage.application,
         api=usage.api,
         operation=usage.operation,
+        method=usage.method,
         outcome=usage.outcome,
         tariff=usage.tariff,
         currency=usage.currency,
@@ -131,6 +133,7 @@ def total_data(total: Total) -> dict[str, Any]:
         "application": total.application,
         "api": total.api,
         "operation": total.operation,
+        "method": total.method.value,
         "outcome": total.outcome.value,
         "tariff": total.tariff,
         "sandbox": total.sandbox,
@@ -147,6 +150,7 @@ TOTAL_COLUMNS: Final = (
     "application",
     "api",
     "operation",
+    "method",
     "outcome",
     "tariff",
     "sandbox",

@@ -83,15 +83,17 @@ class Subjects:
         granted: Granted,
         *,
         unknown: OAuthError,
+        asks: bool = False,
     ) -> Meant:
         """Return whom a hint means; raise `OAuthRefused`, with ``unknown`` for whatever is wrong.
 
-        Nothing is written by it.
+        Nothing is written by it. With ``asks`` it is a number, whose owner will be asked: whoever
+        names it need not be trusted.
         """
         prefix, colon, rest = hint.partition(":")
         if not colon or not rest or len(hint) > _MOST_HINT:
             raise OAuthRefused(OAuthError.INVALID_REQUEST, "hint_malformed")
-        if prefix not in consumer.subjects:
+        if prefix not in consumer.subjects and not asks:
             raise OAuthRefused(OAuthError.UNAUTHORIZED_CLIENT, "hint_not_of_contract")
         match prefix:
             case "operatortoken" | "temptoken":
@@ -102,7 +104,8 @@ class Subjects:
                 if not _NUMBER.fullmatch(rest):
                     raise OAuthRefused(OAuthError.INVALID_REQUEST, "hint_malformed")
                 found = await self._store.find(request.tenant, msisdn=Msisdn(rest))
-                return Meant(subject=self._subject(found, request, unknown), method=Method.CLAIMED)
+                method = Method.CHALLENGE if asks else Method.CLAIMED
+                return Meant(subject=self._subject(found, request, unknown), method=method)
             case "ipport":
                 return await self._of_connection(request, rest, unknown)
             case _:

@@ -108,6 +108,8 @@ class StatementLine(msgspec.Struct, kw_only=True):
     application: str
     api: str
     operation: str
+    method: str
+    """How the subscriber was proved."""
     outcome: str
     tariff: str
     sandbox: bool

@@ -1,14 +1,16 @@
-"""Plays a message centre: SMPP 3.4 for transmitters, and who receives TS.43's messages and texts.
+"""Plays a message centre and a USSD gateway: SMPP 3.4, and who receives TS.43's messages and texts.
 
-Sessions are framed here; ``submit_sm`` is taken apart by the codec of smpp34.
+Sessions are framed here; ``submit_sm`` and ``deliver_sm`` go through the codec of smpp34.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import secrets
 import ssl
+from collections.abc import Iterable
 from typing import Final
 
 import smpp34
@@ -16,11 +18,14 @@ import smpp34
 from simgrant.nouns import noun
 from simgrant.sim.push.switch import Fault, Switch, Taken
 from simgrant.wire.push_sms import DESTINATION_PORT, UDHI, BadMessage, pull_message
-from simgrant.wire.sms_text import pull_text
+from simgrant.wire.sms_text import pull_text, push_text
+from simgrant.wire.ussd import Dialogue, pull_dialogue, push_dialogue
 
 _MOST_PDU: Final = 64 * 1024
 _BINDS: Final = frozenset({0x01, 0x02, 0x09})
+_RECEIVERS: Final = frozenset({0x01, 0x09})
 _SUBMIT: Final = 0x04
+_DELIVERED: Final = 0x80000005
 _UNBIND: Final = 0x06
 _ENQUIRE_LINK: Final = 0x15
 _RESPONSE: Final = 0x80000000
@@ -57,7 +62,12 @@ class MessageCentre:
         """``enquire_link`` that came."""
         self.waiting = 0
         """Messages that came and were not answered, over all open sessions."""
+        self.receivers: list[asyncio.StreamWriter] = []
+        """Sessions that messages from phones can go to, the one that was used longest ago first."""
         self._server: asyncio.Server | None = None
+        self._sequences = itertools.count(1)
+        self._delivering: dict[int, asyncio.Future[int]] = {}
+        self._bound = asyncio.Event()
         self._open: set[asyncio.StreamWriter] = set()
         self._emptied = asyncio.Event()
         self._is_down = True
@@ -84,6 +94,58 @@ class MessageCentre:
                 await self._emptied.wait()
             await server.wait_closed()
 
+    async def until_receivers(self, count: int) -> None:
+        """Return once so many sessions take messages from phones."""
+        while len(self.receivers) < count:
+            self._bound.clear()
+            await self._bound.wait()
+
+    async def say(
+        self, number: str, text: str, *, dialogue: Dialogue | None = None, to: str = "8095"
+    ) -> int:
+        """Have a phone answer, by SMS or in a USSD dialogue; return the ``command_status``.
+
+        ConnectionError where no session takes it.
+        """
+        coding, message = push_text(text) if text else (0, b"")
+        tlvs = push_dialogue(dialogue) if dialogue is not None else ()
+        return await self.deliver(number, message, to=to, coding=coding, tlvs=tlvs)
+
+    async def deliver(
+        self,
+        number: str,
+        message: bytes,
+        *,
+        to: str = "8095",
+        coding: int = 0,
+        esm_class: int = 0,
+        tlvs: Iterable[tuple[int, bytes]] = (),
+    ) -> int:
+        """Send a ``deliver_sm`` to one of the sessions; return the ``command_status``."""
+        if not self.receivers:
+            raise ConnectionError("nobody is bound to take it")
+        writer = self.receivers.pop(0)
+        self.receivers.append(writer)
+        sequence = next(self._sequences)
+        answered: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._delivering[sequence] = answered
+        pdu = smpp34.DeliverSm(
+            number,
+            to,
+            message,
+            source_addr_ton=1,
+            source_addr_npi=1,
+            esm_class=esm_class,
+            data_coding=coding,
+            tlvs=[smpp34.Tlv(tag, value) for tag, value in tlvs],
+            sequence_number=sequence,
+        )
+        try:
+            writer.write(pdu.encode())
+            return await answered
+        finally:
+            del self._delivering[sequence]
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
         if self._is_down:
@@ -96,6 +158,9 @@ class MessageCentre:
                 if pdu.command in _BINDS:
                     status = self._bind(pdu)
                     bound = status == _OK
+                    if bound and pdu.command in _RECEIVERS:
+                        self.receivers.append(writer)
+                        self._bound.set()
                     _write(writer, pdu.command | _RESPONSE, status, pdu.sequence, b"smsc\0")
                 elif pdu.command == _UNBIND:
                     _write(writer, pdu.command | _RESPONSE, _OK, pdu.sequence)
@@ -103,6 +168,8 @@ class MessageCentre:
                 elif pdu.command == _ENQUIRE_LINK:
                     self.enquiries += 1
                     _write(writer, pdu.command | _RESPONSE, _OK, pdu.sequence)
+                elif pdu.command == _DELIVERED:
+                    self._answered(pdu)
                 elif pdu.command != _SUBMIT:
                     _write(writer, _NACK, _INVALID_COMMAND, pdu.sequence)
                 elif not bound:
@@ -122,11 +189,18 @@ class MessageCentre:
             pass
         finally:
             self.waiting -= unanswered
+            if writer in self.receivers:
+                self.receivers.remove(writer)
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
             self._open.discard(writer)
             self._emptied.set()
+
+    def _answered(self, pdu: _Pdu) -> None:
+        waiting = self._delivering.get(pdu.sequence)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(int.from_bytes(pdu.whole[8:12], "big"))
 
     def _bind(self, pdu: _Pdu) -> int:
         system_id, _, rest = pdu.body.partition(b"\0")
@@ -170,6 +244,14 @@ class MessageCentre:
         }
         apps: tuple[str, ...] = ()
         try:
+            dialogue = pull_dialogue((tlv.tag, bytes(tlv.value)) for tlv in message.tlvs)
+            if dialogue is not None:
+                extra |= {
+                    "service_op": str(dialogue.op),
+                    "session": str(dialogue.session),
+                    "sequence": str(dialogue.sequence),
+                    "ended": str(int(dialogue.has_ended)),
+                }
             if udhi or port is not None:
                 said = pull_message(data, udhi=udhi, port=port)
                 apps, extra = said.apps, extra | {"user_id": said.user_id, "port": str(said.port)}

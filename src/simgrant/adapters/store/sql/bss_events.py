@@ -102,9 +102,10 @@ class SqlLife:
                 taken[place] = Taken.SET_ASIDE
             yield from keep(tenant, source, kept, now=now)
             yield from _put_aside(tenant, source, aside, at=int(now))
-            return taken
+            # Nothing, where nothing was done.
+            return taken if new else []
 
-        return await self._engine.transact(body)
+        return await self._engine.transact(body) or [Taken.KNOWN] * len(events)
 
     async def set_aside(
         self, tenant: str, source: str, raw: bytes, *, reason: str, now: float
@@ -252,16 +253,24 @@ class SqlLife:
         if event is None:
             raise ValueError("who replays has read it")
 
-        def body() -> Body[Taken]:
+        became = Taken.SET_ASIDE
+
+        def body() -> Body[bool]:
+            """Say whether anything was done."""
+            nonlocal became
             imsi = (yield from _subscriptions(tenant, [event]))[event.event_id]
             if imsi is None:
-                return Taken.SET_ASIDE
+                became = Taken.SET_ASIDE
+                return False
             if not (yield Run(sql.ASIDE_DROPPED, (tenant, aside.aside_id))):
-                return Taken.KNOWN
+                became = Taken.KNOWN
+                return False
             yield from keep(tenant, aside.source, [(imsi, event)], now=now)
-            return Taken.KEPT
+            became = Taken.KEPT
+            return True
 
-        return await self._engine.transact(body)
+        await self._engine.transact(body)
+        return became
 
     async def purge(self, *, seen_before: int, aside_before: int, limit: int = 5000) -> int:
         """Forget old ids and what was set aside long ago; return how many."""

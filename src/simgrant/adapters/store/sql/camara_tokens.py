@@ -9,10 +9,12 @@ from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run
 from simgrant.adapters.store.sql.rows import from_token_use
 from simgrant.adapters.store.sql.statements import guarded, shard_of
 from simgrant.errors import Conflict
+from simgrant.identities import Msisdn
 from simgrant.ports.camara_tokens import (
     Assertion,
     Exchange,
     Exchanged,
+    Question,
     RequestKind,
     RequestState,
     Temporary,
@@ -54,7 +56,7 @@ SELECT {_COLUMNS} FROM camara_request WHERE tenant = ?1 AND request_id = ?2
 """  # noqa: S608 - of our own words
 REQUEST_SETTLED: Final = """
 UPDATE camara_request SET state = ?3, body = ?4
-WHERE tenant = ?1 AND request_id = ?2 AND state = ?5 RETURNING 1
+WHERE tenant = ?1 AND request_id = ?2 AND state = ?5 AND expires_at > ?6 RETURNING 1
 """
 REQUEST_USED: Final = """
 UPDATE camara_request SET state = ?3
@@ -63,6 +65,29 @@ WHERE tenant = ?1 AND request_id = ?2 AND state = ?4 RETURNING 1
 REQUEST_POLLED: Final = """
 UPDATE camara_request SET poll_from = ?3, interval_s = ?4
 WHERE tenant = ?1 AND request_id = ?2 RETURNING 1
+"""
+_QUESTION: Final = "msisdn, request_id, proof, open_until, asked, quiet_until"
+QUESTION: Final = f"""
+SELECT {_QUESTION} FROM camara_question WHERE tenant = ?1 AND msisdn = ?2
+"""  # noqa: S608 - of our own words
+# Whoever asks has looked at what was asked before: of two who did, one asks.
+QUESTION_ASKED: Final = f"""
+INSERT INTO camara_question (tenant, {_QUESTION}, tries, expires_at, shard)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9)
+ON CONFLICT (tenant, msisdn) DO UPDATE SET
+    request_id = excluded.request_id, proof = excluded.proof, open_until = excluded.open_until,
+    asked = excluded.asked, quiet_until = excluded.quiet_until, tries = excluded.tries,
+    expires_at = excluded.expires_at
+WHERE camara_question.request_id = ?10
+RETURNING 1
+"""  # noqa: S608 - of our own words
+QUESTION_TRIED: Final = """
+UPDATE camara_question SET tries = tries + 1
+WHERE tenant = ?1 AND msisdn = ?2 AND request_id = ?3 AND tries < ?4 RETURNING 1
+"""
+QUESTION_CLOSED: Final = """
+UPDATE camara_question SET open_until = 0, quiet_until = ?4, expires_at = ?5
+WHERE tenant = ?1 AND msisdn = ?2 AND request_id = ?3 RETURNING 1
 """
 REVOKED_KEPT: Final = """
 INSERT INTO camara_revoked (tenant, token_id, expires_at, shard) VALUES (?1, ?2, ?3, ?4)
@@ -81,12 +106,19 @@ DELETE FROM camara_request WHERE (tenant, request_id) IN (
     WHERE shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3
 ) RETURNING 1
 """
+QUESTIONS_PURGED: Final = """
+DELETE FROM camara_question WHERE (tenant, msisdn) IN (
+    SELECT tenant, msisdn FROM camara_question
+    WHERE shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3
+) RETURNING 1
+"""
 REVOKED_PURGED: Final = """
 DELETE FROM camara_revoked WHERE (tenant, token_id) IN (
     SELECT tenant, token_id FROM camara_revoked
     WHERE shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3
 ) RETURNING 1
 """
+_PURGES: Final = (ASSERTIONS_PURGED, REQUESTS_PURGED, QUESTIONS_PURGED, REVOKED_PURGED)
 _PURGED: Final = 5_000
 
 
@@ -114,6 +146,11 @@ class SqlCamaraTokens:
                 ends = (tenant, used, RequestState.USED.value, RequestState.GRANTED.value)
                 if not (yield Run(REQUEST_USED, ends)):
                     raise _Stop(Exchanged.SPENT)
+            asks = exchange.asks
+            if asks is not None and not (
+                yield Run(QUESTION_ASKED, (*_asked(tenant, asks), exchange.asked_before))
+            ):
+                raise _Stop(Exchanged.ASKED)
             if made is not None and not (yield Run(REQUEST_MADE, _request(tenant, made))):
                 raise _Stop(Exchanged.SPENT)
             return Exchanged.DONE
@@ -159,11 +196,47 @@ class SqlCamaraTokens:
         await self._engine.write(REQUEST_POLLED, (tenant, request_id, poll_from, interval_s))
 
     async def settle(
-        self, tenant: str, request_id: bytes, state: RequestState, body: bytes
+        self,
+        tenant: str,
+        request_id: bytes,
+        state: RequestState,
+        body: bytes,
+        *,
+        now: int,
+        closes: Question | None = None,
     ) -> bool:
-        """Grant or deny a request that is pending; False, and nothing changed, if it is not."""
-        params = (tenant, request_id, state.value, body, RequestState.PENDING.value)
-        return bool(await self._engine.write(REQUEST_SETTLED, params))
+        """Grant or deny a request; False, and nothing changed, if it is not pending, or is over."""
+        params = (tenant, request_id, state.value, body, RequestState.PENDING.value, now)
+
+        def body_of() -> Body[bool]:
+            if not (yield Run(REQUEST_SETTLED, params)):
+                return False
+            if closes is not None:
+                key = (tenant, closes.msisdn.digits, closes.request_id)
+                yield Run(QUESTION_CLOSED, (*key, closes.quiet_until, closes.kept_until))
+            return True
+
+        return await self._engine.transact(body_of)
+
+    async def question(self, tenant: str, msisdn: Msisdn) -> Question | None:
+        """Return what a number was asked last, whether it is still open or not."""
+        found = await self._engine.read(QUESTION, (tenant, msisdn.digits))
+        if not found:
+            return None
+        number, request_id, proof, open_until, asked, quiet_until = found[0]
+        return Question(
+            msisdn=Msisdn(number),
+            request_id=bytes(request_id),
+            proof=bytes(proof),
+            open_until=open_until,
+            asked=tuple(map(int, asked.split())),
+            quiet_until=quiet_until,
+        )
+
+    async def tried(self, tenant: str, question: Question, *, most: int) -> bool:
+        """Count an answer to a question; False, and nothing changed, if there were ``most``."""
+        params = (tenant, question.msisdn.digits, question.request_id, most)
+        return bool(await self._engine.write(QUESTION_TRIED, params))
 
     async def revoke(self, tenant: str, token_id: bytes, *, expires_at: int) -> None:
         """Make an access token useless until it is over (Unix seconds)."""
@@ -178,7 +251,7 @@ class SqlCamaraTokens:
         """Delete a batch of rows that were over before; return how many."""
         left = _PURGED
         for shard in range(statements.SHARDS):
-            for text in (ASSERTIONS_PURGED, REQUESTS_PURGED, REVOKED_PURGED):
+            for text in _PURGES:
                 if left > 0:
                     left -= len(await self._engine.write(text, (shard, before, left)))
         return _PURGED - left
@@ -200,6 +273,21 @@ def _use(tenant: str, one: Temporary) -> Params:
     state = TokenState.REDEEMED if one.redeemed_for else TokenState.CONSUMED
     use = TokenUse(state, one.at, one.expires_at, one.redeemed_for)
     return from_token_use(tenant, one.imsi, one.token_id, use)
+
+
+def _asked(tenant: str, one: Question) -> Params:
+    number = one.msisdn.digits
+    return (
+        tenant,
+        number,
+        one.request_id,
+        one.proof,
+        one.open_until,
+        " ".join(map(str, one.asked)),
+        one.quiet_until,
+        one.kept_until,
+        shard_of(number),
+    )
 
 
 def _request(tenant: str, one: UserRequest) -> Params:

@@ -29,7 +29,7 @@ WHERE shard = ?1 AND at_ms >= ?2 AND at_ms < ?3 AND (at_ms, usage_id) > (?4, ?5)
     AND (?7 = ?8 OR client_id = ?7)
 ORDER BY at_ms, usage_id LIMIT ?9
 """  # noqa: S608 - of our own words
-_ALIKE: Final = "client_id, application, api, operation, outcome, tariff, currency, sandbox"
+_ALIKE: Final = "client_id, application, api, operation, method, outcome, tariff, currency, sandbox"
 USAGE_TOTALS: Final = f"""
 SELECT {_ALIKE}, count(*), CAST(sum(price_micros) AS bigint), CAST(sum(share_micros) AS bigint)
 FROM ({statements.SHARD_NUMBERS}) AS numbers
@@ -164,13 +164,15 @@ def _usage(row: Row) -> Usage:
 
 
 def _total(row: Row) -> Total:
-    client_id, application, api, operation, outcome, tariff, currency, sandbox, *sums = row
+    client_id, application, api, operation, method, outcome, tariff, *rest = row
+    currency, sandbox, *sums = rest
     count, price_micros, share_micros = sums
     return Total(
         client_id=client_id,
         application=application,
         api=api,
         operation=operation,
+        method=Method(method),
         outcome=Outcome(outcome),
         tariff=tariff,
         currency=currency,

@@ -17,7 +17,7 @@ from zlib import crc32
 
 from simgrant.nouns import noun
 
-REVISION = "0029"
+REVISION = "0030"
 """The schema that these statements are for; a test holds it against the migrations."""
 
 TABLES = (
@@ -62,6 +62,7 @@ TABLES = (
     "camara_usage",
     "camara_assertion",
     "camara_request",
+    "camara_question",
     "camara_revoked",
     "camara_subscription",
     "camara_notification",

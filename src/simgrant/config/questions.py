@@ -1,0 +1,152 @@
+"""Settings of questions out of band, and what is wrong with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Final, Literal
+
+from simgrant.config import texts
+from simgrant.config.section import Section
+from simgrant.wire.negotiate import best_text
+from simgrant.wire.sms_text import fits
+
+if TYPE_CHECKING:
+    from simgrant.config.model import Settings
+
+_PLACE: Final = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}", re.ASCII)
+_SHORTEST_NAME: Final = "x" * 12
+_USUAL_PURPOSE: Final = "x" * 30
+
+
+class Questions(Section, frozen=True):
+    """A USSD gateway or message centre by which subscribers without data are asked whether they
+    agree, for consumers whose contract has `asks` (see [Open
+    Gateway](../open-gateway.md#asking-the-subscriber-out-of-band)). Nobody is asked without such a
+    table. It is spoken to by SMPP 3.4 (the extra `sms`), and sends us the answers."""
+
+    tenants: tuple[str, ...] = ()
+    """Tenants whose subscribers are asked by it; empty = all that no other table names."""
+    by: Literal["ussd", "sms"] = "sms"
+    """How. `ussd` needs a gateway that speaks `ussd_service_op` and `its_session_info`."""
+    gateway: str = ""
+    """Its address and port. Must be set."""
+    system_id: str = ""
+    """Our name there. Must be set. Every worker binds as a transceiver of its own."""
+    password_file: str = ""
+    """File with the password. Must be set. Read again when it changes."""
+    system_type: str = ""
+    """What some centres want to know of a client."""
+    service_type: str = ""
+    """What some gateways want to read with each USSD message, such as `USSD`."""
+    tls: bool = False
+    """Whether to speak TLS; certificates are checked against the system's trust store."""
+    window: int = 10
+    """Messages sent and not yet answered, at most."""
+    source: str = ""
+    """Who asks, and whom answers by SMS go to: a short code, or a number without `+`. Must be
+    set."""
+    source_ton: int = 0
+    """0 unknown, 1 international number, 3 short code."""
+    source_npi: int = 0
+    """0 unknown, 1 telephone number."""
+    timeout_s: float = 5.0
+    """Seconds that the gateway may take to take a question over; then the consumer reads 503."""
+    life_s: int = 120
+    """Seconds for the answer. The consumer may poll as long."""
+    digits: int = 4
+    """Digits of the code that an answer by SMS brings along."""
+    tries: int = 3
+    """Answers that agree, right or wrong, before a question is given up."""
+    per_hour: int = 3
+    """Questions to one number in any hour, whoever asks; over all workers, as the next two are."""
+    per_day: int = 6
+    """Questions to one number on any day."""
+    rest_minutes: int = 60
+    """Minutes for which a number is left alone that said no."""
+    per_consumer_and_minute: int = 60
+    """Questions of one consumer; each worker counts for itself. 0 = no limit."""
+    proves_numbers: bool = False
+    """Whether number verification believes such a proof. CAMARA wants the network to prove it, so
+    consumers have to know."""
+    text: dict[str, str] = {}
+    """The question by language tag, beside or in place of those that come with simgrant, with
+    `{consumer}`, `{purpose}` and, for SMS, `{code}` in it. It has to fit into one short message."""
+    end_text: dict[str, str] = {}
+    """Likewise what ends a USSD dialogue."""
+    purposes: dict[str, str] = {}
+    """What subscribers read of a purpose, by its word of W3C's DPV; else the word's own parts."""
+
+    @property
+    def texts(self) -> Mapping[str, str]:
+        """Every language of the question."""
+        shipped = texts.QUESTION_SMS if self.by == "sms" else texts.QUESTION_USSD
+        return shipped | self.text
+
+
+def question_problems(settings: Settings, tenants: Mapping[str, str]) -> Iterator[str]:
+    """Name what would ask the wrong people, or bomb them; ``tenants`` are languages by name."""
+    claimed: dict[str, str] = {}
+    for name, table in settings.questions.items():
+        where = f"questions.{name}"
+        for key in ("gateway", "system_id", "password_file", "source"):
+            if not getattr(table, key):
+                yield f"{where}: {key} must be set"
+        if table.gateway and not _PLACE.fullmatch(table.gateway):
+            yield f"{where}.gateway: {table.gateway!r} is not host:port"
+        if not settings.camara.listen:
+            yield f"{where}: nobody asks without camara.listen"
+        for tenant in table.tenants or ("",):
+            if tenant and tenant not in tenants:
+                yield f"{where}: there is no tenant {tenant!r}"
+            if other := claimed.get(tenant):
+                whom = f"tenant {tenant}" if tenant else "tenants that no table names"
+                yield f"{where}: {other} has the {whom} already"
+            claimed[tenant] = where
+        yield from _numbers(where, table)
+        yield from _texts(where, table, {*tenants.values()})
+
+
+def _numbers(where: str, table: Questions) -> Iterator[str]:
+    for key, least, most in (
+        ("window", 1, 1_000),
+        ("timeout_s", 0.5, 30),
+        ("life_s", 30, 600),
+        ("digits", 4, 8),
+        ("tries", 1, 10),
+        ("per_hour", 1, 60),
+        ("per_day", 1, 200),
+        ("rest_minutes", 0, 1_440),
+        ("per_consumer_and_minute", 0, 1_000_000),
+    ):
+        if not least <= getattr(table, key) <= most:
+            yield f"{where}.{key}: {getattr(table, key)} is not within {least} to {most}"
+
+
+def _texts(where: str, table: Questions, languages: Collection[str]) -> Iterator[str]:
+    needed = ("{consumer}", "{purpose}", *(("{code}",) if table.by == "sms" else ()))
+    for language, text in table.texts.items():
+        missing = [each for each in needed if each not in text]
+        if missing:
+            yield f"{where}.text.{language}: has no {missing[0]}"
+        elif not _is_one(text, _USUAL_PURPOSE):
+            yield f"{where}.text.{language}: leaves no room for names in one short message"
+    for purpose, called in table.purposes.items():
+        for language in sorted(languages):
+            if not called or not _is_one(best_text(table.texts, (language,)), called):
+                yield f"{where}.purposes.{purpose}: does not fit into one short message"
+                break
+    for language, text in table.end_text.items():
+        if not fits(text):
+            yield f"{where}.end_text.{language}: does not fit into one message"
+
+
+def _is_one(text: str, purpose: str) -> bool:
+    """Say whether a text is one message with the shortest name that a consumer is cut to."""
+    for what, told in (
+        ("{code}", "0" * 8),
+        ("{purpose}", purpose),
+        ("{consumer}", _SHORTEST_NAME),
+    ):
+        text = text.replace(what, told)
+    return fits(text)
