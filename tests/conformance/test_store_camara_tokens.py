@@ -134,8 +134,8 @@ async def test_a_pending_request_is_settled_once(store: SqlStore, state: Request
     assert not await rows.settle("red", REQUEST.request_id, state, b"late", now=over)
     assert not await rows.settle("blue", REQUEST.request_id, state, b"theirs", now=over - 1)
     assert await rows.settle("red", REQUEST.request_id, state, b"new", now=over - 1)
-    granted = RequestState.GRANTED
-    assert not await rows.settle("red", REQUEST.request_id, granted, b"newer", now=1_000)
+    newer = RequestState.GRANTED
+    assert not await rows.settle("red", REQUEST.request_id, newer, b"newer", now=1_000)
     settled = replace(REQUEST, state=state, body=b"new")
     assert await rows.request("red", REQUEST.request_id) == settled
     granted = state is RequestState.GRANTED

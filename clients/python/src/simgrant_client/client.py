@@ -1105,6 +1105,7 @@ class Client(Transport):
         ]
         | None = None,
         subjects: list[Literal["ipport", "operatortoken", "tel", "temptoken"]] | None = None,
+        asks: bool | None = None,
         requestor_ids: list[str] | None = None,
         redirect_uris: list[str] | None = None,
         bound: Literal["certificate", "dpop", "nothing"] | None = None,
@@ -1129,6 +1130,8 @@ class Client(Transport):
           none.
         - grants: How it may get access tokens.
         - subjects: How it may name a subscriber; `tel` is for whom you trust by contract.
+        - asks: Its backchannel requests may name any number, whose owner is asked by USSD
+          or SMS.
         - requestor_ids: Temporary tokens that were acquired for one of these are its
           (TS.43).
         - bound: To what its access tokens are bound.
@@ -1155,6 +1158,7 @@ class Client(Transport):
                         "certificate_sha256": certificate_sha256,
                         "grants": grants,
                         "subjects": subjects,
+                        "asks": asks,
                         "requestor_ids": requestor_ids,
                         "redirect_uris": redirect_uris,
                         "bound": bound,
@@ -1203,6 +1207,7 @@ class Client(Transport):
         ]
         | None = None,
         subjects: list[Literal["ipport", "operatortoken", "tel", "temptoken"]] | None = None,
+        asks: bool | None = None,
         requestor_ids: list[str] | None = None,
         redirect_uris: list[str] | None = None,
         bound: Literal["certificate", "dpop", "nothing"] | None = None,
@@ -1229,6 +1234,8 @@ class Client(Transport):
           none.
         - grants: How it may get access tokens.
         - subjects: How it may name a subscriber; `tel` is for whom you trust by contract.
+        - asks: Its backchannel requests may name any number, whose owner is asked by USSD
+          or SMS.
         - requestor_ids: Temporary tokens that were acquired for one of these are its
           (TS.43).
         - bound: To what its access tokens are bound.
@@ -1258,6 +1265,7 @@ class Client(Transport):
                         "certificate_sha256": certificate_sha256,
                         "grants": grants,
                         "subjects": subjects,
+                        "asks": asks,
                         "requestor_ids": requestor_ids,
                         "redirect_uris": redirect_uris,
                         "bound": bound,

@@ -110,6 +110,8 @@ class ConsumerDocument(TypedDict):
     """How it may get access tokens."""
     subjects: NotRequired[list[Literal["ipport", "operatortoken", "tel", "temptoken"]]]
     """How it may name a subscriber; `tel` is for whom you trust by contract."""
+    asks: NotRequired[bool]
+    """Its backchannel requests may name any number, whose owner is asked by USSD or SMS."""
     requestor_ids: NotRequired[list[str]]
     """Temporary tokens that were acquired for one of these are its (TS.43)."""
     redirect_uris: NotRequired[list[str]]
