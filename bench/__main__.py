@@ -36,6 +36,10 @@ _ALONE = {
     "decide_middle": "bench.rules",
 }
 """Kinds of jobs that are done without a server, by the process that is measured, and its module."""
+_OF_PARTNERS = frozenset({"verify", "chain"})
+"""Kinds of jobs for which the server serves partners, too."""
+_FULL = frozenset({"sqlite_services", "postgres_services"})
+"""Databases with few subscriptions, which have everything."""
 _READY = 4
 """Vectors that an HSS has ready for each SIM."""
 _POSTGRES = {"shared_buffers": "256MB", "max_wal_size": "4GB"}
@@ -146,6 +150,7 @@ def _run(chosen: tuple[Case, ...], size: Size, cores: rig.Cores, told: Console) 
         for case in chosen:
             tell(f"start ({case.key})")
             hss = 0
+            partners = free_port() if case.kind in _OF_PARTNERS else 0
             if case.hss:
                 hss = stack.enter_context(_hss(case, jobs, directory, cores)).port
             if case.kind in _ALONE:
@@ -153,10 +158,13 @@ def _run(chosen: tuple[Case, ...], size: Size, cores: rig.Cores, told: Console) 
                 pid, port = worker.process.pid, hss
             else:
                 bss = stack.enter_context(_bss(case, directory, cores)).port if case.bss else 0
-                server = stack.enter_context(_server(case, jobs, directory, cores, hss, bss))
+                server = stack.enter_context(
+                    _server(case, jobs, directory, cores, hss, bss, partners)
+                )
                 worker, pid, port = generator, server.pid, server.port
             job = Job(
-                port=port,
+                port=partners if case.kind == "verify" else port,
+                partners=partners,
                 kind=case.kind,
                 requests=str(jobs[case.key].requests),
                 seconds=size.seconds,
@@ -209,10 +217,10 @@ def _prepare(
     small = list(range(min(cases.SMALL, size.subscriptions)))
     urls: dict[str, str] = {}
     for database in sorted({case.database for case in chosen if case.database}):
-        full = database == "sqlite_services"
+        full = database in _FULL
         count = len(small) if full or database == "sqlite_small" else size.subscriptions
         tell(f"make {count:,} subscriptions ({database})")
-        if database == "postgres":
+        if database.startswith("postgres"):
             server = stack.enter_context(Postgres.start(settings=_POSTGRES))
             urls[database] = server.create_database()
         else:
@@ -241,10 +249,15 @@ def _prepare(
     starts = world.start_requests(sims)
     write_requests(made["auth"], [Request(data, nai) for nai, data in starts])
     for case in chosen:
-        if case.database == "sqlite_services":
+        if case.database in _FULL:
             made[case.key] = directory / case.key
-            requests = world.token_requests(loaded, small, now=place.now, app=case.app)
-            write_requests(made[case.key], [Request(each) for each in requests])
+            app, query = (world.LENDS, world.ACQUIRE) if case.kind == "chain" else (case.app, None)
+            requests = world.token_requests(loaded, small, now=place.now, app=app, query=query)
+            chained = [
+                Request(each, f"+{world.msisdn_of(number)}")
+                for number, each in zip(small, requests, strict=True)
+            ]
+            write_requests(made[case.key], chained)
 
     def requests_of(case: Case) -> Path:
         if case.kind == "auth" or case.kind in _ALONE:
@@ -256,7 +269,7 @@ def _prepare(
 
 def _policy(database: str) -> str:
     """Return the policy of the servers on a database; empty = the default one."""
-    return services.policy() if database == "sqlite_services" else ""
+    return services.policy() if database in _FULL else ""
 
 
 def _hss(case: Case, jobs: dict[str, Prepared], directory: Path, cores: rig.Cores) -> rig.Serving:
@@ -288,11 +301,16 @@ def _bss(case: Case, directory: Path, cores: rig.Cores) -> rig.Serving:
 
 
 def _server(
-    case: Case, jobs: dict[str, Prepared], directory: Path, cores: rig.Cores, hss: int, bss: int
+    case: Case,
+    jobs: dict[str, Prepared],
+    directory: Path,
+    cores: rig.Cores,
+    hss: int,
+    bss: int,
+    partners: int,
 ) -> rig.Serving:
     """Return the context in which a case's server runs."""
     port, management = free_port(), free_port()
-    camara = free_port() if case.kind == "verify" else 0
     place = world.Place(directory, 0)
     log = directory / f"{case.key}.log"
     if not case.database:
@@ -315,7 +333,7 @@ def _server(
         policy=_policy(case.database),
         hss=hss,
         bss=bss,
-        camara=camara,
+        camara=partners,
     )
     prf = (f"--prf={case.prf}",) if case.prf else ()
     return rig.serving(
@@ -323,7 +341,7 @@ def _server(
         f"--config={config}",
         *prf,
         on={cores.server},
-        port=camara or port,
+        port=port,
         ready=(management, "/readyz"),
         log=log,
     )

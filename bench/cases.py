@@ -9,7 +9,7 @@ from bench import services
 from bench.load import Kind
 from simgrant.services import SERVICES
 
-Database = Literal["", "sqlite", "sqlite_small", "sqlite_services", "postgres"]
+Database = Literal["", "sqlite", "sqlite_small", "sqlite_services", "postgres", "postgres_services"]
 
 SUBSCRIPTIONS = 1_000_000
 SMALL = 1_000
@@ -102,6 +102,15 @@ CASES = (
     Case("v1", "reading an MAA", "read", below_us=10),
     Case("n", "a number verified, SQLite", "verify", "sqlite", below_us=400, rate=2_500),
     Case("nc", "a number verified, PostgreSQL", "verify", "postgres", below_us=400, rate=2_500),
+    Case("t", "a temporary token got, redeemed, verified, SQLite", "chain", "sqlite_services"),
+    Case(
+        "tc",
+        "a temporary token got, redeemed, verified, PostgreSQL",
+        "chain",
+        "postgres_services",
+        below_us=1_400,
+        rate=700,
+    ),
     Case("p", "a decision by the last of 200 rules", "decide_last", below_us=20),
     Case("p0", "a decision by the middle one", "decide_middle", below_us=20),
     *map(_of_service, services.apps()),

@@ -23,9 +23,9 @@ from prometheus_client import CollectorRegistry
 from bench import world
 from bench.load import Job, Result, read_requests, work
 from bench.profile import quiet
-from simgrant import compose
 from simgrant.adapters.authn import swx as adapter
 from simgrant.compose import core_network
+from simgrant.compose.clock import CLOCK
 from simgrant.config.load import DEFAULT_TENANT
 from simgrant.eap.packet import Variant
 from simgrant.errors import EcsError
@@ -55,9 +55,7 @@ async def opened(port: int) -> AsyncIterator[Vectors]:
     """Yield what asks the HSS on a port."""
     peer = PeerConfig(name="hss", host=world.HSS, address="127.0.0.1", port=port)
     watch = core_network.DiameterWatch(Metrics(CollectorRegistry()))
-    node = DiameterNode(
-        _node(), [peer], watcher=watch, clock=compose.CLOCK, handlers=adapter.HANDLERS
-    )
+    node = DiameterNode(_node(), [peer], watcher=watch, clock=CLOCK, handlers=adapter.HANDLERS)
     route = RouteConfig(name="hss", peers=("hss",))
     running = asyncio.create_task(node.run())
     try:
@@ -77,7 +75,7 @@ async def fetched(job: Job, vectors: Vectors) -> Result:
     async def keep_asking(imsi: Imsi) -> None:
         wanted = VectorRequest(DEFAULT_TENANT, imsi, Variant.AKA)
         while (began := perf_counter()) < begun + job.seconds:
-            await vectors.fetch(wanted, deadline=compose.CLOCK.monotonic() + _PATIENCE_S)
+            await vectors.fetch(wanted, deadline=CLOCK.monotonic() + _PATIENCE_S)
             took_ms.append((perf_counter() - began) * 1000)
 
     try:

@@ -23,10 +23,12 @@ from rich.table import Table
 from bench.profile import quiet
 from bench.results import percentile
 from bench.rig import pinned
-from simgrant import compose
 from simgrant.adapters.keyring.file import initial_keys, write_keys
 from simgrant.adapters.store import migrate
 from simgrant.compose.life import open_life
+from simgrant.compose.policies import policy_of
+from simgrant.compose.push import sms_apps
+from simgrant.compose.store import open_keys, open_store, tenancy
 from simgrant.config.load import DEFAULT_TENANT, Loaded, load
 from simgrant.domain.bss_events import BssEvent, Change
 from simgrant.domain.eligibility import Eligibility
@@ -105,7 +107,7 @@ async def _run(folder: Path, url: str, size: Size) -> Took:
     settings.write_text(f'[store]\nurl = "{url}"\n[keys]\nfile = "keys.json"\n')
     write_keys(folder / "keys.json", initial_keys(now=int(time.time()) - 3600), create=True)
     loaded = load(settings, {})
-    store = await compose.open_store(loaded)
+    store = await open_store(loaded)
     try:
         await _fill(store, size.backlog)
         inbox, worker = _parts(loaded, store, _Done(size.backlog))
@@ -172,11 +174,11 @@ def _parts(loaded: Loaded, store: Store, done: _Done) -> tuple[BssInbox, Lifecyc
     return open_life(
         loaded,
         store,
-        tenants={T: compose.tenancy(loaded).resolve("", None, "")},
-        policies={T: compose.policy_of(loaded, T)},
+        tenants={T: tenancy(loaded).resolve("", None, "")},
+        policies={T: policy_of(loaded, T)},
         portals={T: Portal("", 600)},
-        sms_apps=compose.sms_apps,
-        keys=compose.open_keys(loaded),
+        sms_apps=sms_apps,
+        keys=open_keys(loaded),
         metrics=Metrics(CollectorRegistry()),
         keep=done.keep,
     )

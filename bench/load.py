@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 import ssl
 import sys
 from array import array
@@ -18,27 +19,31 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, time
 from typing import BinaryIO, Literal, NamedTuple, Protocol
 
 import msgspec
 import uvloop
 
-from bench import handset, world
+from bench import bank, handset, world
 
 _LOOK_AT = 64
 """How many answers of a run are read as documents, and not only counted."""
 _PATIENCE_S = 15.0
 """Seconds over its time after which a run is given up."""
 
-Kind = Literal["token", "auth", "verify", "vector", "build", "read", "decide_last", "decide_middle"]
-"""``bench.diameter`` and ``bench.rules`` do the jobs after the first three."""
+Kind = Literal[
+    "token", "auth", "verify", "chain", "vector", "build", "read", "decide_last", "decide_middle"
+]
+"""``bench.diameter`` and ``bench.rules`` do the jobs after the first four."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One turn of a case."""
 
     port: int
+    partners: int = 0
+    """The port for partners, where an operation has to do with both; 0 = it has not."""
     kind: Kind
     requests: str
     """File that `write_requests` wrote."""
@@ -178,12 +183,51 @@ class _Verify:
         return next(self._requests).data
 
     def answered(self, data: bytes, head: Head) -> bytes:
-        _expect(data, head, b"\r\ncontent-type: application/json\r\n")
-        if data.find(b":true}", head.start) < 0:
-            raise Fault(f"not verified: {data[:600]!r}")
+        _expect_verified(data, head)
         return b""
 
 
+class _ForPartners(bytes):
+    """What is to be sent to the port for partners."""
+
+
+class Chain:
+    """A phone gets a temporary token, its bank an access token for it, and the number's truth."""
+
+    def __init__(self, requests: Iterator[Request], partners: int) -> None:
+        self._requests = requests
+        self._url = f"http://127.0.0.1:{partners}"
+        self._number = ""
+        self._next = self._redeem
+
+    def begin(self) -> bytes:
+        request = next(self._requests)
+        self._number, self._next = request.nai, self._redeem
+        return request.data
+
+    def answered(self, data: bytes, head: Head) -> bytes:
+        return self._next(data, head)
+
+    def _redeem(self, data: bytes, head: Head) -> bytes:
+        _expect(data, head, b"\r\ncontent-type: text/vnd.wap.connectivity-xml\r\n")
+        found = _TEMPORARY.search(_body(data, head))
+        if found is None:
+            raise Fault(f"no temporary token: {data[:1200]!r}")
+        self._next = self._verify
+        return _ForPartners(bank.token_request(found[1].decode(), url=self._url, now=int(time())))
+
+    def _verify(self, data: bytes, head: Head) -> bytes:
+        _expect(data, head, b"\r\ncontent-type: application/json\r\n")
+        token = msgspec.json.decode(data[head.start : head.end])["access_token"]
+        self._next = self._verified
+        return _ForPartners(bank.verify_request(token, self._number))
+
+    def _verified(self, data: bytes, head: Head) -> bytes:
+        _expect_verified(data, head)
+        return b""
+
+
+_TEMPORARY = re.compile(rb'"TemporaryToken" value="([^"]+)"')
 _EXCHANGES: Mapping[str, type[_Token] | type[_Auth] | type[_Verify]] = {
     "token": _Token,
     "auth": _Auth,
@@ -196,12 +240,23 @@ def _expect(data: bytes, head: Head, line: bytes) -> None:
         raise Fault(f"unexpected answer: {data[:600]!r}")
 
 
-def _expect_document(data: bytes, head: Head, sees: bytes) -> None:
+def _expect_verified(data: bytes, head: Head) -> None:
+    _expect(data, head, b"\r\ncontent-type: application/json\r\n")
+    if data.find(b":true}", head.start) < 0:
+        raise Fault(f"not verified: {data[:600]!r}")
+
+
+def _body(data: bytes, head: Head) -> bytes:
     body = data[head.start : head.end]
     if data.find(b"\r\ncontent-encoding: gzip\r\n", 0, head.start) >= 0:
         import gzip
 
         body = gzip.decompress(body)
+    return body
+
+
+def _expect_document(data: bytes, head: Head, sees: bytes) -> None:
+    body = _body(data, head)
     if sees not in body:
         raise Fault(f"no {sees.decode()} in {body[:600]!r}")
 
@@ -227,6 +282,18 @@ class _Run:
         )
 
 
+class _ToPartners(asyncio.Protocol):
+    """A second connection of one `_Connection`, to the port for partners."""
+
+    owner: _Connection
+
+    def data_received(self, data: bytes) -> None:
+        self.owner.data_received(data)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self.owner.close()
+
+
 class _Connection(asyncio.Protocol):
     """One connection: the next operation begins when the one before is answered.
 
@@ -234,7 +301,14 @@ class _Connection(asyncio.Protocol):
     the connection `began`, it is for one operation only.
     """
 
-    def __init__(self, run: _Run, exchange: _Exchange, *, began: float | None) -> None:
+    def __init__(
+        self,
+        run: _Run,
+        exchange: _Exchange,
+        *,
+        began: float | None,
+        partners: asyncio.WriteTransport | None = None,
+    ) -> None:
         self._run = run
         self._exchange = exchange
         self._once = began is not None
@@ -243,6 +317,7 @@ class _Connection(asyncio.Protocol):
         self._resumed = False
         """Whether it has resumed, and nothing has come since."""
         self.rested = asyncio.get_running_loop().create_future()
+        self._partners = partners
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
@@ -265,6 +340,8 @@ class _Connection(asyncio.Protocol):
     def close(self) -> None:
         """Close it at the end of its rest."""
         self._transport.close()
+        if self._partners is not None:
+            self._partners.close()
 
     def data_received(self, data: bytes) -> None:
         if self.rested.done():
@@ -285,7 +362,8 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
             return
         if following:
-            self._transport.write(following)
+            aside = self._partners if isinstance(following, _ForPartners) else None
+            (aside or self._transport).write(following)
             return
         now = perf_counter()
         run = self._run
@@ -317,12 +395,22 @@ async def run(job: Job, requests: Iterator[Request], kept: list[_Connection]) ->
 
     async def connect(exchange: _Exchange) -> _Connection:
         began = perf_counter() if job.tls else None
-        made = partial(_Connection, shared, exchange, began=began)
+        partners = aside = None
+        if job.kind == "chain":
+            partners, aside = await loop.create_connection(_ToPartners, "127.0.0.1", job.partners)
+        made = partial(_Connection, shared, exchange, began=began, partners=partners)
         _, connection = await loop.create_connection(made, "127.0.0.1", job.port, ssl=context)
+        if aside is not None:
+            # Nothing comes by it before something was sent there.
+            aside.owner = connection
         return connection
 
     async def client() -> None:
-        exchange = _EXCHANGES[job.kind](requests, looks, job.sees.encode())
+        exchange: _Exchange
+        if job.kind == "chain":
+            exchange = Chain(requests, job.partners)
+        else:
+            exchange = _EXCHANGES[job.kind](requests, looks, job.sees.encode())
         while perf_counter() < shared.until:
             connection = kept.pop() if kept else None
             if connection and connection.usable:

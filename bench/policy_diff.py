@@ -25,8 +25,8 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry
 
 from bench.world import Place
-from simgrant import compose
 from simgrant.adapters.store import migrate
+from simgrant.compose.store import open_store
 from simgrant.config.load import DEFAULT_TENANT, load
 from simgrant.domain.facts import Area, Device
 from simgrant.domain.policy import default_policy, default_policy_text
@@ -114,7 +114,7 @@ class _Clock:
 
 async def write(config: Path, count: int) -> float:
     """Write records through the journal; return the seconds it took."""
-    store = await compose.open_store(load(config, {}))
+    store = await open_store(load(config, {}))
     clock = _Clock()
     journal = Journal(
         store,

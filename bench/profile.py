@@ -1,4 +1,4 @@
-"""Where the time of one request goes: `python -m bench.profile token` (or `auth`).
+"""Where the time of one request goes: `python -m bench.profile token` (or `auth`, `chain`).
 
 The server runs in this process and is called without a socket. First the requests are
 timed as they are; then they run under cProfile, whose figures are scaled back to the time that was
@@ -32,13 +32,16 @@ from rich.table import Table
 from uvicorn.server import ServerState
 
 from bench import handset, services, world
-from simgrant import compose
+from bench.load import Chain, Request, pull_head
+from simgrant.compose import server as compose
 from simgrant.config.load import load
 from simgrant.eap import prf
-from simgrant.fronts.device.protocol import Connection, Listener
+from simgrant.fronts.device.protocol import Connection, Listener, partners
 
 _SUBSCRIPTIONS = 20_000
 _WARM = 300
+_PARTNERS = 8083
+"""Of the issuer's address; nobody listens there."""
 _SAMPLE_S = 0.001
 
 Operation = Callable[[], Awaitable[None]]
@@ -47,9 +50,9 @@ Operation = Callable[[], Awaitable[None]]
 class Caller(asyncio.Transport):
     """One connection without a socket: the server's end of it, and what it answered."""
 
-    def __init__(self, parts: compose.Parts) -> None:
+    def __init__(self, listener: Listener) -> None:
         super().__init__({"peername": ("127.0.0.1", 50_000)})
-        self._connection = Connection(Listener(parts.device, parts.bounds, ServerState()))
+        self._connection = Connection(listener)
         self._connection.connection_made(self)
         self._answered = asyncio.Event()
         self.head = b""
@@ -85,7 +88,7 @@ class Caller(asyncio.Transport):
 def main() -> None:
     """Read the arguments and run."""
     parser = argparse.ArgumentParser(prog="python -m bench.profile", description=__doc__)
-    parser.add_argument("what", choices=("token", "auth"))
+    parser.add_argument("what", choices=("token", "auth", "chain"))
     parser.add_argument("-n", type=int, default=5000, help="requests (authentications) to make")
     parser.add_argument("--top", type=int, default=45, help="lines of the table")
     parser.add_argument("--sort", choices=("own", "total"), default="own")
@@ -112,22 +115,40 @@ async def _run(directory: Path, arguments: argparse.Namespace) -> None:
     place = world.Place(directory, int(time.time()))
     place.make_keys()
     url = arguments.store or f"sqlite:///{directory / 'bench.db'}"
-    policy = services.policy() if arguments.app else ""
-    config = place.configure("profile", url, policy=policy, bss=arguments.bss)
+    chain = arguments.what == "chain"
+    full = bool(arguments.app) or chain
+    config = place.configure(
+        "profile",
+        url,
+        policy=services.policy() if full else "",
+        bss=arguments.bss,
+        camara=_PARTNERS if chain else 0,
+    )
     tokens, sims = world.choose(_SUBSCRIPTIONS, 8000, 8000)
     await world.populate(
         config,
         _SUBSCRIPTIONS,
         sims if arguments.what == "auth" else [],
         now=place.now,
-        full=bool(arguments.app),
+        full=full,
     )
     loaded = load(config, {})
     with quiet():
         async with compose.opened(loaded) as parts:
             upkeep = asyncio.create_task(parts.journal.run())
-            caller = Caller(parts)
-            if arguments.what == "token":
+            caller = Caller(Listener(parts.device, parts.bounds, ServerState()))
+            if chain:
+                assert parts.camara is not None
+                listener = Listener(parts.camara, parts.camara_bounds, ServerState(), partners)
+                requests = world.token_requests(
+                    loaded, tokens, now=place.now, app=world.LENDS, query=world.ACQUIRE
+                )
+                numbered = [
+                    Request(each, f"+{world.msisdn_of(number)}")
+                    for number, each in zip(tokens, requests, strict=True)
+                ]
+                operate = _chain(caller, Caller(listener), itertools.cycle(numbered))
+            elif arguments.what == "token":
                 app = arguments.app or services.BASE
                 requests = world.token_requests(loaded, tokens, now=place.now, app=app)
                 operate = _token(caller, requests)
@@ -201,6 +222,20 @@ def _auth(caller: Caller, requests: list[tuple[str, bytes]]) -> Operation:
         line = b"Cookie: %b\r\nContent-Length: %d\r\n\r\n" % (caller.cookie, len(body))
         await caller.request(head + line + body)
         caller.expect(world.XML)
+
+    return operate
+
+
+def _chain(phone: Caller, bank: Caller, requests: Iterator[Request]) -> Operation:
+    async def operate() -> None:
+        exchange = Chain(requests, _PARTNERS)
+        caller, sent = phone, exchange.begin()
+        while sent:
+            await caller.request(sent)
+            answer = caller.head + b"\r\n\r\n" + caller.body
+            head = pull_head(answer)
+            assert head is not None
+            sent, caller = exchange.answered(answer, head), bank
 
     return operate
 

@@ -27,8 +27,8 @@ from rich.table import Table
 
 from bench import rig, world
 from bench.profile import quiet
-from simgrant import compose
 from simgrant.adapters.store import migrate
+from simgrant.compose import server as compose
 from simgrant.config.load import DEFAULT_TENANT, load
 from simgrant.domain.subscription import PushRegistration, Subscription, SubscriptionStatus
 from simgrant.identities import Imsi

@@ -20,13 +20,13 @@ from urllib.parse import quote
 import asyncpg
 
 from bench import services
-from simgrant import compose
+from bench.bank import CONSUMER, PURPOSE, verify_request
 from simgrant.adapters.authn.local_auc import wrap
 from simgrant.adapters.keyring.file import initial_keys, write_keys
 from simgrant.adapters.store import migrate
+from simgrant.compose.store import open_keys, open_store
 from simgrant.config.load import DEFAULT_TENANT, Loaded, load
 from simgrant.domain.camara.access_token import AccessToken, Method, Subject
-from simgrant.domain.camara.consumer import Consumer, Permission
 from simgrant.domain.subscription import (
     Consent,
     ConsentKind,
@@ -56,18 +56,9 @@ HSS = f"hss.{HSS_REALM}"
 RELAY = "application/vnd.gsma.eap-relay.v1.0+json"
 XML = "text/vnd.wap.connectivity-xml"
 
-PURPOSE = "FraudPreventionAndDetection"
-CONSUMER = Consumer(
-    client_id="bank",
-    name="Bank",
-    permissions=(
-        Permission(
-            api="number-verification",
-            scopes=frozenset({"number-verification:verify"}),
-            purposes=frozenset({PURPOSE}),
-        ),
-    ),
-)
+LENDS = "ap2014"
+ACQUIRE = "&operation=AcquireTemporaryToken&operation_targets=VerifyPhoneNumber"
+"""What a phone asks for a temporary token."""
 
 _SEED = 43
 _SERIAL = 10
@@ -173,6 +164,7 @@ class Place:
                 "[camara_limits]",
                 "per_number_and_hour = 0",
                 "per_number_and_consumer = 0",
+                "per_device_and_hour = 0",
             ]
         if bss:
             lines += [
@@ -213,10 +205,15 @@ def choose(subscriptions: int, *wanted: int) -> list[list[int]]:
     return chosen
 
 
-def token_requests(loaded: Loaded, numbers: list[int], *, now: int, app: str = APP) -> list[bytes]:
-    """Return one fast-authentication request of 12 parameters or more for each subscription."""
-    query = services.enquiry_of(app).query
-    ring = compose.open_keys(loaded).ring
+def token_requests(
+    loaded: Loaded, numbers: list[int], *, now: int, app: str = APP, query: str | None = None
+) -> list[bytes]:
+    """Return one fast-authentication request of 12 parameters or more for each subscription.
+
+    With ``query`` it has that beside the usual, and else what is asked of the service.
+    """
+    query = services.enquiry_of(app).query if query is None else query
+    ring = open_keys(loaded).ring
     headers = _HEADERS.format(accept=XML)
     requests = []
     for number in numbers:
@@ -237,7 +234,7 @@ def token_requests(loaded: Loaded, numbers: list[int], *, now: int, app: str = A
 
 def verify_requests(loaded: Loaded, numbers: list[int], *, now: int) -> list[bytes]:
     """Return one verification for each of these subscriptions, each with a token for one call."""
-    ring = compose.open_keys(loaded).ring
+    ring = open_keys(loaded).ring
     requests = []
     for number in numbers:
         msisdn = Msisdn(msisdn_of(number))
@@ -255,12 +252,7 @@ def verify_requests(loaded: Loaded, numbers: list[int], *, now: int) -> list[byt
         )
         nonce = os.urandom(NONCE_BYTES)
         text = push_access_token(token, ring, DEFAULT_TENANT, nonce=nonce, now=now)
-        body = f'{{"phoneNumber":"{msisdn.e164}"}}'
-        requests.append(
-            "POST /number-verification/v2/verify HTTP/1.1\r\nHost: api.example.net\r\n"
-            f"Authorization: Bearer {text}\r\nContent-Type: application/json\r\n"
-            f"x-correlator: {number}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
-        )
+        requests.append(verify_request(text, msisdn.e164))
     return requests
 
 
@@ -290,7 +282,7 @@ async def populate(
     """
     loaded = load(config, {})
     migrate.upgrade(loaded.store_url)
-    ring = compose.open_keys(loaded).ring
+    ring = open_keys(loaded).ring
 
     def sim(number: int) -> SimKey:
         return wrap(
@@ -306,7 +298,7 @@ async def populate(
         )
 
     template = sim(0)
-    store = await compose.open_store(loaded)
+    store = await open_store(loaded)
     try:
         await _provision(store, template, now, full=full)
         await store.consumers.put(DEFAULT_TENANT, CONSUMER, seen=0)
@@ -316,7 +308,7 @@ async def populate(
         _copy_in_sqlite(Path(loaded.store_url.removeprefix("sqlite:///")), subscriptions)
     else:
         await _copy_in_postgres(loaded.store_url, subscriptions)
-    store = await compose.open_store(loaded)
+    store = await open_store(loaded)
     try:
         for at in range(0, len(sims), _AT_ONCE):
             written = await asyncio.gather(

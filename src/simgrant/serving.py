@@ -34,9 +34,12 @@ import uvloop
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import mark_process_dead
 
-from simgrant import __version__, compose
+from simgrant import __version__
 from simgrant.compose import core_network
+from simgrant.compose import server as compose
 from simgrant.compose.api import opened_api
+from simgrant.compose.clock import CLOCK
+from simgrant.compose.esims import order_calls
 from simgrant.config.load import Loaded, parse_listen
 from simgrant.errors import EcsError, StartRefused
 from simgrant.flows.management.carry_out import ANSWERS_KEPT_S
@@ -123,7 +126,7 @@ async def running(loaded: Loaded, *, reload: asyncio.Event | None = None) -> Asy
                 metrics=partial(_metrics_of, parts),
                 services=SERVICES,
                 version=__version__,
-                orders=compose.order_calls(loaded, parts.store),
+                orders=order_calls(loaded, parts.store),
                 sources=partial(_lines, parts.metrics.registry),
             )
             # The management listener outlives the other, to say that this node is going.
@@ -444,7 +447,7 @@ async def _purge(parts: compose.Parts) -> None:
     settings = parts.loaded.settings
     while True:
         await asyncio.sleep(_PURGE_EVERY_S * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
-        now = int(compose.CLOCK.now())
+        now = int(CLOCK.now())
         try:
             deleted = 1
             while deleted:
@@ -656,7 +659,7 @@ async def _oversee(loaded: Loaded, workers: int, announce: Announce, parts: comp
             metrics=lambda: collected(metrics_dir, generate_latest),
             services=SERVICES,
             version=__version__,
-            orders=compose.order_calls(loaded, parts.store),
+            orders=order_calls(loaded, parts.store),
             sources=lambda: collected(metrics_dir, _lines) or "",
         )
         async with (

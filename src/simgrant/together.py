@@ -48,6 +48,8 @@ class Together(Generic[A, R]):
         self._weight = weight
         self._key = key
         self._waiting: list[_Call[A, R]] = []
+        self._weighs = 0
+        """All who wait, together."""
         self._task: asyncio.Task[None] | None = None
 
     async def one(self, what: A) -> R:
@@ -56,9 +58,10 @@ class Together(Generic[A, R]):
         Raises what doing it raises, and PeerUnavailable ``store_overloaded`` where too many wait.
         Of who goes away while he waits, nothing is done.
         """
-        waiting = sum(self._weight(each.what) for each in self._waiting)
-        if self._waiting and waiting + self._weight(what) > self._most_waiting:
+        weight = self._weight(what)
+        if self._waiting and self._weighs + weight > self._most_waiting:
             raise PeerUnavailable("store_overloaded", for_operator="too much waits to be kept")
+        self._weighs += weight
         call = _Call[A, R](what, asyncio.get_running_loop().create_future())
         self._waiting.append(call)
         if self._task is None:
@@ -76,6 +79,7 @@ class Together(Generic[A, R]):
             for call in [*calls, *self._waiting]:
                 call.done.cancel()
             self._waiting.clear()
+            self._weighs = 0
             self._task = None
 
     def _next(self) -> list[_Call[A, R]]:
@@ -94,6 +98,7 @@ class Together(Generic[A, R]):
             keys.add(key)
             weight += own
         self._waiting = later
+        self._weighs = sum(self._weight(each.what) for each in later)
         return calls
 
     async def _serve(self, calls: Sequence[_Call[A, R]]) -> None:

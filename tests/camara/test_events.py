@@ -84,9 +84,12 @@ class World:
         assert (tenant, client_id) == (T, "bank")
         return self.consumer
 
-    async def permits(self, tenant: str, imsi: object, wanted: Purposeful, /, *, now: int) -> bool:
+    async def permits(
+        self, tenant: str, imsi: object, wanted: Purposeful, /, *, now: int, silent: bool = False
+    ) -> bool:
         assert (tenant, imsi, wanted.purpose) == (T, IMSI, PURPOSE)
         assert now
+        assert silent
         return self.permitted
 
     async def resolve(self, _host: str, _port: int) -> Sequence[str]:

@@ -14,6 +14,7 @@ from simgrant.identities import Msisdn
 from simgrant.ports.camara_lines import LineFound
 from simgrant.ports.store import Change
 from tests.conformance.test_store import IMSI, NUMBER, OTHER, TERMINAL, T, accept, new
+from tests.conformance.test_store_api_consents import ENTRY
 
 TOKEN = bytes(range(16))
 NOTHING = LineFound(None, revoked=False)
@@ -33,7 +34,8 @@ async def test_a_line_is_found_by_sim_and_by_number(store: SqlStore) -> None:
     await store.add(new(IMSI, NUMBER))
     subscription = await store.find(T, imsi=IMSI)
     assert subscription is not None
-    assert await both(store) == LineFound(Line(subscription=subscription), revoked=False)
+    there = Line(subscription=subscription, silent=True)
+    assert await both(store) == LineFound(there, revoked=False)
     lines = store.camara_lines
     assert await lines.by_imsi("blue", IMSI, token_id=TOKEN) == NOTHING
     assert await lines.by_msisdn("blue", NUMBER, token_id=TOKEN) == NOTHING
@@ -62,6 +64,19 @@ async def test_what_is_noted_comes_along(store: SqlStore) -> None:
     line = (await both(store)).line
     assert line is not None
     assert (line.sim_since, line.number_since, line.sim_changed_at) == (95, 95, 95)
+
+
+async def test_who_said_anything_to_consumers_is_not_silent(store: SqlStore) -> None:
+    await store.add(new(IMSI, NUMBER))
+    await store.add(new(OTHER, OTHERS))
+    await store.api_consents.add(T, OTHER, ENTRY)
+    line = (await both(store)).line
+    assert line is not None
+    assert line.silent, "it was another who spoke"
+    await store.api_consents.add(T, IMSI, ENTRY)
+    line = (await both(store)).line
+    assert line is not None
+    assert not line.silent
 
 
 @pytest.mark.parametrize("there", [True, False])

@@ -134,13 +134,12 @@ async def test_a_pending_request_is_settled_once(store: SqlStore, state: Request
     assert not await rows.settle("red", REQUEST.request_id, state, b"late", now=over)
     assert not await rows.settle("blue", REQUEST.request_id, state, b"theirs", now=over - 1)
     assert await rows.settle("red", REQUEST.request_id, state, b"new", now=over - 1)
-    newer = RequestState.GRANTED
-    assert not await rows.settle("red", REQUEST.request_id, newer, b"newer", now=1_000)
+    granted = RequestState.GRANTED
+    assert not await rows.settle("red", REQUEST.request_id, granted, b"newer", now=1_000)
     settled = replace(REQUEST, state=state, body=b"new")
     assert await rows.request("red", REQUEST.request_id) == settled
-    granted = state is RequestState.GRANTED
     became = await rows.exchange("red", Exchange(used=REQUEST.request_id))
-    assert became is (DONE if granted else SPENT)
+    assert became is (DONE if state is granted else SPENT)
 
 
 ANSWERED = (RequestState.GRANTED, RequestState.DENIED)

@@ -220,9 +220,9 @@ async def test_two_who_change_the_same_wait_for_each_other(store: SqlStore) -> N
     found: list[str] = []
 
     def judge(present: Present) -> Judged:
-        found.extend(
+        found[:] = [
             each.before.subscription.plan for each in present.events if each.before is not None
-        )
+        ]
         return judging()(present)
 
     await act(store, now=NOW + 2, judge=judge)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import asyncpg
@@ -15,9 +17,12 @@ from simgrant.adapters.store.postgres import PostgresConfig, open_store
 from simgrant.adapters.store.sql.engine import Body, Run
 from simgrant.adapters.store.sql.statements import NEW_MSISDN
 from simgrant.adapters.store.sql.store import SqlStore
+from simgrant.domain.bss_events import BssEvent, Change
 from simgrant.errors import Conflict, PeerMisbehaved, PeerTimeout, PeerUnavailable, StartRefused
+from simgrant.identities import Imsi
 from tests.conformance.conftest import Restless
 from tests.conformance.test_store import ACCEPTED, CLIENT, IMEI, IMSI, SESSION, T, accept, new
+from tests.conformance.test_store_life import judging
 from tests.servers.postgres import Postgres
 from tests.servers.process import free_port
 
@@ -232,3 +237,63 @@ async def test_it_works_without_prepared_statements(url: str) -> None:
     assert await accept(store)
     assert await store.profile(T, IMSI, IMEI, CLIENT) is not None
     await store.close()
+
+
+class Counting(asyncpg.Connection):
+    """A connection that counts how often two waited for each other."""
+
+    deadlocks = 0
+
+    async def fetch(self, *args: Any, **options: Any) -> Any:
+        with self._counted():
+            return await super().fetch(*args, **options)
+
+    async def executemany(self, *args: Any, **options: Any) -> Any:
+        with self._counted():
+            return await super().executemany(*args, **options)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        try:
+            yield
+        except asyncpg.DeadlockDetectedError:
+            type(self).deadlocks += 1
+            raise
+
+
+async def test_who_acts_upon_events_never_waits_for_one_that_waits_for_him(
+    url: str, postgres: Postgres
+) -> None:
+    """The server finds out after a second, in which nobody's events are acted upon."""
+    name = url.rpartition("/")[2]
+    postgres.sql(f"ALTER DATABASE {name} SET deadlock_timeout = '5ms'")
+    config = PostgresConfig(url, pool_min=8, pool_max=8)
+    store = await open_store(config, connection_class=Counting)
+    imsis = [Imsi(f"00101{number:010d}") for number in range(120)]
+    await store.add_many(new(imsi, None) for imsi in imsis)
+    acted = 0
+
+    async def bring(source: str, at: int) -> None:
+        events = [
+            BssEvent(event_id=f"{at}-{imsi.digits}", change=Change.CHANGED, at=at, imsi=imsi)
+            for imsi in random.Random(at).sample(imsis, len(imsis))
+        ]
+        await store.life.take(T, source, events, now=at, future_s=300)
+
+    async def act(at: int) -> None:
+        nonlocal acted
+        due_ms = at * 1000
+        while claims := await store.life.claim(now_ms=due_ms, again_ms=due_ms + 100, limit=100):
+            done = await store.life.settle(claims, judging(), now=at, again_ms=due_ms + 1)
+            acted += sum(len(judged.done) for judged in done)
+
+    try:
+        for at in range(1000, 1030, 2):
+            await asyncio.gather(
+                *(bring(source, at) for source in ("a", "b")), *(act(at + n // 2) for n in range(4))
+            )
+        await act(2000)
+    finally:
+        await store.close()
+    assert Counting.deadlocks == 0
+    assert acted == 15 * 2 * len(imsis)

@@ -17,11 +17,12 @@ from typing import Any
 
 import pytest
 
-from simgrant import compose
 from simgrant.adapters import authn
 from simgrant.adapters.authn import cx, gsup, hss_sbi, local_auc, s6a, swx, udm
 from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.store import migrate
+from simgrant.compose.clock import CLOCK
+from simgrant.compose.store import open_keys, open_store
 from simgrant.config.load import load
 from simgrant.domain.subscription import Subscription, SubscriptionStatus
 from simgrant.eap.algorithm import make_auts
@@ -92,7 +93,7 @@ class World:
         within: float = 10.0,
     ) -> AuthVector:
         request = VectorRequest(TENANT, imsi, variant or self.variants[0], resync)
-        deadline = compose.CLOCK.monotonic() + within
+        deadline = CLOCK.monotonic() + within
         return await self.vectors.fetch(request, deadline=deadline)
 
 
@@ -101,10 +102,10 @@ async def _local(directory: Path) -> AsyncIterator[World]:
     file = directory / "simgrant.toml"
     file.write_text("")
     loaded = load(file, {})
-    now = int(compose.CLOCK.now())
+    now = int(CLOCK.now())
     key_file.write_keys(loaded.key_file, key_file.initial_keys(now=now - 1000))
     await asyncio.to_thread(migrate.upgrade, loaded.store_url)
-    keys, store = compose.open_keys(loaded), await compose.open_store(loaded)
+    keys, store = open_keys(loaded), await open_store(loaded)
     wrapped = local_auc.wrap(
         "milenage",
         DEMO_K,
@@ -129,7 +130,7 @@ async def _local(directory: Path) -> AsyncIterator[World]:
     await store.add_many([NewSubscription(subscription, wrapped, ())])
     try:
         config = local_auc.Config(ind=5)
-        yield World(local_auc.open_vectors(config, store=store, keys=keys, clock=compose.CLOCK))
+        yield World(local_auc.open_vectors(config, store=store, keys=keys, clock=CLOCK))
     finally:
         await store.close()
 
@@ -502,12 +503,12 @@ async def test_each_fault_is_the_error_that_it_means(
     hss: World, fault: Fault, kind: type[EcsError], reason: str
 ) -> None:
     _diameter(hss).hss.plan = Plan(fault=fault, delay_s=60)
-    began = compose.CLOCK.monotonic()
+    began = CLOCK.monotonic()
     with pytest.raises(EcsError) as raised:
         await hss.fetch(within=0.2)
     assert type(raised.value) is kind
     assert raised.value.reason == reason
-    assert compose.CLOCK.monotonic() - began < 5
+    assert CLOCK.monotonic() - began < 5
     assert IMSI.digits not in raised.value.for_operator
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clocks import set_clock
 from tests.device.harness import START, Phone, Server, SetClock, Workbench, make_template
 
 
@@ -16,7 +17,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state directory with keys and the usual subscriptions; copy it, never use it."""
     directory = tmp_path_factory.mktemp("device-template")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("simgrant.compose.CLOCK", SetClock(START - 1000))
+        set_clock(patched, SetClock(START - 1000))
         asyncio.run(make_template(directory))
     return directory
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from simgrant import compose
+from simgrant.compose import server as compose
 from simgrant.identities import Iccid
 from simgrant.wire.activation_code import pull_activation_code
 from tests.books import Books

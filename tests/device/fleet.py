@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from simgrant import compose
+from simgrant.compose import server as compose
 from simgrant.domain.order import Order
 from simgrant.domain.owner import Enterprise
 from simgrant.identities import Iccid

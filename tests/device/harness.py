@@ -27,9 +27,10 @@ import pytest
 import structlog
 from uvicorn.server import ServerState
 
-from simgrant import compose
 from simgrant.adapters.authn import local_auc
 from simgrant.adapters.keyring import file as key_file
+from simgrant.compose import server as compose
+from simgrant.compose.store import open_keys, open_store
 from simgrant.config.load import DEFAULT_TENANT, Loaded, load
 from simgrant.domain.subscription import (
     Consent,
@@ -50,6 +51,7 @@ from simgrant.keyring.ring import KeyRing
 from simgrant.ports.store import NewSubscription, RequestRecord, Store
 from simgrant.telemetry.log import LineWriter
 from tests.android_reader import Ts43XmlDoc, XmlDoc
+from tests.clocks import set_clock
 
 START = 1_795_000_000
 """Unix seconds at which every test begins: 2026-11-18."""
@@ -475,8 +477,8 @@ async def make_template(directory: Path) -> None:
     loaded = configured(directory)
     key_file.write_keys(loaded.key_file, key_file.initial_keys(now=START - 100_000))
     await asyncio.to_thread(migrate.upgrade, loaded.store_url)
-    keys = compose.open_keys(loaded)
-    store = await compose.open_store(loaded)
+    keys = open_keys(loaded)
+    store = await open_store(loaded)
     try:
         await store.add_many(usual_subscriptions(keys.ring))
     finally:
@@ -495,7 +497,7 @@ class Workbench:
     def copy_of(cls, template: Path, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Workbench:
         shutil.copytree(template / "state", directory / "state")
         bench = cls(directory, monkeypatch)
-        monkeypatch.setattr(compose, "CLOCK", bench.clock)
+        set_clock(monkeypatch, bench.clock)
         return bench
 
     def loaded(self, settings: str = "") -> Loaded:
@@ -519,7 +521,7 @@ class Workbench:
         """Have whatever is opened meanwhile use a watched store and write its lines to memory."""
         stores: list[WatchedStore] = []
         out = io.BytesIO()
-        real_open = compose.open_store
+        real_open = open_store
 
         async def open_watched(loaded: Loaded) -> Store:
             stores.append(WatchedStore(await real_open(loaded)))

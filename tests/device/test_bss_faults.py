@@ -17,12 +17,12 @@ from typing import Final
 
 import pytest
 
-from simgrant import compose
 from simgrant.domain.told import REALTIME, USUAL
 from simgrant.services import SERVICES
 from simgrant.sim.bss import faults
 from simgrant.sim.bss.server import Bss
 from simgrant.sim.sims import demo_sims
+from tests.clocks import set_clock
 from tests.device.harness import ALLOWED, Answer, Phone, Server, Workbench, service
 from tests.device.test_network_data import Clock
 
@@ -114,7 +114,7 @@ async def world(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch, timeout_s: float
 ) -> AsyncIterator[World]:
     clock = Clock()
-    monkeypatch.setattr(compose, "CLOCK", clock)
+    set_clock(monkeypatch, clock)
     async with bench.opened() as server:
         phone = Phone(server, ALLOWED)
         asking = phone.but(apps=tuple(SERVICES), extra=EXTRA["ap2012"])

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from simgrant import compose
 from simgrant.compose import core_network
+from simgrant.compose.clients import profiles
 from simgrant.domain.policy import default_policy_text
 from simgrant.flows.clients import Clients, Told
 from simgrant.flows.explain import Inquiry, Rules, explain
@@ -702,7 +702,7 @@ async def test_explain_says_what_a_client_of_the_family_is_told(
             ring=server.ring,
             rules=Rules(86_400, core_network.tellers(server.loaded)),
             now=server.clock.now(),
-            clients=Clients(compose.profiles(server.loaded)),
+            clients=Clients(profiles(server.loaded)),
         )
     assert explained.fitted is not None
     assert explained.fitted.client.profile.name == "lab"

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from simgrant import compose
+from simgrant.compose import server as compose
 from simgrant.links.gsup import Hlr, HlrState
 from simgrant.sim.aaa import faults as aaa_faults
 from simgrant.sim.aaa.server import AaaServer
@@ -32,6 +32,7 @@ from simgrant.sim.hss.server import HssServer
 from simgrant.sim.sims import demo_sims
 from simgrant.sim.udm import faults as udm_faults
 from simgrant.sim.udm.server import Core
+from tests.clocks import set_clock
 from tests.device.harness import HOME_ONLY, START, Phone, Server, Workbench
 from tests.servers.process import free_port
 
@@ -355,7 +356,7 @@ async def _asked_with_the_token(world: World, done: asyncio.Event) -> int:
 async def test_what_a_phone_gets_while_the_core_fails(
     kind: str, fault: Fault, bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compose, "CLOCK", RunningClock())
+    set_clock(monkeypatch, RunningClock())
     opened: AbstractAsyncContextManager[World] = opened_world(
         bench, KINDS[kind], SHORT_S if fault in WAITS else LONG_S
     )

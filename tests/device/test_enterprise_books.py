@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from simgrant.domain.order import Order, OrderState
 from simgrant.domain.owner import Enterprise
 from simgrant.identities import Iccid
+from tests.clocks import set_clock
 from tests.device.fleet import SETTINGS, World, opened
 from tests.device.harness import Workbench
 
@@ -58,7 +59,7 @@ def played(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     listed = SETTINGS.replace('["acme", "globex"]', str(NAMES).replace("'", '"'))
     with pytest.MonkeyPatch.context() as patched, asyncio.Runner() as runner:
         bench = Workbench(directory, patched)
-        patched.setattr("simgrant.compose.CLOCK", bench.clock)
+        set_clock(patched, bench.clock)
         opening = opened(bench, patched, settings=listed)
         world = runner.run(opening.__aenter__())
         world.books.stock = STOCK

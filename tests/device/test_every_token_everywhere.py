@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from simgrant.flows.operations import OPERATIONS
 from simgrant.identities import Imsi
+from tests.clocks import set_clock
 from tests.device.harness import (
     ALLOWED,
     JSON,
@@ -225,7 +226,7 @@ def directory(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def world(directory: Path) -> Iterator[tuple[World, asyncio.Runner]]:
     with pytest.MonkeyPatch.context() as patched, asyncio.Runner() as runner:
         bench = Workbench(directory, patched)
-        patched.setattr("simgrant.compose.CLOCK", bench.clock)
+        set_clock(patched, bench.clock)
         login, bank = directory / "login.json", directory / "bank.json"
         made = World(bench)
         login.write_text(json.dumps({"keys": [made.login.jwk]}))

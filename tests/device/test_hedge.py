@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from simgrant import compose
+from tests.clocks import set_clock
 from tests.device.harness import HOME_ONLY, Phone, Workbench
 from tests.device.test_core_faults import (
     LONG_S,
@@ -38,7 +38,7 @@ async def _recorded(world: World) -> list[tuple[str, str]]:
 async def test_a_phone_does_not_wait_for_an_hlr_that_is_slow_for_once(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compose, "CLOCK", RunningClock())
+    set_clock(monkeypatch, RunningClock())
     async with opened_world(bench, Kind(_hedging, {}), LONG_S) as world:
         phone = Phone(world.server, HOME_ONLY)
         for _ in range(ENOUGH):

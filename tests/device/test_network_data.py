@@ -12,8 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from simgrant import compose
-from simgrant.compose import core_network, life
+from simgrant.compose import core_network
 from simgrant.domain.subscription import PushRegistration
 from simgrant.flows.explain import Inquiry, Rules, explain
 from simgrant.ports.store import Change
@@ -24,6 +23,7 @@ from simgrant.sim.hss.server import HssServer
 from simgrant.sim.places import Place
 from simgrant.sim.sims import demo_sims
 from simgrant.sim.udm.server import Core
+from tests.clocks import set_clock
 from tests.device.harness import HOME_ONLY, START, Answer, Phone, Server, Workbench
 
 REALM = "epc.mnc001.mcc001.3gppnetwork.org"
@@ -77,8 +77,7 @@ async def world(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch, own: str = TELLS, *, timeout_s: int = 9
 ) -> AsyncIterator[World]:
     clock = Clock()
-    monkeypatch.setattr(compose, "CLOCK", clock)
-    monkeypatch.setattr(life, "CLOCK", clock)
+    set_clock(monkeypatch, clock)
     hss = HssServer(Auc(demo_sims()), host=f"hss.{REALM}", realm=REALM)
     await hss.up()
     settings = (
@@ -264,7 +263,7 @@ async def test_a_udm_tells_it_too(
     found: str, bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr(compose, "CLOCK", clock)
+    set_clock(monkeypatch, clock)
     by_nrf = found != "by addresses"
     core = Core(demo_sims(), oauth2=by_nrf, clock=clock.now)
     core.subscribers.places[HOME_ONLY.digits] = ABROAD

@@ -7,10 +7,10 @@ import time
 import pytest
 from prometheus_client import generate_latest
 
-from simgrant import compose
 from simgrant.compose import core_network
 from simgrant.domain.policy import default_policy_text
 from simgrant.flows.explain import Explanation, Inquiry, Rules, explain
+from tests.clocks import set_clock
 from tests.device.harness import ALLOWED, START, Answer, Phone, Server, SetClock, Workbench
 
 RULES = """
@@ -91,7 +91,7 @@ async def test_a_sale_begins_and_ends_to_the_second_and_says_why(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SetClock()
-    monkeypatch.setattr(compose, "CLOCK", clock)
+    set_clock(monkeypatch, clock)
     begins, ends = START + DAY, START + 2 * DAY
     text = RULES.format(begins=instant(begins), ends=instant(ends)) + default_policy_text()
     (bench.directory / "policy.toml").write_text(text)
@@ -130,7 +130,7 @@ async def test_an_expression_that_fails_is_a_denial_that_operators_see(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SetClock()
-    monkeypatch.setattr(compose, "CLOCK", clock)
+    set_clock(monkeypatch, clock)
     text = RULES.format(begins=instant(START), ends=instant(START + 1)) + default_policy_text()
     (bench.directory / "policy.toml").write_text(text)
     async with bench.opened('[tenants.default]\npolicy = "policy.toml"\n') as server:

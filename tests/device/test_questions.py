@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from simgrant import compose
+from simgrant.compose.store import open_account_pins
 from simgrant.domain.order import Inquiry, OrderState
 from simgrant.errors import StartRefused
 from simgrant.flows import esim, subscriptions
@@ -46,7 +46,7 @@ class Asked(World):
 
     async def set_pin(self, pin: str | None = PIN) -> None:
         server = self.server
-        pins = compose.open_account_pins(server.loaded, server.store.real, server.parts.keys)
+        pins = open_account_pins(server.loaded, server.store.real, server.parts.keys)
         await pins.set("default", ALLOWED, pin, at=int(self.server.clock.at))
 
 

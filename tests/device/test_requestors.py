@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from simgrant import compose
+from simgrant.compose import partners
+from simgrant.compose import server as compose
 from simgrant.flows.operations import OPERATIONS, collect
 from simgrant.flows.operations.operation import (
     Done,
@@ -117,7 +118,9 @@ async def opened(bench: Workbench, settings: str = SETTINGS) -> AsyncIterator[Wo
 async def world(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     operation = read_table(TABLE, None, name="count_devices.toml", for_requestor=count)
     found = [("ours", each) for each in OPERATIONS.values()]
-    monkeypatch.setattr(compose, "OPERATIONS", collect([*found, ("the test's", operation)]))
+    operations = collect([*found, ("the test's", operation)])
+    for each in (compose, partners):
+        monkeypatch.setattr(each, "OPERATIONS", operations)
     async with opened(bench) as made:
         yield made
 

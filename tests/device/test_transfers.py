@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pyreqwest.client import ClientBuilder
 
-from simgrant import compose
+from simgrant.compose.store import open_account_pins
 from simgrant.domain.line_marks import LineMark, MarkName
 from simgrant.domain.order import Order, OrderState
 from simgrant.errors import PeerUnavailable
@@ -291,7 +291,7 @@ async def test_whoever_came_before_the_end_orders_nothing_after_it(
     made = world.server.parts.ordering._orders.make
 
     async def late(*arguments: Any, **more: Any) -> Any:
-        monkeypatch.undo()
+        monkeypatch.setattr(world.server.parts.ordering._orders, "make", made)
         await asked(new, token, "ManageSubscription", **TRANSFER, **NEW)
         await world.ask("ManageSubscription", operation_type="1", **NEW)
         (there,) = await orders(world)
@@ -312,7 +312,7 @@ async def test_whatever_is_cut_off_there_is_one_order(
     made = world.server.parts.ordering._orders.make
 
     async def cut(*arguments: Any, **more: Any) -> Any:
-        monkeypatch.undo()
+        monkeypatch.setattr(world.server.parts.ordering._orders, "make", made)
         if written:
             await made(*arguments, **(more | {"due_at": 0}))
         raise PeerUnavailable("store_down")
@@ -492,7 +492,7 @@ async def test_the_new_phone_is_asked_and_its_token_is_good_for_the_answer(
     async with opened(bench, monkeypatch, APP, 'ask_transfer = "pin"') as world:
         await knows_sim(world)
         server = world.server
-        pins = compose.open_account_pins(server.loaded, server.store.real, server.parts.keys)
+        pins = open_account_pins(server.loaded, server.store.real, server.parts.keys)
         await pins.set("default", ALLOWED, "271828", at=START)
         token, new = await acquired(world), new_phone(world)
 

@@ -16,9 +16,10 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from simgrant import compose, errors
+from simgrant import errors
 from simgrant.adapters.expressions.cel import open_expressions
 from simgrant.cli.app import app
+from simgrant.compose.clients import profiles
 from simgrant.config import model, reference
 from simgrant.config.load import NAMED, load
 from simgrant.domain.policy import default_policy, parse_policy
@@ -321,7 +322,7 @@ def test_settings_of_the_operations_page_load(tmp_path: Path) -> None:
     for text in found:
         file = tmp_path / "simgrant.toml"
         file.write_text(text)
-        compose.profiles(load(file, {}))
+        profiles(load(file, {}))
 
 
 _OF_OTHER_FILES = {

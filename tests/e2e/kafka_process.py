@@ -14,9 +14,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from simgrant import compose
 from simgrant.adapters.events.kafka import Config, KafkaTopic, client_settings
-from simgrant.compose import CLOCK
+from simgrant.compose.clock import CLOCK
+from simgrant.compose.store import open_store
 from simgrant.config.load import load
 from simgrant.domain.bss_events import BssEvent
 from simgrant.flows.bss_inbox import BssInbox
@@ -48,7 +48,7 @@ class Mortal:
 
 async def main(brokers: str, topic: str, settings: str, die: str = "", at: str = "0") -> None:
     """Read the topic until somebody ends it."""
-    store = await compose.open_store(load(Path(settings), {}))
+    store = await open_store(load(Path(settings), {}))
     batches = EventBatches(
         Mortal(BssInbox(store.life, clock=CLOCK), die, int(at)),
         EventReader(),

@@ -24,18 +24,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import asyncpg
 
-from simgrant import compose
 from simgrant.cli.serve import make_state
+from simgrant.compose.policies import policy_of
 from simgrant.compose.sim_keys import wrapper
+from simgrant.compose.store import open_keys, open_store, tenancy
 from simgrant.config.load import DEFAULT_TENANT, Loaded, load
 from simgrant.flows import subscriptions
 from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.store import Store
 from simgrant.sim.sims import DEMO_K, DEMO_OPC, Sim, following
+from tests.e2e.nursery import Born, nursery
 from tests.servers.process import free_port, wait_until
 
 SIMS = following(
@@ -121,14 +124,18 @@ class Site:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a `simgrant` command at this site to its end."""
-        done = subprocess.run(
-            self.command_line(*arguments),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            cwd=self.directory,
-            env=environment(),
-        )
+        line = ("--config", str(self.config()), *arguments)
+        with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+            process = nursery().bear(
+                *line, directory=self.directory, environment=environment(), out=out, err=err
+            )
+            try:
+                code = process.wait(60)
+            finally:
+                process.kill()
+            for file in (out, err):
+                file.seek(0)
+            done = subprocess.CompletedProcess(line, code, out.read(), err.read())
         assert done.returncode == 0, done.stderr
         return done
 
@@ -138,7 +145,7 @@ class Site:
     @asynccontextmanager
     async def store(self) -> AsyncIterator[Store]:
         """Open the site's database from within the test, as one more process would."""
-        store = await compose.open_store(self.loaded())
+        store = await open_store(self.loaded())
         try:
             yield store
         finally:
@@ -151,10 +158,10 @@ class Site:
     async def provision(self, sims: tuple[Sim, ...], *, tenant: str, **columns: str) -> None:
         """Write subscriptions that may do everything, or what the columns say."""
         loaded, at = self.loaded(), int(time.time())
-        plans = compose.policy_of(loaded, tenant).plans
-        context = subscriptions.Context(compose.tenancy(loaded).by_name[tenant], plans, at)
+        plans = policy_of(loaded, tenant).plans
+        context = subscriptions.Context(tenancy(loaded).by_name[tenant], plans, at)
         drafts = [subscriptions.draft({**_row(sim), **columns}, context) for sim in sims]
-        wrap = wrapper(compose.open_keys(loaded), tenant, at)
+        wrap = wrapper(open_keys(loaded), tenant, at)
         async with self.store() as store:
             await subscriptions.add_all(store, drafts, wrap)
 
@@ -211,7 +218,7 @@ class Node:
     url: str
     """What devices talk to."""
     management_url: str
-    process: subprocess.Popen[bytes] | None = None
+    process: Born | None = None
 
     @property
     def out(self) -> Path:
@@ -228,17 +235,16 @@ class Node:
 
     def launch(self) -> None:
         """Start the process, and do not wait for it. Output of an earlier one is kept."""
-        # The kernel ends it with us: a run that was killed leaves nothing behind.
-        command = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "simgrant", "serve"]
         with self.out.open("ab") as out, self.err.open("ab") as err:
-            self.process = subprocess.Popen(
-                [*command, "--config", str(self.file), *self.arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
-                cwd=self.file.parent,
-                env=environment(),
+            self.process = nursery().bear(
+                "serve",
+                "--config",
+                str(self.file),
+                *self.arguments,
+                directory=self.file.parent,
+                environment=environment(),
+                out=out,
+                err=err,
             )
 
     def start(self) -> None:
@@ -256,7 +262,7 @@ class Node:
         wait_until(ready, what=f"{self.name} ready", timeout=60)
 
     @property
-    def running(self) -> subprocess.Popen[bytes]:
+    def running(self) -> Born:
         assert self.process is not None
         return self.process
 

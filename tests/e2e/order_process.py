@@ -35,8 +35,9 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 from uvicorn.server import ServerState
 
-from simgrant import compose
 from simgrant.adapters.bss.embedded import open_bss
+from simgrant.compose.esims import open_es2plus, open_smdps
+from simgrant.compose.store import open_store
 from simgrant.config.load import Loaded, load
 from simgrant.domain.order import (
     LINE,
@@ -341,7 +342,7 @@ class Life:
         loaded = _loaded(self.case.settings)
         store = cast("Store", SimpleNamespace(orders=self.orders))
         config = uvicorn.Config(
-            compose.open_es2plus(loaded, store, self.ordering, METRICS),
+            open_es2plus(loaded, store, self.ordering, METRICS),
             http=CertifiedProtocol,
             lifespan="off",
             access_log=False,
@@ -488,8 +489,8 @@ def _context(settings: str) -> ssl.SSLContext:
 async def _opened(case: Case) -> AsyncIterator[Life]:
     loaded = _loaded(case.settings)
     fuse = Fuse(case.point)
-    store = await compose.open_store(loaded)
-    smdps = {} if case.bss else compose.open_smdps(loaded)[T]
+    store = await open_store(loaded)
+    smdps = {} if case.bss else open_smdps(loaded)[T]
     if case.statements:
         inner = cast("Any", store.orders)
         inner._engine = MortalEngine(inner._engine, fuse)

@@ -20,7 +20,7 @@ from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from typing import Final
 
-from simgrant import compose
+from simgrant.compose.store import open_store
 from simgrant.config.load import load
 from simgrant.domain.camara.access_token import Method
 from simgrant.domain.camara.usage import Outcome, Usage
@@ -56,7 +56,7 @@ def usage(number: int) -> Usage:
 
 async def spend(settings: str, first: int, last: int, out: int) -> None:
     """Show tokens to the books until the last, and tell of each whether it was spent by it."""
-    store = await compose.open_store(load(Path(settings), {}))
+    store = await open_store(load(Path(settings), {}))
     consumers = Consumers(store.consumers, (T,))
     await consumers.load()
     books = Books(store.usage, consumers)

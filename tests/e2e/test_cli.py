@@ -33,10 +33,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner, Result
 
-from simgrant import compose
 from simgrant.adapters.authn import local_auc
 from simgrant.adapters.keyring.file import new_key, read_keys, write_keys
 from simgrant.cli import app
+from simgrant.compose.store import open_keys, open_store
 from simgrant.config.load import Loaded, load
 from simgrant.domain.policy import default_policy_text
 from simgrant.domain.subscription import Subscription
@@ -112,7 +112,7 @@ class Simgrant:
         return asyncio.run(self._subscription(imsi))
 
     async def _subscription(self, imsi: str) -> Subscription | None:
-        store = await compose.open_store(self.loaded)
+        store = await open_store(self.loaded)
         try:
             return await store.find("default", imsi=Imsi(imsi))
         finally:
@@ -122,7 +122,7 @@ class Simgrant:
         """Return the wrapped keys that the store has."""
 
         async def look() -> SimKey | None:
-            store = await compose.open_store(self.loaded)
+            store = await open_store(self.loaded)
             try:
                 return await store.sim_key("default", Imsi(imsi))
             finally:
@@ -134,7 +134,7 @@ class Simgrant:
 
     def opens(self, imsi: str) -> bool:
         """Say whether the ring opens a SIM's keys, and they are those that were given."""
-        ring = compose.open_keys(self.loaded).ring
+        ring = open_keys(self.loaded).ring
         algorithm = local_auc.unwrap(self.sim_key(imsi), ring, "default", Imsi(imsi))
         known = local_auc._milenage(bytes.fromhex(KI), bytes.fromhex(OPC), 8)
         rand = bytes(16)
@@ -261,7 +261,7 @@ def test_nothing_is_coloured_where_nobody_sees_it(one: Simgrant) -> None:
 def test_the_command_line_is_quick_to_import() -> None:
     """What only one command needs is imported by that command."""
     heavy = (
-        "alembic asyncpg cryptography msgspec rich.console simgrant.compose simgrant.serving"
+        "alembic asyncpg cryptography msgspec rich.console simgrant.compose.server simgrant.serving"
         " simgrant.sim simgrant.sim.cli sqlalchemy structlog uvicorn"
     )
     code = f"import simgrant.cli, sys; print(*(set({heavy.split()!r}) & set(sys.modules)))"
@@ -1143,9 +1143,7 @@ def make_certificate(directory: Path, *, days: int) -> None:
 
 
 def test_an_identity_leads_back_to_its_subscription(one: Simgrant) -> None:
-    keys = compose.open_keys(
-        load(None, {"SIMGRANT__SERVER__STATE_DIR": str(one.directory / "state")})
-    )
+    keys = open_keys(load(None, {"SIMGRANT__SERVER__STATE_DIR": str(one.directory / "state")}))
     made = PrivateIdentities({}, keys=keys, life_s=3600)
     text = made.push("default", Imsi(IMSI), at=1_700_000_000, now=time.time())
     shown = one("identity", "resolve", text).stdout

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from simgrant import compose
+from simgrant.compose.store import open_keys
 from simgrant.config.load import DEFAULT_TENANT
 from simgrant.sim.http import Answer
 from tests.e2e.nodes import NO_LIMITS, SIMS, Site, until
@@ -100,7 +100,7 @@ async def test_a_database_crash_is_503_for_a_while_and_over_without_a_restart(
 async def _assert_recorded(site: Site, phone: Phone) -> None:
     """Records are written again, too."""
     wanted = phone.seen[-1].first("x-request-id")
-    ring = compose.open_keys(site.loaded()).ring
+    ring = open_keys(site.loaded()).ring
     references = ring.references(DEFAULT_TENANT, "imsi", phone.sim.imsi.digits)
     async with site.store() as store, asyncio.timeout(10):
         while True:

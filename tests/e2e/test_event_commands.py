@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from simgrant import compose
 from simgrant.cli import app
 from simgrant.cli.event import ChangeName
-from simgrant.compose import CLOCK
+from simgrant.compose.clock import CLOCK
+from simgrant.compose.store import open_store
 from simgrant.config.load import load
 from simgrant.domain.bss_events import Change
 from simgrant.flows.bss_inbox import BssInbox
@@ -42,7 +42,7 @@ class Here:
 
     def set_aside(self, raw: bytes) -> None:
         async def work() -> None:
-            store = await compose.open_store(load(Path("simgrant.toml"), {}))
+            store = await open_store(load(Path("simgrant.toml"), {}))
             try:
                 inbox = BssInbox(store.life, clock=CLOCK)
                 await inbox.set_aside("default", "crm", raw, reason="not_json")
@@ -84,6 +84,39 @@ def test_what_is_told_of_nobody_is_found_and_done_once_there_is_somebody(here: H
     assert json.loads(told.stdout)["taken"] == ["set_aside"]
     (stranger,) = here.aside()
     assert all(option in here("event", "show", stranger["id"]).stdout for option in options[1::2])
+
+
+def test_what_is_done_with_events_is_in_the_audit(here: Here) -> None:
+    """As everything is that people do; what changes nothing is not."""
+    here("event", "send", IMSI, "plan_changed", "--plan", "premium", "--id", "x-1", code=1)
+    (one,) = here.aside()
+    here("event", "replay", one["id"], code=1)
+    here("subscription", "add", IMSI, "--plan", "standard", "--msisdn", "+447700900001")
+    here("event", "replay", one["id"])
+    here("event", "send", "+447700900001", "suspended", "--id", "x-2")
+    here("event", "send", IMSI, "suspended", "--id", "x-2")
+    here.set_aside(b"{")
+    (broken,) = here.aside()
+    here("event", "replay", broken["id"], code=1)
+    here("event", "drop", broken["id"])
+    here("event", "drop", broken["id"], code=1)
+    entries = json.loads(here("audit", "list", "--json").stdout)
+    found = [(each["call"], each["detail"]) for each in entries if each["client"] == "cli"]
+    assert sorted(found) == sorted(
+        [
+            ("event send", "plan_changed"),
+            ("subscription add", ""),
+            ("event replay", f"event {one['id']}"),
+            ("event send", "suspended"),
+            ("event drop", f"event {broken['id']}"),
+        ]
+    )
+    whole = json.dumps(entries)
+    assert IMSI not in whole
+    assert "447700900001" not in whole
+    mine = json.loads(here("audit", "list", "--subscription", IMSI, "--json").stdout)
+    assert len(mine) == 4
+    assert "5 entries" in here("audit", "check").stderr
 
 
 def test_what_nobody_could_read_is_shown_without_moving_the_cursor(here: Here) -> None:

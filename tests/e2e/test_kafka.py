@@ -23,9 +23,9 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
-from simgrant import compose
 from simgrant.adapters.events.kafka import Config, KafkaTopic, client_settings
 from simgrant.adapters.store import migrate
+from simgrant.compose.store import open_store
 from simgrant.config.load import load
 from simgrant.domain.subscription import Subscription, SubscriptionStatus
 from simgrant.errors import StartRefused
@@ -257,7 +257,7 @@ def inbox_of(folder: Path) -> Path:
     migrate.upgrade(loaded.store_url)
 
     async def fill() -> None:
-        store = await compose.open_store(loaded)
+        store = await open_store(loaded)
         lines = [
             Subscription("default", Imsi(line), None, SubscriptionStatus.ACTIVE, "standard")
             for line in LINES

@@ -23,7 +23,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from simgrant import compose
+from simgrant.compose.esims import open_smdps
 from simgrant.domain.order import LINE, Awaited, Order, OrderState
 from simgrant.domain.owner import push_owner
 from simgrant.identities import Iccid, Imsi
@@ -267,7 +267,7 @@ async def opened(site: Site, *habits: str) -> AsyncIterator[World]:
             env=environment() | {"SSL_CERT_FILE": smdp.up["settings"]["ca_file"]},
         )
         heard = asyncio.create_task(_hear(smdp))
-        smdps = compose.open_smdps(site.loaded())[T]
+        smdps = open_smdps(site.loaded())[T]
         try:
             async with site.store() as store:
                 yield World(store, smdps, smdp, zygote, settings, remembers)

@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from simgrant import compose
 from simgrant.compose.policies import policy_desk
+from simgrant.compose.store import open_keys
 from simgrant.config.load import DEFAULT_TENANT
 from simgrant.domain.policy import default_policy_text
 from simgrant.flows.policies import name_of
@@ -66,7 +66,7 @@ async def phone_with_token(node: Node, number: int = 0) -> AsyncIterator[Phone]:
 
 async def test_what_is_published_both_nodes_decide_by_within_a_second_or_so(site: Site) -> None:
     nodes = site.started(2, PATIENT)
-    keys = compose.open_keys(site.loaded())
+    keys = open_keys(site.loaded())
     async with phone_with_token(nodes[0]) as phone, site.store() as store:
         desk = policy_desk(site.loaded(), store, DEFAULT_TENANT, keys)
         at = int(time.time())

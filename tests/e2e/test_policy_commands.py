@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from simgrant import compose
 from simgrant.cli import app
 from simgrant.cli.common import user
+from simgrant.compose.store import open_store
 from simgrant.config.load import DEFAULT_TENANT, load
 from simgrant.domain.facts import Area, Device
 from simgrant.domain.policy import default_policy, default_policy_text
@@ -104,7 +104,7 @@ class Here:
             )
 
         async def write() -> None:
-            store = await compose.open_store(load(Path("simgrant.toml"), {}))
+            store = await open_store(load(Path("simgrant.toml"), {}))
             await store.append_records(records)
             await store.close()
 
@@ -220,3 +220,34 @@ def test_the_configuration_is_checked_with_what_decides(here: Here) -> None:
     done = CliRunner().invoke(app, ["check-config"])
     assert "tenant default: version v1-" in done.output
     assert "published in place of its file" in done.output
+
+
+def test_how_far_devices_are_told_is_shown(here: Here) -> None:
+    assert here.json("sweep") == []
+    here("subscription", "add", "001010000000102", "--plan", "standard")
+    here.publish("same")
+    here.publish("without")
+    (first, second) = here.json("sweep")
+    assert (first["change"], second["change"]) == (1, 2)
+    assert first == {"change": 1, "looked": 0, "of": 1, "told": 0}
+    assert "LOOKED AT" in here.policy("sweep")
+    end_sweeps(1)
+    assert here.json("sweep") == [second]
+    end_sweeps(2)
+    assert "everybody was looked at" in here.policy("sweep", "--watch")
+    assert here.json("sweep", "--watch") == []
+
+
+def end_sweeps(change: int) -> None:
+    """Let one end, as a server does once there is nobody left."""
+
+    async def work() -> None:
+        store = await open_store(load(Path("simgrant.toml"), {}))
+        try:
+            (found, *_) = await store.sweeps.under_way(DEFAULT_TENANT)
+            assert found.change == change
+            await store.sweeps.drop(found)
+        finally:
+            await store.close()
+
+    asyncio.run(work())

@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 
-from simgrant.compose.clock import CLOCK
 from simgrant.config.load import DEFAULT_TENANT, load
 from simgrant.domain.subscription import PushRegistration
 from simgrant.identities import Imsi
@@ -26,6 +25,7 @@ from simgrant.sim.push.services import Services
 from simgrant.sim.push.switch import Fault, Switch
 from simgrant.spec.ids import NotifAction
 from simgrant.wire.push_token import Channel
+from tests.clocks import set_clock
 from tests.e2e.nodes import SIMS, Node, Site, until
 
 pytestmark = pytest.mark.e2e
@@ -195,8 +195,7 @@ async def test_a_minute_without_receivers_costs_no_notice_and_doubles_none(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = FastClock()
-    monkeypatch.setattr(CLOCK, "now", clock.now)
-    monkeypatch.setattr(CLOCK, "monotonic", clock.monotonic)
+    set_clock(monkeypatch, clock)
     # The pauses are the ones that every server has by default; only the poll is in our time.
     as_delivered = {"push.first_pause_s": 2, "push.longest_pause_s": 900}
     async with services(tmp_path, clock.now) as push:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from simgrant import compose
+from simgrant.compose.esims import open_smdps
 from simgrant.config.load import load
 from simgrant.identities import Eid
 from simgrant.ports.smdp import Refused, Smdp, UnknownOutcome
@@ -82,7 +82,7 @@ async def client(folder: Path, settings: str) -> AsyncIterator[Smdp]:
     """Open the SM-DP+ of a configuration file with these lines."""
     file = folder / "simgrant.toml"
     file.write_text(settings)
-    smdp = compose.open_smdps(load(file, {}))["default"]["sim"]
+    smdp = open_smdps(load(file, {}))["default"]["sim"]
     yield smdp
     await smdp.close()
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from simgrant import compose
 from simgrant.adapters.store import migrate
+from simgrant.compose.store import open_store
 from simgrant.config.load import load
 from simgrant.domain.camara.month import month_of
 from simgrant.domain.camara.tariff import Price, Tariff
@@ -50,7 +50,7 @@ async def test_rows_are_the_tokens_that_were_spent(postgres: Postgres, tmp_path:
     migrate.upgrade(url)
     settings = tmp_path / "simgrant.toml"
     settings.write_text(f'[store]\nurl = "{url}"\n')
-    store = await compose.open_store(load(settings, {}))
+    store = await open_store(load(settings, {}))
     assert await store.consumers.put_tariff(T, GOLD)
 
     found = json.loads(await asyncio.to_thread(storm, settings))

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from simgrant import compose
 from simgrant.adapters.authn import gsup
+from simgrant.compose.clock import CLOCK
 from simgrant.eap.algorithm import make_auts
 from simgrant.eap.milenage import Milenage
 from simgrant.eap.packet import Variant
@@ -135,7 +135,7 @@ class Ours:
     ) -> AuthVector:
         source = gsup.open_vectors(gsup.Config(name="osmo"), hlr=self.hlr)
         request = VectorRequest("default", imsi, variant, resync)
-        return await source.fetch(request, deadline=compose.CLOCK.monotonic() + 30)
+        return await source.fetch(request, deadline=CLOCK.monotonic() + 30)
 
     async def until(self, state: HlrState) -> None:
         async with asyncio.timeout(60):
@@ -157,7 +157,7 @@ async def connected(
         retry=QUICK,
     )
     diary = Diary(asyncio.Event())
-    ours = Ours(Hlr(config, watcher=diary, clock=compose.CLOCK), diary)
+    ours = Ours(Hlr(config, watcher=diary, clock=CLOCK), diary)
     running = asyncio.create_task(ours.hlr.run())
     try:
         await ours.until(state)

@@ -13,12 +13,12 @@ from urllib.parse import quote
 
 from prometheus_client import CollectorRegistry
 
-from simgrant import compose
 from simgrant.adapters.keyring.file import FileKeys
 from simgrant.cli.serve import make_state
 from simgrant.compose.api import opened_api
 from simgrant.compose.clock import CLOCK
 from simgrant.compose.policies import open_policies
+from simgrant.compose.store import open_keys, open_store
 from simgrant.config.load import Loaded, load
 from simgrant.flows.bss_inbox import BssInbox
 from simgrant.fronts.management.api import ApiFront
@@ -176,8 +176,8 @@ async def opened(template: Path) -> AsyncIterator[World]:
     with in_memory() as place:
         folder = Path(shutil.copytree(template, place / "site"))
         loaded = load(folder / "simgrant.toml", {})
-        keys = compose.open_keys(loaded)
-        store = await compose.open_store(loaded)
+        keys = open_keys(loaded)
+        store = await open_store(loaded)
         try:
             metrics = Metrics(CollectorRegistry())
             policies = await open_policies(loaded, store, keys, metrics, CLOCK)

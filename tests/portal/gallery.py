@@ -16,8 +16,9 @@ from urllib.parse import quote
 import pytest
 from playwright.async_api import Page
 
-from simgrant import compose, serving
+from simgrant import serving
 from simgrant.adapters.address import embedded
+from simgrant.compose import server as compose
 from simgrant.domain.address import CivicAddress
 from simgrant.domain.order import OrderState
 from simgrant.flows.answer import handle_of

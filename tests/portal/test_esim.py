@@ -11,7 +11,7 @@ import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from simgrant import compose
+from simgrant.compose import server as compose
 from simgrant.config.load import DEFAULT_TENANT
 from simgrant.domain.order import CompanionService, OrderState
 from simgrant.domain.subscription import SubscriptionStatus

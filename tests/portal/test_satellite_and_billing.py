@@ -110,7 +110,7 @@ async def test_what_the_operator_reported_meanwhile_is_not_overwritten(
     again = await browser.press(shown)
     assert again.title == "Pay with your phone bill", "asked anew, on what is known by now"
     assert (await held(server, PREMIUM)).billing == (reported,)
-    monkeypatch.undo()
+    monkeypatch.setattr(server.store.real, "settle_visit", settle)
     assert (await browser.press(again)).call == "changed"
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from simgrant.compose import life
 from simgrant.config.load import DEFAULT_TENANT
 from simgrant.domain.bss_events import BssEvent, Change
 from simgrant.domain.eligibility import Eligibility
@@ -95,7 +94,6 @@ class World:
 async def opened(bench: Workbench, more: str = "") -> AsyncIterator[World]:
     bss = Bss([sim for sim in demo_sims() if sim.imsi == NO_CONSENT])
     await bss.up()
-    bench.monkeypatch.setattr(life, "CLOCK", bench.clock)
     (line,) = bss.lines
     line.vowifi = NEVER
     settings = (

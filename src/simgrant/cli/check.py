@@ -166,13 +166,15 @@ def _tenants(loaded: Loaded) -> Iterator[Finding]:
 
 
 def _partners(loaded: Loaded) -> Iterator[Finding]:
-    from simgrant import compose
+    from simgrant.compose.esims import offers
+    from simgrant.compose.partners import gateways, issuers
+    from simgrant.compose.partners import partners as partners_of
 
     try:
-        compose.issuers(loaded)
-        found = compose.partners(loaded)
-        compose.offers(loaded)
-        compose.gateways(loaded)
+        issuers(loaded)
+        found = partners_of(loaded)
+        offers(loaded)
+        gateways(loaded)
     except StartRefused as refused:
         yield Finding(Level.PROBLEM, "partners", str(refused))
         return
@@ -184,10 +186,10 @@ def _partners(loaded: Loaded) -> Iterator[Finding]:
 
 def _sign_ins(loaded: Loaded) -> Iterator[Finding]:
     """Look at what lets people in without a SIM; nobody is asked anything."""
-    from simgrant import compose
+    from simgrant.compose.sign_ins import otp_apps, sign_ins
 
     try:
-        providers, by_otp = compose.sign_ins(loaded), compose.otp_apps(loaded)
+        providers, by_otp = sign_ins(loaded), otp_apps(loaded)
     except StartRefused as refused:
         yield Finding(Level.PROBLEM, "sign_in", str(refused))
         return
@@ -305,7 +307,7 @@ def _sbis(loaded: Loaded) -> Iterator[Finding]:
 
 def _network_data(loaded: Loaded) -> Iterator[Finding]:
     """Say what networks are asked about subscribers, and what is asked or told in vain."""
-    from simgrant import compose
+    from simgrant.compose.policies import policy_of
     from simgrant.config.network_data import tells_of
     from simgrant.config.routes import asked_for
     from simgrant.domain.network_facts import Kind
@@ -319,7 +321,7 @@ def _network_data(loaded: Loaded) -> Iterator[Finding]:
     if any(Kind.REGISTRATION in kinds for kinds in told.values()):
         return
     for name in loaded.tenants:
-        policy = _tried("policy", lambda name=name: compose.policy_of(loaded, name))  # type: ignore[misc]
+        policy = _tried("policy", lambda name=name: policy_of(loaded, name))  # type: ignore[misc]
         if not isinstance(policy, Finding) and Kind.REGISTRATION in policy.looks_at_network:
             text = f"tenant {name}: rules look at the registration, which nobody tells"
             yield Finding(Level.WARNING, "network data", text)
@@ -327,9 +329,9 @@ def _network_data(loaded: Loaded) -> Iterator[Finding]:
 
 def _smdps(loaded: Loaded) -> Iterator[Finding]:
     """Look at the SM-DP+s and at what we prove to them who we are with; nobody is asked."""
-    from simgrant import compose
+    from simgrant.compose.esims import open_smdps
 
-    found = _tried("smdp", lambda: compose.open_smdps(loaded))
+    found = _tried("smdp", lambda: open_smdps(loaded))
     if isinstance(found, Finding):
         yield found
         return
@@ -371,11 +373,11 @@ def _bss(loaded: Loaded) -> Iterator[Finding]:
 
 def _unknown_names(loaded: Loaded, tenant: str, name: str) -> Iterator[Finding]:
     """Warn of plans and features that a BSS is taken to mean and the policy does not have."""
-    from simgrant import compose
+    from simgrant.compose.policies import policy_of
     from simgrant.config.bss import features_meant, plans_meant
     from simgrant.domain.problems import did_you_mean
 
-    policy = _tried("policy", lambda: compose.policy_of(loaded, tenant))
+    policy = _tried("policy", lambda: policy_of(loaded, tenant))
     if isinstance(policy, Finding):
         return  # named already
     table = loaded.settings.bss[name]
@@ -501,10 +503,10 @@ def _api(loaded: Loaded) -> Iterator[Finding]:
 
 
 def _device_lists(loaded: Loaded) -> Iterator[Finding]:
-    from simgrant import compose
+    from simgrant.compose.esims import device_lists
 
     settings = loaded.settings
-    found = _tried("lists", lambda: compose.device_lists(loaded))
+    found = _tried("lists", lambda: device_lists(loaded))
     if isinstance(found, Finding):
         yield found
     elif settings.tac_lists or settings.eid_lists:
@@ -515,13 +517,13 @@ def _device_lists(loaded: Loaded) -> Iterator[Finding]:
 def _policies(loaded: Loaded) -> Iterator[Finding]:
     import tomllib
 
-    from simgrant import compose
+    from simgrant.compose.policies import policy_of
     from simgrant.domain.lint import lint
 
     for name, tenant in loaded.tenants.items():
         path = loaded.path(tenant.policy) if tenant.policy else None
         try:
-            policy = compose.policy_of(loaded, name)
+            policy = policy_of(loaded, name)
         except StartRefused as refused:
             for line in str(refused).splitlines():
                 yield Finding(Level.PROBLEM, "policy", f"tenant {name}: {line}")
@@ -535,18 +537,19 @@ def _policies(loaded: Loaded) -> Iterator[Finding]:
 
 
 def _profiles(loaded: Loaded) -> Finding:
-    from simgrant import compose
+    from simgrant.compose.clients import profiles
 
-    found = _tried("profiles", lambda: compose.profiles(loaded))
+    found = _tried("profiles", lambda: profiles(loaded))
     if isinstance(found, Finding):
         return found
     return Finding(Level.OK, "profiles", ", ".join(profile.name for profile in found))
 
 
 def _keys(loaded: Loaded) -> Iterator[Finding]:
-    from simgrant import compose
     from simgrant.adapters.keyring.file import read_keys
     from simgrant.cli.keys import rings
+    from simgrant.compose.partners import signer
+    from simgrant.compose.store import open_keys
 
     good = True
     for path, tenants in rings(loaded).items():
@@ -558,7 +561,7 @@ def _keys(loaded: Loaded) -> Iterator[Finding]:
             text = f"{path}: {len(found)} keys, for {', '.join(tenants) or 'nobody'}"
             yield Finding(Level.OK, "keys", text)
     if good:
-        whole = _tried("keys", lambda: compose.signer(loaded, compose.open_keys(loaded)))
+        whole = _tried("keys", lambda: signer(loaded, open_keys(loaded)))
         if isinstance(whole, Finding):
             yield whole
 
@@ -572,8 +575,8 @@ def _certificates(loaded: Loaded) -> Iterator[Finding]:
 
 
 def _portal(loaded: Loaded) -> Iterator[Finding]:
-    from simgrant import compose
     from simgrant.compose import policies
+    from simgrant.compose.portal import house, site
 
     if not loaded.settings.portal.listen:
         return
@@ -582,8 +585,8 @@ def _portal(loaded: Loaded) -> Iterator[Finding]:
         if isinstance(words, Finding):
             continue  # named already
         for work in (
-            lambda name=name, words=words: compose.site(loaded, name, words),
-            lambda name=name: compose.house(loaded, name),
+            lambda name=name, words=words: site(loaded, name, words),
+            lambda name=name: house(loaded, name),
         ):
             found = _tried("portal", work)
             if isinstance(found, Finding):
@@ -658,8 +661,8 @@ def _store(loaded: Loaded) -> Iterator[Finding]:
 
 async def _published(loaded: Loaded, store: Store) -> AsyncIterator[Finding]:
     """Say which tenants are decided for by a policy that was published, not by a file's."""
-    from simgrant import compose
     from simgrant.compose.policies import policy_desk
+    from simgrant.compose.store import open_keys
     from simgrant.domain.policy import PolicyError
     from simgrant.flows.moments import moment
 
@@ -667,7 +670,7 @@ async def _published(loaded: Loaded, store: Store) -> AsyncIterator[Finding]:
         if not await store.policies.history(name, limit=1):
             continue
         try:
-            desk = policy_desk(loaded, store, name, compose.open_keys(loaded))
+            desk = policy_desk(loaded, store, name, open_keys(loaded))
             found = await desk.in_force()
         except (EcsError, PolicyError) as error:
             said = error.for_operator if isinstance(error, EcsError) else str(error.problems[0])

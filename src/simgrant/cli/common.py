@@ -79,7 +79,7 @@ def settings(ctx: typer.Context) -> Loaded:
 
 def now() -> int:
     """Return Unix seconds."""
-    from simgrant.compose import CLOCK
+    from simgrant.compose.clock import CLOCK
 
     return int(CLOCK.now())
 
@@ -118,9 +118,9 @@ class Desk:
 
     def keys(self) -> FileKeys:
         """Return the key ring; raise StartRefused."""
-        from simgrant import compose
+        from simgrant.compose.store import open_keys
 
-        return compose.open_keys(self.loaded)
+        return open_keys(self.loaded)
 
     async def policy(self) -> Policy:
         """Return the policy that the tenant's requests are decided by; raise StartRefused."""
@@ -130,9 +130,9 @@ class Desk:
 
     def sms_apps(self) -> tuple[str, ...]:
         """Return the applications that SIMs are told of by SMS, where no client registered."""
-        from simgrant import compose
+        from simgrant.compose.push import sms_apps as sms_apps_of
 
-        return compose.sms_apps(self.loaded, self.tenant.name)
+        return sms_apps_of(self.loaded, self.tenant.name)
 
     async def context(self) -> Context:
         """Return what rows are checked against."""
@@ -150,13 +150,13 @@ class Desk:
 @asynccontextmanager
 async def desk(ctx: typer.Context, tenant: str) -> AsyncIterator[Desk]:
     """Open the store for one tenant; raise BadUsage for one that is not configured."""
-    from simgrant import compose
+    from simgrant.compose.clock import CLOCK
 
     loaded = settings(ctx)
     found = find_tenant(loaded, tenant)
     async with open_store(loaded) as store:
         command = ctx.command_path.partition(" ")[2]
-        yield Desk(loaded, found, store, int(compose.CLOCK.now()), command)
+        yield Desk(loaded, found, store, int(CLOCK.now()), command)
 
 
 def user() -> str:
@@ -172,9 +172,9 @@ def user() -> str:
 @asynccontextmanager
 async def open_store(loaded: Loaded) -> AsyncIterator[Store]:
     """Open the store and close it again."""
-    from simgrant import compose
+    from simgrant.compose.store import open_store as open_store_of
 
-    store = await compose.open_store(loaded)
+    store = await open_store_of(loaded)
     try:
         yield store
     finally:
@@ -189,9 +189,9 @@ def sqlite_file(loaded: Loaded) -> Path | None:
 
 def find_tenant(loaded: Loaded, name: str) -> Tenant:
     """Return a configured tenant; raise BadUsage with what was probably meant."""
-    from simgrant import compose
+    from simgrant.compose.store import tenancy
 
-    known = compose.tenancy(loaded).by_name
+    known = tenancy(loaded).by_name
     if name not in known:
         raise BadUsage(f"no tenant {name!r}{meant(name, known)}")
     return known[name]

@@ -31,7 +31,9 @@ from simgrant.cli.common import (
 if TYPE_CHECKING:
     from simgrant.domain.bss_events import BssEvent
     from simgrant.flows.bss_inbox import BssInbox
+    from simgrant.identities import Imsi
     from simgrant.ports.bss_events import Taken
+    from simgrant.ports.life import Aside
 
 app = typer.Typer(help="Events of the operator's systems.", no_args_is_help=True)
 for command in (event_hubs.hubs, event_hubs.hook, event_hubs.unhook):
@@ -145,8 +147,9 @@ def replay(ctx: typer.Context, event_id: IdArgument, *, tenant: TenantOption = "
     async def work() -> None:
         async with _inbox(ctx, tenant) as (here, inbox):
             aside = await inbox.find(tenant, event_id)
+            doing = _doing_with(here, aside)
             try:
-                taken = await inbox.replay(aside, lambda source, raw: _read(here, source, raw))
+                taken = await doing.replay(aside, lambda source, raw: _read(here, source, raw))
             except ValueError as error:
                 raise Refused(f"it still cannot be read: {error}") from None
         _say(taken)
@@ -159,8 +162,9 @@ def drop(ctx: typer.Context, event_id: IdArgument, *, tenant: TenantOption = "de
     """Forget one that was set aside."""
 
     async def work() -> None:
-        async with _inbox(ctx, tenant) as (_, inbox):
-            if not await inbox.drop(await inbox.find(tenant, event_id)):
+        async with _inbox(ctx, tenant) as (here, inbox):
+            aside = await inbox.find(tenant, event_id)
+            if not await _doing_with(here, aside).drop(aside):
                 raise Refused("somebody dropped it already")
         note("dropped")
 
@@ -208,7 +212,7 @@ def send(
 
         told = {"plan": plan, "options": option, "status": status, "msisdn": msisdn}
         name = event_id or _new_id()
-        async with _inbox(ctx, tenant) as (here, inbox):
+        async with _inbox(ctx, tenant) as (here, _):
             made = plain_event(
                 name,
                 change.value,
@@ -224,7 +228,9 @@ def send(
                 events = _read(here, _BY_HAND, msgspec.json.encode(made))
             except ValueError as error:
                 raise BadUsage(f"it is no event: {error}") from None
-            taken = await inbox.take(tenant, _BY_HAND, events)
+            found = await here.store.find(tenant, imsi=events[0].imsi, msisdn=events[0].msisdn)
+            imsi = events[0].imsi if found is None else found.imsi
+            taken = await _doing(here, imsi, change.value).take(tenant, _BY_HAND, events)
         if json:
             print_json({"id": name, "taken": [each.value for each in taken]})
         _say(taken)
@@ -234,12 +240,26 @@ def send(
 
 @asynccontextmanager
 async def _inbox(ctx: typer.Context, tenant: str) -> AsyncIterator[tuple[Desk, BssInbox]]:
-    from simgrant.compose import CLOCK
+    from simgrant.compose.clock import CLOCK
     from simgrant.flows.bss_inbox import BssInbox
 
     with logged_aside():
         async with desk(ctx, tenant) as here:
             yield here, BssInbox(here.store.life, clock=CLOCK)
+
+
+def _doing(here: Desk, imsi: Imsi | None, detail: str, *, subject: str = "") -> BssInbox:
+    """Return the inbox for changing something, which is written down."""
+    from simgrant.compose.clock import CLOCK
+    from simgrant.flows.bss_inbox import BssInbox
+
+    return BssInbox(here.doing(imsi, detail, subject=subject).life, clock=CLOCK)
+
+
+def _doing_with(here: Desk, aside: Aside) -> BssInbox:
+    imsi = None if aside.event is None else aside.event.imsi
+    named = f"event {aside.aside_id}"
+    return _doing(here, imsi, named, subject="" if imsi is not None else named)
 
 
 def _read(here: Desk, source: str, raw: bytes) -> Sequence[BssEvent]:

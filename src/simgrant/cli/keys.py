@@ -342,9 +342,9 @@ async def _sim_keys(
 
 async def _rewrap(loaded: Loaded, tenants: list[str]) -> None:
     """Wrap all SIM keys of these tenants by the newest key; safe beside running servers."""
-    from simgrant import compose
+    from simgrant.compose.store import open_keys
 
-    ring = compose.open_keys(loaded).ring
+    ring = open_keys(loaded).ring
     total = await _count_sim_keys(loaded, tenants)
     done, lost = 0, 0
     try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from simgrant.cli import policy_sweep
 from simgrant.cli.common import (
     BadUsage,
     Desk,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from simgrant.ports.policies import Published
 
 app = typer.Typer(help="Policies: try, compare, publish, take back.", no_args_is_help=True)
+app.command()(policy_sweep.sweep)
 
 WhichArgument = Annotated[
     str,

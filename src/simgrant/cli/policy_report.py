@@ -103,11 +103,11 @@ def _versions(here: Desk) -> Callable[[str, str], SpecVersion]:
     """Return what says in which version of TS.43 a client was answered."""
     from functools import cache
 
-    from simgrant import compose
+    from simgrant.compose.clients import profiles
     from simgrant.flows.clients import Clients, client_of
     from simgrant.spec.version import DEFAULT, parse
 
-    clients = Clients(compose.profiles(here.loaded))
+    clients = Clients(profiles(here.loaded))
 
     @cache
     def version_of(profile_name: str, said: str) -> SpecVersion:

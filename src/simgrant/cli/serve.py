@@ -79,15 +79,15 @@ def make_state(loaded: Loaded) -> None:
 
 async def add_demo(loaded: Loaded) -> int:
     """Write the demonstration subscriptions; return how many."""
-    from simgrant import compose
     from simgrant.cli.common import find_tenant, now
     from simgrant.compose.sim_keys import wrapper
+    from simgrant.compose.store import open_keys
     from simgrant.config.load import DEFAULT_TENANT
     from simgrant.flows import demo_data, subscriptions
 
     at = now()
     drafts = demo_data.drafts(find_tenant(loaded, DEFAULT_TENANT), now=at)
-    wrap = wrapper(compose.open_keys(loaded), DEFAULT_TENANT, at)
+    wrap = wrapper(open_keys(loaded), DEFAULT_TENANT, at)
     async with open_store(loaded) as store:
         return await subscriptions.add_all(store, drafts, wrap)
 

@@ -507,14 +507,14 @@ def set_fields(
 
 def _set_pin(ctx: typer.Context, imsi: str, pin: str | None, tenant: str) -> None:
     async def work() -> None:
-        from simgrant import compose
         from simgrant.adapters.account_pins.embedded import NoPin
+        from simgrant.compose.store import open_account_pins
         from simgrant.errors import Conflict
 
         async with desk(ctx, tenant) as here:
             found = await _find(here, imsi, live=True)
             store = here.doing(found.imsi, "account_pin")
-            pins = compose.open_account_pins(here.loaded, store, here.keys())
+            pins = open_account_pins(here.loaded, store, here.keys())
             try:
                 await pins.set(tenant, found.imsi, pin, at=here.now)
             except NoPin as problem:

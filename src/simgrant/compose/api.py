@@ -7,13 +7,14 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from simgrant import compose
 from simgrant.adapters.keyring.file import FileKeys
 from simgrant.compose import explaining
 from simgrant.compose.clock import CLOCK
 from simgrant.compose.issuers import open_issuer
 from simgrant.compose.policies import compiler
+from simgrant.compose.push import sms_apps
 from simgrant.compose.sim_keys import wrapper
+from simgrant.compose.store import tenancy
 from simgrant.config.load import Loaded
 from simgrant.domain.access import ROLES, Client, Role, Scope
 from simgrant.domain.policy import Policy
@@ -47,7 +48,7 @@ async def opened_api(
         yield ApiFront(
             {
                 name: office(loaded, name, store, keys, policies, events)
-                for name in compose.tenancy(loaded).by_name
+                for name in tenancy(loaded).by_name
             },
             access(loaded, issuers),
             clock=CLOCK,
@@ -131,12 +132,12 @@ def office(
         return explained_data(found, loaded.settings, now)
 
     return Office(
-        tenant=compose.tenancy(loaded).by_name[name],
+        tenant=tenancy(loaded).by_name[name],
         store=store,
         keys=keys,
         policy=lambda: policies[name],
         wrap=partial(wrapper, keys, name),
-        sms_apps=compose.sms_apps(loaded, name),
+        sms_apps=sms_apps(loaded, name),
         explain=explain,
         events=events,
         compile=compiler(loaded),

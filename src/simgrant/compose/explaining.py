@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from simgrant import compose
 from simgrant.compose import core_network
 from simgrant.compose.bss import open_sources
+from simgrant.compose.clients import profiles
+from simgrant.compose.esims import esim_sources
+from simgrant.compose.store import tenancy
 from simgrant.config.bss import bss_of
 from simgrant.config.load import Loaded
 from simgrant.domain.policy import Policy
@@ -64,7 +66,7 @@ async def explain(
     return await flow.explain(
         inquiry,
         subscription,
-        tenant=compose.tenancy(loaded).by_name[name],
+        tenant=tenancy(loaded).by_name[name],
         policy=policy,
         portal=Portal(own.portal_url or loaded.portal_url, settings.portal.user_data_life_s),
         store=store,
@@ -75,9 +77,9 @@ async def explain(
             f"bss.{bss}" if (bss := bss_of(settings, name)) else "",
         ),
         now=now,
-        clients=Clients(compose.profiles(loaded)),
+        clients=Clients(profiles(loaded)),
         identities=PrivateUserIdType.OTHER if own.identity_key else PrivateUserIdType.PSEUDONYM,
-        esim=compose.esim_sources(loaded, store, name, inquiry.app_id)
+        esim=esim_sources(loaded, store, name, inquiry.app_id)
         if inquiry.app_id in ESIM_APPS
         else None,
     )

@@ -177,6 +177,8 @@ def _one(
 
     def read(document: object) -> object:
         nodes = find(document)
+        if nodes is not None and len(nodes) == 1 and nodes[0] is not None:
+            return value_of(nodes[0])
         told = [node for node in nodes if node is not None] if nodes else ()
         if not told:
             if rule.missing is Missing.REFUSE:
@@ -255,6 +257,8 @@ def _meaning_of(
     default = _worked(name, word, rule.default) if rule.default is not None else None
 
     def value_of(node: object) -> object:
+        if type(node) is str and node in meanings:
+            return meanings[node]
         text = text_of(node)
         if text is None:
             raise Useless(f"what it says of the {name} is no single value")

@@ -5,10 +5,11 @@ It does so aspect by aspect: of what a BSS does not tell, the store speaks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import lru_cache
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 
 from simgrant.domain.eligibility import Aspect, Aspects, Eligibility
 from simgrant.domain.subscription import (
@@ -176,8 +177,22 @@ def aspects_told(found: Eligibility) -> Aspects:
 
 def only(found: Eligibility, wants: Aspects) -> Eligibility:
     """Return what is told of these aspects."""
-    more = aspects_told(found) - wants
-    return replace(found, **dict.fromkeys(more)) if more else found
+    others, nothing = _others(wants)
+    return found if others(found) == nothing else replace(found, **dict.fromkeys(_rest(wants)))
+
+
+def _rest(wants: Aspects) -> list[Aspect]:
+    return [aspect for aspect in _ASPECTS if aspect not in wants]
+
+
+@lru_cache(maxsize=64)
+def _others(wants: Aspects) -> tuple[Callable[[Eligibility], Any], Any]:
+    """Return what reads all other aspects, and what that is where nothing is told of them."""
+    rest = _rest(wants)
+    # Of a single one it would be no tuple, and of none there is nothing to read.
+    if not rest:
+        return lambda _: (), ()
+    return attrgetter(*rest, rest[0]), (None,) * (len(rest) + 1)
 
 
 def _consent(

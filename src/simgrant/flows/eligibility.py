@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 import structlog
 
@@ -72,6 +72,10 @@ class Desk:
         return min(bounds, default=_HEALS_S) // 4
 
 
+_Who: TypeAlias = tuple[str, str]
+"""Tenant and digits of the IMSI."""
+
+
 @named_noun
 class _Flight:
     """A question that is under way."""
@@ -105,8 +109,8 @@ class Eligibilities:
         self._wanted = lru_cache(maxsize=1024)(
             lambda tenant, apps: self._desks[tenant].wanted(apps)
         )
-        self._flights: dict[tuple[str, Imsi], _Flight] = {}
-        self._begun: dict[tuple[str, Imsi], _Flight] = {}
+        self._flights: dict[_Who, _Flight] = {}
+        self._begun: dict[_Who, _Flight] = {}
         """Those that `begin` began, for as long as somebody may join them."""
         self._away_since: dict[str, float] = {}
         for desk in desks.values():
@@ -193,11 +197,11 @@ class Eligibilities:
         if known is None or not known.is_fresh(self._wanted(tenant, apps), wants, now=now):
             flight = self._flight(self._desks[tenant], subscription, wants, deadline)
             # Its answer may come before `of` does, and is to wait for it.
-            key = tenant, subscription.imsi
+            key = tenant, subscription.imsi.digits
             self._begun[key] = flight
             asyncio.get_running_loop().call_later(_JOINED_S, self._forget_begun, key, flight)
 
-    def _forget_begun(self, key: tuple[str, Imsi], flight: _Flight) -> None:
+    def _forget_begun(self, key: _Who, flight: _Flight) -> None:
         if self._begun.get(key) is flight:
             del self._begun[key]
 
@@ -211,8 +215,8 @@ class Eligibilities:
     async def forget(self, tenant: str, imsi: Imsi) -> None:
         """Have what is known of a subscription asked for anew: something changed."""
         if tenant in self._desks:
-            self._flights.pop((tenant, imsi), None)
-            self._begun.pop((tenant, imsi), None)
+            self._flights.pop((tenant, imsi.digits), None)
+            self._begun.pop((tenant, imsi.digits), None)
             await self._rows.doubt(tenant, imsi, at=int(self._clock.now()))
 
     async def close(self) -> None:
@@ -308,7 +312,7 @@ class Eligibilities:
         self, desk: Desk, subscription: Subscription, wants: Aspects, deadline: float
     ) -> _Flight:
         """Return the question to the BSS; those who ask the same at once ask once."""
-        key, now = (subscription.tenant, subscription.imsi), self._clock.monotonic()
+        key, now = (subscription.tenant, subscription.imsi.digits), self._clock.monotonic()
         begun = self._begun.pop(key, None)
         flight = self._flights.get(key) or begun
         if flight is None or flight.wants != wants or now - flight.began > _JOINED_S:
@@ -319,7 +323,7 @@ class Eligibilities:
             task.add_done_callback(lambda _: self._landed(desk, key, flight))
         return flight
 
-    def _landed(self, desk: Desk, key: tuple[str, Imsi], flight: _Flight) -> None:
+    def _landed(self, desk: Desk, key: _Who, flight: _Flight) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
         task = flight.task

@@ -75,7 +75,7 @@ class Rules:
     """Seconds for which the events after a first one wait for each other."""
     lease_s: float = 10.0
     """Seconds after which what a worker began is another's."""
-    batch: int = 32
+    batch: int = 128
     """Subscriptions in one transaction."""
     most_tries: int = 5
     """How often the events of a subscription are acted upon before they are set aside."""

@@ -1,7 +1,8 @@
 """An HTTP client for one peer: deadlines, bounded answers, a budget for repetitions, a breaker.
 
-HTTP/1.1 and HTTP/2 over kept connections. Redirects are not followed and the environment's proxies
-not used, so that a request goes where it was sent and nowhere else. The library's error texts begin
+HTTP/1.1 and HTTP/2 over kept connections; what goes in the clear is `clear_http`'s. Redirects are
+not followed and the environment's proxies not used, so that a request goes where it was sent and
+nowhere else. The library's error texts begin
 with the address, and addresses hold tokens: what leaves this module says which peer, and what the
 system or TLS said.
 """
@@ -28,9 +29,11 @@ from pyreqwest.http import HeaderMap
 from pyreqwest.proxy import ProxyBuilder
 
 from simgrant.errors import PeerMisbehaved, PeerTimeout, PeerUnavailable, StartRefused
+from simgrant.links.clear_http import ClearHttp, NoAnswer, TooLong
 from simgrant.links.retry import Breaker, RetryBudget, RetryRules, backoff
 from simgrant.nouns import Number, named_noun, noun
 from simgrant.ports.clock import Clock
+from simgrant.within import Within
 
 T = TypeVar("T")
 _LONGEST_RETRY_AFTER: Final = 86_400.0
@@ -121,11 +124,12 @@ class Reply:
     version: str
     """Such as ``HTTP/2.0``."""
     body: bytes = field(repr=False)
-    _headers: HeaderMap = field(repr=False, compare=False)
+    _headers: HeaderMap | Mapping[str, str] = field(repr=False, compare=False)
+    """By names in small letters."""
 
     def header(self, name: str) -> str:
         """Return the first value of a header, in whatever case; absent is empty."""
-        return self._headers.get(name) or ""
+        return self._headers.get(name.lower()) or ""
 
     def json(self, kind: type[T]) -> T:
         """Return the body as ``kind``; ValueError if it is no JSON, or not of that kind."""
@@ -176,6 +180,14 @@ class HttpLink:
         self._turns = asyncio.Semaphore(config.in_flight)
         self._stamps = _stamps(config)
         self._client = _client(config)
+        self._clear: ClearHttp | None = None
+        if config.plain and not (config.proxy or config.prior_knowledge):
+            self._clear = ClearHttp(
+                hosts={name: (address, port) for name, address, port in config.hosts},
+                connect_timeout_s=config.connect_timeout_s,
+                idle_s=config.idle_s,
+                most_bytes=config.most_bytes,
+            )
 
     @property
     def peer(self) -> str:
@@ -194,7 +206,7 @@ class HttpLink:
         try:
             if left <= 0:
                 raise TimeoutError
-            async with asyncio.timeout(left):
+            with Within(left):
                 async with self._turns:
                     late = PeerTimeout
                     return await self._send(request, deadline)
@@ -204,6 +216,8 @@ class HttpLink:
     async def close(self) -> None:
         """Let go of every connection; requests under way fail with PeerUnavailable."""
         self._closed = True
+        if self._clear is not None:
+            self._clear.close()
         await self._client.close()
 
     async def _send(self, request: HttpRequest, deadline: float) -> Reply:
@@ -257,7 +271,12 @@ class HttpLink:
         )
 
     async def _once(self, request: HttpRequest) -> Reply:
-        most = self._config.most_bytes
+        if self._clear is not None:
+            written = self._clear.written(
+                request.method, request.url, request.headers, request.body
+            )
+            if written is not None:
+                return await self._in_the_clear(self._clear, *written)
         try:
             builder = (
                 self._current()
@@ -269,11 +288,8 @@ class HttpLink:
                 body = bytearray()
                 while chunk := await response.body_reader.read(_READ_BYTES):
                     body += chunk
-                    if len(body) > most:
-                        raise PeerMisbehaved(
-                            "answer_too_long",
-                            for_operator=f"{self.peer}: more than {most} bytes",
-                        )
+                    if len(body) > self._config.most_bytes:
+                        raise self._too_long()
                 return Reply(response.status, response.version, bytes(body), response.headers)
         except ValueError:
             # An address that is none, plain HTTP, a token that no header can hold.
@@ -282,7 +298,22 @@ class HttpLink:
                 for_operator=f"{self.peer}: the address or a header cannot be sent",
             ) from None
         except PyreqwestError as error:
-            raise _Failed(error) from None
+            raise _failed(error) from None
+
+    async def _in_the_clear(self, clear: ClearHttp, host: tuple[str, int], data: bytes) -> Reply:
+        try:
+            heard = await clear.exchange(host, data)
+        except NoAnswer as error:
+            raise _Failed(str(error), never_sent=error.never_sent) from None
+        except TooLong:
+            raise self._too_long() from None
+        return Reply(heard.status, f"HTTP/{heard.version}", heard.body, heard.headers)
+
+    def _too_long(self) -> PeerMisbehaved:
+        most = self._config.most_bytes
+        return PeerMisbehaved(
+            "answer_too_long", for_operator=f"{self.peer}: more than {most} bytes"
+        )
 
     def _current(self) -> Client:
         """Return the client, made anew where the files of our certificate were replaced.
@@ -303,14 +334,19 @@ class HttpLink:
 class _Failed(Exception):
     """No answer came. The text is for operators and holds no address."""
 
-    def __init__(self, error: PyreqwestError) -> None:
-        details = getattr(error, "details", None)
-        causes = (details or {}).get("causes") or []
-        # The first cause names the address; the others say what the system or TLS said.
-        texts = [str(cause["message"]) for cause in causes[1:]]
-        alert = texts[-1].removeprefix(_ALERT).lower() if texts else ""
-        self.never_sent = not _NEVER_SENT.isdisjoint(texts) or alert in _NOT_LET_IN
-        super().__init__(texts[-1] if texts else error.message)
+    def __init__(self, text: str, *, never_sent: bool) -> None:
+        super().__init__(text)
+        self.never_sent: Final = never_sent
+
+
+def _failed(error: PyreqwestError) -> _Failed:
+    details = getattr(error, "details", None)
+    causes = (details or {}).get("causes") or []
+    # The first cause names the address; the others say what the system or TLS said.
+    texts = [str(cause["message"]) for cause in causes[1:]]
+    alert = texts[-1].removeprefix(_ALERT).lower() if texts else ""
+    never_sent = not _NEVER_SENT.isdisjoint(texts) or alert in _NOT_LET_IN
+    return _Failed(texts[-1] if texts else error.message, never_sent=never_sent)
 
 
 def _client(config: HttpConfig) -> Client:

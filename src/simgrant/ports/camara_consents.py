@@ -66,8 +66,13 @@ class CamaraConsents(Protocol):
 class Permits(Protocol):
     """Whether a processing may go on."""
 
-    async def permits(self, tenant: str, imsi: Imsi, wanted: Purposeful, /, *, now: int) -> bool:
-        """Say whether every wanted scope is valid; PeerUnavailable where nobody can be asked."""
+    async def permits(
+        self, tenant: str, imsi: Imsi, wanted: Purposeful, /, *, now: int, silent: bool = False
+    ) -> bool:
+        """Say whether every wanted scope is valid; PeerUnavailable where nobody can be asked.
+
+        ``silent`` says that the subscriber is known to have said nothing, so that nobody looks.
+        """
 
 
 class ConsentRows(Protocol):

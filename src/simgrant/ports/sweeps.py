@@ -9,6 +9,7 @@ Errors promised by every adapter: PeerUnavailable (the store cannot be reached).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from simgrant.nouns import noun
@@ -59,6 +60,10 @@ class SweepRows(Protocol):
         more, with its row locked, where something follows (``changed``). The lease is good until
         ``again_ms`` then. None where the sweep is somebody else's by now.
         """
+
+    async def under_way(self, tenant: str) -> Sequence[Sweep]:
+        """Return the sweeps of a tenant that are not at their end, the oldest first, as somebody
+        has them or nobody yet."""
 
     async def drop(self, sweep: Sweep) -> None:
         """End a sweep whatever is left of it."""

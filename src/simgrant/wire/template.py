@@ -57,7 +57,9 @@ class Template:
                 if place not in values:
                     raise NotKnown(place)
                 value = values[place]
-                found.append(quote(value, safe="") if self._quoted else value)
+                # Most are digits, which need no second look.
+                is_plain = not self._quoted or (value.isalnum() and value.isascii())
+                found.append(value if is_plain else quote(value, safe=""))
         return "".join(found)
 
 

@@ -17,15 +17,17 @@ from pathlib import Path
 import msgspec
 import pytest
 from rich.console import Console
+from uvicorn.server import ServerState
 
 from bench import cases, diameter, handset, load, results, rig, services, usage, world
 from bench.cases import Case
 from bench.load import Fault, Head, Job, Request, Result, write_requests
 from bench.profile import Caller
 from bench.results import Figures, Results, Round, Work
-from simgrant import compose
+from simgrant.compose import server as compose
 from simgrant.config.load import load as load_settings
 from simgrant.eap.milenage import Milenage
+from simgrant.fronts.device.protocol import Listener
 from simgrant.identities import Imsi
 from simgrant.services import SERVICES
 from simgrant.sim.hss.auc import Auc
@@ -486,7 +488,7 @@ async def test_every_service_answers_the_benchs_request_in_full(tmp_path: Path) 
     await world.populate(config, 3, [], now=place.now, full=True)
     loaded = load_settings(config, {})
     async with compose.opened(loaded) as parts:
-        caller = Caller(parts)
+        caller = Caller(Listener(parts.device, parts.bounds, ServerState()))
         for app in services.apps():
             for request in world.token_requests(loaded, [0, 2], now=place.now, app=app):
                 await caller.request(request)

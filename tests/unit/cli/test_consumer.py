@@ -20,10 +20,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from simgrant import compose
 from simgrant.cli import app
 from simgrant.cli.consumer import _toml
 from simgrant.cli.serve import make_state
+from simgrant.compose.clock import CLOCK
+from simgrant.compose.store import open_store
 from simgrant.config.load import load
 from simgrant.domain.camara.access_token import Method
 from simgrant.domain.camara.month import Month, month_of
@@ -71,7 +72,7 @@ class Simgrant:
 
     def used(self, *rows: Usage) -> None:
         async def write() -> None:
-            store = await compose.open_store(load(None, {}))
+            store = await open_store(load(None, {}))
             for row in rows:
                 assert await store.usage.record("default", row, expires_at=0)
             await store.close()
@@ -396,7 +397,7 @@ def test_a_statement_is_what_the_rows_add_up_to(simgrant: Simgrant) -> None:
 
 
 def test_a_month_that_is_not_over_is_said_to_be_so(simgrant: Simgrant) -> None:
-    this = str(month_of(compose.CLOCK.now()))
+    this = str(month_of(CLOCK.now()))
     assert "is not over yet" in simgrant("usage", "statement", this).stderr
     assert "is not over" not in simgrant("usage", "statement", "2024-02").stderr
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from simgrant import compose
+from simgrant.compose.esims import esims
 from simgrant.config.load import load
 from simgrant.errors import StartRefused
 from simgrant.spec.ids import AppId
@@ -34,17 +34,13 @@ profile_type = "data"
 
 def test_an_enterprise_may_have_many_devices(tmp_path: Path) -> None:
     (tmp_path / "simgrant.toml").write_text(SMDP + ESIM + "most = 50000\n" + OFFERS)
-    line = compose.esims(load(tmp_path / "simgrant.toml", {}))["default"].lines[
-        AppId.ODSA_SERVER_INITIATED
-    ]
+    line = esims(load(tmp_path / "simgrant.toml", {}))["default"].lines[AppId.ODSA_SERVER_INITIATED]
     assert (line.most, line.most_an_hour) == (50_000, 1_000)
 
 
 def test_a_plan_says_what_profiles_it_needs(tmp_path: Path) -> None:
     (tmp_path / "simgrant.toml").write_text(SMDP + ESIM + OFFERS)
-    line = compose.esims(load(tmp_path / "simgrant.toml", {}))["default"].lines[
-        AppId.ODSA_SERVER_INITIATED
-    ]
+    line = esims(load(tmp_path / "simgrant.toml", {}))["default"].lines[AppId.ODSA_SERVER_INITIATED]
     assert [(offer.plan_id, offer.name) for offer in line.plans] == [
         ("p-200", "Data"),
         ("p-100", "Office 20 GB"),

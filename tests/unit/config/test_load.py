@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simgrant import compose
+from simgrant.compose.clients import profiles as profiles_of
 from simgrant.config import model, reference
 from simgrant.config.clients import profile_problems, with_shipped
 from simgrant.config.load import Loaded, load, parse_listen
@@ -301,7 +301,7 @@ def test_every_table_says_what_fits_none_of_its_keys(tmp_path: Path) -> None:
 def test_a_name_that_would_be_said_twice_is_refused(tmp_path: Path, names: str, said: str) -> None:
     loaded = read(tmp_path, f"[profiles.android]\nparm_names = {{ {names} }}")
     with pytest.raises(StartRefused) as refused:
-        compose.profiles(loaded)
+        profiles_of(loaded)
     assert said in str(refused.value)
 
 
@@ -330,7 +330,7 @@ def test_any_profiles_are_read_or_refused_with_a_reason(profiles: dict[str, obje
         return
     loaded = Loaded(model.Settings(profiles=found), Path(), "")
     with suppress(StartRefused):  # a name that no service has
-        Clients(compose.profiles(loaded))
+        Clients(profiles_of(loaded))
 
 
 # --- signing in ----------------------------------------------------------------------------

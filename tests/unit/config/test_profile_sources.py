@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from simgrant import compose
+from simgrant.compose.esims import esims, source_rules
 from simgrant.config.load import load
 from simgrant.domain.order import Device, Order, OrderMode, Source
 from simgrant.errors import StartRefused
@@ -50,7 +50,7 @@ class Keys:
 def sources(tmp_path: Path) -> ProfileSources:
     (tmp_path / "simgrant.toml").write_text(SMDP + SOUTH + ESIM)
     loaded = load(tmp_path / "simgrant.toml", {})
-    return ProfileSources(compose.source_rules(loaded), Keys())
+    return ProfileSources(source_rules(loaded), Keys())
 
 
 def order(eid: Eid | None, number: int = 0) -> Order:
@@ -82,10 +82,10 @@ def test_what_has_its_place_already_is_not_led_anywhere(tmp_path: Path) -> None:
 def test_a_table_says_who_orders_and_when_a_profile_is_released(tmp_path: Path) -> None:
     file = tmp_path / "simgrant.toml"
     file.write_text(BSS)
-    line = compose.esims(load(file, {}))["default"].lines[AppId.ODSA_COMPANION]
+    line = esims(load(file, {}))["default"].lines[AppId.ODSA_COMPANION]
     assert line.source == Source("", "", pooled=False, mode=OrderMode.BSS)
     file.write_text(SMDP + SOUTH + ESIM.replace("\nsources", '\nrelease = "on_word"\nsources'))
-    line = compose.esims(load(file, {}))["default"].lines[AppId.ODSA_COMPANION]
+    line = esims(load(file, {}))["default"].lines[AppId.ODSA_COMPANION]
     assert line.source == Source("north", "office", hold=True)
     assert line.further == ("south", "south")
 

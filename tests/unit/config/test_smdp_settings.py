@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from simgrant import compose
+from simgrant.compose.esims import open_smdps
 from simgrant.config.load import Loaded, load
 from simgrant.errors import StartRefused
 from simgrant.sim.smdp.certificates import Certificates
@@ -45,7 +45,7 @@ async def test_each_tenant_has_its_own_by_name(folder: Path) -> None:
     everybody = text(profile_types='["consumer"]', post_confirm_delay_s="2.5")
     theirs = text(name="south", tenants='["acme"]', url='"http://127.0.0.1:1"', without="key")
     theirs = theirs.replace('certificate = "operator.pem"\n', "")
-    found = compose.open_smdps(read(folder, acme + everybody + theirs))
+    found = open_smdps(read(folder, acme + everybody + theirs))
     assert {tenant: set(named) for tenant, named in found.items()} == {
         "default": {"north"},
         "acme": {"north", "south"},
@@ -114,6 +114,6 @@ def test_a_file_that_is_no_use_refuses_the_start(
 ) -> None:
     loaded = read(folder, text(**changes))
     with pytest.raises(StartRefused, match=said) as refused:
-        compose.open_smdps(loaded)
+        open_smdps(loaded)
     assert str(refused.value).startswith("smdp.north: ")
     assert "\n" not in str(refused.value)

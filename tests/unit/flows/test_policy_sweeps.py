@@ -201,6 +201,25 @@ async def test_who_dies_is_followed_by_another_who_goes_on_where_he_was(desk: De
     assert await desk.told() == EVERYBODY
 
 
+async def test_how_far_it_is_can_be_looked_at(desk: Desk) -> None:
+    sweeps = desk.world.store.sweeps
+    assert await sweeps.under_way(T) == []
+    await desk.publish(SHUT)
+    (waits,) = await sweeps.under_way(T)
+    assert (waits.looked, waits.told) == (0, 0)
+    await desk.take_over()
+
+    def note(_tenant: str, _judged: Judged) -> None:
+        raise Died
+
+    with pytest.raises(Died):
+        await desk.worker(note=note).act()
+    (begun,) = await sweeps.under_way(T)
+    assert (begun.change, begun.looked) == (waits.change, 2)
+    assert 0 < begun.told <= 2
+    assert await sweeps.under_way("another") == []
+
+
 async def test_of_several_workers_one_does_it(desk: Desk) -> None:
     await desk.publish(SHUT)
     await desk.take_over()

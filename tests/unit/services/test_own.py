@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from simgrant import compose
+from simgrant.compose.policies import policy_of
 from simgrant.config.load import load
 from simgrant.domain.policy import Policy, PolicyError, default_policy_text, parse_policy
 from simgrant.errors import StartRefused
@@ -118,9 +118,9 @@ def test_such_a_policy_is_refused_at_start(tmp_path: Path) -> None:
     settings.write_text('[tenants.default]\npolicy = "policy.toml"\n')
     file.write_text(default_policy_text() + "[own.ap2004]\nTC_Status = 1")
     with pytest.raises(StartRefused, match=r"policy .*own\.ap2004, TC_Status: is a name of TS\.43"):
-        compose.policy_of(load(settings, {}), "default")
+        policy_of(load(settings, {}), "default")
     file.write_text(default_policy_text() + OWN)
-    assert compose.policy_of(load(settings, {}), "default").own
+    assert policy_of(load(settings, {}), "default").own
 
 
 def test_the_same_name_in_another_service_is_free() -> None:

@@ -26,6 +26,7 @@ from simgrant.errors import (
     StartRefused,
 )
 from simgrant.nouns import noun
+from simgrant.within import Within
 
 try:
     import asyncpg
@@ -261,7 +262,7 @@ class PostgresEngine:
         """Run one transaction; start anew, a while and some times, if the server gives it up."""
         pause = _PAUSE_S
         try:
-            async with asyncio.timeout(timeout_s):
+            with Within(timeout_s):
                 for _ in range(_TRIES):
                     try:
                         return await self._connections.run(work)
@@ -282,13 +283,15 @@ async def _drive(connection: Connection, body: Body[T]) -> T:
         step = next(body)
         while True:
             if isinstance(step, RunMany):
+                rows: Any = ()
                 if (text := as_arrays(step.sql)) is None:
                     await connection.executemany(numbered(step.sql), step.params)
                 else:
-                    await connection.execute(text, *map(list, zip(*step.params, strict=True)))
-                step = body.send(())
+                    columns = map(list, zip(*step.params, strict=True))
+                    rows = await connection.fetch(text, *columns)
+                step = body.send(rows)
             else:
-                rows: Any = await connection.fetch(numbered(step.sql), *step.params)
+                rows = await connection.fetch(numbered(step.sql), *step.params)
                 step = body.send(rows)
     except StopIteration as end:
         value: T = end.value

@@ -38,7 +38,7 @@ from simgrant.nouns import noun
 T = TypeVar("T")
 
 _LEAST_SQLITE = (3, 35, 0)  # RETURNING
-_ROWS = (500, 100, 25, 5, 1)
+_ROWS = (512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
 """Rows that one statement inserts; SQLite takes 32,766 parameters, and our rows have up to 20."""
 _BATCH = 256  # jobs in a transaction
 _GATHER_S = 0.002
@@ -163,18 +163,11 @@ class SqliteEngine:
     async def write_rows(self, sql: str, rows: Sequence[Params]) -> Rows:
         """Run a statement of one row of VALUES for many, in one transaction; return its rows."""
 
+        if for_rows(sql, 1) is None:
+            raise TypeError("a statement without VALUES")
+
         def body() -> Body[Rows]:
-            found: list[Row] = []
-            start = 0
-            for count in _ROWS:
-                many = for_rows(sql, count)
-                if many is None:
-                    raise TypeError("a statement without VALUES")
-                while len(rows) - start >= count:
-                    some = tuple(chain.from_iterable(rows[start : start + count]))
-                    found += yield Run(many, some)
-                    start += count
-            return found
+            return (yield RunMany(sql, rows))
 
         return await self.transact(body)
 
@@ -306,8 +299,7 @@ def _drive(db: sqlite3.Connection, body: Body[T]) -> T:
         step = next(body)
         while True:
             if isinstance(step, RunMany):
-                _fill(db, step.sql, step.params)
-                step = body.send(())
+                step = body.send(_fill(db, step.sql, step.params))
             else:
                 step = body.send(_fetch(db, step.sql, step.params))
     except StopIteration as end:
@@ -338,17 +330,17 @@ def _fetch(db: sqlite3.Connection, sql: str, params: Params) -> Rows:
         raise unstorable() from None
 
 
-def _fill(db: sqlite3.Connection, sql: str, params: Sequence[Params]) -> None:
-    """Run a statement for many rows, as many at a time as it takes.
+def _fill(db: sqlite3.Connection, sql: str, params: Sequence[Params]) -> Rows:
+    """Run a statement for many rows, as many at a time as it takes; return its rows.
 
     Each execution gives the interpreter's lock away and has to get it back from a busy
     event loop, which costs far more than a row.
     """
-    start = 0
+    start, found = 0, list[Row]()
     for rows in _ROWS:
         many = for_rows(sql, rows)
         while many is not None and len(params) - start >= rows:
-            _fetch(db, many, tuple(chain.from_iterable(params[start : start + rows])))
+            found += _fetch(db, many, tuple(chain.from_iterable(params[start : start + rows])))
             start += rows
     if start < len(params):
         try:
@@ -357,6 +349,7 @@ def _fill(db: sqlite3.Connection, sql: str, params: Sequence[Params]) -> None:
             raise mapped(error) from None
         except UnicodeEncodeError:
             raise unstorable() from None
+    return found
 
 
 def _again(error: Exception) -> Exception:

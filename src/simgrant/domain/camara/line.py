@@ -22,6 +22,8 @@ class Line:
     number_since: int = 0
     """Unix seconds at which it got its number in place of another; 0 = it had no other, as far
     as is known."""
+    silent: bool = False
+    """Whether its subscriber never said anything about what consumers may do."""
 
     @property
     def sim_changed_at(self) -> int:

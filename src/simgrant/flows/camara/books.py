@@ -30,7 +30,9 @@ class Books:
 
     def priced(self, tenant: str, usage: Usage) -> Usage:
         """Return usage that names a tariff with its price by it; a sandbox pays nothing."""
-        if not usage.tariff or usage.sandbox:
+        if not usage.tariff:
+            return usage
+        if usage.sandbox:
             return replace(usage, tariff="")
         tariff = self._consumers.tariff(tenant, usage.tariff, at=usage.at_ms // 1000)
         if tariff is None:

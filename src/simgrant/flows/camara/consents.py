@@ -53,9 +53,11 @@ class Consents:
         """Return how every wanted scope stands, those that stand alike together."""
         return await self._found(subscription.tenant, subscription.imsi, wanted, now)
 
-    async def permits(self, tenant: str, imsi: Imsi, wanted: Purposeful, /, *, now: int) -> bool:
-        """Say whether every wanted scope is valid."""
-        found = await self._found(tenant, imsi, wanted, now)
+    async def permits(
+        self, tenant: str, imsi: Imsi, wanted: Purposeful, /, *, now: int, silent: bool = False
+    ) -> bool:
+        """Say whether every wanted scope is valid; of who is ``silent`` no row is looked for."""
+        found = await self._found(tenant, imsi, wanted, now, silent=silent)
         return all(each.standing is Standing.VALID for each in found)
 
     async def capture_url(self, *_: object) -> str:
@@ -63,12 +65,12 @@ class Consents:
         return ""
 
     async def _found(
-        self, tenant: str, imsi: Imsi, wanted: Purposeful, now: int
+        self, tenant: str, imsi: Imsi, wanted: Purposeful, now: int, *, silent: bool = False
     ) -> list[Processing]:
         purposes = self._purposes.get(tenant, _NOTHING)
         bases = {scope: purposes.basis(wanted.purpose, api_of(scope)) for scope in wanted.scopes}
         said: Sequence[ConsentEntry] = ()
-        if any(map(depends, bases.values())):
+        if not silent and any(map(depends, bases.values())):
             said = await self._rows.of(tenant, imsi)
         found: dict[tuple[Standing, int | None], list[str]] = {}
         for scope, basis in bases.items():

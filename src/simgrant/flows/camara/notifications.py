@@ -249,8 +249,10 @@ class Notifications:
             purpose=one.purpose,
             scopes=(scope_of(one),),
         )
-        imsi, now = found.line.subscription.imsi, int(self._clock.now())
-        return await self._permits.permits(tenant, imsi, wanted, now=now)
+        line, now = found.line, int(self._clock.now())
+        return await self._permits.permits(
+            tenant, line.subscription.imsi, wanted, now=now, silent=line.silent
+        )
 
     def _again(self, claim: Claim, asked: float | None) -> int:
         """Return when to try again (Unix seconds); never together with all the others."""

@@ -509,7 +509,7 @@ class ServeApi:
             scopes=tuple(call.operation.scopes & token.scopes),
         )
         imsi, now = line.subscription.imsi, int(self._clock.now())
-        if not await permits.permits(call.tenant, imsi, wanted, now=now):
+        if not await permits.permits(call.tenant, imsi, wanted, now=now, silent=line.silent):
             raise Problem(Code.PERMISSION_DENIED, reason="consent_missing")
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from simgrant.compose import esims
 from simgrant.compose.bss import (
     known_countries,
     open_orders,
@@ -15,6 +14,7 @@ from simgrant.compose.bss import (
     open_sources,
     open_validator,
 )
+from simgrant.compose.esims import esims
 from simgrant.config.load import load
 from simgrant.domain.address import CivicAddress
 from simgrant.domain.eligibility import Eligibility

@@ -447,8 +447,10 @@ async def test_whom_the_subscriber_does_not_permit_is_told_nothing_and_spends_no
     permitted = False
 
     class Subscriber:
-        async def permits(self, tenant: str, imsi: Imsi, wanted: Purposeful, *, now: int) -> bool:
-            assert (tenant, imsi, now) == (TENANT, IMSI, NOW)
+        async def permits(
+            self, tenant: str, imsi: Imsi, wanted: Purposeful, /, *, now: int, silent: bool = False
+        ) -> bool:
+            assert (tenant, imsi, now, silent) == (TENANT, IMSI, NOW, False)
             assert (wanted.client_id, wanted.purpose) == ("bank", PURPOSE)
             return permitted
 

@@ -11,7 +11,13 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import fields
 
-from simgrant.adapters.bss.mapped.requests import Asker, Wanted, misbehaved, values_of
+from simgrant.adapters.bss.mapped.requests import (
+    CORRELATION_ID,
+    Asker,
+    Wanted,
+    misbehaved,
+    values_of,
+)
 from simgrant.domain.answer_rules import Useless
 from simgrant.domain.eligibility import Aspects, Eligibility
 from simgrant.links.api import ApiLink
@@ -29,6 +35,7 @@ class MappedLookups:
         self._asker = Asker(link, clock)
         self._requests = tuple(requests)
         self._tenant = tenant
+        self._correlates = any(CORRELATION_ID in each.places for each in requests)
         self.tells: Aspects = frozenset().union(*(each.reading.tells for each in requests))
 
     async def look_up(
@@ -36,7 +43,8 @@ class MappedLookups:
     ) -> Eligibility | None:
         """Return what is told of these aspects (see the port)."""
         asked = [each for each in self._requests if each.reading.tells & wants]
-        values = values_of(who, tenant=self._tenant, correlation_id=str(uuid.uuid4()))
+        correlation_id = str(uuid.uuid4()) if self._correlates else ""
+        values = values_of(who, tenant=self._tenant, correlation_id=correlation_id)
         if len(asked) == 1:
             return await self._one(asked[0], who, wants, values, deadline)
         tasks = [

@@ -19,6 +19,7 @@ from simgrant.ports.network_data import Subscriber
 from simgrant.wire.template import Body, NotKnown, Template, Values
 
 _JSON: Final = msgspec.json.Encoder()
+CORRELATION_ID: Final = "correlation_id"
 
 
 @named_noun
@@ -37,6 +38,12 @@ class Wanted:
     """Statuses that say that there is no such subscription; where an answer itself can say so, it
     has to as well."""
     reading: Reading
+
+    @property
+    def places(self) -> frozenset[str]:
+        """What is put into it."""
+        found = self.path.places.union(*(each.places for each in self.headers.values()))
+        return found if self.body is None else found | self.body.places
 
 
 class Asker:
@@ -134,7 +141,7 @@ def names_of(who: Subscriber) -> frozenset[str]:
 
 def values_of(who: Subscriber, *, tenant: str, correlation_id: str) -> dict[str, str]:
     """Return what is put into requests about somebody; what is not known of him is left out."""
-    values = {"imsi": who.imsi.digits, "tenant": tenant, "correlation_id": correlation_id}
+    values = {"imsi": who.imsi.digits, "tenant": tenant, CORRELATION_ID: correlation_id}
     if who.msisdn is not None:
         values |= {"msisdn": who.msisdn.digits, "e164": who.msisdn.e164}
     return values

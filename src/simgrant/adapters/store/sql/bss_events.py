@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
-from itertools import chain
 from typing import Any, Final
 
 from simgrant.adapters.store.sql import life_statements as sql
@@ -16,7 +15,7 @@ from simgrant.adapters.store.sql import rows, statements
 from simgrant.adapters.store.sql.camara_events import all_happened, happened, swaps_of
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Rows, Run, RunMany
 from simgrant.adapters.store.sql.event_rows import from_event, life_of, to_event, to_waiting
-from simgrant.adapters.store.sql.statements import for_rows, shard_of
+from simgrant.adapters.store.sql.statements import shard_of
 from simgrant.adapters.store.sql.switching import look_at
 from simgrant.adapters.store.sql.timers import of_consent, timer
 from simgrant.adapters.store.sql.told_rows import TOLD_FORGOTTEN
@@ -42,11 +41,9 @@ from simgrant.ports.life import (
     Waiting,
 )
 
-_AT_ONCE: Final = 100
-"""Events that are kept by one statement."""
 _SWEEP_MS: Final = 1000
 """Milliseconds from one look for rows of which nothing waits to the next."""
-_MOST_SWEPT: Final = 5000
+_MOST_SWEPT: Final = 2000
 _FAREWELL_S: Final = 3 * 86_400
 """Seconds for which the devices of one that is gone may still be told so."""
 _FAREWELL: Final = (
@@ -105,9 +102,10 @@ class SqlLife:
                 taken[place] = Taken.SET_ASIDE
             yield from keep(tenant, source, kept, now=now)
             yield from _put_aside(tenant, source, aside, at=int(now))
-            return taken
+            # Nothing, where nothing was done.
+            return taken if new else []
 
-        return await self._engine.transact(body)
+        return await self._engine.transact(body) or [Taken.KNOWN] * len(events)
 
     async def set_aside(
         self, tenant: str, source: str, raw: bytes, *, reason: str, now: float
@@ -126,7 +124,7 @@ class SqlLife:
         idle = [shard for shard, _, has_idle in found if has_idle]
         if idle and now_ms >= self._swept_ms + _SWEEP_MS:
             self._swept_ms = now_ms
-            await self._engine.write(*_of_shards(sql.IDLE_FORGOTTEN, idle, now_ms, _MOST_SWEPT))
+            await self._forget_idle(idle, now_ms)
         due = [(shard, count) for shard, count, _ in found if count]
         # In no order: of several who look at once, each is to find something of its own. Of little
         # there is in each, enough is claimed to be acted upon together.
@@ -137,11 +135,24 @@ class SqlLife:
                 left -= count
         if not shards:
             return []
-        mark = int.from_bytes(os.urandom(7))
-        claimed = await self._engine.write(
-            *_of_shards(sql.CLAIMED, shards, now_ms, again_ms, mark, limit)
-        )
-        return [Claim(tenant, Imsi(imsi), mark, tries) for tenant, imsi, tries in claimed]
+        found = await self._engine.read(*_of_shards(sql.DUE_ROWS, shards, now_ms, limit))
+        wanted = [
+            (tenant, imsi, again_ms, mark + 1, tries + 1, shard)
+            for tenant, imsi, mark, tries, shard in sorted(map(tuple, found))
+        ]
+        claimed = await self._engine.write_rows(sql.CLAIMED, wanted) if wanted else ()
+        return [Claim(tenant, Imsi(imsi), mark, tries) for tenant, imsi, mark, tries in claimed]
+
+    async def _forget_idle(self, shards: Sequence[int], now_ms: int) -> None:
+        """Forget rows for which nothing came."""
+        found = await self._engine.read(*_of_shards(sql.IDLE_ROWS, shards, now_ms, _MOST_SWEPT))
+        gone = [(tenant, imsi, now_ms) for tenant, imsi in sorted(map(tuple, found))]
+
+        def body() -> Body[None]:
+            yield RunMany(sql.IDLE_FORGOTTEN, gone)
+
+        if gone:
+            await self._engine.transact(body)
 
     async def peek(self, claims: Sequence[Claim]) -> Sequence[tuple[Imsi, Waiting]]:
         """Return the events that wait for these; nothing is done for them."""
@@ -161,15 +172,7 @@ class SqlLife:
         tenant = claims[0].tenant
 
         def body() -> Body[list[Judged]]:
-            ours: list[str] = []
-            for mark in sorted({claim.mark for claim in claims}):
-                digits = sorted(claim.imsi.digits for claim in claims if claim.mark == mark)
-                ours += (
-                    imsi
-                    for (imsi,) in (
-                        yield from all_of(sql.DUE_AGAIN, digits, tenant, mark, again_ms)
-                    )
-                )
+            ours = [imsi for (imsi,) in (yield _due_again(claims, again_ms))]
             events: dict[str, list[Waiting]] = defaultdict(list)
             for imsi, *row in (yield from all_of(sql.EVENTS_TAKEN, ours, tenant)):
                 events[imsi].append(to_waiting(*row))
@@ -190,8 +193,7 @@ class SqlLife:
         tenant, imsi = claim.tenant, claim.imsi.digits
 
         def body() -> Body[int]:
-            ours = yield Run(sql.of(sql.DUE_AGAIN, 1), (tenant, claim.mark, int(now * 1000), imsi))
-            if not ours:
+            if not (yield _due_again([claim], int(now * 1000))):
                 return 0
             found = yield Run(sql.of(sql.EVENTS_TAKEN, 1), (tenant, imsi))
             for _, source, _, raw in found:
@@ -251,16 +253,24 @@ class SqlLife:
         if event is None:
             raise ValueError("who replays has read it")
 
-        def body() -> Body[Taken]:
+        became = Taken.SET_ASIDE
+
+        def body() -> Body[bool]:
+            """Say whether anything was done."""
+            nonlocal became
             imsi = (yield from _subscriptions(tenant, [event]))[event.event_id]
             if imsi is None:
-                return Taken.SET_ASIDE
+                became = Taken.SET_ASIDE
+                return False
             if not (yield Run(sql.ASIDE_DROPPED, (tenant, aside.aside_id))):
-                return Taken.KNOWN
+                became = Taken.KNOWN
+                return False
             yield from keep(tenant, aside.source, [(imsi, event)], now=now)
-            return Taken.KEPT
+            became = Taken.KEPT
+            return True
 
-        return await self._engine.transact(body)
+        await self._engine.transact(body)
+        return became
 
     async def purge(self, *, seen_before: int, aside_before: int, limit: int = 5000) -> int:
         """Forget old ids and what was set aside long ago; return how many."""
@@ -282,18 +292,10 @@ def _first(events: Sequence[BssEvent], place: int) -> bool:
 
 def _unseen(tenant: str, source: str, events: Sequence[BssEvent], *, at: int) -> Body[set[str]]:
     """Note the ids of events; return those that nobody knew."""
-    fresh: set[str] = set()
     # In order: of two who bring the same events at once, none waits for one that waits for it.
     ids = sorted({event.event_id for event in events})
-    for start in range(0, len(ids), _AT_ONCE):
-        some = [
-            (tenant, source, each, at, shard_of(each)) for each in ids[start : start + _AT_ONCE]
-        ]
-        text = for_rows(sql.SEEN, len(some))
-        if text is None:
-            raise TypeError("an INSERT of one row can be one of many")
-        fresh.update(each for (each,) in (yield Run(text, tuple(chain.from_iterable(some)))))
-    return fresh
+    rows_ = [(tenant, source, each, at, shard_of(each)) for each in ids]
+    return {each for (each,) in (yield RunMany(sql.SEEN, rows_))}
 
 
 def _subscriptions(tenant: str, events: Sequence[BssEvent]) -> Body[dict[str, Imsi | None]]:
@@ -301,23 +303,15 @@ def _subscriptions(tenant: str, events: Sequence[BssEvent]) -> Body[dict[str, Im
     numbers = sorted(
         {event.msisdn.digits for event in events if event.imsi is None and event.msisdn is not None}
     )
-    holders: dict[str, str] = {}
-    for start in range(0, len(numbers), _AT_ONCE):
-        some = numbers[start : start + _AT_ONCE]
-        found = yield Run(statements.select_holders(len(some)), (tenant, *some))
-        holders.update((number, imsi) for number, imsi in found)
+    holders = dict(map(tuple, (yield from all_of(sql.HOLDERS_OF, numbers, tenant))))
     named: dict[str, str] = {}
     for event in events:
         if event.imsi is not None:
             named[event.event_id] = event.imsi.digits
         elif event.msisdn is not None and event.msisdn.digits in holders:
             named[event.event_id] = holders[event.msisdn.digits]
-    there: set[str] = set()
     wanted = sorted(set(named.values()))
-    for start in range(0, len(wanted), _AT_ONCE):
-        some = wanted[start : start + _AT_ONCE]
-        found = yield Run(statements.select_existing(len(some)), (tenant, *some))
-        there.update(row[0] for row in found if row[1] != SubscriptionStatus.REMOVED)
+    there = {imsi for (imsi,) in (yield from all_of(sql.THERE, wanted, tenant))}
     return {
         event.event_id: Imsi(named[event.event_id]) if named.get(event.event_id) in there else None
         for event in events
@@ -389,9 +383,26 @@ def _found(tenant: str, imsi: Imsi, *, now: int, told: Row = ()) -> Run:
 
 def _due(tenant: str, digits: Iterable[str], *, now: float) -> RunMany:
     """Have subscriptions looked at: at once, or when they are anyway."""
-    at_ms = int(now * 1000)
+    at_ms, mark = int(now * 1000), _new_mark()
     return RunMany(
-        sql.DUE, [(tenant, imsi, at_ms, 0, 0, shard_of(imsi)) for imsi in sorted(digits)]
+        sql.DUE, [(tenant, imsi, at_ms, mark, 0, shard_of(imsi)) for imsi in sorted(digits)]
+    )
+
+
+def _new_mark() -> int:
+    """Return the mark of new rows: no claim of one that is gone is good for another."""
+    return int.from_bytes(os.urandom(7))
+
+
+def _due_again(claims: Iterable[Claim], at_ms: int) -> RunMany:
+    """Lock rows until the transaction ends, and have what comes later wait; return whose they are.
+
+    A claim that is somebody else's by now is left to him.
+    """
+    of = {claim.imsi.digits: claim for claim in claims}
+    return RunMany(
+        sql.DUE_AGAIN,
+        [(of[imsi].tenant, imsi, at_ms, of[imsi].mark, -1, shard_of(imsi)) for imsi in sorted(of)],
     )
 
 
@@ -430,7 +441,7 @@ def all_of(text: str, digits: Sequence[str], *before: Any) -> Body[Rows]:
     found: list[Row] = []
     for start in range(0, len(digits), sql.SOME[-1]):
         few = list(digits[start : start + sql.SOME[-1]])
-        size = next(size for size in sql.SOME if size >= len(few))
+        size = sql.size_for(len(few))
         found += yield Run(sql.of(text, size), (*before, *sql.some(few, size)))
     return found
 
@@ -652,4 +663,4 @@ def _moved(tenant: str, each: Judged, to: Imsi, *, at: int) -> Body[None]:
     ):
         yield Run(text, (tenant, old))
     # What came meanwhile for the old one came along, and is looked at as the new one's.
-    yield Run(sql.DUE, (tenant, to.digits, at * 1000, 0, 0, shard_of(to.digits)))
+    yield _due(tenant, [to.digits], now=at)

@@ -32,7 +32,8 @@ def _line(found: str, *marks: int) -> str:
     )
     return (
         f"SELECT {columns}, a.value, b.at, c.value,"
-        " (SELECT 1 FROM camara_revoked r WHERE r.tenant = ?1 AND r.token_id = ?3)\n"
+        " (SELECT 1 FROM camara_revoked r WHERE r.tenant = ?1 AND r.token_id = ?3),"
+        " EXISTS (SELECT 1 FROM camara_consent t WHERE t.tenant = ?1 AND t.imsi = s.imsi)\n"
         f"FROM (SELECT 1 AS one) AS o {found}{joined}"
     )
 
@@ -75,7 +76,7 @@ class SqlCamaraLines:
 
 
 def _found(found: Rows) -> LineFound:
-    ((*columns, sim_since, iccid_at, number_since, revoked),) = found
+    ((*columns, sim_since, iccid_at, number_since, revoked, said),) = found
     line = None
     if columns[0] is not None:
         line = Line(
@@ -83,5 +84,6 @@ def _found(found: Rows) -> LineFound:
             sim_since=int(sim_since or 0),
             iccid_at=iccid_at or 0,
             number_since=int(number_since or 0),
+            silent=not said,
         )
     return LineFound(line, revoked is not None)

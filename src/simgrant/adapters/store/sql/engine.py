@@ -29,7 +29,10 @@ class Run:
 
 @noun
 class RunMany:
-    """One statement for many rows of parameters; nothing is sent back."""
+    """One statement for many rows of parameters, in their order.
+
+    What an INSERT of them RETURNs is sent back, of other statements nothing.
+    """
 
     sql: str
     params: Sequence[Params]

@@ -17,7 +17,7 @@ from simgrant.adapters.store.sql.statements import (
 
 T = TypeVar("T")
 
-SOME: tuple[int, ...] = (1, 4, 32)
+SOME: tuple[int, ...] = (1, 4, 32, 128)
 """How many a statement names: few numbers, so that there are few statements to prepare."""
 
 
@@ -58,6 +58,11 @@ DELETE FROM bss_seen WHERE (tenant, source, event_id) IN (
 ) RETURNING 1
 """
 
+HOLDERS_OF = "SELECT msisdn, imsi FROM msisdn WHERE tenant = ?1 AND msisdn IN (@)"
+THERE = """
+SELECT imsi FROM subscription WHERE tenant = ?1 AND imsi IN (@) AND status <> 'removed'
+"""
+
 EVENT_KEPT = """
 INSERT INTO bss_event (tenant, imsi, source, event_id, arrived_us, body)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -86,24 +91,38 @@ SELECT shard, (
 FROM ({SHARD_NUMBERS}) AS numbers
 """
 
+DUE_ROWS = """
+SELECT tenant, imsi, mark, tries, shard FROM life_due
+WHERE shard IN (@) AND due_ms <= ?1 AND tries >= 0 ORDER BY due_ms LIMIT ?2
+"""
+
+# Who locks several of these rows locks them in the order of their key, lest two wait for each
+# other. An INSERT of many rows does that, an UPDATE does it in whatever order the server finds
+# them. A row that is gone by now comes back: nothing waits for it, so it goes again.
+#
+# Every claim gives its row a mark that is one more than it was, so that of two who read the same
+# mark one has the row.
 CLAIMED = """
-UPDATE life_due SET due_ms = ?2, mark = ?3, tries = tries + 1
-WHERE due_ms <= ?1 AND tries >= 0 AND (tenant, imsi) IN (
-    SELECT tenant, imsi FROM life_due
-    WHERE shard IN (@) AND due_ms <= ?1 AND tries >= 0 ORDER BY due_ms LIMIT ?4
-)
-RETURNING tenant, imsi, tries
+INSERT INTO life_due (tenant, imsi, due_ms, mark, tries, shard) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT (tenant, imsi) DO UPDATE SET
+    due_ms = excluded.due_ms, mark = excluded.mark, tries = excluded.tries
+WHERE life_due.mark = excluded.mark - 1
+RETURNING tenant, imsi, mark, tries
 """
 
 DUE_AGAIN = """
-UPDATE life_due SET due_ms = ?3, tries = -1 WHERE tenant = ?1 AND mark = ?2 AND imsi IN (@)
+INSERT INTO life_due (tenant, imsi, due_ms, mark, tries, shard) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT (tenant, imsi) DO UPDATE SET due_ms = excluded.due_ms, tries = excluded.tries
+WHERE life_due.mark = excluded.mark
 RETURNING imsi
+"""
+IDLE_ROWS = """
+SELECT tenant, imsi FROM life_due
+WHERE shard IN (@) AND due_ms <= ?1 AND tries < 0 LIMIT ?2
 """
 # An event that comes meanwhile has its row not forgotten, or makes another.
 IDLE_FORGOTTEN = """
-DELETE FROM life_due WHERE due_ms <= ?1 AND tries < 0 AND (tenant, imsi) IN (
-    SELECT tenant, imsi FROM life_due WHERE shard IN (@) AND due_ms <= ?1 AND tries < 0 LIMIT ?2
-)
+DELETE FROM life_due WHERE tenant = ?1 AND imsi = ?2 AND due_ms <= ?3 AND tries < 0
 """
 DUE_NO_MORE = "DELETE FROM life_due WHERE tenant = ?1 AND imsi = ?2"
 DUE_COUNT = "SELECT count(*) FROM life_due"

@@ -41,6 +41,9 @@ SWEEP_MOVED: Final = """
 UPDATE policy_sweep SET after_imsi = ?3, looked = ?4, told = ?5 WHERE tenant = ?1 AND change = ?2
 """
 SWEEP_ENDED: Final = "DELETE FROM policy_sweep WHERE tenant = ?1 AND change = ?2 AND mark = ?3"
+SWEEPS: Final = """
+SELECT change, mark, looked, told FROM policy_sweep WHERE tenant = ?1 ORDER BY change
+"""
 SWEPT_NEXT: Final = """
 SELECT imsi FROM subscription WHERE tenant = ?1 AND imsi > ?2 AND status <> 'removed'
 ORDER BY imsi LIMIT ?3
@@ -95,6 +98,11 @@ class SqlSweeps:
             return Swept(moved, tuple(judged), is_done)
 
         return await self._engine.transact(body)
+
+    async def under_way(self, tenant: str) -> Sequence[Sweep]:
+        """Return the sweeps that are not at their end, the oldest first."""
+        found = await self._engine.read(SWEEPS, (tenant,))
+        return [Sweep(tenant, *row) for row in found]
 
     async def drop(self, sweep: Sweep) -> None:
         """End a sweep whatever is left of it."""

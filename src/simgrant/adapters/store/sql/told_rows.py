@@ -7,15 +7,17 @@ event is a time of its own, which no answer overwrites.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
 
 from simgrant.adapters.store.sql.engine import Row
-from simgrant.domain.eligibility import Aspect, Eligibility
+from simgrant.domain.eligibility import Aspect, Aspects, Eligibility
 from simgrant.domain.risk import NumberType
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
-from simgrant.domain.told import Told, aspects_told
+from simgrant.domain.told import Told
 from simgrant.identities import Msisdn
 from simgrant.spec.ids import ProvStatus
 
@@ -69,13 +71,24 @@ TOLD_FORGOTTEN: Final = "DELETE FROM eligibility WHERE tenant = ?1 AND imsi = ?2
 
 def from_told(told: Told) -> str:
     """Return what was asked and told as JSON, always in the same order."""
-    found: dict[str, Any] = {"asked": sorted(told.asked)}
+    found: dict[str, Any] = {"asked": _in_order(told.asked)}
     if told.eligibility is not None:
         found["told"] = {
-            aspect: _plain(getattr(told.eligibility, aspect))
-            for aspect in sorted(aspects_told(told.eligibility))
+            aspect: value if isinstance(value, str) else _plain(value)
+            for aspect, value in zip(_SORTED, _values(told.eligibility), strict=True)
+            if value is not None
         }
-    return msgspec.json.encode(found).decode()
+    return _encode(found).decode()
+
+
+_encode: Final = msgspec.json.Encoder().encode
+_SORTED: Final = sorted(Aspect)
+_values: Final = attrgetter(*_SORTED)
+
+
+@lru_cache(maxsize=64)
+def _in_order(asked: Aspects) -> tuple[str, ...]:
+    return tuple(sorted(asked))
 
 
 def _plain(value: object) -> object:
