@@ -139,9 +139,7 @@ class Bank:
 
     async def revive(self, node: Node) -> None:
         """Start a dead node again, and have everybody know it."""
-        # By this thread, with which the kernel would end it (see ``Node.launch``).
-        node.launch()
-        await asyncio.to_thread(node.await_ready)
+        await asyncio.to_thread(node.start)
         async with self._change:
             self.alive.add(node)
             self._change.notify_all()

@@ -43,7 +43,7 @@ pytestmark = pytest.mark.e2e
 
 T = DEFAULT_TENANT
 SIGNER = EcSigner("bank-1")
-CUSTOMERS, STRIKES = 8, 2
+CUSTOMERS, STRIKES = 8, 4
 AT_ONCE = 50
 PRICE, SHARE = 30_001, 250_000
 GOLD = Tariff(
