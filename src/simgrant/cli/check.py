@@ -108,6 +108,7 @@ def _look(said: Globals, *, offline: bool) -> Iterator[Finding]:
         yield from _names(loaded)
     yield from _order_calls(loaded)
     yield from _api(loaded)
+    yield from _purposes(loaded)
     yield from _device_lists(loaded)
     yield from _keys(loaded)
     yield from _certificates(loaded)
@@ -480,6 +481,19 @@ def _events(loaded: Loaded) -> Iterator[Finding]:
         yield Finding(Level.OK, "events", f"{name}: topic {table.topic}, for {table.tenant}")
         if table.password_file:
             yield from _exposed(loaded.path(table.password_file))
+
+
+def _purposes(loaded: Loaded) -> Iterator[Finding]:
+    """Look at why consumers of partner APIs may process what is a subscriber's."""
+    settings = loaded.settings
+    if not settings.camara.listen:
+        return
+    if not settings.camara_purposes:
+        text = "there are no camara_purposes: every purpose needs the subscriber's consent"
+        yield Finding(Level.WARNING, "purposes", text)
+        return
+    bases = (f"{name} ({table.basis})" for name, table in settings.camara_purposes.items())
+    yield Finding(Level.OK, "purposes", ", ".join(bases))
 
 
 def _api(loaded: Loaded) -> Iterator[Finding]:
