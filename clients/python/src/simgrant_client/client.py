@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal, cast
 
 from simgrant_client.models import (
+    ApiConsent,
+    ApiConsents,
     ApplicationDocument,
     AuditEntry,
     AuditPage,
@@ -767,6 +769,71 @@ class Client(Transport):
             parts={"subscription": subscription},
             query={"tenant": tenant},
             key=key,
+        )
+
+    def list_api_consents(self, subscription: str, *, tenant: str | None = None) -> ApiConsents:
+        """List all that a subscriber said about consumers of partner APIs, with its proof
+        (`consents:read`).
+        """
+        return cast(
+            "ApiConsents",
+            self.call(
+                "GET",
+                "/v1/subscriptions/{subscription}/api-consents",
+                parts={"subscription": subscription},
+                query={"tenant": tenant},
+            ),
+        )
+
+    def say_api_consent(
+        self,
+        subscription: str,
+        *,
+        client_id: str,
+        purpose: str,
+        api: str,
+        said: Literal["denied", "given", "requested", "withdrawn"],
+        application: str | None = None,
+        expires_at: str | None = None,
+        source: Literal["api", "bss", "care"] | None = None,
+        evidence: str | None = None,
+        tenant: str | None = None,
+        key: str | None = None,
+    ) -> ApiConsent:
+        """Write down what a subscriber said about a consumer; it holds from the next call on
+        (`consents:write`).
+
+        - client_id: About which consumer.
+        - application: Only about this one of the consumer's; empty = about all.
+        - purpose: For what: a purpose of W3C's DPV.
+        - api: About which API.
+        - said: `withdrawn` is an objection where the legal basis is a legitimate interest.
+        - expires_at: Until when it is given.
+        - source: By which way it was said.
+        - evidence: What shows it to a third party: the version of a text, the number of a
+          call.
+        """
+        return cast(
+            "ApiConsent",
+            self.call(
+                "POST",
+                "/v1/subscriptions/{subscription}/api-consents",
+                parts={"subscription": subscription},
+                body=_given(
+                    {
+                        "client_id": client_id,
+                        "application": application,
+                        "purpose": purpose,
+                        "api": api,
+                        "said": said,
+                        "expires_at": expires_at,
+                        "source": source,
+                        "evidence": evidence,
+                    }
+                ),
+                query={"tenant": tenant},
+                key=key,
+            ),
         )
 
     def list_orders(

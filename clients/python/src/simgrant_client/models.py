@@ -5,6 +5,39 @@ from __future__ import annotations
 from typing import Any, Literal, NotRequired, TypedDict
 
 
+class ApiConsent(TypedDict):
+    """One word of a subscriber's about one consumer, purpose and API, with what proves it."""
+
+    client_id: str
+    application: str | None
+    """Which of the consumer's; null = all."""
+    purpose: str
+    """W3C DPV, with its prefix."""
+    api: str
+    number: int
+    """Counts the words about the same, from 1; the last one holds."""
+    said: Literal["denied", "given", "requested", "withdrawn"]
+    at: str
+    expires_at: str | None
+    """Until when it is given; null = until it is withdrawn."""
+    phone_number: str | None
+    """The number that the line had then."""
+    source: str
+    """By which way it was said."""
+    evidence: str | None
+    """What shows it to a third party."""
+    proof: str
+    """The server's signature over all of it, in hexadecimal."""
+    genuine: bool
+    """Whether it is as it was written."""
+
+
+class ApiConsents(TypedDict):
+    """All that a subscriber said; nothing of it is ever changed."""
+
+    items: list[ApiConsent]
+
+
 class ApplicationDocument(TypedDict):
     """What a consumer acts for: an app of its own, or that of one of its customers."""
 
@@ -286,6 +319,27 @@ class ListedSubscription(TypedDict):
     """Raised when its tokens are revoked."""
     created_at: str | None
     changed_at: str | None
+
+
+class NewApiConsent(TypedDict):
+    """What a subscriber said just now."""
+
+    client_id: str
+    """About which consumer."""
+    application: NotRequired[str]
+    """Only about this one of the consumer's; empty = about all."""
+    purpose: str
+    """For what: a purpose of W3C's DPV."""
+    api: str
+    """About which API."""
+    said: Literal["denied", "given", "requested", "withdrawn"]
+    """`withdrawn` is an objection where the legal basis is a legitimate interest."""
+    expires_at: NotRequired[str | None]
+    """Until when it is given."""
+    source: NotRequired[Literal["api", "bss", "care"]]
+    """By which way it was said."""
+    evidence: NotRequired[str]
+    """What shows it to a third party: the version of a text, the number of a call."""
 
 
 class NewOrder(TypedDict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from simgrant.flows.management import (
+    api_consents,
     consents,
     consumers,
     devices,
@@ -23,6 +24,7 @@ CALLS: Final[tuple[Call, ...]] = (
     *imports.CALLS,
     *devices.CALLS,
     *consents.CALLS,
+    *api_consents.CALLS,
     *orders.CALLS,
     *policies.CALLS,
     *consumers.CALLS,
