@@ -37,9 +37,10 @@ from simgrant.fronts.camara.app import Limits as FrontLimits
 from simgrant.identities import Imsi, Msisdn
 from simgrant.keyring.ring import Key, KeyRing, Use
 from simgrant.ports.camara_consents import Permits, Processing, Purposeful, Standing
-from simgrant.ports.camara_events import CamaraEvents
+from simgrant.ports.camara_events import Added, CamaraEvents
 from simgrant.ports.camara_lines import LineFound
 from simgrant.ports.camara_tokens import CamaraTokens
+from simgrant.ports.camara_usage import Record
 
 NOW: Final = 1_800_000_000
 DAY_S: Final = 86_400
@@ -221,7 +222,11 @@ class Books:
         assert tenant == TENANT
         return replace(usage, price_micros=usage.outcome is not Outcome.REFUSED)
 
-    async def record(self, tenant: str, usage: Usage, *, expires_at: int) -> bool:
+    async def record(
+        self, tenant: str, usage: Usage, *, expires_at: int, write: Record | None = None
+    ) -> bool:
+        if write is not None:
+            return await write(tenant, usage, expires_at=expires_at)
         assert tenant == TENANT
         assert expires_at > NOW
         if self.error is not None:
@@ -247,6 +252,7 @@ class Limitless:
 class Events:
     """What is subscribed to (`CamaraEvents`), as far as calls come to it."""
 
+    books: Books
     there: dict[str, EventSubscription] = field(default_factory=dict)
     happened: list[Happening | None] = field(default_factory=list)
     token_ends_at: int = 0
@@ -260,14 +266,18 @@ class Events:
         happened: Happening | None,
         token_ends_at: int,
         most: int,
-    ) -> bool:
+        usage: Usage,
+        expires_at: int,
+    ) -> Added:
         assert tenant == TENANT
         if len(self.there) >= most:
-            return False
+            return Added.FULL
+        if not await self.books.record(tenant, usage, expires_at=expires_at):
+            return Added.SPENT
         self.there[subscription.subscription_id] = subscription
         self.happened.append(happened)
         self.token_ends_at = token_ends_at
-        return True
+        return Added.DONE
 
     async def find(self, tenant: str, subscription_id: str) -> EventSubscription | None:
         assert tenant == TENANT
@@ -326,7 +336,7 @@ class World:
     ) -> None:
         self.clock, self.keys = Clock(), Keys()
         self.lines, self.facts, self.books = Lines(), Facts(), Books()
-        self.events = Events()
+        self.events = Events(self.books)
         self.consumers = {CONSUMER.client_id: CONSUMER}
         self.tokens: dict[str, AccessToken] = {}
         self.trail = Trail(request_id="1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -19,11 +20,13 @@ from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.adapters.store.sqlite import SqliteConfig
 from simgrant.adapters.store.sqlite import open_store as open_sqlite
 from simgrant.domain.bss_events import BssEvent, Change
+from simgrant.domain.camara.access_token import Method
 from simgrant.domain.camara.consumer import Consumer
 from simgrant.domain.camara.event_subscription import EndReason, EventSubscription, EventType
+from simgrant.domain.camara.usage import Outcome, Usage
 from simgrant.domain.line_marks import LineMark, MarkName
 from simgrant.flows.camara.notifications import NotificationRules, Notifications, Source
-from simgrant.flows.camara.subscribing import SubscriptionRules, Subscriptions
+from simgrant.flows.camara.subscribing import Made, SubscriptionRules, Subscriptions
 from simgrant.links.http import HttpConfig
 from simgrant.links.outside import OutsideLink
 from simgrant.links.retry import RetryRules
@@ -136,7 +139,17 @@ class World:
         one = EventSubscription(**(fields | own))
         sealed = flow.sealed(T, one.subscription_id, SECRET, now=now)
         one = replace(one, access_token=sealed)
-        await flow.add(T, one, happened=None)
+        usage = Usage(
+            usage_id=os.urandom(16),
+            at_ms=now * 1000,
+            client_id=one.client_id,
+            api=one.api,
+            operation="create",
+            method=Method.NONE,
+            outcome=Outcome.DELIVERED,
+            status=201,
+        )
+        assert await flow.add(T, usage, made=Made(one, None), expires_at=now + 300)
         return one
 
     async def swap(self, ago_s: int = 10) -> int:

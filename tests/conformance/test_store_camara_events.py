@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from dataclasses import replace
 
 import pytest
 
 from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.domain.bss_events import BssEvent, Change
+from simgrant.domain.camara.access_token import Method
 from simgrant.domain.camara.event_subscription import (
     Befell,
     EndReason,
@@ -18,11 +21,12 @@ from simgrant.domain.camara.event_subscription import (
     Step,
     judged,
 )
+from simgrant.domain.camara.usage import Outcome, Usage
 from simgrant.domain.eligibility import Eligibility
 from simgrant.domain.life import follow
 from simgrant.domain.line_marks import LineMark, MarkName
 from simgrant.identities import Msisdn
-from simgrant.ports.camara_events import Claim, Due
+from simgrant.ports.camara_events import Added, Claim, Due
 from simgrant.ports.life import Judged, Present
 from simgrant.ports.store import Change as StoreChange
 from tests.conformance.test_store import IMSI, NUMBER, OTHER, T, new
@@ -56,13 +60,42 @@ def judge(_tenant: str, subscription: EventSubscription, happened: Happening) ->
     return judged(subscription, happened, HOME)
 
 
+async def add(
+    store: SqlStore,
+    one: EventSubscription,
+    usage_id: bytes = b"",
+    *,
+    happened: Happening | None = None,
+    token_ends_at: int = 0,
+    most: int = 10,
+) -> Added:
+    """Write a subscription, with usage of its own if no other is named."""
+    usage = Usage(
+        usage_id=usage_id or os.urandom(16),
+        at_ms=NOW * 1000,
+        client_id=one.client_id,
+        api=one.api,
+        operation="create",
+        method=Method.NONE,
+        outcome=Outcome.DELIVERED,
+        status=201,
+    )
+    return await store.camara_events.add(
+        T,
+        one,
+        happened=happened,
+        token_ends_at=token_ends_at,
+        most=most,
+        usage=usage,
+        expires_at=NOW + 300,
+    )
+
+
 async def begin(store: SqlStore, *some: EventSubscription, token_ends_at: int = 0) -> None:
     """Write a line and subscriptions to it."""
     await store.add(new(IMSI, NUMBER))
     for one in some or (BANKS,):
-        assert await store.camara_events.add(
-            T, one, happened=None, token_ends_at=token_ends_at, most=10
-        )
+        assert await add(store, one, token_ends_at=token_ends_at) is Added.DONE
 
 
 async def taken(store: SqlStore, *, now: int = NOW) -> list[tuple[Claim, Due]]:
@@ -103,12 +136,26 @@ async def test_a_subscription_is_there_until_it_ends(store: SqlStore) -> None:
 
 
 async def test_a_consumer_has_as_many_as_it_may(store: SqlStore) -> None:
-    events = store.camara_events
-    for number, most, there in ((1, 2, True), (2, 2, True), (3, 2, False), (4, 3, True)):
+    for number, most, became in (
+        (1, 2, Added.DONE),
+        (2, 2, Added.DONE),
+        (3, 2, Added.FULL),
+        (4, 3, Added.DONE),
+    ):
+        usage_id = bytes([number]) * 16
         one = replace(BANKS, subscription_id=f"n{number}")
-        assert await events.add(T, one, happened=None, token_ends_at=0, most=most) is there
+        assert await add(store, one, usage_id, most=most) is became
+        assert await store.usage.spent(T, usage_id) is (became is Added.DONE)
     other = replace(BANKS, client_id="other", subscription_id="o")
-    assert await events.add(T, other, happened=None, token_ends_at=0, most=1)
+    assert await add(store, other, most=1) is Added.DONE
+
+
+async def test_of_those_that_one_token_would_pay_for_there_is_one(store: SqlStore) -> None:
+    ones = [replace(BANKS, subscription_id=f"n{number}") for number in range(8)]
+    became = await asyncio.gather(*(add(store, one, b"the same token..") for one in ones))
+    assert sorted(became) == [Added.DONE, *[Added.SPENT] * 7]
+    (there,) = await store.camara_events.list(T, BANKS.client_id, BANKS.api, limit=9)
+    assert there == ones[list(became).index(Added.DONE)]
 
 
 # --- what befalls a line -----------------------------------------------------------------------
@@ -327,7 +374,7 @@ async def test_what_it_is_told_first_is_there_at_once(store: SqlStore) -> None:
     await store.add(new(IMSI, NUMBER))
     begun = Happening(Befell.BEGUN, NOW, "20801")
     one = replace(ROAMERS, plmn="20801", max_events=1)
-    assert await store.camara_events.add(T, one, happened=begun, token_ends_at=0, most=9)
+    assert await add(store, one, happened=begun) is Added.DONE
     events = await told(store) + await told(store, now=NOW + 9)
     assert events[0] == Event(EventType.ROAMING_STATUS, NOW, roaming=True, mcc="208")
     assert [each.ended for each in events] == [None, EndReason.MAX_EVENTS_REACHED]

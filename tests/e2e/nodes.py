@@ -208,7 +208,7 @@ def environment() -> dict[str, str]:
     } | {"NO_COLOR": "1", "COLUMNS": "200"}
 
 
-@dataclass
+@dataclass(eq=False)
 class Node:
     """One `simgrant serve`."""
 

@@ -43,6 +43,8 @@ class Phone:
 
     sim: Sim = SIMS[0]
     terminal_id: str = IMEI
+    app: str = VOWIFI
+    entitlement_version: str = "2.0"
     host: str = ""
     """What it calls the server; empty = by its address."""
     ahead: bool = False
@@ -108,12 +110,12 @@ class Phone:
         pairs = (
             *proof,
             ("terminal_id", self.terminal_id),
-            ("app", VOWIFI),
+            ("app", self.app),
             ("terminal_vendor", "Goog"),
             ("terminal_model", "Pixel 9 Pr"),
             ("terminal_sw_version", "15"),
             ("vers", "0"),
-            ("entitlement_version", "2.0"),
+            ("entitlement_version", self.entitlement_version),
         )
         return "&".join(f"{name}={quote(value, safe='')}" for name, value in pairs)
 

@@ -20,7 +20,8 @@ from simgrant.domain.camara.event_subscription import (
     Happening,
     Step,
 )
-from simgrant.nouns import named_noun, noun
+from simgrant.domain.camara.usage import Usage
+from simgrant.nouns import Word, named_noun, noun
 
 Judge: TypeAlias = Callable[[str, EventSubscription, Happening], Step]
 """Says what follows for a tenant's subscription; without effects, since it may be asked again."""
@@ -47,6 +48,16 @@ class Due:
     event: Event
 
 
+class Added(Word):
+    """What became of a new subscription."""
+
+    DONE = "done"
+    FULL = "full"
+    """Its consumer has as many as it may."""
+    SPENT = "spent"
+    """There is a row of its usage already: somebody else has spent the token for it."""
+
+
 class CamaraEvents(Protocol):
     """The port."""
 
@@ -58,9 +69,12 @@ class CamaraEvents(Protocol):
         happened: Happening | None,
         token_ends_at: int,
         most: int,
-    ) -> bool:
-        """Write one that is new; False, and nothing changed, where its consumer has ``most``.
+        usage: Usage,
+        expires_at: int,
+    ) -> Added:
+        """Write one that is new together with the row of its usage, or nothing at all.
 
+        Its consumer may have ``most``; ``usage`` and ``expires_at`` are as in ``UsageRows``.
         ``happened`` is what it is to be told first. ``token_ends_at`` is when it ends for the
         sake of its access token; 0 = it has none.
         """

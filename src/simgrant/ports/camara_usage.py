@@ -60,6 +60,13 @@ class Counted:
     count: int
 
 
+class Record(Protocol):
+    """Writes a row, and perhaps something else with it."""
+
+    async def __call__(self, tenant: str, usage: Usage, *, expires_at: int) -> bool:
+        """As ``UsageRows.record``."""
+
+
 class UsageRows(Protocol):
     """Where they are kept."""
 

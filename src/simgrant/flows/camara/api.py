@@ -21,7 +21,7 @@ from simgrant.domain.camara.line import Line
 from simgrant.domain.camara.usage import Outcome
 from simgrant.flows.camara.line_facts import Asking, LineFacts
 from simgrant.flows.camara.problem import Code
-from simgrant.flows.camara.subscribing import Subscriptions
+from simgrant.flows.camara.subscribing import Made, Subscriptions
 from simgrant.identities import Msisdn
 from simgrant.nouns import named_noun, noun
 from simgrant.ports.camara_consents import CamaraConsents
@@ -106,6 +106,8 @@ class Answer:
     """None = nothing, and the status is 204."""
     outcome: Outcome = Outcome.DELIVERED
     status: int = 200
+    made: Made | None = None
+    """What is written with the row of its usage."""
 
 
 Run: TypeAlias = Callable[[Task], Awaitable[Answer]]

@@ -10,7 +10,7 @@ import structlog
 from simgrant.domain.camara.tariff import FREE
 from simgrant.domain.camara.usage import Usage
 from simgrant.flows.camara.consumers import Consumers
-from simgrant.ports.camara_usage import UsageRows
+from simgrant.ports.camara_usage import Record, UsageRows
 
 
 class Books:
@@ -47,9 +47,14 @@ class Books:
             share_micros=charge.share_micros,
         )
 
-    async def record(self, tenant: str, usage: Usage, *, expires_at: int) -> bool:
-        """Write a row; False, and nothing changed, where there is one of its ``usage_id``."""
-        if not await self._rows.record(tenant, usage, expires_at=expires_at):
+    async def record(
+        self, tenant: str, usage: Usage, *, expires_at: int, write: Record | None = None
+    ) -> bool:
+        """Write a row; False, and nothing changed, where there is one of its ``usage_id``.
+
+        ``write`` writes it together with something else.
+        """
+        if not await (write or self._rows.record)(tenant, usage, expires_at=expires_at):
             return False
         self._used(tenant, usage)
         return True

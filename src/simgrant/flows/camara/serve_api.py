@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from functools import partial
 from typing import Final, Protocol
 from urllib.parse import urlsplit
@@ -45,6 +45,7 @@ from simgrant.identities import Msisdn
 from simgrant.nouns import named_noun, noun
 from simgrant.ports.camara_consents import CamaraConsents, Permits, Purposeful
 from simgrant.ports.camara_lines import CamaraLines
+from simgrant.ports.camara_usage import Record
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 
@@ -119,8 +120,13 @@ class Books(Protocol):
     def priced(self, tenant: str, usage: Usage) -> Usage:
         """Return usage with its price."""
 
-    async def record(self, tenant: str, usage: Usage, *, expires_at: int) -> bool:
-        """Write a row; False, and nothing changed, where there is one of its ``usage_id``."""
+    async def record(
+        self, tenant: str, usage: Usage, *, expires_at: int, write: Record | None = None
+    ) -> bool:
+        """Write a row; False, and nothing changed, where there is one of its ``usage_id``.
+
+        ``write`` writes it together with something else.
+        """
 
 
 class Limits(Protocol):
@@ -375,12 +381,15 @@ class ServeApi:
     ) -> ApiReply:
         """Answer, and write down what was asked."""
         problem: Problem | None = None
+        write: Record | None = None
         content, outcome, status, code, suspicion = b"", Outcome.REFUSED, 200, "", ""
         try:
             if found is not None:
                 suspicion = self._suspicion(call, found)
             answer = await run()
             outcome, status = answer.outcome, answer.status
+            if answer.made is not None and self._ports.subscriptions is not None:
+                write = partial(self._ports.subscriptions.add, made=answer.made)
             if answer.content is not None:
                 content = self._encoder.encode(answer.content)
         except Problem as error:
@@ -408,15 +417,24 @@ class ServeApi:
             sandbox=call.consumer.sandbox,
             duration_us=int((monotonic - call.started) * 1e6),
         )
-        usage = self._ports.books.priced(call.tenant, usage)
-        recorded = self._ports.books.record(call.tenant, usage, expires_at=call.token.expires)
-        if not await recorded:
+        try:
+            recorded = await self._record(call, usage, write)
+        except Problem as error:  # For one thing more than the consumer may have.
+            problem, code = error, error.code.value
+            usage = replace(usage, outcome=Outcome.REFUSED, status=error.status, code=code)
+            recorded = await self._record(call, usage, None)
+        if not recorded:
             raise Problem(Code.UNAUTHENTICATED, reason="access_token_spent")
         trail.peers_us["books"] = int((self._clock.monotonic() - monotonic) * 1e6)
         if problem is not None:
             raise problem
         trail.outcome = outcome.value
         return ApiReply(content, status)
+
+    async def _record(self, call: _Call, usage: Usage, write: Record | None) -> bool:
+        books = self._ports.books
+        priced = books.priced(call.tenant, usage)
+        return await books.record(call.tenant, priced, expires_at=call.token.expires, write=write)
 
     async def _resource(
         self,

@@ -9,16 +9,26 @@ from typing import Final
 from simgrant.domain.camara.access_token import AccessToken
 from simgrant.domain.camara.consumer import Consumer
 from simgrant.domain.camara.event_subscription import EndReason, EventSubscription, Happening
+from simgrant.domain.camara.usage import Usage
 from simgrant.flows.camara.problem import Code, Problem
 from simgrant.keyring.ring import NONCE_BYTES
 from simgrant.nouns import noun
-from simgrant.ports.camara_events import CamaraEvents
+from simgrant.ports.camara_events import Added, CamaraEvents
 from simgrant.ports.keys import Keys
 from simgrant.wire.web_address import Network, WebAddress, is_public, pull_web_address
 
 _ID_BYTES: Final = 16
 _LONGEST_ID: Final = 64
 _MOST_LISTED: Final = 1_000
+
+
+@noun
+class Made:
+    """A subscription that is still to be written."""
+
+    subscription: EventSubscription
+    happened: Happening | None
+    """What it is told first."""
 
 
 @noun
@@ -61,24 +71,28 @@ class Subscriptions:
         if not _is_allowed(where, consumer, application):
             raise Problem(Code.INVALID_SINK, reason="sink_not_named")
 
-    async def add(
-        self, tenant: str, subscription: EventSubscription, *, happened: Happening | None
-    ) -> None:
-        """Keep one; raise `Problem` where there are too many."""
-        ends_at = 0
+    async def add(self, tenant: str, usage: Usage, *, made: Made, expires_at: int) -> bool:
+        """Keep one, and write down that it was made; raise `Problem` where there are too many.
+
+        False, and nothing changed, where there is a row of that ``usage_id`` (see ``UsageRows``).
+        """
+        subscription, ends_at = made.subscription, 0
         if subscription.token_expires_at:
             ends_at = max(
                 subscription.created_at, subscription.token_expires_at - self._rules.ahead_s
             )
-        added = self._rows.add(
+        added = await self._rows.add(
             tenant,
             subscription,
-            happened=happened,
+            happened=made.happened,
             token_ends_at=ends_at,
             most=self._rules.most,
+            usage=usage,
+            expires_at=expires_at,
         )
-        if not await added:
+        if added is Added.FULL:
             raise Problem(Code.QUOTA_EXCEEDED, reason="too_many_subscriptions")
+        return added is Added.DONE
 
     async def of(
         self, tenant: str, subscription_id: str, token: AccessToken, api: str

@@ -16,7 +16,7 @@ from simgrant.domain.camara.event_subscription import (
 )
 from simgrant.flows.camara.api import Answer, Body, Content, ResourceTask, Task
 from simgrant.flows.camara.problem import Code, Problem
-from simgrant.flows.camara.subscribing import Subscriptions, new_id
+from simgrant.flows.camara.subscribing import Made, Subscriptions, new_id
 from simgrant.wire.instant import pull_utc, utc
 
 Told = Callable[[EventSubscription], Any]
@@ -116,8 +116,8 @@ async def subscribe(
     limits: Limits,
     *,
     initial_event: bool | None = None,
-) -> EventSubscription:
-    """Make a subscription of what a call says; raise `Problem`."""
+) -> Made:
+    """Return the subscription that a call asks for; raise `Problem`."""
     body: SubscriptionRequest = task.body
     token, consumer, now = task.token, task.consumer, task.now
     api = kind.split(".")[2]
@@ -178,8 +178,7 @@ async def subscribe(
     begun = None
     if initial_event and place is not None:
         begun = Happening(Befell.BEGUN, now, place.plmn)
-    await subscriptions.add(line.subscription.tenant, made, happened=begun)
-    return made
+    return Made(made, begun)
 
 
 class SubscriptionTold(Content, frozen=True, kw_only=True):

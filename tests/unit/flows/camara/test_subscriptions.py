@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from simgrant.domain.camara.event_subscription import (
     Happening,
     judged,
 )
+from simgrant.domain.camara.usage import Outcome
 from simgrant.flows.camara.line_facts import Place
 from simgrant.flows.camara.subscribing import label_of
 from simgrant.identities import Imsi
@@ -267,6 +269,16 @@ async def test_there_are_only_so_many_of_a_consumer(world: World) -> None:
     for _ in range(50):
         assert (await ask(world, request())).status == 201
     assert (await ask(world, request())).code == "QUOTA_EXCEEDED"
+    row = world.books.rows[-1]
+    assert (row.outcome, row.code, row.price_micros) == (Outcome.REFUSED, "QUOTA_EXCEEDED", 0)
+
+
+async def test_a_token_for_one_call_makes_one_subscription(world: World) -> None:
+    once = world.token(two_legs=True, single_use=True)
+    calls = [world.call(SWAPS, request(), token=once) for _ in range(9)]
+    statuses = [called.status for called in await asyncio.gather(*calls)]
+    assert sorted(statuses) == [201] + [401] * 8
+    assert len(world.events.there) == len(world.books.rows) == 1
 
 
 async def test_how_things_are_is_told_at_once_to_whoever_wants_it(world: World) -> None:

@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from simgrant.adapters.store.sql.camara_usage import USAGE_RECORDED, recorded
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run, RunMany
 from simgrant.adapters.store.sql.statements import SHARD_NUMBERS, shard_of
 from simgrant.domain.camara.event_subscription import (
@@ -26,9 +27,10 @@ from simgrant.domain.camara.event_subscription import (
     Happening,
     ended_event,
 )
+from simgrant.domain.camara.usage import Usage
 from simgrant.domain.line_marks import LineMark, MarkName
 from simgrant.identities import Msisdn
-from simgrant.ports.camara_events import Claim, Due, Judge
+from simgrant.ports.camara_events import Added, Claim, Due, Judge
 
 _COLUMNS: Final = "tenant, subscription_id, event_id, befell, at, plmn, event, due_at, mark, tries"
 _ROW: Final = "tenant = ?1 AND subscription_id = ?2 AND event_id = ?3"
@@ -185,8 +187,10 @@ class SqlCamaraEvents:
         happened: Happening | None,
         token_ends_at: int,
         most: int,
-    ) -> bool:
-        """Write one that is new, if its consumer has fewer than ``most``."""
+        usage: Usage,
+        expires_at: int,
+    ) -> Added:
+        """Write one that is new with the row of its usage, if its consumer has fewer than most."""
         one = subscription
         shard = shard_of(one.subscription_id)
         # What happens to somebody's line is not to be found by a test number.
@@ -202,14 +206,16 @@ class SqlCamaraEvents:
         if happened is not None:
             waits.append(_unjudged(one, tenant, _new_id(), happened, shard))
 
-        def body() -> Body[bool]:
+        def body() -> Body[Added]:
             ((count,),) = yield Run(SUBSCRIPTIONS_COUNTED, (tenant, one.client_id, most))
             if count >= most:
-                return False
+                return Added.FULL
+            if not (yield Run(USAGE_RECORDED, recorded(tenant, usage, expires_at))):
+                return Added.SPENT
             yield Run(SUBSCRIPTION_MADE, (*row, _from(one), shard))
             for params in waits:
                 yield Run(NOTIFICATION_KEPT, params)
-            return True
+            return Added.DONE
 
         return await self._engine.transact(body)
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from simgrant.adapters.store.sql import statements
-from simgrant.adapters.store.sql.engine import Engine, Row
+from simgrant.adapters.store.sql.engine import Engine, Params, Row
 from simgrant.domain.camara.access_token import Method
 from simgrant.domain.camara.usage import Outcome, Usage
 from simgrant.ports.camara_usage import Counted, Place, Span, Total
@@ -63,8 +63,7 @@ class SqlUsage:
 
     async def record(self, tenant: str, usage: Usage, *, expires_at: int) -> bool:
         """Write a row; False, and nothing changed, where there is one of its ``usage_id``."""
-        shard = usage.usage_id[0] % statements.SHARDS
-        params = (tenant, *_params(usage), expires_at, shard)
+        params = recorded(tenant, usage, expires_at)
         return bool(await self._engine.write(USAGE_RECORDED, params))
 
     async def spent(self, tenant: str, token_id: bytes) -> bool:
@@ -110,7 +109,13 @@ class SqlUsage:
         return gone
 
 
-def _params(usage: Usage) -> tuple[object, ...]:
+def recorded(tenant: str, usage: Usage, expires_at: int) -> Params:
+    """Return the parameters of ``USAGE_RECORDED``."""
+    shard = usage.usage_id[0] % statements.SHARDS
+    return (tenant, *_params(usage), expires_at, shard)
+
+
+def _params(usage: Usage) -> Params:
     return (
         usage.usage_id,
         usage.at_ms,

@@ -106,7 +106,7 @@ async def create(task: Task) -> Answer:
     initial = config.initial_event if isinstance(config.initial_event, bool) else None
     kind = EventType(task.body.types[0])
     made = await subscribe(task, kept(task), kind, config, initial_event=initial)
-    return Answer(_told(made), status=201)
+    return Answer(_told(made.subscription), status=201, made=made)
 
 
 def _told(one: EventSubscription) -> RoamingSubscription:

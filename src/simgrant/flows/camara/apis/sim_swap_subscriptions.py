@@ -85,7 +85,7 @@ class SwapSubscription(SubscriptionTold, frozen=True, kw_only=True):
 async def create(task: Task) -> Answer:
     """Subscribe."""
     made = await subscribe(task, kept(task), EventType.SWAPPED, task.body.config)
-    return Answer(_told(made), status=201)
+    return Answer(_told(made.subscription), status=201, made=made)
 
 
 def _told(one: EventSubscription) -> SwapSubscription:
