@@ -15,7 +15,8 @@ from simgrant.ports.account_pins import PinState
 from tests.conformance.test_store import IMSI, OTHER, T, new
 
 PIN, AT = "271828", 1_000_000
-CONFIG = Config(tries=3, lock_s=600)
+CONFIG = Config(tries=3, lock_s=600, cost=2**4)
+"""What digests cost is no matter of these tests, but for the last one's."""
 
 
 class Ring:
@@ -117,3 +118,7 @@ async def test_the_table_alone_is_of_no_use(pins: EmbeddedPins, store: SqlStore)
     other = await store.pins.find(T, OTHER)
     assert other is not None
     assert other.digest != kept.digest
+
+
+def test_a_digest_costs_what_it_has_to() -> None:
+    assert Config().cost == 2**14

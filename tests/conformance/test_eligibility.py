@@ -219,7 +219,7 @@ async def test_the_deadline_is_kept(world: World, fault: Fault) -> None:
 
 async def test_fifty_megabytes_are_cut_off(world: World) -> None:
     world.bss.plan = Plan(fault=Fault.HUGE)
-    error = await world.fails()
+    error = await world.fails(seconds=60)
     assert error.reason == "answer_too_long"
 
 

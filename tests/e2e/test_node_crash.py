@@ -64,7 +64,8 @@ async def _crash(many: Sequence[Phone], diary: Diary, node: Node) -> Crowd:
     """Kill a node in the middle of the phones' authentications."""
     async with busy(many, lambda phone, crowd: diary.act(node, phone, crowd)) as crowd:
         await crowd.more(3 * len(many))
-        # Everybody is on the way somewhere; nothing of it is finished for the kill.
+        # Everybody is on the way somewhere, and some wait for their document.
+        await crowd.until(lambda: diary.broken() > 2)
         node.kill()
     assert set(crowd.statuses) == {200}
     return crowd

@@ -67,7 +67,7 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
                 "--checks",
                 "all",
                 "--max-examples",
-                "8",
+                "6",
                 "--generation-deterministic",
                 "--continue-on-failure",
                 "--no-color",

@@ -35,6 +35,11 @@ NOT_COUNTED: Final = Counted(Companions())
 """Nobody looked: no rule and no service asks for it."""
 
 
+def share(order: Order | None) -> Companions:
+    """Return how many companions there are by one order alone; by none there are none."""
+    return Companions() if order is None else count([order]).companions
+
+
 def count(orders: Iterable[Order]) -> Counted:
     """Return how many companions a line has by its orders, of whatever application they are."""
     theirs = [each for each in orders if each.app_id == AppId.ODSA_COMPANION]

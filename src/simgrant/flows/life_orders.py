@@ -13,7 +13,6 @@ from collections.abc import Mapping
 import structlog
 
 from simgrant.domain.bss_events import BssEvent, Change
-from simgrant.domain.companions import Counted, count
 from simgrant.domain.order import ON_DEVICE, Order, OrderState
 from simgrant.flows.order_desk import NotPossible, OrderDesk
 from simgrant.identities import Imsi
@@ -66,10 +65,6 @@ class LifeOrders:
                         order=order.order_id,
                         change=event.change.value,
                     )
-
-    async def counted(self, tenant: str, imsi: Imsi) -> Counted:
-        """Return how many companions a line has; raise what the store raises."""
-        return count(await self._orders.of(tenant, imsi))
 
     def _ends(self, tenant: str, order: Order, event: BssEvent) -> bool:
         if order.state is OrderState.ENDED:

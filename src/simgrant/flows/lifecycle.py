@@ -21,7 +21,7 @@ from typing import Final
 import structlog
 
 from simgrant.domain.bss_events import BssEvent
-from simgrant.domain.companions import NOT_COUNTED, Counted
+from simgrant.domain.companions import NOT_COUNTED
 from simgrant.domain.life import Done, Life, NotPossible, follow
 from simgrant.domain.subscription import SubscriptionStatus, Terminal
 from simgrant.errors import EcsError
@@ -35,6 +35,7 @@ from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 from simgrant.ports.life import (
     BY_HAND,
+    COMPANIONS,
     FOUND,
     NETWORK,
     OUR_OWN,
@@ -57,9 +58,15 @@ from simgrant.telemetry.record import LifeRecord, instant, push_life
 _NOBODY: Final = Terminal("")
 """Stands for a device where none is known: a version rises for whoever comes next."""
 _NOT_ASKED: Final = Anew(before=None, after=None)
-_CALLED: Final = {TIMER: "time", NETWORK: "network", FOUND: "bss", POLICY: "policy"}
+_CALLED: Final = {
+    TIMER: "time",
+    NETWORK: "network",
+    FOUND: "bss",
+    POLICY: "policy",
+    COMPANIONS: "companions",
+}
 """What is said to have happened, where no operator's system told it."""
-_KNOWN: Final = frozenset({BY_HAND, FOUND})
+_KNOWN: Final = frozenset({BY_HAND, FOUND, COMPANIONS})
 """The sources of what is told of by rows that others have written."""
 _TIMERS_EVERY_S: Final = 1.0
 """Their times are whole seconds."""
@@ -194,16 +201,12 @@ class Lifecycle:
         tenant = claims[0].tenant
         anew: dict[Imsi, Anew] = {}
         heard: dict[Imsi, Hearing] | None = None
-        counted: list[Mapping[Imsi, Counted]] = []
         found: frozenset[Imsi] = frozenset()
         if (self._orders, self._asks, self._hears) != (None, None, None):
             waiting = await self._rows.peek(claims)
-            imsis = {imsi for imsi, _ in waiting}
             told = [(imsi, each.event) for imsi, each in waiting]
             found = frozenset(imsi for imsi, each in waiting if each.told is not None)
-            counted.append(await self._count(tenant, imsis))
             await self._follow_orders(tenant, told)
-            counted.append(await self._count(tenant, imsis))
             anew, heard = await asyncio.gather(
                 self._ask_anew(tenant, waiting),
                 self._hear_anew(tenant, told),
@@ -216,19 +219,13 @@ class Lifecycle:
             anew=anew,
             switched=tenant in self._switched,
             heard=heard,
-            counted=counted,
             found=found,
         )
         again_ms = int((now + self._rules.coalesce_s) * 1000)
-        for judged in await self._rows.settle(claims, judge, now=now, again_ms=again_ms):
+        counts = self._orders is not None and self._answers[tenant].counts
+        settled = await self._rows.settle(claims, judge, now=now, again_ms=again_ms, counts=counts)
+        for judged in settled:
             self.note(tenant, judged)
-
-    async def _count(self, tenant: str, imsis: Collection[Imsi]) -> Mapping[Imsi, Counted]:
-        """Return how many companions lines have, where what devices are told depends on that."""
-        if self._orders is None or not self._answers[tenant].counts:
-            return {}
-        found = await asyncio.gather(*(self._orders.counted(tenant, imsi) for imsi in imsis))
-        return dict(zip(imsis, found, strict=True))
 
     async def _follow_orders(self, tenant: str, waiting: Sequence[tuple[Imsi, BssEvent]]) -> None:
         if self._orders is not None:
@@ -328,16 +325,14 @@ class Judging:
         anew: Mapping[Imsi, Anew],
         heard: Mapping[Imsi, Hearing] | None,
         switched: bool = False,
-        counted: Sequence[Mapping[Imsi, Counted]] = (),
         found: Collection[Imsi] = (),
     ) -> None:
         """With ``refused``, events that give another number or IMSI are set aside for that.
 
         ``anew`` is what a BSS says of those of whom it was asked; ``heard`` is what core networks
-        say, None where none is asked; ``counted``, how many companions there were and are.
-        ``found`` are those of whom it was known that their BSS tells something else.
+        say, None where none is asked. ``found`` are those of whom it was known that their BSS tells
+        something else.
         """
-        self._counted = counted
         self._found = found
         self._anew = anew
         self._switched = switched
@@ -422,8 +417,10 @@ class Judging:
             for waiting, _ in judged.done
         )
         told = next((each.told for each in present.events if each.told is not None), anew.before)
-        counted = [each.get(before.subscription.imsi, NOT_COUNTED) for each in self._counted]
-        had, has = (counted[0], counted[-1]) if counted else (NOT_COUNTED, NOT_COUNTED)
+        had = has = present.counted
+        if has is not NOT_COUNTED:
+            counted = (each.counted for each in present.events if each.counted is not None)
+            had = next(counted, has)
         same = before == judged.after and heard.before == heard.after and had == has
         if same and not ends and not judged.moves_to and not missed and anew is _NOT_ASKED:
             return judged

@@ -26,7 +26,7 @@ from simgrant.flows.eligibility import Eligibilities
 from simgrant.flows.lifecycle import devices_of, differing
 from simgrant.flows.live_policies import LivePolicies
 from simgrant.flows.network_data import NetworkFacts
-from simgrant.nouns import named_noun
+from simgrant.nouns import named_noun, noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.life import POLICY, Judge, Judged, Present, Waiting
 from simgrant.ports.sweeps import Sweep, SweepRows
@@ -48,6 +48,14 @@ class Rules:
     """Seconds after which what a worker began is another's."""
     poll_s: float = 1.0
     """Seconds between two looks for a policy that was published."""
+
+
+@noun
+class _Judge:
+    """What compares, and whether it looks at how many companions there are."""
+
+    judge: Judge
+    counts: bool
 
 
 class PolicySweeps:
@@ -115,10 +123,11 @@ class PolicySweeps:
         while True:
             swept = await self._rows.step(
                 sweep,
-                judge,
+                judge.judge,
                 now=self._clock.now(),
                 again_ms=self._ms(self._rules.lease_s),
                 limit=self._rules.batch,
+                counts=judge.counts,
             )
             if swept is None:
                 return True
@@ -138,7 +147,7 @@ class PolicySweeps:
             event, tenant=sweep.tenant, change=sweep.change, looked=sweep.looked, told=sweep.told
         )
 
-    async def _judge(self, sweep: Sweep) -> Judge | None:
+    async def _judge(self, sweep: Sweep) -> _Judge | None:
         """Return what compares; None where one of the policies is not to be had."""
         tenant = sweep.tenant
         if tenant not in self._policies:
@@ -152,11 +161,11 @@ class PolicySweeps:
             change=Change.CHANGED,
             at=int(self._clock.now()),
         )
-        return partial(
-            self._compared,
-            tenant,
-            Waiting(POLICY, event, event.at * 1_000_000),
-            (self._answering(tenant, before), self._answering(tenant, after)),
+        answering = self._answering(tenant, before), self._answering(tenant, after)
+        waiting = Waiting(POLICY, event, event.at * 1_000_000)
+        return _Judge(
+            partial(self._compared, tenant, waiting, answering),
+            any(each.counts for each in answering),
         )
 
     def _compared(
@@ -169,7 +178,11 @@ class PolicySweeps:
         if self._network is not None and self._network.wanted[tenant]:
             heard = self._network.as_learned(life.subscription, present.learned)
         terminals, now = devices_of(present), self._clock.now()
-        old, new = (each.of(life, terminals, now=now, told=told, heard=heard) for each in answering)
+        counted = present.counted
+        old, new = (
+            each.of(life, terminals, now=now, told=told, heard=heard, counted=counted)
+            for each in answering
+        )
         return differing(
             Judged(life, life, ((waiting, Done.APPLIED),)),
             present,

@@ -12,6 +12,7 @@ from dataclasses import field
 from typing import Final, Protocol, TypeAlias
 
 from simgrant.domain.bss_events import BssEvent
+from simgrant.domain.companions import NOT_COUNTED, Counted
 from simgrant.domain.life import Done, Life
 from simgrant.domain.network_facts import Kind, Learned
 from simgrant.domain.subscription import Terminal
@@ -35,7 +36,9 @@ FOUND: Final = "simgrant.bss"
 `Waiting.told`, again something else."""
 POLICY: Final = "simgrant.policy"
 """The source of what another policy says."""
-OUR_OWN: Final = frozenset({TIMER, NETWORK, BY_HAND, FOUND, POLICY, SWITCH})
+COMPANIONS: Final = "simgrant.companions"
+"""The source of eSIM orders by which a line has more companions than before, or fewer."""
+OUR_OWN: Final = frozenset({TIMER, NETWORK, BY_HAND, FOUND, POLICY, SWITCH, COMPANIONS})
 """What no operator's system sent, and nobody sets aside."""
 
 
@@ -52,6 +55,8 @@ class Waiting:
     noted of the line in it."""
     told: Told | None = None
     """What a BSS had told until then, where it was found to tell something else."""
+    counted: Counted | None = None
+    """How many companions there were until then, where their number changed."""
 
 
 @noun
@@ -80,6 +85,8 @@ class Present:
     """What a BSS told last, where that was read too."""
     learned: Mapping[Kind, Learned] = field(default_factory=dict, hash=False)
     """What core networks said, where that was read too."""
+    counted: Counted = NOT_COUNTED
+    """How many companions there are, where that was read too."""
 
 
 class TimerKind(Word):
@@ -169,9 +176,16 @@ class LifeRows(Protocol):
         """Return the events that wait for these, of one tenant; nothing is done for them."""
 
     async def settle(
-        self, claims: Sequence[Claim], judge: Judge, *, now: float, again_ms: int
+        self,
+        claims: Sequence[Claim],
+        judge: Judge,
+        *,
+        now: float,
+        again_ms: int,
+        counts: bool = False,
     ) -> Sequence[Judged]:
-        """Act upon all that waits for these, in one transaction.
+        """Act upon all that waits for these, in one transaction; ``counts`` has their companions
+        counted.
 
         `Refused`, and nothing done, where another subscription is in the way. The claims are of one
         tenant. What comes for them later is due at ``again_ms`` and not before. A claim that is

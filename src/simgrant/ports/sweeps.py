@@ -52,9 +52,17 @@ class SweepRows(Protocol):
         """
 
     async def step(
-        self, sweep: Sweep, judge: Judge, *, now: float, again_ms: int, limit: int
+        self,
+        sweep: Sweep,
+        judge: Judge,
+        *,
+        now: float,
+        again_ms: int,
+        limit: int,
+        counts: bool = False,
     ) -> Swept | None:
-        """Look at the next subscriptions, write what follows, in one transaction.
+        """Look at the next subscriptions, write what follows, in one transaction; ``counts`` has
+        their companions counted.
 
         ``judge`` is called with what is known of each of which some device was ever seen, and once
         more, with its row locked, where something follows (``changed``). The lease is good until

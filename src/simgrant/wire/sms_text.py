@@ -7,6 +7,7 @@ goes as UTF-16, which halves the room but needs no table that a message centre m
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Final
 
 _DEFAULT_ALPHABET: Final = 0x00
@@ -15,6 +16,8 @@ _MOST_LETTERS: Final = 160
 _MOST_BYTES: Final = 140
 _SAME: Final = re.compile(r"[A-Za-z0-9 \r\n!\"#%&'()*+,./:;<=>?-]*", re.ASCII)
 """Where ASCII and the default alphabet agree (TS 23.038 §6.2.1); ``@``, ``$`` and ``_`` differ."""
+_OTHERS: Final = re.compile(r"[^A-Za-z0-9 \r\n!\"#%&'()*+,./:;<=>?-]")
+"""All that `_SAME` does not have."""
 
 
 def push_text(text: str) -> tuple[int, bytes]:
@@ -35,6 +38,11 @@ def pull_text(coding: int, data: bytes) -> str:
     if coding != _DEFAULT_ALPHABET or not _SAME.fullmatch(text := data.decode("ascii")):
         raise ValueError("not one of our messages")
     return text
+
+
+def plain(text: str) -> str:
+    """Return a text in letters that do not halve the room: without accents, and without others."""
+    return _OTHERS.sub("", unicodedata.normalize("NFKD", text)).strip()
 
 
 def fits(text: str) -> bool:

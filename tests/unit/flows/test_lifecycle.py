@@ -13,6 +13,7 @@ import pytest
 from simgrant.domain.bss_events import BssEvent, Change
 from simgrant.domain.eligibility import Aspect, Eligibility
 from simgrant.domain.holdings import HeldBoost, Purchase
+from simgrant.domain.order import OrderState
 from simgrant.domain.policy import default_policy_text, parse_policy
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.domain.told import Told
@@ -334,12 +335,18 @@ class Broken:
         return getattr(self._rows, name)
 
     async def settle(
-        self, claims: Sequence[Claim], judge: Judge, *, now: float, again_ms: int
+        self,
+        claims: Sequence[Claim],
+        judge: Judge,
+        *,
+        now: float,
+        again_ms: int,
+        counts: bool = False,
     ) -> Sequence[Judged]:
         if self.left and any(claim.imsi == self._imsi for claim in claims):
             self.left -= 1
             raise self._error("broken")
-        return await self._rows.settle(claims, judge, now=now, again_ms=again_ms)
+        return await self._rows.settle(claims, judge, now=now, again_ms=again_ms, counts=counts)
 
 
 async def test_poison_is_set_aside_and_holds_nobody_up(life: World) -> None:
@@ -405,17 +412,57 @@ async def test_what_nobody_could_read_is_read_again_when_somebody_can(life: Worl
     assert await life.inbox.listed(T) == []
 
 
+WATCHED = (
+    '[[rule]]\nid = "watch"\nfeatures = ["vowifi"]\n'
+    'when = { companions = { at_least = 1 } }\nresult = "allowed"\n'
+)
+
+
+@pytest.mark.parametrize("depends", [True, False])
+async def test_companions_that_come_and_go_are_told_where_answers_depend_on_them(
+    life: World, depends: bool
+) -> None:
+    """Whoever has made them come and go: a page, an SM-DP+, people."""
+    life.policies[T] = parse_policy((WATCHED if depends else "") + default_policy_text())
+    rows, told = life.store.orders, {(PHONE, "ap2004")} if depends else set()
+    life.life = another_worker(life, orders=LifeOrders(rows, {T: OnSwap.KEEP}, clock=life.clock))
+    made = replace(an_order(pooled=False), created_at=START, changed_at=START, todo=None)
+    await rows.make(T, IMSI, made, instead_of=None, due_at=None)
+    await life.act()
+    assert await life.told() == told
+    outcome = "changed" if depends else "unchanged"
+    assert life.outcomes() == [("companions", outcome)]
+
+    renewed = replace(made, version=made.version + 1, changed_at=START + 3)
+    assert await rows.change(T, IMSI, renewed, before=made, event="again", due_at=None)
+    await life.pass_time(3)
+    assert life.outcomes() == [], "there are as many as before"
+
+    ended = replace(renewed, version=renewed.version + 1, state=OrderState.ENDED)
+    assert await rows.change(T, IMSI, ended, before=renewed, event="ended", due_at=None)
+    another = replace(made, order_id="b" * 32, place="another")
+    await rows.make(T, IMSI, another, instead_of=None, due_at=None)
+    await life.pass_time(3)
+    assert await life.told() == set(), "one went and one came"
+    assert life.outcomes() == [("companions", "unchanged")]
+
+    ended = replace(another, version=another.version + 1, state=OrderState.ENDED)
+    assert await rows.change(T, IMSI, ended, before=another, event="ended", due_at=None)
+    await life.pass_time(3)
+    assert await life.told() == told
+    assert life.outcomes() == [("companions", outcome)]
+
+
 async def test_a_companion_that_ends_is_told_where_answers_depend_on_it(life: World) -> None:
-    rule = (
-        '[[rule]]\nid = "watch"\nfeatures = ["vowifi"]\n'
-        'when = { companions = { at_least = 1 } }\nresult = "allowed"\n'
-    )
-    life.policies[T] = parse_policy(rule + default_policy_text())
+    life.policies[T] = parse_policy(WATCHED + default_policy_text())
     order = replace(an_order(pooled=False), created_at=START, todo=None)
     assert order.app_id == "ap2006"
     await life.store.orders.make(T, IMSI, order, instead_of=None, due_at=None)
     orders = LifeOrders(life.store.orders, {T: OnSwap.KEEP}, clock=life.clock)
     life.life = another_worker(life, orders=orders)
+    await life.act()
+    assert await life.told() == {(PHONE, "ap2004")}
+    await life.pass_time(2)
     await life.tell(Change.CHANGED)
     await life.act()
     assert await life.told() == set(), "it is there before and after"

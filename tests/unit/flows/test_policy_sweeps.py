@@ -36,6 +36,7 @@ from tests.unit.flows.lives import (
     subscription,
     the_policy,
 )
+from tests.unit.flows.orders import an_order
 
 TENANT = Tenant(T, plmns=(Plmn("001", "01"),))
 OPEN = default_policy_text()
@@ -199,6 +200,17 @@ async def test_who_dies_is_followed_by_another_who_goes_on_where_he_was(desk: De
     assert await desk.worker().act()
     assert desk.noted == HAVE_IT, "each once, and in order"
     assert await desk.told() == EVERYBODY
+
+
+async def test_companions_are_counted_where_a_policy_looks_at_them(desk: Desk) -> None:
+    has_one = HAVE_IT[1]
+    order = replace(an_order(pooled=False), todo=None)
+    await desk.world.store.orders.make(T, has_one, order, instead_of=None, due_at=None)
+    await desk.world.act()
+    assert await desk.told() == set()
+    when = 'when = { companions = { at_least = 1 } }\nresult = "denied"\n'
+    await desk.publish(f'[[rule]]\nid = "one"\nfeatures = ["vowifi"]\n{when}\n{OPEN}')
+    assert await desk.sweep() == {has_one.digits}
 
 
 async def test_how_far_it_is_can_be_looked_at(desk: Desk) -> None:

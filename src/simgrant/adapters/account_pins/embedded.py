@@ -38,6 +38,8 @@ class Config:
     tries: int = 5
     lock_s: int = 86_400
     """Seconds from the last try until there are as many again."""
+    cost: int = 2**14
+    """``N`` of scrypt (RFC 7914 §2), for as long as any digest is kept."""
 
 
 class EmbeddedPins:
@@ -58,7 +60,7 @@ class EmbeddedPins:
             raise NoPin("a PIN has 4 to 12 digits")
         salt = os.urandom(_SALT_BYTES)
         material = self._material(tenant, imsi, pin)
-        key = await asyncio.to_thread(lambda: _scrypt(salt).derive(material))
+        key = await asyncio.to_thread(lambda: self._scrypt(salt).derive(material))
         await self._rows.set(tenant, imsi, _VERSION + salt + key, at=at)
 
     async def state(self, tenant: str, imsi: Imsi, *, at: int) -> PinState:
@@ -82,7 +84,7 @@ class EmbeddedPins:
             salt, key = digest[1 : 1 + _SALT_BYTES], digest[1 + _SALT_BYTES :]
             material = self._material(tenant, imsi, pin)
             try:
-                await asyncio.to_thread(lambda: _scrypt(salt).verify(material, key))
+                await asyncio.to_thread(lambda: self._scrypt(salt).verify(material, key))
             except InvalidKey:
                 return PinState.WRONG
         await self._rows.was_right(tenant, imsi, digest)
@@ -94,9 +96,8 @@ class EmbeddedPins:
     def _material(self, tenant: str, imsi: Imsi, pin: str) -> bytes:
         return self._keys.ring.derive(tenant, "account-pin", f"{imsi.digits}|{pin}", _KEY_BYTES)
 
-
-def _scrypt(salt: bytes) -> Scrypt:
-    return Scrypt(salt=salt, length=_KEY_BYTES, n=2**14, r=8, p=5)
+    def _scrypt(self, salt: bytes) -> Scrypt:
+        return Scrypt(salt=salt, length=_KEY_BYTES, n=self._config.cost, r=8, p=5)
 
 
 def open_pins(config: Config, *, rows: PinRows, keys: Keys) -> EmbeddedPins:

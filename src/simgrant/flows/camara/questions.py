@@ -9,7 +9,6 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from typing import Final
@@ -34,7 +33,7 @@ from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 from simgrant.ports.questions import Asked, AskedBy, AsksPeople, Heard
 from simgrant.telemetry.log import say_fault
-from simgrant.wire.sms_text import fits
+from simgrant.wire.sms_text import fits, plain
 from simgrant.wire.ussd import MOST_SESSION
 
 OUT_OF_BAND: Final = "out-of-band"
@@ -324,8 +323,8 @@ def _text(rules: QuestionRules, name: str, purpose: str, code: str) -> str:
 
 def _names(name: str) -> Iterator[str]:
     """Yield ever shorter names, first in their own letters and then in those of a cheap message."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().strip()
+    cheap = plain(name)
     for most in _NAMES:
         yield name[:most].rstrip()
-        if len(plain) * 2 > len(name):
-            yield plain[:most].rstrip()
+        if len(cheap) * 2 > len(name):
+            yield cheap[:most].rstrip()

@@ -7,6 +7,7 @@ a shell can speak too:
     GET  /fcm/notices?token=T&after=0   the first notice to that token, once there is one
     POST /fcm/fault                     what to do wrong from now on: down, slow, throttled …, none
     POST /fcm/dead                      the token in the body is dead from now on
+    POST /sms/say?number=N&session=S    the phone of a number answers; with a session, by USSD
     GET  /                              how everything stands
 """
 
@@ -25,6 +26,7 @@ from simgrant.sim.push.switch import DOWN, FAULTS, NONE, Fault, Taken, Turned
 from simgrant.sim.web import Answer, Request, WebServer
 from simgrant.spec.ids import NotifAction
 from simgrant.wire.push_token import CHANNELS, Channel, is_token
+from simgrant.wire.ussd import Dialogue, UssdOp
 
 _ACTIONS: Final = {channel: action for action, channel in CHANNELS.items()}
 _MOST_PHONES: Final = 100_000
@@ -150,6 +152,8 @@ class Air:
                 return self._next(phone, int(after))
             case "POST", "fault":
                 return self._switch(channel, body)
+            case "POST", "say" if channel is Channel.SMS:
+                return self._say(query.get("number", ""), query.get("session", ""), body)
             case "POST", "dead":
                 if not is_token(channel, body):
                     return _refused(400, "no token of this channel")
@@ -166,6 +170,18 @@ class Air:
         # Of a number that was registered before, only what comes from now on is news.
         before = len(self._phones[channel, token].notices)
         return _json({"notif_action": int(action), "notif_token": token, "after": before})
+
+    async def _say(self, number: str, session: str, text: str) -> Answer:
+        """Answer as a phone; in a USSD dialogue, where a session is named."""
+        number = number.strip().removeprefix("+")
+        if not is_token(Channel.SMS, number) or not (session + "0").isdecimal():
+            return _refused(400, "no telephone number, or no session")
+        dialogue = Dialogue(UssdOp.USSR_CONFIRM, int(session)) if session else None
+        try:
+            status = await self._services.sms.say(number, text, dialogue=dialogue)
+        except (ValueError, ConnectionError) as error:
+            return _refused(400, str(error))
+        return _json({"command_status": status})
 
     async def _switch(self, channel: Channel, fault: str) -> Answer:
         try:

@@ -15,20 +15,24 @@ from simgrant.adapters.store.sql import rows, statements
 from simgrant.adapters.store.sql.camara_events import all_happened, happened, swaps_of
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Rows, Run, RunMany
 from simgrant.adapters.store.sql.event_rows import from_event, life_of, to_event, to_waiting
+from simgrant.adapters.store.sql.order_rows import to_kept
 from simgrant.adapters.store.sql.statements import shard_of
 from simgrant.adapters.store.sql.switching import look_at
 from simgrant.adapters.store.sql.timers import of_consent, timer
 from simgrant.adapters.store.sql.told_rows import TOLD_FORGOTTEN
 from simgrant.domain.bss_events import BssEvent, Change
 from simgrant.domain.camara.event_subscription import Befell, Happening
+from simgrant.domain.companions import NOT_COUNTED, Counted, count
 from simgrant.domain.eligibility import Aspect
 from simgrant.domain.life import Marks
 from simgrant.domain.line_marks import LineMark, MarkName
+from simgrant.domain.order import Order
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.identities import Imsi
 from simgrant.ports.bss_events import MOST_RAW, Taken
 from simgrant.ports.life import (
     BY_HAND,
+    COMPANIONS,
     FOUND,
     TIMER,
     Aside,
@@ -125,14 +129,14 @@ class SqlLife:
         if idle and now_ms >= self._swept_ms + _SWEEP_MS:
             self._swept_ms = now_ms
             await self._forget_idle(idle, now_ms)
-        due = [(shard, count) for shard, count, _ in found if count]
+        waiting = [(shard, many) for shard, many, _ in found if many]
         # In no order: of several who look at once, each is to find something of its own. Of little
         # there is in each, enough is claimed to be acted upon together.
         shards, left = list[int](), limit
-        for shard, count in random.sample(due, len(due)):
+        for shard, many in random.sample(waiting, len(waiting)):
             if left > 0:
                 shards.append(shard)
-                left -= count
+                left -= many
         if not shards:
             return []
         found = await self._engine.read(*_of_shards(sql.DUE_ROWS, shards, now_ms, limit))
@@ -166,7 +170,13 @@ class SqlLife:
         return found
 
     async def settle(
-        self, claims: Sequence[Claim], judge: Judge, *, now: float, again_ms: int
+        self,
+        claims: Sequence[Claim],
+        judge: Judge,
+        *,
+        now: float,
+        again_ms: int,
+        counts: bool = False,
     ) -> Sequence[Judged]:
         """Act upon all that waits for these, in one transaction."""
         tenant = claims[0].tenant
@@ -181,7 +191,7 @@ class SqlLife:
                 yield RunMany(sql.DUE_NO_MORE, idle)
             if not events:
                 return []
-            there = yield from present(tenant, events)
+            there = yield from present(tenant, events, counts=counts)
             judged = [judge(each) for each in there]
             yield from written(tenant, judged, now=now)
             return judged
@@ -332,7 +342,7 @@ def keep(
         for place, (imsi, event) in enumerate(kept)
     ]
     yield RunMany(sql.EVENT_KEPT, events)
-    yield _due(tenant, {imsi.digits for imsi, _ in kept}, now=now)
+    yield due(tenant, {imsi.digits for imsi, _ in kept}, now=now)
 
 
 def changing(tenant: str, imsis: Iterable[str], *, now: int) -> Body[None]:
@@ -344,7 +354,7 @@ def changing(tenant: str, imsis: Iterable[str], *, now: int) -> Body[None]:
     """
     digits = sorted(imsis)
     # Whoever acts upon one of them is waited for here, and not with a lock that he wants.
-    yield _due(tenant, digits, now=now)
+    yield due(tenant, digits, now=now)
     held: dict[str, list[Row]] = defaultdict(list)
     for imsi, *row in (yield from all_of(sql.HOLDINGS_OF, digits, tenant)):
         held[imsi].append(row)
@@ -363,7 +373,7 @@ def found_another(tenant: str, imsi: Imsi, told: Row, *, now: int) -> Body[None]
 
     A part of another's transaction, as `changing` is.
     """
-    yield _due(tenant, [imsi.digits], now=now)
+    yield due(tenant, [imsi.digits], now=now)
     yield _found(tenant, imsi, now=now, told=told)
 
 
@@ -375,14 +385,28 @@ def found_too_soon(tenant: str, imsi: Imsi, *, now: int) -> Run:
     return _found(tenant, imsi, now=now)
 
 
+def companions_changed(tenant: str, imsi: Imsi, had: Counted, *, now: int) -> Run:
+    """Return the step that has what devices are told compared: there are other companions.
+
+    ``had`` is how many there were. To come after `due`.
+    """
+    event = BssEvent(event_id=Change.CHANGED, change=Change.CHANGED, at=now)
+    body = from_event(event, counted=had)
+    row = (tenant, imsi.digits, COMPANIONS, event.event_id, now * 1_000_000, body)
+    return Run(sql.EVENT_KEPT, row)
+
+
 def _found(tenant: str, imsi: Imsi, *, now: int, told: Row = ()) -> Run:
     event = BssEvent(event_id=Change.CHANGED, change=Change.CHANGED, at=now)
     body = from_event(event, told=told)
     return Run(sql.EVENT_KEPT, (tenant, imsi.digits, FOUND, event.event_id, now * 1_000_000, body))
 
 
-def _due(tenant: str, digits: Iterable[str], *, now: float) -> RunMany:
-    """Have subscriptions looked at: at once, or when they are anyway."""
+def due(tenant: str, digits: Iterable[str], *, now: float) -> RunMany:
+    """Return the step that has subscriptions looked at: at once, or when they are anyway.
+
+    It locks what comes before a subscription's own row.
+    """
     at_ms, mark = int(now * 1000), _new_mark()
     return RunMany(
         sql.DUE, [(tenant, imsi, at_ms, mark, 0, shard_of(imsi)) for imsi in sorted(digits)]
@@ -453,9 +477,16 @@ def _of_shards(text: str, shards: Sequence[int], *before: int) -> tuple[str, Par
 
 
 def present(
-    tenant: str, events: Mapping[str, Sequence[Waiting]], states: str = sql.LOCKED
+    tenant: str,
+    events: Mapping[str, Sequence[Waiting]],
+    states: str = sql.LOCKED,
+    *,
+    counts: bool = False,
 ) -> Body[list[Present]]:
-    """Return all that is looked at of subscriptions with their events; lock them by ``states``."""
+    """Return all that is looked at of subscriptions with their events; lock them by ``states``.
+
+    With ``counts`` their companions are counted.
+    """
     digits = sorted(events)
     locked = yield from all_of(states, digits, tenant)
     by: dict[str, dict[str, list[Row]]] = {}
@@ -470,6 +501,10 @@ def present(
         for found in (yield from all_of(text, digits, tenant)):
             of[found[0]].append(found[1:])
         by[name] = of
+    orders: dict[str, list[Order]] = defaultdict(list)
+    if counts:
+        for row in (yield from all_of(sql.ORDERS_OF, digits, tenant)):
+            orders[row[1]].append(to_kept(row).order)
     there: list[Present] = []
     for row in sorted(locked, key=lambda row: str(row[1])):
         imsi = row[1]
@@ -488,6 +523,7 @@ def present(
                 tuple(map(rows.to_terminal, by["terminals"][imsi])),
                 tuple((terminal, app) for terminal, app in by["pushes"][imsi]),
                 tuple(waiting),
+                counted=count(orders[imsi]) if counts else NOT_COUNTED,
             )
         )
     return there
@@ -663,4 +699,4 @@ def _moved(tenant: str, each: Judged, to: Imsi, *, at: int) -> Body[None]:
     ):
         yield Run(text, (tenant, old))
     # What came meanwhile for the old one came along, and is looked at as the new one's.
-    yield _due(tenant, [to.digits], now=at)
+    yield due(tenant, [to.digits], now=at)

@@ -11,6 +11,7 @@ from simgrant.adapters.store.sql import rows
 from simgrant.adapters.store.sql.engine import Row
 from simgrant.adapters.store.sql.told_rows import to_told
 from simgrant.domain.bss_events import BssEvent, Change
+from simgrant.domain.companions import Companions, Counted
 from simgrant.domain.eligibility import Aspect, Eligibility
 from simgrant.domain.life import Life
 from simgrant.domain.network_facts import Kind, Learned
@@ -45,10 +46,15 @@ _READ: Final[Mapping[Aspect, Callable[[Any], Any]]] = {
 }
 
 
-def from_event(event: BssEvent, before: Sequence[Row] = (), told: Row = ()) -> bytes:
-    """Return an event as JSON; with what `Waiting` says of what was before, as rows.
+def from_event(
+    event: BssEvent,
+    before: Sequence[Row] = (),
+    told: Row = (),
+    counted: Counted | None = None,
+) -> bytes:
+    """Return an event as JSON; with what `Waiting` says of what was before.
 
-    ``before`` are those of `life_of`, ``told`` the one of `to_told`.
+    ``before`` are the rows of `life_of`, ``told`` the one of `to_told`.
     """
     tells = {
         aspect.value: _plain(value)
@@ -74,6 +80,8 @@ def from_event(event: BssEvent, before: Sequence[Row] = (), told: Row = ()) -> b
         )
     if told:
         members["was_told"] = list(told)
+    if counted is not None:
+        members["companions"] = (*counted.companions, counted.at)
     return _encode(members | {"told": tells} if tells else members)
 
 
@@ -85,7 +93,11 @@ def to_waiting(source: str, arrived_us: int, body: bytes) -> Waiting:
         state, held = members["before"]
         before = life_of(state, held)
     told = to_told(members["was_told"]) if "was_told" in members else None
-    return Waiting(source, _event(members), arrived_us, before, told)
+    counted = None
+    if "companions" in members:
+        *there, at = members["companions"]
+        counted = Counted(Companions(*there), at)
+    return Waiting(source, _event(members), arrived_us, before, told, counted)
 
 
 def to_event(body: bytes) -> BssEvent:

@@ -166,6 +166,7 @@ WHERE tenant = ?1 AND imsi IN (@)
 LEARNED_OF = """
 SELECT imsi, kind, value, source, at, asked_at FROM learned WHERE tenant = ?1 AND imsi IN (@)
 """
+ORDERS_OF = "SELECT tenant, imsi, body FROM esim_order WHERE tenant = ?1 AND imsi IN (@)"
 ASPECTS_OF = "SELECT imsi, aspect, at FROM life_aspect WHERE tenant = ?1 AND imsi IN (@)"
 
 # --- what follows ------------------------------------------------------------------------------

@@ -5,19 +5,21 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import msgspec
 
 from simgrant.adapters.store.sql import rows, statements
+from simgrant.adapters.store.sql.bss_events import companions_changed, due
 from simgrant.adapters.store.sql.claims import claimed, counted
-from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Run
+from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run
+from simgrant.adapters.store.sql.order_rows import from_order, to_kept
+from simgrant.domain.companions import count, share
 from simgrant.domain.line import has_moved
 from simgrant.domain.order import Device, Order, OrderState, Source, Todo, aside_of
-from simgrant.domain.owner import Enterprise, Owner, pull_owner, push_owner
+from simgrant.domain.owner import Enterprise, Owner, push_owner
 from simgrant.domain.pace import Pace, Used
 from simgrant.domain.visit import OrderChange
-from simgrant.identities import Eid, Iccid, Imsi
+from simgrant.identities import Iccid, Imsi
 from simgrant.ports.orders import (
     IccidTaken,
     Kept,
@@ -53,12 +55,12 @@ class SqlOrders:
     async def of(self, tenant: str, owner: Owner) -> Sequence[Order]:
         """Return every order of an owner, by place."""
         found = await self._engine.read(statements.ORDERS, (tenant, push_owner(owner)))
-        return [_to_kept(row).order for row in found]
+        return [to_kept(row).order for row in found]
 
     async def at(self, tenant: str, owner: Owner, place: str) -> Order | None:
         """Return the order at one place."""
         found = await self._engine.read(statements.ORDER_AT, (tenant, push_owner(owner), place))
-        return _to_kept(found[0]).order if found else None
+        return to_kept(found[0]).order if found else None
 
     async def live_of(self, tenant: str, enterprise: Enterprise) -> int:
         """Return how many orders of an enterprise have not ended."""
@@ -84,6 +86,7 @@ class SqlOrders:
 
         def made() -> Body[Order]:
             new = order
+            yield from _companions_first(tenant, owner, instead_of, order)
             # Who makes another order of this owner waits here, and then counts this one.
             if isinstance(owner, Imsi):
                 spread = owner.digits
@@ -118,6 +121,7 @@ class SqlOrders:
             if order.iccid is not None and (former is None or former.iccid != order.iccid):
                 yield from _taken_over(tenant, owner, new, order.iccid)
             yield _passed(tenant, owner, new, before=None, event="made")
+            yield from _companions_counted(tenant, owner, instead_of, new)
             if tell:
                 yield _told(tenant, owner, new)
             return new
@@ -155,20 +159,20 @@ class SqlOrders:
         for shard in random.sample(shards, len(shards)):
             params = (shard, now, again_at, limit)
             if found := await self._engine.write(statements.ORDERS_CLAIMED, params):
-                return [_to_kept(row) for row in found]
+                return [to_kept(row) for row in found]
         return []
 
     async def by_iccid(self, tenant: str, iccid: Iccid) -> Kept | None:
         """Return the order that has a profile."""
         found = await self._engine.read(statements.ORDER_OF_PROFILE, (tenant, iccid.digits))
-        kept = _to_kept(found[0]) if found else None
+        kept = to_kept(found[0]) if found else None
         return kept if kept is not None and kept.order.iccid == iccid else None
 
     async def by_id(self, tenant: str, start: str) -> Sequence[Kept]:
         """Return the orders whose id begins so, two at most."""
         # Ids are hexadecimal: what begins so comes before what goes on with a g.
         found = await self._engine.read(statements.ORDERS_BY_ID, (tenant, start, f"{start}g"))
-        return [_to_kept(row) for row in found]
+        return [to_kept(row) for row in found]
 
     async def page(
         self, tenant: str, *, after: tuple[str, str], limit: int, waiting: bool
@@ -176,7 +180,7 @@ class SqlOrders:
         """Return orders by owner and place, those behind ``after``."""
         sql = statements.ORDER_PAGE_WAITING if waiting else statements.ORDER_PAGE
         found = await self._engine.read(sql, (tenant, *after, limit), slow=True)
-        return [_to_kept(row) for row in found]
+        return [to_kept(row) for row in found]
 
     async def history(self, tenant: str, owner: Owner) -> Sequence[Passed]:
         """Return every transition of an owner's orders, oldest first."""
@@ -205,14 +209,14 @@ class SqlOrders:
     async def orphans(self, tenant: str) -> Sequence[Kept]:
         """Return orders of which the SM-DP+ may have a profile that nobody knows."""
         found = await self._engine.read(statements.ORPHANS, (tenant,), slow=True)
-        return [_to_kept(row) for row in found]
+        return [to_kept(row) for row in found]
 
     async def stock(self, tenant: str) -> Sequence[Shelf]:
         """Return how many profiles there are of each type, free and taken."""
         found = await self._engine.read(statements.STOCK, (tenant,), slow=True)
         counted: dict[tuple[str, str], dict[str, int]] = {}
-        for smdp, profile_type, state, count in found:
-            counted.setdefault((smdp, profile_type), {})[state] = count
+        for smdp, profile_type, state, many in found:
+            counted.setdefault((smdp, profile_type), {})[state] = many
         return [
             Shelf(*key, states.get(StockState.FREE, 0), states.get(StockState.TAKEN, 0))
             for key, states in counted.items()
@@ -242,7 +246,7 @@ def _counted(tenant: str, imsi: Imsi, order: Order, most: int | None) -> Body[No
     yield Run(statements.TOUCHED, (tenant, imsi.digits, order.changed_at))
     if most is not None:
         found = yield Run(statements.ORDERS, (tenant, imsi.digits))
-        _count(map(_to_kept, found), order, most)
+        _count(map(to_kept, found), order, most)
 
 
 def _admitted(
@@ -265,21 +269,28 @@ def decided(tenant: str, owner: Imsi, change: OrderChange) -> Body[bool]:
     A profile is reserved where one is to be ordered now; raise `NoStock`.
     """
     after = change.after
+    yield from _companions_first(tenant, owner, change.before, after)
     yield Run(statements.TOUCHED, (tenant, owner.digits, after.changed_at))
     wanted = after.todo is Todo.DOWNLOAD or after.state is OrderState.DELETING
     if wanted and after.source.pooled and after.iccid is None and not after.reuses:
         # Before the order's row, as for one that is made; from then on it is this order's.
         after = yield from _reserved(tenant, owner, after, change.otherwise)
         change = replace(change, before=replace(change.before, iccid=after.iccid), after=after)
-    return (yield from _changed(tenant, owner, change))
+    return (yield from _goes_to(tenant, owner, change))
 
 
 def _changed(tenant: str, owner: Owner, change: OrderChange, *, tell: bool = False) -> Body[bool]:
+    yield from _companions_first(tenant, owner, change.before, change.after)
+    return (yield from _goes_to(tenant, owner, change, tell=tell))
+
+
+def _goes_to(tenant: str, owner: Owner, change: OrderChange, *, tell: bool = False) -> Body[bool]:
     before, after = change.before, change.after
     row = _row(tenant, owner, after, change.due_at)
     if not (yield Run(statements.ORDER_CHANGED, (*row, before.version, int(change.keep_due)))):
         return False
     yield _passed(tenant, owner, after, before=before, event=change.event)
+    yield from _companions_counted(tenant, owner, before, after)
     if after.iccid is not None and before.iccid is None:
         yield from _taken_over(tenant, owner, after, after.iccid)
     if after.iccid is not None and after.spared:
@@ -304,6 +315,23 @@ def _changed(tenant: str, owner: Owner, change: OrderChange, *, tell: bool = Fal
     elif after.lent and has_ended:
         yield Run(statements.USE_FOLLOWS, _use(tenant, owner, after, TokenState.CONSUMED))
     return True
+
+
+def _companions_first(tenant: str, owner: Owner, before: Order | None, after: Order) -> Body[None]:
+    """Where there are more companions by it, or fewer, lock what comes before the subscription."""
+    if isinstance(owner, Imsi) and share(before) != share(after):
+        yield due(tenant, [owner.digits], now=after.changed_at)
+
+
+def _companions_counted(
+    tenant: str, owner: Owner, before: Order | None, after: Order
+) -> Body[None]:
+    """Where there are, have what devices are told compared with what they were told before."""
+    if isinstance(owner, Imsi) and share(before) != share(after):
+        found = yield Run(statements.ORDERS, (tenant, owner.digits))
+        there = [order for row in found if (order := to_kept(row).order).order_id != after.order_id]
+        had = count(there if before is None else [*there, before])
+        yield companions_changed(tenant, owner, had, now=after.changed_at)
 
 
 def _count(there: Iterable[Kept], order: Order, most: int) -> None:
@@ -346,7 +374,7 @@ def _set_aside(tenant: str, owner: Owner, order: Order) -> Body[None]:
     aside = replace(order, place=aside_of(order.order_id))
     key = (tenant, push_owner(owner), order.place)
     same = (order.order_id, order.version)
-    if not (yield Run(statements.ORDER_SET_ASIDE, (*key, aside.place, _body(aside), *same))):
+    if not (yield Run(statements.ORDER_SET_ASIDE, (*key, aside.place, from_order(aside), *same))):
         raise _Faster
     if order.iccid is not None:
         yield _goes_on(tenant, order.iccid, _taken(owner, order), _taken(owner, aside))
@@ -415,7 +443,7 @@ def _row(tenant: str, owner: Owner, order: Order, due_at: int | None) -> Params:
         order.version,
         order.iccid.digits if order.iccid else None,
         int(order.orphan),
-        _body(order),
+        from_order(order),
         due_at,
         order.awaits.value if order.awaits else None,
     )
@@ -435,21 +463,3 @@ def _passed(tenant: str, owner: Owner, after: Order, *, before: Order | None, ev
             msgspec.json.encode(told),
         ),
     )
-
-
-def _body(order: Order) -> bytes:
-    return msgspec.json.encode(order, enc_hook=lambda identity: identity.digits)
-
-
-def _identity(kind: type, digits: Any) -> Iccid | Eid:
-    if kind is Iccid:
-        return Iccid(digits)
-    return Eid(digits)
-
-
-_decoder = msgspec.json.Decoder(Order, dec_hook=_identity)
-
-
-def _to_kept(row: Row) -> Kept:
-    tenant, owner, body = row
-    return Kept(tenant, pull_owner(owner), _decoder.decode(body))

@@ -67,7 +67,14 @@ class SqlSweeps:
         return Sweep(tenant, change, mark, looked, told) if ours else None
 
     async def step(
-        self, sweep: Sweep, judge: Judge, *, now: float, again_ms: int, limit: int
+        self,
+        sweep: Sweep,
+        judge: Judge,
+        *,
+        now: float,
+        again_ms: int,
+        limit: int,
+        counts: bool = False,
     ) -> Swept | None:
         """Look at the next subscriptions, write what follows, in one transaction."""
         tenant, key = sweep.tenant, (sweep.tenant, sweep.change)
@@ -81,12 +88,12 @@ class SqlSweeps:
             # Of most nothing follows, and then no row of theirs is touched.
             differ = [
                 each.life.subscription.imsi.digits
-                for each in (yield from _known(tenant, digits, life.STATES_OF))
+                for each in (yield from _known(tenant, digits, life.STATES_OF, counts=counts))
                 if (each.terminals or each.registered) and judge(each).changed
             ]
             judged: list[Judged] = []
             if differ:
-                locked = yield from _known(tenant, differ, life.LOCKED)
+                locked = yield from _known(tenant, differ, life.LOCKED, counts=counts)
                 judged = [each for each in map(judge, locked) if each.changed]
                 yield from written(tenant, judged, now=now)
             moved = replace(sweep, looked=sweep.looked + len(digits), told=sweep.told + len(judged))
@@ -117,9 +124,9 @@ def begun(tenant: str, change: int, *, at: int) -> Run:
     return Run(SWEEP_BEGUN, (tenant, change, "", (at + _BEGINS_S) * 1000))
 
 
-def _known(tenant: str, digits: Sequence[str], states: str) -> Body[list[Present]]:
+def _known(tenant: str, digits: Sequence[str], states: str, *, counts: bool) -> Body[list[Present]]:
     """Return what is known of subscriptions, what a BSS and a core network said among it."""
-    there = yield from present(tenant, dict.fromkeys(digits, ()), states)
+    there = yield from present(tenant, dict.fromkeys(digits, ()), states, counts=counts)
     told = {
         row[0]: to_told(row[1:])
         for row in (yield from all_of(life.TOLD_OF, digits, tenant))
