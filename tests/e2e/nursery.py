@@ -96,10 +96,10 @@ class Nursery:
         self._lock = threading.Lock()
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            # The kernel ends it, and all that were born, with us.
-            command = ("setpriv", "--pdeathsig", "KILL", sys.executable, "-m", __name__)
+            # It ends when our end of the socket is closed, and so with us; the kernel ends
+            # then all that were born. (PR_SET_PDEATHSIG would go by the thread that is here.)
             self._process = subprocess.Popen(
-                [*command, str(theirs.fileno())],
+                [sys.executable, "-m", __name__, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 cwd=_ROOT,
                 pass_fds=[theirs.fileno()],

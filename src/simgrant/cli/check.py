@@ -96,6 +96,7 @@ def _look(said: Globals, *, offline: bool) -> Iterator[Finding]:
     yield _profiles(loaded)
     yield from _partners(loaded)
     yield from _sign_ins(loaded)
+    yield from _questions(loaded)
     yield from _hsss(loaded)
     yield from _hlrs(loaded)
     yield from _sbis(loaded)
@@ -201,6 +202,29 @@ def _sign_ins(loaded: Loaded) -> Iterator[Finding]:
         if found:
             apps = ", ".join(sorted(found))
             yield Finding(Level.OK, "sign_in", f"tenant {tenant}: {apps} by a one-time password")
+
+
+def _questions(loaded: Loaded) -> Iterator[Finding]:
+    """Say whose subscribers are asked out of band, and by what; nobody is connected to."""
+    from simgrant.compose.questions import asked_tenants
+    from simgrant.links.secret_file import SecretFile, read_text
+
+    for name, table in loaded.settings.questions.items():
+        try:
+            SecretFile(loaded.path(table.password_file), read_text)
+        except StartRefused as refused:
+            yield Finding(Level.PROBLEM, "questions", f"{name}: {refused}")
+            continue
+        tenants = ", ".join(asked_tenants(loaded, name))
+        if not tenants:
+            text = f"{name}: every tenant has another table, so nobody is asked by it"
+            yield Finding(Level.WARNING, "questions", text)
+            continue
+        text = f"{name}: {table.by} by {table.gateway}, for {tenants}"
+        yield Finding(Level.OK, "questions", text)
+        if table.proves_numbers:
+            text = f"{name}: number verification believes it, which CAMARA does not"
+            yield Finding(Level.WARNING, "questions", text)
 
 
 def _routes(loaded: Loaded) -> Iterator[Finding]:

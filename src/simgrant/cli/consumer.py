@@ -532,6 +532,7 @@ def _print(found: Consumer) -> None:
         ("algorithms", ", ".join(sorted(found.algorithms))),
         ("grants", ", ".join(sorted(each.name.lower() for each in found.grants))),
         ("subjects", ", ".join(sorted(found.subjects)) or "-"),
+        ("asks", "yes" if found.asks else "no"),
         ("tokens bound to", found.bound.value),
     ]
     for title, texts in (

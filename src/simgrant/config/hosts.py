@@ -12,7 +12,8 @@ from simgrant.config.sbi import producers_of
 
 
 def named_hosts(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Yield the setting and the name of each system of the core network, BSS and SM-DP+.
+    """Yield the setting and the name of each system of the core network, BSS, SM-DP+ and
+    gateway.
 
     Addresses are left out, since nobody has to find them.
     """
@@ -39,5 +40,7 @@ def _all(settings: Settings) -> Iterator[tuple[str, str]]:
         yield f"bss.{name}.url", urlsplit(bss.url).hostname or ""
         if bss.token_url:
             yield f"bss.{name}.token_url", urlsplit(bss.token_url).hostname or ""
+    for name, questions in settings.questions.items():
+        yield f"questions.{name}.gateway", questions.gateway.rpartition(":")[0].strip("[]")
     for name, smdp in settings.smdp.items():
         yield f"smdp.{name}.url", urlsplit(smdp.url).hostname or ""

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from simgrant.nouns import noun
 
 if TYPE_CHECKING:
     from joserfc.jwk import KeySet
+    from joserfc.jws import CompactSignature
 
 Keys: TypeAlias = "KeySet"
 
@@ -47,6 +49,21 @@ class Wanted:
     """One of the values of ``aud``; empty = it is not looked at."""
     longest_s: float = 86_400
     """Seconds that it may still have to live."""
+
+
+@noun
+class Opened:
+    """A JWT that was taken apart; nobody has said yet that it is to be believed."""
+
+    signed: CompactSignature = field(repr=False)
+
+    def issuer(self) -> str:
+        """Return who it says that made it; empty for nobody."""
+        try:
+            issuer = json.loads(self.signed.payload)["iss"]
+        except (TypeError, KeyError, ValueError, RecursionError):
+            return ""
+        return issuer if isinstance(issuer, str) else ""
 
 
 def pull_keys(text: str | bytes) -> Keys:
@@ -97,17 +114,24 @@ def pull_public_keys(text: str | bytes) -> Keys:
 
 def issuer_of(text: str, *, most: int = MAX_TEXT) -> str:
     """Return who a text says that made it, believed or not; empty for what is no JWT."""
+    try:
+        return opened(text).issuer() if len(text) <= most else ""
+    except BadJwt:
+        return ""
+
+
+def opened(text: str) -> Opened:
+    """Return a JWT taken apart; raise `BadJwt` for what is none. Whoever calls bounds the length.
+
+    Who has to know whose it is before he looks at the signature reads it once by this.
+    """
     from joserfc import jws
     from joserfc.errors import JoseError
 
     try:
-        if len(text) > most:
-            return ""
-        claims = json.loads(jws.extract_compact(text.encode()).payload)
-        issuer = claims["iss"]
-    except (JoseError, TypeError, KeyError, ValueError, RecursionError):
-        return ""
-    return issuer if isinstance(issuer, str) else ""
+        return Opened(jws.extract_compact(text.encode(errors="replace")))
+    except (JoseError, TypeError, ValueError, RecursionError):
+        raise BadJwt("no JWT") from None
 
 
 def pull_jwt(
@@ -122,13 +146,14 @@ def pull_jwt(
 
 
 def pull_signed(
-    text: str, keys: Keys, *, algorithms: tuple[str, ...]
+    text: str | Opened, keys: Keys, *, algorithms: tuple[str, ...]
 ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """Return header and claims of a JWT that a key has signed, whatever they say.
 
     Raise `BadJwt`. Whoever calls bounds the length, and looks at issuer, audience and times.
     """
-    header, claims = _signed(text, keys, algorithms)
+    one = opened(text) if isinstance(text, str) else text
+    header, claims = _signed(one.signed, keys, algorithms)
     if not isinstance(claims, dict):
         raise BadJwt("no claims")
     return header, claims
@@ -154,14 +179,14 @@ def check_claims(claims: Mapping[str, Any], wanted: Wanted, *, now: float) -> fl
     return expires
 
 
-def _signed(text: str, keys: Keys, algorithms: tuple[str, ...]) -> tuple[Mapping[str, Any], object]:
+def _signed(
+    signed: CompactSignature, keys: Keys, algorithms: tuple[str, ...]
+) -> tuple[Mapping[str, Any], object]:
     """Return header and payload, if a key signed it: the named one, else any (RFC 7515 §D)."""
     from joserfc import jws
     from joserfc.errors import JoseError
 
-    data = text.encode(errors="replace")
     try:
-        signed = jws.extract_compact(data)
         header = signed.headers()
     except (JoseError, TypeError, ValueError, RecursionError):
         raise BadJwt("no JWT") from None

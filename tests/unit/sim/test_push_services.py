@@ -14,6 +14,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import smpp34
 from typer.testing import CliRunner
 
 from simgrant.sim.cli import app
@@ -24,6 +25,7 @@ from simgrant.sim.push.services import BadFolder, Services, as_toml
 from simgrant.sim.push.switch import Fault, Taken, Turned
 from simgrant.sim.receiver import Receiver
 from simgrant.wire.push_token import Channel, is_token
+from simgrant.wire.ussd import Dialogue, UssdOp, pull_dialogue
 from tests.unit.sim.airing import aired
 from tests.unit.sim.scripted import ScriptedServer, answer
 
@@ -38,6 +40,31 @@ async def ask(air: Url, method: str, path: str, body: str = "") -> Answer:
 
 def taken(token: str, *apps: str, text: str = "") -> Taken:
     return Taken(token, apps, "2026-11-23T09:00:00Z", "c", {"text": text} if text else {})
+
+
+async def test_a_phone_answers_whoever_is_bound_to_hear_it(tmp_path: Path) -> None:
+    async with aired(tmp_path) as (services, _, url):
+        path = "/sms/say?number=447700900001"
+        assert (await ask(url, "POST", path, "NO")).status == 400  # Nobody is bound.
+        client = smpp34.Client(
+            "127.0.0.1",
+            services.sms.port,
+            services.sms.system_id,
+            services.sms.password,
+            bind_type="TRX",
+        )
+        session = await client.connect()
+        for query, said in (("", None), ("&session=77", Dialogue(UssdOp.USSR_CONFIRM, 77))):
+            answer = await ask(url, "POST", path + query, "YES 1234")
+            assert json.loads(answer.body) == {"command_status": 0}
+            heard = await session.next()
+            assert isinstance(heard, smpp34.DeliverSmEvent)
+            assert (heard.source_addr, heard.short_message) == ("447700900001", b"YES 1234")
+            assert pull_dialogue((each.tag, each.value) for each in heard.tlvs) == said
+        for wrong in ("", "?number=x", "?number=1&session=x", "?number=447700900001&session=256"):
+            assert (await ask(url, "POST", f"/sms/say{wrong}", "NO")).status == 400
+        assert (await ask(url, "POST", f"/fcm{path[4:]}", "NO")).status == 404
+        await client.stop()
 
 
 async def test_a_phone_gets_a_token_and_hears_its_notices_in_order(tmp_path: Path) -> None:

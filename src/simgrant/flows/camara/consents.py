@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from simgrant.domain.camara.consent import (
+    Basis,
     ConsentEntry,
     Purposes,
     Said,
@@ -57,20 +58,27 @@ class Consents:
         self, tenant: str, imsi: Imsi, wanted: Purposeful, /, *, now: int, silent: bool = False
     ) -> bool:
         """Say whether every wanted scope is valid; of who is ``silent`` no row is looked for."""
-        found = await self._found(tenant, imsi, wanted, now, silent=silent)
+        if silent:
+            bases = self._bases(tenant, wanted).values()
+            return all(standing(basis, None, now=now) is Standing.VALID for basis in bases)
+        found = await self._found(tenant, imsi, wanted, now)
         return all(each.standing is Standing.VALID for each in found)
 
     async def capture_url(self, *_: object) -> str:
         """Return nothing: subscribers are asked by the operator's own ways."""
         return ""
 
-    async def _found(
-        self, tenant: str, imsi: Imsi, wanted: Purposeful, now: int, *, silent: bool = False
-    ) -> list[Processing]:
+    def _bases(self, tenant: str, wanted: Purposeful) -> dict[str, Basis]:
+        """Return the legal basis of each wanted scope."""
         purposes = self._purposes.get(tenant, _NOTHING)
-        bases = {scope: purposes.basis(wanted.purpose, api_of(scope)) for scope in wanted.scopes}
+        return {scope: purposes.basis(wanted.purpose, api_of(scope)) for scope in wanted.scopes}
+
+    async def _found(
+        self, tenant: str, imsi: Imsi, wanted: Purposeful, now: int
+    ) -> list[Processing]:
+        bases = self._bases(tenant, wanted)
         said: Sequence[ConsentEntry] = ()
-        if not silent and any(map(depends, bases.values())):
+        if any(map(depends, bases.values())):
             said = await self._rows.of(tenant, imsi)
         found: dict[tuple[Standing, int | None], list[str]] = {}
         for scope, basis in bases.items():

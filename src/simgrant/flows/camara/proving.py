@@ -28,7 +28,8 @@ from simgrant.wire.jwt import (
     BadJwt,
     Keys,
     NotSigned,
-    issuer_of,
+    Opened,
+    opened,
     pull_public_keys,
     pull_signed,
 )
@@ -165,29 +166,35 @@ class ProvesConsumers:
         self._admit(request)
         if len(text) > MOST_ASSERTION:
             raise OAuthRefused(OAuthError.INVALID_CLIENT, "assertion_too_long")
-        name = issuer_of(text, most=MOST_ASSERTION)
+        try:
+            shown = opened(text)
+        except BadJwt:
+            raise OAuthRefused(OAuthError.INVALID_CLIENT, "consumer_unknown") from None
+        name = shown.issuer()
         consumer = self._consumers.of(request.tenant, name) if name else None
         if consumer is None or consumer.proving is not Proving.PRIVATE_KEY_JWT:
-            self._as_long(text)
+            self._as_long(shown)
             raise OAuthRefused(OAuthError.INVALID_CLIENT, "consumer_unknown")
         request.trail.requestor = consumer.client_id
-        claims = await self._claims(consumer, text, request.deadline)
+        claims = await self._claims(consumer, shown, request.deadline)
         self._with_certificate(request, consumer)
         assertion = self._assertion(consumer, claims, request.audiences, error)
         return Signed(consumer=consumer, claims=claims, assertion=assertion)
 
-    async def _claims(self, consumer: Consumer, text: str, deadline: float) -> Mapping[str, Any]:
+    async def _claims(
+        self, consumer: Consumer, shown: Opened, deadline: float
+    ) -> Mapping[str, Any]:
         """Return the claims, if one of the consumer's keys signed them, newer ones included."""
         allowed = tuple(each for each in SIGNED if each in consumer.algorithms)
         try:
             keys = await self._keys.of(consumer, deadline=deadline)
             try:
-                return pull_signed(text, keys, algorithms=allowed)[1]
+                return pull_signed(shown, keys, algorithms=allowed)[1]
             except NotSigned:
                 if not await self._keys.look_again(consumer, deadline=deadline):
                     raise
             keys = await self._keys.of(consumer, deadline=deadline)
-            return pull_signed(text, keys, algorithms=allowed)[1]
+            return pull_signed(shown, keys, algorithms=allowed)[1]
         except BadJwt as bad:
             raise OAuthRefused(
                 OAuthError.INVALID_CLIENT, "assertion_not_signed", for_operator=str(bad)
@@ -249,11 +256,11 @@ class ProvesConsumers:
         ):
             raise OAuthRefused(OAuthError.INVALID_CLIENT, "not_its_certificate")
 
-    def _as_long(self, text: str) -> None:
+    def _as_long(self, shown: Opened) -> None:
         if self._nobody is None:
             self._nobody = pull_public_keys(_NOBODY)
         try:
-            pull_signed(text, self._nobody, algorithms=SIGNED)
+            pull_signed(shown, self._nobody, algorithms=SIGNED)
         except BadJwt:
             return
 
