@@ -117,7 +117,7 @@ def say(
         from simgrant.domain.camara.consent import ConsentEntry, Said
         from simgrant.errors import Conflict
         from simgrant.flows import subscriptions
-        from simgrant.flows.camara.consents import checked, signed
+        from simgrant.flows.camara.consents import write_down
 
         async with desk(ctx, tenant) as here:
             found = await subscriptions.find(here.store, tenant, imsi)
@@ -138,9 +138,7 @@ def say(
                     evidence=evidence,
                 )
                 try:
-                    checked(entry)
-                    whole = signed(entry, found, here.keys().ring, now=here.now)
-                    await rows.add(tenant, found.imsi, whole)
+                    await write_down(rows, entry, found, here.keys().ring, now=here.now)
                 except ValueError as problem:
                     raise BadUsage(str(problem)) from None
                 except Conflict as conflict:

@@ -129,6 +129,18 @@ def signed(
     return replace(whole, proof=proof)
 
 
+async def write_down(
+    rows: ConsentRows, entry: ConsentEntry, subscription: Subscription, ring: KeyRing, *, now: float
+) -> ConsentEntry:
+    """Write what the holder of a line said, and return it as it stands there.
+
+    Raise ValueError for an entry that nobody could use, and Conflict as the rows do.
+    """
+    checked(entry)
+    whole = signed(entry, subscription, ring, now=now)
+    return replace(whole, number=await rows.add(subscription.tenant, subscription.imsi, whole))
+
+
 def is_genuine(entry: ConsentEntry, tenant: str, keys: Keys) -> bool:
     """Say whether an entry is as it was written."""
     return keys.ring.is_signed(tenant, _LABEL, _statement(entry), entry.proof)

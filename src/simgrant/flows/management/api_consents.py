@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -10,7 +9,7 @@ import msgspec
 from simgrant.domain.access import Scope
 from simgrant.domain.camara.consent import ConsentEntry
 from simgrant.domain.camara.consent import Said as Word
-from simgrant.flows.camara.consents import checked, entry_data, signed
+from simgrant.flows.camara.consents import entry_data, write_down
 from simgrant.flows.management.call import Asked, Call, Done, Query
 from simgrant.flows.management.problem import Code, Problem
 from simgrant.flows.management.shapes import Moment
@@ -102,14 +101,12 @@ async def _say(asked: Asked[Query, NewApiConsent]) -> Done:
             source=said.source,
             evidence=said.evidence,
         )
-        checked(entry)
+        detail = f"{entry.client_id} {entry.purpose} {entry.api} {entry.said.value}"
+        rows = desk.doing(found.imsi, detail).api_consents
+        written = await write_down(rows, entry, found, desk.ring, now=desk.now)
     except ValueError as problem:
         raise Problem(Code.INVALID, str(problem)) from None
-    whole = signed(entry, found, desk.ring, now=desk.now)
-    detail = f"{entry.client_id} {entry.purpose} {entry.api} {entry.said.value}"
-    rows = desk.doing(found.imsi, detail).api_consents
-    number = await rows.add(desk.tenant, found.imsi, whole)
-    data = entry_data(replace(whole, number=number), desk.tenant, desk.office.keys)
+    data = entry_data(written, desk.tenant, desk.office.keys)
     return Done(content=msgspec.convert(data, ApiConsent))
 
 
