@@ -251,13 +251,12 @@ def _prepare(
     for case in chosen:
         if case.database in _FULL:
             made[case.key] = directory / case.key
-            app, query = (world.LENDS, world.ACQUIRE) if case.kind == "chain" else (case.app, None)
-            requests = world.token_requests(loaded, small, now=place.now, app=app, query=query)
-            chained = [
-                Request(each, f"+{world.msisdn_of(number)}")
-                for number, each in zip(small, requests, strict=True)
-            ]
-            write_requests(made[case.key], chained)
+            if case.kind == "chain":
+                chained = world.chain_requests(loaded, small, now=place.now)
+                write_requests(made[case.key], [Request(data, number) for number, data in chained])
+                continue
+            requests = world.token_requests(loaded, small, now=place.now, app=case.app)
+            write_requests(made[case.key], [Request(each) for each in requests])
 
     def requests_of(case: Case) -> Path:
         if case.kind == "auth" or case.kind in _ALONE:

@@ -140,14 +140,9 @@ async def _run(directory: Path, arguments: argparse.Namespace) -> None:
             if chain:
                 assert parts.camara is not None
                 listener = Listener(parts.camara, parts.camara_bounds, ServerState(), partners)
-                requests = world.token_requests(
-                    loaded, tokens, now=place.now, app=world.LENDS, query=world.ACQUIRE
-                )
-                numbered = [
-                    Request(each, f"+{world.msisdn_of(number)}")
-                    for number, each in zip(tokens, requests, strict=True)
-                ]
-                operate = _chain(caller, Caller(listener), itertools.cycle(numbered))
+                chained = world.chain_requests(loaded, tokens, now=place.now)
+                phones = [Request(data, number) for number, data in chained]
+                operate = _chain(caller, Caller(listener), itertools.cycle(phones))
             elif arguments.what == "token":
                 app = arguments.app or services.BASE
                 requests = world.token_requests(loaded, tokens, now=place.now, app=app)

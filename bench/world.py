@@ -56,8 +56,8 @@ HSS = f"hss.{HSS_REALM}"
 RELAY = "application/vnd.gsma.eap-relay.v1.0+json"
 XML = "text/vnd.wap.connectivity-xml"
 
-LENDS = "ap2014"
-ACQUIRE = "&operation=AcquireTemporaryToken&operation_targets=VerifyPhoneNumber"
+_LENDS = "ap2014"
+_ACQUIRE = "&operation=AcquireTemporaryToken&operation_targets=VerifyPhoneNumber"
 """What a phone asks for a temporary token."""
 
 _SEED = 43
@@ -230,6 +230,13 @@ def token_requests(
             f"{query.format(msisdn=msisdn_of(number))} HTTP/1.1\r\n{headers}\r\n".encode()
         )
     return requests
+
+
+def chain_requests(loaded: Loaded, numbers: list[int], *, now: int) -> list[tuple[str, bytes]]:
+    """Return the number (E.164 with +) and the request of a temporary token for each."""
+    requests = token_requests(loaded, numbers, now=now, app=_LENDS, query=_ACQUIRE)
+    named = (f"+{msisdn_of(number)}" for number in numbers)
+    return list(zip(named, requests, strict=True))
 
 
 def verify_requests(loaded: Loaded, numbers: list[int], *, now: int) -> list[bytes]:

@@ -58,7 +58,7 @@ from simgrant.compose.policies import ESIM_WORDS, open_policies
 from simgrant.compose.portal import open_portal, portal_answer
 from simgrant.compose.push import notice_rules, open_notifiers, sms_apps
 from simgrant.compose.sign_ins import open_by_oidc, open_by_otp, returns_of, step_ups
-from simgrant.compose.store import open_account_pins, open_keys, open_store, tenancy, tenant_of
+from simgrant.compose.store import open_account_pins, open_keys, open_store, tenancy
 from simgrant.config import model
 from simgrant.config import texts as shipped
 from simgrant.config.bss import bss_of
@@ -346,7 +346,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         events, lifecycle = open_life(
             loaded,
             store,
-            tenants={name: tenant_of(name, table) for name, table in loaded.tenants.items()},
+            tenants=found.by_name,
             policies=policies,
             portals=portals,
             sms_apps=sms_apps,

@@ -20,13 +20,12 @@ from simgrant.ports.store import Store
 def tenancy(loaded: Loaded) -> Tenancy:
     """Return the configured tenants, the default one among them."""
     return Tenancy(
-        (tenant_of(name, settings) for name, settings in loaded.tenants.items()),
+        (_tenant(name, settings) for name, settings in loaded.tenants.items()),
         default=DEFAULT_TENANT,
     )
 
 
-def tenant_of(name: str, settings: TenantSettings) -> Tenant:
-    """Return a tenant as it is configured."""
+def _tenant(name: str, settings: TenantSettings) -> Tenant:
     ranges = tuple(
         (first, last) for first, _, last in (text.partition("-") for text in settings.imsi_ranges)
     )
