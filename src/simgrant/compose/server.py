@@ -25,7 +25,7 @@ from simgrant.compose.camara import (
     open_camara,
     own_tokens,
 )
-from simgrant.compose.camara_apis import open_apis
+from simgrant.compose.camara_apis import open_apis, open_consents
 from simgrant.compose.camara_events import open_events, open_subscriptions
 from simgrant.compose.clients import profiles, watched_settings
 from simgrant.compose.clock import CLOCK
@@ -55,7 +55,7 @@ from simgrant.compose.events import WaysIn, open_ways_in
 from simgrant.compose.life import open_life, open_sweeps
 from simgrant.compose.partners import gateways, issuers, partners, signer
 from simgrant.compose.policies import ESIM_WORDS, open_policies
-from simgrant.compose.portal import open_portal, portal_answer
+from simgrant.compose.portal import open_consent_pages, open_portal, portal_answer
 from simgrant.compose.push import notice_rules, open_notifiers, sms_apps
 from simgrant.compose.sign_ins import open_by_oidc, open_by_otp, open_codes, returns_of, step_ups
 from simgrant.compose.store import open_account_pins, open_keys, open_store, tenancy
@@ -81,6 +81,7 @@ from simgrant.flows.by_token import ByToken
 from simgrant.flows.by_token import Rules as TokenRules
 from simgrant.flows.clients import Clients
 from simgrant.flows.codes import Codes
+from simgrant.flows.consent_pages.pages import ConsentPages
 from simgrant.flows.early_no import EarlyNo
 from simgrant.flows.eligibility import Eligibilities
 from simgrant.flows.entitle import Entitle
@@ -383,8 +384,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         )
         proxies = Proxies(settings.device.trusted_proxies)
         signs = signer(loaded, keys)
-        if settings.portal.listen:
-            portal = open_portal(loaded, reception, policies, journal, esim, eligibilities)
+        consent_pages: ConsentPages | None = None
         if settings.camara.listen:
             known = await open_consumers(loaded, store, CLOCK)
             subscriptions = open_subscriptions(loaded, store, keys)
@@ -393,6 +393,19 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             )
             told = open_events(loaded, store, known, keys, metrics, CLOCK)
             camara = open_camara(loaded, store, known, apis, told, keys, journal, CLOCK)
+            consent_pages = open_consent_pages(
+                loaded, reception, policies, known.consumers, open_consents(loaded, store), codes
+            )
+        if settings.portal.listen:
+            portal = open_portal(
+                loaded,
+                reception,
+                policies,
+                journal,
+                esim,
+                eligibilities,
+                consents=consent_pages,
+            )
         device = DeviceFront(
             entitle,
             journal=journal,

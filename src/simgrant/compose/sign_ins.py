@@ -26,7 +26,7 @@ from simgrant.services import SERVICES
 def open_codes(loaded: Loaded, reception: Reception) -> Codes | None:
     """Return who sends one-time passwords, None where nobody does; raise StartRefused."""
     settings, centre = loaded.settings, loaded.settings.text_messages
-    if not is_sending(loaded):
+    if not (lets_in_by_code(loaded) or asks_for_consent(loaded)):
         return None
     # Its client is an extra, as is the database's: most servers send no messages.
     from simgrant.adapters.texts import sms
@@ -67,7 +67,7 @@ def open_by_otp(
     loaded: Loaded, reception: Reception, returns: Throttle, codes: Codes | None
 ) -> ByOtp | None:
     """Return the way by one-time passwords, None where nobody is sent any; raise StartRefused."""
-    if codes is None or not is_sending(loaded):
+    if codes is None or not lets_in_by_code(loaded):
         return None
     return ByOtp(
         reception,
@@ -107,10 +107,16 @@ def sign_ins(loaded: Loaded) -> dict[str, dict[str, SignIn]]:
     return found
 
 
-def is_sending(loaded: Loaded) -> bool:
+def lets_in_by_code(loaded: Loaded) -> bool:
     """Say whether phones are let in by one-time passwords; raise StartRefused."""
     providers = loaded.settings.identity_providers.values()
     return any(otp_apps(loaded).values()) or any(each.second_factor_url for each in providers)
+
+
+def asks_for_consent(loaded: Loaded) -> bool:
+    """Say whether subscribers are asked on the portal what consumers of partner APIs may know."""
+    settings = loaded.settings
+    return bool(settings.camara.listen and settings.portal.listen and settings.text_messages.smsc)
 
 
 def otp_apps(loaded: Loaded) -> dict[str, frozenset[str]]:

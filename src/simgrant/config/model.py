@@ -1133,6 +1133,9 @@ class Otp(Section, frozen=True):
     text: dict[str, str] = {}
     """The message by language tag, with `{code}` in it, beside or in place of those that come with
     simgrant. It has to fit into one short message."""
+    consent_text: dict[str, str] = {}
+    """Likewise the message to who is asked for a consent (see
+    [Consent](../open-gateway-consent.md)), with `{consumer}` in it too. Long names are cut."""
 
 
 class TextMessages(Section, frozen=True):

@@ -55,9 +55,9 @@ class CamaraConsents(Protocol):
         """Return how every wanted scope stands, those that stand alike together."""
 
     async def capture_url(
-        self, subscription: Subscription, wanted: Purposeful, callback: str, /
+        self, subscription: Subscription, wanted: Purposeful, callback: str, /, *, now: int
     ) -> str:
-        """Return where the subscriber can be asked; empty = nowhere.
+        """Return where the subscriber can be asked about every wanted scope; empty = nowhere.
 
         ``callback`` is where he is to go from there; empty = nowhere.
         """
@@ -92,6 +92,13 @@ class ConsentRows(Protocol):
 
         Conflict where there is no such subscription (``no_subscription``), or where too much was
         said already (``too_many_entries``).
+        """
+
+    async def add_all(self, tenant: str, imsi: Imsi, entries: Sequence[ConsentEntry]) -> None:
+        """Write entries about one thing each, all or none, each with the number that it has.
+
+        Conflict as `add`, and where one of the numbers is not the next any more
+        (``said_meanwhile``).
         """
 
 

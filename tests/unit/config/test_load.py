@@ -414,6 +414,7 @@ def test_one_time_passwords_need_a_message_centre(tmp_path: Path) -> None:
     ("text", "problem"),
     [
         ('text = { en = "no password" }', "otp.text.en: has no {code}"),
+        ('consent_text = { en = "{code}" }', "otp.consent_text.en: has no {consumer}"),
         (f'text = {{ pt = "{{code}} é {"x" * 70}" }}', "otp.text.pt: does not fit"),
         ("digits = 5", "otp.digits: 5 is not within 6 to 10"),
         ("tries = 11", "otp.tries: 11 is not within 1 to 10"),

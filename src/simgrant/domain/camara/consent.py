@@ -7,10 +7,14 @@ word. What a subscriber said is never overwritten: each word is an entry, and th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import field
+from typing import Final
 
 from simgrant.nouns import Word, named_noun
+
+_WORDS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 
 
 class Basis(Word):
@@ -91,6 +95,11 @@ class Purposes:
     def asks(self) -> bool:
         """Whether what a subscriber said matters at all, for anything that is named."""
         return not self.bases or any(map(depends, self.bases.values()))
+
+
+def in_words(purpose: str) -> str:
+    """Return a purpose of W3C's DPV as people read it, who were given no other words for it."""
+    return " ".join(_WORDS.findall(purpose)).lower()
 
 
 def depends(basis: Basis) -> bool:

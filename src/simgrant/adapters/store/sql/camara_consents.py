@@ -49,23 +49,33 @@ class SqlConsents:
 
     async def add(self, tenant: str, imsi: Imsi, entry: ConsentEntry) -> int:
         """Write an entry with the next number of what it is about."""
-        key = (tenant, imsi.digits)
-        about = (entry.client_id, entry.application, entry.purpose, entry.api)
+        return await self._engine.transact(lambda: _added(tenant, imsi, entry))
 
-        def body() -> Body[int]:
-            owner = yield Run(CONSENT_OWNER, key)
-            if not owner or owner[0][0] == SubscriptionStatus.REMOVED:
-                raise Conflict("no_subscription")
-            ((count, last),) = yield Run(CONSENTS_COUNTED, (*key, *about))
-            if count >= MOST_ENTRIES:
-                raise Conflict("too_many_entries")
-            number = int(last or 0) + 1
-            said = (entry.said.value, entry.at, entry.expires_at, entry.subject)
-            why = (entry.source, entry.evidence, entry.proof)
-            yield Run(CONSENT_SAID, (*key, *about, number, *said, *why))
-            return number
+    async def add_all(self, tenant: str, imsi: Imsi, entries: Sequence[ConsentEntry]) -> None:
+        """Write entries with the numbers that they have, all or none."""
 
-        return await self._engine.transact(body)
+        def body() -> Body[None]:
+            for entry in entries:
+                if (yield from _added(tenant, imsi, entry)) != entry.number:
+                    raise Conflict("said_meanwhile")
+
+        await self._engine.transact(body)
+
+
+def _added(tenant: str, imsi: Imsi, entry: ConsentEntry) -> Body[int]:
+    key = (tenant, imsi.digits)
+    about = (entry.client_id, entry.application, entry.purpose, entry.api)
+    owner = yield Run(CONSENT_OWNER, key)
+    if not owner or owner[0][0] == SubscriptionStatus.REMOVED:
+        raise Conflict("no_subscription")
+    ((count, last),) = yield Run(CONSENTS_COUNTED, (*key, *about))
+    if count >= MOST_ENTRIES:
+        raise Conflict("too_many_entries")
+    number = int(last or 0) + 1
+    said = (entry.said.value, entry.at, entry.expires_at, entry.subject)
+    why = (entry.source, entry.evidence, entry.proof)
+    yield Run(CONSENT_SAID, (*key, *about, number, *said, *why))
+    return number
 
 
 def _entry(row: Row) -> ConsentEntry:
