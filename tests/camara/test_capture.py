@@ -21,7 +21,7 @@ from simgrant.identities import Imsi
 from simgrant.ports.store import Change
 from simgrant.sim.push.smsc import MessageCentre
 from tests.camara.bank import CHECK, FRAUD, PERMISSIONS, VERIFY, Bank, consumer, enrol, members
-from tests.camara.listener import CAMARA, send
+from tests.camara.listener import send
 from tests.device.harness import ALLOWED, STRANGER, Answer, Request, Workbench
 from tests.device.partner import NUMBER
 from tests.device.test_otp import TEXTS, number, wrong
@@ -29,10 +29,12 @@ from tests.portal.browser import Browser, Shown
 
 INFO = "consent-info:retrieve"
 HINT = f"tel:{NUMBER}"
-SETTINGS = CAMARA.replace(
-    'basis = "legitimate_interest"',
-    'basis = "legitimate_interest"\napis = { "sim-swap" = "consent", "kyc-tenure" = "consent" }',
-)
+SETTINGS = """
+[camara_purposes.FraudPreventionAndDetection]
+apis = { "number-verification" = "legitimate_interest" }
+[camara]
+listen = "127.0.0.1:8083"
+"""
 BACK = "https://bank.example/app/consented?step=2#end"
 ALL = (
     *PERMISSIONS,
