@@ -132,12 +132,15 @@ def last_said(
     """Return the last entry about a processing; None where nothing was ever said.
 
     What was said about a consumer as a whole counts for its applications, unless something was said
-    later about the one.
+    later about the one. Of entries about the same, their numbers say which is the last: the clocks
+    of two nodes may not agree, and a withdrawal has to hold all the same.
     """
-    about = [
-        entry
-        for entry in entries
-        if (entry.client_id, entry.purpose, entry.api) == (client_id, purpose, api)
-        and entry.application in ("", application)
-    ]
-    return max(about, key=lambda entry: (entry.at, entry.number), default=None)
+    last: dict[str, ConsentEntry] = {}
+    for entry in entries:
+        about = (entry.client_id, entry.purpose, entry.api)
+        if about == (client_id, purpose, api) and entry.application in ("", application):
+            before = last.get(entry.application)
+            if before is None or before.number < entry.number:
+                last[entry.application] = entry
+    # Within one second, a no is the later one.
+    return max(last.values(), key=lambda each: (each.at, each.said is not Said.GIVEN), default=None)
