@@ -14,6 +14,7 @@ import pytest
 from simgrant.domain.camara.consent import ConsentEntry, Said
 from simgrant.domain.camara.consumer import Application, Permission
 from simgrant.domain.subscription import SubscriptionStatus
+from simgrant.domain.words import LANGUAGES
 from simgrant.flows.camara.consents import is_genuine, signed
 from simgrant.flows.consent_pages.tokens import LINK
 from simgrant.flows.tokens import decode, encode
@@ -22,10 +23,18 @@ from simgrant.ports.store import Change
 from simgrant.sim.push.smsc import MessageCentre
 from tests.camara.bank import CHECK, FRAUD, PERMISSIONS, VERIFY, Bank, consumer, enrol, members
 from tests.camara.listener import send
-from tests.device.harness import ALLOWED, STRANGER, Answer, Request, Workbench
+from tests.device.harness import (
+    ALLOWED,
+    STRANGER,
+    Answer,
+    Request,
+    Workbench,
+    new_subscription,
+)
 from tests.device.partner import NUMBER
 from tests.device.test_otp import TEXTS, number, wrong
 from tests.portal.browser import Browser, Shown
+from tests.portal.test_pages import looks_right
 
 INFO = "consent-info:retrieve"
 HINT = f"tel:{NUMBER}"
@@ -361,6 +370,27 @@ async def test_an_altered_link_is_none(capture: Capture) -> None:
         assert "Bank" not in shown.text
     await capture.open(url, status=400, state="x" * 513)
     assert await capture.outcome() == "state_too_long"
+
+
+async def test_every_page_is_in_everybody_s_language(capture: Capture) -> None:
+    for language in LANGUAGES:
+        capture.browser.language = f"{language}-XX, tlh;q=0.9"
+        begin = await capture.open(await capture.url())
+        code = await capture.browser.press(begin)
+        wrong_code = await capture.browser.press(code, {"code": "none"})
+        ask = await capture.browser.press(wrong_code, {"code": await capture.code()})
+        mine = await capture.browser.press(ask, button="give")
+        assert (await capture.entries())[-1].evidence.endswith(f" {language}")
+        gone = await capture.browser.press(mine, button="withdraw")
+        number_page = await capture.open("/consents")
+        malformed = await capture.browser.press(number_page, {"number": "12"})
+        for shown in (begin, code, wrong_code, ask, mine, gone, number_page, malformed):
+            looks_right(shown)
+            assert shown.language == language
+            assert "{" not in shown.text, "everything is filled in"
+        await capture.server.store.real.erase("default", ALLOWED, [])
+        await capture.server.add(new_subscription(ALLOWED, capture.server.ring))
+        capture.server.clock.advance(3_600)
 
 
 async def test_a_link_opens_nothing_at_another_tenant_s_address(bench: Workbench) -> None:
