@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
 
+from simgrant.adapters.store.sql.camara_consents import SqlConsents
 from simgrant.domain.camara.consent import ConsentEntry, Said
 from simgrant.domain.camara.consumer import Application, Permission
 from simgrant.domain.subscription import SubscriptionStatus
@@ -358,6 +359,22 @@ async def test_what_changed_meanwhile_ends_it(
         assert "begin anew where you came from" in page.text or why == "subscription_not_served"
         assert "bank.example" not in page.answer.header("content-security-policy")
     assert all(each.source == "care" for each in (await capture.entries())[before:])
+
+
+async def test_what_is_said_elsewhere_at_the_same_moment_counts(
+    capture: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = await capture.question(await capture.url(callbackUrl=BACK))
+    add_all = SqlConsents.add_all
+
+    async def late(*arguments: Any) -> None:
+        await say(capture, Said.DENIED)
+        await add_all(*arguments)
+
+    monkeypatch.setattr(SqlConsents, "add_all", late)
+    await capture.browser.press(shown, button="give", status=403)
+    assert await capture.outcome() == "consent_link_used"
+    assert [each.said for each in await capture.entries()] == [Said.DENIED]
 
 
 async def test_an_altered_link_is_none(capture: Capture) -> None:

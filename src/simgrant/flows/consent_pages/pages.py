@@ -309,12 +309,16 @@ class ConsentPages:
         asker = self._asker(tenant, asked, trail)
         screen = self._question(tenant, asked, asker, _carried(fields), guest)
         said = _SAID.get(fields.get(DO, ""))
-        settled = await self._settled(holder, asked, trail)
+        # Read before it is looked whether it is open: whatever is said since is told by its number.
+        entries = await self._entries(holder, trail)
+        settled = _settled(entries, asked)
         if settled is None:
             await self._still_open(holder, asked, trail)
             if said is None or form.step is not Step.ANSWER or form.shown != screen.fingerprint:
                 return self._ask(tenant, asked, asker, form, _carried(fields), guest)
-            settled = await self._write(tenant, holder, asked, said, screen, guest, trail)
+            language = self._teller(tenant, guest)("language")
+            shown = f"text {screen.fingerprint} {language}"
+            settled = await self._write(holder, asked, said, entries, shown, trail)
         trail.detail = f"{settled.value}: {asked.purpose} {' '.join(asked.apis)}"
         if asked.callback:
             return SentBack(_back(asked.callback, settled, fields.get(STATE, "")))
@@ -323,24 +327,21 @@ class ConsentPages:
 
     async def _write(
         self,
-        tenant: Tenant,
         holder: Subscription,
         asked: Asked,
         said: Said,
-        screen: AskConsent,
-        guest: Guest,
+        entries: Sequence[ConsentEntry],
+        shown: str,
         trail: Trail,
     ) -> Said:
-        """Write an answer, unless somebody else was faster; return which one counts."""
+        """Write an answer behind ``entries``, unless others were faster; return which counts."""
         now = int(self._reception.clock.now())
-        language = self._teller(tenant, guest)("language")
-        numbers = {
-            each.api: each.number
-            for each in await self._entries(holder, trail)
-            if (each.client_id, each.application, each.purpose)
-            == (asked.client_id, asked.application, asked.purpose)
-        }
-        entries = [
+        about = (asked.client_id, asked.application, asked.purpose)
+        numbers: dict[str, int] = {}
+        for each in entries:
+            if (each.client_id, each.application, each.purpose) == about:
+                numbers[each.api] = max(each.number, numbers.get(each.api, 0))
+        answer = [
             ConsentEntry(
                 client_id=asked.client_id,
                 application=asked.application,
@@ -351,26 +352,16 @@ class ConsentPages:
                 at=now,
                 expires_at=self._until(now) if said is Said.GIVEN else None,
                 source=SOURCE,
-                evidence=f"{_evidence(asked)} text {screen.fingerprint} {language}",
+                evidence=f"{_evidence(asked)} {shown}",
             )
             for api in asked.apis
         ]
-        if await self._add(holder, entries, trail):
+        if await self._add(holder, answer, trail):
             return said
-        settled = await self._settled(holder, asked, trail)
+        settled = _settled(await self._entries(holder, trail), asked)
         if settled is None:
             raise Unauthenticated("consent_link_used")
         return settled
-
-    async def _settled(self, holder: Subscription, asked: Asked, trail: Trail) -> Said | None:
-        """Return what was answered by this very link."""
-        evidence = _evidence(asked) + " "
-        found = (
-            each.said
-            for each in await self._entries(holder, trail)
-            if each.source == SOURCE and each.evidence.startswith(evidence)
-        )
-        return next(found, None)
 
     def _question(
         self, tenant: Tenant, asked: Asked, asker: str, carried: Carried, guest: Guest
@@ -605,6 +596,17 @@ def _carried(fields: Mapping[str, str]) -> Carried:
 def _evidence(asked: Asked) -> str:
     """Return what names a link in the entries that came of it."""
     return f"link {asked.id.hex()}"
+
+
+def _settled(entries: Sequence[ConsentEntry], asked: Asked) -> Said | None:
+    """Return what was answered by this very link; None = nothing."""
+    evidence = _evidence(asked) + " "
+    found = (
+        each.said
+        for each in entries
+        if each.source == SOURCE and each.evidence.startswith(evidence)
+    )
+    return next(found, None)
 
 
 def _back(callback: str, said: Said, state: str) -> str:
