@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 import pytest
 
 from simgrant.adapters.store.sql.camara_consents import SqlConsents
-from simgrant.domain.camara.consent import ConsentEntry, Said
+from simgrant.domain.camara.consent import Basis, ConsentEntry, Purposes, Said
 from simgrant.domain.camara.consumer import Application, Permission
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.domain.words import LANGUAGES
@@ -359,6 +359,18 @@ async def test_what_changed_meanwhile_ends_it(
         assert "begin anew where you came from" in page.text or why == "subscription_not_served"
         assert "bank.example" not in page.answer.header("content-security-policy")
     assert all(each.source == "care" for each in (await capture.entries())[before:])
+
+
+async def test_what_needs_no_consent_any_more_is_not_asked(
+    capture: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = await capture.url()
+    shown = await capture.question(url)
+    monkeypatch.setattr(Purposes, "basis", lambda *_: Basis.CONTRACT)
+    await capture.browser.press(shown, button="give", status=403)
+    await capture.open(url, status=403)
+    assert await capture.outcome() == "consent_link_used"
+    assert await capture.entries() == []
 
 
 async def test_what_is_said_elsewhere_at_the_same_moment_counts(
