@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from simgrant.cli import app
 from simgrant.cli.event import ChangeName
 from simgrant.compose.clock import CLOCK
-from simgrant.compose.store import open_store
+from simgrant.compose.store import open_keys, open_store
 from simgrant.config.load import load
 from simgrant.domain.bss_events import Change
 from simgrant.flows.bss_inbox import BssInbox
@@ -42,9 +42,10 @@ class Here:
 
     def set_aside(self, raw: bytes) -> None:
         async def work() -> None:
-            store = await open_store(load(Path("simgrant.toml"), {}))
+            loaded = load(Path("simgrant.toml"), {})
+            store = await open_store(loaded)
             try:
-                inbox = BssInbox(store.life, clock=CLOCK)
+                inbox = BssInbox(store.life, clock=CLOCK, keys=open_keys(loaded))
                 await inbox.set_aside("default", "crm", raw, reason="not_json")
             finally:
                 await store.close()

@@ -181,7 +181,7 @@ async def opened(template: Path) -> AsyncIterator[World]:
         try:
             metrics = Metrics(CollectorRegistry())
             policies = await open_policies(loaded, store, keys, metrics, CLOCK)
-            events = BssInbox(store.life, clock=CLOCK)
+            events = BssInbox(store.life, clock=CLOCK, keys=keys)
             async with opened_api(loaded, store, keys, policies, events) as front:
                 yield World(loaded, store, keys, front)
         finally:
