@@ -262,7 +262,8 @@ def send(
                 raise BadUsage(f"it is no event: {error}") from None
             found = await here.store.find(tenant, imsi=events[0].imsi, msisdn=events[0].msisdn)
             imsi = events[0].imsi if found is None else found.imsi
-            taken = await _doing(here, imsi, change.value).take(tenant, _BY_HAND, events)
+            detail = " ".join(filter(None, (change.value, consumer, purpose)))
+            taken = await _doing(here, imsi, detail).take(tenant, _BY_HAND, events)
         if json:
             print_json({"id": name, "taken": [each.value for each in taken]})
         _say(taken)
@@ -309,7 +310,7 @@ def _say(taken: Sequence[Taken]) -> None:
     from simgrant.ports.bss_events import Taken as Became
 
     if Became.SET_ASIDE in taken:
-        raise Refused("it was set aside: there is no such subscription, or it is too late for it")
+        raise Refused("it was set aside: `simgrant event list` says why")
     note("it was known already" if Became.KEPT not in taken else "taken; servers act upon it now")
 
 
