@@ -126,6 +126,26 @@ def standing(basis: Basis, last: ConsentEntry | None, *, now: int) -> Standing:
             return Standing.DENIED
 
 
+def holds_after(entry: ConsentEntry, last: ConsentEntry | None) -> bool:
+    """Say whether a word that is told of later changes what ``last``, about the same, had said.
+
+    It has to be said later. Within one second a no counts, and of two consents the one that ends
+    first; so the order in which words arrive does not matter, and the same word counts once.
+    """
+    return last is None or _place(entry) > _place(last)
+
+
+def _place(entry: ConsentEntry) -> tuple[int, int, float]:
+    match entry.said:
+        case Said.GIVEN:
+            ends = float("inf") if entry.expires_at is None else entry.expires_at
+            return entry.at, 1, -ends
+        case Said.REQUESTED:
+            return entry.at, 0, 0
+        case _:
+            return entry.at, 2, 0
+
+
 def last_said(
     entries: Sequence[ConsentEntry], *, client_id: str, application: str, purpose: str, api: str
 ) -> ConsentEntry | None:

@@ -36,7 +36,8 @@ _LABEL: Final = "api-consent"
 _PURPOSE: Final = re.compile(r"[A-Za-z0-9]{1,64}")
 _API: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _SOURCE: Final = re.compile(r"[a-z0-9_.-]{1,32}")
-_MOST_EVIDENCE: Final = 256
+MOST_EVIDENCE: Final = 256
+"""Characters of what shows a word to a third party."""
 _MOST_NAME: Final = 64
 _NOTHING: Final = Purposes()
 
@@ -127,7 +128,7 @@ def checked(entry: ConsentEntry) -> None:
     ):
         if not pattern.fullmatch(text):
             raise ValueError(f"{name} {text!r} is not as one is spelled")
-    if len(entry.evidence) > _MOST_EVIDENCE or len(entry.application) > _MOST_NAME:
+    if len(entry.evidence) > MOST_EVIDENCE or len(entry.application) > _MOST_NAME:
         raise ValueError("evidence or application is too long")
     if entry.expires_at is not None and entry.said is not Said.GIVEN:
         raise ValueError("only what is given ends")

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from simgrant.adapters.store.sql.engine import Body, Engine, Row, Run
+from simgrant.adapters.store.sql import rows
+from simgrant.adapters.store.sql.camara_consumers import CONSUMER_FOUND, to_consumer
+from simgrant.adapters.store.sql.engine import Body, Engine, Row, Run, RunMany
+from simgrant.adapters.store.sql.statements import BY_IMSI
+from simgrant.domain.bss_events import BssEvent
 from simgrant.domain.camara.consent import ConsentEntry, Said
+from simgrant.domain.life import NotPossible
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.errors import Conflict
 from simgrant.identities import Imsi
-from simgrant.ports.camara_consents import MOST_ENTRIES
+from simgrant.ports.camara_consents import MOST_ENTRIES, Scribe, Speaker
 
 CONSENTS_SAID: Final = """
 SELECT client_id, application, purpose, api, number, said, at, expires_at, subject, source,
@@ -94,4 +99,59 @@ def _entry(row: Row) -> ConsentEntry:
         source=source,
         evidence=evidence,
         proof=bytes(proof),
+    )
+
+
+def heard(
+    tenant: str, source: str, imsi: Imsi, event: BssEvent, scribe: Scribe
+) -> Body[Sequence[ConsentEntry] | str]:
+    """Return what is to be written of the consent that an event tells; else a word for why not.
+
+    A part of another's transaction, which holds the subscription's row from here on.
+    """
+    told = event.api_consent
+    if told is None:
+        return "bad_consent"
+    key = (tenant, imsi.digits)
+    owner = yield Run(CONSENT_OWNER, key)
+    if not owner or owner[0][0] == SubscriptionStatus.REMOVED:
+        # Since whose it is was looked up.
+        return "unknown_subscriber"
+    (row,) = yield Run(BY_IMSI, key)
+    consumers = yield Run(CONSUMER_FOUND, (tenant, told.client_id))
+    said = yield Run(CONSENTS_SAID, (*key, MOST_ENTRIES))
+    speaker = Speaker(
+        subscription=rows.to_subscription(row),
+        consumer=to_consumer(consumers[0]) if consumers else None,
+        said=[_entry(row) for row in said],
+    )
+    try:
+        return scribe(speaker, source, event)
+    except NotPossible as reason:
+        return str(reason)
+
+
+def written_down(tenant: str, imsi: Imsi, entries: Sequence[ConsentEntry]) -> RunMany:
+    """Return the step that writes entries by the numbers that they have: what `heard` said."""
+    return RunMany(
+        CONSENT_SAID,
+        [
+            (
+                tenant,
+                imsi.digits,
+                entry.client_id,
+                entry.application,
+                entry.purpose,
+                entry.api,
+                entry.number,
+                entry.said.value,
+                entry.at,
+                entry.expires_at,
+                entry.subject,
+                entry.source,
+                entry.evidence,
+                entry.proof,
+            )
+            for entry in entries
+        ],
     )
