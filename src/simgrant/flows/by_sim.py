@@ -7,7 +7,6 @@ row of a session is the only judge when two answers arrive at once.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 from collections.abc import Awaitable, Callable, Mapping
@@ -52,6 +51,7 @@ from simgrant.ports.store import Outcome, SessionRow
 from simgrant.ports.vectors import VectorRequest
 from simgrant.wire.request import Ask, pull_parameters, push_parameters
 from simgrant.wire.request import ask as to_ask
+from simgrant.within import Within
 
 T = TypeVar("T")
 
@@ -476,7 +476,7 @@ class BySim:
         now = self._clock.monotonic()
         deadline = min(call.deadline, now + self._rules.vector_timeout_s)
         try:
-            async with asyncio.timeout(max(0.0, deadline - now)):
+            with Within(max(0.0, deadline - now)):
                 return await self._reception.timed(peer, ask(deadline), trail)
         except TimeoutError:
             raise PeerTimeout("vectors_timeout" if peer == "vectors" else "aaa_timeout") from None

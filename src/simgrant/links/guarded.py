@@ -18,6 +18,7 @@ from simgrant.links.retry import Breaker, RetryRules
 from simgrant.nouns import Word, named_noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.vectors import SPARED, VectorRequest, Vectors
+from simgrant.within import Within
 
 _GRACE_S: Final = 0.1
 """Sources keep deadlines themselves, and their errors say more than ours would."""
@@ -114,7 +115,7 @@ class Guarded:
             deadline = min(deadline, now + config.timeout_s)
         self._under_way += 1
         try:
-            async with asyncio.timeout(max(0.0, deadline - now) + _GRACE_S):
+            with Within(max(0.0, deadline - now) + _GRACE_S):
                 vector = await self._source.fetch(request, deadline=deadline)
         except TimeoutError:
             late = PeerTimeout("vectors_timeout", for_operator=f"{config.name}: no answer in time")

@@ -6,7 +6,6 @@ What all of them have in common is here: how much work is taken on and for how l
 
 from __future__ import annotations
 
-import asyncio
 import re
 import secrets
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from simgrant.fronts.camara.message import Asked, Handler, Task, Told
 from simgrant.nouns import noun
 from simgrant.ports.clock import Clock
 from simgrant.telemetry.log import say_fault
+from simgrant.within import Within
 
 MAX_BODY: Final = 65_536
 OAUTH: Final = frozenset({"oauth2", ".well-known"})
@@ -101,7 +101,7 @@ class CamaraFront:
         if handler is None:
             raise NotThere("no_such_place")
         try:
-            async with asyncio.timeout(self._limits.request_timeout_s):
+            with Within(self._limits.request_timeout_s):
                 return await handler(asked, task)
         except TimeoutError:
             raise PeerTimeout("request_timeout") from None
