@@ -123,7 +123,9 @@ class SqlLife:
             for imsi, _, place in sorted(spoken, key=lambda each: (each[0].digits, *each[1:])):
                 said = yield from heard(tenant, source, imsi, events[place], scribe)
                 if isinstance(said, str):
-                    aside.append((events[place], said))
+                    yield from _put_aside(
+                        tenant, source, [(events[place], said)], at=int(now), subject=imsi.digits
+                    )
                     taken[place] = Taken.SET_ASIDE
                 elif said:
                     yield written_down(tenant, imsi, said)
