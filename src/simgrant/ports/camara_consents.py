@@ -118,7 +118,7 @@ class Speaker:
     consumer: Consumer | None
     """About whom; None = there is none of that name."""
     said: Sequence[ConsentEntry]
-    """All that he said before."""
+    """All that he said before, what is about the same in the order of its numbers."""
 
 
 Scribe: TypeAlias = Callable[[Speaker, str, BssEvent], Sequence[ConsentEntry]]

@@ -11,6 +11,7 @@ from simgrant.adapters.store.sql.engine import Body, Engine, Row, Run, RunMany
 from simgrant.adapters.store.sql.statements import BY_IMSI
 from simgrant.domain.bss_events import BssEvent
 from simgrant.domain.camara.consent import ConsentEntry, Said
+from simgrant.domain.camara.consumer import Consumer
 from simgrant.domain.life import NotPossible
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.errors import Conflict
@@ -103,32 +104,37 @@ def _entry(row: Row) -> ConsentEntry:
 
 
 def heard(
-    tenant: str, source: str, imsi: Imsi, event: BssEvent, scribe: Scribe
-) -> Body[Sequence[ConsentEntry] | str]:
-    """Return what is to be written of the consent that an event tells; else a word for why not.
+    tenant: str, source: str, imsi: Imsi, events: Sequence[BssEvent], scribe: Scribe
+) -> Body[list[Sequence[ConsentEntry] | str]]:
+    """Return of each event what is to be written of the consent that it tells; else a word for why
+    not.
 
     A part of another's transaction, which holds the subscription's row from here on.
     """
-    told = event.api_consent
-    if told is None:
-        return "bad_consent"
     key = (tenant, imsi.digits)
     owner = yield Run(CONSENT_OWNER, key)
     if not owner or owner[0][0] == SubscriptionStatus.REMOVED:
         # Since whose it is was looked up.
-        return "unknown_subscriber"
+        return ["unknown_subscriber"] * len(events)
     (row,) = yield Run(BY_IMSI, key)
-    consumers = yield Run(CONSUMER_FOUND, (tenant, told.client_id))
-    said = yield Run(CONSENTS_SAID, (*key, MOST_ENTRIES))
-    speaker = Speaker(
-        subscription=rows.to_subscription(row),
-        consumer=to_consumer(consumers[0]) if consumers else None,
-        said=[_entry(row) for row in said],
-    )
-    try:
-        return scribe(speaker, source, event)
-    except NotPossible as reason:
-        return str(reason)
+    subscription = rows.to_subscription(row)
+    said = [_entry(row) for row in (yield Run(CONSENTS_SAID, (*key, MOST_ENTRIES)))]
+    consumers: dict[str, Consumer | None] = {}
+    for name in sorted({each.api_consent.client_id for each in events if each.api_consent}):
+        found = yield Run(CONSUMER_FOUND, (tenant, name))
+        consumers[name] = to_consumer(found[0]) if found else None
+    became: list[Sequence[ConsentEntry] | str] = []
+    for event in events:
+        about = None if event.api_consent is None else consumers[event.api_consent.client_id]
+        speaker = Speaker(subscription=subscription, consumer=about, said=said)
+        try:
+            entries = scribe(speaker, source, event)
+        except NotPossible as reason:
+            became.append(str(reason))
+        else:
+            became.append(entries)
+            said += entries
+    return became
 
 
 def written_down(tenant: str, imsi: Imsi, entries: Sequence[ConsentEntry]) -> RunMany:
