@@ -178,3 +178,42 @@ async def test_settings_that_cannot_be(bench: Workbench, more: str, problem: str
     with pytest.raises(StartRefused, match=problem):
         async with bench.opened(SETTINGS.format(url="http://127.0.0.1:1", more=more)):
             pass
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_what_is_unsubscribed_goes_off_though_the_network_has_troubles(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    async with switched(bench, monkeypatch) as watch:
+        assert await watch.manage(on=False) == "3"
+        assert await watch.manage(on=True) == "1"
+        assert await watch.in_network() is ServiceState.ACTIVE
+        watch.bss.network.left, watch.bss.network.fails = 2, fails
+        told = await watch.world.ask("ManageSubscription", operation_type="1", **WATCH)
+        assert told["SubscriptionResult"] == "3"
+        await watch.passes(1)
+        assert (await watch.order()).watch
+        await watch.passes(6)
+        if fails:
+            # It gave up, and is asked anew.
+            assert await watch.in_network() is ServiceState.ACTIVE
+            watch.bss.network.left, watch.bss.network.fails = 0, False
+            await watch.passes(600)
+        assert await watch.in_network() is ServiceState.INACTIVE
+        assert (await watch.order()).todo is None
+
+
+async def test_what_is_unsubscribed_while_the_network_is_away_goes_off_later(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with switched(bench, monkeypatch) as watch:
+        assert await watch.manage(on=False) == "3"
+        assert await watch.manage(on=True) == "1"
+        await watch.bss.down()
+        await watch.world.ask("ManageSubscription", operation_type="1", **WATCH)
+        await watch.passes(1)
+        assert await watch.in_network() is ServiceState.ACTIVE
+        await watch.bss.up()
+        await watch.passes(600)
+        assert await watch.in_network() is ServiceState.INACTIVE
+        assert (await watch.order()).todo is None

@@ -20,7 +20,8 @@ that profile is used again, it is given back to the SM-DP+ before it is ordered 
 the BSS orders is `Delivered`, perhaps long after it said `Later`, or `Declined`; one on hold is
 released by `Opened`, once it was `Cleared`.
 
-An order that ends after a profile was ordered for it still has that to be cancelled.
+An order that ends after a profile was ordered for it still has that to be cancelled; before that,
+and where its profile was used, a service that the network has on for it is to go off.
 """
 
 from __future__ import annotations
@@ -268,11 +269,15 @@ class Order:
     """Whether such a code wants a confirmation code to be typed."""
     going: OrderState | None = None
     """ACTIVE or INACTIVE, where the network is asked to have it so; its own state, where that is
-    to be put back; None = nobody is asked."""
+    to be put back; None = nobody is asked. Of an order that has ended, INACTIVE, or ENDED where its
+    profile is to be given back once the service is off."""
     going_until: int = 0
-    """Unix seconds at which that has taken too long."""
+    """Unix seconds at which that has taken too long; 0 = never, since it has ended."""
     watch: str = ""
     """What tells in the network how far that is; empty = it is to be asked for anew."""
+    switched: bool = False
+    """Whether the network may have its service on, as far as we had it switched: at its end it goes
+    off."""
 
     @property
     def is_aside(self) -> bool:
@@ -577,7 +582,8 @@ def _after(order: Order, event: Event) -> Order:
         case state, Deleted() if state in ON_DEVICE:
             return replace(order, gone=True)
         case state, Replaced() if state in ON_DEVICE:
-            return _used(replace(_left_alone(order), reason="replaced"), OrderState.ENDED)
+            order = _left_alone(order)
+            return _off_first(order, _used(replace(order, reason="replaced"), OrderState.ENDED))
         case ((OrderState.ORDERED | OrderState.DELETING), Delayed()):
             return replace(order, waiting=True)
         case ((OrderState.ORDERED | OrderState.DELETING), Polled(most)):
@@ -670,10 +676,13 @@ def _done(order: Order, todo: Todo, event: Event) -> Order:
             return _returned(order, spared=True)
         case Todo.SWITCH, Switching(watch):
             return replace(order, watch=watch, begun=False, tries=0)
+        case Todo.SWITCH, Switched() if order.state is OrderState.ENDED:
+            return _switched_off(order)
         case Todo.SWITCH, Switched():
             state = order.going or order.state
-            return _retold(replace(_left_alone(order), state=state, reason=""))
-        case Todo.SWITCH, SwitchedLate(until):
+            on = state is not OrderState.INACTIVE
+            return _retold(replace(_left_alone(order), state=state, reason="", switched=on))
+        case Todo.SWITCH, SwitchedLate(until) if order.state is not OrderState.ENDED:
             if order.going is order.state:
                 return _retold(replace(_left_alone(order), reason="switch_unknown"))
             back = replace(_next(order, Todo.SWITCH), going=order.state, going_until=until)
@@ -689,7 +698,8 @@ def _on_its_way(order: Order, state: OrderState, until: int) -> Order:
         return _used(_left_alone(order), state)
     if state is (order.going or order.state):
         return order
-    return replace(_next(order, Todo.SWITCH), going=state, going_until=until, watch="", reason="")
+    asked = replace(_next(order, Todo.SWITCH), going=state, going_until=until, watch="", reason="")
+    return replace(asked, switched=True)
 
 
 def _left_alone(order: Order) -> Order:
@@ -699,12 +709,33 @@ def _left_alone(order: Order) -> Order:
     return replace(_next(order, None), going=None, going_until=0, watch="")
 
 
+def _off_first(before: Order, ended: Order) -> Order:
+    """Return an order that has ended, with its service to go off before anything else is done."""
+    if not before.switched:
+        return ended
+    given_back = before.state is OrderState.RELEASED and ended.todo in (Todo.CANCEL, Todo.TAKE_BACK)
+    going = OrderState.ENDED if given_back else OrderState.INACTIVE
+    return replace(_next(ended, Todo.SWITCH), going=going)
+
+
+def _switched_off(order: Order) -> Order:
+    """Return an order that has ended and whose service is off, or is nobody's to switch."""
+    gives_back = order.going is OrderState.ENDED
+    order = replace(_left_alone(order), switched=False)
+    if not gives_back:
+        return _retold(order)
+    by_bss = order.source.mode is OrderMode.BSS
+    return _next(order, Todo.TAKE_BACK if by_bss else Todo.CANCEL)
+
+
 def _failed(order: Order, todo: Todo, trouble: Trouble, reason: str) -> Order:
     again = replace(order, tries=order.tries + 1, reason=reason, begun=False)
     if todo is Todo.SWITCH:
         # To switch again does no harm, so that nothing has to be known of a try.
         if trouble is not Trouble.REFUSED:
             return replace(again, watch=order.watch if trouble is Trouble.NOT_REACHED else "")
+        if order.state is OrderState.ENDED:
+            return _switched_off(order)
         return _retold(replace(_left_alone(order), reason=reason))
     if trouble is Trouble.NOT_REACHED:
         return again
@@ -830,8 +861,14 @@ def _released(order: Order) -> Order:
 
 
 def _ended(order: Order, reason: str) -> Order:
-    """Return the order with no future, and its profile given back where it may have one."""
+    """Return the order with no future: its service goes off, and its profile is given back where it
+    may have one.
+    """
     order = _left_alone(order)
+    return _off_first(order, _given_up(order, reason))
+
+
+def _given_up(order: Order, reason: str) -> Order:
     by_bss = order.source.mode is OrderMode.BSS
     heard = (
         order.state is OrderState.RELEASED

@@ -71,8 +71,9 @@ def on_its_way(order: Order) -> str:
     """Return in words what the network is asked for; empty = nothing."""
     if order.going is None:
         return ""
-    goes = "off" if order.going is OrderState.INACTIVE else "on"
-    return f"{'back ' if order.going is order.state else ''}{goes} in the network"
+    goes = "on" if order.going is OrderState.ACTIVE else "off"
+    back = order.going is order.state is not OrderState.ENDED
+    return f"{'back ' if back else ''}{goes} in the network"
 
 
 def _client_data(found: Explanation, fitted: Fitted, settings: Settings) -> dict[str, Any]:

@@ -37,9 +37,10 @@ NO_DESKS: Mapping[str, SwitchDesk] = {}
 async def switch(desk: SwitchDesk, kept: Kept, *, deadline: float) -> Event:
     """Have a service as its order wants it, or look how far that is; never raise."""
     order, owner = kept.order, kept.owner
+    has_ended = order.state is OrderState.ENDED
     if not isinstance(owner, Imsi) or order.iccid is None:
         return Failed(Trouble.REFUSED, "nothing_to_switch")
-    on = order.going is not OrderState.INACTIVE
+    on = not has_ended and order.going is not OrderState.INACTIVE
     try:
         if order.watch:
             told = await desk.activation.progress(order.watch, on=on, deadline=deadline)
@@ -52,7 +53,8 @@ async def switch(desk: SwitchDesk, kept: Kept, *, deadline: float) -> Event:
     except EcsError as error:
         return Failed(Trouble.NOT_REACHED, error.reason)
     if told.failed:
-        return Failed(Trouble.REFUSED, "switch_failed")
+        # Whoever wants an order's end can do no more: it is tried again.
+        return Failed(Trouble.UNKNOWN if has_ended else Trouble.REFUSED, "switch_failed")
     if told.status is ProvStatus.IN_PROGRESS:
         return Switching(told.watch, desk.look_every_s)
     return Switched()

@@ -40,6 +40,7 @@ from simgrant.domain.order import (
     Replaced,
     Settled,
     Source,
+    Switched,
     SwitchedLate,
     Switching,
     Todo,
@@ -411,7 +412,10 @@ class Ordering:
 
     async def _switch(self, kept: Kept) -> tuple[Order, bool]:
         desk = self._switches.get(kept.tenant)
-        if self._clock.now() >= kept.order.going_until:
+        if kept.order.state is OrderState.ENDED:
+            if await self._is_used_again(kept):
+                return await self._ends(kept, Switched()), True
+        elif self._clock.now() >= kept.order.going_until:
             late = SwitchedLate(self.switch_until(kept.tenant))
             return await self.happens(kept, late, mine=True), True
         if desk is None:
@@ -422,6 +426,16 @@ class Ordering:
         )
         # What is under way is looked at later.
         return order, going_on and order.todo is not None and not order.watch
+
+    async def _is_used_again(self, kept: Kept) -> bool:
+        """Say whether another order has the profile of one that ended, and its service by that."""
+        iccid = kept.order.iccid
+        found = None if iccid is None else await self._orders.by_iccid(kept.tenant, iccid)
+        return (
+            found is not None
+            and found.order.order_id != kept.order.order_id
+            and found.order.state is not OrderState.ENDED
+        )
 
     async def _do_at_bss(self, kept: Kept) -> tuple[Order, bool]:
         bss = self._bss.get(kept.tenant)
@@ -521,7 +535,12 @@ class Ordering:
         self, kept: Kept, after: Order, before: Order, event: Event, *, mine: bool
     ) -> bool:
         due_at, keep = self._due(after, before, event, mine=mine)
-        switched = before.todo is Todo.SWITCH and after.todo is not Todo.SWITCH
+        # Of what is left to be done for one that has ended, no device has to know.
+        switched = (
+            before.todo is Todo.SWITCH
+            and before.state is not OrderState.ENDED
+            and (after.todo is not Todo.SWITCH or after.state is OrderState.ENDED)
+        )
         news = after.state is not before.state and after.state in (
             OrderState.DELETING,
             OrderState.RELEASED,

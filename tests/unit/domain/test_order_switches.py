@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 import pytest
@@ -17,6 +18,7 @@ from simgrant.domain.order import (
     Deleted,
     Event,
     Failed,
+    GivenUp,
     Installed,
     Order,
     OrderMode,
@@ -33,6 +35,7 @@ from simgrant.domain.order import (
     Trouble,
     Unsubscribed,
 )
+from simgrant.identities import Iccid
 from tests.unit.domain.test_order import an_order
 
 BY_BSS = Source("", "watch", pooled=False, mode=OrderMode.BSS)
@@ -110,7 +113,55 @@ def test_a_bss_hears_of_its_profile_once_it_is_over() -> None:
     assert order.todo is Todo.SWITCH
     assert after(order, Begun(), Switched()).todo is Todo.TELL_BSS
     assert after(order, Begun(), Failed(Trouble.REFUSED)).todo is Todo.TELL_BSS
-    assert after(order, Unsubscribed()).todo is Todo.TELL_BSS
+    ended = after(order, Unsubscribed())
+    assert ended.todo is Todo.SWITCH
+    assert after(ended, Begun(), Switched()).todo is Todo.TELL_BSS
+
+
+def switched_on() -> Order:
+    return after(installed(OrderState.INACTIVE), Activated(90), Begun(), Switched())
+
+
+@pytest.mark.parametrize("end", [Unsubscribed(), GivenUp("operator"), Replaced()])
+def test_what_was_switched_on_goes_off_at_the_end(end: Event) -> None:
+    order = after(switched_on(), end)
+    assert (order.state, order.todo, order.going) == (
+        OrderState.ENDED,
+        Todo.SWITCH,
+        OrderState.INACTIVE,
+    )
+    # However long that takes: nobody else would.
+    for _ in range(20):
+        order = after(order, Begun(), Failed(Trouble.UNKNOWN), Begun(), Switching("m1", 5))
+    order = after(order, Begun(), Switched())
+    assert (order.state, order.todo, order.switched) == (OrderState.ENDED, None, False)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        installed(),  # The network was never asked.
+        after(switched_on(), Deactivated(90), Begun(), Switched()),
+    ],
+)
+def test_what_is_off_or_was_never_ours_is_left_alone_at_the_end(order: Order) -> None:
+    assert after(order, Unsubscribed()).todo is None
+
+
+def test_what_nobody_knows_goes_off_at_the_end() -> None:
+    order = after(switched_on(), Deactivated(90), SwitchedLate(120), SwitchedLate(150))
+    assert (order.todo, order.reason) == (None, "switch_unknown")
+    assert after(order, Unsubscribed()).todo is Todo.SWITCH
+
+
+@pytest.mark.parametrize(("bss", "then"), [(False, Todo.CANCEL), (True, Todo.TAKE_BACK)])
+def test_a_profile_that_was_not_installed_is_given_back_after_that(bss: bool, then: Todo) -> None:
+    order = replace(installed(OrderState.RELEASED, bss=bss), iccid=Iccid("8944500000000000017"))
+    order = after(order, Activated(90), Begun(), Switching("m1", 5), Unsubscribed())
+    assert (order.todo, order.watch) == (Todo.SWITCH, "")
+    assert after(order, Begun(), Switched()).todo is then
+    # Where nobody switches any more, neither.
+    assert after(order, Begun(), Failed(Trouble.REFUSED)).todo is then
 
 
 events = st.sampled_from(
@@ -137,8 +188,32 @@ def test_whatever_happens_it_is_on_its_way_or_not(
         except OutOfOrder:
             continue
         going = order.todo is Todo.SWITCH
-        assert (order.going is not None) is going is (order.going_until > 0)
+        has_ended = order.state is OrderState.ENDED
+        assert (order.going is not None) is going
+        assert (order.going_until > 0) is (going and not has_ended)
         assert going or not order.watch
-        assert not going or order.state in ON_DEVICE
-        if order.state is OrderState.ENDED:
-            assert order.todo is not Todo.SWITCH
+        assert not going or order.switched
+        assert not going or has_ended or order.state in ON_DEVICE
+
+
+@given(state=st.sampled_from(sorted(ON_DEVICE)), steps=st.lists(events, max_size=12))
+def test_whatever_happens_nothing_stays_on_after_the_end(
+    state: OrderState, steps: list[Event]
+) -> None:
+    """As the network sees it: what it was asked for last may be so, whatever was answered."""
+    order = replace(installed(state), iccid=Iccid("8944500000000000017"))
+    is_on = False
+    for event in [*steps, Unsubscribed()]:
+        asked = order.todo is Todo.SWITCH and not isinstance(event, Begun)
+        # It refuses those that live, and it is as it was then.
+        if asked and isinstance(event, Failed) and event.trouble is Trouble.REFUSED:
+            continue
+        if asked:
+            is_on = order.state is not OrderState.ENDED and order.going is OrderState.ACTIVE
+        with contextlib.suppress(OutOfOrder):
+            order = after(order, event)
+    while order.todo is Todo.SWITCH:
+        is_on = False
+        order = after(order, Begun(), Switched())
+    assert order.state is OrderState.ENDED
+    assert not is_on

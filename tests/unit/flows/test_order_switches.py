@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from simgrant.domain.order import Activated, Deactivated, Order, OrderState, Todo
+from simgrant.domain.order import Activated, Deactivated, Order, OrderState, Todo, Unsubscribed
 from simgrant.domain.subscription import PushRegistration
 from simgrant.errors import EcsError, PeerMisbehaved, PeerTimeout, PeerUnavailable
+from simgrant.flows.order_desk import OrderDesk
 from simgrant.flows.order_switches import SwitchDesk
 from simgrant.flows.ordering import Ordering
 from simgrant.identities import Iccid
@@ -202,3 +203,96 @@ async def test_a_network_that_is_no_more_leaves_it_as_it_was(world: World) -> No
         None,
         "not_switched_any_more",
     )
+
+
+async def on(world: World, network: Network) -> Kept:
+    """Have a device's service switched on."""
+    kept = await installed(world)
+    driver = ordering(world, network)
+    for event in (Deactivated, Activated):
+        order = await driver.begins(kept, event(driver.switch_until(T)))
+        kept = Kept(T, IMSI, order)
+    assert order.state is OrderState.ACTIVE
+    assert await notices(world) == 1
+    network.asked.clear()
+    return kept
+
+
+async def test_at_its_end_a_service_goes_off(world: World) -> None:
+    network = Network()
+    kept = await on(world, network)
+    network.says = [LATER, LATER]
+    order = await ordering(world, network).begins(kept, Unsubscribed())
+    assert (order.state, order.watch) == (OrderState.ENDED, "m1")
+    assert (await look(world, network)).todo is Todo.SWITCH
+    assert (await look(world, network)).todo is None
+    assert network.asked == [("switch", False), ("m1", False), ("m1", False)]
+    assert await notices(world) == 1, "that it ended is told, and nothing after that"
+
+
+async def test_what_an_operator_or_an_event_ends_goes_off_too(world: World) -> None:
+    network = Network()
+    kept = await on(world, network)
+    await OrderDesk(world.store.orders, T, int(world.clock.now())).end(kept)
+    assert (await look(world, network, passed=0)).todo is None
+    assert network.asked == [("switch", False)]
+
+
+async def test_a_network_in_trouble_is_asked_until_it_is_off(world: World) -> None:
+    network = Network()
+    kept = await on(world, network)
+    network.says = [PeerUnavailable("bss_away"), LATER, FAILED, PeerTimeout("bss_late")]
+    order = await ordering(world, network).begins(kept, Unsubscribed())
+    for _ in range(3):
+        order = await look(world, network, passed=4000)
+        assert order.todo is Todo.SWITCH
+    order = await look(world, network, passed=4000)
+    assert (order.state, order.todo) == (OrderState.ENDED, None)
+    assert network.asked == [
+        *[("switch", False)] * 2,
+        ("m1", False),
+        *[("switch", False)] * 2,
+    ]
+
+
+async def test_a_process_that_dies_at_the_end_leaves_it_to_another(world: World) -> None:
+    network = Network()
+    kept = await on(world, network)
+    network.entered.clear()
+    network.says = [None]
+    driver = ordering(world, network)
+    asking = asyncio.create_task(driver.begins(kept, Unsubscribed()))
+    await network.entered.wait()
+    for task in (asking, *driver._under_way):
+        task.cancel()
+    assert (await world.order()).begun
+    assert (await look(world, network, passed=61)).todo is None
+    assert network.asked == [("switch", False)] * 2
+
+
+async def test_what_another_order_uses_stays_on(world: World) -> None:
+    """The profile was given back to the SM-DP+ meanwhile, and is installed once more."""
+    network = Network()
+    kept = await on(world, network)
+    network.says = [PeerUnavailable("bss_away")]
+    await ordering(world, network).begins(kept, Unsubscribed())
+    again = replace(an_order(number=2), place="eid 2", state=OrderState.ACTIVE, todo=None)
+    again = replace(again, iccid=kept.order.iccid, reuses=True)
+    made = await world.store.orders.make(T, IMSI, again, instead_of=None, due_at=None)
+    assert made is not None
+    network.asked.clear()
+    world.clock.time += 4000
+    driver = ordering(world, network)
+    assert await driver._take_some()
+    await asyncio.wait(driver._under_way)
+    assert network.asked == []
+    orders = {order.order_id: order for order in await world.store.orders.of(T, IMSI)}
+    assert orders[kept.order.order_id].todo is None
+
+
+async def test_where_nobody_switches_any_more_it_ends_all_the_same(world: World) -> None:
+    network = Network()
+    kept = await on(world, network)
+    order = await world.ordering().begins(kept, Unsubscribed())
+    assert (order.state, order.todo) == (OrderState.ENDED, None)
+    assert network.asked == []

@@ -22,6 +22,7 @@ from simgrant.adapters.store.sql import (
     life_statements,
     policies,
     statements,
+    switching,
     told,
 )
 from simgrant.adapters.store.sql.statements import Guarded, as_arrays, numbered, shard_of
@@ -43,6 +44,7 @@ SQL = {
         life_statements,
         policies,
         deeds,
+        switching,
         told,
         hubs,
         camara_consents,
@@ -140,6 +142,15 @@ def test_parameters_are_numbered_without_a_gap(name: str) -> None:
     assert numbers == set(range(1, len(numbers) + 1))
     assert "?" not in numbered(SQL[name])
     assert "'" not in re.sub(r"'removed'", "", SQL[name])
+
+
+@pytest.mark.parametrize("name", sorted(SQL))
+def test_who_changes_some_rows_of_many_waits_for_none(name: str) -> None:
+    """Two who took them in different orders would wait for each other (ADR 0065)."""
+    if re.search(r"LIMIT", SQL[name]) and re.search(r"\b(UPDATE|DELETE FROM) \w+\b", SQL[name]):
+        alone = name == "ENTRIES_PURGED"  # of one tenant, in the order of its key
+        assert alone or "FOR UPDATE SKIP LOCKED */)" in SQL[name]
+    assert "/*" not in numbered(SQL[name])
 
 
 MANY = (

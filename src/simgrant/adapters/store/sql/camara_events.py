@@ -17,7 +17,7 @@ import msgspec
 
 from simgrant.adapters.store.sql.camara_usage import USAGE_RECORDED, recorded
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run, RunMany
-from simgrant.adapters.store.sql.statements import SHARD_NUMBERS, shard_of
+from simgrant.adapters.store.sql.statements import SHARD_NUMBERS, change_unheld, shard_of
 from simgrant.domain.camara.event_subscription import (
     Befell,
     EndReason,
@@ -93,14 +93,12 @@ SELECT shard FROM ({SHARD_NUMBERS}) AS numbers WHERE EXISTS (
     SELECT 1 FROM camara_notification n WHERE n.shard = numbers.shard AND n.due_at <= ?1
 )
 """
-NOTIFICATIONS_CLAIMED: Final = """
-UPDATE camara_notification SET due_at = ?3, mark = ?4, tries = tries + 1
-WHERE due_at <= ?2 AND (tenant, subscription_id, event_id) IN (
-    SELECT tenant, subscription_id, event_id FROM camara_notification
-    WHERE shard = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT ?5
+NOTIFICATIONS_CLAIMED: Final = change_unheld(
+    "UPDATE camara_notification SET due_at = ?3, mark = ?4, tries = tries + 1",
+    key="tenant, subscription_id, event_id",
+    which="shard = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT ?5",
+    returning="tenant, subscription_id, event_id, tries",
 )
-RETURNING tenant, subscription_id, event_id, tries
-"""
 NOTIFICATION: Final = f"""
 SELECT befell, at, plmn, event FROM camara_notification WHERE {_ROW} AND mark = ?4
 """

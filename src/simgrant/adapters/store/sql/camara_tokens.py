@@ -7,7 +7,7 @@ from typing import Final
 from simgrant.adapters.store.sql import statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run
 from simgrant.adapters.store.sql.rows import from_token_use
-from simgrant.adapters.store.sql.statements import guarded, shard_of
+from simgrant.adapters.store.sql.statements import change_unheld, guarded, shard_of
 from simgrant.errors import Conflict
 from simgrant.identities import Msisdn
 from simgrant.ports.camara_tokens import (
@@ -94,30 +94,26 @@ INSERT INTO camara_revoked (tenant, token_id, expires_at, shard) VALUES (?1, ?2,
 ON CONFLICT (tenant, token_id) DO NOTHING
 """
 REVOKED: Final = "SELECT 1 FROM camara_revoked WHERE tenant = ?1 AND token_id = ?2"
-ASSERTIONS_PURGED: Final = """
-DELETE FROM camara_assertion WHERE (tenant, client_id, jti) IN (
-    SELECT tenant, client_id, jti FROM camara_assertion
-    WHERE shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3
-) RETURNING 1
-"""
-REQUESTS_PURGED: Final = """
-DELETE FROM camara_request WHERE (tenant, request_id) IN (
-    SELECT tenant, request_id FROM camara_request
-    WHERE shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3
-) RETURNING 1
-"""
-QUESTIONS_PURGED: Final = """
-DELETE FROM camara_question WHERE (tenant, msisdn) IN (
-    SELECT tenant, msisdn FROM camara_question
-    WHERE shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3
-) RETURNING 1
-"""
-REVOKED_PURGED: Final = """
-DELETE FROM camara_revoked WHERE (tenant, token_id) IN (
-    SELECT tenant, token_id FROM camara_revoked
-    WHERE shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3
-) RETURNING 1
-"""
+ASSERTIONS_PURGED: Final = change_unheld(
+    "DELETE FROM camara_assertion",
+    key="tenant, client_id, jti",
+    which="shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3",
+)
+REQUESTS_PURGED: Final = change_unheld(
+    "DELETE FROM camara_request",
+    key="tenant, request_id",
+    which="shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3",
+)
+QUESTIONS_PURGED: Final = change_unheld(
+    "DELETE FROM camara_question",
+    key="tenant, msisdn",
+    which="shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3",
+)
+REVOKED_PURGED: Final = change_unheld(
+    "DELETE FROM camara_revoked",
+    key="tenant, token_id",
+    which="shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3",
+)
 _PURGES: Final = (ASSERTIONS_PURGED, REQUESTS_PURGED, QUESTIONS_PURGED, REVOKED_PURGED)
 _PURGED: Final = 5_000
 

@@ -44,12 +44,11 @@ JOIN camara_usage ON camara_usage.shard = numbers.shard AND at_ms >= ?1 AND at_m
 WHERE outcome <> ?3 AND sandbox = 0
 GROUP BY tenant, client_id, api
 """  # noqa: S608 - of our own words
-USAGE_PURGED: Final = """
-DELETE FROM camara_usage WHERE (tenant, usage_id) IN (
-    SELECT tenant, usage_id FROM camara_usage
-    WHERE shard = ?1 AND at_ms < ?2 AND expires_at < ?3 ORDER BY at_ms LIMIT ?4
-) RETURNING 1
-"""
+USAGE_PURGED: Final = statements.change_unheld(
+    "DELETE FROM camara_usage",
+    key="tenant, usage_id",
+    which="shard = ?1 AND at_ms < ?2 AND expires_at < ?3 ORDER BY at_ms LIMIT ?4",
+)
 _PURGED: Final = 1_000
 _DAY_MS: Final = 86_400_000
 _MOST_PARTS: Final = 400

@@ -9,7 +9,7 @@ import msgspec
 
 from simgrant.adapters.store.sql import statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Rows, Run
-from simgrant.adapters.store.sql.statements import Guarded
+from simgrant.adapters.store.sql.statements import Guarded, change_unheld
 from simgrant.errors import Conflict
 from simgrant.identities import Imsi
 from simgrant.ports.deeds import (
@@ -91,11 +91,11 @@ ANSWER_GIVEN_UP = """
 DELETE FROM api_answer
 WHERE tenant = ?1 AND client = ?2 AND call_key = ?3 AND at = ?4 AND progress = 0
 """
-ANSWERS_PURGED = """
-DELETE FROM api_answer WHERE (tenant, client, call_key) IN (
-    SELECT tenant, client, call_key FROM api_answer WHERE shard = ?1 AND at < ?2 LIMIT ?3
-) RETURNING 1
-"""
+ANSWERS_PURGED = change_unheld(
+    "DELETE FROM api_answer",
+    key="tenant, client, call_key",
+    which="shard = ?1 AND at < ?2 LIMIT ?3",
+)
 ANSWERS_ABOUT_FORGOTTEN = "DELETE FROM api_answer WHERE tenant = ?1 AND subject = ?2"
 
 

@@ -13,6 +13,7 @@ from simgrant.adapters.store.sql.statements import (
     SHARD_NUMBERS,
     SUBSCRIPTION_COLUMNS,
     TERMINAL_COLUMNS,
+    change_unheld,
 )
 
 T = TypeVar("T")
@@ -51,12 +52,11 @@ ON CONFLICT (tenant, source, event_id) DO NOTHING
 RETURNING event_id
 """
 
-SEEN_PURGED = """
-DELETE FROM bss_seen WHERE (tenant, source, event_id) IN (
-    SELECT tenant, source, event_id FROM bss_seen
-    WHERE shard = ?1 AND at < ?2 ORDER BY at LIMIT ?3
-) RETURNING 1
-"""
+SEEN_PURGED = change_unheld(
+    "DELETE FROM bss_seen",
+    key="tenant, source, event_id",
+    which="shard = ?1 AND at < ?2 ORDER BY at LIMIT ?3",
+)
 
 HOLDERS_OF = "SELECT msisdn, imsi FROM msisdn WHERE tenant = ?1 AND msisdn IN (@)"
 THERE = """
@@ -245,11 +245,11 @@ ORDER BY aside_id LIMIT 2
 """
 ASIDE_DROPPED = "DELETE FROM bss_aside WHERE tenant = ?1 AND aside_id = ?2 RETURNING 1"
 ASIDE_FORGOTTEN = "DELETE FROM bss_aside WHERE tenant = ?1 AND subject = ?2"
-ASIDE_PURGED = """
-DELETE FROM bss_aside WHERE (tenant, aside_id) IN (
-    SELECT tenant, aside_id FROM bss_aside WHERE shard = ?1 AND at < ?2 ORDER BY at LIMIT ?3
-) RETURNING 1
-"""
+ASIDE_PURGED = change_unheld(
+    "DELETE FROM bss_aside",
+    key="tenant, aside_id",
+    which="shard = ?1 AND at < ?2 ORDER BY at LIMIT ?3",
+)
 
 # --- timers ------------------------------------------------------------------------------------
 
@@ -270,9 +270,9 @@ WHERE EXISTS (
 )
 """
 
-TIMERS_FIRED = """
-DELETE FROM life_timer WHERE due_at <= ?2 AND (tenant, imsi, kind, name) IN (
-    SELECT tenant, imsi, kind, name FROM life_timer
-    WHERE shard = ?1 AND due_at <= ?2 AND kind <> ?4 ORDER BY due_at LIMIT ?3
-) RETURNING tenant, imsi, kind, name, due_at
-"""
+TIMERS_FIRED = change_unheld(
+    "DELETE FROM life_timer",
+    key="tenant, imsi, kind, name",
+    which="shard = ?1 AND due_at <= ?2 AND kind <> ?4 ORDER BY due_at LIMIT ?3",
+    returning="tenant, imsi, kind, name, due_at",
+)

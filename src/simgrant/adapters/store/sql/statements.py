@@ -2,9 +2,9 @@
 
 Parameters are ``?1``, ``?2`` …, which SQLite takes as they are and PostgreSQL as ``$1``, ``$2``.
 What is in here is the part of SQL that both, and the engines that speak PostgreSQL's protocol,
-understand: no sequences, no locks, no triggers, no listening; a test reads these texts and says
-so. A statement that has to say what it did RETURNs it, and changes nothing where its condition
-does not hold, so that each can be repeated.
+understand: no sequences, no locks of tables, no triggers, no listening; a test reads these texts
+and says so. A statement that has to say what it did RETURNs it, and changes nothing where its
+condition does not hold, so that each can be repeated.
 """
 
 # ruff: noqa: S608 - what is put into these texts is other texts of this file.
@@ -82,10 +82,30 @@ def shard_of(text: str) -> int:
     return crc32(text.encode()) % SHARDS
 
 
+_SKIPS = "FOR UPDATE SKIP LOCKED"
+_UNHELD = f"/* {_SKIPS} */"
+"""A comment to SQLite, where there is one who writes, so that nobody can hold a row."""
+
+
 @cache
 def numbered(sql: str) -> str:
-    """Return a statement with its parameters as PostgreSQL writes them."""
-    return sql.replace("?", "$")
+    """Return a statement as PostgreSQL writes it: its parameters, and what to do about locks."""
+    return sql.replace("?", "$").replace(_UNHELD, _SKIPS)
+
+
+def change_unheld(change: str, *, key: str, which: str, returning: str = "1") -> str:
+    """Return a statement that changes rows of one table, except those that somebody else holds.
+
+    ``change`` is an UPDATE or a DELETE without its WHERE, ``which`` the condition, order and limit
+    of the rows. It waits for nobody, so two that hold what the other wants need not be told apart
+    by the server, which takes it a second (ADR 0065).
+    """
+    table = re.split(r"\s+", change.removeprefix("DELETE FROM ").removeprefix("UPDATE "))[0]
+    # WITH, since PostgreSQL may ask what stands in a condition more than once, for other rows.
+    return f"""
+WITH unheld AS (SELECT {key} FROM {table} WHERE {which} {_UNHELD})
+{change} WHERE ({key}) IN (SELECT {key} FROM unheld) RETURNING {returning}
+"""
 
 
 _TYPES = {
@@ -489,19 +509,17 @@ RETURNING 1
 
 # --- upkeep --------------------------------------------------------------------------------
 
-SESSIONS_PURGED = """
-DELETE FROM session WHERE (tenant, imsi, session_id) IN (
-    SELECT tenant, imsi, session_id FROM session
-    WHERE shard = ?1 AND at < ?2 ORDER BY at LIMIT ?3
-) RETURNING 1
-"""
+SESSIONS_PURGED = change_unheld(
+    "DELETE FROM session",
+    key="tenant, imsi, session_id",
+    which="shard = ?1 AND at < ?2 ORDER BY at LIMIT ?3",
+)
 
-RECORDS_PURGED = """
-DELETE FROM record WHERE (tenant, subscriber_ref, at_us, request_id) IN (
-    SELECT tenant, subscriber_ref, at_us, request_id FROM record
-    WHERE shard = ?1 AND at_us < ?2 ORDER BY at_us LIMIT ?3
-) RETURNING 1
-"""
+RECORDS_PURGED = change_unheld(
+    "DELETE FROM record",
+    key="tenant, subscriber_ref, at_us, request_id",
+    which="shard = ?1 AND at_us < ?2 ORDER BY at_us LIMIT ?3",
+)
 
 # --- what a subscription holds ----------------------------------------------------------------
 
@@ -561,12 +579,11 @@ SELECT receipt FROM web_view WHERE tenant = ?1 AND imsi = ?2 AND receipt <> ?3 O
 
 VISITS_FORGOTTEN = "DELETE FROM web_view WHERE tenant = ?1 AND imsi = ?2"
 
-VISITS_PURGED = """
-DELETE FROM web_view WHERE (tenant, imsi, visit_id) IN (
-    SELECT tenant, imsi, visit_id FROM web_view
-    WHERE shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3
-) RETURNING 1
-"""
+VISITS_PURGED = change_unheld(
+    "DELETE FROM web_view",
+    key="tenant, imsi, visit_id",
+    which="shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3",
+)
 
 # --- PINs of accounts --------------------------------------------------------------------------
 
@@ -652,18 +669,16 @@ def _of_registration(column: str) -> str:
         AND r.app_name = notice.app_name)"""
 
 
-# Who claims a row puts off when it is due, so that nobody else claims it meanwhile. Two who chose
-# the same rows at once: the second finds them put off, and leaves them.
-NOTICES_CLAIMED = f"""
-UPDATE notice SET due_at = ?3, attempts = attempts + 1
-WHERE due_at <= ?2 AND ({_NOTICE_KEY}) IN (
-    SELECT {_NOTICE_KEY} FROM notice
-    WHERE shard = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT ?4
-)
-RETURNING {_NOTICE_KEY}, at, mark, attempts, reason, cause,
+# Who claims a row puts off when it is due, so that nobody else claims it meanwhile.
+NOTICES_CLAIMED = change_unheld(
+    "UPDATE notice SET due_at = ?3, attempts = attempts + 1",
+    key=_NOTICE_KEY,
+    which="shard = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT ?4",
+    returning=f"""{_NOTICE_KEY}, at, mark, attempts, reason, cause,
     {_of_registration("action")}, {_of_registration("token")}, {_of_registration("at")},
     (SELECT s.msisdn FROM subscription s WHERE s.tenant = notice.tenant AND s.imsi = notice.imsi)
-"""
+""",
+)
 
 NOTICE_DONE = f"DELETE FROM notice WHERE {_THIS_NOTICE}"
 NOTICE_LATER = f"UPDATE notice SET due_at = ?7, reason = ?8 WHERE {_THIS_NOTICE}"
@@ -682,12 +697,11 @@ WHERE tenant = ?1 AND imsi = ?2 ORDER BY terminal_id, app_name, app_id
 
 NOTICES_FORGOTTEN = "DELETE FROM notice WHERE tenant = ?1 AND imsi = ?2"
 
-USES_PURGED = """
-DELETE FROM token_use WHERE (tenant, imsi, token_id) IN (
-    SELECT tenant, imsi, token_id FROM token_use
-    WHERE shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3
-) RETURNING 1
-"""
+USES_PURGED = change_unheld(
+    "DELETE FROM token_use",
+    key="tenant, imsi, token_id",
+    which="shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3",
+)
 
 # --- orders and the stock of profiles --------------------------------------------------------
 
@@ -749,14 +763,12 @@ SELECT shard FROM ({SHARD_NUMBERS}) AS numbers
 WHERE EXISTS (SELECT 1 FROM esim_order WHERE esim_order.shard = numbers.shard AND due_at <= ?1)
 """
 
-ORDERS_CLAIMED = f"""
-UPDATE esim_order SET due_at = ?3
-WHERE due_at <= ?2 AND (tenant, imsi, place) IN (
-    SELECT tenant, imsi, place FROM esim_order
-    WHERE shard = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT ?4
+ORDERS_CLAIMED = change_unheld(
+    "UPDATE esim_order SET due_at = ?3",
+    key="tenant, imsi, place",
+    which="shard = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT ?4",
+    returning=_ORDER,
 )
-RETURNING {_ORDER}
-"""
 
 ORDER_OF_PROFILE = """
 SELECT o.tenant, o.imsi, o.body FROM profile_stock p

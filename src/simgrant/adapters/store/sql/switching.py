@@ -12,7 +12,7 @@ from typing import Final
 
 from simgrant.adapters.store.sql import life_statements as sql
 from simgrant.adapters.store.sql.engine import Body, Engine, Run
-from simgrant.adapters.store.sql.statements import SHARD_NUMBERS
+from simgrant.adapters.store.sql.statements import SHARD_NUMBERS, change_unheld
 from simgrant.adapters.store.sql.timers import timer
 from simgrant.domain.eligibility import Aspect
 from simgrant.identities import Imsi
@@ -29,12 +29,12 @@ SELECT shard FROM ({SHARD_NUMBERS}) AS numbers WHERE EXISTS (
     WHERE life_timer.shard = numbers.shard AND due_at <= ?1 AND kind = ?2
 )
 """
-CLAIMED: Final = """
-UPDATE life_timer SET due_at = ?3 WHERE due_at <= ?2 AND (tenant, imsi, kind, name) IN (
-    SELECT tenant, imsi, kind, name FROM life_timer
-    WHERE shard = ?1 AND due_at <= ?2 AND kind = ?4 ORDER BY due_at LIMIT ?5
-) RETURNING tenant, imsi, name
-"""
+SWITCHES_CLAIMED: Final = change_unheld(
+    "UPDATE life_timer SET due_at = ?3",
+    key="tenant, imsi, kind, name",
+    which="shard = ?1 AND due_at <= ?2 AND kind = ?4 ORDER BY due_at LIMIT ?5",
+    returning="tenant, imsi, name",
+)
 SETTLED: Final = """
 DELETE FROM life_timer WHERE tenant = ?1 AND imsi = ?2 AND kind = ?3 AND name = ?4 AND due_at = ?5
 RETURNING 1
@@ -61,7 +61,7 @@ class SqlSwitches:
             params = (shard, now, again_at, _KIND, limit - len(found))
             found += (
                 DueSwitch(tenant, Imsi(imsi), _read(name), again_at)
-                for tenant, imsi, name in await self._engine.write(CLAIMED, params)
+                for tenant, imsi, name in await self._engine.write(SWITCHES_CLAIMED, params)
             )
             if len(found) >= limit:
                 break
