@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from simgrant.adapters.store.sql import rows
@@ -53,35 +54,28 @@ class SqlConsents:
         rows = await self._engine.read(CONSENTS_SAID, (tenant, imsi.digits, MOST_ENTRIES))
         return [_entry(row) for row in rows]
 
-    async def add(self, tenant: str, imsi: Imsi, entry: ConsentEntry) -> int:
-        """Write an entry with the next number of what it is about."""
-        return await self._engine.transact(lambda: _added(tenant, imsi, entry))
+    async def add(self, tenant: str, imsi: Imsi, entries: Sequence[ConsentEntry]) -> Sequence[int]:
+        """Write entries, all or none, each with the next number of what it is about."""
+        key = (tenant, imsi.digits)
 
-    async def add_all(self, tenant: str, imsi: Imsi, entries: Sequence[ConsentEntry]) -> None:
-        """Write entries with the numbers that they have, all or none."""
-
-        def body() -> Body[None]:
+        def body() -> Body[list[int]]:
+            owner = yield Run(CONSENT_OWNER, key)
+            if not owner or owner[0][0] == SubscriptionStatus.REMOVED:
+                raise Conflict("no_subscription")
+            numbers: list[int] = []
             for entry in entries:
-                if (yield from _added(tenant, imsi, entry)) != entry.number:
+                about = (entry.client_id, entry.application, entry.purpose, entry.api)
+                ((count, last),) = yield Run(CONSENTS_COUNTED, (*key, *about))
+                if count >= MOST_ENTRIES:
+                    raise Conflict("too_many_entries")
+                number = int(last or 0) + 1
+                if entry.number not in (0, number):
                     raise Conflict("said_meanwhile")
+                yield written_down(tenant, imsi, [replace(entry, number=number)])
+                numbers.append(number)
+            return numbers
 
-        await self._engine.transact(body)
-
-
-def _added(tenant: str, imsi: Imsi, entry: ConsentEntry) -> Body[int]:
-    key = (tenant, imsi.digits)
-    about = (entry.client_id, entry.application, entry.purpose, entry.api)
-    owner = yield Run(CONSENT_OWNER, key)
-    if not owner or owner[0][0] == SubscriptionStatus.REMOVED:
-        raise Conflict("no_subscription")
-    ((count, last),) = yield Run(CONSENTS_COUNTED, (*key, *about))
-    if count >= MOST_ENTRIES:
-        raise Conflict("too_many_entries")
-    number = int(last or 0) + 1
-    said = (entry.said.value, entry.at, entry.expires_at, entry.subject)
-    why = (entry.source, entry.evidence, entry.proof)
-    yield Run(CONSENT_SAID, (*key, *about, number, *said, *why))
-    return number
+        return await self._engine.transact(body)
 
 
 def _entry(row: Row) -> ConsentEntry:
