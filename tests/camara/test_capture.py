@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
@@ -315,7 +315,7 @@ async def say(capture: Capture, said: Said, imsi: Imsi = ALLOWED) -> None:
         client_id="bank", purpose=FRAUD, api="sim-swap", said=said, at=now, source="care"
     )
     whole = signed(entry, subscription, capture.server.ring, now=now)
-    await store.api_consents.add("default", imsi, whole)
+    await store.api_consents.add("default", imsi, [whole])
 
 
 async def _said_elsewhere(capture: Capture) -> None:
@@ -377,13 +377,14 @@ async def test_what_is_said_elsewhere_at_the_same_moment_counts(
     capture: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = await capture.question(await capture.url(callbackUrl=BACK))
-    add_all = SqlConsents.add_all
+    add = SqlConsents.add
 
-    async def late(*arguments: Any) -> None:
+    async def late(*arguments: Any) -> Sequence[int]:
+        monkeypatch.undo()
         await say(capture, Said.DENIED)
-        await add_all(*arguments)
+        return await add(*arguments)
 
-    monkeypatch.setattr(SqlConsents, "add_all", late)
+    monkeypatch.setattr(SqlConsents, "add", late)
     await capture.browser.press(shown, button="give", status=403)
     assert await capture.outcome() == "consent_link_used"
     assert [each.said for each in await capture.entries()] == [Said.DENIED]

@@ -53,7 +53,7 @@ async def say(
         source="care",
     )
     whole = signed(entry, subscription, server.parts.keys.ring, now=now)
-    await store.api_consents.add("default", ALLOWED, whole)
+    await store.api_consents.add("default", ALLOWED, [whole])
 
 
 async def ask(bank: Bank, granted: Answer) -> Answer:

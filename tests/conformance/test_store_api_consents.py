@@ -32,7 +32,7 @@ async def test_every_word_is_kept_and_counted_by_what_it_is_about(store: SqlStor
     await store.add(new())
     withdrawn = replace(ENTRY, said=Said.WITHDRAWN, at=200, expires_at=None)
     other = replace(ENTRY, api="number-verification")
-    numbers = [await store.api_consents.add(T, IMSI, each) for each in (ENTRY, withdrawn, other)]
+    numbers = await store.api_consents.add(T, IMSI, [ENTRY, withdrawn, other])
     assert numbers == [1, 2, 1]
     assert await store.api_consents.of(T, IMSI) == [
         replace(other, number=1),
@@ -45,20 +45,20 @@ async def test_every_word_is_kept_and_counted_by_what_it_is_about(store: SqlStor
 
 async def test_words_that_come_together_get_numbers_of_their_own(store: SqlStore) -> None:
     await store.add(new())
-    numbers = await asyncio.gather(*(store.api_consents.add(T, IMSI, ENTRY) for _ in range(5)))
-    assert sorted(numbers) == [1, 2, 3, 4, 5]
+    numbers = await asyncio.gather(*(store.api_consents.add(T, IMSI, [ENTRY]) for _ in range(5)))
+    assert sorted(number for (number,) in numbers) == [1, 2, 3, 4, 5]
 
 
 async def test_words_that_go_together_are_written_together_or_not_at_all(store: SqlStore) -> None:
     await store.add(new())
     consents, first = store.api_consents, replace(ENTRY, number=1)
     both = [first, replace(first, api="number-verification")]
-    await consents.add_all(T, IMSI, both)
+    await consents.add(T, IMSI, both)
     assert await consents.of(T, IMSI) == both[::-1]
     third = replace(first, api="kyc-tenure")
     for late in (first, replace(first, number=3)):
         with pytest.raises(Conflict) as caught:
-            await consents.add_all(T, IMSI, [third, late])
+            await consents.add(T, IMSI, [third, late])
         assert caught.value.reason == "said_meanwhile"
     assert len(await consents.of(T, IMSI)) == 2, "not even the one that could have been"
 
@@ -70,25 +70,25 @@ async def test_of_answers_that_come_together_one_counts(store: SqlStore) -> None
         for said in (Said.GIVEN, Said.DENIED, Said.GIVEN, Said.DENIED)
     ]
     ends = await asyncio.gather(
-        *(store.api_consents.add_all(T, IMSI, each) for each in answers), return_exceptions=True
+        *(store.api_consents.add(T, IMSI, each) for each in answers), return_exceptions=True
     )
     assert [type(each) for each in ends].count(Conflict) == 3
-    assert await store.api_consents.of(T, IMSI) == answers[ends.index(None)]
+    assert await store.api_consents.of(T, IMSI) == answers[ends.index([1, 1])]
 
 
 async def test_nobody_who_is_not_there_says_anything(store: SqlStore) -> None:
     with pytest.raises(Conflict) as caught:
-        await store.api_consents.add(T, IMSI, ENTRY)
+        await store.api_consents.add(T, IMSI, [ENTRY])
     assert caught.value.reason == "no_subscription"
     await store.add(new())
     await store.remove(T, IMSI, now=99)
     with pytest.raises(Conflict):
-        await store.api_consents.add(T, IMSI, ENTRY)
+        await store.api_consents.add(T, IMSI, [ENTRY])
 
 
 async def test_the_proof_outlives_the_line_and_goes_with_an_erasure(store: SqlStore) -> None:
     await store.add(new())
-    await store.api_consents.add(T, IMSI, ENTRY)
+    await store.api_consents.add(T, IMSI, [ENTRY])
     await store.remove(T, IMSI, now=99)
     assert len(await store.api_consents.of(T, IMSI)) == 1
     await store.erase(T, IMSI, [])

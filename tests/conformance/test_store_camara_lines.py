@@ -69,11 +69,11 @@ async def test_what_is_noted_comes_along(store: SqlStore) -> None:
 async def test_who_said_anything_to_consumers_is_not_silent(store: SqlStore) -> None:
     await store.add(new(IMSI, NUMBER))
     await store.add(new(OTHER, OTHERS))
-    await store.api_consents.add(T, OTHER, ENTRY)
+    await store.api_consents.add(T, OTHER, [ENTRY])
     line = (await both(store)).line
     assert line is not None
     assert line.silent, "it was another who spoke"
-    await store.api_consents.add(T, IMSI, ENTRY)
+    await store.api_consents.add(T, IMSI, [ENTRY])
     line = (await both(store)).line
     assert line is not None
     assert not line.silent

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.domain.bss_events import BssEvent, Change, ToldConsent
+from simgrant.domain.camara.consent import ConsentEntry
 from simgrant.domain.camara.consumer import Consumer, Permission
 from simgrant.domain.eligibility import Eligibility
 from simgrant.flows.bss_inbox import BssInbox
 from simgrant.flows.camara.consents import is_genuine
+from simgrant.flows.camara.told_consents import scribe
 from simgrant.identities import Imsi
 from simgrant.keyring.ring import Key, KeyRing, Use
 from simgrant.ports.bss_events import Taken
+from simgrant.ports.camara_consents import Speaker
 from tests.conformance.test_store import IMSI, NUMBER, OTHER, T, new
 
 NOW = 1_000.0
@@ -166,3 +170,31 @@ async def test_who_is_gone_says_nothing_any_more(bank: SqlStore) -> None:
     await bank.remove(T, IMSI, now=99)
     assert await inbox(bank).take(T, "crm", [given()]) == [Taken.SET_ASIDE]
     assert await said(bank) == []
+
+
+async def test_what_was_set_aside_goes_with_an_erasure(bank: SqlStore) -> None:
+    here = inbox(bank)
+    wrong = given(imsi=None, purpose="Other")
+    assert await here.take(T, "crm", [wrong]) == [Taken.SET_ASIDE]
+    assert [each.reason for each in await here.listed(T)] == ["not_of_contract"]
+    await bank.erase(T, IMSI, [])
+    assert await here.listed(T) == []
+
+
+async def test_where_one_cannot_be_written_by_a_fault_of_ours_none_of_them_is(
+    bank: SqlStore,
+) -> None:
+    writes = scribe(Keys().ring, now=NOW)
+
+    def faulty(speaker: Speaker, source: str, told: BssEvent) -> Sequence[ConsentEntry]:
+        if told.change is Change.CONSENT_WITHDRAWN:
+            raise ZeroDivisionError
+        return writes(speaker, source, told)
+
+    events = [given(), withdrawn(at=950)]
+    with pytest.raises(ZeroDivisionError):
+        await bank.life.take(T, "crm", events, now=NOW, future_s=300, scribe=faulty)
+    assert await said(bank) == []
+    # Nobody was told that they are safe: they come again, and are as new.
+    assert await inbox(bank).take(T, "crm", events) == [Taken.KEPT] * 2
+    assert [each for _, each, _ in await said(bank)] == ["given", "withdrawn"]

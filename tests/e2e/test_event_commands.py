@@ -134,6 +134,19 @@ def test_a_consent_is_told_by_hand(here: Here) -> None:
     assert all(each["genuine"] for each in found)
 
 
+def test_what_is_said_of_several_apis_is_written_together_or_not_at_all(here: Here) -> None:
+    here("subscription", "add", IMSI, "--plan", "standard")
+    here.contract()
+    say = ("consent", "say", IMSI, "given", "bank", "Fraud", "sim-swap")
+    assert "not as one is spelled" in here(*say, "Kyc Tenure", code=2).stderr
+    assert json.loads(here("consent", "list", IMSI, "--json").stdout) == []
+    here(*say, "kyc-tenure")
+    found = json.loads(here("consent", "list", IMSI, "--json").stdout)
+    assert [(each["api"], each["number"]) for each in found] == [("kyc-tenure", 1), ("sim-swap", 1)]
+    entries = json.loads(here("audit", "list", "--json").stdout)
+    assert [each["call"] for each in entries].count("consent say") == 1
+
+
 def test_what_is_done_with_events_is_in_the_audit(here: Here) -> None:
     """As everything is that people do; what changes nothing is not."""
     here("event", "send", IMSI, "plan_changed", "--plan", "premium", "--id", "x-1", code=1)

@@ -24,7 +24,7 @@ import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from simgrant.adapters.events.kafka import Config, KafkaTopic, client_settings
-from simgrant.adapters.store import migrate
+from simgrant.cli.serve import make_state
 from simgrant.compose.store import open_store
 from simgrant.config.load import load
 from simgrant.domain.subscription import Subscription, SubscriptionStatus
@@ -254,7 +254,7 @@ def inbox_of(folder: Path) -> Path:
     settings.write_text('server.state_dir = "state"\n')
     loaded = load(settings, {})
     loaded.state_dir.mkdir()
-    migrate.upgrade(loaded.store_url)
+    make_state(loaded)
 
     async def fill() -> None:
         store = await open_store(loaded)

@@ -126,8 +126,8 @@ def say(
             if consumer is None:
                 raise Refused(f"there is no consumer {client_id!r}")
             rows = here.doing(found.imsi, f"{client_id} {purpose} {said.value}").api_consents
-            for api in apis:
-                entry = ConsentEntry(
+            entries = [
+                ConsentEntry(
                     client_id=client_id,
                     application=application,
                     purpose=purpose.removeprefix("dpv:"),
@@ -138,12 +138,14 @@ def say(
                     source=source,
                     evidence=evidence,
                 )
-                try:
-                    await write_down(rows, entry, found, here.keys().ring, now=here.now)
-                except ValueError as problem:
-                    raise BadUsage(str(problem)) from None
-                except Conflict as conflict:
-                    raise Refused(conflict.for_operator or conflict.reason) from None
+                for api in apis
+            ]
+            try:
+                await write_down(rows, entries, found, here.keys().ring, now=here.now)
+            except ValueError as problem:
+                raise BadUsage(str(problem)) from None
+            except Conflict as conflict:
+                raise Refused(conflict.for_operator or conflict.reason) from None
         note(f"{said.value}: {client_id}, {purpose}, {', '.join(apis)}")
 
     run(work())

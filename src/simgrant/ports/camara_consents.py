@@ -91,18 +91,12 @@ class ConsentRows(Protocol):
         Bounded: `MOST_ENTRIES`.
         """
 
-    async def add(self, tenant: str, imsi: Imsi, entry: ConsentEntry) -> int:
-        """Write an entry with the next number of what it is about, and return that.
+    async def add(self, tenant: str, imsi: Imsi, entries: Sequence[ConsentEntry]) -> Sequence[int]:
+        """Write entries, all or none, each with the next number of what it is about; return those.
 
-        Conflict where there is no such subscription (``no_subscription``), or where too much was
-        said already (``too_many_entries``).
-        """
-
-    async def add_all(self, tenant: str, imsi: Imsi, entries: Sequence[ConsentEntry]) -> None:
-        """Write entries about one thing each, all or none, each with the number that it has.
-
-        Conflict as `add`, and where one of the numbers is not the next any more
-        (``said_meanwhile``).
+        Conflict where there is no such subscription (``no_subscription``), where too much was said
+        already (``too_many_entries``), and where an entry has a number already, and it is not the
+        next any more (``said_meanwhile``).
         """
 
 
@@ -118,7 +112,7 @@ class Speaker:
     consumer: Consumer | None
     """About whom; None = there is none of that name."""
     said: Sequence[ConsentEntry]
-    """All that he said before."""
+    """All that he said before, what is about the same in the order of its numbers."""
 
 
 Scribe: TypeAlias = Callable[[Speaker, str, BssEvent], Sequence[ConsentEntry]]

@@ -147,34 +147,23 @@ def signed(
 
 
 async def write_down(
-    rows: ConsentRows, entry: ConsentEntry, subscription: Subscription, ring: KeyRing, *, now: float
-) -> ConsentEntry:
-    """Write what the holder of a line said, and return it as it stands there.
-
-    Raise ValueError for an entry that nobody could use, and Conflict as the rows do.
-    """
-    checked(entry)
-    whole = signed(entry, subscription, ring, now=now)
-    return replace(whole, number=await rows.add(subscription.tenant, subscription.imsi, whole))
-
-
-async def write_down_all(
     rows: ConsentRows,
     entries: Sequence[ConsentEntry],
     subscription: Subscription,
     ring: KeyRing,
     *,
     now: float,
-) -> None:
-    """Write what the holder of a line said about several things at once, all or none.
+) -> Sequence[ConsentEntry]:
+    """Write what the holder of a line said at once, all or none; return it as it stands there.
 
-    Each entry has the number that is the next one of what it is about, as the caller has read.
-    Raise ValueError for an entry that nobody could use, and Conflict as the rows do.
+    An entry with a number has the next one of what it is about, as the caller has read. Raise
+    ValueError for an entry that nobody could use, and Conflict as the rows do.
     """
     for entry in entries:
         checked(entry)
     whole = [signed(entry, subscription, ring, now=now) for entry in entries]
-    await rows.add_all(subscription.tenant, subscription.imsi, whole)
+    numbers = await rows.add(subscription.tenant, subscription.imsi, whole)
+    return [replace(entry, number=number) for entry, number in zip(whole, numbers, strict=True)]
 
 
 def is_genuine(entry: ConsentEntry, tenant: str, keys: Keys) -> bool:

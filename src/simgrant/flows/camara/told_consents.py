@@ -99,7 +99,7 @@ def _last_about(said: Sequence[ConsentEntry], told: ToldConsent) -> dict[str, Co
     """Return the last word about each API, of the same consumer, application and purpose."""
     about = (told.client_id, told.application, told.purpose)
     last: dict[str, ConsentEntry] = {}
-    for entry in sorted(said, key=lambda entry: entry.number):
+    for entry in said:
         if (entry.client_id, entry.application, entry.purpose) == about:
             last[entry.api] = entry
     return last

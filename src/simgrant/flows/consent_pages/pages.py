@@ -27,7 +27,7 @@ from simgrant.domain.trail import Trail
 from simgrant.errors import BadRequest, Conflict, Unauthenticated, UnknownIdentity
 from simgrant.flows.authenticate import Reception
 from simgrant.flows.camara.callbacks import is_callback
-from simgrant.flows.camara.consents import api_of, write_down_all
+from simgrant.flows.camara.consents import api_of, write_down
 from simgrant.flows.codes import Codes
 from simgrant.flows.consent_pages.screens import (
     AskConsent,
@@ -523,7 +523,7 @@ class ConsentPages:
     ) -> bool:
         """Write entries, all or none; say whether nobody else was faster."""
         ring, now = self._reception.keys.ring, self._reception.clock.now()
-        writing = write_down_all(self._rows, entries, holder, ring, now=now)
+        writing = write_down(self._rows, entries, holder, ring, now=now)
         try:
             await self._reception.timed("store", writing, trail)
         except Conflict as conflict:

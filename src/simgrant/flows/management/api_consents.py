@@ -108,7 +108,7 @@ async def _say(asked: Asked[Query, NewApiConsent]) -> Done:
         )
         detail = f"{entry.client_id} {entry.purpose} {entry.api} {entry.said.value}"
         rows = desk.doing(found.imsi, detail).api_consents
-        written = await write_down(rows, entry, found, desk.ring, now=desk.now)
+        (written,) = await write_down(rows, [entry], found, desk.ring, now=desk.now)
     except ValueError as problem:
         raise Problem(Code.INVALID, str(problem)) from None
     data = entry_data(written, desk.tenant, desk.office.keys)

@@ -42,18 +42,16 @@ class Rows:
         assert tenant == TENANT
         return self.entries if imsi == IMSI else []
 
-    async def add(self, tenant: str, imsi: Imsi, entry: ConsentEntry) -> int:
+    async def add(self, tenant: str, imsi: Imsi, entries: Sequence[ConsentEntry]) -> Sequence[int]:
         assert (tenant, imsi) == (TENANT, IMSI)
+        (entry,) = entries
         about = (entry.client_id, entry.application, entry.purpose, entry.api)
         number = 1 + sum(
             (each.client_id, each.application, each.purpose, each.api) == about
             for each in self.entries
         )
         self.entries.append(replace(entry, number=number))
-        return number
-
-    async def add_all(self, tenant: str, imsi: Imsi, entries: Sequence[ConsentEntry]) -> None:
-        raise NotImplementedError
+        return [number]
 
 
 @given(words, st.sampled_from(["", "app"]), st.integers(0, 9 * STEP_S))
@@ -76,7 +74,7 @@ async def test_a_call_is_answered_exactly_while_the_last_word_is_a_yes_that_hold
             at=at,
             expires_at=ends,
         )
-        await rows.add(TENANT, IMSI, entry)
+        await rows.add(TENANT, IMSI, [entry])
         if (client_id, purpose, api) == ("bank", PURPOSE, "sim-swap") and app in {"", application}:
             holds = word is Said.GIVEN and (ends is None or now < ends)
     world = World(permits=Consents(rows, {}))
@@ -97,7 +95,7 @@ async def test_without_a_word_the_basis_alone_decides(basis: Basis) -> None:
 async def test_nobody_speaks_for_another() -> None:
     rows = Rows()
     entry = ConsentEntry(client_id="bank", purpose=PURPOSE, api="sim-swap", said=Said.GIVEN, at=NOW)
-    await rows.add(TENANT, IMSI, entry)
+    await rows.add(TENANT, IMSI, [entry])
     world = World(permits=Consents(rows, {}))
     assert (await world.call(SWAP, {})).status == 200
     other = world.lines.there[Imsi("001010000000002")].subscription

@@ -102,7 +102,7 @@ class SqlLife:
             new = [place for place in new if _first(events, place)]
             found = yield from _subscriptions(tenant, [events[place] for place in new])
             kept: list[tuple[Imsi, BssEvent]] = []
-            spoken: list[tuple[Imsi, int, int]] = []
+            spoken: dict[Imsi, list[int]] = defaultdict(list)
             aside: list[tuple[BssEvent, str]] = []
             for place in new:
                 event, imsi = events[place], found[events[place].event_id]
@@ -114,19 +114,20 @@ class SqlLife:
                     if event.api_consent is None:
                         kept.append((imsi, event))
                     else:
-                        spoken.append((imsi, event.at, place))
+                        spoken[imsi].append(place)
                     taken[place] = Taken.KEPT
                     continue
                 taken[place] = Taken.SET_ASIDE
             yield from keep(tenant, source, kept, now=now)
             # In order: whoever holds one row waits for none that comes before it.
-            for imsi, _, place in sorted(spoken, key=lambda each: (each[0].digits, *each[1:])):
-                said = yield from heard(tenant, source, imsi, events[place], scribe)
-                if isinstance(said, str):
-                    aside.append((events[place], said))
-                    taken[place] = Taken.SET_ASIDE
-                elif said:
-                    yield written_down(tenant, imsi, said)
+            for imsi in sorted(spoken, key=lambda imsi: imsi.digits):
+                places = sorted(spoken[imsi], key=lambda place: events[place].at)
+                words = [events[place] for place in places]
+                became = yield from heard(tenant, source, imsi, words, scribe)
+                yield from _spoken(tenant, source, imsi, words, became, at=int(now))
+                for place, each in zip(places, became, strict=True):
+                    if isinstance(each, str):
+                        taken[place] = Taken.SET_ASIDE
             yield from _put_aside(tenant, source, aside, at=int(now))
             # Nothing, where nothing was done.
             return taken if new else []
@@ -296,7 +297,7 @@ class SqlLife:
                 return False
             entries: Sequence[ConsentEntry] = ()
             if event.api_consent is not None:
-                said = yield from heard(tenant, aside.source, imsi, event, scribe)
+                (said,) = yield from heard(tenant, aside.source, imsi, [event], scribe)
                 if isinstance(said, str):
                     became = Taken.SET_ASIDE
                     return False
@@ -358,6 +359,25 @@ def _subscriptions(tenant: str, events: Sequence[BssEvent]) -> Body[dict[str, Im
         event.event_id: Imsi(named[event.event_id]) if named.get(event.event_id) in there else None
         for event in events
     }
+
+
+def _spoken(
+    tenant: str,
+    source: str,
+    imsi: Imsi,
+    events: Sequence[BssEvent],
+    became: Sequence[Sequence[ConsentEntry] | str],
+    *,
+    at: int,
+) -> Body[None]:
+    """Write what a subscriber said by these events, and set the others aside."""
+    entries = [entry for each in became if not isinstance(each, str) for entry in each]
+    if entries:
+        yield written_down(tenant, imsi, entries)
+    aside = [
+        (event, each) for event, each in zip(events, became, strict=True) if isinstance(each, str)
+    ]
+    yield from _put_aside(tenant, source, aside, at=at, subject=imsi.digits)
 
 
 def keep(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from simgrant.adapters.store.sql import rows
@@ -11,6 +12,7 @@ from simgrant.adapters.store.sql.engine import Body, Engine, Row, Run, RunMany
 from simgrant.adapters.store.sql.statements import BY_IMSI
 from simgrant.domain.bss_events import BssEvent
 from simgrant.domain.camara.consent import ConsentEntry, Said
+from simgrant.domain.camara.consumer import Consumer
 from simgrant.domain.life import NotPossible
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.errors import Conflict
@@ -52,35 +54,28 @@ class SqlConsents:
         rows = await self._engine.read(CONSENTS_SAID, (tenant, imsi.digits, MOST_ENTRIES))
         return [_entry(row) for row in rows]
 
-    async def add(self, tenant: str, imsi: Imsi, entry: ConsentEntry) -> int:
-        """Write an entry with the next number of what it is about."""
-        return await self._engine.transact(lambda: _added(tenant, imsi, entry))
+    async def add(self, tenant: str, imsi: Imsi, entries: Sequence[ConsentEntry]) -> Sequence[int]:
+        """Write entries, all or none, each with the next number of what it is about."""
+        key = (tenant, imsi.digits)
 
-    async def add_all(self, tenant: str, imsi: Imsi, entries: Sequence[ConsentEntry]) -> None:
-        """Write entries with the numbers that they have, all or none."""
-
-        def body() -> Body[None]:
+        def body() -> Body[list[int]]:
+            owner = yield Run(CONSENT_OWNER, key)
+            if not owner or owner[0][0] == SubscriptionStatus.REMOVED:
+                raise Conflict("no_subscription")
+            numbers: list[int] = []
             for entry in entries:
-                if (yield from _added(tenant, imsi, entry)) != entry.number:
+                about = (entry.client_id, entry.application, entry.purpose, entry.api)
+                ((count, last),) = yield Run(CONSENTS_COUNTED, (*key, *about))
+                if count >= MOST_ENTRIES:
+                    raise Conflict("too_many_entries")
+                number = int(last or 0) + 1
+                if entry.number not in (0, number):
                     raise Conflict("said_meanwhile")
+                yield written_down(tenant, imsi, [replace(entry, number=number)])
+                numbers.append(number)
+            return numbers
 
-        await self._engine.transact(body)
-
-
-def _added(tenant: str, imsi: Imsi, entry: ConsentEntry) -> Body[int]:
-    key = (tenant, imsi.digits)
-    about = (entry.client_id, entry.application, entry.purpose, entry.api)
-    owner = yield Run(CONSENT_OWNER, key)
-    if not owner or owner[0][0] == SubscriptionStatus.REMOVED:
-        raise Conflict("no_subscription")
-    ((count, last),) = yield Run(CONSENTS_COUNTED, (*key, *about))
-    if count >= MOST_ENTRIES:
-        raise Conflict("too_many_entries")
-    number = int(last or 0) + 1
-    said = (entry.said.value, entry.at, entry.expires_at, entry.subject)
-    why = (entry.source, entry.evidence, entry.proof)
-    yield Run(CONSENT_SAID, (*key, *about, number, *said, *why))
-    return number
+        return await self._engine.transact(body)
 
 
 def _entry(row: Row) -> ConsentEntry:
@@ -103,32 +98,37 @@ def _entry(row: Row) -> ConsentEntry:
 
 
 def heard(
-    tenant: str, source: str, imsi: Imsi, event: BssEvent, scribe: Scribe
-) -> Body[Sequence[ConsentEntry] | str]:
-    """Return what is to be written of the consent that an event tells; else a word for why not.
+    tenant: str, source: str, imsi: Imsi, events: Sequence[BssEvent], scribe: Scribe
+) -> Body[list[Sequence[ConsentEntry] | str]]:
+    """Return of each event what is to be written of the consent that it tells; else a word for why
+    not.
 
     A part of another's transaction, which holds the subscription's row from here on.
     """
-    told = event.api_consent
-    if told is None:
-        return "bad_consent"
     key = (tenant, imsi.digits)
     owner = yield Run(CONSENT_OWNER, key)
     if not owner or owner[0][0] == SubscriptionStatus.REMOVED:
         # Since whose it is was looked up.
-        return "unknown_subscriber"
+        return ["unknown_subscriber"] * len(events)
     (row,) = yield Run(BY_IMSI, key)
-    consumers = yield Run(CONSUMER_FOUND, (tenant, told.client_id))
-    said = yield Run(CONSENTS_SAID, (*key, MOST_ENTRIES))
-    speaker = Speaker(
-        subscription=rows.to_subscription(row),
-        consumer=to_consumer(consumers[0]) if consumers else None,
-        said=[_entry(row) for row in said],
-    )
-    try:
-        return scribe(speaker, source, event)
-    except NotPossible as reason:
-        return str(reason)
+    subscription = rows.to_subscription(row)
+    said = [_entry(row) for row in (yield Run(CONSENTS_SAID, (*key, MOST_ENTRIES)))]
+    consumers: dict[str, Consumer | None] = {}
+    for name in sorted({each.api_consent.client_id for each in events if each.api_consent}):
+        found = yield Run(CONSUMER_FOUND, (tenant, name))
+        consumers[name] = to_consumer(found[0]) if found else None
+    became: list[Sequence[ConsentEntry] | str] = []
+    for event in events:
+        about = None if event.api_consent is None else consumers[event.api_consent.client_id]
+        speaker = Speaker(subscription=subscription, consumer=about, said=said)
+        try:
+            entries = scribe(speaker, source, event)
+        except NotPossible as reason:
+            became.append(str(reason))
+        else:
+            became.append(entries)
+            said += entries
+    return became
 
 
 def written_down(tenant: str, imsi: Imsi, entries: Sequence[ConsentEntry]) -> RunMany:
