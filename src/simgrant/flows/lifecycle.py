@@ -414,6 +414,7 @@ class Judging:
                 waiting.source == FOUND
                 and (waiting.told is None or before.subscription.imsi not in self._found)
             )
+            or waiting.between is None
             for waiting, _ in judged.done
         )
         told = next((each.told for each in present.events if each.told is not None), anew.before)
@@ -421,15 +422,26 @@ class Judging:
         if has is not NOT_COUNTED:
             counted = (each.counted for each in present.events if each.counted is not None)
             had = next(counted, has)
+        between = [life for each in present.events for life in each.between or ()]
         same = before == judged.after and heard.before == heard.after and had == has
-        if same and not ends and not judged.moves_to and not missed and anew is _NOT_ASKED:
+        if (
+            same
+            and not between
+            and not ends
+            and not judged.moves_to
+            and not missed
+            and anew is _NOT_ASKED
+        ):
             return judged
         terminals = devices_of(present)
         # Whoever asked since something was written, or a BSS was found to tell something else, has
-        # that, and it may be over already.
+        # that, and it may be over already. What he has now needs no comparison.
+        now_so = heard.before == heard.after and had == has and then == self._now and not anew.gone
         was = [(before, told)]
-        if present.life is not before or told is not anew.before:
-            was.append((present.life, anew.before))
+        had_then = [(life, tells) for life in between for tells in (told, anew.before)]
+        for each in (*had_then, (present.life, anew.before)):
+            if each not in was and not (now_so and each == (judged.after, anew.after)):
+                was.append(each)
         old = [
             self._answers.of(life, terminals, now=then, told=tells, heard=heard.before, counted=had)
             for life, tells in was
