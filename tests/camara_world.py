@@ -206,8 +206,9 @@ class Facts:
         return self.standings or (Processing(scopes=wanted.scopes, standing=Standing.VALID),)
 
     async def capture_url(
-        self, _subscription: Subscription, _wanted: Purposeful, callback: str, /
+        self, _subscription: Subscription, _wanted: Purposeful, callback: str, /, *, now: int
     ) -> str:
+        assert now == NOW
         return self.page + callback
 
 

@@ -7,8 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from simgrant.domain.bss_events import BssEvent
+from simgrant.domain.camara.consent import ConsentEntry
 from simgrant.errors import PeerUnavailable
 from simgrant.ports.bss_events import MOST_RAW, Taken
+from simgrant.ports.camara_consents import Speaker
+
+
+def writes_nothing(_speaker: Speaker, _source: str, _event: BssEvent) -> Sequence[ConsentEntry]:
+    """Make no entry of any consent (a ``Scribe``)."""
+    return ()
 
 
 @dataclass

@@ -341,7 +341,8 @@ def reason_sources() -> dict[str, set[type[errors.EcsError]]]:
 def page_reasons() -> dict[str, type[errors.EcsError]]:
     """Return the reasons of its own that a request to the portal can end with."""
     kinds = {kind.__name__: kind for kind in ANSWERS}
-    sealed = ("web_view_foreign", "web_view_broken", "page_foreign", "page_broken", "not_sealed")
+    opened = ("web_view", "page", "consent_link", "consent_page")
+    sealed = ["not_sealed", *(f"{each}_{why}" for each in opened for why in ("foreign", "broken"))]
     found: dict[str, type[errors.EcsError]] = dict.fromkeys(sealed, errors.Unauthenticated)
     return found | {reason: kinds[name] for name, reason in _raised(kinds, _PAGES)}
 
@@ -362,6 +363,7 @@ _OPENED = ("token", "session", "sign_in", "otp", "requestor_token")
 _FORMATTED = {
     "{purpose}_foreign": tuple(f"{purpose}_foreign" for purpose in _OPENED),
     "{purpose}_broken": tuple(f"{purpose}_broken" for purpose in _OPENED),
+    "{purpose}_format": ("consent_link_format", "consent_page_format"),
     "subscription_{status}": ("subscription_none", "subscription_barred", "subscription_removed"),
     "eap_{type(action).__name__}": (),
 }
@@ -383,6 +385,7 @@ _BEHIND_REQUESTS = {
 
 
 _PAGES: set[tuple[str, ...]] = {
+    ("flows", "consent_pages"),
     ("flows", "handles.py"),
     ("flows", "visits.py"),
     ("flows", "web_views"),

@@ -9,7 +9,11 @@ from dataclasses import replace
 import pytest
 
 from simgrant.domain.camara.consent import ConsentEntry, Said
+from simgrant.flows.bss_inbox import BssInbox
 from simgrant.flows.camara.consents import is_genuine, signed
+from simgrant.flows.event_reading import EventReader
+from simgrant.ports.bss_events import Taken
+from simgrant.wire.tmf_events import plain_event
 from tests.camara.bank import CHECK, FRAUD, VERIFY, Bank, consumer, enrol, error, members
 from tests.camara.listener import CAMARA, send
 from tests.device.harness import ALLOWED, Answer, Request, Server, Workbench
@@ -77,6 +81,33 @@ async def test_a_withdrawal_holds_from_the_next_call_on(bank: Bank) -> None:
     answer = await ask(bank, granted)
     assert (answer.status, json.loads(answer.body)["code"]) == (403, "PERMISSION_DENIED")
     assert error(await bank.bearer(HINT, SCOPE)) == "invalid_grant"
+
+
+async def test_a_withdrawal_by_an_event_holds_once_its_sender_is_answered(bank: Bank) -> None:
+    server = bank.server
+    inbox = BssInbox(server.store.real.life, clock=server.clock, keys=server.parts.keys)
+
+    async def tell(change: str, *, ago_s: int = 0) -> None:
+        now = int(server.clock.now())
+        about = {"client_id": "bank", "purpose": f"dpv:{FRAUD}", "apis": ["sim-swap"]}
+        event = plain_event(
+            f"{change}-{now}", change, at=now - ago_s, imsi=ALLOWED.digits, api_consent=about
+        )
+        reading = EventReader().read("crm", json.dumps(event).encode(), now=now)
+        assert await inbox.take("default", "crm", reading.events) == [Taken.KEPT]
+
+    await tell("consent_given")
+    granted = await bank.bearer(HINT, SCOPE)
+    assert (await ask(bank, granted)).status == 200
+    server.clock.advance(60)
+    await tell("consent_withdrawn", ago_s=30)
+    assert (await ask(bank, granted)).status == 403
+    # What was given before, and comes only now, gives nothing back.
+    await tell("consent_given", ago_s=40)
+    assert (await ask(bank, granted)).status == 403
+    server.clock.advance(1)
+    await tell("consent_given")
+    assert (await ask(bank, granted)).status == 200
 
 
 async def test_what_was_given_for_a_time_ends(bank: Bank) -> None:

@@ -49,6 +49,33 @@ async def test_words_that_come_together_get_numbers_of_their_own(store: SqlStore
     assert sorted(numbers) == [1, 2, 3, 4, 5]
 
 
+async def test_words_that_go_together_are_written_together_or_not_at_all(store: SqlStore) -> None:
+    await store.add(new())
+    consents, first = store.api_consents, replace(ENTRY, number=1)
+    both = [first, replace(first, api="number-verification")]
+    await consents.add_all(T, IMSI, both)
+    assert await consents.of(T, IMSI) == both[::-1]
+    third = replace(first, api="kyc-tenure")
+    for late in (first, replace(first, number=3)):
+        with pytest.raises(Conflict) as caught:
+            await consents.add_all(T, IMSI, [third, late])
+        assert caught.value.reason == "said_meanwhile"
+    assert len(await consents.of(T, IMSI)) == 2, "not even the one that could have been"
+
+
+async def test_of_answers_that_come_together_one_counts(store: SqlStore) -> None:
+    await store.add(new())
+    answers = [
+        [replace(ENTRY, number=1, said=said, expires_at=None, api=api) for api in ("a", "b")]
+        for said in (Said.GIVEN, Said.DENIED, Said.GIVEN, Said.DENIED)
+    ]
+    ends = await asyncio.gather(
+        *(store.api_consents.add_all(T, IMSI, each) for each in answers), return_exceptions=True
+    )
+    assert [type(each) for each in ends].count(Conflict) == 3
+    assert await store.api_consents.of(T, IMSI) == answers[ends.index(None)]
+
+
 async def test_nobody_who_is_not_there_says_anything(store: SqlStore) -> None:
     with pytest.raises(Conflict) as caught:
         await store.api_consents.add(T, IMSI, ENTRY)

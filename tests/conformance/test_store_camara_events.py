@@ -30,6 +30,7 @@ from simgrant.ports.camara_events import Added, Claim, Due
 from simgrant.ports.life import Judged, Present
 from simgrant.ports.store import Change as StoreChange
 from tests.conformance.test_store import IMSI, NUMBER, OTHER, T, new
+from tests.event_intake import writes_nothing
 
 NOW = 1_000
 HOME = frozenset({"00101"})
@@ -238,7 +239,7 @@ async def test_another_network_is_told(store: SqlStore) -> None:
 
 async def befalls(store: SqlStore, event: BssEvent, *, now: int = NOW) -> None:
     """Have a BSS tell of an event, and it followed."""
-    assert await store.life.take(T, "bss", [event], now=now, future_s=60)
+    assert await store.life.take(T, "bss", [event], now=now, future_s=60, scribe=writes_nothing)
 
     def judge_life(present: Present) -> Judged:
         step = follow(present.life, event)

@@ -28,6 +28,7 @@ from simgrant.ports.life import BY_HAND, TIMER, Claim, Judge, Judged, Present, R
 from simgrant.ports.store import Change as Fields
 from tests.conformance.conftest import Place
 from tests.conformance.test_store import IMEI, IMSI, NUMBER, OTHER, PUSH, T, accept, new
+from tests.event_intake import writes_nothing
 
 SOURCE = "crm"
 NOW = 1_000.0
@@ -66,7 +67,9 @@ def judging(**more: Any) -> Judge:
 async def take(
     store: SqlStore, *events: BssEvent, now: float = NOW, source: str = SOURCE
 ) -> list[Taken]:
-    return list(await store.life.take(T, source, events, now=now, future_s=300))
+    return list(
+        await store.life.take(T, source, events, now=now, future_s=300, scribe=writes_nothing)
+    )
 
 
 async def claims(store: SqlStore, *, now: float = NOW, lease: float = 10) -> list[Claim]:
@@ -384,10 +387,15 @@ async def test_strangers_and_prophets_are_set_aside_until_a_person_comes(store: 
     by_event = {each.event: each for each in aside}
     assert await store.life.find_aside(T, unread[:8]) == [aside[0]]
     assert await store.life.find_aside("blue", unread[:8]) == []
-    assert await store.life.replay(by_event[stranger], now=NOW) is Taken.SET_ASIDE
+    assert (
+        await store.life.replay(by_event[stranger], now=NOW, scribe=writes_nothing)
+        is Taken.SET_ASIDE
+    )
     await store.add(new(OTHER, None))
-    assert await store.life.replay(by_event[stranger], now=NOW) is Taken.KEPT
-    assert await store.life.replay(by_event[stranger], now=NOW) is Taken.KNOWN
+    assert await store.life.replay(by_event[stranger], now=NOW, scribe=writes_nothing) is Taken.KEPT
+    assert (
+        await store.life.replay(by_event[stranger], now=NOW, scribe=writes_nothing) is Taken.KNOWN
+    )
     await act(store)
     assert (await state(store, OTHER)).plan == "silver"
     assert await store.life.drop(T, unread)

@@ -23,6 +23,7 @@ from simgrant.identities import Imsi
 from tests.conformance.conftest import Restless
 from tests.conformance.test_store import ACCEPTED, CLIENT, IMEI, IMSI, SESSION, T, accept, new
 from tests.conformance.test_store_life import judging
+from tests.event_intake import writes_nothing
 from tests.servers.postgres import Postgres
 from tests.servers.process import free_port
 
@@ -278,7 +279,7 @@ async def test_who_acts_upon_events_never_waits_for_one_that_waits_for_him(
             BssEvent(event_id=f"{at}-{imsi.digits}", change=Change.CHANGED, at=at, imsi=imsi)
             for imsi in random.Random(at).sample(imsis, len(imsis))
         ]
-        await store.life.take(T, source, events, now=at, future_s=300)
+        await store.life.take(T, source, events, now=at, future_s=300, scribe=writes_nothing)
 
     async def act(at: int) -> None:
         nonlocal acted

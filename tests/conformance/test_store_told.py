@@ -19,6 +19,7 @@ from simgrant.ports.network_events import Effect, NetworkEvent
 from simgrant.ports.told import STEADY_S
 from simgrant.spec.ids import ProvStatus
 from tests.conformance.test_store import IMSI, OTHER, T, compared, new
+from tests.event_intake import writes_nothing
 
 ALL = Eligibility(
     status=SubscriptionStatus.SUSPENDED,
@@ -167,7 +168,7 @@ async def test_of_what_is_found_changed_it_is_known_what_it_was(store: SqlStore)
     assert await store.told.told(T, IMSI) == again
     assert await compared(store) == [], "who changes his mind so fast is not believed"
     event = BssEvent(event_id="1", change=Change.CHANGED, at=again.asked_at, imsi=IMSI)
-    await store.life.take(T, "crm", [event], now=again.asked_at, future_s=0)
+    await store.life.take(T, "crm", [event], now=again.asked_at, future_s=0, scribe=writes_nothing)
     claims = await store.life.claim(now_ms=2**50, again_ms=2**50, limit=5)
     came = {each.source: each.told for _, each in await store.life.peek(claims)}
     assert came == {"crm": None, FOUND: None}, "until an event comes"

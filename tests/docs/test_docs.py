@@ -331,6 +331,7 @@ _OF_OTHER_FILES = {
     "docs/esim.md": (1,),
     "docs/portal.md": (1, 2),
     "docs/open-gateway-consumers.md": (0,),
+    "docs/open-gateway-onboarding.md": (1,),
 }
 """The blocks that are of a policy, of texts, or of a tariff."""
 

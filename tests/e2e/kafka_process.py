@@ -16,7 +16,7 @@ from pathlib import Path
 
 from simgrant.adapters.events.kafka import Config, KafkaTopic, client_settings
 from simgrant.compose.clock import CLOCK
-from simgrant.compose.store import open_store
+from simgrant.compose.store import open_keys, open_store
 from simgrant.config.load import load
 from simgrant.domain.bss_events import BssEvent
 from simgrant.flows.bss_inbox import BssInbox
@@ -48,9 +48,11 @@ class Mortal:
 
 async def main(brokers: str, topic: str, settings: str, die: str = "", at: str = "0") -> None:
     """Read the topic until somebody ends it."""
-    store = await open_store(load(Path(settings), {}))
+    loaded = load(Path(settings), {})
+    store = await open_store(loaded)
+    inbox = BssInbox(store.life, clock=CLOCK, keys=open_keys(loaded))
     batches = EventBatches(
-        Mortal(BssInbox(store.life, clock=CLOCK), die, int(at)),
+        Mortal(inbox, die, int(at)),
         EventReader(),
         tenant="default",
         source="topic",

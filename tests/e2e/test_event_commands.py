@@ -12,9 +12,10 @@ from typer.testing import CliRunner, Result
 from simgrant.cli import app
 from simgrant.cli.event import ChangeName
 from simgrant.compose.clock import CLOCK
-from simgrant.compose.store import open_store
+from simgrant.compose.store import open_keys, open_store
 from simgrant.config.load import load
 from simgrant.domain.bss_events import Change
+from simgrant.domain.camara.consumer import Consumer, Permission
 from simgrant.flows.bss_inbox import BssInbox
 
 pytestmark = pytest.mark.e2e
@@ -42,10 +43,27 @@ class Here:
 
     def set_aside(self, raw: bytes) -> None:
         async def work() -> None:
+            loaded = load(Path("simgrant.toml"), {})
+            store = await open_store(loaded)
+            try:
+                inbox = BssInbox(store.life, clock=CLOCK, keys=open_keys(loaded))
+                await inbox.set_aside("default", "crm", raw, reason="not_json")
+            finally:
+                await store.close()
+
+        asyncio.run(work())
+
+    def contract(self) -> None:
+        """Have a consumer with a contract."""
+        permission = Permission(
+            api="sim-swap", scopes=frozenset({"sim-swap:check"}), purposes=frozenset({"Fraud"})
+        )
+        bank = Consumer(client_id="bank", name="Bank", permissions=(permission,))
+
+        async def work() -> None:
             store = await open_store(load(Path("simgrant.toml"), {}))
             try:
-                inbox = BssInbox(store.life, clock=CLOCK)
-                await inbox.set_aside("default", "crm", raw, reason="not_json")
+                assert await store.consumers.put("default", bank, seen=0)
             finally:
                 await store.close()
 
@@ -84,6 +102,36 @@ def test_what_is_told_of_nobody_is_found_and_done_once_there_is_somebody(here: H
     assert json.loads(told.stdout)["taken"] == ["set_aside"]
     (stranger,) = here.aside()
     assert all(option in here("event", "show", stranger["id"]).stdout for option in options[1::2])
+
+
+def test_a_consent_is_told_by_hand(here: Here) -> None:
+    here("subscription", "add", IMSI, "--plan", "standard")
+    about = ("--consumer", "bank", "--purpose", "dpv:Fraud", "--api", "sim-swap")
+    until = ("--until", "2099-01-01", "--evidence", "call 7")
+    send = ("event", "send", IMSI)
+    assert "set aside" in here(*send, "consent_given", *about, *until, code=1).stderr
+    (one,) = here.aside()
+    assert one["reason"] == "unknown_consumer"
+    shown = json.loads(here("event", "show", one["id"], "--json").stdout)["api_consent"]
+    assert shown == {
+        "client_id": "bank",
+        "application": None,
+        "purpose": "dpv:Fraud",
+        "apis": ["sim-swap"],
+        "expires_at": "2099-01-01T00:00:00Z",
+        "evidence": "call 7",
+    }
+    # What does not name whom and what it is about is no consent to our own terms.
+    assert "bad value" in here(*send, "consent_withdrawn", *about[2:], code=2).stderr
+    assert "bad value" in here(*send, "suspended", *about, code=2).stderr
+    assert "no time" in here(*send, "consent_given", *about, "--until", "soon", code=2).stderr
+    here.contract()
+    assert "taken" in here("event", "replay", one["id"]).stderr
+    here(*send, "consent_withdrawn", *about, "--id", "x-1")
+    found = json.loads(here("consent", "list", IMSI, "--json").stdout)
+    assert [each["said"] for each in found] == ["given", "withdrawn"]
+    assert [each["evidence"] for each in found] == ["call 7", "by-hand x-1"]
+    assert all(each["genuine"] for each in found)
 
 
 def test_what_is_done_with_events_is_in_the_audit(here: Here) -> None:

@@ -50,12 +50,16 @@ token_file = "care"
 role = "viewer"
 token_file = "viewer"
 
+[api_clients.teller]
+scopes = ["events:write"]
+token_file = "teller"
+
 [api_clients.blue]
 role = "operator"
 tenants = ["blue"]
 token_file = "blue"
 """
-CLIENTS = ("root", "care", "viewer", "blue")
+CLIENTS = ("root", "care", "viewer", "teller", "blue")
 IMSI = "001010000000001"
 NUMBER = "+447700900001"
 ONE = {"imsi": IMSI, "plan": "standard", "msisdn": NUMBER}
@@ -181,7 +185,7 @@ async def opened(template: Path) -> AsyncIterator[World]:
         try:
             metrics = Metrics(CollectorRegistry())
             policies = await open_policies(loaded, store, keys, metrics, CLOCK)
-            events = BssInbox(store.life, clock=CLOCK)
+            events = BssInbox(store.life, clock=CLOCK, keys=keys)
             async with opened_api(loaded, store, keys, policies, events) as front:
                 yield World(loaded, store, keys, front)
         finally:

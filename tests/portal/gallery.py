@@ -18,15 +18,20 @@ from playwright.async_api import Page
 
 from simgrant import serving
 from simgrant.adapters.address import embedded
+from simgrant.adapters.texts import sms
 from simgrant.compose import server as compose
 from simgrant.domain.address import CivicAddress
+from simgrant.domain.camara.consumer import Consumer, Permission
 from simgrant.domain.order import OrderState
 from simgrant.flows.answer import handle_of
 from simgrant.flows.answer import page_of as address_of
-from simgrant.identities import Iccid, Imsi
+from simgrant.flows.consent_pages.tokens import CaptureLinks
+from simgrant.identities import Iccid, Imsi, Msisdn
 from simgrant.ports.address_validator import AddressState, Checked
+from simgrant.ports.camara_consents import Purposeful
 from simgrant.ports.smdp import Cause, Refused
 from tests.books import Books
+from tests.camara.bank import CHECK, FRAUD, VERIFY, enrol
 from tests.device.esim import EID, OTHER_EID, SETTINGS, WATCH, World
 from tests.device.harness import ALLOWED, START, Phone, Server, Workbench, new_subscription
 from tests.device.partner import number_phone
@@ -58,6 +63,12 @@ PICTURES: Final[dict[str, str]] = {
     "esim-not-enabled": "why there is no eSIM to be had",
     "esim-failed": "an eSIM could not be ordered",
     "esim-error": "something went wrong with an eSIM",
+    "consent-prove": "a consumer of partner APIs asks for a consent",
+    "consent-code": "the code from the message",
+    "consent-code-wrong": "a code that was not sent",
+    "consent-ask": "who asks, for what, and for how long",
+    "consent-list": "what was said",
+    "consent-number": "whoever comes by himself says his number",
     "error": "a page that is over",
 }
 """What each page shows, by the name of its picture."""
@@ -69,6 +80,28 @@ portal_colour = "#0b6e4f"
 """
 
 
+_PARTNERS: Final = """
+[camara]
+listen = "127.0.0.1:0"
+[text_messages]
+smsc = "127.0.0.1:9"
+system_id = "simgrant"
+password_file = "nowhere"
+source = "4711"
+"""
+CONSUMER: Final = Consumer(
+    client_id="bank",
+    name="Example Bank",
+    permissions=(
+        Permission(api="sim-swap", scopes=frozenset({CHECK}), purposes=frozenset({FRAUD})),
+        Permission(
+            api="number-verification", scopes=frozenset({VERIFY}), purposes=frozenset({FRAUD})
+        ),
+    ),
+    redirect_uris=frozenset({"http://localhost/back"}),
+)
+
+
 @dataclass
 class Place:
     """A server on a socket, and phones that ask it for pages."""
@@ -77,6 +110,28 @@ class Place:
     books: Books
     watch: World
     phone: World
+    inbox: Inbox
+
+
+class Inbox:
+    """The messages that people were sent."""
+
+    def __init__(self) -> None:
+        self.texts: asyncio.Queue[str] = asyncio.Queue()
+
+    async def send(self, to: Msisdn, text: str, *, expires_at: int, deadline: float) -> None:
+        """Take a message."""
+        assert to.digits
+        assert expires_at > 0
+        assert deadline > 0
+        await self.texts.put(text)
+
+    async def code(self) -> str:
+        """Return the one-time password in the next message."""
+        return (await self.texts.get()).split(" ")[0]
+
+    async def close(self) -> None:
+        """There is nothing to close."""
 
 
 class _Knows:
@@ -106,12 +161,15 @@ async def open_place(
         compose, "open_smdps", lambda loaded: {name: {"main": books} for name in loaded.tenants}
     )
     monkeypatch.setattr(embedded, "open_validator", _Knows)
+    inbox = Inbox()
+    monkeypatch.setattr(sms, "open_texts", lambda _, **__: inbox)
     asked = 'portal = "always"\nplans = ["small", "large"]\n'
     esim = SETTINGS.replace("most = 2\n", f"most = 9\n{asked}").replace(
         "{more}", f'portal = "always"\n{PLANS}'
     )
     settings = (
-        f'{HERE}[portal]\nlisten = "127.0.0.1:0"\n{_BRAND}{esim}[orders]\nimmediate_s = 1\n{more}'
+        f'{HERE}[portal]\nlisten = "127.0.0.1:0"\n{_PARTNERS}{_BRAND}{esim}'
+        f"[orders]\nimmediate_s = 1\n{more}"
     )
     loaded = bench.loaded(settings.replace("<b>5 GB</b>", "5 GB"))
     with bench.watched() as (stores, out):
@@ -121,11 +179,12 @@ async def open_place(
             iccids = [Iccid(f"89445{number:014d}") for number in range(20)]
             for kind, some in (("watch", iccids[:10]), ("phone", iccids[10:])):
                 await server.store.real.orders.add_stock("default", "main", kind, some)
-            worlds = [
-                World(server, books, phone, await phone.token())
-                for phone in (_phone(server, "ap2006"), _phone(server, "ap2009"))
+            watch, phone = [
+                World(server, books, each, await each.token())
+                for each in (_phone(server, "ap2006"), _phone(server, "ap2009"))
             ]
-            yield Place(server, books, *worlds)
+            await enrol(server, CONSUMER)
+            yield Place(server, books, watch, phone, inbox)
 
 
 def _phone(server: Server, app: str) -> Phone:
@@ -150,6 +209,8 @@ async def walk(place: Place, page: Page) -> AsyncIterator[str]:
     async for name in _companions(place, page):
         yield name
     async for name in _phones(place, page):
+        yield name
+    async for name in _consents(place, page):
         yield name
     await page.goto(f"{(await link(place.server)).url}?flow=over")
     yield "error"
@@ -248,6 +309,36 @@ async def _phones(place: Place, page: Page) -> AsyncIterator[str]:
         told = await _told(world, reason)
         await go(page, told)
         yield name
+
+
+async def asks(place: Place, callback: str = "") -> str:
+    """Return the address at which the bank asks its customer for a consent."""
+    server = place.server
+    subscription = await server.store.real.find("default", imsi=ALLOWED)
+    assert subscription is not None
+    base = server.parts.portals["default"].url
+    links = CaptureLinks(keys=server.parts.keys, pages={"default": base}, life_s=600)
+    wanted = Purposeful(client_id="bank", purpose=FRAUD, scopes=())
+    apis, now = ("number-verification", "sim-swap"), int(server.clock.now())
+    return links.made(subscription, wanted, apis, callback, now=now)
+
+
+async def _consents(place: Place, page: Page) -> AsyncIterator[str]:
+    """Walk through the pages about consents."""
+    await page.goto(await asks(place))
+    yield "consent-prove"
+    await press(page)
+    yield "consent-code"
+    await page.fill("#code", "none")
+    await press(page)
+    yield "consent-code-wrong"
+    await page.fill("#code", await place.inbox.code())
+    await press(page)
+    yield "consent-ask"
+    await press(page, "give")
+    yield "consent-list"
+    await page.goto(f"{place.server.parts.portals['default'].url}/consents")
+    yield "consent-number"
 
 
 def _another(number: int) -> dict[str, str]:

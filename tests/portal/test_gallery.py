@@ -27,6 +27,9 @@ HEIGHT: Final = 568
 NUMBER: Final = """
 for (const each of document.querySelectorAll(".small"))
     each.textContent = each.textContent.replace(/[0-9a-f]{16}/, "0123456789abcdef");
+for (const each of document.querySelectorAll("dd"))
+    if (each.textContent.includes("127.0.0.1"))
+        each.textContent = each.textContent.replace(/127.0.0.1:\\d+/, "portal.example.net");
 """
 SCHEMES: Final = ("light", "dark")
 # No sheet is fetched once more for it: the pages may connect to nothing.
@@ -91,7 +94,7 @@ async def test_every_page_is_for_everybody(
 
 
 async def picture(page: Page) -> bytes:
-    """Take a picture of a whole page, without the number that differs from run to run."""
+    """Take a picture of a whole page, without the numbers that differ from run to run."""
     await page.evaluate(NUMBER)
     return await page.screenshot(full_page=True, animations="disabled", caret="hide")
 

@@ -16,9 +16,10 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from simgrant.identities import Imsi
-from tests.device.harness import NO_CONSENT, Server, Workbench, new_subscription
+from tests.device.harness import ALLOWED, NO_CONSENT, Server, Workbench, new_subscription
 from tests.portal.browser import BERLIN, Link, consents, held, link
 from tests.portal.chromium import WIDTH, fits
+from tests.portal.gallery import asks, open_place, press
 from tests.portal.test_listener import running
 
 PREMIUM = Imsi("001010000000011")
@@ -234,3 +235,25 @@ async def _with_a_hole(route: Any) -> None:
         '<script src="https://evil.example/x.js"></script>',
     )
     await route.fulfill(response=answer, body=text)
+
+
+async def test_whoever_answers_a_consumer_is_sent_back(
+    bench: Workbench, chromium: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Browsers look at redirections too, where a policy says whereto forms may lead."""
+    async with open_place(bench, monkeypatch) as place:
+        page = await chromium.new_page()
+        portal = urlsplit(place.server.parts.portals["default"].url)
+        back = f"http://localhost:{portal.port}/static/portal.css"
+        for state, button, told in (("1", "give", "granted"), ("", "refuse", "denied")):
+            if not state:
+                await place.server.store.real.erase("default", ALLOWED, [])
+                await place.server.add(new_subscription(ALLOWED, place.server.ring))
+            await page.goto(f"{await asks(place, back)}&state={state}")
+            await press(page)
+            await page.fill("#code", await place.inbox.code())
+            await press(page)
+            await press(page, button)
+            more = f"&state={state}" if state else ""
+            assert page.url == f"{back}?capture_result={told}{more}"
+        await page.close()

@@ -11,14 +11,17 @@ from simgrant import errors
 from simgrant.config import texts
 from simgrant.domain.words import LANGUAGES
 from simgrant.errors import StartRefused
+from simgrant.flows.camara.apis import APIS
+from simgrant.flows.consent_pages.screens import ConsentScreen
 from simgrant.flows.web_views.web_view import Screen
-from simgrant.fronts.portal.answers import ANSWERS, answer_of
+from simgrant.fronts.portal.answers import ANSWERS, OVER_ASKED, answer_of
 from simgrant.fronts.portal.pages import _TEMPLATES, read
 from simgrant.identities import Imsi
 from tests.device.harness import ALLOWED, Server, Workbench, new_subscription
 from tests.portal.browser import BERLIN, Browser, Shown, link
 
 TEXTS, TERMS = texts.portal()
+PURPOSES = texts.purposes()
 PREMIUM = Imsi("001010000000011")
 SCRIPT = "\"><script>alert('x')</script>"
 
@@ -31,14 +34,22 @@ def test_every_error_of_the_tree_has_an_answer() -> None:
     tree = {each for each in _leaves(errors.EcsError) if each.__module__ == errors.__name__}
     assert set(ANSWERS) == tree - {errors.EcsError}
     assert answer_of(errors.EcsError()) == (500, "error_busy")
-    assert {message for _, message in ANSWERS.values()} <= set(TEXTS)
+    assert {OVER_ASKED, *(message for _, message in ANSWERS.values())} <= set(TEXTS)
+
+
+def test_every_api_is_called_something() -> None:
+    assert {f"api_{name.replace('-', '_')}" for name in APIS} <= set(TEXTS)
 
 
 def test_every_screen_has_a_template() -> None:
-    assert set(_TEMPLATES) == set(get_args(Screen))
+    assert set(_TEMPLATES) == {*get_args(Screen), *get_args(ConsentScreen)}
 
 
-@pytest.mark.parametrize("text", [*TEXTS.values(), *TERMS.values()], ids=[*TEXTS, *TERMS])
+@pytest.mark.parametrize(
+    "text",
+    [*TEXTS.values(), *TERMS.values(), *PURPOSES.values()],
+    ids=[*TEXTS, *TERMS, *PURPOSES],
+)
 def test_every_text_is_there_in_every_shipped_language(text: dict[str, str]) -> None:
     assert tuple(text) == LANGUAGES
     places = {language: sorted(re.findall(r"\{\w+\}", said)) for language, said in text.items()}

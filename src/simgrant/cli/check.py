@@ -142,7 +142,10 @@ def _listeners(loaded: Loaded) -> Iterator[Finding]:
             yield Finding(Level.PROBLEM, "listeners", f"{one} and {other} are both {places[one]}")
             return
     shown = f"devices {device.listen}, operations {management.listen}"
-    yield Finding(Level.OK, "listeners", f"{shown}, pages {portal.listen or 'nowhere'}")
+    shown = f"{shown}, pages {portal.listen or 'nowhere'}"
+    if settings.camara.listen:
+        shown = f"{shown}, partners {settings.camara.listen}"
+    yield Finding(Level.OK, "listeners", shown)
     pages = loaded.portal_url
     pages_are_local = (urlsplit(pages).hostname or "").startswith("127.")
     if pages.startswith("http:") and not pages_are_local:

@@ -305,3 +305,17 @@ def progress(title: str, total: int | None) -> Iterator[Advance]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=total)
         yield lambda done: bar.update(task, completed=done)
+
+
+def until_when(text: str) -> int | None:
+    """Return Unix seconds of the option ``--until``; None where it was left out."""
+    from simgrant.wire.instant import pull_instant
+
+    if not text:
+        return None
+    try:
+        return pull_instant(text)
+    except ValueError:
+        raise BadUsage(
+            f"--until {text!r}: no time, such as 2027-11-01 or 2027-11-01T12:00:00Z"
+        ) from None

@@ -21,6 +21,7 @@ from simgrant.cli.common import (
     print_json,
     run,
     table,
+    until_when,
 )
 
 app = typer.Typer(help="Consents to partner APIs.", no_args_is_help=True)
@@ -133,7 +134,7 @@ def say(
                     api=api,
                     said=Said(said.value),
                     at=here.now,
-                    expires_at=_moment(until),
+                    expires_at=until_when(until),
                     source=source,
                     evidence=evidence,
                 )
@@ -146,16 +147,3 @@ def say(
         note(f"{said.value}: {client_id}, {purpose}, {', '.join(apis)}")
 
     run(work())
-
-
-def _moment(text: str) -> int | None:
-    from simgrant.wire.instant import pull_instant
-
-    if not text:
-        return None
-    try:
-        return pull_instant(text)
-    except ValueError:
-        raise BadUsage(
-            f"--until {text!r}: no time, such as 2027-11-01 or 2027-11-01T12:00:00Z"
-        ) from None

@@ -39,7 +39,12 @@ ApiArgument = Annotated[
 ]
 JwksOption = Annotated[
     Path | None,
-    typer.Option("--jwks", metavar="FILE", dir_okay=False, help="Its public keys (JWK Set)."),
+    typer.Option(
+        "--jwks",
+        metavar="FILE",
+        dir_okay=False,
+        help="Its public keys: a JWK Set, or one key as JWK or PEM.",
+    ),
 ]
 UrlOption = Annotated[str, typer.Option("--jwks-url", metavar="URL", help="Or where they are.")]
 SetOption = Annotated[
@@ -397,7 +402,16 @@ def _keys(jwks: Path | None, jwks_url: str) -> dict[str, Any]:
         return {"jwks": None, "jwks_url": jwks_url}
     if jwks is None:
         return {}
-    found = _json(jwks)
+    text = _text(jwks)
+    if text.lstrip().startswith("-----BEGIN"):
+        from simgrant.wire.jwt import public_jwk
+
+        try:
+            found = public_jwk(text)
+        except ValueError as error:
+            raise BadUsage(f"{jwks}: {error}") from None
+    else:
+        found = _json(jwks, text)
     if not isinstance(found, dict):
         raise BadUsage(f"{jwks}: is no JWK Set")
     return {"jwks": found if "keys" in found else {"keys": [found]}, "jwks_url": ""}

@@ -26,6 +26,7 @@ from simgrant.cli.common import (
     print_json,
     run,
     table,
+    until_when,
 )
 
 if TYPE_CHECKING:
@@ -197,6 +198,31 @@ def send(
     terminal: Annotated[
         str, typer.Option("--terminal", metavar="ID", help="The device that is lost.")
     ] = "",
+    consumer: Annotated[
+        str,
+        typer.Option(
+            "--consumer",
+            metavar="NAME",
+            help="A consent about this consumer of partner APIs, with --purpose and --api.",
+        ),
+    ] = "",
+    application: Annotated[
+        str, typer.Option("--application", help="Only about this application of the consumer's.")
+    ] = "",
+    purpose: Annotated[
+        str, typer.Option("--purpose", help="For what: a W3C DPV purpose, no prefix.")
+    ] = "",
+    api: Annotated[
+        list[str] | None,
+        typer.Option("--api", metavar="NAME", help="About which API; several, one each."),
+    ] = None,
+    until: Annotated[
+        str, typer.Option("--until", metavar="TIME", help="Given until then, such as 2027-11-01.")
+    ] = "",
+    evidence: Annotated[
+        str,
+        typer.Option("--evidence", help="What shows it: version of the text, number of a call."),
+    ] = "",
     event_id: Annotated[
         str, typer.Option("--id", metavar="ID", help="Its id; the same is done once.")
     ] = "",
@@ -210,6 +236,10 @@ def send(
 
         from simgrant.wire.tmf_events import plain_event
 
+        about = {"application": application, "expires_at": until_when(until), "evidence": evidence}
+        consent = {"client_id": consumer, "purpose": purpose, "apis": api or []} | {
+            name: value for name, value in about.items() if value
+        }
         told = {"plan": plan, "options": option, "status": status, "msisdn": msisdn}
         name = event_id or _new_id()
         async with _inbox(ctx, tenant) as (here, _):
@@ -223,6 +253,8 @@ def send(
                 iccid=iccid,
                 terminal_id=terminal,
                 told={aspect: value for aspect, value in told.items() if value},
+                # Without a consumer it is no consent of that kind, and is to say so.
+                api_consent=consent if any(consent.values()) else None,
             )
             try:
                 events = _read(here, _BY_HAND, msgspec.json.encode(made))
@@ -230,7 +262,8 @@ def send(
                 raise BadUsage(f"it is no event: {error}") from None
             found = await here.store.find(tenant, imsi=events[0].imsi, msisdn=events[0].msisdn)
             imsi = events[0].imsi if found is None else found.imsi
-            taken = await _doing(here, imsi, change.value).take(tenant, _BY_HAND, events)
+            detail = " ".join(filter(None, (change.value, consumer, purpose)))
+            taken = await _doing(here, imsi, detail).take(tenant, _BY_HAND, events)
         if json:
             print_json({"id": name, "taken": [each.value for each in taken]})
         _say(taken)
@@ -245,7 +278,7 @@ async def _inbox(ctx: typer.Context, tenant: str) -> AsyncIterator[tuple[Desk, B
 
     with logged_aside():
         async with desk(ctx, tenant) as here:
-            yield here, BssInbox(here.store.life, clock=CLOCK)
+            yield here, BssInbox(here.store.life, clock=CLOCK, keys=here.keys())
 
 
 def _doing(here: Desk, imsi: Imsi | None, detail: str, *, subject: str = "") -> BssInbox:
@@ -253,7 +286,8 @@ def _doing(here: Desk, imsi: Imsi | None, detail: str, *, subject: str = "") -> 
     from simgrant.compose.clock import CLOCK
     from simgrant.flows.bss_inbox import BssInbox
 
-    return BssInbox(here.doing(imsi, detail, subject=subject).life, clock=CLOCK)
+    life = here.doing(imsi, detail, subject=subject).life
+    return BssInbox(life, clock=CLOCK, keys=here.keys())
 
 
 def _doing_with(here: Desk, aside: Aside) -> BssInbox:
@@ -276,7 +310,7 @@ def _say(taken: Sequence[Taken]) -> None:
     from simgrant.ports.bss_events import Taken as Became
 
     if Became.SET_ASIDE in taken:
-        raise Refused("it was set aside: there is no such subscription, or it is too late for it")
+        raise Refused("it was set aside: `simgrant event list` says why")
     note("it was known already" if Became.KEPT not in taken else "taken; servers act upon it now")
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from simgrant.compose.consumers import ConsumerParts
+from simgrant.compose.portal import portal_of
 from simgrant.compose.questions import believed
+from simgrant.compose.sign_ins import asks_for_consent
 from simgrant.config.camara_tables import SandboxNumber
 from simgrant.config.load import Loaded
 from simgrant.domain.camara.consent import Basis, Purposes
@@ -20,6 +22,7 @@ from simgrant.flows.camara.sandbox import Sandbox, SandboxLine
 from simgrant.flows.camara.serve_api import ApiPorts, ApiTenant, ServeApi
 from simgrant.flows.camara.subscribing import Subscriptions
 from simgrant.flows.camara.tokens import pull_access_token
+from simgrant.flows.consent_pages.tokens import CaptureLinks
 from simgrant.flows.eligibility import Eligibilities
 from simgrant.flows.network_data import NetworkFacts
 from simgrant.identities import Msisdn
@@ -44,7 +47,7 @@ def open_apis(
 ) -> ServeApi:
     """Return who answers calls of the APIs; raise StartRefused for one that there is not."""
     settings = loaded.settings.camara
-    consents = open_consents(loaded, store)
+    consents = open_consents(loaded, store, links=capture_links(loaded, keys))
     ports = ApiPorts(
         open_token=pull_access_token,
         holders=BoundHolders(store.camara_tokens, loaded.camara_urls, clock=clock),
@@ -80,14 +83,26 @@ def open_apis(
     )
 
 
-def open_consents(loaded: Loaded, store: Store) -> Consents:
-    """Return who knows what may be processed."""
+def open_consents(loaded: Loaded, store: Store, *, links: CaptureLinks | None = None) -> Consents:
+    """Return who knows what may be processed; without ``links`` nobody is asked on a page."""
     bases = {
         (name.lower(), api): Basis(basis)
         for name, table in loaded.settings.camara_purposes.items()
         for api, basis in {"": table.basis, **table.apis}.items()
     }
-    return Consents(store.api_consents, dict.fromkeys(loaded.tenants, Purposes(bases=bases)))
+    purposes = dict.fromkeys(loaded.tenants, Purposes(bases=bases))
+    return Consents(store.api_consents, purposes, links=links)
+
+
+def capture_links(loaded: Loaded, keys: Keys) -> CaptureLinks | None:
+    """Return who makes links to the page that asks for a consent; None where there is none."""
+    if not asks_for_consent(loaded):
+        return None
+    return CaptureLinks(
+        keys=keys,
+        pages={name: portal_of(loaded, name) for name in loaded.tenants},
+        life_s=loaded.settings.camara.capture_life_s,
+    )
 
 
 def home_plmns(loaded: Loaded, tenant: str) -> frozenset[str]:

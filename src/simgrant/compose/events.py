@@ -43,6 +43,12 @@ def event_reader(loaded: Loaded) -> EventReader:
             terminal_id=_lower(events.terminal_names),
             plan=_lower(events.plan_names),
             plans=events.plans,
+            client_id=_lower(events.client_id_names),
+            application=_lower(events.application_names),
+            purpose=_lower(events.purpose_names),
+            apis=_lower(events.api_names),
+            expires_at=_lower(events.expires_at_names),
+            evidence=_lower(events.evidence_names),
         ),
     )
 

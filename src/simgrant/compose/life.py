@@ -69,7 +69,7 @@ def open_life(
         else AskedAnew(store, eligibilities, clock=CLOCK),
         hears=HeardAnew(store, network) if network is not None and network.asks else None,
     )
-    inbox = BssInbox(store.life, clock=CLOCK, metrics=metrics, wake=lifecycle.wake)
+    inbox = BssInbox(store.life, clock=CLOCK, keys=keys, metrics=metrics, wake=lifecycle.wake)
     return inbox, lifecycle
 
 

@@ -9,6 +9,7 @@ from simgrant.compose.activation import switched_tenants
 from simgrant.compose.bss import known_countries, open_validator
 from simgrant.compose.clock import CLOCK
 from simgrant.compose.policies import PORTAL_WORDS
+from simgrant.compose.sign_ins import asks_for_consent
 from simgrant.config import texts as shipped
 from simgrant.config.load import DEFAULT_TENANT, Loaded
 from simgrant.config.model import Tenant as TenantSettings
@@ -17,6 +18,8 @@ from simgrant.domain.words import Words
 from simgrant.errors import StartRefused
 from simgrant.flows.answer import Portal, page_of
 from simgrant.flows.authenticate import Reception
+from simgrant.flows.codes import Codes
+from simgrant.flows.consent_pages.pages import ConsentHouse, ConsentPages, ConsentRules, Consumers
 from simgrant.flows.eligibility import Eligibilities
 from simgrant.flows.esim_means import EsimMeans
 from simgrant.flows.journal import Journal
@@ -33,6 +36,7 @@ from simgrant.fronts.portal.app import PortalFront
 from simgrant.fronts.portal.brand import Brand, Logo
 from simgrant.fronts.portal.message import Asked
 from simgrant.fronts.portal.pages import Site
+from simgrant.ports.camara_consents import CamaraConsents
 
 _LOGOS = {".png": "image/png", ".svg": "image/svg+xml", ".webp": "image/webp"}
 
@@ -48,11 +52,16 @@ def site(loaded: Loaded, name: str, words: Words) -> Site:
     tenant = loaded.tenants[name]
     texts, _ = shipped.portal()
     return Site(
-        (tenant.portal_url or loaded.portal_url).rstrip("/"),
+        portal_of(loaded, name),
         _brand(loaded, name),
         {text: words.of(PORTAL_WORDS, text, said) for text, said in texts.items()},
         tenant.language,
     )
+
+
+def portal_of(loaded: Loaded, tenant: str) -> str:
+    """Return the address of a tenant's pages, without a slash at the end."""
+    return (loaded.tenants[tenant].portal_url or loaded.portal_url).rstrip("/")
 
 
 def house(loaded: Loaded, name: str, countries: Mapping[str, str] | None = None) -> House:
@@ -66,7 +75,7 @@ def house(loaded: Loaded, name: str, countries: Mapping[str, str] | None = None)
         tenant.language,
         {Subject(each): said for each, said in _terms(loaded, name, terms).items()},
         _countries(name, tenant, countries or known_countries(loaded)),
-        frozenset({_host(tenant.portal_url)} - {_host(loaded.portal_url), ""}),
+        _own_hosts(loaded, name),
     )
 
 
@@ -77,6 +86,8 @@ def open_portal(
     journal: Journal,
     esim: EsimMeans,
     eligibilities: Eligibilities,
+    *,
+    consents: ConsentPages | None = None,
 ) -> PortalFront:
     """Return the portal; raise StartRefused where a tenant's file of it is no use."""
     settings, server = loaded.settings.portal, loaded.settings.server
@@ -113,6 +124,52 @@ def open_portal(
         limits=portal_app.Limits(
             settings.max_in_flight, server.request_timeout_s, server.retry_after_s
         ),
+        consents=consents,
+    )
+
+
+def open_consent_pages(
+    loaded: Loaded,
+    reception: Reception,
+    policies: Mapping[str, Policy],
+    consumers: Consumers,
+    consents: CamaraConsents,
+    codes: Codes | None,
+) -> ConsentPages | None:
+    """Return the pages about consents; None where subscribers are not asked so."""
+    if codes is None or not asks_for_consent(loaded):
+        return None
+    settings, otp = loaded.settings, loaded.settings.otp
+    texts, _ = shipped.portal()
+    called = {name.lower(): said for name, said in shipped.purposes().items()}
+    for name, table in settings.camara_purposes.items():
+        called[name.lower()] = {**called.get(name.lower(), {}), **table.text}
+    return ConsentPages(
+        reception,
+        houses={
+            name: ConsentHouse(
+                base=portal_of(loaded, name),
+                language=loaded.tenants[name].language,
+                hosts=_own_hosts(loaded, name),
+                texts={
+                    text: policy.words.of(PORTAL_WORDS, text, said) for text, said in texts.items()
+                },
+                purposes=called,
+            )
+            for name, policy in policies.items()
+        },
+        consents=consents,
+        rows=reception.store.api_consents,
+        consumers=consumers,
+        codes=codes,
+        rules=ConsentRules(
+            page_life_s=settings.portal.page_life_s,
+            lasts_d=settings.camara.consent_days,
+            sms=shipped.CONSENT_SMS | otp.consent_text,
+            own_sms=shipped.OTP | otp.text,
+            by_source=Rate(settings.portal.source_burst, settings.portal.source_per_minute / 60),
+            remembered=settings.limits.remembered,
+        ),
     )
 
 
@@ -142,6 +199,12 @@ def portal_answer(portal: PortalFront, proxies: Proxies) -> Answer:
         send(Reply(told.status, lines.encode("latin-1"), told.body), b"")
 
     return answer
+
+
+def _own_hosts(loaded: Loaded, name: str) -> frozenset[str]:
+    """Return the host names of a tenant's pages, where they are not those of all."""
+    own = loaded.tenants[name].portal_url
+    return frozenset({_host(own)} - {_host(loaded.portal_url), ""})
 
 
 def _brand(loaded: Loaded, name: str) -> Brand:

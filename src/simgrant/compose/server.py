@@ -25,7 +25,7 @@ from simgrant.compose.camara import (
     open_camara,
     own_tokens,
 )
-from simgrant.compose.camara_apis import open_apis
+from simgrant.compose.camara_apis import open_apis, open_consents
 from simgrant.compose.camara_events import open_events, open_subscriptions
 from simgrant.compose.clients import profiles, watched_settings
 from simgrant.compose.clock import CLOCK
@@ -55,9 +55,9 @@ from simgrant.compose.events import WaysIn, open_ways_in
 from simgrant.compose.life import open_life, open_sweeps
 from simgrant.compose.partners import gateways, issuers, partners, signer
 from simgrant.compose.policies import ESIM_WORDS, open_policies
-from simgrant.compose.portal import open_portal, portal_answer
+from simgrant.compose.portal import open_consent_pages, open_portal, portal_answer
 from simgrant.compose.push import notice_rules, open_notifiers, sms_apps
-from simgrant.compose.sign_ins import open_by_oidc, open_by_otp, returns_of, step_ups
+from simgrant.compose.sign_ins import open_by_oidc, open_by_otp, open_codes, returns_of, step_ups
 from simgrant.compose.store import open_account_pins, open_keys, open_store, tenancy
 from simgrant.config import model
 from simgrant.config import texts as shipped
@@ -80,6 +80,8 @@ from simgrant.flows.by_sim import Rules as SimRules
 from simgrant.flows.by_token import ByToken
 from simgrant.flows.by_token import Rules as TokenRules
 from simgrant.flows.clients import Clients
+from simgrant.flows.codes import Codes
+from simgrant.flows.consent_pages.pages import ConsentPages
 from simgrant.flows.early_no import EarlyNo
 from simgrant.flows.eligibility import Eligibilities
 from simgrant.flows.entitle import Entitle
@@ -190,6 +192,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
     switches: dict[str, SwitchDesk] = {}
     waiting: WaitingOrders | None = None
     bss_sources: dict[str, EligibilitySource] = {}
+    codes: Codes | None = None
     by_otp: ByOtp | None = None
     by_oidc: ByOidc | None = None
     access: Issuers | None = None
@@ -241,7 +244,8 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         network = open_network(core, policies)
         eligibilities = open_eligibilities(loaded, policies, store, metrics=metrics, clock=CLOCK)
         returns = returns_of(settings.limits)
-        by_otp = open_by_otp(loaded, reception, returns)
+        codes = open_codes(loaded, reception)
+        by_otp = open_by_otp(loaded, reception, returns, codes)
         by_oidc = open_by_oidc(loaded, reception, returns, by_otp)
         access = issuers(loaded)
         ordering = Ordering(
@@ -380,8 +384,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
         )
         proxies = Proxies(settings.device.trusted_proxies)
         signs = signer(loaded, keys)
-        if settings.portal.listen:
-            portal = open_portal(loaded, reception, policies, journal, esim, eligibilities)
+        consent_pages: ConsentPages | None = None
         if settings.camara.listen:
             known = await open_consumers(loaded, store, CLOCK)
             subscriptions = open_subscriptions(loaded, store, keys)
@@ -390,6 +393,19 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             )
             told = open_events(loaded, store, known, keys, metrics, CLOCK)
             camara = open_camara(loaded, store, known, apis, told, keys, journal, CLOCK)
+            consent_pages = open_consent_pages(
+                loaded, reception, policies, known.consumers, open_consents(loaded, store), codes
+            )
+        if settings.portal.listen:
+            portal = open_portal(
+                loaded,
+                reception,
+                policies,
+                journal,
+                esim,
+                eligibilities,
+                consents=consent_pages,
+            )
         device = DeviceFront(
             entitle,
             journal=journal,
@@ -464,7 +480,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
             await activation.close()
         for source in {*bss_sources.values()}:
             await source.close()
-        for way in (by_oidc, by_otp, access, portal, camara, network, eligibilities):
+        for way in (by_oidc, codes, access, portal, camara, network, eligibilities):
             if way is not None:
                 await way.close()
         await store.close()

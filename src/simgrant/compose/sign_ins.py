@@ -14,7 +14,8 @@ from simgrant.errors import StartRefused
 from simgrant.flows.authenticate import Reception
 from simgrant.flows.by_oidc import ByOidc, ClaimKind, SignIn
 from simgrant.flows.by_otp import ByOtp
-from simgrant.flows.by_otp import Rules as OtpRules
+from simgrant.flows.codes import Codes
+from simgrant.flows.codes import Rules as CodeRules
 from simgrant.flows.esim_means import StepUps
 from simgrant.flows.limits import Rate, Throttle
 from simgrant.links.fetched import FetchRules
@@ -22,13 +23,10 @@ from simgrant.links.http import HttpConfig
 from simgrant.services import SERVICES
 
 
-def open_by_otp(loaded: Loaded, reception: Reception, returns: Throttle) -> ByOtp | None:
-    """Return the way by one-time passwords, None where nobody is sent any; raise StartRefused."""
+def open_codes(loaded: Loaded, reception: Reception) -> Codes | None:
+    """Return who sends one-time passwords, None where nobody does; raise StartRefused."""
     settings, centre = loaded.settings, loaded.settings.text_messages
-    apps = otp_apps(loaded)
-    if not any(apps.values()) and not any(
-        each.second_factor_url for each in settings.identity_providers.values()
-    ):
+    if not (lets_in_by_code(loaded) or asks_for_consent(loaded)):
         return None
     # Its client is an extra, as is the database's: most servers send no messages.
     from simgrant.adapters.texts import sms
@@ -44,10 +42,8 @@ def open_by_otp(loaded: Loaded, reception: Reception, returns: Throttle) -> ByOt
         window=centre.window,
     )
     otp = settings.otp
-    return ByOtp(
+    return Codes(
         reception,
-        apps=apps,
-        spoken={name: tenant.language for name, tenant in loaded.tenants.items()},
         texts=sms.open_texts(
             sms.Config(
                 smpp=smpp,
@@ -63,14 +59,23 @@ def open_by_otp(loaded: Loaded, reception: Reception, returns: Throttle) -> ByOt
             Rate(otp.source_burst, otp.source_per_minute / 60),
             remembered=settings.limits.remembered,
         ),
+        rules=CodeRules(life_s=otp.life_s, digits=otp.digits, tries=otp.tries, per_day=otp.per_day),
+    )
+
+
+def open_by_otp(
+    loaded: Loaded, reception: Reception, returns: Throttle, codes: Codes | None
+) -> ByOtp | None:
+    """Return the way by one-time passwords, None where nobody is sent any; raise StartRefused."""
+    if codes is None or not lets_in_by_code(loaded):
+        return None
+    return ByOtp(
+        reception,
+        codes=codes,
+        apps=otp_apps(loaded),
+        spoken={name: tenant.language for name, tenant in loaded.tenants.items()},
+        texts=shipped.OTP | loaded.settings.otp.text,
         returns=returns,
-        rules=OtpRules(
-            life_s=otp.life_s,
-            digits=otp.digits,
-            tries=otp.tries,
-            per_day=otp.per_day,
-            texts=shipped.OTP | otp.text,
-        ),
     )
 
 
@@ -100,6 +105,18 @@ def sign_ins(loaded: Loaded) -> dict[str, dict[str, SignIn]]:
             for tenant in provider.tenants or loaded.tenants:
                 found.setdefault(tenant, {})[app] = sign_in
     return found
+
+
+def lets_in_by_code(loaded: Loaded) -> bool:
+    """Say whether phones are let in by one-time passwords; raise StartRefused."""
+    providers = loaded.settings.identity_providers.values()
+    return any(otp_apps(loaded).values()) or any(each.second_factor_url for each in providers)
+
+
+def asks_for_consent(loaded: Loaded) -> bool:
+    """Say whether subscribers are asked on the portal what consumers of partner APIs may know."""
+    settings = loaded.settings
+    return bool(settings.camara.listen and settings.portal.listen and settings.text_messages.smsc)
 
 
 def otp_apps(loaded: Loaded) -> dict[str, frozenset[str]]:

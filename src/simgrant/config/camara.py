@@ -35,6 +35,8 @@ def camara_problems(
         ("request_life_s", 10, 600),
         ("poll_s", 1, 60),
         ("code_life_s", 10, 300),
+        ("capture_life_s", 60, 3_600),
+        ("consent_days", 0, 36_500),
         ("refusals_burst", 0, 1_000_000),
         ("refusals_per_minute", 1, 10_000_000),
         ("monitored_sim_days", 0, 36_500),

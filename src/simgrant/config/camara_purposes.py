@@ -21,6 +21,10 @@ class CamaraPurpose(Section, frozen=True):
     he objects, `contract` and `legal_obligation` without asking him."""
     apis: dict[str, LegalBasis] = {}
     """Another basis for some APIs, such as `{ "sim-swap" = "consent" }`."""
+    text: dict[str, str] = {}
+    """What subscribers read of it on the page that asks for their consent, by language tag: `{ en =
+    "to prevent fraud" }`. Beside or in place of what comes with simgrant, which knows the usual
+    ones; others are called by the words that they are made of."""
 
 
 def purpose_problems(purposes: Mapping[str, Any]) -> Iterator[str]:

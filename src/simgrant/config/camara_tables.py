@@ -56,6 +56,12 @@ class Camara(Section, frozen=True):
     strict_bodies: bool = True
     """Refuse calls whose bodies say anything that the API does not know, as CAMARA asks for from
     its release Sync26 on. `false` passes over it."""
+    capture_life_s: int = 600
+    """Seconds that the address is good that consent-info gives a consumer, where the subscriber is
+    asked for his consent on a page of the portal. There is such a page where the portal is, and
+    `text_messages`, since a one-time password proves who he is."""
+    consent_days: int = 365
+    """Days for which a consent is given on that page; 0 = until it is withdrawn."""
     monitored_sim_days: int = 0
     """Days for which SIM swaps are told, where law or policy permits no longer; 0 = for ever."""
     monitored_device_days: int = 0

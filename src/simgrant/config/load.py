@@ -774,7 +774,9 @@ def _sign_in_problems(loaded: Loaded) -> list[str]:
                     found.append(f"{where}: {app} of tenant {tenant} is also {other}'s")
     with_otp = [name for name, tenant in loaded.tenants.items() if tenant.otp_apps]
     found.extend(_nameless("otp_apps", with_otp, loaded))
+    camara_too = settings.camara.listen and settings.portal.listen
     needs_texts = [
+        *(("camara",) if camara_too and settings.text_messages.smsc else ()),
         *(f"tenants.{name}.otp_apps" for name in with_otp),
         *(
             f"identity_providers.{name}.second_factor_url"
@@ -796,6 +798,12 @@ def _sign_in_problems(loaded: Loaded) -> list[str]:
             found.append(f"otp.text.{language}: has no {{code}}")
         elif not fits(text.replace("{code}", "0" * settings.otp.digits)):
             found.append(f"otp.text.{language}: does not fit into one short message")
+    for language, text in settings.otp.consent_text.items():
+        found.extend(
+            f"otp.consent_text.{language}: has no {place}"
+            for place in ("{code}", "{consumer}")
+            if place not in text
+        )
     return found
 
 

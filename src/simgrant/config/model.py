@@ -810,6 +810,19 @@ class Events(Section, frozen=True):
     plans: dict[str, str] = {}
     """The policy's name of each plan of theirs: `{ "PO-17" = "premium" }`. One that is not there is
     not told."""
+    client_id_names: tuple[str, ...] = ("clientId",)
+    """What the consumer of partner APIs is called that a consent is about. A consent without one is
+    about the terms of your own services."""
+    application_names: tuple[str, ...] = ("applicationId",)
+    """What the application of that consumer is called; a consent without one is about all."""
+    purpose_names: tuple[str, ...] = ("purpose",)
+    """What its purpose is called, a word of W3C's DPV."""
+    api_names: tuple[str, ...] = ("apis",)
+    """What its APIs are called: one text, with spaces or commas between them."""
+    expires_at_names: tuple[str, ...] = ("expiresAt",)
+    """What the time is called until when it is given."""
+    evidence_names: tuple[str, ...] = ("evidence",)
+    """What that is called which shows it to a third party; without it, the event's id does."""
 
 
 class EventSender(Section, frozen=True):
@@ -1133,6 +1146,9 @@ class Otp(Section, frozen=True):
     text: dict[str, str] = {}
     """The message by language tag, with `{code}` in it, beside or in place of those that come with
     simgrant. It has to fit into one short message."""
+    consent_text: dict[str, str] = {}
+    """Likewise the message to who is asked for a consent (see
+    [Consent](../open-gateway-consent.md)), with `{consumer}` in it too. Long names are cut."""
 
 
 class TextMessages(Section, frozen=True):

@@ -65,6 +65,28 @@ def esim() -> Texts:
     return tomllib.loads(text)
 
 
+CONSENT_SMS: Final = {
+    "en": "{code} is your code to decide what {consumer} may know. "
+    "Type it on our page only and tell nobody.",
+    "de": "{code} ist Ihr Code, um zu entscheiden, was {consumer} wissen darf. "
+    "Nur auf unserer Seite eingeben, niemandem sagen.",
+    "es": "{code} es su codigo para decidir que puede saber {consumer}. "
+    "Solo para nuestra pagina; no se lo diga a nadie.",
+    "fr": "{code} est votre code pour decider ce que {consumer} peut savoir. "
+    "Pour notre page seulement; ne le dites a personne.",
+    "it": "{code} e' il codice per decidere che cosa puo' sapere {consumer}. "
+    "Solo per la nostra pagina; non lo dica a nessuno.",
+}
+"""Likewise, as a question is."""
+
+
+def purposes() -> Texts:
+    """Return what purposes of W3C's Data Privacy Vocabulary are called."""
+    text = resources.files(__package__).joinpath("portal_texts.toml").read_text("utf-8")
+    found: Texts = tomllib.loads(text)["purposes"]
+    return found
+
+
 def portal() -> tuple[Texts, Texts]:
     """Return the texts of the portal's pages, and the terms that come with simgrant."""
     text = resources.files(__package__).joinpath("portal_texts.toml").read_text("utf-8")

@@ -16,6 +16,8 @@ from simgrant.nouns import Word, named_noun
 
 MOST_ID: Final = 128
 """Characters of an event's id."""
+MOST_APIS: Final = 20
+"""APIs that one word of a subscriber's is about."""
 
 
 class Change(Word):
@@ -42,6 +44,23 @@ class Change(Word):
 
 
 @named_noun
+class ToldConsent:
+    """What a subscriber said yes or no to: one consumer of partner APIs, and one purpose of its."""
+
+    client_id: str
+    application: str = ""
+    """Only this one of the consumer's; empty = all."""
+    purpose: str
+    """W3C DPV, without the prefix."""
+    apis: tuple[str, ...]
+    """At least one, at most `MOST_APIS`."""
+    expires_at: int | None = None
+    """Unix seconds until when it is given; None = until it is withdrawn."""
+    evidence: str = field(default="", repr=False)
+    """What shows it to a third party; empty = the event's id does."""
+
+
+@named_noun
 class BssEvent:
     """One event; it names its subscription by IMSI, by number, or by both."""
 
@@ -62,3 +81,6 @@ class BssEvent:
     """Of the device that is lost."""
     learned: Mapping[Kind, Learned] | None = field(default=None, hash=False)
     """Where a core network tells: what it had said until then, by which devices were told."""
+    api_consent: ToldConsent | None = None
+    """For `CONSENT_GIVEN` and `CONSENT_WITHDRAWN`: the event is about this and nothing else. Those
+    without it are about the terms of our own services."""

@@ -7,14 +7,16 @@ from typing import Any, Final
 
 import structlog
 
-from simgrant.domain.bss_events import MOST_ID, BssEvent
+from simgrant.domain.bss_events import MOST_ID, BssEvent, ToldConsent
 from simgrant.domain.eligibility import Aspect
 from simgrant.errors import Conflict
+from simgrant.flows.camara.told_consents import scribe
 from simgrant.flows.moments import moment
 from simgrant.flows.shared_takes import SharedTakes
 from simgrant.nouns import named_noun
 from simgrant.ports.bss_events import Taken
 from simgrant.ports.clock import Clock
+from simgrant.ports.keys import Keys
 from simgrant.ports.life import Aside, LifeRows
 from simgrant.telemetry.metrics import Metrics
 
@@ -45,12 +47,15 @@ class BssInbox:
         rows: LifeRows,
         *,
         clock: Clock,
+        keys: Keys,
         metrics: Metrics | None = None,
         wake: Callable[[], None] = lambda: None,
         rules: Rules | None = None,
     ) -> None:
-        """``wake`` is told that there are events to act upon."""
+        """``wake`` is told that there are events to act upon; ``keys`` sign what is told of
+        consents."""
         self._rows = rows
+        self._keys = keys
         self._clock = clock
         self._metrics = metrics
         self._wake = wake
@@ -76,7 +81,14 @@ class BssInbox:
 
     async def _keep(self, tenant: str, source: str, events: Sequence[BssEvent]) -> Sequence[Taken]:
         now, future_s = self._clock.now(), self._rules.future_s
-        return await self._rows.take(tenant, source, events, now=now, future_s=future_s)
+        return await self._rows.take(
+            tenant,
+            source,
+            events,
+            now=now,
+            future_s=future_s,
+            scribe=scribe(self._keys.ring, now=now),
+        )
 
     async def set_aside(self, tenant: str, source: str, raw: bytes, *, reason: str) -> None:
         """Keep what could not be read, with a word for why."""
@@ -113,7 +125,9 @@ class BssInbox:
         be; it is forgotten once its events are kept.
         """
         if aside.event is not None:
-            taken: Sequence[Taken] = (await self._rows.replay(aside, now=self._clock.now()),)
+            now = self._clock.now()
+            writes = scribe(self._keys.ring, now=now)
+            taken: Sequence[Taken] = (await self._rows.replay(aside, now=now, scribe=writes),)
         else:
             if read is None:
                 raise ValueError("nobody can read it")
@@ -172,4 +186,24 @@ def aside_data(aside: Aside, *, whole: bool = False) -> dict[str, Any]:
         else str(getattr(value, "digits", value))
         for name, value in told.items()
     }
-    return data | named | {"terminal_id": event.terminal_id or None, "told": plain}
+    consent = None if event.api_consent is None else _consent_data(event.api_consent)
+    return (
+        data
+        | named
+        | {
+            "terminal_id": event.terminal_id or None,
+            "told": plain,
+            "api_consent": consent,
+        }
+    )
+
+
+def _consent_data(told: ToldConsent) -> dict[str, Any]:
+    return {
+        "client_id": told.client_id,
+        "application": told.application or None,
+        "purpose": f"dpv:{told.purpose}",
+        "apis": list(told.apis),
+        "expires_at": None if told.expires_at is None else moment(told.expires_at),
+        "evidence": told.evidence or None,
+    }

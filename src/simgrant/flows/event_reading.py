@@ -14,10 +14,11 @@ from dataclasses import field
 from fnmatch import translate
 from typing import Any, Final, TypeAlias, TypeVar
 
-from simgrant.domain.bss_events import BssEvent, Change
+from simgrant.domain.bss_events import BssEvent, Change, ToldConsent
 from simgrant.domain.eligibility import NOTHING_TOLD, Eligibility
 from simgrant.domain.risk import NumberType
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
+from simgrant.flows.camara.told_consents import SAYS, told_consent
 from simgrant.identities import Iccid, Imsi, InvalidIdentity, Msisdn
 from simgrant.nouns import Word, named_noun
 from simgrant.spec.ids import ProvStatus
@@ -32,11 +33,13 @@ from simgrant.wire.tmf_events import (
     Unreadable,
     pull_event,
     pull_raw,
+    pull_time,
 )
 
 _PLMN: Final = re.compile(r"[0-9]{5,6}")
 _OUR_ORDER: Final = re.compile(r"([0-9a-f]{32})(?:[^0-9a-f].*)?")
 """What product orders of ours are called there: the order's id, and what else is to be done."""
+_BETWEEN: Final = re.compile(r"[\s,]+")
 _PREFIX: Final = re.compile(r"^(?:tel:)?(?:\+|00)?")
 I = TypeVar("I", Imsi, Msisdn, Iccid)  # noqa: E741
 W = TypeVar("W", bound=Word)
@@ -79,6 +82,14 @@ class Names:
     plan: tuple[str, ...] = ()
     plans: Mapping[str, str] = field(default_factory=dict)
     """A plan's name there, and in the policy; one that is not in it is not told."""
+    client_id: tuple[str, ...] = ("clientid",)
+    """Of the consumer that a consent is about. What has none is about our own terms."""
+    application: tuple[str, ...] = ("applicationid",)
+    purpose: tuple[str, ...] = ("purpose",)
+    apis: tuple[str, ...] = ("apis",)
+    """One value with all of them, with spaces or commas between."""
+    expires_at: tuple[str, ...] = ("expiresat",)
+    evidence: tuple[str, ...] = ("evidence",)
 
 
 @named_noun
@@ -164,6 +175,15 @@ class EventReader:
         if imsi is None and msisdn is None:
             raise BadEvent(Unreadable.NO_SUBSCRIPTION)
         rule = self._rule(sender, event_type, thing)
+        if rule and rule.change in SAYS and thing.value(names.client_id):
+            return BssEvent(
+                event_id=event_id,
+                change=rule.change,
+                at=at,
+                imsi=imsi,
+                msisdn=msisdn,
+                api_consent=self._consent(rule.change, thing, at),
+            )
         plan = names.plans.get(thing.value(names.plan))
         status = rule.status if rule else None
         told = Eligibility(status=status, plan=plan) if status or plan else NOTHING_TOLD
@@ -178,6 +198,20 @@ class EventReader:
             iccid=_identity(Iccid, thing.value(names.iccid).rstrip("Ff")),
             terminal_id=thing.value(names.terminal_id),
         )
+
+    def _consent(self, change: Change, thing: Thing, at: int) -> ToldConsent:
+        names = self._names
+        ends = thing.value(names.expires_at)
+        told = ToldConsent(
+            client_id=thing.value(names.client_id),
+            application=thing.value(names.application),
+            purpose=thing.value(names.purpose),
+            apis=tuple(_BETWEEN.sub(" ", thing.value(names.apis)).split()),
+            # What was withdrawn may say until when it would have been given.
+            expires_at=pull_time(ends) if ends and change is Change.CONSENT_GIVEN else None,
+            evidence=thing.value(names.evidence),
+        )
+        return _usable(change, told, at)
 
     def _rule(self, sender: str, event_type: str, thing: Thing) -> Rule | None:
         for rule, patterns in self._rules:
@@ -217,17 +251,43 @@ def _plain(event: PlainEvent, at: int) -> BssEvent:
     imsi, msisdn = _identity(Imsi, event.imsi), _identity(Msisdn, event.msisdn)
     if imsi is None and msisdn is None:
         raise BadEvent(Unreadable.NO_SUBSCRIPTION)
+    consent = None
+    if (told := event.api_consent) is not None:
+        others = (event.told, event.new_imsi, event.iccid, event.terminal_id)
+        if any(others):
+            # Half of it would hold at once, and half of it later, or not at all.
+            raise BadEvent(Unreadable.BAD_VALUE)
+        consent = _usable(
+            change,
+            ToldConsent(
+                client_id=told.client_id,
+                application=told.application,
+                purpose=told.purpose,
+                apis=told.apis,
+                expires_at=told.expires_at,
+                evidence=told.evidence,
+            ),
+            at,
+        )
     return BssEvent(
         event_id=event.event_id,
         change=change,
         at=at,
         imsi=imsi,
         msisdn=msisdn,
+        api_consent=consent,
         told=told_of(event.told),
         new_imsi=_identity(Imsi, event.new_imsi),
         iccid=_identity(Iccid, event.iccid.rstrip("Ff")),
         terminal_id=event.terminal_id,
     )
+
+
+def _usable(change: Change, told: ToldConsent, at: int) -> ToldConsent:
+    try:
+        return told_consent(change, told, at=at)
+    except ValueError:
+        raise BadEvent(Unreadable.BAD_VALUE) from None
 
 
 def told_of(told: Told) -> Eligibility:

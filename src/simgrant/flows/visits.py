@@ -22,6 +22,7 @@ from simgrant.domain.trail import Trail
 from simgrant.domain.visit import Settlement, Step, Visit
 from simgrant.errors import Conflict, Unauthenticated, UnknownIdentity
 from simgrant.flows.authenticate import Reception
+from simgrant.flows.consent_pages.screens import ConsentScreen
 from simgrant.flows.eligibility import Eligibilities
 from simgrant.flows.esim_means import FEATURES, Conditions, EsimMeans
 from simgrant.flows.esim_pages import ORDER, PLAN, SELECTS, movable
@@ -88,8 +89,9 @@ class Page:
     """A page to be made: what is shown, to whom, and what its form comes back with."""
 
     tenant: str
-    subject: Subject
-    screen: Screen
+    subject: Subject | None
+    """None = of no service of a phone's."""
+    screen: Screen | ConsentScreen
     languages: tuple[str, ...]
     """Best first, the tenant's own last."""
     token: str = field(default="", repr=False)

@@ -55,6 +55,8 @@ class Purpose(Word):
     PSEUDONYM = "pseudonym"
     SIGN_IN = "sign_in"
     OTP = "otp"
+    CONSENT_LINK = "consent_link"
+    CONSENT_PAGE = "consent_page"
 
 
 class SealBroken(Exception):

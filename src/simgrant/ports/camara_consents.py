@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol, TypeAlias
 
+from simgrant.domain.bss_events import BssEvent
 from simgrant.domain.camara.consent import ConsentEntry, Standing
+from simgrant.domain.camara.consumer import Consumer
 from simgrant.domain.subscription import Subscription
 from simgrant.identities import Imsi
 from simgrant.nouns import named_noun
@@ -17,6 +19,8 @@ __all__ = [
     "Permits",
     "Processing",
     "Purposeful",
+    "Scribe",
+    "Speaker",
     "Standing",
 ]
 
@@ -55,9 +59,9 @@ class CamaraConsents(Protocol):
         """Return how every wanted scope stands, those that stand alike together."""
 
     async def capture_url(
-        self, subscription: Subscription, wanted: Purposeful, callback: str, /
+        self, subscription: Subscription, wanted: Purposeful, callback: str, /, *, now: int
     ) -> str:
-        """Return where the subscriber can be asked; empty = nowhere.
+        """Return where the subscriber can be asked about every wanted scope; empty = nowhere.
 
         ``callback`` is where he is to go from there; empty = nowhere.
         """
@@ -94,6 +98,32 @@ class ConsentRows(Protocol):
         said already (``too_many_entries``).
         """
 
+    async def add_all(self, tenant: str, imsi: Imsi, entries: Sequence[ConsentEntry]) -> None:
+        """Write entries about one thing each, all or none, each with the number that it has.
+
+        Conflict as `add`, and where one of the numbers is not the next any more
+        (``said_meanwhile``).
+        """
+
 
 MOST_ENTRIES: Final = 1000
 """Of one subscription."""
+
+
+@named_noun
+class Speaker:
+    """Who said something by an event, and what is known when it is written down."""
+
+    subscription: Subscription
+    consumer: Consumer | None
+    """About whom; None = there is none of that name."""
+    said: Sequence[ConsentEntry]
+    """All that he said before."""
+
+
+Scribe: TypeAlias = Callable[[Speaker, str, BssEvent], Sequence[ConsentEntry]]
+"""Returns the entries, with their numbers, that an event of a source makes of what it tells.
+
+None of them where somebody said something later. Raises NotPossible with a word for why where a
+person has to look. Pure; called in a transaction in which nobody else writes for that subscription.
+"""

@@ -21,6 +21,7 @@ from simgrant.errors import Conflict
 from simgrant.identities import Imsi
 from simgrant.nouns import Word, noun
 from simgrant.ports.bss_events import Taken
+from simgrant.ports.camara_consents import Scribe
 
 TIMER: Final = "simgrant.timer"
 """The source of what comes with time and not from outside."""
@@ -160,11 +161,19 @@ class LifeRows(Protocol):
     """The port; every method raises PeerUnavailable where the store is away."""
 
     async def take(
-        self, tenant: str, source: str, events: Sequence[BssEvent], *, now: float, future_s: int
+        self,
+        tenant: str,
+        source: str,
+        events: Sequence[BssEvent],
+        *,
+        now: float,
+        future_s: int,
+        scribe: Scribe,
     ) -> Sequence[Taken]:
         """Keep events in one transaction, or set them aside; return what became of each.
 
-        ``future_s`` is how far ahead of ours a sender's clock may be.
+        ``future_s`` is how far ahead of ours a sender's clock may be. What ``scribe`` makes of
+        consents that are told is written in that transaction, and nothing of them waits.
         """
 
     async def set_aside(
@@ -214,10 +223,11 @@ class LifeRows(Protocol):
     async def drop(self, tenant: str, aside_id: str) -> bool:
         """Forget what was set aside; False where it is not there any more."""
 
-    async def replay(self, aside: Aside, *, now: float) -> Taken:
+    async def replay(self, aside: Aside, *, now: float, scribe: Scribe) -> Taken:
         """Take an event that was set aside once more, in one transaction, whatever its time is.
 
-        It is SET_ASIDE, and stays as it was, where there still is no such subscription.
+        It is SET_ASIDE, and stays as it was, where there still is no such subscription, or where
+        ``scribe`` still says so.
         """
 
     async def purge(self, *, seen_before: int, aside_before: int, limit: int = 5000) -> int:

@@ -112,6 +112,31 @@ def pull_public_keys(text: str | bytes) -> Keys:
     return keys
 
 
+def public_jwk(pem: str) -> dict[str, Any]:
+    """Return a public key in PEM (RFC 7468 §13) as a JWK named by its thumbprint (RFC 7638).
+
+    Raise ValueError for a private key, and for a kind that nobody here signs with.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+    from joserfc.errors import JoseError
+    from joserfc.jwk import ECKey, OKPKey, RSAKey
+
+    if "PRIVATE KEY-----" in pem:
+        raise ValueError("a private key: its owner keeps that, and hands out the public one")
+    try:
+        load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValueError("no public key in PEM") from None
+    for kind in (ECKey, RSAKey, OKPKey):
+        try:
+            key = kind.import_key(pem)
+        except (JoseError, ValueError, TypeError):
+            continue
+        return {**key.as_dict(private=False), "kid": key.thumbprint()}
+    raise ValueError("a key of a kind that signs nothing here")
+
+
 def issuer_of(text: str, *, most: int = MAX_TEXT) -> str:
     """Return who a text says that made it, believed or not; empty for what is no JWT."""
     try:

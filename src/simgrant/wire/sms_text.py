@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from typing import Final
 
 _DEFAULT_ALPHABET: Final = 0x00
@@ -16,6 +17,7 @@ _MOST_LETTERS: Final = 160
 _MOST_BYTES: Final = 140
 _SAME: Final = re.compile(r"[A-Za-z0-9 \r\n!\"#%&'()*+,./:;<=>?-]*", re.ASCII)
 """Where ASCII and the default alphabet agree (TS 23.038 §6.2.1); ``@``, ``$`` and ``_`` differ."""
+_NAMES: Final = (128, 40, 30, 20, 12)
 _OTHERS: Final = re.compile(r"[^A-Za-z0-9 \r\n!\"#%&'()*+,./:;<=>?-]")
 """All that `_SAME` does not have."""
 
@@ -52,3 +54,12 @@ def fits(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def shorter(name: str) -> Iterator[str]:
+    """Yield ever shorter names, first in their own letters and then in those of a cheap message."""
+    cheap = plain(name)
+    for most in _NAMES:
+        yield name[:most].rstrip()
+        if len(cheap) * 2 > len(name):
+            yield cheap[:most].rstrip()

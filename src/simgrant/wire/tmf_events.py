@@ -140,6 +140,19 @@ and Unix seconds."""
 
 
 @named_noun
+class PlainConsent:
+    """About which consumer of partner APIs somebody said yes or no, and what for."""
+
+    client_id: str
+    application: str = ""
+    purpose: str
+    apis: tuple[str, ...]
+    expires_at: int | None = None
+    """Unix seconds."""
+    evidence: str = field(default="", repr=False)
+
+
+@named_noun
 class PlainEvent:
     """One of our own. Its words are the server's; whether they are, who uses it finds out."""
 
@@ -152,6 +165,7 @@ class PlainEvent:
     iccid: str = field(default="", repr=False)
     terminal_id: str = field(default="", repr=False)
     told: Told = field(default_factory=dict, repr=False)
+    api_consent: PlainConsent | None = None
 
 
 Event: TypeAlias = TmfEvent | PlainEvent
@@ -241,6 +255,15 @@ class _Told(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sim_since: int | str | None = None
 
 
+class _ApiConsent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    client_id: str
+    purpose: str
+    apis: list[str]
+    application: str = ""
+    expires_at: int | str | None = None
+    evidence: str = ""
+
+
 class _Plain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     change: str
     id: str = ""
@@ -251,6 +274,7 @@ class _Plain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     iccid: str = ""
     terminal_id: str = ""
     told: _Told = _Told()
+    api_consent: _ApiConsent | None = None
 
 
 def _plain(found: _Plain) -> PlainEvent:
@@ -262,13 +286,28 @@ def _plain(found: _Plain) -> PlainEvent:
     return PlainEvent(
         event_id=_id(found.id),
         change=found.change,
-        at=None if found.at is None else _time(found.at),
+        at=None if found.at is None else pull_time(found.at),
         imsi=found.imsi,
         msisdn=found.msisdn,
         new_imsi=found.new_imsi,
         iccid=found.iccid,
         terminal_id=found.terminal_id,
         told=_told(found.told),
+        api_consent=None if found.api_consent is None else _api_consent(found.api_consent),
+    )
+
+
+def _api_consent(found: _ApiConsent) -> PlainConsent:
+    texts = (found.client_id, found.purpose, found.application, found.evidence, *found.apis)
+    if len(found.apis) > MOST_THINGS or any(len(text) > _LONGEST for text in texts):
+        raise BadEvent(Unreadable.BAD_VALUE)
+    return PlainConsent(
+        client_id=found.client_id,
+        application=found.application,
+        purpose=found.purpose,
+        apis=tuple(found.apis),
+        expires_at=None if found.expires_at is None else pull_time(found.expires_at),
+        evidence=found.evidence,
     )
 
 
@@ -280,7 +319,7 @@ def _told(found: _Told) -> Told:
     }
     for name in ("customer_since", "sim_since"):
         if name in told:
-            told[name] = _time(told[name])
+            told[name] = pull_time(told[name])
     for value in told.values():
         texts = value if isinstance(value, list) else [value] if isinstance(value, str) else []
         if len(texts) > MOST_THINGS or any(len(text) > _LONGEST for text in texts):
@@ -325,7 +364,7 @@ def _tmf(found: _Envelope, event_type: str, *, subject: str = "") -> TmfEvent:
     return TmfEvent(
         event_id=_id(event_id) if event_id else "",
         event_type=name[0].upper() + name[1:],
-        at=_time(time) if time else None,
+        at=pull_time(time) if time else None,
         things=things,
     )
 
@@ -401,7 +440,8 @@ def _id(text: str) -> str:
     return text
 
 
-def _time(value: int | str) -> int:
+def pull_time(value: int | str) -> int:
+    """Return Unix seconds of a time that an event names; raise `BadEvent`."""
     try:
         at = value if isinstance(value, int) else pull_utc(value)
     except ValueError:

@@ -16,8 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 from typer.testing import CliRunner, Result
 
 from simgrant.cli import app
@@ -121,11 +124,30 @@ def test_a_consumer_is_made_shown_and_may_use_nothing(bank: Simgrant) -> None:
     assert "bank is, or was, a consumer" in said
 
 
+def test_a_public_key_in_pem_is_one_too(simgrant: Simgrant) -> None:
+    made: list[tuple[type[ECKey | RSAKey | OKPKey], Any]] = [
+        (ECKey, ec.generate_private_key(ec.SECP256R1()).public_key()),
+        (RSAKey, rsa.generate_private_key(65537, 2048).public_key()),
+        (OKPKey, ed25519.Ed25519PrivateKey.generate().public_key()),
+    ]
+    for kind, public in made:
+        pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        simgrant.file("bank.pem", pem.decode())
+        name = kind.key_type.lower()
+        simgrant("consumer", "add", name, "--name", "Bank", "--jwks", "bank.pem")
+        (kept,) = simgrant.json("consumer", "show", name)["jwks"]["keys"]
+        assert kept["kid"] == kind.import_key(pem).thumbprint()
+        again = kind.import_key(kept).as_pem(private=False)
+        assert again == pem
+
+
 WRONG_CONSUMERS: tuple[tuple[tuple[str, ...], str], ...] = (
     ((), "needs jwks or jwks_url"),
     (("--jwks-url", "http://bank.example/keys"), "jwks_url: not an https address"),
     (("--jwks", "absent"), "absent: No such file"),
     (("--jwks", "bad.json"), "bad.json: Expecting"),
+    (("--jwks", "private.pem"), "private.pem: a private key"),
+    (("--jwks", "torn.pem"), "torn.pem: no public key in PEM"),
     (("--jwks", "shared.json"), "jwks: there is a private or a shared key in it"),
     (("--set", "algorithms=['none']", "--jwks", "keys.json"), "'none' is none of ES256"),
     (("--set", "algorithms=['HS256']", "--jwks", "keys.json"), "'HS256' is none of"),
@@ -144,6 +166,10 @@ WRONG_CONSUMERS: tuple[tuple[tuple[str, ...], str], ...] = (
 
 def test_what_is_wrong_with_a_consumer_is_said(simgrant: Simgrant) -> None:
     simgrant.file("bad.json", "{")
+    simgrant.file(
+        "private.pem", "-----BEGIN EC PRIVATE KEY-----\nAA==\n-----END EC PRIVATE KEY-----\n"
+    )
+    simgrant.file("torn.pem", "-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----\n")
     simgrant.file("keys.json", json.dumps(EcSigner("k1").jwk))
     simgrant.file("shared.json", json.dumps({"keys": [{"kty": "oct", "k": "AAAA"}]}))
     for options, said in WRONG_CONSUMERS:

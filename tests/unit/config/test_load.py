@@ -410,10 +410,17 @@ def test_one_time_passwords_need_a_message_centre(tmp_path: Path) -> None:
     )
 
 
+def test_who_asks_for_consents_needs_a_whole_message_centre(tmp_path: Path) -> None:
+    partly = '[camara]\nlisten = "127.0.0.1:8083"\n[text_messages]\nsmsc = "127.0.0.1:9"\n'
+    assert "camara: needs text_messages.password_file" in problems(tmp_path, partly)
+    read(tmp_path, f'{partly}[portal]\nlisten = ""\n')
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
         ('text = { en = "no password" }', "otp.text.en: has no {code}"),
+        ('consent_text = { en = "{code}" }', "otp.consent_text.en: has no {consumer}"),
         (f'text = {{ pt = "{{code}} é {"x" * 70}" }}', "otp.text.pt: does not fit"),
         ("digits = 5", "otp.digits: 5 is not within 6 to 10"),
         ("tries = 11", "otp.tries: 11 is not within 1 to 10"),

@@ -90,6 +90,28 @@ def test_only_words_about_the_same_count_and_the_last_of_them_does(
     ]
     if last is None:
         assert not same
-    else:
-        assert last in same
-        assert all((each.at, each.number) <= (last.at, last.number) for each in same)
+        return
+    assert last in same
+    for other in same:
+        if other.application == last.application:
+            assert other.number <= last.number
+        elif all(
+            each.number <= other.number for each in same if each.application == other.application
+        ):
+            assert other.at <= last.at
+
+
+def test_a_clock_that_is_behind_takes_nothing_back() -> None:
+    about = {"client_id": "bank", "application": "", "purpose": "Fraud", "api": "sim-swap"}
+    withdrawn = replace(GIVEN, number=2, said=Said.WITHDRAWN, at=GIVEN.at - 3)
+    assert last_said([GIVEN, withdrawn], **about) is withdrawn
+    assert last_said([withdrawn, GIVEN], **about) is withdrawn
+
+
+def test_within_one_second_a_no_is_the_later_one() -> None:
+    about = {"client_id": "bank", "application": "a", "purpose": "Fraud", "api": "sim-swap"}
+    for one, other in (("", "a"), ("a", "")):
+        given = replace(GIVEN, number=5, application=one)
+        denied = replace(GIVEN, said=Said.DENIED, application=other)
+        assert last_said([given, denied], **about) is denied
+        assert last_said([denied, given], **about) is denied

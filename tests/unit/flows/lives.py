@@ -163,7 +163,7 @@ async def opened(template: Path, **rules: Any) -> AsyncIterator[World]:
             world = World(
                 store,
                 clock,
-                BssInbox(store.life, clock=clock),
+                BssInbox(store.life, clock=clock, keys=Keys()),
                 None,  # type: ignore[arg-type]
                 {T: the_policy()},
             )

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Sequence
 
-from simgrant.domain.bss_events import BssEvent
+from simgrant.domain.bss_events import BssEvent, ToldConsent
 from simgrant.flows.event_batches import FAULT, EventBatches, Pauses
 from simgrant.flows.event_reading import EventReader
 from simgrant.ports.bss_events import Taken
@@ -68,3 +68,12 @@ async def test_what_we_fail_at_holds_up_no_other() -> None:
     assert await batches(intake).take([message("1"), message("2"), message("3")]) == ["", FAULT, ""]
     assert [event_id for *_, event_id in intake.kept] == ["1", "3"]
     assert intake.aside == [("t", "topic", message("2"), FAULT)]
+
+
+async def test_a_consent_of_a_log_is_taken_over_once() -> None:
+    about = {"client_id": "bank", "purpose": "Fraud", "apis": ["sim-swap"]}
+    event = plain_event("1", "consent_given", at=1, imsi="001010000000001", api_consent=about)
+    intake, raw = MemoryIntake(), json.dumps(event).encode()
+    assert await batches(intake).take([raw, raw]) == ["", ""]
+    (kept,) = intake.kept.values()
+    assert kept.api_consent == ToldConsent(client_id="bank", purpose="Fraud", apis=("sim-swap",))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simgrant.domain.bss_events import Change
+from simgrant.adapters.store.sql.event_rows import from_event, to_event
+from simgrant.domain.bss_events import Change, ToldConsent
 from simgrant.domain.eligibility import Eligibility
 from simgrant.domain.risk import NumberType
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
@@ -194,3 +196,136 @@ def test_of_other_product_orders_nobody_is_told(external: str) -> None:
     found = read({"eventType": "ProductOrderStateChangeEvent", "event": event})
     assert found.orders == ()
     assert found.unread[0].reason is Unreadable.NO_SUBSCRIPTION
+
+
+CONSENT = {"client_id": "bank", "purpose": "dpv:Fraud", "apis": ["sim-swap", "kyc-tenure"]}
+TOLD = ToldConsent(client_id="bank", purpose="Fraud", apis=("sim-swap", "kyc-tenure"))
+
+
+def consent(change: str = "consent_given", **members: Any) -> dict[str, Any]:
+    about = CONSENT | members
+    return plain_event("c-1", change, at=NOW, imsi=IMSI.digits, api_consent=about)
+
+
+def test_a_plain_event_tells_a_consent_to_a_consumer() -> None:
+    more = {"application": "app", "expires_at": "2028-01-01T00:00:00Z", "evidence": "call 7"}
+    (event,) = read(consent(**more)).events
+    expires_at = 1_830_297_600
+    assert event.api_consent == replace(
+        TOLD, application="app", expires_at=expires_at, evidence="call 7"
+    )
+    assert (event.change, event.told) == (Change.CONSENT_GIVEN, Eligibility())
+    assert read(consent("consent_withdrawn")).events[0].api_consent == TOLD
+    assert "call 7" not in repr(event)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        consent("suspended"),
+        consent(apis=[]),
+        consent(apis=["a"] * 101),
+        consent(apis=["Sim Swap"]),
+        consent(purpose="F" * 300),
+        consent(client_id=""),
+        consent(expires_at=NOW),
+        consent("consent_withdrawn", expires_at=NOW + 9),
+        consent() | {"told": {"terms": "given"}},
+        consent() | {"terminal_id": "350000000000017"},
+    ],
+)
+def test_a_consent_that_nobody_could_write_down_is_unread(wrong: dict[str, Any]) -> None:
+    (unread,) = read(wrong).unread
+    assert unread.reason is Unreadable.BAD_VALUE
+
+
+def test_a_consent_of_another_shape_is_no_event() -> None:
+    for wrong in (consent(apis="sim-swap"), consent(scope="x"), consent() | {"api_consent": 1}):
+        assert read(wrong).unread[0].reason is Unreadable.NO_ENVELOPE
+    assert read(consent(expires_at="soon")).unread[0].reason is Unreadable.BAD_TIME
+
+
+RULES_OF_CONSENT = (
+    Rule(
+        change=Change.CONSENT_GIVEN,
+        event_types=("PartyPrivacyAgreement*Event",),
+        states=frozenset({"approved"}),
+    ),
+    Rule(change=Change.CONSENT_WITHDRAWN, event_types=("PartyPrivacyAgreement*Event",)),
+)
+
+
+def agreement(status: str, *, event_type: str = "", **values: Any) -> Reading:
+    """Read an event of an agreement, as a hub of TM Forum's API for privacy tells it."""
+    listed = {"msisdn": "+15550100", "clientId": "bank", "purpose": "Fraud"} | values
+    thing = {
+        "id": "a-1",
+        "status": status,
+        "characteristic": [{"name": name, "value": value} for name, value in listed.items()],
+    }
+    event = {
+        "eventId": "t-1",
+        "eventType": event_type or "PartyPrivacyAgreementStateChangeEvent",
+        "eventTime": "2026-11-18T20:26:40Z",
+        "event": {"partyPrivacyAgreement": thing},
+    }
+    reader = EventReader(RULES_OF_CONSENT, Names())
+    return reader.read("crm", json.dumps(event).encode(), now=NOW)
+
+
+def test_an_agreement_of_tm_forum_is_a_consent_by_its_names() -> None:
+    ends = {"expiresAt": "2028-01-01T00:00:00Z"}
+    more = {"applicationId": "app", "evidence": "text 3"}
+    (event,) = agreement("approved", apis="sim-swap, kyc-tenure", **ends, **more).events
+    assert (event.change, event.msisdn) == (Change.CONSENT_GIVEN, NUMBER)
+    assert event.api_consent == replace(
+        TOLD, application="app", evidence="text 3", expires_at=1_830_297_600
+    )
+    # It still says until when it was to be given.
+    (event,) = agreement("terminated", apis="sim-swap kyc-tenure", **ends).events
+    assert (event.change, event.api_consent) == (Change.CONSENT_WITHDRAWN, TOLD)
+
+
+def test_an_agreement_about_no_consumer_is_about_our_own_terms() -> None:
+    (event,) = agreement("approved", clientId="").events
+    assert (event.change, event.api_consent) == (Change.CONSENT_GIVEN, None)
+    # Without a rule nobody knows what it means.
+    (event,) = agreement("approved", event_type="OtherEvent", apis="sim-swap").events
+    assert (event.change, event.api_consent) == (Change.CHANGED, None)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({}, Unreadable.BAD_VALUE),
+        ({"apis": "sim-swap", "purpose": ""}, Unreadable.BAD_VALUE),
+        ({"apis": "sim-swap", "clientId": "not one"}, Unreadable.BAD_VALUE),
+        ({"apis": "sim-swap", "expiresAt": "soon"}, Unreadable.BAD_TIME),
+    ],
+)
+def test_half_an_agreement_is_unread(values: dict[str, str], reason: Unreadable) -> None:
+    (unread,) = agreement("approved", **values).unread
+    assert unread.reason is reason
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            name: st.text(max_size=20) | st.integers() | st.lists(st.text(max_size=9), max_size=3)
+            for name in ("client_id", "purpose", "apis", "application", "expires_at", "evidence")
+        },
+    )
+)
+def test_whatever_a_consent_is_it_is_read_or_told_apart(members: dict[str, Any]) -> None:
+    event = plain_event("c", "consent_given", at=NOW, imsi=IMSI.digits) | {"api_consent": members}
+    reading = read(event)
+    assert len(reading.events) + len(reading.unread) == 1
+    for found in reading.events:
+        assert found.api_consent is not None
+        assert to_event(from_event(found)) == found
+
+
+def test_a_consent_is_kept_as_it_was_told() -> None:
+    (event,) = read(consent(application="app", expires_at=NOW + 5, evidence="e")).events
+    assert to_event(from_event(event)) == event

@@ -336,3 +336,17 @@ async def test_in_binary_mode_headers_say_what_the_body_does_not(
         return
     assert status == 204
     assert [event_id for _, _, event_id in world.intake.kept] == ["c-1"]
+
+
+async def test_a_consent_is_taken_over_and_half_a_one_set_aside() -> None:
+    world = World()
+    about = {"client_id": "bank", "purpose": "Fraud", "apis": ["sim-swap"]}
+    imsi = "001010000000001"
+    word = plain_event("c-1", "consent_withdrawn", at=AT, imsi=imsi, api_consent=about)
+    half = plain_event("c-2", "consent_given", at=AT, imsi=imsi, api_consent=about | {"apis": []})
+    status, _, content = await world.post([word, half])
+    assert (status, json.loads(content)["code"]) == (400, "bad_value")
+    ((_, _, event_id),) = world.intake.kept
+    ((_, source, raw, reason),) = world.intake.aside
+    assert (event_id, source, reason) == ("c-1", "crm", "bad_value")
+    assert json.loads(raw) == half

@@ -213,6 +213,7 @@ class Event(TypedDict):
     """Of the new SIM, or of the profile that is ready."""
     terminal_id: NotRequired[str]
     """Of the device that is lost."""
+    api_consent: NotRequired[ToldApiConsent]
 
 
 class EventTaken(TypedDict):
@@ -715,6 +716,21 @@ class Told(TypedDict):
     """How many notices will be sent."""
 
     notices: int
+
+
+class ToldApiConsent(TypedDict):
+    """About which consumer of partner APIs a consent was given or withdrawn, and what for."""
+
+    client_id: str
+    application: NotRequired[str]
+    """Only about this one of the consumer's; empty = about all."""
+    purpose: str
+    """For what: a purpose of W3C's DPV."""
+    apis: list[str]
+    expires_at: NotRequired[str | None]
+    """Until when it is given."""
+    evidence: NotRequired[str]
+    """What shows it to a third party; empty = the event's id does."""
 
 
 class Usage(TypedDict):

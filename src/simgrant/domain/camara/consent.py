@@ -7,10 +7,14 @@ word. What a subscriber said is never overwritten: each word is an entry, and th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import field
+from typing import Final
 
 from simgrant.nouns import Word, named_noun
+
+_WORDS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 
 
 class Basis(Word):
@@ -93,6 +97,11 @@ class Purposes:
         return not self.bases or any(map(depends, self.bases.values()))
 
 
+def in_words(purpose: str) -> str:
+    """Return a purpose of W3C's DPV as people read it, who were given no other words for it."""
+    return " ".join(_WORDS.findall(purpose)).lower()
+
+
 def depends(basis: Basis) -> bool:
     """Say whether it matters for a basis what a subscriber said."""
     return basis in (Basis.CONSENT, Basis.LEGITIMATE_INTEREST)
@@ -117,18 +126,41 @@ def standing(basis: Basis, last: ConsentEntry | None, *, now: int) -> Standing:
             return Standing.DENIED
 
 
+def holds_after(entry: ConsentEntry, last: ConsentEntry | None) -> bool:
+    """Say whether a word that is told of later changes what ``last``, about the same, had said.
+
+    It has to be said later. Within one second a no counts, and of two consents the one that ends
+    first; so the order in which words arrive does not matter, and the same word counts once.
+    """
+    return last is None or _place(entry) > _place(last)
+
+
+def _place(entry: ConsentEntry) -> tuple[int, int, float]:
+    match entry.said:
+        case Said.GIVEN:
+            ends = float("inf") if entry.expires_at is None else entry.expires_at
+            return entry.at, 1, -ends
+        case Said.REQUESTED:
+            return entry.at, 0, 0
+        case _:
+            return entry.at, 2, 0
+
+
 def last_said(
     entries: Sequence[ConsentEntry], *, client_id: str, application: str, purpose: str, api: str
 ) -> ConsentEntry | None:
     """Return the last entry about a processing; None where nothing was ever said.
 
     What was said about a consumer as a whole counts for its applications, unless something was said
-    later about the one.
+    later about the one. Of entries about the same, their numbers say which is the last: the clocks
+    of two nodes may not agree, and a withdrawal has to hold all the same.
     """
-    about = [
-        entry
-        for entry in entries
-        if (entry.client_id, entry.purpose, entry.api) == (client_id, purpose, api)
-        and entry.application in ("", application)
-    ]
-    return max(about, key=lambda entry: (entry.at, entry.number), default=None)
+    last: dict[str, ConsentEntry] = {}
+    for entry in entries:
+        about = (entry.client_id, entry.purpose, entry.api)
+        if about == (client_id, purpose, api) and entry.application in ("", application):
+            before = last.get(entry.application)
+            if before is None or before.number < entry.number:
+                last[entry.application] = entry
+    # Within one second, a no is the later one.
+    return max(last.values(), key=lambda each: (each.at, each.said is not Said.GIVEN), default=None)

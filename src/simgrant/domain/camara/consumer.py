@@ -123,3 +123,8 @@ class Consumer:
     def permission(self, scope: str) -> Permission | None:
         """Return the one that a scope is in."""
         return next((each for each in self.permissions if scope in each.scopes), None)
+
+    def name_of(self, application: str) -> str:
+        """Return whom a subscriber knows: one of its applications, or itself."""
+        named = (each.name for each in self.applications if each.id == application)
+        return next(named, self.name)

@@ -615,7 +615,7 @@ class AuthServer:
             client_id=token.client_id,
             application=token.application,
             purpose=token.purpose,
-            scopes=tuple(sorted(token.scopes)),
+            scopes=tuple(sorted(self._scopes.consented(token.scopes))),
         )
         imsi, now = subject.imsi, token.issued
         return await self._permits.permits(request.tenant, imsi, wanted, now=now)

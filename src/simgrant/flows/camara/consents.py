@@ -25,6 +25,7 @@ from simgrant.domain.camara.consent import (
     standing,
 )
 from simgrant.domain.subscription import Subscription
+from simgrant.flows.consent_pages.tokens import CaptureLinks
 from simgrant.flows.moments import moment
 from simgrant.identities import Imsi
 from simgrant.keyring.ring import KeyRing
@@ -35,7 +36,8 @@ _LABEL: Final = "api-consent"
 _PURPOSE: Final = re.compile(r"[A-Za-z0-9]{1,64}")
 _API: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _SOURCE: Final = re.compile(r"[a-z0-9_.-]{1,32}")
-_MOST_EVIDENCE: Final = 256
+MOST_EVIDENCE: Final = 256
+"""Characters of what shows a word to a third party."""
 _MOST_NAME: Final = 64
 _NOTHING: Final = Purposes()
 
@@ -43,10 +45,20 @@ _NOTHING: Final = Purposes()
 class Consents:
     """The consents of all tenants (the ports ``CamaraConsents`` and ``Permits``)."""
 
-    def __init__(self, rows: ConsentRows, purposes: Mapping[str, Purposes]) -> None:
-        """``purposes`` are each tenant's; of one that has none, everything needs consent."""
+    def __init__(
+        self,
+        rows: ConsentRows,
+        purposes: Mapping[str, Purposes],
+        *,
+        links: CaptureLinks | None = None,
+    ) -> None:
+        """``purposes`` are each tenant's; of one that has none, everything needs consent.
+
+        Without ``links`` there is no page on which subscribers are asked.
+        """
         self._rows = rows
         self._purposes = purposes
+        self._links = links
 
     async def of(
         self, subscription: Subscription, wanted: Purposeful, /, *, now: int
@@ -64,9 +76,14 @@ class Consents:
         found = await self._found(tenant, imsi, wanted, now)
         return all(each.standing is Standing.VALID for each in found)
 
-    async def capture_url(self, *_: object) -> str:
-        """Return nothing: subscribers are asked by the operator's own ways."""
-        return ""
+    async def capture_url(
+        self, subscription: Subscription, wanted: Purposeful, callback: str, /, *, now: int
+    ) -> str:
+        """Return the address of the page that asks; empty where subscribers are not asked so."""
+        if self._links is None:
+            return ""
+        apis = tuple(sorted({api_of(scope) for scope in wanted.scopes}))
+        return self._links.made(subscription, wanted, apis, callback, now=now)
 
     def _bases(self, tenant: str, wanted: Purposeful) -> dict[str, Basis]:
         """Return the legal basis of each wanted scope."""
@@ -111,7 +128,7 @@ def checked(entry: ConsentEntry) -> None:
     ):
         if not pattern.fullmatch(text):
             raise ValueError(f"{name} {text!r} is not as one is spelled")
-    if len(entry.evidence) > _MOST_EVIDENCE or len(entry.application) > _MOST_NAME:
+    if len(entry.evidence) > MOST_EVIDENCE or len(entry.application) > _MOST_NAME:
         raise ValueError("evidence or application is too long")
     if entry.expires_at is not None and entry.said is not Said.GIVEN:
         raise ValueError("only what is given ends")
@@ -139,6 +156,25 @@ async def write_down(
     checked(entry)
     whole = signed(entry, subscription, ring, now=now)
     return replace(whole, number=await rows.add(subscription.tenant, subscription.imsi, whole))
+
+
+async def write_down_all(
+    rows: ConsentRows,
+    entries: Sequence[ConsentEntry],
+    subscription: Subscription,
+    ring: KeyRing,
+    *,
+    now: float,
+) -> None:
+    """Write what the holder of a line said about several things at once, all or none.
+
+    Each entry has the number that is the next one of what it is about, as the caller has read.
+    Raise ValueError for an entry that nobody could use, and Conflict as the rows do.
+    """
+    for entry in entries:
+        checked(entry)
+    whole = [signed(entry, subscription, ring, now=now) for entry in entries]
+    await rows.add_all(subscription.tenant, subscription.imsi, whole)
 
 
 def is_genuine(entry: ConsentEntry, tenant: str, keys: Keys) -> bool:

@@ -7,15 +7,15 @@ message that was not sent, an answer that comes late, twice, without its code, o
 from __future__ import annotations
 
 import hmac
-import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from typing import Final
 
 import structlog
 
 from simgrant.domain.camara.access_token import AccessToken, Method
+from simgrant.domain.camara.consent import in_words
 from simgrant.domain.camara.consumer import Consumer
 from simgrant.domain.camara.questions import QuestionPace, pause_s, still_counted
 from simgrant.domain.camara.usage import Outcome, Usage
@@ -33,7 +33,7 @@ from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 from simgrant.ports.questions import Asked, AskedBy, AsksPeople, Heard
 from simgrant.telemetry.log import say_fault
-from simgrant.wire.sms_text import fits, plain
+from simgrant.wire.sms_text import fits, shorter
 from simgrant.wire.ussd import MOST_SESSION
 
 OUT_OF_BAND: Final = "out-of-band"
@@ -41,9 +41,6 @@ OUT_OF_BAND: Final = "out-of-band"
 _PROOF_BYTES: Final = 16
 _USAGE_ID_BYTES: Final = 16
 _LONGEST_WAIT_S: Final = 600
-_NAMES: Final = (128, 40, 30, 20, 12)
-"""Letters of a consumer's name that are tried until the text is one message."""
-_WORDS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 
 
 @named_noun
@@ -154,7 +151,7 @@ class Questions:
             open_until=now + rules.life_s,
             asked=(*asked, now),
         )
-        text = _text(rules, _name(consumer, token), token.purpose, code)
+        text = _text(rules, consumer.name_of(token.application), token.purpose, code)
         return Begun(
             question=question,
             before=last.request_id if last is not None else b"",
@@ -299,12 +296,6 @@ class Questions:
         )
 
 
-def _name(consumer: Consumer, token: AccessToken) -> str:
-    """Return whom the subscriber knows: the application, or the consumer itself."""
-    named = (each.name for each in consumer.applications if each.id == token.application)
-    return next(named, consumer.name)
-
-
 def _tariff(consumer: Consumer, token: AccessToken) -> str:
     """Return the tariff of what the token will be for; of several APIs, of the first by name."""
     found = (consumer.permission(scope) for scope in sorted(token.scopes))
@@ -313,18 +304,9 @@ def _tariff(consumer: Consumer, token: AccessToken) -> str:
 
 def _text(rules: QuestionRules, name: str, purpose: str, code: str) -> str:
     """Return what is asked, as one message; raise `OAuthRefused` where it cannot be."""
-    called = rules.purposes.get(purpose) or " ".join(_WORDS.findall(purpose)).lower()
+    called = rules.purposes.get(purpose) or in_words(purpose)
     known = rules.text.replace("{code}", code).replace("{purpose}", called)
-    for text in (known.replace("{consumer}", each) for each in _names(name)):
+    for text in (known.replace("{consumer}", each) for each in shorter(name)):
         if fits(text):
             return text
     raise OAuthRefused(OAuthError.INVALID_SCOPE, "question_too_long")
-
-
-def _names(name: str) -> Iterator[str]:
-    """Yield ever shorter names, first in their own letters and then in those of a cheap message."""
-    cheap = plain(name)
-    for most in _NAMES:
-        yield name[:most].rstrip()
-        if len(cheap) * 2 > len(name):
-            yield cheap[:most].rstrip()

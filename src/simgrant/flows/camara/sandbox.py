@@ -120,7 +120,8 @@ class SandboxFacts:
         return (Processing(scopes=wanted.scopes, standing=self._test.standing, expires_at=expires),)
 
     async def capture_url(
-        self, _subscription: Subscription, _wanted: Purposeful, _callback: str, /
+        self, _subscription: Subscription, _wanted: Purposeful, _callback: str, /, *, now: int
     ) -> str:
         """Return nothing: there is nobody to ask."""
+        del now
         return ""

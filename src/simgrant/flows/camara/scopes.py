@@ -53,6 +53,9 @@ class ScopeRules:
         self._once = frozenset(
             scope for each in operations if each.single_use for scope in each.scopes
         )
+        self._consented = frozenset(
+            scope for each in operations if each.needs_consent for scope in each.scopes
+        )
 
     def grant(self, consumer: Consumer, text: str, *, with_user: bool) -> Granted:
         """Return what a consumer gets of what it asks for: all of it; raise `OAuthRefused`.
@@ -74,6 +77,10 @@ class ScopeRules:
             asked.openid and with_user,
             not scopes.isdisjoint(self._once),
         )
+
+    def consented(self, scopes: frozenset[str]) -> frozenset[str]:
+        """Return those of some scopes that depend on consent; who asks about it needs none."""
+        return scopes - (self.all - self._consented)
 
     def of_contract(self, consumer: Consumer) -> str:
         """Return all that a consumer may have, for one that cannot say what it wants."""

@@ -20,6 +20,11 @@ PATH: Final = ONE + "/api-consents"
 _PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*$"
 
 _Said = Literal["requested", "given", "denied", "withdrawn"]
+ClientId = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}$")]
+ApplicationName = Annotated[str, msgspec.Meta(max_length=64, pattern=_PRINTABLE)]
+Purpose = Annotated[str, msgspec.Meta(pattern="^(dpv:)?[A-Za-z0-9]{1,64}$")]
+ApiName = Annotated[str, msgspec.Meta(pattern="^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+Evidence = Annotated[str, msgspec.Meta(max_length=256, pattern=_PRINTABLE)]
 
 
 class ApiConsent(msgspec.Struct):
@@ -58,13 +63,13 @@ class ApiConsents(msgspec.Struct):
 class NewApiConsent(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What a subscriber said just now."""
 
-    client_id: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}$")]
+    client_id: ClientId
     """About which consumer."""
-    application: Annotated[str, msgspec.Meta(max_length=64, pattern=_PRINTABLE)] = ""
+    application: ApplicationName = ""
     """Only about this one of the consumer's; empty = about all."""
-    purpose: Annotated[str, msgspec.Meta(pattern="^(dpv:)?[A-Za-z0-9]{1,64}$")]
+    purpose: Purpose
     """For what: a purpose of W3C's DPV."""
-    api: Annotated[str, msgspec.Meta(pattern="^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+    api: ApiName
     """About which API."""
     said: _Said
     """`withdrawn` is an objection where the legal basis is a legitimate interest."""
@@ -72,7 +77,7 @@ class NewApiConsent(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Until when it is given."""
     source: Literal["api", "bss", "care"] = "api"
     """By which way it was said."""
-    evidence: Annotated[str, msgspec.Meta(max_length=256, pattern=_PRINTABLE)] = ""
+    evidence: Evidence = ""
     """What shows it to a third party: the version of a text, the number of a call."""
 
 

@@ -8,10 +8,14 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from simgrant.domain.access import Scope
-from simgrant.domain.bss_events import BssEvent, Change
+from simgrant.domain.bss_events import MOST_APIS, BssEvent, Change, ToldConsent
 from simgrant.domain.eligibility import Eligibility
 from simgrant.domain.risk import NumberType
 from simgrant.domain.subscription import ConsentStatus, SubscriptionStatus
+from simgrant.flows.camara.told_consents import told_consent
+from simgrant.flows.management.access import may
+from simgrant.flows.management.api_consents import ApiName, ApplicationName, Evidence, Purpose
+from simgrant.flows.management.api_consents import ClientId as ConsumerId
 from simgrant.flows.management.call import Asked, Call, Done, Query
 from simgrant.flows.management.problem import Code, Problem
 from simgrant.flows.management.shapes import (
@@ -70,6 +74,21 @@ class Holds(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     port_freeze: bool | UnsetType = UNSET
 
 
+class ToldApiConsent(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """About which consumer of partner APIs a consent was given or withdrawn, and what for."""
+
+    client_id: ConsumerId
+    application: ApplicationName = ""
+    """Only about this one of the consumer's; empty = about all."""
+    purpose: Purpose
+    """For what: a purpose of W3C's DPV."""
+    apis: Annotated[list[ApiName], msgspec.Meta(min_length=1, max_length=MOST_APIS)]
+    expires_at: Moment | None = None
+    """Until when it is given."""
+    evidence: Evidence = ""
+    """What shows it to a third party; empty = the event's id does."""
+
+
 class Event(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Something that happened to a subscription, which is named by IMSI, number or both."""
 
@@ -87,6 +106,9 @@ class Event(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Of the new SIM, or of the profile that is ready."""
     terminal_id: Annotated[str, msgspec.Meta(pattern="^[!-~]{1,64}$")] | UnsetType = UNSET
     """Of the device that is lost."""
+    api_consent: ToldApiConsent | UnsetType = UNSET
+    """For `consent_given` and `consent_withdrawn`: it is about a consumer of partner APIs, and
+    about nothing else. It needs the scope `consents:write` as well."""
 
 
 class EventTaken(msgspec.Struct):
@@ -107,6 +129,8 @@ async def _tell(asked: Asked[Query, list[Event]]) -> Done:
     desk = asked.desk
     if len(asked.body) > _MOST:
         raise Problem(Code.TOO_LARGE, f"more than {_MOST} events")
+    if any(each.api_consent is not UNSET for each in asked.body):
+        may(desk.client, Scope.CONSENTS_WRITE)
     try:
         events = list(map(_event, asked.body))
     except (InvalidIdentity, ValueError) as error:
@@ -130,16 +154,37 @@ def _event(said: Event) -> BssEvent:
     """Return an event, checked; raise ValueError."""
     if said.imsi is UNSET and said.msisdn is UNSET:
         raise ValueError(f"event {said.event_id}: imsi or msisdn has to be there")
+    change, at = Change(said.change), max(pull_instant(said.at), 0)
     return BssEvent(
         event_id=said.event_id,
-        change=Change(said.change),
-        at=max(pull_instant(said.at), 0),
+        change=change,
+        at=at,
         imsi=None if said.imsi is UNSET else Imsi(said.imsi),
         msisdn=None if said.msisdn is UNSET else Msisdn(said.msisdn),
         told=Eligibility() if said.told is UNSET else _holds(said.told),
         new_imsi=None if said.new_imsi is UNSET else Imsi(said.new_imsi),
         iccid=None if said.iccid is UNSET else Iccid(said.iccid),
         terminal_id="" if said.terminal_id is UNSET else said.terminal_id,
+        api_consent=None if said.api_consent is UNSET else _api_consent(said, change, at),
+    )
+
+
+def _api_consent(said: Event, change: Change, at: int) -> ToldConsent:
+    told = said.api_consent
+    others = (said.told, said.new_imsi, said.iccid, said.terminal_id)
+    if told is UNSET or any(each is not UNSET for each in others):
+        raise ValueError(f"event {said.event_id}: what tells of an api_consent tells nothing else")
+    return told_consent(
+        change,
+        ToldConsent(
+            client_id=told.client_id,
+            application=told.application,
+            purpose=told.purpose,
+            apis=tuple(told.apis),
+            expires_at=None if told.expires_at is None else pull_instant(told.expires_at),
+            evidence=told.evidence,
+        ),
+        at=at,
     )
 
 

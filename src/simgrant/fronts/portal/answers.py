@@ -10,6 +10,8 @@ from simgrant import errors
 
 OVER, BUSY, REQUEST, REFUSED = "error_over", "error_busy", "error_request", "error_refused"
 """Names of the texts."""
+OVER_ASKED = "error_consent"
+"""In place of `OVER`, where nobody came from the settings of a phone."""
 
 ANSWERS: dict[type[errors.EcsError], tuple[int, str]] = {
     errors.BadRequest: (400, REQUEST),

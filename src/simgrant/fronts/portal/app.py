@@ -1,8 +1,8 @@
 """The portal's listener: a handle opens a page, a form leads to the next, two files go along.
 
 A page's address is a service's own (``/vowifi``) and takes a GET or a POST of whatever makers
-send; all forms go to one other. What is before the last part of a path is not looked at, since a
-proxy may have put it there.
+send; all forms go to one other. The pages about consents have an address of their own. What is
+before the last part of a path is not looked at, since a proxy may have put it there.
 """
 
 from __future__ import annotations
@@ -14,9 +14,13 @@ from typing import Final
 
 from simgrant.domain.trail import Trail
 from simgrant.errors import BadRequest, EcsError, Overloaded, PeerTimeout, TooLarge
+from simgrant.flows.consent_pages.pages import ConsentPages, SentBack
+from simgrant.flows.consent_pages.screens import ConsentScreen
+from simgrant.flows.consent_pages.tokens import PAGE as CONSENTS
 from simgrant.flows.journal import Journal
 from simgrant.flows.visits import Guest, Page, Visits
-from simgrant.fronts.portal.answers import BUSY, answer_of
+from simgrant.flows.web_views.web_view import Screen
+from simgrant.fronts.portal.answers import BUSY, OVER, OVER_ASKED, answer_of
 from simgrant.fronts.portal.message import Asked, Told
 from simgrant.fronts.portal.pages import ASSETS, BRAND, PAGE, STATIC, Pages, Site, kind_of, read
 from simgrant.nouns import noun
@@ -28,6 +32,7 @@ from simgrant.wire.user_data import pull_form, pull_handle
 MAX_BODY: Final = 16_384
 NOBODY: Final = "-"
 """In place of a tenant, where it is not known whose page it is."""
+_SENT_BACK: Final = "sent_back"
 _HTML: Final = "text/html; charset=utf-8"
 _ALWAYS: Final = (
     ("x-content-type-options", "nosniff"),
@@ -71,11 +76,12 @@ class PortalFront:
         journal: Journal,
         clock: Clock,
         limits: Limits,
+        consents: ConsentPages | None = None,
     ) -> None:
-        """Take the flow and what surrounds it.
+        """Take the flows and what surrounds them.
 
         ``sites`` are the tenants', and one of `NOBODY`. ``slugs`` are the last parts of the
-        addresses that phones are told.
+        addresses that phones are told. Without ``consents`` there are no pages about them.
         """
         self._visits = visits
         self._sites = sites
@@ -83,6 +89,7 @@ class PortalFront:
         self._journal = journal
         self._clock = clock
         self._limits = limits
+        self._consents = consents
         self._files = {name: (ASSETS[name], read(name)) for name in ASSETS}
         self._pages = Pages({name: data for name, (_, data) in self._files.items()})
         self._brands = _brand_files(sites)
@@ -117,6 +124,8 @@ class PortalFront:
             trail.outcome = error.reason
             trail.detail = error.for_operator or trail.detail
             status, message = answer_of(error)
+            if slug == CONSENTS and message == OVER:
+                message = OVER_ASKED
             told = self._failed(asked, trail, status, message, error.retry_after)
         except Exception as error:
             trail.outcome = "internal_error"
@@ -135,7 +144,7 @@ class PortalFront:
             raise Overloaded("in_flight")
         if len(asked.body) > MAX_BODY or len(asked.query) > MAX_BODY:
             raise TooLarge
-        allowed = {PAGE: ("POST",)}.get(slug) or (("GET", "POST") if slug in self._slugs else ())
+        allowed = {PAGE: ("POST",)}.get(slug) or (("GET", "POST") if self._has(slug) else ())
         if not allowed:
             trail.outcome = "no_page"
             return self._failed(asked, trail, 404, "error_request", None)
@@ -154,14 +163,24 @@ class PortalFront:
                 page = await self._page(asked, slug, guest, trail)
         except TimeoutError:
             raise PeerTimeout("request_timeout") from None
+        if isinstance(page, SentBack):
+            trail.outcome = _SENT_BACK
+            return Told(303, (("location", page.url), *_OF_PAGES), b"")
         trail.outcome = kind_of(page.screen)
         site = self._sites[page.tenant]
         html = self._pages.page(page, page.tenant, site)
-        return self._html(200, html, site, page.languages, trail)
+        return self._html(200, html, site, page.languages, trail, page.screen)
 
-    async def _page(self, asked: Asked, slug: str, guest: Guest, trail: Trail) -> Page:
+    def _has(self, slug: str) -> bool:
+        return slug in self._slugs or (slug == CONSENTS and self._consents is not None)
+
+    async def _page(self, asked: Asked, slug: str, guest: Guest, trail: Trail) -> Page | SentBack:
         if slug == PAGE:
             return await self._visits.submit(pull_form(asked.body), guest, trail)
+        if slug == CONSENTS and self._consents is not None:
+            if asked.method == "GET":
+                return await self._consents.open(pull_form(asked.query), guest, trail)
+            return await self._consents.submit(pull_form(asked.body), guest, trail)
         handle = pull_handle(asked.body or asked.query)
         if not handle:
             raise BadRequest("no_handle")
@@ -181,12 +200,18 @@ class PortalFront:
         return told
 
     def _html(
-        self, status: int, html: str, site: Site, wanted: tuple[str, ...], trail: Trail
+        self,
+        status: int,
+        html: str,
+        site: Site,
+        wanted: tuple[str, ...],
+        trail: Trail,
+        screen: Screen | ConsentScreen | None = None,
     ) -> Told:
         headers = (
             ("content-type", _HTML),
             ("content-language", self._pages.language(site, wanted)),
-            ("content-security-policy", site.policy),
+            ("content-security-policy", site.policy(screen)),
             ("x-request-id", trail.request_id),
             *_OF_PAGES,
         )

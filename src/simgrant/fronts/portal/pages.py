@@ -17,6 +17,14 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from simgrant.domain.address import AddressField, CivicAddress
+from simgrant.flows.consent_pages.screens import (
+    AskConsent,
+    ConsentScreen,
+    EnterCode,
+    Prove,
+    SaidList,
+)
+from simgrant.flows.consent_pages.tokens import PAGE as CONSENTS
 from simgrant.flows.visits import Page
 from simgrant.flows.web_views.web_view import (
     AddressForm,
@@ -49,7 +57,7 @@ ASSETS: Final = {
     "icon.svg": "image/svg+xml",
 }
 
-_TEMPLATES: Final[dict[type[Screen], str]] = {
+_TEMPLATES: Final[dict[type[Screen | ConsentScreen], str]] = {
     Agree: "agree",
     AddressForm: "address",
     Suggestions: "suggestions",
@@ -63,6 +71,10 @@ _TEMPLATES: Final[dict[type[Screen], str]] = {
     Done: "done",
     NotOffered: "not_offered",
     Closed: "closed",
+    Prove: "consent_prove",
+    EnterCode: "consent_code",
+    AskConsent: "consent_ask",
+    SaidList: "consent_list",
 }
 """Which template makes a page of a screen; records have the same words."""
 _ERROR: Final = "error"
@@ -89,14 +101,17 @@ class Site:
     language: str
     """For who wants none that there is."""
 
-    @property
-    def policy(self) -> str:
-        """The Content-Security-Policy: nothing but what comes from the portal itself."""
+    def policy(self, screen: Screen | ConsentScreen | None = None) -> str:
+        """Return the Content-Security-Policy: nothing but what comes from the portal itself.
+
+        A form may lead to where its screen says, since browsers look at redirections too.
+        """
         parts = urlsplit(self.base)
         here = f"{parts.scheme}://{parts.netloc}"
+        to = f"{here} {screen.leads_to}".strip() if isinstance(screen, AskConsent) else here
         return (
             f"default-src 'none'; script-src {here}; style-src {here}; img-src {here}; "
-            f"form-action {here}; base-uri 'none'; frame-ancestors 'none'"
+            f"form-action {to}; base-uri 'none'; frame-ancestors 'none'"
         )
 
 
@@ -105,7 +120,7 @@ def read(name: str) -> bytes:
     return resources.files(__package__).joinpath("static", name).read_bytes()
 
 
-def kind_of(screen: Screen) -> str:
+def kind_of(screen: Screen | ConsentScreen) -> str:
     """Return what a screen is called."""
     return _TEMPLATES[type(screen)]
 
@@ -134,6 +149,7 @@ class Pages:
             "page": page,
             "screen": page.screen,
             "action": f"{site.base}/{PAGE}",
+            "consents": f"{site.base}/{CONSENTS}",
             "said": partial(best_text, languages=page.languages),
             "lasting": partial(self._lasting, site, page.languages),
         }
@@ -146,7 +162,7 @@ class Pages:
                 "written": written,
             }
         kind = kind_of(page.screen)
-        return self._made(kind, name, site, page.languages, subject=page.subject, **more)
+        return self._made(kind, name, site, page.languages, subject=page.subject or "", **more)
 
     def error(
         self, message: str, name: str, site: Site, languages: tuple[str, ...], *, request_id: str

@@ -53,3 +53,10 @@ def test_an_accent_costs_no_room() -> None:
 def test_a_purpose_that_does_not_fit_is_refused() -> None:
     with pytest.raises(OAuthRefused):
         _text(SMS, "Bank", "A" + "bc" * 60, "0042")
+
+
+@pytest.mark.parametrize("language", sorted(texts.CONSENT_SMS))
+def test_who_is_asked_for_a_consent_reads_by_whom(language: str) -> None:
+    text = texts.CONSENT_SMS[language].replace("{code}", "0" * 10)
+    assert text.startswith("0000000000 ")
+    assert fits(text.replace("{consumer}", "x" * 20))

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from simgrant.adapters.store.sql import life_statements as sql
 from simgrant.adapters.store.sql import rows, statements
+from simgrant.adapters.store.sql.camara_consents import heard, written_down
 from simgrant.adapters.store.sql.camara_events import all_happened, happened, swaps_of
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Rows, Run, RunMany
 from simgrant.adapters.store.sql.event_rows import (
@@ -27,6 +28,7 @@ from simgrant.adapters.store.sql.switching import look_at
 from simgrant.adapters.store.sql.timers import of_consent, timer
 from simgrant.adapters.store.sql.told_rows import TOLD_FORGOTTEN
 from simgrant.domain.bss_events import BssEvent, Change
+from simgrant.domain.camara.consent import ConsentEntry
 from simgrant.domain.camara.event_subscription import Befell, Happening
 from simgrant.domain.companions import NOT_COUNTED, Counted, count
 from simgrant.domain.eligibility import Aspect
@@ -36,6 +38,7 @@ from simgrant.domain.order import Order
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.identities import Imsi
 from simgrant.ports.bss_events import MOST_RAW, Taken
+from simgrant.ports.camara_consents import Scribe
 from simgrant.ports.life import (
     BY_HAND,
     COMPANIONS,
@@ -84,7 +87,14 @@ class SqlLife:
     # --- taking ------------------------------------------------------------------------------
 
     async def take(
-        self, tenant: str, source: str, events: Sequence[BssEvent], *, now: float, future_s: int
+        self,
+        tenant: str,
+        source: str,
+        events: Sequence[BssEvent],
+        *,
+        now: float,
+        future_s: int,
+        scribe: Scribe,
     ) -> Sequence[Taken]:
         """Keep events in one transaction, or set them aside; return what became of each."""
         if not events:
@@ -98,6 +108,7 @@ class SqlLife:
             new = [place for place in new if _first(events, place)]
             found = yield from _subscriptions(tenant, [events[place] for place in new])
             kept: list[tuple[Imsi, BssEvent]] = []
+            spoken: list[tuple[Imsi, int, int]] = []
             aside: list[tuple[BssEvent, str]] = []
             for place in new:
                 event, imsi = events[place], found[events[place].event_id]
@@ -106,11 +117,22 @@ class SqlLife:
                 elif event.at > now + future_s:
                     aside.append((event, "from_the_future"))
                 else:
-                    kept.append((imsi, event))
+                    if event.api_consent is None:
+                        kept.append((imsi, event))
+                    else:
+                        spoken.append((imsi, event.at, place))
                     taken[place] = Taken.KEPT
                     continue
                 taken[place] = Taken.SET_ASIDE
             yield from keep(tenant, source, kept, now=now)
+            # In order: whoever holds one row waits for none that comes before it.
+            for imsi, _, place in sorted(spoken, key=lambda each: (each[0].digits, *each[1:])):
+                said = yield from heard(tenant, source, imsi, events[place], scribe)
+                if isinstance(said, str):
+                    aside.append((events[place], said))
+                    taken[place] = Taken.SET_ASIDE
+                elif said:
+                    yield written_down(tenant, imsi, said)
             yield from _put_aside(tenant, source, aside, at=int(now))
             # Nothing, where nothing was done.
             return taken if new else []
@@ -263,7 +285,7 @@ class SqlLife:
         """Forget what was set aside; False where it is not there any more."""
         return bool(await self._engine.write(sql.ASIDE_DROPPED, (tenant, aside_id)))
 
-    async def replay(self, aside: Aside, *, now: float) -> Taken:
+    async def replay(self, aside: Aside, *, now: float, scribe: Scribe) -> Taken:
         """Take an event that was set aside once more, in one transaction."""
         event, tenant = aside.event, aside.tenant
         if event is None:
@@ -278,10 +300,20 @@ class SqlLife:
             if imsi is None:
                 became = Taken.SET_ASIDE
                 return False
+            entries: Sequence[ConsentEntry] = ()
+            if event.api_consent is not None:
+                said = yield from heard(tenant, aside.source, imsi, event, scribe)
+                if isinstance(said, str):
+                    became = Taken.SET_ASIDE
+                    return False
+                entries = said
             if not (yield Run(sql.ASIDE_DROPPED, (tenant, aside.aside_id))):
                 became = Taken.KNOWN
                 return False
-            yield from keep(tenant, aside.source, [(imsi, event)], now=now)
+            if event.api_consent is None:
+                yield from keep(tenant, aside.source, [(imsi, event)], now=now)
+            elif entries:
+                yield written_down(tenant, imsi, entries)
             became = Taken.KEPT
             return True
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from simgrant.adapters.store.sql.engine import Body, Engine, Row, Run
+from simgrant.adapters.store.sql import rows
+from simgrant.adapters.store.sql.camara_consumers import CONSUMER_FOUND, to_consumer
+from simgrant.adapters.store.sql.engine import Body, Engine, Row, Run, RunMany
+from simgrant.adapters.store.sql.statements import BY_IMSI
+from simgrant.domain.bss_events import BssEvent
 from simgrant.domain.camara.consent import ConsentEntry, Said
+from simgrant.domain.life import NotPossible
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.errors import Conflict
 from simgrant.identities import Imsi
-from simgrant.ports.camara_consents import MOST_ENTRIES
+from simgrant.ports.camara_consents import MOST_ENTRIES, Scribe, Speaker
 
 CONSENTS_SAID: Final = """
 SELECT client_id, application, purpose, api, number, said, at, expires_at, subject, source,
@@ -49,23 +54,33 @@ class SqlConsents:
 
     async def add(self, tenant: str, imsi: Imsi, entry: ConsentEntry) -> int:
         """Write an entry with the next number of what it is about."""
-        key = (tenant, imsi.digits)
-        about = (entry.client_id, entry.application, entry.purpose, entry.api)
+        return await self._engine.transact(lambda: _added(tenant, imsi, entry))
 
-        def body() -> Body[int]:
-            owner = yield Run(CONSENT_OWNER, key)
-            if not owner or owner[0][0] == SubscriptionStatus.REMOVED:
-                raise Conflict("no_subscription")
-            ((count, last),) = yield Run(CONSENTS_COUNTED, (*key, *about))
-            if count >= MOST_ENTRIES:
-                raise Conflict("too_many_entries")
-            number = int(last or 0) + 1
-            said = (entry.said.value, entry.at, entry.expires_at, entry.subject)
-            why = (entry.source, entry.evidence, entry.proof)
-            yield Run(CONSENT_SAID, (*key, *about, number, *said, *why))
-            return number
+    async def add_all(self, tenant: str, imsi: Imsi, entries: Sequence[ConsentEntry]) -> None:
+        """Write entries with the numbers that they have, all or none."""
 
-        return await self._engine.transact(body)
+        def body() -> Body[None]:
+            for entry in entries:
+                if (yield from _added(tenant, imsi, entry)) != entry.number:
+                    raise Conflict("said_meanwhile")
+
+        await self._engine.transact(body)
+
+
+def _added(tenant: str, imsi: Imsi, entry: ConsentEntry) -> Body[int]:
+    key = (tenant, imsi.digits)
+    about = (entry.client_id, entry.application, entry.purpose, entry.api)
+    owner = yield Run(CONSENT_OWNER, key)
+    if not owner or owner[0][0] == SubscriptionStatus.REMOVED:
+        raise Conflict("no_subscription")
+    ((count, last),) = yield Run(CONSENTS_COUNTED, (*key, *about))
+    if count >= MOST_ENTRIES:
+        raise Conflict("too_many_entries")
+    number = int(last or 0) + 1
+    said = (entry.said.value, entry.at, entry.expires_at, entry.subject)
+    why = (entry.source, entry.evidence, entry.proof)
+    yield Run(CONSENT_SAID, (*key, *about, number, *said, *why))
+    return number
 
 
 def _entry(row: Row) -> ConsentEntry:
@@ -84,4 +99,59 @@ def _entry(row: Row) -> ConsentEntry:
         source=source,
         evidence=evidence,
         proof=bytes(proof),
+    )
+
+
+def heard(
+    tenant: str, source: str, imsi: Imsi, event: BssEvent, scribe: Scribe
+) -> Body[Sequence[ConsentEntry] | str]:
+    """Return what is to be written of the consent that an event tells; else a word for why not.
+
+    A part of another's transaction, which holds the subscription's row from here on.
+    """
+    told = event.api_consent
+    if told is None:
+        return "bad_consent"
+    key = (tenant, imsi.digits)
+    owner = yield Run(CONSENT_OWNER, key)
+    if not owner or owner[0][0] == SubscriptionStatus.REMOVED:
+        # Since whose it is was looked up.
+        return "unknown_subscriber"
+    (row,) = yield Run(BY_IMSI, key)
+    consumers = yield Run(CONSUMER_FOUND, (tenant, told.client_id))
+    said = yield Run(CONSENTS_SAID, (*key, MOST_ENTRIES))
+    speaker = Speaker(
+        subscription=rows.to_subscription(row),
+        consumer=to_consumer(consumers[0]) if consumers else None,
+        said=[_entry(row) for row in said],
+    )
+    try:
+        return scribe(speaker, source, event)
+    except NotPossible as reason:
+        return str(reason)
+
+
+def written_down(tenant: str, imsi: Imsi, entries: Sequence[ConsentEntry]) -> RunMany:
+    """Return the step that writes entries by the numbers that they have: what `heard` said."""
+    return RunMany(
+        CONSENT_SAID,
+        [
+            (
+                tenant,
+                imsi.digits,
+                entry.client_id,
+                entry.application,
+                entry.purpose,
+                entry.api,
+                entry.number,
+                entry.said.value,
+                entry.at,
+                entry.expires_at,
+                entry.subject,
+                entry.source,
+                entry.evidence,
+                entry.proof,
+            )
+            for entry in entries
+        ],
     )

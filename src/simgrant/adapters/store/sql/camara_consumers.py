@@ -130,6 +130,11 @@ class _Another(Exception):
     """It is another one by now: all of the transaction is undone."""
 
 
+def to_consumer(row: Row) -> Consumer | None:
+    """Return the consumer of a row of ``CONSUMER_FOUND``; None where nobody could use it."""
+    return _row(row).consumer
+
+
 def _row(row: Row) -> ConsumerRow:
     client_id, revision, body = row
     if not body:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from simgrant.adapters.store.sql import rows
 from simgrant.adapters.store.sql.engine import Row
 from simgrant.adapters.store.sql.told_rows import to_told
-from simgrant.domain.bss_events import BssEvent, Change
+from simgrant.domain.bss_events import BssEvent, Change, ToldConsent
 from simgrant.domain.companions import Companions, Counted
 from simgrant.domain.eligibility import Aspect, Eligibility
 from simgrant.domain.life import Life
@@ -75,6 +76,8 @@ def from_event(
             kind.value: (each.value, each.source, each.at, each.asked_at)
             for kind, each in event.learned.items()
         }
+    if event.api_consent is not None:
+        members["api_consent"] = asdict(event.api_consent)
     if before:
         members["before"] = _state(before)
     if told:
@@ -145,6 +148,8 @@ def _event(members: Mapping[str, Any]) -> BssEvent:
     if "learned" in members:
         learned = {Kind(kind): Learned(*each) for kind, each in members["learned"].items()}
 
+    consent = members.get("api_consent")
+
     def identity(name: str, kind: Callable[[str], Any]) -> Any:
         return kind(members[name]) if name in members else None
 
@@ -159,6 +164,9 @@ def _event(members: Mapping[str, Any]) -> BssEvent:
         iccid=identity("iccid", Iccid),
         terminal_id=members.get("terminal_id", ""),
         learned=learned,
+        api_consent=None
+        if consent is None
+        else ToldConsent(**{**consent, "apis": tuple(consent["apis"])}),
     )
 
 

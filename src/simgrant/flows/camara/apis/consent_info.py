@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Final
 
 import msgspec
@@ -71,8 +72,10 @@ async def retrieve(task: Task) -> Answer:
     subscription = task.line.subscription
     found = await task.consents.of(subscription, wanted, now=task.now)
     url = ""
-    if body.request_capture_url and any(each.standing in CAPTURABLE for each in found):
-        url = await task.consents.capture_url(subscription, wanted, callback)
+    open_ones = [scope for each in found if each.standing in CAPTURABLE for scope in each.scopes]
+    if body.request_capture_url and open_ones:
+        asked = replace(wanted, scopes=tuple(open_ones))
+        url = await task.consents.capture_url(subscription, asked, callback, now=task.now)
     return Answer(
         ConsentStatus(
             status_info=[_info(each, body.purpose) for each in found],

@@ -1,0 +1,112 @@
+"""What a subscriber said about consumers of partner APIs, as an operator's systems tell it.
+
+It is written in the transaction in which the event is taken over: once a sender is answered, it
+holds. What somebody said later is left as it is (ADR 0064).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from simgrant.domain.bss_events import MOST_APIS, BssEvent, Change, ToldConsent
+from simgrant.domain.camara.consent import ConsentEntry, Said, holds_after
+from simgrant.domain.camara.consumer import Consumer
+from simgrant.domain.life import NotPossible
+from simgrant.flows.camara.consents import MOST_EVIDENCE, checked, signed
+from simgrant.keyring.ring import KeyRing
+from simgrant.ports.camara_consents import MOST_ENTRIES, Scribe, Speaker
+
+SAYS: Final[Mapping[Change, Said]] = {
+    Change.CONSENT_GIVEN: Said.GIVEN,
+    Change.CONSENT_WITHDRAWN: Said.WITHDRAWN,
+}
+"""What a change says about a consumer."""
+_SOURCE: Final = "bss"
+_CLIENT_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,63}")
+
+
+def told_consent(change: Change, told: ToldConsent, *, at: int) -> ToldConsent:
+    """Return what an event tells, spelled as we do; ValueError for what nobody could write down.
+
+    ``at`` is when it was said (Unix seconds).
+    """
+    apis = tuple(dict.fromkeys(told.apis))
+    told = replace(told, purpose=told.purpose.removeprefix("dpv:"), apis=apis)
+    if change not in SAYS:
+        raise ValueError("only a consent that is given or withdrawn is about a consumer")
+    if not 0 < len(told.apis) <= MOST_APIS:
+        raise ValueError(f"a consent is about 1 to {MOST_APIS} APIs")
+    if not _CLIENT_ID.fullmatch(told.client_id):
+        raise ValueError("the consumer is not as one is spelled")
+    if not (told.application.isprintable() and told.evidence.isprintable()):
+        raise ValueError("application or evidence has something that cannot be printed")
+    for entry in _entries(SAYS[change], told, at=at, evidence=told.evidence):
+        checked(entry)
+    return told
+
+
+def scribe(ring: KeyRing, *, now: float) -> Scribe:
+    """Return who writes down what events tell, as of ``now``."""
+
+    def written(speaker: Speaker, source: str, event: BssEvent) -> Sequence[ConsentEntry]:
+        told, said = event.api_consent, SAYS.get(event.change)
+        if told is None or said is None:
+            raise NotPossible("bad_consent")
+        last = _last_about(speaker.said, told)
+        # What was given can be withdrawn, whatever became of the contract.
+        known = set(last) if said is Said.WITHDRAWN else set[str]()
+        if speaker.consumer is not None:
+            known |= _of_contract(speaker.consumer, told)
+        if not known.issuperset(told.apis):
+            there = speaker.consumer is not None
+            raise NotPossible("not_of_contract" if there else "unknown_consumer")
+        evidence = told.evidence or f"{source} {event.event_id}"[:MOST_EVIDENCE]
+        # Nobody says anything later than now: it would outdo what he says in a minute.
+        at = min(event.at, int(now))
+        found: list[ConsentEntry] = []
+        for entry in _entries(said, told, at=at, evidence=evidence):
+            before = last.get(entry.api)
+            if holds_after(entry, before):
+                number = 1 if before is None else before.number + 1
+                whole = signed(entry, speaker.subscription, ring, now=now)
+                found.append(replace(whole, number=number))
+        if found and len(speaker.said) + len(found) > MOST_ENTRIES:
+            raise NotPossible("too_many_entries")
+        return found
+
+    return written
+
+
+def _entries(said: Said, told: ToldConsent, *, at: int, evidence: str) -> Iterator[ConsentEntry]:
+    for api in told.apis:
+        yield ConsentEntry(
+            client_id=told.client_id,
+            application=told.application,
+            purpose=told.purpose,
+            api=api,
+            said=said,
+            at=at,
+            expires_at=told.expires_at,
+            source=_SOURCE,
+            evidence=evidence,
+        )
+
+
+def _last_about(said: Sequence[ConsentEntry], told: ToldConsent) -> dict[str, ConsentEntry]:
+    """Return the last word about each API, of the same consumer, application and purpose."""
+    about = (told.client_id, told.application, told.purpose)
+    last: dict[str, ConsentEntry] = {}
+    for entry in sorted(said, key=lambda entry: entry.number):
+        if (entry.client_id, entry.application, entry.purpose) == about:
+            last[entry.api] = entry
+    return last
+
+
+def _of_contract(consumer: Consumer, told: ToldConsent) -> set[str]:
+    """Return the APIs that a consumer has for that purpose, and for that application."""
+    if told.application and told.application not in {each.id for each in consumer.applications}:
+        return set()
+    return {each.api for each in consumer.permissions if told.purpose in each.purposes}

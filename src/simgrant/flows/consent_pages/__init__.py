@@ -1,0 +1,1 @@
+"""Pages on which subscribers say what consumers of partner APIs may know (ADR 0063)."""
