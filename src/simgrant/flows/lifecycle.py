@@ -358,7 +358,7 @@ class Judging:
                 aside.append((waiting, "unknown_subscriber"))
                 continue
             try:
-                step = follow(after, waiting.event)
+                step = follow(after, self._hinted(waiting.event, after.subscription.imsi))
             except NotPossible as reason:
                 aside.append((waiting, str(reason)))
                 continue
@@ -385,6 +385,17 @@ class Judging:
             switches=begins or (self._switched and moves_to is not None),
         )
         return self._compared(judged, present)
+
+    def _hinted(self, event: BssEvent, imsi: Imsi) -> BssEvent:
+        """Return an event as it is acted upon.
+
+        Who is barred is refused before anybody is asked. Where a BSS says who is, an event is to
+        bar nobody whom it serves: it suspends him, which holds while the BSS is silent.
+        """
+        barred = event.told.status is SubscriptionStatus.BARRED
+        if not barred or not _tells_status(self._anew.get(imsi)):
+            return event
+        return replace(event, told=replace(event.told, status=SubscriptionStatus.SUSPENDED))
 
     def _begins(self, before: Life, after: Life) -> bool:
         """Say whether a line may have to be switched on that is not."""
@@ -512,6 +523,14 @@ def _told_by(present: Present) -> Life:
 def _in_progress(life: Life) -> Life:
     pending = replace(life.subscription, provisioning=ProvStatus.IN_PROGRESS)
     return replace(life, subscription=pending)
+
+
+def _tells_status(anew: Anew | None) -> bool:
+    """Say whether a BSS says whom it serves, now or when it was asked last."""
+    if anew is None:
+        return False
+    told = (each.eligibility for each in (anew.before, anew.after) if each is not None)
+    return anew.gone or any(each is None or each.status is not None for each in told)
 
 
 def _takes_an_identity(waiting: Waiting) -> bool:

@@ -516,3 +516,47 @@ async def test_a_companion_that_ends_is_told_where_answers_depend_on_it(life: Wo
     await life.act()
     assert await life.told() == {(PHONE, "ap2004")}
     assert life.records[-1]["before"]["ap2004"] == "allowed watch"
+
+
+def served(status: SubscriptionStatus) -> Told:
+    return replace(
+        told("basic"),
+        eligibility=Eligibility(plan="basic", status=status),
+        asked=frozenset({Aspect.PLAN, Aspect.STATUS}),
+    )
+
+
+ACTIVE, BARRED = SubscriptionStatus.ACTIVE, SubscriptionStatus.BARRED
+
+
+@pytest.mark.parametrize(
+    "anew",
+    [
+        Anew(before=served(BARRED), after=served(ACTIVE)),
+        Anew(before=served(ACTIVE), after=None, gone=True),
+        Anew(before=served(ACTIVE), after=served(ACTIVE), unknown=True),
+    ],
+)
+async def test_an_event_bars_nobody_whose_bss_says_whom_it_serves(life: World, anew: Anew) -> None:
+    life.life._asks = Bss(anew)
+    await life.tell(Change.CHANGED, told=Eligibility(status=BARRED))
+    await life.act()
+    assert (await life.state()).status is SubscriptionStatus.SUSPENDED
+
+
+@pytest.mark.parametrize(
+    "anew", [None, Anew(before=None, after=None), Anew(before=None, after=told("basic"))]
+)
+async def test_an_event_bars_whoever_nobody_else_can_bar(life: World, anew: Anew | None) -> None:
+    life.life._asks = None if anew is None else Bss(anew)
+    await life.tell(Change.CHANGED, told=Eligibility(status=BARRED))
+    await life.act()
+    assert (await life.state()).status is BARRED
+
+
+async def test_whom_people_bar_no_event_and_no_bss_serves(life: World) -> None:
+    life.life._asks = Bss(Anew(before=served(ACTIVE), after=served(ACTIVE)))
+    await by_hand(life, status=BARRED)
+    await life.tell(Change.RESUMED)
+    await life.act()
+    assert (await life.state()).status is BARRED
