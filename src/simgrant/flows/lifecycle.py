@@ -23,7 +23,7 @@ import structlog
 from simgrant.domain.bss_events import BssEvent
 from simgrant.domain.companions import NOT_COUNTED
 from simgrant.domain.life import Done, Life, NotPossible, follow
-from simgrant.domain.subscription import SubscriptionStatus, Terminal
+from simgrant.domain.subscription import Subscription, SubscriptionStatus, Terminal
 from simgrant.errors import EcsError
 from simgrant.flows.answers import Answered, Answers
 from simgrant.flows.asked_anew import Anew, AsksAnew
@@ -358,7 +358,7 @@ class Judging:
                 aside.append((waiting, "unknown_subscriber"))
                 continue
             try:
-                step = follow(after, self._hinted(waiting.event, after.subscription.imsi))
+                step = follow(after, self._hinted(waiting.event, after.subscription))
             except NotPossible as reason:
                 aside.append((waiting, str(reason)))
                 continue
@@ -386,14 +386,15 @@ class Judging:
         )
         return self._compared(judged, present)
 
-    def _hinted(self, event: BssEvent, imsi: Imsi) -> BssEvent:
+    def _hinted(self, event: BssEvent, line: Subscription) -> BssEvent:
         """Return an event as it is acted upon.
 
         Who is barred is refused before anybody is asked. Where a BSS says who is, an event is to
         bar nobody whom it serves: it suspends him, which holds while the BSS is silent.
         """
-        barred = event.told.status is SubscriptionStatus.BARRED
-        if not barred or not _tells_status(self._anew.get(imsi)):
+        barred = SubscriptionStatus.BARRED
+        bars = event.told.status is barred and line.status is not barred
+        if not bars or not _tells_status(self._anew.get(line.imsi)):
             return event
         return replace(event, told=replace(event.told, status=SubscriptionStatus.SUSPENDED))
 

@@ -557,6 +557,7 @@ async def test_an_event_bars_whoever_nobody_else_can_bar(life: World, anew: Anew
 async def test_whom_people_bar_no_event_and_no_bss_serves(life: World) -> None:
     life.life._asks = Bss(Anew(before=served(ACTIVE), after=served(ACTIVE)))
     await by_hand(life, status=BARRED)
+    await life.tell(Change.CHANGED, told=Eligibility(status=BARRED))
     await life.tell(Change.RESUMED)
     await life.act()
     assert (await life.state()).status is BARRED
