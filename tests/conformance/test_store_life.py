@@ -204,6 +204,42 @@ async def test_what_people_change_is_compared_with_what_it_was(store: SqlStore) 
     assert await act(store, now=NOW + 2) == (), "once"
 
 
+async def test_what_held_in_between_is_known_each_state_once(store: SqlStore) -> None:
+    await store.add(new())
+    first = await state(store)
+    plans = ["silver", "lead", first.plan, "silver", "tin"]
+    for plan_ in plans:
+        await store.change(T, IMSI, Fields(plan=plan_), now=950)
+    seen: list[Present] = []
+
+    def judge(present: Present) -> Judged:
+        seen.append(present)
+        return judging(changed=True)(present)
+
+    await act(store, judge=judge)
+    (waiting,) = seen[0].events
+    assert waiting.before is not None
+    assert waiting.before.subscription == first
+    assert waiting.between is not None
+    assert [each.subscription.plan for each in waiting.between] == ["silver", "lead"]
+    assert seen[0].life.subscription.plan == "tin"
+
+
+async def test_of_too_much_in_between_nothing_is_known(store: SqlStore) -> None:
+    await store.add(new())
+    for number in range(10):
+        await store.change(T, IMSI, Fields(plan=f"plan{number}"), now=950)
+    seen: list[Present] = []
+
+    def judge(present: Present) -> Judged:
+        seen.append(present)
+        return judging(changed=True)(present)
+
+    await act(store, judge=judge)
+    (waiting,) = seen[0].events
+    assert waiting.between is None
+
+
 async def test_what_is_imported_anew_is_compared_where_it_differs(store: SqlStore) -> None:
     await store.add_many([new(), new(OTHER, None)])
     same, other = new(), new(OTHER, None)

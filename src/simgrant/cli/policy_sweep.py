@@ -21,6 +21,8 @@ from simgrant.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
     from simgrant.ports.sweeps import Sweep
 
 _LOOK_S: Final = 0.5
@@ -63,24 +65,44 @@ def sweep(
 
 
 async def _watch(here: Desk, total: int, *, lines: bool) -> None:
-    said: list[dict[str, Any]] = []
-    first, found = 0, await here.store.sweeps.under_way(here.tenant.name)
-    with progress("looked at", None if not found else total * len(found)) as advance:
-        # Of those that ended meanwhile everybody was looked at.
-        while found:
-            first = first or len(found)
-            ended = max(0, first - len(found))
-            advance(ended * total + sum(each.looked for each in found))
-            now = [_data(each, total) for each in found]
-            if lines and now != said:
-                typer.echo(json_.dumps(now))
-            said = now
-            await asyncio.sleep(_LOOK_S)
-            found = await here.store.sweeps.under_way(here.tenant.name)
+    async def look() -> Sequence[Sweep]:
+        return await here.store.sweeps.under_way(here.tenant.name)
+
+    async def pause() -> None:
+        await asyncio.sleep(_LOOK_S)
+
+    await watched(look, total, lines=lines, pause=pause)
     if lines:
         typer.echo(json_.dumps([]))
     else:
         _nobody_is_left()
+
+
+async def watched(
+    look: Callable[[], Awaitable[Sequence[Sweep]]],
+    total: int,
+    *,
+    lines: bool,
+    pause: Callable[[], Awaitable[None]],
+) -> None:
+    """Show how sweeps get on, of ``total`` subscriptions each, until a look finds none.
+
+    With ``lines`` print one each time they did. What begins meanwhile has a bar of its own.
+    """
+    said: list[dict[str, Any]] = []
+    found = await look()
+    while found:
+        changes = {each.change for each in found}
+        with progress("looked at", total * len(changes)) as advance:
+            while left := [each.looked for each in found if each.change in changes]:
+                # Of those that ended meanwhile everybody was looked at.
+                advance((len(changes) - len(left)) * total + sum(left))
+                now = [_data(each, total) for each in found]
+                if lines and now != said:
+                    typer.echo(json_.dumps(now))
+                said = now
+                await pause()
+                found = await look()
 
 
 def _nobody_is_left() -> None:

@@ -23,7 +23,7 @@ import structlog
 from simgrant.domain.bss_events import BssEvent
 from simgrant.domain.companions import NOT_COUNTED
 from simgrant.domain.life import Done, Life, NotPossible, follow
-from simgrant.domain.subscription import SubscriptionStatus, Terminal
+from simgrant.domain.subscription import Subscription, SubscriptionStatus, Terminal
 from simgrant.errors import EcsError
 from simgrant.flows.answers import Answered, Answers
 from simgrant.flows.asked_anew import Anew, AsksAnew
@@ -358,7 +358,7 @@ class Judging:
                 aside.append((waiting, "unknown_subscriber"))
                 continue
             try:
-                step = follow(after, waiting.event)
+                step = follow(after, self._hinted(waiting.event, after.subscription))
             except NotPossible as reason:
                 aside.append((waiting, str(reason)))
                 continue
@@ -385,6 +385,18 @@ class Judging:
             switches=begins or (self._switched and moves_to is not None),
         )
         return self._compared(judged, present)
+
+    def _hinted(self, event: BssEvent, line: Subscription) -> BssEvent:
+        """Return an event as it is acted upon.
+
+        Who is barred is refused before anybody is asked. Where a BSS says who is, an event is to
+        bar nobody whom it serves: it suspends him, which holds while the BSS is silent.
+        """
+        barred = SubscriptionStatus.BARRED
+        bars = event.told.status is barred and line.status is not barred
+        if not bars or not _tells_status(self._anew.get(line.imsi)):
+            return event
+        return replace(event, told=replace(event.told, status=SubscriptionStatus.SUSPENDED))
 
     def _begins(self, before: Life, after: Life) -> bool:
         """Say whether a line may have to be switched on that is not."""
@@ -414,6 +426,7 @@ class Judging:
                 waiting.source == FOUND
                 and (waiting.told is None or before.subscription.imsi not in self._found)
             )
+            or waiting.between is None
             for waiting, _ in judged.done
         )
         told = next((each.told for each in present.events if each.told is not None), anew.before)
@@ -421,15 +434,26 @@ class Judging:
         if has is not NOT_COUNTED:
             counted = (each.counted for each in present.events if each.counted is not None)
             had = next(counted, has)
+        between = [life for each in present.events for life in each.between or ()]
         same = before == judged.after and heard.before == heard.after and had == has
-        if same and not ends and not judged.moves_to and not missed and anew is _NOT_ASKED:
+        if (
+            same
+            and not between
+            and not ends
+            and not judged.moves_to
+            and not missed
+            and anew is _NOT_ASKED
+        ):
             return judged
         terminals = devices_of(present)
         # Whoever asked since something was written, or a BSS was found to tell something else, has
-        # that, and it may be over already.
+        # that, and it may be over already. What he has now needs no comparison.
+        now_so = heard.before == heard.after and had == has and then == self._now and not anew.gone
         was = [(before, told)]
-        if present.life is not before or told is not anew.before:
-            was.append((present.life, anew.before))
+        had_then = [(life, tells) for life in between for tells in (told, anew.before)]
+        for each in (*had_then, (present.life, anew.before)):
+            if each not in was and not (now_so and each == (judged.after, anew.after)):
+                was.append(each)
         old = [
             self._answers.of(life, terminals, now=then, told=tells, heard=heard.before, counted=had)
             for life, tells in was
@@ -500,6 +524,14 @@ def _told_by(present: Present) -> Life:
 def _in_progress(life: Life) -> Life:
     pending = replace(life.subscription, provisioning=ProvStatus.IN_PROGRESS)
     return replace(life, subscription=pending)
+
+
+def _tells_status(anew: Anew | None) -> bool:
+    """Say whether a BSS says whom it serves, now or when it was asked last."""
+    if anew is None:
+        return False
+    told = (each.eligibility for each in (anew.before, anew.after) if each is not None)
+    return anew.gone or any(each is None or each.status is not None for each in told)
 
 
 def _takes_an_identity(waiting: Waiting) -> bool:

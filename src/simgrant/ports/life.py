@@ -58,6 +58,9 @@ class Waiting:
     """What a BSS had told until then, where it was found to tell something else."""
     counted: Counted | None = None
     """How many companions there were until then, where their number changed."""
+    between: Sequence[Life] | None = ()
+    """What held for a while after ``before``, since more was written: who asked then, has that.
+    None = there was too much of it."""
 
 
 @noun

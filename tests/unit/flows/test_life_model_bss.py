@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -178,9 +178,7 @@ class LivesOfABss(RuleBasedStateMachine):
         self.clock.time += 1
         at = int(self.clock.now())
         self.now_says(Eligibility(plan=plan, status=status))
-        # Who is barred by the store is refused before anybody is asked.
-        in_store = replace(self.bss.says, status=status if status in SERVED else None)
-        told = in_store if tells else NOTHING_TOLD
+        told = self.bss.says if tells else NOTHING_TOLD
         self.under_way.append(
             BssEvent(event_id=f"e{at}", change=Change.CHANGED, at=at, imsi=IMSI, told=told)
         )

@@ -6,18 +6,20 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from simgrant.domain.bss_events import BssEvent, Change
 from simgrant.domain.eligibility import Aspect, Eligibility
 from simgrant.domain.holdings import HeldBoost, Purchase
+from simgrant.domain.life import Life
 from simgrant.domain.order import OrderState
 from simgrant.domain.policy import default_policy_text, parse_policy
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.domain.told import Told
 from simgrant.errors import Conflict, PeerUnavailable
+from simgrant.flows.answers import Answered, Answers
 from simgrant.flows.asked_anew import Anew
 from simgrant.flows.life_orders import LifeOrders, OnSwap
 from simgrant.flows.lifecycle import Lifecycle
@@ -235,12 +237,55 @@ async def test_what_people_change_disturbs_nobody_where_no_answer_differs(life: 
     await by_hand(life, plan="basic", gid1="AB")
     await life.act()
     life.clock.time += 2
-    await by_hand(life, plan="standard")
-    await by_hand(life, plan="basic")
+    await by_hand(life, gid1="AC")
+    await by_hand(life, gid1="AB")
     await life.act()
     assert (await life.state()).changed_at == before.changed_at
     assert await life.told() == set()
     assert life.outcomes() == [("changed", "unchanged")] * 2
+
+
+async def test_what_people_change_and_undo_is_told_to_who_asked_in_between(life: World) -> None:
+    for _ in range(2):
+        await by_hand(life, plan="standard")
+        await by_hand(life, plan="basic")
+    await life.act()
+    assert (await life.state()).changed_at == START
+    assert await life.told() == {(PHONE, "ap2004")}, "messages were as they are all the time"
+    assert life.outcomes() == [("changed", "changed")]
+
+
+async def test_of_what_people_change_all_the_time_everybody_is_told(life: World) -> None:
+    """Nobody keeps all that held in between."""
+    await life.store.register_push(T, IMSI, [registration(WATCH, "ap2005")])
+    for number in range(9):
+        await by_hand(life, gid1=f"A{number}")
+    await life.act()
+    assert await life.told() == set()
+    life.clock.time += 2
+    for number in range(10):
+        await by_hand(life, gid1=f"B{number}")
+    await life.act()
+    assert await life.told() == {(PHONE, "ap2004"), (WATCH, "ap2005")}
+
+
+async def test_what_holds_now_is_worked_out_once(life: World) -> None:
+    answers = life.life._answers[T]
+    asked: list[str] = []
+
+    class Counting:
+        counts = answers.counts
+        agreed = answers.agreed
+
+        def of(self, held: Life, *more: Any, **options: Any) -> Answered:
+            asked.append(held.subscription.plan)
+            return answers.of(held, *more, **options)
+
+    life.life._answers = {T: cast("Answers", Counting())}
+    await by_hand(life, plan="standard")
+    await life.act()
+    assert asked == ["basic", "standard"]
+    assert await life.told() == {(PHONE, "ap2004")}
 
 
 async def test_what_comes_together_is_compared_with_all_that_phones_had(life: World) -> None:
@@ -471,3 +516,48 @@ async def test_a_companion_that_ends_is_told_where_answers_depend_on_it(life: Wo
     await life.act()
     assert await life.told() == {(PHONE, "ap2004")}
     assert life.records[-1]["before"]["ap2004"] == "allowed watch"
+
+
+def served(status: SubscriptionStatus) -> Told:
+    return replace(
+        told("basic"),
+        eligibility=Eligibility(plan="basic", status=status),
+        asked=frozenset({Aspect.PLAN, Aspect.STATUS}),
+    )
+
+
+ACTIVE, BARRED = SubscriptionStatus.ACTIVE, SubscriptionStatus.BARRED
+
+
+@pytest.mark.parametrize(
+    "anew",
+    [
+        Anew(before=served(BARRED), after=served(ACTIVE)),
+        Anew(before=served(ACTIVE), after=None, gone=True),
+        Anew(before=served(ACTIVE), after=served(ACTIVE), unknown=True),
+    ],
+)
+async def test_an_event_bars_nobody_whose_bss_says_whom_it_serves(life: World, anew: Anew) -> None:
+    life.life._asks = Bss(anew)
+    await life.tell(Change.CHANGED, told=Eligibility(status=BARRED))
+    await life.act()
+    assert (await life.state()).status is SubscriptionStatus.SUSPENDED
+
+
+@pytest.mark.parametrize(
+    "anew", [None, Anew(before=None, after=None), Anew(before=None, after=told("basic"))]
+)
+async def test_an_event_bars_whoever_nobody_else_can_bar(life: World, anew: Anew | None) -> None:
+    life.life._asks = None if anew is None else Bss(anew)
+    await life.tell(Change.CHANGED, told=Eligibility(status=BARRED))
+    await life.act()
+    assert (await life.state()).status is BARRED
+
+
+async def test_whom_people_bar_no_event_and_no_bss_serves(life: World) -> None:
+    life.life._asks = Bss(Anew(before=served(ACTIVE), after=served(ACTIVE)))
+    await by_hand(life, status=BARRED)
+    await life.tell(Change.CHANGED, told=Eligibility(status=BARRED))
+    await life.tell(Change.RESUMED)
+    await life.act()
+    assert (await life.state()).status is BARRED

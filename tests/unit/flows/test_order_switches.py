@@ -10,6 +10,7 @@ import pytest
 from simgrant.domain.order import Activated, Deactivated, Order, OrderState, Todo, Unsubscribed
 from simgrant.domain.subscription import PushRegistration
 from simgrant.errors import EcsError, PeerMisbehaved, PeerTimeout, PeerUnavailable
+from simgrant.flows.explain_data import on_its_way
 from simgrant.flows.order_desk import OrderDesk
 from simgrant.flows.order_switches import SwitchDesk
 from simgrant.flows.ordering import Ordering
@@ -224,6 +225,7 @@ async def test_at_its_end_a_service_goes_off(world: World) -> None:
     network.says = [LATER, LATER]
     order = await ordering(world, network).begins(kept, Unsubscribed())
     assert (order.state, order.watch) == (OrderState.ENDED, "m1")
+    assert on_its_way(order) == "off in the network"
     assert (await look(world, network)).todo is Todo.SWITCH
     assert (await look(world, network)).todo is None
     assert network.asked == [("switch", False), ("m1", False), ("m1", False)]

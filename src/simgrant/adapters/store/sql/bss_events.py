@@ -15,7 +15,13 @@ from simgrant.adapters.store.sql import rows, statements
 from simgrant.adapters.store.sql.camara_consents import heard, written_down
 from simgrant.adapters.store.sql.camara_events import all_happened, happened, swaps_of
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Rows, Run, RunMany
-from simgrant.adapters.store.sql.event_rows import from_event, life_of, to_event, to_waiting
+from simgrant.adapters.store.sql.event_rows import (
+    from_event,
+    held_too,
+    life_of,
+    to_event,
+    to_waiting,
+)
 from simgrant.adapters.store.sql.order_rows import to_kept
 from simgrant.adapters.store.sql.statements import shard_of
 from simgrant.adapters.store.sql.switching import look_at
@@ -402,7 +408,7 @@ def changing(tenant: str, imsis: Iterable[str], *, now: int) -> Body[None]:
 
     A part of others' transactions, to come before they change any of these subscriptions (their
     digits). Of several changes that nobody acted upon yet, the first one knows what devices were
-    told by.
+    told by, and what held after each of the others.
     """
     digits = sorted(imsis)
     # Whoever acts upon one of them is waited for here, and not with a lock that he wants.
@@ -411,13 +417,29 @@ def changing(tenant: str, imsis: Iterable[str], *, now: int) -> Body[None]:
     for imsi, *row in (yield from all_of(sql.HOLDINGS_OF, digits, tenant)):
         held[imsi].append(row)
     event = BssEvent(event_id=Change.CHANGED, change=Change.CHANGED, at=now)
-    events = [
-        (tenant, state[1], BY_HAND, event.event_id, now * 1_000_000, from_event(event, before))
+    states = {
+        state[1]: (state, *held[state[1]])
         for state in (yield from all_of(sql.STATES_OF, digits, tenant))
-        for before in [(state, *held[state[1]])]
+    }
+    if not states:
+        return
+    name = (BY_HAND, event.event_id)
+    kept = yield RunMany(
+        sql.EVENT_KEPT,
+        [
+            (tenant, imsi, *name, now * 1_000_000, from_event(event, before))
+            for imsi, before in states.items()
+        ],
+    )
+    again = sorted(states.keys() - {imsi for (imsi,) in kept})
+    known = yield from all_of(sql.EVENT_KNOWN, again, tenant, *name)
+    more = [
+        (tenant, imsi, *name, says)
+        for imsi, body in sorted(map(tuple, known))
+        if (says := held_too(body, states[imsi])) is not None
     ]
-    if events:
-        yield RunMany(sql.EVENT_KEPT, events)
+    if more:
+        yield RunMany(sql.EVENT_SAYS, more)
 
 
 def found_another(tenant: str, imsi: Imsi, told: Row, *, now: int) -> Body[None]:

@@ -22,6 +22,9 @@ from simgrant.identities import Iccid, Imsi, Msisdn
 from simgrant.ports.life import Waiting
 from simgrant.spec.ids import ProvStatus
 
+_MOST_BETWEEN: Final = 8
+"""States of a subscription that are kept of those that held between two comparisons."""
+
 _encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder().decode
 
 
@@ -76,16 +79,31 @@ def from_event(
     if event.api_consent is not None:
         members["api_consent"] = asdict(event.api_consent)
     if before:
-        state, *held = before
-        members["before"] = (
-            list(state),
-            [(kind, bytes(body).decode(), at) for kind, body, at in held],
-        )
+        members["before"] = _state(before)
     if told:
         members["was_told"] = list(told)
     if counted is not None:
         members["companions"] = (*counted.companions, counted.at)
     return _encode(members | {"told": tells} if tells else members)
+
+
+def held_too(body: bytes, state: Sequence[Row]) -> bytes | None:
+    """Return an event's JSON with rows of `life_of` that came after it, and held for a while.
+
+    None where it says so already, or that there was too much of it.
+    """
+    members: dict[str, Any] = _decode(body)
+    held = members.setdefault("between", [])
+    new = _decode(_encode(_state(state)))
+    if held is None or new == members.get("before") or new in held:
+        return None
+    members["between"] = [*held, new] if len(held) < _MOST_BETWEEN else None
+    return _encode(members)
+
+
+def _state(rows_: Sequence[Row]) -> tuple[list[Any], list[tuple[Any, ...]]]:
+    state, *held = rows_
+    return list(state), [(kind, bytes(body).decode(), at) for kind, body, at in held]
 
 
 def to_waiting(source: str, arrived_us: int, body: bytes) -> Waiting:
@@ -100,7 +118,9 @@ def to_waiting(source: str, arrived_us: int, body: bytes) -> Waiting:
     if "companions" in members:
         *there, at = members["companions"]
         counted = Counted(Companions(*there), at)
-    return Waiting(source, _event(members), arrived_us, before, told, counted)
+    held = members.get("between", ())
+    between = None if held is None else tuple(life_of(*each) for each in held)
+    return Waiting(source, _event(members), arrived_us, before, told, counted, between)
 
 
 def to_event(body: bytes) -> BssEvent:

@@ -67,6 +67,14 @@ EVENT_KEPT = """
 INSERT INTO bss_event (tenant, imsi, source, event_id, arrived_us, body)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
 ON CONFLICT (tenant, imsi, source, event_id) DO NOTHING
+RETURNING imsi
+"""
+EVENT_KNOWN = """
+SELECT imsi, body FROM bss_event
+WHERE tenant = ?1 AND source = ?2 AND event_id = ?3 AND imsi IN (@)
+"""
+EVENT_SAYS = """
+UPDATE bss_event SET body = ?5 WHERE tenant = ?1 AND imsi = ?2 AND source = ?3 AND event_id = ?4
 """
 
 # For a row with less than no tries nothing waits. The row is locked even where nothing changes: who
