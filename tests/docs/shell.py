@@ -63,7 +63,7 @@ class Shell:
             return tried[-1].returncode == 0
 
         try:
-            wait_until(ends_well, what=command, timeout=5)
+            wait_until(ends_well, what=command, timeout=20)
         except TimeoutError:
             pytest.fail(f"{command}\n{tried[-1].stdout}\n{tried[-1].stderr}")
         return tried[-1].stdout + tried[-1].stderr
