@@ -11,6 +11,7 @@ from typing import Any
 from cryptojwt.key_jar import KeyJar  # type: ignore[import-not-found]
 from idpyoidc.client.exception import ResponseError  # type: ignore[import-not-found]
 from idpyoidc.client.oauth2 import Client  # type: ignore[import-not-found]
+from idpyoidc.client.oauth2.add_on import dpop  # type: ignore[import-not-found]
 from idpyoidc.message.oidc.backchannel_authentication import (  # type: ignore[import-not-found]
     TokenRequest,
 )
@@ -77,6 +78,11 @@ def main(task: dict[str, Any]) -> dict[str, Any]:
         grant_type="urn:openid:params:grant-type:ciba",
         auth_req_id=told["backchannel"]["auth_req_id"],
     )
+    dpop.add_support(client.get_services(), ["ES256"], with_dpop_header=["client_credentials"])
+    told["dpop"] = ask("client_credentials", scope=task["two_legs"])
+    told["bound"] = ask("introspection", token=told["dpop"]["access_token"])
+    key = client.context.add_on["dpop"]["key"]
+    told["thumbprint"] = key.thumbprint("SHA-256").decode()
     return told
 
 

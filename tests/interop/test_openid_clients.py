@@ -141,4 +141,7 @@ async def test_idpyoidc(world: World) -> None:
     assert told["backchannel"]["interval"] == 2
     assert told["ciba"]["expires_in"] == 300
     assert told["ciba"]["id_token"]
+    # Its proof for an API has no ath that RFC 9449 knows, so the token endpoint is all it does.
+    assert told["dpop"]["token_type"] == "DPoP"
+    assert told["bound"]["cnf"] == {"jkt": told["thumbprint"]}
     assert told["refused"]["error"] == "invalid_scope"
