@@ -315,10 +315,10 @@ class Entitle:
             who = await self._told(who, NO_KINDS if operates else wants, call, trail)
         elif wants and not operates:
             heard = await self._heard(who.profile.subscription, wants, trail)
-            who = replace(who, profile=replace(who.profile, heard=heard))
+            who = who.having(replace(who.profile, heard=heard))
         if not (operates or verdicts.counting.isdisjoint(who.apps)):
             orders = await self._store.orders.of(name, who.profile.subscription.imsi)
-            who = replace(who, profile=replace(who.profile, counted=count(orders)))
+            who = who.having(replace(who.profile, counted=count(orders)))
         profile = who.profile
         subscription = profile.subscription
         if kinds := looked_at(who.apps):
@@ -404,11 +404,11 @@ class Entitle:
         """Return who asks, as the BSS has him, with what core networks say; both asked at once."""
         asked = self._bss.of(who.profile, who.apps, deadline=call.deadline, trail=trail)
         if not wants:
-            return replace(who, profile=await asked)
+            return who.having(await asked)
         told = asyncio.ensure_future(asked)
         try:
             heard = await self._heard(who.profile.subscription, wants, trail)
-            return replace(who, profile=replace(await told, heard=heard))
+            return who.having(replace(await told, heard=heard))
         finally:
             told.cancel()
 

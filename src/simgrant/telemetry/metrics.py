@@ -24,7 +24,13 @@ Labels: TypeAlias = tuple[str | int, ...]
 
 
 class Timings(Histogram):
-    """A histogram that takes many observations for little more than the price of one."""
+    """A histogram that takes many observations for little more than the price of one, and one for
+    a third of what the library takes."""
+
+    def observe_one(self, seconds: float) -> None:
+        """Observe this."""
+        self._buckets[bisect_left(self._upper_bounds, seconds)].inc(1)
+        self._sum.inc(seconds)
 
     def observe_all(self, seconds: Sequence[float]) -> None:
         """Observe each of them."""
@@ -453,7 +459,7 @@ class Metrics:
     def count_diameter(self, peer: str, result: str, seconds: float) -> None:
         """Count a Diameter request and what became of it."""
         self._diameter[peer, result].inc()
-        self._diameter_seconds[peer,].observe(seconds)
+        self._diameter_seconds[peer,].observe_one(seconds)
 
     def show_diameter_peer(self, peer: str, state: str, states: Iterable[str]) -> None:
         """Show the state that a Diameter peer is in, out of all there are."""
@@ -487,12 +493,12 @@ class Metrics:
 
     def time_bss(self, bss: str, seconds: float) -> None:
         """Count how long a BSS took to answer."""
-        self._bss_seconds[bss,].observe(seconds)
+        self._bss_seconds[bss,].observe_one(seconds)
 
     def count_gsup(self, hlr: str, result: str, seconds: float) -> None:
         """Count a request to an HLR and what became of it."""
         self._gsup[hlr, result].inc()
-        self._gsup_seconds[hlr,].observe(seconds)
+        self._gsup_seconds[hlr,].observe_one(seconds)
 
     def show_hlr(self, hlr: str, state: str, states: Iterable[str]) -> None:
         """Show the state that an HLR is in, out of all there are."""
@@ -502,7 +508,7 @@ class Metrics:
     def count_sbi(self, service: str, result: str, seconds: float) -> None:
         """Count a request to a service of a 5G core and what became of it."""
         self._sbi[service, result].inc()
-        self._sbi_seconds[service,].observe(seconds)
+        self._sbi_seconds[service,].observe_one(seconds)
 
     def show_sbi(self, service: str, instances: int) -> None:
         """Show how many instances of a service are known."""
@@ -511,7 +517,7 @@ class Metrics:
     def count_vectors(self, source: str, result: str, seconds: float) -> None:
         """Count a request to a source of vectors and what became of it."""
         self._vectors[source, result].inc()
-        self._vector_seconds[source,].observe(seconds)
+        self._vector_seconds[source,].observe_one(seconds)
 
     def count_hedge(self, source: str, result: str) -> None:
         """Count a second request for a vector, to this source while another one took long."""
