@@ -11,6 +11,7 @@ from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.domain.camara.consent import ConsentEntry, Said
 from simgrant.errors import Conflict
 from simgrant.identities import Imsi
+from simgrant.ports.camara_consents import MOST_ENTRIES, MOST_KEPT
 from tests.conformance.test_store import IMSI, OTHER, T, new
 
 ENTRY = ConsentEntry(
@@ -61,6 +62,22 @@ async def test_words_that_go_together_are_written_together_or_not_at_all(store: 
             await consents.add(T, IMSI, [third, late])
         assert caught.value.reason == "said_meanwhile"
     assert len(await consents.of(T, IMSI)) == 2, "not even the one that could have been"
+
+
+async def test_whatever_was_said_there_is_room_to_withdraw_it(store: SqlStore) -> None:
+    await store.add(new())
+    consents = store.api_consents
+    await consents.add(T, IMSI, [replace(ENTRY, api=f"api-{n}") for n in range(MOST_ENTRIES)])
+    with pytest.raises(Conflict) as caught:
+        await consents.add(T, IMSI, [replace(ENTRY, api="api-0")])
+    assert caught.value.reason == "too_many_entries"
+    no = replace(ENTRY, said=Said.WITHDRAWN, expires_at=None, at=200)
+    noes = [replace(no, api=f"api-{n}") for n in range(MOST_ENTRIES)]
+    assert await consents.add(T, IMSI, noes) == [2] * MOST_ENTRIES
+    assert len(await consents.of(T, IMSI)) == MOST_KEPT
+    with pytest.raises(Conflict) as caught:
+        await consents.add(T, IMSI, [no])
+    assert caught.value.reason == "too_many_entries"
 
 
 async def test_of_answers_that_come_together_one_counts(store: SqlStore) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeAlias
 
 from simgrant.domain.bss_events import BssEvent
-from simgrant.domain.camara.consent import ConsentEntry, Standing
+from simgrant.domain.camara.consent import ConsentEntry, Said, Standing
 from simgrant.domain.camara.consumer import Consumer
 from simgrant.domain.subscription import Subscription
 from simgrant.identities import Imsi
@@ -88,20 +88,30 @@ class ConsentRows(Protocol):
     async def of(self, tenant: str, imsi: Imsi) -> Sequence[ConsentEntry]:
         """Return all that a subscriber said, in the order of what it is about, then of its number.
 
-        Bounded: `MOST_ENTRIES`.
+        Bounded: `MOST_KEPT`.
         """
 
     async def add(self, tenant: str, imsi: Imsi, entries: Sequence[ConsentEntry]) -> Sequence[int]:
         """Write entries, all or none, each with the next number of what it is about; return those.
 
         Conflict where there is no such subscription (``no_subscription``), where too much was said
-        already (``too_many_entries``), and where an entry has a number already, and it is not the
-        next any more (``said_meanwhile``).
+        already (``too_many_entries``, see `room_for`), and where an entry has a number already, and
+        it is not the next any more (``said_meanwhile``).
         """
 
 
 MOST_ENTRIES: Final = 1000
-"""Of one subscription."""
+"""Of one subscription, beyond which only a no is written."""
+MOST_KEPT: Final = 2 * MOST_ENTRIES
+"""Of one subscription altogether."""
+
+
+def room_for(entry: ConsentEntry) -> int:
+    """Return up to how many entries a subscription may have with this one.
+
+    Whatever was said before, there is room to withdraw it.
+    """
+    return MOST_KEPT if entry.said in (Said.DENIED, Said.WITHDRAWN) else MOST_ENTRIES
 
 
 @named_noun

@@ -17,7 +17,7 @@ from simgrant.domain.camara.consumer import Consumer
 from simgrant.domain.life import NotPossible
 from simgrant.flows.camara.consents import MOST_EVIDENCE, checked, signed
 from simgrant.keyring.ring import KeyRing
-from simgrant.ports.camara_consents import MOST_ENTRIES, Scribe, Speaker
+from simgrant.ports.camara_consents import Scribe, Speaker, room_for
 
 SAYS: Final[Mapping[Change, Said]] = {
     Change.CONSENT_GIVEN: Said.GIVEN,
@@ -73,7 +73,7 @@ def scribe(ring: KeyRing, *, now: float) -> Scribe:
                 number = 1 if before is None else before.number + 1
                 whole = signed(entry, speaker.subscription, ring, now=now)
                 found.append(replace(whole, number=number))
-        if found and len(speaker.said) + len(found) > MOST_ENTRIES:
+        if found and len(speaker.said) + len(found) > room_for(found[0]):
             raise NotPossible("too_many_entries")
         return found
 

@@ -107,6 +107,7 @@ def test_too_many_words_are_set_aside() -> None:
     many = [replace(one, api=f"api-{number}") for number in range(MOST_ENTRIES)]
     assert refused(event(), many) == "too_many_entries"
     assert write(event(), many[1:])
+    assert write(event(Change.CONSENT_WITHDRAWN, at=START + 1), [one, *many]), "a no has room"
 
 
 words = st.tuples(

@@ -17,7 +17,7 @@ from simgrant.domain.life import NotPossible
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.errors import Conflict
 from simgrant.identities import Imsi
-from simgrant.ports.camara_consents import MOST_ENTRIES, Scribe, Speaker
+from simgrant.ports.camara_consents import MOST_KEPT, Scribe, Speaker, room_for
 
 CONSENTS_SAID: Final = """
 SELECT client_id, application, purpose, api, number, said, at, expires_at, subject, source,
@@ -51,7 +51,7 @@ class SqlConsents:
 
     async def of(self, tenant: str, imsi: Imsi) -> Sequence[ConsentEntry]:
         """Return all that a subscriber said."""
-        rows = await self._engine.read(CONSENTS_SAID, (tenant, imsi.digits, MOST_ENTRIES))
+        rows = await self._engine.read(CONSENTS_SAID, (tenant, imsi.digits, MOST_KEPT))
         return [_entry(row) for row in rows]
 
     async def add(self, tenant: str, imsi: Imsi, entries: Sequence[ConsentEntry]) -> Sequence[int]:
@@ -66,7 +66,7 @@ class SqlConsents:
             for entry in entries:
                 about = (entry.client_id, entry.application, entry.purpose, entry.api)
                 ((count, last),) = yield Run(CONSENTS_COUNTED, (*key, *about))
-                if count >= MOST_ENTRIES:
+                if count >= room_for(entry):
                     raise Conflict("too_many_entries")
                 number = int(last or 0) + 1
                 if entry.number not in (0, number):
@@ -112,7 +112,7 @@ def heard(
         return ["unknown_subscriber"] * len(events)
     (row,) = yield Run(BY_IMSI, key)
     subscription = rows.to_subscription(row)
-    said = [_entry(row) for row in (yield Run(CONSENTS_SAID, (*key, MOST_ENTRIES)))]
+    said = [_entry(row) for row in (yield Run(CONSENTS_SAID, (*key, MOST_KEPT)))]
     consumers: dict[str, Consumer | None] = {}
     for name in sorted({each.api_consent.client_id for each in events if each.api_consent}):
         found = yield Run(CONSUMER_FOUND, (tenant, name))
