@@ -8,9 +8,9 @@ word. What a subscriber said is never overwritten: each word is an entry, and th
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import field
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import field, replace
+from typing import Final, TypeAlias
 
 from simgrant.nouns import Word, named_noun
 
@@ -51,6 +51,10 @@ class Said(Word):
     """He had given it; for a legitimate interest, he objects."""
 
 
+About: TypeAlias = tuple[str, str, str, str]
+"""Consumer, application, purpose and API."""
+
+
 @named_noun
 class ConsentEntry:
     """One word of a subscriber's about one consumer, purpose and API."""
@@ -75,6 +79,11 @@ class ConsentEntry:
     """What shows it to a third party: the version of the text, the number of a call."""
     proof: bytes = field(default=b"", repr=False)
     """Our signature over all of it and over whose it is."""
+
+    @property
+    def about(self) -> About:
+        """What it is about: entries about the same follow one another."""
+        return self.client_id, self.application, self.purpose, self.api
 
 
 @named_noun
@@ -146,21 +155,36 @@ def _place(entry: ConsentEntry) -> tuple[int, int, float]:
             return entry.at, 2, 0
 
 
+def last_words(entries: Iterable[ConsentEntry]) -> dict[About, ConsentEntry]:
+    """Return the last entry about each thing.
+
+    Their numbers say which that is: the clocks of two nodes may not agree, and a withdrawal has to
+    hold all the same.
+    """
+    last: dict[About, ConsentEntry] = {}
+    for entry in entries:
+        before = last.get(entry.about)
+        if before is None or before.number < entry.number:
+            last[entry.about] = entry
+    return last
+
+
+def numbered(entry: ConsentEntry, last: Mapping[About, ConsentEntry]) -> ConsentEntry:
+    """Return an entry with the number that follows on the last one about the same."""
+    before = last.get(entry.about)
+    return replace(entry, number=1 if before is None else before.number + 1)
+
+
 def last_said(
     entries: Sequence[ConsentEntry], *, client_id: str, application: str, purpose: str, api: str
 ) -> ConsentEntry | None:
     """Return the last entry about a processing; None where nothing was ever said.
 
     What was said about a consumer as a whole counts for its applications, unless something was said
-    later about the one. Of entries about the same, their numbers say which is the last: the clocks
-    of two nodes may not agree, and a withdrawal has to hold all the same.
+    later about the one.
     """
-    last: dict[str, ConsentEntry] = {}
-    for entry in entries:
-        about = (entry.client_id, entry.purpose, entry.api)
-        if about == (client_id, purpose, api) and entry.application in ("", application):
-            before = last.get(entry.application)
-            if before is None or before.number < entry.number:
-                last[entry.application] = entry
+    last = last_words(entries)
+    about = [(client_id, whose, purpose, api) for whose in dict.fromkeys(("", application))]
+    words = [last[each] for each in about if each in last]
     # Within one second, a no is the later one.
-    return max(last.values(), key=lambda each: (each.at, each.said is not Said.GIVEN), default=None)
+    return max(words, key=lambda each: (each.at, each.said is not Said.GIVEN), default=None)

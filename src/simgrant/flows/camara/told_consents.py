@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from simgrant.domain.bss_events import MOST_APIS, BssEvent, Change, ToldConsent
-from simgrant.domain.camara.consent import ConsentEntry, Said, holds_after
+from simgrant.domain.camara.consent import ConsentEntry, Said, holds_after, last_words, numbered
 from simgrant.domain.camara.consumer import Consumer
 from simgrant.domain.life import NotPossible
 from simgrant.flows.camara.consents import MOST_EVIDENCE, checked, signed
@@ -55,9 +55,12 @@ def scribe(ring: KeyRing, *, now: float) -> Scribe:
         told, said = event.api_consent, SAYS.get(event.change)
         if told is None or said is None:
             raise NotPossible("bad_consent")
-        last = _last_about(speaker.said, told)
-        # What was given can be withdrawn, whatever became of the contract.
-        known = set(last) if said is Said.WITHDRAWN else set[str]()
+        last = last_words(speaker.said)
+        known = set[str]()
+        if said is Said.WITHDRAWN:
+            # What was given can be withdrawn, whatever became of the contract.
+            about = (told.client_id, told.application, told.purpose)
+            known = {each.api for each in last.values() if each.about[:3] == about}
         if speaker.consumer is not None:
             known |= _of_contract(speaker.consumer, told)
         if not known.issuperset(told.apis):
@@ -68,11 +71,8 @@ def scribe(ring: KeyRing, *, now: float) -> Scribe:
         at = min(event.at, int(now))
         found: list[ConsentEntry] = []
         for entry in _entries(said, told, at=at, evidence=evidence):
-            before = last.get(entry.api)
-            if holds_after(entry, before):
-                number = 1 if before is None else before.number + 1
-                whole = signed(entry, speaker.subscription, ring, now=now)
-                found.append(replace(whole, number=number))
+            if holds_after(entry, last.get(entry.about)):
+                found.append(numbered(signed(entry, speaker.subscription, ring, now=now), last))
         if found and len(speaker.said) + len(found) > room_for(found[0]):
             raise NotPossible("too_many_entries")
         return found
@@ -93,16 +93,6 @@ def _entries(said: Said, told: ToldConsent, *, at: int, evidence: str) -> Iterat
             source=_SOURCE,
             evidence=evidence,
         )
-
-
-def _last_about(said: Sequence[ConsentEntry], told: ToldConsent) -> dict[str, ConsentEntry]:
-    """Return the last word about each API, of the same consumer, application and purpose."""
-    about = (told.client_id, told.application, told.purpose)
-    last: dict[str, ConsentEntry] = {}
-    for entry in said:
-        if (entry.client_id, entry.application, entry.purpose) == about:
-            last[entry.api] = entry
-    return last
 
 
 def _of_contract(consumer: Consumer, told: ToldConsent) -> set[str]:

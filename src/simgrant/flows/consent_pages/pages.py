@@ -19,7 +19,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from msgspec.structs import replace as with_changes
 
-from simgrant.domain.camara.consent import ConsentEntry, Said, in_words
+from simgrant.domain.camara.consent import ConsentEntry, Said, in_words, last_words, numbered
 from simgrant.domain.camara.consumer import Consumer
 from simgrant.domain.subscription import SERVED, Subscription
 from simgrant.domain.tenant import Tenant
@@ -336,18 +336,12 @@ class ConsentPages:
     ) -> Said:
         """Write an answer behind ``entries``, unless others were faster; return which counts."""
         now = int(self._reception.clock.now())
-        about = (asked.client_id, asked.application, asked.purpose)
-        numbers: dict[str, int] = {}
-        for each in entries:
-            if (each.client_id, each.application, each.purpose) == about:
-                numbers[each.api] = max(each.number, numbers.get(each.api, 0))
         answer = [
             ConsentEntry(
                 client_id=asked.client_id,
                 application=asked.application,
                 purpose=asked.purpose,
                 api=api,
-                number=numbers.get(api, 0) + 1,
                 said=said,
                 at=now,
                 expires_at=self._until(now) if said is Said.GIVEN else None,
@@ -356,7 +350,8 @@ class ConsentPages:
             )
             for api in asked.apis
         ]
-        if await self._add(holder, answer, trail):
+        last = last_words(entries)
+        if await self._add(holder, [numbered(each, last) for each in answer], trail):
             return said
         settled = _settled(await self._entries(holder, trail), asked)
         if settled is None:
@@ -628,13 +623,8 @@ def _groups(entries: Sequence[ConsentEntry]) -> dict[str, list[ConsentEntry]]:
     """Return the last word about each thing, those together that were said together, the newest
     first; each group by what a form calls it.
     """
-    last: dict[tuple[str, str, str, str], ConsentEntry] = {}
-    for each in entries:
-        about = (each.client_id, each.application, each.purpose, each.api)
-        if about not in last or last[about].number < each.number:
-            last[about] = each
     found: dict[str, list[ConsentEntry]] = {}
-    for each in sorted(last.values(), key=lambda entry: -entry.at):
+    for each in sorted(last_words(entries).values(), key=lambda entry: -entry.at):
         key = (each.client_id, each.application, each.purpose, each.said, each.at, each.expires_at)
         found.setdefault(sha256(repr(key).encode()).hexdigest()[:16], []).append(each)
     return found
