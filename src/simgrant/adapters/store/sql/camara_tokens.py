@@ -7,7 +7,7 @@ from typing import Final
 from simgrant.adapters.store.sql import statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run
 from simgrant.adapters.store.sql.rows import from_token_use
-from simgrant.adapters.store.sql.statements import change_unheld, guarded, shard_of
+from simgrant.adapters.store.sql.statements import guarded, purge, shard_of
 from simgrant.errors import Conflict
 from simgrant.identities import Msisdn
 from simgrant.ports.camara_tokens import (
@@ -94,26 +94,10 @@ INSERT INTO camara_revoked (tenant, token_id, expires_at, shard) VALUES (?1, ?2,
 ON CONFLICT (tenant, token_id) DO NOTHING
 """
 REVOKED: Final = "SELECT 1 FROM camara_revoked WHERE tenant = ?1 AND token_id = ?2"
-ASSERTIONS_PURGED: Final = change_unheld(
-    "DELETE FROM camara_assertion",
-    key="tenant, client_id, jti",
-    which="shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3",
-)
-REQUESTS_PURGED: Final = change_unheld(
-    "DELETE FROM camara_request",
-    key="tenant, request_id",
-    which="shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3",
-)
-QUESTIONS_PURGED: Final = change_unheld(
-    "DELETE FROM camara_question",
-    key="tenant, msisdn",
-    which="shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3",
-)
-REVOKED_PURGED: Final = change_unheld(
-    "DELETE FROM camara_revoked",
-    key="tenant, token_id",
-    which="shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3",
-)
+ASSERTIONS_PURGED: Final = purge("camara_assertion", key="tenant, client_id, jti", by="expires_at")
+REQUESTS_PURGED: Final = purge("camara_request", key="tenant, request_id", by="expires_at")
+QUESTIONS_PURGED: Final = purge("camara_question", key="tenant, msisdn", by="expires_at")
+REVOKED_PURGED: Final = purge("camara_revoked", key="tenant, token_id", by="expires_at")
 _PURGES: Final = (ASSERTIONS_PURGED, REQUESTS_PURGED, QUESTIONS_PURGED, REVOKED_PURGED)
 _PURGED: Final = 5_000
 

@@ -14,6 +14,7 @@ from simgrant.adapters.store.sql.statements import (
     SUBSCRIPTION_COLUMNS,
     TERMINAL_COLUMNS,
     change_unheld,
+    purge,
 )
 
 T = TypeVar("T")
@@ -52,11 +53,7 @@ ON CONFLICT (tenant, source, event_id) DO NOTHING
 RETURNING event_id
 """
 
-SEEN_PURGED = change_unheld(
-    "DELETE FROM bss_seen",
-    key="tenant, source, event_id",
-    which="shard = ?1 AND at < ?2 ORDER BY at LIMIT ?3",
-)
+SEEN_PURGED = purge("bss_seen", key="tenant, source, event_id", by="at")
 
 HOLDERS_OF = "SELECT msisdn, imsi FROM msisdn WHERE tenant = ?1 AND msisdn IN (@)"
 THERE = """
@@ -253,11 +250,7 @@ ORDER BY aside_id LIMIT 2
 """
 ASIDE_DROPPED = "DELETE FROM bss_aside WHERE tenant = ?1 AND aside_id = ?2 RETURNING 1"
 ASIDE_FORGOTTEN = "DELETE FROM bss_aside WHERE tenant = ?1 AND subject = ?2"
-ASIDE_PURGED = change_unheld(
-    "DELETE FROM bss_aside",
-    key="tenant, aside_id",
-    which="shard = ?1 AND at < ?2 ORDER BY at LIMIT ?3",
-)
+ASIDE_PURGED = purge("bss_aside", key="tenant, aside_id", by="at")
 
 # --- timers ------------------------------------------------------------------------------------
 

@@ -108,6 +108,12 @@ WITH unheld AS (SELECT {key} FROM {table} WHERE {which} {_UNHELD})
 """
 
 
+def purge(table: str, *, key: str, by: str) -> str:
+    """Return a statement that deletes some of a shard's rows whose time, a column, is over."""
+    which = f"shard = ?1 AND {by} < ?2 ORDER BY {by} LIMIT ?3"
+    return change_unheld(f"DELETE FROM {table}", key=key, which=which)
+
+
 _TYPES = {
     **dict.fromkeys(("provisioning", "res_length", "shard", "action", "tries"), "smallint"),
     **dict.fromkeys(("visited_at", "created_at", "changed_at", "at_us"), "bigint"),
@@ -509,17 +515,9 @@ RETURNING 1
 
 # --- upkeep --------------------------------------------------------------------------------
 
-SESSIONS_PURGED = change_unheld(
-    "DELETE FROM session",
-    key="tenant, imsi, session_id",
-    which="shard = ?1 AND at < ?2 ORDER BY at LIMIT ?3",
-)
+SESSIONS_PURGED = purge("session", key="tenant, imsi, session_id", by="at")
 
-RECORDS_PURGED = change_unheld(
-    "DELETE FROM record",
-    key="tenant, subscriber_ref, at_us, request_id",
-    which="shard = ?1 AND at_us < ?2 ORDER BY at_us LIMIT ?3",
-)
+RECORDS_PURGED = purge("record", key="tenant, subscriber_ref, at_us, request_id", by="at_us")
 
 # --- what a subscription holds ----------------------------------------------------------------
 
@@ -579,11 +577,7 @@ SELECT receipt FROM web_view WHERE tenant = ?1 AND imsi = ?2 AND receipt <> ?3 O
 
 VISITS_FORGOTTEN = "DELETE FROM web_view WHERE tenant = ?1 AND imsi = ?2"
 
-VISITS_PURGED = change_unheld(
-    "DELETE FROM web_view",
-    key="tenant, imsi, visit_id",
-    which="shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3",
-)
+VISITS_PURGED = purge("web_view", key="tenant, imsi, visit_id", by="expires_at")
 
 # --- PINs of accounts --------------------------------------------------------------------------
 
@@ -697,11 +691,7 @@ WHERE tenant = ?1 AND imsi = ?2 ORDER BY terminal_id, app_name, app_id
 
 NOTICES_FORGOTTEN = "DELETE FROM notice WHERE tenant = ?1 AND imsi = ?2"
 
-USES_PURGED = change_unheld(
-    "DELETE FROM token_use",
-    key="tenant, imsi, token_id",
-    which="shard = ?1 AND expires_at < ?2 ORDER BY expires_at LIMIT ?3",
-)
+USES_PURGED = purge("token_use", key="tenant, imsi, token_id", by="expires_at")
 
 # --- orders and the stock of profiles --------------------------------------------------------
 
