@@ -20,6 +20,8 @@ _SERVE = "simgrant serve --demo"
 _NAMED = re.compile(r"^# (\S+\.toml)$", re.MULTILINE)
 _CALL = re.compile(r"^```sh\n(curl .*?)^```$(?:\n\n```json\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 _SWAPPED = "org.camaraproject.sim-swap-subscriptions.v0.swapped"
+_GET = "python access_token.py http://127.0.0.1:8083 reference bank.pem"
+_SUBSCRIBER = "tel:+447700900001"
 _SINKS = """
 [camara_outside]
 networks = ["127.0.0.0/8"]
@@ -94,8 +96,7 @@ def test_the_calls_and_commands_of_the_reference_pages(shell: Shell) -> None:
     (asked,) = (
         each for each in page("open-gateway-apis.md").fences("json") if "requestCaptureUrl" in each
     )
-    token = "TOKEN=$(python access_token.py http://127.0.0.1:8083 reference bank.pem"
-    token = f"{token} consent-info:retrieve tel:+447700900001)"
+    token = f"TOKEN=$({_GET} consent-info:retrieve {_SUBSCRIBER})"
     body = f"-H 'Content-Type: application/json' -d '{asked}'"
     address = "http://127.0.0.1:8083/consent-info/v0.2/retrieve"
     said = json.loads(
@@ -149,22 +150,19 @@ def _consumer(shell: Shell) -> dict[str, Any]:
 
 def _token(call: str) -> str:
     """Return the command that gets the token of a call: about a phone, a number, or nobody."""
-    get = "python access_token.py http://127.0.0.1:8083 reference bank.pem"
     if "/number-verification/" in call:
         phone = [each for each in page(_APPLICATION).commands() if "phone.json" in each]
-        return (
-            f"{'; '.join(phone)}; {get} number-verification:verify operatortoken:$(cat temporary)"
-        )
+        get = f"{_GET} number-verification:verify operatortoken:$(cat temporary)"
+        return f"{'; '.join(phone)}; {get}"
     if "-subscriptions/" in call:
-        return f"{get} sim-swap-subscriptions:{_SWAPPED}:create tel:+447700900001"
-    return f"{get} sim-swap:{'check' if '/check' in call else 'retrieve-date'}"
+        return f"{_GET} sim-swap-subscriptions:{_SWAPPED}:create {_SUBSCRIBER}"
+    if "/check" in call:
+        return f"{_GET} sim-swap:check {_SUBSCRIBER}"
+    return f"{_GET} sim-swap:retrieve-date"
 
 
 def _placed(call: str) -> str:
-    """Return a call of the page for this server, a subscriber of its own, and a day to come."""
+    """Return a call of the page for this server, and a day to come."""
     call = call.replace("https://api.operator.example", "http://127.0.0.1:8083")
     call = call.replace("https://bank.example/sink", "https://127.0.0.1:9/sink")
-    call = call.replace("2027-01-31", "2099-01-31").replace("curl", "curl -sS --fail-with-body", 1)
-    if "maxAge" in call:
-        call = call.replace('{"maxAge"', '{"phoneNumber": "+447700900001", "maxAge"')
-    return call
+    return call.replace("2027-01-31", "2099-01-31").replace("curl", "curl -sS --fail-with-body", 1)

@@ -118,23 +118,27 @@ def public_jwk(pem: str) -> dict[str, Any]:
     Raise ValueError for a private key, and for a kind that nobody here signs with.
     """
     from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
-    from joserfc.errors import JoseError
     from joserfc.jwk import ECKey, OKPKey, RSAKey
 
     if "PRIVATE KEY-----" in pem:
         raise ValueError("a private key: its owner keeps that, and hands out the public one")
     try:
-        load_pem_public_key(pem.encode())
+        found = load_pem_public_key(pem.encode())
     except (ValueError, UnsupportedAlgorithm):
         raise ValueError("no public key in PEM") from None
-    for kind in (ECKey, RSAKey, OKPKey):
-        try:
-            key = kind.import_key(pem)
-        except (JoseError, ValueError, TypeError):
-            continue
-        return {**key.as_dict(private=False), "kid": key.thumbprint()}
-    raise ValueError("a key of a kind that signs nothing here")
+    key: ECKey | RSAKey | OKPKey
+    match found:
+        case ec.EllipticCurvePublicKey():
+            key = ECKey.import_key(found)
+        case rsa.RSAPublicKey():
+            key = RSAKey.import_key(found)
+        case ed25519.Ed25519PublicKey():
+            key = OKPKey.import_key(found)
+        case _:
+            raise ValueError("a key of a kind that signs nothing here")
+    return {**key.as_dict(private=False), "kid": key.thumbprint()}
 
 
 def issuer_of(text: str, *, most: int = MAX_TEXT) -> str:
