@@ -27,7 +27,7 @@ from simgrant.domain.trail import Trail
 from simgrant.errors import BadRequest, Conflict, Unauthenticated, UnknownIdentity
 from simgrant.flows.authenticate import Reception
 from simgrant.flows.camara.callbacks import is_callback
-from simgrant.flows.camara.consents import api_of, write_down
+from simgrant.flows.camara.consents import apis_of, write_down
 from simgrant.flows.codes import Codes
 from simgrant.flows.consent_pages.screens import (
     AskConsent,
@@ -491,13 +491,7 @@ class ConsentPages:
         consumer = self._consumers.of(tenant.name, asked.client_id)
         if consumer is None or (asked.callback and not is_callback(asked.callback, consumer)):
             raise Unauthenticated("consent_not_asked")
-        permitted = {
-            api_of(scope)
-            for permission in consumer.permissions
-            if asked.purpose in permission.purposes
-            for scope in permission.scopes
-        }
-        if not permitted.issuperset(asked.apis):
+        if not apis_of(consumer, asked.purpose, asked.application).issuperset(asked.apis):
             raise Unauthenticated("consent_not_asked")
         return _called(consumer, asked.application)
 
