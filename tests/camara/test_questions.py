@@ -494,3 +494,29 @@ async def test_it_is_priced_and_reported_apart(bench: Workbench) -> None:
         assert (first.client_id, first.application, first.purpose) == ("bank", "app", FRAUD)
         assert (second.price_micros, second.method) == (50_000, Method.CHALLENGE)
         assert first.subject_ref == second.subject_ref != ""
+
+
+async def test_counting_goes_on_whatever_goes_wrong(
+    sms: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = asyncio.Event()
+    troubles: list[Exception] = [PeerUnavailable("store_unavailable"), RuntimeError("a bug")]
+
+    async def count() -> None:
+        if troubles:
+            raise troubles.pop(0)
+        counted.set()
+
+    monkeypatch.setattr("simgrant.flows.camara.questions._LOOKS_EVERY_S", 0.0)
+    monkeypatch.setattr(sms.ears.questions, "count_silent", count)
+    assert sms.server.parts.partners is not None
+    counting, *listening = sms.server.parts.partners.asking.work()
+    for each in listening:
+        each.close()
+    running = asyncio.create_task(counting)
+    try:
+        async with asyncio.timeout(10):
+            await counted.wait()
+    finally:
+        running.cancel()
+    assert not troubles
