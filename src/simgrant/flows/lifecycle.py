@@ -13,7 +13,6 @@ import contextlib
 import os
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
 from typing import Final
@@ -30,7 +29,7 @@ from simgrant.flows.asked_anew import Anew, AsksAnew
 from simgrant.flows.heard_anew import NOBODY_ASKED, Hearing, HearsAnew
 from simgrant.flows.life_orders import ORDERS_FOLLOW, LifeOrders
 from simgrant.identities import Imsi
-from simgrant.nouns import named_noun
+from simgrant.nouns import named_noun, replace
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 from simgrant.ports.life import (

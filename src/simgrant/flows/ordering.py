@@ -13,7 +13,6 @@ import contextlib
 import math
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TypeAlias
 
 import structlog
@@ -56,7 +55,7 @@ from simgrant.errors import Conflict, EcsError
 from simgrant.flows.bss_calls import call_bss
 from simgrant.flows.order_switches import NO_DESKS, SwitchDesk, switch
 from simgrant.identities import Iccid
-from simgrant.nouns import noun
+from simgrant.nouns import noun, replace
 from simgrant.ports.bss_orders import BssOrders
 from simgrant.ports.clock import Clock
 from simgrant.ports.orders import IccidTaken, Kept, Orders

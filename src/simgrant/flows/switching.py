@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Final
 
 import structlog
@@ -29,7 +29,7 @@ from simgrant.flows.eligibility import Eligibilities
 from simgrant.flows.gather import counting, gather, look
 from simgrant.flows.verdicts import NO_DEVICE
 from simgrant.identities import Imei
-from simgrant.nouns import named_noun
+from simgrant.nouns import named_noun, replace
 from simgrant.ports.activation import Activation, Switched
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys

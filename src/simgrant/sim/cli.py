@@ -9,7 +9,6 @@ import secrets
 import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import replace
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -20,7 +19,7 @@ from rich.console import Console
 from rich.text import Text
 
 from simgrant.identities import Imsi, InvalidIdentity
-from simgrant.nouns import named_noun
+from simgrant.nouns import named_noun, replace
 from simgrant.sim.aaa.command import aaa
 from simgrant.sim.app_command import app as application
 from simgrant.sim.browser import follow

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
@@ -55,7 +55,7 @@ from simgrant.flows.sign_in import Begun
 from simgrant.flows.visits import TOKEN, Guest, Page
 from simgrant.flows.web_views.web_view import DO, Texts
 from simgrant.identities import Imsi, InvalidIdentity, Msisdn
-from simgrant.nouns import named_noun, noun
+from simgrant.nouns import named_noun, noun, replace
 from simgrant.ports.camara_consents import CAPTURABLE, CamaraConsents, ConsentRows
 from simgrant.wire.negotiate import best_text
 from simgrant.wire.sms_text import fits, shorter
