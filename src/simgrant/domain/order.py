@@ -276,8 +276,8 @@ class Order:
     watch: str = ""
     """What tells in the network how far that is; empty = it is to be asked for anew."""
     switched: bool = False
-    """Whether the network may have its service on, as far as we had it switched: at its end it goes
-    off."""
+    """Whether the network may have its service on, by our asking or since it was installed: at its
+    end it goes off."""
 
     @property
     def is_aside(self) -> bool:
@@ -436,6 +436,10 @@ class Polled:
 class Installed:
     """The device, or the SM-DP+ in its name, says that the profile is installed."""
 
+    by_network: bool = False
+    """Whether the network switches services of devices: this one is on there by now, whoever had it
+    switched on, and goes off at the end."""
+
 
 @noun
 class Activated:
@@ -589,8 +593,9 @@ def _after(order: Order, event: Event) -> Order:
         case ((OrderState.ORDERED | OrderState.DELETING), Polled(most)):
             polled = replace(order, polls=order.polls + 1)
             return _ended(polled, "polled_too_often") if polled.polls >= most else polled
-        case ((OrderState.RELEASED | OrderState.ACTIVE), Installed()):
-            return _used(replace(order, gone=False), OrderState.ACTIVE)
+        case ((OrderState.RELEASED | OrderState.ACTIVE), Installed(by_network)):
+            on = order.switched or by_network
+            return _used(replace(order, gone=False, switched=on), OrderState.ACTIVE)
         case state, Activated(until) if state in ON_DEVICE:
             return _on_its_way(order, OrderState.ACTIVE, until)
         case state, Deactivated(until) if state in ON_DEVICE:
