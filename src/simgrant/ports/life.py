@@ -125,8 +125,9 @@ class Judged:
     lost: tuple[str, ...] = field(default=(), repr=False)
     """Terminals whose tokens are good no more."""
     moves_to: Imsi | None = None
-    switches: bool = False
-    """Whether its service in the network is to be looked at."""
+    switches: tuple[str, ...] = ()
+    """Its services in the network that are to be looked at (`ports.switching`): with another IMSI,
+    those of both."""
     said_before: tuple[tuple[str, str], ...] = ()
     """Of each application whose answer changed, what was decided before, for people."""
     said_after: tuple[tuple[str, str], ...] = ()

@@ -357,6 +357,26 @@ async def test_a_boost_that_is_over_is_told_once(life: World) -> None:
     assert life.outcomes() == []
 
 
+async def test_who_is_removed_by_hand_loses_orders_and_what_waited(life: World) -> None:
+    """As of an event: only what others told and nobody acted upon is of no use any more."""
+    orders = LifeOrders(life.store.orders, {T: OnSwap.KEEP}, clock=life.clock)
+    life.life = another_worker(life, orders=orders)
+    order = replace(an_order(), state=OrderState.ACTIVE, todo=None, created_at=START)
+    order = replace(order, source=replace(order.source, pooled=False))
+    await life.store.orders.make(T, IMSI, order, instead_of=None, due_at=None)
+    await life.tell(Change.PLAN_CHANGED, told=BETTER)
+    await life.store.change(T, IMSI, Fields(plan="silver"), now=START)
+    await life.store.remove(T, IMSI, now=START)
+    epoch = (await life.state()).token_epoch
+    await life.act()
+    (ended,) = await life.store.orders.of(T, IMSI)
+    assert ended.state is OrderState.ENDED
+    after = await life.state()
+    assert (after.status, after.token_epoch) == (SubscriptionStatus.REMOVED, epoch)
+    assert {what for what, _ in life.outcomes()} == {"companions", "changed", "ported_out"}
+    assert await life.inbox.listed(T) == []
+
+
 async def test_the_policy_in_force_is_what_is_compared_by(life: World) -> None:
     await life.tell(Change.CHANGED)
     await life.act()
