@@ -21,7 +21,7 @@ from typing import Final
 import structlog
 
 from simgrant.domain.bss_events import BssEvent
-from simgrant.domain.companions import NOT_COUNTED
+from simgrant.domain.companions import NOT_COUNTED, Counted
 from simgrant.domain.holdings import HeldBoost, Purchase
 from simgrant.domain.life import Done, Life, NotPossible, follow
 from simgrant.domain.plans import boost_feature
@@ -74,6 +74,8 @@ _KNOWN: Final = frozenset({BY_HAND, FOUND, COMPANIONS})
 """The sources of what is told of by rows that others have written."""
 _TIMERS_EVERY_S: Final = 1.0
 """Their times are whole seconds."""
+_MOST_COMPARED: Final = 32
+"""Answers of before that are compared with those of now; of more, nobody knows who has which."""
 _MOST_SAID: Final = 200
 """Letters of what was decided about one application, in a record."""
 
@@ -448,6 +450,8 @@ class Judging:
         then = min([self._now, *ends])
         anew = self._anew.get(before.subscription.imsi, _NOT_ASKED)
         heard = (self._heard or {}).get(before.subscription.imsi, NOBODY_ASKED)
+        has = present.counted
+        counts = has is not NOT_COUNTED
         # Of what was told after it was looked at, nobody knows what came of it; nor which device
         # was told what where a BSS changed its mind again and again.
         missed = any(
@@ -461,18 +465,19 @@ class Judging:
                 and (waiting.told is None or before.subscription.imsi not in self._found)
             )
             or waiting.between is None
+            or (counts and waiting.counted_between is None)
             for waiting, _ in judged.done
         )
         told = next((each.told for each in present.events if each.told is not None), anew.before)
-        had = has = present.counted
-        if has is not NOT_COUNTED:
-            counted = (each.counted for each in present.events if each.counted is not None)
-            had = next(counted, has)
+        numbers = [has]
+        if counts:
+            numbers = [*dict.fromkeys((*_numbers(present.events), has))]
         between = [life for each in present.events for life in each.between or ()]
-        same = before == judged.after and heard.before == heard.after and had == has
+        same = before == judged.after and heard.before == heard.after
         if (
             same
             and not between
+            and len(numbers) == 1
             and not ends
             and not judged.moves_to
             and not missed
@@ -482,15 +487,21 @@ class Judging:
         terminals = devices_of(present)
         # Whoever asked since something was written, or a BSS was found to tell something else, has
         # that, and it may be over already. What he has now needs no comparison.
-        now_so = heard.before == heard.after and had == has and then == self._now and not anew.gone
-        was = [(before, told)]
-        had_then = [(life, tells) for life in between for tells in (told, anew.before)]
-        for each in (*had_then, (present.life, anew.before)):
-            if each not in was and not (now_so and each == (judged.after, anew.after)):
+        now_so = heard.before == heard.after and then == self._now and not anew.gone
+        lives = [(before, told)]
+        lives += [(life, tells) for life in between for tells in (told, anew.before)]
+        lives.append((present.life, anew.before))
+        was = [(*lives[0], numbers[0])]
+        for each in ((*life, number) for number in numbers for life in lives):
+            if each not in was and not (now_so and each == (judged.after, anew.after, has)):
                 was.append(each)
+        if len(was) > _MOST_COMPARED:
+            was, missed = was[:1], True
         old = [
-            self._answers.of(life, terminals, now=then, told=tells, heard=heard.before, counted=had)
-            for life, tells in was
+            self._answers.of(
+                life, terminals, now=then, told=tells, heard=heard.before, counted=number
+            )
+            for life, tells, number in was
         ]
         new = self._answers.of(
             judged.after,
@@ -563,6 +574,14 @@ def _lives(present: Present) -> Iterator[Life]:
             yield each.before
         yield from each.between or ()
     yield present.life
+
+
+def _numbers(events: Iterable[Waiting]) -> Iterator[Counted]:
+    """Yield how many companions there were until now, as far as they changed."""
+    for each in events:
+        if each.counted is not None:
+            yield each.counted
+            yield from each.counted_between or ()
 
 
 def _ends_of(events: Iterable[Waiting]) -> list[int]:

@@ -61,6 +61,8 @@ class Waiting:
     between: Sequence[Life] | None = ()
     """What held for a while after ``before``, since more was written: who asked then, has that.
     None = there was too much of it."""
+    counted_between: Sequence[Counted] | None = ()
+    """Likewise, how many companions there were for a while after ``counted``."""
 
 
 @noun

@@ -16,6 +16,7 @@ from simgrant.adapters.store.sql.camara_consents import heard, written_down
 from simgrant.adapters.store.sql.camara_events import all_happened, happened, swaps_of
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Rows, Run, RunMany
 from simgrant.adapters.store.sql.event_rows import (
+    counted_too,
     from_event,
     held_too,
     life_of,
@@ -469,15 +470,21 @@ def found_too_soon(tenant: str, imsi: Imsi, *, now: int) -> Run:
     return _found(tenant, imsi, now=now)
 
 
-def companions_changed(tenant: str, imsi: Imsi, had: Counted, *, now: int) -> Run:
-    """Return the step that has what devices are told compared: there are other companions.
+def companions_changed(tenant: str, imsi: Imsi, had: Counted, *, now: int) -> Body[None]:
+    """Have what devices are told compared: there are other companions.
 
-    ``had`` is how many there were. To come after `due`.
+    A part of another's transaction, to come after `due`. ``had`` is how many there were. Of several
+    changes that nobody acted upon yet, the first one knows how many there were before it, and in
+    between.
     """
     event = BssEvent(event_id=Change.CHANGED, change=Change.CHANGED, at=now)
-    body = from_event(event, counted=had)
-    row = (tenant, imsi.digits, COMPANIONS, event.event_id, now * 1_000_000, body)
-    return Run(sql.EVENT_KEPT, row)
+    key = (tenant, imsi.digits, COMPANIONS, event.event_id)
+    if (yield Run(sql.EVENT_KEPT, (*key, now * 1_000_000, from_event(event, counted=had)))):
+        return
+    known = yield Run(sql.of(sql.EVENT_KNOWN, 1), (tenant, *key[2:], imsi.digits))
+    for _, body in known:
+        if (says := counted_too(body, had)) is not None:
+            yield Run(sql.EVENT_SAYS, (*key, says))
 
 
 def _found(tenant: str, imsi: Imsi, *, now: int, told: Row = ()) -> Run:
