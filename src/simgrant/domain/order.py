@@ -583,8 +583,11 @@ def _after(order: Order, event: Event) -> Order:
             return _wanted(order) if accepted else _ended(order, "rejected")
         case OrderState.DELETING, OldDeleted():
             return _wanted(replace(order, old_first=False))
-        case state, Deleted() if state in ON_DEVICE:
+        case OrderState.RELEASED, Deleted():
+            # Its installation may yet be told, or it was on another device before.
             return replace(order, gone=True)
+        case ((OrderState.ACTIVE | OrderState.INACTIVE), Deleted()):
+            return _ended(replace(order, gone=True), "deleted")
         case state, Replaced() if state in ON_DEVICE:
             order = _left_alone(order)
             return _off_first(order, _used(replace(order, reason="replaced"), OrderState.ENDED))
