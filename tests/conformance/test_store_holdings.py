@@ -120,6 +120,18 @@ async def test_what_has_ended_is_gone_and_ends_once(store: SqlStore, one: Holdin
     assert await store.holdings(T, IMSI) == NOTHING
 
 
+async def test_each_change_of_one_second_is_another_version(store: SqlStore) -> None:
+    """Of two the second is not told under the first one's, nor under one of before."""
+    await store.add(new(changed_at=BOOST.at + 2))
+    versions = []
+    for purchase in (Purchase.IN_PROGRESS, Purchase.ACTIVE):
+        await store.set_holding(T, IMSI, replace(BOOST, purchase=purchase))
+        state = await store.find(T, imsi=IMSI)
+        assert state is not None
+        versions.append(state.changed_at)
+    assert versions == [BOOST.at + 3, BOOST.at + 4]
+
+
 async def test_only_what_is_expected_is_replaced(store: SqlStore) -> None:
     await store.add(new())
     on = replace(BOOST, purchase=Purchase.ACTIVE, at=BOOST.at + 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, Final
 
 import msgspec
@@ -92,22 +92,24 @@ def held_too(body: bytes, state: Sequence[Row]) -> bytes | None:
 
     None where it says so already, or that there was too much of it.
     """
-    return _between(body, "before", _state(state))
+    return _between(body, ("before", "between"), _state(state))
 
 
 def counted_too(body: bytes, counted: Counted) -> bytes | None:
     """Return an event's JSON with a number of companions that there was for a while, likewise."""
-    return _between(body, "companions", _counted(counted))
+    return _between(body, ("companions", "numbers"), _counted(counted))
 
 
-def _between(body: bytes, first: str, new: Sequence[Any]) -> bytes | None:
+def _between(body: bytes, names: tuple[str, str], new: Sequence[Any]) -> bytes | None:
+    """Return it with ``new``; ``names`` are those of the first member, and of those after it."""
+    first, later = names
     members: dict[str, Any] = _decode(body)
-    held = members.setdefault("between", [])
+    held = members.setdefault(later, [])
     new = _decode(_encode(new))
     # Of a number, since when it is so makes no other answer.
     if held is None or any(new[:2] == each[:2] for each in (members[first], *held)):
         return None
-    members["between"] = [*held, new] if len(held) < _MOST_BETWEEN else None
+    members[later] = [*held, new] if len(held) < _MOST_BETWEEN else None
     return _encode(members)
 
 
@@ -129,13 +131,19 @@ def to_waiting(source: str, arrived_us: int, body: bytes) -> Waiting:
         before = life_of(state, held)
     told = to_told(members["was_told"]) if "was_told" in members else None
     between = members.get("between", ())
-    waiting = Waiting(source, _event(members), arrived_us, before, told)
-    if "companions" in members:
-        numbers = None if between is None else tuple(map(_to_counted, between))
-        counted = _to_counted(members["companions"])
-        return replace(waiting, counted=counted, counted_between=numbers)
     lives = None if between is None else tuple(life_of(*each) for each in between)
-    return replace(waiting, between=lives)
+    numbers = members.get("numbers", ())
+    counted = _to_counted(members["companions"]) if "companions" in members else None
+    return Waiting(
+        source,
+        _event(members),
+        arrived_us,
+        before,
+        told,
+        counted,
+        lives,
+        None if numbers is None else tuple(map(_to_counted, numbers)),
+    )
 
 
 def _to_counted(member: Sequence[int]) -> Counted:
