@@ -68,13 +68,13 @@ def offers(table: Bss, link: ApiLink, clock: Clock) -> TmfOffers:
     return TmfOffers(link, config, clock)
 
 
-def activation(table: Bss, link: ApiLink, clock: Clock, *, devices: bool = False) -> TmfActivation:
-    """Return who switches Wi-Fi calling in the network, or the services of ``devices``."""
+def activation(table: Bss, link: ApiLink, clock: Clock, specification: str) -> TmfActivation:
+    """Return who switches services of a specification in the network."""
     asked = table.activation
     by_orders = asked.by == "orders"
     config = ActivationConfig(
         path=asked.path or str(Api.SERVICE if by_orders else Api.ACTIVATION),
-        specification=asked.devices if devices else asked.specification,
+        specification=specification,
         iccid=asked.iccid,
         imsi=asked.imsi,
         msisdn=asked.msisdn,

@@ -62,6 +62,11 @@ class HeldBoost:
     at: int = 0
     """Unix seconds when this was told, as in the nouns that follow."""
 
+    def state(self, now: float) -> Purchase:
+        """Return how far it is at a time (Unix seconds)."""
+        over = self.until is not None and now >= self.until
+        return Purchase.EXPIRED if over else self.purchase
+
 
 @noun
 class HeldUsage:

@@ -100,15 +100,15 @@ def follow(life: Life, event: BssEvent) -> Step:
         return Step(life, Done.LATE)
     if event.iccid is not None and event.change is Change.SIM_SWAPPED:
         after = _marked(after, MarkName.ICCID, event.iccid.digits, event.at)
+    gone = SubscriptionStatus.REMOVED
+    goes = life.subscription.status is not gone and after.subscription.status is gone
     moves_to = event.new_imsi
     if moves_to == life.subscription.imsi:
         moves_to = None
     return Step(
         replace(after, since=since),
         Done.APPLIED,
-        revokes=event.change in _REVOKES
-        or moves_to is not None
-        or after.subscription.status is SubscriptionStatus.REMOVED,
+        revokes=event.change in _REVOKES or moves_to is not None or goes,
         lost=event.terminal_id if event.change is Change.DEVICE_LOST else "",
         moves_to=moves_to,
     )

@@ -139,18 +139,12 @@ def _after_deletion(task: Task, line: Line, order: Order, there: Iterable[Order]
         return order
     can = task.ask.value("redownloadable_profile") == _REDOWNLOADABLE
     order = replace(order, redownloadable=can)
-    old = next(
-        (
-            each
-            for each in there
-            if each.iccid is not None
-            and each.iccid == order.old_iccid
-            and each.state in ON_DEVICE
-            and line.deletes(each)
-        ),
-        None,
-    )
-    if old is None:
+    theirs = [each for each in there if each.iccid is not None and each.iccid == order.old_iccid]
+    old = next((each for each in theirs if each.state in ON_DEVICE), None)
+    if old is None and len(theirs) == 1 and theirs[0].gone:
+        # It was deleted before anybody asked, and nobody has used it since.
+        (old,) = theirs
+    if old is None or not line.deletes(old):
         return order
     reuses = line.old_profile is OldProfile.REUSED
     if reuses and not can:

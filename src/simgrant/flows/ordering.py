@@ -54,7 +54,7 @@ from simgrant.domain.visit import OrderChange
 from simgrant.errors import Conflict, EcsError
 from simgrant.flows.bss_calls import call_bss
 from simgrant.flows.order_switches import NO_DESKS, SwitchDesk, switch
-from simgrant.identities import Iccid
+from simgrant.identities import Iccid, Imsi
 from simgrant.nouns import noun, replace
 from simgrant.ports.bss_orders import BssOrders
 from simgrant.ports.clock import Clock
@@ -276,7 +276,8 @@ class Ordering:
 
         Raise `OutOfOrder` if it cannot have it.
         """
-        after = await self.happens(kept, Installed())
+        by_network = kept.tenant in self._switches and isinstance(kept.owner, Imsi)
+        after = await self.happens(kept, Installed(by_network))
         await self.replaces(Kept(kept.tenant, kept.owner, after))
         return after
 

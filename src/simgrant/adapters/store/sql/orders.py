@@ -331,7 +331,7 @@ def _companions_counted(
         found = yield Run(statements.ORDERS, (tenant, owner.digits))
         there = [order for row in found if (order := to_kept(row).order).order_id != after.order_id]
         had = count(there if before is None else [*there, before])
-        yield companions_changed(tenant, owner, had, now=after.changed_at)
+        yield from companions_changed(tenant, owner, had, now=after.changed_at)
 
 
 def _count(there: Iterable[Kept], order: Order, most: int) -> None:
