@@ -26,6 +26,7 @@ from simgrant.domain.trail import Trail
 from simgrant.errors import EcsError, PeerMisbehaved, UnknownIdentity
 from simgrant.flows.bss_inbox import BssInbox
 from simgrant.flows.eligibility import Eligibilities
+from simgrant.flows.for_ever import KeepsActing
 from simgrant.flows.gather import counting, gather, look
 from simgrant.flows.verdicts import NO_DEVICE
 from simgrant.identities import Imei
@@ -107,16 +108,7 @@ class Switching:
 
     async def run(self) -> None:
         """Look until cancelled."""
-        while True:
-            try:
-                while await self.look() == _AT_ONCE:
-                    pass
-            except EcsError as error:
-                structlog.get_logger().warning("switching", reason=error.reason)
-            except Exception as error:
-                # A fault of ours must not end it: the rows are there, and are tried again.
-                say_fault(error)
-            await asyncio.sleep(_POLL_S * (0.8 + 0.4 * self._chance()))
+        await KeepsActing(self._look, poll_s=_POLL_S, failed="switching").run()
 
     async def close(self) -> None:
         """Let go of every connection."""
@@ -131,6 +123,9 @@ class Switching:
             for due in found:
                 group.create_task(self._look_at(due))
         return len(found)
+
+    async def _look(self) -> bool:
+        return await self.look() == _AT_ONCE
 
     async def _look_at(self, due: DueSwitch) -> None:
         """Bring one line further, and note how far it is."""

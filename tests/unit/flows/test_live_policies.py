@@ -17,6 +17,7 @@ from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.domain.policy import Policy
 from simgrant.errors import PeerUnavailable, StartRefused
 from simgrant.flows.derived import Derived
+from simgrant.flows.for_ever import Pace
 from simgrant.flows.live_policies import LivePolicies, Rules
 from simgrant.ports.policies import PolicyChange, PolicyVersion
 from simgrant.telemetry.metrics import Metrics
@@ -66,7 +67,7 @@ class World:
             compile_=compiled,
             clock=self.clock,
             metrics=self.metrics,
-            rules=Rules(poll_s=0.001, longest_poll_s=0.001, again_s=10),
+            rules=Rules(pace=Pace(every_s=0.001, away_s=0.001), again_s=10),
         )
 
     async def live(self) -> LivePolicies:
@@ -318,7 +319,7 @@ async def test_while_the_store_is_away_the_policy_goes_on(
     events = [log["event"] for log in logs]
     assert event in events
     if event == "policies_not_read":
-        assert events == ["policies_not_read", "policies_read_again", "policy_taken"]
+        assert events == ["policies_not_read", "policy_taken", "policies_read_again"]
 
 
 async def test_a_server_does_not_start_without_the_store(world: World) -> None:
