@@ -20,7 +20,8 @@ from simgrant.errors import StartRefused
 from simgrant.flows.answer import Portal, page_of
 from simgrant.flows.authenticate import Reception
 from simgrant.flows.codes import Codes
-from simgrant.flows.consent_pages.pages import ConsentHouse, ConsentPages, ConsentRules, Consumers
+from simgrant.flows.consent_pages.desk import ConsentHouse, Consumers
+from simgrant.flows.consent_pages.pages import ConsentPages, ConsentRules
 from simgrant.flows.eligibility import Eligibilities
 from simgrant.flows.esim_means import EsimMeans
 from simgrant.flows.journal import Journal
