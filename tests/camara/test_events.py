@@ -167,8 +167,8 @@ class World:
 async def rounds(worker: Notifications) -> None:
     """Have a worker do all that is due."""
     while await worker.take_some():
-        while worker._under_way:
-            await asyncio.wait(set(worker._under_way))
+        while worker._taking.under_way:
+            await asyncio.wait(set(worker._taking.under_way))
 
 
 @pytest.fixture(scope="module")

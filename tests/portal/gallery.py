@@ -272,7 +272,7 @@ async def _companions(place: Place, page: Page) -> AsyncIterator[str]:
     await press(page)
     yield "esim-later"
     place.books.gate.set()
-    await asyncio.wait(place.server.parts.ordering._under_way)
+    await asyncio.wait(place.server.parts.ordering._taking.under_way)
     place.books.gate = None
     place.books.fates = [
         Refused(Cause.CONFIGURATION, subject="8.9", reason_code="5.1", for_operator="")

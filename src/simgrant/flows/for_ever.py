@@ -1,4 +1,4 @@
-"""What a worker does beside answering, again and again: look at the store, act upon what waits.
+"""What a worker does beside answering, again and again: look, act upon what waits, take over.
 
 Neither a store that is away nor a fault of ours ends it. Workers do not come all at once.
 """
@@ -8,13 +8,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Generic, TypeVar
 
 import structlog
 
 from simgrant.errors import EcsError
 from simgrant.nouns import named_noun
 from simgrant.telemetry.log import say_fault
+
+T = TypeVar("T")
 
 
 @named_noun
@@ -85,6 +88,41 @@ class KeepsActing:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_about(self._poll_s)):
                     await self._news.wait()
+
+
+class KeepsTaking(Generic[T]):
+    """Takes over what is to be done, and sets each of it going beside the rest."""
+
+    def __init__(
+        self, take: Callable[[], Awaitable[bool]], *, poll_s: float, last_s: float
+    ) -> None:
+        """``take`` takes some over and lets it `go`, and says whether there was any.
+
+        ``last_s`` are the seconds that are left for it at the end.
+        """
+        self._take = take
+        self._poll_s = poll_s
+        self._last_s = last_s
+        self.under_way: set[asyncio.Task[T]] = set()
+
+    def go(self, work: Coroutine[None, None, T]) -> asyncio.Task[T]:
+        """Set something going."""
+        task = asyncio.create_task(work)
+        self.under_way.add(task)
+        task.add_done_callback(self.under_way.discard)
+        return task
+
+    async def run(self) -> None:
+        """Take over for ever; at the end, finish what is under way."""
+        try:
+            while True:
+                if not await self._take():
+                    await asyncio.sleep(_about(self._poll_s))
+        finally:
+            if self.under_way:
+                await asyncio.wait(self.under_way, timeout=self._last_s)
+            for task in self.under_way:
+                task.cancel()
 
 
 def _about(seconds: float) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from structlog.testing import capture_logs
 
 from simgrant.errors import PeerUnavailable
-from simgrant.flows.for_ever import KeepsActing, Pace, keep_looking
+from simgrant.flows.for_ever import KeepsActing, KeepsTaking, Pace, keep_looking
 from tests.virtual_time import LoopClock, run
 
 AWAY = PeerUnavailable("store_away")
@@ -101,5 +101,37 @@ def test_who_is_woken_acts_at_once_though_he_is_woken_while_he_acts() -> None:
         assert LoopClock().monotonic() - began == 2
         going.cancel()
         await asyncio.wait({going})
+
+    run(main())
+
+
+def test_what_is_under_way_at_the_end_is_finished_unless_it_takes_too_long() -> None:
+    async def main() -> None:
+        ended: list[str] = []
+
+        async def work(name: str, seconds: float) -> None:
+            try:
+                await asyncio.sleep(seconds)
+                ended.append(name)
+            except asyncio.CancelledError:
+                ended.append(f"{name} cancelled")
+                raise
+
+        async def take() -> bool:
+            if taking.under_way:
+                return False
+            for name, seconds in (("short", 5), ("long", 5000)):
+                taking.go(work(name, seconds))
+            return True
+
+        taking = KeepsTaking[None](take, poll_s=100, last_s=10)
+        going = asyncio.create_task(taking.run())
+        await asyncio.sleep(1)
+        begun = set(taking.under_way)
+        going.cancel()
+        await asyncio.wait({going, *begun})
+        assert ended == ["short", "long cancelled"]
+        assert going.cancelled()
+        assert LoopClock().monotonic() == 1024 + 1 + 10
 
     run(main())

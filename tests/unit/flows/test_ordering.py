@@ -60,7 +60,7 @@ async def test_what_takes_longer_goes_on_by_itself_and_is_told(world: World) -> 
     assert (order.state, order.waiting) == (OrderState.ORDERED, True)
     assert not await world.store.claim_notices(now=9_999, again_at=9_999, limit=9)
     world.books.gate.set()
-    (task,) = ordering._under_way
+    (task,) = ordering._taking.under_way
     await task
     assert (await world.order()).state is OrderState.RELEASED
     (notice,) = await world.store.claim_notices(now=9_999, again_at=9_999, limit=9)
@@ -88,7 +88,7 @@ async def test_what_is_ready_before_it_is_written_that_it_takes_longer_is_ready(
         async def change(self, *args: Any, **more: Any) -> bool:
             if more["event"] == "Delayed":
                 world.books.gate.set() if world.books.gate else None
-                await asyncio.wait(ordering._under_way)
+                await asyncio.wait(ordering._taking.under_way)
             return await world.store.orders.change(*args, **more)
 
         def __getattr__(self, name: str) -> Any:
@@ -200,7 +200,7 @@ async def test_who_changes_his_mind_during_a_call_has_it_given_back(world: World
     # Nobody cancels while the order itself may still be on its way.
     assert not await world.store.orders.claim(now=1_000, again_at=1_001, limit=9)
     world.books.gate.set()
-    (task,) = ordering._under_way
+    (task,) = ordering._taking.under_way
     await task
     await world.until_nothing_is_due()
     await world.agree()
