@@ -20,6 +20,7 @@ from simgrant.sim.sims import demo_sims
 from simgrant.spec.ids import ProvStatus
 from simgrant.wire.tmf.apis import Api
 from simgrant.wire.tmf.inventory import FIELDS, Inventory
+from tests.clocks import MachineClock
 
 SIMS: Final = demo_sims()
 WHO: Final = Subscriber(SIMS[0].imsi, SIMS[0].msisdn)
@@ -83,16 +84,6 @@ RESOURCES: Final = Rules(
 ALL: Final = (PRODUCTS, SERVICES, RESOURCES)
 
 
-class Clock:
-    """The clock of the machine."""
-
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-
 @asynccontextmanager
 async def running() -> AsyncIterator[Bss]:
     """Run a BSS that knows the demonstration SIMs."""
@@ -113,7 +104,7 @@ def link_to(url: str, *, tries: int = 1) -> ApiLink:
         most_bytes=256 * 1024,
         retry=RetryRules(tries=tries, failures=1000),
     )
-    return ApiLink(ApiConfig(root=url, http=http), Clock())
+    return ApiLink(ApiConfig(root=url, http=http), MachineClock())
 
 
 def soon(seconds: float = 5.0) -> float:

@@ -35,7 +35,8 @@ from simgrant.sim.bss.lines import Line
 from simgrant.sim.bss.server import Bss
 from simgrant.wire.tmf.inventory import ProductStatus
 from tests.bss_examples import settings_of
-from tests.tmf import SIMS, WHO, Clock, soon
+from tests.clocks import MachineClock
+from tests.tmf import SIMS, WHO, soon
 
 NOBODY = Subscriber(Imsi("001019999999999"), Msisdn("999999999"))
 MODULES = {"tmf": {"tmf"}, "mapped": {"rest", "ses"}, "embedded": set[str]()}
@@ -82,7 +83,7 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     (tmp_path / "bss.password").write_text("s3cret\n")
     file = tmp_path / "simgrant.toml"
     file.write_text(SETTINGS[request.param](bss.web.url))
-    (source,) = open_sources(load(file, {}), Clock()).values()
+    (source,) = open_sources(load(file, {}), MachineClock()).values()
     line = bss.lines.find(imsi=WHO.imsi.digits)
     assert line is not None
     yield World(request.param, bss, source, line)

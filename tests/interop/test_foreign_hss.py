@@ -26,10 +26,11 @@ from simgrant.links.diameter.peer import PeerConfig, State
 from simgrant.links.diameter.watchdog import WatchdogRules
 from simgrant.ports.network_data import Known, Subscriber
 from simgrant.ports.vectors import VectorRequest
+from tests.clocks import MovableClock
 from tests.interop.foreign_diameter import connecting, python_diameter
 from tests.interop.test_diameter_dictionary import PYTHON
 from tests.servers.process import free_port, json_line
-from tests.unit.links.diameter.world import REALM, US, Diary, MovableClock
+from tests.unit.links.diameter.world import REALM, US, Diary
 
 IMSI = Imsi("001010000000001")
 PARTS = tuple(

@@ -22,6 +22,7 @@ from simgrant.flows.live_policies import LivePolicies, Rules
 from simgrant.ports.policies import PolicyChange, PolicyVersion
 from simgrant.telemetry.metrics import Metrics
 from simgrant.telemetry.policy_lines import policy_lines
+from tests.clocks import StillClock
 from tests.unit.flows.published import (
     ALLOWING,
     DENYING,
@@ -39,21 +40,10 @@ FILE = rules('result = "pending"')
 
 
 @dataclass
-class Clock:
-    time: float = 1000.0
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
-
-
-@dataclass
 class World:
     store: SqlStore
     keys: Keys = field(default_factory=Keys)
-    clock: Clock = field(default_factory=Clock)
+    clock: StillClock = field(default_factory=StillClock)
     metrics: Metrics = field(default_factory=lambda: Metrics(CollectorRegistry()))
 
     def unloaded(self, rows: Any = None) -> LivePolicies:

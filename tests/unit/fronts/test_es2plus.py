@@ -30,16 +30,12 @@ from simgrant.sim.smdp.caller import Caller
 from simgrant.sim.smdp.certificates import Certificates
 from simgrant.sim.smdp.pool import Profile
 from simgrant.wire.es2plus import DONE, Function, Outcome, Status
+from tests.clocks import MachineClock
 
 ICCID, EID = "8949449999999990023", "89049032123451234512345678901235"
 PROFILE = Profile(ICCID, "consumer", eid=EID)
 PATH = Function.HANDLE_PROGRESS.path
 JSON = (("Content-Type", "application/json"), ("X-Admin-Protocol", "gsma/rsp/v2.5.0"))
-
-
-class Clock:
-    now = staticmethod(time.time)
-    monotonic = staticmethod(time.monotonic)
 
 
 @dataclass
@@ -145,7 +141,7 @@ async def listening(
         front = Es2plusFront(
             world.events,
             known,
-            clock=Clock(),
+            clock=MachineClock(),
             record=record,
             limits=limits,
         )
@@ -359,7 +355,7 @@ async def test_a_body_in_chunks_is_bounded_and_may_break_off(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    front = Es2plusFront(events, known, clock=Clock(), record=lambda _: None)
+    front = Es2plusFront(events, known, clock=MachineClock(), record=lambda _: None)
     await front(scope, receive, send)
     assert sent[0]["status"] == status
     assert not events.told

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from simgrant.cli.app import app
 from simgrant.config.load import load
 from simgrant.links.gsup import Hlr, HlrConfig
+from tests.clocks import MovableClock
 from tests.servers.process import SIMGRANT, child, json_line
-from tests.unit.links.diameter.world import MovableClock
 from tests.unit.links.hlr_world import IMSI, Diary
 
 

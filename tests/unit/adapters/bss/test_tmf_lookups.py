@@ -21,19 +21,8 @@ from simgrant.sim.bss.lines import Line
 from simgrant.sim.bss.server import Bss
 from simgrant.spec.ids import ProvStatus
 from simgrant.wire.tmf.inventory import ProductStatus, ServiceState
-from tests.tmf import (
-    ALL,
-    PRODUCTS,
-    RESOURCES,
-    SERVICES,
-    SIMS,
-    WHO,
-    Clock,
-    link_to,
-    more,
-    running,
-    soon,
-)
+from tests.clocks import MachineClock
+from tests.tmf import ALL, PRODUCTS, RESOURCES, SERVICES, SIMS, WHO, link_to, more, running, soon
 
 EVERYTHING = frozenset(Aspect)
 STANDING = frozenset({Aspect.STATUS, Aspect.PLAN})
@@ -60,7 +49,7 @@ async def told(
     who: Subscriber = WHO,
     seconds: float = 5.0,
 ) -> Eligibility | None:
-    lookups = TmfLookups(link_to(bss.web.url), rules, Clock())
+    lookups = TmfLookups(link_to(bss.web.url), rules, MachineClock())
     try:
         return await lookups.look_up(who, wants, deadline=soon(seconds))
     finally:
@@ -88,7 +77,7 @@ async def test_everything_that_is_told(bss: Bss, line: Line) -> None:
 
 
 async def test_what_is_said_to_be_told_is_told(bss: Bss) -> None:
-    lookups = TmfLookups(link_to(bss.web.url), ALL, Clock())
+    lookups = TmfLookups(link_to(bss.web.url), ALL, MachineClock())
     found = await lookups.look_up(WHO, lookups.tells, deadline=soon())
     assert found is not None
     has = {each.name for each in fields(found) if getattr(found, each.name) is not None}
@@ -335,7 +324,7 @@ async def test_who_is_down_is_unavailable(bss: Bss) -> None:
 
 async def test_who_flaps_is_asked_again_within_the_budget(bss: Bss) -> None:
     bss.plan = Plan(fault=Fault.FLAPPING, retry_after_s=None)
-    lookups = TmfLookups(link_to(bss.web.url, tries=3), ALL, Clock())
+    lookups = TmfLookups(link_to(bss.web.url, tries=3), ALL, MachineClock())
     for _ in range(3):
         assert await lookups.look_up(WHO, STANDING, deadline=soon()) is not None
     assert [each.status for each in bss.seen] == [503, 200] * 3
