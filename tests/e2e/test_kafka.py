@@ -32,8 +32,9 @@ from simgrant.flows.event_batches import EventBatches, Pauses
 from simgrant.flows.event_reading import EventReader
 from simgrant.identities import Imsi
 from simgrant.ports.store import NewSubscription
-from simgrant.wire.tmf_events import Happening, Kind, Made, cloud_event, plain_event, tmf_event
+from simgrant.wire.tmf_events import Happening, Kind, Made, plain_event, tmf_event
 from tests.clocks import MachineClock
+from tests.cloud_events import cloud_event
 from tests.event_intake import MemoryIntake
 from tests.servers.process import launch
 
