@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -26,6 +26,7 @@ from simgrant.errors import Conflict
 from simgrant.ports.orders import Kept, NoStock, Orders, Shelf
 from simgrant.ports.smdp import Cause, NotReached, Refused, Smdp, UnknownOutcome
 from simgrant.spec.ids import NotifAction
+from tests.mortal import Mortal
 from tests.unit.flows.orders import IMSI, RULES, T, World, an_order, opened
 
 PUSH = PushRegistration("490154203237518", "ap2006", "odsa", int(NotifAction.FCM), "fcm-token", 10)
@@ -289,26 +290,6 @@ class Fuse:
             self.blown = True
             raise Ended
         self._left -= 1
-
-
-class Mortal:
-    """A port whose caller may end before and after each of its calls."""
-
-    def __init__(self, port: Any, fuse: Fuse) -> None:
-        self._port, self._fuse = port, fuse
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._port, name)
-        if not callable(found):
-            return found
-
-        async def called(*args: Any, **options: Any) -> Any:
-            self._fuse.point()
-            answer = await cast("Callable[..., Awaitable[Any]]", found)(*args, **options)
-            self._fuse.point()
-            return answer
-
-        return called
 
 
 def ways() -> Iterator[Sequence[str]]:

@@ -22,7 +22,19 @@ from simgrant.sim.bss.server import Bss
 from simgrant.spec.ids import ProvStatus
 from simgrant.wire.tmf.inventory import ProductStatus, ServiceState
 from tests.clocks import MachineClock
-from tests.tmf import ALL, PRODUCTS, RESOURCES, SERVICES, SIMS, WHO, link_to, more, running, soon
+from tests.tmf import (
+    ALL,
+    PRODUCTS,
+    RESOURCES,
+    SERVICES,
+    SIMS,
+    WHO,
+    WRONG,
+    link_to,
+    more,
+    running,
+    soon,
+)
 
 EVERYTHING = frozenset(Aspect)
 STANDING = frozenset({Aspect.STATUS, Aspect.PLAN})
@@ -265,30 +277,13 @@ async def test_a_loose_filter_passes_over_what_is_not_his(bss: Bss) -> None:
 
 # --- what a BSS does wrong ---------------------------------------------------------------
 
-BAD = {
-    Fault.RESET: PeerUnavailable,
-    Fault.LOST: PeerUnavailable,
-    Fault.HALF: PeerUnavailable,
-    Fault.BUSY: PeerUnavailable,
-    Fault.THROTTLED: PeerUnavailable,
-    Fault.UNAUTHORIZED: PeerUnavailable,
-    Fault.GARBAGE: PeerMisbehaved,
-    Fault.NONSENSE: PeerMisbehaved,
-    Fault.EMPTY: PeerMisbehaved,
-    Fault.WRONG_TYPE: PeerMisbehaved,
-    Fault.HUGE: PeerMisbehaved,
-    Fault.ENDLESS: PeerMisbehaved,
-    Fault.OTHER_SUBSCRIBER: PeerMisbehaved,
-    Fault.ODD_STATE: PeerMisbehaved,
-}
 
-
-@pytest.mark.parametrize("fault", BAD)
+@pytest.mark.parametrize("fault", WRONG)
 async def test_what_is_wrong_has_a_defined_outcome(bss: Bss, fault: Fault) -> None:
     bss.plan = Plan(fault=fault)
     with pytest.raises(EcsError) as caught:
         await told(bss, STANDING)
-    assert type(caught.value).__mro__[:3].count(BAD[fault])
+    assert type(caught.value).__mro__[:3].count(WRONG[fault])
     said = f"{caught.value.reason} {caught.value.for_operator} {caught.value!r}"
     assert WHO.imsi.digits not in said
     assert WHO.msisdn is not None
@@ -333,7 +328,7 @@ async def test_who_flaps_is_asked_again_within_the_budget(bss: Bss) -> None:
 
 async def test_every_fault_is_tried_here() -> None:
     elsewhere = {Fault.STATUS, Fault.SILENT, Fault.SLOW, Fault.FLAPPING, Fault.NOBODY}
-    assert set(Fault) == set(BAD) | elsewhere
+    assert set(Fault) == set(WRONG) | elsewhere
 
 
 def test_all_lines_have_items_of_their_own(bss: Bss) -> None:
