@@ -21,9 +21,9 @@ from tests.camara.test_oauth import UNLIMITED
 from tests.device.harness import Phone, Server, Workbench
 from tests.device.partner import NUMBER, number_phone, temporary
 from tests.jwts import EcSigner, b64
-from tests.portal.test_listener import HERE
+from tests.portal.test_listener import WITH_PORTAL
 
-HERE_TOO = HERE + CAMARA.replace(":8083", ":0") + UNLIMITED
+SETTINGS = WITH_PORTAL + CAMARA.replace(":8083", ":0") + UNLIMITED
 TOOLS = Path(__file__).parents[2] / ".venv-tools"
 DEADLINE = 60.0
 
@@ -80,7 +80,7 @@ async def world(bench: Workbench) -> AsyncIterator[World]:
     # Clients have a clock of their own, and it goes on.
     bench.monkeypatch.setattr(bench.clock, "now", time.time)
     bench.monkeypatch.setattr(bench.clock, "monotonic", time.monotonic)
-    loaded = bench.loaded(HERE_TOO)
+    loaded = bench.loaded(SETTINGS)
     signer = EcSigner("bank-1")
     known: Consumer = consumer(signer, subjects=frozenset({"operatortoken"}))
     with bench.watched() as (stores, out):

@@ -343,7 +343,6 @@ class Version:
 
 
 _NO_STORE: Final = Fact(NO_STORE, NOBODY)
-_NO_OPTIONS: Final[Fact[frozenset[str]]] = Fact(frozenset(), NOBODY)
 
 
 def _store(

@@ -513,13 +513,7 @@ class AuthServer:
     async def introspect(self, request: OAuthRequest) -> Mapping[str, Any]:
         """Return whether a token is good, and for what (RFC 7662 §2.2)."""
         request.trail.leg = "introspect"
-        consumer, assertion = await self._proving.prove(request)
-        text = request.form.get("token", "")
-        if not text:
-            raise OAuthRefused(OAuthError.INVALID_REQUEST, "no_token")
-        if assertion is not None:
-            await self._write(request, Exchange(assertions=(assertion,)))
-        token = self._of_consumer(request, consumer, text)
+        consumer, token = await self._asked_about(request)
         holder = None if token is None else self._proving.found(request.tenant, token.client_id)
         if token is None or holder is None or not await self._is_active(request, token):
             return {"active": False}
@@ -545,28 +539,26 @@ class AuthServer:
     async def revoke(self, request: OAuthRequest) -> None:
         """Make a token useless (RFC 7009 §2); one that is not the consumer's is left alone."""
         request.trail.leg = "revoke"
+        consumer, token = await self._asked_about(request)
+        if token is not None and token.client_id == consumer.client_id:
+            await self._rows.revoke(request.tenant, token.token_id, expires_at=token.expires)
+
+    async def _asked_about(self, request: OAuthRequest) -> tuple[Consumer, AccessToken | None]:
+        """Return who asks, and the token; None for one that he may know nothing of."""
         consumer, assertion = await self._proving.prove(request)
         text = request.form.get("token", "")
         if not text:
             raise OAuthRefused(OAuthError.INVALID_REQUEST, "no_token")
         if assertion is not None:
             await self._write(request, Exchange(assertions=(assertion,)))
-        token = self._of_consumer(request, consumer, text)
-        if token is not None and token.client_id == consumer.client_id:
-            await self._rows.revoke(request.tenant, token.token_id, expires_at=token.expires)
-
-    def _of_consumer(
-        self, request: OAuthRequest, consumer: Consumer, text: str
-    ) -> AccessToken | None:
-        """Return a token that a consumer may know something of."""
         try:
             tenant, token = pull_access_token(text, self._keys, now=self._clock.now())
         except Unauthenticated:
-            return None
-        if tenant != request.tenant:
-            return None
+            return consumer, None
         own = token.client_id == consumer.client_id
-        return token if own or consumer.permission(INTROSPECTION) is not None else None
+        if tenant != request.tenant or not (own or consumer.permission(INTROSPECTION)):
+            return consumer, None
+        return consumer, token
 
     async def _is_active(self, request: OAuthRequest, token: AccessToken) -> bool:
         if await self._rows.revoked(request.tenant, token.token_id):
