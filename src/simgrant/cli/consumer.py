@@ -24,6 +24,7 @@ from simgrant.cli.common import (
     print_json,
     run,
     table,
+    warn,
 )
 
 if TYPE_CHECKING:
@@ -261,6 +262,7 @@ def allow(
         async with desk(ctx, tenant) as here:
             changed = await _consumers(here, client_id, api).allow(client_id, new)
         _say(changed, "changed", json=json)
+        _warn_of_others(scope)
 
     run(work())
 
@@ -368,6 +370,17 @@ def _consumers(here: Desk, subject: str = "", detail: str = "") -> ConsumerDesk:
 
     store = here.doing(None, detail, subject=f"consumer {subject}") if subject else here.store
     return ConsumerDesk(store.consumers, here.tenant.name)
+
+
+def _warn_of_others(scopes: Iterable[str]) -> None:
+    """Name scopes that no API here asks for: mostly they are misspelt."""
+    from simgrant.domain.problems import did_you_mean
+    from simgrant.flows.camara.apis import APIS
+    from simgrant.flows.camara.scopes import INTROSPECTION, ScopeRules
+
+    ours = ScopeRules(APIS.values()).all | {INTROSPECTION}
+    for scope in sorted(set(scopes) - ours):
+        warn(f"no API of ours has the scope {scope}{did_you_mean(scope, ours)}")
 
 
 def _document(data: Mapping[str, Any]) -> ConsumerDocument:

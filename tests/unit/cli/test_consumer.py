@@ -195,6 +195,13 @@ def test_a_consumer_is_changed_member_by_member(bank: Simgrant) -> None:
     assert "no consumer 'shop'" in bank("consumer", "change", "shop", "--live", code=1).stderr
 
 
+def test_a_scope_that_no_api_here_has_is_pointed_out(bank: Simgrant) -> None:
+    said = bank("consumer", "allow", "bank", API, "--scope", f"{API}:verfy").stderr
+    assert f'no API of ours has the scope {API}:verfy; did you mean "{API}:verify"?' in said
+    for known in (f"{API}:verify", "token:introspect"):
+        assert "warning" not in bank("consumer", "allow", "bank", API, "--scope", known).stderr
+
+
 def test_what_a_consumer_may_use_grows_and_shrinks(bank: Simgrant) -> None:
     allow = ("consumer", "allow", "bank", API)
     assert (
