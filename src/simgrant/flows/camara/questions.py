@@ -6,7 +6,6 @@ message that was not sent, an answer that comes late, twice, without its code, o
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import secrets
 from collections import deque
@@ -26,6 +25,7 @@ from simgrant.flows.camara.books import Books
 from simgrant.flows.camara.fraud import Fraud
 from simgrant.flows.camara.refusals import OAuthError, OAuthRefused
 from simgrant.flows.camara.waiting import proved_at
+from simgrant.flows.for_ever import Pace, keep_looking
 from simgrant.flows.limits import Throttle
 from simgrant.identities import Msisdn
 from simgrant.nouns import Word, named_noun, replace
@@ -248,15 +248,13 @@ class Questions:
 
     async def run(self) -> None:
         """Count what nobody answers, for ever."""
-        while True:
-            await asyncio.sleep(_LOOKS_EVERY_S)
-            try:
-                await self.count_silent()
-            except EcsError:
-                # They are counted once the store is back.
-                continue
-            except Exception as error:
-                say_fault(error)
+        pace = Pace(every_s=_LOOKS_EVERY_S, away_s=_LOOKS_EVERY_S)
+        await keep_looking(
+            self.count_silent,
+            pace,
+            failed="questions_not_counted",
+            again="questions_counted_again",
+        )
 
     async def count_silent(self) -> None:
         """Count those of this worker's questions that are over, and that nobody answered.
