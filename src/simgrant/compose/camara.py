@@ -38,6 +38,7 @@ from simgrant.ports.clock import Clock
 from simgrant.ports.connection_owner import ConnectionOwner
 from simgrant.ports.keys import Keys
 from simgrant.ports.store import Store
+from simgrant.telemetry.metrics import Metrics
 
 CAMARA_MAX_BODY = app.MAX_BODY
 
@@ -79,6 +80,7 @@ def open_camara(
     events: EventParts,
     keys: Keys,
     journal: Journal,
+    metrics: Metrics,
     clock: Clock,
 ) -> CamaraParts:
     """Return partner APIs; raise StartRefused where a file is no use."""
@@ -86,7 +88,7 @@ def open_camara(
     signer = Signer(Algorithm.ES256, keys=keys, clock=clock)
     scopes = ScopeRules(APIS.values())
     owner = open_owner(loaded, clock)
-    asking = open_questions(loaded, store, known, keys, clock)
+    asking = open_questions(loaded, store, known, keys, metrics, clock)
     auth = AuthServer(
         ProvesConsumers(
             known.consumers,

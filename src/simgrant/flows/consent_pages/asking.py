@@ -15,7 +15,7 @@ from simgrant.domain.camara.consent import ConsentEntry, Said, last_words, numbe
 from simgrant.domain.subscription import Subscription
 from simgrant.errors import BadRequest, Unauthenticated
 from simgrant.flows.camara.callbacks import is_callback
-from simgrant.flows.camara.consents import api_of
+from simgrant.flows.camara.consents import apis_of
 from simgrant.flows.consent_pages.desk import SOURCE, TENANT, Desk, Sent, api_name, called, day
 from simgrant.flows.consent_pages.own_list import OwnList
 from simgrant.flows.consent_pages.screens import AskConsent, Carried
@@ -160,13 +160,7 @@ class Asking:
         consumer = self._desk.consumer(sent, asked.client_id)
         if consumer is None or (asked.callback and not is_callback(asked.callback, consumer)):
             raise Unauthenticated("consent_not_asked")
-        permitted = {
-            api_of(scope)
-            for permission in consumer.permissions
-            if asked.purpose in permission.purposes
-            for scope in permission.scopes
-        }
-        if not permitted.issuperset(asked.apis):
+        if not apis_of(consumer, asked.purpose, asked.application).issuperset(asked.apis):
             raise Unauthenticated("consent_not_asked")
         return called(consumer, asked.application)
 
