@@ -120,6 +120,33 @@ async def test_what_has_ended_is_gone_and_ends_once(store: SqlStore, one: Holdin
     assert await store.holdings(T, IMSI) == NOTHING
 
 
+async def test_each_change_of_one_second_is_another_version(store: SqlStore) -> None:
+    """Of two the second is not told under the first one's, nor under one of before."""
+    await store.add(new(changed_at=BOOST.at + 2))
+    versions = []
+    for purchase in (Purchase.IN_PROGRESS, Purchase.ACTIVE):
+        await store.set_holding(T, IMSI, replace(BOOST, purchase=purchase))
+        state = await store.find(T, imsi=IMSI)
+        assert state is not None
+        versions.append(state.changed_at)
+    assert versions == [BOOST.at + 3, BOOST.at + 4]
+
+
+async def test_only_what_is_expected_is_replaced(store: SqlStore) -> None:
+    await store.add(new())
+    on = replace(BOOST, purchase=Purchase.ACTIVE, at=BOOST.at + 1)
+    other = replace(BOOST, until=BOOST.at + 9)
+    for there in (None, other, replace(BOOST, at=BOOST.at - 1)):
+        if there is not None:
+            await store.set_holding(T, IMSI, there)
+        with pytest.raises(Conflict):
+            await store.set_holding(T, IMSI, on, instead_of=BOOST)
+        assert (await store.holdings(T, IMSI)).boosts == (() if there is None else (there,))
+    await store.set_holding(T, IMSI, BOOST)
+    await store.set_holding(T, IMSI, on, instead_of=BOOST)
+    assert (await store.holdings(T, IMSI)).boosts == (on,)
+
+
 @pytest.mark.parametrize("one", ALL)
 async def test_a_change_is_compared_and_a_counter_is_not(store: SqlStore, one: Holding) -> None:
     await store.add(new(changed_at=2))

@@ -11,10 +11,12 @@ import pytest
 
 from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.domain.bss_events import BssEvent, Change
+from simgrant.domain.companions import Companions
 from simgrant.domain.eligibility import Aspect, Eligibility
 from simgrant.domain.holdings import HeldBoost, HeldUsage, Purchase
 from simgrant.domain.life import Done, follow
 from simgrant.domain.line_marks import MarkName
+from simgrant.domain.order import OrderState
 from simgrant.domain.subscription import (
     Consent,
     ConsentKind,
@@ -29,6 +31,7 @@ from simgrant.ports.store import Change as Fields
 from tests.conformance.conftest import Place
 from tests.conformance.test_store import IMEI, IMSI, NUMBER, OTHER, PUSH, T, accept, new
 from tests.event_intake import writes_nothing
+from tests.unit.flows.orders import an_order
 
 SOURCE = "crm"
 NOW = 1_000.0
@@ -567,3 +570,21 @@ async def test_an_aspect_is_as_old_as_its_newest_news(store: SqlStore, place: Pl
     await act(store)
     found = await place.rows("SELECT aspect, at FROM life_aspect")
     assert [tuple(row) for row in found] == [(Aspect.PLAN.value, 910)]
+
+
+async def test_numbers_of_companions_in_between_are_known_each_once(store: SqlStore) -> None:
+    await store.add(new())
+    made = replace(an_order(pooled=False), todo=None)
+    for number in range(3):
+        one = replace(made, order_id=f"{number:032x}", place=f"eid {number}", changed_at=951)
+        assert await store.orders.make(T, IMSI, one, instead_of=None, due_at=None)
+        ended = replace(one, version=1, state=OrderState.ENDED, changed_at=952)
+        done = await store.orders.change(T, IMSI, ended, before=one, event="ended", due_at=None)
+        assert done
+    found = await store.life.claim(now_ms=int(NOW * 1000), again_ms=9 * 10**6, limit=100)
+    ((_, waiting),) = await store.life.peek(found)
+    assert waiting.counted is not None
+    assert waiting.counted.companions == Companions()
+    assert waiting.counted_between is not None
+    assert [each.companions for each in waiting.counted_between] == [Companions(1)]
+    assert waiting.between == ()

@@ -10,9 +10,10 @@ from itertools import chain
 import pytest
 
 from simgrant.adapters.store.sql.store import SqlStore
+from simgrant.domain.bss_events import Change
 from simgrant.domain.visit import Settlement, Step
 from simgrant.identities import Imsi
-from simgrant.ports.switching import DueSwitch, UnderWay
+from simgrant.ports.switching import VOWIFI, DueSwitch, UnderWay
 from simgrant.spec.ids import ProvStatus
 from tests.conformance.test_store import IMSI, OTHER, VISIT, VISIT_ID, T, new
 from tests.conformance.test_store_life import act, event, judging, take
@@ -79,7 +80,7 @@ async def test_what_changes_meanwhile_is_looked_at_again(store: SqlStore) -> Non
     await wished(store)
     (due,) = await claim(store)
     await take(store, event())
-    await act(store, judge=judging(switches=True))
+    await act(store, judge=judging(switches=(VOWIFI,)))
     await store.switches.settle(due, None, due_at=0, now=NOW)
     (again,) = await claim(store, now=5_000)
     assert again.under_way is None
@@ -100,10 +101,39 @@ async def test_it_is_no_timer_that_ends_something(store: SqlStore) -> None:
     assert len(await claim(store)) == 1
 
 
-async def test_it_goes_along_to_another_imsi(store: SqlStore) -> None:
+async def test_with_another_imsi_both_are_looked_at(store: SqlStore) -> None:
     await wished(store)
+    (due,) = await claim(store)
+    await store.switches.settle(due, UnderWay(True, 1, "m1"), due_at=900, now=NOW)
     await take(store, event())
+    await act(store, judge=judging(switches=(VOWIFI, "boost_166"), moves_to=OTHER))
+    found = {(each.imsi, each.service, each.under_way) for each in await claim(store, now=5_000)}
+    assert found == {
+        (OTHER, VOWIFI, UnderWay(True, 1, "m1")),
+        *((imsi, service, None) for imsi in (IMSI, OTHER) for service in (VOWIFI, "boost_166")),
+    }
 
-    await act(store, judge=judging(switches=True, moves_to=OTHER))
+
+async def test_of_one_that_is_gone_all_is_looked_at(store: SqlStore) -> None:
+    await wished(store)
+    await take(store, event(Change.PORTED_OUT))
+    await act(store, judge=judging(switches=(VOWIFI,)))
     (due,) = await claim(store, now=5_000)
-    assert due.imsi == OTHER
+    assert (due.service, due.under_way) == (VOWIFI, None)
+
+
+@pytest.mark.parametrize("service", [VOWIFI, "boost_166"])
+@pytest.mark.parametrize("then", [UnderWay(False, 7), UnderWay(True, 0, "on off")])
+async def test_services_of_a_line_are_told_apart(
+    store: SqlStore, service: str, then: UnderWay
+) -> None:
+    await store.add(new())
+    await take(store, event())
+    await act(store, judge=judging(switches=(VOWIFI, "boost_166")))
+    found = await claim(store, now=5_000)
+    assert {each.service for each in found} == {VOWIFI, "boost_166"}
+    for due in found:
+        keeps = then if due.service == service else None
+        await store.switches.settle(due, keeps, due_at=6_000, now=5_000)
+    (left,) = await claim(store, now=6_000)
+    assert (left.service, left.under_way) == (service, then)

@@ -16,8 +16,10 @@ import pytest
 from simgrant.config.load import DEFAULT_TENANT
 from simgrant.domain.bss_events import BssEvent, Change
 from simgrant.domain.eligibility import Eligibility
-from simgrant.domain.subscription import ConsentStatus, PushRegistration
+from simgrant.domain.subscription import Consent, ConsentKind, ConsentStatus, PushRegistration
 from simgrant.flows.switching import Switching
+from simgrant.identities import Imsi
+from simgrant.ports.store import Change as Fields
 from simgrant.sim.bss.faults import Fault, Plan
 from simgrant.sim.bss.lines import Line
 from simgrant.sim.bss.server import Bss
@@ -70,7 +72,7 @@ class World:
         now = await told(self.server)
         return now["EntitlementStatus"], now["ProvStatus"]
 
-    async def hears(self, change: Change, **tells: object) -> None:
+    async def hears(self, change: Change, to: Imsi | None = None, **tells: object) -> None:
         """Bring an event, and act upon it."""
         at = int(self.server.clock.now())
         event = BssEvent(
@@ -78,6 +80,7 @@ class World:
             change=change,
             at=at,
             imsi=NO_CONSENT,
+            new_imsi=to,
             told=Eligibility(**tells),  # type: ignore[arg-type]
         )
         await self.server.parts.events.take(DEFAULT_TENANT, "crm", [event])
@@ -127,6 +130,22 @@ async def test_it_is_on_once_the_network_has_switched_it(world: World) -> None:
     assert await world.status() == (ENABLED, "1")
     assert await world.notices() == {"ap2004"}
     assert await world.look(after=A_WHILE) == 0
+
+
+async def test_what_people_set_is_looked_at_too(world: World) -> None:
+    store, now = world.server.store.real, int(world.server.clock.now())
+    for kind in ConsentKind:
+        consent = Consent(kind, ConsentStatus.GIVEN, at=now)
+        await store.set_consent(DEFAULT_TENANT, NO_CONSENT, consent)
+    await world.act()
+    assert await world.status() == (PROVISIONING, "3")
+    await world.look()
+    assert (world.line.vowifi, await world.status()) == (ON, (ENABLED, "1"))
+    world.server.clock.advance(60)
+    await store.change(DEFAULT_TENANT, NO_CONSENT, Fields(plan="basic"), now=now + 60)
+    await world.act()
+    await world.look()
+    assert world.line.vowifi is OFF
 
 
 async def test_a_monitor_is_watched_until_it_is_done(world: World) -> None:

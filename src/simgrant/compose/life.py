@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from simgrant.compose.activation import switched_tenants
+from simgrant.compose.activation import switched_services
 from simgrant.compose.clock import CLOCK
 from simgrant.config.load import Loaded
 from simgrant.domain.policy import Policy
@@ -52,7 +52,7 @@ def open_life(
             for name, tenant in tenants.items()
         },
         sms_apps={name: sms_apps(loaded, name) for name in loaded.tenants},
-        switched=switched_tenants(loaded),
+        switched=switched_services(loaded),
         keys=keys,
         clock=CLOCK,
         metrics=metrics,
@@ -94,7 +94,7 @@ def open_sweeps(
             loaded, tenants[name], lambda: policy, portals[name], keys
         ),
         sms_apps={name: sms_apps(loaded, name) for name in loaded.tenants},
-        switched=switched_tenants(loaded),
+        switched=switched_services(loaded),
         note=note,
         clock=CLOCK,
         eligibilities=eligibilities,

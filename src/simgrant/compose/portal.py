@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from simgrant.compose.activation import switched_tenants
+from simgrant.compose.activation import switched_services
 from simgrant.compose.answering import answering
 from simgrant.compose.bss import known_countries, open_validator
 from simgrant.compose.clock import CLOCK
@@ -117,7 +117,7 @@ def open_portal(
                 Rate(settings.visit_burst, settings.visit_per_minute / 60),
                 loaded.settings.limits.remembered,
             ),
-            switched=switched_tenants(loaded),
+            switched=switched_services(loaded),
         ),
         sites={**sites, portal_app.NOBODY: nobody},
         slugs=frozenset(page_of(Portal("/", 0), app).rpartition("/")[2] for app in WEB_VIEWS),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from simgrant.adapters.address import tmf as address
 from simgrant.adapters.address.tmf import Config as AddressConfig
 from simgrant.adapters.address.tmf import TmfValidator
@@ -23,6 +21,7 @@ from simgrant.config.bss_tables import Bss, TmfInventory, TmfProducts, TmfServic
 from simgrant.domain.address import AddressField
 from simgrant.domain.eligibility import Aspect
 from simgrant.links.api import ApiLink
+from simgrant.nouns import replace
 from simgrant.ports.clock import Clock
 from simgrant.wire.tmf.apis import Api
 from simgrant.wire.tmf.inventory import FIELDS
@@ -69,13 +68,13 @@ def offers(table: Bss, link: ApiLink, clock: Clock) -> TmfOffers:
     return TmfOffers(link, config, clock)
 
 
-def activation(table: Bss, link: ApiLink, clock: Clock, *, devices: bool = False) -> TmfActivation:
-    """Return who switches Wi-Fi calling in the network, or the services of ``devices``."""
+def activation(table: Bss, link: ApiLink, clock: Clock, specification: str) -> TmfActivation:
+    """Return who switches services of a specification in the network."""
     asked = table.activation
     by_orders = asked.by == "orders"
     config = ActivationConfig(
         path=asked.path or str(Api.SERVICE if by_orders else Api.ACTIVATION),
-        specification=asked.devices if devices else asked.specification,
+        specification=specification,
         iccid=asked.iccid,
         imsi=asked.imsi,
         msisdn=asked.msisdn,

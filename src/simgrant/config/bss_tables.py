@@ -201,9 +201,13 @@ class TmfActivation(Section, frozen=True):
     devices_within_s: int = 600
     """Seconds that this may take. Then the device is told that it is as it was, and so is the
     network."""
+    boosts: dict[str, str] = {}
+    """The ids of specifications of data boosts, by boost type: `{ 166 = "gaming" }`. Who buys one
+    has it switched on, by his IMSI, and is told that it is in progress until it is on; it is
+    switched off when it is over. Of others the network is not asked."""
     off: bool = True
-    """Switch it off where a consent is withdrawn or the rules deny it: at home, for all devices of
-    the line."""
+    """Switch Wi-Fi calling off where a consent is withdrawn or the rules deny it (at home, for all
+    devices of the line), and where the line is removed or gets another IMSI."""
 
 
 class Bss(ApiTable, frozen=True):

@@ -29,6 +29,7 @@ from simgrant.wire.tmf.inventory import MOST_ITEMS, Inventory
 
 _PLACES: Final = frozenset({"imsi", "msisdn", "e164"})
 """What filters may name in braces."""
+_BOOST_TYPE: Final = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*", re.ASCII)
 _MOST_PAGES: Final = 20
 _ACTIVE, _SUSPENDED = SubscriptionStatus.ACTIVE, SubscriptionStatus.SUSPENDED
@@ -145,7 +146,7 @@ def tmf_problems(where: str, table: Bss) -> Iterator[str]:
     told: dict[str, str] = {}
     found = dict(inventories_of(table))
     used = (table.orders, table.qualification, table.offers, table.addresses, table.activation)
-    if not (found or any(each.on for each in used) or table.activation.devices):
+    if not (found or any(each.on for each in used) or _switches(table.activation)):
         yield f"{where}: nothing is mapped, so it would never be asked"
     for name, each in found.items():
         yield from _inventory_problems(f"{where}.{name}", each)
@@ -161,7 +162,7 @@ def tmf_problems(where: str, table: Bss) -> Iterator[str]:
         yield from _offer_problems(f"{where}.offers", table.offers)
     if table.addresses.on:
         yield from _address_problems(f"{where}.addresses", table.addresses)
-    if table.activation.on or table.activation.devices:
+    if table.activation.on or _switches(table.activation):
         yield from _activation_problems(f"{where}.activation", table.activation)
 
 
@@ -256,6 +257,11 @@ def _offer_problems(where: str, table: TmfOffers) -> Iterator[str]:
         yield f"{where}.every_s: {table.every_s} is not within 1 to 86400"
 
 
+def _switches(table: TmfActivation) -> bool:
+    """Say whether services of devices or boosts are switched."""
+    return bool(table.devices or table.boosts)
+
+
 def _activation_problems(where: str, table: TmfActivation) -> Iterator[str]:
     for key in ("path", "order_path"):
         path = getattr(table, key)
@@ -269,6 +275,11 @@ def _activation_problems(where: str, table: TmfActivation) -> Iterator[str]:
         yield f"{where}: imsi and msisdn need names of their own"
     if table.devices and (not table.iccid or table.iccid in (table.imsi, table.msisdn)):
         yield f"{where}.iccid: must have a name of its own: a device's service is found by it"
+    for kind, specification in table.boosts.items():
+        if not _BOOST_TYPE.fullmatch(kind) or not specification:
+            yield f"{where}.boosts: {kind!r} is no boost type with a specification, such as 166"
+    if table.boosts and not table.imsi:
+        yield f"{where}.boosts: imsi must have a name: a boost is found by it"
     if not 10 <= table.devices_within_s <= 86_400:
         yield f"{where}.devices_within_s: {table.devices_within_s} is not within 10 to 86400"
     if not 1 <= table.look_every_s <= 86_400:

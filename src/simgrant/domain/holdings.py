@@ -6,12 +6,12 @@ subscription's own. Nothing of it is known until somebody reports it, and servic
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import field
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from simgrant.domain.address import CivicAddress
-from simgrant.nouns import Word, noun
+from simgrant.nouns import Word, noun, replace
 from simgrant.spec.ids import ProvStatus
 
 if TYPE_CHECKING:
@@ -61,6 +61,11 @@ class HeldBoost:
     """Unix seconds at which it ends by itself; None = never."""
     at: int = 0
     """Unix seconds when this was told, as in the nouns that follow."""
+
+    def state(self, now: float) -> Purchase:
+        """Return how far it is at a time (Unix seconds)."""
+        over = self.until is not None and now >= self.until
+        return Purchase.EXPIRED if over else self.purchase
 
 
 @noun

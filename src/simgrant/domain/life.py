@@ -7,7 +7,7 @@ told later is late, and changes nothing; so the order in which events come does 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Any, Final, TypeAlias
 
 from simgrant.domain.bss_events import BssEvent, Change
@@ -22,7 +22,7 @@ from simgrant.domain.subscription import (
     SubscriptionStatus,
 )
 from simgrant.identities import Imsi
-from simgrant.nouns import Word, noun
+from simgrant.nouns import Word, noun, replace
 
 Marks: TypeAlias = Mapping[MarkName, LineMark]
 """What is noted about a line, by name."""
@@ -100,15 +100,15 @@ def follow(life: Life, event: BssEvent) -> Step:
         return Step(life, Done.LATE)
     if event.iccid is not None and event.change is Change.SIM_SWAPPED:
         after = _marked(after, MarkName.ICCID, event.iccid.digits, event.at)
+    gone = SubscriptionStatus.REMOVED
+    goes = life.subscription.status is not gone and after.subscription.status is gone
     moves_to = event.new_imsi
     if moves_to == life.subscription.imsi:
         moves_to = None
     return Step(
         replace(after, since=since),
         Done.APPLIED,
-        revokes=event.change in _REVOKES
-        or moves_to is not None
-        or after.subscription.status is SubscriptionStatus.REMOVED,
+        revokes=event.change in _REVOKES or moves_to is not None or goes,
         lost=event.terminal_id if event.change is Change.DEVICE_LOST else "",
         moves_to=moves_to,
     )

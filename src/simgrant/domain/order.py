@@ -26,11 +26,11 @@ and where its profile was used, a service that the network has on for it is to g
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Final, TypeAlias
 
 from simgrant.identities import Eid, Iccid
-from simgrant.nouns import Word, noun
+from simgrant.nouns import Word, noun, replace
 
 LINE: Final = "line"
 """The place of an order that moves the line itself; every other is of the device that gets it. A
@@ -276,8 +276,8 @@ class Order:
     watch: str = ""
     """What tells in the network how far that is; empty = it is to be asked for anew."""
     switched: bool = False
-    """Whether the network may have its service on, as far as we had it switched: at its end it goes
-    off."""
+    """Whether the network may have its service on, by our asking or since it was installed: at its
+    end it goes off."""
 
     @property
     def is_aside(self) -> bool:
@@ -436,6 +436,10 @@ class Polled:
 class Installed:
     """The device, or the SM-DP+ in its name, says that the profile is installed."""
 
+    by_network: bool = False
+    """Whether the network switches services of devices: this one is on there by now, whoever had it
+    switched on, and goes off at the end."""
+
 
 @noun
 class Activated:
@@ -579,8 +583,11 @@ def _after(order: Order, event: Event) -> Order:
             return _wanted(order) if accepted else _ended(order, "rejected")
         case OrderState.DELETING, OldDeleted():
             return _wanted(replace(order, old_first=False))
-        case state, Deleted() if state in ON_DEVICE:
+        case OrderState.RELEASED, Deleted():
+            # Its installation may yet be told, or it was on another device before.
             return replace(order, gone=True)
+        case ((OrderState.ACTIVE | OrderState.INACTIVE), Deleted()):
+            return _ended(replace(order, gone=True), "deleted")
         case state, Replaced() if state in ON_DEVICE:
             order = _left_alone(order)
             return _off_first(order, _used(replace(order, reason="replaced"), OrderState.ENDED))
@@ -589,8 +596,9 @@ def _after(order: Order, event: Event) -> Order:
         case ((OrderState.ORDERED | OrderState.DELETING), Polled(most)):
             polled = replace(order, polls=order.polls + 1)
             return _ended(polled, "polled_too_often") if polled.polls >= most else polled
-        case ((OrderState.RELEASED | OrderState.ACTIVE), Installed()):
-            return _used(replace(order, gone=False), OrderState.ACTIVE)
+        case ((OrderState.RELEASED | OrderState.ACTIVE), Installed(by_network)):
+            on = order.switched or by_network
+            return _used(replace(order, gone=False, switched=on), OrderState.ACTIVE)
         case state, Activated(until) if state in ON_DEVICE:
             return _on_its_way(order, OrderState.ACTIVE, until)
         case state, Deactivated(until) if state in ON_DEVICE:

@@ -7,7 +7,6 @@ TS.43 §8.11 and 8.12. `prepared` says what an order has to wait for, or why the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from simgrant.domain.order import (
     ON_DEVICE,
@@ -21,6 +20,7 @@ from simgrant.domain.order import (
 from simgrant.flows.esim_means import Line, OldProfile
 from simgrant.flows.message import Limits, message
 from simgrant.flows.operations.operation import AnyTask, Done, Means, Refused, Task
+from simgrant.nouns import replace
 from simgrant.ports.account_pins import PinState
 from simgrant.ports.orders import Kept
 from simgrant.spec.ids import AppId, MsgButton, OperationResult, SubscriptionResult
@@ -139,18 +139,12 @@ def _after_deletion(task: Task, line: Line, order: Order, there: Iterable[Order]
         return order
     can = task.ask.value("redownloadable_profile") == _REDOWNLOADABLE
     order = replace(order, redownloadable=can)
-    old = next(
-        (
-            each
-            for each in there
-            if each.iccid is not None
-            and each.iccid == order.old_iccid
-            and each.state in ON_DEVICE
-            and line.deletes(each)
-        ),
-        None,
-    )
-    if old is None:
+    theirs = [each for each in there if each.iccid is not None and each.iccid == order.old_iccid]
+    old = next((each for each in theirs if each.state in ON_DEVICE), None)
+    if old is None and len(theirs) == 1 and theirs[0].gone:
+        # It was deleted before anybody asked, and nobody has used it since.
+        (old,) = theirs
+    if old is None or not line.deletes(old):
         return order
     reuses = line.old_profile is OldProfile.REUSED
     if reuses and not can:

@@ -36,7 +36,6 @@ from simgrant.domain.holdings import (
     Holding,
     Holdings,
     Money,
-    Purchase,
 )
 from simgrant.domain.network_facts import NOTHING_HEARD, Learned, Registration
 from simgrant.domain.plans import Billing, Satellite, boost_meant, is_derived
@@ -228,7 +227,7 @@ def held(
     holdings, plan = profile.held, policy.plan(profile.subscription.plan)
     boosts, usage, satellite, state = NOTHING_HELD
     if "boosts" in looked_at:
-        found = [BoostState(each.boost_type, _purchase(each, now)) for each in holdings.boosts]
+        found = [BoostState(each.boost_type, each.state(now)) for each in holdings.boosts]
         boosts = tuple(sorted(found))
     if "usage" in looked_at:
         counted = [
@@ -453,11 +452,6 @@ def _activation(satellite: Satellite | None, known: HeldSatellite | None) -> Con
     if satellite is None or not satellite.activation:
         return ConsentStatus.NOT_REQUIRED
     return ConsentStatus.MISSING if known is None else known.status
-
-
-def _purchase(boost: HeldBoost, now: float) -> Purchase:
-    over = boost.until is not None and now >= boost.until
-    return Purchase.EXPIRED if over else boost.purchase
 
 
 def _store_state(

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import Final
@@ -19,8 +18,10 @@ from typing import Final
 import structlog
 
 from simgrant.domain.bss_events import BssEvent
-from simgrant.domain.companions import NOT_COUNTED
+from simgrant.domain.companions import NOT_COUNTED, Counted
+from simgrant.domain.holdings import HeldBoost, Purchase
 from simgrant.domain.life import Done, Life, NotPossible, follow
+from simgrant.domain.plans import boost_feature
 from simgrant.domain.subscription import Subscription, SubscriptionStatus, Terminal
 from simgrant.errors import EcsError
 from simgrant.flows.answers import Answered, Answers
@@ -29,7 +30,7 @@ from simgrant.flows.for_ever import KeepsActing
 from simgrant.flows.heard_anew import NOBODY_ASKED, Hearing, HearsAnew
 from simgrant.flows.life_orders import ORDERS_FOLLOW, LifeOrders
 from simgrant.identities import Imsi
-from simgrant.nouns import named_noun
+from simgrant.nouns import named_noun, replace
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 from simgrant.ports.life import (
@@ -49,11 +50,13 @@ from simgrant.ports.life import (
     Waiting,
 )
 from simgrant.ports.store import RequestRecord
+from simgrant.ports.switching import NOTHING_SWITCHED, VOWIFI, ServicesOf
 from simgrant.spec.ids import AppId, ProvStatus
 from simgrant.telemetry.log import say_fault
 from simgrant.telemetry.metrics import Metrics
 from simgrant.telemetry.record import LifeRecord, instant, push_life
 
+_NO_SERVICES: Final[frozenset[str]] = frozenset()
 _NOBODY: Final = Terminal("")
 """Stands for a device where none is known: a version rises for whoever comes next."""
 _NOT_ASKED: Final = Anew(before=None, after=None)
@@ -69,6 +72,8 @@ _KNOWN: Final = frozenset({BY_HAND, FOUND, COMPANIONS})
 """The sources of what is told of by rows that others have written."""
 _TIMERS_EVERY_S: Final = 1.0
 """Their times are whole seconds."""
+_MOST_COMPARED: Final = 32
+"""Answers of before that are compared with those of now; of more, nobody knows who has which."""
 _MOST_SAID: Final = 200
 """Letters of what was decided about one application, in a record."""
 
@@ -105,7 +110,7 @@ class Lifecycle:
         metrics: Metrics,
         keep: Callable[[RequestRecord], None],
         orders: LifeOrders | None = None,
-        switched: Collection[str] = (),
+        switched: ServicesOf = NOTHING_SWITCHED,
         asks: AsksAnew | None = None,
         hears: HearsAnew | None = None,
         rules: Rules | None = None,
@@ -113,12 +118,12 @@ class Lifecycle:
         """``answers`` are each tenant's; ``keep`` takes the record of each event.
 
         Without ``orders`` there are none of eSIMs; without ``asks`` no BSS is asked, and what
-        events tell holds; without ``hears`` no core network is. ``switched`` are tenants
-        whose lines are switched in the network.
+        events tell holds; without ``hears`` no core network is. ``switched`` are the services of
+        tenants' lines that are switched in the network (`ports.switching`).
         """
         self._asks = asks
         self._hears = hears
-        self._switched = frozenset(switched)
+        self._switched = switched
         self._orders = orders
         self._rows = rows
         self._answers = answers
@@ -204,7 +209,7 @@ class Lifecycle:
             now=now,
             refused=refused,
             anew=anew,
-            switched=tenant in self._switched,
+            switched=self._switched.get(tenant, _NO_SERVICES),
             heard=heard,
             found=found,
         )
@@ -311,14 +316,14 @@ class Judging:
         refused: str = "",
         anew: Mapping[Imsi, Anew],
         heard: Mapping[Imsi, Hearing] | None,
-        switched: bool = False,
+        switched: frozenset[str] = _NO_SERVICES,
         found: Collection[Imsi] = (),
     ) -> None:
         """With ``refused``, events that give another number or IMSI are set aside for that.
 
         ``anew`` is what a BSS says of those of whom it was asked; ``heard`` is what core networks
         say, None where none is asked. ``found`` are those of whom it was known that their BSS tells
-        something else.
+        something else. ``switched`` are the services that are switched in the network.
         """
         self._found = found
         self._anew = anew
@@ -340,6 +345,10 @@ class Judging:
             if self._refused and _takes_an_identity(waiting):
                 aside.append((waiting, self._refused))
                 continue
+            if waiting.source == BY_HAND:
+                # All of it was written at once, and the tokens that it takes were taken.
+                done.append((waiting, Done.APPLIED))
+                continue
             removed = after.subscription.status is SubscriptionStatus.REMOVED
             if removed and waiting.source not in OUR_OWN:
                 aside.append((waiting, "unknown_subscriber"))
@@ -351,16 +360,19 @@ class Judging:
                 continue
             after = step.life
             revokes |= step.revokes
-            if step.lost and waiting.source != BY_HAND:
+            if step.lost:
                 lost.append(step.lost)
             moves_to = step.moves_to or moves_to
             done.append((waiting, step.done))
         if after.subscription.status is SubscriptionStatus.REMOVED:
             moves_to = None
         began = _told_by(present)
-        begins = self._switched and self._begins(began, after)
+        begins = VOWIFI in self._switched and self._begins(began, after)
         if begins:
             after = _in_progress(after)
+        looks = self._to_be_off_or_on(present, after, moves=moves_to is not None)
+        if begins:
+            looks.add(VOWIFI)
         judged = Judged(
             before,
             after,
@@ -369,7 +381,7 @@ class Judging:
             revokes=revokes,
             lost=tuple(lost),
             moves_to=moves_to,
-            switches=begins or (self._switched and moves_to is not None),
+            switches=tuple(sorted(looks)),
         )
         return self._compared(judged, present)
 
@@ -393,14 +405,39 @@ class Judging:
             after.subscription.plan != before.subscription.plan or not self._answers.agreed(before)
         )
 
+    def _to_be_off_or_on(self, present: Present, after: Life, *, moves: bool) -> set[str]:
+        """Return services that are to be on no more, or may have to be, since something changed.
+
+        Whoever looks at one finds out what is wanted of it.
+        """
+        gone = after.subscription.status is SubscriptionStatus.REMOVED
+        then = min([self._now, *_ends_of(present.events)])
+        looks: set[str] = {VOWIFI} if moves else set()
+        held = {each.boost_type: each for each in after.held.boosts} if not gone else {}
+        for life in _lives(present):
+            line = life.subscription
+            if line.status is SubscriptionStatus.REMOVED:
+                continue
+            if gone and line.provisioning is not ProvStatus.NOT_REQUIRED:
+                looks.add(VOWIFI)
+            had = {each.boost_type: each for each in life.held.boosts}
+            looks |= {
+                boost_feature(each)
+                for each in had.keys() | held.keys()
+                if moves or _is_on(had.get(each), then) != _is_on(held.get(each), self._now)
+            }
+        return looks & self._switched
+
     def _compared(self, judged: Judged, present: Present) -> Judged:
         """Return it with what devices are told differently from now on."""
         before = _told_by(present)
         # What ended by itself is compared with how it was a second before.
-        ends = [waiting.event.at for waiting, _ in judged.done if waiting.source == TIMER]
-        then = min([self._now, *(at - 1 for at in ends)])
+        ends = _ends_of(waiting for waiting, _ in judged.done)
+        then = min([self._now, *ends])
         anew = self._anew.get(before.subscription.imsi, _NOT_ASKED)
         heard = (self._heard or {}).get(before.subscription.imsi, NOBODY_ASKED)
+        has = present.counted
+        counts = has is not NOT_COUNTED
         # Of what was told after it was looked at, nobody knows what came of it; nor which device
         # was told what where a BSS changed its mind again and again.
         missed = any(
@@ -414,18 +451,19 @@ class Judging:
                 and (waiting.told is None or before.subscription.imsi not in self._found)
             )
             or waiting.between is None
+            or (counts and waiting.counted_between is None)
             for waiting, _ in judged.done
         )
         told = next((each.told for each in present.events if each.told is not None), anew.before)
-        had = has = present.counted
-        if has is not NOT_COUNTED:
-            counted = (each.counted for each in present.events if each.counted is not None)
-            had = next(counted, has)
+        numbers = [has]
+        if counts:
+            numbers = [*dict.fromkeys((*_numbers(present.events), has))]
         between = [life for each in present.events for life in each.between or ()]
-        same = before == judged.after and heard.before == heard.after and had == has
+        same = before == judged.after and heard.before == heard.after
         if (
             same
             and not between
+            and len(numbers) == 1
             and not ends
             and not judged.moves_to
             and not missed
@@ -435,15 +473,21 @@ class Judging:
         terminals = devices_of(present)
         # Whoever asked since something was written, or a BSS was found to tell something else, has
         # that, and it may be over already. What he has now needs no comparison.
-        now_so = heard.before == heard.after and had == has and then == self._now and not anew.gone
-        was = [(before, told)]
-        had_then = [(life, tells) for life in between for tells in (told, anew.before)]
-        for each in (*had_then, (present.life, anew.before)):
-            if each not in was and not (now_so and each == (judged.after, anew.after)):
+        now_so = heard.before == heard.after and then == self._now and not anew.gone
+        lives = [(before, told)]
+        lives += [(life, tells) for life in between for tells in (told, anew.before)]
+        lives.append((present.life, anew.before))
+        was = [(*lives[0], numbers[0])]
+        for each in ((*life, number) for number in numbers for life in lives):
+            if each not in was and not (now_so and each == (judged.after, anew.after, has)):
                 was.append(each)
+        if len(was) > _MOST_COMPARED:
+            was, missed = was[:1], True
         old = [
-            self._answers.of(life, terminals, now=then, told=tells, heard=heard.before, counted=had)
-            for life, tells in was
+            self._answers.of(
+                life, terminals, now=then, told=tells, heard=heard.before, counted=number
+            )
+            for life, tells, number in was
         ]
         new = self._answers.of(
             judged.after,
@@ -461,7 +505,7 @@ class Judging:
             new,
             everybody=judged.moves_to is not None or anew.unknown or missed,
             sms_apps=self._sms_apps,
-            switched=self._switched,
+            switched=VOWIFI in self._switched,
         )
 
 
@@ -478,8 +522,7 @@ def differing(
     """Return it with what devices are told differently than by any of the old answers.
 
     The first of those is said to be what was told before. With ``everybody`` all that registered
-    are told, whatever differs; ``switched`` says whether the tenant's lines are switched in the
-    network.
+    are told, whatever differs; ``switched`` says whether Wi-Fi calling is switched in the network.
     """
     differ = {key for key, now in new.items() if any(now.told != was[key].told for was in old)}
     tells = {key for key in present.registered if everybody or key in differ}
@@ -490,10 +533,12 @@ def differing(
     said = sorted({app: (old[0][_, app].said, new[_, app].said) for _, app in differ}.items())
     # That it is switched now needs no other look, as little as who is told.
     news = any(waiting.source != SWITCH for waiting, _ in judged.done)
-    switches = switched and news and any(app == AppId.VOWIFI for _, app in differ)
+    looks = {*judged.switches}
+    if switched and news and any(app == AppId.VOWIFI for _, app in differ):
+        looks.add(VOWIFI)
     return replace(
         judged,
-        switches=judged.switches or switches,
+        switches=tuple(sorted(looks)),
         changed=everybody or bool(differ),
         tells=tuple(sorted(tells)),
         sms=sms,
@@ -506,6 +551,36 @@ def _told_by(present: Present) -> Life:
     """Return what devices were told by: where something was written since, what it was before."""
     written = (each.before for each in present.events if each.before is not None)
     return next(written, present.life)
+
+
+def _lives(present: Present) -> Iterator[Life]:
+    """Yield what held until now, as far as it is known."""
+    for each in present.events:
+        if each.before is not None:
+            yield each.before
+        yield from each.between or ()
+    yield present.life
+
+
+def _numbers(events: Iterable[Waiting]) -> Iterator[Counted]:
+    """Yield how many companions there were until now, as far as they changed."""
+    for each in events:
+        if each.counted is not None:
+            yield each.counted
+            yield from each.counted_between or ()
+
+
+def _ends_of(events: Iterable[Waiting]) -> list[int]:
+    """Return the Unix seconds up to which what ended by itself was as before."""
+    return [waiting.event.at - 1 for waiting in events if waiting.source == TIMER]
+
+
+def _is_on(boost: HeldBoost | None, at: float) -> tuple[bool, bool]:
+    """Return whether a boost is held, and whether the network is to be asked for it."""
+    if boost is None:
+        return False, False
+    purchase = boost.state(at)
+    return purchase is not Purchase.EXPIRED, purchase is Purchase.IN_PROGRESS
 
 
 def _in_progress(life: Life) -> Life:

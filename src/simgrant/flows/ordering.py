@@ -13,7 +13,6 @@ import contextlib
 import math
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TypeAlias
 
 import structlog
@@ -56,8 +55,8 @@ from simgrant.errors import Conflict, EcsError
 from simgrant.flows.bss_calls import call_bss
 from simgrant.flows.for_ever import KeepsTaking
 from simgrant.flows.order_switches import NO_DESKS, SwitchDesk, switch
-from simgrant.identities import Iccid
-from simgrant.nouns import noun
+from simgrant.identities import Iccid, Imsi
+from simgrant.nouns import noun, replace
 from simgrant.ports.bss_orders import BssOrders
 from simgrant.ports.clock import Clock
 from simgrant.ports.orders import IccidTaken, Kept, Orders
@@ -280,7 +279,8 @@ class Ordering:
 
         Raise `OutOfOrder` if it cannot have it.
         """
-        after = await self.happens(kept, Installed())
+        by_network = kept.tenant in self._switches and isinstance(kept.owner, Imsi)
+        after = await self.happens(kept, Installed(by_network))
         await self.replaces(Kept(kept.tenant, kept.owner, after))
         return after
 

@@ -29,6 +29,7 @@ from simgrant.nouns import named_noun, noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.life import POLICY, Judge, Judged, Present, Waiting
 from simgrant.ports.sweeps import Sweep, SweepRows
+from simgrant.ports.switching import VOWIFI, ServicesOf
 
 Answering: TypeAlias = Callable[[str, Policy], Answers]
 """Returns the answers of a tenant by a policy."""
@@ -66,7 +67,7 @@ class PolicySweeps:
         *,
         answering: Answering,
         sms_apps: Mapping[str, Sequence[str]],
-        switched: frozenset[str],
+        switched: ServicesOf,
         note: Callable[[str, Judged], None],
         clock: Clock,
         eligibilities: Eligibilities | None = None,
@@ -178,5 +179,5 @@ class PolicySweeps:
             [old],
             new,
             sms_apps=self._sms_apps.get(tenant, ()),
-            switched=tenant in self._switched,
+            switched=VOWIFI in self._switched.get(tenant, ()),
         )

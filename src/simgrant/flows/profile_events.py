@@ -7,12 +7,11 @@ its history.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 
 import structlog
 
-from simgrant.domain.order import Deleted, OrderState, OutOfOrder
+from simgrant.domain.order import Deleted, Order, OrderState, OutOfOrder
 from simgrant.flows.ordering import Ordering
 from simgrant.identities import Eid, Iccid, Imsi
 from simgrant.nouns import Word, noun
@@ -27,6 +26,8 @@ class Outcome(Word):
     INSTALLED = "installed"
     DELETED = "deleted"
     """An order waited for the old device to delete this profile; it goes on now."""
+    ENDED = "ended"
+    """It was in use, and nobody waited for that: its order is over."""
     REPEATED = "repeated"
     """It is known to be installed."""
     NOTED = "noted"
@@ -102,8 +103,7 @@ class Events:
         if not status.outcome.is_done:
             return Outcome.NOTED
         if point == self._tellers[smdp].deletion_point:
-            if eid is not None and kept.order.device.eid not in (None, eid):
-                # It was deleted from where it was before, and is another device's by now.
+            if _is_of_before(kept.order, eid):
                 return Outcome.NOTED
             return await self._deleted(kept)
         if point != INSTALLATION:
@@ -119,7 +119,7 @@ class Events:
         return Outcome.INSTALLED
 
     async def _deleted(self, gone: Kept) -> Outcome:
-        """Let the order go on that waits for this profile to be gone; else take note of it."""
+        """Let the order go on that waits for this profile to be gone; else its own is over."""
         # Enterprises move no lines, and have very many orders.
         lines = isinstance(gone.owner, Imsi)
         there = await self._ordering.of(gone.tenant, gone.owner) if lines else {}
@@ -128,6 +128,16 @@ class Events:
             if waits and order.old_order_id == gone.order.order_id:
                 await self._ordering.old_is_gone(Kept(gone.tenant, gone.owner, order))
                 return Outcome.DELETED
-        with contextlib.suppress(OutOfOrder):
-            await self._ordering.happens(gone, Deleted())
-        return Outcome.NOTED
+        try:
+            after = await self._ordering.happens(gone, Deleted())
+        except OutOfOrder:
+            return Outcome.NOTED
+        return Outcome.ENDED if after.state is OrderState.ENDED else Outcome.NOTED
+
+
+def _is_of_before(order: Order, eid: Eid | None) -> bool:
+    """Say whether a profile was deleted from where it was before, and is another device's by now.
+
+    Where nobody says which eUICC it was, that may be so of one that is used again.
+    """
+    return order.reuses if eid is None else order.device.eid not in (None, eid)

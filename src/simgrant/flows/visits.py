@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from functools import partial
 from typing import Final
 
 from simgrant.domain.companions import count
 from simgrant.domain.facts import Question, Wish
+from simgrant.domain.holdings import HeldBoost, Purchase
 from simgrant.domain.order import GivenUp, Kind, OutOfOrder
+from simgrant.domain.plans import boost_feature
 from simgrant.domain.risk import Way
 from simgrant.domain.subscription import SERVED
 from simgrant.domain.tenant import Tenant
@@ -50,9 +52,10 @@ from simgrant.flows.web_views.web_view import (
     WebView,
     fingerprint,
 )
-from simgrant.nouns import noun
+from simgrant.nouns import noun, replace
 from simgrant.ports.address_validator import AddressValidator
 from simgrant.ports.orders import Kept, NoStock
+from simgrant.ports.switching import NOTHING_SWITCHED, VOWIFI, ServicesOf
 from simgrant.services import SERVICES
 from simgrant.spec.ids import AppId
 from simgrant.spec.version import NEWEST
@@ -139,9 +142,9 @@ class Visits:
         esim: EsimMeans,
         bss: Eligibilities,
         rules: Rules,
-        switched: Collection[str] = (),
+        switched: ServicesOf = NOTHING_SWITCHED,
     ) -> None:
-        """``switched`` are tenants whose lines are switched on once all is settled."""
+        """``switched`` are the services of tenants' lines that are switched in the network."""
         self._reception = reception
         self._houses = houses
         self._validator = validator
@@ -151,7 +154,7 @@ class Visits:
         self._by_source = Throttle("too_many_pages", rules.by_source, remembered=remembered)
         self._by_visit = Throttle("too_many_pages", rules.by_visit, remembered=remembered)
         self._rules = rules
-        self._switched = frozenset(switched)
+        self._switched = switched
         self._taken = frozenset(host for house in houses.values() for host in house.hosts)
 
     async def close(self) -> None:
@@ -221,8 +224,7 @@ class Visits:
         if not isinstance(turn, Settlement):
             following = self._token(tenant, handle, visit_id, token.step, turn)
             return self._page(tenant, view, turn, guest, token=following)
-        switches = turn.switches and tenant.name in self._switched
-        turn = replace(turn, of=visit.step, switches=switches)
+        turn = replace(_switched(turn, self._switched.get(tenant.name, ())), of=visit.step)
         if turn.receipt is not None:
             turn = replace(turn, keep_until=turn.at + self._rules.receipts_s)
         await self._settle(tenant, handle, visit_id, turn, guest, trail)
@@ -430,6 +432,14 @@ class Visits:
 def _due(view: WebView, case: Case, visit: Visit) -> Step | NotOffered:
     """Return the step that a visit is at: the end once it was reached, else what is missing."""
     return Step.DONE if visit.step is Step.DONE else view.at(case)
+
+
+def _switched(settled: Settlement, services: Collection[str]) -> Settlement:
+    """Return what was settled as it is where these services are switched in the network."""
+    bought = settled.holding
+    if isinstance(bought, HeldBoost) and boost_feature(bought.boost_type) in services:
+        settled = replace(settled, holding=replace(bought, purchase=Purchase.IN_PROGRESS))
+    return replace(settled, switches=settled.switches and VOWIFI in services)
 
 
 def _mark(screen: Screen) -> str:

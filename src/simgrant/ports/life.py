@@ -61,6 +61,8 @@ class Waiting:
     between: Sequence[Life] | None = ()
     """What held for a while after ``before``, since more was written: who asked then, has that.
     None = there was too much of it."""
+    counted_between: Sequence[Counted] | None = ()
+    """Likewise, how many companions there were for a while after ``counted``."""
 
 
 @noun
@@ -125,8 +127,9 @@ class Judged:
     lost: tuple[str, ...] = field(default=(), repr=False)
     """Terminals whose tokens are good no more."""
     moves_to: Imsi | None = None
-    switches: bool = False
-    """Whether its service in the network is to be looked at."""
+    switches: tuple[str, ...] = ()
+    """Its services in the network that are to be looked at (`ports.switching`): with another IMSI,
+    those of both."""
     said_before: tuple[tuple[str, str], ...] = ()
     """Of each application whose answer changed, what was decided before, for people."""
     said_after: tuple[tuple[str, str], ...] = ()

@@ -427,12 +427,14 @@ class Store(Protocol):
         holding: Holding,
         *,
         ended: bool = False,
+        instead_of: Holding | None = None,
     ) -> None:
         """Write what a subscription holds as of ``holding.at``; with ``ended``, no more.
 
         It takes the place of what there was of the same boost type, counter, or store and user.
         But for counters, what devices are told is compared with what they were, as in `change`.
-        Conflict if there is no such subscription, or nothing to end.
+        Conflict if there is no such subscription, or nothing to end; with ``instead_of``, also
+        where it came to hold something else than that.
         """
 
     # --- what is noted about a line ----------------------------------------

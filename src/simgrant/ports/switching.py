@@ -1,4 +1,4 @@
-"""Lines whose service in the network is to be looked at: switched, or still under way.
+"""Lines of which a service in the network is to be looked at: switched, or still under way.
 
 A row says that there may be something to do, not what: whoever claims it finds out what holds now.
 So no wish is lost when somebody dies, and none is carried out that was taken back meanwhile.
@@ -6,12 +6,18 @@ So no wish is lost when somebody dies, and none is carried out that was taken ba
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field
-from typing import Protocol
+from typing import Final, Protocol, TypeAlias
 
 from simgrant.identities import Imsi
 from simgrant.nouns import noun
+
+VOWIFI: Final = "vowifi"
+"""The name of Wi-Fi calling among services; boosts have that of their feature (`boost_feature`)."""
+ServicesOf: TypeAlias = Mapping[str, frozenset[str]]
+"""The services of each tenant's lines that are switched in the network."""
+NOTHING_SWITCHED: Final[ServicesOf] = {}
 
 
 @noun
@@ -31,6 +37,8 @@ class DueSwitch:
 
     tenant: str
     imsi: Imsi
+    service: str
+    """Which one: `VOWIFI`, or a boost."""
     under_way: UnderWay | None
     """None = something changed, and nobody has looked since."""
     lease: int = field(repr=False)

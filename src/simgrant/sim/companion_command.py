@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Annotated
 
 import typer
 
+from simgrant.nouns import replace
 from simgrant.sim.companion import APP, Companion, CompanionClient, Step
 from simgrant.sim.follow_up import open_pages
 from simgrant.sim.handset import Handset

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Annotated
 
 import typer
 
+from simgrant.nouns import replace
 from simgrant.sim.exchange import Exchange, Outcome
 from simgrant.sim.http import Limits, Url
 from simgrant.sim.options import (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
 from typing import Annotated, Final
 
 import typer
 
+from simgrant.nouns import replace
 from simgrant.sim.exchange import Outcome
 from simgrant.sim.follow_up import open_pages
 from simgrant.sim.handset import Handset

@@ -183,6 +183,19 @@ def test_a_deleted_profile_is_noted_and_comes_back() -> None:
     assert (ended.state, ended.todo, ended.spared) == (OrderState.ENDED, None, False)
 
 
+@pytest.mark.parametrize("state", [OrderState.ACTIVE, OrderState.INACTIVE])
+@pytest.mark.parametrize("switched", [True, False])
+def test_a_profile_that_was_in_use_and_is_deleted_ends_its_order(
+    state: OrderState, switched: bool
+) -> None:
+    order = replace(released(), state=state, switched=switched)
+    ended = domain.step(order, Deleted(), at=1, call_id="x")
+    assert (ended.state, ended.gone, ended.reason) == (OrderState.ENDED, True, "deleted")
+    assert (ended.todo, ended.spared) == (Todo.SWITCH if switched else None, False)
+    with pytest.raises(OutOfOrder):
+        domain.step(ended, Installed(), at=1, call_id="x")
+
+
 @pytest.mark.parametrize("event", [Deleted(), Replaced(), OldDeleted()])
 @pytest.mark.parametrize(
     "order", [an_order(), domain.step(released(), Replaced(), at=1, call_id="x")]

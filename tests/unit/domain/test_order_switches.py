@@ -137,10 +137,21 @@ def test_what_was_switched_on_goes_off_at_the_end(end: Event) -> None:
     assert (order.state, order.todo, order.switched) == (OrderState.ENDED, None, False)
 
 
+def test_what_came_on_with_the_installation_goes_off_at_the_end() -> None:
+    order = after(installed(OrderState.RELEASED), Installed(by_network=True))
+    assert (order.state, order.todo) == (OrderState.ACTIVE, None)
+    # Said once more by somebody who knows of no network, it is so still.
+    ended = after(order, Installed(), Unsubscribed())
+    assert (ended.todo, ended.going) == (Todo.SWITCH, OrderState.INACTIVE)
+    assert after(ended, Begun(), Switched()).todo is None
+    off = after(order, Deactivated(90), Begun(), Switched())
+    assert after(off, Unsubscribed()).todo is None
+
+
 @pytest.mark.parametrize(
     "order",
     [
-        installed(),  # The network was never asked.
+        installed(),  # The network has no part in it.
         after(switched_on(), Deactivated(90), Begun(), Switched()),
     ],
 )
@@ -168,7 +179,8 @@ events = st.sampled_from(
     [
         *(Activated(), Activated(9), Deactivated(), Deactivated(9), Begun(), Switched()),
         *(Switching("m", 1), SwitchedLate(20), Failed(Trouble.REFUSED), Failed(Trouble.UNKNOWN)),
-        *(Installed(), Deleted(), PlanChanged("x"), Told(), Unsubscribed(), Replaced()),
+        *(Installed(), Installed(by_network=True), Deleted(), PlanChanged("x"), Told()),
+        *(Unsubscribed(), Replaced()),
     ]
 )
 
@@ -212,6 +224,7 @@ def test_whatever_happens_nothing_stays_on_after_the_end(
             is_on = order.state is not OrderState.ENDED and order.going is OrderState.ACTIVE
         with contextlib.suppress(OutOfOrder):
             order = after(order, event)
+            is_on |= isinstance(event, Installed) and event.by_network
     while order.todo is Todo.SWITCH:
         is_on = False
         order = after(order, Begun(), Switched())

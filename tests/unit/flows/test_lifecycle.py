@@ -14,7 +14,7 @@ from simgrant.domain.bss_events import BssEvent, Change
 from simgrant.domain.eligibility import Aspect, Eligibility
 from simgrant.domain.holdings import HeldBoost, Purchase
 from simgrant.domain.life import Life
-from simgrant.domain.order import OrderState
+from simgrant.domain.order import Order, OrderState
 from simgrant.domain.policy import default_policy_text, parse_policy
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.domain.told import Told
@@ -357,6 +357,26 @@ async def test_a_boost_that_is_over_is_told_once(life: World) -> None:
     assert life.outcomes() == []
 
 
+async def test_who_is_removed_by_hand_loses_orders_and_what_waited(life: World) -> None:
+    """As of an event: only what others told and nobody acted upon is of no use any more."""
+    orders = LifeOrders(life.store.orders, {T: OnSwap.KEEP}, clock=life.clock)
+    life.life = another_worker(life, orders=orders)
+    order = replace(an_order(), state=OrderState.ACTIVE, todo=None, created_at=START)
+    order = replace(order, source=replace(order.source, pooled=False))
+    await life.store.orders.make(T, IMSI, order, instead_of=None, due_at=None)
+    await life.tell(Change.PLAN_CHANGED, told=BETTER)
+    await life.store.change(T, IMSI, Fields(plan="silver"), now=START)
+    await life.store.remove(T, IMSI, now=START)
+    epoch = (await life.state()).token_epoch
+    await life.act()
+    (ended,) = await life.store.orders.of(T, IMSI)
+    assert ended.state is OrderState.ENDED
+    after = await life.state()
+    assert (after.status, after.token_epoch) == (SubscriptionStatus.REMOVED, epoch)
+    assert {what for what, _ in life.outcomes()} == {"companions", "changed", "ported_out"}
+    assert await life.inbox.listed(T) == []
+
+
 async def test_the_policy_in_force_is_what_is_compared_by(life: World) -> None:
     await life.tell(Change.CHANGED)
     await life.act()
@@ -488,14 +508,92 @@ async def test_companions_that_come_and_go_are_told_where_answers_depend_on_them
     another = replace(made, order_id="b" * 32, place="another")
     await rows.make(T, IMSI, another, instead_of=None, due_at=None)
     await life.pass_time(3)
-    assert await life.told() == set(), "one went and one came"
-    assert life.outcomes() == [("companions", "unchanged")]
+    assert await life.told() == told, "there was none for a moment, and somebody may have asked"
+    assert life.outcomes() == [("companions", outcome)]
 
     ended = replace(another, version=another.version + 1, state=OrderState.ENDED)
     assert await rows.change(T, IMSI, ended, before=another, event="ended", due_at=None)
     await life.pass_time(3)
     assert await life.told() == told
     assert life.outcomes() == [("companions", outcome)]
+
+
+async def companion(life: World, number: int) -> Order:
+    """Have one more, of that number."""
+    made = replace(an_order(pooled=False), order_id=f"{number:032x}", place=f"eid {number}")
+    made = replace(made, created_at=START, changed_at=START, todo=None)
+    assert await life.store.orders.make(T, IMSI, made, instead_of=None, due_at=None)
+    return made
+
+
+async def ends(life: World, order: Order) -> None:
+    ended = replace(order, version=order.version + 1, state=OrderState.ENDED)
+    rows = life.store.orders
+    assert await rows.change(T, IMSI, ended, before=order, event="ended", due_at=None)
+
+
+async def counting(life: World) -> None:
+    """Have rules look at companions, whoever made them known."""
+    life.policies[T] = parse_policy(WATCHED + default_policy_text())
+    orders = LifeOrders(life.store.orders, {T: OnSwap.KEEP}, clock=life.clock)
+    life.life = another_worker(life, orders=orders)
+    await life.act()
+    await life.told()
+    life.outcomes()
+
+
+async def test_companions_that_come_and_go_at_once_are_told_to_who_asked_between(
+    life: World,
+) -> None:
+    await counting(life)
+    before = await life.state()
+    await ends(life, await companion(life, 1))
+    await life.act()
+    assert await life.told() == {(PHONE, "ap2004")}
+    assert (await life.state()).changed_at > before.changed_at
+    assert life.outcomes() == [("companions", "changed")]
+
+
+async def test_numbers_that_make_no_other_answer_disturb_nobody(life: World) -> None:
+    await counting(life)
+    await companion(life, 1)
+    await life.act()
+    await life.told()
+    life.clock.time += 3
+    life.outcomes()
+    await ends(life, await companion(life, 2))
+    await life.pass_time(3)
+    assert (await life.told(), life.outcomes()) == (set(), [("companions", "unchanged")])
+
+
+async def test_of_too_many_numbers_everybody_is_told(life: World) -> None:
+    await counting(life)
+    await companion(life, 0)
+    await life.act()
+    await life.told()
+    more = [await companion(life, number) for number in range(1, 11)]
+    for each in more:
+        await ends(life, each)
+    await life.pass_time(3)
+    assert await life.told() == {(PHONE, "ap2004")}
+    assert life.outcomes()[-1] == ("companions", "changed")
+
+
+async def test_changes_by_hand_and_companions_are_compared_together(life: World) -> None:
+    """A phone may have asked with both, though neither is left."""
+    both = WATCHED.replace("companions =", 'plan = "data", companions =')
+    life.policies[T] = parse_policy(both + default_policy_text())
+    orders = LifeOrders(life.store.orders, {T: OnSwap.KEEP}, clock=life.clock)
+    life.life = another_worker(life, orders=orders)
+    await life.act()
+    await life.told()
+    was = await life.state()
+    made = await companion(life, 1)
+    await life.store.change(T, IMSI, Fields(plan="data"), now=START)
+    await life.store.change(T, IMSI, Fields(plan=was.plan), now=START)
+    await ends(life, made)
+    await life.pass_time(3)
+    assert await life.told() == {(PHONE, "ap2004")}
 
 
 async def test_a_companion_that_ends_is_told_where_answers_depend_on_it(life: World) -> None:

@@ -232,6 +232,21 @@ async def test_at_its_end_a_service_goes_off(world: World) -> None:
     assert await notices(world) == 1, "that it ended is told, and nothing after that"
 
 
+async def test_what_came_on_when_it_was_installed_goes_off_at_its_end(world: World) -> None:
+    """Whoever had the network switch it on: nobody asked for it by ManageService."""
+    network = Network([LATER])
+    order = replace(an_order(), state=OrderState.RELEASED, todo=None)
+    made = await world.store.orders.make(T, IMSI, order, instead_of=None, due_at=None)
+    assert made is not None
+    driver = ordering(world, network)
+    order = await driver.installed(Kept(T, IMSI, made))
+    assert (order.state, order.todo, network.asked) == (OrderState.ACTIVE, None, [])
+    await OrderDesk(world.store.orders, T, int(world.clock.now())).end(Kept(T, IMSI, order))
+    assert (await look(world, network, passed=0)).watch == "m1"
+    assert (await look(world, network)).todo is None
+    assert network.asked == [("switch", False), ("m1", False)]
+
+
 async def test_what_an_operator_or_an_event_ends_goes_off_too(world: World) -> None:
     network = Network()
     kept = await on(world, network)

@@ -79,7 +79,7 @@ class Desk:
                 roaming_max_age_s=86_400,
             ),
             sms_apps={},
-            switched=frozenset(),
+            switched={},
             clock=self.world.clock,
             **members,
         )

@@ -10,9 +10,11 @@ from structlog.testing import capture_logs
 
 from simgrant.domain.order import (
     Deactivated,
+    Installed,
     Kind,
     Order,
     OrderState,
+    Todo,
     Unsubscribed,
 )
 from simgrant.errors import PeerUnavailable
@@ -142,7 +144,49 @@ async def test_a_deleted_profile_lets_the_order_go_on_that_waits_for_it(world: W
     assert await told(world, old.iccid, point=DELETION) == "noted"
 
 
-async def test_a_deletion_is_noted_where_nobody_waits_for_it(world: World) -> None:
+@pytest.mark.parametrize("on", [True, False])
+async def test_what_is_deleted_though_nobody_waits_for_it_is_over(world: World, on: bool) -> None:
+    order = await released(world)
+    await told(world, order.iccid)
+    if not on:
+        await world.ordering().happens(Kept(T, IMSI, await world.order()), Deactivated())
+    assert await told(world, order.iccid, point=DELETION) == "ended"
+    after = await world.order()
+    assert (after.state, after.reason, after.gone, after.spared) == (
+        OrderState.ENDED,
+        "deleted",
+        True,
+        False,
+    )
+    assert after.todo is None, "what was used is not given back"
+    assert await told(world, order.iccid, point=DELETION) == "noted", "told once more"
+    assert await told(world, order.iccid) == "out_of_order"
+
+
+async def test_what_is_deleted_goes_off_in_the_network(world: World) -> None:
+    """It is the end of its order, and what follows is what follows from any end."""
+    order = await released(world)
+    on = await world.ordering().happens(Kept(T, IMSI, order), Installed(by_network=True))
+    assert on.state is OrderState.ACTIVE
+    assert await told(world, order.iccid, point=DELETION) == "ended"
+    assert ((await world.order()).todo, (await world.order()).state) == (
+        Todo.SWITCH,
+        OrderState.ENDED,
+    )
+
+
+async def test_a_deletion_that_may_have_been_before_is_noted(world: World) -> None:
+    """The same profile is used on another device by now: without an EID nobody can tell."""
+    order = await released(world)
+    used = replace(order, version=order.version + 1, reuses=True, state=OrderState.ACTIVE)
+    changed = world.store.orders.change
+    assert await changed(T, IMSI, used, before=order, event="test", due_at=None)
+    assert await told(world, order.iccid, point=DELETION) == "noted"
+    assert await world.order() == used
+    assert await told(world, order.iccid, point=DELETION, eid=order.device.eid) == "ended"
+
+
+async def test_a_deletion_is_noted_where_no_installation_was_told(world: World) -> None:
     order = await released(world)
     assert await told(world, order.iccid, point=DELETION) == "noted"
     assert (await world.order()).gone

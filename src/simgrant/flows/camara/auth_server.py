@@ -10,7 +10,6 @@ from __future__ import annotations
 import hmac
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Final, Protocol
 from urllib.parse import urlencode
@@ -36,7 +35,7 @@ from simgrant.flows.camara.waiting import Waiting, pull_waiting, push_waiting
 from simgrant.flows.signing import Signer
 from simgrant.flows.tokens import encode
 from simgrant.keyring.ring import NONCE_BYTES, Purpose
-from simgrant.nouns import named_noun
+from simgrant.nouns import named_noun, replace
 from simgrant.ports.camara_consents import Permits, Purposeful
 from simgrant.ports.camara_tokens import (
     Assertion,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -33,6 +32,7 @@ from simgrant.flows.consent_pages.tokens import CaptureLinks
 from simgrant.flows.moments import moment
 from simgrant.identities import Imsi
 from simgrant.keyring.ring import KeyRing
+from simgrant.nouns import replace
 from simgrant.ports.camara_consents import ConsentRows, Processing, Purposeful
 from simgrant.ports.camara_consumers import ConsumerRows
 from simgrant.ports.keys import Keys

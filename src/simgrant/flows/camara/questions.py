@@ -11,7 +11,7 @@ import hmac
 import secrets
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Final
 
 import structlog
@@ -28,7 +28,7 @@ from simgrant.flows.camara.refusals import OAuthError, OAuthRefused
 from simgrant.flows.camara.waiting import proved_at
 from simgrant.flows.limits import Throttle
 from simgrant.identities import Msisdn
-from simgrant.nouns import Word, named_noun
+from simgrant.nouns import Word, named_noun, replace
 from simgrant.ports.camara_lines import CamaraLines
 from simgrant.ports.camara_tokens import CamaraTokens, Question, RequestState
 from simgrant.ports.clock import Clock

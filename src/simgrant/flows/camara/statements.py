@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -18,6 +17,7 @@ import msgspec
 from simgrant.domain.camara.month import Month
 from simgrant.domain.camara.tariff import MILLION
 from simgrant.domain.camara.usage import Usage
+from simgrant.nouns import replace
 from simgrant.ports.camara_usage import Place, Span, Total, UsageRows
 
 _PAGE: Final = 500

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 from simgrant.domain.bss_events import MOST_APIS, BssEvent, Change, ToldConsent
@@ -22,6 +21,7 @@ from simgrant.flows.camara.consents import (
     signed,
 )
 from simgrant.keyring.ring import KeyRing
+from simgrant.nouns import replace
 from simgrant.ports.camara_consents import Scribe, Speaker, room_for
 
 SAYS: Final[Mapping[Change, Said]] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from hashlib import sha256
 from typing import Final
 
@@ -15,6 +14,7 @@ from simgrant.flows.consent_pages.screens import SaidList, SaidSo
 from simgrant.flows.consent_pages.tokens import Form, Step
 from simgrant.flows.visits import Page
 from simgrant.flows.web_views.web_view import DO
+from simgrant.nouns import replace
 
 WHICH: Final = "which"
 """A field of the form: what is withdrawn."""

@@ -1,4 +1,4 @@
-"""Services that a simulated BSS switches in the network (TMF640): Wi-Fi calling, and devices."""
+"""Services that a simulated BSS switches in the network (TMF640): Wi-Fi calling, and others."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from simgrant.wire.tmf.inventory import ServiceState
 from simgrant.wire.tmf.parts import push_characteristics
 
 DEVICE_SPECIFICATION: Final = "companion"
+BOOST_SPECIFICATION: Final = "boost"
 
 
 class _Switched(Protocol):
@@ -32,22 +33,28 @@ class _Switched(Protocol):
 
 @dataclass(slots=True, repr=False)
 class Device:
-    """The service of a device of a line: a watch, or a phone with an eSIM."""
+    """The service of a device of a line, a watch or a phone with an eSIM; or a data boost."""
 
-    iccid: str
-    imsi: str
-    state: ServiceState
+    specification: str
+    values: dict[str, str]
+    """What it is found by, the first its own."""
+    state: ServiceState = ServiceState.INACTIVE
+
+    @property
+    def key(self) -> str:
+        """What tells it from others of its specification."""
+        return next(iter(self.values.values()))
 
     def show(self, root: str) -> dict[str, Any]:
         """Return it as TMF638 has it."""
-        id_ = f"device-{self.iccid}"
+        id_ = f"{self.specification}-{self.key}"
         return {
             "id": id_,
             "href": f"{root}{Api.ACTIVATION}/service/{id_}",
-            "name": "Device",
+            "name": self.specification,
             "state": self.state,
-            "serviceSpecification": {"id": DEVICE_SPECIFICATION, "name": "Device"},
-            "serviceCharacteristic": push_characteristics({"iccid": self.iccid, "imsi": self.imsi}),
+            "serviceSpecification": {"id": self.specification, "name": self.specification},
+            "serviceCharacteristic": push_characteristics(self.values),
         }
 
     def become(self, state: ServiceState) -> None:
@@ -80,6 +87,8 @@ class Network:
         self._tell = tell
         self.devices: dict[str, Device] = {}
         """The services of devices, by ICCID."""
+        self.boosts: dict[str, Device] = {}
+        """Data boosts, by IMSI."""
         self.left = 0
         """How often a monitor is looked at before what it watches is done; 0 = at once, without
         a monitor."""
@@ -111,7 +120,8 @@ class Network:
                 if fault is Fault.OTHER_SUBSCRIBER:
                     return json_answer(found[:1])
                 if fault is not Fault.NOBODY:
-                    found += [each.show(root) for each in self.devices.values()]
+                    others = (*self.devices.values(), *self.boosts.values())
+                    found += [each.show(root) for each in others]
                 return json_answer(one(found, call)) if id_ else listed(found, call)
             case "POST", "service", "":
                 return self._switch(call, root, self._created(call), 201)
@@ -120,9 +130,10 @@ class Network:
         raise Refusal(405)
 
     def _known(self, id_: str) -> _Switched:
-        device = self.devices.get(id_.removeprefix("device-"))
-        if device is not None:
-            return device
+        kind, _, key = id_.partition("-")
+        of = {DEVICE_SPECIFICATION: self.devices, BOOST_SPECIFICATION: self.boosts}.get(kind, {})
+        if key in of:
+            return of[key]
         line = self._lines.find(imsi=id_.removeprefix("vowifi-"))
         if line is None:
             raise Refusal(404)
@@ -133,14 +144,17 @@ class Network:
         if not asked.state or not asked.service_specification.id:
             raise Refusal(400, "state and serviceSpecification are mandatory")
         values = asked.values
-        if asked.service_specification.id == DEVICE_SPECIFICATION:
-            if self._lines.find(imsi=values.get("imsi", "")) is None or not values.get("iccid"):
+        specification, imsi = asked.service_specification.id, values.get("imsi", "")
+        if specification in (DEVICE_SPECIFICATION, BOOST_SPECIFICATION):
+            is_device = specification == DEVICE_SPECIFICATION
+            own = {"iccid": values.get("iccid", ""), "imsi": imsi} if is_device else {"imsi": imsi}
+            if self._lines.find(imsi=imsi) is None or not all(own.values()):
                 raise Refusal(400, "there is no such line, or no profile is named")
-            device = Device(values["iccid"], values["imsi"], ServiceState.INACTIVE)
-            return self.devices.setdefault(device.iccid, device)
-        if asked.service_specification.id != VOWIFI_SPECIFICATION:
+            made = Device(specification, own)
+            return (self.devices if is_device else self.boosts).setdefault(made.key, made)
+        if specification != VOWIFI_SPECIFICATION:
             raise Refusal(400, "there is no such specification")
-        line = self._lines.find(imsi=values.get("imsi", ""), msisdn=values.get("msisdn", ""))
+        line = self._lines.find(imsi=imsi, msisdn=values.get("msisdn", ""))
         if line is None:
             raise Refusal(400, "there is no such line")
         return _Calling(line, self._tell)

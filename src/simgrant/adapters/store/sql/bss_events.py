@@ -6,7 +6,6 @@ import os
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from simgrant.adapters.store.sql.camara_consents import heard, written_down
 from simgrant.adapters.store.sql.camara_events import all_happened, happened, swaps_of
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Rows, Run, RunMany
 from simgrant.adapters.store.sql.event_rows import (
+    counted_too,
     from_event,
     held_too,
     life_of,
@@ -37,6 +37,7 @@ from simgrant.domain.line_marks import LineMark, MarkName
 from simgrant.domain.order import Order
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.identities import Imsi
+from simgrant.nouns import replace
 from simgrant.ports.bss_events import MOST_RAW, Taken
 from simgrant.ports.camara_consents import Scribe
 from simgrant.ports.life import (
@@ -403,7 +404,9 @@ def keep(
     yield due(tenant, {imsi.digits for imsi, _ in kept}, now=now)
 
 
-def changing(tenant: str, imsis: Iterable[str], *, now: int) -> Body[None]:
+def changing(
+    tenant: str, imsis: Iterable[str], *, now: int, change: Change = Change.CHANGED
+) -> Body[None]:
     """Have what devices are told from now on compared with what they are told by until now.
 
     A part of others' transactions, to come before they change any of these subscriptions (their
@@ -416,7 +419,7 @@ def changing(tenant: str, imsis: Iterable[str], *, now: int) -> Body[None]:
     held: dict[str, list[Row]] = defaultdict(list)
     for imsi, *row in (yield from all_of(sql.HOLDINGS_OF, digits, tenant)):
         held[imsi].append(row)
-    event = BssEvent(event_id=Change.CHANGED, change=Change.CHANGED, at=now)
+    event = BssEvent(event_id=change, change=change, at=now)
     states = {
         state[1]: (state, *held[state[1]])
         for state in (yield from all_of(sql.STATES_OF, digits, tenant))
@@ -442,6 +445,14 @@ def changing(tenant: str, imsis: Iterable[str], *, now: int) -> Body[None]:
         yield RunMany(sql.EVENT_SAYS, more)
 
 
+def leaving(tenant: str, imsi: Imsi, *, now: int) -> Body[None]:
+    """Have all follow that follows where a subscription is removed.
+
+    A part of another's transaction, as `changing` is.
+    """
+    return changing(tenant, [imsi.digits], now=now, change=Change.PORTED_OUT)
+
+
 def found_another(tenant: str, imsi: Imsi, told: Row, *, now: int) -> Body[None]:
     """Have what devices are told compared, since a BSS tells something else than this row.
 
@@ -459,15 +470,21 @@ def found_too_soon(tenant: str, imsi: Imsi, *, now: int) -> Run:
     return _found(tenant, imsi, now=now)
 
 
-def companions_changed(tenant: str, imsi: Imsi, had: Counted, *, now: int) -> Run:
-    """Return the step that has what devices are told compared: there are other companions.
+def companions_changed(tenant: str, imsi: Imsi, had: Counted, *, now: int) -> Body[None]:
+    """Have what devices are told compared: there are other companions.
 
-    ``had`` is how many there were. To come after `due`.
+    A part of another's transaction, to come after `due`. ``had`` is how many there were. Of several
+    changes that nobody acted upon yet, the first one knows how many there were before it, and in
+    between.
     """
     event = BssEvent(event_id=Change.CHANGED, change=Change.CHANGED, at=now)
-    body = from_event(event, counted=had)
-    row = (tenant, imsi.digits, COMPANIONS, event.event_id, now * 1_000_000, body)
-    return Run(sql.EVENT_KEPT, row)
+    key = (tenant, imsi.digits, COMPANIONS, event.event_id)
+    if (yield Run(sql.EVENT_KEPT, (*key, now * 1_000_000, from_event(event, counted=had)))):
+        return
+    known = yield Run(sql.of(sql.EVENT_KNOWN, 1), (tenant, *key[2:], imsi.digits))
+    for _, body in known:
+        if (says := counted_too(body, had)) is not None:
+            yield Run(sql.EVENT_SAYS, (*key, says))
 
 
 def _found(tenant: str, imsi: Imsi, *, now: int, told: Row = ()) -> Run:
@@ -705,9 +722,9 @@ def _rest(tenant: str, each: Judged, *, now: float) -> Body[None]:
     ):
         if new is not None and old != new:
             yield of_consent(tenant, imsi, new)
-    if each.switches and after.status is not SubscriptionStatus.REMOVED:
-        # Where it gets another IMSI, that goes along.
-        yield look_at(tenant, imsi, at=at)
+    if after.status is not SubscriptionStatus.REMOVED or before.status is after.status:
+        # Where it gets another IMSI, these go along.
+        yield from _looks(tenant, imsi, each.switches, at=at)
     if after.msisdn is not None and after.msisdn != before.msisdn:
         number = after.msisdn.digits
         if not (yield Run(statements.MSISDN_TAKEN, (tenant, number, imsi.digits))):
@@ -729,8 +746,15 @@ def _rest(tenant: str, each: Judged, *, now: float) -> Body[None]:
         for text in _GONE:
             yield Run(text, key)
         yield timer(tenant, imsi, TimerKind.FAREWELL, "", at + _FAREWELL_S)
+        yield from _looks(tenant, imsi, each.switches, at=at)
     elif each.moves_to is not None:
         yield from _moved(tenant, each, each.moves_to, at=at)
+        yield from _looks(tenant, imsi, each.switches, at=at)
+
+
+def _looks(tenant: str, imsi: Imsi, services: Iterable[str], *, at: int) -> Body[None]:
+    for service in services:
+        yield look_at(tenant, imsi, service, at=at)
 
 
 def _moved(tenant: str, each: Judged, to: Imsi, *, at: int) -> Body[None]:

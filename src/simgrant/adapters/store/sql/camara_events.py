@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -31,6 +30,7 @@ from simgrant.domain.camara.event_subscription import (
 from simgrant.domain.camara.usage import Usage
 from simgrant.domain.line_marks import LineMark, MarkName
 from simgrant.identities import Msisdn
+from simgrant.nouns import replace
 from simgrant.ports.camara_events import Added, Claim, Due, Judge
 
 _COLUMNS: Final = "tenant, subscription_id, event_id, befell, at, plmn, event, due_at, mark, tries"

@@ -83,7 +83,7 @@ def from_event(
     if told:
         members["was_told"] = list(told)
     if counted is not None:
-        members["companions"] = (*counted.companions, counted.at)
+        members["companions"] = _counted(counted)
     return _encode(members | {"told": tells} if tells else members)
 
 
@@ -92,18 +92,34 @@ def held_too(body: bytes, state: Sequence[Row]) -> bytes | None:
 
     None where it says so already, or that there was too much of it.
     """
+    return _between(body, ("before", "between"), _state(state))
+
+
+def counted_too(body: bytes, counted: Counted) -> bytes | None:
+    """Return an event's JSON with a number of companions that there was for a while, likewise."""
+    return _between(body, ("companions", "numbers"), _counted(counted))
+
+
+def _between(body: bytes, names: tuple[str, str], new: Sequence[Any]) -> bytes | None:
+    """Return it with ``new``; ``names`` are those of the first member, and of those after it."""
+    first, later = names
     members: dict[str, Any] = _decode(body)
-    held = members.setdefault("between", [])
-    new = _decode(_encode(_state(state)))
-    if held is None or new == members.get("before") or new in held:
+    held = members.setdefault(later, [])
+    new = _decode(_encode(new))
+    # Of a number, since when it is so makes no other answer.
+    if held is None or any(new[:2] == each[:2] for each in (members[first], *held)):
         return None
-    members["between"] = [*held, new] if len(held) < _MOST_BETWEEN else None
+    members[later] = [*held, new] if len(held) < _MOST_BETWEEN else None
     return _encode(members)
 
 
 def _state(rows_: Sequence[Row]) -> tuple[list[Any], list[tuple[Any, ...]]]:
     state, *held = rows_
     return list(state), [(kind, bytes(body).decode(), at) for kind, body, at in held]
+
+
+def _counted(counted: Counted) -> tuple[int, int, int]:
+    return (*counted.companions, counted.at)
 
 
 def to_waiting(source: str, arrived_us: int, body: bytes) -> Waiting:
@@ -114,13 +130,25 @@ def to_waiting(source: str, arrived_us: int, body: bytes) -> Waiting:
         state, held = members["before"]
         before = life_of(state, held)
     told = to_told(members["was_told"]) if "was_told" in members else None
-    counted = None
-    if "companions" in members:
-        *there, at = members["companions"]
-        counted = Counted(Companions(*there), at)
-    held = members.get("between", ())
-    between = None if held is None else tuple(life_of(*each) for each in held)
-    return Waiting(source, _event(members), arrived_us, before, told, counted, between)
+    between = members.get("between", ())
+    lives = None if between is None else tuple(life_of(*each) for each in between)
+    numbers = members.get("numbers", ())
+    counted = _to_counted(members["companions"]) if "companions" in members else None
+    return Waiting(
+        source,
+        _event(members),
+        arrived_us,
+        before,
+        told,
+        counted,
+        lives,
+        None if numbers is None else tuple(map(_to_counted, numbers)),
+    )
+
+
+def _to_counted(member: Sequence[int]) -> Counted:
+    *there, at = member
+    return Counted(Companions(*there), at)
 
 
 def to_event(body: bytes) -> BssEvent:

@@ -140,6 +140,7 @@ EVENTS_OF = """
 SELECT imsi, source, arrived_us, body FROM bss_event WHERE tenant = ?1 AND imsi IN (@)
 """
 EVENTS_FORGOTTEN = "DELETE FROM bss_event WHERE tenant = ?1 AND imsi = ?2"
+EVENTS_OF_OTHERS_FORGOTTEN = f"{EVENTS_FORGOTTEN} AND source <> ?3"
 
 # --- what is looked at -------------------------------------------------------------------------
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import msgspec
 
@@ -20,6 +19,7 @@ from simgrant.domain.owner import Enterprise, Owner, push_owner
 from simgrant.domain.pace import Pace, Used
 from simgrant.domain.visit import OrderChange
 from simgrant.identities import Iccid, Imsi
+from simgrant.nouns import replace
 from simgrant.ports.orders import (
     IccidTaken,
     Kept,
@@ -331,7 +331,7 @@ def _companions_counted(
         found = yield Run(statements.ORDERS, (tenant, owner.digits))
         there = [order for row in found if (order := to_kept(row).order).order_id != after.order_id]
         had = count(there if before is None else [*there, before])
-        yield companions_changed(tenant, owner, had, now=after.changed_at)
+        yield from companions_changed(tenant, owner, had, now=after.changed_at)
 
 
 def _count(there: Iterable[Kept], order: Order, most: int) -> None:

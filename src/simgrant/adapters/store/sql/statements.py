@@ -537,7 +537,11 @@ RETURNING 1
 """
 
 # A document's version is the time of the subscription's last change.
-TOUCHED = "UPDATE subscription SET changed_at = ?3 WHERE tenant = ?1 AND imsi = ?2"
+# A version is told apart from every one before it, however closely they follow.
+TOUCHED = """
+UPDATE subscription SET changed_at = CASE WHEN changed_at < ?3 THEN ?3 ELSE changed_at + 1 END
+WHERE tenant = ?1 AND imsi = ?2
+"""
 
 HOLDINGS_FORGOTTEN = "DELETE FROM holding WHERE tenant = ?1 AND imsi = ?2"
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
 from operator import itemgetter
 from typing import Final
 
 from simgrant.adapters.store.sql import life_statements, orders, rows, statements, timers
-from simgrant.adapters.store.sql.bss_events import SqlLife, changing
+from simgrant.adapters.store.sql.bss_events import SqlLife, changing, leaving
 from simgrant.adapters.store.sql.camara_consents import CONSENTS_FORGOTTEN, SqlConsents
 from simgrant.adapters.store.sql.camara_consumers import SqlConsumers
 from simgrant.adapters.store.sql.camara_events import (
@@ -62,8 +61,9 @@ from simgrant.domain.told import NEVER_TOLD
 from simgrant.domain.visit import Receipt, Settlement, Visit
 from simgrant.errors import Conflict
 from simgrant.identities import Imsi, Msisdn
-from simgrant.nouns import noun
+from simgrant.nouns import noun, replace
 from simgrant.ports.deeds import Deed
+from simgrant.ports.life import BY_HAND
 from simgrant.ports.store import (
     LAST_RECORD,
     Change,
@@ -121,8 +121,6 @@ _OF_THE_LIVING: Final = (
     statements.PIN_FORGOTTEN,
     statements.EVENTS_FORGOTTEN,
     statements.LEARNED_FORGOTTEN,
-    life_statements.EVENTS_FORGOTTEN,
-    life_statements.DUE_NO_MORE,
     life_statements.ASPECTS_FORGOTTEN,
     life_statements.TIMERS_FORGOTTEN,
     TOLD_FORGOTTEN,
@@ -289,6 +287,7 @@ class SqlStore:
         holding: Holding,
         *,
         ended: bool = False,
+        instead_of: Holding | None = None,
     ) -> None:
         """Write what a subscription holds from now on, or no more."""
         key = (tenant, imsi.digits)
@@ -302,6 +301,10 @@ class SqlStore:
             if not counts:
                 yield from changing(tenant, [imsi.digits], now=at)
                 before = yield Run(statements.HOLDING_AT, (*key, kind, name))
+            if instead_of is not None:
+                _, _, expected, since = rows.from_holding(instead_of)
+                if [(at, body) for at, body in before] != [(since, expected)]:
+                    raise _held_meanwhile(imsi)
             if ended:
                 found = yield Run(statements.HOLDING_ENDED, (*key, kind, name))
             else:
@@ -570,6 +573,8 @@ class SqlStore:
         key = (tenant, imsi.digits)
 
         def body() -> Body[None]:
+            # What follows for its orders, and in the network, follows as from an event.
+            yield from leaving(tenant, imsi, now=now)
             found = yield Run(statements.REMOVED, (*key, now))
             if not found:
                 raise _no_subscription(imsi)
@@ -578,6 +583,7 @@ class SqlStore:
                 yield from all_happened([happened(tenant, number, Happening(Befell.GONE, now))])
             for sql in _OF_THE_LIVING:
                 yield Run(sql, key)
+            yield Run(life_statements.EVENTS_OF_OTHERS_FORGOTTEN, (*key, BY_HAND))
 
         await self._engine.transact(body)
 
@@ -671,6 +677,8 @@ class SqlStore:
                         yield from number_forgotten(tenant, number)
             for sql in _OF_THE_LIVING:
                 yield Run(sql, key)
+            yield Run(life_statements.EVENTS_FORGOTTEN, key)
+            yield Run(life_statements.DUE_NO_MORE, key)
             yield Run(life_statements.ASIDE_FORGOTTEN, key)
             yield Run(CONSENTS_FORGOTTEN, key)
             for reference in named:
@@ -753,7 +761,7 @@ def _held(tenant: str, imsi: Imsi, holding: Holding, replaces_at: int | None) ->
     kind, name, body, at = rows.from_holding(holding)
     there = yield Run(statements.HOLDING_AT, (tenant, imsi.digits, kind, name))
     if (there[0][0] if there else None) != replaces_at:
-        raise Conflict("held_meanwhile", for_operator=f"{imsi} came to hold something else")
+        raise _held_meanwhile(imsi)
     if not (yield Run(statements.HOLDING_KEPT, (tenant, imsi.digits, kind, name, body, at))):
         raise _no_subscription(imsi)
     if (ends := timers.of_holding(tenant, imsi, holding, name)) is not None:
@@ -793,6 +801,10 @@ def _no_subscription(imsi: Imsi) -> Conflict:
 
 def _no_holding(imsi: Imsi) -> Conflict:
     return Conflict("no_holding", for_operator=f"{imsi} holds no such thing")
+
+
+def _held_meanwhile(imsi: Imsi) -> Conflict:
+    return Conflict("held_meanwhile", for_operator=f"{imsi} came to hold something else")
 
 
 def _no_terminal(imsi: Imsi) -> Conflict:

@@ -1,5 +1,5 @@
 """The port ``SwitchRows`` over any ``Engine``: lines to be switched are timers of a kind of their
-own, whose name says how far it is.
+own, whose name says which service and how far it is.
 """
 
 # ruff: noqa: S608 - what is put into these texts is other texts of this package.
@@ -17,7 +17,7 @@ from simgrant.adapters.store.sql.timers import timer
 from simgrant.domain.eligibility import Aspect
 from simgrant.identities import Imsi
 from simgrant.ports.life import TimerKind
-from simgrant.ports.switching import DueSwitch, UnderWay
+from simgrant.ports.switching import VOWIFI, DueSwitch, UnderWay
 from simgrant.spec.ids import ProvStatus
 
 _KIND: Final = TimerKind.SWITCH.value
@@ -60,7 +60,7 @@ class SqlSwitches:
         for shard in random.sample(shards, len(shards)):
             params = (shard, now, again_at, _KIND, limit - len(found))
             found += (
-                DueSwitch(tenant, Imsi(imsi), _read(name), again_at)
+                DueSwitch(tenant, Imsi(imsi), *_read(name), again_at)
                 for tenant, imsi, name in await self._engine.write(SWITCHES_CLAIMED, params)
             )
             if len(found) >= limit:
@@ -69,21 +69,23 @@ class SqlSwitches:
 
     async def settle(self, due: DueSwitch, then: UnderWay | None, *, due_at: int, now: int) -> None:
         """Note how far it is, and when to look next."""
-        key = (due.tenant, due.imsi.digits, _KIND, _name(due.under_way), due.lease)
+        name = _name(due.service, due.under_way)
+        key = (due.tenant, due.imsi.digits, _KIND, name, due.lease)
 
         def body() -> Body[None]:
             if not (yield Run(SETTLED, key)):
                 # What was done may have come after what somebody else did for that change.
-                yield look_at(due.tenant, due.imsi, at=now)
+                yield look_at(due.tenant, due.imsi, due.service, at=now)
             elif then is not None:
-                yield timer(due.tenant, due.imsi, TimerKind.SWITCH, _name(then), due_at)
+                name = _name(due.service, then)
+                yield timer(due.tenant, due.imsi, TimerKind.SWITCH, name, due_at)
 
         await self._engine.transact(body)
 
 
-def look_at(tenant: str, imsi: Imsi, *, at: int) -> Run:
-    """Return what has a line looked at."""
-    return timer(tenant, imsi, TimerKind.SWITCH, _name(None), at)
+def look_at(tenant: str, imsi: Imsi, service: str, *, at: int) -> Run:
+    """Return what has a service of a line looked at."""
+    return timer(tenant, imsi, TimerKind.SWITCH, _name(service, None), at)
 
 
 def begun(tenant: str, imsi: Imsi, *, at: int) -> Body[None]:
@@ -93,17 +95,24 @@ def begun(tenant: str, imsi: Imsi, *, at: int) -> Body[None]:
     if (yield Run(BEGUN, (*key, *provisioning))):
         # News of it that is older is late from now on.
         yield Run(sql.ASPECT_KEPT, (*key, Aspect.PROVISIONING.value, at))
-    yield look_at(tenant, imsi, at=at)
+    yield look_at(tenant, imsi, VOWIFI, at=at)
 
 
-def _name(under_way: UnderWay | None) -> str:
-    if under_way is None:
-        return ""
-    return f"{_ON if under_way.on else _OFF} {under_way.tries} {under_way.watch}"
+def _name(service: str, under_way: UnderWay | None) -> str:
+    words = [] if service == VOWIFI else [service]
+    if under_way is not None:
+        words += [_ON if under_way.on else _OFF, str(under_way.tries), under_way.watch]
+    return " ".join(words)
 
 
-def _read(name: str) -> UnderWay | None:
-    if not name:
-        return None
-    word, tries, watch = name.split(" ", 2)
-    return UnderWay(word == _ON, int(tries), watch)
+def _read(name: str) -> tuple[str, UnderWay | None]:
+    """Return which service it is, and how far it is."""
+    first, _, rest = name.partition(" ")
+    if first in ("", _ON, _OFF):
+        service, rest = VOWIFI, name
+    else:
+        service = first
+    if not rest:
+        return service, None
+    word, tries, watch = rest.split(" ", 2)
+    return service, UnderWay(word == _ON, int(tries), watch)
