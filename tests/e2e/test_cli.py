@@ -344,7 +344,7 @@ def test_nothing_is_coloured_where_nobody_sees_it(one: Simgrant) -> None:
 def test_the_command_line_is_quick_to_import() -> None:
     """What only one command needs is imported by that command."""
     heavy = (
-        "alembic asyncpg cryptography msgspec rich.console simgrant.compose.server simgrant.serving"
+        "alembic asyncpg cryptography rich.console simgrant.compose.server simgrant.serving"
         " simgrant.sim simgrant.sim.cli sqlalchemy structlog uvicorn"
     )
     code = f"import simgrant.cli, sys; print(*(set({heavy.split()!r}) & set(sys.modules)))"
