@@ -117,7 +117,6 @@ class ApiLink:
                 self._http,
                 request,
                 deadline=deadline,
-                is_refusal=lambda reply: reply.status == _UNAUTHORIZED,
             )
         if reply.status in (_UNAUTHORIZED, _FORBIDDEN):
             raise PeerUnavailable(

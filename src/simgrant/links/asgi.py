@@ -1,9 +1,12 @@
-"""A call to an ASGI application: its types, a header, and its body, which is read so far only."""
+"""A call to an ASGI application: its types, a header, its body, and why it is refused."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias
+
+from simgrant.errors import EcsError
+from simgrant.telemetry.log import say_fault
 
 Scope: TypeAlias = dict[str, Any]
 Message: TypeAlias = dict[str, Any]
@@ -13,12 +16,41 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 _MOST_DIGITS: Final = 12
 
 
-class TooLong(Exception):
-    """It is longer; nothing more of it is read."""
+class Refused(Exception):
+    """A call that is refused."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
 
 
-class Disconnected(Exception):
+class TooLong(Refused):
+    """Its body is longer; nothing more of it is read."""
+
+    def __init__(self) -> None:
+        super().__init__(413, "too_large")
+
+
+class Disconnected(Refused):
     """Whoever called has gone in the middle of it."""
+
+    def __init__(self) -> None:
+        super().__init__(400, "disconnected")
+
+
+def refusal(error: Exception) -> tuple[int, str]:
+    """Return the status and the reason that an error means; what is a fault of ours is logged."""
+    match error:
+        case Refused():
+            return error.status, error.reason
+        case EcsError():
+            return 503, error.reason
+        case TimeoutError():
+            return 503, "timeout"
+        case _:
+            say_fault(error)
+            return 500, "internal_error"
 
 
 def header(scope: Scope, name: bytes) -> str:

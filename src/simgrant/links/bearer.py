@@ -18,6 +18,7 @@ from simgrant.links.http import HttpLink, HttpRequest, Reply
 from simgrant.nouns import noun
 from simgrant.ports.clock import Clock
 
+_UNAUTHORIZED: Final = 401
 _RENEWAL_S: Final = 10.0
 _AFTER_FAILURE_S: Final = 5.0
 
@@ -116,7 +117,7 @@ async def send_as(
     request: Callable[[str], HttpRequest],
     *,
     deadline: float,
-    is_refusal: Callable[[Reply], bool],
+    is_refusal: Callable[[Reply], bool] = lambda reply: reply.status == _UNAUTHORIZED,
 ) -> Reply:
     """Send what ``request`` makes of a token, once more if the peer refuses that token.
 

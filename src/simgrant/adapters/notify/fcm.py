@@ -122,7 +122,6 @@ class Fcm:
             self._http,
             request,
             deadline=deadline,
-            is_refusal=lambda reply: reply.status == 401,
         )
         return receipt(reply, now=self._clock.now())
 

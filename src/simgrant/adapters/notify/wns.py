@@ -73,7 +73,6 @@ class Wns:
             self._http,
             request,
             deadline=deadline,
-            is_refusal=lambda reply: reply.status == 401,
         )
         return receipt(reply, now=self._clock.now())
 

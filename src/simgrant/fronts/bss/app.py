@@ -24,25 +24,14 @@ from urllib.parse import unquote
 
 import msgspec
 
-from simgrant.errors import EcsError
 from simgrant.flows.event_reading import EventReader, Hurry, Reading, nobody_waits
 from simgrant.fronts.bss.senders import Sender, Senders
-from simgrant.links.asgi import (
-    Disconnected,
-    Message,
-    Receive,
-    Scope,
-    Send,
-    TooLong,
-    header,
-    read_body,
-)
+from simgrant.links.asgi import Message, Receive, Refused, Scope, Send, header, read_body, refusal
 from simgrant.links.certified import CERTIFICATE
 from simgrant.nouns import named_noun
 from simgrant.ports.bss_events import EventIntake, Taken
 from simgrant.ports.clock import Clock
-from simgrant.telemetry.log import say_fault
-from simgrant.wire.tmf_events import CLOUD_TYPES, MOST_BYTES, Unreadable, bound
+from simgrant.wire.tmf_events import CLOUD_TYPES, MOST_BYTES, bound
 
 _LISTENER, _EVENT, _EVENTS = "listener", "event", "events"
 _RETRY_AFTER_S: Final = 5
@@ -78,13 +67,6 @@ class Call:
     aside: int
     """Events that were set aside, for whatever reason."""
     seconds: float
-
-
-class _Refused(Exception):
-    def __init__(self, answer: int, reason: str) -> None:
-        super().__init__(reason)
-        self.answer = answer
-        self.reason = reason
 
 
 class EventsFront:
@@ -126,9 +108,9 @@ class EventsFront:
                 name = sender.name
                 self._of_sender[name] += 1
                 if self._of_sender[name] > self._limits.of_sender:
-                    raise _Refused(429, "too_many_at_once")
+                    raise Refused(429, "too_many_at_once")
                 way, event_type = _place(scope)
-                data = _bound(scope, await self._body(scope, receive))
+                data = _bound(scope, await read_body(scope, receive, most=self._limits.most_bytes))
                 reading = self._reader.read(
                     name, data, now=int(self._clock.now()), event_type=event_type
                 )
@@ -139,15 +121,8 @@ class EventsFront:
                     body = _unread(reading)
                 elif way == _EVENT:
                     answer, body = 201, _created(reading)
-        except _Refused as refused:
-            answer, reason = refused.answer, refused.reason
-        except EcsError as error:
-            answer, reason = 503, error.reason
-        except TimeoutError:
-            answer, reason = 503, "timeout"
         except Exception as error:
-            answer, reason = 500, "internal_error"
-            say_fault(error)
+            answer, reason = refusal(error)
         finally:
             self._under_way -= 1
             if name:
@@ -164,14 +139,14 @@ class EventsFront:
     async def _sender(self, scope: Scope, deadline: float) -> Sender:
         """Return who calls; nobody else is told anything."""
         if self._under_way > self._limits.in_flight:
-            raise _Refused(503, "in_flight")
+            raise Refused(503, "in_flight")
         found = await self._senders.of(
             certificate=scope["state"].get(CERTIFICATE, b""),
             authorization=header(scope, b"authorization"),
             deadline=deadline,
         )
         if found is None:
-            raise _Refused(401, "unknown_sender")
+            raise Refused(401, "unknown_sender")
         return found
 
     async def _take(self, sender: Sender, reading: Reading) -> tuple[int, int]:
@@ -188,14 +163,6 @@ class EventsFront:
         aside = sum(each is Taken.SET_ASIDE for each in became)
         return len(events) - aside, aside + len(reading.unread)
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
-        try:
-            return await read_body(scope, receive, most=self._limits.most_bytes)
-        except TooLong:
-            raise _Refused(413, Unreadable.TOO_LARGE.value) from None
-        except Disconnected:
-            raise _Refused(400, "disconnected") from None
-
 
 def _place(scope: Scope) -> tuple[str, str]:
     """Return which of the calls it is, and the event type that its place names; empty if none.
@@ -208,9 +175,9 @@ def _place(scope: Scope) -> tuple[str, str]:
     elif last in (_EVENT, _EVENTS):
         found = last, ""
     else:
-        raise _Refused(404, "no_such_place")
+        raise Refused(404, "no_such_place")
     if scope["method"] != "POST":
-        raise _Refused(405, "method")
+        raise Refused(405, "method")
     return found
 
 

@@ -6,24 +6,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from simgrant.errors import EcsError
 from simgrant.identities import Iccid
-from simgrant.links.asgi import (
-    Disconnected,
-    Message,
-    Receive,
-    Scope,
-    Send,
-    TooLong,
-    header,
-    read_body,
-)
+from simgrant.links.asgi import Message, Receive, Refused, Scope, Send, header, read_body, refusal
 from simgrant.links.certified import CERTIFICATE
 from simgrant.links.client_certificates import Callers
 from simgrant.nouns import named_noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.profile_events import ProfileEvents
-from simgrant.telemetry.log import say_fault
 from simgrant.wire.es2plus import (
     ADMIN_PROTOCOL,
     CONTENT_TYPE,
@@ -72,13 +61,6 @@ class Call:
     seconds: float
 
 
-class _Refused(Exception):
-    def __init__(self, answer: int, reason: str) -> None:
-        super().__init__(reason)
-        self.answer = answer
-        self.reason = reason
-
-
 class Es2plusFront:
     """Takes in what SM-DP+s tell."""
 
@@ -109,11 +91,11 @@ class Es2plusFront:
             async with asyncio.timeout(self._limits.timeout_s):
                 name = self._caller(scope)
                 function = self._function(scope)
-                body = await self._body(scope, receive)
+                body = await read_body(scope, receive, most=self._limits.most_bytes)
                 try:
                     header, request = pull_request(function, body)
                 except BadMessage as bad:
-                    raise _Refused(400, f"malformed: {bad}") from None
+                    raise Refused(400, f"malformed: {bad}") from None
                 assert isinstance(request, Progress)  # noqa: S101 - of these functions it is
                 told, call_id = request, header.call_id
                 at = int(self._clock.now()) if told.at is None else told.at
@@ -125,15 +107,8 @@ class Es2plusFront:
                     at=at,
                     eid=told.eid,
                 )
-        except _Refused as refused:
-            answer, reason = refused.answer, refused.reason
-        except EcsError as error:
-            answer, reason = 503, error.reason
-        except TimeoutError:
-            answer, reason = 503, "timeout"
         except Exception as error:
-            answer, reason = 500, "internal_error"
-            say_fault(error)
+            answer, reason = refusal(error)
         finally:
             self._under_way -= 1
         await send(_start(scope, answer))
@@ -156,30 +131,22 @@ class Es2plusFront:
         """Return whose certificate it is; nobody else is told anything."""
         name = self._callers.of(scope["state"].get(CERTIFICATE, b""))
         if name is None:
-            raise _Refused(403, "unknown_certificate")
+            raise Refused(403, "unknown_certificate")
         return name
 
     def _function(self, scope: Scope) -> Function:
         """Return what is called, if it may be."""
         function = _FUNCTIONS.get(scope["path"])
         if function is None:
-            raise _Refused(404, "no_such_function")
+            raise Refused(404, "no_such_function")
         if scope["method"] != "POST":
-            raise _Refused(405, "method")
+            raise Refused(405, "method")
         if self._under_way > self._limits.in_flight:
-            raise _Refused(503, "in_flight")
+            raise Refused(503, "in_flight")
         kind = header(scope, b"content-type").partition(";")[0].strip().lower()
         if kind not in ("", CONTENT_TYPE):
-            raise _Refused(415, "content_type")
+            raise Refused(415, "content_type")
         return function
-
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
-        try:
-            return await read_body(scope, receive, most=self._limits.most_bytes)
-        except TooLong:
-            raise _Refused(413, "too_large") from None
-        except Disconnected:
-            raise _Refused(400, "disconnected") from None
 
 
 def _start(scope: Scope, status: int) -> Message:

@@ -23,6 +23,7 @@ from simgrant.eap.packet import (
 from simgrant.eap.vector import AuthVector
 from simgrant.nouns import noun, replace
 from simgrant.sim.aaa.faults import Fault, Plan
+from simgrant.sim.counted import counted
 from simgrant.sim.hss.auc import UNKNOWN_USER, Auc, Refusal
 from simgrant.sim.hss.server import HssServer, Link
 from simgrant.spec.diameter import IETF, result_name
@@ -145,8 +146,7 @@ class AaaServer(HssServer):
     def next_plan(self) -> Plan | None:
         """Return what is to be done wrong to a request, and count it."""
         plan = self.wrong
-        if plan is not None and plan.times > 0:
-            self.wrong = replace(plan, times=plan.times - 1) if plan.times > 1 else None
+        self.wrong = counted(plan)
         return plan
 
     def hear(self, asked: Message, plan: Plan | None) -> tuple[bytes, str, tuple[int, int]]:

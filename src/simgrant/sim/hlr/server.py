@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 
 from simgrant.eap.algorithm import open_auts
 from simgrant.nouns import noun, replace
+from simgrant.sim.counted import counted
 from simgrant.sim.hlr.faults import Fault, Plan
 from simgrant.sim.sims import Sim
 from simgrant.wire.gsup import (
@@ -119,8 +120,7 @@ class HlrServer:
     def fault(self) -> Plan | None:
         """Return what is to be done wrong to a request, and count it."""
         plan = self.plan
-        if plan is not None and plan.times > 0:
-            self.plan = replace(plan, times=plan.times - 1) if plan.times > 1 else None
+        self.plan = counted(plan)
         return plan
 
     def answer(self, asked: AuthInfoRequest, plan: Plan | None) -> AuthInfoAnswer:

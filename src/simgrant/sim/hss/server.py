@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 from simgrant.nouns import noun, replace
+from simgrant.sim.counted import counted
 from simgrant.sim.hss.auc import NO_SUCH_SCHEME, Auc, Refusal
 from simgrant.sim.hss.data import QUESTIONS, Questions, Users
 from simgrant.sim.hss.faults import Fault, Plan
@@ -239,8 +240,7 @@ class HssServer:
     def fault(self) -> Plan | None:
         """Return what is to be done wrong to a request, and count it."""
         plan = self.plan
-        if plan is not None and plan.times > 0:
-            self.plan = replace(plan, times=plan.times - 1) if plan.times > 1 else None
+        self.plan = counted(plan)
         return plan
 
     def answer(

@@ -10,6 +10,7 @@ from typing import Final
 
 from simgrant.identities import Iccid
 from simgrant.nouns import named_noun, replace
+from simgrant.sim.counted import counted
 from simgrant.sim.smdp.faults import Fault, Plan
 from simgrant.sim.smdp.pool import Pool, Refusal
 from simgrant.sim.web import Answer as WebAnswer
@@ -145,8 +146,7 @@ class SmdpServer:
         if self._owed < 1 - 1e-9:
             return None
         self._owed -= 1
-        if plan.times > 0:
-            self.plan = replace(plan, times=plan.times - 1) if plan.times > 1 else None
+        self.plan = counted(plan)
         return plan
 
     def _executed(

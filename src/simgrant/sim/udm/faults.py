@@ -6,7 +6,7 @@ from dataclasses import field
 from enum import StrEnum
 from typing import Final
 
-from simgrant.nouns import named_noun, replace
+from simgrant.nouns import named_noun
 
 
 class Fault(StrEnum):
@@ -94,10 +94,3 @@ class Plan:
     """Percent."""
     validity_s: int = 10
     """For how long less is asked for."""
-
-    @property
-    def counted(self) -> Plan | None:
-        """What is left of it after one more request."""
-        if self.times < 0:
-            return self
-        return replace(self, times=self.times - 1) if self.times > 1 else None

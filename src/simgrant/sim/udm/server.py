@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from simgrant.nouns import noun
+from simgrant.sim.counted import counted
 from simgrant.sim.hss.auc import Auc
 from simgrant.sim.sims import Sim
 from simgrant.sim.udm.answers import JSON, Call, Refusal, json_answer, pull_call
@@ -193,7 +194,7 @@ class Core:
             return None
         if plan.imsi and plan.imsi != call.imsi:
             return None
-        self.plan = plan.counted
+        self.plan = counted(plan)
         return plan
 
     def _refused_by(
@@ -250,7 +251,7 @@ class Core:
         if request.version != "h2":
             return _OLDER
         call, plan = pull_call(request), self.nrf.plan
-        self.nrf.plan = plan.counted if plan else None
+        self.nrf.plan = counted(plan)
         try:
             answer = _failed(plan) if plan else None
             answer = answer or self.nrf.answer(request, plan.fault if plan else None)
