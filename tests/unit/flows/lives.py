@@ -35,6 +35,7 @@ from simgrant.identities import Imsi, Msisdn
 from simgrant.keyring.ring import Key, KeyRing, Use
 from simgrant.ports.bss_events import Taken
 from simgrant.ports.store import NewSubscription, Outcome, RequestRecord, SessionRow
+from simgrant.ports.switching import NOTHING_SWITCHED, ServicesOf
 from simgrant.telemetry.metrics import Metrics
 from tests.folders import in_memory
 
@@ -123,7 +124,13 @@ class World:
         return found
 
 
-def another_worker(world: World, *, orders: LifeOrders | None = None, **rules: Any) -> Lifecycle:
+def another_worker(
+    world: World,
+    *,
+    orders: LifeOrders | None = None,
+    switched: ServicesOf = NOTHING_SWITCHED,
+    **rules: Any,
+) -> Lifecycle:
     """Return another process's worker on the same store."""
     tenant = Tenant(T, plmns=(Plmn("001", "01"),))
     keys = Keys()
@@ -147,6 +154,7 @@ def another_worker(world: World, *, orders: LifeOrders | None = None, **rules: A
         metrics=Metrics(CollectorRegistry()),
         keep=keep,
         orders=orders,
+        switched=switched,
         asks=world.asks,
         rules=Rules(**rules),
     )
