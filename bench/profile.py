@@ -4,6 +4,10 @@ The server runs in this process and is called without a socket. First the reques
 timed as they are; then they run under cProfile, whose figures are scaled back to the time that was
 measured without it (calls of cheap functions still look dearer than they are). With `--sample` a
 timer looks at the stack instead, which distorts nothing but sees Python lines only.
+
+Times differ by a fifth from one run to the next. What differs by a few per cent is the number of
+instructions: `--count` runs the requests under valgrind, which has to be installed, a hundred times
+slower, and prints that number, with the functions in C that have most of them.
 """
 
 from __future__ import annotations
@@ -31,7 +35,7 @@ from rich.console import Console
 from rich.table import Table
 from uvicorn.server import ServerState
 
-from bench import handset, services, world
+from bench import count, handset, services, world
 from bench.load import Chain, Request, pull_head
 from simgrant.compose import server as compose
 from simgrant.config.load import load
@@ -39,6 +43,8 @@ from simgrant.eap import prf
 from simgrant.fronts.device.protocol import Connection, Listener, partners
 
 _SUBSCRIPTIONS = 20_000
+_FEW = 1_000
+"""Subscriptions to run among only: making them costs more than running."""
 _WARM = 300
 _PARTNERS = 8083
 """Of the issuer's address; nobody listens there."""
@@ -94,6 +100,10 @@ def main() -> None:
     parser.add_argument("--sort", choices=("own", "total"), default="own")
     parser.add_argument("--sample", action="store_true", help="sample the stack, no cProfile")
     parser.add_argument("--lines", action="store_true", help="with --sample: by line of code")
+    parser.add_argument(
+        "--count", action="store_true", help="count instructions with valgrind, a few minutes"
+    )
+    parser.add_argument("--only-run", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--prf", choices=("ctypes", "python"), default=prf.IMPLEMENTATION)
     parser.add_argument("--store", default="", help="postgresql:// URL of an empty database")
     parser.add_argument(
@@ -102,6 +112,9 @@ def main() -> None:
     parser.add_argument("--bss", type=int, default=0, help="port of a `bench.bss`, asked each time")
     parser.add_argument("--show", action="store_true", help="print the last answer's head and body")
     arguments = parser.parse_args()
+    if arguments.count:
+        count.show(arguments.top)
+        return
     prf.use(arguments.prf)
     with (
         tempfile.TemporaryDirectory(prefix="simgrant-profile-") as directory,
@@ -124,10 +137,11 @@ async def _run(directory: Path, arguments: argparse.Namespace) -> None:
         bss=arguments.bss,
         camara=_PARTNERS if chain else 0,
     )
-    tokens, sims = world.choose(_SUBSCRIPTIONS, 8000, 8000)
+    total = _FEW if arguments.only_run else _SUBSCRIPTIONS
+    tokens, sims = world.choose(total, total * 2 // 5, total * 2 // 5)
     await world.populate(
         config,
-        _SUBSCRIPTIONS,
+        total,
         sims if arguments.what == "auth" else [],
         now=place.now,
         full=full,
@@ -149,6 +163,9 @@ async def _run(directory: Path, arguments: argparse.Namespace) -> None:
                 operate = _token(caller, requests)
             else:
                 operate = _auth(caller, world.start_requests(sims))
+            if arguments.only_run:
+                await _repeat(operate, arguments.n)
+                return
             await _repeat(operate, _WARM)
             plain = await _best(operate, arguments.n)
             if arguments.sample:

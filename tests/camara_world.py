@@ -21,7 +21,7 @@ from simgrant.flows.camara.apis import APIS
 from simgrant.flows.camara.fraud import Fraud
 from simgrant.flows.camara.holders import BoundHolders
 from simgrant.flows.camara.line_facts import Asking, Place, Since
-from simgrant.flows.camara.problem import Problem, error_info
+from simgrant.flows.camara.problem import Problem
 from simgrant.flows.camara.sandbox import Sandbox
 from simgrant.flows.camara.serve_api import (
     ApiPorts,
@@ -448,9 +448,9 @@ class World:
         except Problem as problem:
             body = json.dumps(
                 {
-                    "status": (info := error_info(problem)).status,
-                    "code": info.code,
-                    "message": info.message,
+                    "status": problem.status,
+                    "code": problem.code.value,
+                    "message": problem.message,
                 }
             )
             return Called(problem.status, body.encode(), problem.reason)

@@ -11,18 +11,38 @@ from typing import Final
 from simgrant.adapters.bss.tmf.rules import Rules, ValueRule
 from simgrant.domain.eligibility import Aspect
 from simgrant.domain.subscription import SubscriptionStatus
+from simgrant.errors import PeerMisbehaved, PeerUnavailable
 from simgrant.links.api import ApiConfig, ApiLink
 from simgrant.links.http import HttpConfig
 from simgrant.links.retry import RetryRules
 from simgrant.ports.network_data import Subscriber
+from simgrant.sim.bss.faults import Fault
 from simgrant.sim.bss.server import Bss
 from simgrant.sim.sims import demo_sims
 from simgrant.spec.ids import ProvStatus
 from simgrant.wire.tmf.apis import Api
 from simgrant.wire.tmf.inventory import FIELDS, Inventory
+from tests.clocks import MachineClock
 
 SIMS: Final = demo_sims()
 WHO: Final = Subscriber(SIMS[0].imsi, SIMS[0].msisdn)
+WRONG: Final = {
+    Fault.RESET: PeerUnavailable,
+    Fault.LOST: PeerUnavailable,
+    Fault.HALF: PeerUnavailable,
+    Fault.BUSY: PeerUnavailable,
+    Fault.THROTTLED: PeerUnavailable,
+    Fault.UNAUTHORIZED: PeerUnavailable,
+    Fault.GARBAGE: PeerMisbehaved,
+    Fault.NONSENSE: PeerMisbehaved,
+    Fault.EMPTY: PeerMisbehaved,
+    Fault.WRONG_TYPE: PeerMisbehaved,
+    Fault.HUGE: PeerMisbehaved,
+    Fault.ENDLESS: PeerMisbehaved,
+    Fault.OTHER_SUBSCRIBER: PeerMisbehaved,
+    Fault.ODD_STATE: PeerMisbehaved,
+}
+"""What a BSS may do wrong, and how a lookup ends then."""
 _ACTIVE, _SUSPENDED = SubscriptionStatus.ACTIVE, SubscriptionStatus.SUSPENDED
 PRODUCTS: Final = Rules(
     inventory=Inventory.PRODUCT,
@@ -83,16 +103,6 @@ RESOURCES: Final = Rules(
 ALL: Final = (PRODUCTS, SERVICES, RESOURCES)
 
 
-class Clock:
-    """The clock of the machine."""
-
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-
 @asynccontextmanager
 async def running() -> AsyncIterator[Bss]:
     """Run a BSS that knows the demonstration SIMs."""
@@ -113,7 +123,7 @@ def link_to(url: str, *, tries: int = 1) -> ApiLink:
         most_bytes=256 * 1024,
         retry=RetryRules(tries=tries, failures=1000),
     )
-    return ApiLink(ApiConfig(root=url, http=http), Clock())
+    return ApiLink(ApiConfig(root=url, http=http), MachineClock())
 
 
 def soon(seconds: float = 5.0) -> float:

@@ -21,7 +21,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -55,6 +55,7 @@ from simgrant.fronts.management.app import ManagementFront
 from simgrant.links.certified import CertifiedProtocol
 from simgrant.links.client_certificates import ask_for_certificate, require_certificate
 from simgrant.links.watched import Watched
+from simgrant.nouns import replace
 from simgrant.ports.store import Store
 from simgrant.services import SERVICES
 from simgrant.telemetry import log

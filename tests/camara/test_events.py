@@ -37,6 +37,7 @@ from simgrant.sim.sink import Notification, Sink
 from simgrant.sim.web import Break
 from simgrant.telemetry.metrics import Metrics
 from tests.camara_world import CONSUMER, PURPOSE, Keys
+from tests.clocks import MovableClock
 from tests.conformance.conftest import sqlite_path, sqlite_template
 from tests.conformance.test_store import IMSI, NUMBER, T, new
 from tests.conformance.test_store_camara_events import befalls
@@ -56,19 +57,6 @@ RULES = NotificationRules(
 )
 
 
-class Clock:
-    """Goes on by itself, and ahead where a test says so."""
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def now(self) -> float:
-        return time.time() + self.ahead
-
-    def monotonic(self) -> float:
-        return time.monotonic() + self.ahead
-
-
 @dataclass
 class World:
     """An operator and a bank's sink."""
@@ -76,7 +64,7 @@ class World:
     store: SqlStore
     sink: Sink
     ca: Path
-    clock: Clock = field(default_factory=Clock)
+    clock: MovableClock = field(default_factory=MovableClock)
     keys: Keys = field(default_factory=lambda: Keys(T))
     consumer: Consumer | None = CONSUMER
     permitted: bool = True
@@ -167,8 +155,8 @@ class World:
 async def rounds(worker: Notifications) -> None:
     """Have a worker do all that is due."""
     while await worker.take_some():
-        while worker._under_way:
-            await asyncio.wait(set(worker._under_way))
+        while worker._taking.under_way:
+            await asyncio.wait(set(worker._taking.under_way))
 
 
 @pytest.fixture(scope="module")

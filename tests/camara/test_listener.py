@@ -20,13 +20,13 @@ from simgrant.fronts.camara.message import Asked, Handler, Task, Told
 from tests.camara.listener import CAMARA, send
 from tests.device.harness import Request, Server, SetClock, Workbench
 from tests.device.test_listener import client_context, write_certificate
-from tests.portal.test_listener import HERE, exchange
+from tests.portal.test_listener import WITH_PORTAL, exchange
 from tests.portal.test_pages import _leaves
 
 
 @asynccontextmanager
 async def running(bench: Workbench, camara: str) -> AsyncIterator[serving.Running]:
-    loaded = bench.loaded(HERE + f"[camara]\n{camara}\n")
+    loaded = bench.loaded(WITH_PORTAL + f"[camara]\n{camara}\n")
     with bench.watched():
         async with serving.running(loaded) as found:
             yield found

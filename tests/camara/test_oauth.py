@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from hashlib import sha256
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -259,13 +260,13 @@ async def test_an_assertion_is_good_once(server: Server, bank: Bank) -> None:
     assert error(await bank.bearer(tel, jti="same")) == "invalid_grant"
 
 
-async def test_whoever_signs_otherwise_is_nobody(bank: Bank) -> None:
+def forged(bank: Bank, claims: dict[str, Any]) -> dict[str, str]:
+    """Return texts with these claims that nobody of a contract has signed, by what they are."""
     thief = EcSigner("bank-1")
-    claims = bank.claims(sub=f"tel:{NUMBER}", scope=NV)
     shared = SharedSigner("bank-1", json.dumps(bank.signer.jwk).encode())
     head, body, _ = bank.signer.sign(claims).split(".")
     none = b64(json.dumps({"alg": "none"}).encode())
-    texts = {
+    return {
         "another key of that name": thief.sign(claims),
         "its own key in the header": thief.sign(claims, jwk=thief.jwk),
         "an address of keys": thief.sign(claims, jku="https://thief.example/jwks"),
@@ -282,6 +283,11 @@ async def test_whoever_signs_otherwise_is_nobody(bank: Bank) -> None:
         "too long": bank.signer.sign(claims | {"x": "x" * 9000}),
         "an id of none": bank.signer.sign(claims | {"iss": "nobody"}),
     }
+
+
+async def test_whoever_signs_otherwise_is_nobody(bank: Bank) -> None:
+    claims = bank.claims(sub=f"tel:{NUMBER}", scope=NV)
+    texts = forged(bank, claims)
     for name, text in texts.items():
         answer = await bank.post("/oauth2/token", {"grant_type": JWT_BEARER, "assertion": text})
         assert error(answer, 401) == "invalid_client", name
@@ -595,7 +601,6 @@ async def test_backchannel_requests_that_are_refused(bank: Bank) -> None:
         ({"login_hint": ""}, "invalid_request"),
         ({"id_token_hint": "x"}, "invalid_request"),
         ({"login_hint_token": "x"}, "invalid_request"),
-        ({"request": "x"}, "invalid_request"),
         ({"scope": VERIFY}, "invalid_scope"),
         ({"login_hint": "tel:+4915700000000"}, "unknown_user_id"),
         ({"login_hint": "ipport:192.0.2.1:5"}, "unauthorized_client"),
@@ -605,6 +610,105 @@ async def test_backchannel_requests_that_are_refused(bank: Bank) -> None:
     assert error(await bank.post("/oauth2/bc-authorize", good), 401) == "invalid_client"
     token = {"grant_type": CIBA, "auth_req_id": "x"}
     assert error(await bank.proved("/oauth2/token", token)) == "invalid_grant"
+
+
+def inside(bank: Bank, **changes: Any) -> dict[str, Any]:
+    """Return the claims of a signed request; None leaves one out."""
+    asked = {"login_hint": f"tel:{NUMBER}", "scope": f"openid {NV}", "sub": None}
+    times = {"aud": f"{ISSUER}/oauth2/bc-authorize", "nbf": bank.now}
+    return bank.claims(**(asked | times | changes))
+
+
+async def test_a_signed_backchannel_request(server: Server, bank: Bank) -> None:
+    """CIBA §7.1.1: all that is asked for is in the object."""
+    published = members(await send(server, Request(path="/.well-known/openid-configuration")))
+    named = published["backchannel_authentication_request_signing_alg_values_supported"]
+    assert "ES256" in named
+    assert "none" not in named
+    ignored = {"binding_message": "pay me", "requested_expiry": 900, "acr_values": "2"}
+    here = f"{ISSUER}/sim-swap/v2"
+    scope = f"openid dpv:{FRAUD} {CHECK}"
+    for aud in (ISSUER, TOKEN_URL, [f"{ISSUER}/oauth2/bc-authorize", "https://x.example"]):
+        text = bank.signer.sign(inside(bank, aud=aud, scope=scope, resource=here, **ignored))
+        form = {"request": text, "client_id": "bank"}
+        said = members(await bank.proved("/oauth2/bc-authorize", form))
+        assert (said["expires_in"], said["interval"]) == (120, 2)
+        poll = {"grant_type": CIBA, "auth_req_id": said["auth_req_id"]}
+        answer = await bank.proved("/oauth2/token", poll)
+        token = opened(server, answer)
+        assert (token.scopes, token.purpose) == (frozenset({CHECK}), FRAUD)
+        assert token.audience == here
+        assert members(answer)["id_token"]
+        again = await bank.proved("/oauth2/bc-authorize", form)
+        assert error(again, 401) == "invalid_client"
+        assert await reason(server) == "assertion_replayed"
+
+
+async def test_a_signed_request_uses_up_nothing_if_it_is_refused(
+    server: Server, bank: Bank
+) -> None:
+    temp = await token_of(server)
+    claims = inside(bank, login_hint=f"operatortoken:{temp}")
+    text = bank.signer.sign(claims)
+    refused = await bank.proved("/oauth2/bc-authorize", {"request": text, "scope": NV})
+    assert error(refused) == "invalid_request"
+    answers = await asyncio.gather(
+        *(bank.proved("/oauth2/bc-authorize", {"request": text}) for _ in range(5))
+    )
+    assert sorted(each.status for each in answers) == [200, 401, 401, 401, 401]
+
+
+async def test_signed_backchannel_requests_that_are_refused(server: Server, bank: Bank) -> None:
+    shop = Bank(server, client_id="shop")
+    await enrol(server, consumer(shop.signer, client_id="shop", subjects=frozenset({"tel"})))
+    now, wrong = bank.now, "invalid_request_object"
+    refusals: list[tuple[dict[str, Any], str, str]] = [
+        ({"aud": None}, wrong, "assertion_for_another"),
+        ({"aud": "https://x.example"}, wrong, "assertion_for_another"),
+        ({"exp": None}, wrong, "assertion_without_times"),
+        ({"exp": now - 31, "iat": now - 100}, wrong, "assertion_over"),
+        ({"exp": now + 301}, wrong, "assertion_for_too_long"),
+        ({"iat": None}, wrong, "assertion_without_times"),
+        ({"iat": now + 31}, wrong, "assertion_of_the_future"),
+        ({"nbf": None}, wrong, "assertion_without_times"),
+        ({"nbf": now + 31}, wrong, "assertion_of_the_future"),
+        ({"jti": None}, wrong, "assertion_without_jti"),
+        ({"iss": None}, wrong, "consumer_unknown"),
+        ({"iss": "shop"}, wrong, "assertion_not_signed"),
+        ({"resource": ["https://x.example"]}, wrong, "request_object_malformed"),
+        ({"scope": ["openid", VERIFY]}, wrong, "request_object_malformed"),
+        ({"login_hint": 5}, wrong, "request_object_malformed"),
+        ({"id_token_hint": {}}, wrong, "request_object_malformed"),
+        ({"login_hint": None}, "invalid_request", "not_one_hint"),
+        ({"login_hint_token": "x"}, "invalid_request", "not_one_hint"),
+        ({"scope": None}, "invalid_scope", "not_one_purpose"),
+        ({"resource": "https://x.example"}, "invalid_target", "resource_of_another"),
+        ({"login_hint": "tel:+4915700000000"}, "unknown_user_id", "subscriber_unknown"),
+    ]
+    for changes, word, why in refusals:
+        text = bank.signer.sign(inside(bank, **changes))
+        answer = await bank.proved("/oauth2/bc-authorize", {"request": text})
+        assert (error(answer), await reason(server)) == (word, why), changes
+    texts = {
+        "of another": shop.signer.sign(inside(shop)),
+        **forged(bank, inside(bank)),
+    }
+    for name, text in texts.items():
+        answer = await bank.proved("/oauth2/bc-authorize", {"request": text})
+        assert error(answer) == wrong, name
+    for name in ("scope", "login_hint", "id_token_hint", "resource", "binding_message"):
+        form = {"request": bank.signer.sign(inside(bank)), name: "x"}
+        answer = await bank.proved("/oauth2/bc-authorize", form)
+        assert error(answer) == "invalid_request", name
+        assert await reason(server) == "parameters_beside_request"
+    # What proves the request does not prove the consumer, and the other way round.
+    text = bank.signer.sign(inside(bank))
+    alone = await bank.post("/oauth2/bc-authorize", {"request": text})
+    assert error(alone, 401) == "invalid_client"
+    proof = bank.proof(**inside(bank, sub="bank"))
+    twice = {**proof, "request": proof["client_assertion"]}
+    assert error(await bank.post("/oauth2/bc-authorize", twice), 401) == "invalid_client"
+    assert await reason(server) == "assertion_replayed"
 
 
 # --- what is said of tokens ----------------------------------------------------------------------

@@ -17,6 +17,7 @@ from simgrant.domain.camara.access_token import Method
 from simgrant.domain.camara.consumer import Application
 from simgrant.domain.camara.tariff import Price, Tariff
 from simgrant.domain.camara.usage import Outcome, Usage
+from simgrant.errors import PeerUnavailable
 from simgrant.flows.camara.questions import Questions
 from simgrant.identities import Msisdn
 from simgrant.ports.camara_usage import Place, Span
@@ -138,6 +139,17 @@ class World:
             each["outcome"] for each in self.server.events if each["event"] == "question_answered"
         ]
 
+    @property
+    def counted(self) -> dict[str, int]:
+        """How often a question came to what, since the start."""
+        found = {}
+        for metric in self.server.parts.metrics.registry.collect():
+            for sample in metric.samples:
+                if sample.name == "simgrant_questions_total":
+                    assert (sample.labels["tenant"], sample.labels["by"]) == ("default", self.by)
+                    found[sample.labels["result"]] = int(sample.value)
+        return found
+
     async def usage(self) -> list[Usage]:
         found: list[Usage] = []
         place: Place | None = Place()
@@ -256,6 +268,7 @@ async def test_who_refuses_is_left_alone(bench: Workbench, by: str) -> None:
         # Refusing needs no code.
         assert await world.say("no" if by == "sms" else "2", session=session) == "refused"
         assert error(await world.poll(asked)) == "access_denied"
+        assert world.counted == {"asked": 1, "refused": 1}
         assert (await world.ask(429))["error"] == "temporarily_unavailable"
         assert (await world.server.records())[-1]["outcome"] == "number_asked_lately"
         world.server.clock.advance(3_599)
@@ -278,6 +291,31 @@ async def test_who_does_not_answer_in_time(sms: World) -> None:
     assert sms.code != code
     assert await sms.say(f"YES {code}") == "wrong_code"
     assert error(await sms.poll(again)) == "authorization_pending"
+    assert await sms.say(f"YES {sms.code}") == "agreed"
+    # Only that of the first was an end without an answer, and it is counted once.
+    sms.server.clock.advance(120)
+    for _ in range(2):
+        await sms.ears.questions.count_silent()
+        assert sms.counted == {"asked": 2, "timed_out": 1, "wrong_code": 1, "agreed": 1}
+
+
+async def away_store(*_: object) -> None:
+    raise PeerUnavailable("store_unavailable")
+
+
+async def test_what_nobody_answers_is_counted_once_the_store_is_back(
+    sms: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sms.ask()
+    await sms.ears.questions.count_silent()
+    assert sms.counted == {"asked": 1}
+    sms.server.clock.advance(120)
+    with monkeypatch.context() as away:
+        away.setattr(type(sms.server.store.real.camara_tokens), "request", away_store)
+        with pytest.raises(PeerUnavailable):
+            await sms.ears.questions.count_silent()
+    await sms.ears.questions.count_silent()
+    assert sms.counted == {"asked": 1, "timed_out": 1}
 
 
 async def test_what_is_no_answer(sms: World) -> None:
@@ -304,6 +342,7 @@ async def test_who_guesses_is_refused(sms: World) -> None:
         assert await sms.say("YES") == "wrong_code"
     assert await sms.say(f"YES {sms.code}") == "tried_too_often"
     assert error(await sms.poll(asked)) == "access_denied"
+    assert sms.counted == {"asked": 1, "wrong_code": 3, "tried_too_often": 1}
 
 
 async def test_of_answers_at_once_one_decides(sms: World) -> None:
@@ -365,6 +404,7 @@ async def test_a_gateway_that_does_not_take_it(
         assert (await world.ask(503))["error"] == "temporarily_unavailable"
         assert (await world.server.records())[-1]["outcome"] in reasons
         assert await world.usage() == []
+        assert world.counted == {"not_asked": 1}
         # Whoever saw it nevertheless and answers says so to nobody, and can be asked again.
         row = await world.server.store.real.camara_tokens.question("default", Msisdn(DIGITS))
         assert row is not None
@@ -454,3 +494,29 @@ async def test_it_is_priced_and_reported_apart(bench: Workbench) -> None:
         assert (first.client_id, first.application, first.purpose) == ("bank", "app", FRAUD)
         assert (second.price_micros, second.method) == (50_000, Method.CHALLENGE)
         assert first.subject_ref == second.subject_ref != ""
+
+
+async def test_counting_goes_on_whatever_goes_wrong(
+    sms: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = asyncio.Event()
+    troubles: list[Exception] = [PeerUnavailable("store_unavailable"), RuntimeError("a bug")]
+
+    async def count() -> None:
+        if troubles:
+            raise troubles.pop(0)
+        counted.set()
+
+    monkeypatch.setattr("simgrant.flows.camara.questions._LOOKS_EVERY_S", 0.0)
+    monkeypatch.setattr(sms.ears.questions, "count_silent", count)
+    assert sms.server.parts.partners is not None
+    counting, *listening = sms.server.parts.partners.asking.work()
+    for each in listening:
+        each.close()
+    running = asyncio.create_task(counting)
+    try:
+        async with asyncio.timeout(10):
+            await counted.wait()
+    finally:
+        running.cancel()
+    assert not troubles

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,23 +22,11 @@ from simgrant.sim.push.microsoft import Microsoft
 from simgrant.sim.push.smsc import MessageCentre
 from simgrant.sim.push.switch import Switch
 from simgrant.wire.push_token import Channel
+from tests.clocks import MovableClock
 
 IMSI = Imsi("001010000000001")
 QUICK = RetryRules(first_wait_s=0.001, longest_wait_s=0.01)
 """Of the waits only the order counts here."""
-
-
-class MovableClock:
-    """The time of the machine, and as much more as a test says."""
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def now(self) -> float:
-        return time.time() + self.ahead
-
-    def monotonic(self) -> float:
-        return time.monotonic() + self.ahead
 
 
 @dataclass

@@ -20,6 +20,7 @@ from simgrant.ports.bss_orders import BssOrders, Wanted
 from simgrant.wire.tmf.apis import Api
 from tests import tmf
 from tests.bss import Bss
+from tests.clocks import MachineClock
 from tests.conformance.test_store_orders import an_order, iccids
 
 
@@ -29,7 +30,7 @@ async def _tmf(*, left: int = 0) -> AsyncIterator[BssOrders]:
     async with tmf.running() as bss:
         bss.orders.left = left
         config = Config(path=Api.ORDER, patience_s=0.3, poll_s=0.01)
-        found = TmfOrders(tmf.link_to(bss.web.url), config, tmf.Clock())
+        found = TmfOrders(tmf.link_to(bss.web.url), config, MachineClock())
         yield found
         await found.close()
 

@@ -35,7 +35,8 @@ from simgrant.sim.bss.lines import Line
 from simgrant.sim.bss.server import Bss
 from simgrant.wire.tmf.inventory import ProductStatus
 from tests.bss_examples import settings_of
-from tests.tmf import SIMS, WHO, Clock, soon
+from tests.clocks import MachineClock
+from tests.tmf import SIMS, WHO, WRONG, soon
 
 NOBODY = Subscriber(Imsi("001019999999999"), Msisdn("999999999"))
 MODULES = {"tmf": {"tmf"}, "mapped": {"rest", "ses"}, "embedded": set[str]()}
@@ -82,7 +83,7 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     (tmp_path / "bss.password").write_text("s3cret\n")
     file = tmp_path / "simgrant.toml"
     file.write_text(SETTINGS[request.param](bss.web.url))
-    (source,) = open_sources(load(file, {}), Clock()).values()
+    (source,) = open_sources(load(file, {}), MachineClock()).values()
     line = bss.lines.find(imsi=WHO.imsi.digits)
     assert line is not None
     yield World(request.param, bss, source, line)
@@ -158,20 +159,9 @@ async def test_whom_it_does_not_know_is_an_answer(world: World) -> None:
 
 # --- what goes wrong ----------------------------------------------------------------------
 
-BAD = {
-    Fault.RESET: PeerUnavailable,
-    Fault.LOST: PeerUnavailable,
-    Fault.HALF: PeerUnavailable,
-    Fault.BUSY: PeerUnavailable,
-    Fault.THROTTLED: PeerUnavailable,
-    Fault.UNAUTHORIZED: PeerUnavailable,
-    Fault.GARBAGE: PeerMisbehaved,
-    Fault.NONSENSE: PeerMisbehaved,
-    Fault.EMPTY: PeerMisbehaved,
-    Fault.WRONG_TYPE: PeerMisbehaved,
-    Fault.HUGE: PeerMisbehaved,
-    Fault.OTHER_SUBSCRIBER: PeerMisbehaved,
-    Fault.ODD_STATE: PeerMisbehaved,
+# It is not asked for lists that have pages.
+BAD: dict[Fault, type[EcsError]] = {
+    fault: error for fault, error in WRONG.items() if fault is not Fault.ENDLESS
 }
 
 

@@ -20,15 +20,11 @@ from simgrant.sim.browser import follow
 from simgrant.sim.http import Limits
 from simgrant.sim.idp import OpenIdProvider
 from simgrant.sim.lies import Lie
+from tests.clocks import MachineClock
 
 BACK = "https://ecs.example.net/ts43"
 ATTEMPT = Attempt("state", "nonce", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")
 """With the verifier of RFC 7636 §B."""
-
-
-class Clock:
-    now = staticmethod(time.time)
-    monotonic = staticmethod(time.monotonic)
 
 
 @dataclass
@@ -72,7 +68,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         http=HttpConfig(peer="them", plain=True),
         rules=FetchRules(gap_s=0.0),
     )
-    ours = open_provider(config, clock=Clock())
+    ours = open_provider(config, clock=MachineClock())
     yield World(theirs, ours)
     await ours.close()
     await theirs.down()
@@ -139,5 +135,5 @@ def test_a_secret_that_is_none_lets_nothing_start(tmp_path: Path, kind: ClientAu
                 ),
                 redirect_uri=BACK,
             ),
-            clock=Clock(),
+            clock=MachineClock(),
         )

@@ -19,14 +19,10 @@ from simgrant.ports.questions import Asked, AskedBy, Heard
 from simgrant.sim.push.smsc import MessageCentre
 from simgrant.sim.push.switch import Fault
 from simgrant.wire.ussd import Dialogue, UssdOp
+from tests.clocks import MachineClock
 
 TO = Msisdn("+447700900001")
 EXPIRES = 1_795_000_120
-
-
-class Clock:
-    now = staticmethod(time.time)
-    monotonic = staticmethod(time.monotonic)
 
 
 class Ears:
@@ -73,7 +69,7 @@ async def centre() -> AsyncIterator[MessageCentre]:
 async def listening(
     centre: MessageCentre, place: Path, by: AskedBy
 ) -> AsyncIterator[tuple[SmppQuestions, Ears]]:
-    people, ears = open_questions(config(centre, place, by), clock=Clock()), Ears()
+    people, ears = open_questions(config(centre, place, by), clock=MachineClock()), Ears()
     task = asyncio.create_task(people.run(ears))
     await centre.until_receivers(1)
     yield people, ears
@@ -167,4 +163,4 @@ async def test_without_its_password_nothing_starts(centre: MessageCentre, tmp_pa
     wanted = config(centre, tmp_path, AskedBy.SMS)
     (tmp_path / "password").unlink()
     with pytest.raises(StartRefused):
-        open_questions(wanted, clock=Clock())
+        open_questions(wanted, clock=MachineClock())

@@ -39,6 +39,7 @@ from simgrant.sim.smdp.pool import Pool, State
 from simgrant.sim.smdp.server import SmdpServer
 from simgrant.sim.web import Answer, Request, WebServer
 from simgrant.wire.es2plus import Function, Outcome, ReleaseProfile, Status
+from tests.clocks import MachineClock
 
 EID = Eid("89049032123451234512345678901235")
 OTHER_EID = Eid("89049032123451234512345678909999")
@@ -46,11 +47,6 @@ NO_SUCH = Iccid("8999901999999999999")
 QUICK = RetryRules(tries=3, failures=1_000, first_wait_s=0.001, longest_wait_s=0.002)
 """A link that would repeat what it may, at once."""
 TERMS = Terms(name="north", address="smdp.example.com", post_confirm_delay_s=2.0)
-
-
-class Clock:
-    now = staticmethod(time.time)
-    monotonic = staticmethod(time.monotonic)
 
 
 @dataclass
@@ -122,7 +118,7 @@ async def world(certificates: Certificates) -> AsyncIterator[World]:
             retry=QUICK,
         ),
     )
-    made = World(server, open_smdp(config, clock=Clock()), config, certificates)
+    made = World(server, open_smdp(config, clock=MachineClock()), config, certificates)
     yield made
     await made.ours.close()
     await server.down()
@@ -299,7 +295,7 @@ async def test_an_smdp_that_is_away_was_not_reached(world: World) -> None:
 
 async def test_a_breaker_that_is_open_says_when_to_come_back(world: World) -> None:
     http = replace(world.config.http, retry=replace(QUICK, failures=1))
-    ours = open_smdp(replace(world.config, http=http), clock=Clock())
+    ours = open_smdp(replace(world.config, http=http), clock=MachineClock())
     world.ours, before = ours, world.ours
     await before.close()
     world.server.play(Plan(fault=Fault.BROKEN))
@@ -323,7 +319,7 @@ async def test_who_shows_the_wrong_certificate_is_not_served(
     await server.up()
     for certificate, key in ((None, None), (strangers.operator, strangers.operator_key)):
         http = replace(world.config.http, certificate=certificate, key=key)
-        ours = open_smdp(replace(world.config, url=server.web.url, http=http), clock=Clock())
+        ours = open_smdp(replace(world.config, url=server.web.url, http=http), clock=MachineClock())
         with pytest.raises(PeerUnavailable):
             await ours.download_order("1", profile_type="consumer", deadline=time.monotonic() + 10)
         await ours.close()
@@ -338,7 +334,7 @@ async def test_an_smdp_with_the_wrong_certificate_is_told_nothing(
     strangers = world.certificates.stranger(tmp_path)
     server = SmdpServer(world.pool, strangers.server_context())
     await server.up()
-    ours = open_smdp(replace(world.config, url=server.web.url), clock=Clock())
+    ours = open_smdp(replace(world.config, url=server.web.url), clock=MachineClock())
     with pytest.raises(NotReached, match="certificate"):
         await ours.download_order("1", profile_type="consumer", deadline=time.monotonic() + 10)
     assert not server.seen
@@ -416,7 +412,7 @@ async def test_who_repeats_with_the_same_identifier_gets_the_same_profile(world:
 async def test_an_smdp_that_forgets_calls_would_order_twice(world: World) -> None:
     forgetful = SmdpServer(world.pool, world.certificates.server_context(), remembers=False)
     await forgetful.up()
-    ours = open_smdp(replace(world.config, url=forgetful.web.url), clock=Clock())
+    ours = open_smdp(replace(world.config, url=forgetful.web.url), clock=MachineClock())
     for _ in range(2):
         until = time.monotonic() + 10
         await ours.download_order("the same", profile_type="consumer", deadline=until)
@@ -477,7 +473,7 @@ async def plain(peer: Peer) -> AsyncIterator[tuple[Config, list[Es2plus]]]:
 
 async def ordered(plain: tuple[Config, list[Es2plus]], **changes: Any) -> Iccid:
     config, opened = plain
-    ours = open_smdp(replace(config, **changes), clock=Clock())
+    ours = open_smdp(replace(config, **changes), clock=MachineClock())
     opened.append(ours)
     return await ours.download_order("1", profile_type="consumer", deadline=time.monotonic() + 10)
 
@@ -528,7 +524,7 @@ async def test_a_peer_may_have_its_own_address_version_and_password(
 async def test_iccids_are_padded_or_not(
     peer: Peer, plain: tuple[Config, list[Es2plus]], padded: bool
 ) -> None:
-    ours = open_smdp(replace(plain[0], pad_iccid=padded), clock=Clock())
+    ours = open_smdp(replace(plain[0], pad_iccid=padded), clock=MachineClock())
     plain[1].append(ours)
     iccid = Iccid("8949449999999990023")
     await ours.release_profile("1", iccid=iccid, deadline=time.monotonic() + 10)
@@ -621,7 +617,7 @@ async def test_a_confirmation_is_believed_only_for_what_was_asked(
     known: str | None,
 ) -> None:
     peer.answer = Answer(200, (JSON,), said(**content))
-    ours = open_smdp(plain[0], clock=Clock())
+    ours = open_smdp(plain[0], clock=MachineClock())
     plain[1].append(ours)
     call = ours.confirm_order(
         "1", iccid=ORDERED, release=True, **wanted, deadline=time.monotonic() + 10
@@ -638,7 +634,7 @@ async def test_an_expired_call_may_have_been_done(
 ) -> None:
     expired = {"header": {"functionExecutionStatus": {"status": "Expired"}}}
     peer.answer = Answer(200, (JSON,), json.dumps(expired).encode())
-    ours = open_smdp(plain[0], clock=Clock())
+    ours = open_smdp(plain[0], clock=MachineClock())
     plain[1].append(ours)
     with pytest.raises(UnknownOutcome, match="expired"):
         await ours.release_profile("1", iccid=ORDERED, deadline=time.monotonic() + 10)
@@ -648,7 +644,7 @@ async def test_an_expired_call_may_have_been_done(
 def judge() -> Es2plus:
     """An adapter that asks nobody."""
     config = Config(terms=TERMS, url="https://127.0.0.1", requester="us")
-    return open_smdp(config, clock=Clock())
+    return open_smdp(config, clock=MachineClock())
 
 
 @given(
@@ -681,7 +677,7 @@ async def test_no_error_and_no_line_of_log_tells_who_it_is_about(
     caplog.set_level(logging.DEBUG)
     password = tmp_path / "password"
     password.write_text("pass-SECRET")
-    ours = open_smdp(replace(world.config, user="us", password_file=password), clock=Clock())
+    ours = open_smdp(replace(world.config, user="us", password_file=password), clock=MachineClock())
     iccid = Iccid(next(iter(world.pool.profiles)))
     texts = [repr(world.config), repr(ours), repr(ours.terms)]
     for fault in Fault:
@@ -708,8 +704,8 @@ def test_files_that_are_no_use_refuse_the_start(certificates: Certificates, tmp_
     http = HttpConfig(peer="p", certificate=certificates.operator, key=tmp_path / "none")
     config = Config(terms=TERMS, url="https://x", requester="us", http=http)
     with pytest.raises(StartRefused, match="none"):
-        open_smdp(config, clock=Clock())
+        open_smdp(config, clock=MachineClock())
     fitting = replace(http, key=certificates.operator_key)
     missing = replace(config, http=fitting, user="us", password_file=tmp_path / "password")
     with pytest.raises(StartRefused, match="password"):
-        open_smdp(missing, clock=Clock())
+        open_smdp(missing, clock=MachineClock())

@@ -99,6 +99,31 @@ async def begin(store: SqlStore, *some: EventSubscription, token_ends_at: int = 
         assert await add(store, one, token_ends_at=token_ends_at) is Added.DONE
 
 
+async def test_access_tokens_of_sinks_are_wrapped_anew(store: SqlStore) -> None:
+    without = replace(ROAMERS, access_token=b"", token_expires_at=0)
+    ended = replace(BANKS, subscription_id="s3", access_token=b"wrapped too")
+    await begin(store, BANKS, without, ended)
+    events = store.camara_events
+    assert await events.end(T, "s3", EndReason.SUBSCRIPTION_DELETED, at=NOW)
+    assert await events.sink_tokens() == [
+        (T, "s1", b"wrapped"),
+        (T, "s2", b""),
+        (T, "s3", b"wrapped too"),
+    ]
+    assert await events.sink_tokens(after=(T, "s1")) == (await events.sink_tokens())[1:]
+    assert await events.sink_tokens(after=(T, "s3")) == []
+    assert await events.rewrap(T, "s1", b"wrapped", b"anew")
+    assert not await events.rewrap(T, "s1", b"wrapped", b"other")
+    assert not await events.rewrap(T, "s9", b"wrapped", b"anew")
+    assert await events.find(T, "s1") == replace(BANKS, access_token=b"anew")
+    # One that has ended stays so, and its sink is told with the new one.
+    assert await events.rewrap(T, "s3", b"wrapped too", b"anew too")
+    assert await events.find(T, "s3") is None
+    ((_, due),) = await taken(store)
+    assert due.event.ended is EndReason.SUBSCRIPTION_DELETED
+    assert due.subscription.access_token == b"anew too"
+
+
 async def taken(store: SqlStore, *, now: int = NOW) -> list[tuple[Claim, Due]]:
     """Return all that is to be told at a time."""
     events, found = store.camara_events, []

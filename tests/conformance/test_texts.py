@@ -14,14 +14,10 @@ from simgrant.identities import Msisdn
 from simgrant.links.smpp import SmppConfig
 from simgrant.sim.push.smsc import MessageCentre
 from simgrant.sim.push.switch import Fault
+from tests.clocks import MachineClock
 
 TO = Msisdn("+447700900001")
 EXPIRES = 1_795_000_300
-
-
-class Clock:
-    now = staticmethod(time.time)
-    monotonic = staticmethod(time.monotonic)
 
 
 def config(centre: MessageCentre, place: Path) -> Config:
@@ -43,7 +39,7 @@ async def centre() -> AsyncIterator[MessageCentre]:
 
 @pytest.fixture
 async def texts(centre: MessageCentre, tmp_path: Path) -> AsyncIterator[SmsTexts]:
-    opened = open_texts(config(centre, tmp_path), clock=Clock())
+    opened = open_texts(config(centre, tmp_path), clock=MachineClock())
     yield opened
     await opened.close()
 
@@ -100,4 +96,4 @@ async def test_without_its_password_nothing_starts(centre: MessageCentre, tmp_pa
     wanted = config(centre, tmp_path)
     (tmp_path / "password").unlink()
     with pytest.raises(StartRefused):
-        open_texts(wanted, clock=Clock())
+        open_texts(wanted, clock=MachineClock())

@@ -26,9 +26,10 @@ from simgrant.sim.bss.server import Bss, Seen
 from simgrant.sim.http import HttpClient, Url
 from simgrant.wire.tmf.apis import Api
 from simgrant.wire.tmf.inventory import ServiceState
+from tests.clocks import MachineClock
 from tests.conformance.test_bss_orders import wanted
 from tests.swagger import Swagger
-from tests.tmf import ALL, PRODUCTS, WHO, Clock, link_to, more, running, soon
+from tests.tmf import ALL, PRODUCTS, WHO, link_to, more, running, soon
 
 NUMBERS = {
     Api.OFFERING: "620",
@@ -66,7 +67,7 @@ async def test_look_ups(bss: Bss) -> None:
     for line in bss.lines:
         line.options |= {"vowifi"}
         line.network = "26201"
-    lookups = TmfLookups(link_to(bss.web.url), (more(PRODUCTS, page=1), *ALL[1:]), Clock())
+    lookups = TmfLookups(link_to(bss.web.url), (more(PRODUCTS, page=1), *ALL[1:]), MachineClock())
     assert await lookups.look_up(WHO, EVERYTHING, deadline=soon()) is not None
     await lookups.close()
     assert held(bss) == {("GET", "product"), ("GET", "service"), ("GET", "resource")}
@@ -75,7 +76,7 @@ async def test_look_ups(bss: Bss) -> None:
 
 async def test_orders(bss: Bss) -> None:
     config = Config(path=Api.ORDER, patience_s=0.2, poll_s=0.01)
-    orders = TmfOrders(link_to(bss.web.url), config, Clock())
+    orders = TmfOrders(link_to(bss.web.url), config, MachineClock())
     bss.orders.left = 2
     found = await orders.order("1", wanted(WHO.imsi, plan="gold"), deadline=soon())
     assert found is not None
@@ -100,7 +101,7 @@ async def test_orders(bss: Bss) -> None:
 
 async def test_offers(bss: Bss) -> None:
     config = offers.Config(path=Api.OFFERING, filters=[("category.id", "plans")])
-    catalogue = offers.TmfOffers(link_to(bss.web.url), config, Clock())
+    catalogue = offers.TmfOffers(link_to(bss.web.url), config, MachineClock())
     assert await catalogue.offers(deadline=soon())
     await catalogue.close()
     assert held(bss) == {("GET", "productOffering")}
@@ -111,14 +112,16 @@ async def test_what_there_are_no_definitions_of_is_as_it_is_known(bss: Bss) -> N
     link = link_to(bss.web.url)
     bss.network.left = 1
     network = activation.TmfActivation(
-        link, activation.Config(path=Api.ACTIVATION, poll_s=0.01), Clock()
+        link, activation.Config(path=Api.ACTIVATION, poll_s=0.01), MachineClock()
     )
     line = bss.lines.find(imsi=WHO.imsi.digits)
     assert line is not None
     line.vowifi = ServiceState.TERMINATED
     await network.switch(WHO, on=True, deadline=soon())
     await network.switch(WHO, on=False, deadline=soon())
-    judge = qualification.TmfJudge(link, (), qualification.Config(path=Api.QUALIFICATION), Clock())
+    judge = qualification.TmfJudge(
+        link, (), qualification.Config(path=Api.QUALIFICATION), MachineClock()
+    )
     await judge.qualify(WHO, Prospect(app_id="ap2006", kind=Kind.SUBSCRIBE), deadline=soon())
     validator = address.open_validator(
         link, address.Config(path=Api.ADDRESS, countries={"DE": "Deutschland"})
@@ -150,7 +153,7 @@ async def test_what_there_are_no_definitions_of_is_as_it_is_known(bss: Bss) -> N
 @pytest.mark.parametrize("status", [400, 401, 404, 405, 409, 500])
 async def test_refusals(bss: Bss, status: int) -> None:
     bss.plan = Plan(fault=Fault.STATUS, status=status)
-    lookups = TmfLookups(link_to(bss.web.url), ALL, Clock())
+    lookups = TmfLookups(link_to(bss.web.url), ALL, MachineClock())
     with contextlib.suppress(EcsError):
         await lookups.look_up(WHO, EVERYTHING, deadline=soon())
     await lookups.close()
@@ -204,7 +207,7 @@ async def test_events(bss: Bss, api: Api, event_type: str) -> None:
 
 
 async def test_events_of_orders(bss: Bss) -> None:
-    orders = TmfOrders(link_to(bss.web.url), Config(path=Api.ORDER), Clock())
+    orders = TmfOrders(link_to(bss.web.url), Config(path=Api.ORDER), MachineClock())
     await orders.order("1", wanted(WHO.imsi), deadline=soon())
     await orders.close()
     assert [each["eventType"] for each in bss.hubs.events] == [

@@ -61,7 +61,7 @@ class Switched:
         self.world.server.clock.advance(seconds)
         ordering = self.world.server.parts.ordering
         if await ordering._take_some():
-            await asyncio.wait(ordering._under_way)
+            await asyncio.wait(ordering._taking.under_way)
 
     async def in_network(self) -> ServiceState:
         order = await self.order()

@@ -200,7 +200,7 @@ async def test_what_takes_longer_is_polled_for(
         assert int(found["PollingInterval"]) > 0
         assert await world.manage(4) == "101", "it cannot be installed yet"
         world.books.gate.set()
-        await asyncio.wait(world.server.parts.ordering._under_way)
+        await asyncio.wait(world.server.parts.ordering._taking.under_way)
         found = await world.configuration()
         assert found is not None
         assert code_of(found["DownloadInfo"]).smdp_address == "smdp.example.net"

@@ -159,7 +159,7 @@ async def test_what_takes_longer_is_polled_for(
         (configuration,) = await world.configurations(**SECOND)
         assert configuration["ServiceStatus"] == "2"
         world.books.gate.set()
-        await asyncio.wait(world.server.parts.ordering._under_way)
+        await asyncio.wait(world.server.parts.ordering._taking.under_way)
         (configuration,) = await world.configurations(**SECOND)
         assert configuration["ServiceStatus"] == "1"
         assert code_of(configuration["DownloadInfo"]).smdp_address == "smdp.example.net"

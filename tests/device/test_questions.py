@@ -276,7 +276,7 @@ async def test_what_takes_longer_after_the_answer_is_polled_for(
         assert found["PrimaryConfiguration"]["ServiceStatus"] == "2"
         assert "PollingInterval" in found["PrimaryConfiguration"]
         world.books.gate.set()
-        await asyncio.wait(world.server.parts.ordering._under_way)
+        await asyncio.wait(world.server.parts.ordering._taking.under_way)
         found = (await world.ask("AcquireConfiguration"))["PrimaryConfiguration"]
         assert found["ServiceStatus"] == "1"
         assert code_of(found["DownloadInfo"])

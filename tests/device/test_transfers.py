@@ -99,7 +99,7 @@ async def given_back(world: World) -> None:
     """Return once a worker has given back what an ended order had."""
     ordering = world.server.parts.ordering
     assert await ordering._take_some()
-    await asyncio.wait(ordering._under_way)
+    await asyncio.wait(ordering._taking.under_way)
 
 
 async def is_signed_out(phone: Phone, token: str) -> bool:
@@ -188,7 +188,7 @@ async def test_a_line_moves_by_a_temporary_token_after_a_while(
             assert found["PrimaryConfiguration"]["ServiceStatus"] == "2"
             assert "PollingInterval" in found["PrimaryConfiguration"]
         world.books.gate.set()
-        await asyncio.wait(world.server.parts.ordering._under_way)
+        await asyncio.wait(world.server.parts.ordering._taking.under_way)
         found = await asked(new, token, "AcquireConfiguration", **NEW)
         assert found["PrimaryConfiguration"]["ServiceStatus"] == "1"
         assert code_of(found["PrimaryConfiguration"]["DownloadInfo"])

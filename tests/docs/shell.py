@@ -18,7 +18,6 @@ from tests.servers.process import Unavailable, free_port, launch, wait_until
 
 PORTS = (8080, 8081, 8082, 8083)
 """Of the pages: devices, operations, portal, partners."""
-_MANAGEMENT = 8081
 
 
 @dataclass(frozen=True, slots=True)

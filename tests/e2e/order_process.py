@@ -71,6 +71,7 @@ from simgrant.sim.smdp.pool import State
 from simgrant.telemetry.metrics import Metrics
 from simgrant.wire.es2plus import Function
 from tests.e2e.test_sim_smdp import ask
+from tests.mortal import Mortal
 
 T = "default"
 METRICS = Metrics(CollectorRegistry())
@@ -130,26 +131,6 @@ class Fuse:
             os.kill(os.getpid(), signal.SIGKILL)
             time.sleep(60)  # It comes at once, but not within this instruction.
         self._left -= 1
-
-
-class Mortal:
-    """A port with a fault point before and after each call."""
-
-    def __init__(self, port: Any, fuse: Fuse) -> None:
-        self._port, self._fuse = port, fuse
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._port, name)
-        if not callable(found):
-            return found
-
-        async def called(*args: Any, **options: Any) -> Any:
-            self._fuse.point()
-            answer = await cast("Callable[..., Awaitable[Any]]", found)(*args, **options)
-            self._fuse.point()
-            return answer
-
-        return called
 
 
 class MortalEngine:

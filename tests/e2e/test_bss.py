@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from simgrant.sim.web import Answer, Request, WebServer
 from tests.e2e.nodes import Node, Site
 from tests.e2e.test_esim import sims_of_watches
 from tests.e2e.test_order_work import LIST, phone
+from tests.servers.process import SIMGRANT, child, json_line
 
 pytestmark = pytest.mark.e2e
 
@@ -58,21 +58,11 @@ async def played(folder: Path, sims: tuple[Sim, ...], *options: str) -> AsyncIte
         if sim.msisdn
     ]
     file.write_text(json.dumps(rows))
-    command = ("setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "simgrant", "sim", "bss")
     own = ("--port", "0", "--control-port", "0", "--sim", str(file), "--json", *options)
-    process = await asyncio.create_subprocess_exec(
-        *command, *own, stdin=DEVNULL, stdout=PIPE, cwd=folder
-    )
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(_READY_S):
-            up = json.loads(await process.stdout.readline())
+    async with child(*SIMGRANT, "sim", "bss", *own, cwd=folder) as process:
+        up = await json_line(process)
         assert up["event"] == "up"
         yield Played(process, up)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 async def node_of(site: Site, bss: Played) -> Node:

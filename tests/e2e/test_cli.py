@@ -38,12 +38,17 @@ from simgrant.adapters.keyring.file import new_key, read_keys, write_keys
 from simgrant.cli import app
 from simgrant.compose.store import open_keys, open_store
 from simgrant.config.load import Loaded, load
+from simgrant.domain.camara.access_token import Method
+from simgrant.domain.camara.event_subscription import EventSubscription, EventType
+from simgrant.domain.camara.usage import Outcome, Usage
 from simgrant.domain.policy import default_policy_text
 from simgrant.domain.subscription import Subscription
+from simgrant.flows.camara.subscribing import SubscriptionRules, Subscriptions, label_of
 from simgrant.flows.private_identity import PrivateIdentities
-from simgrant.identities import Imsi
+from simgrant.identities import Imsi, Msisdn
 from simgrant.keyring.identity import Opened, Sealer
 from simgrant.keyring.ring import Use
+from simgrant.ports.camara_events import Added
 from simgrant.ports.store import SimKey
 from tests.e2e.story import told
 from tests.servers.process import free_port, wait_until
@@ -139,6 +144,84 @@ class Simgrant:
         known = local_auc._milenage(bytes.fromhex(KI), bytes.fromhex(OPC), 8)
         rand = bytes(16)
         return algorithm.f2345(rand) == known.f2345(rand)
+
+
+SINK_TOKEN = "what the sink wants"
+SINK_ID = "s1"
+
+
+@dataclass
+class Sink:
+    """A consumer's sink that wants an access token, in the store of a server."""
+
+    simgrant: Simgrant
+
+    def subscribe(self) -> None:
+        """Have a subscription that tells it."""
+
+        async def work() -> None:
+            store = await open_store(self.simgrant.loaded)
+            try:
+                keys = open_keys(self.simgrant.loaded)
+                rules = SubscriptionRules(most=1, ahead_s=0)
+                made = Subscriptions(store.camara_events, keys, rules=rules)
+                token = made.sealed("default", SINK_ID, SINK_TOKEN, now=time.time())
+                one = EventSubscription(
+                    subscription_id=SINK_ID,
+                    client_id="bank",
+                    api="sim-swap-subscriptions",
+                    type=EventType.SWAPPED,
+                    msisdn=Msisdn(NUMBER.removeprefix("+")),
+                    two_legs=True,
+                    sink="https://bank.example/sink",
+                    access_token=token,
+                    created_at=int(time.time()),
+                )
+                usage = Usage(
+                    usage_id=bytes(16),
+                    at_ms=0,
+                    client_id="bank",
+                    api=one.api,
+                    operation="create",
+                    method=Method.NONE,
+                    outcome=Outcome.DELIVERED,
+                    status=201,
+                )
+                added = await store.camara_events.add(
+                    "default",
+                    one,
+                    happened=None,
+                    token_ends_at=0,
+                    most=1,
+                    usage=usage,
+                    expires_at=0,
+                )
+                assert added is Added.DONE
+            finally:
+                await store.close()
+
+        asyncio.run(work())
+
+    @property
+    def wrapped(self) -> bytes:
+        """Its access token, as the store has it."""
+
+        async def look() -> bytes:
+            store = await open_store(self.simgrant.loaded)
+            try:
+                found = await store.camara_events.find("default", SINK_ID)
+            finally:
+                await store.close()
+            assert found is not None
+            return found.access_token
+
+        return asyncio.run(look())
+
+    @property
+    def token(self) -> str:
+        """What it would be told with."""
+        ring = open_keys(self.simgrant.loaded).ring
+        return ring.unwrap("default", label_of(SINK_ID), self.wrapped).decode()
 
 
 @pytest.fixture(scope="session")
@@ -261,7 +344,7 @@ def test_nothing_is_coloured_where_nobody_sees_it(one: Simgrant) -> None:
 def test_the_command_line_is_quick_to_import() -> None:
     """What only one command needs is imported by that command."""
     heavy = (
-        "alembic asyncpg cryptography msgspec rich.console simgrant.compose.server simgrant.serving"
+        "alembic asyncpg cryptography rich.console simgrant.compose.server simgrant.serving"
         " simgrant.sim simgrant.sim.cli sqlalchemy structlog uvicorn"
     )
     code = f"import simgrant.cli, sys; print(*(set({heavy.split()!r}) & set(sys.modules)))"
@@ -476,6 +559,36 @@ def test_prune_keeps_what_is_needed(one: Simgrant) -> None:
     one("keys", "prune", "--yes")
     assert old.id not in {key.id for key in read_keys(one.ring)}
     assert one.opens(IMSI)
+
+
+def test_a_sink_is_told_with_its_access_token_whatever_is_rotated(simgrant: Simgrant) -> None:
+    sink = Sink(simgrant)
+    sink.subscribe()
+    wrapped = sink.wrapped
+    (old,) = (key for key in read_keys(simgrant.ring) if key.use is Use.WRAPPING)
+    at = int(time.time())
+    write_keys(simgrant.ring, [*read_keys(simgrant.ring), new_key(Use.WRAPPING, now=at, active=at)])
+    assert sink.token == SINK_TOKEN, "the key before opens it still"
+    assert "every key is needed" in simgrant("keys", "prune", "--yes").stderr
+
+    would = simgrant("keys", "rewrap").stderr
+    assert "would look at 0 SIM keys and 1 access tokens of sinks and wrap anew" in would
+    assert sink.wrapped == wrapped
+    simgrant("keys", "rewrap", "--yes")
+    assert sink.wrapped[:4] != wrapped[:4]
+    assert sink.token == SINK_TOKEN
+    once = sink.wrapped
+    simgrant("keys", "rewrap", "--yes")
+    assert sink.wrapped == once, "it is under the newest key already"
+
+    simgrant("keys", "prune", "--yes")
+    assert old.id not in {key.id for key in read_keys(simgrant.ring)}
+    assert sink.token == SINK_TOKEN
+
+    others = [key for key in read_keys(simgrant.ring) if key.use is not Use.WRAPPING]
+    write_keys(simgrant.ring, [*others, new_key(Use.WRAPPING, now=at, active=at)])
+    said = simgrant("keys", "rewrap", "--yes", code=1).stderr
+    assert "1 access tokens of sinks open with no key of the ring" in said
 
 
 def test_prune_touches_nothing_of_a_tenant_that_is_not_configured(one: Simgrant) -> None:

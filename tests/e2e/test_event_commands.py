@@ -55,10 +55,11 @@ class Here:
 
     def contract(self) -> None:
         """Have a consumer with a contract."""
-        permission = Permission(
-            api="sim-swap", scopes=frozenset({"sim-swap:check"}), purposes=frozenset({"Fraud"})
+        permissions = tuple(
+            Permission(api=api, scopes=frozenset({f"{api}:check"}), purposes=frozenset({"Fraud"}))
+            for api in ("sim-swap", "kyc-tenure")
         )
-        bank = Consumer(client_id="bank", name="Bank", permissions=(permission,))
+        bank = Consumer(client_id="bank", name="Bank", permissions=permissions)
 
         async def work() -> None:
             store = await open_store(load(Path("simgrant.toml"), {}))
@@ -139,6 +140,9 @@ def test_what_is_said_of_several_apis_is_written_together_or_not_at_all(here: He
     here.contract()
     say = ("consent", "say", IMSI, "given", "bank", "Fraud", "sim-swap")
     assert "not as one is spelled" in here(*say, "Kyc Tenure", code=2).stderr
+    unknown = here(*say, "sim-swapp", code=1).stderr
+    assert "the contract of 'bank' has no API 'sim-swapp' for Fraud: it has " in unknown
+    assert "kyc-tenure, sim-swap" in unknown
     assert json.loads(here("consent", "list", IMSI, "--json").stdout) == []
     here(*say, "kyc-tenure")
     found = json.loads(here("consent", "list", IMSI, "--json").stdout)

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -31,14 +30,13 @@ from simgrant.wire.diameter.base import pull_result
 from simgrant.wire.diameter.told import DeregistrationReason
 from tests.e2e.nodes import SIMS, Node, Site, until
 from tests.e2e.phones import ENABLED, RELAY, Phone, cookie_of, vowifi_of
-from tests.servers.process import free_port
+from tests.servers.process import SIMGRANT, child, free_port, json_line
 
 pytestmark = pytest.mark.e2e
 
 REALM = "epc.mnc001.mcc001.3gppnetwork.org"
 HSS = f"hss.{REALM}"
 KEY = bytes(range(16))
-_READY_S = 60
 THEIRS = tuple(replace(sim, k=KEY) for sim in SIMS)
 """The SIMs as they really are: the database has other keys."""
 
@@ -78,27 +76,16 @@ class Played:
 
     async def line(self) -> dict[str, Any]:
         """Return the next thing that it prints."""
-        assert self.process.stdout is not None
-        async with asyncio.timeout(_READY_S):
-            found: dict[str, Any] = json.loads(await self.process.stdout.readline())
-        return found
+        return await json_line(self.process)
 
 
 @asynccontextmanager
 async def played(folder: Path, port: int, *options: str) -> AsyncIterator[Played]:
-    command = ("setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "simgrant", "sim", "hss")
     own = ("--port", str(port), "--sim", str(sim_file(folder)), "--json", *options)
-    process = await asyncio.create_subprocess_exec(
-        *command, *own, stdin=DEVNULL, stdout=PIPE, cwd=folder
-    )
-    made = Played(process)
-    try:
+    async with child(*SIMGRANT, "sim", "hss", *own, cwd=folder) as process:
+        made = Played(process)
         assert (await made.line())["event"] == "up"
         yield made
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -33,7 +32,9 @@ from simgrant.flows.event_batches import EventBatches, Pauses
 from simgrant.flows.event_reading import EventReader
 from simgrant.identities import Imsi
 from simgrant.ports.store import NewSubscription
-from simgrant.wire.tmf_events import Happening, Kind, Made, cloud_event, plain_event, tmf_event
+from simgrant.wire.tmf_events import Happening, Kind, Made, plain_event, tmf_event
+from tests.clocks import MachineClock
+from tests.cloud_events import cloud_event
 from tests.event_intake import MemoryIntake
 from tests.servers.process import launch
 
@@ -42,11 +43,6 @@ pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).parents[2]
 LINES = [f"0010100000000{each:02}" for each in range(20)]
 WAIT_S = 60
-
-
-class Clock:
-    now = staticmethod(time.time)
-    monotonic = staticmethod(time.monotonic)
 
 
 @dataclass
@@ -130,7 +126,7 @@ async def reading(
         EventReader(),
         tenant="default",
         source="topic",
-        clock=Clock(),
+        clock=MachineClock(),
         pauses=Pauses(first_s=0.05, longest_s=0.1),
     )
     config = Config(

@@ -19,20 +19,13 @@ from simgrant.adapters.events.kafka import Config, KafkaTopic, client_settings
 from simgrant.flows.event_batches import EventBatches
 from simgrant.flows.event_reading import EventReader
 from simgrant.sim.smdp.certificates import Certificates
+from tests.clocks import MachineClock
 from tests.e2e.kafka_gate import Gate, opened
 from tests.event_intake import MemoryIntake
 
 pytestmark = pytest.mark.e2e
 WAIT_S = 20
 USER, PASSWORD = "simgrant", "s3cret-\N{EURO SIGN}"
-
-
-class Clock:
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +50,7 @@ def config(tmp_path: Path) -> Config:
 async def reading(gate: Gate, config: Config) -> AsyncIterator[list[MutableMapping[str, Any]]]:
     config = replace(config, brokers=(f"127.0.0.1:{gate.port}",))
     batches = EventBatches(
-        MemoryIntake(), EventReader(), tenant="default", source="topic", clock=Clock()
+        MemoryIntake(), EventReader(), tenant="default", source="topic", clock=MachineClock()
     )
     with structlog.testing.capture_logs() as logs:
         topic = KafkaTopic(config, client_settings(config), batches, lambda _: None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
@@ -20,20 +19,12 @@ from simgrant.config.load import load
 from simgrant.identities import Eid
 from simgrant.ports.smdp import Refused, Smdp, UnknownOutcome
 from simgrant.sim.http import HttpClient, Url
-from tests.servers.process import free_port
+from tests.servers.process import SIMGRANT, child, free_port, json_line
 
 pytestmark = pytest.mark.e2e
 
 EID = Eid("89049032123451234512345678901235")
 _READY_S = 60
-
-
-async def run(*arguments: str, folder: Path) -> Process:
-    """Start the command line; the kernel ends it with us."""
-    command = ("setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "simgrant", *arguments)
-    return await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.DEVNULL, stdout=PIPE, cwd=folder
-    )
 
 
 async def ask(control: str, method: str, path: str, **content: Any) -> Any:
@@ -58,23 +49,14 @@ class Played:
 
     async def line(self) -> dict[str, Any]:
         """Return the next call that it prints."""
-        assert self.process.stdout is not None
-        async with asyncio.timeout(_READY_S):
-            found: dict[str, Any] = json.loads(await self.process.stdout.readline())
-        return found
+        return await json_line(self.process)
 
 
 @asynccontextmanager
 async def played(folder: Path, *options: str) -> AsyncIterator[Played]:
-    process = await run("sim", "smdp", "--dir", "tls", "--json", *options, folder=folder)
-    made = Played(process, {})
-    try:
-        made.up = await made.line()
-        yield made
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+    command = (*SIMGRANT, "sim", "smdp", "--dir", "tls", "--json", *options)
+    async with child(*command, cwd=folder) as process:
+        yield Played(process, await json_line(process))
 
 
 @asynccontextmanager
@@ -97,27 +79,25 @@ def soon() -> float:
 
 
 async def test_what_it_prints_is_a_configuration_that_works(tmp_path: Path) -> None:
-    process = await run(
-        *("sim", "smdp", "--dir", "tls", "--port", "0", "--control-port", "0", "--stock", "a=1"),
-        folder=tmp_path,
-    )
-    assert process.stdout is not None
-    text = ""
-    async with asyncio.timeout(_READY_S):
-        while "SHA-256" not in text:
-            text += (await process.stdout.readline()).decode()
-    async with client(tmp_path, text) as smdp:
-        assert smdp.terms.profile_types == ("a",)
-        iccid = await smdp.download_order("1", profile_type="a", eid=EID, deadline=soon())
-        told = await smdp.confirm_order("2", iccid=iccid, release=True, deadline=soon())
-        assert told.smdp_address == "smdp.example.com"
-        with pytest.raises(Refused):
-            await smdp.download_order("3", profile_type="a", eid=EID, deadline=soon())
-    checked = await run("check-config", folder=tmp_path)
-    said, _ = await checked.communicate()
-    assert b"sim: https://127.0.0.1:" in said
-    process.terminate()
-    assert await process.wait() == 0
+    options = ("--dir", "tls", "--port", "0", "--control-port", "0", "--stock", "a=1")
+    async with child(*SIMGRANT, "sim", "smdp", *options, cwd=tmp_path) as process:
+        assert process.stdout is not None
+        text = ""
+        async with asyncio.timeout(_READY_S):
+            while "SHA-256" not in text:
+                text += (await process.stdout.readline()).decode()
+        async with client(tmp_path, text) as smdp:
+            assert smdp.terms.profile_types == ("a",)
+            iccid = await smdp.download_order("1", profile_type="a", eid=EID, deadline=soon())
+            told = await smdp.confirm_order("2", iccid=iccid, release=True, deadline=soon())
+            assert told.smdp_address == "smdp.example.com"
+            with pytest.raises(Refused):
+                await smdp.download_order("3", profile_type="a", eid=EID, deadline=soon())
+        async with child(*SIMGRANT, "check-config", cwd=tmp_path) as checked:
+            said, _ = await checked.communicate()
+        assert b"sim: https://127.0.0.1:" in said
+        process.terminate()
+        assert await process.wait() == 0
 
 
 async def test_who_is_killed_in_a_call_comes_back_with_the_books(tmp_path: Path) -> None:
@@ -156,7 +136,7 @@ async def test_who_is_killed_in_a_call_comes_back_with_the_books(tmp_path: Path)
 async def test_options_that_make_no_sense_are_said_to(
     tmp_path: Path, options: tuple[str, ...], said: str
 ) -> None:
-    command = (sys.executable, "-m", "simgrant", "sim", "smdp", "--dir", "tls", *options)
+    command = (*SIMGRANT, "sim", "smdp", "--dir", "tls", *options)
     ports = ("--port", "0", "--control-port", "0")
     process = await asyncio.create_subprocess_exec(*command, *ports, stderr=PIPE, cwd=tmp_path)
     async with asyncio.timeout(_READY_S):

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ import pytest
 from simgrant.sim.http import HttpClient, Url
 from tests.e2e.nodes import SIMS, Node, Site
 from tests.e2e.phones import ENABLED, Phone, vowifi_of
+from tests.servers.process import SIMGRANT, child, json_line
 
 pytestmark = pytest.mark.e2e
 
@@ -42,7 +42,7 @@ class Played:
 
     async def vector(self) -> dict[str, Any]:
         """Return the next question for a vector that it tells of."""
-        while (seen := await _line(self.process))["instance"] is None:
+        while (seen := await json_line(self.process))["instance"] is None:
             pass
         return seen
 
@@ -55,31 +55,16 @@ class Played:
         assert told.status == 200, told.body
 
 
-async def _line(process: Process) -> dict[str, Any]:
-    assert process.stdout is not None
-    async with asyncio.timeout(_READY_S):
-        found: dict[str, Any] = json.loads(await process.stdout.readline())
-    return found
-
-
 @asynccontextmanager
 async def played(folder: Path, *options: str) -> AsyncIterator[Played]:
     file = folder / "sims.json"
     rows = [{"imsi": sim.imsi.digits, "k": sim.k.hex(), "opc": sim.opc.hex()} for sim in THEIRS]
     file.write_text(json.dumps(rows))
-    command = ("setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "simgrant", "sim", "udm")
     own = ("--port", "0", "--control-port", "0", "--sim", str(file), "--json", *options)
-    process = await asyncio.create_subprocess_exec(
-        *command, *own, stdin=DEVNULL, stdout=PIPE, cwd=folder
-    )
-    try:
-        up = await _line(process)
+    async with child(*SIMGRANT, "sim", "udm", *own, cwd=folder) as process:
+        up = await json_line(process)
         assert up["event"] == "up"
         yield Played(process, up)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 @pytest.fixture

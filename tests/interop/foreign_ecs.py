@@ -1,7 +1,6 @@
 """`ts43-test-ecs`, a TS.43 server that is not ours, in its own venv and on loopback."""
 
 import json
-import subprocess
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,7 +9,7 @@ from typing import Any
 
 from simgrant.sim.http import Url
 from simgrant.sim.sims import Sim
-from tests.servers.process import Unavailable, free_port, launch, wait_until
+from tests.servers.process import Unavailable, attended, free_port, launch
 
 PYTHON = Path(__file__).parents[2] / ".venv-tools/ts43/bin/python"
 """The venv that `make tools` makes."""
@@ -73,18 +72,5 @@ def running(place: Path) -> Iterator[ForeignEcs]:
     command = ["env", f"--chdir={place}", *(f"{name}={value}" for name, value in settings.items())]
     process = launch([PYTHON, "-m", "ts43ecs", "--no-tls"], log=log, signal="TERM", inside=command)
     server = ForeignEcs(port)
-    try:
-
-        def ready() -> bool:
-            assert process.poll() is None, log.read_text()[-2000:]
-            return server.is_ready()
-
-        wait_until(ready, what="ts43-test-ecs answers /ready")
+    with attended(process, server.is_ready, what="ts43-test-ecs answers /ready", log=log):
         yield server
-    finally:
-        process.terminate()
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

@@ -1,14 +1,13 @@
 """OpenID providers that are not ours, each in its own venv and on loopback."""
 
 import json
-import subprocess
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.servers.process import Unavailable, free_port, launch, wait_until
+from tests.servers.process import Unavailable, attended, free_port, launch
 
 _TOOLS = Path(__file__).parents[2] / ".venv-tools"
 """The venvs that `make tools` makes."""
@@ -86,18 +85,5 @@ def _python(tool: str) -> Path:
 def _running(command: Sequence[str | Path], place: Path, idp: ForeignIdp) -> Iterator[ForeignIdp]:
     log = place / "idp.log"
     process = launch(command, log=log, signal="TERM", inside=["env", f"--chdir={place}"])
-    try:
-
-        def ready() -> bool:
-            assert process.poll() is None, log.read_text()[-2000:]
-            return idp.is_ready()
-
-        wait_until(ready, what="the provider answers")
+    with attended(process, idp.is_ready, what="the provider answers", log=log):
         yield idp
-    finally:
-        process.terminate()
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

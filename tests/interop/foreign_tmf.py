@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tests.servers.process import Unavailable, free_port, launch, wait_until
+from tests.servers.process import Unavailable, attended, free_port, launch
 
 _PYTHON: Final = Path(__file__).parents[2] / ".venv-tools/tmfmock/bin/python"
 SERVICES: Final = "/tmf-api/serviceInventoryManagement/v4"
@@ -50,14 +50,5 @@ def tmf_mock(folder: Path, *, seed: bool) -> Iterator[ForeignTmf]:
     log = folder / "tmf-mock.log"
     command += [] if seed else ["--no-seed"]
     process = launch(command, log=log, signal="TERM", inside=["env", f"--chdir={folder}"])
-    try:
-
-        def ready() -> bool:
-            assert process.poll() is None, log.read_text()[-2000:]
-            return found.is_ready()
-
-        wait_until(ready, what="tmf-mock answers")
+    with attended(process, found.is_ready, what="tmf-mock answers", log=log):
         yield found
-    finally:
-        process.terminate()
-        process.wait(15)

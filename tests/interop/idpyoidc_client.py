@@ -4,7 +4,9 @@ It reads what to do as JSON and prints what it got, as JSON.
 """
 
 import json
+import secrets
 import sys
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -13,6 +15,7 @@ from idpyoidc.client.exception import ResponseError  # type: ignore[import-not-f
 from idpyoidc.client.oauth2 import Client  # type: ignore[import-not-found]
 from idpyoidc.client.oauth2.add_on import dpop  # type: ignore[import-not-found]
 from idpyoidc.message.oidc.backchannel_authentication import (  # type: ignore[import-not-found]
+    AuthenticationRequestJWT,
     TokenRequest,
 )
 
@@ -77,6 +80,28 @@ def main(task: dict[str, Any]) -> dict[str, Any]:
         "accesstoken",
         grant_type="urn:openid:params:grant-type:ciba",
         auth_req_id=told["backchannel"]["auth_req_id"],
+    )
+    # Signed as a whole, with what its own message demands of such a one.
+    now = int(time.time())
+    inside = AuthenticationRequestJWT(
+        iss=task["client_id"],
+        aud=[task["issuer"]],
+        iat=now,
+        nbf=now,
+        exp=now + 120,
+        jti=secrets.token_urlsafe(16),
+        scope=task["scope"].split(),
+        login_hint=task["other_hint"],
+    )
+    inside.verify(issuer=task["issuer"], client_id=task["client_id"])
+    signed = inside.to_jwt(keys.get_signing_key("EC", task["client_id"]), "ES256")
+    # The scope that it says of itself otherwise would be beside it.
+    client.get_service("backchannel_authentication").default_request_args = {}
+    told["signed"] = ask("backchannel_authentication", request=signed)
+    told["signed_ciba"] = ask(
+        "accesstoken",
+        grant_type="urn:openid:params:grant-type:ciba",
+        auth_req_id=told["signed"]["auth_req_id"],
     )
     dpop.add_support(client.get_services(), ["ES256"], with_dpop_header=["client_credentials"])
     told["dpop"] = ask("client_credentials", scope=task["two_legs"])

@@ -1,6 +1,5 @@
 """`simgrant serve` as a newcomer starts it: no file, a directory of its own, free ports."""
 
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -8,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.servers.process import free_port, launch, wait_until
+from tests.servers.process import attended, free_port, launch
 
 SIMGRANT = Path(sys.executable).parent / "simgrant"
 
@@ -49,18 +48,5 @@ def running(place: Path, **settings: str) -> Iterator[OurServer]:
         inside=["env", f"--chdir={place}", *environment],
     )
     server = OurServer(f"http://127.0.0.1:{device}/", f"http://127.0.0.1:{management}", log)
-    try:
-
-        def ready() -> bool:
-            assert process.poll() is None, log.read_text()[-3000:]
-            return server.is_ready()
-
-        wait_until(ready, what="simgrant answers /readyz")
+    with attended(process, server.is_ready, what="simgrant answers /readyz", log=log):
         yield server
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

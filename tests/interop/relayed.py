@@ -39,6 +39,7 @@ from simgrant.sim.sims import DEMO_K, DEMO_OPC, demo_sims
 from simgrant.wire.diameter.base import Node, pull_result
 from simgrant.wire.diameter.overload import Report
 from simgrant.wire.diameter.swx import Command
+from tests.clocks import MachineClock
 
 REALM = "epc.mnc001.mcc001.3gppnetwork.org"
 HSS, HSS_ADDRESS = f"hss.{REALM}", "10.99.0.9"
@@ -48,11 +49,6 @@ KEYS = Milenage(DEMO_K, DEMO_OPC)
 HANDLERS = {**swx.HANDLERS, **s6a.HANDLERS, **cx.HANDLERS}
 APPLICATIONS = tuple(sorted({application for application, _ in HANDLERS}))
 _WAIT_S = 60.0
-
-
-class Clock:
-    now = staticmethod(time.time)
-    monotonic = staticmethod(time.monotonic)
 
 
 class Diary:
@@ -259,7 +255,7 @@ async def main(folder: Path) -> dict[str, Any]:
         for number, (name, address) in enumerate(RELAYS.items())
     ]
     us = Node(f"ecs-0.{REALM}", REALM, "simgrant", APPLICATIONS, int(time.time()))
-    node = DiameterNode(us, peers, watcher=diary, clock=Clock(), handlers=HANDLERS)
+    node = DiameterNode(us, peers, watcher=diary, clock=MachineClock(), handlers=HANDLERS)
     running = asyncio.create_task(node.run())
     world = World(node, diary, hss)
     try:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import time
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,9 +23,11 @@ from simgrant.links.diameter.peer import PeerConfig, State
 from simgrant.ports.vectors import VectorRequest
 from simgrant.sim.hss.faults import Fault, Plan
 from simgrant.sim.hss.server import HssServer
+from tests.clocks import MovableClock
+from tests.interop.foreign_diameter import connecting, python_diameter
 from tests.interop.test_diameter_dictionary import PYTHON
-from tests.servers.process import free_port
-from tests.unit.links.diameter.world import IMSI, REALM, US, Diary, MovableClock, hss_server
+from tests.servers.process import free_port, json_line
+from tests.unit.links.diameter.world import IMSI, REALM, US, Diary, hss_server
 
 DRA, HSS = f"dra.{REALM}", f"hss0.{REALM}"
 
@@ -47,10 +47,7 @@ class Between:
 
     async def line(self) -> dict[str, Any]:
         """Return the next thing that the agent says."""
-        assert self.process.stdout is not None
-        async with asyncio.timeout(30):
-            found: dict[str, Any] = json.loads(await self.process.stdout.readline())
-        return found
+        return await json_line(self.process)
 
     async def fetch(self) -> None:
         """Take a vector, by however many stations."""
@@ -64,15 +61,6 @@ async def _between(log: Path, role: str, *, host: str = "") -> AsyncIterator[Bet
     await hss.up()
     port = free_port()
     where = (HSS, str(hss.port)) if role == "relay" else (f"aaa://{HSS}:{hss.port}",)
-    script = Path(__file__).with_name("foreign_dra.py")
-    with log.open("wb") as errors:
-        process = await asyncio.create_subprocess_exec(
-            *("setpriv", "--pdeathsig", "KILL", PYTHON, script, str(port), role, *where),
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=errors,
-            env={**os.environ, "PYTHONPATH": ""},
-        )
     diary = Diary(asyncio.Event())
     peers = [PeerConfig(name="dra", host=DRA, address="127.0.0.1", port=port)]
     if role == "redirect":
@@ -85,23 +73,17 @@ async def _between(log: Path, role: str, *, host: str = "") -> AsyncIterator[Bet
         message_priority=3,
     )
     vectors = swx.open_vectors(swx.Config(route=route, realm=REALM, host=host), node=node)
-    made = Between(process, hss, vectors)
-    running: asyncio.Task[None] | None = None
     try:
-        assert await made.line() == {"event": "up"}
-        running = asyncio.create_task(node.run())
-        async with asyncio.timeout(30):
-            while set(node.states().values()) != {State.OKAY}:
-                diary.news.clear()
-                await diary.news.wait()
-        yield made
+        async with (
+            python_diameter("foreign_dra.py", str(port), role, *where, log=log) as process,
+            connecting(node),
+        ):
+            async with asyncio.timeout(30):
+                while set(node.states().values()) != {State.OKAY}:
+                    diary.news.clear()
+                    await diary.news.wait()
+            yield Between(process, hss, vectors)
     finally:
-        if running is not None:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
         await hss.down()
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import time
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,9 +26,11 @@ from simgrant.links.diameter.peer import PeerConfig, State
 from simgrant.links.diameter.watchdog import WatchdogRules
 from simgrant.ports.network_data import Known, Subscriber
 from simgrant.ports.vectors import VectorRequest
+from tests.clocks import MovableClock
+from tests.interop.foreign_diameter import connecting, python_diameter
 from tests.interop.test_diameter_dictionary import PYTHON
-from tests.servers.process import free_port
-from tests.unit.links.diameter.world import REALM, US, Diary, MovableClock
+from tests.servers.process import free_port, json_line
+from tests.unit.links.diameter.world import REALM, US, Diary
 
 IMSI = Imsi("001010000000001")
 PARTS = tuple(
@@ -54,10 +54,7 @@ class Foreign:
 
     async def line(self) -> dict[str, Any]:
         """Return the next thing that it says."""
-        assert self.process.stdout is not None
-        async with asyncio.timeout(30):
-            found: dict[str, Any] = json.loads(await self.process.stdout.readline())
-        return found
+        return await json_line(self.process)
 
     async def until(self, state: State) -> None:
         async with asyncio.timeout(30):
@@ -69,17 +66,7 @@ class Foreign:
 @asynccontextmanager
 async def _running(log: Path) -> AsyncIterator[Foreign]:
     port = free_port()
-    script = Path(__file__).with_name("foreign_hss.py")
     vector = ".".join(part.hex() for part in PARTS)
-    with log.open("wb") as errors:
-        process = await asyncio.create_subprocess_exec(
-            *("setpriv", "--pdeathsig", "KILL", PYTHON, script, str(port)),
-            f"{IMSI.digits}={vector}",
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=errors,
-            env={**os.environ, "PYTHONPATH": ""},
-        )
     diary = Diary(asyncio.Event())
     config = PeerConfig(
         name="hss",
@@ -91,20 +78,13 @@ async def _running(log: Path) -> AsyncIterator[Foreign]:
     node = DiameterNode(US, [config], watcher=diary, clock=MovableClock(), handlers=swx.HANDLERS)
     route = RouteConfig(name="home", peers=("hss",))
     vectors = swx.open_vectors(swx.Config(route=route, realm=REALM, host=config.host), node=node)
-    made = Foreign(process, node, diary, vectors)
-    running: asyncio.Task[None] | None = None
-    try:
-        assert await made.line() == {"event": "up"}
-        running = asyncio.create_task(node.run())
+    async with (
+        python_diameter("foreign_hss.py", str(port), f"{IMSI.digits}={vector}", log=log) as process,
+        connecting(node),
+    ):
+        made = Foreign(process, node, diary, vectors)
         await made.until(State.OKAY)
         yield made
-    finally:
-        if running is not None:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 @pytest.fixture

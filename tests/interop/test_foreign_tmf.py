@@ -17,11 +17,12 @@ from simgrant.domain.eligibility import Aspect, Eligibility
 from simgrant.errors import PeerMisbehaved
 from simgrant.ports.activation import Switched
 from simgrant.spec.ids import ProvStatus
+from tests.clocks import MachineClock
 from tests.interop.foreign_tmf import ORDERS, RESOURCES, SERVICES, ForeignTmf, tmf_mock
 from tests.servers.process import Unavailable
 from tests.tmf import RESOURCES as SIM_RULES
 from tests.tmf import SERVICES as VOWIFI_RULES
-from tests.tmf import WHO, Clock, link_to, more, soon
+from tests.tmf import WHO, link_to, more, soon
 
 pytestmark = pytest.mark.interop
 
@@ -78,7 +79,7 @@ def sim(peer: ForeignTmf, **more: Any) -> Any:
 
 
 async def told(peer: ForeignTmf) -> Eligibility | None:
-    lookups = TmfLookups(link_to(peer.url), RULES, Clock())
+    lookups = TmfLookups(link_to(peer.url), RULES, MachineClock())
     try:
         return await lookups.look_up(WHO, WANTS, deadline=soon())
     finally:
@@ -111,7 +112,7 @@ async def test_what_is_anothers_is_not_believed(peer: ForeignTmf) -> None:
 async def test_a_service_is_made_and_switched(tmp_path: Path) -> None:
     # What it does not filter it tells of, and others' services are none of ours: an empty one.
     with _running(tmp_path) as peer:
-        network = TmfActivation(link_to(peer.url), CONFIG, Clock())
+        network = TmfActivation(link_to(peer.url), CONFIG, MachineClock())
         for on in (False, True, True, False, True):
             status = ProvStatus.PROVISIONED if on else ProvStatus.NOT_PROVISIONED
             found = await network.switch(WHO, on=on, deadline=soon())
@@ -136,7 +137,7 @@ async def test_service_orders(
     with _running(tmp_path) as peer:
         if there:
             await asyncio.to_thread(lambda: service(peer, state="inactive"))
-        orders = TmfServiceOrders(link_to(peer.url), CONFIG, ORDERS, Clock())
+        orders = TmfServiceOrders(link_to(peer.url), CONFIG, ORDERS, MachineClock())
         begun = await orders.switch(WHO, on=True, deadline=soon())
         assert begun.status is ProvStatus.IN_PROGRESS
         path = f"{ORDERS}/serviceOrder/{begun.watch}"

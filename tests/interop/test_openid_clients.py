@@ -21,9 +21,9 @@ from tests.camara.test_oauth import UNLIMITED
 from tests.device.harness import Phone, Server, Workbench
 from tests.device.partner import NUMBER, number_phone, temporary
 from tests.jwts import EcSigner, b64
-from tests.portal.test_listener import HERE
+from tests.portal.test_listener import WITH_PORTAL
 
-HERE_TOO = HERE + CAMARA.replace(":8083", ":0") + UNLIMITED
+SETTINGS = WITH_PORTAL + CAMARA.replace(":8083", ":0") + UNLIMITED
 TOOLS = Path(__file__).parents[2] / ".venv-tools"
 DEADLINE = 60.0
 
@@ -80,7 +80,7 @@ async def world(bench: Workbench) -> AsyncIterator[World]:
     # Clients have a clock of their own, and it goes on.
     bench.monkeypatch.setattr(bench.clock, "now", time.time)
     bench.monkeypatch.setattr(bench.clock, "monotonic", time.monotonic)
-    loaded = bench.loaded(HERE_TOO)
+    loaded = bench.loaded(SETTINGS)
     signer = EcSigner("bank-1")
     known: Consumer = consumer(signer, subjects=frozenset({"operatortoken"}))
     with bench.watched() as (stores, out):
@@ -133,7 +133,8 @@ async def test_openid_client(world: World) -> None:
 async def test_idpyoidc(world: World) -> None:
     python = foreign("idpyoidc", "bin", "python")
     script = Path(__file__).with_name("idpyoidc_client.py")
-    told = await run(python, script, given=await world.task())
+    hint = f"operatortoken:{await world.temporary()}"
+    told = await run(python, script, given=await world.task(other_hint=hint))
     assert told["metadata"]["token_endpoint"] == f"{world.url}/oauth2/token"
     assert told["credentials"]["scope"] == CHECK
     assert told["active"]["client_id"] == "bank"
@@ -141,6 +142,8 @@ async def test_idpyoidc(world: World) -> None:
     assert told["backchannel"]["interval"] == 2
     assert told["ciba"]["expires_in"] == 300
     assert told["ciba"]["id_token"]
+    assert told["signed_ciba"]["expires_in"] == 300
+    assert told["signed_ciba"]["id_token"]
     # Its proof for an API has no ath that RFC 9449 knows, so the token endpoint is all it does.
     assert told["dpop"]["token_type"] == "DPoP"
     assert told["bound"]["cnf"] == {"jkt": told["thumbprint"]}

@@ -50,6 +50,11 @@ async def test_what_is_said_is_kept_with_its_proof(world: World) -> None:
     ("wrong", "code"),
     [
         ({"client_id": "shop"}, "invalid"),
+        ({"purpose": "dpv:Fraud"}, "invalid"),
+        ({"api": "sim-swapp"}, "invalid"),
+        ({"api": "device-swap"}, "invalid"),
+        ({"application": "app"}, "invalid"),
+        ({"said": "denied", "purpose": "Fraud"}, "invalid"),
         ({"expires_at": "2001-01-01"}, "invalid"),
         ({"said": "withdrawn", "expires_at": "2099-01-01"}, "invalid"),
         ({"source": "portal"}, "malformed"),
@@ -62,6 +67,15 @@ async def test_what_nobody_could_use_is_refused(
     await start(world)
     assert (await world.call("POST", PATH, SAID | {"said": "given"} | wrong)).code == code
     assert (await world.call("GET", PATH)).json == {"items": []}
+
+
+async def test_what_was_said_can_be_withdrawn_from_a_consumer_that_is_gone(world: World) -> None:
+    await start(world)
+    assert (await world.call("POST", PATH, SAID | {"said": "given"})).status == 201
+    gone = await world.call("DELETE", "/v1/consumers/bank")
+    assert gone.status == 204
+    for said, status in (("given", 422), ("withdrawn", 201)):
+        assert (await world.call("POST", PATH, SAID | {"said": said})).status == status, said
 
 
 async def test_who_only_looks_says_nothing(world: World) -> None:

@@ -37,7 +37,7 @@ from tests.device.harness import ALLOWED, START, Phone, Server, Workbench, new_s
 from tests.device.partner import number_phone
 from tests.portal.browser import BERLIN, Link, link
 from tests.portal.esim import PLANS, page_of, transfer
-from tests.portal.test_listener import HERE
+from tests.portal.test_listener import WITH_PORTAL
 
 PREMIUM: Final = Imsi("001010000000011")
 PICTURES: Final[dict[str, str]] = {
@@ -167,10 +167,7 @@ async def open_place(
     esim = SETTINGS.replace("most = 2\n", f"most = 9\n{asked}").replace(
         "{more}", f'portal = "always"\n{PLANS}'
     )
-    settings = (
-        f'{HERE}[portal]\nlisten = "127.0.0.1:0"\n{_PARTNERS}{_BRAND}{esim}'
-        f"[orders]\nimmediate_s = 1\n{more}"
-    )
+    settings = f"{WITH_PORTAL}{_PARTNERS}{_BRAND}{esim}[orders]\nimmediate_s = 1\n{more}"
     loaded = bench.loaded(settings.replace("<b>5 GB</b>", "5 GB"))
     with bench.watched() as (stores, out):
         async with serving.running(loaded) as running:
@@ -275,7 +272,7 @@ async def _companions(place: Place, page: Page) -> AsyncIterator[str]:
     await press(page)
     yield "esim-later"
     place.books.gate.set()
-    await asyncio.wait(place.server.parts.ordering._under_way)
+    await asyncio.wait(place.server.parts.ordering._taking.under_way)
     place.books.gate = None
     place.books.fates = [
         Refused(Cause.CONFIGURATION, subject="8.9", reason_code="5.1", for_operator="")

@@ -568,7 +568,7 @@ async def test_a_plan_changes_while_the_profile_is_being_ordered(opens: Opens) -
         (order,) = await orders(world)
         assert (order.plan, order.state) == ("large", OrderState.ORDERED)
         world.books.gate.set()
-        await asyncio.wait(world.server.parts.ordering._under_way)
+        await asyncio.wait(world.server.parts.ordering._taking.under_way)
         (order,) = await orders(world)
         assert (order.plan, order.state) == ("large", OrderState.RELEASED)
         assert len(world.books.calls) == 2
@@ -602,7 +602,7 @@ async def test_what_takes_longer_is_polled_for(opens: Opens) -> None:
         (order,) = await orders(world)
         assert order.waiting, "it is told when there is something new"
         world.books.gate.set()
-        await asyncio.wait(world.server.parts.ordering._under_way)
+        await asyncio.wait(world.server.parts.ordering._taking.under_way)
         (configuration,) = await world.configurations(**WATCH)
         assert "DownloadInfo" in configuration
         assert (await browser.press(choose)).call == "ready", "whoever looks again"
@@ -638,7 +638,7 @@ async def test_what_nobody_decides_about_ends(opens: Opens) -> None:
         link = page_of(await world.subscribe())
         world.server.clock.advance(1)
         assert await ordering._take_some()
-        await asyncio.wait(ordering._under_way)
+        await asyncio.wait(ordering._taking.under_way)
         (order,) = await orders(world)
         assert (order.state, order.reason) == (OrderState.ENDED, "undecided")
         assert "could not be ordered" in (await browser.open(link)).text
@@ -774,7 +774,7 @@ async def test_a_node_that_dies_while_it_settles(
         assert (await browser.press(confirm)).call == "finish"
         world.server.clock.advance(120)
         await world.server.parts.ordering._take_some()
-        await asyncio.wait(world.server.parts.ordering._under_way)
+        await asyncio.wait(world.server.parts.ordering._taking.under_way)
         assert (await browser.press(confirm)).call == "ready"
         assert len(world.books.ordered) == 1
 

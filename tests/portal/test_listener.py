@@ -20,6 +20,7 @@ from tests.portal.browser import link
 
 DEADLINE = 20.0
 HERE = "".join(f'[{each}]\nlisten = "127.0.0.1:0"\n' for each in ("device", "management"))
+WITH_PORTAL = HERE + '[portal]\nlisten = "127.0.0.1:0"\n'
 
 
 @asynccontextmanager

@@ -4,20 +4,29 @@ A server whose test run was killed must not live on, so each is tied to its pare
 (`prctl` PR_SET_PDEATHSIG, set by util-linux' `setpriv`) and not by Python code that may not run.
 """
 
+import asyncio
 import errno
+import json
 import secrets
 import shutil
 import socket
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Sequence
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 
 class Unavailable(Exception):
     """The server cannot run on this machine; the message says what is missing."""
 
 
+SIMGRANT = (sys.executable, "-m", "simgrant")
+_READY_S = 60
+_END_S = 20
 _RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _FIRST = 20_000
 
@@ -61,6 +70,51 @@ def launch(
             stderr=output,
             start_new_session=True,
         )
+
+
+@contextmanager
+def attended(
+    process: subprocess.Popen[bytes], is_ready: Callable[[], bool], *, what: str, log: Path
+) -> Iterator[None]:
+    """Wait until a server is ready, and end it afterwards."""
+    try:
+
+        def ready() -> bool:
+            assert process.poll() is None, log.read_text()[-3000:]
+            return is_ready()
+
+        wait_until(ready, what=what)
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@asynccontextmanager
+async def child(*command: str | Path, **options: Any) -> AsyncIterator[Process]:
+    """Run a command whose output is read line by line; it is killed afterwards, or with us."""
+    process = await asyncio.create_subprocess_exec(
+        *("setpriv", "--pdeathsig", "KILL", *command),
+        **{"stdin": DEVNULL, "stdout": PIPE, **options},
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def json_line(process: Process) -> dict[str, Any]:
+    """Return the next line that a child prints, which is a JSON object."""
+    assert process.stdout is not None
+    async with asyncio.timeout(_READY_S):
+        found: dict[str, Any] = json.loads(await process.stdout.readline())
+    return found
 
 
 def wait_until(condition: Callable[[], bool], *, what: str, timeout: float = 30) -> None:

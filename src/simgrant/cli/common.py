@@ -11,14 +11,14 @@ import os
 import sys
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 import typer
 
-from simgrant.nouns import noun
+from simgrant.nouns import noun, replace
 
 if TYPE_CHECKING:
     from simgrant.adapters.keyring.file import FileKeys

@@ -118,13 +118,12 @@ def say(
         from simgrant.domain.camara.consent import ConsentEntry, Said
         from simgrant.errors import Conflict
         from simgrant.flows import subscriptions
-        from simgrant.flows.camara.consents import write_down
+        from simgrant.flows.camara.consents import UnknownProcessing
+        from simgrant.flows.camara.consents import say as say_so
 
         async with desk(ctx, tenant) as here:
             found = await subscriptions.find(here.store, tenant, imsi)
-            consumer = await here.store.consumers.find(tenant, client_id)
-            if consumer is None:
-                raise Refused(f"there is no consumer {client_id!r}")
+            consumers = here.store.consumers
             rows = here.doing(found.imsi, f"{client_id} {purpose} {said.value}").api_consents
             entries = [
                 ConsentEntry(
@@ -141,7 +140,9 @@ def say(
                 for api in apis
             ]
             try:
-                await write_down(rows, entries, found, here.keys().ring, now=here.now)
+                await say_so(rows, consumers, entries, found, here.keys().ring, now=here.now)
+            except UnknownProcessing as unknown:
+                raise Refused(str(unknown)) from None
             except ValueError as problem:
                 raise BadUsage(str(problem)) from None
             except Conflict as conflict:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from enum import StrEnum
 from json import dumps
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +24,7 @@ from simgrant.cli.common import (
     run,
     table,
 )
+from simgrant.nouns import replace
 
 if TYPE_CHECKING:
     from simgrant.config.model import Settings

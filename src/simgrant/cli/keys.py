@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -29,10 +30,9 @@ from simgrant.cli.common import (
 from simgrant.nouns import noun
 
 if TYPE_CHECKING:
+    from simgrant.compose.wrapped import Kind
     from simgrant.config.load import Loaded
-    from simgrant.identities import Imsi
-    from simgrant.keyring.ring import Key, KeyRing
-    from simgrant.ports.store import SimKey, Store
+    from simgrant.keyring.ring import Key
 
 app = typer.Typer(help="The key ring.", no_args_is_help=True)
 
@@ -207,8 +207,8 @@ def rotate(
 ) -> None:
     """Add a new key, in use ten seconds from now, when every process knows it.
 
-    A new wrapping key wraps every SIM key of the local AuC anew; without --yes
-    that is only counted.
+    A new wrapping key wraps every SIM key of the local AuC, and every access token of a
+    consumer's sink, anew; without --yes those are only counted.
     """
     from simgrant.adapters.keyring.file import changing, new_key, read_keys, write_keys
     from simgrant.flows.moments import moment
@@ -218,8 +218,8 @@ def rotate(
     path, tenants = _ring_of(loaded, tenant)
     keys = read_keys(path)
     if use is UseName.WRAPPING and not yes:
-        count = run(_count_sim_keys(loaded, tenants))
-        note(f"would add a wrapping key to {path} and wrap {count} SIM keys anew")
+        count = run(_count(loaded, tenants))
+        note(f"would add a wrapping key to {path} and wrap {_told(count)} anew")
         note("Nothing was changed. Do it with --yes.")
         return
     at = now()
@@ -286,14 +286,14 @@ def revoke(
 
 @app.command()
 def rewrap(ctx: typer.Context, *, tenant: RingOption = None, yes: YesOption = False) -> None:
-    """Wrap every SIM key by the newest wrapping key, as after a rotation that was cut short."""
+    """Wrap all that is wrapped by the newest wrapping key, as after a rotation cut short."""
     loaded = settings(ctx)
     _, tenants = _ring_of(loaded, tenant)
     if yes:
         run(_rewrap(loaded, tenants))
         return
-    count = run(_count_sim_keys(loaded, tenants))
-    note(f"would look at {count} SIM keys and wrap anew those under an older key")
+    count = run(_count(loaded, tenants))
+    note(f"would look at {_told(count)} and wrap anew what is under an older key")
     note("Nothing was changed. Do it with --yes.")
 
 
@@ -323,63 +323,53 @@ def _wait_until(active: int) -> None:
             time.sleep(1)
 
 
-async def _count_sim_keys(loaded: Loaded, tenants: list[str]) -> int:
+async def _count(loaded: Loaded, tenants: list[str]) -> Counter[Kind]:
+    """Return how much there is of each kind under the wrapping keys of these tenants."""
+    from simgrant.compose.wrapped import wrapped_secrets
+
     async with open_store(loaded) as store:
-        return len([None async for _ in _sim_keys(store, tenants)])
+        return Counter([one.kind async for one in wrapped_secrets(store) if one.tenant in tenants])
 
 
-async def _sim_keys(
-    store: Store, tenants: list[str] | None
-) -> AsyncIterator[tuple[str, Imsi, SimKey]]:
-    """Yield (tenant, IMSI, key) of every SIM of these tenants, or of all."""
-    after = ("", "")
-    while batch := await store.sim_keys(after=after):
-        for tenant, imsi, key in batch:
-            if tenants is None or tenant in tenants:
-                yield tenant, imsi, key
-        after = (batch[-1][0], batch[-1][1].digits)
+def _told(count: Counter[Kind]) -> str:
+    from simgrant.compose.wrapped import Kind
+
+    return " and ".join(
+        f"{count[kind]} {kind}" for kind in Kind if count[kind] or kind is Kind.SIM_KEY
+    )
 
 
 async def _rewrap(loaded: Loaded, tenants: list[str]) -> None:
-    """Wrap all SIM keys of these tenants by the newest key; safe beside running servers."""
+    """Wrap all secrets of these tenants by the newest key; safe beside running servers."""
     from simgrant.compose.store import open_keys
-
-    ring = open_keys(loaded).ring
-    total = await _count_sim_keys(loaded, tenants)
-    done, lost = 0, 0
-    try:
-        async with open_store(loaded) as store:
-            with progress("SIM keys", total) as advance:
-                async for tenant, imsi, key in _sim_keys(store, tenants):
-                    if not await _rewrap_one(store, ring, tenant, imsi, key):
-                        lost += 1
-                    done += 1
-                    if done % 100 == 0:
-                        advance(done)
-    except BaseException:
-        warn(f"{done} of {total} SIM keys are done; finish with: simgrant keys rewrap --yes")
-        raise
-    note(f"{done - lost} SIM keys are under the newest wrapping key")
-    if lost:
-        raise Refused(f"{lost} SIM keys open with no key of the ring; restore the ring they need")
-    note("older wrapping keys can go: simgrant keys prune")
-
-
-async def _rewrap_one(store: Store, ring: KeyRing, tenant: str, imsi: Imsi, key: SimKey) -> bool:
-    """Wrap one SIM's keys; return False if the ring cannot open them."""
-    from simgrant.adapters.authn.local_auc import rewrapped
+    from simgrant.compose.wrapped import wrapped_secrets
     from simgrant.keyring.ring import SealBroken
 
-    old: SimKey | None = key
-    while old is not None:
-        try:
-            new = rewrapped(old, ring=ring, tenant=tenant, imsi=imsi, now=now())
-        except SealBroken:
-            return False
-        if new is None or await store.rewrap(tenant, imsi, old, new):
-            break
-        old = await store.sim_key(tenant, imsi)  # Somebody changed it meanwhile: once more.
-    return True
+    ring = open_keys(loaded).ring
+    total = (await _count(loaded, tenants)).total()
+    done: Counter[Kind] = Counter()
+    lost: Counter[Kind] = Counter()
+    try:
+        async with open_store(loaded) as store:
+            with progress("secrets", total) as advance:
+                async for one in wrapped_secrets(store):
+                    if one.tenant not in tenants:
+                        continue
+                    try:
+                        await one.wrap_anew(ring, now())
+                        done[one.kind] += 1
+                    except SealBroken:
+                        lost[one.kind] += 1
+                    if (so_far := done.total() + lost.total()) % 100 == 0:
+                        advance(so_far)
+    except BaseException:
+        so_far = done.total() + lost.total()
+        warn(f"{so_far} of {total} secrets are done; finish with: simgrant keys rewrap --yes")
+        raise
+    note(f"{_told(done)} are under the newest wrapping key")
+    if lost:
+        raise Refused(f"{_told(lost)} open with no key of the ring; restore the ring they need")
+    note("older wrapping keys can go: simgrant keys prune")
 
 
 # --- tidying up ------------------------------------------------------------------------------
@@ -387,7 +377,7 @@ async def _rewrap_one(store: Store, ring: KeyRing, tenant: str, imsi: Imsi, key:
 
 @app.command()
 def prune(ctx: typer.Context, *, yes: YesOption = False) -> None:
-    """Remove sealing and signing keys past their time and wrapping keys that no SIM key needs."""
+    """Remove sealing and signing keys past their time and wrapping keys that nothing needs."""
     from simgrant.adapters.keyring.file import changing, read_keys, write_keys
 
     loaded = settings(ctx)
@@ -417,7 +407,8 @@ def _expired(keys: list[Key], loaded: Loaded) -> set[str]:
 
 
 async def _unneeded(loaded: Loaded, keys: list[Key], tenants: list[str]) -> set[str]:
-    """Return the replaced wrapping keys under which there is no SIM key any more."""
+    """Return the replaced wrapping keys under which there is nothing any more."""
+    from simgrant.compose.wrapped import wrapped_secrets
     from simgrant.keyring.ring import KeyRing, Use
 
     replaced = {
@@ -427,7 +418,7 @@ async def _unneeded(loaded: Loaded, keys: list[Key], tenants: list[str]) -> set[
     }
     if not replaced:
         return set()
-    # A ring with one wrapping key tells whether a SIM key is under that one.
+    # A ring with one wrapping key tells whether something is under that one.
     others = [key for key in keys if key.use is not Use.WRAPPING]
     single: Mapping[str, KeyRing] = {
         key.id: KeyRing({name: [*others, key] for name in tenants}, accept_for=accept_for(loaded))
@@ -436,18 +427,16 @@ async def _unneeded(loaded: Loaded, keys: list[Key], tenants: list[str]) -> set[
     }
     at = now()
     async with open_store(loaded) as store:
-        async for tenant, _, sim in _sim_keys(store, None):
+        async for one in wrapped_secrets(store):
+            tenant = one.tenant
             if tenant not in loaded.tenants:
-                warn(f"there are SIM keys of tenant {tenant}, which is not configured any more")
+                warn(f"there are {one.kind} of tenant {tenant}, which is not configured any more")
                 return set()
             if tenant not in tenants:
                 continue
             for key_id in list(replaced):
                 ring = single[key_id]
-                if any(
-                    ring.is_wrapped_by_newest(tenant, wrapped, now=at)
-                    for wrapped in (sim.wrapped_k, sim.wrapped_op)
-                ):
+                if any(ring.is_wrapped_by_newest(tenant, text, now=at) for text in one.texts):
                     replaced.discard(key_id)
             if not replaced:
                 break

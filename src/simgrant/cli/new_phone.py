@@ -129,8 +129,7 @@ async def play() -> list[str]:
 @asynccontextmanager
 async def _stage(state: Path) -> AsyncIterator[Stage]:
     """Open the house, a push service, and three phones."""
-    from dataclasses import replace
-
+    from simgrant.nouns import replace
     from simgrant.sim.handset import Handset
     from simgrant.sim.http import Url
     from simgrant.sim.phones import APP, PhoneClient, Target

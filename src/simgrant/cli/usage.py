@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import json as codec
 import sys
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,8 +24,11 @@ from simgrant.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from msgspec import Struct
+
     from simgrant.domain.camara.month import Month
     from simgrant.domain.camara.usage import Usage
+    from simgrant.flows.camara.statements import StatementLine
     from simgrant.ports.camara_usage import Total
 
 app = typer.Typer(help="What partners used.", no_args_is_help=True)
@@ -63,6 +66,8 @@ def statement(
     wanted = _month(month)
 
     async def work() -> None:
+        from msgspec import to_builtins
+
         from simgrant.flows.camara import statements
 
         async with desk(ctx, tenant) as here:
@@ -82,13 +87,13 @@ def statement(
                 if totals != list(found):
                     raise Refused(f"{count} rows do not add up to it, or there were more meanwhile")
                 note(f"{count} rows add up to it exactly")
-        data = [statements.total_data(each) for each in found]
+        lines = list(map(statements.line_of, found))
         if json:
-            print_json(data)
+            print_json(to_builtins(lines))
         elif csv:
-            _csv(statements.TOTAL_COLUMNS, data, head=True)
+            _csv(statements.StatementLine, lines, head=True)
         else:
-            _print(found, data)
+            _print(found, lines)
 
     run(work())
 
@@ -134,8 +139,7 @@ def export(
             first = not after
             async for page, place in pages:
                 if csv:
-                    data = [statements.usage_data(each) for each in page]
-                    _csv(statements.USAGE_COLUMNS, data, head=first)
+                    _csv(statements.UsageRow, map(statements.row_of, page), head=first)
                     first = False
                 else:
                     _lines(page, tmf635=tmf635)
@@ -163,18 +167,18 @@ def _month(text: str) -> Month:
 def _lines(page: Sequence[Usage], *, tmf635: bool) -> None:
     from simgrant.flows.camara import statements
 
-    shape = statements.tmf635 if tmf635 else statements.usage_data
+    shape = statements.tmf635 if tmf635 else statements.plain
     for each in page:
         typer.echo(codec.dumps(shape(each), ensure_ascii=False))
 
 
-def _csv(columns: Sequence[str], data: Sequence[Mapping[str, Any]], *, head: bool) -> None:
+def _csv(kind: type[Struct], rows: Iterable[Struct], *, head: bool) -> None:
     """Print rows as CSV (RFC 4180), none of which a spreadsheet takes for a formula."""
-    writer = csv.DictWriter(sys.stdout, columns)
+    writer = csv.writer(sys.stdout)
     if head:
-        writer.writeheader()
-    for each in data:
-        writer.writerow({key: _cell(value) for key, value in each.items()})
+        writer.writerow(kind.__struct_fields__)
+    for each in rows:
+        writer.writerow(_cell(getattr(each, name)) for name in kind.__struct_fields__)
 
 
 def _cell(value: object) -> object:
@@ -185,7 +189,7 @@ def _cell(value: object) -> object:
     )
 
 
-def _print(found: Sequence[Total], data: Sequence[Mapping[str, Any]]) -> None:
+def _print(found: Sequence[Total], lines: Sequence[StatementLine]) -> None:
     from simgrant.flows.camara.statements import amount
 
     head = (
@@ -201,17 +205,17 @@ def _print(found: Sequence[Total], data: Sequence[Mapping[str, Any]]) -> None:
     )
     rows = [
         (
-            each["consumer"] + (" (sandbox)" if each["sandbox"] else ""),
-            each["application"] or "-",
-            each["api"],
-            each["operation"],
-            each["method"],
-            each["outcome"],
-            str(each["count"]),
-            f"{each['price']} {each['currency']}".strip(),
-            f"{each['operator']} {each['currency']}".strip(),
+            each.consumer + (" (sandbox)" if each.sandbox else ""),
+            each.application or "-",
+            each.api,
+            each.operation,
+            each.method,
+            each.outcome,
+            str(each.count),
+            f"{each.price} {each.currency}".strip(),
+            f"{each.operator} {each.currency}".strip(),
         )
-        for each in data
+        for each in lines
     ]
     table(head, rows)
     for currency in sorted({each.currency for each in found if each.currency}):

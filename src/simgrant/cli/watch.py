@@ -140,8 +140,7 @@ async def play() -> list[str]:
 @asynccontextmanager
 async def _stage(state: Path) -> AsyncIterator[Stage]:
     """Open the house, and a phone with two watches."""
-    from dataclasses import replace
-
+    from simgrant.nouns import replace
     from simgrant.sim.companion import APP, Companion, CompanionClient
     from simgrant.sim.handset import Handset
     from simgrant.sim.http import Url

@@ -27,7 +27,7 @@ from simgrant.flows.management.access import ISSUERS, Access
 from simgrant.flows.management.call import Office
 from simgrant.fronts.management.api import ApiFront, Limits
 from simgrant.fronts.management.orders import read_token
-from simgrant.links.client_certificates import Caller, Callers
+from simgrant.links.client_certificates import Callers
 from simgrant.links.secret_file import SecretFile
 from simgrant.ports.bss_events import EventIntake
 from simgrant.ports.store import Store
@@ -75,6 +75,7 @@ def api_issuers(loaded: Loaded) -> Issuers:
 def access(loaded: Loaded, issuers: Issuers) -> Access:
     """Return who may call; raise StartRefused."""
     settings = loaded.settings
+    tables = settings.api_clients.items()
     clients = {
         name: Client(
             name=name,
@@ -83,29 +84,23 @@ def access(loaded: Loaded, issuers: Issuers) -> Access:
             tenants=frozenset(table.tenants or loaded.tenants),
             token_scopes=table.token_scopes,
         )
-        for name, table in settings.api_clients.items()
+        for name, table in tables
     }
     callers = Callers(
-        (
-            Caller(
-                name=name,
-                sha256=frozenset(table.certificate_sha256),
-                subjects=frozenset(table.certificate_subjects),
-            )
-            for name, table in settings.api_clients.items()
-        ),
-        section="api_clients",
+        "api_clients",
+        sha256={name: table.certificate_sha256 for name, table in tables},
+        subjects={name: table.certificate_subjects for name, table in tables},
     )
     return Access(
         clients,
         tokens=[
             (name, SecretFile(loaded.path(table.token_file), read_token).value)
-            for name, table in settings.api_clients.items()
+            for name, table in tables
             if table.token_file
         ],
         by_issuer={
             (settings.api_issuers[table.issuer].issuer, client_id): name
-            for name, table in settings.api_clients.items()
+            for name, table in tables
             for client_id in table.client_ids
         },
         issuers=issuers,

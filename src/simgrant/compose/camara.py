@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 
 from simgrant.adapters.connection_owner import web
+from simgrant.compose.answering import answering
 from simgrant.compose.camara_apis import open_consents
 from simgrant.compose.camara_events import EventParts
 from simgrant.compose.consumers import ConsumerParts
@@ -25,7 +26,7 @@ from simgrant.fronts.camara.apis import ApisFront
 from simgrant.fronts.camara.app import CamaraFront
 from simgrant.fronts.camara.message import Asked
 from simgrant.fronts.camara.oauth import Hosts, OAuthFront
-from simgrant.fronts.device.message import PartnerRequest, Reply, Request, Send
+from simgrant.fronts.device.message import PartnerRequest, Request
 from simgrant.fronts.device.protocol import Answer
 from simgrant.fronts.device.source import Proxies
 from simgrant.fronts.management.orders import read_token
@@ -37,6 +38,7 @@ from simgrant.ports.clock import Clock
 from simgrant.ports.connection_owner import ConnectionOwner
 from simgrant.ports.keys import Keys
 from simgrant.ports.store import Store
+from simgrant.telemetry.metrics import Metrics
 
 CAMARA_MAX_BODY = app.MAX_BODY
 
@@ -78,6 +80,7 @@ def open_camara(
     events: EventParts,
     keys: Keys,
     journal: Journal,
+    metrics: Metrics,
     clock: Clock,
 ) -> CamaraParts:
     """Return partner APIs; raise StartRefused where a file is no use."""
@@ -85,7 +88,7 @@ def open_camara(
     signer = Signer(Algorithm.ES256, keys=keys, clock=clock)
     scopes = ScopeRules(APIS.values())
     owner = open_owner(loaded, clock)
-    asking = open_questions(loaded, store, known, keys, clock)
+    asking = open_questions(loaded, store, known, keys, metrics, clock)
     auth = AuthServer(
         ProvesConsumers(
             known.consumers,
@@ -160,34 +163,25 @@ def own_tokens(loaded: Loaded, keys: Keys, clock: Clock) -> OwnTokens | None:
 
 def camara_answer(front: CamaraFront, proxies: Proxies) -> Answer:
     """Return the front as what answers the requests of a connection of `partners`."""
+    return answering(front, _asked, proxies)
 
-    async def answer(request: Request, send: Send) -> None:
-        if not isinstance(request, PartnerRequest):
-            raise TypeError("the connection is one of devices")
-        told = await front(
-            Asked(
-                method=request.method.decode("ascii"),
-                path=request.path.decode("latin-1"),
-                query=request.query,
-                body=request.body,
-                host=request.host,
-                source=proxies.source(
-                    request.peer,
-                    forwarded=request.forwarded,
-                    x_forwarded_for=request.x_forwarded_for,
-                ),
-                authorization=request.authorization,
-                content_type=request.content_type,
-                accept=request.accept,
-                x_correlator=request.x_correlator,
-                dpop=request.dpop,
-                certificate=request.certificate,
-                user_agent=request.user_agent,
-                fault=request.fault,
-            )
-        )
-        length = "" if told.status == 204 else f"content-length: {len(told.body)}\r\n"
-        lines = "".join(f"{name}: {value}\r\n" for name, value in told.headers)
-        send(Reply(told.status, (length + lines).encode("latin-1"), told.body), b"")
 
-    return answer
+def _asked(request: Request, source: str) -> Asked:
+    if not isinstance(request, PartnerRequest):
+        raise TypeError("the connection is one of devices")
+    return Asked(
+        method=request.method.decode("ascii"),
+        path=request.path.decode("latin-1"),
+        query=request.query,
+        body=request.body,
+        host=request.host,
+        source=source,
+        authorization=request.authorization,
+        content_type=request.content_type,
+        accept=request.accept,
+        x_correlator=request.x_correlator,
+        dpop=request.dpop,
+        certificate=request.certificate,
+        user_agent=request.user_agent,
+        fault=request.fault,
+    )

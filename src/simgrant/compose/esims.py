@@ -30,7 +30,7 @@ from simgrant.flows.profile_events import Events, Teller
 from simgrant.fronts.es2plus.app import Call, Es2plusFront
 from simgrant.fronts.es2plus.app import Limits as CallLimits
 from simgrant.fronts.management.orders import OrderCalls, read_token
-from simgrant.links.client_certificates import Caller, Callers
+from simgrant.links.client_certificates import Callers
 from simgrant.links.device_lists import read_list, watched_list
 from simgrant.links.http import HttpConfig
 from simgrant.links.secret_file import SecretFile
@@ -112,15 +112,9 @@ def open_es2plus(
         for name, table in settings.smdp.items()
     }
     callers = Callers(
-        (
-            Caller(
-                name=name,
-                sha256=frozenset(table.tells_sha256),
-                subjects=frozenset(table.tells_subjects),
-            )
-            for name, table in settings.smdp.items()
-        ),
-        section="smdp",
+        "smdp",
+        sha256={name: table.tells_sha256 for name, table in settings.smdp.items()},
+        subjects={name: table.tells_subjects for name, table in settings.smdp.items()},
     )
     return Es2plusFront(
         Events(store.orders, ordering=ordering, tellers=tellers),

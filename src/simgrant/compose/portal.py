@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from simgrant.compose.activation import switched_services
+from simgrant.compose.answering import answering
 from simgrant.compose.bss import known_countries, open_validator
 from simgrant.compose.clock import CLOCK
 from simgrant.compose.policies import PORTAL_WORDS
@@ -19,7 +20,8 @@ from simgrant.errors import StartRefused
 from simgrant.flows.answer import Portal, page_of
 from simgrant.flows.authenticate import Reception
 from simgrant.flows.codes import Codes
-from simgrant.flows.consent_pages.pages import ConsentHouse, ConsentPages, ConsentRules, Consumers
+from simgrant.flows.consent_pages.desk import ConsentHouse, Consumers
+from simgrant.flows.consent_pages.pages import ConsentPages, ConsentRules
 from simgrant.flows.eligibility import Eligibilities
 from simgrant.flows.esim_means import EsimMeans
 from simgrant.flows.journal import Journal
@@ -28,7 +30,7 @@ from simgrant.flows.visits import House, Visits
 from simgrant.flows.visits import Rules as VisitRules
 from simgrant.flows.web_views import WEB_VIEWS
 from simgrant.flows.web_views.web_view import Subject
-from simgrant.fronts.device.message import Reply, Request, Send
+from simgrant.fronts.device.message import Request
 from simgrant.fronts.device.protocol import Answer
 from simgrant.fronts.device.source import Proxies
 from simgrant.fronts.portal import app as portal_app
@@ -175,30 +177,21 @@ def open_consent_pages(
 
 def portal_answer(portal: PortalFront, proxies: Proxies) -> Answer:
     """Return the portal as what answers the requests of a connection."""
+    return answering(portal, _asked, proxies)
 
-    async def answer(request: Request, send: Send) -> None:
-        told = await portal(
-            Asked(
-                method=request.method.decode("ascii"),
-                path=request.path.decode("latin-1"),
-                query=request.query,
-                body=request.body,
-                host=request.host,
-                source=proxies.source(
-                    request.peer,
-                    forwarded=request.forwarded,
-                    x_forwarded_for=request.x_forwarded_for,
-                ),
-                accept_language=request.accept_language,
-                user_agent=request.user_agent,
-                fault=request.fault,
-            )
-        )
-        headers = (*told.headers, ("content-length", str(len(told.body))))
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
-        send(Reply(told.status, lines.encode("latin-1"), told.body), b"")
 
-    return answer
+def _asked(request: Request, source: str) -> Asked:
+    return Asked(
+        method=request.method.decode("ascii"),
+        path=request.path.decode("latin-1"),
+        query=request.query,
+        body=request.body,
+        host=request.host,
+        source=source,
+        accept_language=request.accept_language,
+        user_agent=request.user_agent,
+        fault=request.fault,
+    )
 
 
 def _own_hosts(loaded: Loaded, name: str) -> frozenset[str]:

@@ -18,6 +18,7 @@ from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 from simgrant.ports.questions import AskedBy, AsksPeople
 from simgrant.ports.store import Store
+from simgrant.telemetry.metrics import Metrics
 from simgrant.wire.negotiate import best_text
 
 
@@ -33,9 +34,10 @@ class QuestionParts:
         """Return what has to be run beside answering."""
         if self.questions is None:
             return ()
-        return tuple(
+        listening = (
             people.run(partial(self.questions.hear, tenants)) for people, tenants in self.people
         )
+        return (self.questions.run(), *listening)
 
     async def close(self) -> None:
         """Let go of every connection."""
@@ -44,7 +46,7 @@ class QuestionParts:
 
 
 def open_questions(
-    loaded: Loaded, store: Store, known: ConsumerParts, keys: Keys, clock: Clock
+    loaded: Loaded, store: Store, known: ConsumerParts, keys: Keys, metrics: Metrics, clock: Clock
 ) -> QuestionParts:
     """Return it; raise StartRefused where a file is no use."""
     ways: dict[str, QuestionWay] = {}
@@ -72,6 +74,7 @@ def open_questions(
         lines=store.camara_lines,
         books=known.books,
         fraud=known.fraud,
+        metrics=metrics,
         keys=keys,
         clock=clock,
     )

@@ -392,7 +392,7 @@ async def opened(loaded: Loaded, *, worker: int = 0) -> AsyncIterator[Parts]:
                 loaded, store, known, subscriptions, eligibilities, network, keys, CLOCK
             )
             told = open_events(loaded, store, known, keys, metrics, CLOCK)
-            camara = open_camara(loaded, store, known, apis, told, keys, journal, CLOCK)
+            camara = open_camara(loaded, store, known, apis, told, keys, journal, metrics, CLOCK)
             consent_pages = open_consent_pages(
                 loaded, reception, policies, known.consumers, open_consents(loaded, store), codes
             )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from simgrant.adapters.address import tmf as address
 from simgrant.adapters.address.tmf import Config as AddressConfig
 from simgrant.adapters.address.tmf import TmfValidator
@@ -23,6 +21,7 @@ from simgrant.config.bss_tables import Bss, TmfInventory, TmfProducts, TmfServic
 from simgrant.domain.address import AddressField
 from simgrant.domain.eligibility import Aspect
 from simgrant.links.api import ApiLink
+from simgrant.nouns import replace
 from simgrant.ports.clock import Clock
 from simgrant.wire.tmf.apis import Api
 from simgrant.wire.tmf.inventory import FIELDS

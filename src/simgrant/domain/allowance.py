@@ -7,14 +7,13 @@ plans have, and gives them other values; so it is known beforehand what devices 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import TypeAlias
 
 from simgrant.domain.own import OwnItem, OwnParm
 from simgrant.domain.plans import Catalogue, Plan, Satellite
 from simgrant.domain.problems import did_you_mean, shown
 from simgrant.domain.reading import Reader
-from simgrant.nouns import noun
+from simgrant.nouns import noun, replace
 from simgrant.spec.ids import DataAccessType, DataPlanType
 
 MOST_VALUES = 20

@@ -6,12 +6,12 @@ subscription's own. Nothing of it is known until somebody reports it, and servic
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import field
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from simgrant.domain.address import CivicAddress
-from simgrant.nouns import Word, noun
+from simgrant.nouns import Word, noun, replace
 from simgrant.spec.ids import ProvStatus
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ told later is late, and changes nothing; so the order in which events come does 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Any, Final, TypeAlias
 
 from simgrant.domain.bss_events import BssEvent, Change
@@ -22,7 +22,7 @@ from simgrant.domain.subscription import (
     SubscriptionStatus,
 )
 from simgrant.identities import Imsi
-from simgrant.nouns import Word, noun
+from simgrant.nouns import Word, noun, replace
 
 Marks: TypeAlias = Mapping[MarkName, LineMark]
 """What is noted about a line, by name."""

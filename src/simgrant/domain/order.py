@@ -26,11 +26,11 @@ and where its profile was used, a service that the network has on for it is to g
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Final, TypeAlias
 
 from simgrant.identities import Eid, Iccid
-from simgrant.nouns import Word, noun
+from simgrant.nouns import Word, noun, replace
 
 LINE: Final = "line"
 """The place of an order that moves the line itself; every other is of the device that gets it. A

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from importlib import resources
+from typing import Any
 
 from simgrant.domain.allowance import Allowances
 from simgrant.domain.conditions import (
@@ -267,6 +268,17 @@ def compile_policy(
     return policy
 
 
+def toml_of(text: str) -> dict[str, Any]:
+    """Return what a TOML text says; PolicyError where it is none, or too large."""
+    if len(text) > _MOST_BYTES:
+        raise PolicyError((Problem("", "", f"is larger than {_MOST_BYTES} bytes"),))
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        message = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "nested too deep"
+        raise PolicyError((Problem("", "", f"is not TOML: {message}"),)) from None
+
+
 def parse_policy(
     text: str,
     *,
@@ -278,13 +290,7 @@ def parse_policy(
 
     ``words`` are a tenant's, for texts of this policy and of the services.
     """
-    if len(text) > _MOST_BYTES:
-        raise PolicyError((Problem("", "", f"is larger than {_MOST_BYTES} bytes"),))
-    try:
-        data = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        message = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "nested too deep"
-        raise PolicyError((Problem("", "", f"is not TOML: {message}"),)) from None
+    data = toml_of(text)
     _reword(data.get("texts", {}), words)
     version = version or f"policy-{_fingerprint(text)}"
     policy = compile_policy(data, version=version, expressions=expressions)

@@ -6,11 +6,10 @@ The rules behind it are for when none is left there.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from simgrant.domain.order import Device, Order, Source
 from simgrant.identities import Eid
-from simgrant.nouns import named_noun
+from simgrant.nouns import named_noun, replace
 
 
 @named_noun

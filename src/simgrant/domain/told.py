@@ -6,7 +6,6 @@ It does so aspect by aspect: of what a BSS does not tell, the store speaks.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final
@@ -21,7 +20,7 @@ from simgrant.domain.subscription import (
     Subscription,
     SubscriptionStatus,
 )
-from simgrant.nouns import named_noun
+from simgrant.nouns import named_noun, replace
 from simgrant.spec.ids import AppId
 
 SETTLES_S: Final = 5

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 
-from simgrant.domain.policy import PolicyError
-from simgrant.domain.problems import Problem, Problems, did_you_mean, shown
+from simgrant.domain.policy import PolicyError, toml_of
+from simgrant.domain.problems import Problems, did_you_mean, shown
 from simgrant.domain.reading import Reader
 from simgrant.domain.words import POLICY, Words
-
-_MOST_BYTES = 1 << 20
 
 
 def read_words(text: str, *, language: str, services: Mapping[str, Mapping[str, object]]) -> Words:
@@ -19,13 +16,7 @@ def read_words(text: str, *, language: str, services: Mapping[str, Mapping[str, 
     ``services`` has the texts of each service by its AppID. Which ones the policy has is known
     where it is read.
     """
-    if len(text) > _MOST_BYTES:
-        raise PolicyError((Problem("", "", f"is larger than {_MOST_BYTES} bytes"),))
-    try:
-        data = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        message = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "nested too deep"
-        raise PolicyError((Problem("", "", f"is not TOML: {message}"),)) from None
+    data = toml_of(text)
     problems = Problems()
     reader = Reader(problems)
     found = {}

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 from dataclasses import field
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from simgrant.eap.identity import MAX_IDENTITY_BYTES
-from simgrant.eap.keys import K_AUT_BYTES, KDF_CK_IK
+from simgrant.eap.keys import K_AUT_BYTES, KDF_CK_IK, SessionKeys
 from simgrant.eap.packet import IdentityRequest, Variant
+from simgrant.eap.vector import AuthVector, Resync
 from simgrant.nouns import named_noun, noun
-
-if TYPE_CHECKING:
-    from simgrant.eap.keys import SessionKeys
-    from simgrant.eap.vector import AuthVector, Resync
-
 
 MAX_KDFS: Final = 16
 """More key derivation functions than anyone will define."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -30,19 +30,19 @@ _U16 = struct.Struct(">H")
 _HASH: Final = {Variant.AKA: "sha1", Variant.AKA_PRIME: "sha256"}
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@noun
 class Keys:
     """What one full authentication yields; says nothing of itself in its repr."""
 
-    k_encr: bytes
+    k_encr: bytes = field(repr=False)
     """Key of AT_ENCR_DATA, 16 bytes."""
-    k_aut: bytes
+    k_aut: bytes = field(repr=False)
     """Key of AT_MAC, 16 bytes (EAP-AKA') 32."""
-    master: bytes
+    master: bytes = field(repr=False)
     """What re-authentication starts from: MK (20 bytes), with EAP-AKA' K_re (32)."""
-    msk: bytes = b""
+    msk: bytes = field(default=b"", repr=False)
     """64 bytes if asked for."""
-    emsk: bytes = b""
+    emsk: bytes = field(default=b"", repr=False)
     """64 bytes if asked for."""
 
 

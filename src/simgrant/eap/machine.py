@@ -13,7 +13,6 @@ is there and has a switch in `Options`.
 from __future__ import annotations
 
 import hmac
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from simgrant.eap import keys
@@ -62,6 +61,7 @@ from simgrant.eap.packet import (
     push_plain_challenge,
 )
 from simgrant.eap.vector import Resync
+from simgrant.nouns import replace
 
 if TYPE_CHECKING:
     from simgrant.eap.vector import AuthVector

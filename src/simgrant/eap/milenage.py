@@ -31,7 +31,7 @@ class Milenage:
     __slots__ = ("_encrypt", "_opc", "_opc5", "_opc_r1")
 
     def __init__(self, k: bytes, opc: bytes) -> None:
-        """Take K and OPc, 16 bytes each; `from_op` takes OP instead."""
+        """Take K and OPc, 16 bytes each; `opc_from_op` makes it of OP."""
         if len(k) != 16 or len(opc) != 16:
             raise ValueError("K and OPc have 16 bytes each")
         # ECB over whole blocks keeps no state, so one encryptor serves every call.
@@ -39,11 +39,6 @@ class Milenage:
         self._opc = int.from_bytes(opc, "big")
         self._opc5 = int.from_bytes(opc * 5, "big")
         self._opc_r1 = (self._opc << 64 | self._opc >> 64) & _M128
-
-    @classmethod
-    def from_op(cls, k: bytes, op: bytes) -> Milenage:
-        """Take the operator's OP where OPc is not at hand."""
-        return cls(k, opc_from_op(k, op))
 
     def __repr__(self) -> str:
         """Show no key."""

@@ -8,12 +8,12 @@ a packet says `packet.autn` instead of searching a list.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from simgrant.nouns import noun
+from simgrant.nouns import named_noun, noun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -90,7 +90,7 @@ class Res:
     bits: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@named_noun
 class Packet:
     """One EAP-AKA packet with its attributes; None or empty means "was not there"."""
 
@@ -127,15 +127,15 @@ class Packet:
         return f"Packet({self.code.name} {self.identifier} {self.variant.name} {self.subtype.name})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@named_noun
 class Encrypted:
-    """What stands inside AT_ENCR_DATA (RFC 4187 §10.12)."""
+    """What stands inside AT_ENCR_DATA (RFC 4187 §10.12); says nothing of itself in its repr."""
 
-    counter: int | None = None
-    counter_too_small: bool = False
-    nonce_s: bytes | None = None
-    next_pseudonym: bytes | None = None
-    next_reauth_id: bytes | None = None
+    counter: int | None = field(default=None, repr=False)
+    counter_too_small: bool = field(default=False, repr=False)
+    nonce_s: bytes | None = field(default=None, repr=False)
+    next_pseudonym: bytes | None = field(default=None, repr=False)
+    next_reauth_id: bytes | None = field(default=None, repr=False)
 
 
 def pull_packet(data: bytes) -> Packet:

@@ -7,7 +7,7 @@ full. Both keep their state in themselves, as a device does, and do no I/O.
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import field
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from simgrant.eap import keys
@@ -29,7 +29,7 @@ from simgrant.eap.packet import (
 )
 from simgrant.eap.usim import UsimReject, UsimSuccess, UsimSyncFailure
 from simgrant.eap.vector import has_separation_bit
-from simgrant.nouns import named_noun, noun
+from simgrant.nouns import named_noun, noun, replace
 
 if TYPE_CHECKING:
     from simgrant.eap.keys import Keys, SessionKeys

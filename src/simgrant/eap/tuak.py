@@ -45,7 +45,7 @@ class Tuak:
         ik_bytes: int = 16,
         iterations: int = 1,
     ) -> None:
-        """Take K (16 or 32 bytes) and TOPc (32); `from_top` takes TOP instead.
+        """Take K (16 or 32 bytes) and TOPc (32); `topc_from_top` makes it of TOP.
 
         `generate` needs the default sizes of MAC, CK and IK, since EAP-AKA knows
         no others (RFC 4187 §10.7).
@@ -59,11 +59,6 @@ class Tuak:
         self._k, self._topc, self._iterations = k, topc, iterations
         self._res_bytes, self._mac_bytes = res_bytes, mac_bytes
         self._ck_bytes, self._ik_bytes = ck_bytes, ik_bytes
-
-    @classmethod
-    def from_top(cls, k: bytes, top: bytes, *, res_bytes: int = 8) -> Tuak:
-        """Take the operator's TOP where TOPc is not at hand."""
-        return cls(k, topc_from_top(k, top), res_bytes=res_bytes)
 
     def __repr__(self) -> str:
         """Show no key."""

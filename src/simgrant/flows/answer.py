@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache, partial
 
 from simgrant.domain.allowance import NOTHING_MORE, Allowance, own_values
@@ -19,7 +18,7 @@ from simgrant.domain.subscription import Subscription
 from simgrant.domain.words import Words
 from simgrant.flows.handles import Handle, push_handle
 from simgrant.keyring.ring import KeyRing
-from simgrant.nouns import noun
+from simgrant.nouns import noun, replace
 from simgrant.services import SERVICES
 from simgrant.services.own import own_items
 from simgrant.services.service import (

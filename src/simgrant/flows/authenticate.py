@@ -72,23 +72,6 @@ class Principal:
     claims: Claims
     """What the token says."""
 
-    def having(self, profile: Profile) -> Principal:
-        """Return the same with what is known of the subscription by now.
-
-        Faster than `replace`, which makes a dictionary first.
-        """
-        return Principal(
-            self.tenant,
-            profile,
-            self.ask,
-            self.terminal_id,
-            self.apps,
-            self.token,
-            self.expires,
-            self.at,
-            self.claims,
-        )
-
 
 class Reception:
     """What every way to authenticate needs, over the ports."""

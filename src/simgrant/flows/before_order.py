@@ -7,7 +7,6 @@ TS.43 §8.11 and 8.12. `prepared` says what an order has to wait for, or why the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from simgrant.domain.order import (
     ON_DEVICE,
@@ -21,6 +20,7 @@ from simgrant.domain.order import (
 from simgrant.flows.esim_means import Line, OldProfile
 from simgrant.flows.message import Limits, message
 from simgrant.flows.operations.operation import AnyTask, Done, Means, Refused, Task
+from simgrant.nouns import replace
 from simgrant.ports.account_pins import PinState
 from simgrant.ports.orders import Kept
 from simgrant.spec.ids import AppId, MsgButton, OperationResult, SubscriptionResult

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 
 from simgrant.domain.holdings import HeldBoost, Purchase
 from simgrant.domain.plans import boost_feature
 from simgrant.domain.subscription import Profile, SubscriptionStatus
 from simgrant.errors import Conflict
 from simgrant.flows.switch_wishes import Wish
+from simgrant.nouns import replace
 from simgrant.ports.clock import Clock
 from simgrant.ports.network_data import Subscriber
 from simgrant.ports.store import Store

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Literal, TypeVar
 
 from simgrant.domain.subscription import SERVED, Terminal
@@ -45,7 +45,7 @@ from simgrant.flows.tokens import Claims, pull_token
 from simgrant.flows.vector_sources import VectorSources
 from simgrant.identities import Imsi, InvalidIdentity
 from simgrant.keyring.ring import NONCE_BYTES
-from simgrant.nouns import noun
+from simgrant.nouns import noun, replace
 from simgrant.ports.eap_servers import EapServer, Relayed
 from simgrant.ports.store import Outcome, SessionRow
 from simgrant.ports.vectors import VectorRequest

@@ -6,8 +6,6 @@ it authenticates in full. The reasons are for the operator's record.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from simgrant.domain.risk import Way
 from simgrant.domain.subscription import SERVED, Profile
 from simgrant.domain.tenant import Tenant
@@ -15,7 +13,7 @@ from simgrant.domain.trail import Trail
 from simgrant.errors import Unauthenticated
 from simgrant.flows.authenticate import Call, Principal, Reception
 from simgrant.flows.tokens import Claims, pull_token
-from simgrant.nouns import noun
+from simgrant.nouns import noun, replace
 from simgrant.wire.request import Ask
 
 

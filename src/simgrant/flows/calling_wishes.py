@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 from simgrant.domain.bss_events import BssEvent, Change
@@ -22,7 +21,7 @@ from simgrant.flows.gather import counting, gather, look
 from simgrant.flows.switch_wishes import Wish
 from simgrant.flows.verdicts import NO_DEVICE
 from simgrant.identities import Imei
-from simgrant.nouns import noun
+from simgrant.nouns import noun, replace
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 from simgrant.ports.life import SWITCH

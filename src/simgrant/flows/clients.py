@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import replace
 from fnmatch import translate
 from itertools import islice
 from typing import NamedTuple
@@ -19,7 +18,7 @@ from simgrant.errors import UnsupportedVersion
 from simgrant.flows.authenticate import Call
 from simgrant.flows.shape import PLAIN, Shape
 from simgrant.identities import Imei
-from simgrant.nouns import named_noun, noun
+from simgrant.nouns import named_noun, noun, replace
 from simgrant.spec.version import FIRST, NEWEST, SpecVersion
 from simgrant.wire import content_types
 from simgrant.wire.negotiate import Format

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from functools import lru_cache
 from typing import Final, TypeAlias
 
@@ -30,7 +30,7 @@ from simgrant.domain.trail import Trail
 from simgrant.errors import EcsError, PeerMisbehaved, PeerUnavailable, UnknownIdentity
 from simgrant.flows.derived import Derived
 from simgrant.identities import Imsi
-from simgrant.nouns import named_noun
+from simgrant.nouns import named_noun, replace
 from simgrant.ports.clock import Clock
 from simgrant.ports.eligibility import EligibilitySource
 from simgrant.ports.network_data import Subscriber

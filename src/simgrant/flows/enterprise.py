@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from functools import wraps
 from typing import Final, TypeAlias
 
@@ -39,6 +38,7 @@ from simgrant.flows.esim_means import Line
 from simgrant.flows.esim_rules import Target, device_fact
 from simgrant.flows.operations.operation import Done, Means, Refused, RequestorTask
 from simgrant.identities import Iccid
+from simgrant.nouns import replace
 from simgrant.ports.orders import NoStock, TooFast, TooMany, TooOften
 from simgrant.spec.ids import Eligibility, OperationResult, OperationType, SubscriptionResult
 from simgrant.wire.document import Characteristic, CharacteristicList, Item, Parm

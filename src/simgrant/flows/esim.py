@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 
 from simgrant.domain.line import is_of_line
 from simgrant.domain.order import (
@@ -53,6 +52,7 @@ from simgrant.flows.esim_rules import (
 )
 from simgrant.flows.operations.operation import AnyTask, Done, Means, Refused, Task
 from simgrant.identities import Eid, Iccid, InvalidIdentity
+from simgrant.nouns import replace
 from simgrant.ports.orders import Kept, NoStock, TokenOver, TooMany, TooOften
 from simgrant.spec.ids import AppId, OperationResult, ServiceStatus, SubscriptionResult
 from simgrant.wire.activation_code import ActivationCode, push_parameter

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import field
 
 from simgrant.domain.order import CompanionService, Inquiry, Kind, Order, OrderMode, Source
 from simgrant.domain.pace import Pace
@@ -17,7 +17,7 @@ from simgrant.flows.limits import Throttle
 from simgrant.flows.message import Speech
 from simgrant.flows.network_data import NetworkFacts
 from simgrant.flows.ordering import Ordering
-from simgrant.nouns import Word, noun
+from simgrant.nouns import Word, noun, replace
 from simgrant.ports.account_pins import AccountPins
 from simgrant.ports.keys import Keys
 from simgrant.ports.risk import RiskSource

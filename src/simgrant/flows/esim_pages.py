@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 from simgrant.domain.order import Device, Kind, Order, OrderState
@@ -18,6 +17,7 @@ from simgrant.flows.answer import handle_of, page_of
 from simgrant.flows.esim_means import Asking, Line
 from simgrant.flows.operations.operation import Done, Means, Refused, Task
 from simgrant.identities import Iccid
+from simgrant.nouns import replace
 from simgrant.spec.ids import AppId, OperationResult, OperationType
 from simgrant.wire.document import Item, Parm
 

@@ -9,7 +9,7 @@ that holds no more, and those after it do.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from simgrant.domain.companions import NOT_COUNTED, Counted, count
@@ -28,7 +28,7 @@ from simgrant.flows.device_lists import DeviceLists
 from simgrant.flows.esim_means import FEATURES, Conditions, EsimMeans, Line
 from simgrant.flows.gather import REQUEST, View, device_of, gather, look, times_of
 from simgrant.identities import Iccid, Imei, InvalidIdentity
-from simgrant.nouns import Word, noun
+from simgrant.nouns import Word, noun, replace
 from simgrant.ports.eligibility import Prospect, Qualification
 from simgrant.ports.risk import Risk
 from simgrant.spec.ids import AppId

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from typing import Final
 
 import structlog
 
 from simgrant.errors import EcsError
-from simgrant.nouns import named_noun
+from simgrant.nouns import named_noun, replace
 from simgrant.ports.clock import Clock
 from simgrant.ports.event_hubs import Hub, HubRow, HubRows, HubState, Hurry, Registration, Seen
 from simgrant.telemetry.log import say_fault

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Any, Final
 
 from simgrant.domain.companions import NOT_COUNTED, count
@@ -29,7 +29,7 @@ from simgrant.flows.gather import counting, device_of, gather, held, look, times
 from simgrant.flows.network_data import Tellers, heard, told_by
 from simgrant.flows.shape import PLAIN, Shape, shaped
 from simgrant.keyring.ring import KeyRing
-from simgrant.nouns import noun
+from simgrant.nouns import noun, replace
 from simgrant.ports.store import RequestRecord, Store
 from simgrant.services import PrivateIdentity, ServiceFlow
 from simgrant.spec.ids import PrivateUserIdType

@@ -9,11 +9,8 @@ the document's version rises and the device is told to ask again.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import random
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
 from typing import Final
@@ -29,10 +26,11 @@ from simgrant.domain.subscription import Subscription, SubscriptionStatus, Termi
 from simgrant.errors import EcsError
 from simgrant.flows.answers import Answered, Answers
 from simgrant.flows.asked_anew import Anew, AsksAnew
+from simgrant.flows.for_ever import KeepsActing
 from simgrant.flows.heard_anew import NOBODY_ASKED, Hearing, HearsAnew
 from simgrant.flows.life_orders import ORDERS_FOLLOW, LifeOrders
 from simgrant.identities import Imsi
-from simgrant.nouns import named_noun
+from simgrant.nouns import named_noun, replace
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 from simgrant.ports.life import (
@@ -135,28 +133,16 @@ class Lifecycle:
         self._metrics = metrics
         self._keep = keep
         self._rules = rules or Rules()
-        self._news = asyncio.Event()
+        self._acting = KeepsActing(self.act, poll_s=self._rules.poll_s, failed="lifecycle")
         self._timers_at = 0.0
 
     def wake(self) -> None:
         """Say that there are events: they are acted upon at once."""
-        self._news.set()
+        self._acting.wake()
 
     async def run(self) -> None:
         """Act upon what waits, for ever; what is cut off in between is done by the next."""
-        while True:
-            self._news.clear()
-            try:
-                while await self.act():
-                    pass
-            except EcsError as error:
-                structlog.get_logger().warning("lifecycle", reason=error.reason)
-            except Exception as error:
-                # A fault of ours must not end it: the rows are there, and are tried again.
-                say_fault(error)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._rules.poll_s * random.uniform(0.8, 1.2)):  # noqa: S311
-                    await self._news.wait()
+        await self._acting.run()
 
     async def act(self) -> bool:
         """Act upon some of what is due; say whether there was any."""

@@ -9,7 +9,6 @@ is said about it: the policy that is in force here goes on, and so it does while
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
@@ -17,12 +16,12 @@ import structlog
 
 from simgrant.domain.policy import Policy, PolicyError
 from simgrant.errors import EcsError, StartRefused
+from simgrant.flows.for_ever import Pace, keep_looking
 from simgrant.flows.policies import Compile, digest_of, is_genuine, name_of
 from simgrant.nouns import Word, named_noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 from simgrant.ports.policies import PolicyRows
-from simgrant.telemetry.log import say_fault
 from simgrant.telemetry.metrics import Metrics
 
 _LOOKED_BACK: Final = 20
@@ -33,9 +32,7 @@ _LOOKED_BACK: Final = 20
 class Rules:
     """How often the store is asked."""
 
-    poll_s: float = 0.3
-    longest_poll_s: float = 2.0
-    """While the store is away."""
+    pace: Pace = Pace()
     again_s: float = 10.0
     """Until what could not be taken over is tried again."""
 
@@ -87,7 +84,6 @@ class LivePolicies(Mapping[str, Policy]):
         """The change by which each tenant's policy is in force here; without one, a file's is."""
         self._refused: dict[str, tuple[int, Reason, float]] = {}
         """What was not taken over, why, and when it is tried again (monotonic)."""
-        self._away = False
 
     def __getitem__(self, tenant: str) -> Policy:
         return self._live[tenant]
@@ -139,28 +135,13 @@ class LivePolicies(Mapping[str, Policy]):
 
     async def run(self) -> None:
         """Take over what is published, for ever."""
-        rules, pause = self._rules, self._rules.poll_s
-        while True:
-            await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
-            pause = rules.poll_s
-            try:
-                await self.look()
-            except EcsError as error:
-                if not self._away:
-                    structlog.get_logger().warning("policies_not_read", reason=error.reason)
-                self._away = True
-                pause = rules.longest_poll_s
-            except Exception as error:
-                # A fault of ours must not end it: what is in force goes on.
-                say_fault(error)
-                pause = rules.longest_poll_s
+        await keep_looking(
+            self.look, self._rules.pace, failed="policies_not_read", again="policies_read_again"
+        )
 
     async def look(self) -> None:
         """Take over what was published since the last look."""
         current = await self._rows.current()
-        if self._away:
-            self._away = False
-            structlog.get_logger().info("policies_read_again")
         for tenant in self._live:
             newest, ours = current.get(tenant, 0), self._changes.get(tenant, 0)
             if newest == ours:

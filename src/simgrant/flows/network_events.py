@@ -5,22 +5,17 @@ Every worker empties the inbox: at once what it was told itself, and after a whi
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
-import random
 from collections.abc import Callable, Sequence
 
-import structlog
-
 from simgrant.errors import EcsError
+from simgrant.flows.for_ever import KeepsActing
 from simgrant.identities import Imsi
 from simgrant.nouns import named_noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 from simgrant.ports.network_events import Inbox, InboxEntry, NetworkEvent
 from simgrant.ports.store import RequestRecord
-from simgrant.telemetry.log import say_fault
 from simgrant.telemetry.metrics import Metrics
 from simgrant.telemetry.record import NetworkRecord, instant, push_network
 
@@ -57,7 +52,7 @@ class NetworkInbox:
         self._metrics = metrics
         self._keep = keep
         self._rules = rules or Rules()
-        self._news = asyncio.Event()
+        self._acting = KeepsActing(self._act, poll_s=self._rules.poll_s, failed="network_inbox")
 
     async def tell(self, peer: str, event: NetworkEvent) -> bool:
         """Keep an event; False where none of the peer's tenants has the subscription."""
@@ -69,24 +64,12 @@ class NetworkInbox:
             raise
         self._metrics.count_network_event(event.name, "kept" if kept else "unknown")
         if kept:
-            self._news.set()
+            self._acting.wake()
         return kept > 0
 
     async def run(self) -> None:
         """Act upon what waits, for ever; what is cut off in between is done by the next."""
-        while True:
-            self._news.clear()
-            try:
-                while await self._act():
-                    pass
-            except EcsError as error:
-                structlog.get_logger().warning("network_inbox", reason=error.reason)
-            except Exception as error:
-                # A fault of ours must not end it: the row is there, and is tried again.
-                say_fault(error)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._rules.poll_s * random.uniform(0.8, 1.2)):  # noqa: S311
-                    await self._news.wait()
+        await self._acting.run()
 
     async def _act(self) -> bool:
         """Act upon some events; say whether there were any."""

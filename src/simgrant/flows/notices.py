@@ -17,6 +17,7 @@ from itertools import islice
 import structlog
 
 from simgrant.errors import EcsError, PeerMisbehaved
+from simgrant.flows.for_ever import KeepsTaking
 from simgrant.flows.tokens import encode
 from simgrant.nouns import Word, noun
 from simgrant.ports.clock import Clock
@@ -125,7 +126,9 @@ class Notices:
         self._keep = keep
         self._rules = rules
         self._places = asyncio.Semaphore(rules.in_flight)
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._taking = KeepsTaking[None](
+            self._take_some, poll_s=rules.poll_s, last_s=rules.timeout_s
+        )
         self._settled: list[Settled] = []
         self._something_settled = asyncio.Event()
         self._said: dict[tuple[str, str, str], float] = {}
@@ -134,15 +137,9 @@ class Notices:
         """Claim, deliver and settle for ever; at the end, finish what is under way."""
         settling = asyncio.create_task(self._settle_for_ever())
         try:
-            while True:
-                if not await self._take_some():
-                    await asyncio.sleep(self._rules.poll_s * random.uniform(0.8, 1.2))  # noqa: S311
+            await self._taking.run()
         finally:
-            if self._under_way:
-                await asyncio.wait(self._under_way, timeout=self._rules.timeout_s)
             settling.cancel()
-            for task in self._under_way:
-                task.cancel()
             while self._settled and await self._settle():
                 pass
 
@@ -159,9 +156,7 @@ class Notices:
         for letter in _letters(claimed):
             for _ in letter.notices:
                 await self._places.acquire()
-            task = asyncio.create_task(self._deliver(letter))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            self._taking.go(self._deliver(letter))
         return bool(claimed)
 
     # --- one letter ------------------------------------------------------------------

@@ -7,8 +7,6 @@ a temporary token is told of a bad parameter by 400, as Table 8 has it, all othe
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from simgrant.domain.subscription import Profile, Subscription, SubscriptionStatus
 from simgrant.domain.tenant import Tenant
 from simgrant.domain.trail import Trail
@@ -40,7 +38,7 @@ from simgrant.flows.operations.operation import (
     Task,
 )
 from simgrant.flows.operations.validate_operator_token import INVALID
-from simgrant.nouns import noun
+from simgrant.nouns import noun, replace
 from simgrant.spec.ids import OperationResult, RegisterNotifStatus
 from simgrant.wire.document import Application, Parm, Token
 from simgrant.wire.negotiate import best_text, languages

@@ -13,7 +13,6 @@ import contextlib
 import math
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TypeAlias
 
 import structlog
@@ -54,9 +53,10 @@ from simgrant.domain.pace import Pace, Used
 from simgrant.domain.visit import OrderChange
 from simgrant.errors import Conflict, EcsError
 from simgrant.flows.bss_calls import call_bss
+from simgrant.flows.for_ever import KeepsTaking
 from simgrant.flows.order_switches import NO_DESKS, SwitchDesk, switch
 from simgrant.identities import Iccid, Imsi
-from simgrant.nouns import noun
+from simgrant.nouns import noun, replace
 from simgrant.ports.bss_orders import BssOrders
 from simgrant.ports.clock import Clock
 from simgrant.ports.orders import IccidTaken, Kept, Orders
@@ -136,7 +136,9 @@ class Ordering:
         self._clock = clock
         self._rules = rules
         self._places = asyncio.Semaphore(rules.in_flight)
-        self._under_way: set[asyncio.Task[Order]] = set()
+        self._taking = KeepsTaking[Order](
+            self._take_some, poll_s=rules.poll_s, last_s=rules.call_timeout_s
+        )
 
     def smdp(self, tenant: str, name: str) -> Smdp | None:
         """Return an SM-DP+ of a tenant."""
@@ -211,7 +213,7 @@ class Ordering:
 
         It takes no more than ``within`` seconds.
         """
-        driving = self._set_going(kept)
+        driving = self._taking.go(self._drive(kept))
         await asyncio.wait([driving], timeout=max(0.0, min(self._rules.immediate_s, within)))
         order = driving.result() if driving.done() else kept.order
         if order.todo is None and order.state is not OrderState.ORDERED:
@@ -331,23 +333,9 @@ class Ordering:
 
     async def run(self) -> None:
         """Take over orders for ever; at the end, finish the calls under way."""
-        try:
-            while True:
-                if not await self._take_some():
-                    await asyncio.sleep(self._rules.poll_s * random.uniform(0.8, 1.2))  # noqa: S311
-        finally:
-            if self._under_way:
-                await asyncio.wait(self._under_way, timeout=self._rules.call_timeout_s)
-            for task in self._under_way:
-                task.cancel()
+        await self._taking.run()
 
     # --- driving ---------------------------------------------------------------------
-
-    def _set_going(self, kept: Kept) -> asyncio.Task[Order]:
-        task = asyncio.create_task(self._drive(kept))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-        return task
 
     async def _take_some(self) -> bool:
         """Claim some orders and set them going; say whether there were any."""
@@ -360,7 +348,7 @@ class Ordering:
             structlog.get_logger().warning("orders_not_read", reason=error.reason)
             return False
         for kept in claimed:
-            self._set_going(kept)
+            self._taking.go(self._drive(kept))
         return bool(claimed)
 
     async def _drive(self, kept: Kept) -> Order:

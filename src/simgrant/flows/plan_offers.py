@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -17,6 +16,7 @@ import structlog
 from simgrant.domain.plan_offer import PlanOffer
 from simgrant.errors import EcsError
 from simgrant.flows.esim_means import Esim
+from simgrant.nouns import replace
 from simgrant.ports.clock import Clock
 from simgrant.ports.plan_offers import PlanOffers
 

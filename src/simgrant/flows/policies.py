@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from typing import Final, TypeAlias
 
 from simgrant.domain.policy import Policy
 from simgrant.errors import BadRequest, Conflict
 from simgrant.keyring.ring import KeyRing
-from simgrant.nouns import noun
+from simgrant.nouns import noun, replace
 from simgrant.ports.keys import Keys
 from simgrant.ports.policies import PolicyChange, PolicyRows, PolicyVersion, Published
 

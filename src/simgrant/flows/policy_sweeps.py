@@ -9,7 +9,6 @@ was should he die.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
@@ -20,9 +19,9 @@ from simgrant.domain.bss_events import BssEvent, Change
 from simgrant.domain.life import Done
 from simgrant.domain.network_facts import NOTHING_HEARD
 from simgrant.domain.policy import Policy
-from simgrant.errors import EcsError
 from simgrant.flows.answers import Answers
 from simgrant.flows.eligibility import Eligibilities
+from simgrant.flows.for_ever import KeepsActing
 from simgrant.flows.lifecycle import devices_of, differing
 from simgrant.flows.live_policies import LivePolicies
 from simgrant.flows.network_data import NetworkFacts
@@ -31,7 +30,6 @@ from simgrant.ports.clock import Clock
 from simgrant.ports.life import POLICY, Judge, Judged, Present, Waiting
 from simgrant.ports.sweeps import Sweep, SweepRows
 from simgrant.ports.switching import VOWIFI, ServicesOf
-from simgrant.telemetry.log import say_fault
 
 Answering: TypeAlias = Callable[[str, Policy], Answers]
 """Returns the answers of a tenant by a policy."""
@@ -94,16 +92,7 @@ class PolicySweeps:
 
     async def run(self) -> None:
         """Look for what is to be done, for ever."""
-        while True:
-            try:
-                while await self.act():
-                    pass
-            except EcsError as error:
-                structlog.get_logger().warning("policy_sweep", reason=error.reason)
-            except Exception as error:
-                # A fault of ours must not end it: the rows are there, and are tried again.
-                say_fault(error)
-            await asyncio.sleep(self._rules.poll_s * random.uniform(0.8, 1.2))  # noqa: S311
+        await KeepsActing(self.act, poll_s=self._rules.poll_s, failed="policy_sweep").run()
 
     async def act(self) -> bool:
         """Do a sweep that is due, to its end or until it is another's; say whether there was one.

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from simgrant.domain.conditions import (
@@ -40,7 +40,7 @@ from simgrant.domain.policy import Policy
 from simgrant.domain.subscription import ConsentKind, ConsentStatus
 from simgrant.flows.gather import NO_OPTIONS, counting, features_fact
 from simgrant.flows.verdicts import NO_DEVICE
-from simgrant.nouns import Word, noun
+from simgrant.nouns import Word, noun, replace
 from simgrant.ports.store import RequestRecord
 from simgrant.services import SERVICES
 from simgrant.spec.version import DEFAULT, SpecVersion
@@ -343,7 +343,6 @@ class Version:
 
 
 _NO_STORE: Final = Fact(NO_STORE, NOBODY)
-_NO_OPTIONS: Final[Fact[frozenset[str]]] = Fact(frozenset(), NOBODY)
 
 
 def _store(

@@ -7,9 +7,9 @@ requests that are alike.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import NamedTuple
 
+from simgrant.nouns import replace
 from simgrant.spec.ids import AccessType, AppId, HomeRoamingNwType
 from simgrant.wire.document import (
     Application,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterable
-from dataclasses import field, replace
+from dataclasses import field
 from hashlib import sha256
 
 from simgrant.domain.risk import Way
@@ -22,7 +22,7 @@ from simgrant.flows.authenticate import Principal, Reception
 from simgrant.flows.tokens import Claims, decode, encode, open_seal
 from simgrant.identities import Imsi
 from simgrant.keyring.ring import NONCE_BYTES, Purpose
-from simgrant.nouns import noun
+from simgrant.nouns import noun, replace
 from simgrant.ports.store import Outcome, SessionRow, TokenState, TokenUse
 from simgrant.wire.request import Ask, pull_parameters, push_parameters
 from simgrant.wire.request import ask as to_ask

@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 
 from simgrant.errors import EcsError, PeerMisbehaved
+from simgrant.flows.for_ever import KeepsActing
 from simgrant.flows.switch_wishes import Wish, Wishes
 from simgrant.nouns import named_noun
 from simgrant.ports.activation import Activation, Switched
@@ -66,16 +67,7 @@ class Switching:
 
     async def run(self) -> None:
         """Look until cancelled."""
-        while True:
-            try:
-                while await self.look() == _AT_ONCE:
-                    pass
-            except EcsError as error:
-                structlog.get_logger().warning("switching", reason=error.reason)
-            except Exception as error:
-                # A fault of ours must not end it: the rows are there, and are tried again.
-                say_fault(error)
-            await asyncio.sleep(_POLL_S * (0.8 + 0.4 * self._chance()))
+        await KeepsActing(self._look, poll_s=_POLL_S, failed="switching").run()
 
     async def close(self) -> None:
         """Let go of every connection."""
@@ -93,6 +85,9 @@ class Switching:
             for due in found:
                 group.create_task(self._look_at(due))
         return len(found)
+
+    async def _look(self) -> bool:
+        return await self.look() == _AT_ONCE
 
     async def _look_at(self, due: DueSwitch) -> None:
         """Bring one line further, and note how far it is."""

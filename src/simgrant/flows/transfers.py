@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Final
 
 from simgrant.domain.line import place_of_move, source_of_move
@@ -20,7 +20,7 @@ from simgrant.flows.esim import BadParameter
 from simgrant.flows.marks import mark
 from simgrant.flows.operations.operation import Done, Means, Refused, Task
 from simgrant.identities import Iccid, Imei
-from simgrant.nouns import noun
+from simgrant.nouns import noun, replace
 
 _ID_LETTERS: Final = 64
 

@@ -9,7 +9,7 @@ validity, sealed user data, ages. ADR 0014 says what that saves, and why nothing
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple, TypeAlias
 
@@ -19,6 +19,7 @@ from simgrant.domain.trail import Verdict
 from simgrant.flows.answer import Portal, answer, page_of
 from simgrant.flows.gather import NOTHING_MORE, View, counting, gather
 from simgrant.flows.shape import PLAIN, Shape, shaped
+from simgrant.nouns import replace
 from simgrant.services import SERVICES
 from simgrant.services.service import OWN_VALUE, PrivateIdentity, ServiceFlow, own_value
 from simgrant.spec.ids import PrivateUserIdType, RegisterNotifStatus

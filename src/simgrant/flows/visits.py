@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from functools import partial
 from typing import Final
 
@@ -52,7 +52,7 @@ from simgrant.flows.web_views.web_view import (
     WebView,
     fingerprint,
 )
-from simgrant.nouns import noun
+from simgrant.nouns import noun, replace
 from simgrant.ports.address_validator import AddressValidator
 from simgrant.ports.orders import Kept, NoStock
 from simgrant.ports.switching import NOTHING_SWITCHED, VOWIFI, ServicesOf

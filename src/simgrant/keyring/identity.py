@@ -24,7 +24,6 @@ MOST_BYTES = 1015
 """An EAP identity is shorter than 1016 bytes (TS.43 §12.1.2)."""
 _CURVE = ec.SECP256R1()
 _TAG = 16
-_NONCE = 12
 _ENC = "A256GCM"
 
 

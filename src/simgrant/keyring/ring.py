@@ -35,7 +35,7 @@ class Use(Word):
     HASHING = "hashing"
     """References to subscriptions and devices in records, logs and metrics."""
     WRAPPING = "wrapping"
-    """Ki and OPc of the local AuC at rest."""
+    """Ki and OPc of the local AuC, and access tokens of consumers' sinks, at rest."""
     SIGNING = "signing"
     """Signatures of answers; a ring may do without."""
 

@@ -3,42 +3,45 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography import x509
 
 from simgrant.errors import StartRefused
-from simgrant.nouns import named_noun
 
-
-@named_noun
-class Caller:
-    """Who may call, and what its certificates are known by."""
-
-    name: str
-    sha256: frozenset[str] = frozenset()
-    """Hashes of whole certificates (DER), in hexadecimal digits of either case, with colons or
-    without."""
-    subjects: frozenset[str] = frozenset()
-    """Whole subjects as RFC 4514 writes them, such as ``CN=dp1,O=Example,C=DE``. Whoever the
-    authority gives such a certificate is believed, so it should be one's own or the caller's."""
+K = TypeVar("K")
 
 
 class Callers:
     """Those who may call; making them raises StartRefused."""
 
-    def __init__(self, callers: Iterable[Caller], *, section: str) -> None:
-        """``section`` is of the settings that they are in, for errors."""
+    def __init__(
+        self,
+        section: str,
+        *,
+        sha256: Mapping[str, Iterable[str]],
+        subjects: Mapping[str, Iterable[str]],
+    ) -> None:
+        """``section`` is of the settings that they are in, for errors; the rest is by their names.
+
+        ``sha256`` are hashes of whole certificates (DER), in hexadecimal digits of either case,
+        with colons or without. ``subjects`` are whole ones as RFC 4514 writes them, such as
+        ``CN=dp1,O=Example,C=DE``: whoever the authority gives such a certificate is believed, so
+        it should be one's own or the caller's.
+        """
         self._by_hash: dict[str, str] = {}
         self._by_subject: dict[x509.Name, str] = {}
-        for caller in callers:
-            where = f"{section}.{caller.name}"
-            for text in caller.sha256:
-                self._claim(self._by_hash, _hash(where, text), caller.name, where)
-            for text in caller.subjects:
-                self._claim(self._by_subject, _subject(where, text), caller.name, where)
+        for name, texts in sha256.items():
+            where = f"{section}.{name}"
+            for text in texts:
+                _claim(self._by_hash, _hash(where, text), name, where)
+        for name, texts in subjects.items():
+            where = f"{section}.{name}"
+            for text in texts:
+                _claim(self._by_subject, _subject(where, text), name, where)
 
     def of(self, certificate: bytes) -> str | None:
         """Return whose certificate (DER, checked in the handshake) this is; None = nobody's."""
@@ -49,14 +52,6 @@ class Callers:
             return self._by_subject.get(x509.load_der_x509_certificate(certificate).subject)
         except ValueError:
             return None
-
-    @staticmethod
-    def _claim(
-        known: dict[str, str] | dict[x509.Name, str], key: object, name: str, where: str
-    ) -> None:
-        other = known.setdefault(key, name)  # type: ignore[arg-type]
-        if other != name:
-            raise StartRefused(f"{where}: its certificate is also {other}'s")
 
 
 def require_certificate(context: ssl.SSLContext, ca_file: Path) -> None:
@@ -80,6 +75,12 @@ def _trust(context: ssl.SSLContext, ca_file: Path) -> None:
     except (OSError, ssl.SSLError) as error:
         reason = getattr(error, "strerror", None) or "holds no certificates in PEM"
         raise StartRefused(f"{ca_file}: {reason}") from None
+
+
+def _claim(known: dict[K, str], key: K, name: str, where: str) -> None:
+    other = known.setdefault(key, name)
+    if other != name:
+        raise StartRefused(f"{where}: its certificate is also {other}'s")
 
 
 def _hash(where: str, text: str) -> str:

@@ -10,12 +10,12 @@ import asyncio
 import socket
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from ipaddress import ip_address
 from typing import Final, TypeAlias
 
 from simgrant.errors import PeerTimeout
 from simgrant.links.http import HttpConfig, HttpLink, HttpRequest, Reply, Unsent
+from simgrant.nouns import replace
 from simgrant.ports.clock import Clock
 from simgrant.wire.web_address import IpAddress, Network, WebAddress, is_public, pull_web_address
 

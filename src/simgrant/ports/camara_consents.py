@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeAlias
 
 from simgrant.domain.bss_events import BssEvent
-from simgrant.domain.camara.consent import ConsentEntry, Said, Standing
+from simgrant.domain.camara.consent import NOES, ConsentEntry, Standing
 from simgrant.domain.camara.consumer import Consumer
 from simgrant.domain.subscription import Subscription
 from simgrant.identities import Imsi
@@ -111,7 +111,7 @@ def room_for(entry: ConsentEntry) -> int:
 
     Whatever was said before, there is room to withdraw it.
     """
-    return MOST_KEPT if entry.said in (Said.DENIED, Said.WITHDRAWN) else MOST_ENTRIES
+    return MOST_KEPT if entry.said in NOES else MOST_ENTRIES
 
 
 @named_noun

@@ -107,3 +107,14 @@ class CamaraEvents(Protocol):
 
     async def drop(self, claim: Claim) -> None:
         """Forget the subscription and all its rows: its sink is gone."""
+
+    async def sink_tokens(
+        self, *, after: tuple[str, str] = ("", "")
+    ) -> Sequence[tuple[str, str, bytes]]:
+        """Return the next batch of (tenant, id, wrapped access token), in order, for re-wrapping.
+
+        Of every subscription, those that have ended among them; empty = it has no access token.
+        """
+
+    async def rewrap(self, tenant: str, subscription_id: str, old: bytes, new: bytes) -> bool:
+        """Replace a subscription's wrapped access token if it still is ``old``."""

@@ -13,8 +13,6 @@ from typing import Final, Protocol
 from simgrant.identities import Eid, Iccid
 from simgrant.wire.es2plus import Status
 
-ELIGIBILITY: Final = 1
-CONFIRMATION_CODE: Final = 2
 DOWNLOAD: Final = 3
 INSTALLATION: Final = 4
 """With a status that is done: the profile is on its eUICC."""

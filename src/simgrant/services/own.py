@@ -8,11 +8,11 @@ start, in any case of letters; so are characteristics where phones read none.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from simgrant.domain.own import OwnGroup, OwnItem, OwnParm
 from simgrant.domain.policy import Policy, PolicyError
 from simgrant.domain.problems import Problems
+from simgrant.nouns import replace
 from simgrant.services.service import Service
 from simgrant.spec.load import tables
 from simgrant.spec.version import SpecVersion

@@ -6,7 +6,7 @@ them and the relay and spoils, on purpose, one thing at a time.
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import field
 
 from simgrant.eap.algorithm import SQN_LIMIT
 from simgrant.eap.packet import Packet, Subtype, Variant, pull_packet
@@ -18,7 +18,7 @@ from simgrant.eap.usim import (
     UsimSuccess,
     UsimSyncFailure,
 )
-from simgrant.nouns import noun
+from simgrant.nouns import noun, replace
 from simgrant.sim.exchange import Leg
 from simgrant.sim.faults import Fault
 from simgrant.sim.profiles import Speaks

@@ -12,14 +12,14 @@ import json
 import ssl
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import field, replace
+from dataclasses import field
 from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from simgrant.eap.packet import MalformedPacket, Packet, pull_packet
 from simgrant.errors import BadRequest, PeerMisbehaved
-from simgrant.nouns import noun
+from simgrant.nouns import noun, replace
 from simgrant.sim.card import Card, CardAnswer, CardRefused, Speaker
 from simgrant.sim.cookies import CookieJar
 from simgrant.sim.exchange import ClientError, Exchange, Leg, Outcome, Result

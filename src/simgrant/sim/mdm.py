@@ -12,11 +12,11 @@ import base64
 import random
 import ssl
 import time
-from dataclasses import field, replace
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from simgrant.nouns import named_noun
+from simgrant.nouns import named_noun, replace
 from simgrant.sim.companion import parms
 from simgrant.sim.exchange import Exchange, Outcome, Result
 from simgrant.sim.http import Limits, Url

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
+from simgrant.identities import Imsi, InvalidIdentity
+from simgrant.sim.follow_up import WebEnd
 from simgrant.sim.http import Url, tls_context
+from simgrant.sim.sims import Sim, demo_sims, following, key_from, load_sims
 from simgrant.sim.transcript import console
 
 if TYPE_CHECKING:
@@ -39,6 +43,14 @@ InsecureOption = Annotated[
 CaOption = Annotated[Path | None, typer.Option(help="CA certificates to trust (PEM).")]
 TimeoutOption = Annotated[float, typer.Option(min=0.1, max=300, help="Seconds to wait.")]
 AnyPlmnOption = Annotated[bool, typer.Option("--any-plmn", help="Take SIMs of real networks too.")]
+WebViewOption = Annotated[
+    WebEnd | None,
+    typer.Option(help="Open the page that an answer names: look, finish its forms, dismiss."),
+]
+FillOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="What to write or choose on the page."),
+]
 LinesOption = Annotated[bool, typer.Option("--json", help="One JSON object an exchange.")]
 
 
@@ -68,6 +80,93 @@ def tls_of(ca: Path | None, *, insecure: bool) -> ssl.SSLContext:
         return tls_context(ca=str(ca) if ca else None, insecure=insecure)
     except OSError as error:
         raise ValueError(f"--ca {ca}: {error.strerror or error}") from None
+
+
+def sims_of(
+    *,
+    imsi: str,
+    k: str,
+    opc: str,
+    any_plmn: bool,
+    file: Path | None = None,
+    mnc_digits: int = 2,
+    count: int = 1,
+) -> tuple[Sim, ...]:
+    """Return the SIMs that the options name; raise ValueError, and BadSimFile for a file."""
+    sims = _named(imsi=imsi, file=file, k=k, opc=opc, mnc_digits=mnc_digits, count=count)
+    for sim in sims:
+        if not (any_plmn or sim.is_test):
+            raise ValueError(
+                f"a SIM of network {sim.mcc}-{sim.mnc}, which is no test network "
+                "(001-01, 999-xx); say --any-plmn if that is meant"
+            )
+    return sims
+
+
+def _named(
+    *, imsi: str, file: Path | None, k: str, opc: str, mnc_digits: int, count: int
+) -> tuple[Sim, ...]:
+    if bool(k) != bool(opc):
+        raise ValueError("--k and --opc go together")
+    if k:
+        if file is not None:
+            raise ValueError("--sim brings its own keys; leave out --k and --opc")
+        if not imsi:
+            raise ValueError("--k and --opc need an --imsi")
+        first = Sim(
+            imsi=_imsi(imsi),
+            k=key_from(k, name="--k"),
+            opc=key_from(opc, name="--opc"),
+            mnc_digits=mnc_digits,
+        )
+        return following(first, count)
+    if file is not None:
+        return _chosen(load_sims(file), imsi, count, f"{file} has")
+    demo = demo_sims()
+    if imsi and _imsi(imsi).digits[:-4] == demo[0].imsi.digits[:-4]:
+        return following(_demo(demo[0], imsi), count)
+    if imsi:
+        raise ValueError("--imsi names no demonstration SIM; give its --k and --opc, or --sim")
+    return following(demo[0], count)
+
+
+def _demo(first: Sim, imsi: str) -> Sim:
+    """Return a SIM of the demonstration range, which all have the same keys."""
+    steps = int(imsi) - int(first.imsi.digits)
+    if steps < 0:
+        raise ValueError("the demonstration SIMs begin with 001010000000001")
+    return following(first, steps + 1)[-1]
+
+
+def _chosen(sims: tuple[Sim, ...], imsi: str, count: int, whose: str) -> tuple[Sim, ...]:
+    start = 0
+    if imsi:
+        wanted = _imsi(imsi)
+        start = next((at for at, sim in enumerate(sims) if sim.imsi == wanted), -1)
+        if start < 0:
+            raise ValueError(f"{whose} no such IMSI")
+    found = sims[start : start + count]
+    if len(found) < count:
+        raise ValueError(f"{whose} {len(found)} SIMs from there on, not {count}")
+    return found
+
+
+def _imsi(text: str) -> Imsi:
+    try:
+        return Imsi(text)
+    except InvalidIdentity as error:
+        raise ValueError(f"--imsi: {error}") from None
+
+
+def pairs_of(texts: Iterable[str], separator: str, form: str) -> tuple[tuple[str, str], ...]:
+    """Return names and values; raise ValueError where something is not of that form."""
+    pairs = []
+    for text in texts:
+        name, found, value = text.partition(separator)
+        if not found or not name.strip():
+            raise ValueError(f"{text!r} is not of the form {form}")
+        pairs.append((name.strip(), value.strip()))
+    return tuple(pairs)
 
 
 def stop(message: str) -> NoReturn:

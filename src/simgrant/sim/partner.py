@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import ssl
-from dataclasses import replace
 from typing import Final
 
 from simgrant.errors import BadRequest, PeerMisbehaved
-from simgrant.nouns import named_noun
+from simgrant.nouns import named_noun, replace
 from simgrant.sim.exchange import ClientError, Exchange, Leg, Outcome, Result
 from simgrant.sim.http import BadAnswer, Headers, HttpClient, HttpError, Limits, Url
 from simgrant.wire import content_types, json_reader, xml_reader

@@ -7,13 +7,19 @@ import json
 import signal
 import ssl
 import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import field
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
 
 import typer
 
+from simgrant.nouns import named_noun
 from simgrant.sim.sims import Sim, demo_sims, following, load_sims
 from simgrant.sim.transcript import console
+
+if TYPE_CHECKING:
+    from simgrant.sim.web import WebServer
 
 _MOST_SIMS: Final = 1_000_000
 
@@ -90,6 +96,61 @@ def pull_result(text: str) -> tuple[int, int]:
     if not (found and vendor.isdecimal() and code.isdecimal()):
         raise ValueError("--result must look like 0:5012")
     return int(vendor), int(code)
+
+
+@named_noun
+class Up:
+    """What is said of a server once it listens."""
+
+    what: str
+    """Such as ``an HSS that knows 3 SIMs``."""
+    settings: str
+    """Of the entitlement server that asks it."""
+    line: dict[str, Any] = field(hash=False)
+    """All of it for a program."""
+
+
+class Played(Protocol):
+    """A server that is played."""
+
+    async def up(self) -> None:
+        """Listen; OSError."""
+
+    async def down(self) -> None:
+        """Listen no more."""
+
+
+async def play(
+    server: Played,
+    say: Callable[[], Up],
+    *,
+    as_lines: bool,
+    down: Callable[[], Awaitable[None]] | None = None,
+    levers: WebServer | None = None,
+    pulled: str = "requests and faults",
+) -> None:
+    """Let a server listen until somebody ends the command, and say first where; OSError.
+
+    ``down`` is how it ends, if not as usual; ``pulled`` is what the levers are for.
+    """
+    ended = until_ended()
+    try:
+        await server.up()
+        if levers is not None:
+            await levers.up()
+        up = say()
+        if as_lines:
+            write_line({"event": "up", **up.line})
+        else:
+            console().print(up.settings, markup=False, soft_wrap=True)
+            write_remark(up.what)
+            if levers is not None:
+                write_remark(f"{pulled}: {levers.url}")
+        await ended.wait()
+    finally:
+        await (down or server.down)()
+        if levers is not None:
+            await levers.down()
 
 
 def until_ended() -> asyncio.Event:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from simgrant.nouns import named_noun, noun
+from simgrant.nouns import named_noun, noun, replace
 from simgrant.sim.http import Answer, BadAnswer, HttpClient, Limits, Unreachable, Url
 from simgrant.wire.push_token import Channel
 

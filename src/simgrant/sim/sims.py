@@ -15,7 +15,7 @@ import json
 import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from simgrant.eap.milenage import Milenage, opc_from_op
 from simgrant.eap.packet import Variant
 from simgrant.eap.tuak import Tuak, topc_from_top
 from simgrant.identities import Imsi, InvalidIdentity, Msisdn
-from simgrant.nouns import Word, named_noun
+from simgrant.nouns import Word, named_noun, replace
 
 DEMO_K: Final = bytes.fromhex("465b5ce8b199b49faa5f0a2ee238a6bc")
 """The key of test set 1 (TS 35.207 §4.3), public and good for tests only."""

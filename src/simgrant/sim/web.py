@@ -82,6 +82,12 @@ Answerer: TypeAlias = Callable[[Request], Answer | Awaitable[Answer]]
 """What is answered, at once or once it is known."""
 
 
+async def after(delay_s: float, answer: Answer) -> Answer:
+    """Return an answer after so many seconds."""
+    await asyncio.sleep(delay_s)
+    return answer
+
+
 class WebServer:
     """Listens on a port of its own; may be taken down and up again on the same port."""
 

@@ -11,13 +11,13 @@ import binascii
 import re
 import ssl
 from collections.abc import Iterable, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from html.parser import HTMLParser
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import urljoin
 
-from simgrant.nouns import named_noun, noun
+from simgrant.nouns import named_noun, noun, replace
 from simgrant.sim.cookies import CookieJar
 from simgrant.sim.forms import read
 from simgrant.sim.http import Answer, BadAnswer, Headers, HttpClient, HttpError, Limits, Url

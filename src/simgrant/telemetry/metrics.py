@@ -134,6 +134,16 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._questions = _Children(
+            Counter(
+                "simgrant_questions_total",
+                "Questions to people out of band, by what became of them: asked, not_asked (the "
+                "gateway did not take it over), agreed, refused, tried_too_often, timed_out; and "
+                "answers that settled nothing: wrong_code, too_late.",
+                ("tenant", "by", "result"),
+                registry=registry,
+            )
+        )
         self._orders = _Children(
             Counter(
                 "simgrant_orders_total",
@@ -426,6 +436,10 @@ class Metrics:
         self._events[tenant, api, result].inc(1)
         if seconds is not None:
             self._event_seconds[tenant, api].observe_all([max(seconds, 0.0)])
+
+    def count_question(self, tenant: str, by: str, result: str) -> None:
+        """Count a question out of band, or what became of one."""
+        self._questions[tenant, by, result].inc()
 
     def count_order(self, tenant: str, app: str, state: str) -> None:
         """Count an order that came to a state."""

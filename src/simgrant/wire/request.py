@@ -29,7 +29,7 @@ MAX_NAME: Final = 64
 MAX_VALUE: Final = 4096
 MAX_APPS: Final = 16
 _MAX_APP: Final = 64
-_MAX_VERS_DIGITS: Final = 9
+_MAX_ACTION_DIGITS: Final = 9
 _MAX_BOOST_TYPE: Final = 255
 _MAX_VENDOR: Final = 64
 _MAX_USER_ID: Final = 256
@@ -174,11 +174,6 @@ class Ask:
     def app_name(self) -> str:
         """The client on the device, as it calls itself."""
         return self._found.get("app_name", "")
-
-    @property
-    def config_version(self) -> int:
-        """``vers``: the version of the document that the device holds; may be -1 or -2 (RCC.14)."""
-        return _config_version(self._found.get("vers", "0"))
 
     @property
     def terminal_id(self) -> str:
@@ -428,15 +423,8 @@ def _apps(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _config_version(text: str) -> int:
-    digits = text.removeprefix("-")
-    if digits.isascii() and digits.isdigit() and len(digits) <= _MAX_VERS_DIGITS:
-        return int(text)
-    return 0
-
-
 def _notif(action: str, token: str) -> NotifClaim:
-    known = action.isascii() and action.isdigit() and len(action) <= _MAX_VERS_DIGITS
+    known = action.isascii() and action.isdigit() and len(action) <= _MAX_ACTION_DIGITS
     return NotifClaim(int(action) if known else NO_ACTION, token)
 
 

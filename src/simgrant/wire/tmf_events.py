@@ -25,7 +25,6 @@ from simgrant.wire.instant import pull_utc, utc
 T = TypeVar("T")
 
 CONTENT_TYPE: Final = "application/json"
-CLOUD_CONTENT_TYPE: Final = "application/cloudevents+json"
 CLOUD_TYPES: Final = "application/cloudevents"
 """How the content types begin of CloudEvents in structured mode, of one or of several."""
 MOST_EVENTS: Final = 1_000
@@ -497,19 +496,6 @@ def tmf_event(event_id: str, made: Made, happening: Happening, *, at: int) -> di
         "eventTime": utc(at),
         "eventType": made.kind.event_type(happening),
         "event": {made.kind.value: made.body()},
-    }
-
-
-def cloud_event(event: Mapping[str, Any], *, source: str, event_id: str, at: int) -> dict[str, Any]:
-    """Return an event of either kind in the envelope of CloudEvents."""
-    return {
-        "specversion": _SPEC_VERSION,
-        "id": event_id,
-        "source": source,
-        "type": f"org.tmforum.{event.get('eventType', event.get('change'))}",
-        "time": utc(at),
-        "datacontenttype": CONTENT_TYPE,
-        "data": event,
     }
 
 

@@ -21,6 +21,7 @@ from uvicorn.server import ServerState
 
 from bench import cases, diameter, handset, load, results, rig, services, usage, world
 from bench.cases import Case
+from bench.count import pull_counts
 from bench.load import Fault, Head, Job, Request, Result, write_requests
 from bench.profile import Caller
 from bench.results import Figures, Results, Round, Work
@@ -406,6 +407,22 @@ class TestRounds:
         assert results.percentile(range(100), 0.99) == 99
         assert results.percentile(range(100), 1.0) == 99
         assert results.percentile([], 0.5) == 0
+
+
+def test_instructions_are_summed_by_function() -> None:
+    lines = [
+        "events: Ir",
+        "fl=a.c",
+        "fn=one",
+        "12 300",
+        "+1 4",
+        "fn=two",
+        "9 5",
+        "fl=b.c",
+        "fn=one",
+        "7 1",
+    ]
+    assert pull_counts(lines) == {"one": 305, "two": 5}
 
 
 def test_subscriptions_are_chosen_once_each() -> None:

@@ -34,15 +34,13 @@ from simgrant.domain.camara.month import Month, month_of
 from simgrant.domain.camara.tariff import MILLION
 from simgrant.domain.camara.usage import Outcome, Usage
 from simgrant.flows.camara.statements import (
-    TOTAL_COLUMNS,
-    USAGE_COLUMNS,
+    StatementLine,
+    UsageRow,
     amount,
+    plain,
     pull_place,
     push_place,
     tmf635,
-    total_data,
-    total_of,
-    usage_data,
 )
 from simgrant.ports.camara_usage import Place
 from tests.docs.pages import page
@@ -418,7 +416,7 @@ def test_a_statement_is_what_the_rows_add_up_to(simgrant: Simgrant) -> None:
         csv.DictReader(io.StringIO(simgrant("usage", "statement", "2026-11", "--csv").stdout))
     )
     assert [line["price"] for line in lines] == [each["price"] for each in found]
-    assert tuple(lines[0]) == TOTAL_COLUMNS
+    assert tuple(lines[0]) == StatementLine.__struct_fields__
     assert "is no month" in simgrant("usage", "statement", "11/2026", code=2).stderr
 
 
@@ -443,7 +441,7 @@ def test_every_row_is_exported_once_however_often_it_is_cut_off(simgrant: Simgra
     text = simgrant("usage", "export", "2026-11", "--csv").stdout
     lines = list(csv.DictReader(io.StringIO(text)))
     assert len(lines) == 43
-    assert tuple(lines[0]) == USAGE_COLUMNS
+    assert tuple(lines[0]) == UsageRow.__struct_fields__
     assert {line["correlator"] for line in lines} == {"'=1+1"}
     assert "is no place" in simgrant(*export, "--after", "x", code=2).stderr
     assert "not both" in simgrant(*export, "--csv", "--tmf635", code=2).stderr
@@ -460,7 +458,7 @@ def test_usage_is_what_tmf635_describes(simgrant: Simgrant) -> None:
         definition.response("GET", target, 200, headers, line.encode())
 
 
-@pytest.mark.parametrize("shape", [tmf635, usage_data])
+@pytest.mark.parametrize("shape", [tmf635, plain])
 def test_no_shape_of_usage_leaves_a_member_out(shape: Callable[[Usage], dict[str, Any]]) -> None:
     members = {
         "application": "app-x",
@@ -474,11 +472,6 @@ def test_no_shape_of_usage_leaves_a_member_out(shape: Callable[[Usage], dict[str
     text = json.dumps(shape(made))
     for value in (*members.values(), made.usage_id.hex(), "bank", "0.030001", "0.01", "EUR"):
         assert value in text
-
-
-def test_the_columns_are_those_of_the_data() -> None:
-    assert tuple(usage_data(usage(1))) == USAGE_COLUMNS
-    assert tuple(total_data(total_of(usage(1)))) == TOTAL_COLUMNS
 
 
 @given(micros=st.integers(0, 10**15))

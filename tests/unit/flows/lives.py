@@ -37,6 +37,7 @@ from simgrant.ports.bss_events import Taken
 from simgrant.ports.store import NewSubscription, Outcome, RequestRecord, SessionRow
 from simgrant.ports.switching import NOTHING_SWITCHED, ServicesOf
 from simgrant.telemetry.metrics import Metrics
+from tests.clocks import StillClock
 from tests.folders import in_memory
 
 T = "blue"
@@ -45,19 +46,6 @@ NUMBER = Msisdn("447700900001")
 PHONE, WATCH = "490154203237518", "350000000000017"
 START = 1_700_000_000
 SOURCE = "crm"
-
-
-class Clock:
-    """A clock that is set by hand."""
-
-    def __init__(self) -> None:
-        self.time = float(START)
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
 
 
 class Keys:
@@ -76,7 +64,7 @@ class World:
     """The parts, and what they left."""
 
     store: SqlStore
-    clock: Clock
+    clock: StillClock
     inbox: BssInbox
     life: Lifecycle
     policies: dict[str, Policy]
@@ -166,7 +154,7 @@ async def opened(template: Path, **rules: Any) -> AsyncIterator[World]:
     with in_memory() as folder:
         path = Path(shutil.copy(template, folder / "store.sqlite3"))
         store = await open_store(SqliteConfig(path, timeout_s=60))
-        clock = Clock()
+        clock = StillClock(float(START))
         try:
             world = World(
                 store,

@@ -24,6 +24,7 @@ from simgrant.ports.smdp import Smdp
 from simgrant.ports.store import NewSubscription
 from simgrant.telemetry.metrics import Metrics
 from tests.books import Books
+from tests.clocks import StillClock
 from tests.folders import in_memory
 
 T = "blue"
@@ -42,24 +43,11 @@ RULES = Rules(
 )
 
 
-class Clock:
-    """A clock that is set by hand."""
-
-    def __init__(self) -> None:
-        self.time = 1_000.0
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
-
-
 @dataclass
 class World:
     store: SqlStore
     books: Books
-    clock: Clock
+    clock: StillClock
     rules: Rules = RULES
     bss: BssOrders = field(default_factory=open_bss)
     metrics: Metrics = field(default_factory=lambda: Metrics(CollectorRegistry()))
@@ -121,7 +109,7 @@ async def opened(template: Path) -> AsyncIterator[World]:
             await store.orders.add_stock(
                 T, "main", "watch", [Iccid(f"89445{number:014d}") for number in range(5)]
             )
-            yield World(store, Books(), Clock())
+            yield World(store, Books(), StillClock())
         finally:
             await store.close()
 

@@ -31,6 +31,7 @@ from simgrant.ports.network_data import Subscriber
 from simgrant.ports.store import Change, NewSubscription, Store
 from simgrant.telemetry.metrics import Metrics
 from simgrant.telemetry.sources import source_lines
+from tests.clocks import StillClock
 
 T = "default"
 IMSI = Imsi("001010000000001")
@@ -39,17 +40,6 @@ VOICE, PURCHASE, EITHER = "ap2004", "ap2012", ("ap2004", "ap2012")
 ALL: Aspects = frozenset({Aspect.STATUS, Aspect.PLAN, Aspect.MSISDN})
 ACTIVE = Eligibility(status=SubscriptionStatus.ACTIVE, plan="premium")
 START = 10_000
-
-
-@dataclass
-class Clock:
-    time: float = START
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
 
 
 @dataclass
@@ -86,7 +76,7 @@ class Bss:
 class World:
     store: Store
     metrics: Metrics
-    clock: Clock = field(default_factory=Clock)
+    clock: StillClock = field(default_factory=lambda: StillClock(START))
     bss: Bss = field(default_factory=Bss)
     trail: Trail = field(default_factory=lambda: Trail("r"))
 

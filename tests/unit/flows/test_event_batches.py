@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Sequence
 
 from simgrant.domain.bss_events import BssEvent, ToldConsent
@@ -12,12 +11,8 @@ from simgrant.flows.event_batches import FAULT, EventBatches, Pauses
 from simgrant.flows.event_reading import EventReader
 from simgrant.ports.bss_events import Taken
 from simgrant.wire.tmf_events import plain_event
+from tests.clocks import MachineClock
 from tests.event_intake import MemoryIntake
-
-
-class Clock:
-    now = staticmethod(time.time)
-    monotonic = staticmethod(time.monotonic)
 
 
 class Flaw(MemoryIntake):
@@ -40,7 +35,7 @@ def batches(intake: MemoryIntake) -> EventBatches:
         EventReader(),
         tenant="t",
         source="topic",
-        clock=Clock(),
+        clock=MachineClock(),
         pauses=Pauses(first_s=0.001, longest_s=0.002),
     )
 

@@ -187,7 +187,6 @@ def test_what_an_application_cannot_do_without_is_asked_of_it_alone() -> None:
 
 PREMIUM = replace(SUBSCRIPTION, plan="premium")
 GOOGLE = StoreClaim("google", "u1")
-EUROS = Money(Decimal("50.00"), "EUR")
 
 
 def of(holdings: Holdings, plan: str = "premium") -> Profile:

@@ -33,13 +33,13 @@ from simgrant.nouns import Word
 from simgrant.ports.network_data import Subscriber
 from simgrant.ports.told import STEADY_S
 from simgrant.telemetry.metrics import Metrics
+from tests.clocks import StillClock
 from tests.unit.flows.lives import (
     IMSI,
     PHONE,
     SOURCE,
     START,
     WATCH,
-    Clock,
     T,
     World,
     another_worker,
@@ -82,7 +82,7 @@ class Mood(Word):
 class Bss:
     """Says what holds, if it is in the mood."""
 
-    clock: Clock
+    clock: StillClock
     says: Eligibility
     tells: Aspects = ASKED
     mood: Mood = Mood.WELL

@@ -17,10 +17,12 @@ from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.domain.policy import Policy
 from simgrant.errors import PeerUnavailable, StartRefused
 from simgrant.flows.derived import Derived
+from simgrant.flows.for_ever import Pace
 from simgrant.flows.live_policies import LivePolicies, Rules
 from simgrant.ports.policies import PolicyChange, PolicyVersion
 from simgrant.telemetry.metrics import Metrics
 from simgrant.telemetry.policy_lines import policy_lines
+from tests.clocks import StillClock
 from tests.unit.flows.published import (
     ALLOWING,
     DENYING,
@@ -38,21 +40,10 @@ FILE = rules('result = "pending"')
 
 
 @dataclass
-class Clock:
-    time: float = 1000.0
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
-
-
-@dataclass
 class World:
     store: SqlStore
     keys: Keys = field(default_factory=Keys)
-    clock: Clock = field(default_factory=Clock)
+    clock: StillClock = field(default_factory=StillClock)
     metrics: Metrics = field(default_factory=lambda: Metrics(CollectorRegistry()))
 
     def unloaded(self, rows: Any = None) -> LivePolicies:
@@ -66,7 +57,7 @@ class World:
             compile_=compiled,
             clock=self.clock,
             metrics=self.metrics,
-            rules=Rules(poll_s=0.001, longest_poll_s=0.001, again_s=10),
+            rules=Rules(pace=Pace(every_s=0.001, away_s=0.001), again_s=10),
         )
 
     async def live(self) -> LivePolicies:
@@ -318,7 +309,7 @@ async def test_while_the_store_is_away_the_policy_goes_on(
     events = [log["event"] for log in logs]
     assert event in events
     if event == "policies_not_read":
-        assert events == ["policies_not_read", "policies_read_again", "policy_taken"]
+        assert events == ["policies_not_read", "policy_taken", "policies_read_again"]
 
 
 async def test_a_server_does_not_start_without_the_store(world: World) -> None:

@@ -24,6 +24,7 @@ from simgrant.ports.network_data import Known, Subscriber
 from simgrant.ports.network_events import Effect, NetworkEvent
 from simgrant.ports.store import NewSubscription, Store
 from simgrant.telemetry.metrics import Metrics
+from tests.clocks import StillClock
 
 T = "default"
 IMSI, OTHER = Imsi("001010000000001"), Imsi("001010000000002")
@@ -37,17 +38,6 @@ AGES = {
 EVERYTHING = Kinds(Kind)
 FACTS = Kinds({Kind.LOCATION, Kind.REGISTRATION})
 ABROAD = Known(number=TOLD, visited_plmn="26201", located_s=5, registration=Registration.REGISTERED)
-
-
-@dataclass
-class Clock:
-    time: float = 1000.0
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
 
 
 @dataclass
@@ -77,7 +67,7 @@ class Network:
 class World:
     store: Store
     networks: dict[str, Network]
-    clock: Clock
+    clock: StillClock
     metrics: Metrics
     route: tuple[str, ...] = ("hss.home",)
 
@@ -129,7 +119,7 @@ async def world(path: Path) -> AsyncIterator[World]:
         await store.add(NewSubscription(row))
     try:
         metrics = Metrics(CollectorRegistry())
-        yield World(store, {"hss.home": Network()}, Clock(), metrics)
+        yield World(store, {"hss.home": Network()}, StillClock(), metrics)
     finally:
         await store.close()
 

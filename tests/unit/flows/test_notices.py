@@ -26,6 +26,7 @@ from simgrant.ports.store import NewSubscription, RequestRecord, Settled, Store
 from simgrant.spec.ids import NotifAction
 from simgrant.telemetry.metrics import Metrics
 from simgrant.wire.push_token import Channel
+from tests.clocks import StillClock
 
 T = "blue"
 IMSI = Imsi("001010000000001")
@@ -46,19 +47,6 @@ RULES = Rules(
     in_flight=8,
     poll_s=0.005,
 )
-
-
-class Clock:
-    """A clock that is set by hand."""
-
-    def __init__(self) -> None:
-        self.time = float(START)
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
 
 
 @dataclass
@@ -149,7 +137,7 @@ class World:
     outbox: Outbox
     fcm: Channels
     sms: Channels
-    clock: Clock
+    clock: StillClock
     metrics: Watched
     notices: Notices
     kept: list[RequestRecord]
@@ -180,7 +168,7 @@ async def world(path: Path, rules: Rules = RULES) -> AsyncIterator[World]:
     url = f"sqlite:///{path / 'simgrant.db'}"
     migrate.upgrade(url)
     store = await open_store(SqliteConfig(path / "simgrant.db", timeout_s=60))
-    fcm, sms, clock = Channels(), Channels(Channel.SMS), Clock()
+    fcm, sms, clock = Channels(), Channels(Channel.SMS), StillClock(float(START))
     metrics = Watched(CollectorRegistry())
     fcm.gate.set()
     sms.gate.set()

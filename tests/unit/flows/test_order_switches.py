@@ -99,7 +99,7 @@ async def look(world: World, network: Network, *, passed: int = 11) -> Order:
     world.clock.time += passed
     driver = ordering(world, network)
     assert await driver._take_some()
-    await asyncio.wait(driver._under_way)
+    await asyncio.wait(driver._taking.under_way)
     return await world.order()
 
 
@@ -175,7 +175,7 @@ async def test_a_process_that_dies_in_the_call_leaves_it_to_another(world: World
     driver, kept = ordering(world, network), await installed(world)
     asking = asyncio.create_task(driver.begins(kept, Deactivated(driver.switch_until(T))))
     await network.entered.wait()
-    for task in (asking, *driver._under_way):
+    for task in (asking, *driver._taking.under_way):
         task.cancel()
     assert (await world.order()).begun
     assert (await look(world, network, passed=61)).state is OrderState.INACTIVE
@@ -197,7 +197,7 @@ async def test_a_network_that_is_no_more_leaves_it_as_it_was(world: World) -> No
     driver = world.ordering()
     assert driver.switch_until(T) == 0
     assert await driver._take_some()
-    await asyncio.wait(driver._under_way)
+    await asyncio.wait(driver._taking.under_way)
     order = await world.order()
     assert (order.state, order.todo, order.reason) == (
         OrderState.ACTIVE,
@@ -280,7 +280,7 @@ async def test_a_process_that_dies_at_the_end_leaves_it_to_another(world: World)
     driver = ordering(world, network)
     asking = asyncio.create_task(driver.begins(kept, Unsubscribed()))
     await network.entered.wait()
-    for task in (asking, *driver._under_way):
+    for task in (asking, *driver._taking.under_way):
         task.cancel()
     assert (await world.order()).begun
     assert (await look(world, network, passed=61)).todo is None
@@ -301,7 +301,7 @@ async def test_what_another_order_uses_stays_on(world: World) -> None:
     world.clock.time += 4000
     driver = ordering(world, network)
     assert await driver._take_some()
-    await asyncio.wait(driver._under_way)
+    await asyncio.wait(driver._taking.under_way)
     assert network.asked == []
     orders = {order.order_id: order for order in await world.store.orders.of(T, IMSI)}
     assert orders[kept.order.order_id].todo is None

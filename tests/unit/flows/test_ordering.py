@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -26,6 +26,7 @@ from simgrant.errors import Conflict
 from simgrant.ports.orders import Kept, NoStock, Orders, Shelf
 from simgrant.ports.smdp import Cause, NotReached, Refused, Smdp, UnknownOutcome
 from simgrant.spec.ids import NotifAction
+from tests.mortal import Mortal
 from tests.unit.flows.orders import IMSI, RULES, T, World, an_order, opened
 
 PUSH = PushRegistration("490154203237518", "ap2006", "odsa", int(NotifAction.FCM), "fcm-token", 10)
@@ -60,7 +61,7 @@ async def test_what_takes_longer_goes_on_by_itself_and_is_told(world: World) -> 
     assert (order.state, order.waiting) == (OrderState.ORDERED, True)
     assert not await world.store.claim_notices(now=9_999, again_at=9_999, limit=9)
     world.books.gate.set()
-    (task,) = ordering._under_way
+    (task,) = ordering._taking.under_way
     await task
     assert (await world.order()).state is OrderState.RELEASED
     (notice,) = await world.store.claim_notices(now=9_999, again_at=9_999, limit=9)
@@ -88,7 +89,7 @@ async def test_what_is_ready_before_it_is_written_that_it_takes_longer_is_ready(
         async def change(self, *args: Any, **more: Any) -> bool:
             if more["event"] == "Delayed":
                 world.books.gate.set() if world.books.gate else None
-                await asyncio.wait(ordering._under_way)
+                await asyncio.wait(ordering._taking.under_way)
             return await world.store.orders.change(*args, **more)
 
         def __getattr__(self, name: str) -> Any:
@@ -200,7 +201,7 @@ async def test_who_changes_his_mind_during_a_call_has_it_given_back(world: World
     # Nobody cancels while the order itself may still be on its way.
     assert not await world.store.orders.claim(now=1_000, again_at=1_001, limit=9)
     world.books.gate.set()
-    (task,) = ordering._under_way
+    (task,) = ordering._taking.under_way
     await task
     await world.until_nothing_is_due()
     await world.agree()
@@ -289,26 +290,6 @@ class Fuse:
             self.blown = True
             raise Ended
         self._left -= 1
-
-
-class Mortal:
-    """A port whose caller may end before and after each of its calls."""
-
-    def __init__(self, port: Any, fuse: Fuse) -> None:
-        self._port, self._fuse = port, fuse
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._port, name)
-        if not callable(found):
-            return found
-
-        async def called(*args: Any, **options: Any) -> Any:
-            self._fuse.point()
-            answer = await cast("Callable[..., Awaitable[Any]]", found)(*args, **options)
-            self._fuse.point()
-            return answer
-
-        return called
 
 
 def ways() -> Iterator[Sequence[str]]:

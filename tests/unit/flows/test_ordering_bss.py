@@ -372,7 +372,7 @@ async def test_who_calls_for_an_order_that_was_set_aside_writes_what_came_of_it(
     assert ended.orphan
     await ordering.make(T, IMSI, an_order(pooled=False, number=2), instead_of=ended)
     world.books.gate.set()
-    await asyncio.wait(set(ordering._under_way))
+    await asyncio.wait(set(ordering._taking.under_way))
     await world.until_nothing_is_due()
     (order,) = await world.store.orders.of(T, IMSI)
     assert (order.order_id, order.state) == (f"{2:032x}", OrderState.RELEASED)

@@ -31,8 +31,9 @@ from simgrant.ports.orders import Kept, Orders
 from simgrant.ports.smdp import Smdp, UnknownOutcome
 from simgrant.spec.ids import NotifAction
 from simgrant.wire.es2plus import DONE
+from tests.mortal import Mortal
 from tests.unit.flows.orders import IMSI, RULES, T, World, an_order, opened
-from tests.unit.flows.test_ordering import POOLED, Ended, Fuse, Mortal
+from tests.unit.flows.test_ordering import POOLED, Ended, Fuse
 
 DELETION = 77
 NEW_EID = Eid("89049032123451234512345678901243")

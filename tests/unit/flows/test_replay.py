@@ -149,16 +149,10 @@ holdings = st.builds(
         [(), (HeldBoost(166, Purchase.ACTIVE),), (HeldBoost(1, Purchase.ACTIVE),)]
     ),
     usage=st.sampled_from([(), (HeldUsage("data", 5, 10),), (HeldUsage("gone", 5),)]),
-    satellite=st.none() | st.builds(HeldSatellite, statuses),
+    satellite=st.none() | statuses.map(HeldSatellite),
     billing=st.lists(
-        st.builds(
-            HeldBilling,
-            st.just("google"),
-            st.just("u"),
-            statuses,
-            st.sampled_from(ProvStatus),
-            amounts,
-            amounts,
+        st.tuples(statuses, st.sampled_from(ProvStatus), amounts, amounts).map(
+            lambda said: HeldBilling("google", "u", *said)
         ),
         max_size=1,
     ).map(tuple),
@@ -175,11 +169,12 @@ subscriptions = st.builds(
     visited_at=st.just(NOW),
 )
 profiles = st.builds(
-    Profile,
+    lambda subscription, terms, address, **more: Profile(
+        subscription, terms, address, None, **more
+    ),
     subscriptions,
     consents,
     consents,
-    st.none(),
     held=holdings,
     heard=st.sampled_from(
         [Heard(), Heard(registration=Learned(Registration.REGISTERED.value, "hss.a", 1, 1))]

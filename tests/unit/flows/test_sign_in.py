@@ -16,18 +16,9 @@ from simgrant.identities import Imsi
 from simgrant.keyring.ring import Key, KeyRing, Purpose, Use
 from simgrant.ports.store import Store
 from simgrant.wire.request import ask
+from tests.clocks import StillClock
 
 RED = Tenant("red")
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.at = 1_795_000_000.0
-
-    def now(self) -> float:
-        return self.at
-
-    monotonic = now
 
 
 class Keys:
@@ -44,7 +35,7 @@ def reception() -> Reception:
         tenancy=Tenancy([RED], default="red"),
         keys=Keys(),
         store=cast("Store", None),  # nothing here is written
-        clock=Clock(),
+        clock=StillClock(1_795_000_000.0),
         known_apps=frozenset(),
         token_life_s=60,
     )
@@ -94,7 +85,7 @@ def test_it_is_good_for_its_time(later: float, good: bool) -> None:
     front = reception()
     begun = begin(ask((("app", "ap2014"),)), now=front.clock.now())
     text = seal(front, Purpose.SIGN_IN, RED, begun)
-    front.clock.at += later  # type: ignore[attr-defined]
+    front.clock.time += later  # type: ignore[attr-defined]
     if good:
         assert unseal(front, Purpose.SIGN_IN, text, life_s=600)[1] == begun
     else:

@@ -26,22 +26,10 @@ from simgrant.identities import Imsi
 from simgrant.links.guarded import Config, Guarded, Result, SourceState
 from simgrant.links.retry import RetryBudget, RetryRules
 from simgrant.ports.vectors import VectorRequest
+from tests.clocks import StillClock
 
 REQUEST = VectorRequest("red", Imsi("001010000000001"), Variant.AKA)
 AWAY = PeerUnavailable("gone", for_operator="it is gone")
-
-
-class Clock:
-    """A time that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.at = 1000.0
-
-    def now(self) -> float:
-        return self.at
-
-    def monotonic(self) -> float:
-        return self.at
 
 
 class Source:
@@ -68,7 +56,7 @@ class Source:
 class World:
     """Sources ``aaaa``, ``bbbb`` and ``cccc``, asked in this order."""
 
-    clock: Clock = field(default_factory=Clock)
+    clock: StillClock = field(default_factory=StillClock)
     states: list[tuple[str, SourceState, str]] = field(default_factory=list)
     results: list[tuple[str, Result]] = field(default_factory=list)
     a: Source = field(default_factory=lambda: Source("aaaa"))
@@ -194,7 +182,7 @@ async def test_a_source_that_fails_is_left_alone_and_tried_after_a_pause() -> No
     assert len(world.a.asked) == 3
     assert world.states[3:] == [("aaaa", SourceState.AWAY, "gone")]
     world.a.fails = None
-    world.clock.at += 5.1
+    world.clock.time += 5.1
     assert await ask(sources) == "aaaa"
     assert world.states[4:] == [("aaaa", SourceState.OKAY, "it answers")]
     assert await ask(sources) == "aaaa"
@@ -220,14 +208,14 @@ async def test_the_longer_all_are_away_the_later_is_come_back_told() -> None:
     sources = world.opened(failures=1, pause_s=5)
     world.a.fails = world.b.fails = world.c.fails = AWAY
     assert (await refused(sources)).retry_after == 15
-    world.clock.at += 4
+    world.clock.time += 4
     error = await refused(sources)
     assert (error.reason, error.retry_after) == ("circuit_open", 19)
-    world.clock.at += 10_000
+    world.clock.time += 10_000
     assert (await refused(sources)).retry_after == 100
     world.b.fails = None
-    world.clock.at += 6
-    sources_deadline = world.clock.at + 3
+    world.clock.time += 6
+    sources_deadline = world.clock.time + 3
     vector = await sources.fetch(REQUEST, deadline=sources_deadline, trail=Trail("r"))
     assert vector.xres == b"bbbb"
 

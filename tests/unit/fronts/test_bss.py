@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -22,6 +21,7 @@ from simgrant.fronts.bss.senders import Sender, Senders
 from simgrant.links.certified import CERTIFICATE
 from simgrant.ports.issuers import Caller
 from simgrant.wire.tmf_events import Happening, Kind, Made, plain_event, tmf_event
+from tests.clocks import MachineClock
 from tests.event_intake import MemoryIntake
 
 AT = 1_795_000_000
@@ -30,11 +30,6 @@ CERT = b"a certificate"
 PLAIN = plain_event("e-1", "plan_changed", at=AT, imsi="001010000000001")
 LINE = Made(Kind.PRODUCT, "1", characteristics={"msisdn": "15550100"})
 TMF = tmf_event("t-1", LINE, Happening.STATE_CHANGE, at=AT)
-
-
-class Clock:
-    now = staticmethod(time.time)
-    monotonic = staticmethod(time.monotonic)
 
 
 class Issuer:
@@ -73,7 +68,7 @@ class World:
             self.intake,
             Senders(SENDERS, issuers=Issuers({"other": [Issuer()]})),
             EventReader(),
-            clock=Clock(),
+            clock=MachineClock(),
             record=self.calls.append,
             limits=self.limits,
             hurry=lambda tenant, orders: self.hurried.append((tenant, *orders)),

@@ -23,7 +23,6 @@ from simgrant.errors import PeerUnavailable, StartRefused
 from simgrant.fronts.es2plus.app import Call, Es2plusFront, Limits
 from simgrant.identities import Eid, Iccid
 from simgrant.links.certified import CERTIFICATE, CertifiedProtocol
-from simgrant.links.client_certificates import Caller as Known
 from simgrant.links.client_certificates import Callers, require_certificate
 from simgrant.ports.profile_events import INSTALLATION
 from simgrant.sim.http import Answer, HttpClient, Unreachable, Url
@@ -31,16 +30,12 @@ from simgrant.sim.smdp.caller import Caller
 from simgrant.sim.smdp.certificates import Certificates
 from simgrant.sim.smdp.pool import Profile
 from simgrant.wire.es2plus import DONE, Function, Outcome, Status
+from tests.clocks import MachineClock
 
 ICCID, EID = "8949449999999990023", "89049032123451234512345678901235"
 PROFILE = Profile(ICCID, "consumer", eid=EID)
 PATH = Function.HANDLE_PROGRESS.path
 JSON = (("Content-Type", "application/json"), ("X-Admin-Protocol", "gsma/rsp/v2.5.0"))
-
-
-class Clock:
-    now = staticmethod(time.time)
-    monotonic = staticmethod(time.monotonic)
 
 
 @dataclass
@@ -118,9 +113,19 @@ class Server(uvicorn.Server):
             await self.shutdown(sockets=[listener])
 
 
+def with_hashes(**certificates: str) -> Callers:
+    """Return who may call, each known by a hash."""
+    return Callers("smdp", sha256={name: [it] for name, it in certificates.items()}, subjects={})
+
+
+def with_subjects(**certificates: str) -> Callers:
+    """Return who may call, each known by a subject."""
+    return Callers("smdp", sha256={}, subjects={name: [it] for name, it in certificates.items()})
+
+
 @asynccontextmanager
 async def listening(
-    certificates: Certificates, known: Known, *, limits: Limits | None = None
+    certificates: Certificates, known: Callers, *, limits: Limits | None = None
 ) -> AsyncIterator[World]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates.operator, certificates.operator_key)
@@ -135,8 +140,8 @@ async def listening(
 
         front = Es2plusFront(
             world.events,
-            Callers([known], section="smdp"),
-            clock=Clock(),
+            known,
+            clock=MachineClock(),
             record=record,
             limits=limits,
         )
@@ -159,7 +164,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 @pytest.fixture
 async def world(certificates: Certificates) -> AsyncIterator[World]:
-    known = Known(name="north", sha256=frozenset({certificates.fingerprint()}))
+    known = with_hashes(north=certificates.fingerprint())
     async with listening(certificates, known) as made:
         yield made
 
@@ -259,11 +264,11 @@ async def test_a_certificate_of_our_authority_that_no_setting_names_gets_403(
 
 
 async def test_an_smdp_may_be_known_by_its_subject(certificates: Certificates) -> None:
-    known = Known(name="south", subjects=frozenset({"CN=smdp"}))
+    known = with_subjects(south="CN=smdp")
     async with listening(certificates, known) as world:
         assert (await world.post(said())).status == 204
         assert world.events.told[0][0] == "south"
-    known = Known(name="south", subjects=frozenset({"CN=smdp,O=Example"}))
+    known = with_subjects(south="CN=smdp,O=Example")
     async with listening(certificates, known) as world:
         assert (await world.post(said())).status == 403
 
@@ -273,42 +278,27 @@ def test_hashes_are_taken_as_openssl_prints_them(certificates: Certificates) -> 
     der = x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
     digits = sha256(der).hexdigest().upper()
     colons = ":".join(digits[at : at + 2] for at in range(0, 64, 2))
-    assert Callers([Known(name="a", sha256=frozenset({colons}))], section="smdp").of(der) == "a"
-    assert Callers([Known(name="a", sha256=frozenset({colons}))], section="smdp").of(b"") is None
-    assert (
-        Callers([Known(name="a", subjects=frozenset({"CN=x"}))], section="smdp").of(b"rubbish")
-        is None
-    )
+    assert with_hashes(a=colons).of(der) == "a"
+    assert with_hashes(a=colons).of(b"") is None
+    assert with_subjects(a="CN=x").of(b"rubbish") is None
 
 
 @pytest.mark.parametrize(
-    ("callers", "said"),
+    ("known", "of", "said"),
     [
-        ([Known(name="a", sha256=frozenset({"12"}))], "no SHA-256"),
-        ([Known(name="a", sha256=frozenset({"g" * 64}))], "no SHA-256"),
-        ([Known(name="a", subjects=frozenset({"nonsense"}))], "no subject"),
-        ([Known(name="a", subjects=frozenset({""}))], "everybody"),
-        (
-            [
-                Known(name="a", sha256=frozenset({"a" * 64})),
-                Known(name="b", sha256=frozenset({"A" * 64})),
-            ],
-            "also a's",
-        ),
-        (
-            [
-                Known(name="a", subjects=frozenset({"CN=x"})),
-                Known(name="b", subjects=frozenset({"CN=x"})),
-            ],
-            "also a's",
-        ),
+        (with_hashes, {"a": "12"}, "no SHA-256"),
+        (with_hashes, {"a": "g" * 64}, "no SHA-256"),
+        (with_subjects, {"a": "nonsense"}, "no subject"),
+        (with_subjects, {"a": ""}, "everybody"),
+        (with_hashes, {"a": "a" * 64, "b": "A" * 64}, "also a's"),
+        (with_subjects, {"a": "CN=x", "b": "CN=x"}, "also a's"),
     ],
 )
 def test_callers_that_could_not_be_told_apart_refuse_the_start(
-    callers: list[Known], said: str
+    known: Callable[..., Callers], of: dict[str, str], said: str
 ) -> None:
     with pytest.raises(StartRefused, match=said):
-        Callers(callers, section="smdp")
+        known(**of)
 
 
 @pytest.mark.parametrize("content", [None, b"rubbish"])
@@ -352,7 +342,7 @@ async def test_what_is_no_call_is_refused(
 async def test_a_body_in_chunks_is_bounded_and_may_break_off(
     certificates: Certificates, chunks: int, status: int
 ) -> None:
-    known = Known(name="north", sha256=frozenset({certificates.fingerprint()}))
+    known = with_hashes(north=certificates.fingerprint())
     der = ssl.PEM_cert_to_DER_cert(certificates.smdp.read_text())
     events, sent = Events(), []
     coming = [{"type": "http.request", "body": b"x" * 8192, "more_body": True}] * chunks
@@ -365,9 +355,7 @@ async def test_a_body_in_chunks_is_bounded_and_may_break_off(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    front = Es2plusFront(
-        events, Callers([known], section="smdp"), clock=Clock(), record=lambda _: None
-    )
+    front = Es2plusFront(events, known, clock=MachineClock(), record=lambda _: None)
     await front(scope, receive, send)
     assert sent[0]["status"] == status
     assert not events.told
@@ -395,7 +383,7 @@ async def test_a_fault_of_ours_is_500_and_the_next_call_is_served(world: World) 
 
 
 async def test_nobody_waits_longer_than_the_limit(certificates: Certificates) -> None:
-    known = Known(name="north", sha256=frozenset({certificates.fingerprint()}))
+    known = with_hashes(north=certificates.fingerprint())
     async with listening(certificates, known, limits=Limits(timeout_s=0.05)) as world:
         world.events.instead = asyncio.Event().wait
         assert (await world.post(said())).status == 503
@@ -403,7 +391,7 @@ async def test_nobody_waits_longer_than_the_limit(certificates: Certificates) ->
 
 
 async def test_calls_under_way_are_bounded(certificates: Certificates) -> None:
-    known = Known(name="north", sha256=frozenset({certificates.fingerprint()}))
+    known = with_hashes(north=certificates.fingerprint())
     async with listening(certificates, known, limits=Limits(in_flight=1)) as world:
         begun, go_on = asyncio.Event(), asyncio.Event()
 

@@ -14,7 +14,7 @@ from simgrant.links.retry import RetryRules
 from simgrant.sim.hlr.server import HlrServer
 from simgrant.sim.sims import demo_sims
 from simgrant.wire.gsup import AuthInfoAnswer
-from tests.unit.links.diameter.world import MovableClock
+from tests.clocks import MovableClock
 
 IMSI = "001010000000001"
 QUICK = RetryRules(first_wait_s=0.002, longest_wait_s=0.01)

@@ -16,16 +16,9 @@ from simgrant.links.api import ApiConfig, ApiLink, OAuthConfig
 from simgrant.links.client_auth import Credentials
 from simgrant.links.http import HttpConfig
 from simgrant.sim.web import Answer, Request, WebServer
+from tests.clocks import MachineClock
 
 SECRET = "s3cret-of-ours"
-
-
-class Clock:
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
 
 
 class Peer:
@@ -65,7 +58,7 @@ async def open_link(peer: Peer) -> AsyncIterator[Open]:
         config = ApiConfig(
             root=f"{peer.web.url}/bss", http=HttpConfig(peer="bss.crm", plain=True, http2=False)
         )
-        links.append(ApiLink(replace(config, **more), Clock()))  # type: ignore[arg-type]
+        links.append(ApiLink(replace(config, **more), MachineClock()))  # type: ignore[arg-type]
         return links[-1]
 
     yield make

@@ -8,19 +8,7 @@ import pytest
 
 from simgrant.errors import PeerTimeout, PeerUnavailable
 from simgrant.links.bearer import Bearer, Token
-
-
-class StillClock:
-    """Time that passes when told to."""
-
-    def __init__(self) -> None:
-        self.time = 1000.0
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
+from tests.clocks import StillClock
 
 
 class Issuer:

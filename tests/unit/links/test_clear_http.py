@@ -16,6 +16,7 @@ from simgrant.errors import PeerMisbehaved, PeerTimeout, PeerUnavailable
 from simgrant.links.clear_http import ClearHttp, Heard, NoAnswer, TooLong
 from simgrant.links.http import HttpConfig, HttpLink, HttpRequest, Repeat
 from simgrant.links.retry import RetryRules
+from tests.clocks import MachineClock
 
 MOST = 1000
 GOOD = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ngood"
@@ -418,13 +419,6 @@ async def test_what_is_not_used_for_long_is_ended() -> None:
 # --- as a link uses it ------------------------------------------------------------------------
 
 
-class Clock:
-    """The machine's time."""
-
-    now = staticmethod(time.time)
-    monotonic = staticmethod(time.monotonic)
-
-
 @asynccontextmanager
 async def linked(peer: Peer) -> AsyncIterator[HttpLink]:
     await peer.up()
@@ -436,7 +430,7 @@ async def linked(peer: Peer) -> AsyncIterator[HttpLink]:
             hosts=(("peer.example", "127.0.0.1", peer.port),),
             retry=RetryRules(first_wait_s=0.001, longest_wait_s=0.002),
         ),
-        Clock(),
+        MachineClock(),
     )
     try:
         yield link

@@ -13,36 +13,27 @@ from simgrant.links.fetched import Fetched, FetchRules
 from simgrant.links.http import HttpConfig, HttpLink
 from simgrant.links.retry import RetryRules
 from simgrant.sim.web import Answer, Break, Request, WebServer
+from tests.clocks import StillClock
 
 RULES = FetchRules(keep_s=300, gap_s=5, fetch_s=1, good_s=3600)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.at = 1000.0
-
-    def now(self) -> float:
-        return self.at
-
-    monotonic = now
 
 
 @dataclass
 class World:
     """A number at an address, and who keeps it."""
 
-    clock: Clock
+    clock: StillClock
     server: WebServer
     answers: list[Answer]
     fetched: Fetched[int]
     asked: list[str]
 
     async def current(self, path: str = "/", *, wait: float = 5.0) -> int:
-        deadline = self.clock.at + wait
+        deadline = self.clock.time + wait
         return await self.fetched.current(self.server.url + path, deadline=deadline)
 
     async def look_again(self) -> bool:
-        return await self.fetched.look_again(deadline=self.clock.at + 5)
+        return await self.fetched.look_again(deadline=self.clock.time + 5)
 
     def says(self, text: bytes) -> None:
         self.answers[:] = [Answer(200, body=text)]
@@ -57,7 +48,7 @@ async def world() -> AsyncIterator[World]:
         asked.append(request.target)
         return answers[0]
 
-    clock, server = Clock(), WebServer(answer, None)
+    clock, server = StillClock(), WebServer(answer, None)
     await server.up()
     retry = RetryRules(tries=1, failures=1000)
     http = HttpLink(HttpConfig(peer="them", plain=True, retry=retry), clock)
@@ -77,7 +68,7 @@ async def test_one_request_serves_all_who_wait(world: World) -> None:
 async def test_what_is_old_is_used_while_it_is_asked_for_anew(world: World) -> None:
     assert await world.current() == 1
     world.says(b"2")
-    world.clock.at += 300
+    world.clock.time += 300
     assert await world.current() == 1
     assert await world.look_again(), "the request under way is waited for"
     assert await world.current() == 2
@@ -88,7 +79,7 @@ async def test_who_looks_again_too_often_asks_nobody(world: World) -> None:
     assert await world.current() == 1
     world.says(b"2")
     assert not await world.look_again()
-    world.clock.at += 5
+    world.clock.time += 5
     assert await world.look_again()
     assert not await world.look_again()
     assert await world.current() == 2
@@ -99,7 +90,7 @@ async def test_who_looks_again_too_often_asks_nobody(world: World) -> None:
 async def test_what_cannot_be_read_leaves_what_is_kept(world: World, answer: Answer) -> None:
     assert await world.current() == 1
     world.answers[:] = [answer]
-    world.clock.at += 300
+    world.clock.time += 300
     assert not await world.look_again()
     assert await world.current() == 1
 
@@ -125,31 +116,31 @@ async def test_what_was_never_read_is_an_error(
         await world.current()
     assert world.asked == ["/"]
     world.says(b"3")
-    world.clock.at += 5
+    world.clock.time += 5
     assert await world.current() == 3
 
 
 async def test_what_is_too_old_is_of_no_use(world: World) -> None:
     assert await world.current() == 1
     world.answers[:] = [Answer(500)]
-    world.clock.at += 3599
+    world.clock.time += 3599
     assert await world.current() == 1
     assert not await world.look_again()
-    world.clock.at += 1
+    world.clock.time += 1
     with pytest.raises(PeerUnavailable, match="status 500"):
         await world.current()
     world.says(b"1")
-    world.clock.at += 5
+    world.clock.time += 5
     assert await world.current() == 1, "read again, if only to be the same"
     world.answers[:] = [Answer(500)]
-    world.clock.at += 3599
+    world.clock.time += 3599
     assert await world.current() == 1
 
 
 async def test_after_a_long_silence_it_is_asked_first(world: World) -> None:
     assert await world.current() == 1
     world.says(b"2")
-    world.clock.at += 3600
+    world.clock.time += 3600
     assert await world.current() == 2
 
 

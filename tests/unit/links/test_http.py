@@ -18,21 +18,9 @@ from simgrant.links.http import HttpConfig, HttpLink, HttpRequest, Repeat, Reply
 from simgrant.links.retry import RetryRules
 from simgrant.sim.push.certificates import Authority
 from simgrant.sim.web import Answer, Break, Request, WebServer
+from tests.clocks import MovableClock
 
 QUICK = RetryRules(first_wait_s=0.001, longest_wait_s=0.002)
-
-
-class WallClock:
-    """The machine's time, and more."""
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def now(self) -> float:
-        return time.time() + self.ahead
-
-    def monotonic(self) -> float:
-        return time.monotonic() + self.ahead
 
 
 class Peer:
@@ -72,7 +60,7 @@ class Caller:
     """A link with its clock, and requests that have a token in their address."""
 
     def __init__(self, peer: Peer, config: HttpConfig) -> None:
-        self.clock = WallClock()
+        self.clock = MovableClock()
         self.link = HttpLink(config, self.clock)
         self.request = HttpRequest(
             "POST", f"{peer.web.url}/x?token=sEcReT", {"x-a": "b"}, b"body", Repeat.STRUGGLING
@@ -343,4 +331,4 @@ def test_a_ca_file_that_is_no_use_refuses_the_start(tmp_path: Path, content: byt
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(StartRefused, match=r"ca\.pem"):
-        HttpLink(HttpConfig(peer="p", ca_file=path), WallClock())
+        HttpLink(HttpConfig(peer="p", ca_file=path), MovableClock())

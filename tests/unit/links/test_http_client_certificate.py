@@ -26,13 +26,9 @@ from simgrant.links.http import HttpConfig, HttpLink, HttpRequest, Repeat, Unsen
 from simgrant.links.retry import RetryRules
 from simgrant.sim.smdp.certificates import Certificates
 from simgrant.sim.web import Answer, Break, Request, WebServer
+from tests.clocks import MachineClock
 
 ONCE = RetryRules(tries=1)
-
-
-class Clock:
-    now = staticmethod(time.time)
-    monotonic = staticmethod(time.monotonic)
 
 
 class Peer:
@@ -92,7 +88,7 @@ async def test_a_certificate_is_shown(
 ) -> None:
     peer = Peer(certificates, protocol)
     await peer.web.up()
-    link = HttpLink(config, Clock())
+    link = HttpLink(config, MachineClock())
     for _ in range(3):
         assert await send(link, peer.web.url) == 200
     assert {each.version for each in peer.seen} == {protocol}
@@ -119,7 +115,7 @@ async def test_who_shows_no_good_one_was_surely_not_heard(
     context.maximum_version = version
     context.set_alpn_protocols(["h2", "http/1.1"])
     with refusing(context) as (url, heard):
-        link = HttpLink(replace(not_good, http2=http2), Clock())
+        link = HttpLink(replace(not_good, http2=http2), MachineClock())
         with pytest.raises(Unsent):
             await send(link, url, repeat=Repeat.STRUGGLING)
         await link.close()
@@ -168,7 +164,7 @@ def refusing(context: ssl.SSLContext) -> Iterator[tuple[str, list[bytes]]]:
 async def test_a_server_of_another_authority_was_surely_not_reached(
     peer: Peer, config: HttpConfig, strangers: Certificates
 ) -> None:
-    link = HttpLink(replace(config, ca_file=strangers.ca), Clock())
+    link = HttpLink(replace(config, ca_file=strangers.ca), MachineClock())
     with pytest.raises(Unsent, match="certificate"):
         await send(link, peer.web.url)
     assert peer.seen == []
@@ -184,7 +180,7 @@ async def test_a_certificate_that_was_replaced_is_shown_from_then_on(
     shutil.copy(certificates.operator, own)
     shutil.copy(certificates.operator_key, key)
     trusting = replace(config, ca_file=strangers.ca, certificate=own, key=key)
-    link = HttpLink(trusting, Clock())
+    link = HttpLink(trusting, MachineClock())
     with pytest.raises(PeerUnavailable):
         await send(link, theirs.web.url)
     shutil.copy(strangers.operator, own)
@@ -230,13 +226,13 @@ def test_files_that_are_no_use_refuse_the_start(
 ) -> None:
     certificate, key = _unusable(kind, tmp_path, certificates)
     with pytest.raises(StartRefused, match=said):
-        HttpLink(replace(config, certificate=certificate, key=key), Clock())
+        HttpLink(replace(config, certificate=certificate, key=key), MachineClock())
 
 
 async def test_a_connection_that_lay_idle_too_long_is_not_used(
     peer: Peer, config: HttpConfig
 ) -> None:
-    link = HttpLink(replace(config, idle_s=0.001), Clock())
+    link = HttpLink(replace(config, idle_s=0.001), MachineClock())
     for _ in range(2):
         assert await send(link, peer.web.url) == 200
         await asyncio.sleep(0.05)
@@ -249,7 +245,7 @@ async def test_a_connection_that_lay_idle_too_long_is_not_used(
 
 async def test_where_nobody_listens_nothing_was_sent(peer: Peer, config: HttpConfig) -> None:
     await peer.web.down()
-    link = HttpLink(config, Clock())
+    link = HttpLink(config, MachineClock())
     for _ in range(ONCE.failures):
         with pytest.raises(Unsent):
             await send(link, peer.web.url)
@@ -264,7 +260,7 @@ async def test_what_broke_or_was_silent_may_have_been_heard(
     peer: Peer, config: HttpConfig, fault: Break
 ) -> None:
     peer.answer = Answer(fault=fault)
-    link = HttpLink(config, Clock())
+    link = HttpLink(config, MachineClock())
     with pytest.raises(PeerUnavailable) as raised:
         await send(link, peer.web.url, within=0.5 if fault is Break.SILENT else 10)
     assert not isinstance(raised.value, Unsent)
@@ -276,7 +272,7 @@ async def test_what_was_heard_once_stays_so_when_later_tries_are_not(
     peer: Peer, config: HttpConfig
 ) -> None:
     retry = RetryRules(tries=5, failures=2, first_wait_s=0.001, longest_wait_s=0.002)
-    link = HttpLink(replace(config, retry=retry), Clock())
+    link = HttpLink(replace(config, retry=retry), MachineClock())
     peer.answer = Answer(fault=Break.RESET)
     with pytest.raises(PeerUnavailable) as raised:
         await send(link, peer.web.url, repeat=Repeat.UNANSWERED)
@@ -286,7 +282,7 @@ async def test_what_was_heard_once_stays_so_when_later_tries_are_not(
 
 async def test_who_had_no_turn_in_time_sent_nothing(peer: Peer, config: HttpConfig) -> None:
     peer.answer = Answer(fault=Break.SILENT)
-    link = HttpLink(replace(config, in_flight=1), Clock())
+    link = HttpLink(replace(config, in_flight=1), MachineClock())
     slow = asyncio.create_task(send(link, peer.web.url, within=60))
     await asyncio.sleep(0)
     with pytest.raises(UnsentInTime) as raised:

@@ -22,20 +22,10 @@ from simgrant.links.retry import RetryRules
 from simgrant.sim.push.certificates import Authority
 from simgrant.sim.web import Answer, Request, WebServer
 from simgrant.wire.web_address import Network
+from tests.clocks import MovableClock
 from tests.jwts import EcSigner, SharedSigner
 
 HERE = (ip_network("127.0.0.0/8"),)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def now(self) -> float:
-        return time.time() + self.ahead
-
-    def monotonic(self) -> float:
-        return time.monotonic() + self.ahead
 
 
 @dataclass
@@ -44,7 +34,7 @@ class World:
 
     server: WebServer
     make: Callable[..., OutsideLink]
-    clock: Clock
+    clock: MovableClock
     seen: list[Request] = field(default_factory=list)
     answer: Answer = field(default_factory=lambda: Answer(200, (), b"good"))
     said: list[list[str]] = field(default_factory=lambda: [["127.0.0.1"]])
@@ -82,7 +72,7 @@ async def world(authority: Authority, tmp_path: Path) -> AsyncIterator[World]:
         return made[-1]
 
     server = WebServer(answer, authority.server(["127.0.0.1", "bank.example"]))
-    there = World(server, make, Clock())
+    there = World(server, make, MovableClock())
     await server.up()
     yield there
     for link in made:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import sys
-from asyncio.subprocess import DEVNULL, PIPE
 from pathlib import Path
 
 import pytest
@@ -15,21 +13,15 @@ from typer.testing import CliRunner
 from simgrant.cli.app import app
 from simgrant.config.load import load
 from simgrant.links.gsup import Hlr, HlrConfig
-from tests.unit.links.diameter.world import MovableClock
+from tests.clocks import MovableClock
+from tests.servers.process import SIMGRANT, child, json_line
 from tests.unit.links.hlr_world import IMSI, Diary
 
 
 async def test_the_command_gives_vectors_until_it_is_stopped() -> None:
-    process = await asyncio.create_subprocess_exec(
-        *("setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "simgrant", "sim", "hlr"),
-        *("--port", "0", "--json", "--fault", "cause", "--cause", "22", "--times", "1"),
-        stdin=DEVNULL,
-        stdout=PIPE,
-    )
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(60):
-            up = json.loads(await process.stdout.readline())
+    options = ("--port", "0", "--json", "--fault", "cause", "--cause", "22", "--times", "1")
+    async with child(*SIMGRANT, "sim", "hlr", *options) as process:
+        up = await json_line(process)
         port = int(up["address"].rpartition(":")[2])
         clock = MovableClock()
         config = HlrConfig(name="home", address="127.0.0.1", port=port, unit_name="ecs-7")
@@ -43,8 +35,7 @@ async def test_the_command_gives_vectors_until_it_is_stopped() -> None:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         assert [(each.cause, len(each.vectors)) for each in told] == [(22, 0), (None, 5)]
-        async with asyncio.timeout(30):
-            seen = [json.loads(await process.stdout.readline()) for _ in told]
+        seen = [await json_line(process) for _ in told]
         assert [(each["peer"], each["cause"], each["fault"]) for each in seen] == [
             ("ecs-7", 22, "cause"),
             ("ecs-7", None, None),
@@ -53,21 +44,11 @@ async def test_the_command_gives_vectors_until_it_is_stopped() -> None:
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(30):
             assert await process.wait() == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
 
 
 async def test_what_the_command_prints_are_settings(tmp_path: Path) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *("setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "simgrant", "sim", "hlr"),
-        *("--port", "0"),
-        stdin=DEVNULL,
-        stdout=PIPE,
-    )
-    assert process.stdout is not None
-    try:
+    async with child(*SIMGRANT, "sim", "hlr", "--port", "0") as process:
+        assert process.stdout is not None
         async with asyncio.timeout(60):
             lines = [await process.stdout.readline() for _ in range(5)]
         file = tmp_path / "hlr.toml"
@@ -75,9 +56,6 @@ async def test_what_the_command_prints_are_settings(tmp_path: Path) -> None:
         settings = load(file, {}).settings
         assert settings.hlr["sim"].unit_name == "ecs-%d"
         assert b"knows 1000 SIMs" in lines[-1]
-    finally:
-        process.kill()
-        await process.wait()
 
 
 @pytest.mark.parametrize("options", [["--sim", "/nowhere"], ["--fault", "none-such"]])

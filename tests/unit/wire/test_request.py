@@ -87,14 +87,13 @@ class TestQuery:
         assert request.apps == ("ap2004",)
         assert request.eap_id == "0001010000000001@nai.epc.mnc001.mcc001.3gppnetwork.org"
         assert request.terminal == TerminalClaim("490154203237518", "Goog", "Pixel 9 Pr", "15")
-        assert (request.spec_version, request.config_version) == (SpecVersion(2, 0), 0)
+        assert request.spec_version == SpecVersion(2, 0)
         assert (request.token, request.imsi, request.notif) == ("", "", None)
 
     def test_ims_app_asks_for_three_apps_in_its_order(self) -> None:
         request = ask(pull_query(IMS_APP))
         assert request.apps == ("ap2004", "ap2003", "ap2005")
         assert request.notif == NotifClaim(2, "FCMTOK")
-        assert request.config_version == -1
         assert request.spec_version == SpecVersion(8, 0)
 
     def test_android_token_request(self) -> None:
@@ -338,7 +337,7 @@ class TestAsk:
         assert (request.eap_id, request.imsi, request.token) == ("", "", "")
         assert (request.temporary_token, request.gid1, request.app_name) == ("", "", "")
         assert request.terminal == TerminalClaim("", "", "", "")
-        assert (request.spec_version, request.config_version) == (DEFAULT, 0)
+        assert request.spec_version == DEFAULT
         assert {request.value(name.lower()) for name in TEXTS} == {""}
 
     def test_nothing_at_all_is_no_error_here(self) -> None:
@@ -358,13 +357,6 @@ class TestAsk:
     @pytest.mark.parametrize("text", ["x", "1.2.3", "-1", "1,0", "٣", "1e3", "99999"])
     def test_malformed_entitlement_version_is_refused(self, text: str) -> None:
         assert refused(f"entitlement_version={text}".encode()) == "bad_entitlement_version"
-
-    @pytest.mark.parametrize(
-        ("text", "version"),
-        [("7", 7), ("-2", -2), ("x", 0), ("1.0", 0), ("--1", 0), ("9" * 10, 0), ("٣", 0), ("-", 0)],
-    )
-    def test_nonsense_in_vers_is_no_document(self, text: str, version: int) -> None:
-        assert ask((("vers", text),)).config_version == version
 
     @pytest.mark.parametrize(
         ("query", "action", "complete"),

@@ -22,13 +22,13 @@ from simgrant.wire.tmf_events import (
     TmfEvent,
     Unreadable,
     bound,
-    cloud_event,
     plain_event,
     pull_event,
     pull_raw,
     push_message,
     tmf_event,
 )
+from tests.cloud_events import cloud_event
 from tests.swagger import Swagger
 
 AT = 1_795_000_000

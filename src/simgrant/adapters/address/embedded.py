@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from importlib import resources
 
 from simgrant.domain.address import AddressField, CivicAddress
-from simgrant.nouns import noun
+from simgrant.nouns import noun, replace
 from simgrant.ports.address_validator import AddressProblem, AddressState, Checked
 
 

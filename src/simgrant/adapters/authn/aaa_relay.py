@@ -7,7 +7,7 @@ so that any worker goes on with it. No key of an answer is read.
 from __future__ import annotations
 
 import struct
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Final
 
 from simgrant.eap.identity import kind_of
@@ -33,7 +33,7 @@ from simgrant.errors import (
 from simgrant.identities import Imsi
 from simgrant.links.diameter.events import Tell, Tells
 from simgrant.links.diameter.node import DiameterNode, RouteConfig
-from simgrant.nouns import named_noun, noun
+from simgrant.nouns import named_noun, noun, replace
 from simgrant.ports.eap_servers import EapServer, Relayed
 from simgrant.spec.diameter import IETF, result_name
 from simgrant.wire.diameter.eap import (

@@ -19,6 +19,7 @@ from simgrant.errors import (
     UnknownIdentity,
 )
 from simgrant.links.gsup import Hlr
+from simgrant.links.separation import check_separated
 from simgrant.nouns import named_noun
 from simgrant.ports.vectors import VectorRequest
 from simgrant.wire.gsup import AuthInfoAnswer, Cause
@@ -84,11 +85,8 @@ class Gsup:
             raise PeerMisbehaved(
                 "hlr_vector_malformed", for_operator=f"{self._name}: {error}"
             ) from None
-        if prime and not vector.separated:
-            raise PeerMisbehaved(
-                "amf_without_separation_bit",
-                for_operator=f"{self._name}: EAP-AKA' needs an AMF whose first bit is set",
-            )
+        if prime:
+            check_separated(vector, self._name)
         return vector
 
     def _no(self, cause: int, *, resync: bool) -> EcsError:

@@ -8,14 +8,13 @@ that cannot be read leaves the keys as they are; those of an address for a bound
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
 
 from simgrant.errors import BadLentToken, StartRefused
 from simgrant.links.fetched import Fetched, FetchRules
 from simgrant.links.http import HttpConfig, HttpLink
-from simgrant.nouns import named_noun
+from simgrant.nouns import named_noun, replace
 from simgrant.ports.clock import Clock
 from simgrant.ports.issuers import Caller
 from simgrant.wire.access_token import client_of, scopes_of

@@ -33,7 +33,6 @@ _BUSY: Final = frozenset({0x08, 0x14, 0x45, 0x58, 0x64})
 """``command_status`` of a centre that may take the message later (SMPP 3.4 §5.1.3)."""
 _END_S: Final = 5.0
 """Seconds that the end of a dialogue may take; it ends by itself otherwise."""
-_INTERNATIONAL: Final = 1
 
 
 @named_noun

@@ -58,11 +58,6 @@ def current(url: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def is_current(url: str) -> bool:
-    """Say whether the database has the revision that this release needs."""
-    return current(url) == head()
-
-
 def upgrade(url: str, on_progress: Progress | None = None) -> None:
     """Bring the database to this release's revision; one that was cut short may be repeated.
 

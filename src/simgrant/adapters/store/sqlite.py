@@ -38,6 +38,9 @@ from simgrant.nouns import noun
 T = TypeVar("T")
 
 _LEAST_SQLITE = (3, 35, 0)  # RETURNING
+_CACHE_KB = 16 * 1024
+"""Pages that each of three connections keeps to itself: all that leads to a row among millions, and
+little of the rows. Those are found again in the system's cache, which all workers share."""
 _ROWS = (512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
 """Rows that one statement inserts; SQLite takes 32,766 parameters, and our rows have up to 20."""
 _BATCH = 256  # jobs in a transaction
@@ -375,7 +378,7 @@ def _open(
     try:
         for _ in range(3):
             opened.append(connect(path))
-            opened[-1].execute("PRAGMA cache_size = -65536")
+            opened[-1].execute(f"PRAGMA cache_size = -{_CACHE_KB}")
         reader, slow_reader, writer = opened
         wait_ms = int(config.timeout_s * 1000)
         for connection in (slow_reader, writer):

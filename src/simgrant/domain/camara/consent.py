@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Final, TypeAlias
 
-from simgrant.nouns import Word, named_noun
+from simgrant.nouns import Word, named_noun, replace
 
 _WORDS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 
@@ -51,6 +51,8 @@ class Said(Word):
     """He had given it; for a legitimate interest, he objects."""
 
 
+NOES: Final = frozenset({Said.DENIED, Said.WITHDRAWN})
+"""What ends a processing, or keeps it from beginning."""
 About: TypeAlias = tuple[str, str, str, str]
 """Consumer, application, purpose and API."""
 
@@ -121,7 +123,7 @@ def standing(basis: Basis, last: ConsentEntry | None, *, now: int) -> Standing:
     if not depends(basis):
         return Standing.VALID
     if basis is Basis.LEGITIMATE_INTEREST:
-        against = last is not None and last.said in (Said.DENIED, Said.WITHDRAWN)
+        against = last is not None and last.said in NOES
         return Standing.OBJECTED if against else Standing.VALID
     if last is None:
         return Standing.PENDING

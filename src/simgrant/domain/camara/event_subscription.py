@@ -8,11 +8,11 @@ counts events, so whoever judges writes all of it in one transaction.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Final
 
 from simgrant.identities import Msisdn
-from simgrant.nouns import Word, named_noun, noun
+from simgrant.nouns import Word, named_noun, noun, replace
 
 _SIM: Final = "org.camaraproject.sim-swap-subscriptions.v0."
 _ROAMING: Final = "org.camaraproject.device-roaming-status-subscriptions.v0."

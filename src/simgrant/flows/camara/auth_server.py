@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from typing import Any, Final, Protocol
 from urllib.parse import urlencode
@@ -21,7 +20,7 @@ from simgrant.domain.camara.access_token import AccessToken, Method, Subject
 from simgrant.domain.camara.consumer import Bound, Consumer, GrantType, Proving
 from simgrant.errors import Overloaded, PeerMisbehaved, PeerUnavailable, Unauthenticated
 from simgrant.flows.camara.fraud import Fraud
-from simgrant.flows.camara.proving import Holder, ProvesConsumers
+from simgrant.flows.camara.proving import Holder, ProvesConsumers, Signed
 from simgrant.flows.camara.questions import Questions
 from simgrant.flows.camara.refusals import OAuthError, OAuthRefused
 from simgrant.flows.camara.request import OAuthRequest
@@ -36,7 +35,7 @@ from simgrant.flows.camara.waiting import Waiting, pull_waiting, push_waiting
 from simgrant.flows.signing import Signer
 from simgrant.flows.tokens import encode
 from simgrant.keyring.ring import NONCE_BYTES, Purpose
-from simgrant.nouns import named_noun
+from simgrant.nouns import named_noun, replace
 from simgrant.ports.camara_consents import Permits, Purposeful
 from simgrant.ports.camara_tokens import (
     Assertion,
@@ -57,6 +56,16 @@ _SLOWER_S: Final = 5
 _LONGEST_PAUSE_S: Final = 60
 _REQUEST_ID_BYTES: Final = 32
 _MOST_RESOURCE: Final = 512
+_READ: Final = frozenset({"scope", "login_hint", "login_hint_token", "id_token_hint", "resource"})
+"""What a backchannel request is read for."""
+_ASKED_BY: Final = _READ | {
+    "acr_values",
+    "binding_message",
+    "client_notification_token",
+    "requested_expiry",
+    "user_code",
+}
+"""What a backchannel request may say (CIBA §7.1): in the signed object alone, if there is one."""
 _CHALLENGE: Final = 43
 """Characters of a SHA-256 in base64url."""
 
@@ -204,11 +213,13 @@ class AuthServer:
     async def backchannel(self, request: OAuthRequest) -> Mapping[str, Any]:
         """Return the id of a request that can be polled (CIBA §7); raise `OAuthRefused`."""
         request.trail.leg = "bc_authorize"
-        form = request.form
         consumer, assertion = await self._proving.prove(request)
         self._check(consumer, GrantType.CIBA)
-        if "request" in form:
-            raise OAuthRefused(OAuthError.INVALID_REQUEST, "request_object_not_taken")
+        used = [assertion] if assertion is not None else []
+        if "request" in request.form:
+            request, inside = await self._inside(request, consumer)
+            used.append(inside)
+        form = request.form
         hint = form.get("login_hint", "")
         if not hint or "login_hint_token" in form or "id_token_hint" in form:
             raise OAuthRefused(OAuthError.INVALID_REQUEST, "not_one_hint")
@@ -254,7 +265,7 @@ class AuthServer:
             interval_s=rules.poll_s,
         )
         exchange = Exchange(
-            assertions=(assertion,) if assertion is not None else (),
+            assertions=tuple(used),
             temporary=meant.temporary(at=now),
             made=made,
             asks=begun.question if begun is not None else None,
@@ -265,6 +276,34 @@ class AuthServer:
             # Written before it is sent: its answer finds it, whoever of us hears it.
             await questions.send(request.tenant, begun, made.body, deadline=request.deadline)
         return {"auth_req_id": name, "expires_in": life, "interval": rules.poll_s}
+
+    async def _inside(
+        self, request: OAuthRequest, consumer: Consumer
+    ) -> tuple[OAuthRequest, Assertion]:
+        """Return a request as its signed object has it, which is all there is (CIBA §7.1.1)."""
+        wrong = OAuthError.INVALID_REQUEST_OBJECT
+        if not _ASKED_BY.isdisjoint(request.form):
+            raise OAuthRefused(OAuthError.INVALID_REQUEST, "parameters_beside_request")
+        signed = await self._signed_request(request, consumer, has=("iat", "nbf"))
+        asked = {name: signed.claims[name] for name in _ASKED_BY if name in signed.claims}
+        if not all(isinstance(asked.get(name, ""), str) for name in _READ):
+            raise OAuthRefused(wrong, "request_object_malformed")
+        return replace(request, form=asked), signed.assertion
+
+    async def _signed_request(
+        self, request: OAuthRequest, consumer: Consumer, *, has: Collection[str]
+    ) -> Signed:
+        """Return a consumer's signed request, which has some claims besides those of assertions."""
+        wrong = OAuthError.INVALID_REQUEST_OBJECT
+        try:
+            signed = await self._proving.signed(request, request.form["request"], error=wrong)
+        except OAuthRefused as refused:
+            raise OAuthRefused(wrong, refused.reason, for_operator=refused.for_operator) from None
+        if signed.consumer.client_id != consumer.client_id:
+            raise OAuthRefused(wrong, "request_of_another")
+        if not signed.claims.keys() >= set(has):
+            raise OAuthRefused(wrong, "assertion_without_times")
+        return signed
 
     def _asks(self, consumer: Consumer, hint: str) -> Questions | None:
         """Return who asks the subscriber, where the contract wants that of such a hint."""
@@ -382,17 +421,11 @@ class AuthServer:
         form = request.form
         if "request_uri" in form:
             raise OAuthRefused(OAuthError.REQUEST_URI_NOT_SUPPORTED, "request_uri_not_taken")
-        text = form.get("request", "")
-        if not text:
+        if not form.get("request"):
             return form, ()
         wrong = OAuthError.INVALID_REQUEST_OBJECT
-        try:
-            signed = await self._proving.signed(request, text, error=wrong)
-        except OAuthRefused as refused:
-            raise OAuthRefused(wrong, refused.reason, for_operator=refused.for_operator) from None
+        signed = await self._signed_request(request, consumer, has=("iat",))
         claims = signed.claims
-        if signed.consumer.client_id != consumer.client_id or "iat" not in claims:
-            raise OAuthRefused(wrong, "request_of_another")
         for name in ("client_id", "redirect_uri", "response_type", "scope"):
             if claims.get(name) != form.get(name, ""):
                 raise OAuthRefused(wrong, "request_contradicts")
@@ -480,13 +513,7 @@ class AuthServer:
     async def introspect(self, request: OAuthRequest) -> Mapping[str, Any]:
         """Return whether a token is good, and for what (RFC 7662 §2.2)."""
         request.trail.leg = "introspect"
-        consumer, assertion = await self._proving.prove(request)
-        text = request.form.get("token", "")
-        if not text:
-            raise OAuthRefused(OAuthError.INVALID_REQUEST, "no_token")
-        if assertion is not None:
-            await self._write(request, Exchange(assertions=(assertion,)))
-        token = self._of_consumer(request, consumer, text)
+        consumer, token = await self._asked_about(request)
         holder = None if token is None else self._proving.found(request.tenant, token.client_id)
         if token is None or holder is None or not await self._is_active(request, token):
             return {"active": False}
@@ -512,28 +539,26 @@ class AuthServer:
     async def revoke(self, request: OAuthRequest) -> None:
         """Make a token useless (RFC 7009 §2); one that is not the consumer's is left alone."""
         request.trail.leg = "revoke"
+        consumer, token = await self._asked_about(request)
+        if token is not None and token.client_id == consumer.client_id:
+            await self._rows.revoke(request.tenant, token.token_id, expires_at=token.expires)
+
+    async def _asked_about(self, request: OAuthRequest) -> tuple[Consumer, AccessToken | None]:
+        """Return who asks, and the token; None for one that he may know nothing of."""
         consumer, assertion = await self._proving.prove(request)
         text = request.form.get("token", "")
         if not text:
             raise OAuthRefused(OAuthError.INVALID_REQUEST, "no_token")
         if assertion is not None:
             await self._write(request, Exchange(assertions=(assertion,)))
-        token = self._of_consumer(request, consumer, text)
-        if token is not None and token.client_id == consumer.client_id:
-            await self._rows.revoke(request.tenant, token.token_id, expires_at=token.expires)
-
-    def _of_consumer(
-        self, request: OAuthRequest, consumer: Consumer, text: str
-    ) -> AccessToken | None:
-        """Return a token that a consumer may know something of."""
         try:
             tenant, token = pull_access_token(text, self._keys, now=self._clock.now())
         except Unauthenticated:
-            return None
-        if tenant != request.tenant:
-            return None
+            return consumer, None
         own = token.client_id == consumer.client_id
-        return token if own or consumer.permission(INTROSPECTION) is not None else None
+        if tenant != request.tenant or not (own or consumer.permission(INTROSPECTION)):
+            return consumer, None
+        return consumer, token
 
     async def _is_active(self, request: OAuthRequest, token: AccessToken) -> bool:
         if await self._rows.revoked(request.tenant, token.token_id):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import structlog
 
 from simgrant.domain.camara.tariff import FREE
 from simgrant.domain.camara.usage import Usage
 from simgrant.flows.camara.consumers import Consumers
+from simgrant.nouns import replace
 from simgrant.ports.camara_usage import Record, UsageRows
 
 

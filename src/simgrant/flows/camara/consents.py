@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
 
 from simgrant.domain.camara.consent import (
+    NOES,
+    About,
     Basis,
     ConsentEntry,
     Purposes,
@@ -22,14 +23,18 @@ from simgrant.domain.camara.consent import (
     Standing,
     depends,
     last_said,
+    last_words,
     standing,
 )
+from simgrant.domain.camara.consumer import Consumer
 from simgrant.domain.subscription import Subscription
 from simgrant.flows.consent_pages.tokens import CaptureLinks
 from simgrant.flows.moments import moment
 from simgrant.identities import Imsi
 from simgrant.keyring.ring import KeyRing
+from simgrant.nouns import replace
 from simgrant.ports.camara_consents import ConsentRows, Processing, Purposeful
+from simgrant.ports.camara_consumers import ConsumerRows
 from simgrant.ports.keys import Keys
 
 _LABEL: Final = "api-consent"
@@ -119,6 +124,52 @@ def api_of(scope: str) -> str:
     return scope.partition(":")[0]
 
 
+class UnknownProcessing(ValueError):
+    """A word about what is in nobody's contract; the text says what there is instead."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+def apis_of(consumer: Consumer, purpose: str, application: str = "") -> frozenset[str]:
+    """Return the APIs whose scopes a consumer has for a purpose; none for no application of its."""
+    if application and application not in _applications(consumer):
+        return frozenset()
+    return frozenset(
+        api_of(scope)
+        for permission in consumer.permissions
+        if purpose in permission.purposes
+        for scope in permission.scopes
+    )
+
+
+def check_known(
+    entry: ConsentEntry, consumer: Consumer | None, last: Mapping[About, ConsentEntry]
+) -> None:
+    """Raise `UnknownProcessing` for a word about what is not in its consumer's contract.
+
+    ``last`` are the last words of who said it: what he was asked or gave he can refuse or withdraw,
+    whatever became of the contract.
+    """
+    if entry.said in NOES and entry.about in last:
+        return
+    name = entry.client_id
+    if consumer is None:
+        raise UnknownProcessing("unknown_consumer", f"there is no consumer {name!r}")
+    there = apis_of(consumer, entry.purpose, entry.application)
+    if entry.api in there:
+        return
+    what, applications = f"API {entry.api!r} for {entry.purpose}", _applications(consumer)
+    if entry.application and entry.application not in applications:
+        what, there = f"application {entry.application!r}", applications
+    elif not there:
+        what = f"purpose {entry.purpose!r}"
+        there = frozenset().union(*(each.purposes for each in consumer.permissions))
+    has = f"it has {', '.join(sorted(there))}" if there else "it has none"
+    raise UnknownProcessing("not_of_contract", f"the contract of {name!r} has no {what}: {has}")
+
+
 def checked(entry: ConsentEntry) -> None:
     """Raise ValueError for an entry that nobody could use."""
     for name, text, pattern in (
@@ -157,13 +208,36 @@ async def write_down(
     """Write what the holder of a line said at once, all or none; return it as it stands there.
 
     An entry with a number has the next one of what it is about, as the caller has read. Raise
-    ValueError for an entry that nobody could use, and Conflict as the rows do.
+    ValueError for an entry that nobody could use, and Conflict as the rows do. Whether it is of a
+    contract is the caller's to know (`say`, `check_known`).
     """
     for entry in entries:
         checked(entry)
     whole = [signed(entry, subscription, ring, now=now) for entry in entries]
     numbers = await rows.add(subscription.tenant, subscription.imsi, whole)
     return [replace(entry, number=number) for entry, number in zip(whole, numbers, strict=True)]
+
+
+async def say(
+    rows: ConsentRows,
+    consumers: ConsumerRows,
+    entries: Sequence[ConsentEntry],
+    subscription: Subscription,
+    ring: KeyRing,
+    *,
+    now: float,
+) -> Sequence[ConsentEntry]:
+    """Write what the holder of a line said about one consumer, as somebody else tells it.
+
+    As `write_down`, and `UnknownProcessing`, a ValueError, for what nobody's contract has.
+    """
+    tenant = subscription.tenant
+    last = last_words(await rows.of(tenant, subscription.imsi))
+    for entry in entries:
+        checked(entry)
+        found = await consumers.find(tenant, entry.client_id)
+        check_known(entry, None if found is None else found.consumer, last)
+    return await write_down(rows, entries, subscription, ring, now=now)
 
 
 def is_genuine(entry: ConsentEntry, tenant: str, keys: Keys) -> bool:
@@ -188,6 +262,10 @@ def entry_data(entry: ConsentEntry, tenant: str, keys: Keys) -> dict[str, Any]:
         "proof": entry.proof.hex(),
         "genuine": is_genuine(entry, tenant, keys),
     }
+
+
+def _applications(consumer: Consumer) -> frozenset[str]:
+    return frozenset(each.id for each in consumer.applications)
 
 
 def _statement(entry: ConsentEntry) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
@@ -23,7 +22,7 @@ from simgrant.flows.camara.consumer_document import (
     push_document,
 )
 from simgrant.flows.camara.statements import amount
-from simgrant.nouns import named_noun
+from simgrant.nouns import named_noun, replace
 from simgrant.ports.camara_consumers import ConsumerRows
 
 _SECRET_BYTES: Final = 32

@@ -7,8 +7,6 @@ cannot read, is nobody.
 
 from __future__ import annotations
 
-import asyncio
-import random
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import field
@@ -20,20 +18,11 @@ import structlog
 from simgrant.domain.camara.consumer import Consumer
 from simgrant.domain.camara.tariff import Tariff
 from simgrant.errors import EcsError, StartRefused
+from simgrant.flows.for_ever import Pace, keep_looking
 from simgrant.nouns import named_noun
 from simgrant.ports.camara_consumers import Changed, ConsumerRow, ConsumerRows
-from simgrant.telemetry.log import say_fault
 
 _BEGIN: Final = attrgetter("valid_from")
-
-
-@named_noun
-class Rules:
-    """How often the store is asked."""
-
-    poll_s: float = 0.3
-    longest_poll_s: float = 2.0
-    """While the store is away."""
 
 
 @named_noun
@@ -50,12 +39,11 @@ class Consumers:
     """Each tenant's consumers of this moment; `load` before use, then ``run`` keeps it up."""
 
     def __init__(
-        self, rows: ConsumerRows, tenants: Iterable[str], *, rules: Rules | None = None
+        self, rows: ConsumerRows, tenants: Iterable[str], *, pace: Pace | None = None
     ) -> None:
         self._rows = rows
-        self._rules = rules or Rules()
+        self._pace = pace or Pace()
         self._tenants = {name: _Tenant() for name in tenants}
-        self._away = False
 
     def of(self, tenant: str, client_id: str) -> Consumer | None:
         """Return a consumer as it is now; None where there is none, or it is not active."""
@@ -78,28 +66,13 @@ class Consumers:
 
     async def run(self) -> None:
         """Take over what changes, for ever."""
-        rules, pause = self._rules, self._rules.poll_s
-        while True:
-            await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
-            pause = rules.poll_s
-            try:
-                await self.look()
-            except EcsError as error:
-                if not self._away:
-                    structlog.get_logger().warning("consumers_not_read", reason=error.reason)
-                self._away = True
-                pause = rules.longest_poll_s
-            except Exception as error:
-                # A fault of ours must not end it: what is known goes on.
-                say_fault(error)
-                pause = rules.longest_poll_s
+        await keep_looking(
+            self.look, self._pace, failed="consumers_not_read", again="consumers_read_again"
+        )
 
     async def look(self) -> None:
         """Take over what changed since the last look."""
         numbers = await self._rows.numbers()
-        if self._away:
-            self._away = False
-            structlog.get_logger().info("consumers_read_again")
         for tenant, known in self._tenants.items():
             newest = numbers.get(tenant, 0)
             if newest == known.number:

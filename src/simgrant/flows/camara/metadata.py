@@ -41,6 +41,7 @@ def metadata(
         "id_token_signing_alg_values_supported": ["ES256"],
         "token_endpoint_auth_signing_alg_values_supported": list(SIGNED),
         "backchannel_token_delivery_modes_supported": ["poll"],
+        "backchannel_authentication_request_signing_alg_values_supported": list(SIGNED),
         "backchannel_user_code_parameter_supported": False,
         "request_uri_parameter_supported": False,
         "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),

@@ -26,6 +26,7 @@ from simgrant.domain.camara.event_subscription import (
 )
 from simgrant.errors import EcsError
 from simgrant.flows.camara.subscribing import label_of, may_be_told, scope_of
+from simgrant.flows.for_ever import KeepsTaking
 from simgrant.keyring.ring import SealBroken
 from simgrant.nouns import Word, named_noun
 from simgrant.ports.camara_consents import Permits, Purposeful
@@ -124,27 +125,21 @@ class Notifications:
         self._metrics = metrics
         self._rules = rules
         self._places = asyncio.Semaphore(rules.in_flight)
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._taking = KeepsTaking[None](
+            self.take_some, poll_s=rules.poll_s, last_s=rules.timeout_s
+        )
         self._said: dict[tuple[str, str, str], float] = {}
 
     async def run(self) -> None:
         """Claim, judge, deliver and settle for ever; at the end, finish what is under way."""
-        try:
-            while True:
-                if not await self.take_some():
-                    await asyncio.sleep(self._rules.poll_s * random.uniform(0.8, 1.2))  # noqa: S311
-        finally:
-            if self._under_way:
-                await asyncio.wait(self._under_way, timeout=self._rules.timeout_s)
-            for task in self._under_way:
-                task.cancel()
+        await self._taking.run()
 
     async def take_some(self) -> bool:
         """Claim some rows and set them going; say whether there were any."""
         # No more than there are places for: what waits here is nobody's elsewhere.
         await self._places.acquire()
         self._places.release()
-        free = max(1, self._rules.in_flight - len(self._under_way))
+        free = max(1, self._rules.in_flight - len(self._taking.under_way))
         now = int(self._clock.now())
         try:
             claims = await self._rows.claim(now=now, again_at=now + self._rules.lease_s, limit=free)
@@ -153,14 +148,9 @@ class Notifications:
             return False
         for claim in claims:
             await self._places.acquire()
-            task = asyncio.create_task(self._handled(claim))
-            self._under_way.add(task)
-            task.add_done_callback(self._ended)
+            task = self._taking.go(self._handled(claim))
+            task.add_done_callback(lambda _: self._places.release())
         return bool(claims)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._under_way.discard(task)
-        self._places.release()
 
     async def _handled(self, claim: Claim) -> None:
         """See one row through; whatever goes wrong, it comes again when its lease is over."""

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-import msgspec
-
 from simgrant.nouns import Word, noun
 
 
@@ -97,14 +95,6 @@ KINDS: Final[Mapping[Code, Kind]] = MappingProxyType(
 """Status and text of every code."""
 
 
-class ErrorInfo(msgspec.Struct):
-    """What an answer says that is an error."""
-
-    status: int
-    code: str
-    message: str
-
-
 class Problem(Exception):
     """A call of an API that is refused."""
 
@@ -122,8 +112,3 @@ class Problem(Exception):
     def status(self) -> int:
         """The HTTP status."""
         return KINDS[self.code].status
-
-
-def error_info(problem: Problem) -> ErrorInfo:
-    """Return what the answer says."""
-    return ErrorInfo(problem.status, problem.code.value, problem.message)

@@ -6,10 +6,12 @@ message that was not sent, an answer that comes late, twice, without its code, o
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import secrets
+from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Final
 
 import structlog
@@ -26,13 +28,14 @@ from simgrant.flows.camara.refusals import OAuthError, OAuthRefused
 from simgrant.flows.camara.waiting import proved_at
 from simgrant.flows.limits import Throttle
 from simgrant.identities import Msisdn
-from simgrant.nouns import named_noun
+from simgrant.nouns import Word, named_noun, replace
 from simgrant.ports.camara_lines import CamaraLines
 from simgrant.ports.camara_tokens import CamaraTokens, Question, RequestState
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 from simgrant.ports.questions import Asked, AskedBy, AsksPeople, Heard
 from simgrant.telemetry.log import say_fault
+from simgrant.telemetry.metrics import Metrics
 from simgrant.wire.sms_text import fits, shorter
 from simgrant.wire.ussd import MOST_SESSION
 
@@ -41,6 +44,25 @@ OUT_OF_BAND: Final = "out-of-band"
 _PROOF_BYTES: Final = 16
 _USAGE_ID_BYTES: Final = 16
 _LONGEST_WAIT_S: Final = 600
+_LOOKS_EVERY_S: Final = 5.0
+_MOST_OPEN: Final = 10_000
+"""Questions that a worker remembers, to count those that nobody answers."""
+
+
+class Became(Word):
+    """What became of a question, or of an answer to one, for metrics and logs."""
+
+    ASKED = "asked"
+    """The gateway took it over."""
+    NOT_ASKED = "not_asked"
+    AGREED = "agreed"
+    REFUSED = "refused"
+    TRIED_TOO_OFTEN = "tried_too_often"
+    TIMED_OUT = "timed_out"
+    """Nobody answered it."""
+    WRONG_CODE = "wrong_code"
+    TOO_LATE = "too_late"
+    """Another answer decided, or it was over."""
 
 
 @named_noun
@@ -98,6 +120,7 @@ class Questions:
         lines: CamaraLines,
         books: Books,
         fraud: Fraud,
+        metrics: Metrics,
         keys: Keys,
         clock: Clock,
     ) -> None:
@@ -107,8 +130,14 @@ class Questions:
         self._lines = lines
         self._books = books
         self._fraud = fraud
+        self._metrics = metrics
         self._keys = keys
         self._clock = clock
+        self._open: dict[str, deque[tuple[int, bytes]]] = {
+            # Of one tenant all may be answered for as long, so the first of them is over first.
+            tenant: deque(maxlen=_MOST_OPEN)
+            for tenant in ways
+        }
 
     def life_s(self, tenant: str, consumer: Consumer) -> int:
         """Return the seconds for an answer; raise `OAuthRefused` where nobody may be asked.
@@ -173,8 +202,11 @@ class Questions:
         try:
             await way.people.ask(begun.asked, deadline=deadline)
         except EcsError:
+            self._count(tenant, Became.NOT_ASKED)
             await self._withdraw(tenant, begun.question, body)
             raise
+        self._count(tenant, Became.ASKED)
+        self._open[tenant].append((begun.question.open_until, begun.question.request_id))
         token = begun.token
         usage = Usage(
             usage_id=begun.question.request_id[:_USAGE_ID_BYTES],
@@ -214,23 +246,53 @@ class Questions:
             say_fault(error)
         return False
 
+    async def run(self) -> None:
+        """Count what nobody answers, for ever."""
+        while True:
+            await asyncio.sleep(_LOOKS_EVERY_S)
+            try:
+                await self.count_silent()
+            except EcsError:
+                # They are counted once the store is back.
+                continue
+            except Exception as error:
+                say_fault(error)
+
+    async def count_silent(self) -> None:
+        """Count those of this worker's questions that are over, and that nobody answered.
+
+        Errors: those of the store, after which the rest of them is counted the next time.
+        """
+        now = self._clock.now()
+        for tenant, remembered in self._open.items():
+            while remembered and remembered[0][0] <= now:
+                oldest = remembered.popleft()
+                try:
+                    row = await self._rows.request(tenant, oldest[1])
+                except EcsError:
+                    remembered.appendleft(oldest)
+                    raise
+                # One that is gone by now was not looked at for minutes: nobody knows.
+                if row is not None and row.state is RequestState.PENDING:
+                    self._count(tenant, Became.TIMED_OUT)
+
     async def _heard(self, tenant: str, heard: Heard) -> bool | None:
         """Return whether an answer settled a question; None = it is to none of this tenant's."""
         now, rules = int(self._clock.now()), self._ways[tenant].rules
         question = await self._rows.question(tenant, heard.number)
         if question is None or question.open_until <= now:
             return None
-        state, outcome, closes = RequestState.GRANTED, "agreed", question
+        state, became, closes = RequestState.GRANTED, Became.AGREED, question
         if not heard.agrees:
-            state, outcome = RequestState.DENIED, "refused"
+            state, became = RequestState.DENIED, Became.REFUSED
             closes = replace(question, quiet_until=now + rules.pace.rest_s)
         elif not await self._rows.tried(tenant, question, most=rules.tries):
             # It is counted before it is looked at, so that many at once are no more than so many.
-            state, outcome = RequestState.DENIED, "tried_too_often"
+            state, became = RequestState.DENIED, Became.TRIED_TOO_OFTEN
         elif not hmac.compare_digest(
             self._proof(tenant, question.request_id, heard.code), question.proof
         ):
-            self._say(tenant, question, "wrong_code")
+            self._say(tenant, question, Became.WRONG_CODE)
             return False
         row = await self._rows.request(tenant, question.request_id)
         if row is None:
@@ -239,7 +301,7 @@ class Questions:
         settled = await self._rows.settle(
             tenant, row.request_id, state, body, now=now, closes=closes
         )
-        self._say(tenant, question, outcome if settled else "too_late")
+        self._say(tenant, question, became if settled else Became.TOO_LATE)
         return settled
 
     async def _withdraw(self, tenant: str, question: Question, body: bytes) -> None:
@@ -286,13 +348,17 @@ class Questions:
     def _reference(self, tenant: str, number: Msisdn) -> str:
         return self._keys.ring.reference(tenant, "msisdn", number.digits, now=self._clock.now())
 
-    def _say(self, tenant: str, question: Question, outcome: str) -> None:
+    def _count(self, tenant: str, became: Became) -> None:
+        self._metrics.count_question(tenant, self._ways[tenant].people.by.value, became.value)
+
+    def _say(self, tenant: str, question: Question, became: Became) -> None:
+        self._count(tenant, became)
         structlog.get_logger().info(
             "question_answered",
             tenant=tenant,
             by=self._ways[tenant].people.by.value,
             subscriber_ref=self._reference(tenant, question.msisdn),
-            outcome=outcome,
+            outcome=became.value,
         )
 
 

@@ -7,24 +7,20 @@ rows were counted for the first time, and while the store is away, nobody is ref
 
 from __future__ import annotations
 
-import asyncio
 import math
-import random
 from collections import Counter
 from collections.abc import Iterable
 from typing import Final, TypeAlias
 
-import structlog
-
 from simgrant.domain.camara.consumer import Consumer, Permission, Rates
 from simgrant.domain.camara.month import Month, month_of
 from simgrant.domain.camara.usage import Outcome, Usage
-from simgrant.errors import EcsError, Overloaded
+from simgrant.errors import Overloaded
+from simgrant.flows.for_ever import Pace, keep_looking
 from simgrant.flows.limits import Rate, Throttle
 from simgrant.nouns import named_noun, noun
 from simgrant.ports.camara_usage import Counted, Span, UsageRows
 from simgrant.ports.clock import Clock
-from simgrant.telemetry.log import say_fault
 
 _Key: TypeAlias = tuple[str, str, str]
 """Tenant, consumer and API."""
@@ -66,7 +62,6 @@ class Quotas:
         self._counted: Counter[_Key] = Counter()
         self._own: Counter[_Key] = Counter()
         """What this worker wrote since they were counted."""
-        self._away = False
 
     def take(
         self, tenant: str, consumer: Consumer, permission: Permission, /, *, now: float
@@ -96,17 +91,8 @@ class Quotas:
 
     async def run(self) -> None:
         """Count what is written, for ever."""
-        while True:
-            pause = self._rules.count_s * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
-            await asyncio.sleep(pause)
-            try:
-                await self.look()
-            except EcsError as error:
-                if not self._away:
-                    structlog.get_logger().warning("usage_not_counted", reason=error.reason)
-                self._away = True
-            except Exception as error:
-                say_fault(error)
+        pace = Pace(every_s=self._rules.count_s, away_s=self._rules.count_s)
+        await keep_looking(self.look, pace, failed="usage_not_counted", again="usage_counted_again")
 
     async def look(self) -> None:
         """Count what was written since the last look."""
@@ -127,9 +113,6 @@ class Quotas:
         span = Span(self._settled_ms, month.until * 1000)
         self._counted = self._settled + _by_key(await self._rows.counted(span))
         self._own -= written
-        if self._away:
-            self._away = False
-            structlog.get_logger().info("usage_counted_again")
 
     def _check_month(self, key: _Key, most: int) -> None:
         now = self._clock.now()

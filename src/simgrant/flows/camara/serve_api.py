@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from functools import partial
 from typing import Final, Protocol
 from urllib.parse import urlsplit
@@ -42,7 +42,7 @@ from simgrant.flows.camara.problem import Code, Problem
 from simgrant.flows.camara.sandbox import Sandbox, Sandboxes
 from simgrant.flows.camara.subscribing import Subscriptions
 from simgrant.identities import Msisdn
-from simgrant.nouns import named_noun, noun
+from simgrant.nouns import named_noun, noun, replace
 from simgrant.ports.camara_consents import CamaraConsents, Permits, Purposeful
 from simgrant.ports.camara_lines import CamaraLines
 from simgrant.ports.camara_usage import Record

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+import msgspec
+
 from simgrant.domain.camara.month import Month
 from simgrant.domain.camara.tariff import MILLION
 from simgrant.domain.camara.usage import Usage
+from simgrant.nouns import replace
 from simgrant.ports.camara_usage import Place, Span, Total, UsageRows
 
 _PAGE: Final = 500
@@ -117,7 +119,7 @@ def pull_place(text: str) -> Place:
     return Place(int(found[1]), int(found[2]), bytes.fromhex(found[3]))
 
 
-# --- as plain data ------------------------------------------------------------------------------
+# --- what is shown ------------------------------------------------------------------------------
 
 
 def amount(micros: int) -> str:
@@ -126,94 +128,104 @@ def amount(micros: int) -> str:
     return re.sub(r"(\.[0-9]{2}[0-9]*?)0*$", r"\1", text)
 
 
-def total_data(total: Total) -> dict[str, Any]:
+class StatementLine(msgspec.Struct, kw_only=True):
+    """Answers that are alike. Amounts are exact, in their currency."""
+
+    consumer: str
+    application: str
+    api: str
+    operation: str
+    method: str
+    """How the subscriber was proved."""
+    outcome: str
+    tariff: str
+    sandbox: bool
+    count: int
+    currency: str
+    price: str
+    aggregator: str
+    """Of the price, the aggregator's."""
+    operator: str
+    """Of the price, the operator's."""
+
+
+def line_of(total: Total) -> StatementLine:
     """Return a line of a statement."""
-    return {
-        "consumer": total.client_id,
-        "application": total.application,
-        "api": total.api,
-        "operation": total.operation,
-        "method": total.method.value,
-        "outcome": total.outcome.value,
-        "tariff": total.tariff,
-        "sandbox": total.sandbox,
-        "count": total.count,
-        "currency": total.currency,
-        "price": amount(total.price_micros),
-        "aggregator": amount(total.share_micros),
-        "operator": amount(total.price_micros - total.share_micros),
-    }
+    return StatementLine(
+        consumer=total.client_id,
+        application=total.application,
+        api=total.api,
+        operation=total.operation,
+        method=total.method.value,
+        outcome=total.outcome.value,
+        tariff=total.tariff,
+        sandbox=total.sandbox,
+        count=total.count,
+        currency=total.currency,
+        price=amount(total.price_micros),
+        aggregator=amount(total.share_micros),
+        operator=amount(total.price_micros - total.share_micros),
+    )
 
 
-TOTAL_COLUMNS: Final = (
-    "consumer",
-    "application",
-    "api",
-    "operation",
-    "method",
-    "outcome",
-    "tariff",
-    "sandbox",
-    "count",
-    "currency",
-    "price",
-    "aggregator",
-    "operator",
-)
-"""Names of the members of a line, in their order."""
+class UsageRow(msgspec.Struct, kw_only=True):
+    """One answer, and what it costs. Amounts are exact, in their currency."""
+
+    id: str
+    at: str
+    consumer: str
+    application: str
+    api: str
+    operation: str
+    purpose: str
+    method: str
+    outcome: str
+    status: int
+    code: str
+    subject: str
+    """A keyed reference of the number that it is about."""
+    correlator: str
+    suspicion: str
+    sandbox: bool
+    duration_us: int
+    tariff: str
+    currency: str
+    price: str
+    aggregator: str
+    operator: str
 
 
-def usage_data(usage: Usage) -> dict[str, Any]:
-    """Return a row; the number that it is about is a keyed reference."""
-    return {
-        "id": usage.usage_id.hex(),
-        "at": moment_ms(usage.at_ms),
-        "consumer": usage.client_id,
-        "application": usage.application,
-        "api": usage.api,
-        "operation": usage.operation,
-        "purpose": usage.purpose,
-        "method": usage.method.value,
-        "outcome": usage.outcome.value,
-        "status": usage.status,
-        "code": usage.code,
-        "subject": usage.subject_ref,
-        "correlator": usage.correlator,
-        "suspicion": usage.suspicion,
-        "sandbox": usage.sandbox,
-        "duration_us": usage.duration_us,
-        "tariff": usage.tariff,
-        "currency": usage.currency,
-        "price": amount(usage.price_micros),
-        "aggregator": amount(usage.share_micros),
-        "operator": amount(usage.price_micros - usage.share_micros),
-    }
+def row_of(usage: Usage) -> UsageRow:
+    """Return a row of an export."""
+    return UsageRow(
+        id=usage.usage_id.hex(),
+        at=moment_ms(usage.at_ms),
+        consumer=usage.client_id,
+        application=usage.application,
+        api=usage.api,
+        operation=usage.operation,
+        purpose=usage.purpose,
+        method=usage.method.value,
+        outcome=usage.outcome.value,
+        status=usage.status,
+        code=usage.code,
+        subject=usage.subject_ref,
+        correlator=usage.correlator,
+        suspicion=usage.suspicion,
+        sandbox=usage.sandbox,
+        duration_us=usage.duration_us,
+        tariff=usage.tariff,
+        currency=usage.currency,
+        price=amount(usage.price_micros),
+        aggregator=amount(usage.share_micros),
+        operator=amount(usage.price_micros - usage.share_micros),
+    )
 
 
-USAGE_COLUMNS: Final = (
-    "id",
-    "at",
-    "consumer",
-    "application",
-    "api",
-    "operation",
-    "purpose",
-    "method",
-    "outcome",
-    "status",
-    "code",
-    "subject",
-    "correlator",
-    "suspicion",
-    "sandbox",
-    "duration_us",
-    "tariff",
-    "currency",
-    "price",
-    "aggregator",
-    "operator",
-)
-"""Names of the members of a row, in their order."""
+def plain(usage: Usage) -> dict[str, Any]:
+    """Return a row of an export by the names of its members."""
+    return msgspec.structs.asdict(row_of(usage))
+
 
 _CHARACTERISTICS: Final = (
     "application",
@@ -238,7 +250,7 @@ def tmf635(usage: Usage) -> dict[str, Any]:
     It is ``rated``; what the API has no word for is a ``usageCharacteristic``, and the price, which
     is a floating point number there, is one as a text as well.
     """
-    data = usage_data(usage)
+    data = plain(usage)
     named = [{"name": "price", "value": data["price"]}] if usage.currency else []
     named += [
         {"name": name, "value": data[name]}

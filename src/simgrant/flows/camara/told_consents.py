@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 from simgrant.domain.bss_events import MOST_APIS, BssEvent, Change, ToldConsent
 from simgrant.domain.camara.consent import ConsentEntry, Said, holds_after, last_words, numbered
-from simgrant.domain.camara.consumer import Consumer
 from simgrant.domain.life import NotPossible
-from simgrant.flows.camara.consents import MOST_EVIDENCE, checked, signed
+from simgrant.flows.camara.consents import (
+    MOST_EVIDENCE,
+    UnknownProcessing,
+    check_known,
+    checked,
+    signed,
+)
 from simgrant.keyring.ring import KeyRing
+from simgrant.nouns import replace
 from simgrant.ports.camara_consents import Scribe, Speaker, room_for
 
 SAYS: Final[Mapping[Change, Said]] = {
@@ -56,21 +61,15 @@ def scribe(ring: KeyRing, *, now: float) -> Scribe:
         if told is None or said is None:
             raise NotPossible("bad_consent")
         last = last_words(speaker.said)
-        known = set[str]()
-        if said is Said.WITHDRAWN:
-            # What was given can be withdrawn, whatever became of the contract.
-            about = (told.client_id, told.application, told.purpose)
-            known = {each.api for each in last.values() if each.about[:3] == about}
-        if speaker.consumer is not None:
-            known |= _of_contract(speaker.consumer, told)
-        if not known.issuperset(told.apis):
-            there = speaker.consumer is not None
-            raise NotPossible("not_of_contract" if there else "unknown_consumer")
         evidence = told.evidence or f"{source} {event.event_id}"[:MOST_EVIDENCE]
         # Nobody says anything later than now: it would outdo what he says in a minute.
         at = min(event.at, int(now))
         found: list[ConsentEntry] = []
         for entry in _entries(said, told, at=at, evidence=evidence):
+            try:
+                check_known(entry, speaker.consumer, last)
+            except UnknownProcessing as unknown:
+                raise NotPossible(unknown.reason) from None
             if holds_after(entry, last.get(entry.about)):
                 found.append(numbered(signed(entry, speaker.subscription, ring, now=now), last))
         if found and len(speaker.said) + len(found) > room_for(found[0]):
@@ -93,10 +92,3 @@ def _entries(said: Said, told: ToldConsent, *, at: int, evidence: str) -> Iterat
             source=_SOURCE,
             evidence=evidence,
         )
-
-
-def _of_contract(consumer: Consumer, told: ToldConsent) -> set[str]:
-    """Return the APIs that a consumer has for that purpose, and for that application."""
-    if told.application and told.application not in {each.id for each in consumer.applications}:
-        return set()
-    return {each.api for each in consumer.permissions if told.purpose in each.purposes}

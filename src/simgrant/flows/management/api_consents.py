@@ -9,7 +9,7 @@ import msgspec
 from simgrant.domain.access import Scope
 from simgrant.domain.camara.consent import ConsentEntry
 from simgrant.domain.camara.consent import Said as Word
-from simgrant.flows.camara.consents import entry_data, write_down
+from simgrant.flows.camara.consents import entry_data, say
 from simgrant.flows.management.call import Asked, Call, Done, Query
 from simgrant.flows.management.problem import Code, Problem
 from simgrant.flows.management.shapes import Moment
@@ -92,8 +92,6 @@ async def _list(asked: Asked[Query, None]) -> Done:
 async def _say(asked: Asked[Query, NewApiConsent]) -> Done:
     desk, said = asked.desk, asked.body
     found = await desk.one(asked.path["subscription"])
-    if await desk.store.consumers.find(desk.tenant, said.client_id) is None:
-        raise Problem(Code.INVALID, "client_id: there is no such consumer")
     try:
         entry = ConsentEntry(
             client_id=said.client_id,
@@ -108,7 +106,8 @@ async def _say(asked: Asked[Query, NewApiConsent]) -> Done:
         )
         detail = f"{entry.client_id} {entry.purpose} {entry.api} {entry.said.value}"
         rows = desk.doing(found.imsi, detail).api_consents
-        (written,) = await write_down(rows, [entry], found, desk.ring, now=desk.now)
+        consumers = desk.store.consumers
+        (written,) = await say(rows, consumers, [entry], found, desk.ring, now=desk.now)
     except ValueError as problem:
         raise Problem(Code.INVALID, str(problem)) from None
     data = entry_data(written, desk.tenant, desk.office.keys)

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
@@ -22,7 +22,7 @@ from simgrant.flows.management.problem import Code, Problem
 from simgrant.flows.policies import Compile
 from simgrant.identities import Imsi
 from simgrant.keyring.ring import KeyRing
-from simgrant.nouns import named_noun, noun
+from simgrant.nouns import named_noun, noun, replace
 from simgrant.ports.bss_events import EventIntake
 from simgrant.ports.deeds import AnswerKey
 from simgrant.ports.keys import Keys

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Any, Final
 
 import msgspec
@@ -13,7 +13,7 @@ from simgrant.errors import EcsError
 from simgrant.flows.management.call import Asked, Call, Done
 from simgrant.flows.management.problem import Code, Problem, problem_of
 from simgrant.flows.subscriptions import BadRow
-from simgrant.nouns import noun
+from simgrant.nouns import noun, replace
 from simgrant.ports.deeds import Answer, AnswerKey, Begun
 
 LEASE_S: Final = 300

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -21,6 +20,7 @@ from simgrant.flows.management.call import Asked, Call, Done, Query
 from simgrant.flows.management.problem import Code, Problem
 from simgrant.flows.management.shapes import ConsentState, Moment, Short
 from simgrant.flows.management.subscriptions import ONE
+from simgrant.nouns import replace
 from simgrant.wire.instant import pull_instant
 
 _CONSENT: Final = ONE + "/consents/{kind}"

@@ -101,32 +101,11 @@ class UsageQuery(PageQuery, kw_only=True):
     """`tmf635` = Usage as TM Forum's API 4.0.0 has it."""
 
 
-class StatementLine(msgspec.Struct, kw_only=True):
-    """Answers that are alike. Amounts are exact, in their currency."""
-
-    consumer: str
-    application: str
-    api: str
-    operation: str
-    method: str
-    """How the subscriber was proved."""
-    outcome: str
-    tariff: str
-    sandbox: bool
-    count: int
-    currency: str
-    price: str
-    aggregator: str
-    """Of the price, the aggregator's."""
-    operator: str
-    """Of the price, the operator's."""
-
-
 class Statement(msgspec.Struct):
     """What was used in a month."""
 
     month: str
-    items: list[StatementLine]
+    items: list[statements.StatementLine]
 
 
 class UsagePage(msgspec.Struct):
@@ -204,8 +183,7 @@ async def _statement(asked: Asked[MonthQuery, None]) -> Done:
     found = await statements.statement(
         asked.desk.store.usage, asked.desk.tenant, pull_month(query.month), client_id=query.consumer
     )
-    lines = [StatementLine(**statements.total_data(each)) for each in found]
-    return Done(content=Statement(query.month, lines))
+    return Done(content=Statement(query.month, list(map(statements.line_of, found))))
 
 
 async def _usage(asked: Asked[UsageQuery, None]) -> Done:
@@ -229,7 +207,7 @@ async def _usage(asked: Asked[UsageQuery, None]) -> Done:
 
 
 _SHAPES: Final[Mapping[str, Any]] = {
-    "plain": statements.usage_data,
+    "plain": statements.plain,
     "tmf635": statements.tmf635,
 }
 

@@ -8,7 +8,6 @@ the store. That of ``ap2009`` is for the phone that the line is to move to (TS.4
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 from simgrant.domain.order import Kind
 from simgrant.domain.policy import Result
@@ -19,6 +18,7 @@ from simgrant.flows.lent_tokens import TOKEN_ID_BYTES, Lent, push_lent
 from simgrant.flows.operations.operation import Done, Means, Proof, Refused, Task, from_table
 from simgrant.flows.tokens import MAX_TEXT
 from simgrant.keyring.ring import NONCE_BYTES, Purpose
+from simgrant.nouns import replace
 from simgrant.spec.ids import AppId, OperationResult
 from simgrant.wire.document import Item, Parm
 from simgrant.wire.instant import utc

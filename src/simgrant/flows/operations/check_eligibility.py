@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from simgrant.domain.order import Kind
 from simgrant.domain.policy import Result
 from simgrant.flows import enterprise, esim, esim_pages
 from simgrant.flows.esim_rules import Target, Weighed, learn, weigh
 from simgrant.flows.operations.operation import Done, Means, Refused, Task, from_table
+from simgrant.nouns import replace
 from simgrant.spec.ids import AppId, Eligibility
 from simgrant.wire.document import Item, Parm
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from simgrant.domain.holdings import MOST_STORE_USERS, HeldBilling
 from simgrant.domain.plans import LIMIT
 from simgrant.domain.subscription import ConsentStatus
@@ -21,6 +19,7 @@ from simgrant.flows.web_views.web_view import (
     Turn,
     WebView,
 )
+from simgrant.nouns import replace
 from simgrant.services import ServiceFlow, carrier_billing
 from simgrant.spec.ids import ProvStatus, TcOperation
 

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable
+from typing import Final
 from urllib.parse import unquote
 
 import msgspec
@@ -27,18 +27,22 @@ import msgspec
 from simgrant.errors import EcsError
 from simgrant.flows.event_reading import EventReader, Hurry, Reading, nobody_waits
 from simgrant.fronts.bss.senders import Sender, Senders
-from simgrant.links.asgi_body import Disconnected, TooLong, read_body
+from simgrant.links.asgi import (
+    Disconnected,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    TooLong,
+    header,
+    read_body,
+)
 from simgrant.links.certified import CERTIFICATE
 from simgrant.nouns import named_noun
 from simgrant.ports.bss_events import EventIntake, Taken
 from simgrant.ports.clock import Clock
 from simgrant.telemetry.log import say_fault
 from simgrant.wire.tmf_events import CLOUD_TYPES, MOST_BYTES, Unreadable, bound
-
-Scope: TypeAlias = dict[str, Any]
-Message: TypeAlias = dict[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 _LISTENER, _EVENT, _EVENTS = "listener", "event", "events"
 _RETRY_AFTER_S: Final = 5
@@ -163,7 +167,7 @@ class EventsFront:
             raise _Refused(503, "in_flight")
         found = await self._senders.of(
             certificate=scope["state"].get(CERTIFICATE, b""),
-            authorization=_header(scope, b"authorization").decode("latin-1"),
+            authorization=header(scope, b"authorization"),
             deadline=deadline,
         )
         if found is None:
@@ -185,9 +189,8 @@ class EventsFront:
         return len(events) - aside, aside + len(reading.unread)
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
-        length = _header(scope, b"content-length").decode("latin-1")
         try:
-            return await read_body(receive, length=length, most=self._limits.most_bytes)
+            return await read_body(scope, receive, most=self._limits.most_bytes)
         except TooLong:
             raise _Refused(413, Unreadable.TOO_LARGE.value) from None
         except Disconnected:
@@ -213,7 +216,7 @@ def _place(scope: Scope) -> tuple[str, str]:
 
 def _bound(scope: Scope, body: bytes) -> bytes:
     """Return what came with the attributes of CloudEvents that its headers have (binary mode)."""
-    if _header(scope, b"content-type").startswith(CLOUD_TYPES.encode()):
+    if header(scope, b"content-type").startswith(CLOUD_TYPES):
         # In structured mode the body has them.
         return body
     attributes = {
@@ -251,7 +254,3 @@ def _start(status: int, body: bytes) -> Message:
         # What is left of the body is not read.
         headers.append((b"connection", b"close"))
     return {"type": "http.response.start", "status": status, "headers": headers}
-
-
-def _header(scope: Scope, name: bytes) -> bytes:
-    return next((value for key, value in scope["headers"] if key == name), b"")

@@ -8,7 +8,7 @@ from dataclasses import field
 
 from simgrant.errors import BadLentToken
 from simgrant.flows.issuers import Issuers
-from simgrant.links.client_certificates import Caller, Callers
+from simgrant.links.client_certificates import Callers
 from simgrant.nouns import named_noun
 
 
@@ -25,7 +25,7 @@ class Sender:
     """OAuth clients of the tenant's issuers."""
     sha256: frozenset[str] = frozenset()
     subjects: frozenset[str] = frozenset()
-    """Its certificates, as `links.client_certificates.Caller` has them."""
+    """Its certificates, as `links.client_certificates.Callers` takes them."""
 
 
 class Senders:
@@ -42,11 +42,9 @@ class Senders:
         }
         self._tenants = sorted({tenant for tenant, _ in self._by_client})
         self._certified = Callers(
-            (
-                Caller(name=each.name, sha256=each.sha256, subjects=each.subjects)
-                for each in self._senders.values()
-            ),
-            section="event_senders",
+            "event_senders",
+            sha256={name: each.sha256 for name, each in self._senders.items()},
+            subjects={name: each.subjects for name, each in self._senders.items()},
         )
 
     async def of(self, *, certificate: bytes, authorization: str, deadline: float) -> Sender | None:

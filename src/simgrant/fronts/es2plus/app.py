@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable
+from typing import Final
 
 from simgrant.errors import EcsError
 from simgrant.identities import Iccid
-from simgrant.links.asgi_body import Disconnected, TooLong, read_body
+from simgrant.links.asgi import (
+    Disconnected,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    TooLong,
+    header,
+    read_body,
+)
 from simgrant.links.certified import CERTIFICATE
 from simgrant.links.client_certificates import Callers
 from simgrant.nouns import named_noun
@@ -26,15 +35,10 @@ from simgrant.wire.es2plus import (
     pull_request,
 )
 
-Scope: TypeAlias = dict[str, Any]
-Message: TypeAlias = dict[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
-
 _FUNCTIONS: Final = {
     each.path: each for each in (Function.HANDLE_PROGRESS, Function.HANDLE_NOTIFICATION)
 }
-_FALLBACK_VERSION: Final = b"gsma/rsp/v2.5.0"
+_FALLBACK_VERSION: Final = "gsma/rsp/v2.5.0"
 _RETRY_AFTER_S: Final = 5
 
 
@@ -164,15 +168,14 @@ class Es2plusFront:
             raise _Refused(405, "method")
         if self._under_way > self._limits.in_flight:
             raise _Refused(503, "in_flight")
-        kind = _header(scope, b"content-type").partition(b";")[0].strip().lower()
-        if kind not in (b"", CONTENT_TYPE.encode()):
+        kind = header(scope, b"content-type").partition(";")[0].strip().lower()
+        if kind not in ("", CONTENT_TYPE):
             raise _Refused(415, "content_type")
         return function
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
-        length = _header(scope, b"content-length").decode("latin-1")
         try:
-            return await read_body(receive, length=length, most=self._limits.most_bytes)
+            return await read_body(scope, receive, most=self._limits.most_bytes)
         except TooLong:
             raise _Refused(413, "too_large") from None
         except Disconnected:
@@ -180,10 +183,10 @@ class Es2plusFront:
 
 
 def _start(scope: Scope, status: int) -> Message:
-    version = _header(scope, ADMIN_PROTOCOL.encode())
-    if not is_admin_protocol(version.decode("latin-1")):
+    version = header(scope, ADMIN_PROTOCOL.encode())
+    if not is_admin_protocol(version):
         version = _FALLBACK_VERSION
-    headers = [(ADMIN_PROTOCOL.encode(), version)]
+    headers = [(ADMIN_PROTOCOL.encode(), version.encode("latin-1"))]
     if status != 204:
         headers.append((b"content-length", b"0"))
     if status == 503:
@@ -192,7 +195,3 @@ def _start(scope: Scope, status: int) -> Message:
         # What is left of the body is not read.
         headers.append((b"connection", b"close"))
     return {"type": "http.response.start", "status": status, "headers": headers}
-
-
-def _header(scope: Scope, name: bytes) -> bytes:
-    return next((value for key, value in scope["headers"] if key == name), b"")

@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 import msgspec
@@ -29,16 +29,11 @@ from simgrant.flows.management.calls import CALLS, Routes
 from simgrant.flows.management.carry_out import Told, carry_out
 from simgrant.flows.management.problem import Code, Problem, problem_of
 from simgrant.fronts.management.headers import ACTOR, IF_MATCH, KEY
-from simgrant.links.asgi_body import Disconnected, TooLong, read_body
+from simgrant.links.asgi import Disconnected, Receive, Scope, Send, TooLong, read_body
 from simgrant.links.certified import CERTIFICATE
 from simgrant.nouns import named_noun
 from simgrant.ports.clock import Clock
 from simgrant.telemetry.log import say_fault
-
-Scope: TypeAlias = dict[str, Any]
-Message: TypeAlias = dict[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 PATH: Final = "/v1/openapi.json"
 _PROBLEM: Final = "application/problem+json"
@@ -142,7 +137,7 @@ class ApiFront:
         limit = self._limits.slow_timeout_s if call.slow else self._limits.timeout_s
         try:
             async with asyncio.timeout(limit - (self._clock.monotonic() - began)):
-                said = await _body(headers, receive, call)
+                said = await _body(scope, receive, call)
                 asked = self._asked(scope, headers, call, parts, said, client, record)
                 key = headers.get(KEY.name, "")
                 return await carry_out(call, asked, key=key, said=_identity(scope, headers, said))
@@ -270,10 +265,9 @@ def _query(text: bytes, call: Call) -> Any:
         raise Problem(Code.MALFORMED, f"query: {error}") from None
 
 
-async def _body(headers: Mapping[str, str], receive: Receive, call: Call) -> bytes:
-    length = headers.get("content-length", "")
+async def _body(scope: Scope, receive: Receive, call: Call) -> bytes:
     try:
-        return await read_body(receive, length=length, most=call.most_bytes)
+        return await read_body(scope, receive, most=call.most_bytes)
     except TooLong:
         raise Problem(Code.TOO_LARGE, f"more than {call.most_bytes} bytes") from None
     except Disconnected:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
 import msgspec
 
 from simgrant.fronts.management.orders import PATH, OrderCalls
+from simgrant.links.asgi import Receive, Scope, Send
 from simgrant.services.service import Service
-
-Scope = dict[str, Any]
-Message = dict[str, Any]
 
 _JSON = b"application/json"
 _TEXT = b"text/plain; charset=utf-8"
@@ -57,12 +54,7 @@ class ManagementFront:
             }
         )
 
-    async def __call__(
-        self,
-        scope: Scope,
-        receive: Callable[[], Awaitable[Message]],
-        send: Callable[[Message], Awaitable[None]],
-    ) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         path = scope["path"]
         if self._orders is not None and (path == PATH or path.startswith(f"{PATH}/")):

@@ -19,7 +19,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs
 
@@ -36,7 +36,7 @@ from simgrant.flows.order_desk import (
     OrderDesk,
 )
 from simgrant.flows.subscriptions import BadRow
-from simgrant.links.asgi_body import Disconnected, TooLong, read_body
+from simgrant.links.asgi import Disconnected, Receive, Scope, TooLong, header, read_body
 from simgrant.ports.clock import Clock
 from simgrant.ports.orders import Kept
 from simgrant.ports.store import Store
@@ -67,9 +67,7 @@ class OrderCalls:
         self._tenants = tenants
         self._clock = clock
 
-    async def answer(
-        self, scope: dict[str, Any], receive: Callable[[], Awaitable[dict[str, Any]]]
-    ) -> tuple[int, bytes]:
+    async def answer(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         """Return the status and the document of one call."""
         try:
             self._admit(scope)
@@ -98,8 +96,8 @@ class OrderCalls:
             return 500, _error("internal error")
         return 200, msgspec.json.encode(done)
 
-    def _admit(self, scope: dict[str, Any]) -> None:
-        kind, _, given = _header(scope, b"authorization").partition(" ")
+    def _admit(self, scope: Scope) -> None:
+        kind, _, given = header(scope, b"authorization").partition(" ")
         known = hmac.compare_digest(given.strip().encode(), self._token().encode())
         if kind.lower() != "bearer" or not known:
             raise _Refused(401, "the token is missing or wrong")
@@ -189,17 +187,12 @@ def _pull(body: bytes, kind: type[S]) -> S:
         raise _Refused(400, "not JSON") from None
 
 
-async def _body(scope: dict[str, Any], receive: Callable[[], Awaitable[dict[str, Any]]]) -> bytes:
+async def _body(scope: Scope, receive: Receive) -> bytes:
     if scope["method"] != "POST":
         return b""
     try:
-        return await read_body(receive, length=_header(scope, b"content-length"), most=_MOST_BYTES)
+        return await read_body(scope, receive, most=_MOST_BYTES)
     except TooLong:
         raise _Refused(413, f"more than {_MOST_BYTES} bytes") from None
     except Disconnected:
         raise _Refused(400, "disconnected") from None
-
-
-def _header(scope: dict[str, Any], name: bytes) -> str:
-    found = next((value for key, value in scope["headers"] if key == name), b"")
-    return found.decode("latin-1")

@@ -14,7 +14,8 @@ from typing import Final
 
 from simgrant.domain.trail import Trail
 from simgrant.errors import BadRequest, EcsError, Overloaded, PeerTimeout, TooLarge
-from simgrant.flows.consent_pages.pages import ConsentPages, SentBack
+from simgrant.flows.consent_pages.asking import SentBack
+from simgrant.flows.consent_pages.pages import ConsentPages
 from simgrant.flows.consent_pages.screens import ConsentScreen
 from simgrant.flows.consent_pages.tokens import PAGE as CONSENTS
 from simgrant.flows.journal import Journal

@@ -20,6 +20,7 @@ from simgrant.errors import (
     UnknownIdentity,
 )
 from simgrant.links.diameter.node import DiameterNode, RouteConfig
+from simgrant.links.separation import check_separated
 from simgrant.nouns import named_noun
 from simgrant.ports.vectors import VectorRequest
 from simgrant.spec.diameter import result_name
@@ -95,11 +96,8 @@ class HssVectors:
             raise PeerMisbehaved(
                 "hss_vector_malformed", for_operator=f"{self._name}: {error}"
             ) from None
-        if prime and not vector.separated:
-            raise PeerMisbehaved(
-                "amf_without_separation_bit",
-                for_operator=f"{self._name}: EAP-AKA' needs an AMF whose first bit is set",
-            )
+        if prime:
+            check_separated(vector, self._name)
         return vector
 
     def _check(self, found: Brought, scheme: Scheme, digits: str) -> None:

@@ -11,14 +11,13 @@ import asyncio
 import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final, Protocol
 
 from simgrant.errors import EcsError, PeerMisbehaved, PeerTimeout, PeerUnavailable
 from simgrant.links.http import HttpConfig, HttpLink, HttpRequest, Repeat, Reply, Unsent
 from simgrant.links.retry import RetryBudget, RetryRules, lot
 from simgrant.links.sbi.reports import Reports, left_to_give
-from simgrant.nouns import named_noun
+from simgrant.nouns import named_noun, replace
 from simgrant.ports.clock import Clock
 from simgrant.wire.sbi import headers
 from simgrant.wire.sbi.nrf import Instance

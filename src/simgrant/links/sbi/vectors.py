@@ -19,6 +19,7 @@ from simgrant.errors import (
 )
 from simgrant.links.http import Reply
 from simgrant.links.sbi.service import SbiService
+from simgrant.links.separation import check_separated
 from simgrant.nouns import named_noun
 from simgrant.ports.vectors import VectorRequest
 from simgrant.wire.sbi import headers, ueau
@@ -120,11 +121,8 @@ class SbiVectors:
         except ValueError as error:
             # The text repeats no value.
             raise PeerMisbehaved("udm_malformed", for_operator=f"{self._name}: {error}") from None
-        if asked.prime and not vector.separated:
-            raise PeerMisbehaved(
-                "amf_without_separation_bit",
-                for_operator=f"{self._name}: EAP-AKA' needs an AMF whose first bit is set",
-            )
+        if asked.prime:
+            check_separated(vector, self._name)
         return vector
 
     def _no(self, reply: Reply, *, resync: bool) -> EcsError:

@@ -21,15 +21,15 @@ from simgrant.sim.playing import (
     ResultOption,
     SimsOption,
     TimesOption,
+    Up,
     check_names,
+    play,
     pull_result,
     sims_of,
-    until_ended,
     write_line,
     write_remark,
 )
 from simgrant.sim.sims import Sim
-from simgrant.sim.transcript import console
 
 if TYPE_CHECKING:
     from simgrant.sim.aaa.server import Seen
@@ -108,20 +108,16 @@ async def _serve(wanted: _Wanted) -> None:
         note=_line if wanted.as_lines else _show,
     )
     server.wrong = wanted.plan
-    ended = until_ended()
-    await server.up()
-    try:
+
+    def say() -> Up:
         address = f"{server.address}:{server.port}"
-        if wanted.as_lines:
-            up = {"event": "up", "address": address, "host": wanted.host, "realm": wanted.realm}
-            write_line(up)
-        else:
-            out = console()
-            out.print(settings_for(wanted.host, wanted.realm, address), markup=False)
-            out.print(f"# an AAA server that knows {len(wanted.sims)} SIMs", markup=False)
-        await ended.wait()
-    finally:
-        await server.leave()
+        return Up(
+            what=f"an AAA server that knows {len(wanted.sims)} SIMs",
+            settings=settings_for(wanted.host, wanted.realm, address),
+            line={"address": address, "host": wanted.host, "realm": wanted.realm},
+        )
+
+    await play(server, say, as_lines=wanted.as_lines, down=server.leave)
 
 
 def settings_for(host: str, realm: str, address: str) -> str:

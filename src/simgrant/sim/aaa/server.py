@@ -7,7 +7,7 @@ import os
 import ssl
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from simgrant.eap import machine
@@ -21,7 +21,7 @@ from simgrant.eap.packet import (
     push_packet,
 )
 from simgrant.eap.vector import AuthVector
-from simgrant.nouns import noun
+from simgrant.nouns import noun, replace
 from simgrant.sim.aaa.faults import Fault, Plan
 from simgrant.sim.hss.auc import UNKNOWN_USER, Auc, Refusal
 from simgrant.sim.hss.server import HssServer, Link

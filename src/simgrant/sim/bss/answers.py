@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
@@ -29,7 +29,7 @@ _REASONS: Final = {
 }
 
 
-@noun
+@dataclass(eq=False)
 class Refusal(Exception):
     """The request is refused."""
 

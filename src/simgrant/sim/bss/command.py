@@ -22,14 +22,14 @@ from simgrant.sim.playing import (
     PortOption,
     SimsOption,
     TimesOption,
+    Up,
+    play,
     server_tls,
     sims_of,
-    until_ended,
     write_line,
     write_remark,
 )
 from simgrant.sim.sims import Sim
-from simgrant.sim.transcript import console
 
 if TYPE_CHECKING:
     from simgrant.sim.bss.server import Seen
@@ -157,30 +157,25 @@ async def _serve(wanted: _Wanted) -> None:
         tell=_line if wanted.as_lines else _show,
     )
     played.plan = wanted.plan
-    control = None
+    levers = None
     if wanted.control_port is not None:
-        control = Control(played, port=wanted.control_port)
-    ended = until_ended()
-    try:
-        await played.up()
-        if control is not None:
-            await control.web.up()
-        levers = control.web.url if control else ""
-        if wanted.as_lines:
-            write_line({"event": "up", "url": played.web.url, "control": levers})
-        else:
-            out = console()
-            client_id = wanted.client[0] if wanted.client else ""
-            settings = settings_for(played.web.url, client_id=client_id)
-            out.print(settings, markup=False, soft_wrap=True)
-            out.print(f"# a BSS that knows {len(wanted.sims)} SIMs", markup=False)
-            if levers:
-                out.print(f"# requests, faults, subscriptions: {levers}", markup=False)
-        await ended.wait()
-    finally:
-        await played.down()
-        if control is not None:
-            await control.web.down()
+        levers = Control(played, port=wanted.control_port).web
+
+    def say() -> Up:
+        url = played.web.url
+        return Up(
+            what=f"a BSS that knows {len(wanted.sims)} SIMs",
+            settings=settings_for(url, client_id=wanted.client[0] if wanted.client else ""),
+            line={"url": url, "control": levers.url if levers else ""},
+        )
+
+    await play(
+        played,
+        say,
+        as_lines=wanted.as_lines,
+        levers=levers,
+        pulled="requests, faults, subscriptions",
+    )
 
 
 def settings_for(url: str, *, client_id: str = "") -> str:

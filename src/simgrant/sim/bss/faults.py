@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 from typing import Final
 
-from simgrant.nouns import named_noun
+from simgrant.nouns import named_noun, replace
 from simgrant.sim.web import Break
 
 

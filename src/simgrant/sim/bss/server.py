@@ -26,7 +26,7 @@ from simgrant.sim.bss.network import Network
 from simgrant.sim.bss.orders import Orders
 from simgrant.sim.bss.ses import Ses, operation_of
 from simgrant.sim.sims import Sim
-from simgrant.sim.web import Answer, Request, WebServer
+from simgrant.sim.web import Answer, Request, WebServer, after
 from simgrant.wire.tmf.apis import Api
 
 _KEPT: Final = 10_000
@@ -151,7 +151,7 @@ class Bss:
         self.changed.set()
         self._tell(seen)
         if plan is not None and fault is Fault.SLOW:
-            return _after(plan.delay_s, answer)
+            return after(plan.delay_s, answer)
         return answer
 
     def _plan_for(self, call: Call) -> Plan | None:
@@ -316,8 +316,3 @@ def _in_place(plan: Plan | None) -> Answer | None:
         case Fault.HUGE:
             return Answer(200, (JSON,), b"[" + b" " * _HUGE + b"]")
     return None
-
-
-async def _after(delay_s: float, answer: Answer) -> Answer:
-    await asyncio.sleep(delay_s)
-    return answer

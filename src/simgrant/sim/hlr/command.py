@@ -17,13 +17,13 @@ from simgrant.sim.playing import (
     PortOption,
     SimsOption,
     TimesOption,
+    Up,
+    play,
     sims_of,
-    until_ended,
     write_line,
     write_remark,
 )
 from simgrant.sim.sims import Sim
-from simgrant.sim.transcript import console
 
 if TYPE_CHECKING:
     from simgrant.sim.hlr.server import Seen
@@ -71,20 +71,16 @@ async def _serve(wanted: _Wanted) -> None:
     tell = _line if wanted.as_lines else _show
     server = HlrServer(wanted.sims, port=wanted.port, tell=tell)
     server.plan = wanted.plan
-    ended = until_ended()
-    await server.up()
-    try:
+
+    def say() -> Up:
         address = f"{server.address}:{server.port}"
-        if wanted.as_lines:
-            write_line({"event": "up", "address": address})
-        else:
-            out = console()
-            settings = f'[hlr.sim]\naddress = "{address}"\nunit_name = "ecs-%d"\n'
-            out.print(settings, markup=False, soft_wrap=True)
-            out.print(f"# an HLR that knows {len(wanted.sims)} SIMs", markup=False)
-        await ended.wait()
-    finally:
-        await server.down()
+        return Up(
+            what=f"an HLR that knows {len(wanted.sims)} SIMs",
+            settings=f'[hlr.sim]\naddress = "{address}"\nunit_name = "ecs-%d"\n',
+            line={"address": address},
+        )
+
+    await play(server, say, as_lines=wanted.as_lines)
 
 
 def _show(seen: Seen) -> None:

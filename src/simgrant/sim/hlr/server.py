@@ -6,11 +6,11 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Any, Final, cast
 
 from simgrant.eap.algorithm import open_auts
-from simgrant.nouns import noun
+from simgrant.nouns import noun, replace
 from simgrant.sim.hlr.faults import Fault, Plan
 from simgrant.sim.sims import Sim
 from simgrant.wire.gsup import (

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import cycle
 from typing import Final
 
 from simgrant.eap.algorithm import AkaAlgorithm, open_auts
 from simgrant.eap.keys import bind_to_network
-from simgrant.nouns import noun
 from simgrant.sim.sims import Sim
 from simgrant.spec.diameter import TGPP
 from simgrant.wire.diameter.vectors import RAND_BYTES, RESYNC_BYTES, Brought, Scheme, Wanted
@@ -27,7 +27,7 @@ NO_SUCH_SCHEME: Final = (TGPP, 5006)
 BAD_AUTS: Final = (TGPP, 5012)
 
 
-@noun
+@dataclass(eq=False)
 class Refusal(Exception):
     """There is no vector: vendor and code of the result that says why."""
 

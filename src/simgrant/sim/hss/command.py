@@ -28,16 +28,16 @@ from simgrant.sim.playing import (
     ResultOption,
     SimsOption,
     TimesOption,
+    Up,
     check_names,
+    play,
     pull_result,
     server_tls,
     sims_of,
-    until_ended,
     write_line,
     write_remark,
 )
 from simgrant.sim.sims import Sim
-from simgrant.sim.transcript import console
 
 if TYPE_CHECKING:
     from simgrant.sim.hss.server import Seen
@@ -199,41 +199,34 @@ async def _serve(wanted: _Wanted) -> None:
     )
     server.plan = wanted.plan
     server.users.places.update(wanted.places)
-    control = None
+    levers = None
     if wanted.control_port is not None:
         # What it takes beside the server's own dependencies is the extra `sim`.
         from simgrant.sim.hss.control import Control
 
-        control = Control(server, port=wanted.control_port)
-    ended = until_ended()
-    await server.up()
-    try:
-        if control is not None:
-            await control.web.up()
-        levers = control.web.url if control else ""
+        levers = Control(server, port=wanted.control_port).web
+
+    def say() -> Up:
         address = f"{server.address}:{server.port}"
-        if wanted.as_lines:
-            up = {"event": "up", "address": address, "host": wanted.host, "realm": wanted.realm}
-            write_line({**up, "control": levers})
-        else:
-            out = console()
-            settings = settings_for(
+        return Up(
+            what=f"an HSS that knows {len(wanted.sims)} SIMs",
+            settings=settings_for(
                 wanted.interface,
                 host=wanted.host,
                 realm=wanted.realm,
                 address=address,
                 tls=wanted.tls is not None,
                 over_sctp=wanted.over_sctp,
-            )
-            out.print(settings, markup=False, soft_wrap=True)
-            out.print(f"# an HSS that knows {len(wanted.sims)} SIMs", markup=False)
-            if levers:
-                out.print(f"# requests and faults: {levers}", markup=False)
-        await ended.wait()
-    finally:
-        await server.leave()
-        if control is not None:
-            await control.web.down()
+            ),
+            line={
+                "address": address,
+                "host": wanted.host,
+                "realm": wanted.realm,
+                "control": levers.url if levers else "",
+            },
+        )
+
+    await play(server, say, as_lines=wanted.as_lines, down=server.leave, levers=levers)
 
 
 def settings_for(

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Final
 
-from simgrant.nouns import named_noun
+from simgrant.nouns import named_noun, replace
 from simgrant.sim.hss.faults import Fault
 from simgrant.wire.diameter import cx, s6a, sh, swx
 from simgrant.wire.diameter.avps import USER_NAME, VISITED_PLMN_ID

@@ -8,10 +8,9 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final, cast
 
-from simgrant.nouns import noun
+from simgrant.nouns import noun, replace
 from simgrant.sim.hss.auc import NO_SUCH_SCHEME, Auc, Refusal
 from simgrant.sim.hss.data import QUESTIONS, Questions, Users
 from simgrant.sim.hss.faults import Fault, Plan

@@ -6,11 +6,10 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Final
 
 from simgrant.identities import Iccid
-from simgrant.nouns import named_noun
+from simgrant.nouns import named_noun, replace
 from simgrant.sim.smdp.faults import Fault, Plan
 from simgrant.sim.smdp.pool import Pool, Refusal
 from simgrant.sim.web import Answer as WebAnswer

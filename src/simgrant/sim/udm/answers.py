@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
@@ -17,7 +17,7 @@ JSON: Final = ("content-type", "application/json")
 _PROBLEM: Final = ("content-type", PROBLEM_TYPE)
 
 
-@noun
+@dataclass(eq=False)
 class Refusal(Exception):
     """The request is refused: status and cause say why."""
 

@@ -22,14 +22,14 @@ from simgrant.sim.playing import (
     LinesOption,
     SimsOption,
     TimesOption,
+    Up,
+    play,
     server_tls,
     sims_of,
-    until_ended,
     write_line,
     write_remark,
 )
 from simgrant.sim.sims import Sim
-from simgrant.sim.transcript import console
 from simgrant.sim.udm.faults import Fault, Plan
 from simgrant.wire.sbi.ueau import Operation
 
@@ -169,31 +169,23 @@ async def _serve(wanted: _Wanted) -> None:
     )
     core.subscribers.places.update(wanted.places)
     core.misbehave(wanted.plan)
-    control = None
+    levers = None
     if wanted.control_port is not None:
-        control = Control(core, port=wanted.control_port)
-    ended = until_ended()
-    try:
-        await core.up()
-        if control is not None:
-            await control.web.up()
-        levers = control.web.url if control else ""
-        if wanted.as_lines:
-            urls = [each.web.url for each in core.instances]
-            up = {"event": "up", "nrf": core.nrf_web.url, "instances": urls, "control": levers}
-            write_line(up)
-        else:
-            out = console()
-            settings = settings_for(wanted.ask, nrf=core.nrf_web.url, oauth2=wanted.oauth2)
-            out.print(settings, markup=False, soft_wrap=True)
-            out.print(f"# a 5G core that knows {len(wanted.sims)} SIMs", markup=False)
-            if levers:
-                out.print(f"# requests and faults: {levers}", markup=False)
-        await ended.wait()
-    finally:
-        await core.down()
-        if control is not None:
-            await control.web.down()
+        levers = Control(core, port=wanted.control_port).web
+
+    def say() -> Up:
+        nrf = core.nrf_web.url
+        return Up(
+            what=f"a 5G core that knows {len(wanted.sims)} SIMs",
+            settings=settings_for(wanted.ask, nrf=nrf, oauth2=wanted.oauth2),
+            line={
+                "nrf": nrf,
+                "instances": [each.web.url for each in core.instances],
+                "control": levers.url if levers else "",
+            },
+        )
+
+    await play(core, say, as_lines=wanted.as_lines, levers=levers)
 
 
 def settings_for(ask: Operation, *, nrf: str, oauth2: bool) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import field
 from enum import StrEnum
 from typing import Final
 
-from simgrant.nouns import named_noun
+from simgrant.nouns import named_noun, replace
 
 
 class Fault(StrEnum):

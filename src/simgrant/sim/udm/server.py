@@ -21,7 +21,7 @@ from simgrant.sim.udm.instance import SERVICES, TYPES, Instance
 from simgrant.sim.udm.nrf import Nrf
 from simgrant.sim.udm.subscribers import Subscribers
 from simgrant.sim.udm.vectors import Vectors
-from simgrant.sim.web import Answer, Break, Request, WebServer
+from simgrant.sim.web import Answer, Break, Request, WebServer, after
 from simgrant.wire.sbi.headers import (
     CORRELATION_INFO,
     LOAD,
@@ -281,7 +281,7 @@ class Core:
         self.changed.set()
         self._tell(seen)
         if plan is not None and fault is Fault.SLOW:
-            return _after(plan.delay_s, answer)
+            return after(plan.delay_s, answer)
         return answer
 
     def _webs(self) -> list[WebServer]:
@@ -305,11 +305,6 @@ def _failed(plan: Plan) -> Answer | None:
         case Fault.WRONG_TYPE:
             return Answer(200, (("content-type", "text/html"),), _HTML)
     return None
-
-
-async def _after(delay_s: float, answer: Answer) -> Answer:
-    await asyncio.sleep(delay_s)
-    return answer
 
 
 def _has_given_up(headers: Mapping[str, str], now: float) -> bool:

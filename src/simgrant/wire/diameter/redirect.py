@@ -71,11 +71,6 @@ def pull_place(text: str) -> Place:
     return Place(match["host"].lower().rstrip("."), port, secure)
 
 
-def push_place(place: Place) -> str:
-    """Return the URI of a node that is reached over TCP."""
-    return f"{'aaas' if place.secure else 'aaa'}://{place.host}:{place.port};transport=tcp"
-
-
 def pull_redirect(avps: Avps) -> Redirect:
     """Return where to; BadDiameter where it is nowhere, or any of it is malformed."""
     try:
@@ -91,15 +86,6 @@ def pull_redirect(avps: Avps) -> Redirect:
     usage = Usage(said) if said in tuple(Usage) else Usage.DONT_CACHE
     seconds = avps.get(REDIRECT_MAX_CACHE_TIME) or 0
     return Redirect(places, usage, seconds if usage is not Usage.DONT_CACHE else 0)
-
-
-def push_redirect(redirect: Redirect) -> bytes:
-    """Return the AVPs of an answer with 3006."""
-    hosts = b"".join(REDIRECT_HOST.push(push_place(each)) for each in redirect.places)
-    if redirect.usage is Usage.DONT_CACHE:
-        return hosts
-    kept = REDIRECT_MAX_CACHE_TIME.push(redirect.seconds)
-    return hosts + REDIRECT_HOST_USAGE.push(redirect.usage) + kept
 
 
 def push_sent_to(avps: bytes, host: str) -> bytes:

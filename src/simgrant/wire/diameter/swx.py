@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
-from simgrant.nouns import Number
+from simgrant.nouns import Number, replace
 from simgrant.spec.diameter import dictionary
 from simgrant.wire.diameter.avps import ANID, RAT_TYPE
 from simgrant.wire.diameter.base import push_destination

@@ -19,7 +19,8 @@ from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.network_data import Subscriber
 from simgrant.sim.bss.faults import Fault, Plan
 from simgrant.sim.bss.server import Bss
-from tests.tmf import WHO, Clock, running, soon
+from tests.clocks import MachineClock
+from tests.tmf import WHO, running, soon
 
 SETTINGS = """
 [bss.crm]
@@ -59,7 +60,7 @@ async def bss() -> AsyncIterator[Bss]:
 async def ask(bss: Bss, tmp_path: Path) -> AsyncIterator[Ask]:
     file = tmp_path / "simgrant.toml"
     file.write_text(SETTINGS.format(url=bss.web.url))
-    (source,) = open_sources(load(file, {}), Clock()).values()
+    (source,) = open_sources(load(file, {}), MachineClock()).values()
     assert source.tells == LINE | PRODUCTS
 
     async def asked(

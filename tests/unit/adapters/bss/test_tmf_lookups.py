@@ -21,6 +21,7 @@ from simgrant.sim.bss.lines import Line
 from simgrant.sim.bss.server import Bss
 from simgrant.spec.ids import ProvStatus
 from simgrant.wire.tmf.inventory import ProductStatus, ServiceState
+from tests.clocks import MachineClock
 from tests.tmf import (
     ALL,
     PRODUCTS,
@@ -28,7 +29,7 @@ from tests.tmf import (
     SERVICES,
     SIMS,
     WHO,
-    Clock,
+    WRONG,
     link_to,
     more,
     running,
@@ -60,7 +61,7 @@ async def told(
     who: Subscriber = WHO,
     seconds: float = 5.0,
 ) -> Eligibility | None:
-    lookups = TmfLookups(link_to(bss.web.url), rules, Clock())
+    lookups = TmfLookups(link_to(bss.web.url), rules, MachineClock())
     try:
         return await lookups.look_up(who, wants, deadline=soon(seconds))
     finally:
@@ -88,7 +89,7 @@ async def test_everything_that_is_told(bss: Bss, line: Line) -> None:
 
 
 async def test_what_is_said_to_be_told_is_told(bss: Bss) -> None:
-    lookups = TmfLookups(link_to(bss.web.url), ALL, Clock())
+    lookups = TmfLookups(link_to(bss.web.url), ALL, MachineClock())
     found = await lookups.look_up(WHO, lookups.tells, deadline=soon())
     assert found is not None
     has = {each.name for each in fields(found) if getattr(found, each.name) is not None}
@@ -276,30 +277,13 @@ async def test_a_loose_filter_passes_over_what_is_not_his(bss: Bss) -> None:
 
 # --- what a BSS does wrong ---------------------------------------------------------------
 
-BAD = {
-    Fault.RESET: PeerUnavailable,
-    Fault.LOST: PeerUnavailable,
-    Fault.HALF: PeerUnavailable,
-    Fault.BUSY: PeerUnavailable,
-    Fault.THROTTLED: PeerUnavailable,
-    Fault.UNAUTHORIZED: PeerUnavailable,
-    Fault.GARBAGE: PeerMisbehaved,
-    Fault.NONSENSE: PeerMisbehaved,
-    Fault.EMPTY: PeerMisbehaved,
-    Fault.WRONG_TYPE: PeerMisbehaved,
-    Fault.HUGE: PeerMisbehaved,
-    Fault.ENDLESS: PeerMisbehaved,
-    Fault.OTHER_SUBSCRIBER: PeerMisbehaved,
-    Fault.ODD_STATE: PeerMisbehaved,
-}
 
-
-@pytest.mark.parametrize("fault", BAD)
+@pytest.mark.parametrize("fault", WRONG)
 async def test_what_is_wrong_has_a_defined_outcome(bss: Bss, fault: Fault) -> None:
     bss.plan = Plan(fault=fault)
     with pytest.raises(EcsError) as caught:
         await told(bss, STANDING)
-    assert type(caught.value).__mro__[:3].count(BAD[fault])
+    assert type(caught.value).__mro__[:3].count(WRONG[fault])
     said = f"{caught.value.reason} {caught.value.for_operator} {caught.value!r}"
     assert WHO.imsi.digits not in said
     assert WHO.msisdn is not None
@@ -335,7 +319,7 @@ async def test_who_is_down_is_unavailable(bss: Bss) -> None:
 
 async def test_who_flaps_is_asked_again_within_the_budget(bss: Bss) -> None:
     bss.plan = Plan(fault=Fault.FLAPPING, retry_after_s=None)
-    lookups = TmfLookups(link_to(bss.web.url, tries=3), ALL, Clock())
+    lookups = TmfLookups(link_to(bss.web.url, tries=3), ALL, MachineClock())
     for _ in range(3):
         assert await lookups.look_up(WHO, STANDING, deadline=soon()) is not None
     assert [each.status for each in bss.seen] == [503, 200] * 3
@@ -344,7 +328,7 @@ async def test_who_flaps_is_asked_again_within_the_budget(bss: Bss) -> None:
 
 async def test_every_fault_is_tried_here() -> None:
     elsewhere = {Fault.STATUS, Fault.SILENT, Fault.SLOW, Fault.FLAPPING, Fault.NOBODY}
-    assert set(Fault) == set(BAD) | elsewhere
+    assert set(Fault) == set(WRONG) | elsewhere
 
 
 def test_all_lines_have_items_of_their_own(bss: Bss) -> None:

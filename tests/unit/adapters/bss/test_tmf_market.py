@@ -25,7 +25,8 @@ from simgrant.spec.ids import ProvStatus
 from simgrant.wire.tmf.apis import Api
 from simgrant.wire.tmf.inventory import ProductStatus, ServiceState
 from simgrant.wire.tmf.qualification import OLD_RESOURCE
-from tests.tmf import PRODUCTS, WHO, Clock, link_to, running, soon
+from tests.clocks import MachineClock
+from tests.tmf import PRODUCTS, WHO, link_to, running, soon
 
 STRANGER = Subscriber(Imsi("001010999999999"), Msisdn("447700999999"))
 DEVICE = Device("350000000000017", Eid("89049032123451234512345678901235"), "ACME", "W1")
@@ -54,7 +55,7 @@ async def bss() -> AsyncIterator[Bss]:
 @pytest.fixture
 async def judge(bss: Bss) -> AsyncIterator[TmfJudge]:
     config = qualification.Config(path=Api.QUALIFICATION, offerings={"ap2006": "watch"})
-    found = TmfJudge(link_to(bss.web.url), (PRODUCTS,), config, Clock())
+    found = TmfJudge(link_to(bss.web.url), (PRODUCTS,), config, MachineClock())
     yield found
     await found.close()
 
@@ -105,7 +106,7 @@ async def test_somebody_that_there_is_not(judge: TmfJudge) -> None:
 
 async def test_the_older_name_of_the_task(bss: Bss) -> None:
     config = qualification.Config(path=Api.QUALIFICATION, resource=OLD_RESOURCE)
-    judge = TmfJudge(link_to(bss.web.url), (), config, Clock())
+    judge = TmfJudge(link_to(bss.web.url), (), config, MachineClock())
     assert await judge.qualify(WHO, PROSPECT, deadline=soon()) == Qualification(qualified=True)
     await judge.close()
 
@@ -147,7 +148,7 @@ async def catalogue(bss: Bss) -> AsyncIterator[TmfOffers]:
     config = offers.Config(
         path=Api.OFFERING, filters=[("category.id", "plans")], plans={"premium": "best"}
     )
-    found = TmfOffers(link_to(bss.web.url), config, Clock())
+    found = TmfOffers(link_to(bss.web.url), config, MachineClock())
     yield found
     await found.close()
 
@@ -219,7 +220,7 @@ ON, OFF = Switched(status=ProvStatus.PROVISIONED), Switched(status=ProvStatus.NO
 
 @pytest.fixture
 async def network(bss: Bss) -> AsyncIterator[TmfActivation]:
-    found = TmfActivation(link_to(bss.web.url), CONFIG, Clock())
+    found = TmfActivation(link_to(bss.web.url), CONFIG, MachineClock())
     yield found
     await found.close()
 
@@ -255,7 +256,7 @@ async def test_on_and_off_again(
 
 async def test_a_device_s_service_is_found_by_its_profile(bss: Bss) -> None:
     config = replace(CONFIG, specification="companion", iccid="iccid")
-    found = TmfActivation(link_to(bss.web.url), config, Clock())
+    found = TmfActivation(link_to(bss.web.url), config, MachineClock())
     first, second = Iccid("8944500000000000017"), Iccid("8944500000000000025")
     for iccid, on in ((first, True), (second, True), (first, False)):
         told = await found.switch(WHO, on=on, deadline=soon(), iccid=iccid)
@@ -278,7 +279,9 @@ async def test_a_device_s_service_is_found_by_its_profile(bss: Bss) -> None:
 
 async def test_what_takes_long_goes_on(bss: Bss, network: TmfActivation) -> None:
     bss.network.left = 1000
-    impatient = TmfActivation(link_to(bss.web.url), replace(CONFIG, patience_s=0.05), Clock())
+    impatient = TmfActivation(
+        link_to(bss.web.url), replace(CONFIG, patience_s=0.05), MachineClock()
+    )
     found = await impatient.switch(WHO, on=False, deadline=soon())
     await impatient.close()
     assert found.status is ProvStatus.IN_PROGRESS
@@ -327,7 +330,7 @@ async def test_trouble_with_switching(bss: Bss, network: TmfActivation, fault: F
 
 async def test_a_plain_patch_for_servers_that_know_no_other(bss: Bss) -> None:
     config = replace(CONFIG, patch="application/json")
-    network = TmfActivation(link_to(bss.web.url), config, Clock())
+    network = TmfActivation(link_to(bss.web.url), config, MachineClock())
     assert await network.switch(WHO, on=False, deadline=soon()) == OFF
     assert bss.seen[-1].headers["content-type"] == "application/json"
     await network.close()

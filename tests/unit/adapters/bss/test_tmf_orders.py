@@ -19,8 +19,9 @@ from simgrant.sim.bss.orders import SMDP_ADDRESS
 from simgrant.sim.bss.server import Bss
 from simgrant.wire.tmf.apis import Api
 from simgrant.wire.tmf.order import OrderState as Wire
+from tests.clocks import MachineClock
 from tests.conformance.test_store_orders import an_order
-from tests.tmf import WHO, Clock, link_to, running, soon
+from tests.tmf import WHO, link_to, running, soon
 
 CONFIG = Config(path=Api.ORDER, patience_s=0.2, poll_s=0.01, offerings={"gold": "offer-7"})
 
@@ -33,7 +34,7 @@ async def bss() -> AsyncIterator[Bss]:
 
 @pytest.fixture
 async def orders(bss: Bss) -> AsyncIterator[TmfOrders]:
-    found = TmfOrders(link_to(bss.web.url), CONFIG, Clock())
+    found = TmfOrders(link_to(bss.web.url), CONFIG, MachineClock())
     yield found
     await found.close()
 
@@ -98,7 +99,7 @@ async def test_an_enterprise_is_named_as_one(bss: Bss, orders: TmfOrders) -> Non
 
 async def test_names_are_the_operators(bss: Bss) -> None:
     names = Names(imsi="subscriberId", imei="", kind="")
-    found = TmfOrders(link_to(bss.web.url), replace(CONFIG, names=names), Clock())
+    found = TmfOrders(link_to(bss.web.url), replace(CONFIG, names=names), MachineClock())
     await order(found)
     said = json.dumps(posted(bss))
     assert '"subscriberId"' in said
@@ -122,7 +123,7 @@ async def test_an_answer_that_got_lost_orders_nothing_twice(
 
 async def test_another_process_finds_what_one_ordered(bss: Bss, orders: TmfOrders) -> None:
     found = await order(orders)
-    other = TmfOrders(link_to(bss.web.url), CONFIG, Clock())
+    other = TmfOrders(link_to(bss.web.url), CONFIG, MachineClock())
     assert await order(other) == found
     assert len(posted(bss)) == 1
     await other.close()

@@ -27,8 +27,9 @@ from simgrant.ports.eligibility import ChecksEligibility, Prospect, Qualificatio
 from simgrant.sim.bss.command import settings_for
 from simgrant.sim.bss.server import Bss
 from simgrant.spec.ids import ProvStatus
+from tests.clocks import MachineClock
 from tests.conformance.test_bss_orders import wanted
-from tests.tmf import SIMS, WHO, Clock, soon
+from tests.tmf import SIMS, WHO, soon
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def file(bss: Bss, tmp_path: Path) -> Path:
 
 
 async def test_what_the_simulator_prints_is_enough(bss: Bss, file: Path) -> None:
-    (source,) = open_sources(load(file, {}), Clock()).values()
+    (source,) = open_sources(load(file, {}), MachineClock()).values()
     told = await source.look_up(WHO, source.tells, deadline=soon())
     assert told is not None
     assert told == Eligibility(
@@ -71,7 +72,7 @@ async def test_what_the_simulator_prints_is_enough(bss: Bss, file: Path) -> None
 
 
 async def test_profiles_are_ordered_of_it(file: Path) -> None:
-    (orders,) = open_orders(load(file, {}), Clock()).values()
+    (orders,) = open_orders(load(file, {}), MachineClock()).values()
     assert await orders.order("1", wanted(WHO.imsi), deadline=soon()) is not None
     await orders.close()
 
@@ -108,7 +109,7 @@ def whole(file: Path) -> Path:
 
 
 async def test_prospects_are_judged_where_that_is_on(whole: Path) -> None:
-    (source,) = open_sources(load(whole, {}), Clock()).values()
+    (source,) = open_sources(load(whole, {}), MachineClock()).values()
     assert isinstance(source, ChecksEligibility)
     prospect = Prospect(app_id="ap2006", kind=Kind.SUBSCRIBE)
     found = await source.qualify(WHO, prospect, deadline=soon())
@@ -118,7 +119,7 @@ async def test_prospects_are_judged_where_that_is_on(whole: Path) -> None:
 
 async def test_plans_are_those_of_the_catalogue(whole: Path) -> None:
     loaded = load(whole, {})
-    sale = open_sale(loaded, esims(loaded), {"enterprise": "ap2011"}, Clock())
+    sale = open_sale(loaded, esims(loaded), {"enterprise": "ap2011"}, MachineClock())
     assert not sale["default"].lines["ap2011"].plans
     assert await sale.look("default")
     plans: tuple[PlanOffer, ...] = sale["default"].lines["ap2011"].plans
@@ -127,7 +128,7 @@ async def test_plans_are_those_of_the_catalogue(whole: Path) -> None:
 
 async def test_addresses_are_checked_by_it(whole: Path) -> None:
     loaded = load(whole, {})
-    validator = open_validator(loaded, Clock())
+    validator = open_validator(loaded, MachineClock())
     assert validator.countries == known_countries(loaded) == {"DE": "Deutschland"}
     here = CivicAddress(
         country="DE", street="Domkloster", number="4", city="Köln", postcode="50667"
@@ -140,6 +141,6 @@ async def test_without_a_bss_the_waiting_list_is_everybodys(tmp_path: Path) -> N
     file = tmp_path / "simgrant.toml"
     file.write_text("")
     loaded = load(file, {})
-    assert open_sources(loaded, Clock()) == {}
-    (orders,) = open_orders(loaded, Clock()).values()
+    assert open_sources(loaded, MachineClock()) == {}
+    (orders,) = open_orders(loaded, MachineClock()).values()
     assert await orders.order("1", wanted(WHO.imsi), deadline=soon()) is None

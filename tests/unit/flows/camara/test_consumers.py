@@ -15,7 +15,8 @@ from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.domain.camara.consumer import Consumer
 from simgrant.domain.camara.tariff import Tariff
 from simgrant.errors import PeerUnavailable, StartRefused
-from simgrant.flows.camara.consumers import Consumers, Rules
+from simgrant.flows.camara.consumers import Consumers
+from simgrant.flows.for_ever import Pace
 from simgrant.ports.camara_consumers import Changed, ConsumerRow
 from tests.unit.flows.published import store_at
 
@@ -30,7 +31,7 @@ async def store(tmp_path: Path, template: Path) -> AsyncIterator[SqlStore]:
 
 
 def consumers(rows: Any) -> Consumers:
-    return Consumers(rows, (T, "other"), rules=Rules(poll_s=0.001, longest_poll_s=0.001))
+    return Consumers(rows, (T, "other"), pace=Pace(every_s=0.001, away_s=0.001))
 
 
 async def test_a_worker_sees_what_was_changed_since_it_looked(store: SqlStore) -> None:
@@ -106,7 +107,7 @@ async def test_while_the_store_is_away_what_is_known_goes_on() -> None:
         await rows.looked()
         run.cancel()
     events = [each["event"] for each in logs]
-    assert events[:3] == ["consumers_not_read", "consumers_read_again", "consumers_went_back"]
+    assert events[:3] == ["consumers_not_read", "consumers_went_back", "consumers_read_again"]
     assert live.of(T, "bank") is None
 
 

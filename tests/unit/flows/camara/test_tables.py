@@ -13,7 +13,7 @@ from simgrant.domain.camara.access_token import Subject
 from simgrant.flows.camara import api as api_module
 from simgrant.flows.camara.api import Answer, Api, ApiOperation, Empty, Routes
 from simgrant.flows.camara.apis import APIS
-from simgrant.flows.camara.problem import KINDS, Code, Problem, error_info
+from simgrant.flows.camara.problem import KINDS, Code, Problem
 from simgrant.flows.camara.serve_api import ApiReply
 from simgrant.identities import Imsi
 from tests.camara_definitions import body_of, codes, document, properties, resolved
@@ -90,7 +90,7 @@ def _same(kind: type[msgspec.Struct], defined: dict[str, Any], required: set[str
 
 @pytest.mark.parametrize("code", list(Code))
 def test_a_code_has_one_status_everywhere(code: Code) -> None:
-    said = error_info(Problem(code))
+    said = Problem(code)
     assert said.status == KINDS[code].status
     assert said.message
     assert re.fullmatch(r"([A-Z_]+\.)?[A-Z_]+", said.code)

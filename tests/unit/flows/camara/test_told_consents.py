@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simgrant.domain.bss_events import MOST_APIS, BssEvent, Change, ToldConsent
-from simgrant.domain.camara.consent import ConsentEntry, Said, holds_after, last_said
+from simgrant.domain.camara.consent import NOES, ConsentEntry, Said, holds_after, last_said
 from simgrant.domain.camara.consumer import Application, Consumer, Permission
 from simgrant.domain.life import NotPossible
-from simgrant.flows.camara.consents import is_genuine
+from simgrant.flows.camara.consents import UnknownProcessing, check_known, is_genuine
 from simgrant.flows.camara.told_consents import SAYS, scribe, told_consent
 from simgrant.ports.camara_consents import MOST_ENTRIES, Speaker
 from tests.unit.flows.lives import IMSI, NUMBER, START, Keys, T, subscription
@@ -83,6 +83,51 @@ def test_what_was_given_can_be_withdrawn_whatever_became_of_the_contract() -> No
         assert (entry.said, entry.number) == (Said.WITHDRAWN, 2)
         assert refused(event(at=START + 5), given_, consumer=consumer)
     assert refused(withdrawn, consumer=None) == "unknown_consumer"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        ({"client_id": "shop"}, "there is no consumer 'shop'"),
+        (
+            {"application": "web"},
+            "the contract of 'bank' has no application 'web': it has app",
+        ),
+        (
+            {"purpose": "fraud"},
+            "the contract of 'bank' has no purpose 'fraud': it has Fraud, Service",
+        ),
+        (
+            {"api": "sim-swapp"},
+            "the contract of 'bank' has no API 'sim-swapp' for Fraud: it has kyc-tenure, sim-swap",
+        ),
+    ],
+)
+def test_whoever_says_something_else_is_told_what_there_is(
+    wrong: dict[str, str], text: str
+) -> None:
+    other = Permission(
+        api="device-swap", scopes=frozenset({"device-swap:check"}), purposes=frozenset({"Service"})
+    )
+    bank = replace(BANK, permissions=(*BANK.permissions, other))
+    (entry,) = write(event(application="app"))
+    said = replace(entry, **wrong)  # type: ignore[arg-type]
+    consumer = None if "client_id" in wrong else bank
+    for word in Said:
+        with pytest.raises(UnknownProcessing) as caught:
+            check_known(replace(said, said=word), consumer, {entry.about: entry})
+        assert str(caught.value) == text
+    # A no is heard of whatever he said something of.
+    for word in NOES:
+        check_known(replace(said, said=word), consumer, {said.about: said})
+
+
+def test_what_a_contract_has_is_told_by_its_scopes() -> None:
+    """As calls ask by their scopes, whatever a permission is called."""
+    own = Permission(api="own-api", scopes=frozenset({"own:read"}), purposes=frozenset({"Fraud"}))
+    bank = replace(BANK, permissions=(own,))
+    assert refused(event(apis=("own-api",)), consumer=bank) == "not_of_contract"
+    assert [each.api for each in write(event(apis=("own",)), consumer=bank)] == ["own"]
 
 
 def test_a_word_older_than_the_last_one_is_not_written() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -25,6 +24,7 @@ from simgrant.wire.diameter.avps import SESSION_ID
 from simgrant.wire.diameter.base import Node
 from simgrant.wire.diameter.overload import Report
 from simgrant.wire.diameter.vectors import Scheme, Wanted
+from tests.clocks import MovableClock
 
 REALM = "epc.mnc001.mcc001.3gppnetwork.org"
 HANDLERS = {
@@ -43,19 +43,6 @@ NEVER_AGAIN = RetryRules(first_wait_s=3600, longest_wait_s=3600)
 CALM = WatchdogRules(tw_s=600, doubt_s=600)
 """A watchdog that does not bark while a test runs."""
 EAGER = WatchdogRules(tw_s=0.1, doubt_s=0.001)
-
-
-class MovableClock:
-    """The time of the machine, and as much more as a test says."""
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def now(self) -> float:
-        return time.time() + self.ahead
-
-    def monotonic(self) -> float:
-        return time.monotonic() + self.ahead
 
 
 @dataclass

@@ -16,7 +16,7 @@ from simgrant.links.sbi.producers import Producers, ProducersConfig, by_root
 from simgrant.links.sbi.service import SbiService, ServiceConfig
 from simgrant.sim.web import Answer, Request, WebServer
 from simgrant.wire.sbi.nrf import Instance
-from tests.unit.links.test_http import WallClock
+from tests.clocks import MovableClock
 
 US = Consumer(instance="7f9a2b1c-5a0e-4c39-9a51-0d2c8e0f4b6e", type="AUSF")
 GOOD = Answer(200, (("content-type", "application/json"),), b"{}")
@@ -68,7 +68,7 @@ class Watched:
 class Core:
     """Producers, or a service, and their surroundings."""
 
-    clock: WallClock = field(default_factory=WallClock)
+    clock: MovableClock = field(default_factory=MovableClock)
     watched: Watched = field(default_factory=Watched)
     nodes: list[Node] = field(default_factory=list)
 

@@ -6,7 +6,6 @@ import os
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Final
 
@@ -38,6 +37,7 @@ from simgrant.domain.line_marks import LineMark, MarkName
 from simgrant.domain.order import Order
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.identities import Imsi
+from simgrant.nouns import replace
 from simgrant.ports.bss_events import MOST_RAW, Taken
 from simgrant.ports.camara_consents import Scribe
 from simgrant.ports.life import (

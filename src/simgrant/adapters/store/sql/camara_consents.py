@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from simgrant.adapters.store.sql import rows
@@ -17,6 +16,7 @@ from simgrant.domain.life import NotPossible
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.errors import Conflict
 from simgrant.identities import Imsi
+from simgrant.nouns import replace
 from simgrant.ports.camara_consents import MOST_KEPT, Scribe, Speaker, room_for
 
 CONSENTS_SAID: Final = """

@@ -7,7 +7,6 @@ numbers are seen in their order, and whoever saw one has missed none before it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Final, TypeAlias
 
 import msgspec
@@ -15,6 +14,7 @@ import msgspec
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Run
 from simgrant.domain.camara.consumer import Consumer
 from simgrant.domain.camara.tariff import Tariff
+from simgrant.nouns import replace
 from simgrant.ports.camara_consumers import Changed, ConsumerRow
 
 CONSUMER_NUMBERS: Final = "SELECT tenant, number FROM camara_change"

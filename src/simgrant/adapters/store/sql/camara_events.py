@@ -30,6 +30,7 @@ from simgrant.domain.camara.event_subscription import (
 from simgrant.domain.camara.usage import Usage
 from simgrant.domain.line_marks import LineMark, MarkName
 from simgrant.identities import Msisdn
+from simgrant.nouns import replace
 from simgrant.ports.camara_events import Added, Claim, Due, Judge
 
 _COLUMNS: Final = "tenant, subscription_id, event_id, befell, at, plmn, event, due_at, mark, tries"
@@ -64,6 +65,11 @@ UPDATE camara_subscription SET state = ?3, body = ?4 WHERE {_ALL_ROWS}
 SUBSCRIPTION_FORGOTTEN: Final = f"DELETE FROM camara_subscription WHERE {_ALL_ROWS}"
 SUBSCRIPTIONS_OF_NUMBER_FORGOTTEN: Final = """
 DELETE FROM camara_subscription WHERE tenant = ?1 AND msisdn = ?2 RETURNING subscription_id
+"""
+
+SINK_TOKENS: Final = """
+SELECT tenant, subscription_id, body FROM camara_subscription
+WHERE (tenant, subscription_id) > (?1, ?2) ORDER BY tenant, subscription_id LIMIT ?3
 """
 
 NOTIFICATION_KEPT: Final = f"""
@@ -126,6 +132,7 @@ _ACTIVE: Final = "active"
 _ENDED: Final = "ended"
 _UNJUDGED: Final = b""
 _END_ID: Final = "end"
+_BATCH: Final = 500
 _WAITS_S: Final = 2
 """Seconds after which the end is looked at again, while other events are still to be told."""
 SWAPS: Final = frozenset({MarkName.SIM_SINCE, MarkName.ICCID})
@@ -316,6 +323,32 @@ class SqlCamaraEvents:
             yield Run(NOTIFICATIONS_FORGOTTEN, key)
 
         await self._engine.transact(body)
+
+    async def sink_tokens(
+        self, *, after: tuple[str, str] = ("", "")
+    ) -> Sequence[tuple[str, str, bytes]]:
+        """Return the next batch of wrapped access tokens, in order of (tenant, id)."""
+        found = await self._engine.read(SINK_TOKENS, (*after, _BATCH), slow=True)
+        return [
+            (tenant, its_id, _body_decoder.decode(body).access_token)
+            for tenant, its_id, body in found
+        ]
+
+    async def rewrap(self, tenant: str, subscription_id: str, old: bytes, new: bytes) -> bool:
+        """Replace a subscription's wrapped access token if it still is ``old``."""
+
+        def body() -> Body[bool]:
+            held = yield Run(SUBSCRIPTION_HELD, (tenant, subscription_id))
+            if not held:
+                return False
+            state, one = held[0][0], _to(subscription_id, held[0][1])
+            if one.access_token != old:
+                return False
+            row = (tenant, subscription_id, state, _from(replace(one, access_token=new)))
+            yield Run(SUBSCRIPTION_WRITTEN, row)
+            return True
+
+        return await self._engine.transact(body)
 
 
 # --- a part of others' transactions -----------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import msgspec
 
@@ -20,6 +19,7 @@ from simgrant.domain.owner import Enterprise, Owner, push_owner
 from simgrant.domain.pace import Pace, Used
 from simgrant.domain.visit import OrderChange
 from simgrant.identities import Iccid, Imsi
+from simgrant.nouns import replace
 from simgrant.ports.orders import (
     IccidTaken,
     Kept,

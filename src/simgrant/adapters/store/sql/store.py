@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
 from operator import itemgetter
 from typing import Final
@@ -62,7 +61,7 @@ from simgrant.domain.told import NEVER_TOLD
 from simgrant.domain.visit import Receipt, Settlement, Visit
 from simgrant.errors import Conflict
 from simgrant.identities import Imsi, Msisdn
-from simgrant.nouns import noun
+from simgrant.nouns import noun, replace
 from simgrant.ports.deeds import Deed
 from simgrant.ports.life import BY_HAND
 from simgrant.ports.store import (

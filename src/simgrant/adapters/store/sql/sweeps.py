@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from simgrant.adapters.store.sql import life_statements as life
@@ -12,6 +11,7 @@ from simgrant.adapters.store.sql.bss_events import all_of, present, written
 from simgrant.adapters.store.sql.engine import Body, Engine, Run
 from simgrant.adapters.store.sql.told_rows import to_told
 from simgrant.domain.network_facts import Kind, Learned
+from simgrant.nouns import replace
 from simgrant.ports.life import Judge, Judged, Present
 from simgrant.ports.sweeps import Sweep, Swept
 

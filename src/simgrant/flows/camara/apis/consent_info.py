@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Final
 
 import msgspec
@@ -11,6 +10,7 @@ from simgrant.flows.camara.api import Answer, Content, Handler, Task, read_api
 from simgrant.flows.camara.bodies import OfNumber
 from simgrant.flows.camara.callbacks import is_callback
 from simgrant.flows.camara.problem import Code, Problem
+from simgrant.nouns import replace
 from simgrant.ports.camara_consents import CAPTURABLE, Processing, Purposeful, Standing
 from simgrant.wire.instant import utc
 
