@@ -109,9 +109,29 @@ async def test_with_another_imsi_both_are_looked_at(store: SqlStore) -> None:
     await act(store, judge=judging(switches=(VOWIFI, "boost_166"), moves_to=OTHER))
     found = {(each.imsi, each.service, each.under_way) for each in await claim(store, now=5_000)}
     assert found == {
-        (OTHER, VOWIFI, UnderWay(True, 1, "m1")),
+        # What is under way is so for the old one's.
+        (IMSI, VOWIFI, UnderWay(True, 1, "m1")),
         *((imsi, service, None) for imsi in (IMSI, OTHER) for service in (VOWIFI, "boost_166")),
     }
+
+
+@pytest.mark.parametrize("how", ["ported out", "by hand", "comes back"])
+async def test_what_is_to_go_off_outlives_the_line(store: SqlStore, how: str) -> None:
+    """Until it is off: it is not known any more by what the line had."""
+    await wished(store)
+    (due,) = await claim(store)
+    await store.switches.settle(due, UnderWay(False, 3, "m1"), due_at=900, now=NOW)
+    if how == "ported out":
+        await take(store, event(Change.PORTED_OUT))
+        await act(store)
+    else:
+        await store.remove(T, IMSI, now=80)
+    if how == "comes back":
+        await store.add(new())
+    (due,) = await claim(store, now=900)
+    assert (due.imsi, due.under_way) == (IMSI, UnderWay(False, 3, "m1"))
+    await store.erase(T, IMSI, [])
+    assert await claim(store, now=9_000) == []
 
 
 async def test_of_one_that_is_gone_all_is_looked_at(store: SqlStore) -> None:

@@ -131,6 +131,9 @@ class Switching:
         if await wishes.changed(due, wish):
             # What was done may have come after what somebody else did for that change.
             return UnderWay(wish.on), 0
+        if was is not None and was.watch and was.on is not wish.on:
+            # What was under way before that may be done after it.
+            return UnderWay(wish.on), self._spread(desk.look_every_s)
         return None, 0
 
     async def _ask(self, activation: Activation, was: UnderWay | None, wish: Wish) -> Switched:

@@ -35,6 +35,7 @@ from simgrant.identities import Imsi, Msisdn
 from simgrant.keyring.ring import Key, KeyRing, Use
 from simgrant.ports.bss_events import Taken
 from simgrant.ports.store import NewSubscription, Outcome, RequestRecord, SessionRow
+from simgrant.ports.switching import NOTHING_SWITCHED, ServicesOf
 from simgrant.telemetry.metrics import Metrics
 from tests.clocks import StillClock
 from tests.folders import in_memory
@@ -111,7 +112,13 @@ class World:
         return found
 
 
-def another_worker(world: World, *, orders: LifeOrders | None = None, **rules: Any) -> Lifecycle:
+def another_worker(
+    world: World,
+    *,
+    orders: LifeOrders | None = None,
+    switched: ServicesOf = NOTHING_SWITCHED,
+    **rules: Any,
+) -> Lifecycle:
     """Return another process's worker on the same store."""
     tenant = Tenant(T, plmns=(Plmn("001", "01"),))
     keys = Keys()
@@ -135,6 +142,7 @@ def another_worker(world: World, *, orders: LifeOrders | None = None, **rules: A
         metrics=Metrics(CollectorRegistry()),
         keep=keep,
         orders=orders,
+        switched=switched,
         asks=world.asks,
         rules=Rules(**rules),
     )

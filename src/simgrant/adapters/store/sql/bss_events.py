@@ -25,7 +25,7 @@ from simgrant.adapters.store.sql.event_rows import (
 from simgrant.adapters.store.sql.order_rows import to_kept
 from simgrant.adapters.store.sql.statements import shard_of
 from simgrant.adapters.store.sql.switching import look_at
-from simgrant.adapters.store.sql.timers import of_consent, timer
+from simgrant.adapters.store.sql.timers import ends_forgotten, ends_move, of_consent, timer
 from simgrant.adapters.store.sql.told_rows import TOLD_FORGOTTEN
 from simgrant.domain.bss_events import BssEvent, Change
 from simgrant.domain.camara.consent import ConsentEntry
@@ -71,7 +71,6 @@ _GONE: Final = (
     statements.PIN_FORGOTTEN,
     statements.EVENTS_FORGOTTEN,
     statements.LEARNED_FORGOTTEN,
-    sql.TIMERS_FORGOTTEN,
     sql.ASPECTS_FORGOTTEN,
     TOLD_FORGOTTEN,
 )
@@ -722,9 +721,10 @@ def _rest(tenant: str, each: Judged, *, now: float) -> Body[None]:
     ):
         if new is not None and old != new:
             yield of_consent(tenant, imsi, new)
-    if after.status is not SubscriptionStatus.REMOVED or before.status is after.status:
-        # Where it gets another IMSI, these go along.
-        yield from _looks(tenant, imsi, each.switches, at=at)
+    # It is the IMSI's: with another one, both are looked at.
+    for whose in (imsi,) if each.moves_to is None else (imsi, each.moves_to):
+        for service in each.switches:
+            yield look_at(tenant, whose, service, at=at)
     if after.msisdn is not None and after.msisdn != before.msisdn:
         number = after.msisdn.digits
         if not (yield Run(statements.MSISDN_TAKEN, (tenant, number, imsi.digits))):
@@ -745,16 +745,10 @@ def _rest(tenant: str, each: Judged, *, now: float) -> Body[None]:
             yield Run(statements.MSISDN_FREED, (tenant, after.msisdn.digits, imsi.digits))
         for text in _GONE:
             yield Run(text, key)
+        yield ends_forgotten(tenant, imsi)
         yield timer(tenant, imsi, TimerKind.FAREWELL, "", at + _FAREWELL_S)
-        yield from _looks(tenant, imsi, each.switches, at=at)
     elif each.moves_to is not None:
         yield from _moved(tenant, each, each.moves_to, at=at)
-        yield from _looks(tenant, imsi, each.switches, at=at)
-
-
-def _looks(tenant: str, imsi: Imsi, services: Iterable[str], *, at: int) -> Body[None]:
-    for service in services:
-        yield look_at(tenant, imsi, service, at=at)
 
 
 def _moved(tenant: str, each: Judged, to: Imsi, *, at: int) -> Body[None]:
@@ -777,10 +771,10 @@ def _moved(tenant: str, each: Judged, to: Imsi, *, at: int) -> Body[None]:
             statements.CLAIMS_FORGOTTEN,
             statements.ORDERS_FORGOTTEN,
             statements.ORDER_HISTORY_FORGOTTEN,
-            sql.TIMERS_FORGOTTEN,
             *_FAREWELL,
         ):
             yield Run(text, former)
+        yield ends_forgotten(tenant, to)
     if not (yield Run(sql.MOVED, (tenant, old, to.digits, at))):
         raise Refused("imsi_taken", for_operator=f"{to}: there is a subscription of it")
     if number is not None:
@@ -789,6 +783,7 @@ def _moved(tenant: str, each: Judged, to: Imsi, *, at: int) -> Body[None]:
         yield Run(text, (tenant, old, to.digits))
     for text in sql.MOVES_WITH_SHARD:
         yield Run(text, (tenant, old, to.digits, shard_of(to.digits)))
+    yield ends_move(tenant, each.before.subscription.imsi, to)
     yield Run(statements.REMOVED, (tenant, old, at))
     for text in (
         *_GONE,

@@ -232,8 +232,11 @@ MOVES = tuple(
 
 MOVES_WITH_SHARD = tuple(
     f"UPDATE {table} SET imsi = ?3, shard = ?4 WHERE tenant = ?1 AND imsi = ?2"
-    for table in ("esim_order", "life_timer", "notice")
+    for table in ("esim_order", "notice")
 )
+ENDS_MOVE = """
+UPDATE life_timer SET imsi = ?3, shard = ?4 WHERE tenant = ?1 AND imsi = ?2 AND kind <> ?5
+"""
 
 # --- what was set aside ------------------------------------------------------------------------
 
@@ -263,6 +266,7 @@ TIMER_ENDED = """
 DELETE FROM life_timer WHERE tenant = ?1 AND imsi = ?2 AND kind = ?3 AND name = ?4
 """
 TIMERS_FORGOTTEN = "DELETE FROM life_timer WHERE tenant = ?1 AND imsi = ?2"
+ENDS_FORGOTTEN = f"{TIMERS_FORGOTTEN} AND kind <> ?3"
 
 TIMER_SHARDS = f"""
 SELECT shard FROM ({SHARD_NUMBERS}) AS numbers

@@ -122,7 +122,6 @@ _OF_THE_LIVING: Final = (
     statements.EVENTS_FORGOTTEN,
     statements.LEARNED_FORGOTTEN,
     life_statements.ASPECTS_FORGOTTEN,
-    life_statements.TIMERS_FORGOTTEN,
     TOLD_FORGOTTEN,
 )
 """What a subscription has that even the tombstone of one that was removed has not."""
@@ -583,6 +582,7 @@ class SqlStore:
                 yield from all_happened([happened(tenant, number, Happening(Befell.GONE, now))])
             for sql in _OF_THE_LIVING:
                 yield Run(sql, key)
+            yield timers.ends_forgotten(tenant, imsi)
             yield Run(life_statements.EVENTS_OF_OTHERS_FORGOTTEN, (*key, BY_HAND))
 
         await self._engine.transact(body)
@@ -679,6 +679,7 @@ class SqlStore:
                 yield Run(sql, key)
             yield Run(life_statements.EVENTS_FORGOTTEN, key)
             yield Run(life_statements.DUE_NO_MORE, key)
+            yield Run(life_statements.TIMERS_FORGOTTEN, key)
             yield Run(life_statements.ASIDE_FORGOTTEN, key)
             yield Run(CONSENTS_FORGOTTEN, key)
             for reference in named:
@@ -922,7 +923,6 @@ def _check_imsis(
                 life_statements.EVENTS_FORGOTTEN,
                 life_statements.DUE_NO_MORE,
                 life_statements.ASPECTS_FORGOTTEN,
-                life_statements.TIMERS_FORGOTTEN,
                 statements.HOLDINGS_FORGOTTEN,
                 statements.VISITS_FORGOTTEN,
                 statements.CLAIMS_FORGOTTEN,
@@ -931,6 +931,7 @@ def _check_imsis(
                 statements.ORDER_HISTORY_FORGOTTEN,
             ):
                 yield Run(sql, (tenant, imsi))
+            yield timers.ends_forgotten(tenant, Imsi(imsi))
     numbers = [(piece.tenant, row[2], row[0]) for row in found if row[2] is not None]
     if numbers:
         yield RunMany(statements.MSISDN_FREED, numbers)

@@ -38,3 +38,18 @@ def timer(tenant: str, imsi: Imsi, kind: TimerKind, name: str, at: int | None) -
     if at is None:
         return Run(life_statements.TIMER_ENDED, key)
     return Run(life_statements.TIMER_SET, (*key, at, shard_of(imsi.digits)))
+
+
+def ends_forgotten(tenant: str, imsi: Imsi) -> Run:
+    """Return what takes the timers of one that is gone away.
+
+    What is to be switched in the network is its IMSI's, whoever has that: it stays until it is off.
+    """
+    key = (tenant, imsi.digits, TimerKind.SWITCH.value)
+    return Run(life_statements.ENDS_FORGOTTEN, key)
+
+
+def ends_move(tenant: str, imsi: Imsi, to: Imsi) -> Run:
+    """Return what has the timers go along to another IMSI, without what is to be switched."""
+    key = (tenant, imsi.digits, to.digits, shard_of(to.digits), TimerKind.SWITCH.value)
+    return Run(life_statements.ENDS_MOVE, key)
