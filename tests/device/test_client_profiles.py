@@ -278,6 +278,27 @@ async def test_generic(server: Server) -> None:
     assert await profiles_of(server) == ["generic"] * 2
 
 
+@pytest.mark.spec("TS.43 §2.2.1")
+@pytest.mark.conforms("headers.User-Agent", "headers.user-agent-never-refused")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "PRD-TS43 term-Goog/Pixel 9 Pr client-IMS-Entitlement/1.0 OS-Android/15",
+        "PRD-TS43 TVENDOR/TMODEL IMS-Entitlement/TSWVERS OS-Android/8.0",
+        "PRD-TS43 term-" + "a" * 2000,
+        "Dalvik/2.1.0 (Linux; U; Android 15)",
+        'OS-/ ;"\\{}\xe9',
+        "",
+    ],
+)
+async def test_no_user_agent_is_refused(server: Server, text: str) -> None:
+    begun = await server.get(
+        Phone(server).query(("EAP_ID", Phone(server).eap_id)), ("user-agent", text)
+    )
+    assert (begun.status, begun.header("content-type")) == (200, RELAY)
+    assert (await server.records())[-1].get("user_agent", "") == text[:160]
+
+
 # --- the operator's own, switch by switch --------------------------------------------------
 
 AGENT = ("user-agent", "Acme/2.1 (Linux)")
