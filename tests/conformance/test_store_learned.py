@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from simgrant.adapters.store.sql.store import SqlStore
+from simgrant.domain.bss_events import Change
 from simgrant.domain.network_facts import Kind, Learned
 from simgrant.ports.network_events import Effect, NetworkEvent
 from tests.conformance.conftest import Place
@@ -94,4 +95,5 @@ async def test_what_was_told_by_it_is_compared_with_what_is_told_next(
     assert (imsi, event.at) == (IMSI, 1)
     assert event.learned == {Kind.LOCATION: PLACE, Kind.REGISTRATION: STATE}
     await store.remove(T, IMSI, now=9)
-    assert await store.life.peek(claims) == []
+    ((_, left),) = await store.life.peek(claims)
+    assert left.event.change is Change.PORTED_OUT, "nothing is left but the removal"

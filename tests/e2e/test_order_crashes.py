@@ -83,8 +83,8 @@ OF_THE_SMDP = (
     Way(("make", "end", "work"), S.ENDED, hold=True, least=20),
 )
 TOLD_BY_THE_SMDP = (
-    Way(("make", "on device", "deleted"), S.ACTIVE, gone=True, least=20),
-    Way(("make", "on device, notified", "deleted, notified"), S.ACTIVE, gone=True, least=20),
+    Way(("make", "on device", "deleted"), S.ENDED, gone=True, least=20),
+    Way(("make", "on device, notified", "deleted, notified"), S.ENDED, gone=True, least=20),
 )
 INSTALLED = ("make", "in use")
 FOLLOWS = ("follow", "deleted, notified", "work")
@@ -108,7 +108,7 @@ OF_THE_BSS = (
 )
 ON_POSTGRESQL = (
     *OF_THE_SMDP[1:],
-    Way(("make", "on device, notified", "off", "on", "deleted"), S.ACTIVE, gone=True, least=26),
+    Way(("make", "on device, notified", "off", "on", "deleted"), S.ENDED, gone=True, least=26),
     DELETION_FIRST[0],
     DELETION_FIRST[2],
     ANSWERS_LOST[0],
