@@ -17,6 +17,7 @@ from simgrant.domain.camara.consumer import Application, Permission
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.domain.words import LANGUAGES
 from simgrant.flows.camara.consents import is_genuine, signed
+from simgrant.flows.consent_pages.asking import Asking
 from simgrant.flows.consent_pages.tokens import LINK
 from simgrant.flows.tokens import decode, encode
 from simgrant.identities import Imsi
@@ -253,6 +254,23 @@ async def test_an_answer_counts_once(capture: Capture) -> None:
     assert told == {"granted" if entry.said is Said.GIVEN else "denied"}
     await capture.open(url, status=403)
     assert await capture.outcome() == "consent_link_used"
+
+
+async def test_whoever_is_overtaken_is_told_what_counts(
+    capture: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = await capture.question(await capture.url(callbackUrl=BACK))
+    is_open = Asking._is_open
+
+    async def overtaken(self: Asking, *asked: Any) -> bool:
+        monkeypatch.setattr(Asking, "_is_open", is_open)
+        await capture.answer(shown, "refuse")
+        return await is_open(self, *asked)
+
+    monkeypatch.setattr(Asking, "_is_open", overtaken)
+    told = await capture.answer(shown, "give")
+    assert "capture_result=denied" in told.header("location")
+    assert [each.said for each in await capture.entries()] == [Said.DENIED]
 
 
 async def test_a_link_is_nobody_s_proof(capture: Capture) -> None:

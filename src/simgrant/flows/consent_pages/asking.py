@@ -63,7 +63,8 @@ class Asking:
         Unauthenticated where he may not ask any more, or nothing is left to be asked.
         """
         name = self._name_of(sent, asked)
-        await self._still_open(sent, holder, asked)
+        if not await self._is_open(sent, holder, asked):
+            raise Unauthenticated("consent_link_used")
         return name
 
     async def ask(self, sent: Sent, asked: Asked, holder: Subscription, proved: Form) -> Page:
@@ -82,8 +83,9 @@ class Asking:
         # Read before it is looked whether it is open: whatever is said since is told by its number.
         entries = await self._desk.entries(sent, holder)
         settled = _settled(entries, asked)
+        if settled is None and not await self._is_open(sent, holder, asked):
+            settled = await self._settled_since(sent, holder, asked)
         if settled is None:
-            await self._still_open(sent, holder, asked)
             if said is None or form.step is not Step.ANSWER or form.shown != screen.fingerprint:
                 return self._page(sent, screen, form)
             shown = f"text {screen.fingerprint} {self._desk.teller(sent)('language')}"
@@ -122,6 +124,10 @@ class Asking:
         last = last_words(entries)
         if await self._desk.add(sent, holder, [numbered(each, last) for each in answer]):
             return said
+        return await self._settled_since(sent, holder, asked)
+
+    async def _settled_since(self, sent: Sent, holder: Subscription, asked: Asked) -> Said:
+        """Return what a faster answer by this link said; Unauthenticated where there was none."""
         settled = _settled(await self._desk.entries(sent, holder), asked)
         if settled is None:
             raise Unauthenticated("consent_link_used")
@@ -164,12 +170,11 @@ class Asking:
             raise Unauthenticated("consent_not_asked")
         return called(consumer, asked.application)
 
-    async def _still_open(self, sent: Sent, holder: Subscription, asked: Asked) -> None:
-        """Raise Unauthenticated where nothing is to be asked, or was answered already."""
+    async def _is_open(self, sent: Sent, holder: Subscription, asked: Asked) -> bool:
+        """Say whether there is something to be asked, which nobody has answered yet."""
         asking = self._consents.of(holder, asked.wanted, now=self._desk.now())
         found = await self._desk.reception.timed("store", asking, sent.trail)
-        if any(each.standing not in CAPTURABLE for each in found):
-            raise Unauthenticated("consent_link_used")
+        return all(each.standing in CAPTURABLE for each in found)
 
     def _until(self, now: int) -> int | None:
         return (now // _DAY_S + self._lasts_d) * _DAY_S if self._lasts_d else None
