@@ -1165,11 +1165,7 @@ class Client(Transport):
         jwks_url: str | None = None,
         algorithms: list[str] | None = None,
         certificate_sha256: str | None = None,
-        grants: list[
-            Literal[
-                "authorization_code", "ciba", "client_credentials", "jwt_bearer", "refresh_token"
-            ]
-        ]
+        grants: list[Literal["authorization_code", "ciba", "client_credentials", "jwt_bearer"]]
         | None = None,
         subjects: list[Literal["ipport", "operatortoken", "tel", "temptoken"]] | None = None,
         asks: bool | None = None,
@@ -1267,11 +1263,7 @@ class Client(Transport):
         jwks_url: str | None = None,
         algorithms: list[str] | None = None,
         certificate_sha256: str | None = None,
-        grants: list[
-            Literal[
-                "authorization_code", "ciba", "client_credentials", "jwt_bearer", "refresh_token"
-            ]
-        ]
+        grants: list[Literal["authorization_code", "ciba", "client_credentials", "jwt_bearer"]]
         | None = None,
         subjects: list[Literal["ipport", "operatortoken", "tel", "temptoken"]] | None = None,
         asks: bool | None = None,

@@ -134,11 +134,7 @@ class ConsumerDocument(TypedDict):
     certificate_sha256: NotRequired[str]
     """Of the certificate that it has to connect with; empty = any or none."""
     grants: NotRequired[
-        list[
-            Literal[
-                "authorization_code", "ciba", "client_credentials", "jwt_bearer", "refresh_token"
-            ]
-        ]
+        list[Literal["authorization_code", "ciba", "client_credentials", "jwt_bearer"]]
     ]
     """How it may get access tokens."""
     subjects: NotRequired[list[Literal["ipport", "operatortoken", "tel", "temptoken"]]]

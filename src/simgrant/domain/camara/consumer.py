@@ -18,7 +18,6 @@ class GrantType(Word):
     JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
     CIBA = "urn:openid:params:grant-type:ciba"
     AUTHORIZATION_CODE = "authorization_code"
-    REFRESH_TOKEN = "refresh_token"  # noqa: S105 - a name
 
 
 class Proving(Word):

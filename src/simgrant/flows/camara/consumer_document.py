@@ -41,16 +41,13 @@ Purpose: TypeAlias = Annotated[str, Meta(pattern="^[A-Za-z][A-Za-z0-9]{0,63}$")]
 TariffName: TypeAlias = Annotated[str, Meta(pattern="^([a-z0-9][a-z0-9_-]{0,31})?$")]
 ApiName: TypeAlias = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,63}$")]
 Url: TypeAlias = Annotated[str, Meta(pattern="^[!-~]*$", max_length=2048)]
-GrantWord = Literal[
-    "client_credentials", "jwt_bearer", "ciba", "authorization_code", "refresh_token"
-]
+GrantWord = Literal["client_credentials", "jwt_bearer", "ciba", "authorization_code"]
 _GRANTS: Final[Mapping[GrantWord, GrantType]] = MappingProxyType(
     {
         "client_credentials": GrantType.CLIENT_CREDENTIALS,
         "jwt_bearer": GrantType.JWT_BEARER,
         "ciba": GrantType.CIBA,
         "authorization_code": GrantType.AUTHORIZATION_CODE,
-        "refresh_token": GrantType.REFRESH_TOKEN,
     }
 )
 
@@ -237,8 +234,6 @@ def _problems(document: ConsumerDocument, tariffs: frozenset[str]) -> Iterator[s
     """Name what would keep the consumer out, or let somebody else in."""
     yield from _key_problems(document)
     grants = frozenset(document.grants)
-    if "refresh_token" in grants and grants.isdisjoint({"authorization_code", "ciba"}):
-        yield "grants: refresh_token goes with authorization_code or ciba"
     if "authorization_code" in grants and not document.redirect_uris:
         yield "redirect_uris: authorization_code needs one"
     for uri in document.redirect_uris:
