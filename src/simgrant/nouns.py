@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, field
+from dataclasses import MISSING, Field, dataclass, field
 from enum import IntEnum, StrEnum
 from functools import partialmethod
 from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
@@ -46,14 +46,17 @@ def _struct(cls: type[T], *, kw_only: bool) -> type[T]:
     dataclasses sees one.
     """
     tells_itself = "__repr__" in vars(cls)
-    fields = dataclasses.fields(dataclass(init=False, unsafe_hash=True)(cls))  # type: ignore[arg-type]
+    compares = any(
+        isinstance(each, Field) and (not each.compare or each.hash is False)
+        for each in vars(cls).values()
+    )
+    noted = dataclass(init=False, eq=compares, unsafe_hash=compares)(cls)
+    fields = dataclasses.fields(noted)  # type: ignore[arg-type]
     members = {
         name: value
         for name, value in vars(cls).items()
         if name not in {"__dict__", "__weakref__", "__match_args__"}
     }
-    if all(each.compare and each.hash is not False for each in fields):
-        del members["__eq__"], members["__hash__"]
     if tells_itself or not all(each.repr for each in fields):
         shown = () if tells_itself else tuple(each.name for each in fields if each.repr)
         members["__rich_repr__"] = partialmethod(_shown, shown)
