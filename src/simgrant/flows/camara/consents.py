@@ -233,9 +233,9 @@ async def say(
     """
     tenant = subscription.tenant
     last = last_words(await rows.of(tenant, subscription.imsi))
+    found = await consumers.find(tenant, entries[0].client_id)
     for entry in entries:
         checked(entry)
-        found = await consumers.find(tenant, entry.client_id)
         check_known(entry, None if found is None else found.consumer, last)
     return await write_down(rows, entries, subscription, ring, now=now)
 
