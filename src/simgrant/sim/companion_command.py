@@ -94,15 +94,15 @@ def companion(
                 show.outcome(None, outcome)
                 if web_view is None or outcome.document is None or not pages_of(outcome.document):
                     continue
-                async for event in open_pages(
+                pages = open_pages(
                     handset,
                     outcome.document,
                     view,
                     end=web_view,
                     fill=filled,
                     again=client.configuration,
-                ):
-                    show.event(card, event)
+                )
+                await show.events(card, pages)
 
     asyncio.run(run())
     raise typer.Exit(show.exit_code())

@@ -322,8 +322,7 @@ async def _visit(plan: _Plan, sim: Sim, show: Show) -> None:
             again = phone.ask if plan.repeat is Repeat.TOKEN else phone.authenticate
             show.outcome(sim, await again())
         if phone.document is not None and outcome.document is not None:
-            async for event in _after(plan, phone, receiver, outcome.document):
-                show.event(sim, event)
+            await show.events(sim, _after(plan, phone, receiver, outcome.document))
     if plan.sqn is not None:
         plan.sqn.keep(sim.imsi, card.taken)
 

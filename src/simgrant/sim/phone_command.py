@@ -131,15 +131,15 @@ def phone(
     async def page(asks: PhoneClient, outcome: Outcome) -> None:
         if web_view is not None and outcome.document is not None:
             view = WebView(kind, tls=tls, limits=limits)
-            async for event in open_pages(
+            pages = open_pages(
                 asks.handset,
                 outcome.document,
                 view,
                 end=web_view,
                 fill=filled,
                 again=asks.configuration,
-            ):
-                show.event(card, event)
+            )
+            await show.events(card, pages)
 
     async def run() -> bool:
         has_sim = way not in (Way.RECOVER, Way.READY)

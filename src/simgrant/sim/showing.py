@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import AsyncIterator
 from enum import IntEnum
 from typing import Final
 
@@ -80,6 +81,11 @@ class Show:
             write(self._out, Text(self._mask.imsi(sim.imsi), style="bold"))
         write(self._out, render_event(event, mask=self._mask))
         self._out.file.flush()
+
+    async def events(self, sim: Sim, events: AsyncIterator[Event]) -> None:
+        """Print all that a handset does after its answer, each when it has happened."""
+        async for event in events:
+            self.event(sim, event)
 
     def total(self) -> None:
         """Say how many there were of each result, if there were many."""
