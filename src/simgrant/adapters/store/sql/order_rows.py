@@ -6,11 +6,12 @@ from typing import Any
 
 import msgspec
 
-from simgrant.adapters.store.sql.engine import Row
+from simgrant.adapters.store.sql import statements
+from simgrant.adapters.store.sql.engine import Body, Params, Row, Run
 from simgrant.domain.order import Order
-from simgrant.domain.owner import pull_owner
+from simgrant.domain.owner import Owner, pull_owner, push_owner
 from simgrant.identities import Eid, Iccid
-from simgrant.ports.orders import Kept
+from simgrant.ports.orders import Kept, StockState
 
 
 def from_order(order: Order) -> bytes:
@@ -31,3 +32,40 @@ def _identity(kind: type, digits: Any) -> Iccid | Eid:
 
 
 _decoder = msgspec.json.Decoder(Order, dec_hook=_identity)
+
+
+Where = tuple[str, str, str]
+"""State, holder and place of a profile."""
+FREE: Where = (StockState.FREE.value, "", "")
+FORGOTTEN: Where = (StockState.TAKEN.value, "", "")
+"""Of an order that is no more."""
+
+
+def taken(owner: Owner, order: Order) -> Where:
+    return (StockState.TAKEN.value, push_owner(owner), order.place)
+
+
+def goes_on(tenant: str, iccid: Iccid, before: Where, after: Where) -> Run:
+    return Run(statements.PROFILE_GOES_ON, (tenant, iccid.digits, *after, *before))
+
+
+def order_row(tenant: str, owner: Owner, order: Order, due_at: int | None) -> Params:
+    """Return an order as the first ten parameters of its statements."""
+    return (
+        tenant,
+        push_owner(owner),
+        order.place,
+        order.order_id,
+        order.version,
+        order.iccid.digits if order.iccid else None,
+        int(order.orphan),
+        from_order(order),
+        due_at,
+        order.awaits.value if order.awaits else None,
+    )
+
+
+def let_go(tenant: str, owner: Owner, order: Order) -> Body[None]:
+    """Note that a profile is no order's any more; it is nobody else's to have."""
+    if order.iccid is not None:
+        yield goes_on(tenant, order.iccid, taken(owner, order), FORGOTTEN)
