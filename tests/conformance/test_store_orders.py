@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
+from simgrant.adapters.store.sql.order_rows import from_order, to_kept
 from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.domain import order as domain
 from simgrant.domain.bss_events import BssEvent, Change
@@ -447,6 +449,20 @@ async def test_what_is_to_be_given_back_of_who_is_gone_is_given_back(
     assert await store.orders.by_id(T, order.order_id) == []
     assert await store.orders.history(T, IMSI) == []
     assert await store.orders.stock(T) == [Shelf("main", "watch", 2, 0)]
+
+
+@pytest.mark.parametrize("knew", [False, True])
+@pytest.mark.parametrize("state", [OrderState.ACTIVE, OrderState.INACTIVE, OrderState.RELEASED])
+def test_what_was_installed_before_that_was_noted_is_on(state: OrderState, *, knew: bool) -> None:
+    """In the network: a server of an older version wrote its row."""
+    order = replace(an_order(), state=state, device=Device("1", EID, name='"switched":'))
+    members = msgspec.json.decode(from_order(order))
+    if not knew:
+        del members["switched"]
+    body = msgspec.json.encode(members)
+    on = state is OrderState.ACTIVE and not knew
+    assert to_kept((T, IMSI.digits, body)).order == replace(order, switched=on)
+    assert to_kept((T, "enterprise:acme", body)).order == order
 
 
 ACME, GLOBEX = Enterprise("acme"), Enterprise("globex")
