@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
+import apsw
 import asyncpg
 import msgspec
 import pytest
@@ -103,7 +103,7 @@ def postgres_migrated(postgres: Postgres) -> str:
 
 def sqlite_place(path: Path, **options: Any) -> Place:
     async def rows(sql: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(path)) as db:
+        with closing(apsw.Connection(str(path))) as db:
             return db.execute(sql).fetchall()
 
     async def records() -> list[tuple[Any, ...]]:
@@ -117,9 +117,21 @@ def sqlite_place(path: Path, **options: Any) -> Place:
 
 def sqlite_batches(path: Path) -> list[list[tuple[Any, ...]]]:
     """Return the batches of records beside a main file, in the order they were begun."""
-    with closing(sqlite3.connect(records_path(path))) as db:
+    with closing(apsw.Connection(str(records_path(path)))) as db:
         found = db.execute("SELECT rows FROM batch ORDER BY number")
         return [[tuple(row) for row in msgspec.msgpack.decode(blob)] for (blob,) in found]
+
+
+def statements_of(connection: apsw.Connection) -> list[str]:
+    """Return the list that the statements of a connection are put into from now on."""
+    run: list[str] = []
+
+    def trace(_: apsw.Cursor, text: str, __: object) -> bool:
+        run.append(text)
+        return True
+
+    connection.exec_trace = trace
+    return run
 
 
 @asynccontextmanager
