@@ -224,6 +224,36 @@ async def test_answers_are_counted(store: SqlStore) -> None:
     assert await rows.tried("red", after, most=3)
 
 
+async def test_of_those_who_find_a_question_over_one_closes_it(store: SqlStore) -> None:
+    rows = store.camara_tokens
+    asked = [
+        replace(question(number, 1_000 + number), msisdn=Msisdn(f"4477009000{number:02}"))
+        for number in range(4)
+    ]
+    for each in asked:
+        await rows.exchange("red", asking(each))
+    # One is answered, and one is found by whoever asks that number next.
+    denied = RequestState.DENIED
+    assert await rows.settle("red", asked[0].request_id, denied, b"", now=1_010, closes=asked[0])
+    became = await asyncio.gather(*(rows.close_unanswered("red", asked[1]) for _ in range(8)))
+    assert sorted(became) == [*[False] * 7, True]
+    assert not await rows.close_unanswered("blue", asked[2])
+
+    async def all_closed(until: int, asked_since: int = 0) -> list[str]:
+        found = [await rows.close_all_unanswered(until=until, asked_since=asked_since)]
+        while found[-1]:
+            found.append(await rows.close_all_unanswered(until=until, asked_since=asked_since))
+        return [tenant for each in found for tenant in each]
+
+    assert await all_closed(until=1_121) == []
+    assert await all_closed(until=2_000, asked_since=1_003) == []
+    found = await asyncio.gather(*(all_closed(until=1_122) for _ in range(4)))
+    assert [tenant for each in found for tenant in each] == ["red"]
+    assert await all_closed(until=2_000, asked_since=1_002) == ["red"]
+    assert await all_closed(until=2_000) == []
+    assert await rows.question("red", asked[3].msisdn) == replace(asked[3], open_until=0)
+
+
 async def test_what_was_asked_is_forgotten_after_a_day(store: SqlStore) -> None:
     rows, asked = store.camara_tokens, question(1, 1_000)
     await rows.exchange("red", asking(asked))

@@ -9,6 +9,7 @@ exchanged anything has to begin anew).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import field
 from typing import Protocol
 
@@ -100,7 +101,7 @@ class Question:
     proof: bytes = field(repr=False)
     """Keyed hash of what the right answer brings along."""
     open_until: int
-    """Unix seconds until which it may be answered."""
+    """Unix seconds until which it may be answered; 0 = what became of it is known."""
     asked: tuple[int, ...]
     """Unix seconds of the questions of the last day, this one the last."""
     quiet_until: int = 0
@@ -163,6 +164,19 @@ class CamaraTokens(Protocol):
 
     async def tried(self, tenant: str, question: Question, *, most: int) -> bool:
         """Count an answer to a question; False, and nothing changed, if there were ``most``."""
+
+    async def close_unanswered(self, tenant: str, question: Question) -> bool:
+        """Close a question that is over; False, and nothing changed, if it was closed before.
+
+        Of all who close one as over, so True is told to one, and to none if it was answered.
+        """
+
+    async def close_all_unanswered(self, *, until: int, asked_since: int) -> Sequence[str]:
+        """Close a batch of those that were over by ``until``; return the tenant of each.
+
+        As `close_unanswered` does. ``asked_since`` leaves out those that were asked before (both
+        are Unix seconds). An empty answer says that there was none.
+        """
 
     async def revoke(self, tenant: str, token_id: bytes, *, expires_at: int) -> None:
         """Make an access token useless until it is over (Unix seconds)."""
