@@ -22,8 +22,6 @@ class Exchanged(Word):
     """What came of an exchange."""
 
     DONE = "done"
-    REPLAYED = "replayed"
-    """An assertion was used before; nothing was written."""
     SPENT = "spent"
     """What it was for was used before, or is in another state; nothing was written."""
     ASKED = "asked"
@@ -46,6 +44,15 @@ class RequestState(Word):
     USED = "used"
 
 
+class AssertionKind(Word):
+    """As what an assertion was brought, in the words of the parameters and the header."""
+
+    CLIENT = "client_assertion"
+    GRANT = "assertion"
+    REQUEST = "request"
+    DPOP = "dpop"
+
+
 @noun
 class Assertion:
     """A ``jti`` that is good once: of an assertion, a request object or a DPoP proof."""
@@ -56,6 +63,8 @@ class Assertion:
     """SHA-256 of it."""
     expires_at: int
     """Unix seconds from which on it is refused anyway."""
+    kind: AssertionKind
+    """For whoever is told that it was used before; it is not kept: there is one use of a jti."""
 
 
 @named_noun
@@ -132,8 +141,11 @@ class Exchange:
 class CamaraTokens(Protocol):
     """Where it is kept."""
 
-    async def exchange(self, tenant: str, exchange: Exchange) -> Exchanged:
-        """Write all of it in one transaction, or nothing."""
+    async def exchange(self, tenant: str, exchange: Exchange) -> Exchanged | Assertion:
+        """Write all of it in one transaction, or nothing.
+
+        The answer is the first of its assertions that was used before, if one was.
+        """
 
     async def request(self, tenant: str, request_id: bytes) -> UserRequest | None:
         """Return a request."""

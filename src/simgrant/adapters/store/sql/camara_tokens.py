@@ -123,7 +123,7 @@ class SqlCamaraTokens:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def exchange(self, tenant: str, exchange: Exchange) -> Exchanged:
+    async def exchange(self, tenant: str, exchange: Exchange) -> Exchanged | Assertion:
         """Write all of it in one transaction, or nothing."""
         temporary, made, used = exchange.temporary, exchange.made, exchange.used
         if temporary is not None and made is None and not used and len(exchange.assertions) == 1:
@@ -132,7 +132,7 @@ class SqlCamaraTokens:
         def body() -> Body[Exchanged]:
             for each in exchange.assertions:
                 if not (yield Run(ASSERTION_KEPT, (tenant, *_assertion(each)))):
-                    raise _Stop(Exchanged.REPLAYED)
+                    raise _Stop(each)
             if temporary is not None and not (
                 yield Run(statements.USE_BEGINS, _use(tenant, temporary))
             ):
@@ -155,17 +155,19 @@ class SqlCamaraTokens:
         except _Stop as stop:
             return stop.became
 
-    async def _for_one(self, tenant: str, temporary: Temporary, assertion: Assertion) -> Exchanged:
+    async def _for_one(
+        self, tenant: str, temporary: Temporary, assertion: Assertion
+    ) -> Exchanged | Assertion:
         params = (*_use(tenant, temporary), *_assertion(assertion))
         try:
             written = await self._engine.write_guarded(TEMPORARY_EXCHANGED, params)
         except Conflict:
-            return Exchanged.REPLAYED
+            return assertion
         if written:
             return Exchanged.DONE
         there = (tenant, assertion.client_id, assertion.jti)
         replayed = await self._engine.read(ASSERTION_THERE, there)
-        return Exchanged.REPLAYED if replayed else Exchanged.SPENT
+        return assertion if replayed else Exchanged.SPENT
 
     async def request(self, tenant: str, request_id: bytes) -> UserRequest | None:
         """Return a request."""
@@ -270,7 +272,7 @@ class SqlCamaraTokens:
 class _Stop(Exception):
     """Something was used before: all of the transaction is undone."""
 
-    def __init__(self, became: Exchanged) -> None:
+    def __init__(self, became: Exchanged | Assertion) -> None:
         super().__init__(became)
         self.became = became
 
