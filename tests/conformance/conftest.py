@@ -25,6 +25,7 @@ from simgrant.adapters.store.sql.statements import POSTGRES_TABLES, TABLES
 from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.adapters.store.sqlite import SqliteConfig
 from simgrant.adapters.store.sqlite import open_store as open_sqlite
+from tests.databases import make_database
 from tests.servers.postgres import Postgres
 
 
@@ -89,9 +90,7 @@ class Place:
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite file to copy: migrating takes longer than most tests."""
-    path = tmp_path_factory.mktemp("store") / "template.sqlite3"
-    migrate.upgrade(f"sqlite:///{path}")
-    return path
+    return make_database(tmp_path_factory.mktemp("store") / "template.sqlite3")
 
 
 @pytest.fixture(scope="session")

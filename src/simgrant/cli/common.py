@@ -12,7 +12,6 @@ import sys
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
@@ -197,20 +196,12 @@ def sqlite_file(loaded: Loaded) -> Path | None:
 def find_tenant(loaded: Loaded, name: str) -> Tenant:
     """Return a configured tenant; raise BadUsage with what was probably meant."""
     from simgrant.compose.store import tenancy
+    from simgrant.domain.problems import did_you_mean
 
     known = tenancy(loaded).by_name
     if name not in known:
-        raise BadUsage(f"no tenant {name!r}{meant(name, known)}")
+        raise BadUsage(f"no tenant {name!r}{did_you_mean(name, known)}")
     return known[name]
-
-
-def meant(name: str, known: Iterable[str]) -> str:
-    """Return a hint for a name that nobody knows."""
-    names = sorted(known)
-    close = get_close_matches(name, names, n=1)
-    if close:
-        return f" (did you mean {close[0]}?)"
-    return f" (there are: {', '.join(names)})" if names else ""
 
 
 # --- printing -------------------------------------------------------------------------------
