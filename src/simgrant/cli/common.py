@@ -133,6 +133,13 @@ class Desk:
 
         return sms_apps_of(self.loaded, self.tenant.name)
 
+    def switched(self) -> frozenset[str]:
+        """Return the services of the tenant's lines that are switched in the network."""
+        from simgrant.compose.activation import switched_services
+        from simgrant.ports.switching import NO_SERVICES
+
+        return switched_services(self.loaded).get(self.tenant.name, NO_SERVICES)
+
     async def context(self) -> Context:
         """Return what rows are checked against."""
         from simgrant.flows.subscriptions import Context

@@ -653,10 +653,21 @@ async def notices_told(
     return [body for body in bodies if body.get("event") == "notice"][:_NOTICES_SHOWN]
 
 
-async def erase(store: Store, subscription: Subscription, ring: KeyRing) -> Erased:
-    """Delete every row of one subscription, its request records among them."""
+async def erase(
+    store: Store,
+    subscription: Subscription,
+    ring: KeyRing,
+    *,
+    now: int,
+    switched: Collection[str],
+) -> Erased:
+    """Delete every row of one subscription, its request records among them (see the port).
+
+    ``switched`` are the tenant's services that are switched in the network.
+    """
     tenant, imsi = subscription.tenant, subscription.imsi
-    return await store.erase(tenant, imsi, ring.references(tenant, "imsi", imsi.digits))
+    references = ring.references(tenant, "imsi", imsi.digits)
+    return await store.erase(tenant, imsi, references, now=now, switched=switched)
 
 
 # --- plain data ----------------------------------------------------------------------------
