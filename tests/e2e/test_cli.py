@@ -1045,7 +1045,7 @@ def test_explain_shows_all_that_rules_can_say(one: Simgrant) -> None:
     then = one("explain", IMSI, "vowifi", "--at", "2000-12-31T23:59").stdout
     assert re.search(r"schedules +long_ago +policy ", then)
     assert re.search(r'► past +during = "long_ago"', then)
-    assert "is no time such as" in one("explain", IMSI, "vowifi", "--at", "noon", code=2).stderr
+    assert "no time, such as" in one("explain", IMSI, "vowifi", "--at", "noon", code=2).stderr
     assert 'with X_Quality = "high"' in shown
     assert "for you: They are the first." in shown
     assert re.search(r"X_Quality +high", shown)

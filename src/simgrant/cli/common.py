@@ -305,8 +305,11 @@ def progress(title: str, total: int | None) -> Iterator[Advance]:
         yield lambda done: bar.update(task, completed=done)
 
 
-def until_when(text: str) -> int | None:
-    """Return Unix seconds of the option ``--until``; None where it was left out."""
+def second_of(option: str, text: str) -> int | None:
+    """Return the Unix second that an option such as ``--until`` names; None where it was left out.
+
+    A time is in UTC unless it says otherwise. Raise BadUsage for what is none.
+    """
     from simgrant.wire.instant import pull_instant
 
     if not text:
@@ -315,5 +318,5 @@ def until_when(text: str) -> int | None:
         return pull_instant(text)
     except ValueError:
         raise BadUsage(
-            f"--until {text!r}: no time, such as 2027-11-01 or 2027-11-01T12:00:00Z"
+            f"{option} {text!r}: no time, such as 2027-11-01 or 2027-11-01T12:00:00Z"
         ) from None

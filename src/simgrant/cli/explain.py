@@ -21,6 +21,7 @@ from simgrant.cli.common import (
     paint,
     print_json,
     run,
+    second_of,
     table,
 )
 from simgrant.nouns import replace
@@ -205,7 +206,7 @@ def explain(
         _supposed(kind, device_id, eid, proof),
     )
     found, asked, settings, now = run(
-        _ask(ctx, tenant, imsi, inquiry, policy, _second(at), ask=ask)
+        _ask(ctx, tenant, imsi, inquiry, policy, second_of("--at", at), ask=ask)
     )
     if json:
         from simgrant.flows.ask_bss import asked_data
@@ -219,18 +220,6 @@ def explain(
         _print(found, settings, now)
         if asked is not None:
             _print_bss(asked, now)
-
-
-def _second(at: str) -> int | None:
-    """Return the Unix second of a time, which is in UTC unless it says otherwise."""
-    from simgrant.wire.instant import pull_instant
-
-    if not at:
-        return None
-    try:
-        return pull_instant(at)
-    except ValueError:
-        raise BadUsage(f"--at {at!r} is no time such as 2026-12-24T18:00+01:00") from None
 
 
 def _supposed(kind: KindName, device_id: str, eid: str, proof: ProofName) -> Supposed:
