@@ -24,13 +24,13 @@ GOLDEN = Path(__file__).parent / "golden"
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test is against the clock: a busy machine must not make an example fail. The suite tries as
-# many examples as hypothesis means it to; `make unit`, which is for in between, a quarter of them.
+# many examples as hypothesis means it to; `make unit`, which is for in between, a tenth of them.
 # What CI says is about the change alone, so it tries the same examples every time: new ones are
 # found wherever else the suite runs.
 hypothesis.settings.register_profile(
     "suite", deadline=None, derandomize=os.environ.get("CI") == "true"
 )
-hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=10)
 hypothesis.settings.load_profile("suite")
 
 Golden = Callable[[str, bytes], None]

@@ -46,7 +46,7 @@ from simgrant.sim.sims import demo_sims
 from simgrant.wire.diameter import swx
 from simgrant.wire.diameter.base import push_capabilities
 from simgrant.wire.diameter.redirect import Usage
-from tests.unit.links.diameter.world import IMSI, REALM, US, World, hss_server, world
+from tests.loopback.links.diameter.world import IMSI, REALM, US, World, hss_server, world
 
 pytestmark = [
     pytest.mark.interop,
