@@ -4,6 +4,7 @@ A test that needs what a machine may lack is skipped with the reason; that is a 
 whoever works there, and would be a hole in CI, where it counts as a failure.
 """
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Generator, Iterator
@@ -46,6 +47,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="take the pictures of pages in the documentation anew (make screenshots)",
     )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for garbage neither among what collecting makes, nor among it later: it all stays."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
