@@ -12,11 +12,11 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+import apsw
 import asyncpg
 
 from bench import services
@@ -374,7 +374,7 @@ _COUNTED = ("imsi", "msisdn")
 
 
 def _copy_in_sqlite(path: Path, subscriptions: int) -> None:
-    database = sqlite3.connect(path, isolation_level=None)
+    database = apsw.Connection(str(path))
     try:
         database.execute("PRAGMA synchronous = OFF")
         database.execute("PRAGMA cache_size = -262144")

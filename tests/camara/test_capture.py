@@ -512,7 +512,7 @@ async def test_every_page_is_in_everybody_s_language(capture: Capture) -> None:
             looks_right(shown)
             assert shown.language == language
             assert "{" not in shown.text, "everything is filled in"
-        await capture.server.store.real.erase("default", ALLOWED, [])
+        await capture.server.store.real.erase("default", ALLOWED, [], now=90)
         await capture.server.add(new_subscription(ALLOWED, capture.server.ring))
         capture.server.clock.advance(3_600)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
+import apsw
 import asyncpg
 import msgspec
 import pytest
@@ -25,6 +25,7 @@ from simgrant.adapters.store.sql.statements import POSTGRES_TABLES, TABLES
 from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.adapters.store.sqlite import SqliteConfig
 from simgrant.adapters.store.sqlite import open_store as open_sqlite
+from tests.databases import make_database
 from tests.servers.postgres import Postgres
 
 
@@ -89,9 +90,7 @@ class Place:
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite file to copy: migrating takes longer than most tests."""
-    path = tmp_path_factory.mktemp("store") / "template.sqlite3"
-    migrate.upgrade(f"sqlite:///{path}")
-    return path
+    return make_database(tmp_path_factory.mktemp("store") / "template.sqlite3")
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +103,7 @@ def postgres_migrated(postgres: Postgres) -> str:
 
 def sqlite_place(path: Path, **options: Any) -> Place:
     async def rows(sql: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(path)) as db:
+        with closing(apsw.Connection(str(path))) as db:
             return db.execute(sql).fetchall()
 
     async def records() -> list[tuple[Any, ...]]:
@@ -118,9 +117,21 @@ def sqlite_place(path: Path, **options: Any) -> Place:
 
 def sqlite_batches(path: Path) -> list[list[tuple[Any, ...]]]:
     """Return the batches of records beside a main file, in the order they were begun."""
-    with closing(sqlite3.connect(records_path(path))) as db:
+    with closing(apsw.Connection(str(records_path(path)))) as db:
         found = db.execute("SELECT rows FROM batch ORDER BY number")
         return [[tuple(row) for row in msgspec.msgpack.decode(blob)] for (blob,) in found]
+
+
+def statements_of(connection: apsw.Connection) -> list[str]:
+    """Return the list that the statements of a connection are put into from now on."""
+    run: list[str] = []
+
+    def trace(_: apsw.Cursor, text: str, __: object) -> bool:
+        run.append(text)
+        return True
+
+    connection.exec_trace = trace
+    return run
 
 
 @asynccontextmanager

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import apsw
 import pytest
 import sqlalchemy
 from alembic.autogenerate import compare_metadata
@@ -128,7 +128,7 @@ def test_an_upgrade_that_was_cut_short_is_simply_repeated(
             assert migrate.current(url) != REVISION
             migrate.upgrade(url)
             assert migrate.current(url) == REVISION
-        with closing(sqlite3.connect(path)) as db:
+        with closing(apsw.Connection(str(path))) as db:
             assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
             assert db.execute("SELECT * FROM schema_version").fetchall() == [(REVISION,)]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import apsw
 import pytest
 
 from simgrant.adapters.store import migrate
@@ -20,6 +20,7 @@ from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.adapters.store.sqlite import SqliteConfig, open_store
 from simgrant.errors import Conflict, PeerTimeout, PeerUnavailable, StartRefused
 from simgrant.ports.store import Outcome, RowConflict
+from tests.conformance.conftest import statements_of
 from tests.conformance.test_store import IMSI, OTHER, STARTED, T, accept, imsi_of, new, record
 
 PAGE = 4096
@@ -33,9 +34,9 @@ async def store(sqlite_path: Path) -> AsyncIterator[SqlStore]:
 
 
 @pytest.fixture
-def intruder(sqlite_path: Path) -> Iterator[sqlite3.Connection]:
+def intruder(sqlite_path: Path) -> Iterator[apsw.Connection]:
     """Another process' connection, as far as SQLite can tell."""
-    with closing(sqlite3.connect(sqlite_path, isolation_level=None)) as connection:
+    with closing(apsw.Connection(str(sqlite_path))) as connection:
         yield connection
 
 
@@ -78,7 +79,7 @@ async def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
 
 
 async def test_the_tables_of_another_release_are_refused(
-    sqlite_path: Path, intruder: sqlite3.Connection
+    sqlite_path: Path, intruder: apsw.Connection
 ) -> None:
     intruder.execute("UPDATE schema_version SET version_num = '9999'")
     line = await refused(sqlite_path)
@@ -145,9 +146,8 @@ async def test_damage_that_shows_later_makes_the_store_unavailable(
 ) -> None:
     await fill(sqlite_path, 3000)
     monkeypatch.setattr("simgrant.adapters.store.sql.sqlite_files.CHECKED_BYTES", 0)
-    with closing(sqlite3.connect(sqlite_path)) as db:
-        found = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'subscription'")
-        (root,) = found.fetchone()
+    with closing(apsw.Connection(str(sqlite_path))) as db:
+        root = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'subscription'").get
     store = await open_store(SqliteConfig(sqlite_path))
     tear(sqlite_path, root - 1, root)
     with pytest.raises(PeerUnavailable) as caught:
@@ -166,9 +166,9 @@ async def test_nobody_else_may_read_a_new_file(tmp_path: Path) -> None:
     await store.close()
 
 
-async def test_every_table_keeps_its_rows_in_its_key(intruder: sqlite3.Connection) -> None:
+async def test_every_table_keeps_its_rows_in_its_key(intruder: apsw.Connection) -> None:
     for table in TABLES:
-        with pytest.raises(sqlite3.OperationalError, match="no such column"):
+        with pytest.raises(apsw.SQLError, match="no such column"):
             intruder.execute(f"SELECT rowid FROM {table}")  # noqa: S608
 
 
@@ -176,7 +176,7 @@ async def test_every_table_keeps_its_rows_in_its_key(intruder: sqlite3.Connectio
 
 
 async def test_a_job_that_fails_takes_no_other_of_its_batch_with_it(
-    store: SqlStore, intruder: sqlite3.Connection
+    store: SqlStore, intruder: apsw.Connection
 ) -> None:
     await store.add(new())
     engine = store._engine
@@ -214,13 +214,9 @@ async def test_a_job_that_fails_takes_no_other_of_its_batch_with_it(
 
 
 async def test_jobs_that_wait_share_a_transaction(
-    store: SqlStore, intruder: sqlite3.Connection
+    store: SqlStore, intruder: apsw.Connection
 ) -> None:
-    begun: list[str] = []
-    engine = store._engine
-    engine._writer.set_trace_callback(  # type: ignore[attr-defined]
-        lambda text: begun.append(text) if text.startswith("BEGIN") else None
-    )
+    run = statements_of(store._engine._writer)  # type: ignore[attr-defined]
     intruder.execute("BEGIN IMMEDIATE")
     tasks = [
         asyncio.create_task(accept(store, session=number.to_bytes(16, "big")))
@@ -230,11 +226,11 @@ async def test_jobs_that_wait_share_a_transaction(
     intruder.execute("COMMIT")
     assert await asyncio.gather(*tasks) == [True] * 300
     # One for the first (or whoever came before it slept), the rest at most 256 at a time.
-    assert len(begun) <= 4
+    assert sum(text.startswith("BEGIN") for text in run) <= 4
 
 
 async def test_a_full_queue_refuses_at_once(
-    sqlite_path: Path, intruder: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+    sqlite_path: Path, intruder: apsw.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("simgrant.adapters.store.sqlite._QUEUE", 10)
     store = await open_store(SqliteConfig(sqlite_path))
@@ -257,7 +253,7 @@ async def test_a_full_queue_refuses_at_once(
 
 
 async def test_a_writer_who_never_ends_makes_writes_unavailable_but_not_reads(
-    sqlite_path: Path, intruder: sqlite3.Connection
+    sqlite_path: Path, intruder: apsw.Connection
 ) -> None:
     store = await open_store(SqliteConfig(sqlite_path, timeout_s=0.2))
     await store.add(new())
@@ -273,7 +269,7 @@ async def test_a_writer_who_never_ends_makes_writes_unavailable_but_not_reads(
 
 
 async def test_a_read_waits_for_a_lock_that_goes_away(
-    store: SqlStore, sqlite_path: Path, intruder: sqlite3.Connection
+    store: SqlStore, sqlite_path: Path, intruder: apsw.Connection
 ) -> None:
     await store.add(new())
     for connection in (store._engine._slow_reader, store._engine._writer):  # type: ignore[attr-defined]
@@ -282,9 +278,7 @@ async def test_a_read_waits_for_a_lock_that_goes_away(
     # Nobody reads: a lock on the whole file can be had, as at a last process' end.
     intruder.execute("PRAGMA locking_mode = EXCLUSIVE")
     intruder.execute("BEGIN EXCLUSIVE")
-    store._engine._reader = sqlite3.connect(  # type: ignore[attr-defined]
-        sqlite_path, isolation_level=None, timeout=0
-    )
+    store._engine._reader = apsw.Connection(str(sqlite_path))  # type: ignore[attr-defined]
     with pytest.raises(PeerUnavailable) as caught:
         await store.profile(T, IMSI, "", "")
     assert caught.value.reason == "store_busy"
@@ -301,6 +295,7 @@ WRITER = """
 import asyncio, sys
 from pathlib import Path
 from simgrant.adapters.store.sqlite import SqliteConfig, open_store
+from tests.conformance.conftest import statements_of
 from tests.conformance.test_store import IMSI, STARTED, T
 
 async def main(path, name):
@@ -352,7 +347,7 @@ async def test_what_is_erased_is_gone_from_the_file_too(store: SqlStore, sqlite_
     await store.decide_session(T, IMSI, b"s" * 16, STARTED, expected=None)
     await store.append_records([record(1), replace(record(2, ref="ref-2"), body=secret)])
     await store.append_records([replace(record(3, ref="ref-2"), body=b"another body" * 5000)])
-    await store.erase(T, IMSI, ["ref-2"])
+    await store.erase(T, IMSI, ["ref-2"], now=90)
     await store.close()
     left = everything_in(sqlite_path.parent)
     assert record(1).body in left, "these are the right files"

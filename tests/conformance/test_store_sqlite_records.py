@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sqlite3
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -16,17 +15,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
+import apsw
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simgrant.adapters.store.sql import batches as subject
 from simgrant.adapters.store.sql.batches import FileRecords, open_records, records_path
+from simgrant.adapters.store.sql.sqlite_files import connect
 from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.adapters.store.sqlite import SqliteConfig, open_store
 from simgrant.errors import PeerTimeout, PeerUnavailable, StartRefused
 from simgrant.ports.store import LAST_RECORD, RequestRecord
-from tests.conformance.conftest import sqlite_batches
+from tests.conformance.conftest import sqlite_batches, statements_of
 from tests.conformance.test_store import IMSI, T, accept, new, record
 
 MOST = 500
@@ -42,10 +43,10 @@ async def store(sqlite_path: Path) -> AsyncIterator[SqlStore]:
 
 
 @pytest.fixture
-def intruder(sqlite_path: Path) -> Iterator[sqlite3.Connection]:
+def intruder(sqlite_path: Path) -> Iterator[apsw.Connection]:
     """Another process' connection to the records of a store, as far as SQLite can tell."""
-    url = f"{records_path(sqlite_path).as_uri()}?mode=rw"
-    with closing(sqlite3.connect(url, uri=True, isolation_level=None, timeout=0)) as connection:
+    with closing(connect(records_path(sqlite_path))) as connection:
+        connection.set_busy_timeout(0)
         yield connection
 
 
@@ -173,9 +174,9 @@ async def test_records_of_rubbish_are_refused(filled: Path) -> None:
 @pytest.mark.parametrize("name", ["batch", "batch_times"])
 async def test_a_lost_root_is_found(filled: Path, name: str) -> None:
     path = records_path(filled)
-    with closing(sqlite3.connect(path)) as db:
+    with closing(apsw.Connection(str(path))) as db:
         sql = "SELECT rootpage FROM sqlite_master WHERE name = ?"
-        (root,) = db.execute(sql, (name,)).fetchone()
+        root = db.execute(sql, (name,)).get
     with path.open("r+b") as file:
         file.seek((root - 1) * PAGE)
         file.write(bytes(PAGE))
@@ -200,7 +201,7 @@ async def test_what_is_no_database_is_refused(sqlite_path: Path, text: str) -> N
     ("version", "said"), [(0, "version 0"), (1, "no such table"), (2, "version 2")]
 )
 async def test_anothers_database_is_refused(sqlite_path: Path, version: int, said: str) -> None:
-    with closing(sqlite3.connect(records_path(sqlite_path))) as db:
+    with closing(apsw.Connection(str(records_path(sqlite_path)))) as db:
         db.execute("CREATE TABLE something_else (n int)")
         db.execute(f"PRAGMA user_version = {version}")
     assert said in await refused(sqlite_path)
@@ -240,8 +241,7 @@ async def test_small_appends_gather_in_one_batch(store: SqlStore, sqlite_path: P
 async def test_a_full_batch_is_one_statement_and_left_alone(
     store: SqlStore, sqlite_path: Path
 ) -> None:
-    run: list[str] = []
-    store._records._writer.set_trace_callback(run.append)  # type: ignore[attr-defined]
+    run = statements_of(store._records._writer)  # type: ignore[attr-defined]
     await store.append_records(many(MOST))
     assert len(run) == 1
     before = sqlite_batches(sqlite_path)
@@ -295,7 +295,7 @@ async def test_batches_that_overlap_come_in_order(
 
 
 async def test_a_search_neither_sorts_nor_unpacks_what_it_need_not(
-    store: SqlStore, intruder: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+    store: SqlStore, intruder: apsw.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(5):
         await store.append_records(many(MOST, number * MOST, ref=f"ref-{number % 2}"))
@@ -332,7 +332,7 @@ async def test_records_are_sought_in_a_thread(
     await store.append_records(many(1))
     monkeypatch.setattr(subject, "_unpacked", spy)
     await store.records(T, ["ref-1"])
-    await store.erase(T, IMSI, ["ref-1"])
+    await store.erase(T, IMSI, ["ref-1"], now=90)
     assert len(threads) == 2
     assert threading.main_thread() not in threads
 
@@ -347,9 +347,9 @@ async def test_equal_hashes_make_nobody_anothers(
     assert await times(store, "ref-1") == [1]
     assert await times(store, "ref-3") == []
     before = sqlite_batches(sqlite_path)
-    assert (await store.erase(T, IMSI, ["ref-3"])).records == 0
+    assert (await store.erase(T, IMSI, ["ref-3"], now=90)).records == 0
     assert sqlite_batches(sqlite_path) == before
-    assert (await store.erase(T, IMSI, ["ref-1"])).records == 1
+    assert (await store.erase(T, IMSI, ["ref-1"], now=90)).records == 1
     assert sizes(sqlite_path) == [2, MOST]
     assert await times(store, "ref-2") == [*range(MOST + 9, 9, -1), 2]
 
@@ -360,11 +360,11 @@ async def test_erasing_rewrites_batches_and_deletes_empty_ones(
     for number in range(20):
         mine = many(MOST - 1, number * MOST, ref="ref-1" if number == 5 else "ref-2")
         await store.append_records([*mine, record(number * MOST + MOST - 1)])
-    assert (await store.erase(T, IMSI, ["ref-1", "ref-3"])).records == 19 + MOST
+    assert (await store.erase(T, IMSI, ["ref-1", "ref-3"], now=90)).records == 19 + MOST
     assert sizes(sqlite_path) == [MOST - 1] * 19
     assert await times(store, "ref-1") == []
     assert len(await times(store, "ref-2")) == 19 * (MOST - 1)
-    assert (await store.erase(T, IMSI, ["ref-1", "ref-3"])).records == 0
+    assert (await store.erase(T, IMSI, ["ref-1", "ref-3"], now=90)).records == 0
 
 
 async def test_an_erasure_that_was_cut_short_is_simply_repeated(
@@ -374,19 +374,19 @@ async def test_an_erasure_that_was_cut_short_is_simply_repeated(
     await store.append_records(many(2))
     await store._records.close()
     with pytest.raises(PeerUnavailable):
-        await store.erase(T, IMSI, ["ref-1"])
+        await store.erase(T, IMSI, ["ref-1"], now=90)
     assert await store.find(T, imsi=IMSI) is not None
 
     other = await open_store(SqliteConfig(sqlite_path))
     await other._engine.close()
     with pytest.raises(PeerUnavailable):
-        await other.erase(T, IMSI, ["ref-1"])
+        await other.erase(T, IMSI, ["ref-1"], now=90)
     assert await times(other, "ref-1") == []
     assert await store.find(T, imsi=IMSI) is not None
     await other.close()
 
     again = await open_store(SqliteConfig(sqlite_path))
-    erased = await again.erase(T, IMSI, ["ref-1"])
+    erased = await again.erase(T, IMSI, ["ref-1"], now=90)
     assert (erased.subscriptions, erased.records) == (1, 0)
     await again.close()
 
@@ -417,13 +417,13 @@ async def test_two_stores_on_one_file_write_and_find(store: SqlStore, sqlite_pat
     )
     for one in (store, other):
         assert await times(one, "ref-1") == list(range(959, -1, -1))
-    assert (await other.erase(T, IMSI, ["ref-1"])).records == 960
+    assert (await other.erase(T, IMSI, ["ref-1"], now=90)).records == 960
     assert await times(store, "ref-1") == []
     await other.close()
 
 
 async def test_nothing_is_seen_of_a_batch_before_it_is_whole(
-    store: SqlStore, intruder: sqlite3.Connection
+    store: SqlStore, intruder: apsw.Connection
 ) -> None:
     await store.append_records(many(2))
     intruder.execute("BEGIN IMMEDIATE")
@@ -482,7 +482,7 @@ async def test_who_locks_the_records_holds_up_no_authentication(
     monkeypatch.setattr(subject, "QUEUE", 3)
     store = await open_store(SqliteConfig(sqlite_path, timeout_s=0.3))
     await store.append_records(many(1))
-    with closing(sqlite3.connect(records_path(sqlite_path), isolation_level=None)) as other:
+    with closing(apsw.Connection(str(records_path(sqlite_path)))) as other:
         other.execute("BEGIN IMMEDIATE")
         waiting = [asyncio.create_task(store.append_records(many(1, n + 1))) for n in range(3)]
         await asyncio.sleep(0)
@@ -514,7 +514,7 @@ async def test_closed_records_are_unavailable(store: SqlStore) -> None:
 
 
 async def test_a_torn_batch_makes_its_records_unavailable(
-    store: SqlStore, intruder: sqlite3.Connection
+    store: SqlStore, intruder: apsw.Connection
 ) -> None:
     await store.append_records(many(2))
     await store.append_records(many(1, 2 * HOUR_US, ref="ref-2"))

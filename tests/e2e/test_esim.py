@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import itertools
 import json
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from simgrant.domain.order import Order, OrderState
@@ -375,6 +375,6 @@ def _let_leases_end(site: Site) -> None:
     """Let what the killed server had in hand be anybody's at once, as it is a minute later."""
     loaded = site.loaded()
     path = loaded.path(loaded.store_url.removeprefix("sqlite:///"))
-    with contextlib.closing(sqlite3.connect(path)) as database, database:
-        changed = database.execute("UPDATE esim_order SET due_at = 0 WHERE due_at IS NOT NULL")
-        assert changed.rowcount == 1
+    with contextlib.closing(apsw.Connection(str(path))) as database, database:
+        database.execute("UPDATE esim_order SET due_at = 0 WHERE due_at IS NOT NULL")
+        assert database.changes() == 1

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import json
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections import defaultdict
@@ -19,10 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
+import apsw
 import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from simgrant.adapters.events.kafka import Config, KafkaTopic, client_settings
+from simgrant.adapters.store.sql.engine import Rows
 from simgrant.cli.serve import make_state
 from simgrant.compose.store import open_store
 from simgrant.config.load import load
@@ -283,8 +284,8 @@ async def test_a_node_that_is_killed_in_mid_batch_loses_nothing_and_does_nothing
 
     def kept() -> list[tuple[str, int, int]]:
         """Return (line, number, when it arrived) of every event that waits to be acted upon."""
-        with contextlib.closing(sqlite3.connect(tmp_path / "state/simgrant.db")) as db:
-            rows = db.execute("SELECT imsi, event_id, arrived_us FROM bss_event").fetchall()
+        with contextlib.closing(apsw.Connection(str(tmp_path / "state/simgrant.db"))) as db:
+            rows: Rows = db.execute("SELECT imsi, event_id, arrived_us FROM bss_event").fetchall()
         return [(imsi, int(event_id[2:]), at) for imsi, event_id, at in rows]
 
     for at in ("2", "3"):

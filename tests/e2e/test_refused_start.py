@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 import socket
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
 
+import apsw
 import pytest
 
 from tests.e2e.nodes import Node, Site, ended
@@ -75,7 +75,7 @@ def _records_overwritten(site: Site) -> dict[str, object]:
 
 
 def _records_of_another_release(site: Site) -> dict[str, object]:
-    with closing(sqlite3.connect(_records(site))) as connection:
+    with closing(apsw.Connection(str(_records(site)))) as connection:
         connection.execute("PRAGMA user_version = 99")
     return {}
 
@@ -87,14 +87,14 @@ def _absent(site: Site) -> dict[str, object]:
 
 def _without_tables(site: Site) -> dict[str, object]:
     _database(site).unlink()
-    with closing(sqlite3.connect(_database(site))) as connection:
+    with closing(apsw.Connection(str(_database(site)))) as connection:
         connection.execute("CREATE TABLE something_else (n int)")
     _database(site).chmod(0o600)
     return {}
 
 
 def _of_an_older_release(site: Site) -> dict[str, object]:
-    with closing(sqlite3.connect(_database(site))) as connection, connection:
+    with closing(apsw.Connection(str(_database(site)))) as connection, connection:
         connection.execute("UPDATE schema_version SET version_num = '0000'")
     return {}
 

@@ -6,10 +6,10 @@ import json
 import os
 import pwd
 import shutil
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import apsw
 import pytest
 from typer.testing import CliRunner
 
@@ -47,7 +47,7 @@ def test_what_commands_change_is_written_down(site: Path) -> None:
     assert {each["actor"] for each in found} == {pwd.getpwuid(os.getuid()).pw_name}
     assert IMSI not in command(site, "audit", "list")
     assert "5 entries" in command(site, "audit", "check")
-    with closing(sqlite3.connect(site / "state/simgrant.db")) as db, db:
+    with closing(apsw.Connection(str(site / "state/simgrant.db"))) as db, db:
         db.execute("DELETE FROM audit_entry WHERE number = 4")
     assert "entry 4: it is missing" in command(site, "audit", "check", code=1)
 

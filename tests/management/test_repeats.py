@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from contextlib import closing
 from typing import Any
 
+import apsw
 import pytest
 
+from simgrant.adapters.store.sql.engine import Rows
 from simgrant.errors import PeerUnavailable
 from simgrant.flows.management import audit
 from simgrant.flows.management.audit import digest
@@ -107,7 +108,7 @@ async def test_what_was_done_before_its_answer_was_kept_is_not_done_twice(world:
     # It may be on its way for a while.
     again = await world.call("POST", V1, ONE, idempotency_key="a-1")
     assert (again.status, again.code) == (409, "in_progress")
-    with closing(sqlite3.connect(world.loaded.state_dir / "simgrant.db")) as db, db:
+    with closing(apsw.Connection(str(world.loaded.state_dir / "simgrant.db"))) as db, db:
         db.execute("UPDATE api_answer SET at = at - 60")
     again = await world.call("POST", V1, ONE, idempotency_key="a-1")
     assert (again.status, again.code) == (409, "answer_lost")
@@ -204,8 +205,8 @@ async def test_an_erased_subscriber_is_found_by_who_knows_the_imsi(world: World)
 async def test_an_erasure_takes_kept_answers_along(world: World) -> None:
     await world.call("POST", V1, ONE, idempotency_key="a-1")
     await world.call("POST", f"{AT}/erase", idempotency_key="a-2")
-    with closing(sqlite3.connect(world.loaded.state_dir / "simgrant.db")) as db:
-        kept = db.execute("SELECT call_key, body FROM api_answer").fetchall()
+    with closing(apsw.Connection(str(world.loaded.state_dir / "simgrant.db"))) as db:
+        kept: Rows = db.execute("SELECT call_key, body FROM api_answer").fetchall()
     assert [key for key, _ in kept] == ["a-2"]
     assert IMSI.encode() not in kept[0][1]
 
@@ -230,13 +231,13 @@ async def busy(world: World) -> World:
 )
 async def test_an_entry_that_was_touched_is_found(busy: World, sql: str, wrong: int) -> None:
     assert (await verdict(busy)).wrong is None
-    with closing(sqlite3.connect(busy.loaded.state_dir / "simgrant.db")) as db, db:
+    with closing(apsw.Connection(str(busy.loaded.state_dir / "simgrant.db"))) as db, db:
         db.execute(sql)
     assert (await verdict(busy)).wrong == wrong
 
 
 async def test_what_is_past_its_time_breaks_no_chain(busy: World) -> None:
-    with closing(sqlite3.connect(busy.loaded.state_dir / "simgrant.db")) as db, db:
+    with closing(apsw.Connection(str(busy.loaded.state_dir / "simgrant.db"))) as db, db:
         db.execute("UPDATE audit_entry SET at = 1 WHERE number < 3")
     await busy.store.deeds.purge("default", answers_before=0, entries_before=2)
     found = await verdict(busy)

@@ -12,10 +12,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import typer
-from typer.core import TyperGroup
 
 from simgrant import __version__
 from simgrant.cli import (
@@ -41,6 +40,7 @@ from simgrant.cli import (
 )
 from simgrant.cli.common import BadUsage, Globals, Refused, say_error
 from simgrant.errors import EcsError, StartRefused
+from simgrant.late import Hung, Late
 
 _ELSEWHERE: Final[Mapping[str, str]] = MappingProxyType({"sim": "simgrant.sim.cli"})
 """Commands whose module is imported when they are called: they bring much along."""
@@ -49,8 +49,32 @@ _INTERRUPTED: Final = 130
 _NOBODY_READS: Final = 141
 
 
-class Root(TyperGroup):
+class Root(Late):
     """The root: `--config` anywhere, commands from elsewhere, errors as one line."""
+
+    hung: ClassVar[Mapping[str, Hung]] = MappingProxyType(
+        {
+            "serve": serve.serve,
+            "demo": demo.demo,
+            "check-config": check.check_config,
+            "explain": explain.explain,
+            "page": page.page,
+            "services": services.services,
+            "keys": keys.app,
+            "subscription": subscription.app,
+            "token": token.app,
+            "audit": audit.app,
+            "identity": identity.app,
+            "order": order.app,
+            "event": event.app,
+            "consent": consent.app,
+            "consumer": consumer.app,
+            "tariff": tariff.app,
+            "usage": usage.app,
+            "policy": policy.app,
+            "db": db.app,
+        }
+    )
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take `--config FILE` wherever it stands among a command's own options."""
@@ -157,27 +181,6 @@ def root(
     """
     del version
     ctx.obj = Globals(config)
-
-
-app.command("serve")(serve.serve)
-app.command("demo")(demo.demo)
-app.command("check-config")(check.check_config)
-app.add_typer(keys.app, name="keys")
-app.add_typer(subscription.app, name="subscription")
-app.add_typer(token.app, name="token")
-app.add_typer(audit.app, name="audit")
-app.add_typer(identity.app, name="identity")
-app.add_typer(order.app, name="order")
-app.add_typer(event.app, name="event")
-app.add_typer(consent.app, name="consent")
-app.add_typer(consumer.app, name="consumer")
-app.add_typer(tariff.app, name="tariff")
-app.add_typer(usage.app, name="usage")
-app.command("explain")(explain.explain)
-app.command("page")(page.page)
-app.add_typer(policy.app, name="policy")
-app.add_typer(db.app, name="db")
-app.command("services")(services.services)
 
 
 def main() -> None:

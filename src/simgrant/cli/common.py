@@ -12,7 +12,6 @@ import sys
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
@@ -134,6 +133,13 @@ class Desk:
 
         return sms_apps_of(self.loaded, self.tenant.name)
 
+    def switched(self) -> frozenset[str]:
+        """Return the services of the tenant's lines that are switched in the network."""
+        from simgrant.compose.activation import switched_services
+        from simgrant.ports.switching import NO_SERVICES
+
+        return switched_services(self.loaded).get(self.tenant.name, NO_SERVICES)
+
     async def context(self) -> Context:
         """Return what rows are checked against."""
         from simgrant.flows.subscriptions import Context
@@ -190,20 +196,12 @@ def sqlite_file(loaded: Loaded) -> Path | None:
 def find_tenant(loaded: Loaded, name: str) -> Tenant:
     """Return a configured tenant; raise BadUsage with what was probably meant."""
     from simgrant.compose.store import tenancy
+    from simgrant.domain.problems import did_you_mean
 
     known = tenancy(loaded).by_name
     if name not in known:
-        raise BadUsage(f"no tenant {name!r}{meant(name, known)}")
+        raise BadUsage(f"no tenant {name!r}{did_you_mean(name, known)}")
     return known[name]
-
-
-def meant(name: str, known: Iterable[str]) -> str:
-    """Return a hint for a name that nobody knows."""
-    names = sorted(known)
-    close = get_close_matches(name, names, n=1)
-    if close:
-        return f" (did you mean {close[0]}?)"
-    return f" (there are: {', '.join(names)})" if names else ""
 
 
 # --- printing -------------------------------------------------------------------------------

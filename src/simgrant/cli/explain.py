@@ -17,7 +17,6 @@ from simgrant.cli.common import (
     Refused,
     TenantOption,
     desk,
-    meant,
     notice_line,
     paint,
     print_json,
@@ -280,12 +279,13 @@ async def _ask(
 async def explained(here: Desk, imsi: str, inquiry: Inquiry, policy: Policy) -> Explanation:
     """Return what a policy says of a subscription, and why; raise BadUsage, Refused."""
     from simgrant.compose import explaining
+    from simgrant.domain.problems import did_you_mean
     from simgrant.errors import Conflict
     from simgrant.flows import subscriptions
 
     profiles = here.loaded.settings.profiles
     if inquiry.like and inquiry.like not in profiles:
-        raise BadUsage(f"no profile {inquiry.like!r}{meant(inquiry.like, profiles)}")
+        raise BadUsage(f"no profile {inquiry.like!r}{did_you_mean(inquiry.like, profiles)}")
     try:
         return await explaining.explain(
             here.loaded,

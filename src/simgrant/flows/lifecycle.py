@@ -50,13 +50,12 @@ from simgrant.ports.life import (
     Waiting,
 )
 from simgrant.ports.store import RequestRecord
-from simgrant.ports.switching import NOTHING_SWITCHED, VOWIFI, ServicesOf
+from simgrant.ports.switching import NO_SERVICES, NOTHING_SWITCHED, VOWIFI, ServicesOf, services_of
 from simgrant.spec.ids import AppId, ProvStatus
 from simgrant.telemetry.log import say_fault
 from simgrant.telemetry.metrics import Metrics
 from simgrant.telemetry.record import LifeRecord, instant, push_life
 
-_NO_SERVICES: Final[frozenset[str]] = frozenset()
 _NOBODY: Final = Terminal("")
 """Stands for a device where none is known: a version rises for whoever comes next."""
 _NOT_ASKED: Final = Anew(before=None, after=None)
@@ -209,7 +208,7 @@ class Lifecycle:
             now=now,
             refused=refused,
             anew=anew,
-            switched=self._switched.get(tenant, _NO_SERVICES),
+            switched=self._switched.get(tenant, NO_SERVICES),
             heard=heard,
             found=found,
         )
@@ -316,7 +315,7 @@ class Judging:
         refused: str = "",
         anew: Mapping[Imsi, Anew],
         heard: Mapping[Imsi, Hearing] | None,
-        switched: frozenset[str] = _NO_SERVICES,
+        switched: frozenset[str] = NO_SERVICES,
         found: Collection[Imsi] = (),
     ) -> None:
         """With ``refused``, events that give another number or IMSI are set aside for that.
@@ -410,21 +409,28 @@ class Judging:
 
         Whoever looks at one finds out what is wanted of it.
         """
-        gone = after.subscription.status is SubscriptionStatus.REMOVED
-        then = min([self._now, *_ends_of(present.events)])
+        status = after.subscription.status
+        # What was on when somebody took it away would perhaps have ended by itself since.
+        taken = (each.event.at for each in present.events if each.before is not None)
+        then = min([self._now, *_ends_of(present.events), *taken])
         looks: set[str] = {VOWIFI} if moves else set()
-        held = {each.boost_type: each for each in after.held.boosts} if not gone else {}
+        held = {each.boost_type: each for each in after.held.boosts}
         for life in _lives(present):
-            line = life.subscription
-            if line.status is SubscriptionStatus.REMOVED:
+            was = life.subscription.status
+            if was is SubscriptionStatus.REMOVED:
                 continue
-            if gone and line.provisioning is not ProvStatus.NOT_REQUIRED:
-                looks.add(VOWIFI)
+            if status is SubscriptionStatus.REMOVED:
+                looks |= services_of(life)
+                continue
+            # Of who was suspended, what is to be on may have been left alone.
+            resumed = status is SubscriptionStatus.ACTIVE and was is not status
             had = {each.boost_type: each for each in life.held.boosts}
             looks |= {
                 boost_feature(each)
                 for each in had.keys() | held.keys()
-                if moves or _is_on(had.get(each), then) != _is_on(held.get(each), self._now)
+                if moves
+                or resumed
+                or _is_on(had.get(each), then) != _is_on(held.get(each), self._now)
             }
         return looks & self._switched
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar
+
 import typer
 
+from simgrant.late import Hung, Late
 from simgrant.sim.aaa.command import aaa
 from simgrant.sim.app_command import app as application
 from simgrant.sim.bss.command import bss
@@ -20,25 +25,33 @@ from simgrant.sim.sink_command import sink
 from simgrant.sim.smdp.command import smdp
 from simgrant.sim.udm.command import udm
 
-app = typer.Typer(
-    name="sim",
-    help="Handsets and partners' servers made of software, to try a server with.",
-    no_args_is_help=True,
-)
 
-app.command()(handset)
-app.command()(companion)
-app.command()(phone)
-app.command()(partner)
-app.command()(idp)
-app.command()(issuer)
-app.command()(push)
-app.command()(smdp)
-app.command()(mdm)
-app.command()(hss)
-app.command()(aaa)
-app.command()(hlr)
-app.command()(udm)
-app.command()(bss)
-app.command("app")(application)
-app.command()(sink)
+class _Commands(Late):
+    hung: ClassVar[Mapping[str, Hung]] = MappingProxyType(
+        {
+            "handset": handset,
+            "companion": companion,
+            "phone": phone,
+            "partner": partner,
+            "idp": idp,
+            "issuer": issuer,
+            "push": push,
+            "smdp": smdp,
+            "mdm": mdm,
+            "hss": hss,
+            "aaa": aaa,
+            "hlr": hlr,
+            "udm": udm,
+            "bss": bss,
+            "app": application,
+            "sink": sink,
+        }
+    )
+
+
+app = typer.Typer(name="sim", cls=_Commands, no_args_is_help=True)
+
+
+@app.callback()
+def sim() -> None:
+    """Handsets and partners' servers made of software, to try a server with."""

@@ -1,9 +1,11 @@
 """The root command: what it takes before and after the command, and what it imports."""
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
-from simgrant.cli.app import _with_config_first
-from simgrant.cli.common import BadUsage, meant
+from simgrant.cli.app import Root, _with_config_first, app
+from simgrant.cli.common import BadUsage
 from simgrant.cli.services import app_id_of
 
 
@@ -43,11 +45,34 @@ def test_a_service_is_known_by_id_name_and_feature(name: str, app_id: str) -> No
 
 
 def test_an_unknown_service_is_refused_with_a_hint() -> None:
-    with pytest.raises(BadUsage, match="did you mean vowifi"):
+    with pytest.raises(BadUsage, match='did you mean "vowifi'):
         app_id_of("vowify")
 
 
-def test_a_hint_names_what_is_close_or_all_there_is() -> None:
-    assert meant("defalt", ["default", "other"]) == " (did you mean default?)"
-    assert meant("xyz", ["default", "other"]) == " (there are: default, other)"
-    assert meant("xyz", []) == ""
+def test_every_command_is_built_under_the_name_it_hangs_by() -> None:
+    root = typer.main.get_command(app)
+    assert isinstance(root, Root)
+    context = typer.Context(root)
+    names = root.list_commands(context)
+    assert names == [*Root.hung, "sim"]
+    for name in names:
+        command = root.get_command(context, name)
+        assert command.name == name
+        assert command.help
+
+
+def test_calling_one_command_builds_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = list[typer.Typer]()
+    get_group = typer.main.get_group
+
+    def group(of: typer.Typer) -> object:
+        built.append(of)
+        return get_group(of)
+
+    monkeypatch.setattr(typer.main, "get_group", group)
+    assert CliRunner().invoke(app, ["keys", "--help"]).exit_code == 0
+    assert built == [app, Root.hung["keys"]]
+
+
+def test_a_command_that_is_nearly_one_is_suggested() -> None:
+    assert "Did you mean 'keys'?" in CliRunner().invoke(app, ["kyes"]).stderr

@@ -7,16 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from simgrant.adapters.store import migrate
+from tests.databases import make_database
 from tests.unit.flows.orders import World, opened
 
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated file to copy: migrating takes longer than most tests."""
-    path = tmp_path_factory.mktemp("orders") / "template.sqlite3"
-    migrate.upgrade(f"sqlite:///{path}")
-    return path
+    return make_database(tmp_path_factory.mktemp("orders") / "template.sqlite3")
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry
 
-from simgrant.adapters.store import migrate
 from simgrant.adapters.store.sqlite import SqliteConfig, open_store
 from simgrant.domain.eligibility import Aspect, Aspects, Eligibility
 from simgrant.domain.subscription import Profile, Subscription, SubscriptionStatus
@@ -32,6 +31,7 @@ from simgrant.ports.store import Change, NewSubscription, Store
 from simgrant.telemetry.metrics import Metrics
 from simgrant.telemetry.sources import source_lines
 from tests.clocks import StillClock
+from tests.databases import make_database
 
 T = "default"
 IMSI = Imsi("001010000000001")
@@ -121,8 +121,8 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 @asynccontextmanager
 async def opened(path: Path) -> AsyncIterator[World]:
-    migrate.upgrade(f"sqlite:///{path / 'simgrant.db'}")
-    store = await open_store(SqliteConfig(path / "simgrant.db", timeout_s=60))
+    file = make_database(path / "simgrant.db")
+    store = await open_store(SqliteConfig(file, timeout_s=60))
     row = Subscription(T, IMSI, Msisdn("447700900001"), SubscriptionStatus.ACTIVE, "basic")
     await store.add(NewSubscription(row))
     try:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from simgrant.adapters.events.hub import TmfHub
-from simgrant.adapters.store import migrate
 from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.adapters.store.sqlite import SqliteConfig, open_store
 from simgrant.flows.event_hubs import HubVisitor, Wanted
@@ -20,6 +19,7 @@ from simgrant.ports.event_hubs import HubState, Hurry, Registration
 from simgrant.sim.bss.faults import Fault, Plan
 from simgrant.sim.bss.server import Bss
 from simgrant.wire.tmf.apis import Api
+from tests.databases import make_database
 from tests.tmf import running
 
 CALLBACK = "http://127.0.0.1:1/tmf"
@@ -81,9 +81,7 @@ class World:
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database without rows."""
-    file = tmp_path_factory.mktemp("empty") / "store.sqlite3"
-    migrate.upgrade(f"sqlite:///{file}")
-    return file
+    return make_database(tmp_path_factory.mktemp("empty") / "store.sqlite3")
 
 
 @pytest.fixture

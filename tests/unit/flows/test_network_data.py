@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from simgrant.adapters.store import migrate
 from simgrant.adapters.store.sqlite import SqliteConfig, open_store
 from simgrant.domain.network_facts import Age, Heard, Kind, Kinds, Learned, Registration
 from simgrant.domain.subscription import Subscription, SubscriptionStatus
@@ -25,6 +24,7 @@ from simgrant.ports.network_events import Effect, NetworkEvent
 from simgrant.ports.store import NewSubscription, Store
 from simgrant.telemetry.metrics import Metrics
 from tests.clocks import StillClock
+from tests.databases import make_database
 
 T = "default"
 IMSI, OTHER = Imsi("001010000000001"), Imsi("001010000000002")
@@ -112,8 +112,8 @@ class World:
 
 @asynccontextmanager
 async def world(path: Path) -> AsyncIterator[World]:
-    migrate.upgrade(f"sqlite:///{path / 'simgrant.db'}")
-    store = await open_store(SqliteConfig(path / "simgrant.db", timeout_s=60))
+    file = make_database(path / "simgrant.db")
+    store = await open_store(SqliteConfig(file, timeout_s=60))
     for imsi, number in ((IMSI, None), (OTHER, OWN)):
         row = Subscription(T, imsi, number, SubscriptionStatus.ACTIVE, "standard")
         await store.add(NewSubscription(row))

@@ -14,7 +14,6 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry
 
-from simgrant.adapters.store import migrate
 from simgrant.adapters.store.sqlite import SqliteConfig, open_store
 from simgrant.domain.subscription import PushRegistration, Subscription, SubscriptionStatus
 from simgrant.errors import PeerTimeout, PeerUnavailable
@@ -27,6 +26,7 @@ from simgrant.spec.ids import NotifAction
 from simgrant.telemetry.metrics import Metrics
 from simgrant.wire.push_token import Channel
 from tests.clocks import StillClock
+from tests.databases import make_database
 
 T = "blue"
 IMSI = Imsi("001010000000001")
@@ -165,9 +165,8 @@ class World:
 
 @asynccontextmanager
 async def world(path: Path, rules: Rules = RULES) -> AsyncIterator[World]:
-    url = f"sqlite:///{path / 'simgrant.db'}"
-    migrate.upgrade(url)
-    store = await open_store(SqliteConfig(path / "simgrant.db", timeout_s=60))
+    file = make_database(path / "simgrant.db")
+    store = await open_store(SqliteConfig(file, timeout_s=60))
     fcm, sms, clock = Channels(), Channels(Channel.SMS), StillClock(float(START))
     metrics = Watched(CollectorRegistry())
     fcm.gate.set()

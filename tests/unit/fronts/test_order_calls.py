@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from simgrant.adapters.store import migrate
 from simgrant.domain.order import OrderMode, Source, begin
 from simgrant.errors import PeerUnavailable
 from simgrant.fronts.management.app import ManagementFront
 from simgrant.fronts.management.orders import OrderCalls, read_token
 from simgrant.identities import Imsi
+from tests.databases import make_database
 from tests.unit.flows.orders import IMSI, T, World, an_order, opened
 
 TOKEN = "t" * 32
@@ -86,9 +86,7 @@ def front(world: World, *, orders: bool = True) -> ManagementFront:
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated file to copy."""
-    path = tmp_path_factory.mktemp("orders") / "template.sqlite3"
-    migrate.upgrade(f"sqlite:///{path}")
-    return path
+    return make_database(tmp_path_factory.mktemp("orders") / "template.sqlite3")
 
 
 @pytest.fixture

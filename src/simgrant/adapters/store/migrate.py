@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -17,6 +16,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar
 
+import apsw
 import sqlalchemy
 from alembic import command
 from alembic.config import Config
@@ -47,13 +47,11 @@ def current(url: str) -> str | None:
     if not path.exists():
         return None
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as db:
             row = db.execute(_VERSION).fetchone()
-    except sqlite3.OperationalError as error:
-        if "no such table" in str(error):
+    except apsw.Error as error:
+        if isinstance(error, apsw.SQLError) and "no such table" in str(error):
             return None
-        raise StartRefused(f"{path}: {error}") from None
-    except sqlite3.DatabaseError as error:
         raise StartRefused(f"{path}: {error}") from None
     return None if row is None else str(row[0])
 

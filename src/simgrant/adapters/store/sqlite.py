@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import queue
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import apsw
+
 from simgrant.adapters.store.sql.batches import open_records
 from simgrant.adapters.store.sql.engine import Body, Params, Row, Rows, Run, RunMany
 from simgrant.adapters.store.sql.sqlite_files import (
@@ -28,6 +29,7 @@ from simgrant.adapters.store.sql.sqlite_files import (
     connect,
     mapped,
     prepare_writer,
+    rows_of,
     unstorable,
 )
 from simgrant.adapters.store.sql.statements import PING, REVISION, TABLES, Guarded, for_rows
@@ -37,7 +39,6 @@ from simgrant.nouns import noun
 
 T = TypeVar("T")
 
-_LEAST_SQLITE = (3, 35, 0)  # RETURNING
 _CACHE_KB = 16 * 1024
 """Pages that each of three connections keeps to itself: all that leads to a row among millions, and
 little of the rows. Those are found again in the system's cache, which all workers share."""
@@ -112,9 +113,9 @@ class SqliteEngine:
     def __init__(
         self,
         config: SqliteConfig,
-        reader: sqlite3.Connection,
-        slow_reader: sqlite3.Connection,
-        writer: sqlite3.Connection,
+        reader: apsw.Connection,
+        slow_reader: apsw.Connection,
+        writer: apsw.Connection,
     ) -> None:
         self._in_thread = config.reads == "thread"
         self._timeout_s = config.timeout_s
@@ -253,14 +254,14 @@ class SqliteEngine:
             db.execute("BEGIN IMMEDIATE")
             results = [self._run(db, job) for job in jobs]
             db.execute("COMMIT")
-        except (_Lost, sqlite3.Error) as lost:
+        except (_Lost, apsw.Error) as lost:
             error = lost.args[0] if isinstance(lost, _Lost) else mapped(lost)
-            with suppress(sqlite3.Error):
+            with suppress(apsw.Error):
                 db.execute("ROLLBACK")
             return [_Result(job, error=_again(error)) for job in jobs]
         return results
 
-    def _run(self, db: sqlite3.Connection, job: _Job) -> _Result:
+    def _run(self, db: apsw.Connection, job: _Job) -> _Result:
         if job.done.done():
             return _Result(job)  # Told long ago that it could not be had.
         try:
@@ -284,7 +285,7 @@ def _give_up(job: _Job) -> None:
         job.done.set_exception(PeerTimeout("store_timeout", for_operator="a write had to wait"))
 
 
-def _run_guarded(db: sqlite3.Connection, work: _GuardedRun) -> bool:
+def _run_guarded(db: apsw.Connection, work: _GuardedRun) -> bool:
     (first, taken), *then = work.guarded.parts
     if not _fetch(db, first, work.params[:taken]):
         return False
@@ -296,7 +297,7 @@ def _run_guarded(db: sqlite3.Connection, work: _GuardedRun) -> bool:
     return True
 
 
-def _drive(db: sqlite3.Connection, body: Body[T]) -> T:
+def _drive(db: apsw.Connection, body: Body[T]) -> T:
     """Run what a transaction yields, and return its value."""
     try:
         step = next(body)
@@ -311,7 +312,7 @@ def _drive(db: sqlite3.Connection, body: Body[T]) -> T:
 
 
 @contextmanager
-def _savepoint(db: sqlite3.Connection) -> Iterator[None]:
+def _savepoint(db: apsw.Connection) -> Iterator[None]:
     db.execute("SAVEPOINT job")
     try:
         yield
@@ -323,17 +324,16 @@ def _savepoint(db: sqlite3.Connection) -> Iterator[None]:
     db.execute("RELEASE job")
 
 
-def _fetch(db: sqlite3.Connection, sql: str, params: Params) -> Rows:
-    # All rows, lest a statement half read keep an old snapshot, and the log from shrinking.
+def _fetch(db: apsw.Connection, sql: str, params: Params) -> Rows:
     try:
-        return db.execute(sql, params).fetchall()
-    except sqlite3.Error as error:
+        return rows_of(db, sql, params)
+    except apsw.Error as error:
         raise mapped(error) from None
     except UnicodeEncodeError:
         raise unstorable() from None
 
 
-def _fill(db: sqlite3.Connection, sql: str, params: Sequence[Params]) -> Rows:
+def _fill(db: apsw.Connection, sql: str, params: Sequence[Params]) -> Rows:
     """Run a statement for many rows, as many at a time as it takes; return its rows.
 
     Each execution gives the interpreter's lock away and has to get it back from a busy
@@ -347,8 +347,8 @@ def _fill(db: sqlite3.Connection, sql: str, params: Sequence[Params]) -> Rows:
             start += rows
     if start < len(params):
         try:
-            db.executemany(sql, params)
-        except sqlite3.Error as error:
+            found += db.executemany(sql, params).fetchall()
+        except apsw.Error as error:
             raise mapped(error) from None
         except UnicodeEncodeError:
             raise unstorable() from None
@@ -367,14 +367,12 @@ def _again(error: Exception) -> Exception:
 
 def _open(
     config: SqliteConfig,
-) -> tuple[sqlite3.Connection, sqlite3.Connection, sqlite3.Connection]:
+) -> tuple[apsw.Connection, apsw.Connection, apsw.Connection]:
     """Return connections to read in the loop, to read at length, and to write."""
     path = config.path
-    if sqlite3.sqlite_version_info < _LEAST_SQLITE:
-        raise StartRefused(f"SQLite {sqlite3.sqlite_version} is too old: it must be 3.35 or newer")
     if not path.exists():
         raise StartRefused(f"{path}: there is no database: run `simgrant db upgrade`")
-    opened: list[sqlite3.Connection] = []
+    opened: list[apsw.Connection] = []
     try:
         for _ in range(3):
             opened.append(connect(path))
@@ -390,7 +388,7 @@ def _open(
         reader.execute("PRAGMA busy_timeout = 0")
         for connection in (reader, slow_reader):
             connection.execute("PRAGMA query_only = ON")
-    except (sqlite3.Error, StartRefused) as error:
+    except (apsw.Error, StartRefused) as error:
         for connection in opened:
             connection.close()
         if isinstance(error, StartRefused):
@@ -399,11 +397,11 @@ def _open(
     return reader, slow_reader, writer
 
 
-def _check(path: Path, db: sqlite3.Connection) -> None:
+def _check(path: Path, db: apsw.Connection) -> None:
     """Raise StartRefused unless this is a sound database of this release's schema."""
     try:
         (revision,) = db.execute(PING).fetchone() or ("none",)
-    except sqlite3.OperationalError as error:
+    except apsw.SQLError as error:
         if "no such table" not in str(error):
             raise
         revision = "none"

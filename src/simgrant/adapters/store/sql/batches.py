@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 import stat
 import tempfile
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 from zlib import crc32
 
+import apsw
 import msgspec
 
 from simgrant.adapters.store.sql.sqlite_files import (
@@ -32,6 +32,7 @@ from simgrant.adapters.store.sql.sqlite_files import (
     connect,
     mapped,
     prepare_writer,
+    rows_of,
     unstorable,
 )
 from simgrant.errors import PeerTimeout, PeerUnavailable, StartRefused
@@ -128,7 +129,7 @@ class FileRecords:
     """A thread that writes and one that searches, each with its own connection."""
 
     def __init__(
-        self, reader: sqlite3.Connection, writer: sqlite3.Connection, *, timeout_s: float
+        self, reader: apsw.Connection, writer: apsw.Connection, *, timeout_s: float
     ) -> None:
         self._reader = reader
         self._writer = writer
@@ -212,7 +213,7 @@ class FileRecords:
 # --- what the threads do -------------------------------------------------------------------
 
 
-def _append(db: sqlite3.Connection, records: Iterable[RequestRecord]) -> None:
+def _append(db: apsw.Connection, records: Iterable[RequestRecord]) -> None:
     fresh: dict[tuple[str, str, int, str], Row] = {}
     for one in records:
         row = (one.tenant, one.subscriber_ref, one.at_us, one.request_id, one.body)
@@ -222,16 +223,22 @@ def _append(db: sqlite3.Connection, records: Iterable[RequestRecord]) -> None:
         whole = len(rows) == MOST and _spans_little(rows)
         # One statement is all that a busy server's batch needs: for each, this thread has to
         # get the interpreter's lock back from the event loop.
-        if whole and db.execute(_ADDED_IF_LATER, _packed(rows)).rowcount:
+        if whole and _added_if_later(db, rows):
             return
         with _transaction(db):
-            for (blob,) in db.execute(_MEANWHILE, (rows[0][2], rows[-1][2])).fetchall():
+            for (blob,) in rows_of(db, _MEANWHILE, (rows[0][2], rows[-1][2])):
                 for known in _unpacked(blob):
                     fresh.pop(known[:4], None)
             _add(db, sorted(fresh.values(), key=_time))
 
 
-def _add(db: sqlite3.Connection, rows: list[Row]) -> None:
+def _added_if_later(db: apsw.Connection, rows: Sequence[Row]) -> bool:
+    """Put rows into a batch of their own unless there may be some of them already."""
+    db.execute(_ADDED_IF_LATER, _packed(rows))
+    return db.changes() > 0
+
+
+def _add(db: apsw.Connection, rows: list[Row]) -> None:
     """Put rows, in order of time, into the newest batch if they fit, else into new ones."""
     last = db.execute(_LAST).fetchone()
     if last is not None and rows:
@@ -250,7 +257,7 @@ def _add(db: sqlite3.Connection, rows: list[Row]) -> None:
 
 
 def _find(
-    db: sqlite3.Connection,
+    db: apsw.Connection,
     tenant: str,
     refs: frozenset[str],
     limit: int,
@@ -277,45 +284,44 @@ def _find(
 
 
 def _earlier(
-    db: sqlite3.Connection, tenant: str, since_us: int, end: tuple[int, int]
+    db: apsw.Connection, tenant: str, since_us: int, end: tuple[int, int]
 ) -> tuple[tuple[int, int], list[RequestRecord]]:
     """Return a tenant's records in the batches before one, and where to go on; `_NOTHING` = none.
 
     End is the time and the number of that batch.
     """
     with _our_errors():
-        found = db.execute(_EARLIER, (since_us, *end, _SCANNED_AT_ONCE)).fetchall()
+        found = rows_of(db, _EARLIER, (since_us, *end, _SCANNED_AT_ONCE))
     records = [
         RequestRecord(*row)
         for *_, blob in found
         for row in reversed(_unpacked(blob))
         if row[0] == tenant and row[2] >= since_us
     ]
-    return (found[-1][:2] if found else _NOTHING), records
+    newest_us, number = found[-1][:2] if found else _NOTHING
+    return (newest_us, number), records
 
 
-def _numbers(db: sqlite3.Connection, tenant: str, refs: frozenset[str]) -> list[int]:
+def _numbers(db: apsw.Connection, tenant: str, refs: frozenset[str]) -> list[int]:
     """Return the batches that may hold records of the references."""
     if not refs:
         return []
     with _our_errors():
         hashes = _hashes(tenant, refs)
-        return [number for (number,) in db.execute(_holding("number", len(hashes)), hashes)]
+        return [number for (number,) in rows_of(db, _holding("number", len(hashes)), hashes)]
 
 
-def _forget(
-    db: sqlite3.Connection, numbers: Sequence[int], tenant: str, refs: frozenset[str]
-) -> int:
+def _forget(db: apsw.Connection, numbers: Sequence[int], tenant: str, refs: frozenset[str]) -> int:
     with _our_errors(), _transaction(db):
         return sum(
             _leave_out(db, number, lambda row: _is_of(row, tenant, refs)) for number in numbers
         )
 
 
-def _purge(db: sqlite3.Connection, before_us: int, limit: int) -> int:
+def _purge(db: apsw.Connection, before_us: int, limit: int) -> int:
     left = limit
     with _our_errors(), _transaction(db):
-        for number, newest_us, count in db.execute(_OLD, (before_us, limit)).fetchall():
+        for number, newest_us, count in rows_of(db, _OLD, (before_us, limit)):
             if newest_us < before_us and count <= left:
                 db.execute(_DELETED, (number,))
                 left -= count
@@ -325,7 +331,7 @@ def _purge(db: sqlite3.Connection, before_us: int, limit: int) -> int:
 
 
 def _leave_out(
-    db: sqlite3.Connection,
+    db: apsw.Connection,
     number: int,
     unwanted: Callable[[Row], bool],
     *,
@@ -365,10 +371,10 @@ def _unpacked(blob: bytes) -> list[Row]:
         raise PeerUnavailable("store_damaged", for_operator="a batch of records is torn") from None
 
 
-def _rows(db: sqlite3.Connection, number: int) -> list[Row]:
+def _rows(db: apsw.Connection, number: int) -> list[Row]:
     """Return the rows of a batch, none if it is gone."""
-    found = db.execute(_ROWS, (number,)).fetchone()
-    return [] if found is None else _unpacked(found[0])
+    blob = db.execute(_ROWS, (number,)).get
+    return [] if blob is None else _unpacked(blob)
 
 
 def _hash(tenant: str, subscriber_ref: str) -> bytes:
@@ -396,13 +402,13 @@ def _time_and_id(row: Row) -> tuple[int, str]:
 
 
 @contextmanager
-def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+def _transaction(db: apsw.Connection) -> Iterator[None]:
     db.execute("BEGIN IMMEDIATE")
     try:
         yield
         db.execute("COMMIT")
     except BaseException:
-        with suppress(sqlite3.Error):
+        with suppress(apsw.Error):
             db.execute("ROLLBACK")
         raise
 
@@ -411,7 +417,7 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
 def _our_errors() -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
+    except apsw.Error as error:
         raise mapped(error) from None
     except UnicodeEncodeError:
         raise unstorable() from None
@@ -428,7 +434,7 @@ def records_path(main: Path) -> Path:
 def open_records(main: Path, *, timeout_s: float) -> FileRecords:
     """Open the records beside a main file, made if need be; raise StartRefused, with one line."""
     path = records_path(main)
-    opened: list[sqlite3.Connection] = []
+    opened: list[apsw.Connection] = []
     try:
         if not path.exists():
             _make(path, main)
@@ -440,14 +446,12 @@ def open_records(main: Path, *, timeout_s: float) -> FileRecords:
         _check(path, writer)
         prepare_writer(writer, synchronous="NORMAL")
         reader.execute("PRAGMA query_only = ON")
-    except (OSError, sqlite3.Error, StartRefused) as error:
+    except (OSError, apsw.Error, StartRefused) as error:
         for connection in opened:
             connection.close()
         if isinstance(error, StartRefused):
             raise
-        if isinstance(error, sqlite3.DatabaseError) and not isinstance(
-            error, sqlite3.OperationalError
-        ):
+        if isinstance(error, apsw.CorruptError | apsw.NotADBError):
             raise StartRefused(f"{path}: {error}: {_MOVE_IT}") from None
         raise StartRefused(f"{path}: {getattr(error, 'strerror', error)}") from None
     return FileRecords(reader, writer, timeout_s=timeout_s)
@@ -480,13 +484,13 @@ def _make(path: Path, main: Path) -> None:
         made.unlink()
 
 
-def _check(path: Path, db: sqlite3.Connection) -> None:
+def _check(path: Path, db: apsw.Connection) -> None:
     """Raise StartRefused unless these are sound records of this release's version."""
-    (version,) = db.execute("PRAGMA user_version").fetchone()
+    version = db.execute("PRAGMA user_version").get
     if version != _VERSION:
         raise StartRefused(
             f"{path}: its records are of version {version}, this release needs {_VERSION}:"
             f" {_MOVE_IT}"
         )
-    db.execute(_LAST).fetchall()  # finds out whose tables they are
+    rows_of(db, _LAST)  # finds out whose tables they are
     check_sound(path, db, _LOOKS)
