@@ -262,6 +262,7 @@ def allow(
         async with desk(ctx, tenant) as here:
             changed = await _consumers(here, client_id, api).allow(client_id, new)
         _say(changed, "changed", json=json)
+        _warn_of_other_api(api)
         _warn_of_others(scope)
 
     run(work())
@@ -370,6 +371,16 @@ def _consumers(here: Desk, subject: str = "", detail: str = "") -> ConsumerDesk:
 
     store = here.doing(None, detail, subject=f"consumer {subject}") if subject else here.store
     return ConsumerDesk(store.consumers, here.tenant.name)
+
+
+def _warn_of_other_api(api: str) -> None:
+    """Name an API that is none here."""
+    from simgrant.domain.problems import did_you_mean
+    from simgrant.flows.camara.apis import APIS
+    from simgrant.flows.camara.scopes import INTROSPECTION
+
+    if api not in {*APIS, INTROSPECTION.partition(":")[0]}:
+        warn(f"there is no API {api} here{did_you_mean(api, APIS)}")
 
 
 def _warn_of_others(scopes: Iterable[str]) -> None:

@@ -12,6 +12,7 @@ import typer
 
 from simgrant.cli.common import (
     BadUsage,
+    Desk,
     JsonOption,
     Refused,
     TenantOption,
@@ -63,6 +64,8 @@ def statement(
 
     Amounts are exact: nothing is rounded. A sandbox pays nothing, and has lines of its own.
     """
+    if csv and json:
+        raise BadUsage("--csv or --json, not both")
     wanted = _month(month)
 
     async def work() -> None:
@@ -73,6 +76,8 @@ def statement(
         async with desk(ctx, tenant) as here:
             rows = here.store.usage
             found = await statements.statement(rows, tenant, wanted, client_id=consumer)
+            if not found:
+                await _warn_of_nobody(here, consumer)
             if here.now < wanted.until + _SETTLED_S:
                 warn(f"{wanted} is not over yet: there will be more")
             if check:
@@ -150,9 +155,17 @@ def export(
                 if limit and count >= limit and place is not None:
                     note(f"{count} rows, and there may be more")
                     return
+            if not count:
+                await _warn_of_nobody(here, consumer)
         note(f"{count} rows")
 
     run(work())
+
+
+async def _warn_of_nobody(here: Desk, consumer: str) -> None:
+    """Name a consumer that there is not, and there was not."""
+    if consumer and await here.store.consumers.find(here.tenant.name, consumer) is None:
+        warn(f"there is no consumer '{consumer}'")
 
 
 def _month(text: str) -> Month:

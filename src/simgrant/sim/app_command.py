@@ -6,10 +6,13 @@ import asyncio
 import json
 import time
 from enum import IntEnum, StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from simgrant.nouns import named_noun
 from simgrant.sim.back_end import CALLS, BackEnd, Contract, Question, Refused
@@ -141,7 +144,7 @@ def app(
                 issuer=Url.parse(issuer),
                 api_root=Url.parse(api_root or issuer),
                 client_id=client_id,
-                key=client_key.read_bytes(),
+                key=_key(client_key),
                 key_id=key_id,
                 purpose=purpose,
                 redirect_uri=redirect_uri,
@@ -180,6 +183,18 @@ def app(
         raise typer.Exit(Exit.INTERRUPTED) from None
     _show((*before, *back_end.seen), code, why, mask=mask, as_lines=as_lines)
     raise typer.Exit(code)
+
+
+def _key(file: Path) -> bytes:
+    """Return a private key as PEM; raise ValueError where there is none."""
+    try:
+        key = file.read_bytes()
+        load_pem_private_key(key, None)
+    except OSError as error:
+        raise ValueError(f"--client-key {file}: {error.strerror}") from None
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ValueError(f"--client-key {file}: no private key without a password (PEM)") from None
+    return key
 
 
 def _subject(flow: Flow, token: str, hint: str, phone: str, number: str) -> str:
@@ -245,16 +260,22 @@ async def _run(back_end: BackEnd, plan: _Plan, before: list[Exchange]) -> None:
 
 
 async def lend(url: Url, sim: int, question: Question, seen: list[Exchange]) -> str:
-    """Return a temporary token that a phone acquires; raise Refused where it gets none."""
+    """Return a temporary token that a phone acquires.
+
+    Raise Refused where it gets none, HttpError where the server cannot be reached.
+    """
     target = _TARGETS.get(question, _TARGETS[Question.NUMBER])
     profile = PROFILES[ProfileName.ANDROID_NUMBER]
     async with Handset(demo_sims()[sim - 1], url, profile) as handset:
+        targets = (("operation_targets", target),)
         for ask in (
-            handset.authenticate(),
-            handset.operate("AcquireTemporaryToken", extra=(("operation_targets", target),)),
+            handset.authenticate,
+            partial(handset.operate, "AcquireTemporaryToken", extra=targets),
         ):
-            outcome = await ask
+            outcome = await ask()
             seen += outcome.exchanges
+            if outcome.result is Result.UNREACHABLE:
+                raise HttpError(outcome.why)
         token = parms(outcome).get("TemporaryToken", "")
     if not token:
         raise Refused
@@ -295,7 +316,7 @@ def _show(
         Exit.UNREACHABLE: Result.UNREACHABLE,
     }[code]
     if not exchanges:
-        stop(why)
+        stop(why, code=code)
     last = exchanges[-1]
     why = why or f"{last.status} {last.reason}".rstrip()
     outcome = Outcome(result=result, exchanges=exchanges, why=why)

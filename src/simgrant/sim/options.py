@@ -169,7 +169,7 @@ def pairs_of(texts: Iterable[str], separator: str, form: str) -> tuple[tuple[str
     return tuple(pairs)
 
 
-def stop(message: str) -> NoReturn:
-    """Say what is wrong with the command line, and end."""
+def stop(message: str, *, code: int = _USAGE) -> NoReturn:
+    """Say what is wrong, mostly with the command line, and end."""
     console(stderr=True).print(f"Error: {message}", style="red", markup=False)
-    raise typer.Exit(_USAGE)
+    raise typer.Exit(code)

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from typer.testing import CliRunner, Result
 
 from simgrant.sim.cli import app
@@ -234,6 +236,31 @@ def test_a_partner_asks_with_what_it_was_lent() -> None:
     for secret in ("secret-token", "7700900001"):
         assert secret not in first.output
     assert "Android" not in second.output
+
+
+def test_an_application_says_what_its_key_lacks_and_whom_it_cannot_reach(tmp_path: Path) -> None:
+    key = tmp_path / "bank.pem"
+    nowhere, number = "http://127.0.0.1:1", "+447700900001"
+
+    def asked(*arguments: str) -> Result:
+        named = ("--client-id", "bank", "--client-key", str(key), "--phone-number", number)
+        wide = {"NO_COLOR": "1", "COLUMNS": "400"}
+        return CliRunner().invoke(app, ["app", nowhere, "verify", *named, *arguments], env=wide)
+
+    token = ("--temporary-token", "x")
+    assert "No such file" in asked(*token).output
+    key.write_text("-----BEGIN PUBLIC KEY-----")
+    done = asked(*token)
+    assert (done.exit_code, "no private key" in done.output) == (2, True)
+    key.write_bytes(
+        ec.generate_private_key(ec.SECP256R1()).private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        )
+    )
+    # Neither the authorization server nor, first of all, the phone's.
+    for way in (token, ("--phone", nowhere)):
+        done = asked(*way)
+        assert (done.exit_code, "no connection to" in done.output) == (3, True), done.output
 
 
 def test_a_partner_without_a_server_is_3() -> None:

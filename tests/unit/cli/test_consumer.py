@@ -203,6 +203,12 @@ def test_a_scope_that_no_api_here_has_is_pointed_out(bank: Simgrant) -> None:
         assert "warning" not in bank("consumer", "allow", "bank", API, "--scope", known).stderr
 
 
+def test_an_api_that_is_none_here_is_pointed_out(bank: Simgrant) -> None:
+    said = bank("consumer", "allow", "bank", "number-verif").stderr
+    assert f'there is no API number-verif here; did you mean "{API}"?' in said
+    assert "warning" not in bank("consumer", "allow", "bank", "token").stderr
+
+
 def test_what_a_consumer_may_use_grows_and_shrinks(bank: Simgrant) -> None:
     allow = ("consumer", "allow", "bank", API)
     assert (
@@ -431,6 +437,10 @@ def test_a_statement_is_what_the_rows_add_up_to(simgrant: Simgrant) -> None:
 def test_a_month_that_is_not_over_is_said_to_be_so(simgrant: Simgrant) -> None:
     this = str(month_of(CLOCK.now()))
     assert "is not over yet" in simgrant("usage", "statement", this).stderr
+    for command in ("statement", "export"):
+        said = simgrant("usage", command, "2026-11", "--consumer", "shop").stderr
+        assert "there is no consumer 'shop'" in said
+    assert "not both" in simgrant("usage", "statement", this, "--csv", "--json", code=2).stderr
     assert "is not over" not in simgrant("usage", "statement", "2024-02").stderr
 
 
