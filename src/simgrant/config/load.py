@@ -71,7 +71,7 @@ from simgrant.config.network_data import network_data_problems
 from simgrant.config.questions import Questions, question_problems
 from simgrant.config.routes import route_problems
 from simgrant.config.sbi import sbi_problems
-from simgrant.config.section import table_in
+from simgrant.config.section import table_in, unknown_tenants
 from simgrant.domain.pace import MOST_WINDOW_S
 from simgrant.domain.plan_offer import MOST_PLAN_ID
 from simgrant.domain.problems import did_you_mean
@@ -492,9 +492,8 @@ def _channel_problems(loaded: Loaded) -> list[str]:
                 for text in getattr(channel, "connect_to", ())
                 if not _CONNECT_TO.fullmatch(text)
             ]
+            found.extend(unknown_tenants(where, channel.tenants, loaded.tenants))
             for tenant in channel.tenants or ("",):
-                if tenant and tenant not in loaded.tenants:
-                    found.append(f"{where}: there is no tenant {tenant!r}")
                 if other := claimed.get(tenant):
                     whom = f"tenant {tenant}" if tenant else "tenants that no table names"
                     found.append(f"{where}: {other} has the {whom} already")
@@ -504,11 +503,11 @@ def _channel_problems(loaded: Loaded) -> list[str]:
 
 def _esim_problems(loaded: Loaded) -> list[str]:
     """Name what tables of eSIMs lack, and every tenant that has two for one application."""
-    found = []
+    found: list[str] = []
     claimed: dict[tuple[str, str], str] = {}
     for name, esim in loaded.settings.esim.items():
         where = f"esim.{name}"
-        found += _unknown_tenants(where, esim.tenants, loaded)
+        found += unknown_tenants(where, esim.tenants, loaded.tenants)
         if not esim.profile_type and esim.order_mode == "ecs":
             found.append(f"{where}.profile_type: must be set")
         if esim.app == "companion" and not esim.services:
@@ -648,7 +647,7 @@ def _smdp_problems(loaded: Loaded) -> list[str]:
         ):
             if not least <= number <= most:
                 found.append(f"{where}.{key}: {number} is not within {least} to {most}")
-        found.extend(_unknown_tenants(where, smdp.tenants, loaded))
+        found.extend(unknown_tenants(where, smdp.tenants, loaded.tenants))
     return found
 
 
@@ -662,7 +661,7 @@ def _partner_problems(loaded: Loaded) -> list[str]:
         found.extend(_issuer_problems(f"issuers.{name}", issuer))
         if (other := issuers.setdefault(issuer.issuer, name)) != name:
             found.append(f"issuers.{name}: {issuer.issuer} is also {other}'s")
-        found.extend(_unknown_tenants(f"issuers.{name}", issuer.tenants, loaded))
+        found.extend(unknown_tenants(f"issuers.{name}", issuer.tenants, loaded.tenants))
         for tenant in issuer.tenants or loaded.tenants if issuer.introspection else ():
             if (other := asked.setdefault(tenant, name)) != name:
                 found.append(f"issuers.{name}: tenant {tenant} has {other} to ask about tokens")
@@ -697,7 +696,7 @@ def _partner_problems(loaded: Loaded) -> list[str]:
                 f"partners.{name}: to act for enterprises it needs operations, requestor_ids, "
                 "client_ids and one of the [issuers]"
             )
-        found.extend(_unknown_tenants(f"partners.{name}", partner.tenants, loaded))
+        found.extend(unknown_tenants(f"partners.{name}", partner.tenants, loaded.tenants))
         if partner.issuer and partner.issuer not in settings.issuers:
             found.append(f"partners.{name}: there is no [issuers.{partner.issuer}]")
         found.extend(
@@ -760,7 +759,7 @@ def _sign_in_problems(loaded: Loaded) -> list[str]:
             found.append(f"{where}.clock_skew_s: {provider.clock_skew_s} is not within 0 to 300")
         if not 0.1 <= provider.timeout_s <= 29:
             found.append(f"{where}.timeout_s: {provider.timeout_s} is not within 0.1 to 29")
-        found.extend(_unknown_tenants(where, provider.tenants, loaded))
+        found.extend(unknown_tenants(where, provider.tenants, loaded.tenants))
         found.extend(_nameless(where, provider.tenants, loaded))
         for tenant in provider.tenants or loaded.tenants:
             for app in provider.apps:
@@ -834,14 +833,6 @@ def _is_safe(url: str) -> bool:
         return False
     is_here = host in ("127.0.0.1", "localhost", "::1")
     return parts.scheme == "https" or (parts.scheme == "http" and is_here)
-
-
-def _unknown_tenants(where: str, names: Iterable[str], loaded: Loaded) -> list[str]:
-    return [
-        f"{where}: there is no tenant {name}{did_you_mean(name, loaded.tenants)}"
-        for name in names
-        if name not in loaded.tenants
-    ]
 
 
 def _tenant_problems(tenants: Mapping[str, Tenant]) -> list[str]:
