@@ -58,7 +58,7 @@ test: .venv/.test tools ## the whole suite; narrow it with TESTS=… ARGS=…
 		$(TESTS) $(ARGS)
 
 .PHONY: unit
-unit: .venv/.test ## the tests that start no process, with fewer examples: seconds
+unit: .venv/.test ## the tests that start no process and open no socket, with fewer examples
 	$(BIN)/pytest -n $(JOBS) --dist worksteal --hypothesis-profile quick \
 		$(wildcard tests/unit tests/protocol) $(ARGS)
 

@@ -4,6 +4,7 @@ A test that needs what a machine may lack is skipped with the reason; that is a 
 whoever works there, and would be a hole in CI, where it counts as a failure.
 """
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Generator, Iterator
@@ -24,13 +25,13 @@ GOLDEN = Path(__file__).parent / "golden"
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test is against the clock: a busy machine must not make an example fail. The suite tries as
-# many examples as hypothesis means it to; `make unit`, which is for in between, a quarter of them.
+# many examples as hypothesis means it to; `make unit`, which is for in between, a tenth of them.
 # What CI says is about the change alone, so it tries the same examples every time: new ones are
 # found wherever else the suite runs.
 hypothesis.settings.register_profile(
     "suite", deadline=None, derandomize=os.environ.get("CI") == "true"
 )
-hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=10)
 hypothesis.settings.load_profile("suite")
 
 Golden = Callable[[str, bytes], None]
@@ -46,6 +47,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="take the pictures of pages in the documentation anew (make screenshots)",
     )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for garbage neither among what collecting makes, nor among it later: it all stays."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

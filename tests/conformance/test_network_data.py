@@ -27,8 +27,8 @@ from simgrant.sim.udm.faults import Fault as CoreFault
 from simgrant.sim.udm.faults import Plan as CorePlan
 from simgrant.sim.udm.server import Core
 from simgrant.wire.sbi.subscriber import NUMBERS, PLACES
-from tests.unit.links.diameter.world import REALM, World, world
-from tests.unit.links.sbi.core import Core as OurCore
+from tests.loopback.links.diameter.world import REALM, World, world
+from tests.loopback.links.sbi.core import Core as OurCore
 
 NUMBERED, BARE = demo_sims()[:2]
 UNNUMBERED = replace(BARE, msisdn=None)

@@ -15,8 +15,8 @@ from simgrant.identities import Imsi
 from simgrant.links.sbi.nrf import Nrf
 from simgrant.links.sbi.vectors import SbiVectors
 from simgrant.ports.vectors import VectorRequest
+from tests.loopback.links.sbi.core import US, Core, Node, said
 from tests.openapi import Api
-from tests.unit.links.sbi.core import US, Core, Node, said
 
 IMSI = Imsi("001010000000001")
 FILES = {

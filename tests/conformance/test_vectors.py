@@ -50,13 +50,13 @@ from simgrant.sim.udm.faults import Plan as CorePlan
 from simgrant.sim.udm.server import Core
 from simgrant.wire.diameter.base import pull_result
 from simgrant.wire.sbi.ueau import Operation
-from tests.unit.links.diameter.world import REALM
-from tests.unit.links.diameter.world import World as Diameter
-from tests.unit.links.diameter.world import world as diameter_world
-from tests.unit.links.hlr_world import World as HlrWorld
-from tests.unit.links.hlr_world import world as hlr_world
-from tests.unit.links.sbi.core import US
-from tests.unit.links.sbi.core_world import core_world
+from tests.loopback.links.diameter.world import REALM
+from tests.loopback.links.diameter.world import World as Diameter
+from tests.loopback.links.diameter.world import world as diameter_world
+from tests.loopback.links.hlr_world import World as HlrWorld
+from tests.loopback.links.hlr_world import world as hlr_world
+from tests.loopback.links.sbi.core import US
+from tests.loopback.links.sbi.core_world import core_world
 
 EAP_SERVERS = {"aaa_relay"}
 """Those that keep another port, `ports/eap_servers.py`, and give no vectors."""

@@ -31,7 +31,7 @@ _BLOCK = re.compile(r"^```(console|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
-    """The server of the operator's guide, in a directory with the files that it names."""
+    """The server of the operator's guide, whose commands have been run, and the files it names."""
     directory = tmp_path_factory.mktemp("operator")
     files = _files(page(_ONBOARDING))
     settings = files.pop("simgrant.toml") + _SINKS
@@ -40,6 +40,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
             # The tariff of the page begins one day; here it never has.
             shell.file(name, text.replace("2027-01-01", "2099-01-01"))
         shutil.copy(ROOT / "examples/access_token.py", directory)
+        assert _follow(shell, page(_ONBOARDING)) >= 13
         yield shell
 
 
@@ -74,7 +75,6 @@ def _follow(shell: Shell, about: Page) -> int:
 
 
 def test_an_operator_and_a_developer_get_to_their_answers(shell: Shell) -> None:
-    assert _follow(shell, page(_ONBOARDING)) >= 13
     assert _follow(shell, page(_APPLICATION)) >= 8
     books = shell.run("simgrant usage statement $(date -u +%Y-%m) --consumer bank --json").stdout
     assert [(each["outcome"], each["count"]) for each in json.loads(books)] == [("match", 2)]

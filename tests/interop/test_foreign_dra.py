@@ -26,8 +26,8 @@ from simgrant.sim.hss.server import HssServer
 from tests.clocks import MovableClock
 from tests.interop.foreign_diameter import connecting, python_diameter
 from tests.interop.test_diameter_dictionary import PYTHON
+from tests.loopback.links.diameter.world import IMSI, REALM, US, Diary, hss_server
 from tests.servers.process import free_port, json_line
-from tests.unit.links.diameter.world import IMSI, REALM, US, Diary, hss_server
 
 DRA, HSS = f"dra.{REALM}", f"hss0.{REALM}"
 

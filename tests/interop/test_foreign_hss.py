@@ -29,8 +29,8 @@ from simgrant.ports.vectors import VectorRequest
 from tests.clocks import MovableClock
 from tests.interop.foreign_diameter import connecting, python_diameter
 from tests.interop.test_diameter_dictionary import PYTHON
+from tests.loopback.links.diameter.world import REALM, US, Diary
 from tests.servers.process import free_port, json_line
-from tests.unit.links.diameter.world import REALM, US, Diary
 
 IMSI = Imsi("001010000000001")
 PARTS = tuple(

@@ -27,7 +27,7 @@ from simgrant.ports.vectors import VectorRequest
 from simgrant.wire.gsup import PORT
 from tests.e2e.nodes import SIMS, Site, ended, until
 from tests.e2e.phones import ENABLED, Phone, vowifi_of
-from tests.unit.links.hlr_world import QUICK, Diary
+from tests.loopback.links.hlr_world import QUICK, Diary
 
 KEY = bytes(range(16))
 OPC = bytes(range(16, 32))

@@ -47,7 +47,7 @@ from simgrant.spec.countries import countries_of
 from simgrant.wire.diameter import swx
 from simgrant.wire.diameter.base import push_capabilities
 from simgrant.wire.diameter.redirect import Usage
-from tests.unit.links.diameter.world import IMSI, REALM, US, World, hss_server, world
+from tests.loopback.links.diameter.world import IMSI, REALM, US, World, hss_server, world
 
 pytestmark = [
     pytest.mark.interop,

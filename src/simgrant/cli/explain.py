@@ -403,6 +403,11 @@ def _print_bss(asked: Asked, at: int) -> None:
     said = "it has no such subscription" if asked.outcome == "unknown" else asked.outcome
     detail = "".join(char for char in asked.detail if char.isprintable())
     typer.echo(f"  {paint(said, color, bold=True)} after {asked.ms:.0f} ms  {detail}")
+    if asked.outcome not in ("told", "unknown"):
+        known = "what it said last, for last_known_s, and then " if asked.before_at else ""
+        typer.echo(
+            f"  while that is so, phones that it is asked for get {known}503: come back later"
+        )
     since = "never before"
     if asked.before_at:
         since = f"{_span(at - asked.before_at)} ago{', doubtful' if asked.doubtful else ''}"

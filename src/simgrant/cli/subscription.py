@@ -799,8 +799,8 @@ def erase(
             )
             if gone.left:
                 note(
-                    f"{gone.left} services and eSIM orders have still to end in the network: what "
-                    "names them there is kept until they have, for 30 days at most"
+                    f"still to end in the network: {gone.left} (services, eSIM orders); what names "
+                    "them there is kept until they have ended, for 30 days at most"
                 )
 
     run(work())

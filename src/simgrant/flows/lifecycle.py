@@ -19,6 +19,7 @@ import structlog
 
 from simgrant.domain.bss_events import BssEvent
 from simgrant.domain.companions import NOT_COUNTED, Counted
+from simgrant.domain.eligibility import Aspect
 from simgrant.domain.holdings import HeldBoost, Purchase
 from simgrant.domain.life import Done, Life, NotPossible, follow
 from simgrant.domain.plans import boost_feature
@@ -352,6 +353,9 @@ class Judging:
             if removed and waiting.source not in OUR_OWN:
                 aside.append((waiting, "unknown_subscriber"))
                 continue
+            if self._takes_all(waiting.event, after.subscription):
+                aside.append((waiting, "unknown_plan"))
+                continue
             try:
                 step = follow(after, self._hinted(waiting.event, after.subscription))
             except NotPossible as reason:
@@ -392,9 +396,19 @@ class Judging:
         """
         barred = SubscriptionStatus.BARRED
         bars = event.told.status is barred and line.status is not barred
-        if not bars or not _tells_status(self._anew.get(line.imsi)):
+        if not bars or not _tells(self._anew.get(line.imsi), Aspect.STATUS):
             return event
         return replace(event, told=replace(event.told, status=SubscriptionStatus.SUSPENDED))
+
+    def _takes_all(self, event: BssEvent, line: Subscription) -> bool:
+        """Say whether an event tells a plan that the policy has not, and no BSS says which it is.
+
+        That would take every service from a line by a slip of the pen.
+        """
+        plan = event.told.plan
+        if plan is None or plan == line.plan or self._answers.has_plan(plan):
+            return False
+        return not _tells(self._anew.get(line.imsi), Aspect.PLAN)
 
     def _begins(self, before: Life, after: Life) -> bool:
         """Say whether a line may have to be switched on that is not."""
@@ -594,12 +608,12 @@ def _in_progress(life: Life) -> Life:
     return replace(life, subscription=pending)
 
 
-def _tells_status(anew: Anew | None) -> bool:
-    """Say whether a BSS says whom it serves, now or when it was asked last."""
+def _tells(anew: Anew | None, aspect: Aspect) -> bool:
+    """Say whether a BSS says that of a line, now or when it was asked last."""
     if anew is None:
         return False
     told = (each.eligibility for each in (anew.before, anew.after) if each is not None)
-    return anew.gone or any(each is None or each.status is not None for each in told)
+    return anew.gone or any(each is None or getattr(each, aspect) is not None for each in told)
 
 
 def _takes_an_identity(waiting: Waiting) -> bool:

@@ -44,6 +44,7 @@ from simgrant.flows.camara.statements import (
 )
 from simgrant.ports.camara_usage import Place
 from tests.docs.pages import page
+from tests.examples import examples
 from tests.jwts import EcSigner
 from tests.swagger import Swagger
 
@@ -299,7 +300,7 @@ TABLES = st.dictionaries(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(data=TABLES, tables=st.lists(TABLES, min_size=1, max_size=2))
 def test_what_is_written_as_toml_is_read_as_the_same(
     data: dict[str, Any], tables: list[dict[str, Any]]

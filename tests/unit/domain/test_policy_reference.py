@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from simgrant.domain.facts import Facts, Question
 from simgrant.domain.policy import PolicyError, compile_policy
+from tests.examples import examples
 from tests.unit.domain.samples import FEATURES, questions, stored_facts
 
 WORDS: dict[str, list[str]] = {
@@ -165,7 +166,7 @@ def decided(data: dict[str, Any], facts: Facts, question: Question) -> tuple[str
     return "", "denied"
 
 
-@settings(max_examples=2 * settings().max_examples)
+@settings(max_examples=examples(200))
 @given(data=policies(), facts=stored_facts, question=questions)
 def test_the_compiled_policy_decides_as_the_slow_one(
     data: dict[str, Any], facts: Facts, question: Question

@@ -50,6 +50,7 @@ from simgrant.eap.packet import (
 )
 from simgrant.eap.state import MalformedState, pull_state, push_state
 from simgrant.eap.vector import AuthVector, Resync
+from tests.examples import examples
 from tests.vectors import Case, load
 
 IDENTITY = b"0001010000000001@nai.epc.mnc001.mcc001.3gppnetwork.org"
@@ -689,7 +690,7 @@ def proves_the_sim(aka: Aka, given_input: Input) -> bool:
     return aka.state in {State.REAUTH, State.NOTIFICATION}
 
 
-@settings(max_examples=3 * settings().max_examples, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(drawn=steps(), options=option_sets)
 def test_any_step_gives_a_whole_state_and_accepts_only_a_proven_sim(
     drawn: tuple[Aka, Input], options: Options
@@ -724,7 +725,7 @@ def test_any_step_gives_a_whole_state_and_accepts_only_a_proven_sim(
         assert after.resynced
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(drawn=st.lists(steps(), max_size=6), options=option_sets)
 def test_any_conversation_has_at_most_one_resynchronisation(
     drawn: list[tuple[Aka, Input]], options: Options

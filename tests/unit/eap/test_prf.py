@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes.util
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -79,6 +80,13 @@ def test_without_a_library_the_fast_one_is_refused(monkeypatch: pytest.MonkeyPat
         use("ctypes")
 
 
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the linker's cache says, which is otherwise asked by a process."""
+    monkeypatch.setattr(ctypes.util, "find_library", lambda _name: "libcrypto.so.3")
+
+
+@pytest.mark.usefixtures("found")
 def test_a_library_that_computes_something_else_is_not_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -86,6 +94,7 @@ def test_a_library_that_computes_something_else_is_not_used(
     assert module._load() is None
 
 
+@pytest.mark.usefixtures("found")
 def test_a_library_without_the_symbol_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(_library: object) -> Callable[[bytes, int], bytes]:
         raise AttributeError("SHA1_Transform")

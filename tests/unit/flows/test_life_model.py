@@ -30,6 +30,7 @@ from simgrant.domain.subscription import (
     Terminal,
 )
 from simgrant.ports.bss_events import Taken
+from tests.examples import examples
 from tests.unit.flows.lives import (
     IMSI,
     PHONE,
@@ -229,7 +230,7 @@ def test_no_sequence_leaves_a_phone_with_what_it_may_not_have(template: Path) ->
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=30,
+            max_examples=examples(30),
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),

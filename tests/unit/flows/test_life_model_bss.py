@@ -34,6 +34,7 @@ from simgrant.ports.network_data import Subscriber
 from simgrant.ports.told import STEADY_S
 from simgrant.telemetry.metrics import Metrics
 from tests.clocks import StillClock
+from tests.examples import examples
 from tests.unit.flows.lives import (
     IMSI,
     PHONE,
@@ -375,7 +376,7 @@ def test_no_failure_of_a_bss_leaves_a_device_with_what_it_may_not_have(template:
         machine,
         settings=settings(
             phases=(Phase.explicit, Phase.reuse, Phase.generate),
-            max_examples=15,
+            max_examples=examples(15),
             stateful_step_count=20,
             deadline=None,
             suppress_health_check=list(HealthCheck),

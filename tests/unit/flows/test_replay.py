@@ -58,6 +58,7 @@ from simgrant.spec.version import SpecVersion
 from simgrant.telemetry.record import push_trail, push_verdict
 from simgrant.telemetry.recorded import Unreadable, pull_decisions, pull_facts, pull_recorded
 from simgrant.wire.request import StoreClaim
+from tests.examples import examples
 from tests.unit.flows.published import key_ring
 
 NOW = 1_795_000_000
@@ -307,7 +308,7 @@ def test_a_record_is_decided_as_it_was(asked: Asked, then: str) -> None:
     assert report.unchanged == report.decided == len(asked.decisions(by)[:1])
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(asked=asked, then=names, before=names, after=names)
 def test_what_differs_is_what_the_live_path_would_say(
     asked: Asked, then: str, before: str, after: str

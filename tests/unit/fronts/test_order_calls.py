@@ -18,6 +18,7 @@ from simgrant.fronts.management.app import ManagementFront
 from simgrant.fronts.management.orders import OrderCalls, read_token
 from simgrant.identities import Imsi
 from tests.databases import make_database
+from tests.examples import examples
 from tests.unit.flows.orders import IMSI, T, World, an_order, opened
 
 TOKEN = "t" * 32
@@ -254,7 +255,7 @@ def test_a_token_is_long_and_in_one_piece(text: bytes) -> None:
     assert read_token(f"{TOKEN}\n".encode()) == TOKEN
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(60))
 @given(
     body=st.binary(max_size=200)
     | st.recursive(

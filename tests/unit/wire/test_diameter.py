@@ -38,6 +38,7 @@ from simgrant.wire.diameter.message import (
 )
 from simgrant.wire.diameter.stream import Splitter
 from simgrant.wire.diameter.vectors import Brought, Scheme, Wanted
+from tests.examples import examples
 from tests.vectors import load
 
 FOREIGN = {case["name"]: bytes.fromhex(case["message"]) for case in load("diameter")}
@@ -191,7 +192,7 @@ _VALUES: dict[str, st.SearchStrategy[object]] = {
 
 
 @pytest.mark.parametrize("name", sorted(KINDS))
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(data=st.data())
 def test_every_avp_is_read_as_it_was_written(name: str, data: st.DataObject) -> None:
     kind = KINDS[name]

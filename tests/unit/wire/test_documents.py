@@ -23,6 +23,7 @@ from simgrant.wire.document import (
     Vers,
 )
 from tests.android_reader import Ts43XmlDoc, XmlDoc
+from tests.examples import examples
 
 VERS = Vers(1, 172800)
 TOKEN = Token("q7XmPz0aT3-sample", 3600)
@@ -393,20 +394,20 @@ def as_items(document: Document) -> tuple[Item, ...]:
     return tuple(items)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(documents(safe_texts))
 def test_lxml_reads_in_xml_what_was_written(document: Document) -> None:
     root = etree.fromstring(xml.push_document(document))
     assert list(lxml_flattened(root, "")) == list(flattened(as_items(document), ""))
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(documents(safe_texts))
 def test_own_reader_reads_in_xml_what_was_written(document: Document) -> None:
     assert xml_reader.pull_document(xml.push_document(document)) == document
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(documents(st.text(st.characters(exclude_categories=["Cs"]))))
 def test_own_reader_reads_in_json_what_was_written(document: Document) -> None:
     assert json_reader.pull_document(json.push_document(document)) == document

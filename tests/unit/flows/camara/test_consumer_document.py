@@ -26,6 +26,7 @@ from simgrant.errors import BadRequest
 from simgrant.flows.camara.consumer_desk import pull_tariff, push_tariff
 from simgrant.flows.camara.consumer_document import ConsumerDocument, pull_document, push_document
 from simgrant.wire.jwt import pull_public_keys
+from tests.examples import examples
 from tests.jwts import EcSigner
 
 JWKS = msgspec.json.encode({"keys": [EcSigner("k1").jwk]}).decode()
@@ -79,7 +80,7 @@ def with_scopes(found: Consumer) -> Consumer:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(found=CONSUMERS.map(with_scopes))
 def test_nothing_of_a_consumer_is_lost_on_the_way(found: Consumer) -> None:
     text = msgspec.json.encode(push_document(found))
@@ -118,7 +119,7 @@ JWK = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(data=JSON | st.fixed_dictionaries({"keys": st.lists(JWK | JSON, max_size=3) | JSON}) | JWK)
 def test_whatever_comes_is_public_keys_or_refused(data: Any) -> None:
     try:
@@ -129,7 +130,7 @@ def test_whatever_comes_is_public_keys_or_refused(data: Any) -> None:
     assert not any(key.is_private for key in keys.keys)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(jwks=st.dictionaries(st.text(max_size=4), JSON, max_size=3), url=st.text(max_size=20))
 def test_whatever_keys_are_named_they_are_taken_or_refused(jwks: dict[str, Any], url: str) -> None:
     document = ConsumerDocument(client_id="a", name="a", jwks=jwks, jwks_url=url)
