@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from simgrant.config.model import Api, ApiClient, Settings
+from simgrant.config.section import unknown_tenants
 from simgrant.domain.access import Scope
 from simgrant.domain.problems import did_you_mean
 
@@ -57,9 +58,7 @@ def _client_problems(
     for scope in client.scopes:
         if scope not in known:
             yield f"{where}.scopes: there is no {scope}{did_you_mean(scope, known)}"
-    for tenant in client.tenants:
-        if tenant not in tenants:
-            yield f"{where}: there is no tenant {tenant}"
+    yield from unknown_tenants(where, client.tenants, tenants)
     by_certificate = client.certificate_sha256 or client.certificate_subjects
     if not (client.token_file or client.client_ids or by_certificate):
         yield f"{where}: is known by nothing: token_file, client_ids or a certificate"

@@ -14,7 +14,7 @@ from simgrant.config.bss_tables import Bss
 from simgrant.config.model import Settings
 from simgrant.config.rest import rest_problems
 from simgrant.config.rest_tables import RestAnswer, RestAspect
-from simgrant.config.section import table_in
+from simgrant.config.section import table_in, unknown_tenants
 from simgrant.config.ses import ses_problems
 from simgrant.config.tmf import tmf_problems
 from simgrant.domain.told import REALTIME, USUAL, Freshness
@@ -42,9 +42,7 @@ def bss_problems(settings: Settings, tenants: Collection[str]) -> Iterator[str]:
     """Name what is missing or malformed."""
     for name, table in settings.bss.items():
         where = f"bss.{name}"
-        for tenant in table.tenants:
-            if tenant not in tenants:
-                yield f"{where}.tenants: there is no tenant {tenant}"
+        yield from unknown_tenants(f"{where}.tenants", table.tenants, tenants)
         yield from api_problems(where, table)
         if not 0.05 <= table.timeout_s <= settings.server.request_timeout_s:
             yield f"{where}.timeout_s: {table.timeout_s} is not within 0.05 and a request's time"

@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from simgrant.config.model import Settings, Tenant
+from simgrant.config.section import unknown_tenants
 
 _NUMBER: Final = re.compile(r"\+[1-9][0-9]{4,14}")
 _NETWORK: Final = re.compile(r"[0-9]{3}-[0-9]{2,3}")
@@ -65,9 +66,7 @@ def test_number_problems(settings: Settings, tenants: Collection[str]) -> Iterat
         where = f"test_numbers.{number}"
         if not _NUMBER.fullmatch(number):
             yield f"{where}: is no number in international form, such as +447700900100"
-        for tenant in table.tenants:
-            if tenant not in tenants:
-                yield f"{where}: there is no tenant {tenant}"
+        yield from unknown_tenants(where, table.tenants, tenants)
         if table.network and not _NETWORK.fullmatch(table.network):
             yield f"{where}.network: {table.network!r} is no network, such as 262-01"
         for key, least in (

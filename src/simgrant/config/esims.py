@@ -1,12 +1,16 @@
-"""What tables of eSIMs say of where profiles come from, and what is wrong with it."""
+"""What is wrong with tables of eSIMs, and what they say of where profiles come from."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from simgrant.config.model import Esim, ProfileSource, Settings
+from simgrant.config.addresses import is_page_address
+from simgrant.config.model import Esim, ProfileSource, Settings, Tenant
+from simgrant.config.section import unknown_tenants
+from simgrant.domain.pace import MOST_WINDOW_S
+from simgrant.domain.plan_offer import MOST_PLAN_ID
 
 _RANGE: Final = re.compile(r"(\d{32})-(\d{32})", re.ASCII)
 _PREFIX: Final = re.compile(r"\d{1,32}", re.ASCII)
@@ -20,7 +24,94 @@ def eid_range(text: str) -> tuple[str, str]:
     return found[1], found[2]
 
 
-def source_problems(
+def esim_problems(
+    settings: Settings, tenants: Mapping[str, Tenant], *, portal_url: str
+) -> list[str]:
+    """Name what tables of eSIMs lack, and every tenant that has two for one application."""
+    found: list[str] = []
+    claimed: dict[tuple[str, str], str] = {}
+    for name, esim in settings.esim.items():
+        where = f"esim.{name}"
+        found += unknown_tenants(where, esim.tenants, tenants)
+        if not esim.profile_type and esim.order_mode == "ecs":
+            found.append(f"{where}.profile_type: must be set")
+        if esim.app == "companion" and not esim.services:
+            found.append(f"{where}.services: a companion needs one")
+        highest = 1_000_000 if esim.app == "enterprise" else 1_000
+        if not 1 <= esim.most <= highest:
+            found.append(f"{where}.most: {esim.most} is not within 1 to {highest}")
+        if not 1 <= esim.most_an_hour <= 1_000_000:
+            found.append(f"{where}.most_an_hour: {esim.most_an_hour} is not within 1 to 1000000")
+        found += _asked_problems(where, esim, settings)
+        found += [
+            f'{where}.{key}: is for app = "primary" alone'
+            for key, unset in (
+                ("old_profile", "kept"),
+                ("ask_new", "nothing"),
+                ("ask_transfer", "nothing"),
+            )
+            if esim.app != "primary" and getattr(esim, key) != unset
+        ]
+        found += [
+            f"{where}.plans: there is no [plan_offers.{plan}]"
+            for plan in esim.plans
+            if plan not in settings.plan_offers
+        ]
+        named = esim.tenants or tuple(tenants)
+        found += _source_problems(where, esim, settings, named)
+        if esim.app == "enterprise" and esim.portal != "never":
+            found.append(f"{where}.portal: a system is shown no page")
+        found += [
+            f"{where}.portal: tenant {tenant} has no pages"
+            for tenant in named
+            if esim.portal != "never" and tenant in tenants
+            if not (tenants[tenant].portal_url or portal_url)
+        ]
+        for tenant in named:
+            if claimed.setdefault((tenant, esim.app), where) != where:
+                found.append(f"{where}: tenant {tenant} has one for {esim.app} already")
+    found += _rule_problems(settings)
+    for key, lists in (
+        ("tac_lists", settings.tac_lists),
+        ("eid_lists", settings.eid_lists),
+    ):
+        found += [
+            f"{key}.{name}.file: must be set" for name, each in lists.items() if not each.file
+        ]
+    for name, offer in settings.plan_offers.items():
+        if not offer.name:
+            found.append(f"plan_offers.{name}.name: must be set")
+        if len(name) > MOST_PLAN_ID:
+            found.append(f"plan_offers.{name}: more than {MOST_PLAN_ID} letters")
+    return found
+
+
+def _asked_problems(where: str, esim: Esim, settings: Settings) -> Iterator[str]:
+    """Name what is wrong with what a table of eSIMs asks of devices."""
+    for key, name, lists in (
+        ("tac_list", esim.tac_list, settings.tac_lists),
+        ("eid_list", esim.eid_list, settings.eid_lists),
+    ):
+        if name and name not in lists:
+            yield f"{where}.{key}: there is no [{key}s.{name}]"
+    if esim.not_eligible_url:
+        if esim.app != "companion" or not esim.tac_list:
+            yield f"{where}.not_eligible_url: is for companions with a tac_list alone"
+        if not is_page_address(esim.not_eligible_url):
+            yield f"{where}.not_eligible_url: {esim.not_eligible_url!r} is no address of a page"
+    for key, number, least, most in (
+        ("window_h", esim.window_h, 1, MOST_WINDOW_S // 3600),
+        ("per_line", esim.per_line, 0, 1_000_000),
+        ("per_eid", esim.per_eid, 0, 1_000_000),
+        ("per_imei", esim.per_imei, 0, 1_000_000),
+        ("lines_per_eid", esim.lines_per_eid, 0, 1_000),
+        ("sign_in_life_s", esim.sign_in_life_s, 60, 86_400),
+    ):
+        if not least <= number <= most:
+            yield f"{where}.{key}: {number} is not within {least} to {most}"
+
+
+def _source_problems(
     where: str, esim: Esim, settings: Settings, tenants: Sequence[str]
 ) -> Iterator[str]:
     """Name what is wrong with where an eSIM's profiles come from."""
@@ -63,7 +154,7 @@ def _deletion_problems(where: str, esim: Esim, settings: Settings) -> Iterator[s
             )
 
 
-def rule_problems(settings: Settings) -> Iterator[str]:
+def _rule_problems(settings: Settings) -> Iterator[str]:
     """Name what is wrong with the conditions of profile sources."""
     for name, rule in settings.profile_sources.items():
         where = f"profile_sources.{name}"

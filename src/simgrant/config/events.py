@@ -7,6 +7,7 @@ from typing import Final
 
 from simgrant.config.bss import address_problem, api_problems
 from simgrant.config.model import Settings, Tenant
+from simgrant.config.section import unknown_tenants
 from simgrant.domain.bss_events import Change
 from simgrant.wire.tmf_events import MOST_BYTES
 
@@ -44,8 +45,7 @@ def _senders(settings: Settings, tenants: Mapping[str, Tenant]) -> Iterator[str]
             yield f"{where}: needs token_file, client_ids, tls_sha256 or tls_subjects"
         if certified and not settings.events.client_ca:
             yield f"{where}: without events.client_ca no certificate is asked for"
-        if sender.tenant not in tenants:
-            yield f"{where}.tenant: there is no tenant {sender.tenant!r}"
+        yield from unknown_tenants(f"{where}.tenant", (sender.tenant,), tenants)
         if sender.client_ids and not any(
             not issuer.tenants or sender.tenant in issuer.tenants
             for issuer in settings.issuers.values()
@@ -78,8 +78,7 @@ def _topics(settings: Settings, tenants: Mapping[str, Tenant]) -> Iterator[str]:
         for key in ("brokers", "topic", "group"):
             if not getattr(topic, key):
                 yield f"{where}.{key}: must be set"
-        if topic.tenant not in tenants:
-            yield f"{where}.tenant: there is no tenant {topic.tenant!r}"
+        yield from unknown_tenants(f"{where}.tenant", (topic.tenant,), tenants)
         if topic.dead_letters and topic.dead_letters == topic.topic:
             yield f"{where}.dead_letters: it is the topic itself"
         if bool(topic.certificate) != bool(topic.key):

@@ -14,12 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
-from urllib.parse import urlsplit
 
 import msgspec
 
 from simgrant.config import texts
 from simgrant.config.aaa import aaa_problems
+from simgrant.config.addresses import is_page_address, is_safe_address
 from simgrant.config.api import api_problems
 from simgrant.config.bss import bss_problems
 from simgrant.config.bss_tables import Bss
@@ -29,7 +29,7 @@ from simgrant.config.camara_purposes import CamaraPurpose, purpose_problems
 from simgrant.config.camara_tables import SandboxNumber
 from simgrant.config.clients import profile_problems, with_shipped
 from simgrant.config.diameter import diameter_problems
-from simgrant.config.esims import rule_problems, source_problems
+from simgrant.config.esims import esim_problems
 from simgrant.config.events import event_problems
 from simgrant.config.hlr import hlr_problems
 from simgrant.config.lines import with_lines
@@ -71,13 +71,11 @@ from simgrant.config.network_data import network_data_problems
 from simgrant.config.questions import Questions, question_problems
 from simgrant.config.routes import route_problems
 from simgrant.config.sbi import sbi_problems
-from simgrant.config.section import table_in
-from simgrant.domain.pace import MOST_WINDOW_S
-from simgrant.domain.plan_offer import MOST_PLAN_ID
+from simgrant.config.section import table_in, unknown_tenants
+from simgrant.config.smdps import smdp_problems, teller_problems
 from simgrant.domain.problems import did_you_mean
 from simgrant.errors import StartRefused
 from simgrant.nouns import noun
-from simgrant.wire.es2plus import Function, is_admin_protocol, is_fqdn
 from simgrant.wire.id_token import ALGORITHMS
 from simgrant.wire.sms_text import fits
 
@@ -132,7 +130,6 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _HOST_PORT = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}", re.ASCII)
 _TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
-_ORDERED = tuple(each.value for each in Function if not each.startswith("handle"))
 """The functions that an SM-DP+ is asked for."""
 
 
@@ -369,7 +366,7 @@ def _problems(loaded: Loaded) -> list[str]:
         ("portal.public_url", settings.portal.public_url),
         *((f"tenants.{name}.portal_url", each.portal_url) for name, each in loaded.tenants.items()),
     ):
-        if url and not _is_address(url):
+        if url and not is_page_address(url):
             found.append(f"{where}: {url!r} is no https address")
     device = settings.device
     for name, section in (("device", device), ("portal", settings.portal)):
@@ -462,9 +459,9 @@ def _problems(loaded: Loaded) -> list[str]:
     found.extend(route_problems(settings, loaded.tenants))
     found.extend(aaa_problems(settings, loaded.tenants))
     found.extend(bss_problems(settings, loaded.tenants))
-    found.extend(_smdp_problems(loaded))
-    found.extend(_esim_problems(loaded))
-    found.extend(_teller_problems(settings))
+    found.extend(smdp_problems(settings, loaded.tenants))
+    found.extend(esim_problems(settings, loaded.tenants, portal_url=loaded.portal_url))
+    found.extend(teller_problems(settings))
     found.extend(event_problems(settings, loaded.tenants))
     found.extend(camara_books_problems(settings))
     found.extend(purpose_problems(settings.camara_purposes))
@@ -492,163 +489,12 @@ def _channel_problems(loaded: Loaded) -> list[str]:
                 for text in getattr(channel, "connect_to", ())
                 if not _CONNECT_TO.fullmatch(text)
             ]
+            found.extend(unknown_tenants(where, channel.tenants, loaded.tenants))
             for tenant in channel.tenants or ("",):
-                if tenant and tenant not in loaded.tenants:
-                    found.append(f"{where}: there is no tenant {tenant!r}")
                 if other := claimed.get(tenant):
                     whom = f"tenant {tenant}" if tenant else "tenants that no table names"
                     found.append(f"{where}: {other} has the {whom} already")
                 claimed[tenant] = where
-    return found
-
-
-def _esim_problems(loaded: Loaded) -> list[str]:
-    """Name what tables of eSIMs lack, and every tenant that has two for one application."""
-    found = []
-    claimed: dict[tuple[str, str], str] = {}
-    for name, esim in loaded.settings.esim.items():
-        where = f"esim.{name}"
-        found += _unknown_tenants(where, esim.tenants, loaded)
-        if not esim.profile_type and esim.order_mode == "ecs":
-            found.append(f"{where}.profile_type: must be set")
-        if esim.app == "companion" and not esim.services:
-            found.append(f"{where}.services: a companion needs one")
-        highest = 1_000_000 if esim.app == "enterprise" else 1_000
-        if not 1 <= esim.most <= highest:
-            found.append(f"{where}.most: {esim.most} is not within 1 to {highest}")
-        if not 1 <= esim.most_an_hour <= 1_000_000:
-            found.append(f"{where}.most_an_hour: {esim.most_an_hour} is not within 1 to 1000000")
-        found += _condition_problems(where, esim, loaded.settings)
-        found += [
-            f'{where}.{key}: is for app = "primary" alone'
-            for key, unset in (
-                ("old_profile", "kept"),
-                ("ask_new", "nothing"),
-                ("ask_transfer", "nothing"),
-            )
-            if esim.app != "primary" and getattr(esim, key) != unset
-        ]
-        found += [
-            f"{where}.plans: there is no [plan_offers.{plan}]"
-            for plan in esim.plans
-            if plan not in loaded.settings.plan_offers
-        ]
-        tenants = esim.tenants or tuple(loaded.tenants)
-        found += source_problems(where, esim, loaded.settings, tenants)
-        if esim.app == "enterprise" and esim.portal != "never":
-            found.append(f"{where}.portal: a system is shown no page")
-        found += [
-            f"{where}.portal: tenant {tenant} has no pages"
-            for tenant in tenants
-            if esim.portal != "never" and tenant in loaded.tenants
-            if not (loaded.tenants[tenant].portal_url or loaded.portal_url)
-        ]
-        for tenant in tenants:
-            if claimed.setdefault((tenant, esim.app), where) != where:
-                found.append(f"{where}: tenant {tenant} has one for {esim.app} already")
-    found += rule_problems(loaded.settings)
-    for key, lists in (
-        ("tac_lists", loaded.settings.tac_lists),
-        ("eid_lists", loaded.settings.eid_lists),
-    ):
-        found += [
-            f"{key}.{name}.file: must be set" for name, each in lists.items() if not each.file
-        ]
-    for name, offer in loaded.settings.plan_offers.items():
-        if not offer.name:
-            found.append(f"plan_offers.{name}.name: must be set")
-        if len(name) > MOST_PLAN_ID:
-            found.append(f"plan_offers.{name}: more than {MOST_PLAN_ID} letters")
-    return found
-
-
-def _condition_problems(where: str, esim: Esim, settings: Settings) -> Iterator[str]:
-    """Name what is wrong with what a table of eSIMs asks of devices."""
-    for key, name, lists in (
-        ("tac_list", esim.tac_list, settings.tac_lists),
-        ("eid_list", esim.eid_list, settings.eid_lists),
-    ):
-        if name and name not in lists:
-            yield f"{where}.{key}: there is no [{key}s.{name}]"
-    if esim.not_eligible_url:
-        if esim.app != "companion" or not esim.tac_list:
-            yield f"{where}.not_eligible_url: is for companions with a tac_list alone"
-        if not _is_address(esim.not_eligible_url):
-            yield f"{where}.not_eligible_url: {esim.not_eligible_url!r} is no address of a page"
-    for key, number, least, most in (
-        ("window_h", esim.window_h, 1, MOST_WINDOW_S // 3600),
-        ("per_line", esim.per_line, 0, 1_000_000),
-        ("per_eid", esim.per_eid, 0, 1_000_000),
-        ("per_imei", esim.per_imei, 0, 1_000_000),
-        ("lines_per_eid", esim.lines_per_eid, 0, 1_000),
-        ("sign_in_life_s", esim.sign_in_life_s, 60, 86_400),
-    ):
-        if not least <= number <= most:
-            yield f"{where}.{key}: {number} is not within {least} to {most}"
-
-
-def _teller_problems(settings: Settings) -> Iterator[str]:
-    """Name what would let the wrong one tell of profiles, or nobody."""
-    ours = settings.es2plus
-    if ours.listen:
-        for key in ("tls_certificate", "tls_key", "client_ca"):
-            if not getattr(ours, key):
-                yield f"es2plus.{key}: must be set: ES2+ is mutual TLS"
-        if not any(smdp.tells_sha256 or smdp.tells_subjects for smdp in settings.smdp.values()):
-            yield "es2plus: no [smdp.NAME] has tells_sha256 or tells_subjects: nobody could call"
-    for name, smdp in settings.smdp.items():
-        if not 0 <= smdp.deletion_point <= 999_999:
-            yield f"smdp.{name}.deletion_point: {smdp.deletion_point} is not within 0 to 999999"
-        elif 0 < smdp.deletion_point <= 4:
-            yield f"smdp.{name}.deletion_point: 1 to 4 are those of a download (SGP.22 §5.3.5)"
-
-
-def _smdp_problems(loaded: Loaded) -> list[str]:
-    """Name what would keep an SM-DP+ from being asked, or would ask it in clear."""
-    found = []
-    for name, smdp in loaded.settings.smdp.items():
-        where = f"smdp.{name}"
-        if not _TENANT_NAME.fullmatch(name):
-            found.append(f"{where}: a name is lower case letters, digits and hyphens")
-        found += [
-            f"{where}: {key} must be set"
-            for key in ("url", "requester", "address")
-            if not getattr(smdp, key)
-        ]
-        addresses = {"url": smdp.url, **{f"urls.{key}": url for key, url in smdp.urls.items()}}
-        found += [
-            f"{where}.{key}: {url!r} is no https address"
-            for key, url in addresses.items()
-            if url and not _is_safe(url)
-        ]
-        found += [
-            f"unknown key {where}.urls.{key}{did_you_mean(key, _ORDERED)}"
-            for key in smdp.urls
-            if key not in _ORDERED
-        ]
-        if bool(smdp.certificate) != bool(smdp.key):
-            found.append(f"{where}: certificate and key go together")
-        elif not smdp.certificate and any(url.startswith("https") for url in addresses.values()):
-            found.append(f"{where}: certificate and key must be set: ES2+ is mutual TLS")
-        if bool(smdp.user) != bool(smdp.password_file):
-            found.append(f"{where}: user and password_file go together")
-        if smdp.address and not is_fqdn(smdp.address):
-            found.append(f"{where}.address: {smdp.address!r} is no name such as smdp.example.com")
-        if len(smdp.requester) > 256 or not smdp.requester.isprintable():
-            found.append(f"{where}.requester: it has up to 256 printable characters")
-        if not is_admin_protocol(smdp.admin_protocol):
-            found.append(
-                f"{where}.admin_protocol: {smdp.admin_protocol!r} is no version such as "
-                "gsma/rsp/v2.5.0"
-            )
-        for key, number, least, most in (
-            ("post_confirm_delay_s", smdp.post_confirm_delay_s, 0, 600),
-            ("connect_timeout_s", smdp.connect_timeout_s, 0.1, 10),
-            ("in_flight", smdp.in_flight, 1, 10_000),
-        ):
-            if not least <= number <= most:
-                found.append(f"{where}.{key}: {number} is not within {least} to {most}")
-        found.extend(_unknown_tenants(where, smdp.tenants, loaded))
     return found
 
 
@@ -662,7 +508,7 @@ def _partner_problems(loaded: Loaded) -> list[str]:
         found.extend(_issuer_problems(f"issuers.{name}", issuer))
         if (other := issuers.setdefault(issuer.issuer, name)) != name:
             found.append(f"issuers.{name}: {issuer.issuer} is also {other}'s")
-        found.extend(_unknown_tenants(f"issuers.{name}", issuer.tenants, loaded))
+        found.extend(unknown_tenants(f"issuers.{name}", issuer.tenants, loaded.tenants))
         for tenant in issuer.tenants or loaded.tenants if issuer.introspection else ():
             if (other := asked.setdefault(tenant, name)) != name:
                 found.append(f"issuers.{name}: tenant {tenant} has {other} to ask about tokens")
@@ -697,7 +543,7 @@ def _partner_problems(loaded: Loaded) -> list[str]:
                 f"partners.{name}: to act for enterprises it needs operations, requestor_ids, "
                 "client_ids and one of the [issuers]"
             )
-        found.extend(_unknown_tenants(f"partners.{name}", partner.tenants, loaded))
+        found.extend(unknown_tenants(f"partners.{name}", partner.tenants, loaded.tenants))
         if partner.issuer and partner.issuer not in settings.issuers:
             found.append(f"partners.{name}: there is no [issuers.{partner.issuer}]")
         found.extend(
@@ -724,7 +570,7 @@ def _issuer_problems(where: str, issuer: Issuer) -> Iterator[str]:
         yield from (f"{where}: needs {key}" for key in needed if not getattr(issuer, key))
     for key in ("jwks", "introspection"):
         url = getattr(issuer, key)
-        if url and (key == "introspection" or "://" in url) and not _is_safe(url):
+        if url and (key == "introspection" or "://" in url) and not is_safe_address(url):
             yield f"{where}.{key}: {url!r} is no https address"
     for key, least, most in (
         ("keys_max_age_s", 60, 30 * 86_400),
@@ -749,7 +595,7 @@ def _sign_in_problems(loaded: Loaded) -> list[str]:
         )
         for key in ("issuer", "redirect_uri", "second_factor_url", "error_url"):
             url = getattr(provider, key)
-            if url and not _is_safe(url):
+            if url and not is_safe_address(url):
                 found.append(f"{where}.{key}: {url!r} is no https address")
         if "openid" not in provider.scopes:
             found.append(f"{where}.scopes: openid has to be one of them")
@@ -760,7 +606,7 @@ def _sign_in_problems(loaded: Loaded) -> list[str]:
             found.append(f"{where}.clock_skew_s: {provider.clock_skew_s} is not within 0 to 300")
         if not 0.1 <= provider.timeout_s <= 29:
             found.append(f"{where}.timeout_s: {provider.timeout_s} is not within 0.1 to 29")
-        found.extend(_unknown_tenants(where, provider.tenants, loaded))
+        found.extend(unknown_tenants(where, provider.tenants, loaded.tenants))
         found.extend(_nameless(where, provider.tenants, loaded))
         for tenant in provider.tenants or loaded.tenants:
             for app in provider.apps:
@@ -808,39 +654,6 @@ def _nameless(where: str, names: Iterable[str], loaded: Loaded) -> list[str]:
         f"{where}: tenant {name} needs hosts: without a SIM, nothing else tells whose a request is"
         for name in names
         if name in loaded.tenants and name != DEFAULT_TENANT and not loaded.tenants[name].hosts
-    ]
-
-
-def _is_address(url: str) -> bool:
-    """Say whether an address is one of a page."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:
-        return False
-    if not host or parts.fragment or not url.isascii() or not url.isprintable():
-        return False
-    return parts.scheme in ("http", "https") and {" ", ";", ",", "@"}.isdisjoint(url)
-
-
-def _is_safe(url: str) -> bool:
-    """Say whether an address is one that secrets and people may be sent to: of this machine too."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:
-        return False
-    if not host or parts.fragment or not url.isascii() or not url.isprintable() or " " in url:
-        return False
-    is_here = host in ("127.0.0.1", "localhost", "::1")
-    return parts.scheme == "https" or (parts.scheme == "http" and is_here)
-
-
-def _unknown_tenants(where: str, names: Iterable[str], loaded: Loaded) -> list[str]:
-    return [
-        f"{where}: there is no tenant {name}{did_you_mean(name, loaded.tenants)}"
-        for name in names
-        if name not in loaded.tenants
     ]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Final, Literal
 
 from simgrant.config import texts
-from simgrant.config.section import Section
+from simgrant.config.section import Section, unknown_tenants
 from simgrant.wire.negotiate import best_text
 from simgrant.wire.sms_text import fits
 
@@ -96,9 +96,8 @@ def question_problems(settings: Settings, tenants: Mapping[str, str]) -> Iterato
             yield f"{where}.gateway: {table.gateway!r} is not host:port"
         if not settings.camara.listen:
             yield f"{where}: nobody asks without camara.listen"
+        yield from unknown_tenants(where, table.tenants, tenants)
         for tenant in table.tenants or ("",):
-            if tenant and tenant not in tenants:
-                yield f"{where}: there is no tenant {tenant!r}"
             if other := claimed.get(tenant):
                 whom = f"tenant {tenant}" if tenant else "tenants that no table names"
                 yield f"{where}: {other} has the {whom} already"

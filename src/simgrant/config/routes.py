@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
 from simgrant.config import model
 from simgrant.config.aaa import aaa_of
 from simgrant.config.model import Settings, SourceLimits
+from simgrant.config.section import unknown_tenants
 from simgrant.domain.route import ANY_TENANT, LOCAL_AUC, Route, Stretch
 
 KINDS: Final = ("hss", "hlr", "udm", "hss_sbi")
@@ -105,7 +106,7 @@ def _ends(text: str) -> tuple[str, str]:
 
 
 def _problems(
-    where: str, table: model.Route, tenants: Iterable[str], known: Sequence[str]
+    where: str, table: model.Route, tenants: Collection[str], known: Sequence[str]
 ) -> Iterator[str]:
     if not table.sources:
         yield f"{where}.sources: must be set"
@@ -116,9 +117,7 @@ def _problems(
         yield f"{where}.sources: one is named twice"
     if table.hedge and len(table.sources) < 2:
         yield f"{where}.hedge: there is no other source that might be asked"
-    for tenant in table.tenants:
-        if tenant not in tenants:
-            yield f"{where}: there is no tenant {tenant}"
+    yield from unknown_tenants(where, table.tenants, tenants)
     for text in table.plmns:
         if not _PLMN.fullmatch(text):
             yield f"{where}.plmns: {text!r} must look like 001-01"

@@ -167,7 +167,7 @@ FCM = 'service_account = "account.json"'
         ("[apns.a]", "apns.a: team_id must be set"),
         ("[wns.a]", "wns.a: client_secret_file must be set"),
         ("[sms.a]", "sms.a: source must be set"),
-        (f'[fcm.a]\n{FCM}\ntenants = ["blue"]', "fcm.a: there is no tenant 'blue'"),
+        (f'[fcm.a]\n{FCM}\ntenants = ["blue"]', "fcm.a: there is no tenant blue"),
         (f"[fcm.a]\n{FCM}\n[fcm.b]\n{FCM}", "fcm.b: fcm.a has the tenants that no table names"),
         (
             f'[fcm.a]\n{FCM}\ntenants = ["default"]\n[fcm.b]\n{FCM}\ntenants = ["default"]',

@@ -39,7 +39,7 @@ def loaded(place: Path, text: str) -> Loaded:
         (HOME + 'by = "mail"', "there are ussd, sms"),
         (HOME + "digits = 3", "questions.home.digits: 3 is not within 4 to 8"),
         (HOME + "per_hour = 0", "questions.home.per_hour: 0 is not within 1 to 60"),
-        (HOME + 'tenants = ["no"]', "questions.home: there is no tenant 'no'"),
+        (HOME + 'tenants = ["no"]', "questions.home: there is no tenant no"),
         (f"{HOME}[questions.roam]{WHOLE}", "questions.home has the tenants that no table names"),
         (HOME + 'text = { en = "{consumer} {purpose}?" }', "text.en: has no {code}"),
         (HOME + 'text = { en = "{purpose} {code}?" }', "text.en: has no {consumer}"),
