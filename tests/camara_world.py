@@ -164,6 +164,7 @@ class Facts:
     standings: tuple[Processing, ...] = ()
     page: str = ""
     wanted: Purposeful | None = None
+    partly: bool = False
     error: Exception | None = None
 
     def _told(self, value: Any) -> Any:
@@ -206,9 +207,17 @@ class Facts:
         return self.standings or (Processing(scopes=wanted.scopes, standing=Standing.VALID),)
 
     async def capture_url(
-        self, _subscription: Subscription, _wanted: Purposeful, callback: str, /, *, now: int
+        self,
+        _subscription: Subscription,
+        _wanted: Purposeful,
+        callback: str,
+        /,
+        *,
+        partly: bool,
+        now: int,
     ) -> str:
         assert now == NOW
+        self.partly = partly
         return self.page + callback
 
 

@@ -86,8 +86,6 @@ class Running:
     """Empty where nobody brings events."""
     es2plus_url: str
     """Empty where no SM-DP+ tells us anything."""
-    api_url: str
-    """Empty where there is no management API."""
 
 
 def serve(loaded: Loaded, *, workers: int, announce: Announce) -> int:
@@ -144,7 +142,6 @@ async def running(loaded: Loaded, *, reload: asyncio.Event | None = None) -> Asy
                     _url_of(sockets.shared.camara, loaded.settings.camara.tls_certificate),
                     _url_of(sockets.shared.events, loaded.settings.events.tls_certificate),
                     _url_of(sockets.shared.es2plus, loaded.settings.es2plus.tls_certificate),
-                    _url_of(sockets.api, loaded.settings.api.tls_certificate),
                 )
 
 

@@ -256,7 +256,7 @@ async def test_the_sandbox_is_of_the_settings(bench: Workbench) -> None:
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ('[camara]\napis = ["sim-swop"]\nlisten = "127.0.0.1:8083"\n', "did you mean sim-swap"),
+        ('[camara]\napis = ["sim-swop"]\nlisten = "127.0.0.1:8083"\n', 'did you mean "sim-swap'),
         ("[camara]\nmonitored_sim_days = -1\n", "is not within 0"),
         ('[test_numbers."447700900100"]\n', "no number in international form"),
         ('[test_numbers."+447700900100"]\nnetwork = "26201"\n', "is no network"),

@@ -16,6 +16,7 @@ from simgrant.domain.camara.consent import Basis, ConsentEntry, Purposes, Said
 from simgrant.domain.camara.consumer import Application, Permission
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.domain.words import LANGUAGES
+from simgrant.errors import PeerUnavailable
 from simgrant.flows.camara.consents import is_genuine, signed
 from simgrant.flows.consent_pages.asking import Asking
 from simgrant.flows.consent_pages.tokens import LINK
@@ -142,6 +143,11 @@ class Capture:
 
     async def outcome(self) -> object:
         return (await self.server.records())[-1]["outcome"]
+
+    def result(self, answer: Answer) -> str:
+        """Return what the consumer is told came of it."""
+        (found,) = parse_qs(urlsplit(answer.header("location")).query)["capture_result"]
+        return found
 
     def forms_to(self, shown: Shown) -> list[str]:
         """Return where a browser lets the forms of a page lead."""
@@ -355,10 +361,7 @@ async def _barred(capture: Capture) -> None:
         (_inactive, "consent_not_asked"),
         (_not_permitted, "consent_not_asked"),
         (_moved_away, "consent_not_asked"),
-        (_revoked, "consent_link_revoked"),
-        (_over, "consent_link_expired"),
         (_said_elsewhere, "consent_link_used"),
-        (_barred, "subscription_not_served"),
     ],
 )
 async def test_what_changed_meanwhile_ends_it(
@@ -374,9 +377,82 @@ async def test_what_changed_meanwhile_ends_it(
     ):
         assert await capture.outcome() == why
         assert "Bank" not in page.text
-        assert "begin anew where you came from" in page.text or why == "subscription_not_served"
+        assert "begin anew where you came from" in page.text
         assert "bank.example" not in page.answer.header("content-security-policy")
     assert all(each.source == "care" for each in (await capture.entries())[before:])
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "result", "why"),
+    [
+        (_revoked, "error", "consent_link_revoked"),
+        (_barred, "error", "subscription_not_served"),
+        (_over, "timeout", "consent_link_expired"),
+    ],
+)
+async def test_who_cannot_answer_any_more_goes_back(
+    capture: Capture, meanwhile: Callable[[Capture], Any], result: str, why: str
+) -> None:
+    url = await capture.url(callbackUrl=BACK) + "&state=s1"
+    unanswered = await capture.url()
+    asked, shown = await capture.open(url), await capture.question(url)
+    assert "https://bank.example" in capture.forms_to(asked)
+    await meanwhile(capture)
+    await capture.open(unanswered, status=403)
+    assert await capture.outcome() == why
+    parts = urlsplit(url)
+    for answer in (
+        await capture.browser.send("GET", parts.path, query=parts.query.encode()),
+        await capture.answer(asked, "go"),
+        await capture.answer(shown, "give"),
+    ):
+        assert capture.result(answer) == result
+        assert "state=s1" in answer.header("location")
+        last = (await capture.server.records())[-1]
+        assert (last["outcome"], last["detail"]) == ("sent_back", f"{result}: {why}")
+    # Nobody is sent to where the consumer is no more.
+    await _moved_away(capture)
+    await capture.open(url, status=403)
+    assert await capture.entries() == []
+
+
+async def test_a_page_that_is_over_is_a_timeout_unless_it_was_answered(capture: Capture) -> None:
+    url = await capture.url(callbackUrl=BACK)
+    coded = await capture.browser.press(await capture.open(url))
+    assert "https://bank.example" in capture.forms_to(coded)
+    await capture.code()
+    question = await capture.question(url)
+    capture.server.clock.advance(599)
+    assert capture.result(await capture.answer(coded, "go")) == "timeout"
+    assert "consent_page_expired" in (await capture.server.records())[-1]["detail"]
+    assert capture.result(await capture.answer(question, "give")) == "granted"
+    capture.server.clock.advance(1)
+    await capture.open(url, status=403)
+    assert await capture.outcome() == "consent_link_used"
+
+
+async def test_a_store_that_is_away_is_an_error(
+    capture: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: Any) -> Sequence[int]:
+        raise PeerUnavailable("store_unavailable")
+
+    lonely = await capture.question(await capture.url())
+    shown = await capture.question(await capture.url(callbackUrl=BACK))
+    with monkeypatch.context() as broken:
+        broken.setattr(SqlConsents, "add", away)
+        assert capture.result(await capture.answer(shown, "give")) == "error"
+        await capture.browser.press(lonely, button="give", status=503)
+    # It is not over for who tries again.
+    assert capture.result(await capture.answer(shown, "give")) == "granted"
+
+
+async def test_what_is_given_of_less_than_was_wanted_is_partly_given(capture: Capture) -> None:
+    await say(capture, Said.DENIED)
+    url = await capture.url(CHECK, "kyc-tenure:check-tenure", callbackUrl=BACK)
+    shown = await capture.question(url)
+    assert "your SIM was changed" not in shown.text
+    assert capture.result(await capture.answer(shown, "give")) == "partial_grant"
 
 
 async def test_what_needs_no_consent_any_more_is_not_asked(
@@ -436,7 +512,7 @@ async def test_every_page_is_in_everybody_s_language(capture: Capture) -> None:
             looks_right(shown)
             assert shown.language == language
             assert "{" not in shown.text, "everything is filled in"
-        await capture.server.store.real.erase("default", ALLOWED, [])
+        await capture.server.store.real.erase("default", ALLOWED, [], now=90)
         await capture.server.add(new_subscription(ALLOWED, capture.server.ring))
         capture.server.clock.advance(3_600)
 

@@ -210,7 +210,7 @@ async def test_signed_requests(server: Server, bank: Bank) -> None:
     }
     for name, each in refusals.items():
         told = sent(await browse(server, **outside, request=each))
-        assert told["error"] in ("invalid_request_object", "invalid_client"), name
+        assert told["error"] == "invalid_request_object", name
 
 
 async def test_a_hint_of_a_connection(server: Server, bank: Bank) -> None:

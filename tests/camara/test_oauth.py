@@ -640,7 +640,7 @@ async def test_a_signed_backchannel_request(server: Server, bank: Bank) -> None:
         assert token.audience == here
         assert members(answer)["id_token"]
         again = await bank.proved("/oauth2/bc-authorize", form)
-        assert error(again, 401) == "invalid_client"
+        assert error(again) == "invalid_request_object"
         assert await reason(server) == "assertion_replayed"
 
 
@@ -655,7 +655,7 @@ async def test_a_signed_request_uses_up_nothing_if_it_is_refused(
     answers = await asyncio.gather(
         *(bank.proved("/oauth2/bc-authorize", {"request": text}) for _ in range(5))
     )
-    assert sorted(each.status for each in answers) == [200, 401, 401, 401, 401]
+    assert sorted(each.status for each in answers) == [200, 400, 400, 400, 400]
 
 
 async def test_signed_backchannel_requests_that_are_refused(server: Server, bank: Bank) -> None:
@@ -707,8 +707,11 @@ async def test_signed_backchannel_requests_that_are_refused(server: Server, bank
     assert error(alone, 401) == "invalid_client"
     proof = bank.proof(**inside(bank, sub="bank"))
     twice = {**proof, "request": proof["client_assertion"]}
-    assert error(await bank.post("/oauth2/bc-authorize", twice), 401) == "invalid_client"
+    assert error(await bank.post("/oauth2/bc-authorize", twice)) == "invalid_request_object"
     assert await reason(server) == "assertion_replayed"
+    # Of two that were used, it is the consumer that is not proved.
+    members(await bank.post("/oauth2/bc-authorize", {**proof, "request": text}))
+    assert error(await bank.post("/oauth2/bc-authorize", twice), 401) == "invalid_client"
 
 
 # --- what is said of tokens ----------------------------------------------------------------------
@@ -829,7 +832,7 @@ async def test_dpop(server: Server, bank: Bank) -> None:
     form = {"token": members(answer)["access_token"]}
     said = members(await bank.proved("/oauth2/introspect", form))
     assert (said["cnf"], said["token_type"]) == ({"jkt": b64(thumb)}, "DPoP")
-    assert error(await bank.bearer(tel, scope, header)) == "invalid_grant"  # replayed
+    assert error(await bank.bearer(tel, scope, header)) == "invalid_dpop_proof"  # replayed
     private = {**key.jwk, "d": b64(bytes(32))}
     for changes in (
         {"htm": "GET"},

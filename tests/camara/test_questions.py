@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -41,6 +43,7 @@ from tests.camara.listener import CAMARA, send
 from tests.camara.test_oauth import VERIFY_PATH
 from tests.device.harness import ALLOWED, Answer, Request, Server, Workbench
 from tests.device.partner import NUMBER
+from tests.mortal import Mortal
 
 DIGITS = NUMBER.lstrip("+")
 MARK = "447700900998"
@@ -293,13 +296,13 @@ async def test_who_does_not_answer_in_time(sms: World) -> None:
     assert error(await sms.poll(again)) == "authorization_pending"
     assert await sms.say(f"YES {sms.code}") == "agreed"
     # Only that of the first was an end without an answer, and it is counted once.
-    sms.server.clock.advance(120)
+    sms.server.clock.advance(130)
     for _ in range(2):
         await sms.ears.questions.count_silent()
         assert sms.counted == {"asked": 2, "timed_out": 1, "wrong_code": 1, "agreed": 1}
 
 
-async def away_store(*_: object) -> None:
+async def away_store(*_: object, **__: object) -> None:
     raise PeerUnavailable("store_unavailable")
 
 
@@ -309,13 +312,76 @@ async def test_what_nobody_answers_is_counted_once_the_store_is_back(
     await sms.ask()
     await sms.ears.questions.count_silent()
     assert sms.counted == {"asked": 1}
-    sms.server.clock.advance(120)
+    # An answer that came in time may take a moment to its row.
+    sms.server.clock.advance(129)
+    await sms.ears.questions.count_silent()
+    assert sms.counted == {"asked": 1}
+    sms.server.clock.advance(1)
     with monkeypatch.context() as away:
-        away.setattr(type(sms.server.store.real.camara_tokens), "request", away_store)
+        rows = type(sms.server.store.real.camara_tokens)
+        away.setattr(rows, "close_all_unanswered", away_store)
         with pytest.raises(PeerUnavailable):
             await sms.ears.questions.count_silent()
     await sms.ears.questions.count_silent()
     assert sms.counted == {"asked": 1, "timed_out": 1}
+    # The next is found by the look after that.
+    sms.server.clock.advance(3_600)
+    await sms.ask()
+    sms.server.clock.advance(3_600)
+    await sms.ears.questions.count_silent()
+    assert sms.counted == {"asked": 2, "timed_out": 2}
+
+
+class Killed(BaseException):
+    """The end of a worker: nothing of it runs any more."""
+
+
+@dataclass
+class Fuse:
+    """Ends a worker at one of the points it comes by."""
+
+    left: int
+
+    def point(self) -> None:
+        self.left -= 1
+        if self.left <= 0:
+            raise Killed
+
+
+async def test_what_a_worker_asked_that_was_killed_is_counted_once(
+    sms: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is killed before and after each of its calls, until none is left; two others go on."""
+    flow, clock, partners = sms.ears.questions, sms.server.clock, sms.server.parts.partners
+    assert partners is not None
+    ((tenant, way),) = flow._ways.items()
+    other, kept = copy(flow), 0
+    for points in itertools.count(1):
+        clock.advance(86_400)
+        fuse, timed_out = Fuse(points), sms.counted.get("timed_out", 0)
+        with monkeypatch.context() as mortal:
+            people: Any = Mortal(way.people, fuse)
+            mortal.setattr(flow, "_ways", {tenant: replace(way, people=people)})
+            for each in (flow, partners.server):
+                mortal.setattr(each, "_rows", Mortal(sms.server.store.real.camara_tokens, fuse))
+            # Who is killed answers nothing, which the bank cannot read.
+            with suppress(IndexError):
+                await sms.ask()
+        row = await sms.server.store.real.camara_tokens.question(tenant, Msisdn(DIGITS))
+        was_kept = row is not None and row.asked[-1] == int(clock.now())
+        kept += was_kept
+        # The next question, or a look at all, finds it.
+        clock.advance(3_600)
+        if points % 2:
+            await sms.ask()
+            clock.advance(3_600)
+            timed_out += 1
+        await asyncio.gather(*(each.count_silent() for each in (flow, other, other)))
+        assert sms.counted.get("timed_out", 0) == timed_out + was_kept, points
+        if fuse.left > 0:
+            break
+    # The calls are: what was asked, what is written, the gateway.
+    assert (points, kept) == (7, 4)
 
 
 async def test_what_is_no_answer(sms: World) -> None:

@@ -666,20 +666,20 @@ async def test_erasing_leaves_nothing(store: SqlStore, place: Place) -> None:
     before = await held(place)
     await fill(store)
     await store.append_records([record(2_000_000, ref="ref-old")])
-    erased = await store.erase(T, IMSI, ["ref-1", "", "ref-old", "ref-none"])
+    erased = await store.erase(T, IMSI, ["ref-1", "", "ref-old", "ref-none"], now=90)
     assert erased == Erased(subscriptions=1, terminals=1, sessions=1, records=2)
     assert await held(place) == before
     everything = repr(before)
     assert IMSI.digits not in everything
     assert NUMBER.digits not in everything
-    assert await store.erase(T, IMSI, ["ref-1"]) == Erased(0, 0, 0, 0)
+    assert await store.erase(T, IMSI, ["ref-1"], now=90) == Erased(0, 0, 0, 0)
 
 
 async def test_erasing_a_tombstone_leaves_its_number_to_the_next(store: SqlStore) -> None:
     await fill(store)
     await store.remove(T, IMSI, now=1)
     await store.add(new(OTHER))
-    assert (await store.erase(T, IMSI, [])).subscriptions == 1
+    assert (await store.erase(T, IMSI, [], now=90)).subscriptions == 1
     assert await store.find(T, msisdn=NUMBER) == subscription(OTHER)
 
 
@@ -817,7 +817,7 @@ CALLS: dict[str, Callable[[SqlStore], Awaitable[Any]]] = {
     "list": lambda s: _all(s),
     "count": lambda s: s.count(T),
     "export": lambda s: s.export(T, IMSI),
-    "erase": lambda s: s.erase(T, IMSI, ["ref-1"]),
+    "erase": lambda s: s.erase(T, IMSI, ["ref-1"], now=90),
     "records": lambda s: s.records(T, ["ref-1"]),
     "consents": lambda s: s.consents(T, IMSI),
     "rewrap": lambda s: s.rewrap(T, IMSI, SIM, replace(SIM, wrapped_k=b"x")),
@@ -865,8 +865,8 @@ async def test_a_tenant_never_meets_anothers_rows(store: SqlStore, place: Place,
     # Nothing of blue's is seen by a red who has nothing.
     nothing: list[Any] = [NOTHING, None, False, 0, [], {}, [None, None], Erased(0, 0, 0, 0), 1]
     assert isinstance(seen[0], Conflict) or seen[0] in nothing
-    await store.erase(T, IMSI, ["ref-1"])
-    await store.erase(T, OTHER, [])
+    await store.erase(T, IMSI, ["ref-1"], now=90)
+    await store.erase(T, OTHER, [], now=90)
     assert await held(place) == before
 
     # And nothing of blue's is touched by a red who has the same.

@@ -108,5 +108,5 @@ async def test_the_proof_outlives_the_line_and_goes_with_an_erasure(store: SqlSt
     await store.api_consents.add(T, IMSI, [ENTRY])
     await store.remove(T, IMSI, now=99)
     assert len(await store.api_consents.of(T, IMSI)) == 1
-    await store.erase(T, IMSI, [])
+    await store.erase(T, IMSI, [], now=90)
     assert await store.api_consents.of(T, Imsi(IMSI.digits)) == []

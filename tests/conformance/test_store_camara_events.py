@@ -247,7 +247,7 @@ async def test_whoever_is_gone_is_told_of_no_more(store: SqlStore) -> None:
 async def test_an_erased_line_leaves_nothing(store: SqlStore) -> None:
     await begin(store)
     await store.set_marks(T, IMSI, [LineMark(MarkName.SIM_SINCE, "90", 95)])
-    await store.erase(T, IMSI, ())
+    await store.erase(T, IMSI, (), now=90)
     assert await store.camara_events.find(T, "s1") is None
     assert await told(store) == []
 

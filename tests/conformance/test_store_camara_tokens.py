@@ -11,6 +11,7 @@ from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.identities import Imsi, Msisdn
 from simgrant.ports.camara_tokens import (
     Assertion,
+    AssertionKind,
     Exchange,
     Exchanged,
     Question,
@@ -23,11 +24,11 @@ from simgrant.ports.store import TokenState, TokenUse
 
 IMSI = Imsi("001010000000001")
 NUMBER = Msisdn("447700900001")
-DONE, REPLAYED, SPENT = Exchanged.DONE, Exchanged.REPLAYED, Exchanged.SPENT
+DONE, SPENT = Exchanged.DONE, Exchanged.SPENT
 
 
 def assertion(number: int, client_id: str = "bank") -> Assertion:
-    return Assertion(client_id, bytes([number]) * 32, 1_300)
+    return Assertion(client_id, bytes([number]) * 32, 1_300, AssertionKind.CLIENT)
 
 
 def temporary(number: int, holder: bytes = b"") -> Temporary:
@@ -54,7 +55,7 @@ async def use(store: SqlStore, number: int) -> TokenUse | None:
 
 @pytest.mark.parametrize("many", [False, True], ids=["one journey", "a transaction"])
 async def test_a_temporary_token_is_exchanged_once(store: SqlStore, many: bool) -> None:
-    more = (assertion(99, "dpop"),) if many else ()
+    more: tuple[Assertion, ...] = (assertion(99, "dpop"),) if many else ()
     more_too = (assertion(98, "dpop"),) if many else ()
     exchange = store.camara_tokens.exchange
     first = Exchange(assertions=(assertion(1), *more), temporary=temporary(1))
@@ -68,7 +69,11 @@ async def test_a_temporary_token_is_exchanged_once(store: SqlStore, many: bool) 
     assert await use(store, 2) == TokenUse(TokenState.REDEEMED, 1_000, 1_300, b"h" * 32)
     # The same assertion, another token, which it has not burnt.
     replayed = Exchange(assertions=(assertion(2), *more), temporary=temporary(3))
-    assert await exchange("red", replayed) is REPLAYED
+    assert await exchange("red", replayed) is replayed.assertions[0]
+    if many:
+        # Of several, it is said which one.
+        replayed = Exchange(assertions=(assertion(3), *more), temporary=temporary(3))
+        assert await exchange("red", replayed) is more[0]
     assert await use(store, 3) is None
     # Assertions are each consumer's own, and each tenant's.
     theirs = Exchange(assertions=(assertion(2, "shop"), *more[1:]), temporary=temporary(3))
@@ -90,7 +95,7 @@ async def test_of_fifty_who_come_at_once_one_wins(store: SqlStore, same: str) ->
     )
     assert became.count(DONE) == 1
     if same != "both":
-        assert became.count(REPLAYED if same == "assertion" else SPENT) == 49
+        assert became.count(assertion(0) if same == "assertion" else SPENT) == 49
     if same == "assertion":
         there = [await use(store, number) is not None for number in range(50)]
         assert sum(there) == 1
@@ -118,7 +123,7 @@ async def test_a_granted_request_is_used_once(store: SqlStore) -> None:
             for number in range(8)
         )
     )
-    assert sorted(became) == [DONE, *[SPENT] * 7]
+    assert sorted(became, key=str) == [DONE, *[SPENT] * 7]
     used = replace(REQUEST, state=RequestState.USED, poll_from=1_010, interval_s=7)
     assert await rows.request("red", REQUEST.request_id) == used
     lost = became.index(SPENT)
@@ -166,7 +171,7 @@ async def test_of_those_who_ask_a_number_at_once_one_does(store: SqlStore) -> No
     rows = store.camara_tokens
     first = [question(number, 1_000) for number in range(8)]
     became = await asyncio.gather(*(rows.exchange("red", asking(each)) for each in first))
-    assert sorted(became) == [*[Exchanged.ASKED] * 7, DONE]
+    assert sorted(became, key=str) == [*[Exchanged.ASKED] * 7, DONE]
     won = first[became.index(DONE)]
     assert await rows.question("red", NUMBER) == won
     assert await rows.question("blue", NUMBER) is None
@@ -178,7 +183,7 @@ async def test_of_those_who_ask_a_number_at_once_one_does(store: SqlStore) -> No
     became = await asyncio.gather(
         *(rows.exchange("red", asking(each, won.request_id)) for each in later)
     )
-    assert sorted(became) == [*[Exchanged.ASKED] * 7, DONE]
+    assert sorted(became, key=str) == [*[Exchanged.ASKED] * 7, DONE]
     assert await rows.question("red", NUMBER) == later[became.index(DONE)]
 
 
@@ -222,6 +227,36 @@ async def test_answers_are_counted(store: SqlStore) -> None:
     after = question(2, 1_000, 1_200)
     await rows.exchange("red", asking(after, asked.request_id))
     assert await rows.tried("red", after, most=3)
+
+
+async def test_of_those_who_find_a_question_over_one_closes_it(store: SqlStore) -> None:
+    rows = store.camara_tokens
+    asked = [
+        replace(question(number, 1_000 + number), msisdn=Msisdn(f"4477009000{number:02}"))
+        for number in range(4)
+    ]
+    for each in asked:
+        await rows.exchange("red", asking(each))
+    # One is answered, and one is found by whoever asks that number next.
+    denied = RequestState.DENIED
+    assert await rows.settle("red", asked[0].request_id, denied, b"", now=1_010, closes=asked[0])
+    became = await asyncio.gather(*(rows.close_unanswered("red", asked[1]) for _ in range(8)))
+    assert sorted(became) == [*[False] * 7, True]
+    assert not await rows.close_unanswered("blue", asked[2])
+
+    async def all_closed(until: int, asked_since: int = 0) -> list[str]:
+        found = [await rows.close_all_unanswered(until=until, asked_since=asked_since)]
+        while found[-1]:
+            found.append(await rows.close_all_unanswered(until=until, asked_since=asked_since))
+        return [tenant for each in found for tenant in each]
+
+    assert await all_closed(until=1_121) == []
+    assert await all_closed(until=2_000, asked_since=1_003) == []
+    found = await asyncio.gather(*(all_closed(until=1_122) for _ in range(4)))
+    assert [tenant for each in found for tenant in each] == ["red"]
+    assert await all_closed(until=2_000, asked_since=1_002) == ["red"]
+    assert await all_closed(until=2_000) == []
+    assert await rows.question("red", asked[3].msisdn) == replace(asked[3], open_until=0)
 
 
 async def test_what_was_asked_is_forgotten_after_a_day(store: SqlStore) -> None:

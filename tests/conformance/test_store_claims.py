@@ -112,7 +112,7 @@ async def test_the_orders_of_an_erased_line_count_no_more_and_leave_no_eid(
     pace = Pace(per_eid=1, lines_per_eid=1)
     await store.add(new(OTHER, None))
     await make(store, order(1), pace, OTHER)
-    await store.erase(T, OTHER, [])
+    await store.erase(T, OTHER, [], now=90)
     assert await place.rows("SELECT * FROM esim_claim") == []
     assert await make(store, order(1), pace)
     await store.add(new())

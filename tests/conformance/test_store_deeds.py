@@ -64,7 +64,7 @@ async def test_an_entry_is_of_what_was_changed(store: Store) -> None:
     assert (entry.number, entry.before, entry.after) == (1, digest(before), digest(after))
     assert entry.chain == chained(b"", T, entry, digest)
     await store.doing(deed()).set_marks(T, IMSI, [LineMark(MarkName.PREPAID, "yes", 1_000)])
-    await store.doing(deed("erase")).erase(T, IMSI, ["ref-1"])
+    await store.doing(deed("erase")).erase(T, IMSI, ["ref-1"], now=90)
     _, second, third = await store.deeds.entries(T)
     assert second.chain == chained(entry.chain, T, second, digest)
     assert (third.before, third.after) == (second.after, b"")

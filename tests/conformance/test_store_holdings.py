@@ -178,6 +178,6 @@ async def test_the_next_owner_of_an_imsi_holds_nothing_of_the_former_ones(store:
     held = await store.export(T, IMSI)
     assert held is not None
     assert held.held.billing == (BILLING,)
-    await store.erase(T, IMSI, [])
+    await store.erase(T, IMSI, [], now=90)
     await store.add(new())
     assert await store.holdings(T, IMSI) == NOTHING

@@ -88,5 +88,5 @@ async def test_nothing_waits_for_who_was_removed_or_erased(store: SqlStore) -> N
     assert await store.inbox.put([T], ENDED, peer="hss", at=70) == 0
     await store.add(new())
     await store.inbox.put([T], CHANGED, peer="hss", at=70)
-    await store.erase(T, IMSI, [])
+    await store.erase(T, IMSI, [], now=90)
     assert await waiting(store) == []

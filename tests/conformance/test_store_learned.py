@@ -76,7 +76,7 @@ async def test_nothing_is_left_of_who_is_gone(store: SqlStore, place: Place, way
     await store.learned.learn(T, IMSI, ALL)
     await store.remove(T, IMSI, now=9)
     if way == "erase":
-        await store.erase(T, IMSI, [])
+        await store.erase(T, IMSI, [], now=90)
     assert await place.rows("SELECT * FROM learned") == []
 
 

@@ -416,7 +416,7 @@ async def test_who_gives_up_leaves_the_events_to_people(store: SqlStore) -> None
     assert await store.life.give_up(claim, reason="poison", now=NOW) == 2
     assert {each.event for each in await store.life.aside(T, limit=9)} == {one, two}
     assert await store.life.waits() == 0
-    await store.erase(T, IMSI, [])
+    await store.erase(T, IMSI, [], now=90)
     assert await store.life.aside(T, limit=9) == []
 
 

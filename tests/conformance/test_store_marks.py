@@ -95,7 +95,7 @@ async def test_marks_are_exported_and_erased(store: SqlStore, place: Place) -> N
     export = await store.export(T, IMSI)
     assert export is not None
     assert export.marks == (FROZEN,)
-    await store.erase(T, IMSI, [])
+    await store.erase(T, IMSI, [], now=90)
     assert await place.rows("SELECT * FROM line_mark") == []
 
 

@@ -295,7 +295,7 @@ async def test_who_is_gone_is_told_nothing(store: SqlStore, end: str) -> None:
     if end == "remove":
         await store.remove(T, IMSI, now=100)
     else:
-        await store.erase(T, IMSI, [])
+        await store.erase(T, IMSI, [], now=90)
     assert await claim(store) == []
 
 

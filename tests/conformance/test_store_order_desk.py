@@ -100,7 +100,7 @@ async def test_a_profile_is_of_one_order_whoever_hands_it_out(store: SqlStore) -
         assert found is not None
         assert (found.owner, found.order) == (IMSI, first)
         assert await store.orders.of(T, OTHER) == [begun]
-        await store.erase(T, OTHER, [])
+        await store.erase(T, OTHER, [], now=90)
     taken = replace(an_order("eid 2", number=3), source=BSS, iccid=FIRST)
     with pytest.raises(IccidTaken):
         await store.orders.make(T, OTHER, taken, instead_of=None, due_at=None)

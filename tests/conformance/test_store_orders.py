@@ -7,10 +7,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
+from simgrant.adapters.store.sql.order_rows import from_order, to_kept
 from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.domain import order as domain
+from simgrant.domain.bss_events import BssEvent, Change
 from simgrant.domain.order import (
     Begun,
     Cancelled,
@@ -25,6 +28,7 @@ from simgrant.domain.order import (
     Order,
     OrderState,
     Source,
+    Todo,
     Trouble,
     Unsubscribed,
 )
@@ -34,8 +38,10 @@ from simgrant.identities import Eid, Iccid, Imsi
 from simgrant.ports.orders import NoStock, Shelf, TokenOver, TooFast, TooMany
 from simgrant.ports.store import TokenState, TokenUse
 from tests.conformance.test_store import IMEI, IMSI, OTHER, PUSH, TERMINAL, T, accept, new
+from tests.conformance.test_store_life import act, judging, take
 
 EID = Eid("89049032123451234512345678901235")
+MOVED = BssEvent(event_id="1", change=Change.IMSI_CHANGED, at=900, imsi=OTHER, new_imsi=IMSI)
 
 
 def iccids(count: int, first: int = 1) -> list[Iccid]:
@@ -399,13 +405,64 @@ async def test_who_is_erased_has_no_orders_and_no_profiles(store: SqlStore) -> N
     await store.add(new())
     await stocked(store, 2)
     order = await made(store, an_order())
-    await store.erase(T, IMSI, [])
+    await store.erase(T, IMSI, [], now=90)
     assert await store.orders.of(T, IMSI) == []
     assert await store.orders.history(T, IMSI) == []
     assert order.iccid is not None
     assert await store.orders.by_iccid(T, order.iccid) is None
     # The SM-DP+ has it as ordered, so it is nobody else's either.
     assert await store.orders.stock(T) == [Shelf("main", "watch", 1, 1)]
+
+
+@pytest.mark.parametrize("how", ["erased", "comes back", "another line gets the IMSI"])
+async def test_what_is_to_be_given_back_of_who_is_gone_is_given_back(
+    store: SqlStore, how: str
+) -> None:
+    """For nobody's sake: neither he nor who has his IMSI by then is known by it."""
+    await store.add(new())
+    await stocked(store, 2)
+    order = await made(store, an_order())
+    order = await passed(store, order, [Begun()])
+    if how == "erased":
+        assert (await store.erase(T, IMSI, [], now=90)).left == 1
+    elif how == "comes back":
+        await store.remove(T, IMSI, now=80)
+        await store.add(new())
+    else:
+        await store.remove(T, IMSI, now=80)
+        await store.add(new(OTHER, None))
+        await take(store, MOVED)
+        await act(store, judge=judging(moves_to=IMSI))
+    assert await store.orders.of(T, IMSI) == []
+    assert await store.orders.history(T, IMSI) == []
+    found = await store.orders.claim(now=10**9, again_at=10**9 + 60, limit=9)
+    (left,) = found
+    assert (left.owner, left.order.todo, left.order.device.eid) == (
+        IMSI,
+        Todo.CANCEL,
+        order.device.eid,
+    )
+    assert left.order.device.terminal_id == ""
+    assert await store.orders.by_id(T, order.order_id) == [left]
+    # It is back: nothing is left of it, and somebody else may have it.
+    await passed(store, left.order, [Cancelled()])
+    assert await store.orders.by_id(T, order.order_id) == []
+    assert await store.orders.history(T, IMSI) == []
+    assert await store.orders.stock(T) == [Shelf("main", "watch", 2, 0)]
+
+
+@pytest.mark.parametrize("knew", [False, True])
+@pytest.mark.parametrize("state", [OrderState.ACTIVE, OrderState.INACTIVE, OrderState.RELEASED])
+def test_what_was_installed_before_that_was_noted_is_on(state: OrderState, *, knew: bool) -> None:
+    """In the network: a server of an older version wrote its row."""
+    order = replace(an_order(), state=state, device=Device("1", EID, name='"switched":'))
+    members = msgspec.json.decode(from_order(order))
+    if not knew:
+        del members["switched"]
+    body = msgspec.json.encode(members)
+    on = state is OrderState.ACTIVE and not knew
+    assert to_kept((T, IMSI.digits, body)).order == replace(order, switched=on)
+    assert to_kept((T, "enterprise:acme", body)).order == order
 
 
 ACME, GLOBEX = Enterprise("acme"), Enterprise("globex")

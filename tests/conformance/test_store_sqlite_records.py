@@ -332,7 +332,7 @@ async def test_records_are_sought_in_a_thread(
     await store.append_records(many(1))
     monkeypatch.setattr(subject, "_unpacked", spy)
     await store.records(T, ["ref-1"])
-    await store.erase(T, IMSI, ["ref-1"])
+    await store.erase(T, IMSI, ["ref-1"], now=90)
     assert len(threads) == 2
     assert threading.main_thread() not in threads
 
@@ -347,9 +347,9 @@ async def test_equal_hashes_make_nobody_anothers(
     assert await times(store, "ref-1") == [1]
     assert await times(store, "ref-3") == []
     before = sqlite_batches(sqlite_path)
-    assert (await store.erase(T, IMSI, ["ref-3"])).records == 0
+    assert (await store.erase(T, IMSI, ["ref-3"], now=90)).records == 0
     assert sqlite_batches(sqlite_path) == before
-    assert (await store.erase(T, IMSI, ["ref-1"])).records == 1
+    assert (await store.erase(T, IMSI, ["ref-1"], now=90)).records == 1
     assert sizes(sqlite_path) == [2, MOST]
     assert await times(store, "ref-2") == [*range(MOST + 9, 9, -1), 2]
 
@@ -360,11 +360,11 @@ async def test_erasing_rewrites_batches_and_deletes_empty_ones(
     for number in range(20):
         mine = many(MOST - 1, number * MOST, ref="ref-1" if number == 5 else "ref-2")
         await store.append_records([*mine, record(number * MOST + MOST - 1)])
-    assert (await store.erase(T, IMSI, ["ref-1", "ref-3"])).records == 19 + MOST
+    assert (await store.erase(T, IMSI, ["ref-1", "ref-3"], now=90)).records == 19 + MOST
     assert sizes(sqlite_path) == [MOST - 1] * 19
     assert await times(store, "ref-1") == []
     assert len(await times(store, "ref-2")) == 19 * (MOST - 1)
-    assert (await store.erase(T, IMSI, ["ref-1", "ref-3"])).records == 0
+    assert (await store.erase(T, IMSI, ["ref-1", "ref-3"], now=90)).records == 0
 
 
 async def test_an_erasure_that_was_cut_short_is_simply_repeated(
@@ -374,19 +374,19 @@ async def test_an_erasure_that_was_cut_short_is_simply_repeated(
     await store.append_records(many(2))
     await store._records.close()
     with pytest.raises(PeerUnavailable):
-        await store.erase(T, IMSI, ["ref-1"])
+        await store.erase(T, IMSI, ["ref-1"], now=90)
     assert await store.find(T, imsi=IMSI) is not None
 
     other = await open_store(SqliteConfig(sqlite_path))
     await other._engine.close()
     with pytest.raises(PeerUnavailable):
-        await other.erase(T, IMSI, ["ref-1"])
+        await other.erase(T, IMSI, ["ref-1"], now=90)
     assert await times(other, "ref-1") == []
     assert await store.find(T, imsi=IMSI) is not None
     await other.close()
 
     again = await open_store(SqliteConfig(sqlite_path))
-    erased = await again.erase(T, IMSI, ["ref-1"])
+    erased = await again.erase(T, IMSI, ["ref-1"], now=90)
     assert (erased.subscriptions, erased.records) == (1, 0)
     await again.close()
 
@@ -417,7 +417,7 @@ async def test_two_stores_on_one_file_write_and_find(store: SqlStore, sqlite_pat
     )
     for one in (store, other):
         assert await times(one, "ref-1") == list(range(959, -1, -1))
-    assert (await other.erase(T, IMSI, ["ref-1"])).records == 960
+    assert (await other.erase(T, IMSI, ["ref-1"], now=90)).records == 960
     assert await times(store, "ref-1") == []
     await other.close()
 

@@ -11,6 +11,7 @@ import pytest
 
 from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.domain.bss_events import Change
+from simgrant.domain.holdings import HeldBoost, Purchase
 from simgrant.domain.visit import Settlement, Step
 from simgrant.identities import Imsi
 from simgrant.ports.switching import VOWIFI, DueSwitch, UnderWay
@@ -130,8 +131,54 @@ async def test_what_is_to_go_off_outlives_the_line(store: SqlStore, how: str) ->
         await store.add(new())
     (due,) = await claim(store, now=900)
     assert (due.imsi, due.under_way) == (IMSI, UnderWay(False, 3, "m1"))
-    await store.erase(T, IMSI, [])
+    await store.erase(T, IMSI, [], now=90)
     assert await claim(store, now=9_000) == []
+
+
+@pytest.mark.parametrize("how", ["removed", "erased", "both"])
+@pytest.mark.parametrize("comes_back", [True, False])
+async def test_what_was_on_goes_off_whoever_has_the_imsi_then(
+    store: SqlStore, how: str, *, comes_back: bool
+) -> None:
+    """At once, and not only when the removal is acted upon: another may be here by then."""
+    switched = {VOWIFI, "boost_166", "boost_3"}
+    row = new(changed_at=2)
+    calling = replace(row.subscription, provisioning=ProvStatus.PROVISIONED)
+    await store.add(replace(row, subscription=calling))
+    await store.set_holding(T, IMSI, HeldBoost(166, Purchase.ACTIVE, None, 3))
+    # What was held a moment ago, and nobody acted upon.
+    boost = HeldBoost(3, Purchase.ACTIVE, None, 4)
+    await store.set_holding(T, IMSI, boost)
+    await store.set_holding(T, IMSI, boost, ended=True)
+    if how != "erased":
+        await store.remove(T, IMSI, now=80, switched=switched)
+    if how != "removed":
+        gone = await store.erase(T, IMSI, [], now=85, switched=switched)
+        assert gone.left == len(switched)
+        assert await store.export(T, IMSI) is None
+    if comes_back:
+        await store.add(new(changed_at=90))
+    found = {(due.imsi, due.service, due.under_way) for due in await claim(store, now=95)}
+    assert found == {(IMSI, each, UnderWay(on=False)) for each in switched}
+
+
+async def test_what_is_not_switched_is_nobodys_to_switch_off(store: SqlStore) -> None:
+    await wished(store)
+    await store.set_holding(T, IMSI, HeldBoost(166, Purchase.ACTIVE, None, 3))
+    assert (await store.erase(T, IMSI, [], now=85, switched={"boost_9"})).left == 0
+    assert await claim(store, now=9_000) == []
+
+
+async def test_a_tombstone_has_nothing_on(store: SqlStore) -> None:
+    """Its IMSI may be somebody's whom another system serves."""
+    row = new(changed_at=2)
+    calling = replace(row.subscription, provisioning=ProvStatus.PROVISIONED)
+    await store.add(replace(row, subscription=calling))
+    await store.remove(T, IMSI, now=80, switched={VOWIFI})
+    await act(store)
+    (due,) = await claim(store, now=95)
+    await store.switches.settle(due, None, due_at=0, now=95)
+    assert (await store.erase(T, IMSI, [], now=99, switched={VOWIFI})).left == 0
 
 
 async def test_of_one_that_is_gone_all_is_looked_at(store: SqlStore) -> None:
@@ -143,7 +190,9 @@ async def test_of_one_that_is_gone_all_is_looked_at(store: SqlStore) -> None:
 
 
 @pytest.mark.parametrize("service", [VOWIFI, "boost_166"])
-@pytest.mark.parametrize("then", [UnderWay(False, 7), UnderWay(True, 0, "on off")])
+@pytest.mark.parametrize(
+    "then", [UnderWay(False, 7), UnderWay(True, 0, "on off"), UnderWay(False, 2, "m 1", 99)]
+)
 async def test_services_of_a_line_are_told_apart(
     store: SqlStore, service: str, then: UnderWay
 ) -> None:

@@ -147,7 +147,7 @@ async def test_nothing_is_kept_of_who_is_not_there(store: SqlStore) -> None:
     await store.add(new())
     assert await store.told.told(T, IMSI) is None
     await store.told.keep(T, IMSI, told())
-    await store.erase(T, IMSI, [])
+    await store.erase(T, IMSI, [], now=90)
     assert await store.told.told(T, IMSI) is None
 
 

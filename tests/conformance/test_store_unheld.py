@@ -42,6 +42,7 @@ STATEMENTS: dict[str, tuple[str, tuple[object, ...]]] = {
     "assertions": (camara_tokens.ASSERTIONS_PURGED, (SHARD, NOW, MOST)),
     "requests": (camara_tokens.REQUESTS_PURGED, (SHARD, NOW, MOST)),
     "questions": (camara_tokens.QUESTIONS_PURGED, (SHARD, NOW, MOST)),
+    "unanswered": (camara_tokens.QUESTIONS_OVER, (SHARD, 0, NOW, MOST)),
     "revoked": (camara_tokens.REVOKED_PURGED, (SHARD, NOW, MOST)),
 }
 

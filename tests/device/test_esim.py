@@ -105,7 +105,7 @@ async def test_an_export_has_orders_and_an_erasure_ends_them(world: World) -> No
     assert [each["after"] for each in told["order_history"]][-1] == "released"
     # Whoever reads an export cannot download the profile with it.
     assert code_of(info).matching_id not in json.dumps(told)
-    await subscriptions.erase(store, subscription, ring)
+    await subscriptions.erase(store, subscription, ring, now=90, switched=())
     assert await store.orders.of("default", ALLOWED) == []
     assert await store.orders.history("default", ALLOWED) == []
 

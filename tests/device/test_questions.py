@@ -423,7 +423,7 @@ async def test_an_export_says_that_there_is_a_pin_and_not_which(
         assert PIN not in json.dumps(told)
         assert kept.digest.hex() not in json.dumps(told)
         assert kept.digest.hex() not in repr(kept)
-        await subscriptions.erase(store, subscription, ring)
+        await subscriptions.erase(store, subscription, ring, now=90, switched=())
         assert await store.pins.find("default", ALLOWED) is None
 
 

@@ -235,7 +235,7 @@ async def test_a_subscription_made_again_does_not_revive_old_tokens(
     server.clock.advance(100)
     now = int(server.clock.now())
     if erased:
-        await server.store.real.erase("default", imsi, ())
+        await server.store.real.erase("default", imsi, (), now=90)
     else:
         await server.store.real.remove("default", imsi, now=now)
     assert (await phone.fast(token)).status == 511

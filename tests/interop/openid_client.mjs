@@ -36,6 +36,26 @@ const begun = await client.initiateBackchannelAuthentication(config, {
 const granted = await client.pollBackchannelAuthenticationGrant(config, begun);
 told.ciba = { ...granted, claims: granted.claims() };
 
+// It signs no backchannel requests by itself, but those of the authorization endpoint, which have
+// the same claims; our server has no such endpoint as it is set here, and nothing is sent there.
+const signing = new client.Configuration(
+  { ...config.serverMetadata(), authorization_endpoint: `${task.issuer}/oauth2/authorize` },
+  task.client_id,
+);
+client.allowInsecureRequests(signing);
+const asked = { login_hint: task.other_hint, scope: task.scope };
+const signedKey = { key, kid: task.key.kid };
+const url = await client.buildAuthorizationUrlWithJAR(signing, asked, signedKey);
+const signed = { request: url.searchParams.get("request") };
+const waiting = await client.initiateBackchannelAuthentication(config, signed);
+const signedGrant = await client.pollBackchannelAuthenticationGrant(config, waiting);
+told.signed_ciba = { ...signedGrant, claims: signedGrant.claims() };
+try {
+  await client.initiateBackchannelAuthentication(config, signed);
+} catch (error) {
+  told.replayed = { error: error.error, status: error.status };
+}
+
 // JWT-bearer: the assertion is made here, as an aggregator's server does.
 const b64 = (value) => Buffer.from(value).toString("base64url");
 const now = Math.floor(Date.now() / 1000);

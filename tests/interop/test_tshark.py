@@ -43,6 +43,7 @@ from simgrant.sim.hss.faults import Fault as HssFault
 from simgrant.sim.hss.faults import Plan as HssPlan
 from simgrant.sim.hss.server import HssServer
 from simgrant.sim.sims import demo_sims
+from simgrant.spec.countries import countries_of
 from simgrant.wire.diameter import swx
 from simgrant.wire.diameter.base import push_capabilities
 from simgrant.wire.diameter.redirect import Usage
@@ -319,3 +320,25 @@ def test_what_is_malformed_would_be_seen(tmp_path: Path, wrong: bytes) -> None:
     head = struct.pack("!IIIII", 1 << 24 | 20 + len(avps), 0x80 << 24 | 257, 0, 1, 1)
     (message,) = dissected(tmp_path, [(True, head + avps)])
     assert complaints(message)
+
+
+def test_its_country_codes_are_ours() -> None:
+    """It has the list of ITU-T E.212; from 900 on there are no countries."""
+    listing = subprocess.run(
+        ["tshark", "-G", "values"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=True,
+        text=True,
+    )
+    rows = [line.split("\t") for line in listing.stdout.splitlines()]
+    assigned = {
+        row[2]
+        for row in rows
+        if row[:2] == ["V", "e212.mcc"] and int(row[2]) < 900 and row[3] != "Unassigned"
+    }
+    assert len(assigned) > 200
+    ours = {str(mcc) for mcc in range(200, 1_000) if countries_of(str(mcc))}
+    assert assigned <= ours
+    # Networks use them all the same.
+    assert ours - assigned == {"289", "995"}

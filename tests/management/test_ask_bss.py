@@ -90,6 +90,8 @@ async def test_trouble_is_said_and_no_error(site: Site, fault: Fault, outcome: s
     assert asked["outcome"] == outcome
     assert {each["now"] for each in asked["said"]} == {None}
     assert bool(asked["detail"]) is (outcome != "unknown")
+    output = await site.command("explain", SIM.imsi.digits, "vowifi", "--ask")
+    assert ("get 503" in output) is (outcome != "unknown"), "and not what its own rows say"
 
 
 async def test_where_there_is_no_bss_nobody_is_asked(template: Path, tmp_path: Path) -> None:

@@ -317,7 +317,7 @@ async def asks(place: Place, callback: str = "") -> str:
     links = CaptureLinks(keys=server.parts.keys, pages={"default": base}, life_s=600)
     wanted = Purposeful(client_id="bank", purpose=FRAUD, scopes=())
     apis, now = ("number-verification", "sim-swap"), int(server.clock.now())
-    return links.made(subscription, wanted, apis, callback, now=now)
+    return links.made(subscription, wanted, apis, callback, partly=False, now=now)
 
 
 async def _consents(place: Place, page: Page) -> AsyncIterator[str]:

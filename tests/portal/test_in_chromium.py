@@ -247,7 +247,7 @@ async def test_whoever_answers_a_consumer_is_sent_back(
         back = f"http://localhost:{portal.port}/static/portal.css"
         for state, button, told in (("1", "give", "granted"), ("", "refuse", "denied")):
             if not state:
-                await place.server.store.real.erase("default", ALLOWED, [])
+                await place.server.store.real.erase("default", ALLOWED, [], now=90)
                 await place.server.add(new_subscription(ALLOWED, place.server.ring))
             await page.goto(f"{await asks(place, back)}&state={state}")
             await press(page)

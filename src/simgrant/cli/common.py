@@ -12,7 +12,6 @@ import sys
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
@@ -134,6 +133,13 @@ class Desk:
 
         return sms_apps_of(self.loaded, self.tenant.name)
 
+    def switched(self) -> frozenset[str]:
+        """Return the services of the tenant's lines that are switched in the network."""
+        from simgrant.compose.activation import switched_services
+        from simgrant.ports.switching import NO_SERVICES
+
+        return switched_services(self.loaded).get(self.tenant.name, NO_SERVICES)
+
     async def context(self) -> Context:
         """Return what rows are checked against."""
         from simgrant.flows.subscriptions import Context
@@ -190,20 +196,12 @@ def sqlite_file(loaded: Loaded) -> Path | None:
 def find_tenant(loaded: Loaded, name: str) -> Tenant:
     """Return a configured tenant; raise BadUsage with what was probably meant."""
     from simgrant.compose.store import tenancy
+    from simgrant.domain.problems import did_you_mean
 
     known = tenancy(loaded).by_name
     if name not in known:
-        raise BadUsage(f"no tenant {name!r}{meant(name, known)}")
+        raise BadUsage(f"no tenant {name!r}{did_you_mean(name, known)}")
     return known[name]
-
-
-def meant(name: str, known: Iterable[str]) -> str:
-    """Return a hint for a name that nobody knows."""
-    names = sorted(known)
-    close = get_close_matches(name, names, n=1)
-    if close:
-        return f" (did you mean {close[0]}?)"
-    return f" (there are: {', '.join(names)})" if names else ""
 
 
 # --- printing -------------------------------------------------------------------------------
@@ -307,8 +305,11 @@ def progress(title: str, total: int | None) -> Iterator[Advance]:
         yield lambda done: bar.update(task, completed=done)
 
 
-def until_when(text: str) -> int | None:
-    """Return Unix seconds of the option ``--until``; None where it was left out."""
+def second_of(option: str, text: str) -> int | None:
+    """Return the Unix second that an option such as ``--until`` names; None where it was left out.
+
+    A time is in UTC unless it says otherwise. Raise BadUsage for what is none.
+    """
     from simgrant.wire.instant import pull_instant
 
     if not text:
@@ -317,5 +318,5 @@ def until_when(text: str) -> int | None:
         return pull_instant(text)
     except ValueError:
         raise BadUsage(
-            f"--until {text!r}: no time, such as 2027-11-01 or 2027-11-01T12:00:00Z"
+            f"{option} {text!r}: no time, such as 2027-11-01 or 2027-11-01T12:00:00Z"
         ) from None

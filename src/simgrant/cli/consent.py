@@ -20,8 +20,8 @@ from simgrant.cli.common import (
     note,
     print_json,
     run,
+    second_of,
     table,
-    until_when,
 )
 
 app = typer.Typer(help="Consents to partner APIs.", no_args_is_help=True)
@@ -133,7 +133,7 @@ def say(
                     api=api,
                     said=Said(said.value),
                     at=here.now,
-                    expires_at=until_when(until),
+                    expires_at=second_of("--until", until),
                     source=source,
                     evidence=evidence,
                 )

@@ -25,8 +25,8 @@ from simgrant.cli.common import (
     note,
     print_json,
     run,
+    second_of,
     table,
-    until_when,
 )
 
 if TYPE_CHECKING:
@@ -236,7 +236,11 @@ def send(
 
         from simgrant.wire.tmf_events import plain_event
 
-        about = {"application": application, "expires_at": until_when(until), "evidence": evidence}
+        about = {
+            "application": application,
+            "expires_at": second_of("--until", until),
+            "evidence": evidence,
+        }
         consent = {"client_id": consumer, "purpose": purpose, "apis": api or []} | {
             name: value for name, value in about.items() if value
         }

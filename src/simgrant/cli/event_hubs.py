@@ -13,7 +13,6 @@ from simgrant.cli.common import (
     JsonOption,
     Refused,
     logged_aside,
-    meant,
     note,
     open_store,
     print_json,
@@ -104,11 +103,12 @@ def unhook(
 @asynccontextmanager
 async def _visitor(ctx: typer.Context, name: str) -> AsyncIterator[HubVisitor]:
     from simgrant.compose.event_hubs import open_visitor
+    from simgrant.domain.problems import did_you_mean
 
     loaded = settings(ctx)
     known = loaded.settings.event_hubs
     if name not in known:
-        raise BadUsage(f"there is no [event_hubs.{name}]{meant(name, known)}")
+        raise BadUsage(f"there is no [event_hubs.{name}]{did_you_mean(name, known)}")
     with logged_aside():
         async with open_store(loaded) as store:
             visitor = open_visitor(loaded, name, store.hubs)

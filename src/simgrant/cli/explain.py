@@ -17,11 +17,11 @@ from simgrant.cli.common import (
     Refused,
     TenantOption,
     desk,
-    meant,
     notice_line,
     paint,
     print_json,
     run,
+    second_of,
     table,
 )
 from simgrant.nouns import replace
@@ -206,7 +206,7 @@ def explain(
         _supposed(kind, device_id, eid, proof),
     )
     found, asked, settings, now = run(
-        _ask(ctx, tenant, imsi, inquiry, policy, _second(at), ask=ask)
+        _ask(ctx, tenant, imsi, inquiry, policy, second_of("--at", at), ask=ask)
     )
     if json:
         from simgrant.flows.ask_bss import asked_data
@@ -220,18 +220,6 @@ def explain(
         _print(found, settings, now)
         if asked is not None:
             _print_bss(asked, now)
-
-
-def _second(at: str) -> int | None:
-    """Return the Unix second of a time, which is in UTC unless it says otherwise."""
-    from simgrant.wire.instant import pull_instant
-
-    if not at:
-        return None
-    try:
-        return pull_instant(at)
-    except ValueError:
-        raise BadUsage(f"--at {at!r} is no time such as 2026-12-24T18:00+01:00") from None
 
 
 def _supposed(kind: KindName, device_id: str, eid: str, proof: ProofName) -> Supposed:
@@ -280,12 +268,13 @@ async def _ask(
 async def explained(here: Desk, imsi: str, inquiry: Inquiry, policy: Policy) -> Explanation:
     """Return what a policy says of a subscription, and why; raise BadUsage, Refused."""
     from simgrant.compose import explaining
+    from simgrant.domain.problems import did_you_mean
     from simgrant.errors import Conflict
     from simgrant.flows import subscriptions
 
     profiles = here.loaded.settings.profiles
     if inquiry.like and inquiry.like not in profiles:
-        raise BadUsage(f"no profile {inquiry.like!r}{meant(inquiry.like, profiles)}")
+        raise BadUsage(f"no profile {inquiry.like!r}{did_you_mean(inquiry.like, profiles)}")
     try:
         return await explaining.explain(
             here.loaded,
@@ -414,6 +403,11 @@ def _print_bss(asked: Asked, at: int) -> None:
     said = "it has no such subscription" if asked.outcome == "unknown" else asked.outcome
     detail = "".join(char for char in asked.detail if char.isprintable())
     typer.echo(f"  {paint(said, color, bold=True)} after {asked.ms:.0f} ms  {detail}")
+    if asked.outcome not in ("told", "unknown"):
+        known = "what it said last, for last_known_s, and then " if asked.before_at else ""
+        typer.echo(
+            f"  while that is so, phones that it is asked for get {known}503: come back later"
+        )
     since = "never before"
     if asked.before_at:
         since = f"{_span(at - asked.before_at)} ago{', doubtful' if asked.doubtful else ''}"

@@ -43,7 +43,8 @@ def services(*, json: JsonOption = False) -> None:
 
 def app_id_of(name: str) -> str:
     """Return the AppID of ``ap2004``, ``vowifi`` or ``VoWiFi``; raise BadUsage."""
-    from simgrant.cli.common import BadUsage, meant
+    from simgrant.cli.common import BadUsage
+    from simgrant.domain.problems import did_you_mean
     from simgrant.services import SERVICES
 
     wanted = _folded(name)
@@ -55,7 +56,7 @@ def app_id_of(name: str) -> str:
         for feature in service.features:
             names.setdefault(feature, app_id)
     if wanted not in names:
-        raise BadUsage(f"no service {name!r}{meant(wanted, names)}")
+        raise BadUsage(f"no service {name!r}{did_you_mean(wanted, names)}")
     return names[wanted]
 
 

@@ -711,7 +711,9 @@ def remove(ctx: typer.Context, imsi: ImsiArgument, *, tenant: TenantOption = "de
     async def work() -> None:
         async with desk(ctx, tenant) as here:
             found = await _find(here, imsi, live=True)
-            await here.doing(found.imsi).remove(tenant, found.imsi, now=here.now)
+            await here.doing(found.imsi).remove(
+                tenant, found.imsi, now=here.now, switched=here.switched()
+            )
             note(f"{found.imsi.digits} removed")
 
     run(work())
@@ -788,11 +790,18 @@ def erase(
                 )
                 note("Nothing was changed. Do it with --yes.")
                 return
-            gone = await subscriptions.erase(here.doing(found.imsi), found, ring)
+            gone = await subscriptions.erase(
+                here.doing(found.imsi), found, ring, now=here.now, switched=here.switched()
+            )
             note(
                 f"{found.imsi.digits} erased: {gone.terminals} terminals, "
                 f"{gone.sessions} sessions, {gone.records} records"
             )
+            if gone.left:
+                note(
+                    f"still to end in the network: {gone.left} (services, eSIM orders); what names "
+                    "them there is kept until they have ended, for 30 days at most"
+                )
 
     run(work())
 

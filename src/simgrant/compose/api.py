@@ -9,6 +9,7 @@ from typing import Any
 
 from simgrant.adapters.keyring.file import FileKeys
 from simgrant.compose import explaining
+from simgrant.compose.activation import switched_services
 from simgrant.compose.clock import CLOCK
 from simgrant.compose.issuers import open_issuer
 from simgrant.compose.policies import compiler
@@ -31,6 +32,7 @@ from simgrant.links.client_certificates import Callers
 from simgrant.links.secret_file import SecretFile
 from simgrant.ports.bss_events import EventIntake
 from simgrant.ports.store import Store
+from simgrant.ports.switching import NO_SERVICES
 
 
 @asynccontextmanager
@@ -136,4 +138,5 @@ def office(
         explain=explain,
         events=events,
         compile=compiler(loaded),
+        switched=switched_services(loaded).get(name, NO_SERVICES),
     )

@@ -6,7 +6,6 @@ that trouble with one thing keeps nobody from another.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -32,8 +31,6 @@ from simgrant.ports.eligibility import ChecksEligibility, EligibilitySource
 from simgrant.ports.orders import Orders
 from simgrant.ports.plan_offers import PlanOffers
 
-# Jitter has no need of a good source of chance.
-_CHANCE: Final = random.Random().random  # noqa: S311
 SOURCES: Final[Mapping[str, Callable[[Bss, str, ApiLink, Clock], EligibilitySource | None]]] = {
     "rest": rest.source,
     "ses": rest.ses_source,
@@ -110,7 +107,7 @@ def waiting_orders(
     }
     if not asked:
         return None
-    return WaitingOrders(orders, ordering, bss=asked, every_s=every_s, clock=clock, chance=_CHANCE)
+    return WaitingOrders(orders, ordering, bss=asked, every_s=every_s, clock=clock)
 
 
 def open_offers(loaded: Loaded, clock: Clock) -> dict[str, PlanOffers]:
@@ -147,7 +144,6 @@ def open_sale(
             if name
         },
         clock=clock,
-        chance=_CHANCE,
     )
 
 

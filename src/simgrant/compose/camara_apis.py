@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 from simgrant.compose.consumers import ConsumerParts
 from simgrant.compose.portal import portal_of
 from simgrant.compose.questions import believed
@@ -11,6 +9,7 @@ from simgrant.compose.sign_ins import asks_for_consent
 from simgrant.config.camara_tables import SandboxNumber
 from simgrant.config.load import Loaded
 from simgrant.domain.camara.consent import Basis, Purposes
+from simgrant.domain.problems import did_you_mean
 from simgrant.domain.tenant import Plmn
 from simgrant.errors import StartRefused
 from simgrant.flows.camara.api import Api, ApiRules, Routes
@@ -116,9 +115,7 @@ def offered_apis(loaded: Loaded, *, with_consents: bool) -> tuple[Api, ...]:
     wanted = loaded.settings.camara.apis
     for name in wanted:
         if name not in APIS:
-            close = get_close_matches(name, APIS, n=1)
-            hint = f" (did you mean {close[0]}?)" if close else f"; there are {', '.join(APIS)}"
-            raise StartRefused(f"camara.apis: there is no {name}{hint}")
+            raise StartRefused(f"camara.apis: there is no {name}{did_you_mean(name, APIS)}")
         if name not in there:
             raise StartRefused(f"camara.apis: {name} needs consents to be kept")
     return tuple(api for name, api in there.items() if not wanted or name in wanted)

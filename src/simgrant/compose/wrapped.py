@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import field
 from functools import partial
 
 from simgrant.adapters.authn import local_auc
-from simgrant.flows.camara import subscribing
+from simgrant.flows.camara.subscribing import label_of
 from simgrant.identities import Imsi
-from simgrant.keyring.ring import KeyRing
+from simgrant.keyring.ring import NONCE_BYTES, KeyRing
 from simgrant.nouns import Word, named_noun
 from simgrant.ports.store import SimKey, Store
 
@@ -63,8 +64,8 @@ async def _sim_key_anew(
 ) -> None:
     old: SimKey | None = key
     while old is not None:
-        new = local_auc.rewrapped(old, ring=ring, tenant=tenant, imsi=imsi, now=now)
-        if new is None or await store.rewrap(tenant, imsi, old, new):
+        new = local_auc.wrapped_anew(old, ring=ring, tenant=tenant, imsi=imsi, now=now)
+        if new == old or await store.rewrap(tenant, imsi, old, new):
             break
         old = await store.sim_key(tenant, imsi)  # Somebody changed it meanwhile: once more.
 
@@ -72,7 +73,8 @@ async def _sim_key_anew(
 async def _sink_token_anew(
     store: Store, tenant: str, subscription_id: str, token: bytes, ring: KeyRing, now: float
 ) -> None:
-    new = subscribing.rewrapped(token, subscription_id, ring=ring, tenant=tenant, now=now)
-    if new is not None:
+    label, nonce = label_of(subscription_id), os.urandom(NONCE_BYTES)
+    new = ring.wrapped_anew(tenant, label, token, nonce=nonce, now=now)
+    if new != token:
         # It is never changed but by this: where it is another one, somebody else has wrapped it.
         await store.camara_events.rewrap(tenant, subscription_id, token, new)

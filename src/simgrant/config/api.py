@@ -5,11 +5,11 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Collection, Iterator
-from difflib import get_close_matches
 from typing import Final
 
 from simgrant.config.model import Api, ApiClient, Settings
 from simgrant.domain.access import Scope
+from simgrant.domain.problems import did_you_mean
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
@@ -56,10 +56,7 @@ def _client_problems(
     known = [scope.value for scope in Scope]
     for scope in client.scopes:
         if scope not in known:
-            close = get_close_matches(scope, known, n=1)
-            yield f"{where}.scopes: there is no {scope}" + (
-                f" (did you mean {close[0]}?)" if close else ""
-            )
+            yield f"{where}.scopes: there is no {scope}{did_you_mean(scope, known)}"
     for tenant in client.tenants:
         if tenant not in tenants:
             yield f"{where}: there is no tenant {tenant}"

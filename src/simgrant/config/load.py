@@ -12,7 +12,6 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
@@ -75,6 +74,7 @@ from simgrant.config.sbi import sbi_problems
 from simgrant.config.section import table_in
 from simgrant.domain.pace import MOST_WINDOW_S
 from simgrant.domain.plan_offer import MOST_PLAN_ID
+from simgrant.domain.problems import did_you_mean
 from simgrant.errors import StartRefused
 from simgrant.nouns import noun
 from simgrant.wire.es2plus import Function, is_admin_protocol, is_fqdn
@@ -300,7 +300,7 @@ def _unknown_keys(data: Mapping[str, Any]) -> list[str]:
     sections = {field.name: field.type for field in msgspec.structs.fields(Settings)}
     for name, table in data.items():
         if name not in sections:
-            found.append(f"unknown section [{name}]{_meant(name, sections)}")
+            found.append(f"unknown section [{name}]{did_you_mean(name, sections)}")
         elif isinstance(table, dict):
             tables = table if name in NAMED else {"": table}
             kind: Any = NAMED.get(name, sections[name])
@@ -342,17 +342,12 @@ def _unknown_in(keys: Any, kind: Any, where: str) -> Iterator[str]:
     fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
     for key, value in keys.items() if isinstance(keys, dict) else ():
         if key not in fields:
-            yield f"unknown key {where}.{key}{_meant(key, fields)}"
+            yield f"unknown key {where}.{key}{did_you_mean(key, fields)}"
         elif table := table_in(fields[key]):
             tables = {"": value} if isinstance(fields[key], type) else value
             for name, each in tables.items() if isinstance(tables, dict) else ():
                 own = f".{name}" if name else ""
                 yield from _unknown_in(each, table, f"{where}.{key}{own}")
-
-
-def _meant(name: str, known: Any) -> str:
-    close = get_close_matches(name, list(known), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def _problems(loaded: Loaded) -> list[str]:
@@ -627,7 +622,7 @@ def _smdp_problems(loaded: Loaded) -> list[str]:
             if url and not _is_safe(url)
         ]
         found += [
-            f"{where}.urls: {key} is none of {', '.join(_ORDERED)}{_meant(key, _ORDERED)}"
+            f"unknown key {where}.urls.{key}{did_you_mean(key, _ORDERED)}"
             for key in smdp.urls
             if key not in _ORDERED
         ]
@@ -843,7 +838,7 @@ def _is_safe(url: str) -> bool:
 
 def _unknown_tenants(where: str, names: Iterable[str], loaded: Loaded) -> list[str]:
     return [
-        f"{where}: there is no tenant {name}{_meant(name, loaded.tenants)}"
+        f"{where}: there is no tenant {name}{did_you_mean(name, loaded.tenants)}"
         for name in names
         if name not in loaded.tenants
     ]

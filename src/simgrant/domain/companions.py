@@ -42,7 +42,7 @@ def share(order: Order | None) -> Companions:
 
 def count(orders: Iterable[Order]) -> Counted:
     """Return how many companions a line has by its orders, of whatever application they are."""
-    theirs = [each for each in orders if each.app_id == AppId.ODSA_COMPANION]
+    theirs = [each for each in orders if each.app_id == AppId.ODSA_COMPANION and not each.forget_at]
     live = [each.state for each in theirs if each.state in LIVE and not each.is_aside]
     changed = max((each.changed_at for each in theirs), default=0)
     return Counted(Companions(len(live), live.count(OrderState.ACTIVE)), changed)

@@ -278,11 +278,23 @@ class Order:
     switched: bool = False
     """Whether the network may have its service on, by our asking or since it was installed: at its
     end it goes off."""
+    forget_at: int = 0
+    """Unix seconds at which it is given up whatever is left to be done, since it is nobody's any
+    more; 0 = it is its owner's."""
 
     @property
     def is_aside(self) -> bool:
         """Whether it has ended and another has its place: something is left to be done for it."""
         return self.place.startswith(ASIDE)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to be done for it, of those that have ended.
+
+        What a BSS has taken over is its own to do, where nobody is here to be told of it.
+        """
+        waits = self.awaits is not None and not self.forget_at
+        return self.todo is None and not (waits or self.orphan)
 
     @property
     def handed_in(self) -> bool:
@@ -504,6 +516,11 @@ class Found:
     """An operator has looked for the orphan, and settled it with the SM-DP+."""
 
 
+@noun
+class Forgotten:
+    """What is left to be done for an order that is nobody's took too long."""
+
+
 Event: TypeAlias = (
     Chosen
     | Answered
@@ -534,6 +551,7 @@ Event: TypeAlias = (
     | Unsubscribed
     | GivenUp
     | Found
+    | Forgotten
 )
 
 
@@ -550,6 +568,46 @@ def step(order: Order, event: Event, *, at: int, call_id: str) -> Order:
     if after.todo is not None and not after.call_id:
         after = replace(after, call_id=call_id)
     return replace(after, version=order.version + 1, changed_at=at)
+
+
+def left_of(order: Order, *, at: int, call_id: str, forget_at: int) -> Order | None:
+    """Return what is left of an order whose owner is gone for good; None where nothing is.
+
+    It has ended, has a place of its own, and knows of its device only what is needed to do what is
+    left to be done.
+    """
+    if order.state is not OrderState.ENDED:
+        order = step(order, GivenUp("line_gone"), at=at, call_id=call_id)
+    if order.todo is None and not order.orphan:
+        return None
+    at_smdp = order.source.mode is OrderMode.ECS
+    named = at_smdp and (order.todo is Todo.CANCEL or order.going is OrderState.ENDED)
+    return Order(
+        order_id=order.order_id,
+        app_id=order.app_id,
+        kind=order.kind,
+        place=aside_of(order.order_id),
+        state=order.state,
+        device=Device("", order.device.eid if named or order.orphan else None),
+        source=order.source,
+        matching_id=order.matching_id if named else "",
+        created_at=order.created_at,
+        changed_at=order.changed_at,
+        version=order.version,
+        todo=order.todo,
+        call_id=order.call_id,
+        begun=order.begun,
+        tries=order.tries,
+        doubtful=order.doubtful,
+        iccid=order.iccid,
+        plan=order.plan,
+        reason=order.reason,
+        orphan=order.orphan,
+        going=order.going,
+        watch=order.watch,
+        switched=order.switched,
+        forget_at=order.forget_at or forget_at,
+    )
 
 
 def begin(order: Order, *, call_id: str) -> Order:
@@ -610,6 +668,8 @@ def _after(order: Order, event: Event) -> Order:
             # It was given up while the call was under way: now it has a name to be cancelled by.
             known = replace(order, iccid=iccid, orphan=order.doubtful and not remembered)
             return _next(known, Todo.CANCEL)
+        case OrderState.ENDED, Forgotten() if order.forget_at:
+            return replace(_next(order, None), orphan=False)
         case _, Found() if order.orphan:
             return replace(order, orphan=False)
         case OrderState.ORDERED, Cleared() if order.source.hold and not order.cleared:

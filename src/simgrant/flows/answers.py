@@ -121,6 +121,10 @@ class Answers:
         """Whether anything that is told depends on how many companions there are."""
         return bool(counting(self._policy()))
 
+    def has_plan(self, plan: str) -> bool:
+        """Say whether the policy has a plan of that name: by another nobody has any service."""
+        return plan in self._policy().plans
+
     def agreed(self, life: Life) -> bool:
         """Say whether the subscriber owes the policy no consent."""
         policy = self._policy()

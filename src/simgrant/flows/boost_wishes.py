@@ -29,7 +29,7 @@ class BoostWishes:
         del deadline
         before = await self._read(due)
         if before is None:
-            return None
+            return Wish(on=False, who=Subscriber(due.imsi, None), before=None)
         on, line = self._is_held(due, before), before.subscription
         if on and line.status is not SubscriptionStatus.ACTIVE:
             # Who is suspended is the BSS's to switch; what is over goes off all the same.
@@ -40,7 +40,7 @@ class BoostWishes:
 
     async def tell(self, due: DueSwitch, wish: Wish, status: ProvStatus) -> None:
         """Write that a boost is on that waited for the network; its devices are told by that."""
-        boost = _boost(due, wish.before)
+        boost = None if wish.before is None else _boost(due, wish.before)
         waits = boost is not None and boost.purchase is Purchase.IN_PROGRESS
         if boost is None or not (wish.on and waits and status is ProvStatus.PROVISIONED):
             return
@@ -52,7 +52,7 @@ class BoostWishes:
     async def changed(self, due: DueSwitch, wish: Wish) -> bool:
         """Say whether it is held no more, or held again."""
         now = await self._read(due)
-        return now is not None and self._is_held(due, now) is not wish.on
+        return (now is not None and self._is_held(due, now)) is not wish.on
 
     async def _read(self, due: DueSwitch) -> Profile | None:
         before = await self._store.profile(due.tenant, due.imsi, "", "")

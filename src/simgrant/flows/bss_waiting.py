@@ -8,7 +8,7 @@ that find a profile one is the first to write it down.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -18,6 +18,7 @@ from simgrant.domain import order as domain
 from simgrant.domain.order import Awaited, Cancelled, Event, OrderMode, OutOfOrder
 from simgrant.domain.owner import push_owner
 from simgrant.errors import Conflict, EcsError
+from simgrant.flows.for_ever import Pace, keep_looking
 from simgrant.flows.ordering import Ordering
 from simgrant.ports.bss_orders import Declined, NotReached, TellsLater, Wanted
 from simgrant.ports.clock import Clock
@@ -44,7 +45,6 @@ class WaitingOrders:
         bss: Mapping[str, TellsLater],
         every_s: Mapping[str, float],
         clock: Clock,
-        chance: Callable[[], float],
     ) -> None:
         """``bss`` and ``every_s`` are by tenant."""
         self._orders = orders
@@ -52,7 +52,6 @@ class WaitingOrders:
         self._bss = bss
         self._every_s = every_s
         self._clock = clock
-        self._chance = chance
         self._after = dict.fromkeys(bss, _START)
         self._hurried: dict[str, asyncio.Task[None]] = {}
 
@@ -60,7 +59,16 @@ class WaitingOrders:
         """Look until cancelled."""
         async with asyncio.TaskGroup() as group:
             for tenant in self._bss:
-                group.create_task(self._keep_looking(tenant))
+                every_s = self._every_s[tenant]
+                group.create_task(
+                    keep_looking(
+                        partial(self.look, tenant),
+                        Pace(every_s=every_s, away_s=every_s),
+                        failed="waiting_orders",
+                        again="waiting_orders_again",
+                        tenant=tenant,
+                    )
+                )
 
     def hurry(self, tenant: str, order_ids: Sequence[str]) -> None:
         """Look at orders at once, behind the caller's back: in any worker, whoever runs the rest.
@@ -103,16 +111,6 @@ class WaitingOrders:
             self._after[tenant] = (push_owner(page[-1].owner), page[-1].order.place)
         return news
 
-    async def _keep_looking(self, tenant: str) -> None:
-        while True:
-            await asyncio.sleep(self._every_s[tenant] * (0.8 + 0.4 * self._chance()))
-            try:
-                await self.look(tenant)
-            except EcsError as error:
-                structlog.get_logger().warning(
-                    "waiting_orders", tenant=tenant, reason=error.for_operator or error.reason
-                )
-
     async def _look_now(self, tenant: str, order_id: str) -> None:
         try:
             for kept in await self._orders.by_id(tenant, order_id):
@@ -120,7 +118,7 @@ class WaitingOrders:
                     await self._look_at(tenant, kept)
         except EcsError as error:
             structlog.get_logger().warning(
-                "waiting_orders", tenant=tenant, reason=error.for_operator or error.reason
+                "waiting_orders", tenant=tenant, reason=error.reason, detail=error.for_operator
             )
         except Exception as error:
             say_fault(error)

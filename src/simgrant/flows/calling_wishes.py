@@ -76,31 +76,34 @@ class CallingWishes:
         """Return what is wanted of it; None where it is to be left alone."""
         rules = self._rules[due.tenant]
         before = await self._store.profile(due.tenant, due.imsi, "", "")
+        off = Wish(on=False, who=Subscriber(due.imsi, None), before=before)
         if before is None:
-            return None
-        # What never was on is nobody's to switch off.
-        provisioning = before.subscription.provisioning
-        may_go_off = rules.off and provisioning is not ProvStatus.NOT_REQUIRED
+            return off if rules.off and rules.by_imsi else None
+        # What never was on is nobody's to switch off; what is under way all the same, of a line of
+        # which it never was on, was so for whoever had its IMSI before.
+        never_on = before.subscription.provisioning is ProvStatus.NOT_REQUIRED
+        another_s = never_on and due.under_way is not None and rules.off and rules.by_imsi
+        may_go_off = another_s or (rules.off and not never_on)
         if before.subscription.status is SubscriptionStatus.REMOVED:
             # Its number may be another's by now.
-            who = Subscriber(due.imsi, None)
-            return Wish(on=False, who=who, before=before) if may_go_off and rules.by_imsi else None
+            return off if may_go_off and rules.by_imsi else None
+        left_alone = off if another_s else None
         if before.subscription.status is not SubscriptionStatus.ACTIVE:
             # Who is suspended is the BSS's to switch, and is looked at when that is over.
-            return None
+            return left_alone
         try:
             profile = await self._bss.of(before, (APP,), deadline=deadline, trail=Trail(""))
         except UnknownIdentity:
-            return None
+            return left_alone
         if profile.subscription.status is not SubscriptionStatus.ACTIVE:
-            return None
+            return left_alone
         who = Subscriber(due.imsi, profile.subscription.msisdn)
         if APP in counting(self._policies[due.tenant]):
             orders = await self._store.orders.of(due.tenant, due.imsi)
             profile = replace(profile, counted=count(orders))
         on = self._is_wanted(profile, await self._devices(due))
         if on is None or not (on or may_go_off):
-            return None
+            return left_alone
         return Wish(on=on, who=who, before=before, told=profile.subscription.provisioning)
 
     async def _devices(self, due: DueSwitch) -> list[Device]:
@@ -141,16 +144,20 @@ class CallingWishes:
     async def changed(self, due: DueSwitch, wish: Wish) -> bool:
         """Say whether what was wanted rests on something that is not so any more."""
         now = await self._store.profile(due.tenant, due.imsi, "", "")
-        return now is None or _basis(now) != _basis(wish.before)
+        return _basis(now) != _basis(wish.before)
 
     async def tell(self, due: DueSwitch, wish: Wish, status: ProvStatus) -> None:
         """Have everybody learn how far it is, unless it is known.
 
         It is told as an event, so that devices learn of it as they do of everything else.
         """
-        if wish.before.subscription.status is SubscriptionStatus.REMOVED:
+        line = None if wish.before is None else wish.before.subscription
+        if line is None or line.status is SubscriptionStatus.REMOVED:
             return
-        known = status is wish.before.subscription.provisioning
+        if not wish.on and line.provisioning is ProvStatus.NOT_REQUIRED:
+            # It was another's, and is none of its devices' business.
+            return
+        known = status is line.provisioning
         if known and status in (wish.told, ProvStatus.IN_PROGRESS):
             return
         event = BssEvent(
@@ -163,6 +170,8 @@ class CallingWishes:
         await self._inbox.take(due.tenant, SWITCH, [event])
 
 
-def _basis(profile: Profile) -> tuple[object, ...]:
+def _basis(profile: Profile | None) -> tuple[object, ...]:
+    if profile is None:
+        return ()
     subscription = profile.subscription
     return subscription.status, subscription.plan, profile.terms, profile.address

@@ -263,17 +263,12 @@ async def _change(task: RequestorTask, means: Means) -> Done:
 
 async def _unsubscribe(task: RequestorTask, means: Means) -> Done:
     """Give a profile up; one that was given up already stays so."""
-    order = await _meant(task, means)
-    if order.state is not OrderState.ENDED:
-        await means.esim.ordering.happens(esim.kept(task, order), Unsubscribed())
-    return esim.result(SubscriptionResult.DONE)
+    return await esim.give_up(task, means, await _meant(task, means))
 
 
 def _happens(event: Callable[[], Event]) -> _Do:
     async def do(task: RequestorTask, means: Means) -> Done:
-        order = await _meant(task, means)
-        await means.esim.ordering.happens(esim.kept(task, order), event())
-        return esim.result(SubscriptionResult.DONE)
+        return await esim.tell(task, means, await _meant(task, means), event())
 
     return do
 

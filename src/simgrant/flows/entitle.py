@@ -66,7 +66,7 @@ from simgrant.ports.store import Store
 from simgrant.services import SERVICES
 from simgrant.spec.ids import MsgButton, NotifAction, OperationResult, RegisterNotifStatus
 from simgrant.wire.cookies import cookie_values
-from simgrant.wire.document import Application, Parm, Token, Vers
+from simgrant.wire.document import Application, Document, Parm, Token, Vers
 from simgrant.wire.instant import utc
 from simgrant.wire.negotiate import Format, best_text, document_format, languages
 from simgrant.wire.push_token import CHANNELS, Channel, is_token
@@ -496,10 +496,8 @@ class Entitle:
         token: Token | None,
     ) -> Granted:
         """Return a document that no policy decided on, as the family reads it."""
-        writer = WRITERS[format_]
-        body = writer.join(
-            version, token, writer.push_applications(shaped(applications, family.shape))
-        )
+        document = Document(version, token, shaped(applications, family.shape))
+        body = WRITERS[format_].push_document(document)
         return Granted(tenant, family.content_type(format_), body, family.gzip)
 
     async def _register(self, who: Principal, notif: NotifClaim) -> tuple[RegisterNotifStatus, ...]:

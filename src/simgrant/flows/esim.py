@@ -17,6 +17,7 @@ from simgrant.domain.order import (
     CompanionService,
     Deactivated,
     Device,
+    Event,
     Inquiry,
     Kind,
     Order,
@@ -141,6 +142,19 @@ async def change_plan(task: AnyTask, means: Means, order: Order) -> Done:
         raise BadParameter("this plan is for profiles of another type")
     if plan != order.plan or order.state is OrderState.ENDED:
         await means.esim.ordering.happens(kept(task, order), PlanChanged(plan))
+    return result(SubscriptionResult.DONE)
+
+
+async def give_up(task: AnyTask, means: Means, order: Order) -> Done:
+    """Give an order's profile up; one that was given up already stays so."""
+    if order.state is not OrderState.ENDED:
+        await means.esim.ordering.happens(kept(task, order), Unsubscribed())
+    return result(SubscriptionResult.DONE)
+
+
+async def tell(task: AnyTask, means: Means, order: Order, event: Event) -> Done:
+    """Let something happen to an order; raise `OutOfOrder` where it cannot."""
+    await means.esim.ordering.happens(kept(task, order), event)
     return result(SubscriptionResult.DONE)
 
 

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @named_noun
 class Pace:
-    """How often the store is looked at."""
+    """How often the store, or somebody else, is looked at."""
 
     every_s: float = 0.3
     away_s: float = 2.0
@@ -30,13 +30,23 @@ class Pace:
 
 
 async def keep_looking(
-    look: Callable[[], Awaitable[None]], pace: Pace, *, failed: str, again: str
+    look: Callable[[], Awaitable[object]],
+    pace: Pace,
+    *,
+    failed: str,
+    again: str,
+    tenant: str = "",
+    at_once: bool = False,
 ) -> None:
-    """Look for ever; ``look`` raises EcsError where the store is away.
+    """Look for ever; ``look`` raises EcsError where the store, or who else is asked, is away.
 
-    ``failed`` is the event that is logged once, then, and ``again`` the one once it is back.
+    ``failed`` is the event that is logged once, then, and ``again`` the one once it is back; both
+    with the tenant, where it is one's. ``at_once``: the first look is not waited for.
     """
-    pause, is_away = pace.every_s, False
+    log = structlog.get_logger()
+    if tenant:
+        log = log.bind(tenant=tenant)
+    pause, is_away = 0.0 if at_once else pace.every_s, False
     while True:
         await asyncio.sleep(_about(pause))
         pause = pace.every_s
@@ -44,7 +54,7 @@ async def keep_looking(
             await look()
         except EcsError as error:
             if not is_away:
-                structlog.get_logger().warning(failed, reason=error.reason)
+                log.warning(failed, reason=error.reason, detail=error.for_operator)
             is_away, pause = True, pace.away_s
         except Exception as error:
             # What is known goes on.
@@ -52,7 +62,7 @@ async def keep_looking(
             pause = pace.away_s
         else:
             if is_away:
-                structlog.get_logger().info(again)
+                log.info(again)
             is_away = False
 
 

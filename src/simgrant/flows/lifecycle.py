@@ -19,6 +19,7 @@ import structlog
 
 from simgrant.domain.bss_events import BssEvent
 from simgrant.domain.companions import NOT_COUNTED, Counted
+from simgrant.domain.eligibility import Aspect
 from simgrant.domain.holdings import HeldBoost, Purchase
 from simgrant.domain.life import Done, Life, NotPossible, follow
 from simgrant.domain.plans import boost_feature
@@ -50,13 +51,12 @@ from simgrant.ports.life import (
     Waiting,
 )
 from simgrant.ports.store import RequestRecord
-from simgrant.ports.switching import NOTHING_SWITCHED, VOWIFI, ServicesOf
+from simgrant.ports.switching import NO_SERVICES, NOTHING_SWITCHED, VOWIFI, ServicesOf, services_of
 from simgrant.spec.ids import AppId, ProvStatus
 from simgrant.telemetry.log import say_fault
 from simgrant.telemetry.metrics import Metrics
 from simgrant.telemetry.record import LifeRecord, instant, push_life
 
-_NO_SERVICES: Final[frozenset[str]] = frozenset()
 _NOBODY: Final = Terminal("")
 """Stands for a device where none is known: a version rises for whoever comes next."""
 _NOT_ASKED: Final = Anew(before=None, after=None)
@@ -209,7 +209,7 @@ class Lifecycle:
             now=now,
             refused=refused,
             anew=anew,
-            switched=self._switched.get(tenant, _NO_SERVICES),
+            switched=self._switched.get(tenant, NO_SERVICES),
             heard=heard,
             found=found,
         )
@@ -316,7 +316,7 @@ class Judging:
         refused: str = "",
         anew: Mapping[Imsi, Anew],
         heard: Mapping[Imsi, Hearing] | None,
-        switched: frozenset[str] = _NO_SERVICES,
+        switched: frozenset[str] = NO_SERVICES,
         found: Collection[Imsi] = (),
     ) -> None:
         """With ``refused``, events that give another number or IMSI are set aside for that.
@@ -352,6 +352,9 @@ class Judging:
             removed = after.subscription.status is SubscriptionStatus.REMOVED
             if removed and waiting.source not in OUR_OWN:
                 aside.append((waiting, "unknown_subscriber"))
+                continue
+            if self._takes_all(waiting.event, after.subscription):
+                aside.append((waiting, "unknown_plan"))
                 continue
             try:
                 step = follow(after, self._hinted(waiting.event, after.subscription))
@@ -393,9 +396,19 @@ class Judging:
         """
         barred = SubscriptionStatus.BARRED
         bars = event.told.status is barred and line.status is not barred
-        if not bars or not _tells_status(self._anew.get(line.imsi)):
+        if not bars or not _tells(self._anew.get(line.imsi), Aspect.STATUS):
             return event
         return replace(event, told=replace(event.told, status=SubscriptionStatus.SUSPENDED))
+
+    def _takes_all(self, event: BssEvent, line: Subscription) -> bool:
+        """Say whether an event tells a plan that the policy has not, and no BSS says which it is.
+
+        That would take every service from a line by a slip of the pen.
+        """
+        plan = event.told.plan
+        if plan is None or plan == line.plan or self._answers.has_plan(plan):
+            return False
+        return not _tells(self._anew.get(line.imsi), Aspect.PLAN)
 
     def _begins(self, before: Life, after: Life) -> bool:
         """Say whether a line may have to be switched on that is not."""
@@ -410,21 +423,28 @@ class Judging:
 
         Whoever looks at one finds out what is wanted of it.
         """
-        gone = after.subscription.status is SubscriptionStatus.REMOVED
-        then = min([self._now, *_ends_of(present.events)])
+        status = after.subscription.status
+        # What was on when somebody took it away would perhaps have ended by itself since.
+        taken = (each.event.at for each in present.events if each.before is not None)
+        then = min([self._now, *_ends_of(present.events), *taken])
         looks: set[str] = {VOWIFI} if moves else set()
-        held = {each.boost_type: each for each in after.held.boosts} if not gone else {}
+        held = {each.boost_type: each for each in after.held.boosts}
         for life in _lives(present):
-            line = life.subscription
-            if line.status is SubscriptionStatus.REMOVED:
+            was = life.subscription.status
+            if was is SubscriptionStatus.REMOVED:
                 continue
-            if gone and line.provisioning is not ProvStatus.NOT_REQUIRED:
-                looks.add(VOWIFI)
+            if status is SubscriptionStatus.REMOVED:
+                looks |= services_of(life)
+                continue
+            # Of who was suspended, what is to be on may have been left alone.
+            resumed = status is SubscriptionStatus.ACTIVE and was is not status
             had = {each.boost_type: each for each in life.held.boosts}
             looks |= {
                 boost_feature(each)
                 for each in had.keys() | held.keys()
-                if moves or _is_on(had.get(each), then) != _is_on(held.get(each), self._now)
+                if moves
+                or resumed
+                or _is_on(had.get(each), then) != _is_on(held.get(each), self._now)
             }
         return looks & self._switched
 
@@ -588,12 +608,12 @@ def _in_progress(life: Life) -> Life:
     return replace(life, subscription=pending)
 
 
-def _tells_status(anew: Anew | None) -> bool:
-    """Say whether a BSS says whom it serves, now or when it was asked last."""
+def _tells(anew: Anew | None, aspect: Aspect) -> bool:
+    """Say whether a BSS says that of a line, now or when it was asked last."""
     if anew is None:
         return False
     told = (each.eligibility for each in (anew.before, anew.after) if each is not None)
-    return anew.gone or any(each is None or each.status is not None for each in told)
+    return anew.gone or any(each is None or getattr(each, aspect) is not None for each in told)
 
 
 def _takes_an_identity(waiting: Waiting) -> bool:

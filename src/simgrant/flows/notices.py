@@ -14,8 +14,6 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
-import structlog
-
 from simgrant.errors import EcsError, PeerMisbehaved
 from simgrant.flows.for_ever import KeepsTaking
 from simgrant.flows.tokens import encode
@@ -34,7 +32,7 @@ from simgrant.ports.notifier import (
     Target,
 )
 from simgrant.ports.store import DueNotice, RequestRecord, Settled, Store
-from simgrant.telemetry.log import say_fault
+from simgrant.telemetry.log import Sparing, say_fault
 from simgrant.telemetry.metrics import Metrics
 from simgrant.telemetry.record import NoticeRecord, instant, push_notice
 from simgrant.wire.push_token import CHANNELS, Channel, is_token
@@ -44,8 +42,6 @@ _COLLAPSE_BYTES = 16
 _SETTLED_AT_ONCE = 500
 _MOST_LETTERS = 128
 """Of what a channel says, as far as it is kept."""
-_SAID_AGAIN_S = 60.0
-"""Seconds for which one and the same trouble of a channel is not logged again."""
 
 
 @noun
@@ -131,7 +127,7 @@ class Notices:
         )
         self._settled: list[Settled] = []
         self._something_settled = asyncio.Event()
-        self._said: dict[tuple[str, str, str], float] = {}
+        self._say = Sparing(clock.monotonic).warn
 
     async def run(self) -> None:
         """Claim, deliver and settle for ever; at the end, finish what is under way."""
@@ -278,13 +274,6 @@ class Notices:
         apps = ",".join(sorted(notice.app_id for notice in letter.notices))
         client = f"{first.imsi.digits}|{first.terminal_id}|{first.app_name}|{apps}"
         return encode(ring.derive(first.tenant, "notice", client, _COLLAPSE_BYTES))
-
-    def _say(self, tenant: str, event: str, reason: str) -> None:
-        """Log a trouble, but not for every notice that it meets."""
-        key, now = (tenant, event, reason), self._clock.monotonic()
-        if now - self._said.get(key, -math.inf) >= _SAID_AGAIN_S:
-            self._said[key] = now
-            structlog.get_logger().warning(event, tenant=tenant, reason=reason)
 
     # --- settling --------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from simgrant.domain.order import (
     Downloaded,
     Event,
     Failed,
+    Forgotten,
     GivenUp,
     Installed,
     OldDeleted,
@@ -356,6 +357,11 @@ class Ordering:
         order = kept.order
         async with self._places:
             try:
+                if order.forget_at and self._clock.now() >= order.forget_at:
+                    structlog.get_logger().error(
+                        "order", tenant=kept.tenant, order=order.order_id, state="left_undone"
+                    )
+                    return await self.happens(kept, Forgotten(), mine=True)
                 if order.state in UNDER_WAY and self._clock.now() >= self._ends_at(order):
                     at_portal = order.state is OrderState.AT_PORTAL
                     reason = "undecided" if at_portal else "too_old"
@@ -566,6 +572,8 @@ class Ordering:
         """Return when something is due for an order, and whether that is as it was."""
         now = int(self._clock.now())
         if after.todo is None:
+            if after.forget_at:
+                return after.forget_at, False
             waits = after.state in UNDER_WAY
             return (self._ends_at(after) if waits else None), False
         if isinstance(event, Failed):

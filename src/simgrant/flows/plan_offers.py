@@ -8,14 +8,15 @@ settings alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import structlog
 
 from simgrant.domain.plan_offer import PlanOffer
-from simgrant.errors import EcsError
 from simgrant.flows.esim_means import Esim
+from simgrant.flows.for_ever import Pace, keep_looking
 from simgrant.nouns import replace
 from simgrant.ports.clock import Clock
 from simgrant.ports.plan_offers import PlanOffers
@@ -35,7 +36,6 @@ class PlansOnSale(Mapping[str, Esim]):
         takers: Mapping[str, frozenset[str]],
         every_s: Mapping[str, float],
         clock: Clock,
-        chance: Callable[[], float],
     ) -> None:
         """``esims`` is what the settings offer; ``takers`` are the applications (AppID) of each
         tenant that offer the plans of its BSS besides."""
@@ -45,8 +45,7 @@ class PlansOnSale(Mapping[str, Esim]):
         self._takers = takers
         self._every_s = every_s
         self._clock = clock
-        self._chance = chance
-        self._said: dict[str, tuple[int, str]] = {}
+        self._said: dict[str, int] = {}
 
     def __getitem__(self, tenant: str) -> Esim:
         return self._now[tenant]
@@ -62,28 +61,28 @@ class PlansOnSale(Mapping[str, Esim]):
         try:
             async with asyncio.TaskGroup() as group:
                 for tenant in self._sources:
-                    group.create_task(self._keep(tenant))
+                    group.create_task(
+                        keep_looking(
+                            partial(self.look, tenant),
+                            Pace(every_s=self._every_s[tenant], away_s=_AFTER_FAILURE_S),
+                            failed="plan_offers",
+                            again="plan_offers_again",
+                            tenant=tenant,
+                            at_once=True,
+                        )
+                    )
         finally:
             for source in {*self._sources.values()}:
                 await source.close()
 
-    async def look(self, tenant: str) -> bool:
-        """Look the plans of one tenant up; say whether they are known anew."""
+    async def look(self, tenant: str) -> None:
+        """Look the plans of one tenant up; raise PeerUnavailable where its BSS is away."""
         deadline = self._clock.monotonic() + _PATIENCE_S
-        try:
-            found = await self._sources[tenant].offers(deadline=deadline)
-        except EcsError as error:
-            self._say(tenant, -1, error.for_operator or error.reason)
-            return False
+        found = await self._sources[tenant].offers(deadline=deadline)
         self._sell(tenant, found)
-        self._say(tenant, len(found), "")
-        return True
-
-    async def _keep(self, tenant: str) -> None:
-        while True:
-            known = await self.look(tenant)
-            pause = self._every_s[tenant] if known else _AFTER_FAILURE_S
-            await asyncio.sleep(pause * (0.8 + 0.4 * self._chance()))
+        if self._said.get(tenant) != len(found):
+            self._said[tenant] = len(found)
+            structlog.get_logger().info("plan_offers", tenant=tenant, plans=len(found))
 
     def _sell(self, tenant: str, found: Sequence[PlanOffer]) -> None:
         esim = self._settings[tenant]
@@ -94,14 +93,3 @@ class PlansOnSale(Mapping[str, Esim]):
             more = tuple(offer for offer in found if offer.plan_id not in named)
             lines[app_id] = replace(line, plans=(*line.plans, *more))
         self._now[tenant] = replace(esim, lines=lines)
-
-    def _say(self, tenant: str, plans: int, problem: str) -> None:
-        """Log what has changed; of a BSS that is away it is said once."""
-        if self._said.get(tenant) == (plans, problem):
-            return
-        self._said[tenant] = (plans, problem)
-        log = structlog.get_logger()
-        if problem:
-            log.warning("plan_offers", tenant=tenant, reason=problem)
-        else:
-            log.info("plan_offers", tenant=tenant, plans=plans)

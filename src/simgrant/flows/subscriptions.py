@@ -19,13 +19,13 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import field
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from simgrant.domain.address import AddressField
 from simgrant.domain.holdings import Holdings
 from simgrant.domain.line_marks import NO, TIMES, YES, LineMark, MarkName
+from simgrant.domain.problems import did_you_mean
 from simgrant.domain.risk import NumberType
 from simgrant.domain.subscription import (
     Consent,
@@ -188,9 +188,8 @@ def check_columns(names: Iterable[str]) -> None:
     """Raise BadRow for a column that is none of ours, with what was probably meant."""
     for name in names:
         if name not in COLUMNS and name not in _ALIASES:
-            close = get_close_matches(name, [*COLUMNS, *_ALIASES], n=1)
-            meant = f" (did you mean {close[0]}?)" if close else ""
-            raise BadRow(f"unknown column {name[:32]!r}{meant}")
+            hint = did_you_mean(name, (*COLUMNS, *_ALIASES))
+            raise BadRow(f"unknown column {name[:32]!r}{hint}")
 
 
 def draft(row: Mapping[str, str], context: Context) -> Draft:
@@ -654,10 +653,21 @@ async def notices_told(
     return [body for body in bodies if body.get("event") == "notice"][:_NOTICES_SHOWN]
 
 
-async def erase(store: Store, subscription: Subscription, ring: KeyRing) -> Erased:
-    """Delete every row of one subscription, its request records among them."""
+async def erase(
+    store: Store,
+    subscription: Subscription,
+    ring: KeyRing,
+    *,
+    now: int,
+    switched: Collection[str],
+) -> Erased:
+    """Delete every row of one subscription, its request records among them (see the port).
+
+    ``switched`` are the tenant's services that are switched in the network.
+    """
     tenant, imsi = subscription.tenant, subscription.imsi
-    return await store.erase(tenant, imsi, ring.references(tenant, "imsi", imsi.digits))
+    references = ring.references(tenant, "imsi", imsi.digits)
+    return await store.erase(tenant, imsi, references, now=now, switched=switched)
 
 
 # --- plain data ----------------------------------------------------------------------------

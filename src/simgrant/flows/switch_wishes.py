@@ -18,8 +18,9 @@ class Wish:
 
     on: bool
     who: Subscriber
-    before: Profile = field(repr=False)
-    """As it was read: whether anything changed meanwhile is seen by it."""
+    before: Profile | None = field(repr=False)
+    """As it was read: whether anything changed meanwhile is seen by it. None = its line was erased:
+    it goes off for nobody's sake, and is given up after a while."""
     told: ProvStatus = ProvStatus.NOT_REQUIRED
     """How far devices are told that it is: by the BSS's word, where it has one."""
 

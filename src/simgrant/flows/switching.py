@@ -18,10 +18,10 @@ import structlog
 from simgrant.errors import EcsError, PeerMisbehaved
 from simgrant.flows.for_ever import KeepsActing
 from simgrant.flows.switch_wishes import Wish, Wishes
-from simgrant.nouns import named_noun
+from simgrant.nouns import named_noun, replace
 from simgrant.ports.activation import Activation, Switched
 from simgrant.ports.clock import Clock
-from simgrant.ports.switching import DueSwitch, SwitchRows, UnderWay
+from simgrant.ports.switching import LEFT_FOR_S, DueSwitch, SwitchRows, UnderWay
 from simgrant.spec.ids import ProvStatus
 from simgrant.telemetry.log import say_fault
 
@@ -96,6 +96,11 @@ class Switching:
         try:
             if desk is not None and activation is not None:
                 then, wait_s = await self._further(due, desk, activation)
+                if then is not None and then.until and then.until <= self._clock.now():
+                    structlog.get_logger().error(
+                        "switching", bss=desk.name, tenant=due.tenant, reason="left_on"
+                    )
+                    then = None
             now = int(self._clock.now())
             await self._rows.settle(due, then, due_at=now + round(wait_s), now=now)
         except EcsError as error:
@@ -108,16 +113,31 @@ class Switching:
         self, due: DueSwitch, desk: Desk, activation: Activation
     ) -> tuple[UnderWay | None, float]:
         """Return how far a service is, and after how many seconds to look again."""
-        was, wish, wishes = due.under_way, None, self._wishes(due.service)
-        deadline = self._clock.monotonic() + _CALL_S
+        was, wishes = due.under_way, self._wishes(due.service)
+        then: UnderWay | None
         try:
-            wish = await wishes.of(due, deadline=deadline)
-            if wish is None:
-                return None, 0
+            wish = await wishes.of(due, deadline=self._clock.monotonic() + _CALL_S)
+        except EcsError as error:
+            then, wait_s = self._later(desk, was, on=was is None or was.on, error=error)
+            return replace(then, until=0 if was is None else was.until), wait_s
+        if wish is None:
+            return None, 0
+        then, wait_s = await self._bring(due, desk, activation, wishes, wish)
+        if then is not None and wish.before is None:
+            # It is nobody's any more, and nobody's for ever it is not to be.
+            known = 0 if was is None else was.until
+            then = replace(then, until=known or int(self._clock.now()) + LEFT_FOR_S)
+        return then, wait_s
+
+    async def _bring(
+        self, due: DueSwitch, desk: Desk, activation: Activation, wishes: Wishes, wish: Wish
+    ) -> tuple[UnderWay | None, float]:
+        """Have a service as is wanted, or look how far that is; return as `_further` does."""
+        was = due.under_way
+        try:
             told = await self._ask(activation, was, wish)
         except EcsError as error:
-            on = wish.on if wish is not None else was.on if was is not None else True
-            return self._later(desk, was, on=on, error=error)
+            return self._later(desk, was, on=wish.on, error=error)
         if told.status is ProvStatus.IN_PROGRESS:
             if wish.on:
                 await wishes.tell(due, wish, ProvStatus.IN_PROGRESS)

@@ -235,6 +235,18 @@ class KeyRing:
                     raise SealBroken from None
         raise UnknownKey
 
+    def wrapped_anew(
+        self, tenant: str, label: str, wrapped: bytes, *, nonce: bytes, now: float
+    ) -> bytes:
+        """Return a wrapped secret under the key that new ones get, as it is where it is so already.
+
+        Raise SealBroken if no key of the tenant opens it.
+        """
+        if self.is_wrapped_by_newest(tenant, wrapped, now=now):
+            return wrapped
+        plain = self.unwrap(tenant, label, wrapped)
+        return self.wrap(tenant, label, plain, nonce=nonce, now=now)
+
     def is_wrapped_by_newest(self, tenant: str, wrapped: bytes, *, now: float) -> bool:
         """Say whether a wrapped secret is under the key that new ones get."""
         return _current(self._wraps[tenant], now).id == wrapped[:ID_BYTES]

@@ -59,11 +59,19 @@ class CamaraConsents(Protocol):
         """Return how every wanted scope stands, those that stand alike together."""
 
     async def capture_url(
-        self, subscription: Subscription, wanted: Purposeful, callback: str, /, *, now: int
+        self,
+        subscription: Subscription,
+        wanted: Purposeful,
+        callback: str,
+        /,
+        *,
+        partly: bool,
+        now: int,
     ) -> str:
         """Return where the subscriber can be asked about every wanted scope; empty = nowhere.
 
-        ``callback`` is where he is to go from there; empty = nowhere.
+        ``callback`` is where he is to go from there; empty = nowhere. ``partly`` says that the
+        consumer wants more, about which it does not help to ask.
         """
 
 

@@ -9,6 +9,7 @@ exchanged anything has to begin anew).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import field
 from typing import Protocol
 
@@ -21,8 +22,6 @@ class Exchanged(Word):
     """What came of an exchange."""
 
     DONE = "done"
-    REPLAYED = "replayed"
-    """An assertion was used before; nothing was written."""
     SPENT = "spent"
     """What it was for was used before, or is in another state; nothing was written."""
     ASKED = "asked"
@@ -45,6 +44,15 @@ class RequestState(Word):
     USED = "used"
 
 
+class AssertionKind(Word):
+    """As what an assertion was brought, in the words of the parameters and the header."""
+
+    CLIENT = "client_assertion"
+    GRANT = "assertion"
+    REQUEST = "request"
+    DPOP = "dpop"
+
+
 @noun
 class Assertion:
     """A ``jti`` that is good once: of an assertion, a request object or a DPoP proof."""
@@ -55,6 +63,8 @@ class Assertion:
     """SHA-256 of it."""
     expires_at: int
     """Unix seconds from which on it is refused anyway."""
+    kind: AssertionKind
+    """For whoever is told that it was used before; it is not kept: there is one use of a jti."""
 
 
 @named_noun
@@ -100,7 +110,7 @@ class Question:
     proof: bytes = field(repr=False)
     """Keyed hash of what the right answer brings along."""
     open_until: int
-    """Unix seconds until which it may be answered."""
+    """Unix seconds until which it may be answered; 0 = what became of it is known."""
     asked: tuple[int, ...]
     """Unix seconds of the questions of the last day, this one the last."""
     quiet_until: int = 0
@@ -131,8 +141,11 @@ class Exchange:
 class CamaraTokens(Protocol):
     """Where it is kept."""
 
-    async def exchange(self, tenant: str, exchange: Exchange) -> Exchanged:
-        """Write all of it in one transaction, or nothing."""
+    async def exchange(self, tenant: str, exchange: Exchange) -> Exchanged | Assertion:
+        """Write all of it in one transaction, or nothing.
+
+        The answer is the first of its assertions that was used before, if one was.
+        """
 
     async def request(self, tenant: str, request_id: bytes) -> UserRequest | None:
         """Return a request."""
@@ -163,6 +176,19 @@ class CamaraTokens(Protocol):
 
     async def tried(self, tenant: str, question: Question, *, most: int) -> bool:
         """Count an answer to a question; False, and nothing changed, if there were ``most``."""
+
+    async def close_unanswered(self, tenant: str, question: Question) -> bool:
+        """Close a question that is over; False, and nothing changed, if it was closed before.
+
+        Of all who close one as over, so True is told to one, and to none if it was answered.
+        """
+
+    async def close_all_unanswered(self, *, until: int, asked_since: int) -> Sequence[str]:
+        """Close a batch of those that were over by ``until``; return the tenant of each.
+
+        As `close_unanswered` does. ``asked_since`` leaves out those that were asked before (both
+        are Unix seconds). An empty answer says that there was none.
+        """
 
     async def revoke(self, tenant: str, token_id: bytes, *, expires_at: int) -> None:
         """Make an access token useless until it is over (Unix seconds)."""

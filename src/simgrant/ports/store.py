@@ -48,7 +48,7 @@ from simgrant.ports.network_events import Inbox
 from simgrant.ports.orders import Orders
 from simgrant.ports.policies import PolicyRows
 from simgrant.ports.sweeps import SweepRows
-from simgrant.ports.switching import SwitchRows
+from simgrant.ports.switching import NO_SERVICES, SwitchRows
 from simgrant.ports.told import ToldRows
 from simgrant.spec.ids import ProvStatus
 
@@ -240,6 +240,8 @@ class Erased:
     terminals: int
     sessions: int
     records: int
+    left: int = 0
+    """Services and eSIM orders of which something is still to be done elsewhere."""
 
 
 class RowConflict(Conflict):
@@ -540,8 +542,14 @@ class Store(Protocol):
     async def set_consent(self, tenant: str, imsi: Imsi, consent: Consent) -> None:
         """Write one consent, as in `change`; Conflict if there is no such subscription."""
 
-    async def remove(self, tenant: str, imsi: Imsi, *, now: int) -> None:
-        """Make it REMOVED, raise its token epoch, forget its SIM key, consents, push tokens."""
+    async def remove(
+        self, tenant: str, imsi: Imsi, *, now: int, switched: Collection[str] = NO_SERVICES
+    ) -> None:
+        """Make it REMOVED, raise its token epoch, forget its SIM key, consents, push tokens.
+
+        What it may have on of ``switched``, the services that are switched in the network, goes
+        off, whoever has its IMSI by then.
+        """
 
     async def revoke_tokens(self, tenant: str, imsi: Imsi, terminal_id: str | None) -> int:
         """Raise the token epoch of the subscription, or of every grant of one terminal.
@@ -566,8 +574,20 @@ class Store(Protocol):
     async def export(self, tenant: str, imsi: Imsi) -> Export | None:
         """Return all that is held about one subscription."""
 
-    async def erase(self, tenant: str, imsi: Imsi, subscriber_refs: Sequence[str]) -> Erased:
-        """Delete every row of one subscription and its request records."""
+    async def erase(
+        self,
+        tenant: str,
+        imsi: Imsi,
+        subscriber_refs: Sequence[str],
+        *,
+        now: int,
+        switched: Collection[str] = NO_SERVICES,
+    ) -> Erased:
+        """Delete every row of one subscription and its request records.
+
+        Only what is still to be done in the network, at an SM-DP+ or at a BSS is left, as in
+        `remove`, with nothing but what names it there, until it is done, for `LEFT_FOR_S` at most.
+        """
 
     async def records(
         self,

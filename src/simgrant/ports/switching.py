@@ -10,14 +10,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import Final, Protocol, TypeAlias
 
+from simgrant.domain.life import Life
+from simgrant.domain.plans import boost_feature
+from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.identities import Imsi
 from simgrant.nouns import noun
+from simgrant.spec.ids import ProvStatus
 
 VOWIFI: Final = "vowifi"
 """The name of Wi-Fi calling among services; boosts have that of their feature (`boost_feature`)."""
 ServicesOf: TypeAlias = Mapping[str, frozenset[str]]
 """The services of each tenant's lines that are switched in the network."""
 NOTHING_SWITCHED: Final[ServicesOf] = {}
+NO_SERVICES: Final[frozenset[str]] = frozenset()
+LEFT_FOR_S: Final = 30 * 86_400
+"""Seconds for which it is tried to do in the network what is left of somebody who was erased."""
+
+
+def services_of(life: Life) -> frozenset[str]:
+    """Return the services that a line may have on in the network while it is so.
+
+    One that was removed has none: what is left of it has rows by then.
+    """
+    if life.subscription.status is SubscriptionStatus.REMOVED:
+        return NO_SERVICES
+    calling = life.subscription.provisioning is not ProvStatus.NOT_REQUIRED
+    boosts = {boost_feature(each.boost_type) for each in life.held.boosts}
+    return frozenset(boosts | {VOWIFI} if calling else boosts)
 
 
 @noun
@@ -29,6 +48,8 @@ class UnderWay:
     """How often in a row nothing came of it."""
     watch: str = ""
     """What `Activation.progress` is asked with; empty = it is to be switched (again)."""
+    until: int = 0
+    """Unix seconds after which it is given up, since its line was erased; 0 = never."""
 
 
 @noun

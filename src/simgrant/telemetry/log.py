@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import sys
 import traceback
 from collections.abc import Callable
@@ -135,3 +136,21 @@ def say_fault(error: BaseException, **named: str) -> None:
         error=type(error).__name__,
         where=traceback.format_tb(error.__traceback__),
     )
+
+
+class Sparing:
+    """Logs troubles, but each not for everything that meets it: once a minute."""
+
+    _AGAIN_S = 60.0
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        """``monotonic`` tells seconds."""
+        self._monotonic = monotonic
+        self._said: dict[tuple[str, str, str], float] = {}
+
+    def warn(self, tenant: str, event: str, reason: str) -> None:
+        """Log a trouble of a tenant, or of nobody in particular, unless it was a moment ago."""
+        key, now = (tenant, event, reason), self._monotonic()
+        if now - self._said.get(key, -math.inf) >= self._AGAIN_S:
+            self._said[key] = now
+            structlog.get_logger().warning(event, tenant=tenant, reason=reason)

@@ -6,18 +6,21 @@ from collections.abc import Iterable, Mapping
 from typing import Final, Protocol
 
 from simgrant.wire import json, xml
-from simgrant.wire.document import Application, Token, Vers
+from simgrant.wire.document import Application, Document, Token, Vers
 from simgrant.wire.negotiate import Format
 
 
 class Writer(Protocol):
-    """Writes documents in two steps, since the second is another for each device."""
+    """Writes documents: whole, or in two steps where the second is another for each device."""
+
+    def push_document(self, document: Document) -> bytes:
+        """Return the whole document."""
 
     def push_applications(self, applications: Iterable[Application]) -> str:
         """Return the part of a document that answers."""
 
     def join(self, vers: Vers, token: Token | None, applications: str) -> bytes:
-        """Return the whole document."""
+        """Return the whole document around what was written."""
 
 
 WRITERS: Final[Mapping[Format, Writer]] = {Format.XML: xml, Format.JSON: json}

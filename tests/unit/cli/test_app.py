@@ -5,7 +5,7 @@ import typer
 from typer.testing import CliRunner
 
 from simgrant.cli.app import Root, _with_config_first, app
-from simgrant.cli.common import BadUsage, meant
+from simgrant.cli.common import BadUsage
 from simgrant.cli.services import app_id_of
 
 
@@ -45,14 +45,8 @@ def test_a_service_is_known_by_id_name_and_feature(name: str, app_id: str) -> No
 
 
 def test_an_unknown_service_is_refused_with_a_hint() -> None:
-    with pytest.raises(BadUsage, match="did you mean vowifi"):
+    with pytest.raises(BadUsage, match='did you mean "vowifi'):
         app_id_of("vowify")
-
-
-def test_a_hint_names_what_is_close_or_all_there_is() -> None:
-    assert meant("defalt", ["default", "other"]) == " (did you mean default?)"
-    assert meant("xyz", ["default", "other"]) == " (there are: default, other)"
-    assert meant("xyz", []) == ""
 
 
 def test_every_command_is_built_under_the_name_it_hangs_by() -> None:

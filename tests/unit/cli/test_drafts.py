@@ -123,7 +123,7 @@ def test_tuak_keys() -> None:
         ({**ROW, **KEYS, "amf": "80"}, "amf must have 4 hexadecimal digits"),
         ({**ROW, **KEYS, "sqn": "1" * 13}, "sqn must have at most 12"),
         ({**ROW, **KEYS, "res_length": "4"}, "res_length must be 8 for milenage"),
-        ({**ROW, "imzi": "1"}, "unknown column 'imzi' (did you mean imsi?)"),
+        ({**ROW, "imzi": "1"}, "unknown column 'imzi'; did you mean \"imsi\"?"),
     ],
 )
 def test_mistakes_are_named_and_keys_never_repeated(row: dict[str, str], said: str) -> None:

@@ -54,7 +54,7 @@ def test_lines_are_those_of_the_file() -> None:
     [
         ("csv", "", "empty"),
         ("csv", "\n", "empty"),
-        ("csv", "imsi,plann\n", "did you mean plan?"),
+        ("csv", "imsi,plann\n", 'did you mean "plan"?'),
         ("csv", "imsi,imsi\n", "twice"),
         ("csv", 'imsi,plan\n"0010', "line"),
         ("json", "[{]", "line 1 column 3"),

@@ -151,7 +151,7 @@ def test_a_bss_is_of_the_tenants_that_it_names(tmp_path: Path) -> None:
             GOOD + '[esim.w]\norder_mode = "bss"\nplans_of_bss = true\n',
             "esim.w.plans_of_bss: there is no [bss.NAME.offers] that is on",
         ),
-        (with_key("plan", "{}"), "unknown key bss.crm.products.plan (did you mean plans?)"),
+        (with_key("plan", "{}"), 'unknown key bss.crm.products.plan; did you mean "plans"?'),
         (GOOD.replace('"tmf"', '"soap"'), "bss.crm.type"),
     ],
 )

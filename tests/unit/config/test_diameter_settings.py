@@ -201,7 +201,7 @@ def test_what_an_hss_tells_over_is_an_application_of_ours(
             "[auth]\naka_prime = true\n" + WHOLE + CX + DOMAIN + SERVER,
             "auth.aka_prime: hss.home has no vectors for EAP-AKA' over cx",
         ),
-        (WHOLE + "relm = 1\n", "unknown key hss.home.relm (did you mean realm?)"),
+        (WHOLE + "relm = 1\n", 'unknown key hss.home.relm; did you mean "realm"?'),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, text: str, problem: str) -> None:

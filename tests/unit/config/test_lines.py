@@ -57,10 +57,10 @@ def test_what_is_not_in_the_file_has_no_line(problem: str) -> None:
 
 def test_unknown_names_have_their_line_too() -> None:
     found = with_lines(
-        ["unknown key server.workers (did you mean x?)", "unknown section [hss]"], TEXT
+        ['unknown key server.workers; did you mean "x"?', "unknown section [hss]"], TEXT
     )
     assert found == [
-        "unknown key server.workers (did you mean x?) (line 3)",
+        'unknown key server.workers; did you mean "x"? (line 3)',
         "unknown section [hss] (line 16)",
     ]
 

@@ -58,9 +58,9 @@ def test_every_unknown_key_is_named_with_what_was_meant(tmp_path: Path) -> None:
     text = problems(
         tmp_path, "[sever]\nx = 1\n[server]\nworker = 2\n[tenants.acme]\nhost = ['a']\n"
     )
-    assert "unknown section [sever] (did you mean server?)" in text
-    assert "unknown key server.worker (did you mean workers?)" in text
-    assert "unknown key tenants.acme.host (did you mean hosts?)" in text
+    assert 'unknown section [sever]; did you mean "server"?' in text
+    assert 'unknown key server.worker; did you mean "workers"?' in text
+    assert 'unknown key tenants.acme.host; did you mean "hosts"?' in text
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_every_unknown_key_is_named_with_what_was_meant(tmp_path: Path) -> None:
         ),
         (
             "[partners.a]\nrequestor_ids = ['a']\naccess_token = false\ntenants = ['defualt']\n",
-            "there is no tenant defualt (did you mean default?)",
+            'there is no tenant defualt; did you mean "default"?',
         ),
         ("[issuers.a]\naudience = 'b'\njwks = 'f'\n", "issuers.a: needs issuer"),
         ("[issuers.a]\nissuer = 'a'\njwks = 'f'\n", "issuers.a: needs audience"),
@@ -241,9 +241,9 @@ match.tac = ["35332811", "35332800-35332899"]
         ("[profiles.generic]\nmatch.bare = true", "profiles.generic.match: this is the profile of"),
         (
             "[profiles.x]\nmatch.user_agnet = ['a']",
-            "profiles.x.match.user_agnet (did you mean user",
+            'profiles.x.match.user_agnet; did you mean "user',
         ),
-        ("[profiles.x]\nmatch.bare = true\ngzpi = true", "profiles.x.gzpi (did you mean gzip?)"),
+        ("[profiles.x]\nmatch.bare = true\ngzpi = true", 'profiles.x.gzpi; did you mean "gzip"?'),
         ("[profiles.X]\nmatch.bare = true", "profiles.X: a name is"),
         ("[profiles.x]\nmatch.user_agent = ['']", "profiles.x.match.user_agent: a pattern has 1"),
         (f"[profiles.x]\nmatch.accept = ['{'a' * 201}']", "profiles.x.match.accept: a pattern has"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from simgrant.adapters.expressions.cel import open_expressions
 from simgrant.domain.policy import PolicyError, compile_policy, parse_policy
-from simgrant.domain.problems import Problems, shown
+from simgrant.domain.problems import Problems, did_you_mean, shown
 
 CEL = open_expressions()
 GOOD = {"id": "a", "when": {}, "result": "allowed"}
@@ -274,3 +274,10 @@ def test_what_was_written_is_never_repeated_in_full() -> None:
     found = Problems()
     found.unknown("", "", "x" * 100_000, ["known"])
     assert len(str(found.found[0])) < 100
+
+
+def test_a_hint_names_what_is_close_or_all_there_is() -> None:
+    assert did_you_mean("defalt", ["default", "other"]) == '; did you mean "default"?'
+    assert did_you_mean("xyz", ["other", "default"]) == "; known: default, other"
+    assert did_you_mean("xyz", []) == ""
+    assert did_you_mean("xyz", [f"name{number}" for number in range(17)]) == ""

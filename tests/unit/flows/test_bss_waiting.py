@@ -57,7 +57,6 @@ def waiting(world: World, asked: Asked) -> WaitingOrders:
         bss={T: asked},
         every_s={T: 30.0},
         clock=world.clock,
-        chance=lambda: 0.5,
     )
 
 

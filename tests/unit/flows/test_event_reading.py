@@ -247,6 +247,11 @@ def test_a_consent_of_another_shape_is_no_event() -> None:
 
 RULES_OF_CONSENT = (
     Rule(
+        change=Change.CONSENT_WITHDRAWN,
+        event_types=("PartyPrivacyAgreementDeleteEvent",),
+        values=("clientid",),
+    ),
+    Rule(
         change=Change.CONSENT_GIVEN,
         event_types=("PartyPrivacyAgreement*Event",),
         states=frozenset({"approved"}),
@@ -265,7 +270,7 @@ def agreement(status: str, *, event_type: str = "", **values: Any) -> Reading:
     }
     event = {
         "eventId": "t-1",
-        "eventType": event_type or "PartyPrivacyAgreementStateChangeEvent",
+        "eventType": event_type or "PartyPrivacyAgreementStatusChangeEvent",
         "eventTime": "2026-11-18T20:26:40Z",
         "event": {"partyPrivacyAgreement": thing},
     }
@@ -283,6 +288,10 @@ def test_an_agreement_of_tm_forum_is_a_consent_by_its_names() -> None:
     )
     # It still says until when it was to be given.
     (event,) = agreement("terminated", apis="sim-swap kyc-tenure", **ends).events
+    assert (event.change, event.api_consent) == (Change.CONSENT_WITHDRAWN, TOLD)
+    # One that is deleted has the state that it had.
+    deleted = "PartyPrivacyAgreementDeleteEvent"
+    (event,) = agreement("approved", event_type=deleted, apis="sim-swap kyc-tenure").events
     assert (event.change, event.api_consent) == (Change.CONSENT_WITHDRAWN, TOLD)
 
 

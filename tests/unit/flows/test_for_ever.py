@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any
 
 from structlog.testing import capture_logs
 
@@ -21,6 +22,7 @@ class Played:
         self._steps = list(steps)
         self._over = asyncio.Event()
         self.at: list[float] = []
+        self.logs: Sequence[MutableMapping[str, Any]] = ()
 
     async def __call__(self) -> bool:
         self.at.append(LoopClock().monotonic())
@@ -42,6 +44,7 @@ class Played:
             await self._over.wait()
             task.cancel()
             await asyncio.wait({task})
+        self.logs = logs
         return [(each["log_level"], each["event"]) for each in logs]
 
     def pauses(self) -> list[float]:
@@ -63,6 +66,32 @@ def test_it_looks_on_and_says_once_that_it_cannot_and_once_that_it_can_again() -
         assert len(long) == 3
         assert all(800 <= each <= 1200 for each in long)
         assert len(set(long)) > 1, "workers come all at once"
+
+    run(main())
+
+
+def test_it_says_whose_it_is_and_looks_at_once_where_it_is_wanted_to() -> None:
+    async def main() -> None:
+        looks = Played(PeerUnavailable("bss_away", for_operator="crm: 503"), False)
+        began = LoopClock().monotonic()
+        await looks.over(
+            lambda: keep_looking(
+                looks.look,
+                Pace(every_s=1000, away_s=1),
+                failed="lost",
+                again="found",
+                tenant="blue",
+                at_once=True,
+            )
+        )
+        assert looks.at[0] == began
+        lost, found = looks.logs
+        assert (lost["tenant"], lost["reason"], lost["detail"]) == (
+            "blue",
+            "bss_away",
+            "crm: 503",
+        )
+        assert (found["event"], found["tenant"]) == ("found", "blue")
 
     run(main())
 

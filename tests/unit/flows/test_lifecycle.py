@@ -434,6 +434,40 @@ async def test_poison_is_set_aside_and_holds_nobody_up(life: World) -> None:
     assert await life.inbox.listed(T) == []
 
 
+async def test_a_plan_that_nobody_knows_takes_no_service_away(life: World) -> None:
+    """It is a slip, or news of a catalogue that the policy is to have next."""
+    await life.tell(Change.PLAN_CHANGED, told=BETTER)
+    await life.act()
+    await life.told()
+    life.outcomes()
+    await life.tell(Change.PLAN_CHANGED, "gold", told=Eligibility(plan="gold"))
+    await life.pass_time(2)
+    assert (await life.state()).plan == "standard"
+    assert (await life.told(), life.outcomes()) == (set(), [("plan_changed", "set_aside")])
+    (aside,) = await life.inbox.listed(T)
+    assert (aside.reason, aside.event_id) == ("unknown_plan", "gold")
+    known = default_policy_text().replace("[plans.standard]", "[plans.gold]", 1)
+    life.policies[T] = parse_policy(known)
+    assert await life.inbox.replay(aside) == (Taken.KEPT,)
+    await life.pass_time(2)
+    assert (await life.state()).plan == "gold"
+    assert await life.inbox.listed(T) == []
+
+
+@pytest.mark.parametrize("says", [True, False])
+async def test_where_a_bss_tells_the_plan_an_event_may_call_it_as_it_likes(
+    life: World, says: bool
+) -> None:
+    says_so = replace(told("basic"), eligibility=Eligibility(plan="standard" if says else None))
+    life.life._asks = Bss(Anew(before=None, after=says_so))
+    await life.tell(Change.PLAN_CHANGED, told=Eligibility(plan="PO-17"))
+    await life.act()
+    assert len(await life.inbox.listed(T)) == (not says)
+    assert await life.told() == ({(PHONE, "ap2004")} if says else set()), (
+        "it was asked all the same"
+    )
+
+
 async def test_a_store_that_was_away_loses_nothing(life: World) -> None:
     rows = Broken(life, IMSI, 1, PeerUnavailable)
     life.life._rows = rows

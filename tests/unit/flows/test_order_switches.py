@@ -6,9 +6,18 @@ import asyncio
 from dataclasses import dataclass, field, replace
 
 import pytest
+from structlog.testing import capture_logs
 
-from simgrant.domain.order import Activated, Deactivated, Order, OrderState, Todo, Unsubscribed
-from simgrant.domain.subscription import PushRegistration
+from simgrant.domain.order import (
+    Activated,
+    Deactivated,
+    Device,
+    Order,
+    OrderState,
+    Todo,
+    Unsubscribed,
+)
+from simgrant.domain.subscription import PushRegistration, Subscription, SubscriptionStatus
 from simgrant.errors import EcsError, PeerMisbehaved, PeerTimeout, PeerUnavailable
 from simgrant.flows.explain_data import on_its_way
 from simgrant.flows.order_desk import OrderDesk
@@ -18,6 +27,8 @@ from simgrant.identities import Iccid
 from simgrant.ports.activation import Switched
 from simgrant.ports.network_data import Subscriber
 from simgrant.ports.orders import Kept
+from simgrant.ports.store import NewSubscription
+from simgrant.ports.switching import LEFT_FOR_S
 from simgrant.spec.ids import NotifAction, ProvStatus
 from tests.unit.flows.orders import IMSI, T, World, an_order
 
@@ -270,6 +281,88 @@ async def test_a_network_in_trouble_is_asked_until_it_is_off(world: World) -> No
         ("m1", False),
         *[("switch", False)] * 2,
     ]
+
+
+async def gone(world: World, how: str) -> None:
+    """Have the line be gone for good."""
+    now = int(world.clock.now())
+    if how == "erased":
+        assert (await world.store.erase(T, IMSI, [], now=now)).left == 1
+    else:
+        await world.store.remove(T, IMSI, now=now)
+    if how == "another's":
+        line = Subscription(T, IMSI, None, SubscriptionStatus.ACTIVE, "gold", changed_at=now)
+        await world.store.add(NewSubscription(line))
+    assert await world.store.orders.of(T, IMSI) == []
+    assert await world.store.orders.history(T, IMSI) == []
+
+
+async def take(world: World, network: Network) -> None:
+    """Have a worker take over what is due."""
+    driver = ordering(world, network)
+    assert await driver._take_some()
+    await asyncio.wait(driver._taking.under_way)
+
+
+@pytest.mark.parametrize("how", ["erased", "another's"])
+async def test_whose_owner_is_gone_for_good_goes_off_all_the_same(world: World, how: str) -> None:
+    network = Network()
+    kept = await on(world, network)
+    network.says = [PeerUnavailable("bss_away"), LATER]
+    assert kept.order.iccid is not None
+    await gone(world, how)
+    left = await world.store.orders.by_iccid(T, kept.order.iccid)
+    assert left is not None
+    assert (left.order.device, left.order.matching_id) == (Device("", None), "")
+    for _ in range(3):
+        await take(world, network)
+        world.clock.time += 4000
+    assert network.asked == [*[("switch", False)] * 2, ("m1", False)]
+    assert network.iccid == kept.order.iccid
+    assert await world.store.orders.by_iccid(T, kept.order.iccid) is None
+    assert await world.store.orders.page(T, after=("", ""), limit=9, waiting=False) == []
+    assert await world.store.orders.history(T, IMSI) == []
+
+
+async def test_who_is_asking_when_its_owner_goes_finishes_it(world: World) -> None:
+    network = Network()
+    kept = await on(world, network)
+    network.says = [LATER]
+    order = await ordering(world, network).begins(kept, Unsubscribed())
+    assert order.watch == "m1"
+    driver = ordering(world, network)
+    release = asyncio.Event()
+
+    async def progress(_watch: str, **_asked: object) -> Switched:
+        network.entered.set()
+        await release.wait()
+        return Switched(status=ProvStatus.NOT_PROVISIONED)
+
+    network.entered.clear()
+    network.progress = progress  # type: ignore[method-assign,assignment]
+    world.clock.time += 11
+    assert await driver._take_some()
+    await network.entered.wait()
+    await gone(world, "erased")
+    release.set()
+    await asyncio.wait(driver._taking.under_way)
+    assert await world.store.orders.page(T, after=("", ""), limit=9, waiting=False) == []
+
+
+async def test_what_never_goes_off_is_forgotten_in_the_end(world: World) -> None:
+    network = Network()
+    await on(world, network)
+    await gone(world, "erased")
+    network.says = [PeerUnavailable("bss_away")] * 99
+    for _ in range(9):
+        await take(world, network)
+        world.clock.time += LEFT_FOR_S // 10
+    assert len(await world.store.orders.page(T, after=("", ""), limit=9, waiting=False)) == 1
+    world.clock.time += LEFT_FOR_S // 5
+    with capture_logs() as logs:
+        await take(world, network)
+    assert [each["log_level"] for each in logs if each.get("state") == "left_undone"] == ["error"]
+    assert await world.store.orders.page(T, after=("", ""), limit=9, waiting=False) == []
 
 
 async def test_a_process_that_dies_at_the_end_leaves_it_to_another(world: World) -> None:

@@ -144,6 +144,12 @@ def test_wrapping_keys_stay_good_after_a_rotation() -> None:
     )
     assert newer.unwrap("default", "row", wrapped) == b"secret"
     assert not newer.is_wrapped_by_newest("default", wrapped, now=10)
+    anew = newer.wrapped_anew("default", "row", wrapped, nonce=NONCE, now=10)
+    assert newer.is_wrapped_by_newest("default", anew, now=10)
+    assert newer.unwrap("default", "row", anew) == b"secret"
+    assert newer.wrapped_anew("default", "row", anew, nonce=bytes(12), now=10) is anew
+    with pytest.raises(SealBroken):
+        newer.wrapped_anew("default", "another row", wrapped, nonce=NONCE, now=10)
 
 
 def test_a_ring_without_a_key_of_some_use_is_refused() -> None:

@@ -1,9 +1,11 @@
-"""What people read of a server that runs in a terminal."""
+"""What people read of a server in a terminal, and how often they are told of a trouble."""
 
 from __future__ import annotations
 
+from structlog.testing import capture_logs
+
 from simgrant.domain.trail import Trail
-from simgrant.telemetry.log import console_line
+from simgrant.telemetry.log import Sparing, console_line
 from simgrant.telemetry.record import (
     NetworkRecord,
     NoticeRecord,
@@ -56,3 +58,19 @@ def test_what_the_network_told_is_one_line() -> None:
     )
     line = console_line(push_network(record))
     assert line == b"11:06:40.250 network s6a_cancel_location subscription_withdrawal revoke"
+
+
+def test_a_trouble_is_logged_again_after_a_minute_and_another_one_at_once() -> None:
+    times = iter((1.0, 2.0, 60.9, 61.0, 61.0, 61.0))
+    sparing = Sparing(lambda: next(times))
+    with capture_logs() as lines:
+        for _ in range(4):
+            sparing.warn("blue", "channel_failed", "gone")
+        sparing.warn("red", "channel_failed", "gone")
+        sparing.warn("red", "channel_failed", "late")
+    assert [(each["tenant"], each["reason"]) for each in lines] == [
+        ("blue", "gone"),
+        ("blue", "gone"),
+        ("red", "gone"),
+        ("red", "late"),
+    ]

@@ -173,6 +173,8 @@ class Erased(TypedDict):
     terminals: int
     sessions: int
     records: int
+    left: int
+    """Services and eSIM orders that have still to end in the network."""
 
 
 class Event(TypedDict):

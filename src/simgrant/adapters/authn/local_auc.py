@@ -22,7 +22,7 @@ from simgrant.eap.vector import AuthVector, Resync
 from simgrant.errors import AuthenticationRejected, PeerMisbehaved, UnknownIdentity
 from simgrant.identities import Imsi
 from simgrant.keyring.ring import NONCE_BYTES, KeyRing, SealBroken
-from simgrant.nouns import noun
+from simgrant.nouns import noun, replace
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 from simgrant.ports.store import SimKey, Store
@@ -192,27 +192,17 @@ def unwrap(key: SimKey, ring: KeyRing, tenant: str, imsi: Imsi) -> AkaAlgorithm:
     return make(k, op, key.res_length)
 
 
-def rewrapped(key: SimKey, *, ring: KeyRing, tenant: str, imsi: Imsi, now: float) -> SimKey | None:
-    """Return the row under the newest wrapping key, or None if it is already."""
-    if ring.is_wrapped_by_newest(tenant, key.wrapped_k, now=now):
-        return None
-    k = ring.unwrap(tenant, _label(imsi, "k"), key.wrapped_k)
-    op = ring.unwrap(tenant, _label(imsi, "op"), key.wrapped_op)
-    made = wrap(
-        key.algorithm,
-        k,
-        op,
-        ring=ring,
-        tenant=tenant,
-        imsi=imsi,
-        amf=key.amf,
-        sqn=0,
-        now=now,
-        res_length=key.res_length,
-    )
-    return SimKey(
-        made.algorithm, made.wrapped_k, made.wrapped_op, key.amf, key.sqn_offset, key.res_length
-    )
+def wrapped_anew(key: SimKey, *, ring: KeyRing, tenant: str, imsi: Imsi, now: float) -> SimKey:
+    """Return the row under the newest wrapping key, as it is where it is so already.
+
+    Raise SealBroken if no key of the ring opens it.
+    """
+
+    def anew(part: str, wrapped: bytes) -> bytes:
+        label, nonce = _label(imsi, part), os.urandom(NONCE_BYTES)
+        return ring.wrapped_anew(tenant, label, wrapped, nonce=nonce, now=now)
+
+    return replace(key, wrapped_k=anew("k", key.wrapped_k), wrapped_op=anew("op", key.wrapped_op))
 
 
 def _label(imsi: Imsi, part: str) -> str:

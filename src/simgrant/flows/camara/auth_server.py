@@ -20,7 +20,7 @@ from simgrant.domain.camara.access_token import AccessToken, Method, Subject
 from simgrant.domain.camara.consumer import Bound, Consumer, GrantType, Proving
 from simgrant.errors import Overloaded, PeerMisbehaved, PeerUnavailable, Unauthenticated
 from simgrant.flows.camara.fraud import Fraud
-from simgrant.flows.camara.proving import Holder, ProvesConsumers, Signed
+from simgrant.flows.camara.proving import NO_USE, Holder, ProvesConsumers, Signed
 from simgrant.flows.camara.questions import Questions
 from simgrant.flows.camara.refusals import OAuthError, OAuthRefused
 from simgrant.flows.camara.request import OAuthRequest
@@ -39,6 +39,7 @@ from simgrant.nouns import named_noun, replace
 from simgrant.ports.camara_consents import Permits, Purposeful
 from simgrant.ports.camara_tokens import (
     Assertion,
+    AssertionKind,
     CamaraTokens,
     Exchange,
     Exchanged,
@@ -152,7 +153,7 @@ class AuthServer:
             raise OAuthRefused(OAuthError.INVALID_REQUEST, "no_assertion")
         if "scope" in form:
             raise OAuthRefused(OAuthError.INVALID_REQUEST, "scope_beside_assertion")
-        signed = await self._proving.signed(request, text, error=OAuthError.INVALID_GRANT)
+        signed = await self._proving.signed(request, text, kind=AssertionKind.GRANT)
         consumer, claims = signed.consumer, signed.claims
         used = [signed.assertion]
         if "client_assertion" in form or request.authorization:
@@ -294,9 +295,9 @@ class AuthServer:
         self, request: OAuthRequest, consumer: Consumer, *, has: Collection[str]
     ) -> Signed:
         """Return a consumer's signed request, which has some claims besides those of assertions."""
-        wrong = OAuthError.INVALID_REQUEST_OBJECT
+        wrong, kind = OAuthError.INVALID_REQUEST_OBJECT, AssertionKind.REQUEST
         try:
-            signed = await self._proving.signed(request, request.form["request"], error=wrong)
+            signed = await self._proving.signed(request, request.form["request"], kind=kind)
         except OAuthRefused as refused:
             raise OAuthRefused(wrong, refused.reason, for_operator=refused.for_operator) from None
         if signed.consumer.client_id != consumer.client_id:
@@ -711,10 +712,8 @@ class AuthServer:
         became = await self._rows.exchange(request.tenant, exchange)
         waited = int((self._clock.monotonic() - began) * 1e6)
         request.trail.peers_us["store"] = request.trail.peers_us.get("store", 0) + waited
-        if became is Exchanged.REPLAYED:
-            bearer = request.form.get("grant_type") == GrantType.JWT_BEARER
-            error = OAuthError.INVALID_GRANT if bearer else OAuthError.INVALID_CLIENT
-            raise OAuthRefused(error, "assertion_replayed")
+        if isinstance(became, Assertion):
+            raise OAuthRefused(NO_USE[became.kind], "assertion_replayed")
         if became is Exchanged.ASKED:
             raise Overloaded("number_asked_lately", retry_after=self._rules.poll_s)
         if became is Exchanged.SPENT:

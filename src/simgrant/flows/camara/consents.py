@@ -82,13 +82,20 @@ class Consents:
         return all(each.standing is Standing.VALID for each in found)
 
     async def capture_url(
-        self, subscription: Subscription, wanted: Purposeful, callback: str, /, *, now: int
+        self,
+        subscription: Subscription,
+        wanted: Purposeful,
+        callback: str,
+        /,
+        *,
+        partly: bool,
+        now: int,
     ) -> str:
         """Return the address of the page that asks; empty where subscribers are not asked so."""
         if self._links is None:
             return ""
         apis = tuple(sorted({api_of(scope) for scope in wanted.scopes}))
-        return self._links.made(subscription, wanted, apis, callback, now=now)
+        return self._links.made(subscription, wanted, apis, callback, partly=partly, now=now)
 
     def _bases(self, tenant: str, wanted: Purposeful) -> dict[str, Basis]:
         """Return the legal basis of each wanted scope."""

@@ -10,7 +10,13 @@ from urllib.parse import urlsplit
 from simgrant.domain.camara.access_token import AccessToken
 from simgrant.errors import Unauthenticated
 from simgrant.flows.camara.serve_api import ApiRequest
-from simgrant.ports.camara_tokens import Assertion, CamaraTokens, Exchange, Exchanged
+from simgrant.ports.camara_tokens import (
+    Assertion,
+    AssertionKind,
+    CamaraTokens,
+    Exchange,
+    Exchanged,
+)
 from simgrant.ports.clock import Clock
 from simgrant.wire.dpop import pull_dpop
 from simgrant.wire.jwt import BadJwt
@@ -55,6 +61,6 @@ class BoundHolders:
         if token.single_use:
             return
         jti = sha256(proof.jti.encode(errors="surrogatepass")).digest()
-        used = Assertion(f"dpop {proof.thumbprint.hex()}", jti, proof.expires)
+        used = Assertion(f"dpop {proof.thumbprint.hex()}", jti, proof.expires, AssertionKind.DPOP)
         if await self._rows.exchange(tenant, Exchange(assertions=(used,))) is not Exchanged.DONE:
             raise Unauthenticated("dpop_proof_replayed")

@@ -14,7 +14,6 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final, Protocol
 
 import msgspec
-import structlog
 
 from simgrant.domain.camara.consumer import Consumer
 from simgrant.domain.camara.event_subscription import (
@@ -36,11 +35,10 @@ from simgrant.ports.camara_sinks import CamaraSinks, Letter
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 from simgrant.spec.countries import countries_of
-from simgrant.telemetry.log import say_fault
+from simgrant.telemetry.log import Sparing, say_fault
 from simgrant.telemetry.metrics import Metrics
 from simgrant.wire.instant import utc
 
-_SAID_AGAIN_S: Final = 60.0
 _GONE: Final = 410
 _REFUSED: Final = frozenset({400, 404, 405, 406, 413, 415, 422, 501})
 """What a sink answers that will say the same next time."""
@@ -128,7 +126,7 @@ class Notifications:
         self._taking = KeepsTaking[None](
             self.take_some, poll_s=rules.poll_s, last_s=rules.timeout_s
         )
-        self._said: dict[tuple[str, str, str], float] = {}
+        self._say = Sparing(clock.monotonic).warn
 
     async def run(self) -> None:
         """Claim, judge, deliver and settle for ever; at the end, finish what is under way."""
@@ -250,13 +248,6 @@ class Notifications:
         doubled = rules.first_pause_s * 2.0 ** min(max(claim.tries - 1, 0), 30)
         pause = max(asked or 0.0, min(rules.longest_pause_s, doubled))
         return int(self._clock.now()) + max(1, math.ceil(pause * random.uniform(1, 1.3)))  # noqa: S311
-
-    def _say(self, tenant: str, event: str, reason: str) -> None:
-        """Log a trouble, but not for every event that it meets."""
-        key, now = (tenant, event, reason), self._clock.monotonic()
-        if now - self._said.get(key, -math.inf) >= _SAID_AGAIN_S:
-            self._said[key] = now
-            structlog.get_logger().warning(event, tenant=tenant, reason=reason)
 
 
 def cloud_event(event_id: str, source: str, due: Due) -> bytes:

@@ -19,7 +19,7 @@ from simgrant.flows.camara.refusals import OAuthError, OAuthRefused
 from simgrant.flows.camara.request import OAuthRequest
 from simgrant.flows.limits import Rate, Throttle
 from simgrant.nouns import named_noun
-from simgrant.ports.camara_tokens import Assertion
+from simgrant.ports.camara_tokens import Assertion, AssertionKind
 from simgrant.ports.clock import Clock
 from simgrant.wire.dpop import pull_dpop
 from simgrant.wire.jwt import (
@@ -39,6 +39,14 @@ ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 MOST_ASSERTION: Final = 8_192
 """Characters; more is not looked at."""
 _MOST_JTI: Final = 256
+NO_USE: Final = {
+    AssertionKind.CLIENT: OAuthError.INVALID_CLIENT,
+    AssertionKind.GRANT: OAuthError.INVALID_GRANT,
+    AssertionKind.REQUEST: OAuthError.INVALID_REQUEST_OBJECT,
+    AssertionKind.DPOP: OAuthError.INVALID_DPOP_PROOF,
+}
+"""What a consumer is told whose assertion is over, for somebody else, or used (RFC 7523 §3.1 and
+3.2, RFC 9101 §6.3, RFC 9449 §5)."""
 # Of nobody: a stranger's signature takes as long to refuse as a consumer's.
 _NOBODY: Final = (
     '{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",'
@@ -115,7 +123,7 @@ class ProvesConsumers:
                 raise OAuthRefused(OAuthError.INVALID_REQUEST, "assertion_type_unknown")
             if pull_basic(request.authorization) is not None:
                 raise OAuthRefused(OAuthError.INVALID_REQUEST, "two_proofs")
-            signed = await self.signed(request, text)
+            signed = await self.signed(request, text, kind=AssertionKind.CLIENT)
             consumer = signed.consumer
             try:
                 if signed.claims.get("sub") != consumer.client_id:
@@ -128,15 +136,10 @@ class ProvesConsumers:
             return consumer, signed.assertion
         return self._by_secret(request), None
 
-    async def signed(
-        self, request: OAuthRequest, text: str, *, error: OAuthError = OAuthError.INVALID_CLIENT
-    ) -> Signed:
-        """Return an assertion that one of the consumers made; raise `OAuthRefused`.
-
-        ``error`` is what a consumer is told that made one which is over, or for somebody else.
-        """
+    async def signed(self, request: OAuthRequest, text: str, *, kind: AssertionKind) -> Signed:
+        """Return an assertion that one of the consumers made; raise `OAuthRefused`."""
         try:
-            return await self._signed(request, text, error)
+            return await self._signed(request, text, kind)
         except OAuthRefused:
             self._count(request)
             raise
@@ -152,7 +155,12 @@ class ProvesConsumers:
                 raise OAuthRefused(
                     OAuthError.INVALID_DPOP_PROOF, "bad_dpop_proof", for_operator=str(bad)
                 ) from None
-            jti = Assertion(f"dpop {proof.thumbprint.hex()}", _hash(proof.jti), proof.expires)
+            jti = Assertion(
+                f"dpop {proof.thumbprint.hex()}",
+                _hash(proof.jti),
+                proof.expires,
+                AssertionKind.DPOP,
+            )
             return Holder(key=proof.thumbprint, by_dpop=True, assertion=jti)
         if consumer.bound is Bound.DPOP:
             raise OAuthRefused(OAuthError.INVALID_DPOP_PROOF, "no_dpop_proof")
@@ -162,7 +170,7 @@ class ProvesConsumers:
             return Holder(key=request.certificate)
         return Holder()
 
-    async def _signed(self, request: OAuthRequest, text: str, error: OAuthError) -> Signed:
+    async def _signed(self, request: OAuthRequest, text: str, kind: AssertionKind) -> Signed:
         self._admit(request)
         if len(text) > MOST_ASSERTION:
             raise OAuthRefused(OAuthError.INVALID_CLIENT, "assertion_too_long")
@@ -178,7 +186,7 @@ class ProvesConsumers:
         request.trail.requestor = consumer.client_id
         claims = await self._claims(consumer, shown, request.deadline)
         self._with_certificate(request, consumer)
-        assertion = self._assertion(consumer, claims, request.audiences, error)
+        assertion = self._assertion(consumer, claims, request.audiences, kind)
         return Signed(consumer=consumer, claims=claims, assertion=assertion)
 
     async def _claims(
@@ -207,10 +215,10 @@ class ProvesConsumers:
         consumer: Consumer,
         claims: Mapping[str, Any],
         audiences: frozenset[str],
-        error: OAuthError,
+        kind: AssertionKind,
     ) -> Assertion:
         """Return what is used up with an assertion, if it is for us, now and not for too long."""
-        now = self._clock.now()
+        now, error = self._clock.now(), NO_USE[kind]
         audience = claims.get("aud")
         named = audience if isinstance(audience, list) else [audience]
         if not any(isinstance(each, str) and each in audiences for each in named):
@@ -230,7 +238,7 @@ class ProvesConsumers:
         jti = claims.get("jti")
         if not isinstance(jti, str) or not 0 < len(jti) <= _MOST_JTI:
             raise OAuthRefused(error, "assertion_without_jti")
-        return Assertion(consumer.client_id, _hash(jti), int(expires + LEEWAY_S) + 1)
+        return Assertion(consumer.client_id, _hash(jti), int(expires + LEEWAY_S) + 1, kind)
 
     def _by_secret(self, request: OAuthRequest) -> Consumer:
         """Return the consumer that a header proves (RFC 6749 §2.3.1), where that is enough."""

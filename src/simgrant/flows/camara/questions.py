@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import Final
@@ -18,7 +17,7 @@ import structlog
 from simgrant.domain.camara.access_token import AccessToken, Method
 from simgrant.domain.camara.consent import in_words
 from simgrant.domain.camara.consumer import Consumer
-from simgrant.domain.camara.questions import QuestionPace, pause_s, still_counted
+from simgrant.domain.camara.questions import HOUR_S, QuestionPace, pause_s, still_counted
 from simgrant.domain.camara.usage import Outcome, Usage
 from simgrant.errors import EcsError, NotAllowed, Overloaded
 from simgrant.flows.camara.books import Books
@@ -44,9 +43,11 @@ OUT_OF_BAND: Final = "out-of-band"
 _PROOF_BYTES: Final = 16
 _USAGE_ID_BYTES: Final = 16
 _LONGEST_WAIT_S: Final = 600
-_LOOKS_EVERY_S: Final = 5.0
-_MOST_OPEN: Final = 10_000
-"""Questions that a worker remembers, to count those that nobody answers."""
+_LOOKS_EVERY_S: Final = 30.0
+_LATE_S: Final = 10
+"""Seconds after its end in which an answer that came in time may still be on its way to a row."""
+_LONGEST_LIFE_S: Final = HOUR_S
+"""More than any question has to be answered, and than clocks differ."""
 
 
 class Became(Word):
@@ -133,11 +134,8 @@ class Questions:
         self._metrics = metrics
         self._keys = keys
         self._clock = clock
-        self._open: dict[str, deque[tuple[int, bytes]]] = {
-            # Of one tenant all may be answered for as long, so the first of them is over first.
-            tenant: deque(maxlen=_MOST_OPEN)
-            for tenant in ways
-        }
+        self._counted_at = 0
+        """Unix seconds at which all that nobody had answered was counted last."""
 
     def life_s(self, tenant: str, consumer: Consumer) -> int:
         """Return the seconds for an answer; raise `OAuthRefused` where nobody may be asked.
@@ -172,6 +170,9 @@ class Questions:
             )
             if wait > 0:
                 raise Overloaded("number_asked_lately", retry_after=min(wait, _LONGEST_WAIT_S))
+            # The row is the next question's now.
+            if last.open_until and await self._rows.close_unanswered(tenant, last):
+                self._count(tenant, Became.TIMED_OUT)
         code = self._code(tenant, way, last)
         question = Question(
             msisdn=subject.msisdn,
@@ -206,7 +207,6 @@ class Questions:
             await self._withdraw(tenant, begun.question, body)
             raise
         self._count(tenant, Became.ASKED)
-        self._open[tenant].append((begun.question.open_until, begun.question.request_id))
         token = begun.token
         usage = Usage(
             usage_id=begun.question.request_id[:_USAGE_ID_BYTES],
@@ -257,22 +257,22 @@ class Questions:
         )
 
     async def count_silent(self) -> None:
-        """Count those of this worker's questions that are over, and that nobody answered.
+        """Count the questions that are over and that nobody answered, whichever worker asked them.
 
-        Errors: those of the store, after which the rest of them is counted the next time.
+        Who closes one counts it, so it is counted once; errors are those of the store, after
+        which the rest is counted the next time. A question that was kept and never sent, since its
+        worker ended between, is one that nobody answered.
         """
-        now = self._clock.now()
-        for tenant, remembered in self._open.items():
-            while remembered and remembered[0][0] <= now:
-                oldest = remembered.popleft()
-                try:
-                    row = await self._rows.request(tenant, oldest[1])
-                except EcsError:
-                    remembered.appendleft(oldest)
-                    raise
-                # One that is gone by now was not looked at for minutes: nobody knows.
-                if row is not None and row.state is RequestState.PENDING:
+        now = int(self._clock.now())
+        # Whoever was asked before was counted then, or there was nobody to count for a day.
+        since = self._counted_at - _LONGEST_LIFE_S
+        while closed := await self._rows.close_all_unanswered(
+            until=now - _LATE_S, asked_since=since
+        ):
+            for tenant in closed:
+                if tenant in self._ways:
                     self._count(tenant, Became.TIMED_OUT)
+        self._counted_at = now - _LATE_S
 
     async def _heard(self, tenant: str, heard: Heard) -> bool | None:
         """Return whether an answer settled a question; None = it is to none of this tenant's."""

@@ -27,9 +27,7 @@ class OAuthError(Word):
     """OpenID Connect Core §3.1.2.6."""
     REQUEST_URI_NOT_SUPPORTED = "request_uri_not_supported"
     UNSUPPORTED_RESPONSE_TYPE = "unsupported_response_type"
-    UNSUPPORTED_TOKEN_TYPE = "unsupported_token_type"  # noqa: S105 - a name
     LOGIN_REQUIRED = "login_required"
-    CONSENT_REQUIRED = "consent_required"
     INTERACTION_REQUIRED = "interaction_required"
     UNKNOWN_USER_ID = "unknown_user_id"
     """CIBA §13."""

@@ -120,8 +120,15 @@ class SandboxFacts:
         return (Processing(scopes=wanted.scopes, standing=self._test.standing, expires_at=expires),)
 
     async def capture_url(
-        self, _subscription: Subscription, _wanted: Purposeful, _callback: str, /, *, now: int
+        self,
+        _subscription: Subscription,
+        _wanted: Purposeful,
+        _callback: str,
+        /,
+        *,
+        partly: bool,
+        now: int,
     ) -> str:
         """Return nothing: there is nobody to ask."""
-        del now
+        del partly, now
         return ""

@@ -11,7 +11,7 @@ from simgrant.domain.camara.consumer import Consumer
 from simgrant.domain.camara.event_subscription import EndReason, EventSubscription, Happening
 from simgrant.domain.camara.usage import Usage
 from simgrant.flows.camara.problem import Code, Problem
-from simgrant.keyring.ring import NONCE_BYTES, KeyRing
+from simgrant.keyring.ring import NONCE_BYTES
 from simgrant.nouns import noun
 from simgrant.ports.camara_events import Added, CamaraEvents
 from simgrant.ports.keys import Keys
@@ -146,20 +146,6 @@ def new_id() -> str:
 def label_of(subscription_id: str) -> str:
     """Return under which label a sink's access token is wrapped."""
     return f"camara sink {subscription_id}"
-
-
-def rewrapped(
-    token: bytes, subscription_id: str, *, ring: KeyRing, tenant: str, now: float
-) -> bytes | None:
-    """Return a sink's access token under the newest wrapping key, or None if it is already.
-
-    Raise SealBroken if no key of the ring opens it.
-    """
-    if ring.is_wrapped_by_newest(tenant, token, now=now):
-        return None
-    label = label_of(subscription_id)
-    plain = ring.unwrap(tenant, label, token)
-    return ring.wrap(tenant, label, plain, nonce=os.urandom(NONCE_BYTES), now=now)
 
 
 def _is_of(subscription: EventSubscription, token: AccessToken) -> bool:

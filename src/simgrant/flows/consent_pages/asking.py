@@ -13,7 +13,13 @@ from msgspec.structs import replace as with_changes
 
 from simgrant.domain.camara.consent import ConsentEntry, Said, last_words, numbered
 from simgrant.domain.subscription import Subscription
-from simgrant.errors import BadRequest, Unauthenticated
+from simgrant.errors import (
+    BadRequest,
+    EcsError,
+    PeerMisbehaved,
+    PeerUnavailable,
+    Unauthenticated,
+)
 from simgrant.flows.camara.callbacks import is_callback
 from simgrant.flows.camara.consents import apis_of
 from simgrant.flows.consent_pages.desk import SOURCE, TENANT, Desk, Sent, api_name, called, day
@@ -22,7 +28,7 @@ from simgrant.flows.consent_pages.screens import AskConsent, Carried
 from simgrant.flows.consent_pages.tokens import LINK, PAGE, Asked, Form, Step
 from simgrant.flows.visits import Page
 from simgrant.flows.web_views.web_view import DO
-from simgrant.nouns import noun
+from simgrant.nouns import Word, noun
 from simgrant.ports.camara_consents import CAPTURABLE, CamaraConsents
 
 STATE: Final = "state"
@@ -31,11 +37,29 @@ GIVE: Final = "give"
 REFUSE: Final = "refuse"
 """Buttons."""
 _SAID: Final = {GIVE: Said.GIVEN, REFUSE: Said.DENIED}
-_RESULTS: Final = {Said.GIVEN: "granted", Said.DENIED: "denied"}
-"""The words of ``capture_result``."""
 _MOST_STATE: Final = 512
 _DAY_S: Final = 86_400
 _NETLOC: Final = re.compile(r"[A-Za-z0-9.:\[\]-]+")
+
+
+class CaptureResult(Word):
+    """What the consumer is told came of it (CAMARA consent-info, ``capture_result``)."""
+
+    GRANTED = "granted"
+    PARTIAL_GRANT = "partial_grant"
+    DENIED = "denied"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+
+
+_ENDS: Final = {
+    "consent_link_expired": CaptureResult.TIMEOUT,
+    "consent_page_expired": CaptureResult.TIMEOUT,
+    "consent_link_revoked": CaptureResult.ERROR,
+    "subscription_not_served": CaptureResult.ERROR,
+    "number_missing": CaptureResult.ERROR,
+}
+"""By the reasons after which nobody can go on by the same link."""
 
 
 @noun
@@ -92,9 +116,25 @@ class Asking:
             settled = await self._write(sent, holder, asked, said, entries, shown)
         sent.trail.detail = f"{settled.value}: {asked.purpose} {' '.join(asked.apis)}"
         if asked.callback:
-            return SentBack(_back(asked.callback, settled, sent.fields.get(STATE, "")))
+            result = CaptureResult.DENIED
+            if settled is Said.GIVEN:
+                result = CaptureResult.PARTIAL_GRANT if asked.partly else CaptureResult.GRANTED
+            return _sent_back(sent, asked, result)
         listed = Form(Step.LIST, form.began, form.id, form.holder, "", b"", form.epoch)
         return await self._own_list.shown(sent, holder, listed, saved=True)
+
+    def ended(self, sent: Sent, asked: Asked, error: EcsError) -> SentBack:
+        """Return where he goes whom an error keeps from answering; raise it where he stays.
+
+        He stays where he can try again, and where the matter is settled: the consumer asks then.
+        """
+        away = isinstance(error, (PeerUnavailable, PeerMisbehaved))
+        result = _ENDS.get(error.reason, CaptureResult.ERROR if away else None)
+        if result is None or not asked.callback:
+            raise error
+        self._name_of(sent, asked)
+        sent.trail.detail = f"{result.value}: {error.reason}"
+        return _sent_back(sent, asked, result)
 
     async def _write(
         self,
@@ -153,7 +193,7 @@ class Asking:
             give=t("consent_give"),
             refuse=t("consent_refuse"),
             carried=carried(sent.fields),
-            leads_to=_origin(asked.callback),
+            leads_to=origin_of(asked.callback),
         )
 
     def _page(self, sent: Sent, screen: AskConsent, proved: Form) -> Page:
@@ -204,14 +244,15 @@ def _settled(entries: Sequence[ConsentEntry], asked: Asked) -> Said | None:
     return next(found, None)
 
 
-def _back(callback: str, said: Said, state: str) -> str:
+def _sent_back(sent: Sent, asked: Asked, result: CaptureResult) -> SentBack:
     """Return where he goes, with what came of it (CAMARA consent-info, ``callbackUrl``)."""
-    parts = urlsplit(callback)
-    told = urlencode({"capture_result": _RESULTS[said], **({"state": state} if state else {})})
-    return urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, told)))))
+    parts, state = urlsplit(asked.callback), dict(carried(sent.fields)).get(STATE)
+    told = urlencode({"capture_result": result.value, **({"state": state} if state else {})})
+    url = urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, told)))))
+    return SentBack(url)
 
 
-def _origin(callback: str) -> str:
+def origin_of(callback: str) -> str:
     """Return what a browser has to let a form lead to; empty = nothing but the portal."""
     parts = urlsplit(callback)
     if parts.scheme not in ("http", "https"):

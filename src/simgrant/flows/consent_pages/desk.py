@@ -106,7 +106,7 @@ class Desk:
         return self.entered(self._of_host.get(guest.host, named), fields, guest, trail)
 
     def by_link(self, fields: Mapping[str, str], guest: Guest, trail: Trail) -> tuple[Sent, Asked]:
-        """Return it with what its link asks; Unauthenticated for one that is none, or is over."""
+        """Return it with what its link asks; Unauthenticated for one that is none."""
         now = self.reception.clock.now()
         name, asked = pull_link(fields.get(LINK, ""), self.reception.keys, now=now)
         return self.entered(name, fields, guest, trail), asked

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import field
+from functools import partial
 from typing import Final
 
 from simgrant.domain.subscription import SERVED
 from simgrant.domain.trail import Trail
-from simgrant.errors import Unauthenticated, UnknownIdentity
+from simgrant.errors import EcsError, Unauthenticated, UnknownIdentity
 from simgrant.flows.authenticate import Reception
 from simgrant.flows.codes import Codes
-from simgrant.flows.consent_pages.asking import Asking, SentBack, carried
+from simgrant.flows.consent_pages.asking import Asking, SentBack, carried, origin_of
 from simgrant.flows.consent_pages.desk import TENANT, ConsentHouse, Consumers, Desk, Sent
 from simgrant.flows.consent_pages.own_list import OwnList
 from simgrant.flows.consent_pages.screens import EnterCode, Prove
@@ -83,19 +84,17 @@ class ConsentPages:
         self._rules = rules
         self._by_source = Throttle("too_many_pages", rules.by_source, remembered=rules.remembered)
 
-    async def open(self, fields: Mapping[str, str], guest: Guest, trail: Trail) -> Page:
+    async def open(self, fields: Mapping[str, str], guest: Guest, trail: Trail) -> Page | SentBack:
         """Return the page that somebody begins with, by a link or by himself.
 
-        Raise Unauthenticated for a link that is none, that is over, or that was answered.
+        Raise Unauthenticated for a link that is none, or that was answered.
         """
         self._count(guest)
         if LINK not in fields:
             sent = self._desk.by_himself(fields, guest, trail)
             return self._desk.page(sent, Prove("", ((TENANT, sent.tenant.name),)))
         sent, asked = self._desk.by_link(fields, guest, trail)
-        holder = await self._desk.holder(sent, Imsi(asked.imsi), epoch=asked.epoch)
-        asker = await self._asking.asker(sent, asked, holder)
-        return self._desk.page(sent, Prove(asker, carried(fields)))
+        return await self._about(sent, asked, partial(self._begun, sent, asked))
 
     async def submit(
         self, fields: Mapping[str, str], guest: Guest, trail: Trail
@@ -107,19 +106,58 @@ class ConsentPages:
         self._count(guest)
         if not fields.get(TOKEN):
             if LINK in fields:
-                return await self._send_asked(*self._desk.by_link(fields, guest, trail))
+                sent, asked = self._desk.by_link(fields, guest, trail)
+                return await self._about(sent, asked, partial(self._send_asked, sent, asked))
             return await self._send_himself(self._desk.by_himself(fields, guest, trail))
         now = self._reception.clock.now()
         name, form = pull_form(fields[TOKEN], self._reception.keys, now=now)
         over = self._codes.life_s if form.step is Step.CODE else self._rules.page_life_s
-        if now >= form.began + over:
-            raise Unauthenticated("consent_page_expired")
+        is_over = now >= form.began + over
         sent = self._desk.entered(name, fields, guest, trail)
-        asked = None
-        if form.link:
-            of_link, asked = self._desk.by_link(fields, guest, trail)
-            if (of_link.tenant.name, asked.id) != (name, form.link):
-                raise Unauthenticated("consent_page_of_another_link")
+        if not form.link:
+            if is_over:
+                raise Unauthenticated("consent_page_expired")
+            return await self._filled(sent, form, None)
+        of_link, asked = self._desk.by_link(fields, guest, trail)
+        if (of_link.tenant.name, asked.id) != (name, form.link):
+            raise Unauthenticated("consent_page_of_another_link")
+        step = partial(self._filled, sent, form, asked)
+        return await self._about(sent, asked, step, is_over=is_over)
+
+    async def _about(
+        self,
+        sent: Sent,
+        asked: Asked,
+        step: Callable[[], Awaitable[Page | SentBack]],
+        *,
+        is_over: bool = False,
+    ) -> Page | SentBack:
+        """Return what a step of a link's leads to, or where he goes who can go no further.
+
+        ``is_over`` says that the page is; the link may be, too.
+        """
+        ended = self._desk.now() >= asked.until
+        try:
+            if ended or is_over:
+                # Whatever ended it before the time did is said instead.
+                await self._begun(sent, asked)
+            if ended:
+                raise Unauthenticated("consent_link_expired")
+            if is_over:
+                raise Unauthenticated("consent_page_expired")
+            return await step()
+        except EcsError as error:
+            return self._asking.ended(sent, asked, error)
+
+    async def _begun(self, sent: Sent, asked: Asked) -> Page:
+        """Return the page that a link begins with."""
+        holder = await self._desk.holder(sent, Imsi(asked.imsi), epoch=asked.epoch)
+        asker = await self._asking.asker(sent, asked, holder)
+        leads_to = origin_of(asked.callback)
+        return self._desk.page(sent, Prove(asker, carried(sent.fields), leads_to=leads_to))
+
+    async def _filled(self, sent: Sent, form: Form, asked: Asked | None) -> Page | SentBack:
+        """Return what follows on a form that is not over."""
         if form.step is Step.CODE:
             return await self._coded(sent, form, asked)
         if form.imsi is None:
@@ -140,7 +178,8 @@ class ConsentPages:
         texts = (self._desk.said(sent, self._rules.sms), self._desk.said(sent, self._rules.own_sms))
         sms = next(filter(fits, _messages(texts, asker, code)))
         form = self._sent(holder.msisdn, sms, holder.imsi, code, link=asked.id)
-        return self._desk.page(sent, EnterCode(carried(sent.fields)), form)
+        screen = EnterCode(carried(sent.fields), leads_to=origin_of(asked.callback))
+        return self._desk.page(sent, screen, form)
 
     async def _send_himself(self, sent: Sent) -> Page:
         """Send one to the number that somebody says; an unknown one is answered alike."""
@@ -180,7 +219,8 @@ class ConsentPages:
             if wrong.reason != "otp_wrong":
                 raise
             sent.trail.detail = wrong.reason
-            return self._desk.page(sent, EnterCode(back, wrong=True), form)
+            leads_to = origin_of(asked.callback) if asked is not None else ""
+            return self._desk.page(sent, EnterCode(back, wrong=True, leads_to=leads_to), form)
         holder = await self._desk.holder(sent, imsi, epoch=None if asked is None else asked.epoch)
         now, epoch = self._desk.now(), holder.token_epoch
         proved = Form(Step.LIST, now, form.id, form.holder, "", form.link, epoch)

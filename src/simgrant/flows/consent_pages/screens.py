@@ -22,6 +22,8 @@ class Prove:
     carried: Carried = field(repr=False)
     malformed: bool = False
     """Whether what he said is no number."""
+    leads_to: str = ""
+    """Origin of where he may go from there; empty = nowhere."""
 
 
 @noun
@@ -30,6 +32,8 @@ class EnterCode:
 
     carried: Carried = field(repr=False)
     wrong: bool = False
+    leads_to: str = ""
+    """As of `Prove`."""
 
 
 @noun

@@ -51,6 +51,8 @@ class Asked(msgspec.Struct, frozen=True, array_like=True):
     apis: tuple[str, ...]
     callback: str
     """Where he goes from there; empty = nowhere."""
+    partly: bool = False
+    """Whether the consumer wants more, which he cannot give there."""
 
     def __repr__(self) -> str:
         return f"Asked({self.client_id}, {self.purpose})"
@@ -127,6 +129,7 @@ class CaptureLinks:
         apis: tuple[str, ...],
         callback: str,
         *,
+        partly: bool,
         now: int,
     ) -> str:
         """Return the address that asks a subscriber; empty where the tenant has no page."""
@@ -143,6 +146,7 @@ class CaptureLinks:
             wanted.purpose,
             apis,
             callback,
+            partly,
         )
         text = push_link(asked, self.keys.ring, subscription.tenant, now=now)
         # Longer ones than we open come of names that no catalogue has.
@@ -160,11 +164,11 @@ def push_link(asked: Asked, ring: KeyRing, tenant: str, *, now: float) -> str:
 
 
 def pull_link(text: str, keys: Keys, *, now: float) -> tuple[str, Asked]:
-    """Return (tenant, what is asked); Unauthenticated for any other text, or one that is over."""
-    tenant, asked = _opened(Purpose.CONSENT_LINK, _asked, text, keys, now)
-    if now >= asked.until:
-        raise Unauthenticated("consent_link_expired")
-    return tenant, asked
+    """Return (tenant, what is asked); raise Unauthenticated for any other text.
+
+    Whoever calls looks whether it is over.
+    """
+    return _opened(Purpose.CONSENT_LINK, _asked, text, keys, now)
 
 
 def push_form(form: Form, ring: KeyRing, tenant: str, *, now: float) -> str:

@@ -27,6 +27,7 @@ from simgrant.ports.bss_events import EventIntake
 from simgrant.ports.deeds import AnswerKey
 from simgrant.ports.keys import Keys
 from simgrant.ports.store import Store
+from simgrant.ports.switching import NO_SERVICES
 
 Q = TypeVar("Q")
 B = TypeVar("B")
@@ -79,6 +80,8 @@ class Office:
     """Takes over what happened."""
     compile: Compile
     """Makes a policy of its text."""
+    switched: frozenset[str] = NO_SERVICES
+    """The services of lines that are switched in the network."""
     looking: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False, hash=False)
     """Held by whoever looks a policy through, which takes seconds: one at a time."""
 

@@ -70,6 +70,8 @@ class Erased(msgspec.Struct):
     terminals: int
     sessions: int
     records: int
+    left: int
+    """Services and eSIM orders that have still to end in the network."""
 
 
 async def shown(desk: Desk, found: domain.Subscription, *, status: int = 200) -> Done:
@@ -178,7 +180,9 @@ async def _bar(asked: Asked[Query, None]) -> Done:
 async def _remove(asked: Asked[Query, None]) -> Done:
     desk = asked.desk
     found = await desk.one(asked.path["subscription"])
-    await desk.doing(found.imsi).remove(desk.tenant, found.imsi, now=desk.now)
+    await desk.doing(found.imsi).remove(
+        desk.tenant, found.imsi, now=desk.now, switched=desk.office.switched
+    )
     return Done(status=204)
 
 
@@ -191,8 +195,18 @@ async def _export(asked: Asked[Query, None]) -> Done:
 async def _erase(asked: Asked[Query, None]) -> Done:
     desk = asked.desk
     found = await desk.any(asked.path["subscription"])
-    gone = await subscriptions.erase(desk.doing(found.imsi), found, desk.office.keys.ring)
-    return Done(content=Erased(gone.subscriptions, gone.terminals, gone.sessions, gone.records))
+    gone = await subscriptions.erase(
+        desk.doing(found.imsi),
+        found,
+        desk.office.keys.ring,
+        now=desk.now,
+        switched=desk.office.switched,
+    )
+    return Done(
+        content=Erased(
+            gone.subscriptions, gone.terminals, gone.sessions, gone.records, left=gone.left
+        )
+    )
 
 
 async def _notify(asked: Asked[Query, Tell]) -> Done:

@@ -20,7 +20,6 @@ from simgrant.domain.order import (
     Order,
     OrderState,
     OutOfOrder,
-    Unsubscribed,
     place_of,
 )
 from simgrant.errors import Conflict, NotAllowed
@@ -155,19 +154,14 @@ async def _update(task: Task, means: Means) -> Done | Refused:
 
 def _happens(event: Callable[[], Event]) -> Callable[[Task, Means], Awaitable[Done | Refused]]:
     async def do(task: Task, means: Means) -> Done | Refused:
-        order = await _meant(task, means)
-        await means.esim.ordering.happens(esim.kept(task, order), event())
-        return esim.result(SubscriptionResult.DONE)
+        return await esim.tell(task, means, await _meant(task, means), event())
 
     return do
 
 
 async def _unsubscribe(task: Task, means: Means) -> Done | Refused:
     """Give a profile up; one that was given up already stays so."""
-    order = await _meant(task, means)
-    if order.state is not OrderState.ENDED:
-        await means.esim.ordering.happens(esim.kept(task, order), Unsubscribed())
-    return esim.result(SubscriptionResult.DONE)
+    return await esim.give_up(task, means, await _meant(task, means))
 
 
 async def _change(task: Task, means: Means) -> Done | Refused:

@@ -108,7 +108,9 @@ class Site:
         """
         parts = urlsplit(self.base)
         here = f"{parts.scheme}://{parts.netloc}"
-        to = f"{here} {screen.leads_to}".strip() if isinstance(screen, AskConsent) else here
+        to = here
+        if isinstance(screen, (Prove, EnterCode, AskConsent)):
+            to = f"{here} {screen.leads_to}".strip()
         return (
             f"default-src 'none'; script-src {here}; style-src {here}; img-src {here}; "
             f"form-action {to}; base-uri 'none'; frame-ancestors 'none'"

@@ -22,6 +22,7 @@ from simgrant.adapters.store.sql.event_rows import (
     to_event,
     to_waiting,
 )
+from simgrant.adapters.store.sql.left import left_behind
 from simgrant.adapters.store.sql.order_rows import to_kept
 from simgrant.adapters.store.sql.statements import shard_of
 from simgrant.adapters.store.sql.switching import look_at
@@ -760,17 +761,14 @@ def _moved(tenant: str, each: Judged, to: Imsi, *, at: int) -> Body[None]:
         if found[0][3] != SubscriptionStatus.REMOVED:
             raise Refused("imsi_taken", for_operator=f"{to}: there is a subscription of it")
         # What is left of whoever had that IMSI before is not its.
-        yield Run(statements.PROFILES_FORGOTTEN, (*former, ""))
-        yield Run(statements.CLAIMS_UNLOCKED, (*former, ""))
+        yield from left_behind(tenant, to, at=at)
         for text in (
+            sql.EVENTS_FORGOTTEN,
             statements.GRANTS_FORGOTTEN,
             statements.TERMINALS_FORGOTTEN,
             statements.SESSIONS_FORGOTTEN,
             statements.USES_FORGOTTEN,
             statements.VISITS_FORGOTTEN,
-            statements.CLAIMS_FORGOTTEN,
-            statements.ORDERS_FORGOTTEN,
-            statements.ORDER_HISTORY_FORGOTTEN,
             *_FAREWELL,
         ):
             yield Run(text, former)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from simgrant.adapters.store.sql import statements
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run
 from simgrant.adapters.store.sql.rows import from_token_use
-from simgrant.adapters.store.sql.statements import guarded, purge, shard_of
+from simgrant.adapters.store.sql.statements import change_unheld, guarded, purge, shard_of
+from simgrant.domain.camara.questions import DAY_S
 from simgrant.errors import Conflict
 from simgrant.identities import Msisdn
 from simgrant.ports.camara_tokens import (
@@ -89,6 +91,18 @@ QUESTION_CLOSED: Final = """
 UPDATE camara_question SET open_until = 0, quiet_until = ?4, expires_at = ?5
 WHERE tenant = ?1 AND msisdn = ?2 AND request_id = ?3 RETURNING 1
 """
+QUESTION_OVER: Final = """
+UPDATE camara_question SET open_until = 0
+WHERE tenant = ?1 AND msisdn = ?2 AND request_id = ?3 AND open_until > 0 RETURNING 1
+"""
+# By the time until which it is kept, a day or more after it was asked, since there is an index.
+QUESTIONS_OVER: Final = change_unheld(
+    "UPDATE camara_question SET open_until = 0",
+    key="tenant, msisdn",
+    which="shard = ?1 AND expires_at > ?2 AND open_until > 0 AND open_until <= ?3 "
+    "ORDER BY expires_at LIMIT ?4",
+    returning="tenant",
+)
 REVOKED_KEPT: Final = """
 INSERT INTO camara_revoked (tenant, token_id, expires_at, shard) VALUES (?1, ?2, ?3, ?4)
 ON CONFLICT (tenant, token_id) DO NOTHING
@@ -100,6 +114,7 @@ QUESTIONS_PURGED: Final = purge("camara_question", key="tenant, msisdn", by="exp
 REVOKED_PURGED: Final = purge("camara_revoked", key="tenant, token_id", by="expires_at")
 _PURGES: Final = (ASSERTIONS_PURGED, REQUESTS_PURGED, QUESTIONS_PURGED, REVOKED_PURGED)
 _PURGED: Final = 5_000
+_CLOSED: Final = 500
 
 
 class SqlCamaraTokens:
@@ -108,7 +123,7 @@ class SqlCamaraTokens:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def exchange(self, tenant: str, exchange: Exchange) -> Exchanged:
+    async def exchange(self, tenant: str, exchange: Exchange) -> Exchanged | Assertion:
         """Write all of it in one transaction, or nothing."""
         temporary, made, used = exchange.temporary, exchange.made, exchange.used
         if temporary is not None and made is None and not used and len(exchange.assertions) == 1:
@@ -117,7 +132,7 @@ class SqlCamaraTokens:
         def body() -> Body[Exchanged]:
             for each in exchange.assertions:
                 if not (yield Run(ASSERTION_KEPT, (tenant, *_assertion(each)))):
-                    raise _Stop(Exchanged.REPLAYED)
+                    raise _Stop(each)
             if temporary is not None and not (
                 yield Run(statements.USE_BEGINS, _use(tenant, temporary))
             ):
@@ -140,17 +155,19 @@ class SqlCamaraTokens:
         except _Stop as stop:
             return stop.became
 
-    async def _for_one(self, tenant: str, temporary: Temporary, assertion: Assertion) -> Exchanged:
+    async def _for_one(
+        self, tenant: str, temporary: Temporary, assertion: Assertion
+    ) -> Exchanged | Assertion:
         params = (*_use(tenant, temporary), *_assertion(assertion))
         try:
             written = await self._engine.write_guarded(TEMPORARY_EXCHANGED, params)
         except Conflict:
-            return Exchanged.REPLAYED
+            return assertion
         if written:
             return Exchanged.DONE
         there = (tenant, assertion.client_id, assertion.jti)
         replayed = await self._engine.read(ASSERTION_THERE, there)
-        return Exchanged.REPLAYED if replayed else Exchanged.SPENT
+        return assertion if replayed else Exchanged.SPENT
 
     async def request(self, tenant: str, request_id: bytes) -> UserRequest | None:
         """Return a request."""
@@ -218,6 +235,21 @@ class SqlCamaraTokens:
         params = (tenant, question.msisdn.digits, question.request_id, most)
         return bool(await self._engine.write(QUESTION_TRIED, params))
 
+    async def close_unanswered(self, tenant: str, question: Question) -> bool:
+        """Close a question that is over; False, and nothing changed, if it was closed before."""
+        params = (tenant, question.msisdn.digits, question.request_id)
+        return bool(await self._engine.write(QUESTION_OVER, params))
+
+    async def close_all_unanswered(self, *, until: int, asked_since: int) -> Sequence[str]:
+        """Close some that were over by ``until``; return the tenant of each."""
+        for shard in range(statements.SHARDS):
+            params = (shard, asked_since + DAY_S, until, _CLOSED)
+            closed = await self._engine.write(QUESTIONS_OVER, params)
+            # Told at once: whatever fails in the next shard, they would be told to nobody again.
+            if closed:
+                return [tenant for (tenant,) in closed]
+        return ()
+
     async def revoke(self, tenant: str, token_id: bytes, *, expires_at: int) -> None:
         """Make an access token useless until it is over (Unix seconds)."""
         params = (tenant, token_id, expires_at, shard_of(token_id.hex()))
@@ -240,7 +272,7 @@ class SqlCamaraTokens:
 class _Stop(Exception):
     """Something was used before: all of the transaction is undone."""
 
-    def __init__(self, became: Exchanged) -> None:
+    def __init__(self, became: Exchanged | Assertion) -> None:
         super().__init__(became)
         self.became = became
 

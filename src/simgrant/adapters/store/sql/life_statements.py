@@ -265,8 +265,8 @@ ON CONFLICT (tenant, imsi, kind, name) DO UPDATE SET due_at = excluded.due_at
 TIMER_ENDED = """
 DELETE FROM life_timer WHERE tenant = ?1 AND imsi = ?2 AND kind = ?3 AND name = ?4
 """
-TIMERS_FORGOTTEN = "DELETE FROM life_timer WHERE tenant = ?1 AND imsi = ?2"
-ENDS_FORGOTTEN = f"{TIMERS_FORGOTTEN} AND kind <> ?3"
+ENDS_FORGOTTEN = "DELETE FROM life_timer WHERE tenant = ?1 AND imsi = ?2 AND kind <> ?3"
+SWITCHES_OF = "SELECT name FROM life_timer WHERE tenant = ?1 AND imsi = ?2 AND kind = ?3"
 
 TIMER_SHARDS = f"""
 SELECT shard FROM ({SHARD_NUMBERS}) AS numbers

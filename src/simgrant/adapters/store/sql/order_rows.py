@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from simgrant.adapters.store.sql.engine import Row
-from simgrant.domain.order import Order
-from simgrant.domain.owner import pull_owner
+from simgrant.adapters.store.sql import statements
+from simgrant.adapters.store.sql.engine import Body, Params, Row, Run
+from simgrant.domain.order import Order, OrderState
+from simgrant.domain.owner import Owner, is_enterprise, pull_owner, push_owner
 from simgrant.identities import Eid, Iccid
-from simgrant.ports.orders import Kept
+from simgrant.nouns import replace
+from simgrant.ports.orders import Kept, StockState
 
 
 def from_order(order: Order) -> bytes:
@@ -21,7 +23,11 @@ def from_order(order: Order) -> bytes:
 def to_kept(row: Row) -> Kept:
     """Return an order of its tenant, its owner and its JSON."""
     tenant, owner, body = row
-    return Kept(tenant, pull_owner(owner), _decoder.decode(body))
+    order = _decoder.decode(body)
+    if order.state is OrderState.ACTIVE and _SWITCHED not in body and not is_enterprise(owner):
+        # It was installed before anybody noted that the network has it on by that.
+        order = replace(order, switched=True)
+    return Kept(tenant, pull_owner(owner), order)
 
 
 def _identity(kind: type, digits: Any) -> Iccid | Eid:
@@ -30,4 +36,43 @@ def _identity(kind: type, digits: Any) -> Iccid | Eid:
     return Eid(digits)
 
 
+_SWITCHED: Final = b'"switched":'
+"""Not in what a device calls itself either: quotes in a text are escaped."""
 _decoder = msgspec.json.Decoder(Order, dec_hook=_identity)
+
+
+Where = tuple[str, str, str]
+"""State, holder and place of a profile."""
+FREE: Where = (StockState.FREE.value, "", "")
+FORGOTTEN: Where = (StockState.TAKEN.value, "", "")
+"""Of an order that is no more."""
+
+
+def taken(owner: Owner, order: Order) -> Where:
+    return (StockState.TAKEN.value, push_owner(owner), order.place)
+
+
+def goes_on(tenant: str, iccid: Iccid, before: Where, after: Where) -> Run:
+    return Run(statements.PROFILE_GOES_ON, (tenant, iccid.digits, *after, *before))
+
+
+def order_row(tenant: str, owner: Owner, order: Order, due_at: int | None) -> Params:
+    """Return an order as the first ten parameters of its statements."""
+    return (
+        tenant,
+        push_owner(owner),
+        order.place,
+        order.order_id,
+        order.version,
+        order.iccid.digits if order.iccid else None,
+        int(order.orphan),
+        from_order(order),
+        due_at,
+        order.awaits.value if order.awaits else None,
+    )
+
+
+def let_go(tenant: str, owner: Owner, order: Order) -> Body[None]:
+    """Note that a profile is no order's any more; it is nobody else's to have."""
+    if order.iccid is not None:
+        yield goes_on(tenant, order.iccid, taken(owner, order), FORGOTTEN)

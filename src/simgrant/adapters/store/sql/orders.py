@@ -11,7 +11,16 @@ from simgrant.adapters.store.sql import rows, statements
 from simgrant.adapters.store.sql.bss_events import companions_changed, due
 from simgrant.adapters.store.sql.claims import claimed, counted
 from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run
-from simgrant.adapters.store.sql.order_rows import from_order, to_kept
+from simgrant.adapters.store.sql.order_rows import (
+    FORGOTTEN,
+    FREE,
+    from_order,
+    goes_on,
+    let_go,
+    order_row,
+    taken,
+    to_kept,
+)
 from simgrant.domain.companions import count, share
 from simgrant.domain.line import has_moved
 from simgrant.domain.order import Device, Order, OrderState, Source, Todo, aside_of
@@ -55,7 +64,8 @@ class SqlOrders:
     async def of(self, tenant: str, owner: Owner) -> Sequence[Order]:
         """Return every order of an owner, by place."""
         found = await self._engine.read(statements.ORDERS, (tenant, push_owner(owner)))
-        return [to_kept(row).order for row in found]
+        orders = (to_kept(row).order for row in found)
+        return [order for order in orders if not order.forget_at]
 
     async def at(self, tenant: str, owner: Owner, place: str) -> Order | None:
         """Return the order at one place."""
@@ -104,10 +114,10 @@ class SqlOrders:
                 # At the portal it is not said yet which kind of profile it will be.
                 new = yield from _reserved(tenant, owner, order, otherwise)
             former = instead_of
-            if former is not None and _is_unfinished(former) and not _is_of_same(former, new):
+            if former is not None and not (former.is_over or _is_of_same(former, new)):
                 yield from _set_aside(tenant, owner, former)
                 former = None
-            row = _row(tenant, owner, new, due_at)
+            row = order_row(tenant, owner, new, due_at)
             whole = (*row, statements.shard_of(spread))
             if former is None:
                 found = yield Run(statements.ORDER_MADE, whole)
@@ -115,7 +125,7 @@ class SqlOrders:
                 same = (former.order_id, former.version)
                 found = yield Run(statements.ORDER_MADE_INSTEAD, (*whole, *same))
                 if former.iccid not in (None, new.iccid):
-                    yield _goes_on(tenant, former.iccid, _taken(owner, new), _FORGOTTEN)
+                    yield goes_on(tenant, former.iccid, taken(owner, new), FORGOTTEN)
             if not found:
                 raise _Faster
             if order.iccid is not None and (former is None or former.iccid != order.iccid):
@@ -230,7 +240,7 @@ class SqlOrders:
         def added(some: Sequence[Iccid]) -> Body[int]:
             count = 0
             for iccid in some:
-                params = (tenant, iccid.digits, smdp, profile_type, *_FREE)
+                params = (tenant, iccid.digits, smdp, profile_type, *FREE)
                 count += len((yield Run(statements.PROFILE_KNOWN, params)))
             return count
 
@@ -286,25 +296,25 @@ def _changed(tenant: str, owner: Owner, change: OrderChange, *, tell: bool = Fal
 
 def _goes_to(tenant: str, owner: Owner, change: OrderChange, *, tell: bool = False) -> Body[bool]:
     before, after = change.before, change.after
-    row = _row(tenant, owner, after, change.due_at)
+    row = order_row(tenant, owner, after, change.due_at)
     if not (yield Run(statements.ORDER_CHANGED, (*row, before.version, int(change.keep_due)))):
         return False
-    yield _passed(tenant, owner, after, before=before, event=change.event)
+    if not after.forget_at:
+        yield _passed(tenant, owner, after, before=before, event=change.event)
     yield from _companions_counted(tenant, owner, before, after)
     if after.iccid is not None and before.iccid is None:
         yield from _taken_over(tenant, owner, after, after.iccid)
     if after.iccid is not None and after.spared:
         if after.source.pooled:
-            yield _goes_on(tenant, after.iccid, _taken(owner, after), _FREE)
+            yield goes_on(tenant, after.iccid, taken(owner, after), FREE)
         else:
-            gone = (tenant, after.iccid.digits, *_taken(owner, after))
+            gone = (tenant, after.iccid.digits, *taken(owner, after))
             yield Run(statements.PROFILE_NO_LONGER_KNOWN, gone)
-    if after.is_aside and not _is_unfinished(after):
+    if after.is_aside and after.is_over:
         # Nothing is left of it but its history.
         done = (tenant, push_owner(owner), after.place, after.order_id)
         yield Run(statements.ORDER_DONE_WITH, done)
-        if after.iccid is not None:
-            yield _goes_on(tenant, after.iccid, _taken(owner, after), _FORGOTTEN)
+        yield from let_go(tenant, owner, after)
     has_ended = after.state is OrderState.ENDED and before.state is not OrderState.ENDED
     if isinstance(owner, Enterprise) and has_ended:
         yield Run(statements.ENTERPRISE_HAS_LESS, (tenant, owner.enterprise_id))
@@ -359,11 +369,6 @@ def _use(tenant: str, owner: Owner, order: Order, state: TokenState) -> Params:
     return (tenant, push_owner(owner), bytes.fromhex(order.lent), state.value, order.changed_at)
 
 
-def _is_unfinished(order: Order) -> bool:
-    """Whether something is left to be done for an order that has ended."""
-    return order.todo is not None or order.awaits is not None or order.orphan
-
-
 def _is_of_same(former: Order, new: Order) -> bool:
     """Whether both are of one profile, which has one order at a time."""
     return former.iccid is not None and former.iccid == new.iccid
@@ -377,12 +382,12 @@ def _set_aside(tenant: str, owner: Owner, order: Order) -> Body[None]:
     if not (yield Run(statements.ORDER_SET_ASIDE, (*key, aside.place, from_order(aside), *same))):
         raise _Faster
     if order.iccid is not None:
-        yield _goes_on(tenant, order.iccid, _taken(owner, order), _taken(owner, aside))
+        yield goes_on(tenant, order.iccid, taken(owner, order), taken(owner, aside))
 
 
 def _taken_over(tenant: str, owner: Owner, order: Order, iccid: Iccid) -> Body[None]:
     """Note that an order has a profile that others chose; raise `IccidTaken`."""
-    holder = _taken(owner, order)
+    holder = taken(owner, order)
     known = (tenant, iccid.digits, order.source.smdp, order.source.profile_type, *holder)
     if (yield Run(statements.PROFILE_KNOWN, known)):
         return
@@ -391,8 +396,8 @@ def _taken_over(tenant: str, owner: Owner, order: Order, iccid: Iccid) -> Body[N
         return
     # It may be one of our own stock that somebody else hands out, or was reserved for it before.
     if not (
-        (yield _goes_on(tenant, iccid, _FREE, holder))
-        or (yield _goes_on(tenant, iccid, holder, holder))
+        (yield goes_on(tenant, iccid, FREE, holder))
+        or (yield goes_on(tenant, iccid, holder, holder))
     ):
         raise IccidTaken(for_operator="another order has a profile with this ICCID")
 
@@ -408,45 +413,14 @@ def _reserved(tenant: str, owner: Owner, order: Order, otherwise: Sequence[Sourc
         shelf = (tenant, source.smdp, source.profile_type, StockState.FREE.value, _CANDIDATES)
         while free := (yield Run(statements.PROFILES_FREE, shelf)):
             iccid = Iccid(random.choice(free)[0])  # noqa: S311 - to keep out of each other's way
-            if (yield _goes_on(tenant, iccid, _FREE, _taken(owner, order))):
+            if (yield goes_on(tenant, iccid, FREE, taken(owner, order))):
                 return replace(order, source=source, iccid=iccid)
     raise NoStock(for_operator=f"no profile of type {order.source.profile_type} is left")
-
-
-_Where = tuple[str, str, str]
-"""State, holder and place of a profile."""
-_FREE: _Where = (StockState.FREE.value, "", "")
-_FORGOTTEN: _Where = (StockState.TAKEN.value, "", "")
-"""Of an order that is no more."""
-
-
-def _taken(owner: Owner, order: Order) -> _Where:
-    return (StockState.TAKEN.value, push_owner(owner), order.place)
-
-
-def _goes_on(tenant: str, iccid: Iccid, before: _Where, after: _Where) -> Run:
-    return Run(statements.PROFILE_GOES_ON, (tenant, iccid.digits, *after, *before))
 
 
 def _told(tenant: str, owner: Owner, order: Order) -> Run:
     change = rows.change_params(tenant, push_owner(owner), order.changed_at)
     return Run(statements.NOTICES_OF_APP, (*change, order.app_id))
-
-
-def _row(tenant: str, owner: Owner, order: Order, due_at: int | None) -> Params:
-    """Return an order as the first ten parameters of its statements."""
-    return (
-        tenant,
-        push_owner(owner),
-        order.place,
-        order.order_id,
-        order.version,
-        order.iccid.digits if order.iccid else None,
-        int(order.orphan),
-        from_order(order),
-        due_at,
-        order.awaits.value if order.awaits else None,
-    )
 
 
 def _passed(tenant: str, owner: Owner, after: Order, *, before: Order | None, event: str) -> Run:

@@ -798,7 +798,9 @@ SELECT at, place, order_id, version, body FROM order_event
 WHERE tenant = ?1 AND imsi = ?2 ORDER BY at, place, order_id, version
 """
 
-ORDERS_FORGOTTEN = "DELETE FROM esim_order WHERE tenant = ?1 AND imsi = ?2 RETURNING 1"
+ORDERS_FORGOTTEN = f"""
+DELETE FROM esim_order WHERE tenant = ?1 AND imsi = ?2 RETURNING {_ORDER}, due_at
+"""
 ORDER_HISTORY_FORGOTTEN = "DELETE FROM order_event WHERE tenant = ?1 AND imsi = ?2"
 # The SM-DP+ has these profiles as ordered, so they are not free: only whose they were is forgotten.
 PROFILES_FORGOTTEN = """

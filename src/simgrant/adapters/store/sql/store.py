@@ -15,7 +15,7 @@ from operator import itemgetter
 from typing import Final
 
 from simgrant.adapters.store.sql import life_statements, orders, rows, statements, timers
-from simgrant.adapters.store.sql.bss_events import SqlLife, changing, leaving
+from simgrant.adapters.store.sql.bss_events import SqlLife, changing, due, leaving
 from simgrant.adapters.store.sql.camara_consents import CONSENTS_FORGOTTEN, SqlConsents
 from simgrant.adapters.store.sql.camara_consumers import SqlConsumers
 from simgrant.adapters.store.sql.camara_events import (
@@ -36,12 +36,13 @@ from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Rows, 
 from simgrant.adapters.store.sql.hubs import SqlHubs
 from simgrant.adapters.store.sql.inbox import SqlInbox
 from simgrant.adapters.store.sql.learned import SqlLearned
+from simgrant.adapters.store.sql.left import left_behind, services_left
 from simgrant.adapters.store.sql.orders import SqlOrders
 from simgrant.adapters.store.sql.pins import SqlPins
 from simgrant.adapters.store.sql.policies import SqlPolicies
 from simgrant.adapters.store.sql.records import Records
 from simgrant.adapters.store.sql.sweeps import SqlSweeps
-from simgrant.adapters.store.sql.switching import SqlSwitches, begun
+from simgrant.adapters.store.sql.switching import SqlSwitches, begun, kept_of
 from simgrant.adapters.store.sql.told import SqlTold
 from simgrant.adapters.store.sql.told_rows import TOLD_FORGOTTEN, to_told
 from simgrant.domain.camara.event_subscription import Befell, Happening
@@ -80,6 +81,7 @@ from simgrant.ports.store import (
     TokenState,
     TokenUse,
 )
+from simgrant.ports.switching import NO_SERVICES
 
 _PAGE = 500
 """Rows that are read, looked up or prepared at a time, so that nobody else waits long."""
@@ -567,13 +569,17 @@ class SqlStore:
 
         await self._engine.transact(body)
 
-    async def remove(self, tenant: str, imsi: Imsi, *, now: int) -> None:
+    async def remove(
+        self, tenant: str, imsi: Imsi, *, now: int, switched: Collection[str] = NO_SERVICES
+    ) -> None:
         """Leave a tombstone that keeps the tokens refused, and free the number."""
         key = (tenant, imsi.digits)
 
         def body() -> Body[None]:
-            # What follows for its orders, and in the network, follows as from an event.
+            # What follows for its orders, and for its devices, follows as from an event.
             yield from leaving(tenant, imsi, now=now)
+            # This does not wait: its IMSI may be another's by then.
+            yield from services_left(tenant, imsi, switched, at=now)
             found = yield Run(statements.REMOVED, (*key, now))
             if not found:
                 raise _no_subscription(imsi)
@@ -656,7 +662,15 @@ class SqlStore:
             tuple(await self.marks(tenant, imsi)),
         )
 
-    async def erase(self, tenant: str, imsi: Imsi, subscriber_refs: Sequence[str]) -> Erased:
+    async def erase(
+        self,
+        tenant: str,
+        imsi: Imsi,
+        subscriber_refs: Sequence[str],
+        *,
+        now: int,
+        switched: Collection[str] = NO_SERVICES,
+    ) -> Erased:
         """Delete every row of one subscription and its request records.
 
         The records go first, in a transaction of their own: if it ends in between, the
@@ -668,6 +682,10 @@ class SqlStore:
         records = await self._records.forget(tenant, named)
 
         def body() -> Body[Erased]:
+            yield due(tenant, [imsi.digits], now=now)
+            yield from services_left(tenant, imsi, switched, at=now)
+            orders = yield from left_behind(tenant, imsi, at=now)
+            services = yield from kept_of(tenant, imsi, switched)
             found = yield Run(statements.SUBSCRIPTION_FORGOTTEN, key)
             for (number,) in found:
                 if number is not None:
@@ -679,7 +697,7 @@ class SqlStore:
                 yield Run(sql, key)
             yield Run(life_statements.EVENTS_FORGOTTEN, key)
             yield Run(life_statements.DUE_NO_MORE, key)
-            yield Run(life_statements.TIMERS_FORGOTTEN, key)
+            yield timers.ends_forgotten(tenant, imsi)
             yield Run(life_statements.ASIDE_FORGOTTEN, key)
             yield Run(CONSENTS_FORGOTTEN, key)
             for reference in named:
@@ -687,14 +705,10 @@ class SqlStore:
             yield Run(statements.VISITS_FORGOTTEN, key)
             yield Run(statements.GRANTS_FORGOTTEN, key)
             yield Run(statements.USES_FORGOTTEN, key)
-            yield Run(statements.PROFILES_FORGOTTEN, (*key, ""))
-            yield Run(statements.CLAIMS_UNLOCKED, (*key, ""))
-            yield Run(statements.CLAIMS_FORGOTTEN, key)
-            yield Run(statements.ORDERS_FORGOTTEN, key)
-            yield Run(statements.ORDER_HISTORY_FORGOTTEN, key)
             terminals = yield Run(statements.TERMINALS_FORGOTTEN, key)
             sessions = yield Run(statements.SESSIONS_FORGOTTEN, key)
-            return Erased(len(found), len(terminals), len(sessions), records)
+            left = orders + len(services)
+            return Erased(len(found), len(terminals), len(sessions), records, left)
 
         return await self._engine.transact(body)
 
@@ -911,8 +925,7 @@ def _check_imsis(
             there[key] = before[imsi][2]
         if status.get(imsi) == SubscriptionStatus.REMOVED:
             # Another's SIM perhaps: what was the former one's is not to be found by it.
-            yield Run(statements.PROFILES_FORGOTTEN, (tenant, imsi, ""))
-            yield Run(statements.CLAIMS_UNLOCKED, (tenant, imsi, ""))
+            yield from left_behind(tenant, Imsi(imsi), at=row[11])
             for sql in (
                 statements.GRANTS_FORGOTTEN,
                 statements.TERMINALS_FORGOTTEN,
@@ -925,10 +938,7 @@ def _check_imsis(
                 life_statements.ASPECTS_FORGOTTEN,
                 statements.HOLDINGS_FORGOTTEN,
                 statements.VISITS_FORGOTTEN,
-                statements.CLAIMS_FORGOTTEN,
                 statements.MARKS_FORGOTTEN,
-                statements.ORDERS_FORGOTTEN,
-                statements.ORDER_HISTORY_FORGOTTEN,
             ):
                 yield Run(sql, (tenant, imsi))
             yield timers.ends_forgotten(tenant, Imsi(imsi))

@@ -7,7 +7,7 @@ own, whose name says which service and how far it is.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from simgrant.adapters.store.sql import life_statements as sql
@@ -88,6 +88,23 @@ def look_at(tenant: str, imsi: Imsi, service: str, *, at: int) -> Run:
     return timer(tenant, imsi, TimerKind.SWITCH, _name(service, None), at)
 
 
+def goes_off(tenant: str, imsi: Imsi, service: str, *, at: int) -> Run:
+    """Return what has a service of a line go off, unless whoever has its IMSI then wants it on."""
+    return timer(tenant, imsi, TimerKind.SWITCH, _name(service, UnderWay(on=False)), at)
+
+
+def kept_of(tenant: str, imsi: Imsi, services: Collection[str]) -> Body[set[str]]:
+    """Forget what waits of a line but for these services; return of which something waits."""
+    key, kept = (tenant, imsi.digits, _KIND), set[str]()
+    for (name,) in (yield Run(sql.SWITCHES_OF, key)):
+        service, _ = _read(name)
+        if service in services:
+            kept.add(service)
+        else:
+            yield Run(sql.TIMER_ENDED, (*key, name))
+    return kept
+
+
 def begun(tenant: str, imsi: Imsi, *, at: int) -> Body[None]:
     """Have a line switched on: until that is done, it is in progress."""
     key = (tenant, imsi.digits)
@@ -101,7 +118,11 @@ def begun(tenant: str, imsi: Imsi, *, at: int) -> Body[None]:
 def _name(service: str, under_way: UnderWay | None) -> str:
     words = [] if service == VOWIFI else [service]
     if under_way is not None:
-        words += [_ON if under_way.on else _OFF, str(under_way.tries), under_way.watch]
+        word = _ON if under_way.on else _OFF
+        if under_way.until:
+            # Spelled so that servers of an older version can read it.
+            words, word = [service], f"{word}:{under_way.until}"
+        words += [word, str(under_way.tries), under_way.watch]
     return " ".join(words)
 
 
@@ -115,4 +136,5 @@ def _read(name: str) -> tuple[str, UnderWay | None]:
     if not rest:
         return service, None
     word, tries, watch = rest.split(" ", 2)
-    return service, UnderWay(word == _ON, int(tries), watch)
+    word, _, until = word.partition(":")
+    return service, UnderWay(word == _ON, int(tries), watch, int(until or 0))

@@ -75,7 +75,14 @@ async def retrieve(task: Task) -> Answer:
     open_ones = [scope for each in found if each.standing in CAPTURABLE for scope in each.scopes]
     if body.request_capture_url and open_ones:
         asked = replace(wanted, scopes=tuple(open_ones))
-        url = await task.consents.capture_url(subscription, asked, callback, now=task.now)
+        settled = CAPTURABLE | {Standing.VALID}
+        url = await task.consents.capture_url(
+            subscription,
+            asked,
+            callback,
+            partly=any(each.standing not in settled for each in found),
+            now=task.now,
+        )
     return Answer(
         ConsentStatus(
             status_info=[_info(each, body.purpose) for each in found],
