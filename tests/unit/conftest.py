@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
-from collections.abc import Generator
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import pytest
@@ -18,10 +18,10 @@ def _refuse(*_: Any, **__: Any) -> NoReturn:
     pytest.fail("a unit test starts no process and opens no socket: tests/loopback is for those")
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol() -> Generator[None, object, object]:
+@pytest.fixture(autouse=True, scope="module")
+def _nothing_of_the_machine() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "bind", _refuse)
         patch.setattr(socket.socket, "connect", _refuse)
         patch.setattr(subprocess, "Popen", _refuse)
-        return (yield)
+        yield
