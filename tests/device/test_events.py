@@ -125,7 +125,7 @@ client_ca = "{certificates.ca}"
         ("[event_senders.crm]\ntls_sha256 = ['x']", "client_ca"),
         ("[event_senders.crm]\nclient_ids = ['x']", "issuers"),
         (f"{LISTENING}\n[event_senders.crm]\ntoken_file = 'short'", "crm.token_file"),
-        ("[event_senders.crm]\ntoken_file = 'x'\ntenant = 'nobody'", "no tenant 'nobody'"),
+        ("[event_senders.crm]\ntoken_file = 'x'\ntenant = 'nobody'", "there is no tenant nobody"),
         ("[event_rules.x]\nchange = 'chnaged'", "event_rules.x.change"),
         ("[event_rules.x]\nchange = 'changed'\nsenders = ['y']", "event_senders.y"),
         ("[event_topics.x]\ntopic = 'x'", "event_topics.x.brokers"),
