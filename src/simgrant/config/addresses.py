@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 
 def is_page_address(url: str) -> bool:
     """Say whether an address is one of a page."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:
-        return False
-    if not host or parts.fragment or not url.isascii() or not url.isprintable():
+    parts = _parts(url)
+    if parts is None:
         return False
     return parts.scheme in ("http", "https") and {" ", ";", ",", "@"}.isdisjoint(url)
 
 
 def is_safe_address(url: str) -> bool:
     """Say whether an address is one that secrets and people may be sent to: of this machine too."""
+    parts = _parts(url)
+    if parts is None or " " in url:
+        return False
+    is_here = parts.hostname in ("127.0.0.1", "localhost", "::1")
+    return parts.scheme == "https" or (parts.scheme == "http" and is_here)
+
+
+def _parts(url: str) -> SplitResult | None:
+    """Return what an address is made of; None for one without a host, or that none may have."""
     try:
         parts = urlsplit(url)
         host = parts.hostname
     except ValueError:
-        return False
-    if not host or parts.fragment or not url.isascii() or not url.isprintable() or " " in url:
-        return False
-    is_here = host in ("127.0.0.1", "localhost", "::1")
-    return parts.scheme == "https" or (parts.scheme == "http" and is_here)
+        return None
+    if not host or parts.fragment or not url.isascii() or not url.isprintable():
+        return None
+    return parts

@@ -71,7 +71,7 @@ from simgrant.config.network_data import network_data_problems
 from simgrant.config.questions import Questions, question_problems
 from simgrant.config.routes import route_problems
 from simgrant.config.sbi import sbi_problems
-from simgrant.config.section import table_in, unknown_tenants
+from simgrant.config.section import SHORT_NAME, claimed_twice, table_in, unknown_tenants
 from simgrant.config.smdps import smdp_problems, teller_problems
 from simgrant.domain.problems import did_you_mean
 from simgrant.errors import StartRefused
@@ -129,8 +129,6 @@ _RANGE = re.compile(r"(\d{6,15})-(\d{6,15})")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _HOST_PORT = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}", re.ASCII)
-_TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
-"""The functions that an SM-DP+ is asked for."""
 
 
 @noun
@@ -490,11 +488,7 @@ def _channel_problems(loaded: Loaded) -> list[str]:
                 if not _CONNECT_TO.fullmatch(text)
             ]
             found.extend(unknown_tenants(where, channel.tenants, loaded.tenants))
-            for tenant in channel.tenants or ("",):
-                if other := claimed.get(tenant):
-                    whom = f"tenant {tenant}" if tenant else "tenants that no table names"
-                    found.append(f"{where}: {other} has the {whom} already")
-                claimed[tenant] = where
+            found.extend(claimed_twice(where, channel.tenants, claimed))
     return found
 
 
@@ -664,7 +658,7 @@ def _tenant_problems(tenants: Mapping[str, Tenant]) -> list[str]:
     groups: list[tuple[str, str, str]] = []
     ranges: list[tuple[str, str, str]] = []
     for name, tenant in tenants.items():
-        if not _TENANT_NAME.fullmatch(name):
+        if not SHORT_NAME.fullmatch(name):
             found.append(f"tenants.{name}: a name is lower case letters, digits and hyphens")
         if tenant.portal_colour and not _COLOUR.fullmatch(tenant.portal_colour):
             found.append(f"tenants.{name}.portal_colour: {tenant.portal_colour!r} is no #rrggbb")

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Final, Literal
 
 from simgrant.config import texts
-from simgrant.config.section import Section, unknown_tenants
+from simgrant.config.section import Section, claimed_twice, unknown_tenants
 from simgrant.wire.negotiate import best_text
 from simgrant.wire.sms_text import fits
 
@@ -97,11 +97,7 @@ def question_problems(settings: Settings, tenants: Mapping[str, str]) -> Iterato
         if not settings.camara.listen:
             yield f"{where}: nobody asks without camara.listen"
         yield from unknown_tenants(where, table.tenants, tenants)
-        for tenant in table.tenants or ("",):
-            if other := claimed.get(tenant):
-                whom = f"tenant {tenant}" if tenant else "tenants that no table names"
-                yield f"{where}: {other} has the {whom} already"
-            claimed[tenant] = where
+        yield from claimed_twice(where, table.tenants, claimed)
         yield from _numbers(where, table)
         yield from _texts(where, table, {*tenants.values()})
 

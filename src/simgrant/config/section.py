@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any, get_args, get_origin
+from typing import Any, Final, get_args, get_origin
 
 import msgspec
 
 from simgrant.domain.problems import did_you_mean
+
+SHORT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+"""What a tenant, or an SM-DP+, may be called."""
 
 
 class Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -26,3 +30,15 @@ def unknown_tenants(where: str, names: Iterable[str], tenants: Collection[str]) 
     for name in names:
         if name not in tenants:
             yield f"{where}: there is no tenant {name}{did_you_mean(name, tenants)}"
+
+
+def claimed_twice(where: str, names: Collection[str], claimed: dict[str, str]) -> Iterator[str]:
+    """Name the tenants that another table of this kind has, and note in ``claimed`` who has which.
+
+    A table that names none has all those that no other names.
+    """
+    for tenant in names or ("",):
+        if other := claimed.get(tenant):
+            whom = f"tenant {tenant}" if tenant else "tenants that no table names"
+            yield f"{where}: {other} has the {whom} already"
+        claimed[tenant] = where

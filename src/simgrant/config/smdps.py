@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
 from typing import Final
 
 from simgrant.config.addresses import is_safe_address
 from simgrant.config.model import Settings
-from simgrant.config.section import unknown_tenants
+from simgrant.config.section import SHORT_NAME, unknown_tenants
 from simgrant.domain.problems import did_you_mean
 from simgrant.wire.es2plus import Function, is_admin_protocol, is_fqdn
 
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _ORDERED: Final = tuple(each.value for each in Function if not each.startswith("handle"))
+"""The functions that an SM-DP+ is asked for."""
 
 
 def smdp_problems(settings: Settings, tenants: Collection[str]) -> list[str]:
@@ -21,7 +20,7 @@ def smdp_problems(settings: Settings, tenants: Collection[str]) -> list[str]:
     found: list[str] = []
     for name, smdp in settings.smdp.items():
         where = f"smdp.{name}"
-        if not _NAME.fullmatch(name):
+        if not SHORT_NAME.fullmatch(name):
             found.append(f"{where}: a name is lower case letters, digits and hyphens")
         found += [
             f"{where}: {key} must be set"
