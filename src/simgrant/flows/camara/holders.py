@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from hashlib import sha256
 from urllib.parse import urlsplit
 
 from simgrant.domain.camara.access_token import AccessToken
 from simgrant.errors import Unauthenticated
+from simgrant.flows.camara.proving import used_with
 from simgrant.flows.camara.serve_api import ApiRequest
-from simgrant.ports.camara_tokens import (
-    Assertion,
-    AssertionKind,
-    CamaraTokens,
-    Exchange,
-    Exchanged,
-)
+from simgrant.ports.camara_tokens import CamaraTokens, Exchange, Exchanged
 from simgrant.ports.clock import Clock
 from simgrant.wire.dpop import pull_dpop
 from simgrant.wire.jwt import BadJwt
@@ -60,7 +54,6 @@ class BoundHolders:
             raise Unauthenticated("access_token_of_another_holder")
         if token.single_use:
             return
-        jti = sha256(proof.jti.encode(errors="surrogatepass")).digest()
-        used = Assertion(f"dpop {proof.thumbprint.hex()}", jti, proof.expires, AssertionKind.DPOP)
-        if await self._rows.exchange(tenant, Exchange(assertions=(used,))) is not Exchanged.DONE:
+        used = Exchange(assertions=(used_with(proof),))
+        if await self._rows.exchange(tenant, used) is not Exchanged.DONE:
             raise Unauthenticated("dpop_proof_replayed")

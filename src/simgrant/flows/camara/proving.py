@@ -21,7 +21,7 @@ from simgrant.flows.limits import Rate, Throttle
 from simgrant.nouns import named_noun
 from simgrant.ports.camara_tokens import Assertion, AssertionKind
 from simgrant.ports.clock import Clock
-from simgrant.wire.dpop import pull_dpop
+from simgrant.wire.dpop import DpopProof, pull_dpop
 from simgrant.wire.jwt import (
     LEEWAY_S,
     SIGNED,
@@ -155,13 +155,7 @@ class ProvesConsumers:
                 raise OAuthRefused(
                     OAuthError.INVALID_DPOP_PROOF, "bad_dpop_proof", for_operator=str(bad)
                 ) from None
-            jti = Assertion(
-                f"dpop {proof.thumbprint.hex()}",
-                _hash(proof.jti),
-                proof.expires,
-                AssertionKind.DPOP,
-            )
-            return Holder(key=proof.thumbprint, by_dpop=True, assertion=jti)
+            return Holder(key=proof.thumbprint, by_dpop=True, assertion=used_with(proof))
         if consumer.bound is Bound.DPOP:
             raise OAuthRefused(OAuthError.INVALID_DPOP_PROOF, "no_dpop_proof")
         if consumer.bound is Bound.CERTIFICATE:
@@ -284,6 +278,12 @@ def _time(value: object) -> float | None:
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**53:
         return value
     return None
+
+
+def used_with(proof: DpopProof) -> Assertion:
+    """Return what is used up with a DPoP proof: its ``jti``, among those of its key."""
+    client_id, jti = f"dpop {proof.thumbprint.hex()}", _hash(proof.jti)
+    return Assertion(client_id, jti, proof.expires, AssertionKind.DPOP)
 
 
 def _hash(jti: str) -> bytes:
