@@ -28,6 +28,7 @@ from simgrant.adapters.store.sql.sqlite_files import (
     check_sound,
     connect,
     mapped,
+    our_errors,
     prepare_writer,
     rows_of,
     unstorable,
@@ -325,6 +326,7 @@ def _savepoint(db: apsw.Connection) -> Iterator[None]:
 
 
 def _fetch(db: apsw.Connection, sql: str, params: Params) -> Rows:
+    # As `our_errors` does, but without a context, which every read would pay for.
     try:
         return rows_of(db, sql, params)
     except apsw.Error as error:
@@ -346,12 +348,8 @@ def _fill(db: apsw.Connection, sql: str, params: Sequence[Params]) -> Rows:
             found += _fetch(db, many, tuple(chain.from_iterable(params[start : start + rows])))
             start += rows
     if start < len(params):
-        try:
+        with our_errors():
             found += db.executemany(sql, params).fetchall()
-        except apsw.Error as error:
-            raise mapped(error) from None
-        except UnicodeEncodeError:
-            raise unstorable() from None
     return found
 
 

@@ -30,10 +30,9 @@ import msgspec
 from simgrant.adapters.store.sql.sqlite_files import (
     check_sound,
     connect,
-    mapped,
+    our_errors,
     prepare_writer,
     rows_of,
-    unstorable,
 )
 from simgrant.errors import PeerTimeout, PeerUnavailable, StartRefused
 from simgrant.ports.store import RequestRecord
@@ -219,7 +218,7 @@ def _append(db: apsw.Connection, records: Iterable[RequestRecord]) -> None:
         row = (one.tenant, one.subscriber_ref, one.at_us, one.request_id, one.body)
         fresh.setdefault(row[:4], row)
     rows = sorted(fresh.values(), key=_time)
-    with _our_errors():
+    with our_errors():
         whole = len(rows) == MOST and _spans_little(rows)
         # One statement is all that a busy server's batch needs: for each, this thread has to
         # get the interpreter's lock back from the event loop.
@@ -266,7 +265,7 @@ def _find(
     found: list[Row] = []
     if not refs or limit < 1:
         return []
-    with _our_errors():
+    with our_errors():
         hashes = _hashes(tenant, refs)
         # Closed at its end: a statement half read would keep the log from shrinking.
         with closing(db.execute(_holding("newest_us, rows", len(hashes)), hashes)) as batches:
@@ -290,7 +289,7 @@ def _earlier(
 
     End is the time and the number of that batch.
     """
-    with _our_errors():
+    with our_errors():
         found = rows_of(db, _EARLIER, (since_us, *end, _SCANNED_AT_ONCE))
     records = [
         RequestRecord(*row)
@@ -306,13 +305,13 @@ def _numbers(db: apsw.Connection, tenant: str, refs: frozenset[str]) -> list[int
     """Return the batches that may hold records of the references."""
     if not refs:
         return []
-    with _our_errors():
+    with our_errors():
         hashes = _hashes(tenant, refs)
         return [number for (number,) in rows_of(db, _holding("number", len(hashes)), hashes)]
 
 
 def _forget(db: apsw.Connection, numbers: Sequence[int], tenant: str, refs: frozenset[str]) -> int:
-    with _our_errors(), _transaction(db):
+    with our_errors(), _transaction(db):
         return sum(
             _leave_out(db, number, lambda row: _is_of(row, tenant, refs)) for number in numbers
         )
@@ -320,7 +319,7 @@ def _forget(db: apsw.Connection, numbers: Sequence[int], tenant: str, refs: froz
 
 def _purge(db: apsw.Connection, before_us: int, limit: int) -> int:
     left = limit
-    with _our_errors(), _transaction(db):
+    with our_errors(), _transaction(db):
         for number, newest_us, count in rows_of(db, _OLD, (before_us, limit)):
             if newest_us < before_us and count <= left:
                 db.execute(_DELETED, (number,))
@@ -411,16 +410,6 @@ def _transaction(db: apsw.Connection) -> Iterator[None]:
         with suppress(apsw.Error):
             db.execute("ROLLBACK")
         raise
-
-
-@contextmanager
-def _our_errors() -> Iterator[None]:
-    try:
-        yield
-    except apsw.Error as error:
-        raise mapped(error) from None
-    except UnicodeEncodeError:
-        raise unstorable() from None
 
 
 # --- opening -------------------------------------------------------------------------------

@@ -21,14 +21,14 @@ from simgrant.identities import Imsi
 from simgrant.ports.switching import LEFT_FOR_S, services_of
 
 
-def services_left(tenant: str, imsi: Imsi, switched: Collection[str], *, at: int) -> Body[int]:
-    """Have all go off that a line may have on in the network; return how much that is.
+def services_left(tenant: str, imsi: Imsi, switched: Collection[str], *, at: int) -> Body[None]:
+    """Have all go off that a line may have on in the network.
 
     ``switched`` are the services that are switched there. A part of others' transactions, to come
     before they change the subscription, or forget what waits for it.
     """
     if not switched:
-        return 0
+        return
     key = (tenant, imsi.digits)
     lives: list[Life] = []
     services: set[str] = set()
@@ -45,7 +45,6 @@ def services_left(tenant: str, imsi: Imsi, switched: Collection[str], *, at: int
     services |= {service for life in lives for service in services_of(life)}
     for service in sorted(services & {*switched}):
         yield goes_off(tenant, imsi, service, at=at)
-    return len(services & {*switched})
 
 
 def left_behind(tenant: str, imsi: Imsi, *, at: int) -> Body[int]:

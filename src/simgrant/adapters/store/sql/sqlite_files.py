@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
@@ -88,3 +89,14 @@ def mapped(error: apsw.Error) -> EcsError:
 def unstorable() -> EcsError:
     """Return the error for a text that no database takes."""
     return BadRequest("unstorable_text", for_operator="a text that is not Unicode")
+
+
+@contextmanager
+def our_errors() -> Iterator[None]:
+    """Raise our errors for SQLite's."""
+    try:
+        yield
+    except apsw.Error as error:
+        raise mapped(error) from None
+    except UnicodeEncodeError:
+        raise unstorable() from None
