@@ -289,6 +289,68 @@ async def test_a_read_waits_for_a_lock_that_goes_away(
     assert await reading is not None
 
 
+# --- reads of one turn of the loop ---------------------------------------------------------------
+
+
+async def test_reads_of_one_turn_are_one_transaction(
+    store: SqlStore, intruder: apsw.Connection
+) -> None:
+    await store.add(new())
+    await asyncio.sleep(0)
+    run = statements_of(store._engine._reader)  # type: ignore[attr-defined]
+    assert await store.profile(T, IMSI, "", "") is not None
+    intruder.execute("DELETE FROM subscription")
+    # No turn has passed, since nothing was waited for.
+    assert await store.profile(T, IMSI, "", "") is not None
+    assert [text.strip()[:6] for text in run] == ["BEGIN", "SELECT", "SELECT"]
+    await asyncio.sleep(0)
+    assert run[3:] == ["COMMIT"]
+    assert await store.profile(T, IMSI, "", "") is None
+
+
+async def test_whoever_waited_for_a_write_reads_it(store: SqlStore) -> None:
+    async def read_in_each_turn() -> None:
+        while True:
+            assert await store.profile(T, OTHER, "", "") is None
+            await asyncio.sleep(0)
+
+    reading = asyncio.create_task(read_in_each_turn())
+    for number in range(100):
+        await store.add(new(imsi_of(number), None))
+        assert await store.profile(T, imsi_of(number), "", "") is not None
+    reading.cancel()
+
+
+async def test_an_error_ends_no_more_than_the_reads_of_its_turn(store: SqlStore) -> None:
+    await store.add(new())
+    engine = store._engine
+    reader: apsw.Connection = engine._reader  # type: ignore[attr-defined]
+    with pytest.raises(PeerUnavailable):
+        await engine.read("SELECT nothing FROM nowhere", ())
+    reader.execute("ROLLBACK")  # As SQLite does by itself when a file cannot be read.
+    assert await store.profile(T, IMSI, "", "") is not None
+    await asyncio.sleep(0)
+    assert not reader.in_transaction
+    assert await store.profile(T, IMSI, "", "") is not None
+
+
+async def test_a_store_may_be_closed_while_somebody_reads(sqlite_path: Path) -> None:
+    store = await open_store(SqliteConfig(sqlite_path))
+    failed = list[object]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))
+
+    async def read_on() -> None:
+        while True:
+            assert await store.profile(T, IMSI, "", "") is None
+            await asyncio.sleep(0)
+
+    ending = asyncio.create_task(store.close())
+    with pytest.raises(PeerUnavailable):
+        await read_on()
+    await ending
+    assert failed == []
+
+
 # --- other processes -----------------------------------------------------------------------------
 
 WRITER = """

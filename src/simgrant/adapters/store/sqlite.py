@@ -1,9 +1,10 @@
 """Subscriptions in a SQLite file, records in another: for one machine and all its processes.
 
-Reads are answered in the event loop itself, which takes less time than handing them to a thread.
-Writes go to one thread that takes all that waits into one transaction, so that a wait for the disk
-(every answer waits for it: ``synchronous = FULL``) is shared by up to 256 of them. Request records
-have a file and threads of their own (``sql/batches.py``), and hold up nobody who is answered.
+Reads are answered in the event loop itself, which takes less time than handing them to a thread,
+and those of one turn share a transaction (ADR 0067). Writes go to one thread that takes all that
+waits into one, so that a wait for the disk (every answer waits for it: ``synchronous = FULL``) is
+shared by up to 256 of them. Request records have a file and threads of their own
+(``sql/batches.py``), and hold up nobody who is answered.
 """
 
 from __future__ import annotations
@@ -145,13 +146,28 @@ class SqliteEngine:
                 raise PeerUnavailable("store_closed") from None
         for wait in _BUSY_WAITS_S:
             try:
-                return _fetch(self._reader, sql, params)
+                return self._read_now(sql, params)
             except PeerUnavailable as error:
                 # Busy is what a reader meets while another process opens or closes the file.
                 if error.reason != "store_busy":
                     raise
             await asyncio.sleep(wait)
+        return self._read_now(sql, params)
+
+    def _read_now(self, sql: str, params: Params) -> Rows:
+        """Read in the transaction of all reads of this turn of the loop."""
+        if self._closed:
+            raise PeerUnavailable("store_closed")
+        if not self._reader.in_transaction:
+            _fetch(self._reader, "BEGIN", ())
+            # A write that ends from now on is told behind this in the loop's queue, so whoever
+            # waits for one reads what it wrote.
+            self._loop.call_soon(self._turn_ends)
         return _fetch(self._reader, sql, params)
+
+    def _turn_ends(self) -> None:
+        if self._reader.in_transaction:  # Some errors have ended it.
+            self._reader.execute("COMMIT")
 
     # --- writes, as the event loop sees them ---------------------------------
 
