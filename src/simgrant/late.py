@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import UserDict
 from collections.abc import Callable, Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeAlias
 
@@ -32,12 +33,16 @@ class _Built(UserDict[str, Any]):
     """Commands by name, each built as it is looked up."""
 
     def __getitem__(self, name: str) -> Any:
-        hung = super().__getitem__(name)
-        if isinstance(hung, typer.Typer):
-            command: Any = typer.main.get_group(hung)
-        else:
-            alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-            alone.command(name)(hung)
-            command = typer.main.get_command(alone)
-        command.name = name
-        return command
+        return _build(name, super().__getitem__(name))
+
+
+@cache
+def _build(name: str, hung: Hung) -> Any:
+    if isinstance(hung, typer.Typer):
+        command: Any = typer.main.get_group(hung)
+    else:
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        alone.command(name)(hung)
+        command = typer.main.get_command(alone)
+    command.name = name
+    return command

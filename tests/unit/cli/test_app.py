@@ -4,6 +4,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from simgrant import late
 from simgrant.cli.app import Root, _with_config_first, app
 from simgrant.cli.common import BadUsage
 from simgrant.cli.services import app_id_of
@@ -70,6 +71,7 @@ def test_calling_one_command_builds_no_other(monkeypatch: pytest.MonkeyPatch) ->
         return get_group(of)
 
     monkeypatch.setattr(typer.main, "get_group", group)
+    late._build.cache_clear()
     assert CliRunner().invoke(app, ["keys", "--help"]).exit_code == 0
     assert built == [app, Root.hung["keys"]]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from simgrant.errors import Conflict
 from simgrant.ports.orders import Kept, NoStock, Orders, Shelf
 from simgrant.ports.smdp import Cause, NotReached, Refused, Smdp, UnknownOutcome
 from simgrant.spec.ids import NotifAction
+from tests.examples import points
 from tests.mortal import Mortal
 from tests.unit.flows.orders import IMSI, RULES, T, World, an_order, opened
 
@@ -305,7 +305,7 @@ async def test_a_process_may_end_at_any_point(
     template: Path, way: Sequence[str], pooled: bool
 ) -> None:
     with structlog.testing.capture_logs():
-        for point in itertools.count():
+        for point in points():
             fuse = Fuse(point)
             async with opened(template) as world:
                 if "make with trouble" in way:

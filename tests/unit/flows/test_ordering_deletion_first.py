@@ -5,7 +5,6 @@ Wherever a process ends, the old profile is given back once and ordered once, or
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -31,6 +30,7 @@ from simgrant.ports.orders import Kept, Orders
 from simgrant.ports.smdp import Smdp, UnknownOutcome
 from simgrant.spec.ids import NotifAction
 from simgrant.wire.es2plus import DONE
+from tests.examples import points
 from tests.mortal import Mortal
 from tests.unit.flows.orders import IMSI, RULES, T, World, an_order, opened
 from tests.unit.flows.test_ordering import POOLED, Ended, Fuse
@@ -163,7 +163,7 @@ async def test_a_process_may_end_at_any_point(
     template: Path, way: str, pooled: bool, reuses: bool
 ) -> None:
     with structlog.testing.capture_logs():
-        for point in itertools.count():
+        for point in points():
             fuse = Fuse(point)
             async with opened(template) as world:
                 old = await installed(world, pooled=pooled)
