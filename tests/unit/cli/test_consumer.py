@@ -209,6 +209,24 @@ def test_an_api_that_is_none_here_is_pointed_out(bank: Simgrant) -> None:
     assert "warning" not in bank("consumer", "allow", "bank", "token").stderr
 
 
+def test_a_purpose_that_nobody_knows_is_pointed_out(bank: Simgrant) -> None:
+    allow = ("consumer", "allow", "bank", API, "--scope", f"{API}:verify", "--purpose")
+    said = bank(*allow, "Marketin").stderr
+    assert "no camara_purposes.Marketin, so it needs the subscriber's consent" in said
+    assert 'did you mean "Marketing"?' in said
+    assert "warning" not in bank(*allow, "Marketing").stderr
+    bank.file("simgrant.toml", '[camara_purposes.ServiceProvision]\nbasis = "contract"\n')
+    assert "warning" not in bank(*allow, "serviceProvision").stderr
+    assert "camara_purposes.Marketing" in bank(*allow, "Marketing").stderr
+    bank.file("all.toml", bank("consumer", "export").stdout)
+    assert "camara_purposes.Marketin," in bank("consumer", "import", "all.toml").stderr
+    given = f'permissions=[{{api="{API}", scopes=["{API}:verify"], purposes=["Selling"]}}]'
+    assert "Selling" in bank("consumer", "change", "bank", "--set", given).stderr
+    assert "Selling" not in bank("consumer", "change", "bank", "--sandbox").stderr
+    new = ("shop", "--name", "Shop", "--jwks", "keys.json", "--set", given)
+    assert "camara_purposes.Selling" in bank("consumer", "add", *new).stderr
+
+
 def test_what_a_consumer_may_use_grows_and_shrinks(bank: Simgrant) -> None:
     allow = ("consumer", "allow", "bank", API)
     assert (
