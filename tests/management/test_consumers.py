@@ -52,6 +52,8 @@ async def test_every_mistake_is_told(world: World) -> None:
     assert "'none' is none of" in wrong.json["detail"]
     assert "application_claim" in wrong.json["detail"]
     assert (await world.call("POST", V1, bank(colour="red"))).code == "malformed"
+    bound = await world.call("POST", V1, bank(bound="none"))
+    assert "there are certificate, dpop, nothing" in bound.json["detail"]
     shared = {"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}
     refused = await world.call("POST", V1, bank(jwks=shared))
     assert refused.code == "invalid"

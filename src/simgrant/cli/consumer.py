@@ -390,12 +390,14 @@ def _warn(here: Desk, permissions: Iterable[PermissionDocument]) -> None:
 def _document(data: Mapping[str, Any]) -> ConsumerDocument:
     import msgspec
 
+    from simgrant.domain.misfit import misfit
     from simgrant.flows.camara.consumer_document import ConsumerDocument
 
     try:
         return msgspec.convert(data, ConsumerDocument)
     except msgspec.ValidationError as error:
-        raise BadUsage(f"{data.get('client_id', 'consumer')}: {error}") from None
+        whose = data.get("client_id", "consumer")
+        raise BadUsage(f"{whose}: {misfit(error, ConsumerDocument)}") from None
 
 
 def _data(found: Consumer, *, revision: bool = True) -> dict[str, Any]:

@@ -151,7 +151,11 @@ WRONG_CONSUMERS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("--set", "algorithms=['none']", "--jwks", "keys.json"), "'none' is none of ES256"),
     (("--set", "algorithms=['HS256']", "--jwks", "keys.json"), "'HS256' is none of"),
     (("--set", "grants=['refresh_token']", "--jwks", "keys.json"), "bank: Invalid enum value"),
-    (("--set", "grants=['password']", "--jwks", "keys.json"), "bank: Invalid enum value"),
+    (
+        ("--set", "grants=['password']", "--jwks", "keys.json"),
+        "$.grants[0]`; there are authorization_code, ciba, client_credentials, jwt_bearer",
+    ),
+    (("--set", "bound=none", "--jwks", "keys.json"), "there are certificate, dpop, nothing"),
     (("--set", "colour=red", "--jwks", "keys.json"), "unknown field `colour`"),
     (("--set", "colour", "--jwks", "keys.json"), "is no KEY=VALUE"),
     (
@@ -378,7 +382,7 @@ WRONG_TARIFFS = (
     ("0.03", "-1", "price"),
     ("EUR", "euro", "currency"),
     ("12.5", "100.1", "aggregator_share"),
-    ('outcome = "match"', 'outcome = "maybe"', "Invalid enum value"),
+    ('outcome = "match"', 'outcome = "maybe"', "there are asked, delivered"),
     ("currency", "waehrung", "waehrung"),
     ("[", "", "gold.toml"),
 )
