@@ -8,7 +8,7 @@ from typing import Final
 
 from simgrant.config.addresses import is_page_address
 from simgrant.config.model import Esim, ProfileSource, Settings, Tenant
-from simgrant.config.section import unknown_tenants
+from simgrant.config.section import claimed_twice, unknown_tenants
 from simgrant.domain.plan_offer import MOST_PLAN_ID
 
 _RANGE: Final = re.compile(r"(\d{32})-(\d{32})", re.ASCII)
@@ -28,7 +28,7 @@ def esim_problems(
 ) -> list[str]:
     """Name what tables of eSIMs lack, and every tenant that has two for one application."""
     found: list[str] = []
-    claimed: dict[tuple[str, str], str] = {}
+    claimed: dict[str, dict[str, str]] = {}
     for name, esim in settings.esim.items():
         where = f"esim.{name}"
         found += unknown_tenants(where, esim.tenants, tenants)
@@ -64,9 +64,7 @@ def esim_problems(
             if esim.portal != "never" and tenant in tenants
             if not (tenants[tenant].portal_url or portal_url)
         ]
-        for tenant in named:
-            if claimed.setdefault((tenant, esim.app), where) != where:
-                found.append(f"{where}: tenant {tenant} has one for {esim.app} already")
+        found += claimed_twice(f"{where} ({esim.app})", named, claimed.setdefault(esim.app, {}))
     found += _rule_problems(settings)
     for key, lists in (
         ("tac_lists", settings.tac_lists),
