@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import msgspec
 
@@ -57,7 +57,6 @@ from simgrant.config.model import (
     Profile,
     ProfileSource,
     Route,
-    Section,
     Settings,
     Smdp,
     Sms,
@@ -79,6 +78,7 @@ from simgrant.config.section import (
     unknown_tenants,
 )
 from simgrant.config.smdps import smdp_problems, teller_problems
+from simgrant.domain.misfit import words_there
 from simgrant.domain.problems import did_you_mean
 from simgrant.errors import StartRefused
 from simgrant.nouns import noun
@@ -331,12 +331,8 @@ def _misfit(where: str, kind: Any, problem: str) -> str:
     """Return a problem by the name of the setting, and with the words that there are for it."""
     text, _, place = problem.partition(" - at `$")
     path = place.rstrip("`").lstrip(".")
-    allowed = ""
-    if issubclass(kind, Section) and path in kind.__struct_fields__:
-        hint = next(each.type for each in msgspec.structs.fields(kind) if each.name == path)
-        words = get_args(hint) if get_origin(hint) is Literal else ()
-        allowed = f"; there are {', '.join(words)}" if words else ""
-    return f"{where}{f'.{path}' if path else ''}: {text}{allowed}"
+    words = words_there(problem, kind)
+    return f"{where}{f'.{path}' if path else ''}: {text}{words}"
 
 
 def _unknown_in(keys: Any, kind: Any, where: str) -> Iterator[str]:
