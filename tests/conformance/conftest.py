@@ -20,8 +20,9 @@ import pytest
 from simgrant.adapters.store import migrate
 from simgrant.adapters.store.postgres import PostgresConfig
 from simgrant.adapters.store.postgres import open_store as open_postgres
+from simgrant.adapters.store.schema import postgres_metadata
 from simgrant.adapters.store.sql.batches import records_path
-from simgrant.adapters.store.sql.statements import POSTGRES_TABLES, TABLES
+from simgrant.adapters.store.sql.statements import TABLES
 from simgrant.adapters.store.sql.store import SqlStore
 from simgrant.adapters.store.sqlite import SqliteConfig
 from simgrant.adapters.store.sqlite import open_store as open_sqlite
@@ -151,7 +152,7 @@ async def postgres_place(
     behind = await asyncpg.connect(url)
     try:
         # Of tables with a few rows, TRUNCATE takes ten times as long.
-        tables = (*TABLES, *POSTGRES_TABLES)
+        tables = (*TABLES, *postgres_metadata.tables)
         await behind.execute(";".join(f"DELETE FROM {table}" for table in tables))  # noqa: S608
         yield Place(url, opened, rows, records)
     finally:

@@ -496,7 +496,7 @@ async def test_xml_says_the_same(world: World) -> None:
         (
             '[esim.x]\nsmdp = "main"\nprofile_type = "p"\n'
             '[esim.y]\nsmdp = "main"\nprofile_type = "q"\n',
-            "tenant default has one for companion already",
+            r"esim.y \(companion\): esim.x \(companion\) has the tenant default already",
         ),
     ],
 )

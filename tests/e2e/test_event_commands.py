@@ -198,6 +198,11 @@ def test_what_nobody_could_read_is_shown_without_moving_the_cursor(here: Here) -
     assert "not json" in here("event", "replay", broken, code=1).stderr
     assert "taken" in here("event", "replay", readable).stderr
     here("event", "drop", broken)
+    here.set_aside(json.dumps([{"change": "changed", "imsi": IMSI}, {"change": "burst"}]).encode())
+    (several,) = here.aside()
+    wrong = "1. bad id, 2. bad id"
+    assert wrong in here("event", "replay", several["id"], code=1).stderr
+    here("event", "drop", several["id"])
     assert here.aside() == []
     assert "no event" in here("event", "drop", broken, code=1).stderr
 

@@ -17,6 +17,7 @@ from simgrant.domain.subscription import PushRegistration, Terminal
 from simgrant.flows.management import imports
 from simgrant.identities import Imsi
 from simgrant.ports.store import Outcome, RequestRecord, SessionRow
+from simgrant_client import Problem
 from tests.management.world import AT, IMSI, NUMBER, ONE, V1, World
 
 IMEI = "350000000000017"
@@ -320,6 +321,32 @@ async def test_a_policy_is_checked_published_and_rolled_back(world: World) -> No
     assert [each["detail"] for each in entries] == ["publish", "publish", "rollback to 1"]
 
 
+async def test_what_is_wrong_with_events_is_said_of_each(world: World) -> None:
+    await world.made()
+    event = {"event_id": "e-1", "change": "changed", "at": "2026-11-01T00:00:00Z", "imsi": IMSI}
+    timeless = {**event, "at": "2026-99-99"}
+    nobodys = {name: value for name, value in event.items() if name != "imsi"}
+    answer = await world.call("POST", "/v1/events", [event, timeless, event, nobodys])
+    assert (answer.status, answer.code) == (422, "invalid")
+    assert [each["line"] for each in answer.json["errors"]] == [2, 4]
+    assert answer.json["errors"][1]["reason"] == "imsi or msisdn has to be there"
+    assert answer.json["detail"].startswith("2 of 4 events")
+    # Both are named where one is not even of the shape.
+    answer = await world.call("POST", "/v1/events", [timeless, {**event, "change": "burst"}, 7])
+    assert (answer.status, answer.code) == (400, "malformed")
+    assert [each["line"] for each in answer.json["errors"]] == [1, 2, 3]
+    problem = Problem(answer.status, answer.json, None)
+    assert problem.errors == answer.json["errors"]
+    assert "3 of 3 events" in str(problem)
+    assert "$.change" in str(problem)
+    many = await world.call("POST", "/v1/events", [nobodys] * 500)
+    assert many.json["detail"].startswith("500 of 500 events")
+    assert len(many.json["errors"]) == 100
+    assert len(str(Problem(many.status, many.json, None))) < 2_000
+    kept = await world.call("POST", "/v1/events", [event])
+    assert kept.json["items"] == [{"event_id": "e-1", "taken": "kept"}]
+
+
 async def test_events_are_kept_once(world: World) -> None:
     await world.made()
     now = datetime.fromtimestamp(time.time(), UTC).isoformat()
@@ -347,6 +374,8 @@ async def test_events_are_kept_once(world: World) -> None:
         assert (await world.call("POST", "/v1/events", [wrong])).code == code
     many = [{**event, "event_id": f"m-{number}"} for number in range(501)]
     assert (await world.call("POST", "/v1/events", many)).code == "too_large"
+    for whole in (event, b"[{]", b"["):
+        assert (await world.call("POST", "/v1/events", whole)).code == "malformed"
     assert (await world.call("POST", "/v1/events", [event], client="care")).code == "forbidden"
 
 

@@ -32,6 +32,7 @@ from simgrant.cli.common import (
 if TYPE_CHECKING:
     from simgrant.domain.bss_events import BssEvent
     from simgrant.flows.bss_inbox import BssInbox
+    from simgrant.flows.event_reading import Unread
     from simgrant.identities import Imsi
     from simgrant.ports.bss_events import Taken
     from simgrant.ports.life import Aside
@@ -41,6 +42,8 @@ for command in (event_hubs.hubs, event_hubs.hook, event_hubs.unhook):
     app.command()(command)
 _BY_HAND = "by-hand"
 """The source of what is told here."""
+_MOST_NAMED = 20
+"""Events of a list that are named by themselves where they cannot be read."""
 
 IdArgument = Annotated[
     str, typer.Argument(metavar="ID", help="Which: the id that `event list` shows, or its start.")
@@ -306,8 +309,21 @@ def _read(here: Desk, source: str, raw: bytes) -> Sequence[BssEvent]:
 
     reading = event_reader(here.loaded).read(source, raw, now=here.now)
     if reading.unread:
-        raise ValueError(reading.unread[0].reason.value.replace("_", " "))
+        raise ValueError(_wrong(reading.unread))
     return reading.events
+
+
+def _wrong(unread: Sequence[Unread]) -> str:
+    """Return why something cannot be read; of a list, which of it."""
+    if len(unread) == 1 and unread[0].place == 1:
+        return _words(unread[0])
+    named = [f"{each.place}. {_words(each)}" for each in unread[:_MOST_NAMED]]
+    more = len(unread) - len(named)
+    return ", ".join([*named, *([f"and {more} more"] if more else [])])
+
+
+def _words(unread: Unread) -> str:
+    return unread.reason.value.replace("_", " ")
 
 
 def _say(taken: Sequence[Taken]) -> None:

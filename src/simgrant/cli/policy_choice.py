@@ -48,7 +48,7 @@ async def chosen(here: Desk, which: str) -> Chosen:
 def of_file(loaded: Loaded, tenant: str, path: Path) -> Chosen:
     """Return the policy of a file, with the tenant's words; raise BadUsage, PolicyError."""
     from simgrant.compose.policies import compiler
-    from simgrant.flows.policies import digest_of
+    from simgrant.domain.policy import named_by
 
     try:
         text = path.read_text(encoding="utf-8")
@@ -56,8 +56,8 @@ def of_file(loaded: Loaded, tenant: str, path: Path) -> Chosen:
         raise BadUsage(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise BadUsage(f"{path}: is not UTF-8") from None
-    name = f"policy-{digest_of(text)[:12]}"
-    return Chosen(compiler(loaded)(tenant, text, name), text, str(path))
+    policy = compiler(loaded)(tenant, text, named_by("policy", text))
+    return Chosen(policy, text, str(path))
 
 
 def _is_file(which: str) -> bool:

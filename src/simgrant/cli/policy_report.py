@@ -65,9 +65,9 @@ async def _origins(here: Desk) -> Callable[[str], Policy | None]:
     from functools import cache
 
     from simgrant.compose.policies import compiler, policy_of
-    from simgrant.domain.policy import PolicyError
+    from simgrant.domain.policy import PolicyError, digest_of
     from simgrant.errors import StartRefused
-    from simgrant.flows.policies import digest_of, name_of
+    from simgrant.flows.policies import name_of
 
     tenant, rows = here.tenant.name, here.store.policies
     texts: dict[str, str] = {}

@@ -11,12 +11,12 @@ from typing import TypeVar
 from simgrant.adapters.expressions.cel import open_expressions
 from simgrant.config import texts as shipped
 from simgrant.config.load import Loaded
-from simgrant.domain.policy import Policy, PolicyError, default_policy_text, parse_policy
+from simgrant.domain.policy import Policy, PolicyError, default_policy_text, named_by, parse_policy
 from simgrant.domain.words import Words
 from simgrant.domain.words_file import read_words
 from simgrant.errors import StartRefused
 from simgrant.flows.live_policies import LivePolicies
-from simgrant.flows.policies import Compile, PolicyDesk, digest_of
+from simgrant.flows.policies import Compile, PolicyDesk
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys
 from simgrant.ports.store import Store
@@ -86,7 +86,7 @@ def text_of(loaded: Loaded, tenant: str) -> tuple[str, str]:
 def file_version(loaded: Loaded, tenant: str, text: str) -> str:
     """Return what the policy of a file is called."""
     kind = "policy" if loaded.tenants[tenant].policy else "default"
-    return f"{kind}-{digest_of(text)[:12]}"
+    return named_by(kind, text)
 
 
 def policy_desk(loaded: Loaded, store: Store, tenant: str, keys: Keys) -> PolicyDesk:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from simgrant.config.diameter import way_problems
 from simgrant.config.model import Settings
-from simgrant.config.section import unknown_tenants
+from simgrant.config.section import claimed_twice, unknown_tenants
 
 
 def aaa_of(settings: Settings, tenants: Iterable[str]) -> dict[str, str]:
@@ -25,7 +25,4 @@ def aaa_problems(settings: Settings, tenants: Iterable[str]) -> Iterator[str]:
         where = f"aaa.{name}"
         yield from way_problems(where, aaa, settings.diameter_peers)
         yield from unknown_tenants(where, aaa.tenants, known)
-        for tenant in aaa.tenants or ("",):
-            if (other := claimed.setdefault(tenant, where)) != where:
-                whom = f"tenant {tenant}" if tenant else "tenants that no table names"
-                yield f"{where}: {other} has {whom} already"
+        yield from claimed_twice(where, aaa.tenants, claimed)

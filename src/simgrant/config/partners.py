@@ -80,10 +80,3 @@ def issuer_problems(where: str, issuer: Issuer) -> Iterator[str]:
         url = getattr(issuer, key)
         if url and (key == "introspection" or "://" in url) and not is_safe_address(url):
             yield f"{where}.{key}: {url!r} is no https address"
-    for key, least, most in (
-        ("keys_max_age_s", 60, 30 * 86_400),
-        ("cache_s", 0, 3600),
-        ("timeout_s", 0.1, 29),
-    ):
-        if not least <= getattr(issuer, key) <= most:
-            yield f"{where}.{key}: {getattr(issuer, key)} is not within {least} to {most}"

@@ -21,7 +21,9 @@ from simgrant.domain.expressions import (
     MOST_VALUE,
     BadExpression,
     Evaluate,
+    ExpressionFailed,
     Expressions,
+    constants_in,
     names_in,
 )
 from simgrant.domain.expressions import Kind as ValueKind
@@ -131,6 +133,9 @@ class Computed:
     holds: Test
     """It may raise ExpressionFailed, as no other does."""
     subjects: tuple[Subject, ...]
+    fault: str = ""
+    """Why it fails whatever the facts are, or a pattern in it does; empty where nothing is known
+    to."""
 
 
 Condition: TypeAlias = Comparison | Group | Computed
@@ -362,7 +367,10 @@ class _Compiler:
                 self._say(path, str(bad))
         else:
             text = "".join(char if char.isprintable() else " " for char in given)
-            yield Computed(text, given, _computed(evaluate, used), used)
+            fault = "" if used else _fault(evaluate)
+            for constant in constants_in(given):
+                fault = fault or _fault(self._expressions.compile(constant, declared))
+            yield Computed(text, given, _computed(evaluate, used), used, fault)
 
     def _group(self, word: str, given: object, path: str, *, depth: int) -> Iterable[Condition]:
         if depth > MOST_DEPTH:
@@ -525,6 +533,15 @@ def _computed(evaluate: Evaluate, used: Sequence[Subject]) -> Test:
         return evaluate(values)
 
     return test
+
+
+def _fault(evaluate: Evaluate) -> str:
+    """Return why an expression fails that looks at nothing; empty if it does not."""
+    try:
+        evaluate({})
+    except ExpressionFailed as failed:
+        return str(failed)
+    return ""
 
 
 def _plain(value: Any) -> object:

@@ -100,5 +100,19 @@ def names_in(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def constants_in(text: str) -> Iterator[str]:
+    """Yield what an expression has in it that says the same whatever the facts are: each of its
+    patterns, as an expression that only looks whether it is one."""
+    openers, before = [""], ("", "")
+    for token in _tokens(text):
+        if token.lastgroup == "open":
+            openers.append(before[1])
+        elif token.lastgroup == "close" and len(openers) > 1:
+            is_text = before[0] in ("(", ",") and before[1][-1] in "'\""
+            if openers.pop() == "matches" and is_text:
+                yield f"''.matches({before[1]})"
+        before = before[1], token[0]
+
+
 def _tokens(text: str) -> Iterator[re.Match[str]]:
     return (token for token in _TOKEN.finditer(text) if not token[0].isspace())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 
-from simgrant.domain.conditions import Condition, conditions_of
+from simgrant.domain.conditions import Computed, Condition, conditions_of
 from simgrant.domain.implication import (
     Formula,
     all_of,
@@ -155,6 +155,8 @@ class _Rules:
 
 
 def _odd(rule: Rule, part: Condition, about: Iterable[str]) -> Iterator[Finding]:
+    if isinstance(part, Computed) and part.fault:
+        yield _warning(rule, f"an expression fails whenever it is asked: {part.fault}")
     if not any(possible([formula(part, each, holds=False)]) for each in about):
         yield _warning(rule, f"a condition always holds: {part.text}")
     elif not any(possible([formula(part, each)]) for each in about):

@@ -292,7 +292,7 @@ def parse_policy(
     """
     data = toml_of(text)
     _reword(data.get("texts", {}), words)
-    version = version or f"policy-{_fingerprint(text)}"
+    version = version or named_by("policy", text)
     policy = compile_policy(data, version=version, expressions=expressions)
     return replace(policy, words=words)
 
@@ -319,11 +319,18 @@ def default_policy_text() -> str:
 def default_policy(words: Words = NO_WORDS) -> Policy:
     """Return the packaged policy, compiled."""
     text = default_policy_text()
-    return parse_policy(text, version=f"default-{_fingerprint(text)}", words=words)
+    return parse_policy(text, version=named_by("default", text), words=words)
 
 
-def _fingerprint(text: str) -> str:
-    return sha256(text.encode()).hexdigest()[:12]
+def digest_of(text: str) -> str:
+    """Return the SHA-256 of a policy's text, as it is kept."""
+    return sha256(text.encode()).hexdigest()
+
+
+def named_by(kind: str, text: str) -> str:
+    """Return what a policy that was not published is called in records, logs and metrics:
+    ``policy-0123456789ab``, or with another ``kind`` before the hash of its text."""
+    return f"{kind}-{digest_of(text)[:12]}"
 
 
 _TOP = (

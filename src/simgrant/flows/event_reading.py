@@ -98,6 +98,8 @@ class Unread:
 
     raw: bytes = field(repr=False)
     reason: Unreadable
+    place: int = 1
+    """Which of the message it is, counted from 1."""
 
 
 @named_noun
@@ -132,12 +134,12 @@ class EventReader:
         unread: list[Unread] = []
         named: list[tuple[str, str]] = []
         orders: dict[str, None] = {}
-        for raw in parts:
+        for place, raw in enumerate(parts, start=1):
             try:
                 event = pull_event(raw, event_type=event_type)
                 found = self._events(sender, event, raw, now)
             except BadEvent as bad:
-                unread.append(Unread(raw=raw, reason=bad.reason))
+                unread.append(Unread(raw=raw, reason=bad.reason, place=place))
             else:
                 events.extend(found)
                 orders |= dict.fromkeys(_orders(event))

@@ -14,10 +14,10 @@ from typing import Final
 
 import structlog
 
-from simgrant.domain.policy import Policy, PolicyError
+from simgrant.domain.policy import Policy, PolicyError, digest_of
 from simgrant.errors import EcsError, StartRefused
 from simgrant.flows.for_ever import Pace, keep_looking
-from simgrant.flows.policies import Compile, digest_of, is_genuine, name_of
+from simgrant.flows.policies import Compile, is_genuine, name_of
 from simgrant.nouns import Word, named_noun
 from simgrant.ports.clock import Clock
 from simgrant.ports.keys import Keys

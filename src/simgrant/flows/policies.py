@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from hashlib import sha256
 from typing import Final, TypeAlias
 
-from simgrant.domain.policy import Policy
+from simgrant.domain.policy import Policy, digest_of
 from simgrant.errors import BadRequest, Conflict
 from simgrant.keyring.ring import KeyRing
 from simgrant.nouns import noun, replace
@@ -38,11 +37,6 @@ def number_of(name: str) -> int | None:
     """Return the number in a version's name, or in ``v3`` or ``3``; None where it is none."""
     digits = name.removeprefix("v").partition("-")[0]
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else None
-
-
-def digest_of(text: str) -> str:
-    """Return the SHA-256 of a policy's text, as it is kept."""
-    return sha256(text.encode()).hexdigest()
 
 
 def is_genuine(tenant: str, published: Published, ring: KeyRing) -> bool:

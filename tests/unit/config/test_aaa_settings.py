@@ -51,11 +51,11 @@ def test_a_tenant_with_an_aaa_server_needs_no_route(tmp_path: Path) -> None:
         (US + PEER + RED, "aaa.red: there is no tenant red"),
         (
             US + PEER + AAA + AAA.replace("home", "other"),
-            "aaa.other: aaa.home has tenants that no table names already",
+            "aaa.other: aaa.home has the tenants that no table names already",
         ),
         (
             US + PEER + RED + RED.replace("aaa.red", "aaa.pink") + TENANTS,
-            "aaa.pink: aaa.red has tenant red already",
+            "aaa.pink: aaa.red has the tenant red already",
         ),
     ],
 )

@@ -74,7 +74,10 @@ def test_they_stand_beside_other_conditions_and_in_groups() -> None:
     [
         ("plam == 'x'", 'when.expr: unknown name "plam"; did you mean "plan"?'),
         ("plan == 3", "found no matching overload for '_==_' applied to '(string, int)'"),
-        ("plan ==", "Syntax error: mismatched input '<EOF>'"),
+        ("plan ==", "Syntax error: mismatched input '<EOF>' (at 1:8)"),
+        ("plan == \0'x'", "Syntax error: token recognition error"),
+        ("true || " * 12_500 + "true", "must have 1 to 1000 characters"),
+        ("[1].all(a, " * 6 + "true" + ")" * 6, "goes through a list for each entry of another"),
         ("plan", "yields STRING, not bool"),
         ("dyn(plan)", "yields DYN, not bool"),
         ("", "must have 1 to 1000 characters"),
@@ -188,6 +191,35 @@ def test_lint_takes_it_for_something_that_holds_or_does_not() -> None:
     data = tomllib.loads(text)
     made = compile_policy(data, version="1", expressions=CEL)
     assert [each.where for each in lint(made, data)] == ['rule "b"']
+
+
+@pytest.mark.parametrize(
+    ("expr", "said"),
+    [
+        ("1 / 0 > 1", "divide by zero"),
+        ("[1][2] == 1", "index"),
+        ("plan.matches('(')", "missing )"),
+        ("in_plan && matches(plan, r'[a')", "missing ]"),
+        ("(plan + 'x').matches ( '''*''' )", "no argument for repetition"),
+        # Who knows what these say, or they say something.
+        ("size(plan) / (size(plan) - 8) > 0", None),
+        ("in_plan || 1 / 0 > 1", None),
+        ("plan.matches('(a+)+$')", None),
+        ("plan.matches('(' + area)", None),
+        ("plan.matches(')' + '(')", None),
+        ("plan in ['matches(', '(']", None),
+        ("plan == '\\u0000'", None),
+        ("1 < 2", None),
+    ],
+)
+def test_lint_says_what_fails_for_everybody(expr: str, said: str | None) -> None:
+    data = {"plans": PLANS, "rule": [{"id": "r", "result": "allowed", **when(expr)}]}
+    found = [str(each) for each in lint(compile_policy(data, version="1", expressions=CEL), data)]
+    wrong = [each for each in found if "fails whenever it is asked" in each]
+    assert len(wrong) == (said is not None)
+    for each in wrong:
+        assert each.startswith('rule "r": ')
+        assert (said or "") in each
 
 
 WORDS = r"""

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simgrant.adapters.store.sql.store import SqlStore
-from simgrant.domain.policy import PolicyError
+from simgrant.domain.policy import PolicyError, digest_of
 from simgrant.errors import BadRequest, Conflict
-from simgrant.flows.policies import _signed, digest_of, is_genuine, name_of, number_of
+from simgrant.flows.policies import _signed, is_genuine, name_of, number_of
 from simgrant.ports.policies import PolicyChange, PolicyVersion, Published
 from tests.unit.flows.published import (
     ALLOWING,

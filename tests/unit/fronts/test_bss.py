@@ -221,6 +221,23 @@ async def test_of_a_list_the_rest_is_kept() -> None:
     assert world.calls[0].taken == 2
 
 
+async def test_each_of_a_list_that_cannot_be_read_is_named() -> None:
+    world = World()
+    wrong = PLAIN | {"change": "nothing"}
+    _, _, content = await world.post([PLAIN, {"id": 1}, TMF, wrong])
+    said = json.loads(content)
+    assert said["code"] == "no_envelope"
+    assert said["errors"] == [
+        {"line": 2, "reason": "no_envelope"},
+        {"line": 4, "reason": "unknown_change"},
+    ]
+    assert "more" not in said["message"]
+    _, _, content = await world.post([wrong] * 50)
+    said = json.loads(content)
+    assert [each["line"] for each in said["errors"]] == list(range(1, 21))
+    assert said["message"].endswith("30 more than are named here")
+
+
 async def test_of_nobody_it_is_set_aside_and_done() -> None:
     world = World(intake=MemoryIntake(nobody={"001010000000001"}))
     assert (await world.post(PLAIN))[0] == 204

@@ -295,7 +295,7 @@ class Imported(TypedDict):
 
 
 class LineError(TypedDict):
-    """What is wrong with one line of an import."""
+    """What is wrong with one line of an import, or one event of a list."""
 
     line: int
     """Counted from 1; of a list, its members are counted."""
@@ -513,7 +513,9 @@ class ProblemDetails(TypedDict):
     request_id: NotRequired[str]
     """By which the call is found in the log."""
     errors: NotRequired[list[LineError]]
-    """Of an import: what is wrong with which line, the first hundred of them."""
+    """Of an import, or of events: what is wrong with which of them, the first hundred; how
+    many there are is in `detail`.
+    """
 
 
 class Profile(TypedDict):

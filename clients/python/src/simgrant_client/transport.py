@@ -15,6 +15,8 @@ from urllib.parse import quote, urlencode, urlsplit
 
 _AGAIN: Final = frozenset({429, 502, 503, 504})
 _MOST_ANSWER: Final = 256 * 1024 * 1024
+_MOST_NAMED: Final = 20
+"""Lines whose errors are in the text of a problem; `Problem.errors` has all that are told."""
 
 
 class Problem(Exception):
@@ -29,10 +31,13 @@ class Problem(Exception):
         self.request_id: str = str(said.get("request_id", ""))
         """By which the call is found in the server's log."""
         self.errors: list[dict[str, Any]] = list(said.get("errors", ()))
-        """Of an import: what is wrong with which line."""
+        """Of an import, or of events: what is wrong with which of them."""
         self.retry_after = retry_after
         """Seconds after which it may be tried again, where the server says so."""
-        super().__init__(": ".join(filter(None, (self.code or str(status), self.detail))))
+        wrong = "; ".join(
+            f"{each.get('line')}: {each.get('reason')}" for each in self.errors[:_MOST_NAMED]
+        )
+        super().__init__(": ".join(filter(None, (self.code or str(status), self.detail, wrong))))
 
 
 @dataclass(frozen=True, slots=True)

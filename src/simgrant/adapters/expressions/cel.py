@@ -83,6 +83,8 @@ def _said(error: object) -> str:
     place = _HEAD.match(line)
     said = line[place.end() :] if place else line
     said = said.removesuffix("]").rpartition(" [")[0] or said if said.endswith("]") else said
+    # What it would have taken instead is all of its grammar.
+    said = said.partition(" expecting {")[0]
     at = f" (at {place[1]}:{place[2]})" if place and place[1] else ""
     printable = "".join(char if char.isprintable() else "�" for char in said[:_MOST_SAID])
     return f"{printable}{at}"

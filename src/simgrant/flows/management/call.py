@@ -31,6 +31,7 @@ from simgrant.ports.switching import NO_SERVICES
 
 Q = TypeVar("Q")
 B = TypeVar("B")
+M = TypeVar("M")
 
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
@@ -266,6 +267,16 @@ class Call:
     def changes(self) -> bool:
         """Whether it is a call that changes something."""
         return self.method != "GET"
+
+
+def pull_member(decode: Callable[[bytes], M], raw: bytes) -> M:
+    """Return one of what a body has many of; raise ValueError with what is wrong with it."""
+    try:
+        return decode(raw)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise ValueError("it is no JSON") from None
 
 
 def push_cursor(*parts: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -16,8 +17,8 @@ from simgrant.flows.camara.told_consents import told_consent
 from simgrant.flows.management.access import may
 from simgrant.flows.management.api_consents import ApiName, ApplicationName, Evidence, Purpose
 from simgrant.flows.management.api_consents import ClientId as ConsumerId
-from simgrant.flows.management.call import Asked, Call, Done, Query
-from simgrant.flows.management.problem import Code, Problem
+from simgrant.flows.management.call import Asked, Call, Done, Query, pull_member
+from simgrant.flows.management.problem import Code, LineError, Problem
 from simgrant.flows.management.shapes import (
     ConsentState,
     ImsiText,
@@ -29,6 +30,7 @@ from simgrant.flows.management.shapes import (
     Status,
 )
 from simgrant.identities import Iccid, Imsi, InvalidIdentity, Msisdn
+from simgrant.nouns import noun
 from simgrant.spec.ids import ProvStatus
 from simgrant.wire.instant import pull_instant
 
@@ -125,16 +127,36 @@ class EventsTaken(msgspec.Struct):
     items: list[EventTaken]
 
 
-async def _tell(asked: Asked[Query, list[Event]]) -> Done:
-    desk = asked.desk
-    if len(asked.body) > _MOST:
+@noun
+class Said:
+    """Events as they came, or what is wrong with one."""
+
+    members: tuple[Event | ValueError, ...]
+
+
+def pull_events(_kind: str, said: bytes) -> Said:
+    """Return the events of a body; raise what msgspec does, and `Problem`."""
+    parts = msgspec.json.decode(said, type=list[msgspec.Raw])
+    if len(parts) > _MOST:
         raise Problem(Code.TOO_LARGE, f"more than {_MOST} events")
-    if any(each.api_consent is not UNSET for each in asked.body):
-        may(desk.client, Scope.CONSENTS_WRITE)
+    return Said(tuple(_member(bytes(raw)) for raw in parts))
+
+
+def _member(raw: bytes) -> Event | ValueError:
     try:
-        events = list(map(_event, asked.body))
-    except (InvalidIdentity, ValueError) as error:
-        raise Problem(Code.INVALID, str(error)) from None
+        return pull_member(_decode, raw)
+    except ValueError as error:
+        return error
+
+
+_decode: Final = msgspec.json.Decoder(Event).decode
+
+
+async def _tell(asked: Asked[Query, Said]) -> Done:
+    desk, members = asked.desk, asked.body.members
+    if any(isinstance(each, Event) and each.api_consent is not UNSET for each in members):
+        may(desk.client, Scope.CONSENTS_WRITE)
+    events = _events(members)
     # Kept or not at all: who is answered need not tell them again.
     taken = await desk.office.events.take(desk.tenant, f"api:{desk.client.name}", events)
     return Done(
@@ -150,10 +172,27 @@ async def _tell(asked: Asked[Query, list[Event]]) -> Done:
     )
 
 
+def _events(members: Sequence[Event | ValueError]) -> list[BssEvent]:
+    """Return events, checked; raise `Problem`, which names each that is wrong."""
+    events, errors, code = [], [], Code.INVALID
+    for line, each in enumerate(members, start=1):
+        try:
+            if isinstance(each, ValueError):
+                code = Code.MALFORMED
+                raise each
+            events.append(_event(each))
+        except (InvalidIdentity, ValueError) as error:
+            errors.append(LineError(line, str(error)))
+    if errors:
+        text = f"{len(errors)} of {len(members)} events cannot be taken; nothing was kept"
+        raise Problem(code, text, errors=errors)
+    return events
+
+
 def _event(said: Event) -> BssEvent:
     """Return an event, checked; raise ValueError."""
     if said.imsi is UNSET and said.msisdn is UNSET:
-        raise ValueError(f"event {said.event_id}: imsi or msisdn has to be there")
+        raise ValueError("imsi or msisdn has to be there")
     change, at = Change(said.change), max(pull_instant(said.at), 0)
     return BssEvent(
         event_id=said.event_id,
@@ -173,7 +212,7 @@ def _api_consent(said: Event, change: Change, at: int) -> ToldConsent:
     told = said.api_consent
     others = (said.told, said.new_imsi, said.iccid, said.terminal_id)
     if told is UNSET or any(each is not UNSET for each in others):
-        raise ValueError(f"event {said.event_id}: what tells of an api_consent tells nothing else")
+        raise ValueError("what tells of an api_consent tells nothing else")
     return told_consent(
         change,
         ToldConsent(
@@ -215,6 +254,7 @@ CALLS: Final = (
         about=f"Tell what happened to subscriptions, up to {_MOST} events, all of them or none",
         run=_tell,
         body=list[Event],
+        pull=pull_events,
         most_bytes=1024 * 1024,
         answer=EventsTaken,
     ),

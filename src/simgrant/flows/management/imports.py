@@ -10,7 +10,15 @@ import msgspec
 
 from simgrant.domain.access import Scope
 from simgrant.flows import subscriptions
-from simgrant.flows.management.call import JSON, NDJSON, Asked, Call, Done, Query
+from simgrant.flows.management.call import (
+    JSON,
+    NDJSON,
+    Asked,
+    Call,
+    Done,
+    Query,
+    pull_member,
+)
 from simgrant.flows.management.problem import Code, LineError, Problem, problem_of
 from simgrant.flows.management.shapes import NewSubscription, row_of
 from simgrant.flows.subscriptions import BadRow
@@ -65,11 +73,9 @@ def pull_rows(kind: str, said: bytes) -> Rows:
 
 def _row(raw: bytes) -> NewSubscription | BadRow:
     try:
-        return _decode(raw)
-    except msgspec.ValidationError as error:
+        return pull_member(_decode, raw)
+    except ValueError as error:
         return BadRow(str(error))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return BadRow("it is no JSON")
 
 
 _decode: Final = msgspec.json.Decoder(NewSubscription).decode

@@ -21,7 +21,7 @@ from simgrant.flows.subscriptions import BadRow
 from simgrant.nouns import Word, noun
 
 MOST_ERRORS: Final = 100
-"""Lines of an import that are complained of by themselves."""
+"""Lines of an import, or events, that are complained of by themselves."""
 
 
 class Code(Word):
@@ -86,7 +86,7 @@ KINDS: Final[Mapping[Code, Kind]] = MappingProxyType(
 
 
 class LineError(msgspec.Struct):
-    """What is wrong with one line of an import."""
+    """What is wrong with one line of an import, or one event of a list."""
 
     line: Annotated[int, msgspec.Meta(ge=1)]
     """Counted from 1; of a list, its members are counted."""
@@ -107,7 +107,8 @@ class ProblemDetails(msgspec.Struct, omit_defaults=True, rename={"kind": "type"}
     request_id: str = ""
     """By which the call is found in the log."""
     errors: list[LineError] = []
-    """Of an import: what is wrong with which line, the first hundred of them."""
+    """Of an import, or of events: what is wrong with which of them, the first hundred; how many
+    there are is in `detail`."""
 
 
 class Problem(Exception):

@@ -37,6 +37,8 @@ _LISTENER, _EVENT, _EVENTS = "listener", "event", "events"
 _RETRY_AFTER_S: Final = 5
 _MOST_SEGMENT: Final = 128
 _CLOUD: Final = b"ce-"
+_MOST_NAMED: Final = 20
+"""Events that cannot be read and are named by themselves, each with its reason."""
 
 
 @named_noun
@@ -201,10 +203,14 @@ def _created(reading: Reading) -> bytes:
 
 
 def _unread(reading: Reading) -> bytes:
-    """Return what was wrong, as TMF630 has errors; never what came."""
-    first = reading.unread[0].reason
-    text = f"{len(reading.unread)} cannot be read and must not be sent again; all others are kept"
-    return msgspec.json.encode({"code": first.value, "reason": first.value, "message": text})
+    """Return what was wrong, as TMF630 has errors, and with which; never what came."""
+    unread = reading.unread
+    first, more = unread[0].reason.value, len(unread) - _MOST_NAMED
+    text = f"{len(unread)} cannot be read and must not be sent again; all others are kept"
+    if more > 0:
+        text = f"{text}; {more} more than are named here"
+    errors = [{"line": each.place, "reason": each.reason.value} for each in unread[:_MOST_NAMED]]
+    return msgspec.json.encode({"code": first, "reason": first, "message": text, "errors": errors})
 
 
 def _start(status: int, body: bytes) -> Message:

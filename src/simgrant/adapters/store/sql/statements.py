@@ -68,10 +68,8 @@ TABLES = (
     "camara_notification",
     "camara_consent",
 )
-"""Those of every engine."""
-
-POSTGRES_TABLES = ("record",)
-"""Those that PostgreSQL has besides; with SQLite, records have a file of their own."""
+"""Those of every engine. PostgreSQL has records besides; with SQLite, they have a file of their
+own."""
 
 SHARDS = 16
 """Into how many parts the indexes by time are split; kept in rows, so never to be changed."""
