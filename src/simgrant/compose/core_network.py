@@ -19,9 +19,9 @@ from simgrant.adapters.network_data import swx as swx_data
 from simgrant.adapters.network_data import udm as udm_data
 from simgrant.compose.clock import CLOCK
 from simgrant.config import aaa as aaa_settings
+from simgrant.config import core_network_tables as tables
 from simgrant.config import diameter as diameter_settings
 from simgrant.config import hlr as hlr_settings
-from simgrant.config import model
 from simgrant.config import network_data as network_settings
 from simgrant.config import routes as route_settings
 from simgrant.config import sbi as sbi_settings
@@ -218,7 +218,7 @@ def refuse_one_name(loaded: Loaded) -> None:
         raise StartRefused("diameter.origin_host: with several workers it needs %d")
 
 
-def _way(name: str, table: model.Hss | model.Aaa) -> RouteConfig:
+def _way(name: str, table: tables.Hss | tables.Aaa) -> RouteConfig:
     """Return the way to an HSS or an AAA server."""
     return RouteConfig(
         name=name,
@@ -229,7 +229,7 @@ def _way(name: str, table: model.Hss | model.Aaa) -> RouteConfig:
     )
 
 
-def _hss(name: str, table: model.Hss, node: DiameterNode, network: str) -> Vectors:
+def _hss(name: str, table: tables.Hss, node: DiameterNode, network: str) -> Vectors:
     route = _way(name, table)
     realm, host = table.realm, table.host
     match table.interface:
@@ -402,7 +402,7 @@ class SbiWatch:
 def open_service(
     core: Core,
     where: str,
-    table: model.Udm | model.HssSbi,
+    table: tables.Udm | tables.HssSbi,
     *,
     service: str = "",
     version: str = "v1",
@@ -442,7 +442,7 @@ def _nrf(core: Core, name: str, watch: SbiWatch) -> Nrf:
 
 
 def _producers(
-    core: Core, name: str, table: model.Producer | model.Nrf, watch: SbiWatch
+    core: Core, name: str, table: tables.Producer | tables.Nrf, watch: SbiWatch
 ) -> Producers:
     loaded, sbi = core.loaded, core.loaded.settings.sbi
     config = ProducersConfig(
@@ -452,7 +452,7 @@ def _producers(
             ca_file=loaded.path(sbi.ca_file) if sbi.ca_file else None,
             certificate=loaded.path(sbi.certificate) if sbi.certificate else None,
             key=loaded.path(sbi.key) if sbi.key else None,
-            in_flight=table.window if isinstance(table, model.Producer) else 100,
+            in_flight=table.window if isinstance(table, tables.Producer) else 100,
             # A connection that had ended unnoticed is no reason to go elsewhere.
             retry=RetryRules(tries=2, first_wait_s=0.01, reserve=100),
         ),

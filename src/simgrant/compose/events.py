@@ -10,7 +10,7 @@ import structlog
 
 from simgrant.compose.clock import CLOCK
 from simgrant.compose.event_hubs import open_keeper
-from simgrant.config import model
+from simgrant.config import event_tables as tables
 from simgrant.config.load import Loaded
 from simgrant.domain.bss_events import Change
 from simgrant.domain.subscription import SubscriptionStatus
@@ -141,7 +141,7 @@ def _topics(
 
 
 def open_topic(
-    loaded: Loaded, name: str, table: model.EventTopic
+    loaded: Loaded, name: str, table: tables.EventTopic
 ) -> Callable[[EventBatches, Callable[[int], None]], Topic]:
     """Return what makes a topic of who takes its batches over, and who is shown its lag.
 
@@ -182,7 +182,7 @@ def open_senders(loaded: Loaded, issuers: Issuers) -> Senders:
     return Senders((_sender(loaded, *each) for each in tables.items()), issuers=issuers)
 
 
-def _sender(loaded: Loaded, name: str, table: model.EventSender) -> Sender:
+def _sender(loaded: Loaded, name: str, table: tables.EventSender) -> Sender:
     token: Callable[[], str] | None = None
     if table.token_file:
         try:
@@ -199,7 +199,7 @@ def _sender(loaded: Loaded, name: str, table: model.EventSender) -> Sender:
     )
 
 
-def _rule(table: model.EventRule) -> Rule:
+def _rule(table: tables.EventRule) -> Rule:
     return Rule(
         change=Change(table.change),
         status=SubscriptionStatus(table.status) if table.status else None,

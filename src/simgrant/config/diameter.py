@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from simgrant.config.model import Aaa, Diameter, DiameterPeer, Hss, Settings
+from simgrant.config.core_network_tables import Aaa, Diameter, DiameterPeer, Hss
+from simgrant.config.model import Settings
 from simgrant.wire.diameter.avps import is_identity
 from simgrant.wire.diameter.s6a import push_plmn
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from simgrant.config.model import Hlr, Settings
+from simgrant.config.core_network_tables import Hlr
+from simgrant.config.model import Settings
 from simgrant.wire.gsup import PORT, is_name
 
 _WORKER: Final = "%d"

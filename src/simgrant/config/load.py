@@ -27,42 +27,32 @@ from simgrant.config.camara_books import camara_books_problems
 from simgrant.config.camara_purposes import CamaraPurpose, purpose_problems
 from simgrant.config.camara_tables import SandboxNumber
 from simgrant.config.clients import profile_problems, with_shipped
+from simgrant.config.core_network_tables import Aaa, DiameterPeer, Hlr, Hss, HssSbi, Nrf, Route, Udm
 from simgrant.config.diameter import diameter_problems
 from simgrant.config.esims import esim_problems
+from simgrant.config.event_tables import EventHub, EventRule, EventSender, EventTopic
 from simgrant.config.events import event_problems
 from simgrant.config.hlr import hlr_problems
 from simgrant.config.lines import with_lines
 from simgrant.config.model import (
-    Aaa,
     ApiClient,
     ApiIssuer,
     Apns,
-    DiameterPeer,
     EidList,
     Esim,
-    EventHub,
-    EventRule,
-    EventSender,
-    EventTopic,
     Fcm,
-    Hlr,
-    Hss,
-    HssSbi,
     IdentityProvider,
     Issuer,
-    Nrf,
     Partner,
     PlanOffer,
     Profile,
     ProfileSource,
-    Route,
     Settings,
     Smdp,
     Sms,
     SourceLimits,
     TacList,
     Tenant,
-    Udm,
     Wns,
 )
 from simgrant.config.network_data import network_data_problems

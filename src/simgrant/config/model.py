@@ -8,15 +8,26 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from simgrant.config.api_tables import ApiTable
 from simgrant.config.bss_tables import Bss
 from simgrant.config.camara_books import CamaraEvents, CamaraLimits, CamaraOutside, CamaraUsage
 from simgrant.config.camara_purposes import CamaraPurpose
 from simgrant.config.camara_tables import Camara, SandboxNumber
+from simgrant.config.core_network_tables import (
+    Aaa,
+    Diameter,
+    DiameterPeer,
+    Hlr,
+    Hss,
+    HssSbi,
+    Nrf,
+    Route,
+    Sbi,
+    Udm,
+)
+from simgrant.config.event_tables import EventHub, EventRule, Events, EventSender, EventTopic
 from simgrant.config.questions import Questions
 from simgrant.config.section import Section, Within
 from simgrant.domain.pace import MOST_WINDOW_S
-from simgrant.wire.tmf_events import MOST_BYTES
 
 __all__ = ["Section"]
 
@@ -236,218 +247,6 @@ class LocalAuc(Section, frozen=True):
     """IND part of the sequence numbers made here, 0 to 31 (TS 33.102 §C.1.1.1). Give each source
     of vectors for the same SIMs its own, or phones keep asking for resynchronisation. Worker n
     uses `ind` + n."""
-
-
-class Diameter(Section, frozen=True):
-    """Who we are to Diameter peers (see [HSS](../hss.md))."""
-
-    origin_host: str = ""
-    """Our name, as agreed with who runs the peers, such as `ecs-%d.example.com`. `%d` becomes the
-    worker's number from 0 on: a peer takes one connection from each name. Must be set where there
-    is an `[hss.NAME]`."""
-    origin_realm: str = ""
-    """Our realm; empty = what follows the first dot of `origin_host`."""
-    watchdog_s: Annotated[float, Within(6, 600)] = 30.0
-    """Seconds without a word after which a peer is asked whether it is there (Tw of RFC 3539); more
-    or less by two. The RFC allows no less than six."""
-    heeds_overload: bool = True
-    """Whether HSSs and AAA servers that report an overload (RFC 7683) are sent as many requests
-    less as they say, and are told that they would be."""
-    ca_file: str = ""
-    """PEM file of the authorities that certificates of peers are from; empty = the system's."""
-    certificate: str = ""
-    """PEM file of our certificate and its chain, for peers with `tls`. Like its key it is read
-    again for each connection."""
-    key: str = ""
-    """PEM file of its private key, without a password."""
-
-
-class DiameterPeer(Section, frozen=True):
-    """A Diameter peer that we connect to: an HSS, or a relay (DRA) before it."""
-
-    host: str = ""
-    """Its name, Origin-Host; with `tls` also the name in its certificate. Must be set."""
-    address: str = ""
-    """Where it listens, such as `10.0.0.1:3868`; empty = at `host`, port 3868, with `tls` 5658."""
-    transport: Literal["tcp", "sctp"] = "tcp"
-    """What it is connected to over. SCTP is in clear, and there where the kernel has it."""
-    tls: bool = False
-    """Whether the connection is TLS 1.3, from its first byte on."""
-    priority: Annotated[int, Within(0, 65_535)] = 1
-    """Those with the lowest number are asked while one of them is there."""
-    weight: Annotated[int, Within(1, 65_535)] = 1
-    """Share of the requests among peers of one priority."""
-    window: Annotated[int, Within(1, 100_000)] = 500
-    """Requests that one worker has under way with it at a time."""
-    connect_timeout_s: Annotated[float, Within(0.1, 60)] = 5.0
-    """Seconds for TCP, TLS and the exchange of capabilities together."""
-
-
-class Hss(Section, frozen=True):
-    """An HSS that vectors come from, by Diameter (see [HSS](../hss.md))."""
-
-    interface: Literal["swx", "s6a", "cx"] = "swx"
-    """What it is asked over: as an AAA server does (`swx`), as an SGSN (`s6a`) or as an S-CSCF
-    (`cx`). Only `swx` has vectors for EAP-AKA'."""
-    peers: tuple[str, ...] = ()
-    """The `[diameter_peers.NAME]` that lead to it. Must be set."""
-    realm: str = ""
-    """Its realm. Must be set."""
-    host: str = ""
-    """Its name; empty = whoever serves the realm."""
-    visited_plmn: str = ""
-    """Over `s6a`: the network that we say we ask from, such as `001-01`. Must be set there."""
-    ims_domain: str = ""
-    """Over `cx` and `sh`: what follows the IMSI in a private identity, such as
-    `ims.mnc001.mcc001.3gppnetwork.org`. Must be set there."""
-    server_name: str = ""
-    """Over `cx`: the SIP URI that we say we are, such as `sip:ecs.example.com`. An HSS may note it
-    for the subscriber as his S-CSCF. Must be set there."""
-    patience_s: Annotated[float, Within(0.05, 29)] = 0.3
-    """Seconds without an answer after which the request is sent to another peer, if there is
-    one."""
-    message_priority: Annotated[int | None, Within(0, 15)] = None
-    """What requests say of how urgent they are (DRMP, RFC 7944), 0 being the most urgent; without
-    it they say nothing."""
-    tells: tuple[Literal["number", "location", "registration"], ...] = ()
-    """What it is asked about subscribers, where that is needed: the `number` of one that has none
-    in the database, the `location` (the network that he is in), the `registration` (whether a
-    network has his phone). See [what the network knows](../network-data.md)."""
-    tells_over: Literal["swx", "sh"] = "swx"
-    """What it is asked that over: as an AAA server does (`swx`), for numbers alone, or as an
-    application server (`sh`)."""
-    redirects_to: tuple[str, ...] = ()
-    """The `[diameter_peers.NAME]` that its peers may redirect requests to (3006), besides each
-    other: HSSs behind an SLF."""
-
-
-class Hlr(Section, frozen=True):
-    """An HLR that vectors come from, over GSUP (see [HLR](../hlr.md))."""
-
-    address: str = ""
-    """Where it listens, such as `10.0.0.1:4222`; without a port it is 4222. Must be set."""
-    unit_name: str = ""
-    """Our name there, such as `ecs-a-%d`. `%d` becomes the worker's number from 0 on: the HLR sends
-    its answers to a name, so no other connection may have it, of another node neither. Must be
-    set."""
-    window: Annotated[int, Within(1, 100_000)] = 500
-    """Requests that one worker has under way with it at a time."""
-    connect_timeout_s: Annotated[float, Within(0.1, 60)] = 5.0
-    """Seconds for TCP and the exchange of identities together."""
-    ping_s: Annotated[float, Within(0.5, 600)] = 20.0
-    """Seconds between two questions whether it is there; one that is not answered by the next ends
-    the connection."""
-
-
-class Aaa(Section, frozen=True):
-    """A 3GPP AAA server that authenticates SIMs by itself, by Diameter (see [AAA](../aaa.md))."""
-
-    interface: Literal["swm", "sta", "eap"] = "swm"
-    """What it is asked over: as an ePDG does (`swm`, application 16777264), as a trusted access
-    network (`sta`, 16777250) or as any authenticator (`eap`, 5 of RFC 4072)."""
-    tenants: tuple[str, ...] = ()
-    """Tenants whose SIMs it authenticates, whatever their routes say; empty = all that no other
-    `[aaa.NAME]` names."""
-    peers: tuple[str, ...] = ()
-    """The `[diameter_peers.NAME]` that lead to it. Must be set."""
-    realm: str = ""
-    """Its realm. Must be set."""
-    host: str = ""
-    """Its name, for first requests; empty = whoever serves the realm. A conversation goes on with
-    whoever answered first."""
-    patience_s: Annotated[float, Within(0.05, 29)] = 0.3
-    """Seconds without an answer after which the request is sent by another peer, if there is
-    one."""
-    message_priority: Annotated[int | None, Within(0, 15)] = None
-    """What requests say of how urgent they are (DRMP, RFC 7944), 0 being the most urgent; without
-    it they say nothing."""
-    redirects_to: tuple[str, ...] = ()
-    """The `[diameter_peers.NAME]` that its peers may redirect requests to (3006), besides each
-    other."""
-
-
-class Sbi(Section, frozen=True):
-    """Who we are to a 5G core (see [5G core](../udm.md))."""
-
-    nf_instance_id: str = ""
-    """Our NF instance id, a UUID as agreed with who runs the core. Must be set where tokens are
-    fetched or `[udm.NAME]` is asked as an AUSF does."""
-    nf_type: str = "AUSF"
-    """The NF type that we say we are, to producers and NRFs."""
-    ca_file: str = ""
-    """PEM file of the authorities that certificates of producers are from; empty = the
-    system's."""
-    certificate: str = ""
-    """PEM file of our certificate and its chain. Like its key it is read again when it changes."""
-    key: str = ""
-    """PEM file of its private key, without a password."""
-
-
-class Nrf(Section, frozen=True):
-    """An NRF, which tells where services are and gives tokens for them (see [5G
-    core](../udm.md))."""
-
-    addresses: tuple[str, ...] = ()
-    """Its API root, such as `https://nrf.5gc.mnc001.mcc001.3gppnetwork.org`, the first of several
-    before the others. Must be set."""
-    patience_s: Annotated[float, Within(0.05, 29)] = 0.3
-    """Seconds without an answer after which the next address is asked."""
-
-
-class Producer(Section, frozen=True):
-    """Whoever offers a service-based interface."""
-
-    addresses: tuple[str, ...] = ()
-    """API roots of its instances, such as `https://udm1.example.com`, the first before the others;
-    `http://` is HTTP/2 in the clear. Empty = as `nrf` tells."""
-    nrf: str = ""
-    """The `[nrf.NAME]` that tells where it is, or gives tokens for it. Must be set where there are
-    no addresses."""
-    oauth2: bool = False
-    """Whether each request has a token of the NRF's."""
-    patience_s: Annotated[float, Within(0.05, 29)] = 0.3
-    """Seconds without an answer after which the request is sent to another instance, if there is
-    one."""
-    window: Annotated[int, Within(1, 100_000)] = 500
-    """Requests that one worker has under way with an instance at a time."""
-
-
-class Udm(Producer, frozen=True):
-    """A UDM that vectors come from, by Nudm_UEAuthentication (see [5G core](../udm.md))."""
-
-    operation: Literal["generate-av", "generate-auth-data"] = "generate-av"
-    """As an HSS asks, for EAP-AKA and EAP-AKA', or as an AUSF asks, for EAP-AKA' alone."""
-    tells: tuple[Literal["number", "location", "registration"], ...] = ()
-    """What it is asked about subscribers, where that is needed, as for an [HSS](#hssname)."""
-
-
-class HssSbi(Producer, frozen=True):
-    """An HSS with service-based interfaces that vectors come from (see [5G core](../udm.md))."""
-
-    ims_domain: str = ""
-    """What follows the IMSI in a private identity, such as `ims.mnc001.mcc001.3gppnetwork.org`.
-    With it the HSS is asked as an S-CSCF asks (Nhss_imsUEAU), else as a BSF (Nhss_gbaUEAU)."""
-    server_name: str = ""
-    """The SIP URI that we say we are, such as `sip:ecs.example.com`. Must be set with
-    `ims_domain`."""
-
-
-class Route(Section, frozen=True):
-    """Which sources of vectors are asked for some SIMs (see [routes](../routes.md))."""
-
-    sources: tuple[str, ...] = ()
-    """In the order in which they are asked, such as `["hss.home", "hlr.old", "local_auc"]`: the
-    next one where one cannot answer. Must be set."""
-    tenants: tuple[str, ...] = ()
-    """For SIMs of these tenants; empty = of every tenant."""
-    plmns: tuple[str, ...] = ()
-    """For SIMs of these networks, such as `001-01`."""
-    imsis: tuple[str, ...] = ()
-    """For these SIMs: digits that an IMSI starts with, or first-last of such, as in
-    `00101123-00101129`. Without `plmns` and these the route is for every SIM."""
-    hedge: Literal["", "p95", "p99"] = ""
-    """Ask the next source besides where one takes longer than 95, or 99, of a hundred of its newest
-    answers took; the first vector counts. Empty = wait for it."""
 
 
 class SourceLimits(Section, frozen=True):
@@ -773,158 +572,6 @@ class Es2plus(Section, frozen=True):
     """PEM file of the authorities that certificates of SM-DP+s are from. Must be set."""
     in_flight: Annotated[int, Within(1, 100_000)] = 64
     """Calls that one worker handles at a time; more get 503."""
-
-
-class Events(Section, frozen=True):
-    """The listener on which the operator's systems bring events, and what is read of those of TM
-    Forum's APIs (see [Events](../events.md)). Names of values are in any letter case; the first
-    that an event has counts."""
-
-    listen: str = ""
-    """Address and port, such as `127.0.0.1:8084`; empty = nobody brings any by HTTP."""
-    tls_certificate: str = ""
-    """PEM file of the certificate chain; empty = plain HTTP, for use behind a proxy. Read again
-    when it changes and on SIGHUP."""
-    tls_key: str = ""
-    """PEM file of the certificate's private key."""
-    client_ca: str = ""
-    """PEM file of the authorities that certificates of senders are from; empty = none is asked
-    for."""
-    in_flight: Annotated[int, Within(1, 100_000)] = 64
-    """Calls that one worker handles at a time; more get 503."""
-    of_sender: Annotated[int, Within(1, 100_000)] = 16
-    """Those of one sender; more get 429."""
-    max_body: Annotated[int, Within(1_024, MOST_BYTES)] = 1_048_576
-    """Bytes of a call; more gets 413."""
-    imsi_names: tuple[str, ...] = ("imsi",)
-    """What the IMSI of the subscription is called: a characteristic, a reference with a value, or a
-    member of what the event is about."""
-    msisdn_names: tuple[str, ...] = ("msisdn",)
-    """What its number is called."""
-    new_imsi_names: tuple[str, ...] = ()
-    """What the IMSI that it has from now on is called."""
-    iccid_names: tuple[str, ...] = ("iccid",)
-    """What the ICCID of its new SIM is called."""
-    terminal_names: tuple[str, ...] = ("imei",)
-    """What the IMEI of the device is called that is lost."""
-    plan_names: tuple[str, ...] = ()
-    """What its plan is called, such as `productOffering.id`."""
-    plans: dict[str, str] = {}
-    """The policy's name of each plan of theirs: `{ "PO-17" = "premium" }`. One that is not there is
-    not told."""
-    client_id_names: tuple[str, ...] = ("clientId",)
-    """What the consumer of partner APIs is called that a consent is about. A consent without one is
-    about the terms of your own services."""
-    application_names: tuple[str, ...] = ("applicationId",)
-    """What the application of that consumer is called; a consent without one is about all."""
-    purpose_names: tuple[str, ...] = ("purpose",)
-    """What its purpose is called, a word of W3C's DPV."""
-    api_names: tuple[str, ...] = ("apis",)
-    """What its APIs are called: one text, with spaces or commas between them."""
-    expires_at_names: tuple[str, ...] = ("expiresAt",)
-    """What the time is called until when it is given."""
-    evidence_names: tuple[str, ...] = ("evidence",)
-    """What that is called which shows it to a third party; without it, the event's id does."""
-
-
-class EventSender(Section, frozen=True):
-    """A system of the operator's that may bring events. It needs one of the ways to prove who it
-    is; any that it has is enough."""
-
-    tenant: str = "default"
-    """Whose subscriptions its events are about."""
-    token_file: str = ""
-    """File with the token that it brings (`Authorization: Bearer …`), of 32 characters or more.
-    Read again when it changes."""
-    client_ids: tuple[str, ...] = ()
-    """Or OAuth clients whose access tokens it brings, of one of the [issuers.NAME] of the
-    tenant."""
-    tls_sha256: tuple[str, ...] = ()
-    """Or SHA-256 hashes of its certificates, with colons or without; with `events.client_ca`."""
-    tls_subjects: tuple[str, ...] = ()
-    """Or whole subjects of them, such as `CN=crm,O=Example,C=DE`. Whoever `events.client_ca` gives
-    such a certificate is believed."""
-
-
-class EventRule(Section, frozen=True):
-    """A change that events of TM Forum's APIs mean. Rules are tried in the order of the file, and
-    the first that fits counts; where none does, something changed (`changed`): what was told before
-    is asked anew. A condition that is left out always holds."""
-
-    change: str = ""
-    """What happened: one of the [changes](../events.md). Must be set."""
-    status: Literal["", "active", "suspended", "barred", "removed"] = ""
-    """What the subscription's status is since then; empty = nothing is told of it."""
-    senders: tuple[str, ...] = ()
-    """The [event_senders.NAME] or [event_topics.NAME] that it is for."""
-    event_types: tuple[str, ...] = ()
-    """Patterns of eventType, such as `Product*Event`, in any letter case."""
-    states: tuple[str, ...] = ()
-    """States that what it is about has now, in any letter case."""
-    values: tuple[str, ...] = ()
-    """Names of values one of which it must have."""
-
-
-class EventTopic(Section, frozen=True):
-    """A topic of Kafka that events come from (`simgrant[kafka]`; see [Events](../events.md))."""
-
-    tenant: str = "default"
-    """Whose subscriptions its events are about."""
-    brokers: tuple[str, ...] = ()
-    """Where the cluster is found, such as `kafka-1.example.com:9093`. Must be set."""
-    topic: str = ""
-    """Its name. Must be set."""
-    group: str = "simgrant"
-    """Consumer group, one for all nodes."""
-    dead_letters: str = ""
-    """Topic that messages are sent to which cannot be read, as they came, with the reason in the
-    header `simgrant-reason`; empty = they are set aside here alone."""
-    batch: Annotated[int, Within(1, 1_000)] = 200
-    """Messages that are taken over in one transaction at most."""
-    start: Literal["earliest", "latest"] = "earliest"
-    """Where a group begins that has not read the topic before."""
-    session_timeout_s: Annotated[float, Within(6, 300)] = 10.0
-    """Seconds after which the cluster gives the partitions of a node that is silent to others."""
-    tls: bool = True
-    """Whether connections are TLS."""
-    ca_file: str = ""
-    """PEM file of the authorities that certificates of brokers are from; empty = the system's."""
-    certificate: str = ""
-    """PEM file of our certificate and its chain, for brokers that want one."""
-    key: str = ""
-    """PEM file of its private key, without a password."""
-    sasl: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = ""
-    """How a name and a password are shown to brokers; empty = they want none."""
-    user: str = ""
-    """That name."""
-    password_file: str = ""
-    """File with that password. Read when the server starts."""
-
-
-class EventHub(ApiTable, frozen=True):
-    """A hub of one of TM Forum's APIs at which we register ourselves, once for all nodes (see
-    [Events](../events.md#hubs))."""
-
-    url: str = ""
-    """The hub, such as `https://bss.example.com/tmf-api/productInventory/v5/hub`. Must be `https`,
-    or on this machine, unless `plain`."""
-    callback: str = ""
-    """Where it is to bring events: what `events.listen` is called from outside, without
-    `/listener/…`, which hubs add. Must be set, and another for each hub."""
-    query: str = ""
-    """Which events are wanted, as the hub has it: `eventType=ProductStateChangeEvent`; empty =
-    all."""
-    sender: str = ""
-    """The [event_senders.NAME] as which it brings them. Must be set."""
-    every_s: Annotated[float, Within(10, 86_400)] = 300.0
-    """Seconds between two looks whether it still knows us, more or less by a fifth."""
-    look: bool = True
-    """Ask it for our registration (`GET …/hub/ID`). Where it does not answer that, or with `false`,
-    it is taken at its word for `renew_s`."""
-    renew_s: Annotated[float, Within(0, 31 * 86_400)] = 86_400.0
-    """Seconds after which a registration that it does not show is made anew; 0 = never."""
-    timeout_s: Annotated[float, Within(0.05, 30)] = 5.0
-    """Seconds that one answer may take."""
 
 
 class Match(Section, frozen=True):

@@ -21,6 +21,8 @@ from simgrant.config import (
     camara_books,
     camara_purposes,
     camara_tables,
+    core_network_tables,
+    event_tables,
     model,
     questions,
     rest_tables,
@@ -35,6 +37,8 @@ _MODULES = (
     camara_books,
     camara_purposes,
     camara_tables,
+    core_network_tables,
+    event_tables,
     questions,
     rest_tables,
 )

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
-from simgrant.config import model
+from simgrant.config import core_network_tables as tables
 from simgrant.config.aaa import aaa_of
-from simgrant.config.model import Settings, SourceLimits
+from simgrant.config.model import Settings, SourceLimits, Tenant
 from simgrant.config.section import unknown_tenants
 from simgrant.domain.route import ANY_TENANT, LOCAL_AUC, Route, Stretch
 
@@ -52,7 +52,7 @@ def asked_for(settings: Settings, source: str) -> str:
     return "; ".join(found)
 
 
-def route_problems(settings: Settings, tenants: Mapping[str, model.Tenant]) -> Iterator[str]:
+def route_problems(settings: Settings, tenants: Mapping[str, Tenant]) -> Iterator[str]:
     """Name what is malformed, unknown, said twice or not at all."""
     known = (*source_names(settings), LOCAL_AUC)
     others = settings.identity_providers or any(each.otp_apps for each in tenants.values())
@@ -85,7 +85,7 @@ def route_problems(settings: Settings, tenants: Mapping[str, model.Tenant]) -> I
             yield f"tenants.{name}: there is no route for {text}"
 
 
-def _route(name: str, table: model.Route) -> Route:
+def _route(name: str, table: tables.Route) -> Route:
     return Route(
         name=name,
         sources=table.sources,
@@ -106,7 +106,7 @@ def _ends(text: str) -> tuple[str, str]:
 
 
 def _problems(
-    where: str, table: model.Route, tenants: Collection[str], known: Sequence[str]
+    where: str, table: tables.Route, tenants: Collection[str], known: Sequence[str]
 ) -> Iterator[str]:
     if not table.sources:
         yield f"{where}.sources: must be set"
@@ -147,7 +147,7 @@ def _claimed_twice(stretches: Sequence[Stretch]) -> Iterator[str]:
             yield f"routes.{other.route}: routes.{one.route} has {what} of {whom} already"
 
 
-def _unrouted(name: str, tenant: model.Tenant, stretches: Iterable[Stretch]) -> Iterator[str]:
+def _unrouted(name: str, tenant: Tenant, stretches: Iterable[Stretch]) -> Iterator[str]:
     """Yield the networks, or else ranges, of a tenant that no route covers as a whole."""
     spans = sorted(
         _span(each.first, each.last) for each in stretches if each.tenant in (name, ANY_TENANT)

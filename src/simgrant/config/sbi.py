@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+from simgrant.config.core_network_tables import HssSbi, Nrf, Producer, Udm
 from simgrant.config.diameter import domain_problem, uri_problem
-from simgrant.config.model import HssSbi, Nrf, Producer, Settings, Udm
+from simgrant.config.model import Settings
 from simgrant.wire.sbi.ueau import Operation, is_serving_network
 
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)

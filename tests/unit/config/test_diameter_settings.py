@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from simgrant.cli.app import app
 from simgrant.compose import core_network
+from simgrant.config.core_network_tables import Diameter, DiameterPeer
 from simgrant.config.diameter import origin_host, origin_realm, place
 from simgrant.config.load import Loaded, load
-from simgrant.config.model import Diameter, DiameterPeer
 from simgrant.errors import StartRefused
 from simgrant.links.diameter import sctp
 from simgrant.telemetry.metrics import Metrics

@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from simgrant.cli.app import app
 from simgrant.compose import core_network
+from simgrant.config.core_network_tables import Hlr
 from simgrant.config.hlr import place, shares_a_name, unit_name
 from simgrant.config.load import Loaded, load
-from simgrant.config.model import Hlr
 from simgrant.errors import StartRefused
 from simgrant.telemetry.metrics import Metrics
 
