@@ -10,16 +10,15 @@ from __future__ import annotations
 import ipaddress
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from simgrant.config import texts
 from simgrant.config.aaa import aaa_problems
-from simgrant.config.addresses import is_page_address, is_safe_address
+from simgrant.config.addresses import is_page_address
 from simgrant.config.api import api_problems
 from simgrant.config.bss import bss_problems
 from simgrant.config.bss_tables import Bss
@@ -67,23 +66,23 @@ from simgrant.config.model import (
     Wns,
 )
 from simgrant.config.network_data import network_data_problems
+from simgrant.config.partners import issuer_problems, partner_problems
 from simgrant.config.questions import Questions, question_problems
 from simgrant.config.routes import route_problems
 from simgrant.config.sbi import sbi_problems
 from simgrant.config.section import (
-    SHORT_NAME,
     claimed_twice,
     out_of_bounds,
     table_in,
     unknown_tenants,
 )
+from simgrant.config.sign_ins import sign_in_problems
 from simgrant.config.smdps import smdp_problems, teller_problems
+from simgrant.config.tenants import tenant_problems
 from simgrant.domain.misfit import words_there
 from simgrant.domain.problems import did_you_mean
 from simgrant.errors import StartRefused
 from simgrant.nouns import noun
-from simgrant.wire.id_token import ALGORITHMS
-from simgrant.wire.sms_text import fits
 
 PREFIX = "SIMGRANT__"
 _CONNECT_TO = re.compile(r"[a-z0-9.-]+=[0-9a-f.:\[\]]+:[0-9]{1,5}")
@@ -130,11 +129,6 @@ NAMED = {
 """Sections that hold one table per name."""
 DEFAULT_TENANT = "default"
 _TEST_PLMNS = ("001-01", "999-99")
-_PLMN = re.compile(r"\d{3}-\d{2,3}")
-_RANGE = re.compile(r"(\d{6,15})-(\d{6,15})")
-_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
-_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
-_HOST_PORT = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}", re.ASCII)
 
 
 @noun
@@ -383,9 +377,9 @@ def _problems(loaded: Loaded) -> list[str]:
             found.append(f"device.trusted_proxies: {proxy!r} is no address or network")
     found.extend(out_of_bounds("", settings))
     found.extend(profile_problems(settings.profiles))
-    found.extend(_partner_problems(loaded))
-    found.extend(_sign_in_problems(loaded))
-    found.extend(_tenant_problems(loaded.tenants))
+    found.extend(partner_problems(settings, loaded.tenants))
+    found.extend(sign_in_problems(settings, loaded.tenants, DEFAULT_TENANT))
+    found.extend(tenant_problems(loaded.tenants, DEFAULT_TENANT))
     found.extend(_channel_problems(loaded))
     found.extend(diameter_problems(settings))
     found.extend(network_data_problems(settings))
@@ -406,7 +400,7 @@ def _problems(loaded: Loaded) -> list[str]:
     spoken = {name: tenant.language for name, tenant in loaded.tenants.items()}
     found.extend(question_problems(settings, spoken))
     for name, issuer in settings.api_issuers.items():
-        found.extend(_issuer_problems(f"api_issuers.{name}", issuer))
+        found.extend(issuer_problems(f"api_issuers.{name}", issuer))
     return found
 
 
@@ -426,207 +420,6 @@ def _channel_problems(loaded: Loaded) -> list[str]:
             ]
             found.extend(unknown_tenants(where, channel.tenants, loaded.tenants))
             found.extend(claimed_twice(where, channel.tenants, claimed))
-    return found
-
-
-def _partner_problems(loaded: Loaded) -> list[str]:
-    """Name what would leave an issuer or a partner without effect, or two of them alike."""
-    settings = loaded.settings
-    found: list[str] = []
-    issuers: dict[str, str] = {}
-    asked: dict[str, str] = {}
-    for name, issuer in settings.issuers.items():
-        found.extend(_issuer_problems(f"issuers.{name}", issuer))
-        if (other := issuers.setdefault(issuer.issuer, name)) != name:
-            found.append(f"issuers.{name}: {issuer.issuer} is also {other}'s")
-        found.extend(unknown_tenants(f"issuers.{name}", issuer.tenants, loaded.tenants))
-        for tenant in issuer.tenants or loaded.tenants if issuer.introspection else ():
-            if (other := asked.setdefault(tenant, name)) != name:
-                found.append(f"issuers.{name}: tenant {tenant} has {other} to ask about tokens")
-    issuers_of = {
-        tenant: [
-            name
-            for name, issuer in settings.issuers.items()
-            if not issuer.tenants or tenant in issuer.tenants
-        ]
-        for tenant in loaded.tenants
-    }
-    claimed: dict[tuple[str, str], str] = {}
-    for name, partner in settings.partners.items():
-        if not (partner.requestor_ids or partner.client_ids):
-            found.append(f"partners.{name}: needs requestor_ids or client_ids to be known by")
-        if partner.access_token and not (partner.client_ids and settings.issuers):
-            found.append(
-                f"partners.{name}: an access_token needs client_ids and one of the [issuers]; "
-                "or say access_token = false"
-            )
-        for kind, ids in (
-            ("requestor_id", [each.lower() for each in partner.requestor_ids]),
-            ("client_id", partner.client_ids),
-        ):
-            for each in ids:
-                if (other := claimed.setdefault((kind, each), name)) != name:
-                    found.append(f"partners.{name}: {kind} {each} is also {other}'s")
-        if partner.enterprises and not (
-            partner.operations and partner.requestor_ids and partner.client_ids and settings.issuers
-        ):
-            found.append(
-                f"partners.{name}: to act for enterprises it needs operations, requestor_ids, "
-                "client_ids and one of the [issuers]"
-            )
-        found.extend(unknown_tenants(f"partners.{name}", partner.tenants, loaded.tenants))
-        if partner.issuer and partner.issuer not in settings.issuers:
-            found.append(f"partners.{name}: there is no [issuers.{partner.issuer}]")
-        found.extend(
-            f"partners.{name}: needs issuer: tenant {tenant} trusts {' and '.join(trusted)}"
-            for tenant, trusted in issuers_of.items()
-            if len(trusted) > 1
-            and partner.client_ids
-            and not partner.issuer
-            and (not partner.tenants or tenant in partner.tenants)
-        )
-    return found
-
-
-def _issuer_problems(where: str, issuer: Issuer) -> Iterator[str]:
-    """Name what would make an issuer believe too much, or nothing."""
-    if not issuer.issuer:
-        yield f"{where}: needs issuer"
-    if bool(issuer.jwks) == bool(issuer.introspection):
-        yield f"{where}: needs jwks or introspection, and not both"
-    if not (issuer.audience or (issuer.introspection and issuer.scopes)):
-        yield f"{where}: needs audience"
-    if issuer.introspection:
-        needed = ("client_id", "secret_file")
-        yield from (f"{where}: needs {key}" for key in needed if not getattr(issuer, key))
-    for key in ("jwks", "introspection"):
-        url = getattr(issuer, key)
-        if url and (key == "introspection" or "://" in url) and not is_safe_address(url):
-            yield f"{where}.{key}: {url!r} is no https address"
-
-
-def _sign_in_problems(loaded: Loaded) -> list[str]:
-    """Name what would let nobody sign in, or would let the wrong one ask."""
-    settings = loaded.settings
-    found: list[str] = []
-    claimed: dict[tuple[str, str], str] = {}
-    for name, provider in settings.identity_providers.items():
-        where = f"identity_providers.{name}"
-        found.extend(
-            f"{where}: needs {key}"
-            for key in ("issuer", "client_id", "secret_file", "redirect_uri", "claim", "apps")
-            if not getattr(provider, key)
-        )
-        for key in ("issuer", "redirect_uri", "second_factor_url", "error_url"):
-            url = getattr(provider, key)
-            if url and not is_safe_address(url):
-                found.append(f"{where}.{key}: {url!r} is no https address")
-        if "openid" not in provider.scopes:
-            found.append(f"{where}.scopes: openid has to be one of them")
-        for algorithm in provider.algorithms or ("none at all",):
-            if algorithm not in ALGORITHMS:
-                found.append(f"{where}.algorithms: {algorithm}: it may be {', '.join(ALGORITHMS)}")
-        found.extend(unknown_tenants(where, provider.tenants, loaded.tenants))
-        found.extend(_nameless(where, provider.tenants, loaded))
-        for tenant in provider.tenants or loaded.tenants:
-            for app in provider.apps:
-                other = claimed.setdefault((tenant, app.lower()), name)
-                if other != name:
-                    found.append(f"{where}: {app} of tenant {tenant} is also {other}'s")
-    with_otp = [name for name, tenant in loaded.tenants.items() if tenant.otp_apps]
-    found.extend(_nameless("otp_apps", with_otp, loaded))
-    camara_too = settings.camara.listen and settings.portal.listen
-    needs_texts = [
-        *(("camara",) if camara_too and settings.text_messages.smsc else ()),
-        *(f"tenants.{name}.otp_apps" for name in with_otp),
-        *(
-            f"identity_providers.{name}.second_factor_url"
-            for name, each in settings.identity_providers.items()
-            if each.second_factor_url
-        ),
-    ]
-    for where in needs_texts:
-        found.extend(
-            f"{where}: needs text_messages.{key}"
-            for key in ("smsc", "system_id", "password_file", "source")
-            if not getattr(settings.text_messages, key)
-        )
-    smsc = settings.text_messages.smsc
-    if smsc and not _HOST_PORT.fullmatch(smsc):
-        found.append(f"text_messages.smsc: {smsc!r} is not host:port")
-    for language, text in (texts.OTP | settings.otp.text).items():
-        if "{code}" not in text:
-            found.append(f"otp.text.{language}: has no {{code}}")
-        elif not fits(text.replace("{code}", "0" * settings.otp.digits)):
-            found.append(f"otp.text.{language}: does not fit into one short message")
-    for language, text in settings.otp.consent_text.items():
-        found.extend(
-            f"otp.consent_text.{language}: has no {place}"
-            for place in ("{code}", "{consumer}")
-            if place not in text
-        )
-    return found
-
-
-def _nameless(where: str, names: Iterable[str], loaded: Loaded) -> list[str]:
-    """Name tenants that a request without a SIM cannot be of."""
-    return [
-        f"{where}: tenant {name} needs hosts: without a SIM, nothing else tells whose a request is"
-        for name in names
-        if name in loaded.tenants and name != DEFAULT_TENANT and not loaded.tenants[name].hosts
-    ]
-
-
-def _tenant_problems(tenants: Mapping[str, Tenant]) -> list[str]:
-    """Name what is malformed and every identity that two tenants claim."""
-    found = []
-    hosts: dict[str, str] = {}
-    groups: list[tuple[str, str, str]] = []
-    ranges: list[tuple[str, str, str]] = []
-    for name, tenant in tenants.items():
-        if not SHORT_NAME.fullmatch(name):
-            found.append(f"tenants.{name}: a name is lower case letters, digits and hyphens")
-        if tenant.portal_colour and not _COLOUR.fullmatch(tenant.portal_colour):
-            found.append(f"tenants.{name}.portal_colour: {tenant.portal_colour!r} is no #rrggbb")
-        if not _LANGUAGE.fullmatch(tenant.language):
-            found.append(
-                f"tenants.{name}.language: {tenant.language!r} is no language tag such as pt-BR"
-            )
-        for host in tenant.hosts:
-            other = hosts.setdefault(host.lower().rstrip("."), name)
-            if other != name:
-                found.append(f"tenants.{name}: host {host} is also {other}'s")
-        for plmn in tenant.plmns:
-            if not _PLMN.fullmatch(plmn):
-                found.append(f"tenants.{name}: plmn {plmn!r} must look like 001-01 or 310-410")
-            told_by = {gid1.lower() for gid1 in tenant.gid1}
-            if name != DEFAULT_TENANT and not (tenant.hosts or tenant.gid1 or tenant.imsi_ranges):
-                told_by = {""}
-            digits = plmn.replace("-", "")
-            for gid1 in sorted(told_by):
-                found.extend(
-                    f"tenants.{name}: {f'GID1 {gid1} in ' if gid1 else ''}network {plmn} "
-                    f"is also {other}'s"
-                    for known, value, other in groups
-                    if value == gid1
-                    and other != name
-                    and (known.startswith(digits) or digits.startswith(known))
-                )
-                groups.append((digits, gid1, name))
-        if tenant.gid1 and not tenant.plmns:
-            found.append(f"tenants.{name}: gid1 needs plmns")
-        if not (tenant.hosts or tenant.plmns or tenant.imsi_ranges):
-            found.append(f"tenants.{name}: needs hosts, plmns or imsi_ranges to be told apart by")
-        for text in tenant.imsi_ranges:
-            match = _RANGE.fullmatch(text)
-            if not match or len(match[1]) != len(match[2]) or match[1] > match[2]:
-                found.append(f"tenants.{name}: imsi range {text!r} must be first-last")
-                continue
-            for first, last, other in ranges:
-                overlaps = len(first) == len(match[1]) and first <= match[2] and match[1] <= last
-                if other != name and overlaps:
-                    found.append(f"tenants.{name}: imsi range {text} overlaps {other}'s")
-            ranges.append((match[1], match[2], name))
     return found
 
 
