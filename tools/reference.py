@@ -39,12 +39,14 @@ from simgrant.fronts.camara.answers import WRONG
 from simgrant.fronts.device import key_set
 from simgrant.fronts.device.answers import STATUS
 from simgrant.fronts.portal.answers import ANSWERS
+from simgrant.ports.camara_tokens import AssertionKind
 from simgrant.services import SERVICES, ParmRow, Service
 from simgrant.spec.ids import ProvStatus
 from simgrant.spec.load import tables
 from simgrant.telemetry.metrics import Metrics
 from simgrant.telemetry.record import push_trail, push_verdict
 from tools.markdown import head, table
+from tools.members import Members
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ROOT / "src/simgrant"
@@ -301,12 +303,16 @@ def error_page() -> str:
             "## Outcomes of partners\n",
             "A request to the listener of [partners](../open-gateway.md) that fails ends with one\n"
             "of these, or with one of those above that have to do with the connection or the\n"
-            "store. The partner is told the word beside it, and never which of several things was\n"
-            "wrong.\n",
+            "store. The partner is told the word beside it, or one of them by what it asked for,\n"
+            "and never which of several things was wrong.\n",
             table(
                 ("outcome", "partner is told", "meaning and what to do"),
                 (
-                    (f"`{reason}`", f"`{told}`", meanings[reason])
+                    (
+                        f"`{reason}`",
+                        f"`{'`, `'.join(sorted(told))}`",
+                        meanings[reason],
+                    )
                     for reason, told in sorted(partner_reasons().items())
                     if reason in meanings
                 ),
@@ -347,13 +353,16 @@ def page_reasons() -> dict[str, type[errors.EcsError]]:
     return found | {reason: kinds[name] for name, reason in _raised(kinds, _PAGES)}
 
 
-def partner_reasons() -> dict[str, str]:
+def partner_reasons() -> dict[str, set[str]]:
     """Return the reasons of its own that a partner's request can end with, and what it is told."""
     kinds = {kind.__name__: kind for kind in WRONG}
     codes = {name: WRONG[kind].code for name, kind in kinds.items()}
-    return {"access_token_broken": "UNAUTHENTICATED"} | {
-        reason: codes.get(name, name) for name, reason in _raised({**kinds, **_OAUTH}, _PARTNERS)
-    }
+    found = {"access_token_broken": {"UNAUTHENTICATED"}}
+    for name, reason in _raised({**kinds, **_OAUTH}, _PARTNERS):
+        if (name, reason) == (errors.Overloaded.__name__, "quota_exceeded"):
+            continue  # it has a code of its own, which is found where that is chosen
+        found.setdefault(reason, set()).add(codes.get(name, name))
+    return found
 
 
 _OAUTH: Mapping[str, type[errors.EcsError]] = {each.value: OAuthRefused for each in OAuthError}
@@ -403,6 +412,7 @@ def _raised(
     kinds: Mapping[str, type[errors.EcsError]], where: set[tuple[str, ...]]
 ) -> Iterator[tuple[str, str]]:
     """Yield (error, reason) wherever the code of a listener makes an error of ours."""
+    trees = {}
     for path in sorted(SOURCES.rglob("*.py")):
         below = path.relative_to(SOURCES).parts
         if below[0] in ("cli", "sim") or path.stem in ("xml_reader", "json_reader"):
@@ -413,19 +423,20 @@ def _raised(
             continue  # on that of a notice or a text; no request waits for them
         if below[-1] in ("subscriptions.py", "explain.py"):
             continue
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        trees[path] = ast.parse(path.read_text("utf-8"))
+    members = Members(trees.values(), (OAuthError.__name__, Code.__name__, AssertionKind.__name__))
+    for path, tree in trees.items():
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 name = node.func.id
                 name = _RAISED_BY.get(name, name)
                 if name == OAuthRefused.__name__ and len(node.args) > 1:
-                    word = getattr(node.args[0], "attr", "INVALID_REQUEST")
-                    for reason in _reasons_in(node.args[1]):
+                    for word, reason in _told(members, path, node, node.args[1]):
                         yield OAuthError[word].value, reason
                 if name == Problem.__name__ and node.args and where is _PARTNERS:
-                    code = Code[getattr(node.args[0], "attr", Code.PERMISSION_DENIED.name)]
                     said = [each.value for each in node.keywords if each.arg == "reason"]
-                    for reason in _reasons_in(said[0]) if said else (code.lower(),):
-                        yield code.value, reason
+                    for word, reason in _told(members, path, node, *said):
+                        yield Code[word].value, reason
                 if name in kinds and node.args:
                     yield from ((name, reason) for reason in _reasons_in(node.args[0]))
             if (
@@ -437,6 +448,28 @@ def _raised(
             ):
                 for value in node.value.values:
                     yield from (("PeerUnavailable", reason) for reason in _reasons_in(value))
+
+
+def _told(
+    members: Members, path: Path, call: ast.Call, reason: ast.expr | None = None
+) -> Iterator[tuple[str, str]]:
+    """Yield (name of the code, reason) of a refusal; the code is the reason where it has none.
+
+    Raise LookupError where the source does not show what is told.
+    """
+    pairs: list[tuple[ast.expr, ast.expr | None]] = [(call.args[0], reason)]
+    match pairs[0]:
+        case ast.IfExp() as code, ast.IfExp() as why if ast.dump(code.test) == ast.dump(why.test):
+            pairs = [(code.body, why.body), (code.orelse, why.orelse)]
+        case _:
+            pass
+    for told, said in pairs:
+        found = sorted(name for _, name in members.of(told))
+        if not found:
+            raise LookupError(f"{path}:{call.lineno}: what is told cannot be seen")
+        for name in found:
+            for each in (name.lower(),) if said is None else _reasons_in(said):
+                yield name, each
 
 
 def _is_of(below: tuple[str, ...], where: set[tuple[str, ...]]) -> bool:

@@ -37,7 +37,8 @@ async def test_a_consumer_lives_by_calls(world: World) -> None:
     changed = await world.call("PUT", f"{at}?seen=1", document)
     assert (changed.status, changed.json["revision"]) == (200, 2)
     assert (await world.call("PUT", f"{at}?seen=1", document)).code == "changed_meanwhile"
-    assert (await world.call("GET", at, client="viewer")).json == changed.json
+    shown = (await world.call("GET", at, client="viewer")).json
+    assert shown | {"warnings": []} == changed.json
     assert (await world.call("PUT", f"{V1}/shop", document)).code == "invalid"
     assert (await world.call("DELETE", f"{at}?seen=1")).code == "changed_meanwhile"
     assert (await world.call("DELETE", at)).status == 204
@@ -51,10 +52,24 @@ async def test_every_mistake_is_told(world: World) -> None:
     assert "'none' is none of" in wrong.json["detail"]
     assert "application_claim" in wrong.json["detail"]
     assert (await world.call("POST", V1, bank(colour="red"))).code == "malformed"
+    bound = await world.call("POST", V1, bank(bound="none"))
+    assert "there are certificate, dpop, nothing" in bound.json["detail"]
     shared = {"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}
     refused = await world.call("POST", V1, bank(jwks=shared))
     assert refused.code == "invalid"
     assert "c2VjcmV0" not in refused.body.decode()
+
+
+async def test_what_was_probably_not_meant_is_said_and_written(world: World) -> None:
+    permission = {"api": "sim-swap", "scopes": ["sim-swap"], "purposes": ["Marketin"]}
+    said = (
+        'camara_purposes.Marketin, so it needs the subscriber\'s consent; did you mean "Marketing"?'
+    )
+    made = await world.call("POST", V1, bank(permissions=[permission]))
+    assert (made.status, made.json["warnings"]) == (201, [f"there are no {said}"])
+    changed = await world.call("PUT", f"{V1}/bank", bank(permissions=[permission | {"api": "sim"}]))
+    assert len(changed.json["warnings"]) == 2
+    assert changed.json["consumer"]["permissions"][0]["purposes"] == ["Marketin"]
 
 
 async def test_consumers_are_each_tenants_own_and_paged(world: World) -> None:

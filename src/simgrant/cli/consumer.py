@@ -30,7 +30,7 @@ from simgrant.cli.common import (
 if TYPE_CHECKING:
     from simgrant.domain.camara.consumer import Consumer, Permission
     from simgrant.flows.camara.consumer_desk import ConsumerDesk
-    from simgrant.flows.camara.consumer_document import ConsumerDocument
+    from simgrant.flows.camara.consumer_document import ConsumerDocument, PermissionDocument
 
 app = typer.Typer(help="Consumers of partner APIs.", no_args_is_help=True)
 
@@ -88,6 +88,7 @@ def add(
     async def work() -> None:
         async with desk(ctx, tenant) as here:
             made = await _consumers(here, document.client_id, "new").add(document)
+            _warn(here, document.permissions)
         _say(made, "made", json=json)
 
     run(work())
@@ -165,6 +166,8 @@ def change(
             before = await consumers.one(client_id)
             document = _document(_data(before, revision=False) | given)
             changed = await consumers.change(document, seen=before.revision)
+            if "permissions" in given:
+                _warn(here, document.permissions)
         _say(changed, "changed", json=json)
 
     run(work())
@@ -248,6 +251,7 @@ def allow(
     Scopes and purposes are added to those that it has; what is not named stays as it is.
     """
     from simgrant.flows.camara.consumer_desk import NewPermission
+    from simgrant.flows.camara.consumer_document import PermissionDocument
 
     rates = {"per_second": per_second, "burst": burst, "per_month": per_month}
     new = NewPermission(
@@ -261,9 +265,8 @@ def allow(
     async def work() -> None:
         async with desk(ctx, tenant) as here:
             changed = await _consumers(here, client_id, api).allow(client_id, new)
+            _warn(here, [PermissionDocument(api=api, scopes=scope, purposes=purpose)])
         _say(changed, "changed", json=json)
-        _warn_of_other_api(api)
-        _warn_of_others(scope)
 
     run(work())
 
@@ -317,6 +320,8 @@ def import_(
             tariffs = frozenset(each.name for each in await looking.tariffs())
             for document in documents:
                 pull_document(document, tariffs)
+            for document in documents:
+                _warn(here, document.permissions)
             if not yes:
                 for document in documents:
                     what = "change" if document.client_id in known else "make"
@@ -373,36 +378,26 @@ def _consumers(here: Desk, subject: str = "", detail: str = "") -> ConsumerDesk:
     return ConsumerDesk(store.consumers, here.tenant.name)
 
 
-def _warn_of_other_api(api: str) -> None:
-    """Name an API that is none here."""
-    from simgrant.domain.problems import did_you_mean
-    from simgrant.flows.camara.apis import APIS
-    from simgrant.flows.camara.scopes import INTROSPECTION
+def _warn(here: Desk, permissions: Iterable[PermissionDocument]) -> None:
+    """Say what of it was probably not meant: mostly it is misspelt."""
+    from simgrant.compose.camara_apis import known_purposes
+    from simgrant.flows.camara.consumer_doubts import doubts
 
-    if api not in {*APIS, INTROSPECTION.partition(":")[0]}:
-        warn(f"there is no API {api} here{did_you_mean(api, APIS)}")
-
-
-def _warn_of_others(scopes: Iterable[str]) -> None:
-    """Name scopes that no API here asks for: mostly they are misspelt."""
-    from simgrant.domain.problems import did_you_mean
-    from simgrant.flows.camara.apis import APIS
-    from simgrant.flows.camara.scopes import INTROSPECTION, ScopeRules
-
-    ours = ScopeRules(APIS.values()).all | {INTROSPECTION}
-    for scope in sorted(set(scopes) - ours):
-        warn(f"no API of ours has the scope {scope}{did_you_mean(scope, ours)}")
+    for each in doubts(permissions, known_purposes(here.loaded)):
+        warn(each)
 
 
 def _document(data: Mapping[str, Any]) -> ConsumerDocument:
     import msgspec
 
+    from simgrant.domain.misfit import misfit
     from simgrant.flows.camara.consumer_document import ConsumerDocument
 
     try:
         return msgspec.convert(data, ConsumerDocument)
     except msgspec.ValidationError as error:
-        raise BadUsage(f"{data.get('client_id', 'consumer')}: {error}") from None
+        whose = data.get("client_id", "consumer")
+        raise BadUsage(f"{whose}: {misfit(error, ConsumerDocument)}") from None
 
 
 def _data(found: Consumer, *, revision: bool = True) -> dict[str, Any]:

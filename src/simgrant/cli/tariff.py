@@ -93,6 +93,7 @@ def add(
     """Add a version of a tariff. It cannot begin in the past: what was sold was sold."""
     import msgspec
 
+    from simgrant.domain.misfit import misfit
     from simgrant.flows.camara.consumer_desk import push_tariff
     from simgrant.flows.camara.consumer_document import TariffDocument
 
@@ -102,7 +103,9 @@ def add(
         document = msgspec.convert(data, TariffDocument)
     except OSError as error:
         raise BadUsage(f"{file}: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except msgspec.ValidationError as error:
+        raise BadUsage(f"{file}: {misfit(error, TariffDocument)}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadUsage(f"{file}: {error}") from None
 
     async def work() -> None:

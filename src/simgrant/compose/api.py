@@ -10,6 +10,7 @@ from typing import Any
 from simgrant.adapters.keyring.file import FileKeys
 from simgrant.compose import explaining
 from simgrant.compose.activation import switched_services
+from simgrant.compose.camara_apis import known_purposes
 from simgrant.compose.clock import CLOCK
 from simgrant.compose.issuers import open_issuer
 from simgrant.compose.policies import compiler
@@ -138,5 +139,6 @@ def office(
         explain=explain,
         events=events,
         compile=compiler(loaded),
+        purposes=known_purposes(loaded),
         switched=switched_services(loaded).get(name, NO_SERVICES),
     )

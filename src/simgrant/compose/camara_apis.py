@@ -6,6 +6,7 @@ from simgrant.compose.consumers import ConsumerParts
 from simgrant.compose.portal import portal_of
 from simgrant.compose.questions import believed
 from simgrant.compose.sign_ins import asks_for_consent
+from simgrant.config import texts
 from simgrant.config.camara_tables import SandboxNumber
 from simgrant.config.load import Loaded
 from simgrant.domain.camara.consent import Basis, Purposes
@@ -91,6 +92,11 @@ def open_consents(loaded: Loaded, store: Store, *, links: CaptureLinks | None = 
     }
     purposes = dict.fromkeys(loaded.tenants, Purposes(bases=bases))
     return Consents(store.api_consents, purposes, links=links)
+
+
+def known_purposes(loaded: Loaded) -> frozenset[str]:
+    """Return the purposes that are configured; where none are, those that pages have words for."""
+    return frozenset(loaded.settings.camara_purposes or texts.purposes())
 
 
 def capture_links(loaded: Loaded, keys: Keys) -> CaptureLinks | None:

@@ -24,14 +24,6 @@ def api_problems(settings: Settings, tenants: Collection[str]) -> Iterator[str]:
         yield "api: client_ca needs tls_certificate"
     if api.listen and not (api.tls_certificate or api.behind_proxy or _is_here(api)):
         yield "api: needs tls_certificate, or behind_proxy where a proxy does the TLS"
-    for key, number, least, most in (
-        ("in_flight", api.in_flight, 1, 100_000),
-        ("client_burst", api.client_burst, 0, 1_000_000),
-        ("client_per_minute", api.client_per_minute, 1, 10_000_000),
-        ("audit_days", api.audit_days, 1, 36_500),
-    ):
-        if not least <= number <= most:
-            yield f"api.{key}: {number} is not within {least} to {most}"
     claimed: dict[tuple[str, str], str] = {}
     for name, client in settings.api_clients.items():
         where = f"api_clients.{name}"

@@ -5,12 +5,13 @@ They are part of ``config.model``, whose length they would double.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from simgrant.config.api_tables import ApiTable
 from simgrant.config.rest_tables import RestRequest, Ses
-from simgrant.config.section import Section
+from simgrant.config.section import Section, Within
 from simgrant.wire.tmf.apis import Api
+from simgrant.wire.tmf.inventory import MOST_ITEMS
 
 
 class TmfInventory(Section, frozen=True):
@@ -30,9 +31,9 @@ class TmfInventory(Section, frozen=True):
     nothing but others' is taken at its word then: there is no such subscription."""
     send_fields: bool = True
     """Ask for the members that are read (`fields`), not for whole items."""
-    page: int = 20
+    page: Annotated[int, Within(1, MOST_ITEMS)] = 20
     """Items that are asked for at a time (`limit`)."""
-    pages: int = 3
+    pages: Annotated[int, Within(1, 20)] = 3
     """Pages that one answer may have; with more of them it is refused."""
     states: dict[str, str] = {}
     """What states mean, besides the usual ones: `active`, `suspended`, `barred`, `removed`, or
@@ -103,7 +104,7 @@ class TmfOrders(Section, frozen=True):
     """Characteristics of the product, by what they hold: `imsi`, `enterprise`, `eid`, `imei`,
     `kind`, `service`, `profile_type`, `old_iccid`, `version`; and what is read of an order that is
     completed: `iccid`, `smdp_address`, `matching_id`. An empty name is not sent."""
-    patience_s: float = 3.0
+    patience_s: Annotated[float, Within(0, 20)] = 3.0
     """Seconds for which an order is watched before its profile is left to come later."""
     look_every_s: float = 30.0
     """Seconds between two looks at those that are left, more or less by a fifth; 0 = never, where
@@ -145,7 +146,7 @@ class TmfOffers(Section, frozen=True):
     """`lifecycleStatus` of what is sold, in any letter case."""
     plans: dict[str, str] = {}
     """Plans by the id of an offering; one that is not named has the offering's id."""
-    every_s: float = 300.0
+    every_s: Annotated[float, Within(1, 86_400)] = 300.0
     """Seconds between two looks at it, more or less by a fifth. What was found holds while it is
     away."""
 
@@ -190,7 +191,7 @@ class TmfActivation(Section, frozen=True):
         "application/merge-patch+json"
     )
     """The content type of changes."""
-    look_every_s: float = 10.0
+    look_every_s: Annotated[float, Within(1, 86_400)] = 10.0
     """Seconds between two looks at what is under way, more or less by a fifth."""
     devices: str = ""
     """The id of the specification of the service that companions and phones with an eSIM have:
@@ -198,7 +199,7 @@ class TmfActivation(Section, frozen=True):
     and the device is told that it is once it is. Empty = the order alone says whether it is on."""
     iccid: str = "iccid"
     """The characteristic that has the ICCID of the device's profile, by which that is found."""
-    devices_within_s: int = 600
+    devices_within_s: Annotated[int, Within(10, 86_400)] = 600
     """Seconds that this may take. Then the device is told that it is as it was, and so is the
     network."""
     boosts: dict[str, str] = {}
@@ -220,18 +221,18 @@ class Bss(ApiTable, frozen=True):
     """Tenants whose BSS it is; empty = all. A tenant has one."""
     timeout_s: float = 2.0
     """Seconds that one answer may take, within those of the device's request."""
-    max_bytes: int = 262_144
+    max_bytes: Annotated[int, Within(1_024, 16 << 20)] = 262_144
     """Bytes that one answer may have."""
-    fresh_s: dict[str, int] = {}
+    fresh_s: Annotated[dict[str, int], Within(0, 31 * 86_400)] = {}
     """Seconds for which it is not asked again unless an event says that something changed, by
     AppID: `{ ap2004 = 3600 }`; 0 = ask every time. By default six hours for calls, messages, data
     plans, Wi-Fi identities and satellite (ap2003, ap2004, ap2005, ap2010, ap2013, ap2016), and 0
     for all others. A request for several gets what does for all of them."""
-    last_known_s: dict[str, int] = {}
+    last_known_s: Annotated[dict[str, int], Within(0, 31 * 86_400)] = {}
     """Seconds for which its last answer is decided upon while it does not answer, by AppID; after
     that, and with 0 at once, devices are told to come back (503). By default a day for those, and
     0 for all others."""
-    heals_s: int = 3_600
+    heals_s: Annotated[int, Within(60, 86_400)] = 3_600
     """The most seconds that a document holds which is made of a last answer, while the BSS does
     not answer."""
     products: TmfProducts = TmfProducts()

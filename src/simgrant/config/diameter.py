@@ -78,9 +78,6 @@ def _our_problems(diameter: Diameter, workers: int) -> Iterator[str]:
         yield "diameter.origin_host: with several workers it needs %d, for the worker's number"
     if bool(diameter.certificate) != bool(diameter.key):
         yield "diameter: certificate and key go together"
-    # RFC 3539 §3.4.1 allows no less than six.
-    if not 6 <= diameter.watchdog_s <= 600:
-        yield f"diameter.watchdog_s: {diameter.watchdog_s} is not within 6 to 600"
 
 
 def _peer_problems(where: str, peer: DiameterPeer) -> Iterator[str]:
@@ -94,14 +91,6 @@ def _peer_problems(where: str, peer: DiameterPeer) -> Iterator[str]:
         place(peer)
     except ValueError as error:
         yield f"{where}.address: {error}"
-    for key, number, least, most in (
-        ("priority", peer.priority, 0, 65_535),
-        ("weight", peer.weight, 1, 65_535),
-        ("window", peer.window, 1, 100_000),
-        ("connect_timeout_s", peer.connect_timeout_s, 0.1, 60),
-    ):
-        if not least <= number <= most:
-            yield f"{where}.{key}: {number} is not within {least} to {most}"
 
 
 def way_problems(where: str, hss: Hss | Aaa, peers: Mapping[str, DiameterPeer]) -> Iterator[str]:
@@ -120,10 +109,6 @@ def way_problems(where: str, hss: Hss | Aaa, peers: Mapping[str, DiameterPeer]) 
         for peer in named
         if peer not in peers
     )
-    if not 0.05 <= hss.patience_s <= 29:
-        yield f"{where}.patience_s: {hss.patience_s} is not within 0.05 to 29"
-    if hss.message_priority is not None and not 0 <= hss.message_priority <= 15:
-        yield f"{where}.message_priority: {hss.message_priority} is not within 0 to 15"
 
 
 def _interface_problems(where: str, hss: Hss) -> Iterator[str]:

@@ -9,7 +9,6 @@ from typing import Final
 from simgrant.config.addresses import is_page_address
 from simgrant.config.model import Esim, ProfileSource, Settings, Tenant
 from simgrant.config.section import claimed_twice, unknown_tenants
-from simgrant.domain.pace import MOST_WINDOW_S
 from simgrant.domain.plan_offer import MOST_PLAN_ID
 
 _RANGE: Final = re.compile(r"(\d{32})-(\d{32})", re.ASCII)
@@ -40,8 +39,6 @@ def esim_problems(
         highest = 1_000_000 if esim.app == "enterprise" else 1_000
         if not 1 <= esim.most <= highest:
             found.append(f"{where}.most: {esim.most} is not within 1 to {highest}")
-        if not 1 <= esim.most_an_hour <= 1_000_000:
-            found.append(f"{where}.most_an_hour: {esim.most_an_hour} is not within 1 to 1000000")
         found += _asked_problems(where, esim, settings)
         found += [
             f'{where}.{key}: is for app = "primary" alone'
@@ -97,16 +94,6 @@ def _asked_problems(where: str, esim: Esim, settings: Settings) -> Iterator[str]
             yield f"{where}.not_eligible_url: is for companions with a tac_list alone"
         if not is_page_address(esim.not_eligible_url):
             yield f"{where}.not_eligible_url: {esim.not_eligible_url!r} is no address of a page"
-    for key, number, least, most in (
-        ("window_h", esim.window_h, 1, MOST_WINDOW_S // 3600),
-        ("per_line", esim.per_line, 0, 1_000_000),
-        ("per_eid", esim.per_eid, 0, 1_000_000),
-        ("per_imei", esim.per_imei, 0, 1_000_000),
-        ("lines_per_eid", esim.lines_per_eid, 0, 1_000),
-        ("sign_in_life_s", esim.sign_in_life_s, 60, 86_400),
-    ):
-        if not least <= number <= most:
-            yield f"{where}.{key}: {number} is not within {least} to {most}"
 
 
 def _source_problems(

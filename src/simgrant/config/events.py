@@ -9,7 +9,6 @@ from simgrant.config.bss import address_problem, api_problems
 from simgrant.config.model import Settings, Tenant
 from simgrant.config.section import unknown_tenants
 from simgrant.domain.bss_events import Change
-from simgrant.wire.tmf_events import MOST_BYTES
 
 _MOST_QUERY: Final = 2_048
 
@@ -23,13 +22,6 @@ def event_problems(settings: Settings, tenants: Mapping[str, Tenant]) -> Iterato
         yield "events.client_ca: without tls_certificate nobody shows a certificate"
     if events.listen and not settings.event_senders:
         yield "events: there is no [event_senders.NAME]: nobody could bring any"
-    for key, least, most in (
-        ("in_flight", 1, 100_000),
-        ("of_sender", 1, 100_000),
-        ("max_body", 1_024, MOST_BYTES),
-    ):
-        if not least <= getattr(events, key) <= most:
-            yield f"events.{key}: {getattr(events, key)} is not within {least} to {most}"
     yield from _senders(settings, tenants)
     yield from _rules(settings)
     yield from _topics(settings, tenants)
@@ -87,9 +79,6 @@ def _topics(settings: Settings, tenants: Mapping[str, Tenant]) -> Iterator[str]:
             yield f"{where}: ca_file, certificate and key are for tls"
         if bool(topic.sasl) != bool(topic.user and topic.password_file):
             yield f"{where}: sasl, user and password_file go together"
-        for key, least, most in (("batch", 1, 1_000), ("session_timeout_s", 6, 300)):
-            if not least <= getattr(topic, key) <= most:
-                yield f"{where}.{key}: {getattr(topic, key)} is not within {least} to {most}"
 
 
 def _hubs(settings: Settings) -> Iterator[str]:
@@ -113,10 +102,3 @@ def _hubs(settings: Settings) -> Iterator[str]:
             yield f"{where}: without events.listen it brings them to nobody"
         if len(hub.query) > _MOST_QUERY or not hub.query.isprintable():
             yield f"{where}.query: is no query"
-        for key, least, most in (
-            ("every_s", 10, 86_400),
-            ("renew_s", 0, 31 * 86_400),
-            ("timeout_s", 0.05, 30),
-        ):
-            if not least <= getattr(hub, key) <= most:
-                yield f"{where}.{key}: {getattr(hub, key)} is not within {least} to {most}"

@@ -52,13 +52,6 @@ def _problems(where: str, hlr: Hlr, workers: int) -> Iterator[str]:
         yield f"{where}.unit_name: {hlr.unit_name!r} is no name; letters, digits and - are meant"
     elif workers > 1 and _WORKER not in hlr.unit_name:
         yield f"{where}.unit_name: with several workers it needs %d, for the worker's number"
-    for key, number, least, most in (
-        ("window", hlr.window, 1, 100_000),
-        ("connect_timeout_s", hlr.connect_timeout_s, 0.1, 60),
-        ("ping_s", hlr.ping_s, 0.5, 600),
-    ):
-        if not least <= number <= most:
-            yield f"{where}.{key}: {number} is not within {least} to {most}"
 
 
 def shares_a_name(settings: Settings) -> str:

@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import msgspec
 
@@ -57,7 +57,6 @@ from simgrant.config.model import (
     Profile,
     ProfileSource,
     Route,
-    Section,
     Settings,
     Smdp,
     Sms,
@@ -71,8 +70,15 @@ from simgrant.config.network_data import network_data_problems
 from simgrant.config.questions import Questions, question_problems
 from simgrant.config.routes import route_problems
 from simgrant.config.sbi import sbi_problems
-from simgrant.config.section import SHORT_NAME, claimed_twice, table_in, unknown_tenants
+from simgrant.config.section import (
+    SHORT_NAME,
+    claimed_twice,
+    out_of_bounds,
+    table_in,
+    unknown_tenants,
+)
 from simgrant.config.smdps import smdp_problems, teller_problems
+from simgrant.domain.misfit import words_there
 from simgrant.domain.problems import did_you_mean
 from simgrant.errors import StartRefused
 from simgrant.nouns import noun
@@ -325,12 +331,8 @@ def _misfit(where: str, kind: Any, problem: str) -> str:
     """Return a problem by the name of the setting, and with the words that there are for it."""
     text, _, place = problem.partition(" - at `$")
     path = place.rstrip("`").lstrip(".")
-    allowed = ""
-    if issubclass(kind, Section) and path in kind.__struct_fields__:
-        hint = next(each.type for each in msgspec.structs.fields(kind) if each.name == path)
-        words = get_args(hint) if get_origin(hint) is Literal else ()
-        allowed = f"; there are {', '.join(words)}" if words else ""
-    return f"{where}{f'.{path}' if path else ''}: {text}{allowed}"
+    words = words_there(problem, kind)
+    return f"{where}{f'.{path}' if path else ''}: {text}{words}"
 
 
 def _unknown_in(keys: Any, kind: Any, where: str) -> Iterator[str]:
@@ -379,72 +381,7 @@ def _problems(loaded: Loaded) -> list[str]:
             ipaddress.ip_network(proxy, strict=False)
         except ValueError:
             found.append(f"device.trusted_proxies: {proxy!r} is no address or network")
-    for where, number, least, most in (
-        ("server.workers", settings.server.workers, 1, 256),
-        ("server.max_in_flight", settings.server.max_in_flight, 1, 100_000),
-        ("server.request_timeout_s", settings.server.request_timeout_s, 0.1, 29),
-        ("server.shutdown_timeout_s", settings.server.shutdown_timeout_s, 0, 600),
-        ("server.retry_after_s", settings.server.retry_after_s, 1, 86_400),
-        ("device.max_body", device.max_body, 1_024, 1 << 20),
-        ("device.max_head", device.max_head, 4_096, 1 << 20),
-        ("auth.session_life_s", settings.auth.session_life_s, 5, 600),
-        ("local_auc.ind", settings.local_auc.ind, 0, 31),
-        ("portal.user_data_life_s", settings.portal.user_data_life_s, 30, 3_600),
-        ("portal.resume_s", settings.portal.resume_s, 0, 3_600),
-        ("portal.page_life_s", settings.portal.page_life_s, 60, 3_600),
-        ("portal.receipts_days", settings.portal.receipts_days, 1, 3_650),
-        ("portal.max_in_flight", settings.portal.max_in_flight, 1, 100_000),
-        ("tokens.life_s", settings.tokens.life_s, 60, 400 * 86_400),
-        ("tokens.renew_last", settings.tokens.renew_last, 0, 0.9),
-        ("tokens.overlap_s", settings.tokens.overlap_s, 0, 3_600),
-        ("tokens.requestor_life_s", settings.tokens.requestor_life_s, 60, 30 * 86_400),
-        ("temporary_tokens.life_s", settings.temporary_tokens.life_s, 10, 86_400),
-        ("temporary_tokens.transfer_life_s", settings.temporary_tokens.transfer_life_s, 60, 86_400),
-        ("private_identity.life_s", settings.private_identity.life_s, 60, 400 * 86_400),
-        ("operator_tokens.life_s", settings.operator_tokens.life_s, 10, 30 * 86_400),
-        ("documents.validity_s", settings.documents.validity_s, 60, 400 * 86_400),
-        ("documents.validity_spread", settings.documents.validity_spread, 0, 0.5),
-        ("records.keep_days", settings.records.keep_days, 1, 3_650),
-        ("records.queue", settings.records.queue, 1, 1_000_000),
-        ("records.batch", settings.records.batch, 1, 10_000),
-        ("records.interval_s", settings.records.interval_s, 0.01, 60),
-        ("push.life_s", settings.push.life_s, 60, 30 * 86_400),
-        ("push.timeout_s", settings.push.timeout_s, 0.1, 60),
-        ("push.first_pause_s", settings.push.first_pause_s, 0.01, 3_600),
-        ("push.longest_pause_s", settings.push.longest_pause_s, 1, 86_400),
-        ("push.in_flight", settings.push.in_flight, 1, 100_000),
-        ("push.poll_s", settings.push.poll_s, 0.05, 60),
-        ("otp.digits", settings.otp.digits, 6, 10),
-        ("otp.life_s", settings.otp.life_s, 30, 900),
-        ("otp.tries", settings.otp.tries, 1, 10),
-        ("otp.per_day", settings.otp.per_day, 1, 1_000),
-        ("orders.immediate_s", settings.orders.immediate_s, 0.01, 25),
-        ("orders.life_s", settings.orders.life_s, 60, 30 * 86_400),
-        ("orders.call_timeout_s", settings.orders.call_timeout_s, 1, 120),
-        ("orders.longest_pause_s", settings.orders.longest_pause_s, 2, 86_400),
-        ("orders.polling_s", settings.orders.polling_s, 1, 3_600),
-        ("orders.longest_polling_s", settings.orders.longest_polling_s, 1, 86_400),
-        ("orders.most_polls", settings.orders.most_polls, 2, 100_000),
-        ("account_pins.tries", settings.account_pins.tries, 1, 100),
-        ("account_pins.lock_s", settings.account_pins.lock_s, 60, 366 * 86_400),
-        ("es2plus.in_flight", settings.es2plus.in_flight, 1, 100_000),
-        ("text_messages.window", settings.text_messages.window, 1, 1_000),
-        ("limits.remembered", settings.limits.remembered, 100, 10_000_000),
-        (
-            "network_data.registration_fresh_s",
-            settings.network_data.registration_fresh_s,
-            0,
-            366 * 86_400,
-        ),
-        (
-            "network_data.registration_max_age_s",
-            settings.network_data.registration_max_age_s,
-            0,
-            366 * 86_400,
-        ),
-    ):
-        if not least <= number <= most:
-            found.append(f"{where}: {number} is not within {least} to {most}")
+    found.extend(out_of_bounds("", settings))
     found.extend(profile_problems(settings.profiles))
     found.extend(_partner_problems(loaded))
     found.extend(_sign_in_problems(loaded))
@@ -566,13 +503,6 @@ def _issuer_problems(where: str, issuer: Issuer) -> Iterator[str]:
         url = getattr(issuer, key)
         if url and (key == "introspection" or "://" in url) and not is_safe_address(url):
             yield f"{where}.{key}: {url!r} is no https address"
-    for key, least, most in (
-        ("keys_max_age_s", 60, 30 * 86_400),
-        ("cache_s", 0, 3600),
-        ("timeout_s", 0.1, 29),
-    ):
-        if not least <= getattr(issuer, key) <= most:
-            yield f"{where}.{key}: {getattr(issuer, key)} is not within {least} to {most}"
 
 
 def _sign_in_problems(loaded: Loaded) -> list[str]:
@@ -596,10 +526,6 @@ def _sign_in_problems(loaded: Loaded) -> list[str]:
         for algorithm in provider.algorithms or ("none at all",):
             if algorithm not in ALGORITHMS:
                 found.append(f"{where}.algorithms: {algorithm}: it may be {', '.join(ALGORITHMS)}")
-        if not 0 <= provider.clock_skew_s <= 300:
-            found.append(f"{where}.clock_skew_s: {provider.clock_skew_s} is not within 0 to 300")
-        if not 0.1 <= provider.timeout_s <= 29:
-            found.append(f"{where}.timeout_s: {provider.timeout_s} is not within 0.1 to 29")
         found.extend(unknown_tenants(where, provider.tenants, loaded.tenants))
         found.extend(_nameless(where, provider.tenants, loaded))
         for tenant in provider.tenants or loaded.tenants:

@@ -6,7 +6,7 @@ renders them, so they are written for operators.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from simgrant.config.api_tables import ApiTable
 from simgrant.config.bss_tables import Bss
@@ -14,7 +14,9 @@ from simgrant.config.camara_books import CamaraEvents, CamaraLimits, CamaraOutsi
 from simgrant.config.camara_purposes import CamaraPurpose
 from simgrant.config.camara_tables import Camara, SandboxNumber
 from simgrant.config.questions import Questions
-from simgrant.config.section import Section
+from simgrant.config.section import Section, Within
+from simgrant.domain.pace import MOST_WINDOW_S
+from simgrant.wire.tmf_events import MOST_BYTES
 
 __all__ = ["Section"]
 
@@ -25,17 +27,17 @@ class Server(Section, frozen=True):
     state_dir: str = "state"
     """Directory of the key ring and of the SQLite database, unless those are set elsewhere.
     Relative paths start where the configuration file is."""
-    workers: int = 1
+    workers: Annotated[int, Within(1, 256)] = 1
     """Worker processes that share the device listener. `--workers` overrides it."""
-    max_in_flight: int = 256
+    max_in_flight: Annotated[int, Within(1, 100_000)] = 256
     """Device requests that one worker handles at a time. Above it, new requests get 503 with
     Retry-After; the second leg of a challenge is refused last, at one and a half times this
     number."""
-    request_timeout_s: float = 10.0
+    request_timeout_s: Annotated[float, Within(0.1, 29)] = 10.0
     """Seconds within which every device request is answered, whatever its peers do."""
-    shutdown_timeout_s: float = 15.0
+    shutdown_timeout_s: Annotated[float, Within(0, 600)] = 15.0
     """Seconds that requests in flight may take to finish after SIGTERM."""
-    retry_after_s: int = 30
+    retry_after_s: Annotated[int, Within(1, 86_400)] = 30
     """Centre of the Retry-After of a 503, in seconds; each answer is spread by plus or minus 50
     percent, so that phones do not come back together."""
     log_format: Literal["json", "console"] = "json"
@@ -59,9 +61,9 @@ class Device(Section, frozen=True):
     proxy_protocol: bool = False
     """Expect a PROXY protocol v2 header on connections from trusted proxies. Only without TLS on
     this listener."""
-    max_body: int = 16_384
+    max_body: Annotated[int, Within(1_024, 1 << 20)] = 16_384
     """Bytes of a request body; more gets 413 without being read."""
-    max_head: int = 16_384
+    max_head: Annotated[int, Within(4_096, 1 << 20)] = 16_384
     """Bytes of request line and headers; more gets 431 and the connection is closed."""
     head_timeout_s: float = 10.0
     """Seconds in which a client must have sent its request, from its first byte."""
@@ -98,13 +100,13 @@ class Api(Section, frozen=True):
     tokens alone."""
     behind_proxy: bool = False
     """Listen without TLS on an address that others reach: a proxy there does the TLS."""
-    in_flight: int = 64
+    in_flight: Annotated[int, Within(1, 100_000)] = 64
     """Calls under way at a time; more get 503."""
-    client_burst: int = 200
+    client_burst: Annotated[int, Within(0, 1_000_000)] = 200
     """Calls at once of one client; more get 429. 0 = no limit."""
-    client_per_minute: int = 6_000
+    client_per_minute: Annotated[int, Within(1, 10_000_000)] = 6_000
     """Calls a minute after that, of one client."""
-    audit_days: int = 1_100
+    audit_days: Annotated[int, Within(1, 36_500)] = 1_100
     """Days for which it is kept who changed what."""
 
 
@@ -150,18 +152,18 @@ class Portal(Section, frozen=True):
     be one of `device.trusted_proxies`. Read again when it changes and on SIGHUP."""
     tls_key: str = ""
     """PEM file of the certificate's private key."""
-    user_data_life_s: int = 600
+    user_data_life_s: Annotated[int, Within(30, 3_600)] = 600
     """Seconds for which the sealed ServiceFlow_UserData opens a page."""
-    resume_s: int = 300
+    resume_s: Annotated[int, Within(0, 3_600)] = 300
     """Seconds after that in which the same user data lead back to where the subscriber was."""
-    page_life_s: int = 1800
+    page_life_s: Annotated[int, Within(60, 3_600)] = 1800
     """Seconds in which a form has to be sent."""
-    receipts_days: int = 400
+    receipts_days: Annotated[int, Within(1, 3_650)] = 400
     """Days for which it is kept what was bought on a page (`simgrant subscription purchases`)."""
     address_validator: str = "embedded"
     """Who checks addresses: `embedded` looks whether one is whole and written as in its country;
     `bss.NAME` is that BSS (`[bss.NAME.addresses]`)."""
-    max_in_flight: int = 64
+    max_in_flight: Annotated[int, Within(1, 100_000)] = 64
     """Requests that one worker handles at a time; more get 429."""
     source_burst: int = 600
     """Pages at once for one source address, which may be a whole network's NAT. 0 = no limit."""
@@ -205,7 +207,7 @@ class KeysSection(Section, frozen=True):
 class Auth(Section, frozen=True):
     """How SIMs are authenticated."""
 
-    session_life_s: int = 60
+    session_life_s: Annotated[int, Within(5, 600)] = 60
     """Seconds from the first challenge to the last answer of an EAP session, and for which a
     repeated answer gets the same document."""
     vector_timeout_s: float = 4.0
@@ -230,7 +232,7 @@ class Auth(Section, frozen=True):
 class LocalAuc(Section, frozen=True):
     """The built-in authentication centre, for laboratories and small networks."""
 
-    ind: int = 5
+    ind: Annotated[int, Within(0, 31)] = 5
     """IND part of the sequence numbers made here, 0 to 31 (TS 33.102 §C.1.1.1). Give each source
     of vectors for the same SIMs its own, or phones keep asking for resynchronisation. Worker n
     uses `ind` + n."""
@@ -245,9 +247,9 @@ class Diameter(Section, frozen=True):
     is an `[hss.NAME]`."""
     origin_realm: str = ""
     """Our realm; empty = what follows the first dot of `origin_host`."""
-    watchdog_s: float = 30.0
+    watchdog_s: Annotated[float, Within(6, 600)] = 30.0
     """Seconds without a word after which a peer is asked whether it is there (Tw of RFC 3539); more
-    or less by two."""
+    or less by two. The RFC allows no less than six."""
     heeds_overload: bool = True
     """Whether HSSs and AAA servers that report an overload (RFC 7683) are sent as many requests
     less as they say, and are told that they would be."""
@@ -271,13 +273,13 @@ class DiameterPeer(Section, frozen=True):
     """What it is connected to over. SCTP is in clear, and there where the kernel has it."""
     tls: bool = False
     """Whether the connection is TLS 1.3, from its first byte on."""
-    priority: int = 1
+    priority: Annotated[int, Within(0, 65_535)] = 1
     """Those with the lowest number are asked while one of them is there."""
-    weight: int = 1
+    weight: Annotated[int, Within(1, 65_535)] = 1
     """Share of the requests among peers of one priority."""
-    window: int = 500
+    window: Annotated[int, Within(1, 100_000)] = 500
     """Requests that one worker has under way with it at a time."""
-    connect_timeout_s: float = 5.0
+    connect_timeout_s: Annotated[float, Within(0.1, 60)] = 5.0
     """Seconds for TCP, TLS and the exchange of capabilities together."""
 
 
@@ -301,12 +303,12 @@ class Hss(Section, frozen=True):
     server_name: str = ""
     """Over `cx`: the SIP URI that we say we are, such as `sip:ecs.example.com`. An HSS may note it
     for the subscriber as his S-CSCF. Must be set there."""
-    patience_s: float = 0.3
+    patience_s: Annotated[float, Within(0.05, 29)] = 0.3
     """Seconds without an answer after which the request is sent to another peer, if there is
     one."""
-    message_priority: int | None = None
-    """What requests say of how urgent they are (DRMP, RFC 7944), from 0, the most urgent, to 15;
-    without it they say nothing."""
+    message_priority: Annotated[int | None, Within(0, 15)] = None
+    """What requests say of how urgent they are (DRMP, RFC 7944), 0 being the most urgent; without
+    it they say nothing."""
     tells: tuple[Literal["number", "location", "registration"], ...] = ()
     """What it is asked about subscribers, where that is needed: the `number` of one that has none
     in the database, the `location` (the network that he is in), the `registration` (whether a
@@ -328,11 +330,11 @@ class Hlr(Section, frozen=True):
     """Our name there, such as `ecs-a-%d`. `%d` becomes the worker's number from 0 on: the HLR sends
     its answers to a name, so no other connection may have it, of another node neither. Must be
     set."""
-    window: int = 500
+    window: Annotated[int, Within(1, 100_000)] = 500
     """Requests that one worker has under way with it at a time."""
-    connect_timeout_s: float = 5.0
+    connect_timeout_s: Annotated[float, Within(0.1, 60)] = 5.0
     """Seconds for TCP and the exchange of identities together."""
-    ping_s: float = 20.0
+    ping_s: Annotated[float, Within(0.5, 600)] = 20.0
     """Seconds between two questions whether it is there; one that is not answered by the next ends
     the connection."""
 
@@ -353,12 +355,12 @@ class Aaa(Section, frozen=True):
     host: str = ""
     """Its name, for first requests; empty = whoever serves the realm. A conversation goes on with
     whoever answered first."""
-    patience_s: float = 0.3
+    patience_s: Annotated[float, Within(0.05, 29)] = 0.3
     """Seconds without an answer after which the request is sent by another peer, if there is
     one."""
-    message_priority: int | None = None
-    """What requests say of how urgent they are (DRMP, RFC 7944), from 0, the most urgent, to 15;
-    without it they say nothing."""
+    message_priority: Annotated[int | None, Within(0, 15)] = None
+    """What requests say of how urgent they are (DRMP, RFC 7944), 0 being the most urgent; without
+    it they say nothing."""
     redirects_to: tuple[str, ...] = ()
     """The `[diameter_peers.NAME]` that its peers may redirect requests to (3006), besides each
     other."""
@@ -388,7 +390,7 @@ class Nrf(Section, frozen=True):
     addresses: tuple[str, ...] = ()
     """Its API root, such as `https://nrf.5gc.mnc001.mcc001.3gppnetwork.org`, the first of several
     before the others. Must be set."""
-    patience_s: float = 0.3
+    patience_s: Annotated[float, Within(0.05, 29)] = 0.3
     """Seconds without an answer after which the next address is asked."""
 
 
@@ -403,10 +405,10 @@ class Producer(Section, frozen=True):
     no addresses."""
     oauth2: bool = False
     """Whether each request has a token of the NRF's."""
-    patience_s: float = 0.3
+    patience_s: Annotated[float, Within(0.05, 29)] = 0.3
     """Seconds without an answer after which the request is sent to another instance, if there is
     one."""
-    window: int = 500
+    window: Annotated[int, Within(1, 100_000)] = 500
     """Requests that one worker has under way with an instance at a time."""
 
 
@@ -452,27 +454,27 @@ class SourceLimits(Section, frozen=True):
     """How one worker treats a source of vectors (see [routes](../routes.md)). Its name is that in
     the routes, in quotes: `[source_limits."hss.home"]`."""
 
-    timeout_s: float = 0.0
+    timeout_s: Annotated[float, Within(0, 29)] = 0.0
     """Seconds that it is waited for at most; 0 = its share of `auth.vector_timeout_s`, which is
     divided evenly among it and those after it in the route."""
-    in_flight: int = 1000
+    in_flight: Annotated[int, Within(1, 100_000)] = 1000
     """Requests under way with it at a time; what is more goes to the next source."""
-    failures: int = 5
+    failures: Annotated[int, Within(0, 1_000)] = 5
     """Failures in a row after which it is left alone; 0 = never."""
-    pause_s: float = 5.0
+    pause_s: Annotated[float, Within(0.1, 600)] = 5.0
     """Seconds for which it is, more or less by a fifth, before one request tries it."""
 
 
 class Tokens(Section, frozen=True):
     """Fast-authentication tokens (TS.43 §2.8.5)."""
 
-    life_s: int = 30 * 86_400
+    life_s: Annotated[int, Within(60, 400 * 86_400)] = 30 * 86_400
     """Seconds that a token lives."""
-    renew_last: float = 0.1
+    renew_last: Annotated[float, Within(0, 0.9)] = 0.1
     """Fraction at the end of its life in which a token request is given a new token."""
-    overlap_s: int = 60
+    overlap_s: Annotated[int, Within(0, 3_600)] = 60
     """Seconds for which a renewed token is still good, since answers get lost."""
-    requestor_life_s: int = 3600
+    requestor_life_s: Annotated[int, Within(60, 30 * 86_400)] = 3600
     """Seconds that the token of a system lives, which it got for an access token (TS.43 §2.8.3).
     It is not renewed: after that the issuer has to vouch for the system anew."""
 
@@ -480,11 +482,11 @@ class Tokens(Section, frozen=True):
 class TemporaryTokens(Section, frozen=True):
     """Temporary tokens, which a phone lends to a third party (TS.43 §2.8.6)."""
 
-    life_s: int = 300
+    life_s: Annotated[int, Within(10, 86_400)] = 300
     """Seconds that a temporary token of `ap2014` or `ap2015` lives."""
     single_use: bool = True
     """Whether it is good once only. Contracts for number verification ask for it."""
-    transfer_life_s: int = 86_400
+    transfer_life_s: Annotated[int, Within(60, 86_400)] = 86_400
     """Seconds that one of `ap2009` lives at most, with which a line moves to another phone: it is
     over when that has ended, and belongs to the first phone that is shown with it."""
 
@@ -492,7 +494,7 @@ class TemporaryTokens(Section, frozen=True):
 class OperatorTokens(Section, frozen=True):
     """Operator tokens of `ap2015`, which an app's server asks with (TS.43 §14.1)."""
 
-    life_s: int = 3600
+    life_s: Annotated[int, Within(10, 30 * 86_400)] = 3600
     """Seconds that an operator token lives."""
     auth_url: str = ""
     """Address that is told with one: where its holder turns to. Empty = it is not told."""
@@ -501,16 +503,16 @@ class OperatorTokens(Section, frozen=True):
 class PrivateIdentity(Section, frozen=True):
     """Identities for Wi-Fi networks (`ap2013`, TS.43 §12)."""
 
-    life_s: int = 7 * 86_400
+    life_s: Annotated[int, Within(60, 400 * 86_400)] = 7 * 86_400
     """Seconds that an identity is good; PrivateUserIDExpiry says until when."""
 
 
 class Documents(Section, frozen=True):
     """The configuration document."""
 
-    validity_s: int = 2 * 86_400
+    validity_s: Annotated[int, Within(60, 400 * 86_400)] = 2 * 86_400
     """VERS validity: seconds after which a phone asks again."""
-    validity_spread: float = 0.15
+    validity_spread: Annotated[float, Within(0, 0.5)] = 0.15
     """Spread of that validity, as a fraction, by a keyed hash of the subscription, so that phones
     enrolled together do not come back together."""
     gzip_from: int = 4_000
@@ -539,17 +541,17 @@ class NetworkData(Section, frozen=True):
     knows](../network-data.md)). What has to be older than `roaming.max_age_s` to count as unknown
     is the same whoever reported a location."""
 
-    timeout_s: float = 0.5
+    timeout_s: Annotated[float, Within(0.05, 10)] = 0.5
     """Seconds that a request waits at most for what a network is asked; less than
     `server.request_timeout_s`."""
-    number_max_age_s: int = 86_400
+    number_max_age_s: Annotated[int, Within(0, 366 * 86_400)] = 86_400
     """Seconds for which a number is good; then it is asked for again."""
-    location_fresh_s: int = 300
+    location_fresh_s: Annotated[int, Within(0, 366 * 86_400)] = 300
     """Seconds after which a location is asked for again, where a rule looks at it."""
-    registration_fresh_s: int = 300
+    registration_fresh_s: Annotated[int, Within(0, 366 * 86_400)] = 300
     """Seconds after which it is asked again whether a phone is registered, where a rule looks at
     it."""
-    registration_max_age_s: int = 3_600
+    registration_max_age_s: Annotated[int, Within(0, 366 * 86_400)] = 3_600
     """Seconds after which that counts as unknown, where the network tells nothing new."""
 
 
@@ -581,39 +583,39 @@ class Limits(Section, frozen=True):
     """Call-backs from OpenID providers, and one-time passwords, at once from one source address."""
     call_back_source_per_minute: int = 600
     """Of these a minute after that, from one source address."""
-    remembered: int = 200_000
+    remembered: Annotated[int, Within(100, 10_000_000)] = 200_000
     """Buckets that one worker remembers; the least recently used are forgotten."""
 
 
 class Records(Section, frozen=True):
     """The record kept of every request."""
 
-    keep_days: int = 90
+    keep_days: Annotated[int, Within(1, 3_650)] = 90
     """Days that request records are kept."""
-    queue: int = 20_000
+    queue: Annotated[int, Within(1, 1_000_000)] = 20_000
     """Records that may wait to be written; more are counted as lost."""
-    batch: int = 500
+    batch: Annotated[int, Within(1, 10_000)] = 500
     """Records written in one transaction."""
-    interval_s: float = 1.0
+    interval_s: Annotated[float, Within(0.01, 60)] = 1.0
     """Longest time a record waits for its batch."""
 
 
 class Push(Section, frozen=True):
     """Telling phones that something changed, by the channels below (TS.43 §2.6)."""
 
-    life_s: int = 86_400
+    life_s: Annotated[int, Within(60, 30 * 86_400)] = 86_400
     """Seconds after a change for which phones are told of it; later they have asked by themselves
     or never will."""
-    timeout_s: float = 10.0
+    timeout_s: Annotated[float, Within(0.1, 60)] = 10.0
     """Seconds for one call to a channel."""
-    first_pause_s: float = 2.0
+    first_pause_s: Annotated[float, Within(0.01, 3_600)] = 2.0
     """Seconds before a notice that was not delivered is tried again; then twice as long each
     time."""
-    longest_pause_s: float = 900.0
+    longest_pause_s: Annotated[float, Within(1, 86_400)] = 900.0
     """Longest pause between two tries."""
-    in_flight: int = 512
+    in_flight: Annotated[int, Within(1, 100_000)] = 512
     """Notices that one worker has under way at a time."""
-    poll_s: float = 1.0
+    poll_s: Annotated[float, Within(0.05, 60)] = 1.0
     """Seconds between two looks for something to tell."""
     sms: Literal["unregistered", "never"] = "unregistered"
     """Whom an SMS tells, where there is an `[sms.NAME]`: the SIMs of which no client registered
@@ -742,18 +744,18 @@ class Smdp(Section, frozen=True):
     """Whether it knows a downloadOrder that comes again by its call identifier, and reserves
     nothing more for it. Without that, `allocation = "peer"` suspects an orphan after each lost
     answer."""
-    post_confirm_delay_s: float = 0.0
+    post_confirm_delay_s: Annotated[float, Within(0, 600)] = 0.0
     """Seconds from a confirmed order until its profile can really be downloaded."""
-    connect_timeout_s: float = 3.0
+    connect_timeout_s: Annotated[float, Within(0.1, 10)] = 3.0
     """Seconds for TCP and TLS together."""
-    in_flight: int = 50
+    in_flight: Annotated[int, Within(1, 10_000)] = 50
     """Calls that one worker has under way with it at a time."""
     tells_sha256: tuple[str, ...] = ()
     """SHA-256 hashes of the certificates with which it calls [es2plus], with colons or without."""
     tells_subjects: tuple[str, ...] = ()
     """Or whole subjects of them, such as `CN=dp1,O=Example,C=DE`. Whoever `es2plus.client_ca` gives
     such a certificate is believed."""
-    deletion_point: int = 0
+    deletion_point: Annotated[int, Within(0, 999_999)] = 0
     """The notificationPointId by which it tells that a profile was deleted; 0 = it does not."""
 
 
@@ -769,7 +771,7 @@ class Es2plus(Section, frozen=True):
     """PEM file of the certificate's private key. Must be set."""
     client_ca: str = ""
     """PEM file of the authorities that certificates of SM-DP+s are from. Must be set."""
-    in_flight: int = 64
+    in_flight: Annotated[int, Within(1, 100_000)] = 64
     """Calls that one worker handles at a time; more get 503."""
 
 
@@ -788,11 +790,11 @@ class Events(Section, frozen=True):
     client_ca: str = ""
     """PEM file of the authorities that certificates of senders are from; empty = none is asked
     for."""
-    in_flight: int = 64
+    in_flight: Annotated[int, Within(1, 100_000)] = 64
     """Calls that one worker handles at a time; more get 503."""
-    of_sender: int = 16
+    of_sender: Annotated[int, Within(1, 100_000)] = 16
     """Those of one sender; more get 429."""
-    max_body: int = 1_048_576
+    max_body: Annotated[int, Within(1_024, MOST_BYTES)] = 1_048_576
     """Bytes of a call; more gets 413."""
     imsi_names: tuple[str, ...] = ("imsi",)
     """What the IMSI of the subscription is called: a characteristic, a reference with a value, or a
@@ -877,11 +879,11 @@ class EventTopic(Section, frozen=True):
     dead_letters: str = ""
     """Topic that messages are sent to which cannot be read, as they came, with the reason in the
     header `simgrant-reason`; empty = they are set aside here alone."""
-    batch: int = 200
+    batch: Annotated[int, Within(1, 1_000)] = 200
     """Messages that are taken over in one transaction at most."""
     start: Literal["earliest", "latest"] = "earliest"
     """Where a group begins that has not read the topic before."""
-    session_timeout_s: float = 10.0
+    session_timeout_s: Annotated[float, Within(6, 300)] = 10.0
     """Seconds after which the cluster gives the partitions of a node that is silent to others."""
     tls: bool = True
     """Whether connections are TLS."""
@@ -914,14 +916,14 @@ class EventHub(ApiTable, frozen=True):
     all."""
     sender: str = ""
     """The [event_senders.NAME] as which it brings them. Must be set."""
-    every_s: float = 300.0
+    every_s: Annotated[float, Within(10, 86_400)] = 300.0
     """Seconds between two looks whether it still knows us, more or less by a fifth."""
     look: bool = True
     """Ask it for our registration (`GET …/hub/ID`). Where it does not answer that, or with `false`,
     it is taken at its word for `renew_s`."""
-    renew_s: float = 86_400.0
+    renew_s: Annotated[float, Within(0, 31 * 86_400)] = 86_400.0
     """Seconds after which a registration that it does not show is made anew; 0 = never."""
-    timeout_s: float = 5.0
+    timeout_s: Annotated[float, Within(0.05, 30)] = 5.0
     """Seconds that one answer may take."""
 
 
@@ -1009,7 +1011,7 @@ class Issuer(Section, frozen=True):
     asked again every five minutes and where a token names a key that is not there. A rotation
     needs no restart. Only tokens signed with a public key (ES256, ES384, RS256 …, PS256, Ed25519)
     are believed."""
-    keys_max_age_s: int = 86_400
+    keys_max_age_s: Annotated[int, Within(60, 30 * 86_400)] = 86_400
     """Seconds for which keys of an address are used while it cannot be read. After that, and before
     it was ever read, whoever brings such a token gets 503."""
     introspection: str = ""
@@ -1029,10 +1031,10 @@ class Issuer(Section, frozen=True):
     assertion_audience: str = ""
     """`aud` of what that key signs; empty = `issuer`. Some issuers want the address of their token
     endpoint there, or that of `introspection`."""
-    cache_s: float = 30.0
+    cache_s: Annotated[float, Within(0, 3_600)] = 30.0
     """Seconds for which an answer about a token is used again, but never after the token's end. So
     long may a token that was revoked be good. 0 = it is asked each time."""
-    timeout_s: float = 3.0
+    timeout_s: Annotated[float, Within(0.1, 29)] = 3.0
     """Seconds that one of its answers may take."""
     ca_file: str = ""
     """PEM file of certificates to trust besides the system's."""
@@ -1104,9 +1106,9 @@ class IdentityProvider(Section, frozen=True):
     """What that claim holds."""
     algorithms: tuple[str, ...] = ("RS256", "ES256")
     """What may sign ID tokens: RS256, RS384, RS512, PS256, ES256, ES384 or EdDSA."""
-    clock_skew_s: int = 30
+    clock_skew_s: Annotated[int, Within(0, 300)] = 30
     """Seconds by which the provider's clock may differ from ours."""
-    timeout_s: float = 5.0
+    timeout_s: Annotated[float, Within(0.1, 29)] = 5.0
     """Seconds to connect to the provider, and to fetch its keys."""
     ca_file: str = ""
     """PEM file of certificates to trust besides the system's."""
@@ -1127,13 +1129,13 @@ class IdentityProvider(Section, frozen=True):
 class Otp(Section, frozen=True):
     """One-time passwords by short message (TS.43 §8.3), for the `otp_apps` of a tenant."""
 
-    digits: int = 6
+    digits: Annotated[int, Within(6, 10)] = 6
     """Digits of a password."""
-    life_s: int = 300
+    life_s: Annotated[int, Within(30, 900)] = 300
     """Seconds that one is good."""
-    tries: int = 5
+    tries: Annotated[int, Within(1, 10)] = 5
     """Wrong passwords after which a sign-in is over."""
-    per_day: int = 10
+    per_day: Annotated[int, Within(1, 1_000)] = 10
     """Messages to one number on one day (UTC), over all nodes."""
     number_burst: int = 3
     """Messages at once to one number, for each worker."""
@@ -1168,26 +1170,26 @@ class TextMessages(Section, frozen=True):
     """0 unknown, 1 international number, 3 short code, 5 letters."""
     source_npi: int = 0
     """0 unknown, 1 telephone number."""
-    window: int = 10
+    window: Annotated[int, Within(1, 1_000)] = 10
     """Messages sent and not yet answered, at most."""
 
 
 class Orders(Section, frozen=True):
     """How long [eSIM](../esim.md) orders may take, and what devices that wait are told."""
 
-    immediate_s: float = 5.0
+    immediate_s: Annotated[float, Within(0.01, 25)] = 5.0
     """Seconds that a device is kept waiting for its profile; then it is told to come again."""
-    life_s: int = 86400
+    life_s: Annotated[int, Within(60, 30 * 86_400)] = 86400
     """Seconds after which an order that is not ready is given up, and its profile given back."""
-    call_timeout_s: float = 15.0
+    call_timeout_s: Annotated[float, Within(1, 120)] = 15.0
     """Seconds for one call to an SM-DP+."""
-    longest_pause_s: float = 300.0
+    longest_pause_s: Annotated[float, Within(2, 86_400)] = 300.0
     """Seconds between two tries of a call that failed, at most."""
-    polling_s: int = 30
+    polling_s: Annotated[int, Within(1, 3_600)] = 30
     """Seconds between the first requests of a device that waits; later ones are farther apart."""
-    longest_polling_s: int = 900
+    longest_polling_s: Annotated[int, Within(1, 86_400)] = 900
     """Seconds between two such requests, at most."""
-    most_polls: int = 60
+    most_polls: Annotated[int, Within(2, 100_000)] = 60
     """How often a device may ask before its order is given up (MaxRefreshRequest, TS.43 §7.3)."""
 
 
@@ -1219,7 +1221,7 @@ class Esim(Section, frozen=True):
     """Whose numbers companions may have, the usual one first."""
     most: int = 5
     """Devices that one subscription, or one enterprise, may have at a time."""
-    most_an_hour: int = 1000
+    most_an_hour: Annotated[int, Within(1, 1_000_000)] = 1000
     """Orders that one enterprise may make in an hour; without effect on the others."""
     download: Literal["activation_code", "smdp_address"] = "activation_code"
     """What devices are told: an activation code, or the SM-DP+, which knows the profile by the
@@ -1237,18 +1239,18 @@ class Esim(Section, frozen=True):
     """What becomes of a request in which an IMEI, EID or ICCID has wrong check digits, or something
     is missing that TS.43 wants of a companion: `warn` = it is done, noted in the record and
     counted; `strict` = OperationResult 102."""
-    window_h: int = 24
+    window_h: Annotated[int, Within(1, MOST_WINDOW_S // 3600)] = 24
     """Hours in which orders are counted, for the three limits that follow. At most 744."""
-    per_line: int = 10
+    per_line: Annotated[int, Within(0, 1_000_000)] = 10
     """Orders of one subscription in that time; 0 = no limit."""
-    per_eid: int = 10
+    per_eid: Annotated[int, Within(0, 1_000_000)] = 10
     """Orders for one eUICC in that time, of all subscriptions; 0 = no limit."""
-    per_imei: int = 10
+    per_imei: Annotated[int, Within(0, 1_000_000)] = 10
     """Orders for one device in that time, of all subscriptions; 0 = no limit."""
-    lines_per_eid: int = 1
+    lines_per_eid: Annotated[int, Within(0, 1_000)] = 1
     """Subscriptions that may have profiles on one eUICC at a time. Phones with two lines of yours
     need 2; 0 = no limit."""
-    sign_in_life_s: int = 3600
+    sign_in_life_s: Annotated[int, Within(60, 86_400)] = 3600
     """Seconds for which a sign-in counts, where the policy asks for one (`step_up`)."""
     plans: tuple[str, ...] = ()
     """The `[plan_offers.NAME]` that may be chosen from, in this order; empty = no choice."""
@@ -1287,9 +1289,9 @@ class EidList(Section, frozen=True):
 class AccountPins(Section, frozen=True):
     """PINs by which subscribers confirm [eSIM](../esim.md) orders."""
 
-    tries: int = 5
+    tries: Annotated[int, Within(1, 100)] = 5
     """Wrong tries after which a subscription's PIN is locked."""
-    lock_s: int = 86400
+    lock_s: Annotated[int, Within(60, 366 * 86_400)] = 86400
     """Seconds from the last try until it may be tried again."""
 
 

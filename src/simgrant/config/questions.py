@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from simgrant.config import texts
-from simgrant.config.section import Section, claimed_twice, unknown_tenants
+from simgrant.config.section import Section, Within, claimed_twice, unknown_tenants
 from simgrant.wire.negotiate import best_text
 from simgrant.wire.sms_text import fits
 
@@ -41,7 +41,7 @@ class Questions(Section, frozen=True):
     """What some gateways want to read with each USSD message, such as `USSD`."""
     tls: bool = False
     """Whether to speak TLS; certificates are checked against the system's trust store."""
-    window: int = 10
+    window: Annotated[int, Within(1, 1_000)] = 10
     """Messages sent and not yet answered, at most."""
     source: str = ""
     """Who asks, and whom answers by SMS go to: a short code, or a number without `+`. Must be
@@ -50,21 +50,21 @@ class Questions(Section, frozen=True):
     """0 unknown, 1 international number, 3 short code."""
     source_npi: int = 0
     """0 unknown, 1 telephone number."""
-    timeout_s: float = 5.0
+    timeout_s: Annotated[float, Within(0.5, 30)] = 5.0
     """Seconds that the gateway may take to take a question over; then the consumer reads 503."""
-    life_s: int = 120
+    life_s: Annotated[int, Within(30, 600)] = 120
     """Seconds for the answer. The consumer may poll as long."""
-    digits: int = 4
+    digits: Annotated[int, Within(4, 8)] = 4
     """Digits of the code that an answer by SMS brings along."""
-    tries: int = 3
+    tries: Annotated[int, Within(1, 10)] = 3
     """Answers that agree, right or wrong, before a question is given up."""
-    per_hour: int = 3
+    per_hour: Annotated[int, Within(1, 60)] = 3
     """Questions to one number in any hour, whoever asks; over all workers, as the next two are."""
-    per_day: int = 6
+    per_day: Annotated[int, Within(1, 200)] = 6
     """Questions to one number on any day."""
-    rest_minutes: int = 60
+    rest_minutes: Annotated[int, Within(0, 1_440)] = 60
     """Minutes for which a number is left alone that said no."""
-    per_consumer_and_minute: int = 60
+    per_consumer_and_minute: Annotated[int, Within(0, 1_000_000)] = 60
     """Questions of one consumer; each worker counts for itself. 0 = no limit."""
     proves_numbers: bool = False
     """Whether number verification believes such a proof. CAMARA wants the network to prove it, so
@@ -98,24 +98,7 @@ def question_problems(settings: Settings, tenants: Mapping[str, str]) -> Iterato
             yield f"{where}: nobody asks without camara.listen"
         yield from unknown_tenants(where, table.tenants, tenants)
         yield from claimed_twice(where, table.tenants, claimed)
-        yield from _numbers(where, table)
         yield from _texts(where, table, {*tenants.values()})
-
-
-def _numbers(where: str, table: Questions) -> Iterator[str]:
-    for key, least, most in (
-        ("window", 1, 1_000),
-        ("timeout_s", 0.5, 30),
-        ("life_s", 30, 600),
-        ("digits", 4, 8),
-        ("tries", 1, 10),
-        ("per_hour", 1, 60),
-        ("per_day", 1, 200),
-        ("rest_minutes", 0, 1_440),
-        ("per_consumer_and_minute", 0, 1_000_000),
-    ):
-        if not least <= getattr(table, key) <= most:
-            yield f"{where}.{key}: {getattr(table, key)} is not within {least} to {most}"
 
 
 def _texts(where: str, table: Questions, languages: Collection[str]) -> Iterator[str]:

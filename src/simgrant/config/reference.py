@@ -26,7 +26,7 @@ from simgrant.config import (
     rest_tables,
 )
 from simgrant.config.load import NAMED
-from simgrant.config.section import table_in
+from simgrant.config.section import bounds_of, table_in
 
 _MODULES = (
     model,
@@ -71,6 +71,8 @@ def _section(title: str, kind: Any, prose: dict[tuple[str, str], str]) -> Iterat
             named = "" if isinstance(field.type, type) else ".NAME"
             inside.append((f"{title}.{field.name}{named}", table))
         text = _text(prose, kind, field.name).replace("|", "\\|")
+        if within := bounds_of(field.type):
+            text += f" From {within}."
         yield f"| `{field.name}` | `{_shown(field)}` | {text} |"
     yield ""
     for name, nested in inside:

@@ -66,8 +66,6 @@ def _address_problems(where: str, table: Producer | Nrf) -> Iterator[str]:
             yield f"{where}.addresses: {address!r} {text}"
     if len({each.rstrip("/") for each in table.addresses}) < len(table.addresses):
         yield f"{where}.addresses: one is named twice"
-    if not 0.05 <= table.patience_s <= 29:
-        yield f"{where}.patience_s: {table.patience_s} is not within 0.05 to 29"
 
 
 def _root_problem(address: str) -> str:
@@ -90,8 +88,6 @@ def _producer_problems(where: str, table: Producer, nrfs: Mapping[str, Nrf]) -> 
         yield f"{where}: addresses must be set, or nrf"
     if not table.nrf and table.oauth2:
         yield f"{where}.oauth2: nrf must be set, which gives the tokens"
-    if not 1 <= table.window <= 100_000:
-        yield f"{where}.window: {table.window} is not within 1 to 100000"
 
 
 def _hss_problems(where: str, table: HssSbi) -> Iterator[str]:

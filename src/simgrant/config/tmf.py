@@ -25,13 +25,12 @@ from simgrant.domain.eligibility import Aspect
 from simgrant.domain.plan_offer import MOST_PLAN_ID
 from simgrant.domain.subscription import SubscriptionStatus
 from simgrant.spec.ids import ProvStatus
-from simgrant.wire.tmf.inventory import MOST_ITEMS, Inventory
+from simgrant.wire.tmf.inventory import Inventory
 
 _PLACES: Final = frozenset({"imsi", "msisdn", "e164"})
 """What filters may name in braces."""
 _BOOST_TYPE: Final = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*", re.ASCII)
-_MOST_PAGES: Final = 20
 _ACTIVE, _SUSPENDED = SubscriptionStatus.ACTIVE, SubscriptionStatus.SUSPENDED
 _STATES: Final[Mapping[Inventory, Mapping[str, SubscriptionStatus | None]]] = {
     Inventory.PRODUCT: {
@@ -175,10 +174,6 @@ def _inventory_problems(where: str, table: TmfInventory) -> Iterator[str]:
         yield from (f"{where}.filter: {each!r} {text}" for text in _filter_problems(each))
     if not table.owner:
         yield f"{where}.owner: must be set: whose data it is could not be told"
-    if not 1 <= table.page <= MOST_ITEMS:
-        yield f"{where}.page: {table.page} is not within 1 to {MOST_ITEMS}"
-    if not 1 <= table.pages <= _MOST_PAGES:
-        yield f"{where}.pages: {table.pages} is not within 1 to {_MOST_PAGES}"
     yield from _word_problems(where, table)
     for aspect in table.values:
         if aspect not in TEXTUAL:
@@ -227,8 +222,6 @@ def _order_problems(where: str, table: TmfOrders) -> Iterator[str]:
             yield f"{where}.names.{name}: must not be empty: profiles are told by it"
     if not table.offering:
         yield f"{where}.offering: must be set"
-    if not 0 <= table.patience_s <= 20:
-        yield f"{where}.patience_s: {table.patience_s} is not within 0 to 20"
     if table.look_every_s and not 1 <= table.look_every_s <= 86_400:
         yield f"{where}.look_every_s: {table.look_every_s} is neither 0 nor within 1 to 86400"
 
@@ -253,8 +246,6 @@ def _offer_problems(where: str, table: TmfOffers) -> Iterator[str]:
     for plan in table.plans.values():
         if not 0 < len(plan) <= MOST_PLAN_ID:
             yield f"{where}.plans: {plan!r} has not 1 to {MOST_PLAN_ID} letters"
-    if not 1 <= table.every_s <= 86_400:
-        yield f"{where}.every_s: {table.every_s} is not within 1 to 86400"
 
 
 def _switches(table: TmfActivation) -> bool:
@@ -280,10 +271,6 @@ def _activation_problems(where: str, table: TmfActivation) -> Iterator[str]:
             yield f"{where}.boosts: {kind!r} is no boost type with a specification, such as 166"
     if table.boosts and not table.imsi:
         yield f"{where}.boosts: imsi must have a name: a boost is found by it"
-    if not 10 <= table.devices_within_s <= 86_400:
-        yield f"{where}.devices_within_s: {table.devices_within_s} is not within 10 to 86400"
-    if not 1 <= table.look_every_s <= 86_400:
-        yield f"{where}.look_every_s: {table.look_every_s} is not within 1 to 86400"
 
 
 def _address_problems(where: str, table: TmfAddresses) -> Iterator[str]:

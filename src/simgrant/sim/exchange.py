@@ -127,7 +127,7 @@ class Outcome:
     exchanges: tuple[Exchange, ...]
     document: Document | None = field(default=None, repr=False)
     code: ClientError = ClientError.NONE
-    """What Android's library would report."""
+    """What Android's library would report; NONE where it is not what asked."""
     why: str = ""
     """The failure in words."""
     retry_after: float | None = None

@@ -12,7 +12,7 @@ from typing import Final
 
 from simgrant.errors import BadRequest, PeerMisbehaved
 from simgrant.nouns import named_noun, replace
-from simgrant.sim.exchange import ClientError, Exchange, Leg, Outcome, Result
+from simgrant.sim.exchange import Exchange, Leg, Outcome, Result
 from simgrant.sim.http import BadAnswer, Headers, HttpClient, HttpError, Limits, Url
 from simgrant.wire import content_types, json_reader, xml_reader
 
@@ -124,4 +124,4 @@ def ended(seen: Exchange, failure: HttpError | str = "") -> Outcome:
         result = Result.LATER if seen.status == 503 else Result.REFUSED
     if failure:
         seen = replace(seen, failure=why)
-    return Outcome(result=result, exchanges=(seen,), code=ClientError.HTTP_FAILURE, why=why)
+    return Outcome(result=result, exchanges=(seen,), why=why)

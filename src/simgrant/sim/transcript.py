@@ -313,7 +313,7 @@ def _ending(outcome: Outcome, mask: Mask) -> Text:
         line.append(f"\n  come back in {outcome.retry_after:g} s", style="yellow")
     if outcome.location:
         line.append(f"\n  go to {mask.header('Location', outcome.location)}", style="yellow")
-    if outcome.last.leg not in (Leg.LENT, Leg.GRANT, Leg.API):
+    if outcome.code:
         line.append(f"\n  Android's client would report error {outcome.code}", style="dim")
     return line
 
@@ -440,6 +440,7 @@ def as_json(outcome: Outcome, *, mask: Mask, sim: Imsi | None) -> list[dict[str,
     last["result"] = str(outcome.result)
     if outcome.result is not Result.DOCUMENT:
         last["why"] = outcome.why
+    if outcome.code:
         last["android_error"] = int(outcome.code)
     if outcome.retry_after is not None:
         last["retry_after"] = outcome.retry_after

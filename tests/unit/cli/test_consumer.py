@@ -151,7 +151,11 @@ WRONG_CONSUMERS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("--set", "algorithms=['none']", "--jwks", "keys.json"), "'none' is none of ES256"),
     (("--set", "algorithms=['HS256']", "--jwks", "keys.json"), "'HS256' is none of"),
     (("--set", "grants=['refresh_token']", "--jwks", "keys.json"), "bank: Invalid enum value"),
-    (("--set", "grants=['password']", "--jwks", "keys.json"), "bank: Invalid enum value"),
+    (
+        ("--set", "grants=['password']", "--jwks", "keys.json"),
+        "$.grants[0]`; there are authorization_code, ciba, client_credentials, jwt_bearer",
+    ),
+    (("--set", "bound=none", "--jwks", "keys.json"), "there are certificate, dpop, nothing"),
     (("--set", "colour=red", "--jwks", "keys.json"), "unknown field `colour`"),
     (("--set", "colour", "--jwks", "keys.json"), "is no KEY=VALUE"),
     (
@@ -207,6 +211,24 @@ def test_an_api_that_is_none_here_is_pointed_out(bank: Simgrant) -> None:
     said = bank("consumer", "allow", "bank", "number-verif").stderr
     assert f'there is no API number-verif here; did you mean "{API}"?' in said
     assert "warning" not in bank("consumer", "allow", "bank", "token").stderr
+
+
+def test_a_purpose_that_nobody_knows_is_pointed_out(bank: Simgrant) -> None:
+    allow = ("consumer", "allow", "bank", API, "--scope", f"{API}:verify", "--purpose")
+    said = bank(*allow, "Marketin").stderr
+    assert "no camara_purposes.Marketin, so it needs the subscriber's consent" in said
+    assert 'did you mean "Marketing"?' in said
+    assert "warning" not in bank(*allow, "Marketing").stderr
+    bank.file("simgrant.toml", '[camara_purposes.ServiceProvision]\nbasis = "contract"\n')
+    assert "warning" not in bank(*allow, "serviceProvision").stderr
+    assert "camara_purposes.Marketing" in bank(*allow, "Marketing").stderr
+    bank.file("all.toml", bank("consumer", "export").stdout)
+    assert "camara_purposes.Marketin," in bank("consumer", "import", "all.toml").stderr
+    given = f'permissions=[{{api="{API}", scopes=["{API}:verify"], purposes=["Selling"]}}]'
+    assert "Selling" in bank("consumer", "change", "bank", "--set", given).stderr
+    assert "Selling" not in bank("consumer", "change", "bank", "--sandbox").stderr
+    new = ("shop", "--name", "Shop", "--jwks", "keys.json", "--set", given)
+    assert "camara_purposes.Selling" in bank("consumer", "add", *new).stderr
 
 
 def test_what_a_consumer_may_use_grows_and_shrinks(bank: Simgrant) -> None:
@@ -360,7 +382,7 @@ WRONG_TARIFFS = (
     ("0.03", "-1", "price"),
     ("EUR", "euro", "currency"),
     ("12.5", "100.1", "aggregator_share"),
-    ('outcome = "match"', 'outcome = "maybe"', "Invalid enum value"),
+    ('outcome = "match"', 'outcome = "maybe"', "there are asked, delivered"),
     ("currency", "waehrung", "waehrung"),
     ("[", "", "gold.toml"),
 )

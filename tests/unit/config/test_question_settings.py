@@ -36,7 +36,7 @@ def loaded(place: Path, text: str) -> Loaded:
         (f"{CAMARA}[questions.home]", "questions.home: gateway must be set"),
         (f"[questions.home]{WHOLE}", "questions.home: nobody asks without camara.listen"),
         (HOME.replace(":2775", ""), "questions.home.gateway: '[::1]' is not host:port"),
-        (HOME + 'by = "mail"', "there are ussd, sms"),
+        (HOME + 'by = "mail"', "there are sms, ussd"),
         (HOME + "digits = 3", "questions.home.digits: 3 is not within 4 to 8"),
         (HOME + "per_hour = 0", "questions.home.per_hour: 0 is not within 1 to 60"),
         (HOME + 'tenants = ["no"]', "questions.home: there is no tenant no"),

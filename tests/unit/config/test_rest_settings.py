@@ -71,7 +71,7 @@ def test_what_may_stand_in_braces_is_what_is_put_there() -> None:
         (GOOD + "[bss.crm.products.plans]\nx = 'y'", 'bss.crm.products: it is for type = "tmf"'),
         (GOOD + "[bss.crm.orders]\non = true", 'bss.crm.orders: it is for type = "tmf"'),
         (GOOD.replace('"rest"', '"tmf"'), 'bss.crm.requests: it is for type = "rest"'),
-        (GOOD.replace('"rest"', '"rset"'), "there are tmf, rest, ses"),
+        (GOOD.replace('"rest"', '"rset"'), "there are rest, ses, tmf"),
         (GOOD.replace("requests.line", "requests.'a b'"), "requests.a b: a name is"),
         (asked("path", '"lines"'), "line.path: 'lines' is no path"),
         (asked("path", '"/lines/{imei}"'), "line.path: {imei} is none of"),

@@ -168,8 +168,12 @@ def test_where_a_redirect_leads_is_shown_without_its_query() -> None:
 
 def test_no_answer_is_shown_as_such() -> None:
     seen = replace(START, status=None, failure="no connection")
-    shown = _plain(Outcome(result=Result.UNREACHABLE, exchanges=(seen,), why="no connection"))
+    outcome = Outcome(result=Result.UNREACHABLE, exchanges=(seen,), why="no connection")
+    shown = _plain(outcome)
     assert "← no connection\n" in shown
+    assert shown.count("no connection") == 2
+    assert "error" not in shown
+    assert "android_error" not in as_json(outcome, mask=Mask(), sim=None)[-1]
 
 
 def test_colours_are_for_terminals() -> None:

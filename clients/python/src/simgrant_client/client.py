@@ -39,6 +39,7 @@ from simgrant_client.models import (
     Terminals,
     Told,
     UsagePage,
+    WrittenConsumer,
 )
 from simgrant_client.transport import Transport
 
@@ -1180,7 +1181,7 @@ class Client(Transport):
         sink_hosts: list[str] | None = None,
         tenant: str | None = None,
         key: str | None = None,
-    ) -> Consumer:
+    ) -> WrittenConsumer:
         """Make a consumer; a name that was ever one's is never another's (`consumers:write`).
 
         - sandbox: It gets test numbers only, and pays nothing.
@@ -1204,7 +1205,7 @@ class Client(Transport):
         - sink_hosts: Where its notifications may go; none = to any public address.
         """
         return cast(
-            "Consumer",
+            "WrittenConsumer",
             self.call(
                 "POST",
                 "/v1/consumers",
@@ -1279,7 +1280,7 @@ class Client(Transport):
         tenant: str | None = None,
         seen: int | None = None,
         key: str | None = None,
-    ) -> Consumer:
+    ) -> WrittenConsumer:
         """Write a consumer as a whole: every worker goes by it within a second
         (`consumers:write`).
 
@@ -1306,7 +1307,7 @@ class Client(Transport):
           whichever it is.
         """
         return cast(
-            "Consumer",
+            "WrittenConsumer",
             self.call(
                 "PUT",
                 "/v1/consumers/{consumer}",

@@ -796,3 +796,17 @@ class Whole(TypedDict):
     """Emergency address."""
     address_id: NotRequired[str]
     """Identifier of the address on file."""
+
+
+class WrittenConsumer(TypedDict):
+    """A consumer as it was written."""
+
+    revision: int
+    """Counts its changes, from 1."""
+    has_secret: bool
+    """Whether a secret was made for it."""
+    consumer: ConsumerDocument
+    warnings: list[str]
+    """What can be written and was probably not meant; nothing of it kept it from being
+    written.
+    """

@@ -81,6 +81,8 @@ class Office:
     """Takes over what happened."""
     compile: Compile
     """Makes a policy of its text."""
+    purposes: frozenset[str]
+    """For which consumers of partner APIs may process, as far as they are known."""
     switched: frozenset[str] = NO_SERVICES
     """The services of lines that are switched in the network."""
     looking: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False, hash=False)

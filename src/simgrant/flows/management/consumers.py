@@ -20,6 +20,7 @@ from simgrant.flows.camara.consumer_document import (
     TariffDocument,
     push_document,
 )
+from simgrant.flows.camara.consumer_doubts import doubts
 from simgrant.flows.management.call import (
     Asked,
     Call,
@@ -51,6 +52,13 @@ class Consumer(msgspec.Struct, kw_only=True):
     has_secret: bool
     """Whether a secret was made for it."""
     consumer: ConsumerDocument
+
+
+class WrittenConsumer(Consumer, kw_only=True):
+    """A consumer as it was written."""
+
+    warnings: list[str]
+    """What can be written and was probably not meant; nothing of it kept it from being written."""
 
 
 class ConsumerPage(msgspec.Struct):
@@ -130,6 +138,16 @@ def _shown(found: domain.Consumer) -> Consumer:
     )
 
 
+def _written(desk: Desk, found: domain.Consumer) -> WrittenConsumer:
+    document = push_document(found)
+    return WrittenConsumer(
+        revision=found.revision,
+        has_secret=bool(found.secret_hash),
+        consumer=document,
+        warnings=list(doubts(document.permissions, desk.office.purposes)),
+    )
+
+
 async def _list(asked: Asked[PageQuery, None]) -> Done:
     (after,) = pull_cursor(asked.query.after, 1)
     found = [each for each in await _desk(asked.desk).listed() if each.client_id > after]
@@ -141,7 +159,7 @@ async def _list(asked: Asked[PageQuery, None]) -> Done:
 async def _add(asked: Asked[Query, ConsumerDocument]) -> Done:
     name = asked.body.client_id
     made = await _desk(asked.desk, f"consumer {name}").add(asked.body)
-    return Done(content=_shown(made), location=f"{PATH}/{name}")
+    return Done(content=_written(asked.desk, made), location=f"{PATH}/{name}")
 
 
 async def _get(asked: Asked[Query, None]) -> Done:
@@ -153,7 +171,8 @@ async def _change(asked: Asked[Seen, ConsumerDocument]) -> Done:
     if asked.body.client_id != name:
         raise Problem(Code.INVALID, "client_id: it is not that of the address")
     desk = _desk(asked.desk, f"consumer {name}")
-    return Done(content=_shown(await desk.change(asked.body, seen=asked.query.seen)))
+    changed = await desk.change(asked.body, seen=asked.query.seen)
+    return Done(content=_written(asked.desk, changed))
 
 
 async def _remove(asked: Asked[Seen, None]) -> Done:
@@ -233,7 +252,7 @@ CALLS: Final = (
         run=_add,
         body=ConsumerDocument,
         most_bytes=_MOST,
-        answer=Consumer,
+        answer=WrittenConsumer,
         status=201,
         problems=(Code.EXISTS,),
         makes={"consumer": "$response.body#/consumer/client_id"},
@@ -260,7 +279,7 @@ CALLS: Final = (
         query=Seen,
         body=ConsumerDocument,
         most_bytes=_MOST,
-        answer=Consumer,
+        answer=WrittenConsumer,
         problems=(Code.NOT_FOUND, Code.CHANGED_MEANWHILE),
     ),
     Call(

@@ -21,6 +21,7 @@ import msgspec
 import structlog
 
 from simgrant.domain.access import Client
+from simgrant.domain.misfit import misfit
 from simgrant.errors import EcsError
 from simgrant.flows.limits import Throttle
 from simgrant.flows.management.access import Access, Shown, Unknown, may
@@ -262,7 +263,7 @@ def _query(text: bytes, call: Call) -> Any:
     try:
         return msgspec.convert(found, call.query, strict=False)
     except msgspec.ValidationError as error:
-        raise Problem(Code.MALFORMED, f"query: {error}") from None
+        raise Problem(Code.MALFORMED, f"query: {misfit(error, call.query)}") from None
 
 
 async def _body(scope: Scope, receive: Receive, call: Call) -> bytes:
@@ -294,7 +295,7 @@ def _pull(call: Call, headers: Mapping[str, str], said: bytes) -> Any:
             # 1.0 is as whole a number as 1 (RFC 8259 §6), though only few write it so.
             return msgspec.convert(_whole(msgspec.json.decode(said)), call.body)
     except msgspec.ValidationError as error:
-        raise Problem(Code.MALFORMED, str(error)) from None
+        raise Problem(Code.MALFORMED, misfit(error, call.body)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Problem(Code.MALFORMED, "the body is no JSON") from None
 
