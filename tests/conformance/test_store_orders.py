@@ -23,6 +23,7 @@ from simgrant.domain.order import (
     Downloaded,
     Event,
     Failed,
+    GivenUp,
     Installed,
     Kind,
     Order,
@@ -454,15 +455,38 @@ async def test_what_is_to_be_given_back_of_who_is_gone_is_given_back(
 @pytest.mark.parametrize("knew", [False, True])
 @pytest.mark.parametrize("state", [OrderState.ACTIVE, OrderState.INACTIVE, OrderState.RELEASED])
 def test_what_was_installed_before_that_was_noted_is_on(state: OrderState, *, knew: bool) -> None:
-    """In the network: a server of an older version wrote its row."""
-    order = replace(an_order(), state=state, device=Device("1", EID, name='"switched":'))
+    """In the network: an older version wrote its row, or one that switched no devices then."""
+    order = replace(an_order(), state=state)
     members = msgspec.json.decode(from_order(order))
     if not knew:
         del members["switched"]
     body = msgspec.json.encode(members)
-    on = state is OrderState.ACTIVE and not knew
-    assert to_kept((T, IMSI.digits, body)).order == replace(order, switched=on)
-    assert to_kept((T, "enterprise:acme", body)).order == order
+    on = replace(order, switched=state is OrderState.ACTIVE)
+    assert to_kept((T, IMSI.digits, body), {T}).order == on
+    assert to_kept((T, "enterprise:acme", body), {T}).order == order
+    assert to_kept((T, IMSI.digits, body), {"other"}).order == order
+
+
+@pytest.mark.parametrize("how", ["ended", "erased"])
+async def test_what_was_installed_before_devices_were_switched_goes_off(
+    store: SqlStore, how: str
+) -> None:
+    await store.add(new())
+    await stocked(store, 1)
+    order = await made(store, an_order())
+    assert order.iccid is not None
+    ready = (Begun(), Downloaded(order.iccid), Begun(), Confirmed("smdp.example.net"))
+    order = await passed(store, order, [*ready, Installed()])
+    assert (order.state, order.switched) == (OrderState.ACTIVE, False)
+    # The same rows, by settings that switch devices.
+    store = SqlStore(store._engine, store._records, devices=frozenset({T}))
+    if how == "erased":
+        assert (await store.erase(T, IMSI, [], now=90)).left == 1
+    else:
+        (order,) = await store.orders.of(T, IMSI)
+        await passed(store, order, [GivenUp("line_gone")], due_at=90)
+    (left,) = await store.orders.claim(now=10**9, again_at=10**9 + 60, limit=9)
+    assert (left.order.state, left.order.todo) == (OrderState.ENDED, Todo.SWITCH)
 
 
 ACME, GLOBEX = Enterprise("acme"), Enterprise("globex")

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from simgrant.compose.explaining import explain
-from simgrant.domain.order import Order
+from simgrant.domain.order import Installed, Order, Todo, step
 from simgrant.errors import StartRefused
 from simgrant.flows.explain import Inquiry
 from simgrant.flows.explain_data import on_its_way
@@ -216,4 +216,22 @@ async def test_what_is_unsubscribed_while_the_network_is_away_goes_off_later(
         await watch.bss.up()
         await watch.passes(600)
         assert await watch.in_network() is ServiceState.INACTIVE
+        assert (await watch.order()).todo is None
+
+
+async def test_what_was_installed_before_devices_were_switched_goes_off_at_its_end(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with switched(bench, monkeypatch) as watch:
+        order, orders = await watch.order(), watch.world.server.store.real.orders
+        assert order.iccid is not None
+        # As a server wrote it whose settings switched no devices.
+        before = step(order, Installed(), at=order.changed_at, call_id="")
+        assert not before.switched
+        assert await orders.change(
+            "default", ALLOWED, before, before=order, event="installed", due_at=None
+        )
+        await watch.world.ask("ManageSubscription", operation_type="1", **WATCH)
+        assert (await watch.order()).todo is Todo.SWITCH
+        await watch.passes(1)
         assert (await watch.order()).todo is None

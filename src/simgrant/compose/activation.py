@@ -8,7 +8,7 @@ from typing import Final
 
 from simgrant.compose import tmf
 from simgrant.compose.bss import open_link
-from simgrant.config.bss import bss_of
+from simgrant.config.bss import bss_of, switches_devices
 from simgrant.config.bss_tables import TmfActivation
 from simgrant.config.load import Loaded
 from simgrant.domain.plans import boost_feature
@@ -53,9 +53,9 @@ def open_device_switches(loaded: Loaded, clock: Clock) -> dict[str, SwitchDesk]:
     desks: dict[str, SwitchDesk] = {}
     found: dict[str, SwitchDesk] = {}
     for tenant in sorted(loaded.tenants):
-        name = bss_of(loaded.settings, tenant)
-        if not name or not loaded.settings.bss[name].activation.devices:
+        if not switches_devices(loaded.settings, tenant):
             continue
+        name = bss_of(loaded.settings, tenant)
         table = loaded.settings.bss[name]
         if name not in desks:
             link = open_link(loaded, name, table, clock)

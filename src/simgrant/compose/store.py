@@ -8,6 +8,7 @@ from simgrant.adapters.account_pins import embedded as embedded_pins
 from simgrant.adapters.account_pins.embedded import EmbeddedPins
 from simgrant.adapters.keyring import file as key_file
 from simgrant.adapters.store import sqlite
+from simgrant.config.bss import switches_devices
 from simgrant.config.load import DEFAULT_TENANT, Loaded
 from simgrant.config.model import Tenant as TenantSettings
 from simgrant.domain.tenant import Plmn, Tenancy, Tenant
@@ -65,6 +66,9 @@ def open_keys(loaded: Loaded, on_renewal: Callable[[], None] = lambda: None) -> 
 async def open_store(loaded: Loaded) -> Store:
     """Return the configured store; raise StartRefused if it is damaged, absent or outdated."""
     url, settings = loaded.store_url, loaded.settings.store
+    devices = frozenset(
+        tenant for tenant in loaded.tenants if switches_devices(loaded.settings, tenant)
+    )
     scheme, _, rest = url.partition("://")
     if scheme == "sqlite":
         return await sqlite.open_store(
@@ -72,6 +76,7 @@ async def open_store(loaded: Loaded) -> Store:
                 path=loaded.path(rest.removeprefix("/")),
                 reads=settings.sqlite_reads,
                 timeout_s=settings.timeout_s,
+                devices=devices,
             )
         )
     if scheme in ("postgresql", "postgres"):
@@ -84,6 +89,7 @@ async def open_store(loaded: Loaded) -> Store:
                 pool_min=settings.pool_min,
                 pool_max=settings.pool_max,
                 timeout_s=settings.timeout_s,
+                devices=devices,
             )
         )
     raise StartRefused("store.url: must begin with sqlite:/// or postgresql://")

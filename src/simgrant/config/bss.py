@@ -35,6 +35,12 @@ def bss_of(settings: Settings, tenant: str) -> str:
     return ""
 
 
+def switches_devices(settings: Settings, tenant: str) -> bool:
+    """Say whether a tenant's BSS switches the services of devices in the network."""
+    name = bss_of(settings, tenant)
+    return bool(name and settings.bss[name].activation.devices)
+
+
 def bss_problems(settings: Settings, tenants: Collection[str]) -> Iterator[str]:
     """Name what is missing or malformed."""
     for name, table in settings.bss.items():

@@ -49,8 +49,9 @@ class Schedule:
         """Say whether it is in force."""
         if not self.begins <= now < self.ends:
             return False
-        day, second = divmod(now + self.offset_s, _DAY)
-        today = (int(day) + _FIRST_DAY) % 7
+        # In whole seconds, as all bounds are: a sum of fractions might be rounded up to one.
+        day, second = divmod(floor(now) + self.offset_s, _DAY)
+        today = (day + _FIRST_DAY) % 7
         is_due, was_due = today in self.days, (today - 1) % 7 in self.days
         return any(
             is_due and start <= second < end
@@ -61,7 +62,7 @@ class Schedule:
 
     def holds_until(self, now: float) -> float:
         """Return until when, at least, nothing of this changes."""
-        midnight = floor((now + self.offset_s) / _DAY) * _DAY - self.offset_s
+        midnight = (floor(now) + self.offset_s) // _DAY * _DAY - self.offset_s
         times = [self.begins, self.ends]
         if self.days != _EVERY_DAY or self.hours != _ALL_HOURS:
             marks = {0, *(second for span in self.hours for second in span)}

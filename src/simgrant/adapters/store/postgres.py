@@ -65,6 +65,8 @@ class PostgresConfig:
     """Seconds for one call, the wait for a connection and every repetition included."""
     statement_cache: int = 256
     """Prepared statements a connection; 0 behind a PgBouncer in transaction mode."""
+    devices: frozenset[str] = frozenset()
+    """The tenants whose networks switch the services of devices: what is active is on there."""
 
 
 async def open_store(
@@ -90,7 +92,7 @@ async def open_store(
             " run `simgrant db upgrade`"
         )
     engine = PostgresEngine(connections, timeout_s=config.timeout_s)
-    return SqlStore(engine, SqlRecords(engine))
+    return SqlStore(engine, SqlRecords(engine), devices=config.devices)
 
 
 class _Connections:

@@ -62,6 +62,8 @@ class SqliteConfig:
     """``thread`` keeps a slow disk from holding up every other request."""
     timeout_s: float = 3.0
     """Seconds after which a write that cannot be had is given up."""
+    devices: frozenset[str] = frozenset()
+    """The tenants whose networks switch the services of devices: what is active is on there."""
 
 
 async def open_store(config: SqliteConfig) -> SqlStore:
@@ -73,7 +75,7 @@ async def open_store(config: SqliteConfig) -> SqlStore:
     except StartRefused:
         await engine.close()
         raise
-    return SqlStore(engine, records)
+    return SqlStore(engine, records, devices=config.devices)
 
 
 @noun

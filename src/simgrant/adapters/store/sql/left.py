@@ -47,15 +47,16 @@ def services_left(tenant: str, imsi: Imsi, switched: Collection[str], *, at: int
         yield goes_off(tenant, imsi, service, at=at)
 
 
-def left_behind(tenant: str, imsi: Imsi, *, at: int) -> Body[int]:
+def left_behind(tenant: str, imsi: Imsi, *, at: int, devices: Collection[str] = ()) -> Body[int]:
     """Have the orders of one who is gone for good be nobody's; return how many are left.
 
     They end, and what is left to be done for them is done, for `LEFT_FOR_S` at most; all others,
-    and what passed, are forgotten. A part of others' transactions.
+    and what passed, are forgotten. A part of others' transactions. ``devices`` are the tenants
+    whose networks switch the services of devices; where he was removed before, they went off then.
     """
     key, left = (tenant, imsi.digits), 0
     for *row, due_at in (yield Run(statements.ORDERS_FORGOTTEN, key)):
-        order = to_kept(row).order
+        order = to_kept(row, devices).order
         forget_at = at + LEFT_FOR_S
         rest = left_of(order, at=at, call_id=os.urandom(16).hex(), forget_at=forget_at)
         if rest is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Collection
+from typing import Any
 
 import msgspec
 
@@ -20,12 +21,16 @@ def from_order(order: Order) -> bytes:
     return msgspec.json.encode(order, enc_hook=lambda identity: identity.digits)
 
 
-def to_kept(row: Row) -> Kept:
-    """Return an order of its tenant, its owner and its JSON."""
+def to_kept(row: Row, devices: Collection[str] = ()) -> Kept:
+    """Return an order of its tenant, its owner and its JSON.
+
+    ``devices`` are the tenants whose networks switch the services of devices.
+    """
     tenant, owner, body = row
     order = _decoder.decode(body)
-    if order.state is OrderState.ACTIVE and _SWITCHED not in body and not is_enterprise(owner):
-        # It was installed before anybody noted that the network has it on by that.
+    is_on = order.state is OrderState.ACTIVE and tenant in devices and not is_enterprise(owner)
+    if is_on and not order.switched:
+        # It was installed before anybody noted that the network has it on by that, or asked it.
         order = replace(order, switched=True)
     return Kept(tenant, pull_owner(owner), order)
 
@@ -36,8 +41,6 @@ def _identity(kind: type, digits: Any) -> Iccid | Eid:
     return Eid(digits)
 
 
-_SWITCHED: Final = b'"switched":'
-"""Not in what a device calls itself either: quotes in a text are escaped."""
 _decoder = msgspec.json.Decoder(Order, dec_hook=_identity)
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
 from simgrant.adapters.store.sql import rows, statements
 from simgrant.adapters.store.sql.bss_events import companions_changed, due
 from simgrant.adapters.store.sql.claims import claimed, counted
-from simgrant.adapters.store.sql.engine import Body, Engine, Params, Run
+from simgrant.adapters.store.sql.engine import Body, Engine, Params, Row, Run
 from simgrant.adapters.store.sql.order_rows import (
     FORGOTTEN,
     FREE,
@@ -58,19 +58,24 @@ class _Faster(Exception):
 class SqlOrders:
     """Orders in tables (the ``Orders`` port)."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, devices: Collection[str] = ()) -> None:
+        """``devices`` are the tenants whose networks switch the services of devices."""
         self._engine = engine
+        self._devices = devices
+
+    def _kept(self, row: Row) -> Kept:
+        return to_kept(row, self._devices)
 
     async def of(self, tenant: str, owner: Owner) -> Sequence[Order]:
         """Return every order of an owner, by place."""
         found = await self._engine.read(statements.ORDERS, (tenant, push_owner(owner)))
-        orders = (to_kept(row).order for row in found)
+        orders = (self._kept(row).order for row in found)
         return [order for order in orders if not order.forget_at]
 
     async def at(self, tenant: str, owner: Owner, place: str) -> Order | None:
         """Return the order at one place."""
         found = await self._engine.read(statements.ORDER_AT, (tenant, push_owner(owner), place))
-        return to_kept(found[0]).order if found else None
+        return self._kept(found[0]).order if found else None
 
     async def live_of(self, tenant: str, enterprise: Enterprise) -> int:
         """Return how many orders of an enterprise have not ended."""
@@ -169,20 +174,20 @@ class SqlOrders:
         for shard in random.sample(shards, len(shards)):
             params = (shard, now, again_at, limit)
             if found := await self._engine.write(statements.ORDERS_CLAIMED, params):
-                return [to_kept(row) for row in found]
+                return [self._kept(row) for row in found]
         return []
 
     async def by_iccid(self, tenant: str, iccid: Iccid) -> Kept | None:
         """Return the order that has a profile."""
         found = await self._engine.read(statements.ORDER_OF_PROFILE, (tenant, iccid.digits))
-        kept = to_kept(found[0]) if found else None
+        kept = self._kept(found[0]) if found else None
         return kept if kept is not None and kept.order.iccid == iccid else None
 
     async def by_id(self, tenant: str, start: str) -> Sequence[Kept]:
         """Return the orders whose id begins so, two at most."""
         # Ids are hexadecimal: what begins so comes before what goes on with a g.
         found = await self._engine.read(statements.ORDERS_BY_ID, (tenant, start, f"{start}g"))
-        return [to_kept(row) for row in found]
+        return [self._kept(row) for row in found]
 
     async def page(
         self, tenant: str, *, after: tuple[str, str], limit: int, waiting: bool
@@ -190,7 +195,7 @@ class SqlOrders:
         """Return orders by owner and place, those behind ``after``."""
         sql = statements.ORDER_PAGE_WAITING if waiting else statements.ORDER_PAGE
         found = await self._engine.read(sql, (tenant, *after, limit), slow=True)
-        return [to_kept(row) for row in found]
+        return [self._kept(row) for row in found]
 
     async def history(self, tenant: str, owner: Owner) -> Sequence[Passed]:
         """Return every transition of an owner's orders, oldest first."""
@@ -219,7 +224,7 @@ class SqlOrders:
     async def orphans(self, tenant: str) -> Sequence[Kept]:
         """Return orders of which the SM-DP+ may have a profile that nobody knows."""
         found = await self._engine.read(statements.ORPHANS, (tenant,), slow=True)
-        return [to_kept(row) for row in found]
+        return [self._kept(row) for row in found]
 
     async def stock(self, tenant: str) -> Sequence[Shelf]:
         """Return how many profiles there are of each type, free and taken."""

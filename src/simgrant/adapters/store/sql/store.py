@@ -132,10 +132,14 @@ _OF_THE_LIVING: Final = (
 class SqlStore:
     """A store in tables (the ``Store`` port)."""
 
-    def __init__(self, engine: Engine, records: Records) -> None:
+    def __init__(
+        self, engine: Engine, records: Records, *, devices: frozenset[str] = frozenset()
+    ) -> None:
+        """``devices`` are the tenants whose networks switch the services of devices."""
         self._engine = engine
         self._records = records
-        self.orders = SqlOrders(engine)
+        self._devices = devices
+        self.orders = SqlOrders(engine, devices)
         self.pins = SqlPins(engine)
         self.inbox = SqlInbox(engine)
         self.learned = SqlLearned(engine)
@@ -155,7 +159,7 @@ class SqlStore:
 
     def doing(self, deed: Deed) -> SqlStore:
         """Return this store for one deed: each of its changes is written down beside it."""
-        return SqlStore(DeedEngine(self._engine, deed), self._records)
+        return SqlStore(DeedEngine(self._engine, deed), self._records, devices=self._devices)
 
     # --- the device path -------------------------------------------------
 
@@ -684,7 +688,7 @@ class SqlStore:
         def body() -> Body[Erased]:
             yield due(tenant, [imsi.digits], now=now)
             yield from services_left(tenant, imsi, switched, at=now)
-            orders = yield from left_behind(tenant, imsi, at=now)
+            orders = yield from left_behind(tenant, imsi, at=now, devices=self._devices)
             services = yield from kept_of(tenant, imsi, switched)
             found = yield Run(statements.SUBSCRIPTION_FORGOTTEN, key)
             for (number,) in found:
