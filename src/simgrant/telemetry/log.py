@@ -12,7 +12,8 @@ import logging
 import math
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from select import PIPE_BUF
 from typing import BinaryIO, Literal
 
 import msgspec
@@ -38,7 +39,8 @@ def configure(log_format: LogFormat) -> None:
             structlog.processors.format_exc_info,
             renderer,
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        # Writes a line together with its end: workers share an output that may have no buffer.
+        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
         cache_logger_on_first_use=False,
     )
     # Libraries get only their warnings through, and no access log: URLs hold identities.
@@ -89,16 +91,26 @@ class LineWriter:
             self._timer = None
         if not self._lines:
             return
-        text = b"\n".join(self._lines) + b"\n"
-        self._lines.clear()
-        self._size = 0
+        lines, self._lines, self._size = self._lines, [], 0
         try:
-            self._out.write(text)
-            self._out.flush()
+            for piece in _pieces(lines):
+                self._out.write(piece)
+                self._out.flush()
         except (OSError, ValueError):
             self._out = open("/dev/null", "wb")  # noqa: SIM115 - lives as long as the process
 
     close = flush
+
+
+def _pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield lines, as many together as a pipe takes at once: no worker writes in between them."""
+    piece = bytearray()
+    for line in lines:
+        if piece and len(piece) + len(line) >= PIPE_BUF:
+            yield bytes(piece)
+            piece.clear()
+        piece += line + b"\n"
+    yield bytes(piece)
 
 
 def console_line(line: bytes) -> bytes:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import logging
+import sys
+
+import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from simgrant.domain.trail import Trail
-from simgrant.telemetry.log import Sparing, console_line
+from simgrant.telemetry.log import LineWriter, Sparing, configure, console_line
 from simgrant.telemetry.record import (
     NetworkRecord,
     NoticeRecord,
@@ -74,3 +80,47 @@ def test_a_trouble_is_logged_again_after_a_minute_and_another_one_at_once() -> N
         ("red", "gone"),
         ("red", "late"),
     ]
+
+
+class Output(io.RawIOBase):
+    """Keeps what was written at a time, as a pipe takes it that several processes write to."""
+
+    def __init__(self) -> None:
+        self.writes: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        self.writes.append(bytes(data))  # type: ignore[call-overload]
+        return len(self.writes[-1])
+
+
+def test_a_line_and_its_end_are_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = Output()
+    # As Python has it where PYTHONUNBUFFERED is set.
+    text = io.TextIOWrapper(output, write_through=True)  # type: ignore[type-var]
+    monkeypatch.setattr(sys, "stdout", text)
+    monkeypatch.setattr(logging, "basicConfig", lambda **_: None)
+    before = structlog.get_config()
+    try:
+        configure("json")
+        structlog.get_logger().warning("lifecycle", reason="store_unavailable")
+    finally:
+        structlog.configure(**before)
+    (line,) = output.writes
+    assert line.startswith(b'{"reason":"store_unavailable"')
+    assert line.endswith(b"}\n")
+
+
+async def test_of_request_lines_no_more_are_written_at_once_than_a_pipe_takes() -> None:
+    output = Output()
+    writer = LineWriter(output)  # type: ignore[arg-type]
+    lines = [b"x" * length for length in (10, 700, 4_094, 4_095, 4_096, 9_000, 1, *[600] * 20)]
+    for line in lines:
+        writer.write(line)
+    writer.close()
+    assert b"".join(output.writes).splitlines() == lines
+    assert all(piece.endswith(b"\n") for piece in output.writes)
+    assert all(len(piece) <= 4_096 or piece.count(b"\n") == 1 for piece in output.writes)
+    assert len(output.writes) < 12
