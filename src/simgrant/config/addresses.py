@@ -1,8 +1,17 @@
-"""Which web addresses the settings may name."""
+"""Which addresses the settings may name."""
 
 from __future__ import annotations
 
+import re
+from typing import Final
 from urllib.parse import SplitResult, urlsplit
+
+_HOST_PORT: Final = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}", re.ASCII)
+
+
+def is_host_port(text: str) -> bool:
+    """Say whether it looks like ``host:port``, the host being a name or an IP address."""
+    return _HOST_PORT.fullmatch(text) is not None
 
 
 def is_page_address(url: str) -> bool:

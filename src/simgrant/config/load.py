@@ -60,12 +60,7 @@ from simgrant.config.partners import issuer_problems, partner_problems
 from simgrant.config.questions import Questions, question_problems
 from simgrant.config.routes import route_problems
 from simgrant.config.sbi import sbi_problems
-from simgrant.config.section import (
-    claimed_twice,
-    out_of_bounds,
-    table_in,
-    unknown_tenants,
-)
+from simgrant.config.section import claimed_twice, out_of_bounds, table_in, unknown_tenants
 from simgrant.config.sign_ins import sign_in_problems
 from simgrant.config.smdps import smdp_problems, teller_problems
 from simgrant.config.tenants import tenant_problems

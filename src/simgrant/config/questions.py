@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from simgrant.config import texts
+from simgrant.config.addresses import is_host_port
 from simgrant.config.section import Section, Within, claimed_twice, unknown_tenants
 from simgrant.wire.negotiate import best_text
 from simgrant.wire.sms_text import fits
@@ -14,7 +14,6 @@ from simgrant.wire.sms_text import fits
 if TYPE_CHECKING:
     from simgrant.config.model import Settings
 
-_PLACE: Final = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}", re.ASCII)
 _SHORTEST_NAME: Final = "x" * 12
 _USUAL_PURPOSE: Final = "x" * 30
 
@@ -92,7 +91,7 @@ def question_problems(settings: Settings, tenants: Mapping[str, str]) -> Iterato
         for key in ("gateway", "system_id", "password_file", "source"):
             if not getattr(table, key):
                 yield f"{where}: {key} must be set"
-        if table.gateway and not _PLACE.fullmatch(table.gateway):
+        if table.gateway and not is_host_port(table.gateway):
             yield f"{where}.gateway: {table.gateway!r} is not host:port"
         if not settings.camara.listen:
             yield f"{where}: nobody asks without camara.listen"

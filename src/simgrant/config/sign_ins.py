@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
 
 from simgrant.config import texts
-from simgrant.config.addresses import is_safe_address
+from simgrant.config.addresses import is_host_port, is_safe_address
 from simgrant.config.model import Settings, Tenant
 from simgrant.config.section import unknown_tenants
 from simgrant.wire.id_token import ALGORITHMS
 from simgrant.wire.sms_text import fits
-
-_HOST_PORT: Final = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}", re.ASCII)
 
 
 def sign_in_problems(
@@ -63,7 +59,7 @@ def sign_in_problems(
             if not getattr(settings.text_messages, key)
         )
     smsc = settings.text_messages.smsc
-    if smsc and not _HOST_PORT.fullmatch(smsc):
+    if smsc and not is_host_port(smsc):
         yield f"text_messages.smsc: {smsc!r} is not host:port"
     for language, text in (texts.OTP | settings.otp.text).items():
         if "{code}" not in text:

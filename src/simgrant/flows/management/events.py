@@ -176,10 +176,11 @@ def _events(members: Sequence[Event | ValueError]) -> list[BssEvent]:
     """Return events, checked; raise `Problem`, which names each that is wrong."""
     events, errors, code = [], [], Code.INVALID
     for line, each in enumerate(members, start=1):
+        if isinstance(each, ValueError):
+            code = Code.MALFORMED
+            errors.append(LineError(line, str(each)))
+            continue
         try:
-            if isinstance(each, ValueError):
-                code = Code.MALFORMED
-                raise each
             events.append(_event(each))
         except (InvalidIdentity, ValueError) as error:
             errors.append(LineError(line, str(error)))
